@@ -1,0 +1,73 @@
+--- How the notices of the server are shown.
+local config = require('deconflict.config')
+
+local M = {}
+
+-- What follows is said to agents that read diagnostics; people need the fact alone beside the line.
+local ASIDE = ' Coordination notice, not a code problem:'
+
+--- Shows them while one types too, and their facts beside the first line.
+---@param client vim.lsp.Client
+function M.show(client)
+  local namespace = vim.lsp.diagnostic.get_namespace(client.id)
+  local options = {
+    -- The notice is about the file, so there is nothing to underline.
+    underline = false,
+    -- Somebody else's claim must be seen now, and not once insert mode is left.
+    update_in_insert = true,
+  }
+  local users = vim.diagnostic.config() or {}
+  if config.options().virtual_text ~= false and not users.virtual_lines then
+    options.virtual_text = vim.tbl_extend(
+      'keep',
+      { format = M._format, prefix = M._prefix, suffix = '' },
+      type(users.virtual_text) == 'table' and users.virtual_text or { spacing = 2 }
+    )
+  end
+  vim.diagnostic.config(options, namespace)
+end
+
+--- The notice of the server that is the gravest in the buffer, if there is one.
+---@param bufnr integer
+---@return vim.Diagnostic?
+function M.gravest(bufnr)
+  local gravest
+  for _, diagnostic in ipairs(vim.diagnostic.get(bufnr)) do
+    local ours = diagnostic.source == 'deconflict'
+    if ours and (not gravest or diagnostic.severity < gravest.severity) then
+      gravest = diagnostic
+    end
+  end
+  return gravest
+end
+
+--- What the notice says is the case, without what it says next.
+---@param diagnostic vim.Diagnostic
+---@return string
+function M.fact(diagnostic)
+  local aside = diagnostic.message:find(ASIDE, 1, true)
+  local fact = aside and diagnostic.message:sub(1, aside - 1) or diagnostic.message
+  return (fact:gsub('%.$', ''))
+end
+
+--- True if the inlay hint, which stands there too, says who holds the file.
+function M._is_hinted(diagnostic)
+  local options = config.options()
+  local from_server = vim.tbl_get(options, 'settings', 'inlayHints', 'enable')
+  return options.inlay_hints ~= false and from_server ~= false and diagnostic.code == 'claimed'
+end
+
+--- What is left to say beside the line.
+function M._format(diagnostic)
+  if not M._is_hinted(diagnostic) then
+    return M.fact(diagnostic)
+  end
+  return diagnostic.severity <= vim.diagnostic.severity.WARN and 'you edit it too' or ''
+end
+
+-- Neovim 0.10 cannot leave out a diagnostic whose text is empty: it is made invisible.
+function M._prefix(diagnostic)
+  return M._format(diagnostic) == '' and '' or '●'
+end
+
+return M

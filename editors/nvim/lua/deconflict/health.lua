@@ -1,0 +1,91 @@
+--- `:checkhealth deconflict`
+local M = {}
+
+-- A check of one's health that hangs helps nobody.
+local PATIENCE_MS = 5000
+
+function M.check()
+  vim.health.start('deconflict')
+  if vim.fn.has('nvim-0.10') == 0 then
+    vim.health.error('Neovim is older than 0.10', { 'Install Neovim 0.10 or later' })
+    return
+  end
+  vim.health.ok('Neovim is 0.10 or later')
+  M._check_options()
+  local program = M._check_program()
+  M._check_server()
+  if program then
+    M._check_directory(program)
+  end
+end
+
+function M._check_options()
+  local known =
+    { enabled = true, cmd = true, settings = true, inlay_hints = true, virtual_text = true }
+  for name in pairs(require('deconflict.config').options()) do
+    if not known[name] then
+      vim.health.warn(('vim.g.deconflict.%s is not an option'):format(name), {
+        'See :help deconflict-options. What the server is told belongs into `settings`',
+      })
+    end
+  end
+end
+
+function M._check_program()
+  local config = require('deconflict.config')
+  local program = config.program()
+  if not program then
+    local given = config.options().cmd
+    local where = given and vim.inspect(given) or table.concat(config.places(), ', ')
+    vim.health.error('the program was not found; looked for: ' .. where, {
+      'Run `cargo install --path .` in a checkout of deconflict',
+      'Or name it: vim.g.deconflict = { cmd = "/path/to/deconflict" }',
+    })
+    return nil
+  end
+  local result = M._run(vim.list_extend(vim.deepcopy(program), { '--version' }))
+  if result.code == 0 then
+    vim.health.ok(('%s (%s)'):format(vim.trim(result.stdout), vim.fn.exepath(program[1])))
+  else
+    vim.health.error(
+      ('%s does not run: %s'):format(program[1], vim.trim(result.stderr or '')),
+      { 'Install it anew' }
+    )
+    return nil
+  end
+  return program
+end
+
+function M._check_server()
+  local client = require('deconflict.client').get()
+  if not client then
+    vim.health.info('no server is running: it starts with the first file that is opened')
+    return
+  end
+  local folders = vim.tbl_map(function(folder)
+    return folder.name
+  end, client.workspace_folders or {})
+  vim.health.ok(
+    ('the server is running for %s, with %d open files'):format(
+      table.concat(folders, ', '),
+      vim.tbl_count(client.attached_buffers)
+    )
+  )
+end
+
+function M._check_directory(program)
+  local result = M._run(vim.list_extend(vim.deepcopy(program), { 'doctor' }))
+  local said = vim.trim((result.stdout or '') .. (result.stderr or ''))
+  local report = result.code == 0 and vim.health.ok or vim.health.warn
+  report('deconflict doctor, in ' .. vim.fn.getcwd() .. ':\n' .. said)
+end
+
+function M._run(command)
+  local started, process = pcall(vim.system, command, { text = true, stdin = false })
+  if not started then
+    return { code = 1, stdout = '', stderr = tostring(process) }
+  end
+  return process:wait(PATIENCE_MS)
+end
+
+return M

@@ -1,0 +1,128 @@
+//! `deconflict check PATH…`
+
+use std::path::PathBuf;
+
+use deconflict::protocol::text::one_line;
+use deconflict::protocol::{Resource, SessionId};
+use deconflict::registry::{Claim, Registry, Standing};
+use deconflict::workspace::NamingError;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::style::GOOD;
+use super::{claim, facts, identity, words};
+
+/// Ask whether you may edit files, for scripts and hooks
+///
+/// Exits with 0 if you may edit all of them, 1 if another session holds one, 3 if that could not be told.
+/// What nobody claimed may be edited. Without a session of your own, every claim is another's.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Files or directories
+    #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
+}
+
+/// May the caller edit one path?
+struct Verdict {
+    path: PathBuf,
+    resource: Option<Resource>,
+    answer: Answer,
+}
+
+enum Answer {
+    /// Nobody else holds it.
+    May,
+    /// This claim of another session stands against it.
+    HeldBy(Box<Claim>),
+    /// It could not be told.
+    Unknown(Failure),
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    context.check_joined()?;
+    let Some(registry) = context.registry_to_look_at()? else {
+        // Nobody coordinates here, so nobody holds anything.
+        return answer(context, None, &arguments.paths.into_iter().map(free).collect::<Vec<_>>());
+    };
+    let session = identity::find(context, &registry)?;
+    let own = session.as_ref().map(|session| &session.id);
+    let namer = context.namer()?;
+    let verdict = |path: PathBuf| match namer.resource_at(&path) {
+        // What cannot be claimed here is held by nobody here: a check must not stand in the way of other work.
+        Err(NamingError::Outside { .. }) => free(path),
+        Err(error) => Verdict { path, resource: None, answer: Answer::Unknown(error.into()) },
+        Ok(resource) => {
+            let answer = match registry.claims_on(&resource) {
+                Ok(claims) => claims
+                    .into_iter()
+                    .find(|claim| stands_against(claim, own))
+                    .map_or(Answer::May, |claim| Answer::HeldBy(Box::new(claim))),
+                Err(error) => Answer::Unknown(error.into()),
+            };
+            Verdict { path, resource: Some(resource), answer }
+        }
+    };
+    let verdicts: Vec<Verdict> = arguments.paths.into_iter().map(verdict).collect();
+    answer(context, Some(&registry), &verdicts)
+}
+
+/// True for a claim that another session would have to give up first. An abandoned or expired one needs nobody's leave,
+/// and one that lies idle is still somebody's unsaved work.
+fn stands_against(claim: &Claim, own: Option<&SessionId>) -> bool {
+    let is_own = own.is_some_and(|own| claim.held_by(own));
+    let is_over = matches!(claim.standing, Standing::Expired | Standing::Abandoned);
+    !is_own && !is_over
+}
+
+fn free(path: PathBuf) -> Verdict {
+    Verdict { path, resource: None, answer: Answer::May }
+}
+
+fn answer(context: &Context, registry: Option<&Registry>, verdicts: &[Verdict]) -> Result<Exit, Failure> {
+    let holder = |claim: &Claim| registry.and_then(|registry| claim::holder_of(registry, claim));
+    let document = |verdict: &Verdict| {
+        let mut facts = verdict.resource.as_ref().map_or_else(|| json!({}), facts::resource);
+        facts["path"] = verdict.path.display().to_string().into();
+        match &verdict.answer {
+            Answer::May => facts["may_edit"] = true.into(),
+            Answer::HeldBy(claim) => {
+                facts["may_edit"] = false.into();
+                facts["claim"] = facts::claim(claim, holder(claim).as_ref());
+            }
+            Answer::Unknown(failure) => {
+                facts["may_edit"] = Value::Null;
+                facts["message"] = failure.message.clone().into();
+            }
+        }
+        facts
+    };
+    let documents = || Value::from(verdicts.iter().map(document).collect::<Vec<_>>());
+    let sentence = |verdict: &Verdict| match &verdict.answer {
+        Answer::May => None,
+        Answer::HeldBy(claim) => {
+            let wanted = verdict.resource.as_ref().unwrap_or(&claim.resource);
+            Some(words::claimed_by(claim, holder(claim).as_ref(), wanted, context.now()))
+        }
+        Answer::Unknown(failure) => Some(failure.message.clone()),
+    };
+    let sentences: Vec<String> = verdicts.iter().filter_map(sentence).collect();
+    let message = sentences.join("\n");
+    let is_held = |verdict: &Verdict| matches!(verdict.answer, Answer::HeldBy(_));
+    if verdicts.iter().any(is_held) {
+        // Held is what the caller must know first, even if something else could not be told.
+        return Err(Failure::refused("claimed", message).fact("paths", documents()));
+    }
+    if !sentences.is_empty() {
+        return Err(Failure::failed("could-not-tell", message).fact("paths", documents()));
+    }
+    context.output.answer(
+        || json!({"paths": documents()}),
+        || match verdicts {
+            [one] => format!("{GOOD}You may edit{GOOD:#} {}.", one_line(&one.path.display().to_string(), 200)),
+            all => format!("{GOOD}You may edit{GOOD:#} all {} of them.", all.len()),
+        },
+    )?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,264 @@
+//! `deconflict claim TYPE NAME`
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use deconflict::protocol::text::one_line;
+use deconflict::protocol::{Resource, ResourceType, SessionId, time};
+use deconflict::registry::{Activity, Claim, ClaimOutcome, Registry, Session, Standing, Terms};
+use deconflict::workspace::Kind;
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::style::GOOD;
+use super::{facts, identity, values, words};
+
+/// Claim a file, a directory or anything else that has a name
+///
+/// Claiming again what you hold renews it. Another session's claim that ran out or was left behind is taken over.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// `file`, `directory`, or a word of your own such as `task`
+    #[arg(value_name = "TYPE", value_parser = values::resource_type)]
+    resource_type: ResourceType,
+    /// Its name; for a file or directory its path
+    name: String,
+    /// What you are doing with it
+    #[arg(long, value_name = "TEXT")]
+    phase: Option<String>,
+    /// For how long
+    #[arg(long = "for", value_name = "DURATION", default_value = "4h", value_parser = values::lease)]
+    lease: TimeDelta,
+    /// Wait so long for it to come free, if another session holds it
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    wait: Option<TimeDelta>,
+    /// Take it over even from a session that is at work; its user is told
+    #[arg(long)]
+    force: bool,
+    /// Others are not invited to write to you about it
+    #[arg(long)]
+    no_coordination: bool,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let registry = context.registry()?;
+    let resource = context.resource(&arguments.resource_type, &arguments.name)?;
+    let session = identity::require(context, &registry)?;
+    let terms = Terms {
+        lease: arguments.lease,
+        automatic: false,
+        phase: arguments.phase,
+        allow_coordination: !arguments.no_coordination,
+        force: arguments.force,
+        branch: context.branch()?,
+        worktree: context.worktree()?,
+    };
+    let mut outcome = registry.claim(&session.id, &resource, &terms)?;
+    if let (ClaimOutcome::Refused { by }, Some(limit)) = (&outcome, arguments.wait) {
+        outcome = Waiting { context, registry: &registry, session: &session, resource: &resource, terms: &terms }
+            .until_free(by, limit)?;
+    }
+    let (claim, took_over) = match outcome {
+        ClaimOutcome::Granted { claim, took_over } => (claim, Some(took_over)),
+        ClaimOutcome::AlreadyHeld { claim } => (claim, None),
+        ClaimOutcome::Refused { by } => {
+            return refuse(context, &registry, &resource, &by, arguments.wait);
+        }
+    };
+    let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
+    let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
+    context.output.answer(
+        || {
+            json!({
+                "outcome": if took_over.is_some() { "granted" } else { "renewed" },
+                "claim": facts::claim(&claim, Some(&session)),
+                "took_over": before.map(|before| facts::claim(before, None)),
+                "claimed_elsewhere": elsewhere.iter().map(|claim| facts::claim(claim, None)).collect::<Vec<_>>(),
+            })
+        },
+        || {
+            if context.shared.original {
+                return format!("✅ Claimed: {}/{}", arguments.resource_type, arguments.name);
+            }
+            granted_in_words(context, &registry, &claim, took_over.is_some(), before, &elsewhere)
+        },
+    )?;
+    let activity = Activity {
+        action: "claimed".to_owned(),
+        target: Some(resource.to_string()),
+        phase: terms.phase,
+        ..Activity::default()
+    };
+    Context::after(&registry, &session, &activity);
+    Ok(Exit::Done)
+}
+
+fn granted_in_words(
+    context: &Context,
+    registry: &Registry,
+    claim: &Claim,
+    is_new: bool,
+    before: Option<&Claim>,
+    elsewhere: &[Claim],
+) -> String {
+    let what = words::resource(&claim.resource);
+    let until = words::moment(claim.expires_at, context.now());
+    let mut lines = if is_new {
+        format!("{GOOD}Claimed{GOOD:#} {what} until {until}.")
+    } else {
+        format!("You hold {what} already; it is yours until {until} now.")
+    };
+    if let Some(before) = before {
+        let holder = holder_of(registry, before);
+        let from = before.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+        let how = match before.standing {
+            Standing::Active => "who has been told",
+            Standing::Idle => "who had left it untouched",
+            Standing::Expired => "whose claim had run out",
+            Standing::Abandoned => "who is gone",
+            Standing::Pending | Standing::Damaged => "whose record was damaged",
+        };
+        lines.push_str(&format!("\nIt was taken over from {from}, {how}."));
+    }
+    for other in elsewhere {
+        let holder = holder_of(registry, other);
+        let by = other.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+        let place =
+            other.resource.worktree().map_or_else(|| "main worktree".to_owned(), |name| format!("worktree {name}"));
+        lines.push_str(&format!("\n{by} has claimed the same path in the {place}, so a merge may conflict."));
+    }
+    lines
+}
+
+/// Says who holds it, since when, until when, what for, and what can be done next.
+fn refuse(
+    context: &Context,
+    registry: &Registry,
+    resource: &Resource,
+    by: &Claim,
+    patience: Option<TimeDelta>,
+) -> Result<Exit, Failure> {
+    if context.shared.original {
+        let holder = by.holder().map_or("", SessionId::as_str);
+        Output::text(&format!(
+            "⚠️  Already claimed by {}\nCheck {}/claims/{}",
+            one_line(holder, words::PHRASE),
+            deconflict::workspace::DIRECTORY_NAME,
+            by.file
+        ))?;
+        return Ok(Exit::Refused);
+    }
+    let failure = refusal(context, registry, resource, by);
+    if by.standing == Standing::Pending {
+        return Err(failure.advise("Try again in a few seconds."));
+    }
+    Err(match patience {
+        Some(limit) => failure.advise(format!("It did not come free within {}.", time::duration_in_words(limit))),
+        None => failure.advise("Wait until it comes free: the same command with --wait 10m"),
+    }
+    .advise(if by.holder().is_some() {
+        "Or take it over although it is in use, and its user is told: the same command with --force"
+    } else {
+        "Or take it over: the same command with --force. To look at the record: deconflict doctor"
+    }))
+}
+
+/// A claim that another session's claim stands against, told to whoever wanted it.
+pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource, by: &Claim) -> Failure {
+    let holder = holder_of(registry, by);
+    let failure = Failure::refused("claimed", words::claimed_by(by, holder.as_ref(), wanted, context.now()))
+        .fact("claim", facts::claim(by, holder.as_ref()))
+        .fact("holder", holder.as_ref().map_or(Value::Null, facts::session));
+    match by.holder() {
+        // A claim may outlive the record of its session; then nobody would read the message.
+        Some(_) if holder.is_none() => failure,
+        Some(id) if by.allows_coordination() => {
+            let subject = words::shell_word(&format!("Please release {}", words::resource(&by.resource)));
+            let id = words::shell_word(id.as_str());
+            failure.advise(format!("Ask for it: deconflict send {id} {subject} \"…\" --type release_request"))
+        }
+        Some(_) => failure.advise("Its holder wants no messages about it."),
+        None => failure,
+    }
+}
+
+/// The session that holds a claim, if it can be read.
+pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
+    registry.session(claim.holder()?).ok().flatten()
+}
+
+/// Others' claims of the same path in other worktrees of the repository. They exclude nobody, but a merge may
+/// conflict. What cannot be read is left out: this is only a hint.
+fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, resource: &Resource) -> Vec<Claim> {
+    let Ok(location) = context.location() else { return Vec::new() };
+    let (Some(repository), Ok(namer)) = (&location.repository, context.namer()) else { return Vec::new() };
+    let Ok(worktrees) = std::fs::read_dir(repository.common_directory().join("worktrees")) else { return Vec::new() };
+    let Some(path) = namer.path_of(resource) else { return Vec::new() };
+    let Ok(relative) = path.strip_prefix(repository.root()) else { return Vec::new() };
+    let ids = worktrees.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let linked = ids.filter_map(|name| repository.root_of_worktree(&name));
+    let others = linked.chain([repository.main_root().to_owned()]).filter(|root| root != repository.root());
+    let kind = if resource.is_directory() { Kind::Directory } else { Kind::File };
+    let same_path = others.filter_map(|root| namer.resource(&root.join(relative), kind).ok());
+    let claims = same_path.filter_map(|other| registry.claim_of(&other).ok().flatten());
+    claims.filter(|claim| claim.is_active() && !claim.held_by(&session.id)).collect()
+}
+
+/// Waiting for somebody else's claim to end.
+struct Waiting<'a> {
+    context: &'a Context,
+    registry: &'a Registry,
+    session: &'a Session,
+    resource: &'a Resource,
+    terms: &'a Terms,
+}
+
+impl Waiting<'_> {
+    /// Claims the resource as soon as it is free, or gives up after `limit`.
+    fn until_free(&self, by: &Claim, limit: TimeDelta) -> Result<ClaimOutcome, Failure> {
+        /// Long enough to be no burden, short enough that nobody notices.
+        const PAUSE: Duration = Duration::from_millis(200);
+        /// After so long, people wonder whether anything happens.
+        const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+        let start = Instant::now();
+        let limit = limit.to_std().unwrap_or_default();
+        let mut in_the_way = by.clone();
+        let mut has_told = false;
+        loop {
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(ClaimOutcome::Refused { by: in_the_way });
+            }
+            if !has_told && start.elapsed() >= SIGN_OF_LIFE {
+                self.tell(&in_the_way, left);
+                has_told = true;
+            }
+            std::thread::sleep(PAUSE.min(left));
+            // Looking needs no lock, so that many who wait don't keep the holder from releasing.
+            let obstacles = self.registry.obstacles(&self.session.id, self.resource)?;
+            if let Some(still) = obstacles.into_iter().find(|claim| !claim.can_be_taken_over()) {
+                has_told &= still.holder() == in_the_way.holder();
+                in_the_way = still;
+                continue;
+            }
+            match self.registry.claim(&self.session.id, self.resource, self.terms)? {
+                ClaimOutcome::Refused { by } => in_the_way = by,
+                granted => return Ok(granted),
+            }
+        }
+    }
+
+    fn tell(&self, by: &Claim, left: Duration) {
+        let holder = holder_of(self.registry, by);
+        let who = by.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+        let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+        let what = words::resource(self.resource);
+        let now = self.context.now();
+        Output::remark(&format!(
+            "Waiting up to {left} more for {who} to release {what}, held {}. Ctrl-C gives up.",
+            words::term(by, now)
+        ));
+    }
+}

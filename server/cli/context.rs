@@ -1,0 +1,218 @@
+//! What all verbs share: where they run, which directory is theirs, how they answer.
+
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use deconflict::clock::{Clock, SystemClock};
+use deconflict::platform;
+use deconflict::protocol::{Resource, ResourceType};
+use deconflict::registry::{Activity, Error, NewSession, Registry, Session};
+use deconflict::workspace::{self, Kind, Location, Namer, Repository};
+
+use super::failure::Failure;
+use super::output::Output;
+use super::{Shared, identity};
+
+/// Where a verb runs. Nothing in it is looked up before it is needed.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(super) shared: Shared,
+    pub(super) output: Output,
+    clock: Arc<dyn Clock>,
+    folder: PathBuf,
+    location: OnceCell<Location>,
+}
+
+impl Context {
+    /// The context of a verb in the current folder.
+    pub(super) fn new(shared: Shared, output: Output) -> Result<Self, Failure> {
+        let folder =
+            std::env::current_dir().map_err(|error| Failure::could_not("find out which folder this is", &error))?;
+        Ok(Self { shared, output, clock: Arc::new(SystemClock::new()), folder, location: OnceCell::new() })
+    }
+
+    /// The time of day.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+
+    /// The folder that the verb runs in.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The directory that the caller names: with `--dir`, else in `DECONFLICT_DIR`.
+    pub(crate) fn named_directory(&self) -> Option<PathBuf> {
+        let from_environment =
+            || std::env::var_os("DECONFLICT_DIR").filter(|directory| !directory.is_empty()).map(PathBuf::from);
+        self.shared.dir.clone().or_else(from_environment)
+    }
+
+    /// Where the coordination directory is.
+    pub(crate) fn location(&self) -> Result<&Location, Failure> {
+        if let Some(location) = self.location.get() {
+            return Ok(location);
+        }
+        let home = platform::home_directory();
+        let found = workspace::locate(&self.folder, self.named_directory().as_deref(), home.as_deref())?;
+        Ok(self.location.get_or_init(|| found))
+    }
+
+    /// The registry for a verb that only looks; `None` if nobody coordinates here yet.
+    pub(crate) fn registry_to_look_at(&self) -> Result<Option<Registry>, Failure> {
+        let location = self.location()?;
+        if !location.exists() {
+            return Ok(None);
+        }
+        match Registry::open(&location.directory, self.clock.clone()) {
+            Ok(registry) => Ok(Some(registry)),
+            Err(Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The registry for a verb of somebody who takes part, so that it exists and was joined.
+    pub(crate) fn registry(&self) -> Result<Registry, Failure> {
+        self.check_joined()?;
+        self.registry_to_look_at()?.ok_or_else(|| self.nobody_here())
+    }
+
+    /// The registry for a verb that begins something: the directory is made if it is missing.
+    pub(crate) fn registry_to_begin(&self) -> Result<Registry, Failure> {
+        self.check_joined()?;
+        let location = self.location()?;
+        if let Some(registry) = self.registry_to_look_at()? {
+            return Ok(registry);
+        }
+        let registry = Registry::create(&location.directory, self.clock.clone())?;
+        if let Err(error) = workspace::exclude(location) {
+            Output::remark(&format!(
+                "Git will show {} as untracked, because it could not be added to .git/info/exclude: {error}.",
+                location.directory.display()
+            ));
+        }
+        Ok(registry)
+    }
+
+    /// Fails for a directory that came with a clone and was not joined yet.
+    pub(crate) fn check_joined(&self) -> Result<(), Failure> {
+        let location = self.location()?;
+        // It may have been joined a moment ago, by this very command.
+        if location.may_be_joined() || workspace::is_adopted(location) {
+            return Ok(());
+        }
+        let message = format!(
+            "Git tracks {}, so it may have come with a clone, and you have not joined it yet.",
+            location.directory.display()
+        );
+        Err(Failure::failed("not-adopted", message)
+            .advise("To join it: deconflict init --adopt")
+            .fact("directory", location.directory.display().to_string()))
+    }
+
+    /// Says that there is no directory yet.
+    fn nobody_here(&self) -> Failure {
+        let directory = self.location.get().map(|location| location.directory.display().to_string());
+        let directory = directory.unwrap_or_default();
+        let begin = match identity::named(self) {
+            Ok(Some(id)) => format!("Register it again: deconflict start --session {id}"),
+            _ => "Begin one: eval \"$(deconflict start --export)\"".to_owned(),
+        };
+        Failure::usage(format!("You have no session here yet, and nobody else has: there is no {directory}."))
+            .reason("no-session")
+            .advise(begin)
+            .fact("directory", directory)
+    }
+
+    /// What names files and directories here.
+    pub(crate) fn namer(&self) -> Result<Namer, Failure> {
+        let location = self.location()?;
+        let namer = Namer::new(location);
+        // Who runs the original's scripts where they are means files of the workspace: nothing in the directory itself
+        // is ever edited by hand.
+        let is_among_scripts = self.shared.original && self.folder.starts_with(&location.directory);
+        Ok(if is_among_scripts { namer.relative_to(location.parent()) } else { namer })
+    }
+
+    /// What is meant by a type and a name on the command line: files and directories are paths.
+    pub(crate) fn resource(&self, resource_type: &ResourceType, name: &str) -> Result<Resource, Failure> {
+        let kind = match resource_type.as_str() {
+            "file" => Kind::File,
+            "directory" => Kind::Directory,
+            _ => return Ok(Resource::new(resource_type.clone(), name)?),
+        };
+        Ok(self.namer()?.resource(Path::new(name), kind)?)
+    }
+
+    /// What may be meant by the name of something that is claimed already, likeliest first. A file that was claimed
+    /// may be gone or lead elsewhere by now, so the name that the record has is taken too.
+    pub(crate) fn claimed_resources(&self, resource_type: &ResourceType, name: &str) -> Result<Vec<Resource>, Failure> {
+        let recorded = Resource::new(resource_type.clone(), name)?;
+        match self.resource(resource_type, name) {
+            Ok(resource) if resource == recorded => Ok(vec![resource]),
+            Ok(resource) => Ok(vec![resource, recorded]),
+            Err(_) => Ok(vec![recorded]),
+        }
+    }
+
+    /// Names of files as records spell them; a path that is outside stays as it was given.
+    pub(crate) fn names_of_files(&self, paths: &[PathBuf]) -> Result<Vec<String>, Failure> {
+        let namer = self.namer()?;
+        let name = |path: PathBuf| match namer.resource_at(&path) {
+            Ok(resource) => resource.name().to_owned(),
+            Err(_) => path.display().to_string(),
+        };
+        Ok(paths.iter().flat_map(|path| self.separated(path)).map(name).collect())
+    }
+
+    /// Several paths in one word, separated by commas, unless there is a file of that very name.
+    fn separated(&self, word: &Path) -> Vec<PathBuf> {
+        match word.to_str() {
+            Some(text) if text.contains(',') && !self.folder.join(word).exists() => {
+                text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(PathBuf::from).collect()
+            }
+            _ => vec![word.to_owned()],
+        }
+    }
+
+    /// The branch that is worked on.
+    pub(crate) fn branch(&self) -> Result<Option<String>, Failure> {
+        Ok(self.location()?.repository.as_ref().and_then(Repository::branch))
+    }
+
+    /// The linked worktree that is worked in.
+    pub(crate) fn worktree(&self) -> Result<Option<String>, Failure> {
+        Ok(self.location()?.repository.as_ref().and_then(Repository::worktree).map(str::to_owned))
+    }
+
+    /// What a session that works here says of itself.
+    pub(crate) fn new_session(&self) -> Result<NewSession, Failure> {
+        Ok(NewSession { branch: self.branch()?, worktree: self.worktree()?, ..NewSession::default() })
+    }
+
+    /// What a verb that changed something does after it answered: a sign of life, and the status board.
+    /// What was asked for is done by then, so what fails here is only said.
+    pub(crate) fn after(registry: &Registry, session: &Session, activity: &Activity) {
+        if let Err(error) = registry.heartbeat(&session.id, activity) {
+            Output::remark(&format!("The heartbeat could not be written: {error}."));
+        }
+        Self::refresh_board(registry);
+    }
+
+    /// Removes what nobody needs any more, for workspaces in which no server does it. Sessions come and go rarely
+    /// enough for a look at everything.
+    pub(crate) fn clean_up(registry: &Registry) {
+        if let Err(error) = registry.clean_up() {
+            Output::remark(&format!("Old records could not be removed: {error}."));
+        }
+    }
+
+    /// Brings the status board up to date, if nobody else does.
+    pub(crate) fn refresh_board(registry: &Registry) {
+        if let Err(error) = registry.refresh_board() {
+            Output::remark(&format!("The status board could not be refreshed: {error}."));
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `deconflict end`
+
+use deconflict::protocol::time;
+use deconflict::registry::Completion;
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::style::GOOD;
+use super::{facts, identity, words};
+
+/// End your session and release all that it holds
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What whoever goes on should know; written to the hand-offs
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+    /// What you completed; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    completed: Vec<String>,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let registry = context.registry()?;
+    let session = identity::require(context, &registry)?;
+    let completion = Completion { work_completed: arguments.completed, notes: arguments.notes };
+    let released = words::in_order(registry.complete(&session.id, &completion)?);
+    let ended = registry.session(&session.id)?.unwrap_or(session);
+    context.output.answer(
+        || {
+            json!({
+                "session": facts::session(&ended),
+                "released": released.iter().map(|claim| facts::claim(claim, Some(&ended))).collect::<Vec<_>>(),
+            })
+        },
+        || {
+            let lasted = time::duration_in_words(context.now() - ended.started_at());
+            let released = match &released[..] {
+                [] => String::new(),
+                claims => format!(" Released {}.", words::list_of_resources(claims)),
+            };
+            format!("{GOOD}Ended{GOOD:#} {} after {lasted}.{released}", words::who(Some(&ended), &ended.id))
+        },
+    )?;
+    Context::clean_up(&registry);
+    Context::refresh_board(&registry);
+    Ok(Exit::Done)
+}

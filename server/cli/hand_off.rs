@@ -1,0 +1,95 @@
+//! `deconflict hand-off TYPE NAME TO`
+
+use deconflict::protocol::text::one_line;
+use deconflict::protocol::{ResourceType, SessionId};
+use deconflict::registry::{Activity, Claim, HandOffOutcome, Registry, Session};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::style::GOOD;
+use super::{claim, facts, identity, values, words};
+
+/// Give a claim of yours to another session
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// `file`, `directory`, or a word of your own such as `task`
+    #[arg(value_name = "TYPE", value_parser = values::any_resource_type)]
+    resource_type: ResourceType,
+    /// Its name; for a file or directory its path
+    name: String,
+    /// The id of the session that gets it
+    #[arg(value_parser = values::session_id)]
+    to: SessionId,
+    /// What it should know
+    #[arg(long, value_name = "TEXT")]
+    notes: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let registry = context.registry()?;
+    let session = identity::require(context, &registry)?;
+    if session.id == arguments.to {
+        return Err(Failure::usage("You cannot hand off to yourself.").advise("Who is here: deconflict status"));
+    }
+    let claim = give(arguments, context, &registry, &session)?;
+    let recipient = registry.session(&arguments.to)?;
+    context.output.answer(
+        || json!({"claim": facts::claim(&claim, recipient.as_ref()), "from": session.id, "to": arguments.to}),
+        || {
+            format!(
+                "{GOOD}Handed{GOOD:#} {} to {}, until {}.",
+                words::resource(&claim.resource),
+                words::who(recipient.as_ref(), &arguments.to),
+                words::moment(claim.expires_at, context.now())
+            )
+        },
+    )?;
+    let activity = Activity {
+        action: "handed off".to_owned(),
+        files_touched: vec![claim.resource.name().to_owned()],
+        ..Activity::default()
+    };
+    Context::after(&registry, &session, &activity);
+    Ok(Exit::Done)
+}
+
+fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: &Session) -> Result<Claim, Failure> {
+    let now = context.now();
+    let mut others = None;
+    for resource in context.claimed_resources(&arguments.resource_type, &arguments.name)? {
+        match registry.hand_off(&session.id, &resource, &arguments.to, arguments.notes.as_deref())? {
+            HandOffOutcome::HandedOff(claim) => return Ok(claim),
+            HandOffOutcome::NotFound => {}
+            HandOffOutcome::NotHolder(claim) => others = others.or(Some(claim)),
+            HandOffOutcome::RecipientNotLive(Some(to)) => {
+                let message = format!(
+                    "{} is {} since {}, so nothing can be handed to it.",
+                    words::who(Some(&to), &to.id),
+                    words::state(to.state),
+                    words::moment(to.last_sign, now)
+                );
+                return Err(Failure::refused("not-live", message)
+                    .advise("Who is here: deconflict status")
+                    .fact("session", facts::session(&to)));
+            }
+            HandOffOutcome::RecipientNotLive(None) => {
+                let failure = Failure::refused("unknown-session", format!("No session is called {}.", arguments.to));
+                return Err(identity::list_choices(failure, &identity::live_sessions(registry)?, context));
+            }
+        }
+    }
+    Err(match others {
+        Some(claim) => {
+            let holder = claim::holder_of(registry, &claim);
+            let message = words::claimed_by(&claim, holder.as_ref(), &claim.resource, now);
+            Failure::refused("not-holder", format!("{message} Only its holder can hand it off."))
+                .fact("claim", facts::claim(&claim, holder.as_ref()))
+        }
+        None => Failure::refused(
+            "not-found",
+            format!("There is no claim on the {} {}.", arguments.resource_type, one_line(&arguments.name, 200)),
+        )
+        .advise("What is claimed: deconflict status"),
+    })
+}

@@ -1,0 +1,173 @@
+//! Who the caller is: which session a verb acts as.
+//!
+//! What the caller says (`--session`, then `DECONFLICT_SESSION`) wins. Otherwise the processes above the caller tell:
+//! the nearest one that keeps a session, or that a session serves. Never is another session's identity taken by guess,
+//! so two sessions on one process, or a coding agent between the caller and the process, are no answer.
+
+use deconflict::platform::{self, ScopeRelation};
+use deconflict::protocol::SessionId;
+use deconflict::registry::{NewSession, Registry, Session, SessionState};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::{keeper, processes, words};
+
+/// The variable that names the session, as `deconflict start --export` sets it.
+pub(super) const VARIABLE: &str = "DECONFLICT_SESSION";
+
+/// Why nobody can tell who the caller is.
+enum Unknown {
+    /// Nothing points to any session.
+    NoSession,
+    /// Several sessions belong to one process.
+    Several(Vec<Session>),
+    /// A coding agent runs the caller, and started no session of its own.
+    Agent(&'static str),
+}
+
+/// The session that a verb acts as, or an error that lists the choices.
+///
+/// A session that its user names is in use, even if the process that kept it has ended: it goes on with a new keeper.
+pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session, Failure> {
+    if let Some(id) = named(context)? {
+        let session = find_named(context, registry, &id)?;
+        return match session.state {
+            SessionState::Completed => Err(Failure::usage(format!("Session {id} has ended."))
+                .reason("ended-session")
+                .advise("Begin a new one: deconflict start")),
+            SessionState::Gone => go_on(context, registry, session),
+            SessionState::Live | SessionState::Silent => Ok(session),
+        };
+    }
+    match infer(registry)? {
+        Ok(session) => Ok(session),
+        Err(unknown) => Err(explain(context, registry, unknown)?),
+    }
+}
+
+/// The session that a verb would act as; `None` if the caller has none that can be told. A variable that was set for
+/// another workspace keeps nobody from asking, so that names nobody here.
+pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Session>, Failure> {
+    match (&context.shared.session, named(context)?) {
+        (Some(id), _) => find_named(context, registry, id).map(Some),
+        (None, Some(id)) => Ok(registry.session(&id)?),
+        (None, None) => Ok(infer(registry)?.ok()),
+    }
+}
+
+/// The session that the caller names, whether there is one or not.
+pub(super) fn named(context: &Context) -> Result<Option<SessionId>, Failure> {
+    if let Some(id) = &context.shared.session {
+        return Ok(Some(id.clone()));
+    }
+    match std::env::var(VARIABLE) {
+        Ok(id) if id.is_empty() => Ok(None),
+        Ok(id) => SessionId::foreign(&id)
+            .map(Some)
+            .map_err(|error| Failure::usage(format!("{VARIABLE} names no session: {error}."))),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(std::env::VarError::NotUnicode(_)) => {
+            Err(Failure::usage(format!("{VARIABLE} names no session: it is not Unicode.")))
+        }
+    }
+}
+
+fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<Session, Failure> {
+    if let Some(session) = registry.session(id)? {
+        return Ok(session);
+    }
+    let live = live_sessions(registry)?;
+    let failure = Failure::usage(format!("No session is called {id} in {}.", registry.path().display()))
+        .reason("unknown-session")
+        .advise(format!("Register it: deconflict start --session {id}"));
+    Ok(list_choices(failure, &live, context)).and_then(Err)
+}
+
+fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Session, Failure> {
+    let again = NewSession { keeper: keeper::find().map(|keeper| keeper.process), ..context.new_session()? };
+    Ok(registry.resume(&session.id, again)?.unwrap_or(session))
+}
+
+/// What the processes above the caller tell, and after them the original's `.current_session`.
+fn infer(registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
+    let live = live_sessions(registry)?;
+    if live.is_empty() {
+        return Ok(Err(Unknown::NoSession));
+    }
+    for process in platform::ancestors() {
+        let mut own: Vec<Session> = live.iter().filter(|session| belongs_to(session, &process)).cloned().collect();
+        match own.len() {
+            0 => {
+                if let Some(agent) = processes::coding_agent(&process) {
+                    return Ok(Err(Unknown::Agent(agent)));
+                }
+            }
+            1 => return Ok(own.pop().ok_or(Unknown::NoSession)),
+            _ => return Ok(Err(Unknown::Several(own))),
+        }
+    }
+    if let [only] = live.as_slice()
+        && registry.current_session()?.as_ref() == Some(&only.id)
+    {
+        return Ok(Ok(only.clone()));
+    }
+    Ok(Err(Unknown::NoSession))
+}
+
+/// True if the process keeps the session, or is the editor or agent that it serves.
+fn belongs_to(session: &Session, process: &platform::Ancestor) -> bool {
+    let record = &session.record;
+    let is_keeper = record.pid == Some(process.pid)
+        && record.process_started.as_ref().is_none_or(|started| *started == process.started);
+    (is_keeper || record.client_pid == Some(process.pid))
+        && record.pid_scope.as_ref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
+}
+
+fn explain(context: &Context, registry: &Registry, unknown: Unknown) -> Result<Failure, Failure> {
+    let name_it = "Name one with --session ID or DECONFLICT_SESSION.";
+    Ok(match unknown {
+        Unknown::Several(own) => {
+            let failure = Failure::usage("Several sessions belong to the program that runs this, so which is yours?");
+            list_choices(failure.reason("no-session").advise(name_it), &own, context)
+        }
+        Unknown::Agent(agent) => {
+            let live = live_sessions(registry)?;
+            let message = format!("The coding agent that runs this ({agent}) has no session of its own yet.");
+            let failure = Failure::usage(message)
+                .reason("no-session")
+                .advise("Begin one: deconflict start")
+                .advise("If one of these is yours, name it with --session ID or DECONFLICT_SESSION.");
+            list_choices(failure, &live, context)
+        }
+        Unknown::NoSession => {
+            let live = live_sessions(registry)?;
+            let failure = Failure::usage("You have no session here yet.")
+                .reason("no-session")
+                .advise("Begin one: eval \"$(deconflict start --export)\"");
+            let failure =
+                if live.is_empty() { failure } else { failure.advise(format!("Or is one of these yours? {name_it}")) };
+            list_choices(failure, &live, context)
+        }
+    })
+}
+
+pub(super) fn list_choices(failure: Failure, sessions: &[Session], context: &Context) -> Failure {
+    /// More would push the advice off the screen.
+    const LONGEST_LIST: usize = 20;
+    let shown = &sessions[..sessions.len().min(LONGEST_LIST)];
+    let documents: Vec<_> = sessions.iter().map(super::facts::session).collect();
+    let mut failure = failure.fact("sessions", documents);
+    for line in words::choices(shown, context.now()) {
+        failure = failure.advise(format!("  {line}"));
+    }
+    if sessions.len() > shown.len() {
+        failure = failure.advise(format!("  and {} more: deconflict status", sessions.len() - shown.len()));
+    }
+    failure
+}
+
+pub(super) fn live_sessions(registry: &Registry) -> Result<Vec<Session>, Failure> {
+    let mut sessions = registry.sessions()?;
+    sessions.retain(Session::is_live);
+    Ok(sessions)
+}

@@ -1,0 +1,49 @@
+//! Which long-lived process keeps a session that is started from a terminal.
+//!
+//! A session whose recorded process has ended counts as gone, and its claims as abandoned, so a process may only be
+//! recorded if the session's user cannot go on without it. `deconflict start` itself ends at once. What stands above
+//! it differs:
+//!
+//! - In a shell that a person types into, `eval "$(deconflict start --export)"` runs in a subshell, perhaps of a
+//!   nested shell, or of a tool such as direnv that evaluates it and ends. The outermost interactive shell of the
+//!   terminal outlives all of these, and nobody types into the terminal after it.
+//! - In a script, the same shell keeps the session if a person started the script in a terminal: the script may only
+//!   have been the way to start it. Without a terminal (a scheduler, a pipeline) nothing is known to last.
+//! - A coding agent gives each command a shell of its own, which lasts for that command; the agent's process lasts
+//!   for its whole conversation, so that keeps it.
+//!
+//! In doubt no process is recorded: the session then lives on its heartbeats, and its claims on their leases.
+//! A session that is named by its user after its process ended is in use again, and gets a new keeper
+//! (see [`identity`](super::identity)).
+
+use deconflict::platform::{self, Ancestor, Process};
+
+use super::processes;
+
+/// The process that keeps a session.
+pub(super) struct Keeper {
+    pub(super) process: Process,
+    /// What people call it, if it is a coding agent.
+    pub(super) agent: Option<&'static str>,
+}
+
+/// The process that keeps a session started here, if one is known to last as long as its user.
+pub(super) fn find() -> Option<Keeper> {
+    let ancestors = platform::ancestors();
+    let agent = ancestors.iter().find_map(|process| Some((process, processes::coding_agent(process)?)));
+    let (ancestor, agent) = match agent {
+        Some((process, agent)) => (process, Some(agent)),
+        None => (outermost_shell_of_the_terminal(&ancestors)?, None),
+    };
+    // Without its start token a process could not be told from a later one with its number.
+    let process = Process { pid: ancestor.pid, started: ancestor.started.clone() };
+    (!process.started.is_empty()).then_some(Keeper { process, agent })
+}
+
+fn outermost_shell_of_the_terminal(ancestors: &[Ancestor]) -> Option<&Ancestor> {
+    ancestors
+        .iter()
+        .take_while(|process| platform::shares_terminal(process.pid))
+        .filter(|process| processes::is_interactive_shell(process))
+        .last()
+}

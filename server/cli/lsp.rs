@@ -1,0 +1,27 @@
+//! `deconflict lsp`
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+
+/// Run the language server on standard input and output
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Accepted because many editors pass it; there is no other way to talk to the server.
+    #[arg(long, hide = true)]
+    stdio: bool,
+    /// Accepted because some editors pass it; the server takes the editor's process from `initialize`.
+    #[arg(long = "clientProcessId", hide = true, value_name = "PID")]
+    client_process_id: Option<u32>,
+}
+
+pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let log = tracing_subscriber::EnvFilter::try_from_env("DECONFLICT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    // Standard output is the protocol's.
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
+    let named = context.named_directory().map(|named| context.folder().join(named));
+    let exit_code =
+        deconflict::lsp::run(named).map_err(|error| Failure::could_not("start the language server", &error))?;
+    // The thread that reads the editor's pipe may wait for ever.
+    std::process::exit(exit_code.into())
+}

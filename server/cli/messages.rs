@@ -1,0 +1,143 @@
+//! `deconflict messages`
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use deconflict::protocol::text::{harmless, one_line};
+use deconflict::protocol::{MessageKind, SessionId};
+use deconflict::registry::{Message, MessageId, Recipient, Registry, Session};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Printed;
+use super::style::{FAINT, HEADING, NAME, WARNING};
+use super::{facts, identity, words};
+
+/// Read your messages, unread ones first
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Show those that you have read, too
+    #[arg(long)]
+    all: bool,
+    /// Leave them unread
+    #[arg(long)]
+    peek: bool,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let registry = context.registry()?;
+    let session = identity::require(context, &registry)?;
+    // There may be a hundred thousand messages, of which hardly any is unread.
+    let is_all_wanted = arguments.all || context.shared.original;
+    let found = if is_all_wanted { registry.messages(&session.id) } else { registry.unread_messages(&session.id) }?;
+    let (unread, read): (Vec<Message>, Vec<Message>) = found.into_iter().partition(|message| message.unread);
+    let shown: Vec<&Message> = unread.iter().chain(&read).collect();
+    let not_shown = registry.message_count(&session.id)?.saturating_sub(shown.len());
+    let printed = context.output.answer(
+        || {
+            json!({
+                "unread": unread.len(),
+                "messages": shown.iter().map(|message| facts::message(message)).collect::<Vec<_>>(),
+            })
+        },
+        || {
+            if context.shared.original {
+                return as_the_original(unread.iter().chain(&read));
+            }
+            in_words(context, &registry, &shown, if is_all_wanted { 0 } else { not_shown })
+        },
+    )?;
+    // A reader that closed the pipe early has not seen them all, so none is marked.
+    if printed == Printed::Whole && !arguments.peek && !unread.is_empty() {
+        let ids: Vec<MessageId> = unread.into_iter().map(|message| message.id).collect();
+        registry.mark_read(&session.id, &ids)?;
+    }
+    Ok(Exit::Done)
+}
+
+fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: usize) -> String {
+    let mut text = String::new();
+    let mut known: HashMap<SessionId, Option<Session>> = HashMap::new();
+    for message in shown {
+        let sender = message.from.as_ref().map_or_else(
+            || one_line(message.record.from.as_deref().unwrap_or("somebody"), words::PHRASE),
+            |id| {
+                let session = known.entry(id.clone()).or_insert_with(|| registry.session(id).ok().flatten());
+                words::who(session.as_ref(), id)
+            },
+        );
+        text.push_str(&one_message(message, &sender, context.now()));
+        text.push('\n');
+    }
+    let older = match older {
+        0 => String::new(),
+        _ => format!(
+            "{FAINT}{} that you have read: deconflict messages --all{FAINT:#}\n",
+            words::count(older, "message")
+        ),
+    };
+    if shown.is_empty() {
+        text.push_str("No new messages.\n");
+    }
+    text + &older
+}
+
+fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
+    let mark = if message.unread { format!("{WARNING}●{WARNING:#} ") } else { "  ".to_owned() };
+    let to = match &message.to {
+        Recipient::Everyone => " to everyone",
+        Recipient::Session(_) => "",
+    };
+    let subject = one_line(message.record.subject.as_deref().unwrap_or("(no subject)"), 200);
+    let when = words::moment(message.sent_at, now);
+    let kind = match message.record.kind() {
+        MessageKind::Note => String::new(),
+        kind => format!("  [{}]", one_line(kind.as_str(), 40)),
+    };
+    let mut lines = format!(
+        "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n  {HEADING}{subject}{HEADING:#}\n",
+        one_line(message.id.as_str(), 80)
+    );
+    for line in body(message).lines() {
+        lines.push_str("    ");
+        lines.push_str(line);
+        lines.push('\n');
+    }
+    lines
+}
+
+/// The text, harmless and cut; the whole stays in the file.
+fn body(message: &Message) -> String {
+    /// In characters: a few screens.
+    const LONGEST: usize = 4_000;
+    let text = message.record.text();
+    let mut shown = harmless(&text.chars().take(LONGEST).collect::<String>());
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push_str(&format!("…\n(cut; the whole is in {})", message.file.display()));
+    }
+    shown
+}
+
+/// What the original's session-check-messages.sh prints: the newest five of either kind.
+fn as_the_original<'a>(messages: impl Iterator<Item = &'a Message>) -> String {
+    let (mut broadcast, mut direct): (Vec<&Message>, Vec<&Message>) =
+        messages.partition(|message| message.to == Recipient::Everyone);
+    let newest_five = |messages: &mut Vec<&Message>| {
+        messages.sort_by_key(|message| std::cmp::Reverse(message.sent_at));
+        let lines = |message: &&Message| {
+            format!(
+                "From: {}\nSubject: {}\nMessage: {}\n---\n",
+                one_line(message.record.from.as_deref().unwrap_or_default(), words::PHRASE),
+                one_line(message.record.subject.as_deref().unwrap_or_default(), 200),
+                body(message)
+            )
+        };
+        messages.iter().take(5).map(lines).collect::<String>()
+    };
+    format!(
+        "=== BROADCAST MESSAGES ===\n{}\n=== DIRECT MESSAGES ===\n{}",
+        newest_five(&mut broadcast),
+        newest_five(&mut direct)
+    )
+}

@@ -1,0 +1,164 @@
+//! The terminal: one file a verb.
+//!
+//! A verb gets its own arguments and the [`Context`](context::Context) that all of them share, asks the registry,
+//! and prints one answer to the [`Output`](output::Output). What keeps it from doing so is a [`Failure`](failure::Failure).
+//! Each flag is told once, in the arguments of its verb; help, completions and the man page are made from there.
+
+#![allow(clippy::format_push_string, reason = "answers are short, and read best in the order in which they are told")]
+
+mod completions;
+mod context;
+mod facts;
+mod failure;
+mod identity;
+mod keeper;
+mod man;
+mod output;
+mod processes;
+mod style;
+mod table;
+mod values;
+mod words;
+
+mod check;
+mod claim;
+mod demo;
+mod doctor;
+mod end;
+mod hand_off;
+mod heartbeat;
+mod init;
+mod lsp;
+mod messages;
+mod release;
+mod send;
+mod start;
+mod status;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use deconflict::protocol::SessionId;
+
+use context::Context;
+use failure::{Exit, Failure};
+use output::Output;
+
+/// Keeps people and coding agents that share one clone from overwriting each other.
+#[derive(Debug, Parser)]
+#[command(
+    name = "deconflict",
+    version,
+    about,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    subcommand_value_name = "VERB",
+    subcommand_help_heading = "Verbs",
+    disable_help_subcommand = true,
+    args_override_self = true,
+    after_help = "Variables: DECONFLICT_SESSION and DECONFLICT_DIR stand for --session and --dir.\n\
+                  Exit codes: 0 done, 1 refused (another session holds it), 2 wrong usage, 3 could not tell or could \
+                  not do it."
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    shared: Shared,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Shared {
+    /// Act as this session, rather than the one of this terminal
+    #[arg(long, global = true, value_name = "ID", value_parser = values::session_id)]
+    pub(crate) session: Option<SessionId>,
+    /// Use this coordination directory, rather than the one of this workspace
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON document, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Speak as the original's scripts do; the wrappers that `init --scripts` writes use it
+    #[arg(long, global = true, hide = true, conflicts_with = "json")]
+    pub(crate) original: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Start(start::Arguments),
+    Heartbeat(heartbeat::Arguments),
+    Claim(claim::Arguments),
+    Release(release::Arguments),
+    Status(status::Arguments),
+    Check(check::Arguments),
+    Send(send::Arguments),
+    Messages(messages::Arguments),
+    HandOff(hand_off::Arguments),
+    End(end::Arguments),
+    Init(init::Arguments),
+    Doctor(doctor::Arguments),
+    Demo(demo::Arguments),
+    Lsp(lsp::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+/// Does what the command line says and tells how it ended.
+pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
+    let words: Vec<OsString> = command_line.collect();
+    let arguments = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => arguments,
+        Err(error) => return explain(&error, &words),
+    };
+    let output = Output::new(arguments.shared.json);
+    let ended = Context::new(arguments.shared, output).and_then(|context| act(arguments.verb, &context));
+    ended.unwrap_or_else(|failure| output.failure(&failure)).into()
+}
+
+fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Start(arguments) => start::run(arguments, context),
+        Verb::Heartbeat(arguments) => heartbeat::run(arguments, context),
+        Verb::Claim(arguments) => claim::run(arguments, context),
+        Verb::Release(arguments) => release::run(&arguments, context),
+        Verb::Status(arguments) => status::run(&arguments, context),
+        Verb::Check(arguments) => check::run(arguments, context),
+        Verb::Send(arguments) => send::run(arguments, context),
+        Verb::Messages(arguments) => messages::run(&arguments, context),
+        Verb::HandOff(arguments) => hand_off::run(&arguments, context),
+        Verb::End(arguments) => end::run(arguments, context),
+        Verb::Init(arguments) => init::run(&arguments, context),
+        Verb::Doctor(arguments) => doctor::run(&arguments, context),
+        Verb::Lsp(arguments) => lsp::run(&arguments, context),
+        Verb::Demo(arguments) => demo::run(&arguments, context.output),
+        Verb::Completions(arguments) => completions::run(&arguments, context.output),
+        Verb::Man(arguments) => man::run(&arguments, context.output),
+    }
+}
+
+/// Says what is wrong with the command line, or prints the help that was asked for.
+fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
+    // The command line could not be read, so whether it asks for JSON is only to be seen in its words.
+    let output = Output::new(words.iter().take_while(|word| *word != "--").any(|word| word == "--json"));
+    let explanation = error.render().ansi().to_string();
+    let ended = if error.use_stderr() {
+        if output.is_json() {
+            let message = error.render().to_string();
+            let _ = Output::document(&Failure::usage(message.trim().trim_start_matches("error: ")).document());
+        }
+        Output::remark(&explanation);
+        Ok(Exit::Usage)
+    } else {
+        Output::text(&explanation).map(|_| Exit::Done)
+    };
+    ended.unwrap_or_else(|failure| output.failure(&failure)).into()
+}
+
+/// The command line as a whole, for completions and the man page.
+fn command() -> clap::Command {
+    Arguments::command()
+}

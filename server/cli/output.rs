@@ -1,0 +1,115 @@
+//! What a verb prints: words for people, or one JSON document for programs.
+
+use std::io::{self, Write};
+
+use deconflict::protocol::text::plain_json;
+use serde_json::{Map, Value};
+
+use super::failure::{Exit, Failure};
+use super::style;
+
+/// Where a verb's answer goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Output {
+    json: bool,
+}
+
+/// Whether all of an answer reached its reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Printed {
+    /// All of it did.
+    Whole,
+    /// The reader closed the pipe, as `head` does. That is its right, and no error.
+    Cut,
+}
+
+impl Output {
+    /// Answers in JSON, or in words.
+    pub(crate) fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// True if programs read the answer.
+    pub(crate) fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// Prints the answer: the document's facts after `"ok": true`, or the words. Only what is printed is made.
+    pub(crate) fn answer(
+        self,
+        document: impl FnOnce() -> Value,
+        words: impl FnOnce() -> String,
+    ) -> Result<Printed, Failure> {
+        self.answer_with(true, document, words)
+    }
+
+    /// Prints an answer that may be bad news.
+    pub(crate) fn answer_with(
+        self,
+        ok: bool,
+        document: impl FnOnce() -> Value,
+        words: impl FnOnce() -> String,
+    ) -> Result<Printed, Failure> {
+        if !self.json {
+            return Self::text(&words());
+        }
+        let mut whole = Map::new();
+        whole.insert("ok".to_owned(), ok.into());
+        match document() {
+            Value::Object(facts) => whole.extend(facts),
+            other => {
+                whole.insert("value".to_owned(), other);
+            }
+        }
+        Self::document(&Value::Object(whole))
+    }
+
+    /// Prints a document as it is.
+    pub(crate) fn document(document: &Value) -> Result<Printed, Failure> {
+        let text = serde_json::to_string_pretty(document)
+            .map_err(|error| Failure::could_not("write the answer as JSON", &error))?;
+        print(&mut io::stdout().lock(), &plain_json(&text))
+    }
+
+    /// Prints words, coloured only on a terminal.
+    pub(crate) fn text(words: &str) -> Result<Printed, Failure> {
+        print(&mut anstream::stdout().lock(), words)
+    }
+
+    /// Says something beside the answer, on standard error.
+    pub(crate) fn remark(words: &str) {
+        // Nobody is left to hear that this failed.
+        let _ = print(&mut anstream::stderr().lock(), words);
+    }
+
+    /// Says why a verb did not do what was asked.
+    pub(crate) fn failure(self, failure: &Failure) -> Exit {
+        if self.json {
+            let _ = Self::document(&failure.document());
+        }
+        let (mark, word) = match failure.exit {
+            Exit::Refused => (style::WARNING, "refused"),
+            _ => (style::ERROR, "error"),
+        };
+        let mut words = format!("{mark}{word}:{mark:#} {}", failure.message);
+        for advice in &failure.advice {
+            words.push_str("\n  ");
+            words.push_str(advice);
+        }
+        Self::remark(&words);
+        failure.exit
+    }
+}
+
+fn print(stream: &mut impl Write, text: &str) -> Result<Printed, Failure> {
+    let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    let written = stream
+        .write_all(text.as_bytes())
+        .and_then(|()| stream.write_all(line_end.as_bytes()))
+        .and_then(|()| stream.flush());
+    match written {
+        Ok(()) => Ok(Printed::Whole),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Printed::Cut),
+        Err(error) => Err(Failure::could_not("print the answer", &error)),
+    }
+}

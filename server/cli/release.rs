@@ -1,0 +1,199 @@
+//! `deconflict release TYPE NAME`
+
+use std::path::PathBuf;
+
+use deconflict::protocol::text::one_line;
+use deconflict::protocol::{MessageKind, ResourceType};
+use deconflict::registry::{Activity, Claim, Draft, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session};
+use serde_json::{Map, Value, json};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::style::GOOD;
+use super::{claim, facts, identity, values, words};
+
+/// Release what you hold
+///
+/// With --completed, --next-phase, --files or --tests-passing every session is told that the work is done.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// `file`, `directory`, or a word of your own such as `task`
+    #[arg(value_name = "TYPE", value_parser = values::any_resource_type, required_unless_present = "all", requires = "name")]
+    resource_type: Option<ResourceType>,
+    /// Its name; for a file or directory its path
+    #[arg(required_unless_present = "all")]
+    name: Option<String>,
+    /// All that you hold
+    #[arg(long, conflicts_with_all = ["resource_type", "name"])]
+    all: bool,
+    /// The phase that is completed [default: the claim's]
+    #[arg(long, value_name = "PHASE", num_args = 0..=1, default_missing_value = "")]
+    completed: Option<String>,
+    /// The phase that comes next
+    #[arg(long, value_name = "PHASE")]
+    next_phase: Option<String>,
+    /// Files that were modified, several or separated by commas
+    #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
+    files: Vec<PathBuf>,
+    /// Whether the tests pass
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    tests_passing: Option<bool>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let registry = context.registry()?;
+    let session = identity::require(context, &registry)?;
+    let released = match (&arguments.resource_type, &arguments.name) {
+        (Some(resource_type), Some(name)) => match release_one(context, &registry, &session, resource_type, name)? {
+            ReleaseOutcome::Released(claim) => vec![claim],
+            ReleaseOutcome::NotHolder(claim) => return refuse(context, &registry, &claim),
+            ReleaseOutcome::NotFound => return not_found(context, resource_type, name),
+        },
+        _ => words::in_order(registry.release_all(&session.id)?),
+    };
+    let sent = match &released[..] {
+        [] => None,
+        claims if arguments.says_that_work_is_done() => {
+            Some(tell_all(arguments, context, &registry, &session, claims)?)
+        }
+        _ => None,
+    };
+    context.output.answer(
+        || {
+            json!({
+                "released": released.iter().map(|claim| facts::claim(claim, Some(&session))).collect::<Vec<_>>(),
+                "sent": sent.as_ref().map(facts::message),
+            })
+        },
+        || in_words(context, &released, sent.as_ref()),
+    )?;
+    let names: Vec<String> = released.iter().map(|claim| claim.resource.to_string()).collect();
+    let work = session.record.current_work.as_ref();
+    let activity = Activity {
+        action: RELEASED.to_owned(),
+        target: names.iter().find(|name| Some(*name) == work).or(names.first()).cloned(),
+        files_touched: released.iter().map(|claim| claim.resource.name().to_owned()).collect(),
+        ..Activity::default()
+    };
+    Context::after(&registry, &session, &activity);
+    Ok(Exit::Done)
+}
+
+fn release_one(
+    context: &Context,
+    registry: &Registry,
+    session: &Session,
+    resource_type: &ResourceType,
+    name: &str,
+) -> Result<ReleaseOutcome, Failure> {
+    let mut first = None;
+    for resource in context.claimed_resources(resource_type, name)? {
+        match registry.release(&session.id, &resource)? {
+            ReleaseOutcome::NotFound => {}
+            ReleaseOutcome::NotHolder(claim) => first = first.or(Some(claim)),
+            released @ ReleaseOutcome::Released(_) => return Ok(released),
+        }
+    }
+    Ok(first.map_or(ReleaseOutcome::NotFound, ReleaseOutcome::NotHolder))
+}
+
+fn refuse(context: &Context, registry: &Registry, claim: &Claim) -> Result<Exit, Failure> {
+    let holder = claim::holder_of(registry, claim);
+    let message = words::claimed_by(claim, holder.as_ref(), &claim.resource, context.now());
+    let failure = Failure::refused("not-holder", format!("{message} Only its holder can release it."))
+        .fact("claim", facts::claim(claim, holder.as_ref()));
+    if context.shared.original {
+        Output::text(&format!("⚠️  {}", failure.message))?;
+        return Ok(Exit::Refused);
+    }
+    Err(failure)
+}
+
+fn not_found(context: &Context, resource_type: &ResourceType, name: &str) -> Result<Exit, Failure> {
+    if context.shared.original {
+        Output::text(&format!("⚠️  No claim found for {resource_type}/{}", one_line(name, 200)))?;
+        return Ok(Exit::Refused);
+    }
+    let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
+    Err(Failure::refused("not-found", message).advise("What is claimed: deconflict status"))
+}
+
+fn in_words(context: &Context, released: &[Claim], sent: Option<&Message>) -> String {
+    if context.shared.original {
+        let line = |claim: &Claim| {
+            format!("✅ Released: {}/{}", claim.resource.resource_type(), one_line(claim.resource.name(), 200))
+        };
+        return released.iter().map(line).collect::<Vec<_>>().join("\n");
+    }
+    let mut lines = match released {
+        [] => "You hold nothing.".to_owned(),
+        claims => format!("{GOOD}Released{GOOD:#} {}.", words::list_of_resources(claims)),
+    };
+    if sent.is_some() {
+        lines.push_str("\nTold everyone that the work is done.");
+    }
+    lines
+}
+
+impl Arguments {
+    fn says_that_work_is_done(&self) -> bool {
+        self.completed.is_some() || self.next_phase.is_some() || self.tests_passing.is_some() || !self.files.is_empty()
+    }
+}
+
+/// Sends the original's broadcast about completed work.
+fn tell_all(
+    arguments: &Arguments,
+    context: &Context,
+    registry: &Registry,
+    session: &Session,
+    released: &[Claim],
+) -> Result<Message, Failure> {
+    let names: Vec<&str> = released.iter().map(|claim| claim.resource.name()).collect();
+    let of_claims = released.iter().find_map(|claim| claim.record.phase.clone());
+    let phase = arguments.completed.clone().filter(|phase| !phase.is_empty()).or(of_claims);
+    let mut details = Map::new();
+    details.insert("resource".to_owned(), names.join(", ").into());
+    if let Some(phase) = &phase {
+        details.insert("phase_completed".to_owned(), phase.as_str().into());
+    }
+    if let Some(next) = &arguments.next_phase {
+        details.insert("next_phase".to_owned(), next.as_str().into());
+    }
+    if !arguments.files.is_empty() {
+        details.insert("files_modified".to_owned(), context.names_of_files(&arguments.files)?.into());
+    }
+    if let Some(passing) = arguments.tests_passing {
+        details.insert("tests_passing".to_owned(), passing.into());
+    }
+    let what = match &names[..] {
+        [one] => (*one).to_owned(),
+        several => words::count(several.len(), "resource"),
+    };
+    let subject = match &phase {
+        Some(phase) => format!("{what} {phase} phase complete"),
+        None => format!("{what} complete"),
+    };
+    let mut text = format!("{subject}.");
+    if let Some(next) = &arguments.next_phase {
+        text.push_str(&format!(" Next phase: {next}."));
+    }
+    match arguments.tests_passing {
+        Some(true) => text.push_str(" The tests pass."),
+        Some(false) => text.push_str(" The tests do not pass."),
+        None => {}
+    }
+    let resource = match released {
+        [one] => Some(one.resource.clone()),
+        _ => None,
+    };
+    let draft = Draft {
+        subject,
+        message: text,
+        details: Value::Object(details),
+        resource,
+        ..Draft::new(MessageKind::WorkCompleted)
+    };
+    Ok(registry.send(&session.id, &Recipient::Everyone, &draft)?)
+}

@@ -1,0 +1,94 @@
+//! `deconflict send TO SUBJECT MESSAGE`
+
+use std::io::Read;
+
+use deconflict::protocol::text::one_line;
+use deconflict::protocol::{BROADCAST, MessageKind, SessionId};
+use deconflict::registry::{Draft, Recipient, Registry, Session, SessionState};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::style::GOOD;
+use super::{facts, identity, words};
+
+/// Send a message to a session, or to all
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// A session's id, or `broadcast` for all
+    to: String,
+    /// One line about it
+    #[arg(allow_hyphen_values = true)]
+    subject: String,
+    /// The text; `-` reads it from standard input
+    #[arg(allow_hyphen_values = true)]
+    message: String,
+    /// What kind of message it is, such as `release_request`
+    #[arg(long = "type", value_name = "WORD", default_value = "note")]
+    kind: String,
+    /// The id of the message that this answers
+    #[arg(long, value_name = "MESSAGE")]
+    reply_to: Option<String>,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let registry = context.registry()?;
+    let session = identity::require(context, &registry)?;
+    let (to, recipient) = recipient(&arguments.to, context, &registry)?;
+    let draft = Draft {
+        subject: arguments.subject,
+        message: match arguments.message {
+            text if text == "-" => read_standard_input()?,
+            text => text,
+        },
+        in_reply_to: arguments.reply_to,
+        ..Draft::new(MessageKind::parse(&arguments.kind))
+    };
+    let sent = registry.send(&session.id, &to, &draft)?;
+    context.output.answer(
+        || json!({"sent": facts::message(&sent)}),
+        || match (&to, &recipient) {
+            _ if context.shared.original => format!("✅ Message sent to {}", one_line(&arguments.to, words::PHRASE)),
+            (Recipient::Session(id), recipient) => {
+                let is_gone = recipient.as_ref().is_some_and(|session| !session.is_live());
+                let note =
+                    if is_gone { " It is not running now; who goes on with its work gets the message." } else { "" };
+                format!("{GOOD}Sent{GOOD:#} to {}.{note}", words::who(recipient.as_ref(), id))
+            }
+            (Recipient::Everyone, _) => format!("{GOOD}Sent{GOOD:#} to everyone."),
+        },
+    )?;
+    Context::refresh_board(&registry);
+    Ok(Exit::Done)
+}
+
+/// Whom the message is for. A session that is unknown or has ended gets none.
+fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipient, Option<Session>), Failure> {
+    if to.eq_ignore_ascii_case(BROADCAST) {
+        return Ok((Recipient::Everyone, None));
+    }
+    let id = SessionId::foreign(to)?;
+    match registry.session(&id)? {
+        Some(session) if session.state == SessionState::Completed => Err(Failure::refused(
+            "ended-session",
+            format!("{} has ended and reads no messages any more.", words::who(Some(&session), &id)),
+        )
+        .advise("To reach everyone: deconflict send broadcast SUBJECT MESSAGE")),
+        Some(session) => Ok((Recipient::Session(id), Some(session))),
+        None => {
+            let message = format!("No session is called {}.", one_line(to, words::PHRASE));
+            let failure = Failure::refused("unknown-session", message)
+                .advise("Use a session's id, or broadcast to reach everyone.");
+            Err(identity::list_choices(failure, &identity::live_sessions(registry)?, context))
+        }
+    }
+}
+
+fn read_standard_input() -> Result<String, Failure> {
+    /// More than any message may have, so that a longer one is refused as too long and not cut.
+    const LIMIT: u64 = 2 << 20;
+    let mut text = String::new();
+    let read = std::io::stdin().take(LIMIT).read_to_string(&mut text);
+    read.map_err(|error| Failure::could_not("read the message from standard input", &error))?;
+    Ok(text)
+}

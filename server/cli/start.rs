@@ -1,0 +1,140 @@
+//! `deconflict start`
+
+use deconflict::protocol::SessionId;
+use deconflict::registry::{NewSession, Registry, Session};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::{facts, identity, keeper, words};
+
+/// Register a session and print its id
+///
+/// In a shell: `eval "$(deconflict start --export)"`, so that the verbs that follow know who they are.
+/// Anywhere else, keep the printed id and pass it with --session or in `DECONFLICT_SESSION`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Print shell lines for `eval`
+    #[arg(long)]
+    export: bool,
+    /// What people call this session
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// What it works on
+    #[arg(long, value_name = "TEXT")]
+    work: Option<String>,
+    /// What program it is, such as an agent's name [default: the agent that runs this, else terminal]
+    #[arg(long, value_name = "NAME")]
+    client: Option<String>,
+    /// What it can do; may be given several times
+    #[arg(long = "capability", value_name = "WORD", value_delimiter = ',')]
+    capabilities: Vec<String>,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    // A name that cannot be used must not leave a directory behind.
+    let wanted = context.shared.session.as_ref().map(|id| SessionId::new(id.as_str())).transpose()?;
+    let registry = context.registry_to_begin()?;
+    let keeper = keeper::find();
+    let agent = keeper.as_ref().and_then(|keeper| keeper.agent);
+    let new = NewSession {
+        id: wanted.clone(),
+        client: Some(arguments.client.unwrap_or_else(|| agent.unwrap_or("terminal").to_owned())),
+        name: arguments.name,
+        current_work: arguments.work,
+        capabilities: arguments.capabilities,
+        keeper: keeper.map(|keeper| keeper.process),
+        ..context.new_session()?
+    };
+    let session = match &wanted {
+        Some(id) => begin_or_go_on(&registry, id, new)?,
+        None => registry.register(new)?,
+    };
+    if context.shared.original {
+        registry.set_current_session(&session.id)?;
+    }
+    context.output.answer(
+        || {
+            json!({
+                "session_id": session.id,
+                "directory": registry.path(),
+                "session": facts::session(&session),
+            })
+        },
+        || {
+            if context.shared.original {
+                format!("✅ Session {} registered", session.id)
+            } else if arguments.export {
+                shell_lines(&session, context)
+            } else {
+                session.id.to_string()
+            }
+        },
+    )?;
+    if !context.output.is_json() {
+        for remark in remarks(&registry, &session, arguments.export)? {
+            Output::remark(&remark);
+        }
+    }
+    Context::clean_up(&registry);
+    Context::refresh_board(&registry);
+    Ok(Exit::Done)
+}
+
+/// Registers a session under the name that its user chose, or goes on with the one that had it before.
+fn begin_or_go_on(registry: &Registry, id: &SessionId, new: NewSession) -> Result<Session, Failure> {
+    match registry.session(id)? {
+        None => Ok(registry.register(new)?),
+        Some(before) if before.is_live() => Err(taken(&before)),
+        Some(before) => match registry.resume(id, NewSession { id: None, ..new })? {
+            Some(session) => Ok(session),
+            None => Err(taken(&before)),
+        },
+    }
+}
+
+fn taken(session: &Session) -> Failure {
+    Failure::refused("session-taken", format!("There is already a live session called {}.", session.id))
+        .advise(format!("If it is yours, go on with it: export {}={}", identity::VARIABLE, session.id))
+        .advise("Else choose another name, or none: deconflict start")
+        .fact("session", facts::session(session))
+}
+
+/// What `eval` gets. These lines mean the same to the POSIX shells, zsh and fish.
+fn shell_lines(session: &Session, context: &Context) -> String {
+    let mut lines = format!("export {}={}\n", identity::VARIABLE, words::shell_word(session.id.as_str()));
+    // Whoever names the directory here means it for the verbs that follow, wherever they run.
+    if let Some(directory) = context.named_directory() {
+        let directory = context.folder().join(directory);
+        lines.push_str(&format!("export DECONFLICT_DIR={}\n", words::shell_word(&directory.to_string_lossy())));
+    }
+    lines
+}
+
+/// What whoever starts a session should know: who else is here, and where the verbs that follow could take it for
+/// another.
+fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<Vec<String>, Failure> {
+    let mut others = registry.sessions()?;
+    others.retain(|other| other.is_live() && other.id != session.id);
+    let mut remarks = Vec::new();
+    let named: Vec<String> = others.iter().take(3).map(words::calling).collect();
+    match others.len() {
+        0 => {}
+        1..=3 => remarks.push(format!("Here too: {}; `deconflict status` tells more.", named.join(", "))),
+        more => remarks.push(format!("{more} other sessions are here; `deconflict status` lists them.")),
+    }
+    let by_variable = std::env::var(identity::VARIABLE).unwrap_or_default();
+    if !is_exported && others.iter().any(|other| other.id.as_str() == by_variable) {
+        remarks.push(format!("{} still names {by_variable}, so the verbs here act as that one.", identity::VARIABLE));
+    }
+    let shares_keeper = |other: &Session| {
+        other.record.pid.is_some()
+            && other.record.pid == session.record.pid
+            && other.record.process_started == session.record.process_started
+    };
+    if !is_exported && by_variable.is_empty() && others.iter().any(shares_keeper) {
+        remarks.push("The program that runs this has several sessions now: name yours with --session.".to_owned());
+    }
+    Ok(remarks)
+}

@@ -1,0 +1,99 @@
+//! What stands on a command line, turned into the values that it means.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict::protocol::{ResourceType, SessionId, time};
+
+/// A session, ours or another program's.
+pub(super) fn session_id(text: &str) -> Result<SessionId, String> {
+    SessionId::foreign(text).map_err(|error| error.to_string())
+}
+
+/// The type of something that is to be claimed.
+pub(super) fn resource_type(text: &str) -> Result<ResourceType, String> {
+    ResourceType::new(text).map_err(|error| error.to_string())
+}
+
+/// The type of something that is claimed already, perhaps by another program with types of its own.
+pub(super) fn any_resource_type(text: &str) -> Result<ResourceType, String> {
+    ResourceType::foreign(text).map_err(|error| error.to_string())
+}
+
+/// How long: numbers with units, such as `90m`, `2h30m`, `1d` or `45s`.
+pub(super) fn duration(text: &str) -> Result<TimeDelta, String> {
+    let wrong = || format!("\"{text}\" is no duration: write it like 45s, 90m, 2h30m or 1d");
+    let mut seconds: i64 = 0;
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+        let (number, after) = rest.split_at(digits);
+        let unit_length = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(unit_length);
+        let seconds_in_unit = match unit.trim() {
+            "s" | "sec" | "second" | "seconds" => 1,
+            "m" | "min" | "minute" | "minutes" => 60,
+            "h" | "hour" | "hours" => 3_600,
+            "d" | "day" | "days" => 86_400,
+            "w" | "week" | "weeks" => 604_800,
+            _ => return Err(wrong()),
+        };
+        let number: i64 = number.parse().map_err(|_| wrong())?;
+        seconds = number.checked_mul(seconds_in_unit).and_then(|part| seconds.checked_add(part)).ok_or_else(wrong)?;
+        rest = after.trim_start();
+    }
+    TimeDelta::try_seconds(seconds).ok_or_else(wrong)
+}
+
+/// How long a lease may be: more than nothing, and no more than is believed.
+pub(super) fn lease(text: &str) -> Result<TimeDelta, String> {
+    let lease = duration(text)?;
+    if lease < TimeDelta::minutes(1) {
+        return Err("a claim lasts for at least a minute".to_owned());
+    }
+    if lease > deconflict::protocol::LONGEST_LEASE {
+        return Err("no claim is believed for longer than 7 days; claim it again before it runs out".to_owned());
+    }
+    Ok(lease)
+}
+
+/// When something is expected: how long from now, or any words of the caller's own.
+pub(super) fn expected_at(text: &str, now: DateTime<Utc>) -> String {
+    match duration(text).ok().and_then(|after| now.checked_add_signed(after)) {
+        Some(at) => time::format(at),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_numbers_with_units() {
+        let cases = [("45s", 45), ("90m", 5_400), ("2h30m", 9_000), ("1d", 86_400), ("4 hours", 14_400), ("0s", 0)];
+        for (text, seconds) in cases {
+            assert_eq!(duration(text), Ok(TimeDelta::seconds(seconds)), "{text}");
+        }
+        for text in ["", "4", "h", "4x", "-1h", "1.5h", "h4", "99999999999999999999d", "9223372036854775807w"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_lease_is_neither_nothing_nor_for_ever() {
+        for text in ["0s", "59s", "8d"] {
+            assert!(lease(text).is_err(), "{text}");
+        }
+        assert_eq!(lease("7d"), Ok(TimeDelta::days(7)));
+    }
+
+    #[test]
+    fn an_expectation_may_be_words() {
+        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
+        assert_eq!(expected_at("2h", now), "2025-11-15T12:00:00Z");
+        assert_eq!(expected_at("tonight", now), "tonight");
+        assert_eq!(expected_at("2025-11-15T12:00:00Z", now), "2025-11-15T12:00:00Z");
+    }
+}

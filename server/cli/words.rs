@@ -1,0 +1,216 @@
+//! How things are told to people: times, durations, sessions and claims.
+
+use chrono::{DateTime, Local, TimeDelta, Utc};
+use deconflict::protocol::text::one_line;
+use deconflict::protocol::{Resource, SessionId, time};
+use deconflict::registry::{Claim, Session, SessionState, Standing};
+
+use super::style::{FAINT, NAME};
+
+/// How much of somebody's phase, subject or current work stands on a line.
+pub(super) const PHRASE: usize = 80;
+
+/// A moment as people read clocks: the hour today, the date before it on other days, in local time.
+pub(super) fn clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let (at, today) = (at.with_timezone(&Local), now.with_timezone(&Local).date_naive());
+    let pattern = if at.date_naive() == today { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    at.format(pattern).to_string()
+}
+
+/// How far away a moment is: `2 hours ago`, `in 5 minutes`, `just now`.
+pub(super) fn distance(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let behind = now - at;
+    if behind.abs() < TimeDelta::seconds(1) {
+        "just now".to_owned()
+    } else if behind > TimeDelta::zero() {
+        format!("{} ago", time::duration_in_words(behind))
+    } else {
+        // Rounded up, since "in 3 hours 59 minutes" is said of four hours a moment after they began.
+        format!("in {}", time::duration_in_words(rounded_up(-behind)))
+    }
+}
+
+/// A moment both ways: `10:05 (2 hours ago)`.
+pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{} ({})", clock(at, now), distance(at, now))
+}
+
+fn rounded_up(duration: TimeDelta) -> TimeDelta {
+    let seconds = duration.num_seconds();
+    if seconds < 60 { duration } else { TimeDelta::seconds((seconds + 59) / 60 * 60) }
+}
+
+/// A session by the name that people know, and the id that commands take: `Ada's editor (session-…)`.
+pub(super) fn who(session: Option<&Session>, id: &SessionId) -> String {
+    let id_text = one_line(id.as_str(), PHRASE);
+    let Some(session) = session else { return id_text };
+    match calling(session) {
+        name if name == id_text => id_text,
+        name => format!("{name} ({id_text})"),
+    }
+}
+
+/// What people call a session: its name, else what it is and whose, else its id.
+pub(super) fn calling(session: &Session) -> String {
+    let label = session.label();
+    let is_named = session.record.name.as_ref().is_some_and(|name| !name.trim().is_empty());
+    match session.record.user.as_deref().map(|user| one_line(user, 40)) {
+        Some(user) if !is_named && !user.is_empty() && label != session.id.as_str() => format!("{label} of {user}"),
+        _ => label,
+    }
+}
+
+/// Since when and until when: `since 10:05 (2 hours ago), until 14:05 (in 2 hours)`.
+pub(super) fn term(claim: &Claim, now: DateTime<Utc>) -> String {
+    let since = moment(claim.claimed_at, now);
+    let until = moment(claim.expires_at, now);
+    match claim.standing {
+        Standing::Active if claim.is_automatic() => format!("since {since}, while it is edited"),
+        Standing::Active | Standing::Pending => format!("since {since}, until {until}"),
+        Standing::Idle => {
+            let idle = claim.record.idle_since.as_deref().and_then(time::parse);
+            let idle = idle.map_or_else(String::new, |at| format!(", untouched since {}", moment(at, now)));
+            format!("since {since}{idle}")
+        }
+        Standing::Expired => format!("since {since}, ran out at {until}"),
+        Standing::Abandoned => format!("since {since}, left behind"),
+        Standing::Damaged => format!("since {since}, the record is damaged"),
+    }
+}
+
+/// One sentence about a claim that stands against somebody: what, who, since when, until when, for what.
+pub(super) fn claimed_by(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: DateTime<Utc>) -> String {
+    let what = if claim.resource == *wanted {
+        resource(wanted)
+    } else if claim.resource.covers(wanted) {
+        format!("{}, which {} is in,", resource(&claim.resource), resource(wanted))
+    } else {
+        format!("{}, which is in {},", resource(&claim.resource), resource(wanted))
+    };
+    let written = moment(claim.modified, now);
+    if claim.standing == Standing::Pending {
+        return format!("{what} is being claimed by another program: its record of {written} is not complete yet.");
+    }
+    let Some(by) = claim.holder().map(|id| who(holder, id)) else {
+        let until = moment(claim.expires_at, now);
+        return format!(
+            "{what} is claimed by nobody knows whom: the record of {written} is damaged. It counts until {until}."
+        );
+    };
+    let doing = doing(claim, holder).map_or_else(String::new, |doing| format!(": {doing}"));
+    format!("{what} is claimed by {by} {}{doing}.", term(claim, now))
+}
+
+/// What the holder says it is doing.
+pub(super) fn doing(claim: &Claim, holder: Option<&Session>) -> Option<String> {
+    let phase = claim.record.phase.as_deref();
+    let work = holder.and_then(|session| session.record.current_work.as_deref());
+    phase.or(work).map(|text| one_line(text, PHRASE)).filter(|text| !text.is_empty())
+}
+
+/// A resource on one line, as a person would type it.
+pub(super) fn resource(resource: &Resource) -> String {
+    let name = one_line(&resource.display_name(), 200);
+    match resource.resource_type().as_str() {
+        "file" => name,
+        "directory" => format!("the directory {name}"),
+        other => format!("{} {name}", one_line(other, 40)),
+    }
+}
+
+/// A session's state in one word.
+pub(super) fn state(state: SessionState) -> &'static str {
+    match state {
+        SessionState::Live => "live",
+        SessionState::Silent => "silent",
+        SessionState::Gone => "gone",
+        SessionState::Completed => "completed",
+    }
+}
+
+/// A claim's standing in one word.
+pub(super) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Idle => "idle",
+        Standing::Expired => "expired",
+        Standing::Abandoned => "abandoned",
+        Standing::Pending => "pending",
+        Standing::Damaged => "damaged",
+    }
+}
+
+/// How many of something: `1 session`, `2 sessions`.
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A word as a shell reads it: as it is, or in quotes.
+pub(super) fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Claims in the order of their resources.
+pub(super) fn in_order(mut claims: Vec<Claim>) -> Vec<Claim> {
+    claims.sort_by(|a, b| a.resource.cmp(&b.resource));
+    claims
+}
+
+/// Several claimed resources in one phrase, cut where there are many.
+pub(super) fn list_of_resources(claims: &[Claim]) -> String {
+    /// More would hide what the sentence is about.
+    const MOST: usize = 5;
+    let named: Vec<String> = claims.iter().take(MOST).map(|claim| resource(&claim.resource)).collect();
+    match claims.len() {
+        more if more > MOST => format!("{} and {} more", named.join(", "), more - MOST),
+        _ => named.join(", "),
+    }
+}
+
+/// A list of sessions to choose from, a line each.
+pub(super) fn choices(sessions: &[Session], now: DateTime<Utc>) -> Vec<String> {
+    let line = |session: &Session| {
+        let started = moment(session.started_at(), now);
+        format!("{NAME}{}{NAME:#}  {}  {FAINT}started {started}{FAINT:#}", session.id, calling(session))
+    };
+    sessions.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_told_both_ways() {
+        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
+        let cases = [
+            (0, "just now"),
+            (-40, "40 seconds ago"),
+            (-7_500, "2 hours 5 minutes ago"),
+            (14_399, "in 4 hours"),
+            (30, "in 30 seconds"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(distance(now + TimeDelta::seconds(seconds), now), expected);
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_need_it() {
+        let cases = [
+            ("src/a.rs", "src/a.rs"),
+            ("two words", "'two words'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$x", "'$x'"),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(shell_word(word), expected);
+        }
+    }
+}

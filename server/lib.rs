@@ -1,0 +1,8 @@
+//! Keeps people and coding agents that share one clone from overwriting each other.
+
+pub mod clock;
+pub mod lsp;
+pub mod platform;
+pub mod protocol;
+pub mod registry;
+pub mod workspace;

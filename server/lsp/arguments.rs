@@ -1,0 +1,262 @@
+//! The arguments of commands, as what is wished. What is missing or wrong is told in words.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tower_lsp::ls_types::Uri;
+
+use super::command_names as name;
+use super::present::diagnostics::Code;
+use super::worker::{Command, Expected};
+use crate::registry::Activity;
+
+/// A command that was understood.
+#[derive(Debug, Clone)]
+pub(super) enum Wish {
+    /// Something is to be done about a document.
+    Document(Target, AboutDocument),
+    /// The session says what it works on; without a target, on the only open document.
+    SetWork(Activity),
+    /// The session says that it works.
+    Heartbeat(Activity),
+    /// A message is to be sent.
+    Send { to: String, subject: String, message: String, uri: Option<Uri> },
+    /// To whom could something be sent?
+    ListSessions,
+    /// The status board is to be shown.
+    ShowBoard,
+    /// Something is to be done in each directory.
+    Everywhere(Command),
+    /// The user wants to know when a document is free.
+    TellWhenFree(Target),
+    /// The user has taken note of a diagnostic.
+    Acknowledge { uri: Uri, code: Code, expected: Option<Expected> },
+}
+
+/// Which document is meant.
+#[derive(Debug, Clone)]
+pub(super) enum Target {
+    /// The named one.
+    Uri(Uri),
+    /// The only open one.
+    OnlyDocument,
+}
+
+/// What is to be done about a document, once it is known where it is.
+#[derive(Debug, Clone)]
+pub(super) enum AboutDocument {
+    Claim,
+    Release(Option<Expected>),
+    TakeOver { force: bool, expected: Option<Expected> },
+    RequestRelease { message: Option<String>, expected: Option<Expected> },
+    HandOff { to: String, notes: Option<String>, expected: Option<Expected> },
+    ShowChanges,
+}
+
+impl AboutDocument {
+    /// The command about the document at this path.
+    pub(super) fn with(self, path: PathBuf) -> Command {
+        match self {
+            Self::Claim => Command::Claim { path },
+            Self::Release(expected) => Command::Release { path, expected },
+            Self::TakeOver { force, expected } => Command::TakeOver { path, force, expected },
+            Self::RequestRelease { message, expected } => Command::RequestRelease { path, message, expected },
+            Self::HandOff { to, notes, expected } => Command::HandOff { path, to, notes, expected },
+            Self::ShowChanges => Command::ShowChanges { path },
+        }
+    }
+}
+
+/// Understands a command. Returns what is wished and whether a refusal is to be shown.
+pub(super) fn parse(command: &str, arguments: &[Value]) -> Result<(Wish, bool), String> {
+    let arguments = match arguments {
+        [] | [Value::Null] => return bare(command).map(|wish| (wish, true)),
+        [object @ Value::Object(_)] => object,
+        _ => return Err(format!("{command} takes one object as its argument")),
+    };
+    let Menu { interactive } = read(command, arguments)?;
+    let wish = match command {
+        name::CLAIM => {
+            let Document { uri } = read(command, arguments)?;
+            Wish::Document(Target::Uri(uri.0), AboutDocument::Claim)
+        }
+        name::RELEASE => {
+            let Claimed { uri, expected } = read(command, arguments)?;
+            Wish::Document(Target::Uri(uri.0), AboutDocument::Release(expected))
+        }
+        name::TAKE_OVER => {
+            let TakeOver { uri, force, expected } = read(command, arguments)?;
+            let force = force.unwrap_or(false);
+            Wish::Document(Target::Uri(uri.0), AboutDocument::TakeOver { force, expected })
+        }
+        name::REQUEST_RELEASE => {
+            let RequestRelease { uri, message, expected } = read(command, arguments)?;
+            Wish::Document(Target::Uri(uri.0), AboutDocument::RequestRelease { message, expected })
+        }
+        name::HAND_OFF => {
+            let HandOff { uri, to, notes, expected } = read(command, arguments)?;
+            Wish::Document(Target::Uri(uri.0), AboutDocument::HandOff { to, notes, expected })
+        }
+        name::SHOW_CHANGES => {
+            let Document { uri } = read(command, arguments)?;
+            Wish::Document(Target::Uri(uri.0), AboutDocument::ShowChanges)
+        }
+        name::TELL_WHEN_FREE => {
+            let Document { uri } = read(command, arguments)?;
+            Wish::TellWhenFree(Target::Uri(uri.0))
+        }
+        name::ACKNOWLEDGE => {
+            let Acknowledge { uri, code, expected } = read(command, arguments)?;
+            let code = Code::parse(&code).ok_or_else(|| format!("{command}: there is no diagnostic \"{code}\""))?;
+            Wish::Acknowledge { uri: uri.0, code, expected }
+        }
+        name::SEND_MESSAGE => {
+            let Send { to, subject, message, uri } = read(command, arguments)?;
+            Wish::Send { to, subject, message, uri: uri.map(|uri| uri.0) }
+        }
+        name::MESSAGES => {
+            let Messages { unread_only } = read(command, arguments)?;
+            Wish::Everywhere(Command::Messages { unread_only: unread_only.unwrap_or(false) })
+        }
+        name::MARK_READ => {
+            let MarkRead { ids } = read(command, arguments)?;
+            Wish::Everywhere(Command::MarkRead { ids })
+        }
+        name::SET_WORK => {
+            let SetWork { target, phase, progress, next_action, estimated_completion } = read(command, arguments)?;
+            let activity = Activity::new("working", Some(target));
+            Wish::SetWork(Activity { phase, progress, next_action, estimated_completion, ..activity })
+        }
+        name::HEARTBEAT => {
+            let Heartbeat { action } = read(command, arguments)?;
+            Wish::Heartbeat(Activity::new(action.as_deref().unwrap_or("working"), None))
+        }
+        name::RELEASE_ALL => Wish::Everywhere(Command::ReleaseAll),
+        name::STATUS => Wish::Everywhere(Command::Status),
+        name::SHOW_BOARD => Wish::ShowBoard,
+        _ => return Err(format!("there is no command \"{command}\"")),
+    };
+    Ok((wish, interactive.unwrap_or(false)))
+}
+
+/// A command from a palette, which gives no arguments.
+fn bare(command: &str) -> Result<Wish, String> {
+    let about_document = |about| Wish::Document(Target::OnlyDocument, about);
+    Ok(match command {
+        name::CLAIM => about_document(AboutDocument::Claim),
+        name::RELEASE => about_document(AboutDocument::Release(None)),
+        name::TAKE_OVER => about_document(AboutDocument::TakeOver { force: false, expected: None }),
+        name::REQUEST_RELEASE => about_document(AboutDocument::RequestRelease { message: None, expected: None }),
+        name::SHOW_CHANGES => about_document(AboutDocument::ShowChanges),
+        name::TELL_WHEN_FREE => Wish::TellWhenFree(Target::OnlyDocument),
+        name::HAND_OFF | name::SEND_MESSAGE => Wish::ListSessions,
+        name::SET_WORK => Wish::SetWork(Activity::new("working", None)),
+        name::HEARTBEAT => Wish::Heartbeat(Activity::new("working", None)),
+        name::MESSAGES => Wish::Everywhere(Command::Messages { unread_only: false }),
+        name::RELEASE_ALL => Wish::Everywhere(Command::ReleaseAll),
+        name::STATUS => Wish::Everywhere(Command::Status),
+        name::SHOW_BOARD => Wish::ShowBoard,
+        name::MARK_READ => return Err(format!("{command} needs the \"ids\" of the messages")),
+        name::ACKNOWLEDGE => return Err(format!("{command} needs \"uri\" and \"code\"")),
+        _ => return Err(format!("there is no command \"{command}\"")),
+    })
+}
+
+fn read<T: DeserializeOwned>(command: &str, arguments: &Value) -> Result<T, String> {
+    T::deserialize(arguments).map_err(|error| format!("{command}: {error}"))
+}
+
+/// A URI in an argument.
+#[derive(Debug, Clone)]
+struct UriArgument(Uri);
+
+impl<'de> Deserialize<'de> for UriArgument {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Uri::from_str(&text)
+            .map(Self)
+            .map_err(|error| serde::de::Error::custom(format!("\"{text}\" is no URI: {error}")))
+    }
+}
+
+#[derive(Deserialize)]
+struct Menu {
+    interactive: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Document {
+    uri: UriArgument,
+}
+
+#[derive(Deserialize)]
+struct Claimed {
+    uri: UriArgument,
+    expected: Option<Expected>,
+}
+
+#[derive(Deserialize)]
+struct TakeOver {
+    uri: UriArgument,
+    force: Option<bool>,
+    expected: Option<Expected>,
+}
+
+#[derive(Deserialize)]
+struct RequestRelease {
+    uri: UriArgument,
+    message: Option<String>,
+    expected: Option<Expected>,
+}
+
+#[derive(Deserialize)]
+struct HandOff {
+    uri: UriArgument,
+    to: String,
+    notes: Option<String>,
+    expected: Option<Expected>,
+}
+
+#[derive(Deserialize)]
+struct Acknowledge {
+    uri: UriArgument,
+    code: String,
+    expected: Option<Expected>,
+}
+
+#[derive(Deserialize)]
+struct Send {
+    to: String,
+    subject: String,
+    message: String,
+    uri: Option<UriArgument>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Messages {
+    unread_only: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct MarkRead {
+    ids: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SetWork {
+    target: String,
+    phase: Option<String>,
+    progress: Option<String>,
+    next_action: Option<String>,
+    estimated_completion: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Heartbeat {
+    action: Option<String>,
+}

@@ -1,0 +1,65 @@
+//! What the loop wants done. It never does any of it itself.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+use tower_lsp::ls_types::{MessageType, PublishDiagnosticsParams, Uri};
+
+use super::event::DirectoryId;
+use super::worker::{Job, Profile};
+use crate::registry::MessageId;
+use crate::workspace::Location;
+
+/// Something to be done.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Find out where a folder's directory is.
+    Locate {
+        /// The folder, as the editor names it.
+        uri: Uri,
+        /// Its path.
+        folder: PathBuf,
+        /// The directory that the user named.
+        named: Option<PathBuf>,
+    },
+    /// Start the worker of a directory.
+    Start {
+        /// What the directory is called here.
+        id: DirectoryId,
+        /// Where it is.
+        location: Box<Location>,
+        /// What the session says of itself.
+        profile: Profile,
+        /// An edit or a command may make it.
+        may_make: bool,
+    },
+    /// Give a job to a directory's worker.
+    Job(DirectoryId, Job),
+    /// Tell the editor the diagnostics of a document.
+    Publish(PublishDiagnosticsParams),
+    /// Show a message, and say when the editor has taken it if it is one of others.
+    Show {
+        /// How grave it is.
+        level: MessageType,
+        /// What it says.
+        text: String,
+        /// The messages of others that it tells.
+        told: Option<(DirectoryId, Vec<MessageId>)>,
+    },
+    /// Write a line into the editor's log.
+    Log(MessageType, String),
+    /// Ask the editor to ask for inlay hints again.
+    RefreshHints,
+    /// Ask the editor for its settings.
+    AskConfiguration,
+    /// Ask the editor to tell when its settings change.
+    RegisterConfiguration,
+    /// Ask the editor to show a file.
+    ShowDocument(PathBuf),
+    /// Tell the editor how things stand.
+    Status(Value),
+    /// Watch whether the editor's process is still there.
+    WatchEditor(u32),
+    /// End the process with this exit code, once everything was written.
+    Exit(u8),
+}

@@ -1,0 +1,120 @@
+//! Frames of the base protocol (LSP, "Base Protocol"): header lines, an empty line, and a body of the announced length.
+
+use std::io::{self, BufRead, Read, Write};
+
+/// The longest body that is kept. Editors stop at documents of 50 MB; what is longer is skipped, not stored.
+const LONGEST_BODY: usize = 256 * 1024 * 1024;
+
+/// The longest header line that is kept.
+const LONGEST_HEADER: u64 = 4096;
+
+/// What was read from a pipe.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Frame {
+    /// A whole body, whatever is in it.
+    Body(Vec<u8>),
+    /// Something that is no frame; reading goes on behind it.
+    Malformed(&'static str),
+}
+
+/// Reads the next frame; `None` at the end of the input, also if that cuts a frame off.
+pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<Frame>> {
+    let mut length = None;
+    let mut fault = None;
+    loop {
+        let mut line = Vec::new();
+        input.by_ref().take(LONGEST_HEADER).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            match (length, fault) {
+                (Some(length), _) => return body(input, length),
+                (None, Some(fault)) => return Ok(Some(Frame::Malformed(fault))),
+                // Empty lines between frames harm nobody.
+                (None, None) => continue,
+            }
+        }
+        match header(line) {
+            Header::Length(announced) => length = Some(announced),
+            Header::Other => fault = fault.or(Some("a header without Content-Length")),
+            Header::Noise => fault = Some("something that is no header"),
+        }
+    }
+}
+
+/// Writes a frame and hands it to the system.
+pub(super) fn write(output: &mut impl Write, body: &[u8]) -> io::Result<()> {
+    write!(output, "Content-Length: {}\r\n\r\n", body.len())?;
+    output.write_all(body)?;
+    output.flush()
+}
+
+enum Header {
+    Length(usize),
+    Other,
+    Noise,
+}
+
+fn header(line: &[u8]) -> Header {
+    let Ok(line) = std::str::from_utf8(line) else { return Header::Noise };
+    // A body that was longer than announced stands glued in front of the next header.
+    let lower = line.to_ascii_lowercase();
+    match lower.rsplit_once("content-length:") {
+        Some((_, value)) => value.trim().parse().map_or(Header::Noise, Header::Length),
+        None if line.contains(':') => Header::Other,
+        None => Header::Noise,
+    }
+}
+
+fn body(input: &mut impl BufRead, length: usize) -> io::Result<Option<Frame>> {
+    if length > LONGEST_BODY {
+        let skipped = io::copy(&mut input.by_ref().take(length as u64), &mut io::sink())?;
+        let whole = skipped == length as u64;
+        return Ok(whole.then_some(Frame::Malformed("a body of over 256 MiB")));
+    }
+    let mut body = Vec::with_capacity(length.min(64 * 1024));
+    input.by_ref().take(length as u64).read_to_end(&mut body)?;
+    Ok((body.len() == length).then_some(Frame::Body(body)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frames(mut bytes: &[u8]) -> Vec<Frame> {
+        let mut found = Vec::new();
+        while let Some(frame) = read(&mut bytes).unwrap() {
+            found.push(frame);
+        }
+        found
+    }
+
+    #[test]
+    fn frames_are_read_one_after_the_other() {
+        let bytes = b"Content-Length: 2\r\n\r\n{}content-length:3\r\nContent-Type: x\r\n\r\n[1]";
+        assert_eq!(frames(bytes), [Frame::Body(b"{}".to_vec()), Frame::Body(b"[1]".to_vec())]);
+    }
+
+    #[test]
+    fn noise_is_reported_and_reading_goes_on() {
+        let bytes = b"hello\r\n\r\nContent-Length: x\r\n\r\nX: 1\r\n\r\n\r\nContent-Length: 2\r\n\r\n{}";
+        let found = frames(bytes);
+        assert!(matches!(found[..3], [Frame::Malformed(_), Frame::Malformed(_), Frame::Malformed(_)]), "{found:?}");
+        assert_eq!(found[3], Frame::Body(b"{}".to_vec()));
+    }
+
+    #[test]
+    fn a_frame_that_is_cut_off_is_the_end() {
+        assert_eq!(frames(b"Content-Length: 10\r\n\r\n{}"), []);
+        assert_eq!(frames(b"Content-Length: 10\r\n"), []);
+    }
+
+    #[test]
+    fn what_is_written_can_be_read() {
+        let mut bytes = Vec::new();
+        write(&mut bytes, "{\"é\":1}".as_bytes()).unwrap();
+        assert_eq!(frames(&bytes), [Frame::Body("{\"é\":1}".as_bytes().to_vec())]);
+    }
+}

@@ -1,0 +1,224 @@
+//! Runs the loop: gives it the events in their order, and carries out what it wants done.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tower_lsp::ls_types::{
+    ConfigurationItem, ConfigurationParams, LogMessageParams, MessageType, Registration, RegistrationParams,
+    ShowDocumentParams, ShowMessageParams, notification, request,
+};
+
+use super::effect::Effect;
+use super::event::{DirectoryId, Event};
+use super::present::messages;
+use super::settings::SECTION;
+use super::spelling::Spellings;
+use super::state::State;
+use super::transport::Outgoing;
+use super::worker::Worker;
+use super::{convert, parent};
+use crate::clock::Clock;
+use crate::platform::home_directory;
+use crate::protocol::text::harmless;
+use crate::workspace::{self, Location};
+
+/// How long the editor may take to answer.
+const ANSWER_TIME: Duration = Duration::from_secs(10);
+
+/// How long the editor may take to read what was said last.
+const LAST_WORDS: Duration = Duration::from_millis(150);
+
+/// `deconflict/status`: how things stand, for an editor's status bar.
+enum StatusNotification {}
+
+impl notification::Notification for StatusNotification {
+    type Params = Value;
+    const METHOD: &'static str = "deconflict/status";
+}
+
+/// Everything that the loop's wishes are carried out with.
+pub(super) struct Performer {
+    clock: Arc<dyn Clock>,
+    events: UnboundedSender<Event>,
+    outgoing: Outgoing,
+    spellings: Spellings,
+    workers: HashMap<DirectoryId, Worker>,
+}
+
+impl Performer {
+    /// Carries out through this pipe, and answers through this queue.
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        events: UnboundedSender<Event>,
+        outgoing: Outgoing,
+        spellings: Spellings,
+    ) -> Self {
+        Self { clock, events, outgoing, spellings, workers: HashMap::new() }
+    }
+
+    /// Runs until the loop wants to end, and returns the exit code.
+    pub(super) async fn run(mut self, mut state: State, mut events: UnboundedReceiver<Event>) -> u8 {
+        loop {
+            let event = match state.next_tick() {
+                None => events.recv().await,
+                Some(due) => {
+                    let wait = due.saturating_sub(self.clock.elapsed());
+                    tokio::time::timeout(wait, events.recv()).await.unwrap_or(Some(Event::Tick))
+                }
+            };
+            let Some(event) = event else { return 1 };
+            match catch_unwind(AssertUnwindSafe(|| state.handle(event))) {
+                Ok(effects) => {
+                    for effect in effects {
+                        if let Some(exit_code) = self.perform(effect) {
+                            self.last_words().await;
+                            return exit_code;
+                        }
+                    }
+                }
+                Err(panic) => tracing::error!("an event was not handled: {}", words(panic.as_ref())),
+            }
+        }
+    }
+
+    /// Carries out one effect. Returns the exit code if it is the last.
+    fn perform(&mut self, effect: Effect) -> Option<u8> {
+        match effect {
+            Effect::Locate { uri, folder, named } => {
+                let events = self.events.clone();
+                tokio::task::spawn_blocking(move || {
+                    let location = workspace::locate(&folder, named.as_deref(), home_directory().as_deref());
+                    let found = location.as_ref().ok().cloned();
+                    let _ = events.send(Event::Located(uri, Box::new(location)));
+                    // This may take a while, and nobody waits for it.
+                    let remarks = found.as_ref().map(unused_directories).unwrap_or_default();
+                    if !remarks.is_empty() {
+                        let _ = events.send(Event::Unused(remarks));
+                    }
+                });
+            }
+            Effect::Start { id, location, profile, may_make } => {
+                let (clock, events) = (Arc::clone(&self.clock), self.events.clone());
+                match Worker::start(id, *location, profile, may_make, clock, events) {
+                    Ok(worker) => drop(self.workers.insert(id, worker)),
+                    Err(error) => tracing::error!("no thread could be started: {error}"),
+                }
+            }
+            Effect::Job(id, job) => {
+                if let Some(worker) = self.workers.get(&id) {
+                    worker.send(job);
+                }
+            }
+            Effect::Publish(parameters) => {
+                let mut parameters = serde_json::to_value(parameters).unwrap_or_default();
+                if let Some(original) = parameters["uri"].as_str().and_then(|uri| self.spellings.original(uri)) {
+                    parameters["uri"] = Value::String(original);
+                }
+                self.outgoing.notify_value("textDocument/publishDiagnostics", &parameters);
+            }
+            Effect::Show { level, text, told: None } => self.show(level, text),
+            Effect::Show { level, text, told: Some((id, messages)) } => {
+                let events = self.events.clone();
+                let parameters = ShowMessageParams { typ: level, message: text };
+                self.outgoing.notify_then::<notification::ShowMessage>(
+                    &parameters,
+                    Box::new(move || drop(events.send(Event::Told(id, messages)))),
+                );
+            }
+            Effect::Log(level, text) => {
+                self.outgoing.notify::<notification::LogMessage>(&LogMessageParams { typ: level, message: text });
+            }
+            Effect::RefreshHints => self.ask::<request::InlayHintRefreshRequest>(&(), |_| None),
+            Effect::AskConfiguration => {
+                let item = ConfigurationItem { scope_uri: None, section: Some(SECTION.to_owned()) };
+                self.ask::<request::WorkspaceConfiguration>(&ConfigurationParams { items: vec![item] }, |answer| {
+                    let settings = answer.and_then(|answer| answer.as_array()?.first().cloned());
+                    Some(Event::Configured(settings))
+                });
+            }
+            Effect::RegisterConfiguration => {
+                let registration = Registration {
+                    id: "deconflict-configuration".to_owned(),
+                    method: "workspace/didChangeConfiguration".to_owned(),
+                    register_options: Some(serde_json::json!({ "section": SECTION })),
+                };
+                let parameters = RegistrationParams { registrations: vec![registration] };
+                self.ask::<request::RegisterCapability>(&parameters, |_| None);
+            }
+            Effect::ShowDocument(path) => {
+                if let Some(uri) = convert::uri_of(&path) {
+                    let parameters =
+                        ShowDocumentParams { uri, external: Some(false), take_focus: Some(true), selection: None };
+                    self.ask::<request::ShowDocument>(&parameters, |_| None);
+                }
+            }
+            Effect::Status(status) => self.outgoing.notify::<StatusNotification>(&status),
+            Effect::WatchEditor(pid) => parent::watch(pid, self.events.clone()),
+            Effect::Exit(exit_code) => return Some(exit_code),
+        }
+        None
+    }
+
+    fn show(&self, level: MessageType, text: String) {
+        self.outgoing.notify::<notification::ShowMessage>(&ShowMessageParams { typ: level, message: text });
+    }
+
+    /// Sends a request and turns its answer, or the lack of one, into an event. Nothing waits for it.
+    fn ask<R: request::Request>(
+        &self,
+        parameters: &R::Params,
+        event: impl FnOnce(Option<Value>) -> Option<Event> + Send + 'static,
+    ) {
+        let answer = self.outgoing.request::<R>(parameters);
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let answer = match tokio::time::timeout(ANSWER_TIME, answer).await {
+                Ok(Ok(Ok(answer))) => Some(answer),
+                Ok(Ok(Err(error))) => {
+                    tracing::info!("the editor refused {}: {error}", R::METHOD);
+                    None
+                }
+                Ok(Err(_)) | Err(_) => None,
+            };
+            if let Some(event) = event(answer) {
+                let _ = events.send(event);
+            }
+        });
+    }
+
+    async fn last_words(&self) {
+        // Answers to requests are on their way to the writing thread by tasks of their own.
+        tokio::task::yield_now().await;
+        let (written, all_written) = tokio::sync::oneshot::channel();
+        self.outgoing.when_written(Box::new(move || {
+            let _ = written.send(());
+        }));
+        let _ = tokio::time::timeout(LAST_WORDS, all_written).await;
+    }
+}
+
+/// What to say of coordination directories that are not used.
+fn unused_directories(location: &Location) -> Vec<String> {
+    let nested = workspace::nested(location);
+    let nested: Vec<&Path> = nested.iter().map(PathBuf::as_path).collect();
+    let mut remarks: Vec<String> = location
+        .passed_over
+        .iter()
+        .map(|passed| format!("{} is not used, because {}.", passed.path.display(), passed.reason))
+        .collect();
+    if !nested.is_empty() {
+        remarks.push(messages::nested_directories(&location.directory, &nested).text);
+    }
+    remarks.into_iter().map(|remark| harmless(&remark)).collect()
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("for an unknown reason")
+}

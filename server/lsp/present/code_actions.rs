@@ -1,0 +1,718 @@
+//! What the editor's menus offer about a document. Each offer is a command, which looks at the facts again when it
+//! runs: a menu may stand open for a while.
+
+use serde_json::{Map, Value, json};
+use tower_lsp::ls_types::{
+    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
+};
+
+use super::diagnostics::{Code, SOURCE};
+use super::words::{self, Meaning};
+use crate::lsp::command_names as command;
+use crate::lsp::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
+use crate::protocol::{SessionId, text};
+use crate::registry::{Claim, Session};
+
+/// The kinds of actions that the server offers, as advertised to the editor.
+pub const KINDS: [&str; 7] = [QUICK_FIX, CLAIM, RELEASE, RELEASE_ALL, HAND_OFF, SHOW_BOARD, MESSAGES];
+
+const QUICK_FIX: &str = "quickfix";
+const OUR_SOURCES: &str = "source.deconflict";
+const CLAIM: &str = "source.deconflict.claim";
+const RELEASE: &str = "source.deconflict.release";
+const RELEASE_ALL: &str = "source.deconflict.releaseAll";
+const HAND_OFF: &str = "source.deconflict.handOff";
+const SHOW_BOARD: &str = "source.deconflict.showBoard";
+const MESSAGES: &str = "source.deconflict.messages";
+
+/// A quotation is cut after so many characters.
+const LONGEST_QUOTATION: usize = 2_000;
+
+/// So many sessions are offered to hand a file to in an editor that cannot ask for one.
+const MOST_RECIPIENTS: usize = 8;
+
+/// True if the request asks for `source.deconflict.*` by name. The broad `source` is what editors ask for on each save,
+/// and a request without kinds is the light bulb: neither is a wish for ours.
+pub fn wants_sources(request: &ActionRequest) -> bool {
+    request.context.only.iter().flatten().any(|kind| is_or_is_below(kind.as_str(), OUR_SOURCES))
+}
+
+/// The actions for a request, those of the gravest diagnostic first. None is ever preferred.
+pub fn code_actions(
+    situation: &DocumentSituation,
+    audience: &Audience,
+    request: &ActionRequest,
+) -> Vec<CodeActionOrCommand> {
+    let menu = Menu { situation, audience, request };
+    let quick_fixes = if menu.wants_quick_fixes() { menu.quick_fixes() } else { Vec::new() };
+    let sources = if wants_sources(request) { menu.sources() } else { Vec::new() };
+    quick_fixes.into_iter().chain(sources).map(|offer| menu.shown(offer)).collect()
+}
+
+/// What clicking on an inlay hint does: writing to the holder, if that can read it and wants to.
+pub(super) fn message_from_hint(
+    others: &OthersClaim,
+    situation: &DocumentSituation,
+    audience: &Audience,
+) -> Option<Command> {
+    let to = reachable(others)?;
+    let file = words::file_name(&situation.resource);
+    let offer = message(&to, &words::holder(others), &how_long(&file), None, situation, audience);
+    Some(Command {
+        title: offer.title,
+        command: offer.command.to_owned(),
+        arguments: Some(vec![offer.argument.into()]),
+    })
+}
+
+/// One entry of a menu.
+struct Offer {
+    kind: &'static str,
+    title: String,
+    command: &'static str,
+    argument: Map<String, Value>,
+    /// The diagnostic that it answers.
+    code: Option<Code>,
+}
+
+impl Offer {
+    fn new(title: String, command: &'static str, situation: &DocumentSituation) -> Self {
+        let mut argument = Map::new();
+        argument.insert("uri".to_owned(), situation.uri.as_str().into());
+        argument.insert("interactive".to_owned(), true.into());
+        Self { kind: QUICK_FIX, title, command, argument, code: None }
+    }
+
+    fn source(kind: &'static str, title: String, command: &'static str, situation: &DocumentSituation) -> Self {
+        Self { kind, ..Self::new(title, command, situation) }
+    }
+
+    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.argument.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Ties it to the claim as it is now.
+    fn expecting(self, claim: &Claim) -> Self {
+        let expected = json!({
+            "session": claim.holder().map(SessionId::as_str),
+            "resource": format!("{}/{}", claim.resource.resource_type(), claim.resource.name()),
+            "id": claim.record.id,
+            // Not as a number: an editor that counts in floating point would give back another one.
+            "generation": claim.record.generation.map(|generation| generation.to_string()),
+        });
+        self.with("expected", expected)
+    }
+
+    fn about(mut self, code: Code) -> Self {
+        self.code = Some(code);
+        self
+    }
+
+    fn without_uri(mut self) -> Self {
+        self.argument.shift_remove("uri");
+        self
+    }
+}
+
+struct Menu<'a> {
+    situation: &'a DocumentSituation,
+    audience: &'a Audience,
+    request: &'a ActionRequest,
+}
+
+impl Menu<'_> {
+    fn wants_quick_fixes(&self) -> bool {
+        let by_itself = self.request.context.trigger_kind == Some(CodeActionTriggerKind::AUTOMATIC);
+        let on_first_line = self.request.range.start.line == 0;
+        let kind_is_wanted = match &self.request.context.only {
+            None => true,
+            Some(kinds) => {
+                kinds.iter().any(|kind| kind.as_str().is_empty() || is_or_is_below(QUICK_FIX, kind.as_str()))
+            }
+        };
+        kind_is_wanted && (on_first_line || !by_itself)
+    }
+
+    fn quick_fixes(&self) -> Vec<Offer> {
+        let mut offers = Vec::new();
+        self.about_loss(&mut offers);
+        self.about_contenders(&mut offers);
+        for others in &self.situation.others {
+            let meaning = Meaning::of(&others.claim, self.audience.now);
+            if meaning.blocks() {
+                self.about_holder(others, meaning, Code::Claimed, &mut offers);
+            } else if meaning.is_stale() {
+                self.about_stale(others, &mut offers);
+            }
+        }
+        self.about_elsewhere(&mut offers);
+        offers
+    }
+
+    fn about_holder(&self, others: &OthersClaim, meaning: Meaning, code: Code, offers: &mut Vec<Offer>) {
+        let (holder, file) = (who(others), self.file());
+        let offer = |title: String, command| Offer::new(title, command, self.situation).about(code);
+        if let Some(to) = reachable(others) {
+            let body = match code {
+                Code::ClaimLost => format!(
+                    "You took {file} over while I had unsaved changes in it. Please don't save before we agreed."
+                ),
+                _ => how_long(&file),
+            };
+            offers.push(self.message(&to, &holder, &body).about(code));
+        }
+        if others.claim.allows_coordination() && others.claim.holder().is_some() {
+            let request = offer(format!("Ask {holder} to release {file}"), command::REQUEST_RELEASE);
+            offers.push(
+                self.with_quotation(request, &format!("Please release {file} when you can."), "message")
+                    .expecting(&others.claim),
+            );
+        }
+        if meaning == Meaning::Forgotten {
+            let title = format!("Take over {file} from {holder} ({})", words::period(&others.claim, self.audience));
+            offers.push(offer(title, command::TAKE_OVER).expecting(&others.claim));
+        }
+        offers.push(offer(format!("Tell me when {file} is free"), command::TELL_WHEN_FREE).expecting(&others.claim));
+        offers.push(offer(format!("Show what {holder} changed in {file}"), command::SHOW_CHANGES));
+        if meaning == Meaning::Held {
+            let title = format!("Take over {file} by force, though {holder} holds it");
+            offers.push(offer(title, command::TAKE_OVER).with("force", true).expecting(&others.claim));
+        }
+        match code {
+            Code::Claimed if !others.is_muted => {
+                offers.push(self.acknowledge("Don't warn me again about this claim", code).expecting(&others.claim));
+            }
+            Code::ClaimLost => offers.push(self.acknowledge("Hide this notice: I know about it", code)),
+            _ => {}
+        }
+    }
+
+    fn about_stale(&self, others: &OthersClaim, offers: &mut Vec<Offer>) {
+        let (holder, file) = (who(others), self.file());
+        let offer = |title: String, command| Offer::new(title, command, self.situation).about(Code::ClaimStale);
+        let take_over = offer(format!("Take over {file}: the claim by {holder} counts no more"), command::TAKE_OVER);
+        offers.push(take_over.expecting(&others.claim));
+        offers.push(offer(format!("Show what {holder} changed in {file}"), command::SHOW_CHANGES));
+        if let Some(to) = reachable(others) {
+            offers.push(self.message(&to, &holder, &format!("Do you still need {file}?")).about(Code::ClaimStale));
+        }
+    }
+
+    fn about_loss(&self, offers: &mut Vec<Offer>) {
+        let Some(lost) = self.situation.lost.as_ref().filter(|lost| !lost.is_acknowledged) else { return };
+        if let Some(successor) = &lost.successor {
+            let meaning = Meaning::of(&successor.claim, self.audience.now);
+            self.about_holder(successor, meaning, Code::ClaimLost, offers);
+        } else {
+            let title = format!("Claim {} again", self.file());
+            offers.push(Offer::new(title, command::CLAIM, self.situation).about(Code::ClaimLost));
+            offers.push(self.acknowledge("Hide this notice: I know about it", Code::ClaimLost));
+        }
+    }
+
+    fn about_contenders(&self, offers: &mut Vec<Offer>) {
+        let contenders: Vec<_> =
+            self.situation.contenders.iter().filter(|contender| !contender.is_acknowledged).collect();
+        for contender in &contenders {
+            let (who, file) = (words::session(&contender.session, contender.is_own_window), self.file());
+            if !contender.is_own_window {
+                let body = format!("I hold {file} and am changing it. Please don't save yours before we agreed.");
+                offers.push(self.message(&contender.session.id, &who, &body).about(Code::Contended));
+            }
+            if let Some(claim) = &self.situation.own_claim {
+                let offer = Offer::new(format!("Hand {file} over to {who}"), command::HAND_OFF, self.situation);
+                offers.push(offer.with("to", contender.session.id.as_str()).expecting(claim).about(Code::Contended));
+            }
+        }
+        if !contenders.is_empty() {
+            offers.push(self.acknowledge("Hide this notice: I know about it", Code::Contended));
+        }
+    }
+
+    fn about_elsewhere(&self, offers: &mut Vec<Offer>) {
+        let active = self.situation.elsewhere.iter().filter(|others| {
+            matches!(Meaning::of(&others.claim, self.audience.now), Meaning::Held | Meaning::Forgotten)
+        });
+        for others in active {
+            if let Some(to) = reachable(others) {
+                let body = format!("We both change {}, each in a worktree. Let us merge early.", self.file());
+                offers.push(self.message(&to, &words::holder(others), &body).about(Code::ClaimedElsewhere));
+            }
+        }
+    }
+
+    fn sources(&self) -> Vec<Offer> {
+        let situation = self.situation;
+        let file = self.file();
+        let is_held_by_another =
+            situation.others.iter().any(|others| Meaning::of(&others.claim, self.audience.now).blocks());
+        let mut offers = Vec::new();
+        match &situation.own_claim {
+            None if is_held_by_another => {}
+            None => offers.push(Offer::source(CLAIM, format!("Claim {file}"), command::CLAIM, situation)),
+            Some(own) => {
+                if own.is_automatic() {
+                    offers.push(Offer::source(CLAIM, format!("Claim {file} for 4 hours"), command::CLAIM, situation));
+                }
+                let release = Offer::source(RELEASE, format!("Release {file}"), command::RELEASE, situation);
+                offers.push(release.expecting(own));
+                offers.extend(self.hand_offs(own));
+            }
+        }
+        offers.push(
+            Offer::source(RELEASE_ALL, "Release everything I hold".to_owned(), command::RELEASE_ALL, situation)
+                .without_uri(),
+        );
+        offers.push(
+            Offer::source(SHOW_BOARD, "Show the status board".to_owned(), command::SHOW_BOARD, situation).without_uri(),
+        );
+        offers.push(Offer::source(MESSAGES, "Read my messages".to_owned(), command::MESSAGES, situation).without_uri());
+        offers.retain(|offer| {
+            self.request
+                .context
+                .only
+                .iter()
+                .flatten()
+                .any(|kind| is_or_is_below(kind.as_str(), OUR_SOURCES) && is_or_is_below(offer.kind, kind.as_str()))
+        });
+        offers
+    }
+
+    /// One offer where the editor asks for the recipient, else one for each.
+    fn hand_offs(&self, own: &Claim) -> Vec<Offer> {
+        let file = self.file();
+        let recipients = &self.request.live_sessions;
+        if recipients.is_empty() {
+            return Vec::new();
+        }
+        if self.audience.client.asks_for_text {
+            let title = format!("Hand {file} over");
+            return vec![Offer::source(HAND_OFF, title, command::HAND_OFF, self.situation).expecting(own)];
+        }
+        let to_one = |session: &Session| {
+            let title = format!("Hand {file} over to {}", words::session(session, false));
+            Offer::source(HAND_OFF, title, command::HAND_OFF, self.situation)
+                .with("to", session.id.as_str())
+                .expecting(own)
+        };
+        recipients.iter().take(MOST_RECIPIENTS).map(to_one).collect()
+    }
+
+    fn file(&self) -> String {
+        words::file_name(&self.situation.resource)
+    }
+
+    fn message(&self, to: &SessionId, who: &str, ready_text: &str) -> Offer {
+        let quotation = self.request.selected_text.as_deref();
+        message(to, who, ready_text, quotation, self.situation, self.audience)
+    }
+
+    fn with_quotation(&self, offer: Offer, ready_text: &str, field: &str) -> Offer {
+        with_text(offer, ready_text, field, self.request.selected_text.as_deref(), self.audience)
+    }
+
+    fn acknowledge(&self, title: &str, code: Code) -> Offer {
+        Offer::new(title.to_owned(), command::ACKNOWLEDGE, self.situation).with("code", code.as_str()).about(code)
+    }
+
+    fn shown(&self, offer: Offer) -> CodeActionOrCommand {
+        let command = Command {
+            title: offer.title.clone(),
+            command: offer.command.to_owned(),
+            arguments: Some(vec![offer.argument.into()]),
+        };
+        if !self.audience.client.code_action_literals {
+            return command.into();
+        }
+        let answered: Vec<Diagnostic> = self
+            .request
+            .context
+            .diagnostics
+            .iter()
+            .filter(|diagnostic| offer.code.is_some_and(|code| is_ours(diagnostic, code)))
+            .cloned()
+            .collect();
+        CodeAction {
+            title: offer.title,
+            kind: Some(CodeActionKind::new(offer.kind)),
+            diagnostics: (!answered.is_empty()).then_some(answered),
+            command: Some(command),
+            ..CodeAction::default()
+        }
+        .into()
+    }
+}
+
+/// An offer to write to a session. Where the editor cannot ask for a text, it goes out with the ready one, which
+/// therefore stands in the title.
+fn message(
+    to: &SessionId,
+    who: &str,
+    ready_text: &str,
+    quotation: Option<&str>,
+    situation: &DocumentSituation,
+    audience: &Audience,
+) -> Offer {
+    let title = match (audience.client.asks_for_text, quotation.is_some_and(|text| !text.trim().is_empty())) {
+        (true, _) => format!("Message {who}"),
+        (false, false) => format!("Message {who}: \"{ready_text}\""),
+        (false, true) => format!("Message {who}: \"{ready_text}\", with the selected lines"),
+    };
+    let offer = Offer::new(title, command::SEND_MESSAGE, situation)
+        .with("to", to.as_str())
+        .with("subject", words::resource(&situation.resource));
+    with_text(offer, ready_text, "message", quotation, audience)
+}
+
+fn with_text(offer: Offer, ready_text: &str, field: &str, quotation: Option<&str>, audience: &Audience) -> Offer {
+    let quotation = quotation.map(quoted).filter(|quotation| !quotation.is_empty());
+    match (audience.client.asks_for_text, quotation) {
+        (true, Some(quotation)) => offer.with("quotation", quotation),
+        (true, None) => offer,
+        (false, Some(quotation)) => offer.with(field, format!("{ready_text}\n\n{quotation}")),
+        (false, None) => offer.with(field, ready_text),
+    }
+}
+
+/// The selected text as a quotation: each line after a `>`.
+fn quoted(selected: &str) -> String {
+    let is_whole = selected.chars().nth(LONGEST_QUOTATION).is_none();
+    let kept: String = selected.chars().take(LONGEST_QUOTATION).collect();
+    let kept = text::harmless(kept.trim_end());
+    if kept.trim().is_empty() {
+        return String::new();
+    }
+    let mut lines: Vec<String> = kept.lines().map(|line| format!("> {line}")).collect();
+    if !is_whole {
+        lines.push("> …".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// The holder, as a title can go on after it.
+fn who(others: &OthersClaim) -> String {
+    if others.is_own_window { "your other window".to_owned() } else { words::holder(others) }
+}
+
+fn how_long(file: &str) -> String {
+    format!("How long will you need {file}?")
+}
+
+/// The holder, if it is there to read a message, wants messages about this claim, and is not the user's own window.
+fn reachable(others: &OthersClaim) -> Option<SessionId> {
+    let holder = others.holder.as_ref()?;
+    (others.claim.allows_coordination() && holder.is_live() && !others.is_own_window).then(|| holder.id.clone())
+}
+
+fn is_ours(diagnostic: &Diagnostic, code: Code) -> bool {
+    diagnostic.source.as_deref() == Some(SOURCE)
+        && matches!(&diagnostic.code, Some(NumberOrString::String(text)) if text == code.as_str())
+}
+
+/// True if a kind is another or one of its sub-kinds: `source.deconflict.claim` is below `source.deconflict`.
+fn is_or_is_below(kind: &str, above: &str) -> bool {
+    kind.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_lsp::ls_types::{CodeActionContext, Position, Range};
+
+    use super::*;
+    use crate::lsp::present::diagnostics::diagnostics;
+    use crate::lsp::present::examples::{
+        audience, by, by_alice, claim, contended, document, held, lost, named, session,
+    };
+    use crate::registry::{SessionState, Standing};
+
+    fn at(line: u32, trigger: CodeActionTriggerKind, only: Option<&[&'static str]>) -> ActionRequest {
+        ActionRequest {
+            range: Range::new(Position::new(line, 0), Position::new(line, 0)),
+            context: CodeActionContext {
+                diagnostics: Vec::new(),
+                only: only.map(|kinds| kinds.iter().map(|kind| CodeActionKind::new(kind)).collect()),
+                trigger_kind: Some(trigger),
+            },
+            selected_text: None,
+            live_sessions: vec![named("bob"), named("carla")],
+        }
+    }
+
+    fn invoked() -> ActionRequest {
+        at(0, CodeActionTriggerKind::INVOKED, None)
+    }
+
+    fn actions(situation: &DocumentSituation, audience: &Audience, request: &ActionRequest) -> Vec<CodeAction> {
+        let only_literals = |action| match action {
+            CodeActionOrCommand::CodeAction(action) => action,
+            CodeActionOrCommand::Command(command) => panic!("no literal: {command:?}"),
+        };
+        code_actions(situation, audience, request).into_iter().map(only_literals).collect()
+    }
+
+    #[track_caller]
+    fn check(situation: &DocumentSituation, request: &ActionRequest, expected: &[&str]) -> Vec<CodeAction> {
+        let actions = actions(situation, &audience(), request);
+        let titles: Vec<&str> = actions.iter().map(|action| action.title.as_str()).collect();
+        assert_eq!(titles, expected);
+        for action in &actions {
+            assert_eq!(action.is_preferred, None, "none is ever preferred");
+            let command = action.command.as_ref().unwrap();
+            assert!(command::ALL.contains(&command.command.as_str()), "{command:?}");
+            assert_eq!(argument(action)["interactive"], true);
+            assert!(KINDS.contains(&action.kind.as_ref().unwrap().as_str()));
+        }
+        actions
+    }
+
+    fn argument(action: &CodeAction) -> &Value {
+        &action.command.as_ref().unwrap().arguments.as_ref().unwrap()[0]
+    }
+
+    fn with_standing(standing: Standing) -> DocumentSituation {
+        let mut others = by_alice();
+        others.claim.standing = standing;
+        held(others)
+    }
+
+    const ABOUT_ALICE: [&str; 6] = [
+        "Message alice: \"How long will you need order.rs?\"",
+        "Ask alice to release order.rs",
+        "Tell me when order.rs is free",
+        "Show what alice changed in order.rs",
+        "Take over order.rs by force, though alice holds it",
+        "Don't warn me again about this claim",
+    ];
+
+    #[test]
+    fn a_held_document() {
+        check(&document(), &invoked(), &[]);
+        let actions = check(&held(by_alice()), &invoked(), &ABOUT_ALICE);
+        let message = argument(&actions[0]);
+        assert_eq!(message["to"], "session-5");
+        assert_eq!(message["subject"], "src/order.rs");
+        assert_eq!(message["message"], "How long will you need order.rs?");
+        assert_eq!(message["uri"], "file:///work%20space/src/order.rs");
+        let force = argument(&actions[4]);
+        assert_eq!(force["force"], true);
+        assert_eq!(
+            force["expected"],
+            json!({ "session": "session-5", "resource": "file/src/order.rs", "id": "5f3a", "generation": "7" })
+        );
+        assert_eq!(argument(&actions[5])["code"], "claimed");
+    }
+
+    #[test]
+    fn a_holder_that_wants_no_messages_is_offered_none() {
+        let mut others = by_alice();
+        others.claim.record.allow_coordination = Some(false);
+        check(&held(others), &invoked(), &ABOUT_ALICE[2..]);
+    }
+
+    #[test]
+    fn ones_own_other_window_needs_no_message() {
+        let mut mine = session("session-2");
+        mine.record.client = Some("Neovim".to_owned());
+        let others = OthersClaim { is_own_window: true, is_muted: true, ..by(mine, true) };
+        check(
+            &held(others),
+            &invoked(),
+            &[
+                "Ask your other window to release order.rs",
+                "Tell me when order.rs is free",
+                "Show what your other window changed in order.rs",
+                "Take over order.rs by force, though your other window holds it",
+            ],
+        );
+    }
+
+    #[test]
+    fn force_is_offered_only_where_it_is_needed() {
+        check(
+            &with_standing(Standing::Abandoned),
+            &invoked(),
+            &[
+                "Take over order.rs: the claim by alice counts no more",
+                "Show what alice changed in order.rs",
+                "Message alice: \"Do you still need order.rs?\"",
+            ],
+        );
+        let mut gone = with_standing(Standing::Expired);
+        gone.others[0].holder = Some(Session { state: SessionState::Gone, ..named("alice") });
+        let actions = check(
+            &gone,
+            &invoked(),
+            &["Take over order.rs: the claim by alice counts no more", "Show what alice changed in order.rs"],
+        );
+        assert_eq!(argument(&actions[0]).get("force"), None);
+        let idle = actions_titles(&with_standing(Standing::Idle));
+        assert!(idle.contains(&"Take over order.rs from alice (idle)".to_owned()), "{idle:?}");
+        assert!(!idle.iter().any(|title| title.contains("force")), "{idle:?}");
+        assert_eq!(actions_titles(&with_standing(Standing::Pending)), [""; 0]);
+    }
+
+    fn actions_titles(situation: &DocumentSituation) -> Vec<String> {
+        actions(situation, &audience(), &invoked()).into_iter().map(|action| action.title).collect()
+    }
+
+    #[test]
+    fn a_contended_and_a_lost_document() {
+        let actions = check(
+            &contended(),
+            &invoked(),
+            &[
+                "Message bob: \"I hold order.rs and am changing it. Please don't save yours before we agreed.\"",
+                "Hand order.rs over to bob",
+                "Hide this notice: I know about it",
+            ],
+        );
+        assert_eq!(argument(&actions[1])["to"], "session-3");
+        assert_eq!(argument(&actions[1])["expected"]["session"], "me");
+        assert_eq!(argument(&actions[2])["code"], "contended");
+
+        let actions = check(
+            &lost(Some(by_alice())),
+            &invoked(),
+            &[
+                "Message alice: \"You took order.rs over while I had unsaved changes in it. Please don't save before we \
+                 agreed.\"",
+                "Ask alice to release order.rs",
+                "Tell me when order.rs is free",
+                "Show what alice changed in order.rs",
+                "Take over order.rs by force, though alice holds it",
+                "Hide this notice: I know about it",
+            ],
+        );
+        assert_eq!(argument(&actions[5])["code"], "claim-lost");
+        check(&lost(None), &invoked(), &["Claim order.rs again", "Hide this notice: I know about it"]);
+    }
+
+    #[test]
+    fn by_themselves_only_on_the_first_line() {
+        let count = |line, trigger| actions(&held(by_alice()), &audience(), &at(line, trigger, None)).len();
+        assert_eq!(count(0, CodeActionTriggerKind::AUTOMATIC), 6);
+        assert_eq!(count(7, CodeActionTriggerKind::AUTOMATIC), 0);
+        assert_eq!(count(7, CodeActionTriggerKind::INVOKED), 6);
+        let mut old_editor = at(7, CodeActionTriggerKind::INVOKED, None);
+        old_editor.context.trigger_kind = None;
+        assert_eq!(actions(&held(by_alice()), &audience(), &old_editor).len(), 6);
+    }
+
+    #[test]
+    fn kinds_are_given_only_when_asked_for() {
+        let own = DocumentSituation { own_claim: Some(claim(&session("me"), true)), ..held(by_alice()) };
+        let kinds = |only: Option<&[&'static str]>| {
+            let mut kinds: Vec<String> = actions(&own, &audience(), &at(0, CodeActionTriggerKind::INVOKED, only))
+                .into_iter()
+                .map(|action| action.kind.unwrap().as_str().to_owned())
+                .collect();
+            kinds.dedup();
+            kinds
+        };
+        let all_sources = [CLAIM, RELEASE, HAND_OFF, RELEASE_ALL, SHOW_BOARD, MESSAGES];
+        assert_eq!(kinds(None), [QUICK_FIX]);
+        assert_eq!(kinds(Some(&[""])), [QUICK_FIX]);
+        assert_eq!(kinds(Some(&["quickfix"])), [QUICK_FIX]);
+        assert_eq!(kinds(Some(&["refactor"])), [""; 0]);
+        assert_eq!(kinds(Some(&["source"])), [""; 0]);
+        assert_eq!(kinds(Some(&["source.fixAll", "source.organizeImports"])), [""; 0]);
+        assert_eq!(kinds(Some(&["source.deconflict"])), all_sources);
+        assert_eq!(kinds(Some(&["source.deconflict.release"])), [RELEASE]);
+        assert_eq!(kinds(Some(&["source.deconflict.other"])), [""; 0]);
+        assert_eq!(kinds(Some(&["source", "source.deconflict.messages"])), [MESSAGES]);
+        assert_eq!(kinds(Some(&["source.deconflicting"])), [""; 0]);
+    }
+
+    #[test]
+    fn sources_fit_the_situation() {
+        let sources = at(3, CodeActionTriggerKind::INVOKED, Some(&["source.deconflict"]));
+        let always = ["Release everything I hold", "Show the status board", "Read my messages"];
+        let expecting = |first: &[&'static str]| [first, &always].concat();
+        check(&document(), &sources, &expecting(&["Claim order.rs"]));
+        check(&held(by_alice()), &sources, &expecting(&[]));
+        check(&with_standing(Standing::Expired), &sources, &expecting(&["Claim order.rs"]));
+        let own = |automatic| DocumentSituation { own_claim: Some(claim(&session("me"), automatic)), ..document() };
+        let actions = check(
+            &own(true),
+            &sources,
+            &expecting(&[
+                "Claim order.rs for 4 hours",
+                "Release order.rs",
+                "Hand order.rs over to bob",
+                "Hand order.rs over to carla",
+            ]),
+        );
+        assert_eq!(argument(&actions[1])["expected"]["id"], "5f3a");
+        assert_eq!(argument(&actions[4]).get("uri"), None);
+        check(
+            &own(false),
+            &sources,
+            &expecting(&["Release order.rs", "Hand order.rs over to bob", "Hand order.rs over to carla"]),
+        );
+        let mut asking = audience();
+        asking.client.asks_for_text = true;
+        let titles: Vec<String> =
+            super::tests::actions(&own(false), &asking, &sources).into_iter().map(|action| action.title).collect();
+        assert_eq!(titles[1], "Hand order.rs over");
+    }
+
+    #[test]
+    fn the_selected_text_goes_with_the_message() {
+        let selecting =
+            ActionRequest { selected_text: Some("let a = 1;\n\tlet b\u{1b} = 2;\n".to_owned()), ..invoked() };
+        let actions = actions(&held(by_alice()), &audience(), &selecting);
+        assert_eq!(actions[0].title, "Message alice: \"How long will you need order.rs?\", with the selected lines");
+        assert_eq!(
+            argument(&actions[0])["message"],
+            "How long will you need order.rs?\n\n> let a = 1;\n> \tlet b = 2;"
+        );
+        assert_eq!(
+            argument(&actions[1])["message"],
+            "Please release order.rs when you can.\n\n> let a = 1;\n> \tlet b = 2;"
+        );
+        assert_eq!(quoted(&"x".repeat(5_000)).chars().count(), 2 + LONGEST_QUOTATION + 4);
+        assert_eq!(quoted(" \n "), "");
+    }
+
+    #[test]
+    fn editors_that_ask_for_a_text_bring_it_themselves() {
+        let mut asking = audience();
+        asking.client.asks_for_text = true;
+        let selecting = ActionRequest { selected_text: Some("let a = 1;".to_owned()), ..invoked() };
+        let actions = actions(&held(by_alice()), &asking, &selecting);
+        assert_eq!(actions[0].title, "Message alice");
+        assert_eq!(argument(&actions[0]).get("message"), None);
+        assert_eq!(argument(&actions[0])["quotation"], "> let a = 1;");
+    }
+
+    #[test]
+    fn each_action_names_the_diagnostic_that_it_answers() {
+        let situation = held(by_alice());
+        let mut request = invoked();
+        request.context.diagnostics = diagnostics(&situation, &audience());
+        request.context.diagnostics.push(Diagnostic { source: Some("rustc".to_owned()), ..Diagnostic::default() });
+        for action in actions(&situation, &audience(), &request) {
+            assert_eq!(action.diagnostics.unwrap(), request.context.diagnostics[..1]);
+        }
+    }
+
+    #[test]
+    fn editors_without_literals_get_commands() {
+        let mut old = audience();
+        old.client.code_action_literals = false;
+        let offered = code_actions(&held(by_alice()), &old, &invoked());
+        assert_eq!(offered.len(), 6);
+        let CodeActionOrCommand::Command(command) = &offered[1] else { panic!("a literal: {offered:?}") };
+        assert_eq!(command.title, "Ask alice to release order.rs");
+        assert_eq!(command.command, "deconflict.requestRelease");
+    }
+
+    #[test]
+    fn titles_hold_no_tricks_of_others() {
+        let mut tricky = by(named("al\u{202e}i\u{1b}[2Jce\n"), true);
+        tricky.claim.resource = crate::protocol::Resource::file("src/a\u{7}.rs").unwrap();
+        let situation = DocumentSituation { resource: tricky.claim.resource.clone(), ..held(tricky) };
+        assert_eq!(actions_titles(&situation)[1], "Ask ali[2Jce to release a.rs");
+    }
+}

@@ -1,0 +1,530 @@
+//! The diagnostics of a document: who holds it, who edits it too, what was lost.
+//!
+//! They are read by people and by coding agents alike. An agent takes a diagnostic for a fault in the code that it
+//! should mend, so each says what it is before it says what to do.
+
+use tower_lsp::ls_types::{
+    Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Range, Uri,
+};
+
+use super::first_line;
+use super::words::{self, Meaning};
+use crate::lsp::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
+use crate::registry::Claim;
+
+/// What every diagnostic names as its source.
+pub const SOURCE: &str = "deconflict";
+
+/// Stands in every diagnostic, between what is the case and what to do.
+const NOTICE: &str = "Coordination notice, not a code problem:";
+
+/// The codes of the diagnostics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// Another session holds the document.
+    Claimed,
+    /// Another session's claim of it lies there, expired or abandoned.
+    ClaimStale,
+    /// The same path is held in another worktree.
+    ClaimedElsewhere,
+    /// Another session edits what is held here.
+    Contended,
+    /// It was held here, with unsaved changes, and another session has it now.
+    ClaimLost,
+}
+
+impl Code {
+    /// The code as it stands in a diagnostic.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::ClaimStale => "claim-stale",
+            Self::ClaimedElsewhere => "claimed-elsewhere",
+            Self::Contended => "contended",
+            Self::ClaimLost => "claim-lost",
+        }
+    }
+
+    /// Reads a code as it stands in a diagnostic.
+    pub fn parse(code: &str) -> Option<Self> {
+        [Self::Claimed, Self::ClaimStale, Self::ClaimedElsewhere, Self::Contended, Self::ClaimLost]
+            .into_iter()
+            .find(|known| known.as_str() == code)
+    }
+}
+
+/// The diagnostics of a document, the gravest first.
+pub fn diagnostics(situation: &DocumentSituation, audience: &Audience) -> Vec<Diagnostic> {
+    if !audience.preferences.diagnostics {
+        return Vec::new();
+    }
+    let lost = situation.lost.iter().filter(|lost| !lost.is_acknowledged).map(claim_lost);
+    let contended = situation
+        .contenders
+        .iter()
+        .filter(|contender| !contender.is_acknowledged)
+        .map(|contender| self::contended(contender, situation));
+    let others = situation.others.iter().filter_map(|others| about_claim(others, situation, audience));
+    let elsewhere = situation
+        .elsewhere
+        .iter()
+        .filter(|others| matches!(Meaning::of(&others.claim, audience.now), Meaning::Held | Meaning::Forgotten))
+        .map(|others| claimed_elsewhere(others, audience));
+    let mut findings: Vec<Finding> = lost.chain(contended).chain(others).chain(elsewhere).collect();
+    findings.sort_by_key(|finding| finding.severity);
+    findings.into_iter().map(|finding| finding.shown(situation, audience)).collect()
+}
+
+/// One thing to be told, before it is fitted to the editor.
+struct Finding<'a> {
+    code: Code,
+    severity: DiagnosticSeverity,
+    fact: String,
+    advice: String,
+    /// The claim that it is about, and what to call that.
+    claim: Option<(&'a Claim, String)>,
+}
+
+impl Finding<'_> {
+    fn shown(self, situation: &DocumentSituation, audience: &Audience) -> Diagnostic {
+        let client = audience.client;
+        let related = self.claim.as_ref().and_then(|(claim, name)| related(claim, name, situation));
+        let data = self.claim.as_ref().map(|(claim, _)| as_data(claim));
+        Diagnostic {
+            range: first_line(situation),
+            severity: Some(match audience.preferences.severity {
+                // What the user muted stays muted.
+                Some(wanted) if self.severity != DiagnosticSeverity::HINT => wanted,
+                _ => self.severity,
+            }),
+            code: Some(NumberOrString::String(self.code.as_str().to_owned())),
+            source: Some(SOURCE.to_owned()),
+            message: format!("{}. {NOTICE} {}.", self.fact, self.advice),
+            related_information: related.filter(|_| client.related_information).map(|related| vec![related]),
+            data: data.filter(|_| client.diagnostic_data),
+            ..Diagnostic::default()
+        }
+    }
+}
+
+fn about_claim<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Option<Finding<'a>> {
+    match Meaning::of(&others.claim, audience.now) {
+        Meaning::Unfinished => None,
+        Meaning::Held | Meaning::Forgotten | Meaning::Unreadable => Some(claimed(others, situation, audience)),
+        Meaning::Expired | Meaning::Abandoned => Some(claim_stale(others, situation, audience)),
+    }
+}
+
+fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Finding<'a> {
+    let meaning = Meaning::of(&others.claim, audience.now);
+    let warns = situation.is_edited && !others.is_own_window;
+    let severity = match (others.is_muted, warns) {
+        (true, _) => DiagnosticSeverity::HINT,
+        (false, true) => DiagnosticSeverity::WARNING,
+        (false, false) => DiagnosticSeverity::INFORMATION,
+    };
+    let holder = words::holder(others);
+    let may_talk = others.claim.allows_coordination();
+    let too = if warns { ", and you edit it too" } else { "" };
+    let fact = match meaning {
+        Meaning::Unreadable => "Claimed, but the claim's file is damaged, so nobody can tell by whom".to_owned(),
+        _ => format!("{}{too}", claimed_by(others, &holder, audience)),
+    };
+    let advice = match meaning {
+        Meaning::Forgotten => "it seems to be forgotten, so you may take it over".to_owned(),
+        Meaning::Unreadable => format!(
+            "wait until {}, when it counts no more, or let \"deconflict doctor\" look at it",
+            words::moment(others.claim.expires_at, audience)
+        ),
+        _ if others.is_own_window => "save or undo your changes there before you edit it here".to_owned(),
+        _ if warns && may_talk => {
+            format!("agree with {holder} before you save, or one of you overwrites the other")
+        }
+        _ if warns => "please wait with saving until it is free, or one of you overwrites the other".to_owned(),
+        _ if may_talk => format!("wait until it is free or agree with {holder} before you edit this file"),
+        _ => "please wait until it is free before you edit this file".to_owned(),
+    };
+    Finding {
+        code: Code::Claimed,
+        severity,
+        fact,
+        advice,
+        claim: Some((&others.claim, format!("The claim by {holder}"))),
+    }
+}
+
+fn claim_stale<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Finding<'a> {
+    let holder = words::holder(others);
+    let what = match &others.claim.resource {
+        resource if resource.is_directory() && *resource != situation.resource => {
+            format!("the directory {}", words::resource(resource))
+        }
+        _ => "this file".to_owned(),
+    };
+    let how = match Meaning::of(&others.claim, audience.now) {
+        Meaning::Abandoned => "is abandoned, its session is over".to_owned(),
+        _ => format!("expired at {}", words::moment(others.claim.expires_at, audience)),
+    };
+    Finding {
+        code: Code::ClaimStale,
+        severity: DiagnosticSeverity::INFORMATION,
+        fact: format!("The claim of {what} by {holder} {how}"),
+        advice: "nobody holds it any more, you can take it over".to_owned(),
+        claim: Some((&others.claim, format!("The claim by {holder}"))),
+    }
+}
+
+fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Finding<'a> {
+    let holder = words::holder(others);
+    let place = match others.claim.resource.worktree() {
+        Some(worktree) => format!("the worktree {}", crate::protocol::text::one_line(worktree, 40)),
+        None => "the main worktree".to_owned(),
+    };
+    let advice = if others.is_own_window || !others.claim.allows_coordination() {
+        "both can edit, but the branches may conflict when they are merged".to_owned()
+    } else {
+        format!("both can edit, but the branches may conflict when they are merged, so talk to {holder} early")
+    };
+    Finding {
+        code: Code::ClaimedElsewhere,
+        severity: DiagnosticSeverity::INFORMATION,
+        fact: format!(
+            "The same file is claimed in {place} by {} {}",
+            with_comma(&holder),
+            words::period(&others.claim, audience)
+        ),
+        advice,
+        claim: Some((&others.claim, format!("The claim by {holder}"))),
+    }
+}
+
+fn contended<'a>(contender: &Contender, situation: &'a DocumentSituation) -> Finding<'a> {
+    let who = words::session(&contender.session, contender.is_own_window);
+    let advice = if contender.is_own_window {
+        "save or undo your changes in one of the windows first".to_owned()
+    } else {
+        format!("agree with {who} who saves first, or hand the file over")
+    };
+    Finding {
+        code: Code::Contended,
+        severity: DiagnosticSeverity::WARNING,
+        fact: format!("Also edited by {} while you hold it", with_comma(&who)),
+        advice,
+        claim: situation.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned())),
+    }
+}
+
+fn claim_lost(lost: &LostClaim) -> Finding<'_> {
+    let (fact, advice, claim) = match &lost.successor {
+        Some(successor) => {
+            let who = words::holder(successor);
+            let advice = if successor.is_own_window {
+                "save in one of the windows only, or you overwrite your own work".to_owned()
+            } else if successor.claim.allows_coordination() {
+                format!("look at what {who} changed and agree with {who} before you save")
+            } else {
+                format!("look at what {who} changed, and please wait with saving until it is free")
+            };
+            (
+                format!("Taken over by {} while you have unsaved changes", with_comma(&who)),
+                advice,
+                Some((&successor.claim, format!("The claim by {who}"))),
+            )
+        }
+        None => (
+            "Your claim was taken over while you have unsaved changes, and it is free again".to_owned(),
+            "look at what changed on disk, then claim it again before you save".to_owned(),
+            None,
+        ),
+    };
+    Finding { code: Code::ClaimLost, severity: DiagnosticSeverity::ERROR, fact, advice, claim }
+}
+
+/// Who holds it since or until when, and for what.
+fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String {
+    let claimed = match &others.claim.resource {
+        resource if resource.is_directory() && resource.relative() == "." => {
+            "With the whole workspace, claimed".to_owned()
+        }
+        resource if resource.is_directory() => format!("With the directory {}, claimed", words::resource(resource)),
+        _ => "Claimed".to_owned(),
+    };
+    let is_forgotten = Meaning::of(&others.claim, audience.now) == Meaning::Forgotten;
+    let holder = if is_forgotten { format!("{holder},") } else { with_comma(holder) };
+    let period = words::period(&others.claim, audience);
+    match words::purpose(others) {
+        Some(purpose) => format!("{claimed} by {holder} {period} (\"{}\")", purpose.replace('"', "'")),
+        None => format!("{claimed} by {holder} {period}"),
+    }
+}
+
+/// "you, in Neovim" needs a second comma where the sentence goes on.
+fn with_comma(who: &str) -> String {
+    if who.starts_with("you, ") { format!("{who},") } else { who.to_owned() }
+}
+
+/// The claim's record as it is on disk, with its resource spelled out if the record doesn't.
+fn as_data(claim: &Claim) -> serde_json::Value {
+    let mut record = claim.record.clone();
+    record.resource_type = Some(claim.resource.resource_type().to_string());
+    record.resource_name = Some(claim.resource.name().to_owned());
+    serde_json::to_value(record).unwrap_or_default()
+}
+
+fn related(claim: &Claim, name: &str, situation: &DocumentSituation) -> Option<DiagnosticRelatedInformation> {
+    let uri = Uri::from_file_path(situation.claims_directory.join(claim.file.as_str()))?;
+    Some(DiagnosticRelatedInformation { location: Location { uri, range: Range::default() }, message: name.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsp::present::examples::{
+        audience, by, by_alice, contended, document, held, lost, named, session, time,
+    };
+    use crate::protocol::Resource;
+    use crate::registry::Standing;
+
+    #[track_caller]
+    fn check(situation: &DocumentSituation, expected: &[(&str, DiagnosticSeverity, &str)]) {
+        let shown = diagnostics(situation, &audience());
+        let seen: Vec<(String, DiagnosticSeverity, &str)> = shown
+            .iter()
+            .map(|diagnostic| {
+                assert_eq!(diagnostic.source.as_deref(), Some("deconflict"));
+                assert_eq!(diagnostic.range, first_line(situation));
+                let Some(NumberOrString::String(code)) = diagnostic.code.clone() else { panic!("no code") };
+                (code, diagnostic.severity.unwrap(), diagnostic.message.as_str())
+            })
+            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(code, severity, text)| ((*code).to_owned(), *severity, *text)).collect();
+        assert_eq!(seen, expected);
+    }
+
+    fn with_standing(standing: Standing) -> DocumentSituation {
+        let mut others = by_alice();
+        others.claim.standing = standing;
+        held(others)
+    }
+
+    #[test]
+    fn nothing_is_said_where_nothing_is_the_case() {
+        check(&document(), &[]);
+        check(&with_standing(Standing::Pending), &[]);
+    }
+
+    #[test]
+    fn another_holds_it() {
+        let on_disk = held(by_alice());
+        check(
+            &on_disk,
+            &[(
+                "claimed",
+                DiagnosticSeverity::INFORMATION,
+                "Claimed by alice since 14:05. Coordination notice, not a code problem: wait until it is free or agree \
+                 with alice before you edit this file.",
+            )],
+        );
+        check(
+            &DocumentSituation { is_edited: true, ..on_disk.clone() },
+            &[(
+                "claimed",
+                DiagnosticSeverity::WARNING,
+                "Claimed by alice since 14:05, and you edit it too. Coordination notice, not a code problem: agree with \
+                 alice before you save, or one of you overwrites the other.",
+            )],
+        );
+        let mut by_hand = by(named("alice"), false);
+        by_hand.claim.record.phase = Some("order\n\"totals\"\u{202e}".to_owned());
+        by_hand.claim.record.allow_coordination = Some(false);
+        check(
+            &held(by_hand),
+            &[(
+                "claimed",
+                DiagnosticSeverity::INFORMATION,
+                "Claimed by alice until 18:05 (\"order 'totals'\"). Coordination notice, not a code problem: please wait \
+                 until it is free before you edit this file.",
+            )],
+        );
+    }
+
+    #[test]
+    fn a_directory_is_held_with_all_in_it() {
+        let mut others = by(named("alice"), false);
+        others.claim.resource = Resource::directory("src").unwrap();
+        let [shown] = diagnostics(&held(others.clone()), &audience()).try_into().unwrap();
+        let shown: Diagnostic = shown;
+        assert!(shown.message.starts_with("With the directory src, claimed by alice until 18:05."), "{shown:?}");
+        others.claim.resource = Resource::directory(".").unwrap();
+        let shown = diagnostics(&held(others), &audience());
+        assert!(shown[0].message.starts_with("With the whole workspace, claimed by alice until 18:05."), "{shown:?}");
+    }
+
+    #[test]
+    fn ones_own_other_window_is_no_danger_to_be_warned_of() {
+        let mut mine = session("session-2");
+        mine.record.client = Some("Neovim".to_owned());
+        let there = OthersClaim { is_own_window: true, ..by(mine, true) };
+        check(
+            &DocumentSituation { is_edited: true, ..held(there) },
+            &[(
+                "claimed",
+                DiagnosticSeverity::INFORMATION,
+                "Claimed by you, in Neovim, since 14:05. Coordination notice, not a code problem: save or undo your \
+                 changes there before you edit it here.",
+            )],
+        );
+    }
+
+    #[test]
+    fn a_muted_claim_is_a_hint() {
+        let muted = OthersClaim { is_muted: true, ..by_alice() };
+        let shown = diagnostics(&DocumentSituation { is_edited: true, ..held(muted) }, &audience());
+        assert_eq!(shown[0].severity, Some(DiagnosticSeverity::HINT));
+    }
+
+    #[test]
+    fn stale_forgotten_and_damaged_claims_are_told_apart() {
+        check(
+            &with_standing(Standing::Abandoned),
+            &[(
+                "claim-stale",
+                DiagnosticSeverity::INFORMATION,
+                "The claim of this file by alice is abandoned, its session is over. Coordination notice, not a code \
+                 problem: nobody holds it any more, you can take it over.",
+            )],
+        );
+        let mut expired = with_standing(Standing::Expired);
+        expired.others[0].claim.expires_at = time("2025-11-14T22:00:00Z");
+        check(
+            &expired,
+            &[(
+                "claim-stale",
+                DiagnosticSeverity::INFORMATION,
+                "The claim of this file by alice expired at 14 Nov 23:00. Coordination notice, not a code problem: \
+                 nobody holds it any more, you can take it over.",
+            )],
+        );
+        let mut idle = with_standing(Standing::Idle);
+        idle.others[0].claim.record.idle_since = Some("2025-11-15T10:00:00Z".to_owned());
+        check(
+            &idle,
+            &[(
+                "claimed",
+                DiagnosticSeverity::INFORMATION,
+                "Claimed by alice, idle since 11:00. Coordination notice, not a code problem: it seems to be forgotten, \
+                 so you may take it over.",
+            )],
+        );
+        let mut damaged = with_standing(Standing::Damaged);
+        check(
+            &damaged,
+            &[(
+                "claimed",
+                DiagnosticSeverity::INFORMATION,
+                "Claimed, but the claim's file is damaged, so nobody can tell by whom. Coordination notice, not a \
+                 code problem: wait until 18:05, when it counts no more, or let \"deconflict doctor\" look at it.",
+            )],
+        );
+        damaged.others[0].claim.expires_at = time("2025-11-15T14:00:00Z");
+        assert_eq!(diagnostics(&damaged, &audience())[0].code, Some(NumberOrString::String("claim-stale".to_owned())));
+    }
+
+    #[test]
+    fn another_worktree_has_the_same_path() {
+        let mut there = by_alice();
+        there.claim.resource = Resource::file("//feature-x/src/order.rs").unwrap();
+        let situation = DocumentSituation { elsewhere: vec![there.clone()], ..document() };
+        check(
+            &situation,
+            &[(
+                "claimed-elsewhere",
+                DiagnosticSeverity::INFORMATION,
+                "The same file is claimed in the worktree feature-x by alice since 14:05. Coordination notice, not a \
+                 code problem: both can edit, but the branches may conflict when they are merged, so talk to alice early.",
+            )],
+        );
+        there.claim.standing = Standing::Expired;
+        check(&DocumentSituation { elsewhere: vec![there], ..document() }, &[]);
+    }
+
+    #[test]
+    fn another_edits_what_is_held_here() {
+        let mut situation = contended();
+        check(
+            &situation,
+            &[(
+                "contended",
+                DiagnosticSeverity::WARNING,
+                "Also edited by bob while you hold it. Coordination notice, not a code problem: agree with bob who saves \
+                 first, or hand the file over.",
+            )],
+        );
+        situation.contenders[0].is_acknowledged = true;
+        check(&situation, &[]);
+    }
+
+    #[test]
+    fn a_lost_claim_is_an_error_and_comes_first() {
+        let mut situation = lost(Some(by_alice()));
+        situation.others = vec![by_alice()];
+        let shown = diagnostics(&situation, &audience());
+        assert_eq!(shown.len(), 2);
+        assert_eq!(shown[0].severity, Some(DiagnosticSeverity::ERROR));
+        assert_eq!(
+            shown[0].message,
+            "Taken over by alice while you have unsaved changes. Coordination notice, not a code problem: look at what \
+             alice changed and agree with alice before you save."
+        );
+        situation.others.clear();
+        situation.lost = Some(LostClaim { successor: None, is_acknowledged: false });
+        check(
+            &situation,
+            &[(
+                "claim-lost",
+                DiagnosticSeverity::ERROR,
+                "Your claim was taken over while you have unsaved changes, and it is free again. Coordination notice, \
+                 not a code problem: look at what changed on disk, then claim it again before you save.",
+            )],
+        );
+        situation.lost = Some(LostClaim { successor: None, is_acknowledged: true });
+        check(&situation, &[]);
+    }
+
+    #[test]
+    fn only_what_the_editor_declared_is_used() {
+        let situation = held(by_alice());
+        let full = diagnostics(&situation, &audience());
+        let data = full[0].data.as_ref().unwrap();
+        assert_eq!(data["claimed_by"], "session-5");
+        assert_eq!(data["resource_name"], "src/order.rs");
+        let related = &full[0].related_information.as_ref().unwrap()[0];
+        assert!(
+            related.location.uri.as_str().ends_with("/COORDINATION/claims/file-src%252Forder.rs.claim"),
+            "{related:?}"
+        );
+        let mut plain = audience();
+        plain.client = crate::lsp::situation::Client::default();
+        let shown = diagnostics(&situation, &plain);
+        assert_eq!((&shown[0].data, &shown[0].related_information), (&None, &None));
+    }
+
+    #[test]
+    fn the_users_preferences_decide() {
+        let situation = held(by_alice());
+        let mut preferring = audience();
+        preferring.preferences.severity = Some(DiagnosticSeverity::HINT);
+        assert_eq!(diagnostics(&situation, &preferring)[0].severity, Some(DiagnosticSeverity::HINT));
+        preferring.preferences.diagnostics = false;
+        assert_eq!(diagnostics(&situation, &preferring), []);
+    }
+
+    #[test]
+    fn codes_are_read_as_they_are_written() {
+        for code in ["claimed", "claim-stale", "claimed-elsewhere", "contended", "claim-lost"] {
+            assert_eq!(Code::parse(code).map(Code::as_str), Some(code));
+        }
+        assert_eq!(Code::parse("E0308"), None);
+    }
+}

@@ -1,0 +1,513 @@
+//! The words of every message that the server shows by itself or answers to a command, in one place, so that they can
+//! be read together. Each says what is the case and what to do next.
+
+use std::path::Path;
+
+use tower_lsp::ls_types::MessageType;
+
+use super::words::{self, Meaning};
+use crate::lsp::situation::{Audience, OthersClaim};
+use crate::protocol::{MessageKind, Resource, text};
+
+/// Another's text is cut after so many characters; the whole of it is in the list of messages.
+const LONGEST_TEXT: usize = 400;
+
+/// A subject is cut after so many characters.
+const LONGEST_SUBJECT: usize = 120;
+
+/// So many names are listed before the rest is counted.
+const MOST_NAMES: usize = 3;
+
+/// A message as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How grave it is.
+    pub level: MessageType,
+    /// What it says.
+    pub text: String,
+}
+
+fn information(text: String) -> Notice {
+    Notice { level: MessageType::INFO, text }
+}
+
+fn warning(text: String) -> Notice {
+    Notice { level: MessageType::WARNING, text }
+}
+
+fn error(text: String) -> Notice {
+    Notice { level: MessageType::ERROR, text }
+}
+
+// Claims.
+
+/// The user edits what another holds.
+pub fn held_by_another(resource: &Resource, others: &OthersClaim, audience: &Audience) -> Notice {
+    let file = words::resource(resource);
+    let holder = words::holder(others);
+    let period = words::period(&others.claim, audience);
+    if others.is_own_window {
+        return information(format!(
+            "{file} has changes in another window: {holder}, {period}. Save or undo them there before you save here."
+        ));
+    }
+    match Meaning::of(&others.claim, audience.now) {
+        Meaning::Unreadable | Meaning::Unfinished => warning(format!(
+            "{file} is claimed, but the claim's file cannot be read. Run \"deconflict doctor\" before you save."
+        )),
+        Meaning::Forgotten => warning(format!(
+            "{file} is claimed by {holder}, {period}. It seems forgotten: you may take it over from the first line's menu."
+        )),
+        _ if others.claim.allows_coordination() => warning(format!(
+            "{holder} holds {file} {period}. Please agree with {holder} before you save: the first line's menu has a message and a request for its release."
+        )),
+        _ => warning(format!(
+            "{holder} holds {file} {period}. Please wait with saving until it is free: the first line's menu lets you be told."
+        )),
+    }
+}
+
+/// One action changed many files, and others hold some of them.
+pub fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> Notice {
+    let names: Vec<String> = held
+        .iter()
+        .map(|(resource, others)| format!("{} ({})", words::resource(resource), words::holder(others)))
+        .collect();
+    warning(format!(
+        "Others hold {} of the {changed} files that you just changed: {}. Please agree with them before you save these.",
+        held.len(),
+        list(&names)
+    ))
+}
+
+/// A claim went to another session while there are unsaved changes.
+pub fn lost(resource: &Resource, successor: Option<&OthersClaim>) -> Notice {
+    let file = words::resource(resource);
+    match successor {
+        Some(successor) if successor.is_own_window => warning(format!(
+            "{file} was taken over in another window: {}. Save it in one of the windows only.",
+            words::holder(successor)
+        )),
+        Some(successor) => {
+            let who = words::holder(successor);
+            error(format!(
+                "{who} took over {file}, and you have unsaved changes in it. Look at what {who} changed before you save."
+            ))
+        }
+        None => error(format!(
+            "Your claim of {file} was taken away, and you have unsaved changes in it. Look at what changed on disk before you save."
+        )),
+    }
+}
+
+/// The computer slept, and others took over what had lapsed meanwhile.
+pub fn lost_while_asleep(lost: &[(Resource, Option<OthersClaim>)]) -> Notice {
+    let names: Vec<String> = lost
+        .iter()
+        .map(|(resource, successor)| match successor {
+            Some(successor) => format!("{} (now {})", words::resource(resource), words::holder(successor)),
+            None => words::resource(resource),
+        })
+        .collect();
+    error(format!("While this computer slept, you lost {}. Look at what changed before you save.", list(&names)))
+}
+
+/// What the user was waiting for, with unsaved changes, is theirs now.
+pub fn free_and_claimed(resource: &Resource) -> Notice {
+    information(format!("{} came free, and you hold it now.", words::resource(resource)))
+}
+
+/// What the user was waiting for came free, but their text is older than the one on disk.
+pub fn free_but_changed(resource: &Resource) -> Notice {
+    warning(format!(
+        "{} came free, but it changed on disk since you began to edit it. Compare the two before you save; nobody holds it now.",
+        words::resource(resource)
+    ))
+}
+
+/// What the user asked to be told of came free.
+pub fn free(resource: &Resource) -> Notice {
+    information(format!("{} is free now: your next edit claims it.", words::resource(resource)))
+}
+
+/// A request for release was granted without asking, because the document was saved and left alone.
+pub fn released_on_request(resource: &Resource, asked_by: &str) -> Notice {
+    information(format!(
+        "{} asked for {}. You had saved it and left it alone, so it is released; your next edit claims it again if it is free.",
+        name(asked_by),
+        words::resource(resource)
+    ))
+}
+
+/// A file was renamed or moved to a name that another holds.
+pub fn moved_onto_held(from: &Resource, to: &Resource, others: &OthersClaim) -> Notice {
+    let who = words::holder(others);
+    warning(format!(
+        "You moved {} to {}, which {who} holds. Please agree with {who} before you go on.",
+        words::resource(from),
+        words::resource(to)
+    ))
+}
+
+// Messages of others.
+
+/// A message arrived.
+pub fn arrived(sender: &str, kind: &MessageKind, resource: Option<&Resource>, subject: &str, body: &str) -> Notice {
+    let sender = name(sender);
+    let Some(what) = resource.map(words::resource).filter(|_| says_itself(kind)) else {
+        let said = said(subject, body);
+        return match kind {
+            _ if said.is_empty() => information(format!("{sender} sent you an empty message.")),
+            MessageKind::ReleaseRequest => warning(format!("{sender} asks you for a release: {said}")),
+            _ => information(format!("{sender} writes: {said}")),
+        };
+    };
+    // The subject of these says what they are. So does the text of some, as every program writes it by itself.
+    let said = text::one_line(body, LONGEST_TEXT);
+    let repeats = matches!(kind, MessageKind::Released | MessageKind::TakenOver) && said.contains(&what);
+    let is_new = !said.is_empty() && !repeats;
+    let said = if is_new { format!(": {}", sentence(&said)) } else { ".".to_owned() };
+    match kind {
+        MessageKind::ReleaseRequest => {
+            warning(format!("{sender} asks you to release {what}{said} Release it when you are ready, or answer."))
+        }
+        MessageKind::TakenOver => {
+            warning(format!("{sender} took over {what} from you{said} Look at what changed before you save it."))
+        }
+        MessageKind::Released => information(format!("{sender} released {what}{said} It is free now.")),
+        MessageKind::HandOff => information(format!("{sender} handed {what} over to you{said}")),
+        _ => information(format!("{sender} is done with {what}{said}")),
+    }
+}
+
+/// True for the kinds whose own words are better than their subject.
+fn says_itself(kind: &MessageKind) -> bool {
+    match kind {
+        MessageKind::ReleaseRequest
+        | MessageKind::TakenOver
+        | MessageKind::Released
+        | MessageKind::HandOff
+        | MessageKind::WorkCompleted => true,
+        MessageKind::Note | MessageKind::Other(_) => false,
+    }
+}
+
+/// Several messages arrived at once.
+pub fn several_arrived(count: usize, senders: &[String]) -> Notice {
+    let mut names: Vec<String> = Vec::new();
+    for sender in senders.iter().map(|sender| name(sender)) {
+        if !names.contains(&sender) {
+            names.push(sender);
+        }
+    }
+    information(format!("{count} new messages, from {}. The command \"deconflict.messages\" lists them.", list(&names)))
+}
+
+// The coordination directory and the settings.
+
+/// The directory is tracked by git and was never joined.
+pub fn not_adopted(directory: &Path) -> Notice {
+    warning(format!(
+        "{} is tracked by git, so it may have come with the clone. Deconflict stays out of it until you run \"deconflict init --adopt\" there.",
+        path(directory)
+    ))
+}
+
+/// The directory cannot be written to.
+pub fn read_only(directory: &Path) -> Notice {
+    warning(format!(
+        "{} cannot be written to: you see what others hold, but your edits are not announced. Ask its owner for write access.",
+        path(directory)
+    ))
+}
+
+/// The directory was deleted or replaced under the server.
+pub fn directory_lost(claimed_again: &[Resource], taken_by_others: &[(Resource, OthersClaim)]) -> Notice {
+    let again: Vec<String> = claimed_again.iter().map(words::resource).collect();
+    let deleted = "The coordination directory was deleted, and every claim with it.";
+    let said = match again.as_slice() {
+        [] => deleted.to_owned(),
+        again => format!("{deleted} Claimed again, because you have unsaved changes: {}.", list(again)),
+    };
+    if taken_by_others.is_empty() {
+        return warning(said);
+    }
+    let taken: Vec<String> = taken_by_others
+        .iter()
+        .map(|(resource, others)| format!("{} ({})", words::resource(resource), words::holder(others)))
+        .collect();
+    error(format!("{said} Others were faster with: {}. Look at what changed there before you save.", list(&taken)))
+}
+
+/// Changes by others cannot be watched, so they are looked for every few seconds.
+pub fn cannot_watch(directory: &Path, cause: &str) -> Notice {
+    warning(format!(
+        "Changes in {} cannot be watched ({}), so they are looked for every few seconds instead.",
+        path(directory),
+        text::one_line(cause, LONGEST_SUBJECT)
+    ))
+}
+
+/// A setting has a value that cannot be used.
+pub fn wrong_setting(setting: &str, problem: &str, used_instead: &str) -> Notice {
+    warning(format!(
+        "The setting \"deconflict.{setting}\" {}; {used_instead} is used instead.",
+        text::one_line(problem, LONGEST_TEXT)
+    ))
+}
+
+/// A setting that names what is run or written to stands where a cloned project could have put it.
+pub fn setting_not_for_workspaces(setting: &str) -> Notice {
+    warning(format!(
+        "The setting \"deconflict.{setting}\" is not taken from a workspace. Put it into your user settings."
+    ))
+}
+
+/// Further coordination directories lie below the one that is used.
+pub fn nested_directories(used: &Path, nested: &[&Path]) -> Notice {
+    let names: Vec<String> = nested.iter().map(|nested| path(nested)).collect();
+    warning(format!(
+        "{} is used. Further ones below it are not: {}. Delete them if nobody needs them.",
+        path(used),
+        list(&names)
+    ))
+}
+
+/// A record cannot be read.
+pub fn damaged(file: &Path) -> Notice {
+    warning(format!("{} is damaged and left alone. \"deconflict doctor\" says how to mend it.", path(file)))
+}
+
+/// Something failed; `cause` is a whole sentence.
+pub fn failed(cause: &str) -> Notice {
+    error(format!("{} \"deconflict doctor\" may tell why.", sentence(cause)))
+}
+
+// Refusals of commands: what stands in `message`.
+
+/// Another holds it.
+pub fn refused_held(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
+    let (holder, file) = (words::holder(others), words::resource(resource));
+    let period = words::period(&others.claim, audience);
+    if !others.claim.allows_coordination() {
+        return format!("{file} is held by {holder} {period}. Please wait until it is free.");
+    }
+    format!("{file} is held by {holder} {period}. Ask for its release, wait, or take it over by force.")
+}
+
+/// It is held, but not by this session.
+pub fn refused_not_holder(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
+    let (holder, file) = (words::holder(others), words::resource(resource));
+    format!(
+        "You don't hold {file}, {holder} does, {}. Only its holder can do that; you can ask for its release.",
+        words::period(&others.claim, audience)
+    )
+}
+
+/// Nobody holds it.
+pub fn refused_not_held(resource: &Resource) -> String {
+    format!("Nobody holds {}, so there is nothing to do.", words::resource(resource))
+}
+
+/// The document lies outside the workspace.
+pub fn refused_outside(document: &str) -> String {
+    format!(
+        "{} lies outside the workspace, so it cannot be claimed. Open the folder that it is in.",
+        text::one_line(document, LONGEST_SUBJECT)
+    )
+}
+
+/// There is no coordination directory, and none is made by itself.
+pub fn refused_inactive() -> String {
+    "Deconflict is not active in this folder. Run \"deconflict init\" in it, or set \"deconflict.activation\" to \"always\"."
+        .to_owned()
+}
+
+/// The claim is another one than when the menu was made.
+pub fn refused_changed(resource: &Resource) -> String {
+    format!(
+        "{} changed hands while the menu was open, so nothing was done. Please look again.",
+        words::resource(resource)
+    )
+}
+
+/// A command without a document while not exactly one is open.
+pub fn refused_which_document(open: &[Resource]) -> String {
+    if open.is_empty() {
+        return "No document is open that this could be about. Open one first, or name it as \"uri\".".to_owned();
+    }
+    let names: Vec<String> = open.iter().map(words::resource).collect();
+    format!("Say which document is meant, as \"uri\". Open are {}.", names.join(", "))
+}
+
+/// A message or a file for a session that is not there.
+pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
+    let id = name(id);
+    if live.is_empty() {
+        return format!("There is no live session \"{id}\", and no other at the moment.");
+    }
+    let live: Vec<String> = live.iter().map(|live| name(live)).collect();
+    format!("There is no live session \"{id}\". Live are {}.", live.join(", "))
+}
+
+// Building blocks.
+
+fn said(subject: &str, body: &str) -> String {
+    let subject = text::one_line(subject, LONGEST_SUBJECT);
+    let body = text::one_line(body, LONGEST_TEXT);
+    match (subject.is_empty(), body.is_empty()) {
+        (true, _) => body,
+        (_, true) => subject,
+        _ if body.starts_with(&subject) => body,
+        _ => format!("{subject}: {body}"),
+    }
+}
+
+fn name(of: &str) -> String {
+    let name = text::one_line(of, 60);
+    if name.is_empty() { "Somebody".to_owned() } else { name }
+}
+
+fn path(path: &Path) -> String {
+    text::one_line(&path.display().to_string(), 200)
+}
+
+fn sentence(cause: &str) -> String {
+    let cause = text::one_line(cause, LONGEST_TEXT);
+    if cause.ends_with(['.', '!', '?', '…']) { cause } else { format!("{cause}.") }
+}
+
+/// "a, b, c and 4 more".
+fn list(names: &[String]) -> String {
+    match names {
+        [] => "nobody".to_owned(),
+        [one] => one.clone(),
+        [first @ .., last] if names.len() <= MOST_NAMES => format!("{} and {last}", first.join(", ")),
+        _ => {
+            let (shown, rest) = names.split_at(MOST_NAMES);
+            format!("{} and {} more", shown.join(", "), rest.len())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lsp::present::examples::{audience, by, by_alice, named, session};
+
+    fn file() -> Resource {
+        Resource::file("src/order.rs").unwrap()
+    }
+
+    #[test]
+    fn edits_of_what_another_holds() {
+        let notice = held_by_another(&file(), &by_alice(), &audience());
+        assert_eq!(notice.level, MessageType::WARNING);
+        assert_eq!(
+            notice.text,
+            "alice holds src/order.rs since 14:05. Please agree with alice before you save: the first line's menu has a \
+             message and a request for its release."
+        );
+        let mut unwilling = by(named("alice"), false);
+        unwilling.claim.record.allow_coordination = Some(false);
+        let text = held_by_another(&file(), &unwilling, &audience()).text;
+        assert!(text.contains("until 18:05. Please wait") && !text.contains("request"), "{text}");
+        let mut mine = session("session-2");
+        mine.record.client = Some("Neovim".to_owned());
+        let own_window = OthersClaim { is_own_window: true, ..by(mine, true) };
+        let notice = held_by_another(&file(), &own_window, &audience());
+        assert_eq!(notice.level, MessageType::INFO);
+        assert!(notice.text.contains("another window: you, in Neovim, since 14:05."), "{}", notice.text);
+    }
+
+    #[test]
+    fn messages_name_their_sender_and_say_what_they_say() {
+        let note = MessageKind::Note;
+        let cases = [
+            (&note, "Order model", "How long will it take you?", "bob writes: Order model: How long will it take you?"),
+            (&note, "", "Hello", "bob writes: Hello"),
+            (&note, "Hello", "", "bob writes: Hello"),
+            (&note, "", "", "bob sent you an empty message."),
+            (
+                &MessageKind::ReleaseRequest,
+                "",
+                "I need it for the demo",
+                "bob asks you to release src/order.rs: I need it for the demo. Release it when you are ready, or answer.",
+            ),
+            (
+                &MessageKind::ReleaseRequest,
+                "Please release src/order.rs",
+                "src/order.rs breaks the build!",
+                "bob asks you to release src/order.rs: src/order.rs breaks the build! Release it when you are ready, or \
+                 answer.",
+            ),
+            (&MessageKind::Released, "", "", "bob released src/order.rs. It is free now."),
+            (
+                &MessageKind::Released,
+                "Released src/order.rs",
+                "src/order.rs is free now.",
+                "bob released src/order.rs. It is free now.",
+            ),
+            (
+                &MessageKind::TakenOver,
+                "src/order.rs was taken over",
+                "Sorry!",
+                "bob took over src/order.rs from you: Sorry! Look at what changed before you save it.",
+            ),
+            (&MessageKind::HandOff, "It is yours", "Tests fail", "bob handed src/order.rs over to you: Tests fail."),
+            (&MessageKind::WorkCompleted, "Done", "All pass", "bob is done with src/order.rs: All pass."),
+            (&MessageKind::Other("x".to_owned()), "a", "b", "bob writes: a: b"),
+        ];
+        for (kind, subject, body, expected) in cases {
+            assert_eq!(arrived("bob", kind, Some(&file()), subject, body).text, expected);
+        }
+    }
+
+    #[test]
+    fn foreign_text_is_harmless_and_cut() {
+        let hostile = format!("\u{1b}]0;x\u{7}\u{202e}a\r\nb{}", "c".repeat(1_000_000));
+        let notice = arrived(&hostile, &MessageKind::Note, None, &hostile, &hostile);
+        assert!(notice.text.chars().count() < 700, "{}", notice.text.len());
+        assert!(!notice.text.chars().any(|c| c.is_control() || c == '\u{202e}'), "{}", notice.text);
+    }
+
+    #[test]
+    fn many_are_summed_up() {
+        let senders = ["bob", "bob", "carla", "dan", "eve", "finn"].map(str::to_owned);
+        assert_eq!(
+            several_arrived(6, &senders).text,
+            "6 new messages, from bob, carla, dan and 2 more. The command \"deconflict.messages\" lists them."
+        );
+        let held: Vec<_> = (0..5).map(|_| (file(), by_alice())).collect();
+        let text = some_held_by_others(25, &held).text;
+        assert!(
+            text.starts_with("Others hold 5 of the 25 files that you just changed: src/order.rs (alice), "),
+            "{text}"
+        );
+        assert!(text.contains("and 2 more."), "{text}");
+    }
+
+    #[test]
+    fn losses_name_who_has_it_now() {
+        assert_eq!(
+            lost(&file(), Some(&by_alice())).text,
+            "alice took over src/order.rs, and you have unsaved changes in it. Look at what alice changed before you save."
+        );
+        let asleep = lost_while_asleep(&[(file(), Some(by_alice())), (file(), None)]);
+        assert!(asleep.text.contains("you lost src/order.rs (now alice) and src/order.rs."), "{}", asleep.text);
+        assert_eq!(lost(&file(), None).level, MessageType::ERROR);
+    }
+
+    #[test]
+    fn refusals_say_who_and_what_to_do() {
+        assert_eq!(
+            refused_held(&file(), &by_alice(), &audience()),
+            "src/order.rs is held by alice since 14:05. Ask for its release, wait, or take it over by force."
+        );
+        assert_eq!(
+            refused_not_holder(&file(), &by_alice(), &audience()),
+            "You don't hold src/order.rs, alice does, since 14:05. Only its holder can do that; you can ask for its release."
+        );
+        assert!(refused_which_document(&[file(), file()]).ends_with("Open are src/order.rs, src/order.rs."));
+    }
+}

@@ -1,0 +1,20 @@
+//! What the editor shows, as pure functions of a [`situation`](super::situation): the same situation always looks the
+//! same. Nothing here keeps state, looks at a clock or touches the disk.
+
+pub mod code_actions;
+pub mod diagnostics;
+#[cfg(test)]
+mod examples;
+pub mod hover;
+pub mod inlay_hints;
+pub mod messages;
+pub mod words;
+
+use tower_lsp::ls_types::{Position, Range};
+
+use super::situation::DocumentSituation;
+
+/// The first line of a document, where everything about the document as a whole is shown.
+fn first_line(situation: &DocumentSituation) -> Range {
+    Range::new(Position::new(0, 0), Position::new(0, situation.first_line_length))
+}

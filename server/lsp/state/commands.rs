@@ -1,0 +1,417 @@
+//! Commands: who has to answer them, and what the answers change.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use tower_lsp::jsonrpc;
+use tower_lsp::ls_types::{ExecuteCommandParams, MessageType, Uri};
+
+use super::directory::{Directory, Standing};
+use super::document::{Document, Unsaved, holding_key};
+use super::{FolderStanding, State};
+use crate::lsp::arguments::{self, Target, Wish};
+use crate::lsp::convert;
+use crate::lsp::effect::Effect;
+use crate::lsp::event::{DirectoryId, Event, Reply};
+use crate::lsp::present::diagnostics::Code;
+use crate::lsp::present::messages;
+use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Refusal, answers};
+use crate::protocol::{Resource, text};
+
+/// A command that waits for its answers.
+#[derive(Debug)]
+pub(super) struct Question {
+    reply: Reply<Option<Value>>,
+    is_interactive: bool,
+    waiting: usize,
+    answer: Option<Result<Value, (DirectoryId, Refusal)>>,
+}
+
+impl State {
+    pub(super) fn execute(&mut self, parameters: ExecuteCommandParams, reply: Reply<Option<Value>>) {
+        if self.is_locating() {
+            self.early_commands.push(Event::Execute(parameters, reply));
+            return;
+        }
+        let (wish, is_interactive) = match arguments::parse(&parameters.command, &parameters.arguments) {
+            Ok(parsed) => parsed,
+            Err(problem) => {
+                drop(reply.send(Err(jsonrpc::Error::invalid_params(problem))));
+                return;
+            }
+        };
+        match self.directed(wish) {
+            Ok(Directed::Ask(questions)) => self.ask(questions, reply, is_interactive),
+            Ok(Directed::Answered(answer)) => drop(reply.send(Ok(Some(answer)))),
+            Err(Refused { reason, message }) => {
+                let answer = json!({ "ok": false, "reason": reason, "message": message });
+                self.refuse(answer, &message, is_interactive, reply);
+            }
+        }
+    }
+
+    /// Runs the commands that came before it was known where the directories are.
+    pub(super) fn run_early_commands(&mut self) {
+        if !self.is_locating() {
+            for command in std::mem::take(&mut self.early_commands) {
+                self.take_in(command);
+            }
+        }
+    }
+
+    fn ask(&mut self, questions: Vec<(DirectoryId, Command)>, reply: Reply<Option<Value>>, is_interactive: bool) {
+        self.last_question += 1;
+        let number = self.last_question;
+        let question = Question { reply, is_interactive, waiting: questions.len(), answer: None };
+        self.questions.insert(number, question);
+        for (id, command) in questions {
+            self.job(id, Job::Command(number, Box::new(command)));
+        }
+    }
+
+    pub(super) fn commanded(
+        &mut self,
+        id: DirectoryId,
+        number: u64,
+        answer: Result<Value, Refusal>,
+        consequences: Vec<Consequence>,
+    ) {
+        let is_interactive = self.questions.get(&number).is_some_and(|question| question.is_interactive);
+        for consequence in consequences {
+            self.follow(id, consequence, is_interactive);
+        }
+        let Some(question) = self.questions.get_mut(&number) else { return };
+        question.waiting = question.waiting.saturating_sub(1);
+        question.answer = Some(match (question.answer.take(), answer.map_err(|refusal| (id, refusal))) {
+            (Some(Ok(before)), Ok(answer)) => Ok(merged(before, answer)),
+            (Some(Ok(before)), Err(_)) => Ok(before),
+            (_, answer) => answer,
+        });
+        if question.waiting > 0 {
+            return;
+        }
+        let Some(Question { reply, is_interactive, answer, .. }) = self.questions.remove(&number) else { return };
+        match answer {
+            Some(Ok(answer)) => drop(reply.send(Ok(Some(answer)))),
+            Some(Err((id, refusal))) => {
+                let claim = claim_of(&refusal).map(|in_the_way| answers::claim(&in_the_way.claim));
+                let Refused { reason, message } = self.words(id, refusal);
+                let mut answer = json!({ "ok": false, "reason": reason, "message": message });
+                if let (Some(claim), Some(fields)) = (claim, answer.as_object_mut()) {
+                    fields.insert("claim".to_owned(), claim);
+                }
+                self.refuse(answer, &message, is_interactive, reply);
+            }
+            None => {}
+        }
+    }
+
+    fn refuse(&mut self, answer: Value, message: &str, is_interactive: bool, reply: Reply<Option<Value>>) {
+        if is_interactive {
+            self.effects.push(Effect::Show { level: MessageType::WARNING, text: message.to_owned(), told: None });
+        }
+        drop(reply.send(Ok(Some(answer))));
+    }
+
+    fn follow(&mut self, id: DirectoryId, consequence: Consequence, is_interactive: bool) {
+        match consequence {
+            Consequence::Holds(claim) => {
+                let resource = claim.resource.clone();
+                self.holds(id, claim, None);
+                for uri in self.documents_held_by(id, &resource) {
+                    if let Some(document) = self.documents.get_mut(&uri) {
+                        document.blocked = None;
+                        document.lost = None;
+                        document.hands_off = false;
+                    }
+                }
+            }
+            Consequence::Freed(claim) => {
+                self.given_up(id, &claim.resource);
+                self.freed(id, &claim);
+            }
+            Consequence::HandedOff(resource) => {
+                self.given_up(id, &resource);
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.requests.remove(&resource.claim_file_name());
+                }
+            }
+            Consequence::Read(ids) => self.messages_read(id, &ids),
+            Consequence::Show(path) if self.editor.shows_documents => self.effects.push(Effect::ShowDocument(path)),
+            Consequence::Show(path) if is_interactive => {
+                let text = format!("See {}.", text::one_line(&path.display().to_string(), 300));
+                self.effects.push(Effect::Show { level: MessageType::INFO, text, told: None });
+            }
+            Consequence::Show(_) => {}
+        }
+        self.touch_all_at(id);
+    }
+
+    /// The user gave something up by hand: typing on doesn't take it back.
+    fn given_up(&mut self, id: DirectoryId, resource: &Resource) {
+        for uri in self.documents_held_by(id, resource) {
+            if let Some(document) = self.documents.get_mut(&uri) {
+                document.hands_off = document.unsaved != Unsaved::No;
+            }
+        }
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.own.remove(&resource.claim_file_name());
+        }
+    }
+
+    /// Finds out which directories a command is for.
+    fn directed(&mut self, wish: Wish) -> Result<Directed, Refused> {
+        Ok(match wish {
+            Wish::Document(target, make) => {
+                let uri = self.target(&target)?;
+                let (id, path) = self.place_of(&uri)?;
+                Directed::Ask(vec![(id, make.with(path))])
+            }
+            Wish::SetWork(activity) => {
+                let target = match activity.target.clone() {
+                    Some(target) => target,
+                    None => self.only_file_name()?,
+                };
+                let activity = crate::registry::Activity { target: Some(target), ..activity };
+                let id = self.main_directory()?;
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.is_work_told = true;
+                }
+                Directed::Ask(vec![(self.main_directory()?, Command::Heartbeat(activity))])
+            }
+            Wish::Heartbeat(activity) => Directed::Ask(vec![(self.main_directory()?, Command::Heartbeat(activity))]),
+            Wish::Send { to, subject, message, uri } => {
+                let place = uri.as_ref().and_then(|uri| self.place_of(uri).ok());
+                let id = match &place {
+                    Some((id, _)) => *id,
+                    None => self.directory_that_knows(&to).map_or_else(|| self.main_directory(), Ok)?,
+                };
+                let path = place.map(|(_, path)| path);
+                Directed::Ask(vec![(id, Command::Send { to, subject, message, path })])
+            }
+            Wish::ListSessions => Directed::Ask(vec![(self.main_directory()?, Command::ListSessions)]),
+            Wish::ShowBoard => Directed::Ask(vec![(self.main_directory()?, Command::ShowBoard)]),
+            Wish::Everywhere(command) => {
+                let everywhere: Vec<_> = self.live_directories().map(|(id, _)| (id, command.clone())).collect();
+                if everywhere.is_empty() {
+                    return empty_answer(&command).map(Directed::Answered).ok_or_else(inactive);
+                }
+                Directed::Ask(everywhere)
+            }
+            Wish::TellWhenFree(target) => {
+                let uri = self.target(&target)?;
+                let (id, _) = self.place_of(&uri)?;
+                let resource = self.documents.get(&uri).and_then(|document| document.resource().cloned());
+                let Some(resource) = resource else {
+                    return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
+                };
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.awaited.insert(resource);
+                }
+                self.tell_what_came_free(id);
+                Directed::Answered(json!({ "ok": true }))
+            }
+            Wish::Acknowledge { uri, code, expected } => {
+                self.acknowledge(&uri, code, expected.as_ref())?;
+                Directed::Answered(json!({ "ok": true }))
+            }
+        })
+    }
+
+    fn acknowledge(
+        &mut self,
+        uri: &Uri,
+        code: Code,
+        expected: Option<&crate::lsp::worker::Expected>,
+    ) -> Result<(), Refused> {
+        let situation = self.situation(uri);
+        let (Some(situation), Some(document)) = (situation, self.documents.get_mut(uri)) else {
+            return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
+        };
+        match code {
+            Code::ClaimLost => {
+                if let Some(lost) = &mut document.lost {
+                    lost.is_acknowledged = true;
+                }
+            }
+            Code::Contended => {
+                document.acknowledged.extend(situation.contenders.into_iter().map(|contender| contender.session.id));
+            }
+            _ => {
+                let meant = situation.others.iter().chain(&situation.elsewhere).map(|others| &others.claim);
+                let meant = meant.filter(|claim| expected.is_none_or(|expected| expected.is(claim)));
+                let keys: Vec<String> = meant.map(holding_key).collect();
+                if keys.is_empty() {
+                    let message = messages::refused_changed(&situation.resource);
+                    return Err(Refused { reason: "changed", message });
+                }
+                let id = document.directory;
+                if let Some(directory) = id.and_then(|id| self.directories.get_mut(&id)) {
+                    directory.muted.extend(keys.into_iter().map(|key| (uri.clone(), key)));
+                }
+            }
+        }
+        self.touched.insert(uri.clone());
+        Ok(())
+    }
+
+    fn target(&self, target: &Target) -> Result<Uri, Refused> {
+        match target {
+            Target::Uri(uri) => Ok(uri.clone()),
+            Target::OnlyDocument => self.only_document().map(|document| document.uri.clone()),
+        }
+    }
+
+    fn only_document(&self) -> Result<&Document, Refused> {
+        let mut open = self.documents.values();
+        if let (Some(only), None) = (open.next(), open.next()) {
+            return Ok(only);
+        }
+        // Where a document was opened a moment ago need not be known yet.
+        let named = |document: &Document| {
+            document.resource().cloned().or_else(|| Resource::file(&document.path.to_string_lossy()).ok())
+        };
+        let open: Vec<Resource> = self.documents.values().filter_map(named).collect();
+        Err(Refused { reason: "ambiguous", message: messages::refused_which_document(&open) })
+    }
+
+    fn only_file_name(&self) -> Result<String, Refused> {
+        let path = &self.only_document()?.path;
+        Ok(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned())
+    }
+
+    fn place_of(&self, uri: &Uri) -> Result<(DirectoryId, PathBuf), Refused> {
+        let outside = || Refused { reason: "outside-workspace", message: messages::refused_outside(uri.as_str()) };
+        let path = convert::path_of(uri).ok_or_else(outside)?;
+        if let Some(id) = self.directory_of(&path) {
+            return Ok((id, path));
+        }
+        let is_inside = self
+            .folders
+            .iter()
+            .any(|folder| folder.standing == FolderStanding::Inactive && path.starts_with(&folder.path));
+        Err(if is_inside { inactive() } else { outside() })
+    }
+
+    fn live_directories(&self) -> impl Iterator<Item = (DirectoryId, &Directory)> {
+        self.directories.iter().filter(|(_, directory)| !directory.is_ending).map(|(id, directory)| (*id, directory))
+    }
+
+    /// The directory of a command that names none: the first with a session, else the first.
+    fn main_directory(&self) -> Result<DirectoryId, Refused> {
+        let joined = self.live_directories().find(|(_, directory)| matches!(directory.standing, Standing::Joined(_)));
+        joined.or_else(|| self.live_directories().next()).map(|(id, _)| id).ok_or_else(inactive)
+    }
+
+    fn directory_that_knows(&self, session: &str) -> Option<DirectoryId> {
+        let session = crate::protocol::SessionId::foreign(session).ok()?;
+        self.live_directories()
+            .find(|(_, directory)| directory.view.as_ref().is_some_and(|view| view.session(&session).is_some()))
+            .map(|(id, _)| id)
+    }
+
+    fn words(&self, id: DirectoryId, refusal: Refusal) -> Refused {
+        let audience = self.audience();
+        let others = |in_the_way: InTheWay| crate::lsp::situation::OthersClaim {
+            is_own_window: in_the_way.holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
+            is_muted: false,
+            holder: in_the_way.holder,
+            claim: in_the_way.claim,
+        };
+        let (reason, message) = match refusal {
+            Refusal::Claimed(resource, by) => ("claimed", messages::refused_held(&resource, &others(*by), &audience)),
+            Refusal::NotHolder(resource, by) => {
+                ("not-holder", messages::refused_not_holder(&resource, &others(*by), &audience))
+            }
+            Refusal::NotHeld(resource) => ("not-found", messages::refused_not_held(&resource)),
+            Refusal::Changed(resource) => ("changed", messages::refused_changed(&resource)),
+            Refusal::NoCoordination(resource, by) => {
+                ("no-coordination", messages::refused_held(&resource, &others(*by), &audience))
+            }
+            Refusal::Outside(reason) => ("outside-workspace", sentence(&reason)),
+            Refusal::UnknownSession(id, live) => ("not-found", messages::refused_unknown_session(&id, &live)),
+            Refusal::WhichSession(live) => {
+                let live: Vec<String> = live.iter().map(|id| text::one_line(id, 64)).collect();
+                (
+                    "ambiguous",
+                    format!(
+                        "To whom? Name a session as \"to\", or \"broadcast\" for all. Live are: {}.",
+                        live.join(", ")
+                    ),
+                )
+            }
+            Refusal::NotThere => ("inactive", messages::refused_inactive()),
+            Refusal::Inactive(cause) => {
+                let path =
+                    self.directories.get(&id).map(|directory| (directory.path.clone(), directory.standing.clone()));
+                let message = match path {
+                    Some((path, Standing::NotAdopted)) => messages::not_adopted(&path).text,
+                    Some((path, Standing::Observing)) => messages::read_only(&path).text,
+                    _ => sentence(&cause),
+                };
+                ("inactive", message)
+            }
+            Refusal::Failed(reason, cause) => (reason, messages::failed(&cause).text),
+        };
+        Refused { reason, message }
+    }
+}
+
+enum Directed {
+    Ask(Vec<(DirectoryId, Command)>),
+    Answered(Value),
+}
+
+struct Refused {
+    reason: &'static str,
+    message: String,
+}
+
+fn inactive() -> Refused {
+    Refused { reason: "inactive", message: messages::refused_inactive() }
+}
+
+fn claim_of(refusal: &Refusal) -> Option<&InTheWay> {
+    match refusal {
+        Refusal::Claimed(_, by) | Refusal::NotHolder(_, by) | Refusal::NoCoordination(_, by) => Some(by),
+        _ => None,
+    }
+}
+
+/// What is answered where there is nothing to ask; `None` for what makes no sense there.
+fn empty_answer(command: &Command) -> Option<Value> {
+    match command {
+        Command::Status => Some(answers::no_status()),
+        Command::Messages { .. } => Some(json!({ "ok": true, "messages": [] })),
+        _ => None,
+    }
+}
+
+/// Puts the answers of two directories together: lists are joined, numbers added, and the first word counts.
+fn merged(mut before: Value, answer: Value) -> Value {
+    let (Value::Object(fields), Value::Object(more)) = (&mut before, answer) else { return before };
+    for (name, value) in more {
+        match (fields.get_mut(&name), value) {
+            (Some(Value::Array(items)), Value::Array(more)) => items.extend(more),
+            (Some(old @ Value::Object(_)), value @ Value::Object(_)) if name == "messages" => {
+                *old = merged(std::mem::take(old), value);
+            }
+            (Some(Value::Number(number)), Value::Number(more)) => {
+                *number = (number.as_u64().unwrap_or(0) + more.as_u64().unwrap_or(0)).into();
+            }
+            (Some(old), value) if old.is_null() => *old = value,
+            (Some(_), _) => {}
+            (None, value) => {
+                fields.insert(name, value);
+            }
+        }
+    }
+    before
+}
+
+fn sentence(cause: &str) -> String {
+    let mut characters = cause.chars();
+    let capital = characters.next().map(|first| first.to_uppercase().chain(characters).collect::<String>());
+    let text = text::one_line(&capital.unwrap_or_default(), 400);
+    if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
+}

@@ -1,0 +1,283 @@
+//! Folders and their directories: finding, joining and leaving them, and what changes in them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tower_lsp::ls_types::{Uri, WorkspaceFolder};
+
+use super::directory::{Directory, Own, Standing};
+use super::document::Unsaved;
+use super::timers::Timer;
+use super::{Folder, FolderStanding, Phase, State, starting};
+use crate::lsp::effect::Effect;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::present;
+use crate::lsp::settings::Activation;
+use crate::lsp::worker::Job;
+use crate::registry::{Affected, Change, Claim, Session, View};
+use crate::workspace::{DiscoveryError, Location};
+
+/// What a session resumed and no document is open for is released after this time.
+const REOPENING_TIME: Duration = Duration::from_secs(10);
+
+/// The record is refreshed well within the time that it promises.
+const KEEPALIVE: Duration = Duration::from_secs(50);
+
+impl State {
+    /// Looks for the directory of a folder.
+    pub(super) fn locate(&mut self, index: usize) {
+        let named = self.settings.directory.clone().or_else(|| self.named.clone());
+        let is_off = self.settings.activation == Activation::Never;
+        let Some(folder) = self.folders.get_mut(index) else { return };
+        if is_off {
+            folder.standing = FolderStanding::Inactive;
+            return;
+        }
+        self.effects.push(Effect::Locate { uri: folder.uri.clone(), folder: folder.path.clone(), named });
+    }
+
+    pub(super) fn located(&mut self, uri: &Uri, location: Result<Location, DiscoveryError>) {
+        let Some(index) = self.folders.iter().position(|folder| folder.uri == *uri) else { return };
+        match location {
+            Err(error) => {
+                self.set_standing(index, FolderStanding::Inactive);
+                self.tell_failure(&error.to_string());
+            }
+            Ok(location) => {
+                let id = self.directory_at(&location.directory).unwrap_or_else(|| self.start(location));
+                self.set_standing(index, FolderStanding::At(id));
+            }
+        }
+        self.assign_documents();
+        self.run_early_commands();
+    }
+
+    fn set_standing(&mut self, index: usize, standing: FolderStanding) {
+        if let Some(folder) = self.folders.get_mut(index) {
+            folder.standing = standing;
+        }
+    }
+
+    fn directory_at(&self, path: &Path) -> Option<DirectoryId> {
+        self.directories.iter().find(|(_, it)| it.path == path && !it.is_ending).map(|(id, _)| *id)
+    }
+
+    fn start(&mut self, location: Location) -> DirectoryId {
+        let id = DirectoryId(self.directories.keys().last().map_or(0, |last| last.0 + 1));
+        let may_make = location.may_be_joined()
+            && (self.settings.activation == Activation::Always || location.named || location.may_be_made_unasked());
+        self.directories.insert(id, Directory::new(location.directory.clone(), may_make));
+        let profile = self.profile.clone();
+        self.effects.push(Effect::Start { id, location: Box::new(location), profile, may_make });
+        self.job(id, Job::Exclude(self.settings.exclude.clone()));
+        self.job(id, Job::Join);
+        id
+    }
+
+    /// True while a folder's directory is being looked for.
+    pub(super) fn is_locating(&self) -> bool {
+        matches!(self.phase, Phase::New | Phase::Starting)
+            || self.folders.iter().any(|folder| folder.standing == FolderStanding::Wanted)
+    }
+
+    /// The directory of the innermost folder that a path is in.
+    pub(super) fn directory_of(&self, path: &Path) -> Option<DirectoryId> {
+        let inside = self.folders.iter().filter(|folder| path.starts_with(&folder.path));
+        match inside.max_by_key(|folder| folder.path.as_os_str().len())?.standing {
+            FolderStanding::At(id) => Some(id),
+            FolderStanding::Wanted | FolderStanding::Inactive => None,
+        }
+    }
+
+    /// Gives each open document to the directory of its folder.
+    pub(super) fn assign_documents(&mut self) {
+        let uris: Vec<Uri> = self.documents.keys().cloned().collect();
+        for uri in uris {
+            let Some(document) = self.documents.get(&uri) else { continue };
+            let directory = self.directory_of(&document.path);
+            if directory == document.directory {
+                continue;
+            }
+            if let Some(document) = self.documents.get_mut(&uri) {
+                document.directory = directory;
+                document.place = None;
+                document.looks.clear();
+            }
+            self.touched.insert(uri.clone());
+            match directory {
+                Some(_) => self.look_and_claim(&uri),
+                None => self.answer_waiting(&uri),
+            }
+        }
+    }
+
+    pub(super) fn folders_changed(&mut self, added: &[WorkspaceFolder], removed: &[WorkspaceFolder]) {
+        self.folders.retain(|folder| removed.iter().all(|removed| removed.uri != folder.uri));
+        let first_new = self.folders.len();
+        let known: Vec<Uri> = self.folders.iter().map(|folder| folder.uri.clone()).collect();
+        let new = added.iter().filter(|added| !known.contains(&added.uri)).filter_map(starting::folder);
+        self.folders.extend(new.collect::<Vec<Folder>>());
+        if self.phase == Phase::Running {
+            for index in first_new..self.folders.len() {
+                self.locate(index);
+            }
+        }
+        let abandoned: Vec<DirectoryId> = self
+            .directories
+            .iter()
+            .filter(|(id, it)| {
+                !it.is_ending && self.folders.iter().all(|folder| folder.standing != FolderStanding::At(**id))
+            })
+            .map(|(id, _)| *id)
+            .collect();
+        for id in abandoned {
+            if let Some(directory) = self.directories.get_mut(&id) {
+                directory.is_ending = true;
+                directory.own.clear();
+            }
+            self.job(id, Job::Complete);
+        }
+        self.assign_documents();
+    }
+
+    pub(super) fn joined(&mut self, id: DirectoryId, session: Session, claims: Vec<Claim>, view: View, path: PathBuf) {
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        directory.path = path;
+        directory.view = Some(view);
+        if directory.session().is_some_and(|before| before.id != session.id) {
+            directory.own.clear();
+            directory.unread.clear();
+        }
+        directory.standing = Standing::Joined(Box::new(session));
+        directory.editing.clear();
+        directory.interest.clear();
+        for claim in claims {
+            let file = claim.file.clone();
+            directory.own.insert(file.clone(), Own::new(claim, now));
+            self.timers.set(Timer::Closed(id, file), now + REOPENING_TIME);
+        }
+        self.timers.set(Timer::KeepAlive(id), now + KEEPALIVE);
+        self.timers.set_by(Timer::Sweep(id), now + REOPENING_TIME);
+        for uri in self.documents_at(id) {
+            self.consider(&uri);
+            self.touched.insert(uri);
+        }
+        self.status_may_differ();
+    }
+
+    pub(super) fn observing(&mut self, id: DirectoryId, view: View, path: &Path) {
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        directory.view = Some(view);
+        directory.standing = Standing::Observing;
+        self.show(present::messages::read_only(path));
+    }
+
+    pub(super) fn not_adopted(&mut self, id: DirectoryId, path: &Path) {
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.standing = Standing::NotAdopted;
+            self.show(present::messages::not_adopted(path));
+        }
+    }
+
+    pub(super) fn keep_alive(&mut self, id: DirectoryId) {
+        self.timers.set(Timer::KeepAlive(id), self.now() + KEEPALIVE);
+        self.job(id, Job::KeepAlive);
+    }
+
+    /// Takes in what others did in a directory.
+    pub(super) fn directory_changed(&mut self, id: DirectoryId, changes: Vec<Change>) {
+        let Some(session) = self.directories.get(&id).and_then(Directory::session).map(|it| it.id.clone()) else {
+            self.watched(id, changes);
+            return;
+        };
+        let mut messages = Vec::new();
+        let mut others = Vec::new();
+        // A mere sign of life is no reason to look at thousands of claims for the board.
+        let mut is_news = false;
+        for change in changes {
+            match change {
+                Change::Message(message) => messages.push(*message),
+                Change::DirectoryLost => {
+                    self.watched(id, std::mem::take(&mut others));
+                    self.watched(id, vec![Change::DirectoryLost]);
+                    is_news = true;
+                    self.directory_lost(id);
+                }
+                Change::DirectoryBack => {
+                    self.job(id, Job::Join);
+                    others.push(Change::DirectoryBack);
+                }
+                Change::MessageRead(message) => self.messages_read(id, &[message]),
+                Change::Resumed => {
+                    self.went_on(id);
+                    others.push(Change::Resumed);
+                }
+                Change::Trouble(cause) => {
+                    let path = self.directories.get(&id).map(|it| it.path.clone()).unwrap_or_default();
+                    self.show(present::messages::cannot_watch(&path, &cause));
+                }
+                Change::Claim(file, stored) => {
+                    self.look_at_own(id, &session, &file, stored.as_ref());
+                    others.push(Change::Claim(file, stored));
+                }
+                other => others.push(other),
+            }
+        }
+        is_news |= self.watched(id, others) || !messages.is_empty();
+        self.messages_arrived(id, messages);
+        if is_news {
+            self.job(id, Job::RefreshBoard);
+        }
+    }
+
+    /// Brings the view up to date, and looks at the documents there once more. Returns false if nothing that anybody
+    /// shows is different.
+    fn watched(&mut self, id: DirectoryId, changes: Vec<Change>) -> bool {
+        let Some(view) = self.directories.get_mut(&id).and_then(|it| it.view.as_mut()) else { return false };
+        let mut affected = Affected::default();
+        for change in changes {
+            affected.merge(view.apply(change));
+        }
+        let is_news = !affected.is_nothing();
+        if is_news {
+            self.look_at_documents(id, &affected);
+        } else {
+            self.wake_for_view(id);
+        }
+        is_news
+    }
+
+    /// Something in the view changed, or means something else by now.
+    pub(super) fn view_aged(&mut self, id: DirectoryId) {
+        self.look_at_documents(id, &Affected { everything: true, ..Affected::default() });
+    }
+
+    fn wake_for_view(&mut self, id: DirectoryId) {
+        let wall = self.clock.now();
+        let next = self.directories.get(&id).and_then(|it| it.view.as_ref()?.next_change_at());
+        if let Some(next) = next {
+            let wait = (next - wall).to_std().unwrap_or_default() + Duration::from_millis(5);
+            self.timers.set(Timer::View(id), self.now() + wait);
+        } else {
+            self.timers.cancel(&Timer::View(id));
+        }
+    }
+
+    fn look_at_documents(&mut self, id: DirectoryId, affected: &Affected) {
+        self.wake_for_view(id);
+        for uri in self.documents_at(id) {
+            let resource = self.documents.get(&uri).and_then(|document| document.resource());
+            // A session that changed its name changes what is said of its claims.
+            if affected.sessions.is_empty() && !resource.is_some_and(|resource| affected.concerns(resource)) {
+                continue;
+            }
+            if self.documents.get(&uri).is_some_and(|document| document.unsaved != Unsaved::No) {
+                self.consider(&uri);
+            }
+            self.touched.insert(uri);
+        }
+        self.tell_what_came_free(id);
+        self.status_may_differ();
+    }
+}

@@ -1,0 +1,191 @@
+//! What the loop knows of one coordination directory.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tower_lsp::ls_types::Uri;
+
+use crate::lsp::worker::Place;
+use crate::protocol::{ClaimFileName, Resource, SessionId};
+use crate::registry::{Claim, Message, MessageId, Session, View};
+
+/// One coordination directory of this window.
+#[derive(Debug)]
+pub(super) struct Directory {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// True if an edit or a command may make it.
+    pub(super) may_make: bool,
+    /// Whether the session takes part.
+    pub(super) standing: Standing,
+    /// What others do there.
+    pub(super) view: Option<View>,
+    /// What the session holds.
+    pub(super) own: HashMap<ClaimFileName, Own>,
+    /// What is being read again.
+    pub(super) verifying: HashSet<ClaimFileName>,
+    /// What changed while it was being read again, so that the answer may be from before.
+    pub(super) verifying_late: HashSet<ClaimFileName>,
+    /// Where paths are, as it was seen last.
+    pub(super) places: HashMap<PathBuf, Place>,
+    /// What the others were told is edited here without being held.
+    pub(super) editing: Vec<Resource>,
+    /// Which holdings the user was told of, and in which document.
+    pub(super) announced: HashSet<(Uri, String)>,
+    /// Documents of which the user is to be told that another holds them.
+    pub(super) to_announce: BTreeSet<Uri>,
+    /// Who asked for what.
+    pub(super) requests: HashMap<ClaimFileName, BTreeSet<SessionId>>,
+    /// Of what the user wants to know when it is free.
+    pub(super) awaited: BTreeSet<Resource>,
+    /// Holdings of which the user wants no more warnings, and in which document.
+    pub(super) muted: HashSet<(Uri, String)>,
+    /// The sessions whose end matters most.
+    pub(super) interest: BTreeSet<SessionId>,
+    /// What was lost while this process or the whole machine was suspended, as long as that comes to light.
+    pub(super) lost_asleep: Option<Vec<(Resource, Option<Claim>)>>,
+    /// Unread messages.
+    pub(super) unread: HashMap<MessageId, Message>,
+    /// Messages that were shown.
+    pub(super) shown: HashSet<MessageId>,
+    /// Saved files of which no heartbeat tells yet.
+    pub(super) saved: BTreeSet<String>,
+    /// When a heartbeat told of saves last.
+    pub(super) saves_told_at: Option<Duration>,
+    /// What was claimed and released since a heartbeat told of it.
+    pub(super) claimed: BTreeSet<String>,
+    /// What was released since a heartbeat told of it.
+    pub(super) released: BTreeSet<String>,
+    /// The user said what the session works on, so that nothing else says so by itself.
+    pub(super) is_work_told: bool,
+    /// Documents whose claims went with the directory, until it is known what became of them.
+    pub(super) restoring: Option<Restoring>,
+    /// The worker has not said yet that it has ended.
+    pub(super) is_ending: bool,
+}
+
+/// Whether the session takes part.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Standing {
+    /// There is no directory yet.
+    Awaited,
+    /// The session is registered.
+    Joined(Box<Session>),
+    /// The directory can only be looked at.
+    Observing,
+    /// It is tracked by git and was not adopted.
+    NotAdopted,
+}
+
+/// Something that the session holds.
+#[derive(Debug, Clone)]
+pub(super) struct Own {
+    /// The claim, as it was seen last.
+    pub(super) claim: Claim,
+    /// Since when, by this process's clock.
+    pub(super) since: Duration,
+    /// When it was renewed last; `None` if it is to be renewed at once.
+    pub(super) renewed_at: Option<Duration>,
+    /// When a document was saved under it.
+    pub(super) saved_at: Option<Duration>,
+    /// It was made by a change of many files at once.
+    pub(super) is_bulk: bool,
+    /// The others were told that it was forgotten.
+    pub(super) is_marked_idle: bool,
+    /// It has come back from the directory, so that its absence means something.
+    pub(super) is_seen: bool,
+    /// Where the file is, if a document told.
+    pub(super) path: Option<PathBuf>,
+}
+
+/// What becomes of the claims that went with a directory.
+#[derive(Debug, Default)]
+pub(super) struct Restoring {
+    pub(super) waiting: HashSet<Uri>,
+    pub(super) claimed_again: Vec<Resource>,
+    pub(super) taken: Vec<(Resource, Claim)>,
+}
+
+impl Own {
+    /// A claim that was made or found now.
+    pub(super) fn new(claim: Claim, now: Duration) -> Self {
+        Self {
+            claim,
+            since: now,
+            renewed_at: Some(now),
+            saved_at: None,
+            is_bulk: false,
+            is_marked_idle: false,
+            is_seen: false,
+            path: None,
+        }
+    }
+}
+
+impl Directory {
+    /// A directory of which nothing is known but its place.
+    pub(super) fn new(path: PathBuf, may_make: bool) -> Self {
+        Self {
+            path,
+            may_make,
+            standing: Standing::Awaited,
+            view: None,
+            own: HashMap::new(),
+            verifying: HashSet::new(),
+            verifying_late: HashSet::new(),
+            places: HashMap::new(),
+            editing: Vec::new(),
+            announced: HashSet::new(),
+            to_announce: BTreeSet::new(),
+            requests: HashMap::new(),
+            awaited: BTreeSet::new(),
+            muted: HashSet::new(),
+            interest: BTreeSet::new(),
+            lost_asleep: None,
+            unread: HashMap::new(),
+            shown: HashSet::new(),
+            saved: BTreeSet::new(),
+            saves_told_at: None,
+            claimed: BTreeSet::new(),
+            released: BTreeSet::new(),
+            is_work_told: false,
+            restoring: None,
+            is_ending: false,
+        }
+    }
+
+    /// The session, if it is registered.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.standing {
+            Standing::Joined(session) => Some(session),
+            _ => None,
+        }
+    }
+
+    /// True if edits are claimed here.
+    pub(super) fn is_active(&self) -> bool {
+        match self.standing {
+            Standing::Awaited => self.may_make,
+            Standing::Joined(_) => true,
+            Standing::Observing | Standing::NotAdopted => false,
+        }
+    }
+
+    /// The claim by which the session holds a resource: of itself, or of a directory above it.
+    pub(super) fn own_claim(&self, resource: &Resource) -> Option<&Own> {
+        if self.own.is_empty() {
+            return None;
+        }
+        self.own
+            .get(&resource.claim_file_name())
+            .or_else(|| resource.covering_directories().iter().find_map(|above| self.own.get(&above.claim_file_name())))
+    }
+
+    /// Others' claims that keep a resource from being claimed.
+    pub(super) fn obstacles(&self, resource: &Resource) -> Vec<Claim> {
+        let mut obstacles = self.view.as_ref().map(|view| view.obstacles(resource)).unwrap_or_default();
+        obstacles.retain(|claim| !claim.can_be_taken_over());
+        obstacles
+    }
+}

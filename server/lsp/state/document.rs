@@ -1,0 +1,173 @@
+//! One open document, and what is known of its text and its file.
+
+use std::collections::{HashSet, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ropey::Rope;
+use tower_lsp::ls_types::{Diagnostic, Uri};
+
+use crate::lsp::event::{DirectoryId, Request};
+use crate::lsp::text;
+use crate::lsp::worker::Place;
+use crate::protocol::{Resource, SessionId};
+use crate::registry::Claim;
+
+/// An open document.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
+pub(super) struct Document {
+    /// Its URI, as the editor spells it.
+    pub(super) uri: Uri,
+    /// Its path, as the editor names it.
+    pub(super) path: PathBuf,
+    /// The directory that its folder belongs to; `None` while that is not known, and outside of all folders.
+    pub(super) directory: Option<DirectoryId>,
+    /// Where it is; `None` until the worker has looked.
+    pub(super) place: Option<Place>,
+    /// Its text. Empty for a notebook, whose text is not its file's.
+    pub(super) text: Rope,
+    /// A notebook: whether it is saved is known only by what the editor says.
+    pub(super) is_notebook: bool,
+    /// What its file has, as far as that was seen.
+    pub(super) saved_text: Rope,
+    /// Whether its text differs from its file.
+    pub(super) unsaved: Unsaved,
+    /// Since when it may differ.
+    pub(super) unsaved_since: Duration,
+    /// When it was edited last.
+    pub(super) edited_at: Option<Duration>,
+    /// When an edit turned out to be a reload.
+    pub(super) reloaded_at: Option<Duration>,
+    /// An edit made it unsaved, and no claim was asked for yet or its answer is on the way.
+    pub(super) is_claim_due: bool,
+    /// How often it was saved.
+    pub(super) saves: u64,
+    /// The looks at its file that are not answered yet.
+    pub(super) looks: VecDeque<Look>,
+    /// The number of the last look.
+    pub(super) last_look: u64,
+    /// The user gave it up by hand, or it changed on disk meanwhile: it is not claimed before it is saved.
+    pub(super) hands_off: bool,
+    /// It is one of many that were changed at once.
+    pub(super) is_bulk: bool,
+    /// Another's claim that keeps it from being claimed.
+    pub(super) blocked: Option<Blocked>,
+    /// It was held with unsaved changes and is no longer.
+    pub(super) lost: Option<Lost>,
+    /// The sessions that are told of in it.
+    pub(super) concerned: Vec<SessionId>,
+    /// Sessions that edit it too, of which the user has taken note.
+    pub(super) acknowledged: HashSet<SessionId>,
+    /// What the editor shows.
+    pub(super) published: Vec<Diagnostic>,
+    /// What its inlay hints read.
+    pub(super) hints: Vec<String>,
+    /// Questions that wait until it is known where it is.
+    pub(super) waiting: Vec<Request>,
+}
+
+/// Whether a document's text differs from its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsaved {
+    /// It doesn't.
+    No,
+    /// It differs from what the file had; whether it still does is being looked at.
+    Suspected,
+    /// It does.
+    Yes,
+}
+
+/// A look at a document's file that is not answered yet.
+#[derive(Debug)]
+pub(super) struct Look {
+    /// Its number.
+    pub(super) number: u64,
+    /// The text that was compared.
+    pub(super) text: Rope,
+    /// How often the document had been saved then.
+    pub(super) saves: u64,
+    /// Whether it was to claim.
+    pub(super) claims: bool,
+    /// Whether it was to claim although the text was saved meanwhile.
+    pub(super) is_after_save: bool,
+}
+
+/// What keeps a document from being claimed.
+#[derive(Debug, Clone)]
+pub(super) struct Blocked {
+    /// The claim in the way.
+    pub(super) by: Claim,
+    /// What the file had when the edit began.
+    pub(super) file_was: Rope,
+}
+
+/// A claim that was lost under unsaved changes.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Lost {
+    /// The user has taken note of it.
+    pub(super) is_acknowledged: bool,
+}
+
+impl Document {
+    /// A document that was just opened; `text` is `None` for a notebook.
+    pub(super) fn new(uri: Uri, path: PathBuf, text: Option<&str>, now: Duration) -> Self {
+        let rope = Rope::from_str(text.unwrap_or_default());
+        Self {
+            uri,
+            path,
+            directory: None,
+            place: None,
+            saved_text: rope.clone(),
+            text: rope,
+            is_notebook: text.is_none(),
+            unsaved: Unsaved::No,
+            unsaved_since: now,
+            edited_at: None,
+            reloaded_at: None,
+            is_claim_due: false,
+            saves: 0,
+            looks: VecDeque::new(),
+            last_look: 0,
+            hands_off: false,
+            is_bulk: false,
+            blocked: None,
+            lost: None,
+            concerned: Vec::new(),
+            acknowledged: HashSet::new(),
+            published: Vec::new(),
+            hints: Vec::new(),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// What a claim of it would be a claim of.
+    pub(super) fn resource(&self) -> Option<&Resource> {
+        self.place.as_ref()?.resource()
+    }
+
+    /// True if its text is what its file has, as far as that was seen.
+    pub(super) fn equals_saved_text(&self) -> bool {
+        !self.is_notebook && text::equal(&self.text, &self.saved_text)
+    }
+
+    /// True while a look that may claim is not answered.
+    pub(super) fn is_claiming(&self) -> bool {
+        self.looks.iter().any(|look| look.claims)
+    }
+
+    /// True if an edit of it may claim it.
+    pub(super) fn claims_by_itself(&self) -> bool {
+        !matches!(self.place, Some(Place::Inside { by_itself: false, .. } | Place::Outside(_)))
+    }
+}
+
+/// What tells one holding of a resource from another.
+pub(super) fn holding_key(claim: &Claim) -> String {
+    let record = &claim.record;
+    let holder = claim.holder().map_or("", SessionId::as_str);
+    match &record.id {
+        Some(id) => format!("{holder} {id}"),
+        None => format!("{holder} {}", record.claimed_at.as_deref().unwrap_or_default()),
+    }
+}

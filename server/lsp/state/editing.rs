@@ -1,0 +1,334 @@
+//! What the editor does with documents: opening, changing, saving, closing.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tower_lsp::ls_types::{PublishDiagnosticsParams, TextDocumentContentChangeEvent, Uri};
+
+use super::document::{Document, Unsaved};
+use super::timers::Timer;
+use super::{ClosedDocument, State};
+use crate::lsp::effect::Effect;
+use crate::lsp::event::{DirectoryId, DocumentEvent};
+use crate::lsp::worker::{Job, Place};
+use crate::lsp::{convert, text};
+use crate::protocol::{ClaimFileName, Resource};
+use crate::registry::Activity;
+
+/// A closed document may be opened again within this time.
+const REOPENING_TIME: Duration = Duration::from_secs(2);
+
+/// More documents than this, changed within [`BULK_TIME`], are one change of many files.
+const BULK_SIZE: usize = 20;
+pub(super) const BULK_TIME: Duration = Duration::from_secs(2);
+
+/// A pause in the typing after which a document is compared with its file.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// A claim younger than this may have been made for a reload.
+const YOUNG: Duration = Duration::from_millis(500);
+
+/// What is not known yet is asked again after this time.
+const NOT_YET: Duration = Duration::from_millis(50);
+
+/// A save that comes so soon after a supposed reload says that it was an edit.
+const SAVE_DELAY: Duration = Duration::from_secs(2);
+
+/// Heartbeats about saves come at most this often.
+const SAVES_PAUSE: Duration = Duration::from_secs(15);
+
+impl State {
+    pub(super) fn document_event(&mut self, event: DocumentEvent) {
+        match event {
+            DocumentEvent::Opened { uri, text } => self.opened(&uri, text.as_deref()),
+            DocumentEvent::Changed { uri, edits } => self.changed(&uri, &edits),
+            DocumentEvent::Saved(uri) => self.saved(&uri),
+            DocumentEvent::Closed(uri) => self.closed(&uri),
+        }
+    }
+
+    fn opened(&mut self, uri: &Uri, text: Option<&str>) {
+        let Some(path) = convert::path_of(uri) else { return };
+        let mut document = Document::new(uri.clone(), path, text, self.now());
+        document.directory = self.directory_of(&document.path);
+        if let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) {
+            // Where it was a moment ago will do until it is looked at again.
+            document.place = directory.places.get(&document.path).cloned();
+        }
+        // Some clients open twice what they show twice.
+        if let Some(before) = self.documents.remove(uri) {
+            document.published = before.published;
+            document.hints = before.hints;
+        }
+        self.documents.insert(uri.clone(), document);
+        self.touched.insert(uri.clone());
+        self.recognize_rename(uri);
+        self.look_and_claim(uri);
+    }
+
+    fn changed(&mut self, uri: &Uri, edits: &[TextDocumentContentChangeEvent]) {
+        let now = self.now();
+        let Some(document) = self.documents.get_mut(uri) else { return };
+        text::apply(&mut document.text, edits);
+        document.edited_at = Some(now);
+        if document.equals_saved_text() {
+            self.became_saved(uri, false);
+            return;
+        }
+        match document.unsaved {
+            Unsaved::No => {
+                document.unsaved = if document.is_notebook { Unsaved::Yes } else { Unsaved::Suspected };
+                document.unsaved_since = now;
+                document.is_claim_due = true;
+                document.is_bulk = false;
+                self.count_first_change(uri);
+                self.look_and_claim(uri);
+            }
+            // The answer to the look on its way will tell.
+            Unsaved::Suspected => {}
+            Unsaved::Yes => {
+                let is_young = self.own_of(uri).is_some_and(|own| now.saturating_sub(own.since) <= YOUNG);
+                if is_young {
+                    self.look(uri, None);
+                } else {
+                    self.consider(uri);
+                }
+                self.unmark_idle(uri);
+                self.timers.set_by(Timer::Look(uri.clone()), now + PAUSE);
+            }
+        }
+    }
+
+    /// A pause in the typing: is the text still another than the file's?
+    pub(super) fn look_again(&mut self, uri: &Uri) {
+        let now = self.now();
+        let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::Yes) else {
+            return;
+        };
+        match document.edited_at.map(|edited| edited + PAUSE).filter(|end| *end > now) {
+            Some(end) => self.timers.set(Timer::Look(uri.clone()), end),
+            None => self.look(uri, None),
+        }
+    }
+
+    fn saved(&mut self, uri: &Uri) {
+        let now = self.now();
+        let Some(document) = self.documents.get_mut(uri) else { return };
+        let was_reloaded = document.reloaded_at.take().is_some_and(|at| now.saturating_sub(at) < SAVE_DELAY);
+        document.is_claim_due |= was_reloaded;
+        let is_claim_due = document.is_claim_due;
+        document.saves += 1;
+        document.saved_text = document.text.clone();
+        document.unsaved = Unsaved::No;
+        document.blocked = None;
+        document.hands_off = false;
+        self.timers.cancel(&Timer::Withdraw(uri.clone()));
+        self.timers.cancel(&Timer::Look(uri.clone()));
+        self.touched.insert(uri.clone());
+        let is_held = self.own_of(uri).is_some();
+        if let Some(own) = self.own_of_mut(uri) {
+            own.saved_at = Some(now);
+        }
+        let wish = if is_claim_due && !is_held { self.wish(uri) } else { None };
+        self.look(uri, wish);
+        self.gather_save(uri);
+        if let Some(id) = self.documents.get(uri).and_then(|document| document.directory) {
+            self.sweep_soon(id);
+        }
+    }
+
+    fn gather_save(&mut self, uri: &Uri) {
+        let Some(document) = self.documents.get(uri) else { return };
+        let (Some(id), Some(Place::Inside { resource, is_work: true, .. })) = (document.directory, &document.place)
+        else {
+            return;
+        };
+        let name = resource.name().to_owned();
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        directory.saved.insert(name);
+        let due = directory.saves_told_at.map_or(now, |told| told + SAVES_PAUSE);
+        self.timers.set_by(Timer::Saves(id), due);
+    }
+
+    pub(super) fn tell_saves(&mut self, id: DirectoryId) {
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let files: Vec<String> = std::mem::take(&mut directory.saved).into_iter().collect();
+        if directory.session().is_none() || files.is_empty() {
+            return;
+        }
+        directory.saves_told_at = Some(now);
+        let target = match files.as_slice() {
+            [one] => one.clone(),
+            many => format!("{} files", many.len()),
+        };
+        let target = (!directory.is_work_told).then_some(target);
+        let activity = Activity { files_touched: files, ..Activity::new("saved", target) };
+        self.job(id, Job::Heartbeat(activity));
+    }
+
+    fn closed(&mut self, uri: &Uri) {
+        let now = self.now();
+        let Some(document) = self.documents.remove(uri) else { return };
+        for timer in [Timer::Look(uri.clone()), Timer::Withdraw(uri.clone()), Timer::Kin(uri.clone())] {
+            self.timers.cancel(&timer);
+        }
+        self.touched.remove(uri);
+        if !document.published.is_empty() {
+            let nothing = PublishDiagnosticsParams { uri: uri.clone(), diagnostics: Vec::new(), version: None };
+            self.effects.push(Effect::Publish(nothing));
+        }
+        for request in document.waiting {
+            request.answer_nothing();
+        }
+        let Some(id) = document.directory else { return };
+        let file = document.place.as_ref().and_then(Place::resource).map(Resource::claim_file_name);
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.to_announce.remove(uri);
+        }
+        if let Some(file) = &file {
+            self.close_claim(id, file, &document.path, REOPENING_TIME);
+        }
+        self.closed.retain(|closed| now.saturating_sub(closed.at) < REOPENING_TIME);
+        self.closed.push(ClosedDocument { directory: id, path: document.path, text: document.text, file, at: now });
+    }
+
+    /// Lets a claim go if its document is not opened again.
+    pub(super) fn close_claim(&mut self, id: DirectoryId, file: &ClaimFileName, path: &Path, wait: Duration) {
+        let at = self.now() + wait;
+        if let Some(own) = self.own_at_mut(id, file) {
+            own.path = Some(path.to_owned());
+            self.timers.set(Timer::Closed(id, file.clone()), at);
+        }
+    }
+
+    /// A closed document was not opened again.
+    pub(super) fn stayed_closed(&mut self, id: DirectoryId, file: &ClaimFileName) {
+        if self.documents_of(id, file).next().is_some() {
+            return;
+        }
+        let is_automatic = self.own_at(id, file).is_some_and(|own| own.claim.is_automatic());
+        if is_automatic {
+            self.release(id, file);
+        }
+    }
+
+    /// The text is what the file has: by an edit that took the others back, or by a reload.
+    pub(super) fn became_saved(&mut self, uri: &Uri, is_reload: bool) {
+        let now = self.now();
+        let Some(document) = self.documents.get_mut(uri) else { return };
+        if document.unsaved == Unsaved::No {
+            // Some editors reload by closing and opening: what was unsaved before is no more.
+            if self.own_of(uri).is_some_and(|own| own.path.is_some()) {
+                self.withdraw(uri);
+            }
+            return;
+        }
+        document.unsaved = Unsaved::No;
+        document.blocked = None;
+        document.hands_off = false;
+        document.is_claim_due = false;
+        document.reloaded_at = is_reload.then_some(now);
+        self.timers.cancel(&Timer::Look(uri.clone()));
+        self.touched.insert(uri.clone());
+        if is_reload {
+            // The file may be read before the editor tells that it wrote it.
+            self.timers.set(Timer::Withdraw(uri.clone()), now + YOUNG / 2);
+        } else {
+            self.withdraw(uri);
+        }
+    }
+
+    /// Gives up what nothing was saved under, once nothing of it is unsaved.
+    pub(super) fn withdraw(&mut self, uri: &Uri) {
+        let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::No) else { return };
+        let (Some(id), Some(resource)) = (document.directory, document.resource()) else { return };
+        let file = resource.claim_file_name();
+        let is_free_to_go =
+            self.own_at(id, &file).is_some_and(|own| own.claim.is_automatic() && own.saved_at.is_none());
+        let is_unsaved = self.documents_of(id, &file).any(|document| document.unsaved != Unsaved::No);
+        // It may be the same file under another name.
+        let may_be_unsaved = self
+            .documents
+            .values()
+            .any(|other| other.directory == Some(id) && other.place.is_none() && other.unsaved != Unsaved::No);
+        if !is_free_to_go || is_unsaved {
+            return;
+        }
+        if may_be_unsaved {
+            self.timers.set(Timer::Withdraw(uri.clone()), self.now() + NOT_YET);
+        } else {
+            self.release(id, &file);
+        }
+    }
+
+    fn count_first_change(&mut self, uri: &Uri) {
+        let now = self.now();
+        self.first_changes.push_back(now);
+        while self.first_changes.front().is_some_and(|first| now.saturating_sub(*first) > BULK_TIME) {
+            self.first_changes.pop_front();
+        }
+        if !self.is_bulk_change() {
+            return;
+        }
+        if self.first_changes.len() == BULK_SIZE + 1 {
+            let lately = |document: &Document| now.saturating_sub(document.unsaved_since) <= BULK_TIME;
+            for document in
+                self.documents.values_mut().filter(|document| document.edited_at.is_some() && lately(document))
+            {
+                document.is_bulk = true;
+            }
+            let touched: Vec<_> = self
+                .documents
+                .values()
+                .filter(|document| document.is_bulk)
+                .filter_map(|document| Some((document.directory?, document.resource()?.claim_file_name())))
+                .collect();
+            for (id, file) in touched {
+                if let Some(own) = self.own_at_mut(id, &file) {
+                    own.is_bulk = true;
+                }
+            }
+        }
+        if let Some(document) = self.documents.get_mut(uri) {
+            document.is_bulk = true;
+        }
+    }
+
+    /// True while many files are being changed at once.
+    pub(super) fn is_bulk_change(&self) -> bool {
+        let last = self.first_changes.back();
+        self.first_changes.len() > BULK_SIZE && last.is_some_and(|last| self.now().saturating_sub(*last) <= BULK_TIME)
+    }
+
+    /// Tells the others what is edited here without being held.
+    pub(super) fn tell_editing(&mut self) {
+        let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
+        for id in ids {
+            let Some(directory) = self.directories.get(&id).filter(|directory| directory.session().is_some()) else {
+                continue;
+            };
+            let mut editing: Vec<_> = self
+                .documents
+                .values()
+                .filter(|document| document.directory == Some(id) && document.unsaved == Unsaved::Yes)
+                .filter(|document| !document.is_claiming())
+                .filter_map(|document| match &document.place {
+                    Some(Place::Inside { resource, is_work: true, .. }) => Some(resource),
+                    _ => None,
+                })
+                .filter(|resource| directory.own_claim(resource).is_none())
+                .cloned()
+                .collect();
+            editing.sort();
+            editing.dedup();
+            if editing != directory.editing {
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.editing.clone_from(&editing);
+                }
+                self.job(id, Job::SetEditing(editing));
+            }
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Claims that went without this server's doing: taken over, deleted by a script, lost with the directory; and those
+//! that came, by a hand-off or from a terminal that acts for the same session.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tower_lsp::ls_types::Uri;
+
+use super::State;
+use super::directory::{Own, Restoring};
+use super::document::{Blocked, Lost, Unsaved};
+use super::timers::Timer;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::present;
+use crate::lsp::worker::Job;
+use crate::protocol::{ClaimFileName, MessageKind, Resource, SessionId};
+use crate::registry::{Claim, Draft, Recipient, Standing, StoredClaim};
+
+/// A claim's file that is being written is read again after this time.
+const BEING_WRITTEN: Duration = Duration::from_millis(100);
+
+impl State {
+    /// Compares a claim file that changed with what the session believes to hold.
+    pub(super) fn look_at_own(
+        &mut self,
+        id: DirectoryId,
+        session: &SessionId,
+        file: &ClaimFileName,
+        stored: Option<&StoredClaim>,
+    ) {
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let record = stored.and_then(|stored| stored.record.as_ref());
+        let is_ours = record.is_some_and(|record| record.claimed_by.as_ref() == Some(session));
+        match (directory.own.get_mut(file), record) {
+            (Some(own), Some(record)) if is_ours && own.claim.record.id == record.id => {
+                own.is_seen = true;
+                return;
+            }
+            (None, _) if !is_ours => return,
+            // It may also be news from before the claim was made or released, which a look at the file will tell.
+            _ => {}
+        }
+        let resource = match (stored, directory.own.get(file)) {
+            (_, Some(own)) => own.claim.resource.clone(),
+            (Some(stored), None) => stored.resource.clone(),
+            (None, None) => return,
+        };
+        if directory.verifying.insert(file.clone()) {
+            self.job(id, Job::Verify(resource));
+        } else {
+            directory.verifying_late.insert(file.clone());
+        }
+    }
+
+    /// Reads again what is held and has not come back from the directory: what came and went between two looks of the
+    /// watch is never told.
+    pub(super) fn verify_unseen(&mut self, id: DirectoryId) {
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let unseen: Vec<Resource> = directory
+            .own
+            .values()
+            .filter(|own| !own.is_seen && directory.verifying.insert(own.claim.file.clone()))
+            .map(|own| own.claim.resource.clone())
+            .collect();
+        for resource in unseen {
+            self.job(id, Job::Verify(resource));
+        }
+    }
+
+    /// Takes in who holds a resource now.
+    pub(super) fn verified(&mut self, id: DirectoryId, resource: &Resource, claim: Option<Claim>) {
+        let now = self.now();
+        let file = resource.claim_file_name();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        directory.verifying.remove(&file);
+        if directory.verifying_late.remove(&file) {
+            directory.verifying.insert(file.clone());
+            self.job(id, Job::Verify(resource.clone()));
+        }
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        if let Some(own) = directory.own.get_mut(&file)
+            && claim.as_ref().is_some_and(|claim| claim.standing == Standing::Pending)
+        {
+            // Whoever writes there is not done: whose it is will be known in a moment.
+            own.is_seen = false;
+            self.timers.set_by(Timer::Verify(id), now + BEING_WRITTEN);
+            return;
+        }
+        let session = directory.session().map(|session| session.id.clone());
+        match claim {
+            Some(claim) if session.is_some_and(|session| claim.held_by(&session)) => {
+                match directory.own.get_mut(&file) {
+                    Some(own) if own.claim.record.id == claim.record.id => {
+                        own.claim = claim;
+                        own.is_seen = true;
+                    }
+                    _ => {
+                        let own = Own { is_seen: true, ..Own::new(claim, now) };
+                        directory.own.insert(file, own);
+                        self.sweep_soon(id);
+                    }
+                }
+                let found = self.documents_held_by(id, resource);
+                for uri in found {
+                    if let Some(document) = self.documents.get_mut(&uri) {
+                        document.lost = None;
+                        document.blocked = None;
+                    }
+                }
+            }
+            successor => {
+                if let Some(own) = directory.own.remove(&file) {
+                    let overwriter = successor.as_ref().and_then(|successor| overwriter(&own.claim, successor));
+                    if let Some(lost) = &mut directory.lost_asleep {
+                        lost.push((resource.clone(), successor.clone()));
+                    }
+                    self.lost(id, resource, successor.as_ref());
+                    if let Some(overwriter) = overwriter {
+                        self.tell_overwriter(id, overwriter, &own.claim);
+                    }
+                }
+            }
+        }
+        self.touch_all_at(id);
+    }
+
+    /// Tells a session that it wrote over a claim without asking, so that it can look before it goes on.
+    fn tell_overwriter(&mut self, id: DirectoryId, overwriter: SessionId, lost: &Claim) {
+        let name = lost.resource.display_name();
+        let draft = Draft {
+            subject: format!("{name} was already claimed"),
+            message: format!(
+                "Your claim of {name} was written over mine, and I was not asked. Please agree with me before you edit it."
+            ),
+            resource: Some(lost.resource.clone()),
+            id: lost.record.id.as_ref().map(|holding| format!("overwritten-{holding}")),
+            ..Draft::new(MessageKind::Note)
+        };
+        self.job(id, Job::Send(Recipient::Session(overwriter), Box::new(draft)));
+    }
+
+    fn lost(&mut self, id: DirectoryId, resource: &Resource, successor: Option<&Claim>) {
+        for uri in self.documents_held_by(id, resource) {
+            let Some(document) = self.documents.get_mut(&uri).filter(|document| document.unsaved == Unsaved::Yes)
+            else {
+                continue;
+            };
+            match successor.filter(|claim| !claim.can_be_taken_over()) {
+                Some(successor) => {
+                    document.lost = Some(Lost::default());
+                    document.blocked = Some(Blocked { by: successor.clone(), file_was: document.saved_text.clone() });
+                }
+                // Nobody has it: whoever deleted the claim didn't want it.
+                None => self.consider(&uri),
+            }
+        }
+    }
+
+    /// The open documents that a claim of a resource is about.
+    pub(super) fn documents_held_by(&self, id: DirectoryId, resource: &Resource) -> Vec<Uri> {
+        let here = self.documents.values().filter(|document| document.directory == Some(id));
+        let held = here.filter(|document| {
+            document.resource().is_some_and(|of_document| of_document == resource || resource.covers(of_document))
+        });
+        held.map(|document| document.uri.clone()).collect()
+    }
+
+    /// Everything went with the directory. What has unsaved changes is claimed again, the rest counts as released.
+    pub(super) fn directory_lost(&mut self, id: DirectoryId) {
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let held = std::mem::take(&mut directory.own);
+        directory.verifying.clear();
+        directory.verifying_late.clear();
+        directory.editing.clear();
+        directory.unread.clear();
+        directory.requests.clear();
+        if held.is_empty() {
+            return;
+        }
+        let waiting: HashSet<Uri> = held
+            .values()
+            .flat_map(|own| self.documents_held_by(id, &own.claim.resource))
+            .filter(|uri| self.documents.get(uri).is_some_and(|document| document.unsaved == Unsaved::Yes))
+            .collect();
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.restoring = Some(Restoring { waiting: waiting.clone(), ..Restoring::default() });
+        }
+        for uri in &waiting {
+            self.consider(uri);
+        }
+        self.report_restoring(id);
+        self.touch_all_at(id);
+    }
+
+    /// Notes what became of a document whose claim went with the directory.
+    pub(super) fn restored(&mut self, id: DirectoryId, uri: &Uri, again: Option<&Resource>, taken: Option<&Claim>) {
+        let resource = self.documents.get(uri).and_then(|document| document.resource().cloned());
+        let Some(restoring) = self.directories.get_mut(&id).and_then(|it| it.restoring.as_mut()) else { return };
+        if !restoring.waiting.remove(uri) {
+            return;
+        }
+        restoring.claimed_again.extend(again.cloned());
+        if let (Some(claim), Some(resource)) = (taken, resource) {
+            restoring.taken.push((resource, claim.clone()));
+            if let Some(document) = self.documents.get_mut(uri) {
+                document.lost = Some(Lost::default());
+            }
+        }
+        self.report_restoring(id);
+    }
+
+    fn report_restoring(&mut self, id: DirectoryId) {
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let Some(restoring) = directory.restoring.take_if(|restoring| restoring.waiting.is_empty()) else { return };
+        let taken: Vec<_> = restoring
+            .taken
+            .into_iter()
+            .map(|(resource, claim)| (resource, self.others_claim(id, claim, None)))
+            .collect();
+        self.show(present::messages::directory_lost(&restoring.claimed_again, &taken));
+    }
+}
+
+/// Whoever wrote a claim over another without taking the lock: a take-over raises the generation, a script knows none.
+fn overwriter(lost: &Claim, successor: &Claim) -> Option<SessionId> {
+    (successor.record.generation <= lost.record.generation).then(|| successor.holder().cloned()).flatten()
+}

@@ -1,0 +1,138 @@
+//! Messages of others: each is shown once, many at once as one summary, and some are answered without asking.
+
+use std::time::Duration;
+
+use super::State;
+use super::timers::Timer;
+use crate::lsp::effect::Effect;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::present;
+use crate::lsp::settings::Show;
+use crate::lsp::worker::Job;
+use crate::protocol::{MessageKind, Resource, ResourceType};
+use crate::registry::{Message, MessageId, Recipient};
+
+/// More messages than this within [`MANY_TIME`] are summed up.
+const MANY: usize = 3;
+const MANY_TIME: Duration = Duration::from_secs(10);
+
+/// A summary waits so long for more.
+const GATHERING: Duration = Duration::from_millis(1_500);
+
+/// A request is granted at once if the document was saved and left alone for so long.
+const RESTING: Duration = Duration::from_mins(1);
+
+impl State {
+    pub(super) fn messages_arrived(&mut self, id: DirectoryId, messages: Vec<Message>) {
+        let mut to_show = Vec::new();
+        for message in messages {
+            let Some(directory) = self.directories.get_mut(&id) else { return };
+            let is_new = directory.unread.insert(message.id.clone(), message.clone()).is_none();
+            if !is_new || directory.shown.contains(&message.id) {
+                continue;
+            }
+            if self.is_granted(id, &message) {
+                self.job(id, Job::MarkRead(vec![message.id.clone()]));
+                continue;
+            }
+            let is_wanted = match self.settings.show {
+                Show::All => true,
+                Show::Direct => matches!(message.to, Recipient::Session(_)),
+                Show::None => false,
+            };
+            if is_wanted {
+                to_show.push(message);
+            }
+        }
+        self.status_may_differ();
+        self.show_messages(id, to_show);
+    }
+
+    fn show_messages(&mut self, id: DirectoryId, messages: Vec<Message>) {
+        let now = self.now();
+        while self.shown_messages.front().is_some_and(|shown| now.saturating_sub(*shown) > MANY_TIME) {
+            self.shown_messages.pop_front();
+        }
+        let are_many = !self.to_sum_up.is_empty() || self.shown_messages.len() + messages.len() > MANY;
+        for message in messages {
+            let Some(directory) = self.directories.get_mut(&id) else { return };
+            directory.shown.insert(message.id.clone());
+            let sender = self.sender(id, &message);
+            if are_many {
+                self.to_sum_up.push((id, message.id, sender));
+                self.timers.set_by(Timer::Messages, now + GATHERING);
+                continue;
+            }
+            self.shown_messages.push_back(now);
+            let resource = resource_of(&message);
+            let record = &message.record;
+            let notice = present::messages::arrived(
+                &sender,
+                &record.kind(),
+                resource.as_ref(),
+                record.subject.as_deref().unwrap_or_default(),
+                &record.text(),
+            );
+            let told = Some((id, vec![message.id]));
+            self.effects.push(Effect::Show { level: notice.level, text: notice.text, told });
+        }
+    }
+
+    pub(super) fn sum_up_messages(&mut self) {
+        let gathered = std::mem::take(&mut self.to_sum_up);
+        if gathered.is_empty() {
+            return;
+        }
+        self.shown_messages.push_back(self.now());
+        let senders: Vec<String> = gathered.iter().map(|(_, _, sender)| sender.clone()).collect();
+        // What they say was not shown, so they stay unread.
+        self.show(present::messages::several_arrived(gathered.len(), &senders));
+    }
+
+    /// The editor has taken these messages.
+    pub(super) fn told(&mut self, id: DirectoryId, messages: Vec<MessageId>) {
+        self.job(id, Job::MarkRead(messages));
+    }
+
+    pub(super) fn messages_read(&mut self, id: DirectoryId, messages: &[MessageId]) {
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.unread.retain(|id, _| !messages.contains(id));
+            self.status_may_differ();
+        }
+    }
+
+    /// Notes who asked for what, and gives it up at once if nobody here works on it.
+    fn is_granted(&mut self, id: DirectoryId, message: &Message) -> bool {
+        if message.record.kind() != MessageKind::ReleaseRequest {
+            return false;
+        }
+        let (Some(resource), Some(from)) = (resource_of(message), message.from.clone()) else { return false };
+        let file = resource.claim_file_name();
+        let Some(own) = self.own_at(id, &file) else { return false };
+        let may_go = own.claim.is_automatic() && self.rests_for(id, own, RESTING);
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.requests.entry(file.clone()).or_default().insert(from);
+        }
+        if may_go {
+            let sender = self.sender(id, message);
+            self.release(id, &file);
+            self.show(present::messages::released_on_request(&resource, &sender));
+        }
+        may_go
+    }
+
+    fn sender(&self, id: DirectoryId, message: &Message) -> String {
+        let view = self.directories.get(&id).and_then(|directory| directory.view.as_ref());
+        let session = message.from.as_ref().and_then(|from| view?.session(from));
+        session
+            .map(|session| session.label())
+            .or_else(|| message.record.from.clone())
+            .unwrap_or_else(|| "Somebody".to_owned())
+    }
+}
+
+/// What a message is about, as its record spells it: `{type}/{name}`.
+fn resource_of(message: &Message) -> Option<Resource> {
+    let (kind, name) = message.record.resource.as_deref()?.split_once('/')?;
+    Resource::new(ResourceType::foreign(kind).ok()?, name).ok()
+}

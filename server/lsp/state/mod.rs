@@ -1,0 +1,281 @@
+//! The state of the server, and the only thing that changes it.
+//!
+//! [`State::handle`] takes an event and returns what is to be done about it. It never waits, touches no disk and reads
+//! no clock but the one that it was given; so everything that the server decides can be tested without a server.
+
+mod announcing;
+mod claiming;
+mod commands;
+mod directories;
+mod directory;
+mod document;
+mod editing;
+mod ending;
+mod losing;
+mod messages;
+mod renaming;
+mod requests;
+mod situations;
+mod starting;
+mod status;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod upkeep;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tower_lsp::ls_types::{MessageType, Uri};
+
+use super::capabilities::Editor;
+use super::effect::Effect;
+use super::event::{DirectoryId, Event};
+use super::present::messages::Notice;
+use super::settings::Settings;
+use super::worker::{Done, Profile};
+use crate::clock::Clock;
+use crate::platform;
+use crate::protocol::ClaimFileName;
+use directory::Directory;
+use document::Document;
+use timers::{Timer, Timers};
+
+/// Everything that the server knows.
+pub(super) struct State {
+    clock: Arc<dyn Clock>,
+    /// The directory that the command line or the environment names.
+    named: Option<PathBuf>,
+    me: Me,
+    editor: Editor,
+    profile: Profile,
+    initial_settings: Value,
+    configured_settings: Value,
+    settings: Settings,
+    reported_settings: BTreeSet<(String, String)>,
+    phase: Phase,
+    folders: Vec<Folder>,
+    directories: BTreeMap<DirectoryId, Directory>,
+    documents: HashMap<Uri, Document>,
+    closed: Vec<ClosedDocument>,
+    /// Commands that came before it was known where the directories are.
+    early_commands: Vec<Event>,
+    questions: HashMap<u64, commands::Question>,
+    last_question: u64,
+    /// When documents became unsaved lately.
+    first_changes: VecDeque<Duration>,
+    shown_messages: VecDeque<Duration>,
+    to_sum_up: Vec<(DirectoryId, crate::registry::MessageId, String)>,
+    told_status: Option<Value>,
+    told_failures: BTreeSet<String>,
+    timers: Timers,
+    /// Documents that may have to be shown in another way.
+    touched: BTreeSet<Uri>,
+    effects: Vec<Effect>,
+    wakes: Option<upkeep::WallClock>,
+    end: ending::End,
+}
+
+/// Who the user is, as far as other sessions tell of theirs.
+#[derive(Debug, Clone)]
+struct Me {
+    user: Option<String>,
+    scope: String,
+}
+
+/// How far the server is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// `initialize` has not come.
+    New,
+    /// The settings are not known yet.
+    Starting,
+    /// It works.
+    Running,
+    /// It releases everything.
+    Ending,
+    /// Everything is released.
+    Ended,
+}
+
+/// A folder of the window.
+#[derive(Debug)]
+struct Folder {
+    uri: Uri,
+    path: PathBuf,
+    standing: FolderStanding,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FolderStanding {
+    /// Its directory is being looked for.
+    Wanted,
+    /// It belongs to this directory.
+    At(DirectoryId),
+    /// Nothing happens in it.
+    Inactive,
+}
+
+/// A document that was closed a moment ago, and what is held of it.
+#[derive(Debug)]
+struct ClosedDocument {
+    directory: DirectoryId,
+    path: PathBuf,
+    text: ropey::Rope,
+    /// Absent while it was not known where it is.
+    file: Option<ClaimFileName>,
+    at: Duration,
+}
+
+impl State {
+    /// The state before anything happened. `named` is the directory that the command line or the environment names.
+    pub(super) fn new(clock: Arc<dyn Clock>, named: Option<PathBuf>) -> Self {
+        Self {
+            clock,
+            named,
+            me: Me { user: platform::user_name(), scope: platform::pid_scope() },
+            editor: Editor::default(),
+            profile: Profile::default(),
+            initial_settings: Value::Null,
+            configured_settings: Value::Null,
+            settings: Settings::default(),
+            reported_settings: BTreeSet::new(),
+            phase: Phase::New,
+            folders: Vec::new(),
+            directories: BTreeMap::new(),
+            documents: HashMap::new(),
+            closed: Vec::new(),
+            early_commands: Vec::new(),
+            questions: HashMap::new(),
+            last_question: 0,
+            first_changes: VecDeque::new(),
+            shown_messages: VecDeque::new(),
+            to_sum_up: Vec::new(),
+            told_status: None,
+            told_failures: BTreeSet::new(),
+            timers: Timers::default(),
+            touched: BTreeSet::new(),
+            effects: Vec::new(),
+            wakes: None,
+            end: ending::End::default(),
+        }
+    }
+
+    /// Takes in what happened, and says what is to be done.
+    pub(super) fn handle(&mut self, event: Event) -> Vec<Effect> {
+        self.notice_sleep();
+        self.take_in(event);
+        while let Some(timer) = self.timers.take_due(self.now()) {
+            self.fire(timer);
+        }
+        self.tell_editing();
+        self.show_what_changed();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// When [`Event::Tick`] is wanted next, by the clock's [`Clock::elapsed`].
+    pub(super) fn next_tick(&self) -> Option<Duration> {
+        self.timers.next()
+    }
+
+    fn take_in(&mut self, event: Event) {
+        match event {
+            Event::Shutdown(reply) => self.shut_down(reply),
+            Event::End(ending) => self.end(ending),
+            Event::Done(directory, done) if matches!(*done, Done::Completed) => self.completed(directory),
+            // Whatever else comes while everything is being released would only undo that.
+            _ if matches!(self.phase, Phase::Ending | Phase::Ended) => {}
+            Event::Initialize(parameters, reply) => self.initialize(&parameters, reply),
+            Event::Initialized => self.initialized(),
+            Event::ConfigurationChanged(settings) => self.configuration_changed(&settings),
+            Event::Configured(settings) => self.configured(settings),
+            Event::FoldersChanged { added, removed } => self.folders_changed(&added, &removed),
+            Event::Located(uri, location) => self.located(&uri, *location),
+            Event::Unused(remarks) => self.log(remarks),
+            Event::Document(event) => self.document_event(event),
+            Event::FilesRenamed(names) => self.files_renamed(&names),
+            Event::Request(request) => self.answer(request),
+            Event::Execute(parameters, reply) => self.execute(parameters, reply),
+            Event::Done(directory, done) => self.done(directory, *done),
+            Event::Changed(directory, changes) => self.directory_changed(directory, changes),
+            Event::Told(directory, messages) => self.told(directory, messages),
+            Event::Tick => {}
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        if self.phase == Phase::Ended || (self.phase == Phase::Ending && timer != Timer::End) {
+            return;
+        }
+        match timer {
+            Timer::Configuration => self.configured(None),
+            Timer::Look(uri) => self.look_again(&uri),
+            Timer::Withdraw(uri) => self.withdraw(&uri),
+            Timer::Kin(uri) => self.kin_clash_lasted(&uri),
+            Timer::Closed(directory, file) => self.stayed_closed(directory, &file),
+            Timer::Sweep(directory) => self.sweep(directory),
+            Timer::Verify(directory) => self.verify_unseen(directory),
+            Timer::Asleep(directory) => self.tell_lost_asleep(directory),
+            Timer::KeepAlive(directory) => self.keep_alive(directory),
+            Timer::Saves(directory) => self.tell_saves(directory),
+            Timer::Claims(directory) => self.tell_claims(directory),
+            Timer::Announce(directory) => self.announce(directory),
+            Timer::View(directory) => self.view_aged(directory),
+            Timer::Messages => self.sum_up_messages(),
+            Timer::Status => self.tell_status(),
+            Timer::End => self.end_now(),
+        }
+    }
+
+    fn done(&mut self, id: DirectoryId, done: Done) {
+        match done {
+            Done::Joined { session, claims, view, directory } => self.joined(id, session, claims, view, directory),
+            Done::Observing { view, directory } => self.observing(id, view, &directory),
+            Done::NotAdopted(directory) => self.not_adopted(id, &directory),
+            Done::Examined { uri, look, place, on_disk, claim } => {
+                self.examined(id, &uri, look, place, on_disk, claim);
+            }
+            Done::Released(holding, outcome) => self.released(id, &holding, &outcome),
+            Done::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
+            Done::Verified(resource, claim) => self.verified(id, &resource, claim),
+            Done::Moved(holding, outcome) => self.moved(id, &holding, outcome),
+            Done::Read(messages) => self.messages_read(id, &messages),
+            Done::Commanded { question, answer, consequences } => self.commanded(id, question, answer, consequences),
+            Done::Failed(cause) => self.tell_failure(&cause),
+            Done::Completed => self.completed(id),
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    fn job(&mut self, directory: DirectoryId, job: super::worker::Job) {
+        self.effects.push(Effect::Job(directory, job));
+    }
+
+    fn show(&mut self, notice: Notice) {
+        self.effects.push(Effect::Show { level: notice.level, text: notice.text, told: None });
+    }
+
+    fn log(&mut self, remarks: Vec<String>) {
+        self.effects.extend(remarks.into_iter().map(|remark| Effect::Log(MessageType::WARNING, remark)));
+    }
+
+    /// Tells the user of a failure, once.
+    fn tell_failure(&mut self, cause: &str) {
+        tracing::warn!("{cause}");
+        if self.told_failures.insert(cause.to_owned()) {
+            self.show(super::present::messages::failed(cause));
+        }
+    }
+
+    /// The open documents that are at a directory.
+    fn documents_at(&self, directory: DirectoryId) -> Vec<Uri> {
+        let here = self.documents.values().filter(|document| document.directory == Some(directory));
+        here.map(|document| document.uri.clone()).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! Files that move: their claims move with them.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use tower_lsp::ls_types::Uri;
+
+use super::State;
+use super::directory::Own;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::worker::{Job, Move};
+use crate::lsp::{convert, present, text};
+use crate::protocol::ClaimFileName;
+use crate::registry::{Holding, MoveOutcome};
+
+/// A file that is closed under one name and opened under another within this time may have been renamed.
+const RENAMING_TIME: Duration = Duration::from_secs(1);
+
+impl State {
+    /// The editor tells that files or folders have other names now.
+    pub(super) fn files_renamed(&mut self, names: &[(String, String)]) {
+        for (old, new) in names {
+            let path = |uri: &str| Uri::from_str(uri).ok().and_then(|uri| convert::path_of(&uri));
+            let (Some(old), Some(new)) = (path(old), path(new)) else { continue };
+            let moved: Vec<(DirectoryId, Holding, PathBuf)> = self
+                .directories
+                .iter()
+                .flat_map(|(id, directory)| directory.own.values().map(move |own| (*id, own)))
+                .filter_map(|(id, own)| Some((id, own.claim.holding()?, self.path_of_own(id, own)?)))
+                .filter(|(_, _, path)| path.starts_with(&old))
+                .collect();
+            for (id, holding, from) in moved {
+                let Ok(rest) = from.strip_prefix(&old) else { continue };
+                let to = if rest.as_os_str().is_empty() { new.clone() } else { new.join(rest) };
+                self.job(id, Job::Move(Box::new(Move { holding, from, to, only_if_gone: false })));
+            }
+        }
+    }
+
+    /// Where the file of something that is held is, as a document told.
+    fn path_of_own(&self, id: DirectoryId, own: &Own) -> Option<PathBuf> {
+        let of_document = self.documents_of(id, &own.claim.file).next().map(|document| document.path.clone());
+        of_document.or_else(|| own.path.clone())
+    }
+
+    /// Nobody tells of some renames: one name is closed, another opened with the same text.
+    pub(super) fn recognize_rename(&mut self, uri: &Uri) {
+        let now = self.now();
+        let Some(document) = self.documents.get(uri) else { return };
+        let is_same_text = |text: &ropey::Rope| document.text.len_chars() > 0 && text::equal(text, &document.text);
+        let found = self.closed.iter().position(|closed| {
+            now.saturating_sub(closed.at) <= RENAMING_TIME
+                && Some(closed.directory) == document.directory
+                && closed.path != document.path
+                && is_same_text(&closed.text)
+        });
+        let Some(closed) = found.and_then(|index| self.closed.get(index)) else { return };
+        let Some(file) = closed.file.clone() else { return };
+        self.follow_rename(closed.directory, &file, closed.path.clone(), document.path.clone());
+    }
+
+    /// A document turned out to be held only after it was closed, and perhaps opened under another name.
+    pub(super) fn recognize_late_rename(&mut self, id: DirectoryId, file: &ClaimFileName, path: &Path) {
+        let Some(closed) = self.closed.iter_mut().rev().find(|closed| closed.path == path) else { return };
+        closed.file = Some(file.clone());
+        let renamed = self.documents.values().find(|document| {
+            document.directory == Some(id) && document.text.len_chars() > 0 && text::equal(&document.text, &closed.text)
+        });
+        if let Some(to) = renamed.map(|document| document.path.clone()) {
+            self.follow_rename(id, file, path.to_owned(), to);
+        }
+    }
+
+    fn follow_rename(&mut self, id: DirectoryId, file: &ClaimFileName, from: PathBuf, to: PathBuf) {
+        if let Some(holding) = self.own_at(id, file).and_then(|own| own.claim.holding()) {
+            self.job(id, Job::Move(Box::new(Move { holding, from, to, only_if_gone: true })));
+        }
+    }
+
+    /// A claim was to follow its file.
+    pub(super) fn moved(&mut self, id: DirectoryId, holding: &Holding, outcome: Option<(PathBuf, MoveOutcome)>) {
+        let file = holding.resource.claim_file_name();
+        let Some((to, outcome)) = outcome else { return };
+        let is_known = self.own_at(id, &file).is_some_and(|own| own.claim.holding().as_ref() == Some(holding));
+        let before = if is_known { self.directories.get_mut(&id).and_then(|it| it.own.remove(&file)) } else { None };
+        match outcome {
+            MoveOutcome::Moved(claim) => {
+                let now = self.now();
+                let own = match before {
+                    Some(before) => Own { claim, path: Some(to.clone()), is_seen: false, ..before },
+                    None => Own { path: Some(to.clone()), ..Own::new(claim, now) },
+                };
+                let file = own.claim.file.clone();
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.own.insert(file.clone(), own);
+                }
+                self.sweep_soon(id);
+                if !self.is_open(&to) {
+                    self.timers.set(super::timers::Timer::Closed(id, file), now + RENAMING_TIME * 2);
+                }
+            }
+            MoveOutcome::Released { target } => {
+                let to = target.resource.clone();
+                let others = self.others_claim(id, target, None);
+                self.show(present::messages::moved_onto_held(&holding.resource, &to, &others));
+            }
+            MoveOutcome::Lost(successor) => self.verified(id, &holding.resource.clone(), successor),
+        }
+        self.touch_all_at(id);
+    }
+
+    fn is_open(&self, path: &Path) -> bool {
+        self.documents.values().any(|document| document.path == path)
+    }
+}

@@ -1,0 +1,81 @@
+//! Questions about a document: hover, inlay hints and code actions.
+
+use tower_lsp::ls_types::Uri;
+
+use super::State;
+use crate::lsp::convert;
+use crate::lsp::event::Request;
+use crate::lsp::present::{code_actions, hover, inlay_hints};
+use crate::lsp::situation::ActionRequest;
+
+impl State {
+    pub(super) fn answer(&mut self, request: Request) {
+        let uri = request.uri().clone();
+        let Some(document) = self.documents.get_mut(&uri) else {
+            request.answer_nothing();
+            return;
+        };
+        if document.place.is_none() && (document.directory.is_some() || self.is_locating()) {
+            if let Some(document) = self.documents.get_mut(&uri) {
+                document.waiting.push(request);
+            }
+            return;
+        }
+        self.answer_now(request);
+    }
+
+    /// Answers what waited until it was known where a document is.
+    pub(super) fn answer_waiting(&mut self, uri: &Uri) {
+        let waiting = self.documents.get_mut(uri).map(|document| std::mem::take(&mut document.waiting));
+        for request in waiting.unwrap_or_default() {
+            self.answer_now(request);
+        }
+    }
+
+    fn answer_now(&self, request: Request) {
+        let Some(situation) = self.situation(request.uri()) else {
+            request.answer_nothing();
+            return;
+        };
+        let audience = self.audience();
+        // Whoever cancelled the request doesn't wait for the answer.
+        match request {
+            Request::Hover(parameters, reply) => {
+                let position = parameters.text_document_position_params.position;
+                drop(reply.send(Ok(hover::hover(&situation, &audience, position))));
+            }
+            Request::Hints(parameters, reply) => {
+                drop(reply.send(Ok(Some(inlay_hints::inlay_hints(&situation, &audience, parameters.range)))));
+            }
+            Request::Actions(parameters, reply) => {
+                let uri = &parameters.text_document.uri;
+                let mut request = ActionRequest {
+                    range: parameters.range,
+                    selected_text: self.selected_text(uri, parameters.range),
+                    context: parameters.context,
+                    live_sessions: Vec::new(),
+                };
+                if code_actions::wants_sources(&request) {
+                    request.live_sessions = self.other_live_sessions(uri);
+                }
+                drop(reply.send(Ok(Some(code_actions::code_actions(&situation, &audience, &request)))));
+            }
+        }
+    }
+
+    fn selected_text(&self, uri: &Uri, range: tower_lsp::ls_types::Range) -> Option<String> {
+        /// A quotation is cut anyway; a selection of a whole huge document is not copied for it.
+        const LONGEST: usize = 10_000;
+        let text = &self.documents.get(uri)?.text;
+        let characters = convert::offsets_of(text, range);
+        let end = characters.end.min(characters.start + LONGEST);
+        (characters.start < end).then(|| text.slice(characters.start..end).to_string())
+    }
+
+    fn other_live_sessions(&self, uri: &Uri) -> Vec<crate::registry::Session> {
+        let directory = self.documents.get(uri).and_then(|it| self.directories.get(&it.directory?));
+        let Some((directory, view)) = directory.and_then(|it| Some((it, it.view.as_ref()?))) else { return Vec::new() };
+        let own = directory.session().map(|session| session.id.clone());
+        view.sessions().filter(|session| session.is_live() && Some(&session.id) != own.as_ref()).collect()
+    }
+}

@@ -1,0 +1,191 @@
+//! What is known of each open document, put together for the presentation, and told to the editor where it changed.
+
+use std::collections::BTreeSet;
+
+use chrono::{Local, Offset};
+use tower_lsp::ls_types::{InlayHint, InlayHintLabel, Position, PublishDiagnosticsParams, Range, Uri};
+
+use super::State;
+use super::announcing::KIN_TIME;
+use super::directory::Directory;
+use super::document::{Document, Unsaved, holding_key};
+use crate::lsp::convert;
+use crate::lsp::effect::Effect;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::present::{diagnostics, inlay_hints};
+use crate::lsp::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
+use crate::lsp::worker::Job;
+use crate::protocol::SessionId;
+use crate::registry::{Claim, Session};
+
+impl State {
+    /// For whom things are put into words, and when.
+    pub(super) fn audience(&self) -> Audience {
+        Audience {
+            now: self.clock.now(),
+            local_offset: Local::now().offset().fix(),
+            client: self.editor.client,
+            preferences: self.settings.preferences,
+        }
+    }
+
+    /// Tells the editor what reads differently by now.
+    pub(super) fn show_what_changed(&mut self) {
+        if self.touched.is_empty() {
+            return;
+        }
+        let audience = self.audience();
+        let mut hints_differ = false;
+        for uri in std::mem::take(&mut self.touched) {
+            let situation = self.situation(&uri);
+            let (diagnostics, hints) = match &situation {
+                Some(situation) => (
+                    diagnostics::diagnostics(situation, &audience),
+                    inlay_hints::inlay_hints(situation, &audience, whole_document()).iter().map(reading).collect(),
+                ),
+                None => (Vec::new(), Vec::new()),
+            };
+            let Some(document) = self.documents.get_mut(&uri) else { continue };
+            document.concerned = situation.as_ref().map(concerned).unwrap_or_default();
+            // Whoever ceased to edit it and begins again is news.
+            document.acknowledged.retain(|session| document.concerned.contains(session));
+            if document.hints != hints {
+                document.hints = hints;
+                hints_differ = true;
+            }
+            if document.published != diagnostics {
+                document.published.clone_from(&diagnostics);
+                self.effects.push(Effect::Publish(PublishDiagnosticsParams { uri, diagnostics, version: None }));
+            }
+        }
+        if hints_differ && self.editor.refreshes_hints {
+            self.effects.push(Effect::RefreshHints);
+        }
+        self.tell_interest();
+    }
+
+    /// Lets the processes of those be watched most closely who are told of in open documents.
+    fn tell_interest(&mut self) {
+        for (id, directory) in &mut self.directories {
+            let here = self.documents.values().filter(|document| document.directory == Some(*id));
+            let interest: BTreeSet<SessionId> = here.flat_map(|document| document.concerned.iter().cloned()).collect();
+            if directory.interest != interest {
+                directory.interest.clone_from(&interest);
+                self.effects.push(Effect::Job(*id, Job::Interest(interest.into_iter().collect())));
+            }
+        }
+    }
+
+    /// What is known of a document; `None` where nothing can be.
+    pub(super) fn situation(&self, uri: &Uri) -> Option<DocumentSituation> {
+        let document = self.documents.get(uri)?;
+        let id = document.directory?;
+        let directory = self.directories.get(&id)?;
+        let resource = document.resource()?.clone();
+        let is_edited = document.unsaved == Unsaved::Yes;
+        let view = directory.view.as_ref();
+        let own = directory.own_claim(&resource);
+        let others = view.map(|view| view.obstacles(&resource)).unwrap_or_default();
+        let others = others
+            .into_iter()
+            // What was just taken over is still on its way out of the view.
+            .filter(|claim| own.is_none_or(|own| own.claim.file != claim.file))
+            .filter(|claim| !self.is_kin(id, claim) || self.clashes_with_kin(document))
+            .map(|claim| self.others_claim(id, claim, Some(document)))
+            .collect();
+        let elsewhere = view.map(|view| view.claims_in_other_worktrees(&resource)).unwrap_or_default();
+        let elsewhere = elsewhere
+            .into_iter()
+            .filter(|claim| !is_own(directory, claim))
+            .map(|claim| self.others_claim(id, claim, Some(document)))
+            .collect();
+        let contenders = match own {
+            Some(_) => self.contenders(directory, document),
+            None => Vec::new(),
+        };
+        let lost = document.lost.as_ref().map(|lost| LostClaim {
+            successor: view
+                .and_then(|view| view.claim_of(&resource))
+                .filter(|claim| !is_own(directory, claim))
+                .or_else(|| document.blocked.as_ref().map(|blocked| blocked.by.clone()))
+                .map(|claim| self.others_claim(id, claim, None)),
+            is_acknowledged: lost.is_acknowledged,
+        });
+        Some(DocumentSituation {
+            uri: document.uri.clone(),
+            resource,
+            claims_directory: directory.path.join("claims"),
+            first_line_length: convert::first_line_length(&document.text),
+            is_edited,
+            own_claim: own.map(|own| own.claim.clone()),
+            others,
+            elsewhere,
+            contenders,
+            lost,
+        })
+    }
+
+    /// A claim by another with what is known of its holder.
+    pub(super) fn others_claim(&self, id: DirectoryId, claim: Claim, document: Option<&Document>) -> OthersClaim {
+        let directory = self.directories.get(&id);
+        let view = directory.and_then(|directory| directory.view.as_ref());
+        let holder = claim.holder().and_then(|holder| view?.session(holder));
+        OthersClaim {
+            is_own_window: holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
+            is_muted: document.zip(directory).is_some_and(|(document, directory)| {
+                directory.muted.contains(&(document.uri.clone(), holding_key(&claim)))
+            }),
+            holder,
+            claim,
+        }
+    }
+
+    /// True for another editor window of the same user on this machine.
+    pub(super) fn is_own_window(&self, session: &Session) -> bool {
+        let record = &session.record;
+        record.keepalive.is_some()
+            && record.user.is_some()
+            && record.user == self.me.user
+            && record.pid_scope.as_deref() == Some(self.me.scope.as_str())
+    }
+
+    fn clashes_with_kin(&self, document: &Document) -> bool {
+        document.unsaved == Unsaved::Yes && self.now().saturating_sub(document.unsaved_since) >= KIN_TIME
+    }
+
+    fn contenders(&self, directory: &Directory, document: &Document) -> Vec<Contender> {
+        let (Some(view), Some(resource)) = (&directory.view, document.resource()) else { return Vec::new() };
+        view.editors_of(resource)
+            .into_iter()
+            .filter(|session| !self.is_kin_session(session))
+            .map(|session| Contender {
+                is_own_window: self.is_own_window(&session),
+                is_acknowledged: document.acknowledged.contains(&session.id),
+                session,
+            })
+            .collect()
+    }
+}
+
+/// The sessions that are told of in a document.
+fn concerned(situation: &DocumentSituation) -> Vec<SessionId> {
+    let claims = situation.others.iter().chain(&situation.elsewhere).filter_map(|others| others.claim.holder());
+    claims.chain(situation.contenders.iter().map(|contender| &contender.session.id)).cloned().collect()
+}
+
+fn is_own(directory: &Directory, claim: &Claim) -> bool {
+    directory.session().is_some_and(|session| claim.held_by(&session.id))
+}
+
+fn whole_document() -> Range {
+    Range::new(Position::new(0, 0), Position::new(u32::MAX, 0))
+}
+
+/// What a hint reads, without what is shown only when it is pointed at.
+fn reading(hint: &InlayHint) -> String {
+    let label = match &hint.label {
+        InlayHintLabel::String(label) => label.clone(),
+        InlayHintLabel::LabelParts(parts) => parts.iter().map(|part| part.value.as_str()).collect(),
+    };
+    format!("{label} at {}", hint.position.character)
+}

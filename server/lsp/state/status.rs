@@ -1,0 +1,89 @@
+//! How things stand, for an editor's status bar.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::State;
+use super::directory::{Directory, Standing};
+use super::timers::Timer;
+use crate::lsp::effect::Effect;
+use crate::registry::{Session, View};
+
+/// Changes are gathered for so long before the editor is told.
+const GATHERING: Duration = Duration::from_millis(100);
+
+/// More claims than this take long to count.
+const MANY: usize = 1_000;
+const GATHERING_MANY: Duration = Duration::from_secs(1);
+
+impl State {
+    /// Something changed that the status may tell.
+    pub(super) fn status_may_differ(&mut self) {
+        if self.editor.wants_status {
+            let claims = |directory: &Directory| directory.view.as_ref().map_or(0, View::number_of_claims);
+            let are_many = self.directories.values().map(claims).sum::<usize>() > MANY;
+            let wait = if are_many { GATHERING_MANY } else { GATHERING };
+            self.timers.set_by(Timer::Status, self.now() + wait);
+        }
+    }
+
+    /// Tells the editor how things stand if that is new.
+    pub(super) fn tell_status(&mut self) {
+        let status = self.status();
+        if self.told_status.as_ref() != Some(&status) {
+            self.told_status = Some(status.clone());
+            self.effects.push(Effect::Status(status));
+        }
+    }
+
+    fn status(&self) -> Value {
+        let (mut held, mut held_by_others, mut sessions, mut unread) = (0, 0, 0, 0);
+        for directory in self.directories.values() {
+            held += directory.own.len();
+            unread += directory.unread.len();
+            let own = directory.session().map(|session| &session.id);
+            let Some(view) = &directory.view else { continue };
+            held_by_others +=
+                view.claims().filter(|claim| claim.is_active() && !own.is_some_and(|own| claim.held_by(own))).count();
+            sessions += view.sessions().filter(Session::is_live).count();
+        }
+        json!({
+            "ok": true,
+            "session": self.own_session(),
+            "state": self.activity(),
+            "messages": { "unread": unread },
+            "held": held,
+            "heldByOthers": held_by_others,
+            "liveSessions": sessions,
+        })
+    }
+
+    fn own_session(&self) -> Value {
+        let session = self.directories.values().find_map(Directory::session);
+        // What changes with every heartbeat is left out, or the editor would be told every minute.
+        session.map_or(Value::Null, |session| {
+            json!({
+                "session_id": session.id,
+                "name": session.record.name,
+                "client": session.record.client,
+                "branch": session.record.branch,
+                "worktree": session.record.worktree,
+                "label": session.label(),
+            })
+        })
+    }
+
+    fn activity(&self) -> &'static str {
+        let standings = || self.directories.values().map(|directory| &directory.standing);
+        if standings().any(|standing| matches!(standing, Standing::Joined(_))) {
+            "active"
+        } else if standings().any(|standing| *standing == Standing::Observing) {
+            "observing"
+        } else if self.directories.values().any(Directory::is_active) {
+            "ready"
+        } else {
+            "inactive"
+        }
+    }
+}

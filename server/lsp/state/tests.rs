@@ -1,0 +1,438 @@
+//! What the state decides, event by event, with a clock that moves only when told to.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use ropey::Rope;
+use serde_json::{Value, json};
+use tower_lsp::ls_types::{InitializeParams, TextDocumentContentChangeEvent, Uri};
+
+use super::State;
+use crate::clock::{Clock, ManualClock};
+use crate::lsp::convert;
+use crate::lsp::effect::Effect;
+use crate::lsp::event::{DirectoryId, DocumentEvent, Ending, Event};
+use crate::lsp::text::OnDisk;
+use crate::lsp::worker::{ClaimResult, Done, Examination, Job, Place};
+use crate::protocol::{ClaimRecord, MessageRecord, Resource, SessionId, SessionRecord, time};
+use crate::registry::{
+    Change, Claim, Message, MessageId, Recipient, RenewOutcome, Session, SessionState, Standing, View,
+};
+
+const HERE: DirectoryId = DirectoryId(0);
+
+/// A state with one folder whose directory the session has joined.
+struct Scene {
+    state: State,
+    clock: Arc<ManualClock>,
+    effects: Vec<Effect>,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        Self::with(json!({}))
+    }
+
+    fn with(mut options: Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Utc::now()));
+        let state = State::new(clock.clone(), None);
+        let mut scene = Self { state, clock, effects: Vec::new(), folder };
+        options["activation"] = json!("always");
+        let root = convert::uri_of(scene.folder.path()).unwrap();
+        let parameters: InitializeParams = serde_json::from_value(json!({
+            "processId": null, "rootUri": root, "capabilities": {}, "initializationOptions": options,
+        }))
+        .unwrap();
+        scene.give(Event::Initialize(Box::new(parameters), tokio::sync::oneshot::channel().0));
+        scene.give(Event::Initialized);
+        let location = crate::workspace::locate(scene.folder.path(), None, None);
+        scene.give(Event::Located(root, Box::new(location)));
+        let me = session("me");
+        let view = View::new(me.id.clone(), scene.clock.clone());
+        let directory = scene.folder.path().join("COORDINATION");
+        scene.done(Done::Joined { session: me, claims: Vec::new(), view, directory });
+        scene.give(Event::Changed(HERE, vec![Change::Ready]));
+        scene.effects.clear();
+        scene
+    }
+
+    fn give(&mut self, event: Event) {
+        self.effects.extend(self.state.handle(event));
+    }
+
+    fn done(&mut self, done: Done) {
+        self.give(Event::Done(HERE, Box::new(done)));
+    }
+
+    /// Lets time pass, and each timer fire when it is due.
+    fn wait(&mut self, time: Duration) {
+        let end = self.clock.elapsed() + time;
+        while let Some(due) = self.state.next_tick().filter(|due| *due <= end) {
+            self.clock.advance(due.saturating_sub(self.clock.elapsed()));
+            self.give(Event::Tick);
+        }
+        self.clock.advance(end.saturating_sub(self.clock.elapsed()));
+    }
+
+    fn uri(&self, name: &str) -> Uri {
+        convert::uri_of(&self.folder.path().join(name)).unwrap()
+    }
+
+    fn open(&mut self, name: &str, text: &str) {
+        self.give(Event::Document(DocumentEvent::Opened { uri: self.uri(name), text: Some(text.to_owned()) }));
+    }
+
+    fn change(&mut self, name: &str, text: &str) {
+        let edit = TextDocumentContentChangeEvent { range: None, range_length: None, text: text.to_owned() };
+        self.give(Event::Document(DocumentEvent::Changed { uri: self.uri(name), edits: vec![edit] }));
+    }
+
+    fn save(&mut self, name: &str) {
+        self.give(Event::Document(DocumentEvent::Saved(self.uri(name))));
+    }
+
+    fn close(&mut self, name: &str) {
+        self.give(Event::Document(DocumentEvent::Closed(self.uri(name))));
+    }
+
+    /// The looks at files that were asked for since the last time.
+    fn looks(&mut self) -> Vec<Examination> {
+        let (looks, rest) = std::mem::take(&mut self.effects)
+            .into_iter()
+            .partition(|effect| matches!(effect, Effect::Job(_, Job::Examine(_))));
+        self.effects = rest;
+        let looks: Vec<Effect> = looks;
+        looks
+            .into_iter()
+            .map(|look| match look {
+                Effect::Job(_, Job::Examine(examination)) => *examination,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    /// Answers every look at a file that has `on_disk` in it; what is unsaved is claimed, unless another holds it.
+    fn answer(&mut self, on_disk: &str, held_by_another: Option<&Claim>) {
+        loop {
+            let looks = self.looks();
+            if looks.is_empty() {
+                return;
+            }
+            for look in looks {
+                self.answer_one(look, on_disk, held_by_another);
+            }
+        }
+    }
+
+    fn answer_one(&mut self, look: Examination, on_disk: &str, held_by_another: Option<&Claim>) {
+        let name = Path::new(look.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
+        let same = look.text.as_ref().is_some_and(|text| *text == on_disk);
+        let claim = look.claim.map(|wish| match held_by_another {
+            _ if same && !wish.even_if_saved => ClaimResult::NotNeeded,
+            Some(claim) => ClaimResult::Refused(claim.clone()),
+            None => ClaimResult::Granted(claim(&name, "me", true)),
+        });
+        let resource = Resource::file(&name).unwrap();
+        self.done(Done::Examined {
+            uri: look.uri,
+            look: look.look,
+            place: Place::Inside { resource, by_itself: true, is_work: true },
+            on_disk: if same { OnDisk::Same } else { OnDisk::Different(Rope::from_str(on_disk)) },
+            claim,
+        });
+    }
+
+    fn held(&mut self, name: &str) {
+        self.open(name, "text");
+        self.answer("text", None);
+        self.change(name, "edited");
+        self.answer("text", None);
+        assert_eq!(self.own(), [name]);
+    }
+
+    /// The names of what the session believes to hold.
+    fn own(&self) -> Vec<String> {
+        let own = self.state.directories[&HERE].own.values();
+        let names: BTreeSet<String> = own.map(|own| own.claim.resource.name().to_owned()).collect();
+        names.into_iter().collect()
+    }
+
+    /// The jobs other than looks since the last time, as words.
+    fn jobs(&mut self) -> Vec<String> {
+        let jobs = std::mem::take(&mut self.effects).into_iter().filter_map(|effect| match effect {
+            Effect::Job(_, Job::Release(holding)) => Some(format!("release {}", holding.resource.name())),
+            Effect::Job(_, Job::Renew(holding, _)) => Some(format!("renew {}", holding.resource.name())),
+            Effect::Job(_, Job::MarkIdle(_, since)) => Some(format!("idle {}", since.is_some())),
+            Effect::Job(_, Job::Send(Recipient::Session(to), draft)) => {
+                Some(format!("send {} to {to}", draft.kind.as_str()))
+            }
+            Effect::Job(_, Job::Complete) => Some("complete".to_owned()),
+            _ => None,
+        });
+        jobs.collect()
+    }
+
+    fn shown(&mut self) -> Vec<String> {
+        let shown = std::mem::take(&mut self.effects).into_iter().filter_map(|effect| match effect {
+            Effect::Show { text, .. } => Some(text),
+            _ => None,
+        });
+        shown.collect()
+    }
+}
+
+fn session(id: &str) -> Session {
+    let now = Utc::now();
+    let id = SessionId::new(id).unwrap();
+    let record = SessionRecord { session_id: Some(id.clone()), ..SessionRecord::default() };
+    Session { id, record, modified: now, state: SessionState::Live, last_sign: now }
+}
+
+fn claim(name: &str, holder: &str, automatic: bool) -> Claim {
+    let now = Utc::now();
+    let resource = Resource::file(name).unwrap();
+    let record = ClaimRecord {
+        claimed_by: Some(SessionId::new(holder).unwrap()),
+        claimed_at: Some(time::format(now)),
+        id: Some(format!("{name} of {holder}")),
+        automatic: Some(automatic),
+        ..ClaimRecord::default()
+    };
+    let expires_at = now + TimeDelta::hours(4);
+    let file = resource.claim_file_name();
+    Claim { file, resource, record, claimed_at: now, expires_at, modified: now, standing: Standing::Active }
+}
+
+fn message(id: &str, kind: &str, resource: Option<&str>) -> Change {
+    let record = MessageRecord {
+        kind: Some(kind.to_owned()),
+        from: Some("bob".to_owned()),
+        message: Some(id.to_owned()),
+        resource: resource.map(|name| format!("file/{name}")),
+        ..MessageRecord::default()
+    };
+    Change::Message(Box::new(Message {
+        id: MessageId::new(id),
+        record,
+        from: SessionId::new("bob").ok(),
+        to: Recipient::Session(SessionId::new("me").unwrap()),
+        sent_at: Utc::now(),
+        unread: true,
+        file: std::path::PathBuf::new(),
+    }))
+}
+
+#[test]
+fn an_edit_claims_and_undoing_it_releases() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.change("a.rs", "text");
+    assert_eq!(scene.jobs(), ["release a.rs"]);
+    assert_eq!(scene.own(), Vec::<String>::new());
+}
+
+#[test]
+fn a_reload_claims_nothing_and_sets_what_undoing_means() {
+    let mut scene = Scene::new();
+    scene.open("a.rs", "text");
+    scene.answer("text", None);
+    scene.change("a.rs", "written by another");
+    scene.answer("written by another", None);
+    assert_eq!(scene.own(), Vec::<String>::new());
+    scene.change("a.rs", "edited");
+    scene.answer("written by another", None);
+    assert_eq!(scene.own(), ["a.rs"]);
+    scene.change("a.rs", "written by another");
+    assert_eq!(scene.own(), Vec::<String>::new());
+}
+
+#[test]
+fn a_claim_for_a_half_written_file_is_withdrawn() {
+    let mut scene = Scene::new();
+    scene.open("a.rs", "text");
+    scene.answer("text", None);
+    scene.change("a.rs", "half");
+    scene.answer("", None);
+    assert_eq!(scene.own(), ["a.rs"]);
+    scene.wait(Duration::from_millis(600));
+    scene.answer("half", None);
+    scene.wait(Duration::from_millis(600));
+    assert_eq!(scene.own(), Vec::<String>::new());
+    assert_eq!(scene.shown(), Vec::<String>::new());
+}
+
+#[test]
+fn a_save_that_is_faster_than_the_first_look_claims_all_the_same() {
+    let mut scene = Scene::new();
+    scene.open("a.rs", "text");
+    scene.change("a.rs", "edited");
+    scene.save("a.rs");
+    scene.answer("edited", None);
+    assert_eq!(scene.own(), ["a.rs"]);
+
+    // The file may also be read between its writing and the editor's word of it.
+    scene.open("b.rs", "text");
+    scene.answer("text", None);
+    scene.change("b.rs", "edited");
+    scene.answer("edited", None);
+    assert_eq!(scene.own(), ["a.rs"]);
+    scene.save("b.rs");
+    scene.answer("edited", None);
+    assert_eq!(scene.own(), ["a.rs", "b.rs"]);
+    scene.wait(Duration::from_mins(1));
+    assert_eq!(scene.own(), ["a.rs", "b.rs"]);
+}
+
+#[test]
+fn what_rests_is_released_and_what_is_unsaved_is_renewed() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.save("a.rs");
+    scene.answer("edited", None);
+    scene.jobs();
+    scene.wait(Duration::from_mins(14));
+    assert_eq!(scene.jobs().iter().filter(|job| *job == "renew a.rs").count(), 2);
+    scene.wait(Duration::from_mins(2));
+    assert_eq!(scene.jobs(), ["release a.rs"]);
+
+    scene.held("b.rs");
+    scene.wait(Duration::from_hours(1));
+    let jobs = scene.jobs();
+    assert!(jobs.len() >= 11 && jobs.iter().all(|job| job == "renew b.rs"), "{jobs:?}");
+}
+
+#[test]
+fn what_was_forgotten_is_marked_until_it_is_touched() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.wait(Duration::from_hours(5));
+    assert_eq!(scene.jobs().iter().filter(|job| *job == "idle true").count(), 1);
+    scene.change("a.rs", "edited again");
+    assert_eq!(scene.jobs(), ["idle false"]);
+}
+
+#[test]
+fn closing_releases_unless_it_is_opened_again() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.save("a.rs");
+    scene.answer("edited", None);
+    scene.close("a.rs");
+    scene.wait(Duration::from_secs(1));
+    scene.open("a.rs", "edited");
+    scene.answer("edited", None);
+    scene.wait(Duration::from_secs(5));
+    assert_eq!(scene.own(), ["a.rs"]);
+    scene.close("a.rs");
+    scene.wait(Duration::from_secs(3));
+    assert!(scene.jobs().contains(&"release a.rs".to_owned()));
+}
+
+#[test]
+fn a_request_is_granted_when_nobody_works_on_it_and_answered_when_it_is_released() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.give(Event::Changed(HERE, vec![message("one", "release_request", Some("a.rs"))]));
+    assert_eq!(scene.own(), ["a.rs"], "it has unsaved changes");
+    assert_eq!(scene.shown().len(), 1);
+    scene.save("a.rs");
+    scene.answer("edited", None);
+    scene.wait(Duration::from_secs(61));
+    scene.jobs();
+    scene.give(Event::Changed(HERE, vec![message("two", "release_request", Some("a.rs"))]));
+    assert_eq!(scene.jobs(), ["release a.rs", "send released to bob"]);
+}
+
+#[test]
+fn messages_are_shown_once_and_many_as_one() {
+    let mut scene = Scene::new();
+    scene.give(Event::Changed(HERE, vec![message("one", "note", None)]));
+    scene.give(Event::Changed(HERE, vec![message("one", "note", None)]));
+    assert_eq!(scene.shown().len(), 1);
+    for number in 0..10 {
+        scene.give(Event::Changed(HERE, vec![message(&format!("more {number}"), "note", None)]));
+    }
+    scene.wait(Duration::from_secs(3));
+    let shown = scene.shown();
+    assert_eq!(shown.len(), 3, "two more and a summary: {shown:?}");
+    assert!(shown[2].contains('8'), "{shown:?}");
+}
+
+#[test]
+fn a_change_of_many_files_brings_one_message() {
+    let mut scene = Scene::new();
+    let names: Vec<String> = (0..25).map(|number| format!("{number}.rs")).collect();
+    for name in &names {
+        scene.open(name, "text");
+    }
+    scene.answer("text", None);
+    for name in &names {
+        scene.change(name, "edited");
+    }
+    for look in scene.looks() {
+        let name = Path::new(look.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
+        let theirs = (name.len() == 4).then(|| claim(&name, "bob", false));
+        scene.answer_one(look, "text", theirs.as_ref());
+    }
+    assert_eq!(scene.own().len(), 15, "bob holds those with one digit");
+    scene.wait(Duration::from_secs(4));
+    let shown = scene.shown();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    assert!(shown[0].contains("10 of the 25"), "{shown:?}");
+}
+
+#[test]
+fn a_claim_that_was_taken_is_told_only_where_it_matters() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    let holding = claim("a.rs", "me", true).holding().unwrap();
+    scene.done(Done::Renewed(holding, RenewOutcome::Lost(Some(claim("a.rs", "bob", false)))));
+    assert_eq!(scene.own(), Vec::<String>::new());
+    let told = scene.state.documents[&scene.uri("a.rs")].published.clone();
+    assert_eq!(serde_json::to_value(&told[0].code).unwrap(), "claim-lost");
+    scene.close("a.rs");
+
+    scene.held("b.rs");
+    scene.save("b.rs");
+    scene.answer("edited", None);
+    let holding = claim("b.rs", "me", true).holding().unwrap();
+    scene.done(Done::Renewed(holding, RenewOutcome::Lost(Some(claim("b.rs", "bob", false)))));
+    assert!(scene.state.documents[&scene.uri("b.rs")].published.is_empty());
+}
+
+#[test]
+fn nothing_is_done_any_more_once_it_ends() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.jobs();
+    scene.give(Event::End(Ending::Signal(15)));
+    scene.change("a.rs", "more");
+    assert_eq!(scene.jobs(), ["complete"]);
+    scene.done(Done::Completed);
+    assert!(matches!(scene.effects[..], [Effect::Exit(143)]), "{:?}", scene.effects);
+
+    // A directory that takes too long is left to the others.
+    let mut scene = Scene::new();
+    let (reply, mut answer) = tokio::sync::oneshot::channel();
+    scene.give(Event::Shutdown(reply));
+    assert!(answer.try_recv().is_err());
+    scene.wait(Duration::from_secs(1));
+    assert!(answer.try_recv().is_ok());
+    scene.give(Event::End(Ending::Editor));
+    assert!(matches!(scene.effects[..], [.., Effect::Exit(0)]), "{:?}", scene.effects);
+}
+
+#[test]
+fn uris_that_are_no_files_are_nothing() {
+    let mut scene = Scene::new();
+    let uri = Uri::from_str("untitled:Untitled-1").unwrap();
+    scene.give(Event::Document(DocumentEvent::Opened { uri: uri.clone(), text: Some("x".to_owned()) }));
+    scene.give(Event::Document(DocumentEvent::Changed { uri, edits: Vec::new() }));
+    assert!(scene.effects.is_empty(), "{:?}", scene.effects);
+}

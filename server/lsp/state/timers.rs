@@ -1,0 +1,110 @@
+//! What is to be done later, by the clock that was handed in.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use tower_lsp::ls_types::Uri;
+
+use crate::lsp::event::DirectoryId;
+use crate::protocol::ClaimFileName;
+
+/// Something to be done later. Each of these waits at most once.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Timer {
+    /// The editor did not tell its settings in time.
+    Configuration,
+    /// Compare a document with its file once more.
+    Look(Uri),
+    /// A text that equals its file was not saved by the editor, so its claim goes.
+    Withdraw(Uri),
+    /// A clash inside one editor has lasted.
+    Kin(Uri),
+    /// A document was closed and not opened again.
+    Closed(DirectoryId, ClaimFileName),
+    /// Read again what is held and has not come back from the directory.
+    Verify(DirectoryId),
+    /// Tell what was lost while this process was suspended.
+    Asleep(DirectoryId),
+    /// Look for what has to be renewed or released.
+    Sweep(DirectoryId),
+    /// Refresh the promise to be alive.
+    KeepAlive(DirectoryId),
+    /// Tell of saves.
+    Saves(DirectoryId),
+    /// Tell of claims and releases.
+    Claims(DirectoryId),
+    /// Tell what others hold of what was edited.
+    Announce(DirectoryId),
+    /// A claim or session in the directory means something else by time alone.
+    View(DirectoryId),
+    /// Sum up the messages that came.
+    Messages,
+    /// Tell how things stand.
+    Status,
+    /// The directories did not end in time.
+    End,
+}
+
+/// The waiting timers.
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    queue: BTreeSet<(Duration, Timer)>,
+    due: HashMap<Timer, Duration>,
+}
+
+impl Timers {
+    /// Lets a timer fire at a time, whatever it waited for before.
+    pub(super) fn set(&mut self, timer: Timer, at: Duration) {
+        self.cancel(&timer);
+        self.due.insert(timer.clone(), at);
+        self.queue.insert((at, timer));
+    }
+
+    /// Lets a timer fire at a time, unless it fires earlier anyway.
+    pub(super) fn set_by(&mut self, timer: Timer, at: Duration) {
+        if self.due.get(&timer).is_none_or(|due| *due > at) {
+            self.set(timer, at);
+        }
+    }
+
+    /// Forgets a timer.
+    pub(super) fn cancel(&mut self, timer: &Timer) {
+        if let Some(at) = self.due.remove(timer) {
+            self.queue.remove(&(at, timer.clone()));
+        }
+    }
+
+    /// Takes the first timer that is due.
+    pub(super) fn take_due(&mut self, now: Duration) -> Option<Timer> {
+        let (_, timer) = self.queue.first().filter(|(at, _)| *at <= now)?.clone();
+        self.cancel(&timer);
+        Some(timer)
+    }
+
+    /// When the next timer is due.
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.queue.first().map(|(at, _)| *at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timers_fire_once_and_in_order() {
+        let mut timers = Timers::default();
+        let at = Duration::from_secs;
+        timers.set(Timer::Messages, at(3));
+        timers.set(Timer::Status, at(2));
+        timers.set_by(Timer::Status, at(5));
+        timers.set(Timer::Messages, at(1));
+        timers.set(Timer::End, at(4));
+        timers.cancel(&Timer::End);
+        assert_eq!(timers.next(), Some(at(1)));
+        assert_eq!(timers.take_due(at(0)), None);
+        assert_eq!(timers.take_due(at(9)), Some(Timer::Messages));
+        assert_eq!(timers.take_due(at(9)), Some(Timer::Status));
+        assert_eq!(timers.take_due(at(9)), None);
+    }
+}

@@ -1,0 +1,209 @@
+//! Leases that are renewed while somebody works, and given up when nobody does.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::State;
+use super::directory::Own;
+use super::document::Unsaved;
+use super::timers::Timer;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::worker::Job;
+use crate::protocol::{ClaimFileName, DEFAULT_LEASE};
+use crate::registry::Standing;
+
+/// A claim of a change of many files is released so long after the save.
+const BULK_REST: Duration = Duration::from_mins(1);
+
+/// An unsaved document that was left alone for so long is forgotten.
+const FORGOTTEN: Duration = Duration::from_hours(4);
+
+/// Leases are renewed at most this often, as the registry writes no oftener.
+const RENEWAL: Duration = Duration::from_mins(5);
+
+/// The clocks part by more than this only if the machine slept or its time was set.
+const JUMP: TimeDelta = TimeDelta::seconds(30);
+
+/// So long after waking up it is known what was lost.
+const WAKING: Duration = Duration::from_secs(2);
+
+/// The time of day when the process's own clock stood at a certain point.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WallClock {
+    wall: DateTime<Utc>,
+    elapsed: Duration,
+}
+
+impl State {
+    /// After a sleep, leases may have run out that this process's clock knows nothing of.
+    pub(super) fn notice_sleep(&mut self) {
+        let now = WallClock { wall: self.clock.now(), elapsed: self.now() };
+        let before = *self.wakes.get_or_insert(now);
+        let expected = TimeDelta::from_std(now.elapsed.saturating_sub(before.elapsed)).unwrap_or(TimeDelta::zero());
+        self.wakes = Some(now);
+        if now.wall - before.wall - expected > JUMP {
+            let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
+            for id in ids {
+                self.went_on(id);
+            }
+        }
+    }
+
+    /// This process or the machine was suspended: what is held has to be looked at, and what was lost has to be told.
+    pub(super) fn went_on(&mut self, id: DirectoryId) {
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id).filter(|directory| !directory.own.is_empty()) else {
+            return;
+        };
+        for own in directory.own.values_mut() {
+            own.renewed_at = None;
+            own.is_seen = false;
+        }
+        directory.lost_asleep.get_or_insert_default();
+        self.timers.set(Timer::Sweep(id), now);
+        self.timers.set(Timer::Verify(id), now);
+        self.timers.set(Timer::KeepAlive(id), now);
+        self.timers.set(Timer::Asleep(id), now + WAKING);
+    }
+
+    /// Tells what was lost while this process was suspended.
+    pub(super) fn tell_lost_asleep(&mut self, id: DirectoryId) {
+        let lost = self.directories.get_mut(&id).and_then(|directory| directory.lost_asleep.take());
+        let lost: Vec<_> = lost
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(resource, successor)| (resource, successor.map(|successor| self.others_claim(id, successor, None))))
+            .collect();
+        if !lost.is_empty() {
+            self.show(crate::lsp::present::messages::lost_while_asleep(&lost));
+        }
+    }
+
+    /// Lets what is held be looked at soon.
+    pub(super) fn sweep_soon(&mut self, id: DirectoryId) {
+        self.timers.set_by(Timer::Sweep(id), self.now() + Duration::from_millis(100));
+    }
+
+    /// Renews and releases what is due, and sleeps until the next is.
+    pub(super) fn sweep(&mut self, id: DirectoryId) {
+        let now = self.now();
+        let Some(directory) = self.directories.get(&id) else { return };
+        let held: Vec<ClaimFileName> = directory.own.keys().cloned().collect();
+        let mut next: Option<Duration> = None;
+        for file in held {
+            let due = self.look_after(id, &file, now);
+            next = match (next, due) {
+                (Some(next), Some(due)) => Some(next.min(due)),
+                (next, due) => next.or(due),
+            };
+        }
+        if let Some(next) = next {
+            // Never in a circle, whatever was computed.
+            self.timers.set_by(Timer::Sweep(id), next.max(now + Duration::from_millis(50)));
+        }
+    }
+
+    /// Does what is due for one claim and returns when to look again.
+    fn look_after(&mut self, id: DirectoryId, file: &ClaimFileName, now: Duration) -> Option<Duration> {
+        let use_of = self.use_of(id, file);
+        let idle = self.settings.idle;
+        let lease = self.settings.lease;
+        let own = self.own_at(id, file)?;
+        let is_automatic = own.claim.is_automatic();
+        let last_use =
+            use_of.edited_at.map_or(own.since, |edited| edited.max(own.since)).max(own.saved_at.unwrap_or_default());
+        let mut due = Vec::new();
+        if is_automatic && !use_of.is_unsaved {
+            let rest = if own.is_bulk && own.saved_at.is_some() { BULK_REST.min(idle) } else { idle };
+            // Documents that are closed have a timer of their own.
+            if use_of.is_open {
+                if last_use + rest <= now {
+                    self.release(id, file);
+                    return None;
+                }
+                due.push(last_use + rest);
+            }
+        }
+        if use_of.is_unsaved && is_automatic && !own.is_marked_idle {
+            let forgotten = use_of.edited_at.unwrap_or(own.since).max(own.since) + FORGOTTEN;
+            if forgotten <= now {
+                self.mark_idle(id, file, now.saturating_sub(forgotten) + FORGOTTEN);
+            } else {
+                due.push(forgotten);
+            }
+        }
+        let own = self.own_at(id, file)?;
+        let is_in_use = use_of.is_unsaved || (use_of.is_open && last_use + idle > now);
+        if is_in_use {
+            let term = if is_automatic { lease } else { DEFAULT_LEASE };
+            let period = RENEWAL.min(term.to_std().unwrap_or(RENEWAL) / 3);
+            let is_lapsed = own.claim.standing == Standing::Expired;
+            if own.renewed_at.is_none_or(|renewed| renewed + period <= now) || is_lapsed {
+                if let Some(holding) = own.claim.holding() {
+                    self.job(id, Job::Renew(holding, term));
+                }
+                if let Some(own) = self.own_at_mut(id, file) {
+                    own.renewed_at = Some(now);
+                }
+            }
+            due.extend(self.own_at(id, file)?.renewed_at.map(|renewed| renewed + period));
+        }
+        due.into_iter().min()
+    }
+
+    fn use_of(&self, id: DirectoryId, file: &ClaimFileName) -> Use {
+        let mut use_of = Use::default();
+        let directory = self.directories.get(&id);
+        let resource = directory.and_then(|it| it.own.get(file)).map(|own| &own.claim.resource);
+        let documents = self.documents.values().filter(|document| {
+            document.directory == Some(id)
+                && document.resource().zip(resource).is_some_and(|(of_document, held)| {
+                    of_document.claim_file_name() == *file || held.covers(of_document)
+                })
+        });
+        for document in documents {
+            use_of.is_open = true;
+            use_of.is_unsaved |= document.unsaved != Unsaved::No;
+            use_of.edited_at = use_of.edited_at.max(document.edited_at);
+        }
+        use_of
+    }
+
+    fn mark_idle(&mut self, id: DirectoryId, file: &ClaimFileName, untouched_for: Duration) {
+        let since = self.clock.now() - TimeDelta::from_std(untouched_for).unwrap_or(TimeDelta::zero());
+        if let Some(own) = self.own_at_mut(id, file) {
+            own.is_marked_idle = true;
+            let holding = own.claim.holding();
+            if let Some(holding) = holding {
+                self.job(id, Job::MarkIdle(holding, Some(since)));
+            }
+        }
+    }
+
+    /// A forgotten document is touched again.
+    pub(super) fn unmark_idle(&mut self, uri: &tower_lsp::ls_types::Uri) {
+        let Some(id) = self.documents.get(uri).and_then(|document| document.directory) else { return };
+        let Some(own) = self.own_of_mut(uri).filter(|own| own.is_marked_idle) else { return };
+        own.is_marked_idle = false;
+        if let Some(holding) = own.claim.holding() {
+            self.job(id, Job::MarkIdle(holding, None));
+        }
+        self.sweep_soon(id);
+    }
+
+    /// True if nothing of what a claim is about is unsaved or was touched for so long.
+    pub(super) fn rests_for(&self, id: DirectoryId, own: &Own, time: Duration) -> bool {
+        let use_of = self.use_of(id, &own.claim.file);
+        let last_use = use_of.edited_at.unwrap_or_default().max(own.since).max(own.saved_at.unwrap_or_default());
+        !use_of.is_unsaved && self.now().saturating_sub(last_use) >= time
+    }
+}
+
+/// What the open documents of a claim say.
+#[derive(Debug, Default)]
+struct Use {
+    is_open: bool,
+    is_unsaved: bool,
+    edited_at: Option<Duration>,
+}

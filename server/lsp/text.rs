@@ -1,0 +1,155 @@
+//! The text of a document, and what stands in its file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use ropey::Rope;
+use tower_lsp::ls_types::TextDocumentContentChangeEvent;
+
+use super::convert;
+
+/// Neither editor of note sends documents over 50 MB; a larger file is not compared.
+const LARGEST_FILE: u64 = 64 * 1024 * 1024;
+
+/// Applies edits in their order, each to the text after the one before it (LSP, `textDocument/didChange`).
+pub(super) fn apply(text: &mut Rope, changes: &[TextDocumentContentChangeEvent]) {
+    for change in changes {
+        match change.range {
+            None => *text = Rope::from_str(&change.text),
+            Some(range) => {
+                let range = convert::offsets_of(text, range);
+                let start = range.start;
+                text.remove(range);
+                text.insert(start, &change.text);
+            }
+        }
+    }
+}
+
+/// True if the texts are equal. Texts of different lengths are told apart without looking at them.
+pub(super) fn equal(one: &Rope, other: &Rope) -> bool {
+    one.len_bytes() == other.len_bytes() && one == other
+}
+
+/// What the file of a document has in it.
+#[derive(Debug, Clone)]
+pub(super) enum OnDisk {
+    /// The same text, byte-order mark and line ends aside.
+    Same,
+    /// This other text, with the document's kind of line ends. It is empty where there is no file.
+    Different(Rope),
+    /// Something that cannot be compared: not UTF-8, no plain file, too large.
+    Unknown,
+}
+
+/// Compares a text with the file at a path. Reads the disk.
+pub(super) fn compare_with_file(text: &Rope, path: &Path) -> OnDisk {
+    match read_text(path) {
+        Ok(Some(saved)) => compare(text, &saved),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => compare(text, ""),
+        Ok(None) | Err(_) => OnDisk::Unknown,
+    }
+}
+
+/// The text of a plain file in UTF-8; `None` for any other.
+fn read_text(path: &Path) -> io::Result<Option<String>> {
+    let metadata = path.metadata()?;
+    // Looked at first, because opening a pipe would wait for its other end.
+    if !metadata.is_file() || metadata.len() > LARGEST_FILE {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+    File::open(path)?.take(LARGEST_FILE).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8(bytes).ok())
+}
+
+fn compare(text: &Rope, saved: &str) -> OnDisk {
+    let saved = saved.strip_prefix('\u{feff}').unwrap_or(saved);
+    if *text == *saved {
+        return OnDisk::Same;
+    }
+    let saved = with_line_ends_of(text, saved);
+    let has_mark = text.get_char(0) == Some('\u{feff}');
+    let same = if has_mark { text.slice(1..) == saved.as_str() } else { *text == saved.as_str() };
+    // Some editors call an empty document one empty line.
+    let both_empty = saved.is_empty() && text.len_chars() <= 2 && text.chars().all(|c| matches!(c, '\r' | '\n'));
+    if same || both_empty { OnDisk::Same } else { OnDisk::Different(Rope::from_str(&saved)) }
+}
+
+/// The saved text with the document's kind of line ends, which the document mixes only if the file does.
+fn with_line_ends_of(text: &Rope, saved: &str) -> String {
+    let line_end = {
+        let first = text.line(0);
+        let mut from_end = first.chars_at(first.len_chars());
+        match from_end.prev() {
+            Some('\n') if from_end.prev() == Some('\r') => "\r\n",
+            Some('\r') => "\r",
+            Some('\n') => "\n",
+            _ => return saved.to_owned(),
+        }
+    };
+    let plain = saved.replace("\r\n", "\n").replace('\r', "\n");
+    if line_end == "\n" { plain } else { plain.replace('\n', line_end) }
+}
+
+#[cfg(test)]
+mod tests {
+    use tower_lsp::ls_types::{Position, Range};
+
+    use super::*;
+
+    fn is_same(text: &str, saved: &str) -> bool {
+        matches!(compare(&Rope::from_str(text), saved), OnDisk::Same)
+    }
+
+    #[test]
+    fn byte_order_marks_and_line_ends_make_no_difference() {
+        for (text, saved) in [
+            ("a\nb\n", "a\nb\n"),
+            ("a\nb\n", "\u{feff}a\r\nb\r\n"),
+            ("\u{feff}a\r\nb", "a\nb"),
+            ("a\rb", "a\nb"),
+            ("", ""),
+            ("\n", ""),
+            ("\r\n", "\u{feff}"),
+        ] {
+            assert!(is_same(text, saved), "{text:?} {saved:?}");
+        }
+        for (text, saved) in [("a\n", "a"), ("a", "b"), ("", "\n"), ("a\n\n", "a\n"), ("\n\n\n", "")] {
+            assert!(!is_same(text, saved), "{text:?} {saved:?}");
+        }
+    }
+
+    #[test]
+    fn what_differs_comes_with_the_documents_line_ends() {
+        let OnDisk::Different(saved) = compare(&Rope::from_str("a\r\nB\r\n"), "\u{feff}a\nb\n") else { panic!() };
+        assert_eq!(saved, "a\r\nb\r\n");
+    }
+
+    #[test]
+    fn files_that_are_no_text_are_unknown_and_missing_ones_empty() {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("a");
+        assert!(matches!(compare_with_file(&Rope::from_str("x"), &path), OnDisk::Different(saved) if saved == ""));
+        std::fs::write(&path, [0xff, 0xfe, 0x41, 0x00]).unwrap();
+        assert!(matches!(compare_with_file(&Rope::from_str("A"), &path), OnDisk::Unknown));
+        assert!(matches!(compare_with_file(&Rope::from_str("A"), scratch.path()), OnDisk::Unknown));
+    }
+
+    #[test]
+    fn edits_apply_one_after_the_other() {
+        let edit = |start: (u32, u32), end: (u32, u32), text: &str| TextDocumentContentChangeEvent {
+            range: Some(Range::new(Position::new(start.0, start.1), Position::new(end.0, end.1))),
+            range_length: None,
+            text: text.to_owned(),
+        };
+        let mut text = Rope::from_str("one\ntwo\n");
+        apply(&mut text, &[edit((1, 0), (1, 3), "2"), edit((0, 3), (1, 0), " "), edit((0, 0), (0, 0), "😀")]);
+        assert_eq!(text, "😀one 2\n");
+        apply(&mut text, &[edit((0, 2), (0, 5), ""), edit((9, 9), (9, 9), "end")]);
+        assert_eq!(text, "😀 2\nend");
+        apply(&mut text, &[TextDocumentContentChangeEvent { range: None, range_length: None, text: "new".into() }]);
+        assert_eq!(text, "new");
+    }
+}

@@ -1,0 +1,109 @@
+//! Documents and their files: what a path is called, whether its text is saved, and claims that follow edits and files.
+
+use std::path::Path;
+
+use ropey::Rope;
+
+use super::desk::Desk;
+use super::job::{ClaimResult, ClaimWish, Done, Examination, Move, Place, Refusal};
+use crate::lsp::text::{OnDisk, compare_with_file};
+use crate::protocol::{Resource, SessionId};
+use crate::registry::{ClaimOutcome, Error, Registry, Terms};
+use crate::workspace::{Kind, Repository};
+
+impl Desk {
+    /// Compares a document with its file, and claims it where that is wished and due.
+    pub(super) fn examine(&mut self, examination: Examination) -> Done {
+        let Examination { uri, look, path, text, is_edited, is_saved, claim } = examination;
+        let place = self.place(&path);
+        let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
+            OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
+                OnDisk::Same
+            }
+            compared => compared,
+        };
+        let claim = claim.map(|wish| {
+            let is_unsaved = match &on_disk {
+                OnDisk::Same => wish.even_if_saved,
+                OnDisk::Different(_) => true,
+                OnDisk::Unknown => is_edited,
+            };
+            match &place {
+                Place::Inside { resource, by_itself: true, .. } if is_unsaved => {
+                    self.claim_for_edit(resource, &path, &wish)
+                }
+                _ => ClaimResult::NotNeeded,
+            }
+        });
+        Done::Examined { uri, look, place, on_disk, claim }
+    }
+
+    /// Where a path is, and whether an edit there may claim it.
+    pub(super) fn place(&self, path: &Path) -> Place {
+        let resource = match self.namer.resource(path, Kind::File) {
+            Ok(resource) => resource,
+            Err(error) => return Place::Outside(error.to_string()),
+        };
+        let real_path = self.namer.real_path(path).unwrap_or_else(|_| path.to_owned());
+        let is_work = !self.namer.is_internal(&resource) && !self.ignored.is_ignored(&real_path);
+        let is_excluded = {
+            let in_workspace =
+                real_path.strip_prefix(&self.location.workspace).unwrap_or(Path::new(resource.relative()));
+            self.exclusions.contains(in_workspace) || self.exclusions.contains(Path::new(resource.relative()))
+        };
+        Place::Inside { resource, by_itself: is_work && !is_excluded, is_work }
+    }
+
+    /// The terms of a claim of a path: by hand, for as long as such claims last.
+    pub(super) fn terms(resource: &Resource, path: &Path) -> Terms {
+        Terms {
+            branch: path.parent().and_then(Repository::containing).and_then(|repository| repository.branch()),
+            worktree: resource.worktree().map(str::to_owned),
+            ..Terms::default()
+        }
+    }
+
+    fn claim_for_edit(&mut self, resource: &Resource, path: &Path, wish: &ClaimWish) -> ClaimResult {
+        if let Some(expected) = &wish.only_if_file_is
+            && matches!(compare_with_file(expected, path), OnDisk::Different(_))
+        {
+            return ClaimResult::ChangedOnDisk;
+        }
+        let terms = Terms { lease: wish.lease, automatic: true, ..Self::terms(resource, path) };
+        let claim = |registry: &Registry, session: &SessionId| registry.claim(session, resource, &terms);
+        match self.with_session(true, claim) {
+            Ok(ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim }) => {
+                ClaimResult::Granted(claim)
+            }
+            Ok(ClaimOutcome::Refused { by }) => ClaimResult::Refused(by),
+            Err(refusal) => ClaimResult::Failed(refusal),
+        }
+    }
+
+    /// Lets a claim follow its file to a new path.
+    pub(super) fn move_claim(&mut self, moved: Move) -> Done {
+        let Move { holding, from, to, only_if_gone } = moved;
+        let nothing = Done::Moved(holding.clone(), None);
+        if only_if_gone && from.symlink_metadata().is_ok() {
+            return nothing;
+        }
+        let Place::Inside { resource, .. } = self.place(&to) else { return nothing };
+        if resource == holding.resource {
+            return nothing;
+        }
+        let follow =
+            |registry: &Registry, _: &SessionId| -> Result<_, Error> { registry.move_claim(&holding, &resource) };
+        match self.with_session(false, follow) {
+            Ok(outcome) => Done::Moved(holding.clone(), Some((to, outcome))),
+            Err(Refusal::Failed(_, message)) => Done::Failed(message),
+            Err(_) => nothing,
+        }
+    }
+}
+
+/// True if one text is the other and one more line end.
+fn ends_differently(one: &Rope, other: &Rope) -> bool {
+    let (shorter, longer) = if one.len_chars() < other.len_chars() { (one, other) } else { (other, one) };
+    let rest = longer.slice(shorter.len_chars()..);
+    longer.slice(..shorter.len_chars()) == *shorter && (rest == "\n" || rest == "\r\n" || rest == "\r")
+}

@@ -1,0 +1,113 @@
+//! Keeps the status board and cleans up, on a thread of its own: with thousands of records both take longer than an
+//! edit may wait for its claim.
+
+use std::io;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::registry::{BoardKeeper, Registry, View};
+
+/// The board is written at most this often.
+const BOARD_PAUSE: Duration = Duration::from_secs(1);
+
+/// Old records are looked for this often.
+const CLEAN_UP_PAUSE: Duration = Duration::from_hours(1);
+
+/// The first clean-up waits until an editor has started.
+const FIRST_CLEAN_UP: Duration = Duration::from_mins(1);
+
+/// The last board has to be written within this time, or it is left to the others.
+const LAST_BOARD_TIME: Duration = Duration::from_millis(300);
+
+/// The thread. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct Housekeeper {
+    news: Sender<News>,
+}
+
+#[derive(Debug)]
+enum News {
+    /// Something changed.
+    Changed,
+    /// The session has ended; whoever waits is to be told when the board says so.
+    Ended(Sender<()>),
+}
+
+impl Housekeeper {
+    /// Starts the thread.
+    pub(super) fn start(registry: Registry, view: View) -> io::Result<Self> {
+        let (news, received) = mpsc::channel();
+        let house = House { board: BoardKeeper::new(registry.clone(), view), registry };
+        thread::Builder::new().name("housekeeping".to_owned()).spawn(move || house.keep(&received))?;
+        Ok(Self { news })
+    }
+
+    /// Says that something changed.
+    pub(super) fn poke(&self) {
+        if self.news.send(News::Changed).is_err() {
+            tracing::error!("the status board is no longer kept");
+        }
+    }
+
+    /// Has the board written once more after the session has ended, and waits for it, though not for long.
+    pub(super) fn finish(self) {
+        let (done, finished) = mpsc::channel();
+        if self.news.send(News::Ended(done)).is_ok() {
+            let _ = finished.recv_timeout(LAST_BOARD_TIME);
+        }
+    }
+}
+
+struct House {
+    registry: Registry,
+    board: BoardKeeper,
+}
+
+impl House {
+    fn keep(mut self, news: &Receiver<News>) {
+        let mut clean_up_at = Instant::now() + FIRST_CLEAN_UP;
+        // When the board may be written next, if there is something new.
+        let mut board_from = Instant::now();
+        let mut is_outdated = false;
+        loop {
+            let now = Instant::now();
+            let due = self.board.due_in().map(|due| now + due);
+            let board_at = if is_outdated { Some(board_from) } else { due.map(|due| due.max(board_from)) };
+            if board_at.is_some_and(|at| at <= now) {
+                is_outdated = false;
+                if let Err(error) = self.board.refresh() {
+                    tracing::warn!("the status board could not be written: {error}");
+                }
+                board_from = Instant::now() + BOARD_PAUSE;
+                continue;
+            }
+            if clean_up_at <= now {
+                clean_up_at = now + CLEAN_UP_PAUSE;
+                self.clean_up();
+                continue;
+            }
+            let next = board_at.map_or(clean_up_at, |at| at.min(clean_up_at));
+            match news.recv_timeout(next.saturating_duration_since(now)) {
+                Ok(News::Changed) => is_outdated = true,
+                Ok(News::Ended(done)) => {
+                    if let Err(error) = self.board.finish() {
+                        tracing::warn!("the status board could not be written: {error}");
+                    }
+                    let _ = done.send(());
+                    return;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn clean_up(&self) {
+        if self.registry.path().exists()
+            && let Err(error) = self.registry.clean_up()
+        {
+            tracing::warn!("old records could not be cleared away: {error}");
+        }
+    }
+}

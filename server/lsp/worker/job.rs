@@ -1,0 +1,237 @@
+//! What the loop can ask of a worker, and what it is told back.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use ropey::Rope;
+use serde_json::Value;
+use tower_lsp::ls_types::Uri;
+
+use super::commands::{Command, Consequence};
+use crate::lsp::text::OnDisk;
+use crate::protocol::{Resource, SessionId};
+use crate::registry::{
+    Activity, Claim, Draft, Holding, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session, View,
+};
+
+/// Something to be done at one directory.
+#[derive(Debug)]
+pub(in crate::lsp) enum Job {
+    /// Registers the session if the directory exists, or makes its record again if that is gone.
+    Join,
+    /// Never claims by itself what matches these globs.
+    Exclude(Vec<String>),
+    /// Compares a document with its file, and perhaps claims it.
+    Examine(Box<Examination>),
+    /// Gives up this very holding, if it is still there.
+    Release(Holding),
+    /// Prolongs a holding by a lease from now.
+    Renew(Holding, TimeDelta),
+    /// Says since when a document was left unsaved and untouched, or that it is touched again.
+    MarkIdle(Holding, Option<DateTime<Utc>>),
+    /// Reads who holds a resource now.
+    Verify(Resource),
+    /// Lets a claim follow its file.
+    Move(Box<Move>),
+    /// Tells the others what is edited here without being held.
+    SetEditing(Vec<Resource>),
+    /// Renames the session.
+    SetName(String),
+    /// Refreshes the promise to be alive.
+    KeepAlive,
+    /// Writes a heartbeat.
+    Heartbeat(Activity),
+    /// Sends a message.
+    Send(Recipient, Box<Draft>),
+    /// Marks messages as read.
+    MarkRead(Vec<MessageId>),
+    /// Does what the user asked for, under the number of the question.
+    Command(u64, Box<Command>),
+    /// Watches the processes of these sessions most closely.
+    Interest(Vec<SessionId>),
+    /// Brings the status board up to date within a second.
+    RefreshBoard,
+    /// Releases everything and completes the session. It is the last job.
+    Complete,
+}
+
+/// A look at a document's file.
+#[derive(Debug)]
+pub(in crate::lsp) struct Examination {
+    /// The document.
+    pub(in crate::lsp) uri: Uri,
+    /// Counts the looks of the document, so that an answer is known by its question.
+    pub(in crate::lsp) look: u64,
+    /// Its path as the editor names it.
+    pub(in crate::lsp) path: PathBuf,
+    /// Its text; `None` where it cannot be compared.
+    pub(in crate::lsp) text: Option<Rope>,
+    /// The loop takes it for edited; counts where the file cannot be compared.
+    pub(in crate::lsp) is_edited: bool,
+    /// The editor has just saved it, perhaps with another last line end.
+    pub(in crate::lsp) is_saved: bool,
+    /// What to do if it is unsaved.
+    pub(in crate::lsp) claim: Option<ClaimWish>,
+}
+
+/// A wish to claim a document because of an edit.
+#[derive(Debug, Clone)]
+pub(in crate::lsp) struct ClaimWish {
+    /// For how long.
+    pub(in crate::lsp) lease: TimeDelta,
+    /// Also if the text equals the file, because it was saved meanwhile.
+    pub(in crate::lsp) even_if_saved: bool,
+    /// Only if the file still has this text.
+    pub(in crate::lsp) only_if_file_is: Option<Rope>,
+}
+
+/// A file that moved.
+#[derive(Debug)]
+pub(in crate::lsp) struct Move {
+    /// What is held at the old place.
+    pub(in crate::lsp) holding: Holding,
+    /// The old place.
+    pub(in crate::lsp) from: PathBuf,
+    /// The new place.
+    pub(in crate::lsp) to: PathBuf,
+    /// Nobody said that it moved: it did only if nothing is left at the old place.
+    pub(in crate::lsp) only_if_gone: bool,
+}
+
+/// Where a path is, seen from the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::lsp) enum Place {
+    /// It can be claimed under this name.
+    Inside {
+        /// The name.
+        resource: Resource,
+        /// An edit may claim it: it is neither ignored nor excluded nor internal.
+        by_itself: bool,
+        /// It is edited by people at all: neither ignored nor internal.
+        is_work: bool,
+    },
+    /// It cannot be claimed, for this reason.
+    Outside(String),
+}
+
+impl Place {
+    /// What a claim of it would be a claim of.
+    pub(in crate::lsp) fn resource(&self) -> Option<&Resource> {
+        match self {
+            Self::Inside { resource, .. } => Some(resource),
+            Self::Outside(_) => None,
+        }
+    }
+}
+
+/// A claim in the way, and its holder's session, if that has a record.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::lsp) struct InTheWay {
+    /// The claim.
+    pub(in crate::lsp) claim: Claim,
+    /// The holder.
+    pub(in crate::lsp) holder: Option<Session>,
+}
+
+/// Why something could not be done. The loop puts it into words.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::lsp) enum Refusal {
+    /// Another session holds it.
+    Claimed(Resource, Box<InTheWay>),
+    /// It is held, and not by this session.
+    NotHolder(Resource, Box<InTheWay>),
+    /// Nobody holds it.
+    NotHeld(Resource),
+    /// It changed hands since the menu was made.
+    Changed(Resource),
+    /// The holder wants no messages about it.
+    NoCoordination(Resource, Box<InTheWay>),
+    /// The document cannot be claimed, for this reason.
+    Outside(String),
+    /// No live session has this id; these are the live ones.
+    UnknownSession(String, Vec<String>),
+    /// To whom? These are the live sessions.
+    WhichSession(Vec<String>),
+    /// There is no directory, and none is made by itself.
+    NotThere,
+    /// The session takes no part, for this reason.
+    Inactive(String),
+    /// Something failed; the first text is a word for programs.
+    Failed(&'static str, String),
+}
+
+/// What came of a wish to claim because of an edit.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::lsp) enum ClaimResult {
+    /// The session holds it now.
+    Granted(Claim),
+    /// It or something that overlaps it is another's.
+    Refused(Claim),
+    /// The file is not as it was when the edit began.
+    ChangedOnDisk,
+    /// There is no reason to claim it: it is as on disk, or never claimed by itself.
+    NotNeeded,
+    /// The session takes no part, or something failed.
+    Failed(Refusal),
+}
+
+/// What was done.
+#[derive(Debug)]
+pub(in crate::lsp) enum Done {
+    /// The session is registered, with what it holds from before.
+    Joined {
+        /// The session.
+        session: Session,
+        /// What it holds.
+        claims: Vec<Claim>,
+        /// What the directory has; the loop fills it.
+        view: View,
+        /// Where the directory is.
+        directory: PathBuf,
+    },
+    /// The directory can be looked at, but not written.
+    Observing {
+        /// What the directory has; the loop fills it.
+        view: View,
+        /// Where the directory is.
+        directory: PathBuf,
+    },
+    /// The directory is tracked by git and not to be joined.
+    NotAdopted(PathBuf),
+    /// Answers [`Job::Examine`].
+    Examined {
+        /// The document.
+        uri: Uri,
+        /// The question that this answers.
+        look: u64,
+        /// Where the document is.
+        place: Place,
+        /// What is in its file.
+        on_disk: OnDisk,
+        /// What came of the wish to claim it.
+        claim: Option<ClaimResult>,
+    },
+    /// Answers [`Job::Release`].
+    Released(Holding, ReleaseOutcome),
+    /// Answers [`Job::Renew`] and [`Job::MarkIdle`].
+    Renewed(Holding, RenewOutcome),
+    /// Answers [`Job::Verify`].
+    Verified(Resource, Option<Claim>),
+    /// Answers [`Job::Move`]; `None` if nothing moved.
+    Moved(Holding, Option<(PathBuf, MoveOutcome)>),
+    /// Answers [`Job::MarkRead`] and any command that does the same.
+    Read(Vec<MessageId>),
+    /// Answers [`Job::Command`].
+    Commanded {
+        /// The number of the question.
+        question: u64,
+        /// The answer.
+        answer: Result<Value, Refusal>,
+        /// What it changed.
+        consequences: Vec<Consequence>,
+    },
+    /// A job that answers nothing failed.
+    Failed(String),
+    /// Answers [`Job::Complete`].
+    Completed,
+}

@@ -1,0 +1,237 @@
+//! Taking part at the directory: joining it when it is there, making it when it may be made, going on after it was lost.
+
+use std::sync::Arc;
+
+use super::desk::{Desk, Membership, refused};
+use super::housekeeping::Housekeeper;
+use super::job::{Done, Job, Refusal};
+use crate::platform::{self, ScopeRelation, home_directory};
+use crate::protocol::SessionId;
+use crate::registry::{
+    Claim, Error, KeeperState, NewSession, Registry, Session, View, look_at_keeper, watch, watch_for_directory,
+};
+use crate::workspace;
+
+/// Every so many seconds the session's record is refreshed, as it promises.
+pub(in crate::lsp) const KEEPALIVE_SECONDS: u32 = 60;
+
+/// What a session says of itself.
+#[derive(Debug, Clone, Default)]
+pub(in crate::lsp) struct Profile {
+    /// What the editor calls itself.
+    pub(in crate::lsp) client: Option<String>,
+    /// What the user wants the session to be called.
+    pub(in crate::lsp) name: Option<String>,
+    /// The editor's process.
+    pub(in crate::lsp) client_pid: Option<u32>,
+}
+
+impl Desk {
+    /// True while there may be a directory some day that is not there yet.
+    pub(super) fn awaits_directory(&self) -> bool {
+        self.membership.is_none() && !self.is_refused
+    }
+
+    /// Joins the directory if it is there, and waits for it otherwise.
+    pub(super) fn look_for_directory(&mut self) {
+        match self.join(false) {
+            Err(Refusal::NotThere) if self.appearance.is_none() => self.await_directory(),
+            Ok(()) | Err(Refusal::NotThere) => {}
+            Err(refusal) => tracing::info!("the directory is not joined: {refusal:?}"),
+        }
+    }
+
+    fn await_directory(&mut self) {
+        let jobs = self.jobs.clone();
+        let appeared = move || drop(jobs.send(Job::Join));
+        self.appearance = watch_for_directory(self.directory(), appeared)
+            .inspect_err(|error| tracing::warn!("a directory that appears later will not be noticed: {error}"))
+            .ok();
+    }
+
+    /// Registers the session, or makes its record again.
+    pub(super) fn rejoin(&mut self) -> Option<Done> {
+        if self.membership.is_none() {
+            self.appearance = None;
+            self.look_for_directory();
+            return None;
+        }
+        self.with_session(false, |registry, session| match registry.session(session)? {
+            Some(_) => Ok(None),
+            None => Err(Error::UnknownSession { id: session.clone() }),
+        })
+        .unwrap_or_else(|refusal| {
+            tracing::info!("the session is not registered again: {refusal:?}");
+            None
+        })
+    }
+
+    /// Does something in the name of the session, which is registered before if it isn't yet, and again if somebody
+    /// ended it or took its record away.
+    pub(super) fn with_session<T>(
+        &mut self,
+        may_make: bool,
+        verb: impl Fn(&Registry, &SessionId) -> Result<T, Error>,
+    ) -> Result<T, Refusal> {
+        self.join(may_make)?;
+        let membership = self.membership.as_ref().ok_or(Refusal::NotThere)?;
+        if !membership.is_writable {
+            return Err(Refusal::Inactive(format!("{} cannot be written to.", self.directory().display())));
+        }
+        let error = match verb(&membership.registry, &membership.session) {
+            Ok(value) => return Ok(value),
+            Err(error) => error,
+        };
+        match &error {
+            Error::UnknownSession { id } if *id == membership.session => {
+                let (registry, session) = (membership.registry.clone(), membership.session.clone());
+                registry.resume(&session, self.new_session()).map_err(|error| refused(&error))?;
+                return verb(&registry, &session).map_err(|error| refused(&error));
+            }
+            Error::EndedSession { id } if *id == membership.session => {
+                self.membership = None;
+                self.last_session = None;
+            }
+            Error::Missing { .. } => self.membership = None,
+            _ => return Err(refused(&error)),
+        }
+        self.join(may_make)?;
+        let membership = self.membership.as_ref().ok_or(Refusal::NotThere)?;
+        verb(&membership.registry, &membership.session).map_err(|error| refused(&error))
+    }
+
+    /// Registers the session unless it is. Makes the directory if it may.
+    fn join(&mut self, may_make: bool) -> Result<(), Refusal> {
+        if self.membership.is_some() {
+            return Ok(());
+        }
+        self.locate_again();
+        if !self.location.may_be_joined() {
+            return Err(self.refuse());
+        }
+        let registry = if self.location.exists() {
+            Registry::open(self.directory(), Arc::clone(&self.clock))
+        } else if may_make && self.may_make {
+            self.make()
+        } else {
+            return Err(Refusal::NotThere);
+        };
+        let registry = registry.map_err(|error| refused(&error))?;
+        match self.enter(&registry) {
+            Ok((session, claims)) => {
+                let (id, directory) = (session.id.clone(), self.directory().to_owned());
+                // The loop has to know whose view it is before the first change comes.
+                let view = View::new(id.clone(), Arc::clone(&self.clock));
+                self.tell(Done::Joined { session, claims, view: view.clone(), directory });
+                self.begin(registry, id, Some(view));
+                Ok(())
+            }
+            Err(error @ Error::ReadOnly { .. }) => {
+                self.observe(registry, &error);
+                Err(refused(&error))
+            }
+            Err(error) => Err(refused(&error)),
+        }
+    }
+
+    /// Looks once more where the directory is: it may have appeared, or have been adopted.
+    fn locate_again(&mut self) {
+        let named = self.location.named.then(|| self.location.directory.clone());
+        let home = home_directory();
+        match workspace::locate(&self.location.workspace, named.as_deref(), home.as_deref()) {
+            // Another directory than before is another worker's; this one keeps to its own.
+            Ok(location) if location.directory == self.location.directory => self.location = location,
+            Ok(_) => {}
+            Err(error) => tracing::warn!("{error}"),
+        }
+    }
+
+    fn refuse(&mut self) -> Refusal {
+        let directory = self.directory().to_owned();
+        if !self.is_refused {
+            self.is_refused = true;
+            self.tell(Done::NotAdopted(directory.clone()));
+        }
+        Refusal::Inactive(format!("{} is tracked by git and was not adopted.", directory.display()))
+    }
+
+    fn make(&self) -> Result<Registry, Error> {
+        let registry = Registry::create(self.directory(), Arc::clone(&self.clock))?;
+        if let Err(error) = workspace::exclude(&self.location) {
+            tracing::warn!("git could not be told to ignore {}: {error}", self.directory().display());
+        }
+        Ok(registry)
+    }
+
+    /// Goes on with the session that this editor had before its server was killed, or registers a new one.
+    fn enter(&self, registry: &Registry) -> Result<(Session, Vec<Claim>), Error> {
+        let before = match &self.last_session {
+            Some(id) => Some(id.clone()),
+            None => self.session_before(registry)?,
+        };
+        let resumed = match before {
+            Some(id) => registry.resume(&id, self.new_session())?,
+            None => None,
+        };
+        let Some(session) = resumed else { return Ok((registry.register(self.new_session())?, Vec::new())) };
+        let claims = registry.claims()?.into_iter().filter(|claim| claim.held_by(&session.id)).collect();
+        Ok((session, claims))
+    }
+
+    fn session_before(&self, registry: &Registry) -> Result<Option<SessionId>, Error> {
+        let Some(client_pid) = self.profile.client_pid else { return Ok(None) };
+        let new = self.new_session();
+        let is_ours = |session: &Session| {
+            let record = &session.record;
+            record.client_pid == Some(client_pid)
+                && record.worktree == new.worktree
+                && record.keepalive.is_some()
+                && record.status() == crate::protocol::Status::Active
+                && record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
+                && look_at_keeper(record) == KeeperState::Gone
+        };
+        Ok(registry.sessions()?.into_iter().filter(is_ours).max_by_key(|session| session.last_sign).map(|it| it.id))
+    }
+
+    fn new_session(&self) -> NewSession {
+        let repository = self.location.repository.as_ref();
+        NewSession {
+            id: None,
+            client: self.profile.client.clone(),
+            name: self.profile.name.clone(),
+            user: platform::user_name(),
+            branch: repository.and_then(workspace::Repository::branch),
+            worktree: repository.and_then(|repository| repository.worktree()).map(str::to_owned),
+            keeper: Some(platform::current_process()),
+            client_pid: self.profile.client_pid,
+            keepalive: Some(KEEPALIVE_SECONDS),
+            capabilities: Vec::new(),
+            current_work: None,
+        }
+    }
+
+    fn observe(&mut self, registry: Registry, error: &Error) {
+        let Ok(observer) = SessionId::new(&format!("observer-{}", std::process::id())) else { return };
+        let directory = self.directory().to_owned();
+        tracing::warn!("{error}");
+        let view = View::new(observer.clone(), Arc::clone(&self.clock));
+        self.tell(Done::Observing { view, directory });
+        self.begin(registry, observer, None);
+    }
+
+    /// Begins to watch, and to keep the board of a directory that can be written to from its view.
+    fn begin(&mut self, registry: Registry, session: SessionId, board: Option<View>) {
+        let is_writable = board.is_some();
+        let watch = watch(&registry, &session, self.deliver_changes())
+            .inspect_err(|error| tracing::error!("{} is not watched: {error}", self.directory().display()))
+            .ok();
+        let housekeeper = board.map(|view| Housekeeper::start(registry.clone(), view)).and_then(|started| {
+            started.inspect_err(|error| tracing::error!("nobody keeps the status board: {error}")).ok()
+        });
+        if is_writable {
+            self.last_session = Some(session.clone());
+        }
+        self.appearance = None;
+        self.membership = Some(Membership { registry, session, is_writable, housekeeper, watch });
+    }
+}

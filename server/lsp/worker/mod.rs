@@ -1,0 +1,78 @@
+//! The thread that works at one coordination directory: it does the loop's jobs in their order, and may wait for the
+//! disk as the loop may not.
+
+pub(super) mod answers;
+mod commands;
+mod desk;
+mod documents;
+mod housekeeping;
+mod job;
+mod membership;
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::thread;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+pub(super) use commands::{Command, Consequence, Expected};
+pub(super) use job::{ClaimResult, ClaimWish, Done, Examination, InTheWay, Job, Move, Place, Refusal};
+pub(super) use membership::Profile;
+
+use super::event::{DirectoryId, Event};
+use crate::clock::Clock;
+use crate::workspace::Location;
+use desk::Desk;
+
+/// A running worker. It ends with [`Job::Complete`].
+#[derive(Debug)]
+pub(super) struct Worker {
+    jobs: mpsc::Sender<Job>,
+    is_ending: Arc<AtomicBool>,
+}
+
+impl Worker {
+    /// Starts the thread.
+    pub(super) fn start(
+        id: DirectoryId,
+        location: Location,
+        profile: Profile,
+        may_make: bool,
+        clock: Arc<dyn Clock>,
+        events: UnboundedSender<Event>,
+    ) -> io::Result<Self> {
+        let (jobs, waiting) = mpsc::channel();
+        let is_ending = Arc::new(AtomicBool::new(false));
+        let worker = Self { jobs, is_ending: Arc::clone(&is_ending) };
+        let desk = Desk::new(id, location, profile, may_make, clock, worker.jobs.clone(), events);
+        thread::Builder::new().name("registry".to_owned()).spawn(move || work(desk, &waiting, &is_ending))?;
+        Ok(worker)
+    }
+
+    /// Queues a job.
+    pub(super) fn send(&self, job: Job) {
+        if matches!(job, Job::Complete) {
+            // What waits before it would only delay the release of everything.
+            self.is_ending.store(true, Ordering::Release);
+        }
+        let _ = self.jobs.send(job);
+    }
+}
+
+fn work(mut desk: Desk, jobs: &mpsc::Receiver<Job>, is_ending: &AtomicBool) {
+    for job in jobs {
+        let is_last = matches!(job, Job::Complete);
+        if is_ending.load(Ordering::Acquire) && !is_last {
+            continue;
+        }
+        if catch_unwind(AssertUnwindSafe(|| desk.run(job))).is_err() {
+            tracing::error!("a job failed unexpectedly; the next one goes on");
+        }
+        if is_last {
+            return;
+        }
+    }
+}

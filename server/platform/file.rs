@@ -1,0 +1,182 @@
+//! Which file a file is, and whose.
+
+use std::fs::{File, Metadata};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::MetadataExt as _;
+
+/// True if an open file is still the one that stands at a path: the same device and number there
+/// (on Windows the volume's serial number and the file's index).
+///
+/// `at_path` comes from [`cap_std::fs::Dir::metadata`] or [`cap_std::fs::Metadata::from_file`], whose metadata have
+/// that number on every system; the standard library's have it only on some.
+pub fn same_file(file: &File, at_path: &cap_std::fs::Metadata) -> io::Result<bool> {
+    let opened = cap_std::fs::Metadata::from_file(file)?;
+    Ok(opened.dev() == at_path.dev() && opened.ino() == at_path.ino())
+}
+
+/// True if the file belongs to the user of this process.
+#[cfg(unix)]
+pub fn owned_by_user(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::uid(metadata) == rustix::process::geteuid().as_raw()
+}
+
+/// True: Windows keeps owners where the standard library doesn't look, and its home directories are closed to others.
+#[cfg(not(unix))]
+pub fn owned_by_user(_: &Metadata) -> bool {
+    true
+}
+
+/// True if every user of the machine may write to it.
+#[cfg(unix)]
+pub fn writable_by_everyone(metadata: &Metadata) -> bool {
+    std::os::unix::fs::MetadataExt::mode(metadata) & 0o002 != 0
+}
+
+/// False: on Windows access lists decide, which the standard library doesn't read.
+#[cfg(not(unix))]
+pub fn writable_by_everyone(_: &Metadata) -> bool {
+    false
+}
+
+/// The absolute path of what exists at `path`, with every symlink resolved and each name as it is spelled on disk.
+///
+/// On Windows it is written as editors write it: a drive letter first, without the verbatim prefix that the system
+/// puts before it.
+pub fn canonical(path: &Path) -> io::Result<PathBuf> {
+    let resolved = std::fs::canonicalize(path)?;
+    Ok(respelled(resolved))
+}
+
+#[cfg(windows)]
+fn respelled(resolved: PathBuf) -> PathBuf {
+    let plain = resolved.to_str().and_then(|text| text.strip_prefix(r"\\?\"));
+    match plain {
+        Some(plain) if plain.as_bytes().get(1) == Some(&b':') => PathBuf::from(plain),
+        Some(_) | None => resolved,
+    }
+}
+
+/// macOS answers with the spelling on disk by itself.
+#[cfg(target_os = "macos")]
+fn respelled(resolved: PathBuf) -> PathBuf {
+    resolved
+}
+
+#[cfg(not(any(windows, target_os = "macos")))]
+fn respelled(resolved: PathBuf) -> PathBuf {
+    if !is_found_in_other_letters(&resolved) {
+        return resolved;
+    }
+    let mut spelled = PathBuf::new();
+    for component in resolved.components() {
+        let typed = component.as_os_str();
+        let name = entry_spelled_like(&spelled, typed).unwrap_or_else(|| typed.to_owned());
+        spelled.push(name);
+    }
+    spelled
+}
+
+/// True if the entry at a path is spelled as the path spells it, where the file system would also take other letters.
+pub fn is_spelled_so(path: &Path) -> bool {
+    if !is_found_in_other_letters(path) {
+        return true;
+    }
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return true };
+    lists(folder, name)
+}
+
+/// True if the file system finds the same entry under its name in capitals or in small letters.
+fn is_found_in_other_letters(path: &Path) -> bool {
+    let Some(name) = path.file_name().and_then(std::ffi::OsStr::to_str) else { return false };
+    let lower = name.to_lowercase();
+    let other = if lower == name { name.to_uppercase() } else { lower };
+    if other == name {
+        // Without letters the name tells nothing, but the folder it is in may.
+        return path.parent().is_some_and(is_found_in_other_letters);
+    }
+    let identity = |path: &Path| std::fs::symlink_metadata(path).ok().map(|found| (found.len(), found.modified().ok()));
+    let renamed = path.with_file_name(&other);
+    // Two entries of their own may look alike, so the folder's listing has the last word.
+    identity(path).is_some()
+        && identity(path) == identity(&renamed)
+        && path.parent().is_some_and(|folder| !lists(folder, name.as_ref()) || !lists(folder, other.as_ref()))
+}
+
+/// True if a folder lists an entry spelled exactly so.
+fn lists(folder: &Path, name: &std::ffi::OsStr) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name() == name))
+}
+
+/// The name that a folder lists for one that was typed in other letters.
+#[cfg(not(any(windows, target_os = "macos")))]
+fn entry_spelled_like(folder: &Path, typed: &std::ffi::OsStr) -> Option<std::ffi::OsString> {
+    let names: Vec<_> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.file_name()).collect();
+    if names.iter().any(|name| name == typed) {
+        return Some(typed.to_owned());
+    }
+    let typed = typed.to_str()?.to_lowercase();
+    names.into_iter().find(|name| name.to_str().is_some_and(|name| name.to_lowercase() == typed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cap_std::ambient_authority;
+    use cap_std::fs::Dir;
+
+    #[test]
+    fn a_replaced_file_is_another_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let directory = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
+        let opened = File::create(&path).unwrap();
+        assert!(same_file(&opened, &directory.metadata("lock").unwrap()).unwrap());
+
+        let replacement = folder.path().join("replacement");
+        File::create(&replacement).unwrap();
+        std::fs::rename(&replacement, &path).unwrap();
+        assert!(!same_file(&opened, &directory.metadata("lock").unwrap()).unwrap());
+    }
+
+    #[test]
+    fn case_counts_where_both_spellings_stand_side_by_side() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["Notes", "42"] {
+            File::create(folder.path().join(name)).unwrap();
+        }
+        let ignores_case = File::open(folder.path().join("notes")).is_ok();
+        assert_eq!(is_found_in_other_letters(&folder.path().join("Notes")), ignores_case);
+        if !ignores_case {
+            File::create(folder.path().join("notes")).unwrap();
+            assert!(!is_found_in_other_letters(&folder.path().join("Notes")));
+            assert!(!is_found_in_other_letters(&folder.path().join("42")));
+        }
+    }
+
+    #[test]
+    #[cfg(not(any(windows, target_os = "macos")))]
+    fn a_typed_name_is_found_as_the_folder_spells_it() {
+        let folder = tempfile::tempdir().unwrap();
+        File::create(folder.path().join("Größe.md")).unwrap();
+        let spelled = |typed: &str| entry_spelled_like(folder.path(), typed.as_ref());
+        assert_eq!(spelled("GRÖßE.MD"), Some("Größe.md".into()));
+        assert_eq!(spelled("Größe.md"), Some("Größe.md".into()));
+        assert_eq!(spelled("other.md"), None);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn permissions_tell_who_may_write() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let with_mode = |mode| {
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+            std::fs::metadata(folder.path()).unwrap()
+        };
+        assert!(!writable_by_everyone(&with_mode(0o775)));
+        assert!(writable_by_everyone(&with_mode(0o777)));
+        assert!(owned_by_user(&with_mode(0o755)));
+    }
+}

@@ -1,0 +1,232 @@
+//! Linux: `/proc`, read directly, because a claim must not cost more than a few system calls.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::io::Errno;
+use rustix::process::Pid;
+
+use super::{Process, ScopeRelation, Seen};
+
+/// The number of the pid namespace that the kernel itself makes, the same on every machine.
+const INITIAL_PID_NAMESPACE: &str = "4026531836";
+
+pub(super) fn started_of_current_process() -> Option<String> {
+    let stat = fs::read("/proc/self/stat").ok()?;
+    // A `/proc` of another pid namespace shows this process under another number, and other processes under ours.
+    let shown_pid: u32 = text(stat.split(|byte| *byte == b' ').next()?)?.parse().ok()?;
+    (shown_pid == std::process::id()).then(|| parse_stat(&stat)).flatten().map(|stat| stat.started)
+}
+
+pub(super) fn parent_of_current_process() -> Option<u32> {
+    proc_is_ours().then(std::os::unix::process::parent_id)
+}
+
+pub(super) fn process(pid: u32) -> Option<Process> {
+    let stat = if proc_is_ours() { fs::read(format!("/proc/{pid}/stat")).ok() } else { None };
+    match stat.as_deref().and_then(parse_stat) {
+        Some(stat) => (!stat.ended).then_some(Process { pid, started: stat.started }),
+        // Mounted with `hidepid`, `/proc` shows nothing of other users' processes; a signal finds them.
+        None => exists(pid).then(|| Process { pid, started: String::new() }),
+    }
+}
+
+pub(super) fn look_at(pid: u32) -> Option<Seen> {
+    let stat = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    Some(Seen { started: stat.started, name: stat.name, parent: Some(stat.parent) })
+}
+
+pub(super) fn command(pid: u32) -> Vec<String> {
+    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = line.strip_suffix(b"\0").unwrap_or(&line);
+    if line.is_empty() {
+        return Vec::new();
+    }
+    line.split(|byte| *byte == 0).map(|argument| String::from_utf8_lossy(argument).into_owned()).collect()
+}
+
+/// The session and the controlling terminal of a process, or `None` if it has no terminal.
+///
+/// `/proc` tells it rather than `getsid(2)`, whose answer is zero, and no process id, where the leader of the session
+/// is outside of this pid namespace.
+pub(super) fn terminal_of(pid: u32) -> Option<Terminal> {
+    let stat = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    (stat.terminal.device != 0).then_some(stat.terminal)
+}
+
+/// `{machine}/{boot}/{pid namespace}`. An unknown part is empty, which makes the whole equal to nothing.
+pub(super) fn pid_scope() -> String {
+    let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(line_of);
+    let boot = line_of("/proc/sys/kernel/random/boot_id");
+    let namespace = fs::read_link("/proc/self/ns/pid").ok().and_then(|link| {
+        let link = link.to_str()?;
+        Some(link.strip_prefix("pid:[")?.strip_suffix(']')?.to_owned())
+    });
+    // Copied virtual machines and containers share a machine id; a host name is rarely shared too.
+    format!(
+        "{}@{}/{}/{}",
+        machine.unwrap_or_default(),
+        super::host_name().replace('/', "_"),
+        boot.unwrap_or_default(),
+        namespace.unwrap_or_default()
+    )
+}
+
+pub(super) fn relation(own: &str, recorded: &str) -> ScopeRelation {
+    let (Some([own_machine, own_boot, own_namespace]), Some([machine, boot, namespace])) =
+        (scope_parts(own), scope_parts(recorded))
+    else {
+        return ScopeRelation::Elsewhere;
+    };
+    // The boot id is random, so one boot is one machine, whatever its host name is changed to.
+    if boot == own_boot && namespace == own_namespace {
+        return ScopeRelation::Same;
+    }
+    // A container's machine id may come with its image, so another boot proves something only outside of them.
+    let outside_containers = namespace == INITIAL_PID_NAMESPACE && own_namespace == INITIAL_PID_NAMESPACE;
+    let machine_is_known = !machine.starts_with('@');
+    if boot != own_boot && machine == own_machine && machine_is_known && outside_containers {
+        return ScopeRelation::OtherBootOfThisMachine;
+    }
+    ScopeRelation::Elsewhere
+}
+
+/// Waits for the end of a process; `None` where the kernel cannot tell it.
+pub(super) fn ends_within(pid: u32, limit: Duration) -> Option<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    let process = match pidfd_open(pid, PidfdFlags::empty()) {
+        Err(Errno::SRCH) => return Some(true),
+        opened => opened.ok()?,
+    };
+    let limit = Timespec { tv_sec: i64::try_from(limit.as_secs()).ok()?, tv_nsec: limit.subsec_nanos().into() };
+    match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)) {
+        Ok(ready) => Some(ready > 0),
+        Err(Errno::INTR) => Some(false),
+        Err(_) => None,
+    }
+}
+
+pub(super) fn time_asleep() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+    let since_start = |clock| {
+        let time = clock_gettime(clock);
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    };
+    since_start(ClockId::Boottime).saturating_sub(since_start(ClockId::Monotonic))
+}
+
+pub(super) fn booted_at() -> Option<SystemTime> {
+    let uptime = fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    SystemTime::now().checked_sub(Duration::try_from_secs_f64(seconds).ok()?)
+}
+
+/// Where a process was started (`credentials(7)`).
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Terminal {
+    /// Zero if the leader of the session is outside of this pid namespace.
+    session: u32,
+    /// The number of the terminal's device; zero if there is none.
+    device: i32,
+}
+
+/// What one line of `/proc/{pid}/stat` tells.
+#[derive(Debug, PartialEq, Eq)]
+struct Stat {
+    name: String,
+    ended: bool,
+    parent: u32,
+    terminal: Terminal,
+    started: String,
+}
+
+/// Reads a stat line (`proc_pid_stat(5)`). The program's name is in parentheses and may hold anything, parentheses,
+/// spaces and line ends included, so the fields are counted from its last closing one.
+fn parse_stat(line: &[u8]) -> Option<Stat> {
+    let name_start = line.iter().position(|byte| *byte == b'(')? + 1;
+    let name_end = line.iter().rposition(|byte| *byte == b')')?;
+    let name = String::from_utf8_lossy(line.get(name_start..name_end)?).into_owned();
+    let mut fields = text(line.get(name_end + 1..)?)?.split_ascii_whitespace();
+    // State is field 3, the parent field 4, the session field 6, its terminal field 7, the start time field 22.
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    let session = fields.nth(1)?.parse().ok()?;
+    let terminal = Terminal { session, device: fields.next()?.parse().ok()? };
+    let started = fields.nth(14)?.to_owned();
+    Some(Stat { name, ended: matches!(state, "Z" | "X" | "x"), parent, terminal, started })
+}
+
+fn proc_is_ours() -> bool {
+    !super::current_process().started.is_empty()
+}
+
+fn exists(pid: u32) -> bool {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    !matches!(rustix::process::test_kill_process(pid), Err(Errno::SRCH))
+}
+
+fn line_of(path: impl AsRef<Path>) -> Option<String> {
+    let content = fs::read_to_string(path).ok()?;
+    let line = content.trim();
+    (!line.is_empty() && !line.contains('/')).then(|| line.to_owned())
+}
+
+fn scope_parts(scope: &str) -> Option<[&str; 3]> {
+    let parts: Vec<&str> = scope.split('/').collect();
+    let parts: [&str; 3] = parts.try_into().ok()?;
+    parts.iter().all(|part| !part.is_empty()).then_some(parts)
+}
+
+fn text(bytes: &[u8]) -> Option<&str> {
+    std::str::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_programs_name_does_not_confuse_the_fields() {
+        let rest = "S 7 1 5 34816 -1 4194304 103 0 0 0 0 0 0 0 20 0 1 0 170217 3133440 388";
+        for name in ["cat", "a) S 1 (b", "two words", "line\nend", ""] {
+            let stat = parse_stat(format!("12 ({name}) {rest}\n").as_bytes()).unwrap();
+            let expected = Stat {
+                name: name.into(),
+                ended: false,
+                parent: 7,
+                terminal: Terminal { session: 5, device: 34816 },
+                started: "170217".into(),
+            };
+            assert_eq!(stat, expected);
+        }
+        assert!(parse_stat(format!("12 (cat) {}", rest.replacen('S', "Z", 1)).as_bytes()).unwrap().ended);
+        for broken in ["", "12", "12 (cat", "12 (cat) S", ")(", "12 (cat) S 7 1 1"] {
+            assert_eq!(parse_stat(broken.as_bytes()), None, "{broken}");
+        }
+    }
+
+    #[test]
+    fn only_another_boot_of_this_very_machine_proves_a_process_gone() {
+        use ScopeRelation::{Elsewhere, OtherBootOfThisMachine, Same};
+        let own = "machine@host/boot/4026531836";
+        let cases = [
+            (own, own, Same),
+            (own, "machine@renamed/boot/4026531836", Same),
+            (own, "machine@host/earlier/4026531836", OtherBootOfThisMachine),
+            (own, "machine@host/boot/4026532000", Elsewhere),
+            (own, "machine@copy/earlier/4026531836", Elsewhere),
+            (own, "other@host/earlier/4026531836", Elsewhere),
+            (own, "machine@host/earlier/4026532000", Elsewhere),
+            (own, "machine@host//4026531836", Elsewhere),
+            (own, "boot", Elsewhere),
+            ("@host/boot/4026531836", "@host/earlier/4026531836", Elsewhere),
+            ("machine@host/boot/4026532000", "machine@host/earlier/4026532000", Elsewhere),
+        ];
+        for (own, recorded, expected) in cases {
+            assert_eq!(relation(own, recorded), expected, "{recorded} seen from {own}");
+        }
+    }
+}

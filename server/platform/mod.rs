@@ -1,0 +1,233 @@
+//! Everything that differs between operating systems, behind one plain interface.
+//!
+//! Processes ([`process`], [`life`], [`ancestors`]) identify who keeps a session and whether it still runs;
+//! [`pid_scope`] says where such a process id means anything at all; files have an owner and an identity.
+//! Nothing here panics: what a system doesn't tell is left out, and callers are told that it is unknown.
+//!
+//! Nothing is read before it is asked for, and what cannot change while this process runs is read once,
+//! because a one-shot command should take no longer than an empty program.
+
+mod file;
+mod file_system;
+mod sharing;
+mod signal;
+mod terminal;
+mod user;
+
+#[cfg(target_os = "linux")]
+#[path = "linux.rs"]
+mod system;
+#[cfg(not(target_os = "linux"))]
+#[path = "other.rs"]
+mod system;
+
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+
+pub use file::{canonical, is_spelled_so, owned_by_user, same_file, writable_by_everyone};
+pub use file_system::{FileSystem, file_system};
+pub use sharing::Sharing;
+pub use signal::ending_signal;
+pub use terminal::shares_terminal;
+pub use user::{cache_directory, home_directory, host_name, state_directory, user_name};
+
+/// A process, told apart from any later one that gets the same number.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Process {
+    /// The number that the operating system gave it. It means something only in its [`pid_scope`].
+    pub pid: u32,
+    /// An opaque token of when it started: compared for equality, never read. Empty if the system hides it.
+    pub started: String,
+}
+
+/// A process above this one: its parent, the parent's parent and so on.
+#[derive(Debug, Clone)]
+pub struct Ancestor {
+    /// The number that the operating system gave it.
+    pub pid: u32,
+    /// The same token as [`Process::started`].
+    pub started: String,
+    /// The program's short name as the system keeps it; Linux cuts it at 15 bytes.
+    pub name: String,
+    command: OnceLock<Vec<String>>,
+}
+
+impl Ancestor {
+    /// What it was started with, the program first; empty if the system doesn't tell. Read when first asked for.
+    pub fn command(&self) -> &[String] {
+        self.command.get_or_init(|| system::command(self.pid))
+    }
+}
+
+/// Whether a recorded process still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It runs.
+    Alive,
+    /// There is no such process, or another one has its number now.
+    Gone,
+    /// The system hides too much to tell.
+    Unknown,
+}
+
+/// How a recorded [`pid_scope`] relates to this process's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScopeRelation {
+    /// Its process ids are ours: [`life`] can be asked about them.
+    Same,
+    /// This machine before it was started again: none of those processes runs any more.
+    OtherBootOfThisMachine,
+    /// Another machine, container or an unknown one: nothing can be said about its processes.
+    Elsewhere,
+}
+
+/// This process. Its `started` is empty where the system doesn't tell it.
+pub fn current_process() -> Process {
+    static CURRENT: OnceLock<Process> = OnceLock::new();
+    CURRENT
+        .get_or_init(|| Process {
+            pid: std::process::id(),
+            started: system::started_of_current_process().unwrap_or_default(),
+        })
+        .clone()
+}
+
+/// The process with this number, or `None` if there is none. One that has ended and is not yet collected by its
+/// parent counts as gone.
+pub fn process(pid: u32) -> Option<Process> {
+    if pid == std::process::id() {
+        return Some(current_process());
+    }
+    system::process(pid)
+}
+
+/// Whether the process with this number, and this start token if one was recorded, still runs.
+///
+/// Only to be asked about a process whose scope is [`ScopeRelation::Same`].
+pub fn life(pid: u32, started: Option<&str>) -> Life {
+    let Some(found) = process(pid) else { return Life::Gone };
+    match started.filter(|token| !token.is_empty()) {
+        Some(_) if found.started.is_empty() => Life::Unknown,
+        Some(token) if token != found.started => Life::Gone,
+        Some(_) | None => Life::Alive,
+    }
+}
+
+/// Waits until a process has ended, for at most so long. Returns true if it has.
+pub fn ends_within(process: &Process, limit: Duration) -> bool {
+    /// How often it is looked where the system does not say it by itself.
+    const PAUSE: Duration = Duration::from_millis(250);
+    if let Some(has_ended) = system::ends_within(process.pid, limit) {
+        return has_ended || life(process.pid, Some(&process.started)) == Life::Gone;
+    }
+    std::thread::sleep(PAUSE.min(limit));
+    life(process.pid, Some(&process.started)) == Life::Gone
+}
+
+/// The processes above this one, nearest first, as far as they can be seen.
+pub fn ancestors() -> Vec<Ancestor> {
+    /// Far more than any real chain has; it ends a chain that changes while it is read.
+    const LONGEST_CHAIN: usize = 128;
+    let mut found: Vec<Ancestor> = Vec::new();
+    let mut next = system::parent_of_current_process();
+    while let Some(pid) = next.filter(|pid| *pid != 0 && found.len() < LONGEST_CHAIN) {
+        let Some(seen) = system::look_at(pid) else { break };
+        next = seen.parent;
+        found.push(Ancestor { pid, started: seen.started, name: seen.name, command: OnceLock::new() });
+    }
+    found
+}
+
+/// Where a process id means something: the machine, its boot and the pid namespace, as one opaque text.
+pub fn pid_scope() -> String {
+    own_scope().to_owned()
+}
+
+/// Compares the scope that another process recorded with this process's own.
+pub fn relation_to(scope: &str) -> ScopeRelation {
+    system::relation(own_scope(), scope)
+}
+
+/// When this machine was started, if it tells.
+pub fn booted_at() -> Option<SystemTime> {
+    system::booted_at()
+}
+
+/// For how long this machine has slept since it was started; zero where the system doesn't tell.
+pub fn time_asleep() -> Duration {
+    system::time_asleep()
+}
+
+fn own_scope() -> &'static str {
+    static SCOPE: OnceLock<String> = OnceLock::new();
+    SCOPE.get_or_init(system::pid_scope)
+}
+
+/// What the system tells about one process.
+struct Seen {
+    started: String,
+    name: String,
+    parent: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::{Command, Stdio};
+
+    /// A child that lives until its standard input is closed.
+    fn waiting_child() -> std::process::Child {
+        let program = if cfg!(windows) { "more" } else { "cat" };
+        Command::new(program).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap()
+    }
+
+    #[test]
+    fn a_process_is_alive_until_it_ends_even_before_it_is_collected() {
+        let mut child = waiting_child();
+        let seen = process(child.id()).unwrap();
+        assert!(!seen.started.is_empty());
+        assert_eq!(life(child.id(), Some(&seen.started)), Life::Alive);
+        assert_eq!(life(child.id(), None), Life::Alive);
+
+        child.kill().unwrap();
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while life(child.id(), Some(&seen.started)) != Life::Gone {
+            assert!(std::time::Instant::now() < deadline, "a killed child that nobody collected still counts as alive");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert_eq!(process(child.id()), None);
+    }
+
+    #[test]
+    fn another_start_token_means_another_process() {
+        let me = current_process();
+        assert_eq!(me.pid, std::process::id());
+        assert_eq!(life(me.pid, Some(&me.started)), Life::Alive);
+        assert_eq!(life(me.pid, Some("0")), Life::Gone);
+        assert_eq!(process(0), None);
+    }
+
+    #[test]
+    fn the_nearest_ancestor_is_the_parent_and_tells_its_command() {
+        let ancestors = ancestors();
+        #[cfg(unix)]
+        assert_eq!(ancestors[0].pid, std::os::unix::process::parent_id());
+        assert_eq!(process(ancestors[0].pid).unwrap().started, ancestors[0].started);
+        assert!(!ancestors[0].command().is_empty());
+        assert!(!ancestors[0].name.is_empty());
+    }
+
+    #[test]
+    fn this_process_is_in_its_own_scope() {
+        assert_eq!(relation_to(&pid_scope()), ScopeRelation::Same);
+        assert_eq!(relation_to(""), ScopeRelation::Elsewhere);
+        assert_eq!(relation_to("of another program"), ScopeRelation::Elsewhere);
+    }
+
+    #[test]
+    fn the_machine_was_started_before_now() {
+        let booted = booted_at().unwrap();
+        assert!(booted < SystemTime::now());
+    }
+}

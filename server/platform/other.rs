@@ -1,0 +1,75 @@
+//! macOS, Windows and the rest, through `sysinfo`.
+//!
+//! Start tokens are absolute times here, so a process of an earlier boot never matches one of this boot:
+//! the scope needs no boot, which these systems don't name reliably.
+
+use std::ffi::OsStr;
+use std::time::{Duration, SystemTime};
+
+use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Product, System, UpdateKind};
+
+use super::{Process, ScopeRelation, Seen};
+
+pub(super) fn started_of_current_process() -> Option<String> {
+    look_at(std::process::id()).map(|seen| seen.started)
+}
+
+pub(super) fn parent_of_current_process() -> Option<u32> {
+    look_at(std::process::id())?.parent
+}
+
+pub(super) fn process(pid: u32) -> Option<Process> {
+    look_at(pid).map(|seen| Process { pid, started: seen.started })
+}
+
+pub(super) fn look_at(pid: u32) -> Option<Seen> {
+    with_process(pid, ProcessRefreshKind::nothing(), |process| {
+        let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
+        (!ended).then(|| Seen {
+            started: process.start_time().to_string(),
+            name: text(process.name()),
+            parent: process.parent().map(Pid::as_u32),
+        })
+    })
+    .flatten()
+}
+
+pub(super) fn command(pid: u32) -> Vec<String> {
+    let what = ProcessRefreshKind::nothing().with_cmd(UpdateKind::Always);
+    with_process(pid, what, |process| process.cmd().iter().map(|argument| text(argument)).collect()).unwrap_or_default()
+}
+
+pub(super) fn pid_scope() -> String {
+    let machine = Product::uuid().unwrap_or_default();
+    format!("{machine}@{}", super::host_name())
+}
+
+pub(super) fn relation(own: &str, recorded: &str) -> ScopeRelation {
+    if own == recorded { ScopeRelation::Same } else { ScopeRelation::Elsewhere }
+}
+
+pub(super) fn ends_within(_: u32, _: Duration) -> Option<bool> {
+    None
+}
+
+pub(super) fn time_asleep() -> Duration {
+    Duration::ZERO
+}
+
+pub(super) fn booted_at() -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(System::boot_time().ok().filter(|seconds| *seconds != 0)?))
+}
+
+fn with_process<T>(pid: u32, what: ProcessRefreshKind, use_it: impl FnOnce(&sysinfo::Process) -> T) -> Option<T> {
+    if pid == 0 {
+        return None;
+    }
+    let pid = Pid::from_u32(pid);
+    let mut system = System::new().ok()?;
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[pid]), true, what);
+    system.process(pid).map(use_it)
+}
+
+fn text(name: &OsStr) -> String {
+    name.to_string_lossy().into_owned()
+}

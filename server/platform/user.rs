@@ -1,0 +1,66 @@
+//! Who works here, and where their own files are kept.
+
+use std::env;
+use std::path::PathBuf;
+
+/// The machine's name; empty if it tells none.
+pub fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    return sysinfo::System::host_name().unwrap_or_default();
+}
+
+/// The user's login name.
+pub fn user_name() -> Option<String> {
+    ["USER", "LOGNAME", "USERNAME"]
+        .iter()
+        .find_map(|name| env::var(name).ok().filter(|value| !value.trim().is_empty()))
+        .or_else(name_in_user_database)
+}
+
+/// The user's home directory.
+pub fn home_directory() -> Option<PathBuf> {
+    env::home_dir().filter(|home| home.is_absolute())
+}
+
+/// Where programs keep what they remember about this user between runs. It may not exist yet.
+pub fn state_directory() -> Option<PathBuf> {
+    #[cfg(target_os = "macos")]
+    return folder_named_by("XDG_STATE_HOME").or_else(|| Some(home_directory()?.join("Library/Application Support")));
+    #[cfg(windows)]
+    return folder_named_by("XDG_STATE_HOME").or_else(|| folder_named_by("LOCALAPPDATA"));
+    #[cfg(not(any(target_os = "macos", windows)))]
+    return folder_named_by("XDG_STATE_HOME").or_else(|| Some(home_directory()?.join(".local/state")));
+}
+
+/// Where programs keep what they can work out again. It may not exist yet.
+pub fn cache_directory() -> Option<PathBuf> {
+    #[cfg(target_os = "macos")]
+    return folder_named_by("XDG_CACHE_HOME").or_else(|| Some(home_directory()?.join("Library/Caches")));
+    #[cfg(windows)]
+    return folder_named_by("XDG_CACHE_HOME").or_else(|| folder_named_by("LOCALAPPDATA"));
+    #[cfg(not(any(target_os = "macos", windows)))]
+    return folder_named_by("XDG_CACHE_HOME").or_else(|| Some(home_directory()?.join(".cache")));
+}
+
+/// A relative path in such a variable is to be ignored (XDG Base Directory Specification).
+fn folder_named_by(variable: &str) -> Option<PathBuf> {
+    env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+#[cfg(unix)]
+fn name_in_user_database() -> Option<String> {
+    let user = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)? == user).then(|| name.to_owned())
+    })
+}
+
+#[cfg(not(unix))]
+fn name_in_user_database() -> Option<String> {
+    None
+}

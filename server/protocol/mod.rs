@@ -1,0 +1,26 @@
+//! The records and names of the coordination directory, as plain values.
+//!
+//! Nothing here does I/O, reads a clock or knows an editor: whoever calls brings bytes and times.
+//! The rules are those of the protocol page, section by section: names ([`Resource`], [`SessionId`]),
+//! records ([`ClaimRecord`], [`SessionRecord`], [`HeartbeatRecord`], [`MessageRecord`], [`HandOffRecord`]),
+//! times ([`time`]) and foreign text made safe to show ([`text`]).
+
+mod claim;
+mod hand_off;
+mod heartbeat;
+mod message;
+mod name;
+mod record;
+mod resource;
+mod session;
+pub mod text;
+pub mod time;
+
+pub use claim::{ClaimRecord, DEFAULT_LEASE, LONGEST_LEASE, lease_end};
+pub use hand_off::HandOffRecord;
+pub use heartbeat::HeartbeatRecord;
+pub use message::{BROADCAST, MessageKind, MessageRecord};
+pub use name::{NameError, ResourceType, SessionId};
+pub use record::{RecordError, overlay, parse, to_bytes};
+pub use resource::{ClaimFileName, Resource};
+pub use session::{SessionRecord, Status};

@@ -1,0 +1,118 @@
+//! The record of a session.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::record::{lenient, lenient_list, lenient_text, typed};
+use super::{RecordError, SessionId};
+
+/// A session as it stands in `sessions/{session_id}.json`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionRecord {
+    /// Its id; the file's name decides.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub session_id: Option<SessionId>,
+    /// When it registered.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub started_at: Option<String>,
+    /// `active` or `completed`, or another program's own word.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub status: Option<String>,
+    /// What it works on. The original writes it even when it is null.
+    #[serde(deserialize_with = "lenient_text")]
+    pub current_work: Option<String>,
+    /// What it can do, in the original's words.
+    #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
+    pub capabilities: Vec<String>,
+    /// Its newest sign of life, as it says itself.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat: Option<String>,
+    /// The phase of its work, from its newest heartbeat.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub phase: Option<String>,
+    /// How far it is, such as `30%`.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub progress: Option<String>,
+    /// What it means to do next.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub next_action: Option<String>,
+    /// When it expects to be done.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub estimated_completion: Option<String>,
+    /// What it is: `nvim`, `vscode`, `terminal`, the name of an agent.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// What to call it.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whose it is.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The branch it works on.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub branch: Option<String>,
+    /// The linked worktree it works in.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub worktree: Option<String>,
+    /// The machine it runs on, as people call it.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// The long-lived process that keeps it.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// An opaque token that tells that process from a later one with the same number.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub process_started: Option<String>,
+    /// Machine, boot and pid namespace together: where `pid` means something.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub pid_scope: Option<String>,
+    /// The editor or agent that it serves.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub client_pid: Option<u32>,
+    /// It promises to refresh `last_heartbeat` every so many seconds.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub keepalive: Option<u32>,
+    /// Resource names of documents with unsaved changes that it does not hold.
+    #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
+    pub editing: Vec<String>,
+    /// When it ended.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    /// How long it lasted, in words.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub total_duration: Option<String>,
+    /// What it completed.
+    #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
+    pub work_completed: Vec<String>,
+    /// What whoever goes on should know.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub handoff_notes: Option<String>,
+}
+
+/// Whether a session goes on, as its own record says. Whether it really lives is the registry's judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// It registered and did not end.
+    Active,
+    /// It said that it ended.
+    Completed,
+}
+
+impl SessionRecord {
+    /// Reads a session.
+    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, RecordError> {
+        typed(fields)
+    }
+
+    /// What the record says of its state.
+    pub fn status(&self) -> Status {
+        if self.status.as_deref() == Some("completed") { Status::Completed } else { Status::Active }
+    }
+
+    /// What to call the session: its name, else its client, else its id.
+    pub fn label(&self, id: &SessionId) -> String {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        super::text::one_line(&given(&self.name).or_else(|| given(&self.client)).unwrap_or_else(|| id.to_string()), 60)
+    }
+}

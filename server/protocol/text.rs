@@ -1,0 +1,137 @@
+//! Other people's text, made safe to show: names, subjects and messages come from files that anybody may write.
+
+/// Leaves out what could steer a terminal or reorder a line (control characters, bidirectional and invisible
+/// formatting) and keeps line breaks and tabs.
+pub fn harmless(text: &str) -> String {
+    text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !is_steering(*c)).collect()
+}
+
+/// The text on one line, cut to at most `limit` characters, the last of them `…` where something is missing.
+pub fn one_line(text: &str, limit: usize) -> String {
+    // Only the beginning can be shown: a message may be a mebibyte long.
+    let beginning: String = text.chars().take(limit.saturating_mul(4).saturating_add(256)).collect();
+    let line = harmless(&beginning).split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_whole = beginning.len() == text.len();
+    if line.chars().count() <= limit && is_whole {
+        return line;
+    }
+    let mut cut: String = line.chars().take(limit.saturating_sub(1)).collect();
+    cut.truncate(cut.trim_end().len());
+    cut.push('…');
+    cut
+}
+
+/// The text as Markdown that shows it letter by letter: no markup, link, image or HTML comes alive.
+/// Line breaks become spaces, so that it stays in its place. What means something at the start of a line only is
+/// escaped only there: names of files and sessions stay readable in editors that show Markdown as it is written.
+pub fn markdown(text: &str) -> String {
+    let line = harmless(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut escaped = String::with_capacity(line.len() + 8);
+    for (position, c) in line.char_indices() {
+        let before = &line[..position];
+        let after = line[position + c.len_utf8()..].chars().next();
+        let is_after_number = before.ends_with(|c: char| c.is_ascii_digit());
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // A bare address becomes a link in many renderers; a colon written as an entity does not.
+            ':' if !is_after_number && after.is_some_and(|c| !c.is_whitespace()) => escaped.push_str("&#58;"),
+            '@' => escaped.push_str("&#64;"),
+            // `www.` alone starts a link too.
+            '.' if ends_with_www(before) => escaped.push_str("&#46;"),
+            // Within a word it is a part of the word.
+            '_' if before.ends_with(char::is_alphanumeric) && after.is_some_and(char::is_alphanumeric) => {
+                escaped.push(c);
+            }
+            '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '{' | '}' | '!' | '|' | '~' | '$' | '^' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            '#' | '+' | '-' | '=' if before.is_empty() => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            // A numbered list; its numbers have nine digits at most.
+            '.' if (1..10).contains(&position) && before.chars().all(|c| c.is_ascii_digit()) => escaped.push_str("\\."),
+            _ => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn ends_with_www(text: &str) -> bool {
+    text.len().checked_sub(3).and_then(|start| text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
+}
+
+/// JSON with everything that could steer a terminal or reorder a line written as an escape, which means the same to
+/// programs. JSON itself demands that only of a part of it.
+pub fn plain_json(json: &str) -> String {
+    let mut plain = String::with_capacity(json.len());
+    for c in json.chars() {
+        if is_steering(c) && !matches!(c, '\n' | '\t') {
+            let mut units = [0; 2];
+            plain.extend(c.encode_utf16(&mut units).iter().map(|unit| format!("\\u{unit:04x}")));
+        } else {
+            plain.push(c);
+        }
+    }
+    plain
+}
+
+fn is_steering(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_is_left() {
+        assert_eq!(harmless("a\u{1b}[31mred\u{7}\u{202e}x\u{200b}\r\nb\tc\u{9b}"), "a[31mredx\nb\tc");
+    }
+
+    #[test]
+    fn plain_json_means_the_same() {
+        let text = "\u{1b}[31m\u{9b}\u{202e}\u{e0001}\n\té😀";
+        let json = serde_json::to_string_pretty(&serde_json::json!({ "a": [text] })).unwrap();
+        let plain = plain_json(&json);
+        assert!(!plain.contains(|c: char| is_steering(c) && c != '\n'), "{plain:?}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&plain).unwrap()["a"][0], text);
+    }
+
+    #[test]
+    fn one_line_is_one_line_and_cut() {
+        assert_eq!(one_line("a\n  b\tc", 10), "a b c");
+        assert_eq!(one_line("abcdef", 6), "abcdef");
+        assert_eq!(one_line("abcdefg", 6), "abcde…");
+        assert_eq!(one_line(&"é".repeat(1_000_000), 3), "éé…");
+    }
+
+    #[test]
+    fn markdown_shows_what_was_written() {
+        let cases = [
+            ("[x](command:run) <b>&", "\\[x\\]\\(command&#58;run\\) &lt;b&gt;&amp;"),
+            (
+                "**a** _b_ ~~c~~ `d` $e$ ![f] | g",
+                "\\*\\*a\\*\\* \\_b\\_ \\~\\~c\\~\\~ \\`d\\` \\$e\\$ \\!\\[f\\] \\| g",
+            ),
+            ("a\n# b\n- c", "a # b - c"),
+            ("# a", "\\# a"),
+            ("- a", "\\- a"),
+            ("12. a", "12\\. a"),
+            ("2025-11-15 14:05", "2025-11-15 14:05"),
+            ("---", "\\---"),
+            ("www.evil.com WWW.evil.com http://evil.com", "www&#46;evil.com WWW&#46;evil.com http&#58;//evil.com"),
+            ("src/some-file.rs", "src/some-file.rs"),
+            ("session-1763200000-ab12", "session-1763200000-ab12"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(markdown(text), expected);
+        }
+    }
+}

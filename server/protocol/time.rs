@@ -1,0 +1,124 @@
+//! Times as records and file names spell them.
+
+use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+
+/// A time further ahead than this is taken for a wrong clock.
+pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+
+/// Writes a time as records do: RFC 3339, UTC, with `Z`, to the second. The original's records have no fractions, and
+/// what its users read them with (`jq`'s `fromdate`, the `date` of macOS) takes none.
+pub fn format(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+/// Reads a record's time with any offset and fraction; `None` for anything else.
+pub fn parse(text: &str) -> Option<DateTime<Utc>> {
+    let text = text.trim();
+    // A shell's `date +%z` writes an offset without a colon.
+    let time =
+        DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%#z"));
+    time.ok().map(|time| time.with_timezone(&Utc))
+}
+
+/// The time to believe: the recorded one, or the file's modification time where there is none or it lies more than
+/// [`CLOCK_TOLERANCE`] ahead of now.
+pub fn believed(recorded: Option<&str>, modified: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    recorded.and_then(parse).filter(|time| *time <= now + CLOCK_TOLERANCE).unwrap_or(modified)
+}
+
+/// Writes a time as names of heartbeats, messages and hand-offs start: `2025-11-15_10-05-00.123`, UTC.
+pub fn stamp(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d_%H-%M-%S%.3f").to_string()
+}
+
+/// Splits a file name such as `2025-11-15_10-05-session-002.json` into its time and what follows the dash.
+/// Stamps to the minute, the second and the millisecond are read.
+pub fn split_stamp(file_name: &str) -> Option<(DateTime<Utc>, &str)> {
+    let stem = file_name.strip_suffix(".json")?;
+    // From the longest to the shortest: lengths in bytes, and what follows the date and hour and minute.
+    [(23, "%Y-%m-%d_%H-%M-%S%.3f"), (19, "%Y-%m-%d_%H-%M-%S"), (16, "%Y-%m-%d_%H-%M")].into_iter().find_map(
+        |(length, pattern)| {
+            let (stamp, rest) = stem.split_at_checked(length)?;
+            let time = NaiveDateTime::parse_from_str(stamp, pattern).ok()?;
+            let rest = rest.strip_prefix('-')?;
+            (!rest.is_empty()).then(|| (time.and_utc(), rest))
+        },
+    )
+}
+
+/// Says how long something took or takes, as records do: `4 hours`, `2 hours 5 minutes`, `40 seconds`.
+pub fn duration_in_words(duration: TimeDelta) -> String {
+    let seconds = duration.num_seconds().max(0);
+    let unit = |count: i64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let parts = match (days, hours, minutes) {
+        (0, 0, 0) => vec![unit(seconds, "second")],
+        (0, 0, _) => vec![unit(minutes, "minute")],
+        (0, _, 0) => vec![unit(hours, "hour")],
+        (0, _, _) => vec![unit(hours, "hour"), unit(minutes, "minute")],
+        (_, 0, _) => vec![unit(days, "day")],
+        _ => vec![unit(days, "day"), unit(hours, "hour")],
+    };
+    parts.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(text: &str) -> DateTime<Utc> {
+        parse(text).unwrap()
+    }
+
+    #[test]
+    fn any_offset_and_fraction_is_read_and_one_form_is_written() {
+        for text in [
+            "2025-11-15T10:05:00Z",
+            "2025-11-15T11:05:00.000000+01:00",
+            "2025-11-15T05:05:00.0-05:00",
+            "2025-11-15T11:05:00+0100",
+            "2025-11-15T11:05:00.999+01",
+        ] {
+            assert_eq!(format(time(text)), "2025-11-15T10:05:00Z");
+        }
+        for text in ["", "yesterday", "2025-11-15", "10:05", "2025-11-15T10:05:00"] {
+            assert_eq!(parse(text), None);
+        }
+    }
+
+    #[test]
+    fn a_time_far_ahead_counts_as_the_files_own() {
+        let (modified, now) = (time("2025-11-15T09:00:00Z"), time("2025-11-15T10:00:00Z"));
+        assert_eq!(believed(Some("2025-11-15T10:09:00Z"), modified, now), time("2025-11-15T10:09:00Z"));
+        assert_eq!(believed(Some("2025-11-15T10:11:00Z"), modified, now), modified);
+        assert_eq!(believed(Some("soon"), modified, now), modified);
+        assert_eq!(believed(None, modified, now), modified);
+    }
+
+    #[test]
+    fn file_names_are_split_at_each_precision() {
+        let at = time("2025-11-15T10:05:00Z");
+        assert_eq!(split_stamp("2025-11-15_10-05-session-002.json"), Some((at, "session-002")));
+        assert_eq!(split_stamp("2025-11-15_10-05-00-session-002.json"), Some((at, "session-002")));
+        let precise = format!("{}-session-002.json", stamp(at + TimeDelta::milliseconds(7)));
+        assert_eq!(split_stamp(&precise), Some((at + TimeDelta::milliseconds(7), "session-002")));
+        for other in ["x.json", "2025-11-15_10-05.json", "2025-11-15_10-05-session-002.txt", "2025-99-15_10-05-a.json"]
+        {
+            assert_eq!(split_stamp(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn durations_read_like_the_originals() {
+        let cases = [
+            (40, "40 seconds"),
+            (60, "1 minute"),
+            (7_200, "2 hours"),
+            (7_500, "2 hours 5 minutes"),
+            (90_000, "1 day 1 hour"),
+        ];
+        for (seconds, words) in cases {
+            assert_eq!(duration_in_words(TimeDelta::seconds(seconds)), words);
+        }
+    }
+}

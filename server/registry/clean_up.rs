@@ -1,0 +1,282 @@
+//! Clean-up by whoever is alive (protocol page, "Sessions and heartbeats"): what nobody needs any more goes.
+//!
+//! What may still matter to somebody stays: other programs' stale claims, damaged claims, unread messages to sessions
+//! that have a record, hand-offs. Claims, sessions and read marks are looked at again and removed under the lock, one
+//! at a time, so that nobody waits long for it; everything else changes no hands and needs none.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::claims::{Claim, Standing, StoredClaim};
+use super::directory::{Contents, Directory, Folder, UNFINISHED};
+use super::holding::remove_claim;
+use super::liveness::SessionState;
+use super::lock::Lock;
+use super::mailbox::{self, Mailbox, readable};
+use super::read_marks::{Mark, keep_marks, session_of_part};
+use super::sessions::{Session, file_name, read_session};
+use super::{Error, Registry, View};
+use crate::protocol::{SessionId, SessionRecord, parse, time};
+
+/// Heartbeats are kept for so long.
+const HEARTBEATS: TimeDelta = TimeDelta::hours(24);
+
+/// Claims that count no more are kept for so long.
+const STALE_CLAIMS: TimeDelta = TimeDelta::hours(1);
+
+/// Sessions that are over, read direct messages and broadcasts are kept for so long.
+const HISTORY: TimeDelta = TimeDelta::days(7);
+
+/// A file that is unfinished for so long was left behind by a process that died.
+const LEFTOVERS: TimeDelta = TimeDelta::hours(1);
+
+/// Whoever forces a take-over tells the displaced holder at once. After so long it died before it could.
+const TELLING: TimeDelta = TimeDelta::seconds(10);
+
+/// What a clean-up did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CleanUp {
+    /// How many heartbeats were removed.
+    pub heartbeats: usize,
+    /// How many claims that count no more were removed.
+    pub claims: usize,
+    /// How many sessions that are over were removed.
+    pub sessions: usize,
+    /// How many messages were removed.
+    pub messages: usize,
+    /// How many unfinished files were removed.
+    pub leftovers: usize,
+    /// How many displaced holders were told.
+    pub told: usize,
+}
+
+impl Registry {
+    /// Removes what nobody needs any more, and tells displaced holders whom nobody told.
+    pub fn clean_up(&self) -> Result<CleanUp, Error> {
+        let directory = self.directory()?;
+        let sessions = self.sessions()?;
+        let claims = self.claims_of(&directory, &sessions)?;
+        self.clear_away(&directory, &sessions, &claims)
+    }
+
+    /// The same for a server, which need not read thousands of records again to know which of them are old. What it
+    /// removes is looked at once more before.
+    pub fn clean_up_known(&self, view: &View) -> Result<CleanUp, Error> {
+        let sessions: Vec<Session> = view.sessions().collect();
+        let claims: Vec<Claim> = view.claims().collect();
+        self.clear_away(&self.directory()?, &sessions, &claims)
+    }
+
+    fn clear_away(&self, directory: &Directory, sessions: &[Session], claims: &[Claim]) -> Result<CleanUp, Error> {
+        let mut done = CleanUp {
+            leftovers: remove_leftovers(directory, LEFTOVERS)?,
+            heartbeats: self.remove_older(directory, &Folder::Heartbeats, HEARTBEATS)?,
+            ..CleanUp::default()
+        };
+        let by_id: HashMap<&SessionId, &Session> = sessions.iter().map(|session| (&session.id, session)).collect();
+        for claim in claims {
+            if claim.record.displaced.is_some() && self.now() - claim.modified > TELLING {
+                self.tell_displaced(claim)?;
+                done.told += 1;
+            }
+            if self.is_removable(claim, claim.holder().and_then(|holder| by_id.get(holder).copied())) {
+                done.claims += usize::from(self.remove_stale_claim(directory, claim)?);
+            }
+        }
+        let holders: HashSet<&SessionId> =
+            claims.iter().filter(|claim| claim.is_active()).filter_map(Claim::holder).collect();
+        for session in sessions {
+            if !holders.contains(&session.id) && self.is_history(session) {
+                done.sessions += usize::from(self.remove_session(directory, &session.id)?);
+            }
+        }
+        done.messages = self.remove_messages(directory)?;
+        self.remove_marks(directory, done.messages > 0)?;
+        Ok(done)
+    }
+
+    /// Since when a session is over, as far as it or its newest sign tells.
+    fn over_since(&self, session: &Session) -> DateTime<Utc> {
+        time::believed(session.record.ended_at.as_deref(), session.last_sign, self.now())
+    }
+
+    /// True for a claim of our own that has counted no more for long enough.
+    fn is_removable(&self, claim: &Claim, holder: Option<&Session>) -> bool {
+        let stale_since = match claim.standing {
+            Standing::Expired => claim.expires_at,
+            Standing::Abandoned => {
+                holder.map_or(claim.expires_at, |holder| self.over_since(holder)).min(claim.expires_at)
+            }
+            Standing::Active | Standing::Idle | Standing::Pending | Standing::Damaged => return false,
+        };
+        claim.record.id.is_some() && self.now() - stale_since > STALE_CLAIMS
+    }
+
+    fn remove_stale_claim(&self, directory: &Directory, seen: &Claim) -> Result<bool, Error> {
+        let lock = Lock::take(directory)?;
+        let Some(stored) = StoredClaim::read(directory, &seen.file)? else { return Ok(false) };
+        let claim = self.judged_claim(directory, &stored)?;
+        // Somebody may have renewed it or taken it over meanwhile.
+        if claim.record != seen.record || claim.standing != seen.standing {
+            return Ok(false);
+        }
+        remove_claim(&lock, &claim.file)
+    }
+
+    /// True for a session that has been over for long enough. One that gives neither a process nor a keepalive is over
+    /// when it has given no sign for a day.
+    fn is_history(&self, session: &Session) -> bool {
+        let is_forgotten = session.state == SessionState::Silent && session.promised_nothing();
+        let is_over = session.state.is_over() || is_forgotten;
+        // A record that is damaged tells nothing, not even that.
+        session.record != SessionRecord::default() && is_over && self.now() - self.over_since(session) > HISTORY
+    }
+
+    fn remove_session(&self, directory: &Directory, id: &SessionId) -> Result<bool, Error> {
+        let _lock = Lock::take(directory)?;
+        let Some(stored) = read_session(directory, id)? else { return Ok(false) };
+        if !self.is_history(&self.judged(directory, &stored)) {
+            return Ok(false);
+        }
+        directory.remove_file(&Folder::Sessions, &file_name(id))
+    }
+
+    /// Removes broadcasts, direct messages that were read, and those to sessions that are no more, with their folders.
+    fn remove_messages(&self, directory: &Directory) -> Result<usize, Error> {
+        let mut removed = self.remove_older(directory, &Folder::Broadcasts, HISTORY)?;
+        let Some(recipients) = readable(directory.contents(&Folder::Recipients))? else { return Ok(removed) };
+        for recipient in recipients.names()?.iter().filter_map(|name| SessionId::foreign(name).ok()) {
+            let folder = Folder::Direct(recipient.clone());
+            if let Some(stored) = read_session(directory, &recipient)? {
+                let session = self.judged(directory, &stored);
+                removed += self.remove_read(directory, &folder, &session)?;
+            } else {
+                removed += self.remove_older(directory, &folder, HISTORY)?;
+                directory.remove_empty_folder(&folder);
+            }
+        }
+        Ok(removed)
+    }
+
+    fn remove_read(&self, directory: &Directory, folder: &Folder, session: &Session) -> Result<usize, Error> {
+        let Some(contents) = readable(directory.contents(folder))? else { return Ok(0) };
+        let limit = self.now() - HISTORY;
+        let mut old = Vec::new();
+        for name in contents.names()? {
+            if self.is_older(&contents, &name, limit)? {
+                old.push(name);
+            }
+        }
+        if old.is_empty() {
+            return Ok(0);
+        }
+        let mailbox = Mailbox::of(directory, session, self.now())?;
+        let mut removed = 0;
+        for name in old {
+            if mailbox.needs_no_reading(&contents, &name, self.now())? {
+                removed += usize::from(directory.remove_file(folder, &name)?);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// Removes the read marks of sessions that are no more, and, where messages were removed, the marks of these.
+    fn remove_marks(&self, directory: &Directory, were_messages_removed: bool) -> Result<(), Error> {
+        let Some(contents) = readable(directory.contents(&Folder::ReadMarks))? else { return Ok(()) };
+        let names = contents.names()?;
+        let mut kept: HashSet<SessionId> = HashSet::new();
+        for name in names {
+            let Some(session) = session_of_part(&name) else { continue };
+            if directory.stamp(&Folder::Sessions, &file_name(&session))?.is_some() {
+                kept.insert(session);
+            } else {
+                directory.remove_file(&Folder::ReadMarks, &name)?;
+            }
+        }
+        if !were_messages_removed {
+            return Ok(());
+        }
+        let limit = self.now() - HISTORY;
+        let broadcasts: HashSet<String> = keys(directory, &Folder::Broadcasts)?.collect();
+        for session in kept {
+            let direct: HashSet<String> = keys(directory, &Folder::Direct(session.clone()))?.collect();
+            let lock = Lock::take(directory)?;
+            keep_marks(&lock, &session, |mark| match mark {
+                Mark::Read { file, .. } | Mark::Inherited { file } => {
+                    // What arrived since the folders were listed may have been read already.
+                    let name = file.split_once('/').map_or(file.as_str(), |(_, name)| name);
+                    let is_new = time::split_stamp(name).is_none_or(|(named, _)| named >= limit);
+                    is_new || broadcasts.contains(file) || direct.contains(file)
+                }
+                Mark::PassedOn => true,
+            })?;
+        }
+        Ok(())
+    }
+
+    fn remove_older(&self, directory: &Directory, folder: &Folder, age: TimeDelta) -> Result<usize, Error> {
+        let Some(contents) = readable(directory.contents(folder))? else { return Ok(0) };
+        let limit = self.now() - age;
+        let mut removed = 0;
+        for name in contents.names()? {
+            if self.is_older(&contents, &name, limit)? {
+                removed += usize::from(directory.remove_file(folder, &name)?);
+            }
+        }
+        Ok(removed)
+    }
+
+    /// True if a record that is named after its time is older than that. A name that says otherwise is believed, so
+    /// that nothing new is opened; one that says so is not, because other programs name theirs in local time.
+    /// Links, folders and devices have no age, and stay.
+    fn is_older(&self, contents: &Contents, name: &str, limit: DateTime<Utc>) -> Result<bool, Error> {
+        let is_named_newer = time::split_stamp(name).is_some_and(|(named, _)| named >= limit);
+        if is_named_newer || !mailbox::is_message_name(name) {
+            return Ok(false);
+        }
+        let Some(stamp) = contents.stamp(name)? else { return Ok(false) };
+        let fields = readable(contents.read(name))?.and_then(|stored| parse(&stored.bytes).ok());
+        let told = fields.as_ref().and_then(|fields| fields.get("timestamp")?.as_str());
+        Ok(time::believed(told, stamp.modified, self.now()) < limit)
+    }
+}
+
+/// Files that processes left unfinished when they died, longer than `age` ago. The clock of the file system that holds
+/// them tells: by another that runs ahead, files that are just being written would look old.
+pub(super) fn leftovers(directory: &Directory, age: TimeDelta) -> Result<Vec<(Folder, String)>, Error> {
+    let mut folders = vec![Folder::Root, Folder::Scripts, Folder::Damaged, Folder::ReadMarks];
+    folders.extend(Folder::ORIGINALS);
+    if let Some(recipients) = readable(directory.contents(&Folder::Recipients))? {
+        let recipients = recipients.names()?;
+        folders.extend(recipients.iter().filter_map(|name| SessionId::foreign(name).ok()).map(Folder::Direct));
+    }
+    let mut unfinished = Vec::new();
+    for folder in folders {
+        let Some(contents) = readable(directory.contents(&folder))? else { continue };
+        for name in contents.all_names()?.into_iter().filter(|name| name.starts_with(UNFINISHED)) {
+            if let Some(stamp) = contents.stamp(&name)? {
+                unfinished.push((stamp.modified, folder.clone(), name));
+            }
+        }
+    }
+    if unfinished.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Some(now) = directory.file_system_time() else { return Ok(Vec::new()) };
+    unfinished.retain(|(modified, ..)| now - *modified > age);
+    Ok(unfinished.into_iter().map(|(_, folder, name)| (folder, name)).collect())
+}
+
+fn remove_leftovers(directory: &Directory, age: TimeDelta) -> Result<usize, Error> {
+    let mut removed = 0;
+    for (folder, name) in leftovers(directory, age)? {
+        removed += usize::from(directory.remove_file(&folder, &name)?);
+    }
+    Ok(removed)
+}
+
+fn keys(directory: &Directory, folder: &Folder) -> Result<impl Iterator<Item = String>, Error> {
+    let names = readable(directory.contents(folder))?.map_or_else(|| Ok(Vec::new()), |contents| contents.names())?;
+    Ok(names.into_iter().map(|name| mailbox::key(folder, &name)))
+}

@@ -1,0 +1,566 @@
+//! The coordination directory as files: the only code that opens, writes or removes anything in it.
+//!
+//! Nothing in it is trusted (protocol page, "Trust"): every folder and file is opened without following links and
+//! through a handle that no path escapes, only regular files of at most 1 MiB are read, and names come from types that
+//! are one path component. What is written is complete before it gets its name, so no reader sees half a record.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
+use chrono::{DateTime, Utc};
+
+use super::Error;
+use crate::platform::Sharing;
+use crate::protocol::SessionId;
+
+/// No larger file is read, and no larger message sent: 1 MiB.
+pub(super) const LARGEST_RECORD: u64 = 1 << 20;
+
+/// How names of unfinished files start. Readers pass over every name that starts with a dot.
+pub(super) const UNFINISHED: &str = ".unfinished-";
+
+/// A folder of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Folder {
+    Root,
+    Sessions,
+    Heartbeats,
+    Claims,
+    /// Holds the folders of messages.
+    Messages,
+    Broadcasts,
+    /// Holds a folder for each recipient.
+    Recipients,
+    Direct(SessionId),
+    HandOffs,
+    Scripts,
+    /// Damaged claims that were taken over: kept, so that nothing is silently deleted.
+    Damaged,
+    /// Read marks of each session.
+    ReadMarks,
+}
+
+impl Folder {
+    /// The folders of the original document, made together with the directory.
+    pub(super) const ORIGINALS: [Self; 6] =
+        [Self::Sessions, Self::Heartbeats, Self::Claims, Self::Broadcasts, Self::Recipients, Self::HandOffs];
+
+    pub(super) fn components(&self) -> Vec<&str> {
+        match self {
+            Self::Root => vec![],
+            Self::Sessions => vec!["sessions"],
+            Self::Heartbeats => vec!["heartbeats"],
+            Self::Claims => vec!["claims"],
+            Self::Messages => vec!["messages"],
+            Self::Broadcasts => vec!["messages", "broadcast"],
+            Self::Recipients => vec!["messages", "direct"],
+            Self::Direct(session) => vec!["messages", "direct", session.as_str()],
+            Self::HandOffs => vec!["handoffs"],
+            Self::Scripts => vec!["scripts"],
+            Self::Damaged => vec![".damaged"],
+            Self::ReadMarks => vec![".read"],
+        }
+    }
+}
+
+/// A file's content together with what tells it from a later one of the same name.
+#[derive(Debug, Clone)]
+pub(super) struct Stored {
+    pub(super) bytes: Vec<u8>,
+    pub(super) stamp: Stamp,
+}
+
+/// What tells a file from a later one of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    pub(super) modified: DateTime<Utc>,
+    size: u64,
+    inode: u64,
+}
+
+impl Stamp {
+    /// For something that cannot be read, so that nothing more is known of it.
+    pub(super) fn unknown(modified: DateTime<Utc>) -> Self {
+        Self { modified, size: 0, inode: 0 }
+    }
+
+    /// The file's size in bytes.
+    pub(super) fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().map_or(DateTime::UNIX_EPOCH, |time| time.into_std().into());
+        Self { modified, size: metadata.len(), inode: metadata.ino() }
+    }
+}
+
+/// What tells a folder from another one that takes its place. File systems give the numbers of deleted folders away
+/// again at once, so the time when it was made belongs to it where the system keeps that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FolderIdentity {
+    device: u64,
+    inode: u64,
+    created: Option<DateTime<Utc>>,
+}
+
+/// A folder as it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FolderStamp {
+    pub(super) identity: FolderIdentity,
+    /// When a name was last added, removed or replaced in it. Writing into a file doesn't count.
+    pub(super) modified: DateTime<Utc>,
+}
+
+/// What a file that was just written must survive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// The end of a process: whole or absent, but not synced.
+    Process,
+    /// A power loss: synced to disk, name included.
+    Power,
+}
+
+/// An open handle on the directory as it is now. Each verb opens its own, so that a directory that was deleted or
+/// replaced meanwhile is never written to behind everybody's back.
+pub(super) struct Directory {
+    path: PathBuf,
+    root: Dir,
+    sharing: Sharing,
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Directory").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl Directory {
+    /// Opens an existing directory.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| {
+            if source.kind() == io::ErrorKind::NotFound {
+                Error::Missing { directory: path.to_owned() }
+            } else {
+                Error::Io { action: "open", path: path.to_owned(), source }
+            }
+        })?;
+        let metadata = root.dir_metadata().map_err(Error::io("examine", path))?;
+        Ok(Self { path: path.to_owned(), sharing: Sharing::of(&metadata), root })
+    }
+
+    /// Makes the directory and its folders where they are missing, and opens it.
+    pub(super) fn create(path: &Path) -> Result<Self, Error> {
+        std::fs::create_dir_all(path).map_err(|source| match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Error::ReadOnly { directory: path.to_owned(), source }
+            }
+            _ => Error::Io { action: "make", path: path.to_owned(), source },
+        })?;
+        let directory = Self::open(path)?;
+        for folder in Folder::ORIGINALS {
+            directory.make_folder(&folder)?;
+        }
+        Ok(directory)
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a folder, for messages and for watching.
+    pub(super) fn path_of(&self, folder: &Folder) -> PathBuf {
+        folder.components().iter().fold(self.path.clone(), |path, component| path.join(component))
+    }
+
+    /// True if the file system takes names that differ only in case as equal.
+    pub(super) fn ignores_case(&self) -> bool {
+        self.root.symlink_metadata("CLAIMS").is_ok() && self.root.symlink_metadata("claims").is_ok()
+    }
+
+    /// Opens a folder for many looks into it; `None` if it is missing.
+    pub(super) fn contents<'a>(&'a self, folder: &'a Folder) -> Result<Option<Contents<'a>>, Error> {
+        Ok(self.folder(folder)?.map(|handle| Contents { directory: self, folder, handle }))
+    }
+
+    /// The names in a folder that don't start with a dot, in no order; none if the folder is missing.
+    /// A name that is not Unicode belongs to no record and is passed over.
+    pub(super) fn list(&self, folder: &Folder) -> Result<Vec<String>, Error> {
+        self.contents(folder)?.map_or_else(|| Ok(Vec::new()), |contents| contents.names())
+    }
+
+    /// Reads a file; `None` if there is none.
+    pub(super) fn read(&self, folder: &Folder, name: &str) -> Result<Option<Stored>, Error> {
+        self.contents(folder)?.map_or(Ok(None), |contents| contents.read(name))
+    }
+
+    /// When a file was written and which one it is, without reading it; `None` if there is none or it is no file.
+    pub(super) fn stamp(&self, folder: &Folder, name: &str) -> Result<Option<Stamp>, Error> {
+        self.contents(folder)?.map_or(Ok(None), |contents| contents.stamp(name))
+    }
+
+    /// Which folder stands there now, and when its own list of names changed last; `None` if there is none.
+    pub(super) fn folder_stamp(&self, folder: &Folder) -> Result<Option<FolderStamp>, Error> {
+        let Some(handle) = self.folder(folder)? else { return Ok(None) };
+        let metadata = handle.dir_metadata().map_err(|e| Error::io("examine", &self.path_of(folder))(e))?;
+        let created = metadata.created().ok().map(|time| time.into_std().into());
+        let identity = FolderIdentity { device: metadata.dev(), inode: metadata.ino(), created };
+        Ok(Some(FolderStamp { identity, modified: Stamp::of(&metadata).modified }))
+    }
+
+    /// The names in a folder that don't start with a dot, each with its file's stamp, read from the disk one by one as
+    /// they are asked for. What is no regular file has the unknown stamp.
+    pub(super) fn stamps(&self, folder: &Folder) -> Result<impl Iterator<Item = (String, Stamp)> + use<>, Error> {
+        let failed = |source| Error::io("list", &self.path_of(folder))(source);
+        let entries = match self.folder(folder)? {
+            Some(handle) => Some(handle.entries().map_err(failed)?),
+            None => None,
+        };
+        Ok(entries.into_iter().flatten().filter_map(|entry| {
+            let entry = entry.ok()?;
+            let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
+            // A file that vanished since it was listed is not in the list any more.
+            let metadata = entry.metadata().ok()?;
+            let is_file = metadata.is_file();
+            Some((name, if is_file { Stamp::of(&metadata) } else { Stamp::unknown(DateTime::UNIX_EPOCH) }))
+        }))
+    }
+
+    /// Writes a file under a name that nothing has yet. Returns false, and writes nothing, if something has it.
+    pub(super) fn create_file(
+        &self,
+        folder: &Folder,
+        name: &str,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<bool, Error> {
+        let handle = self.made_folder(folder)?;
+        let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
+        let created = match handle.hard_link(&unfinished, &handle, name) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            // Some file systems have no hard links. There the lock alone keeps two of ours from creating one name.
+            Err(error) if has_no_links(&error) => {
+                let is_free = found(handle.symlink_metadata(name)).is_ok_and(|metadata| metadata.is_none());
+                if is_free { handle.rename(&unfinished, &handle, name).map(|()| true) } else { Ok(false) }
+            }
+            Err(error) => Err(error),
+        };
+        let _ = handle.remove_file(&unfinished);
+        let created = created.map_err(|source| self.write_error(&self.path_of(folder).join(name), source))?;
+        if created && durability == Durability::Power {
+            self.sync_folder(&handle, folder)?;
+        }
+        Ok(created)
+    }
+
+    /// Writes a file, in one step in place of what has its name.
+    pub(super) fn replace_file(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let handle = self.made_folder(folder)?;
+        let unfinished = self.write_unfinished(&handle, folder, bytes, Durability::Process)?;
+        handle.rename(&unfinished, &handle, name).map_err(|source| {
+            let _ = handle.remove_file(&unfinished);
+            self.write_error(&self.path_of(folder).join(name), source)
+        })
+    }
+
+    /// Adds to the end of a file of our own, made if it is missing.
+    pub(super) fn append(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
+        let handle = self.made_folder(folder)?;
+        let path = || self.path_of(folder).join(name);
+        let mut options = OpenOptions::new();
+        options.append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
+        let file = handle.open_with(name, &options).map_err(|source| self.write_error(&path(), source))?;
+        let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
+        check_readable(&metadata, path)?;
+        let mut file = file.into_std();
+        if metadata.len() == 0 {
+            self.sharing.apply_to_file(&file);
+        }
+        file.write_all(bytes).map_err(|source| self.write_error(&path(), source))
+    }
+
+    /// Removes a file. Returns false if there was none.
+    pub(super) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
+        let Some(handle) = self.folder(folder)? else { return Ok(false) };
+        let removed = found(handle.remove_file(name))
+            .map_err(|source| self.write_error(&self.path_of(folder).join(name), source))?;
+        Ok(removed.is_some())
+    }
+
+    /// Moves a file from one folder to another. Returns false if there was none.
+    pub(super) fn move_file(&self, from: &Folder, name: &str, to: &Folder, new_name: &str) -> Result<bool, Error> {
+        let Some(handle) = self.folder(from)? else { return Ok(false) };
+        let target = self.made_folder(to)?;
+        let moved = found(handle.rename(name, &target, new_name))
+            .map_err(|source| self.write_error(&self.path_of(from).join(name), source))?;
+        Ok(moved.is_some())
+    }
+
+    /// Removes a folder if it is empty, and tells whether it did.
+    pub(super) fn remove_empty_folder(&self, folder: &Folder) -> bool {
+        let components = folder.components();
+        let Some((last, above)) = components.split_last() else { return false };
+        self.folder_at(above).ok().flatten().is_some_and(|handle| handle.remove_dir(last).is_ok())
+    }
+
+    /// The time by the clock of the file system that holds the directory; `None` where nothing can be written.
+    pub(super) fn file_system_time(&self) -> Option<DateTime<Utc>> {
+        let name = self.write_unfinished(&self.root, &Folder::Root, b"", Durability::Process).ok()?;
+        let time = self.root.symlink_metadata(&name).ok().map(|metadata| Stamp::of(&metadata).modified);
+        let _ = self.root.remove_file(&name);
+        time
+    }
+
+    /// Makes a folder, and those above it, where they are missing.
+    pub(super) fn make_folder(&self, folder: &Folder) -> Result<(), Error> {
+        self.made_folder(folder).map(drop)
+    }
+
+    /// Gives a file a new modification time and leaves what is in it. A link is left alone.
+    pub(super) fn touch(&self, folder: &Folder, name: &str, at: DateTime<Utc>) -> Result<(), Error> {
+        let Some(handle) = self.folder(folder)? else { return Ok(()) };
+        let mut options = OpenOptions::new();
+        options.write(true).follow(FollowSymlinks::No).nonblock(true);
+        let touched = handle.open_with(name, &options).and_then(|file| file.into_std().set_modified(at.into()));
+        touched.map_err(|source| self.write_error(&self.path_of(folder).join(name), source))
+    }
+
+    /// Lets those run a file who may enter the directory. A link is left alone.
+    pub(super) fn allow_running(&self, folder: &Folder, name: &str) -> Result<(), Error> {
+        let Some(handle) = self.folder(folder)? else { return Ok(()) };
+        let mut options = OpenOptions::new();
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let path = || self.path_of(folder).join(name);
+        let file = handle.open_with(name, &options).map_err(|source| Error::io("open", &path())(source))?;
+        self.sharing.apply_to_program(&file.into_std());
+        Ok(())
+    }
+
+    /// Opens a file for locking, made if it is missing.
+    pub(super) fn open_lock(&self, name: &'static str) -> Result<LockFile<'_>, Error> {
+        let path = || self.path.join(name);
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).follow(FollowSymlinks::No).nonblock(true);
+        let file = self.root.open_with(name, &options).map_err(|source| self.write_error(&path(), source))?;
+        let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
+        if !metadata.is_file() {
+            return Err(Error::Unsafe { path: path(), reason: "a lock must be a regular file" });
+        }
+        let file = file.into_std();
+        if metadata.len() == 0 {
+            self.sharing.apply_to_file(&file);
+        }
+        Ok(LockFile { root: &self.root, name, identity: (metadata.dev(), metadata.ino()), file })
+    }
+
+    fn folder(&self, folder: &Folder) -> Result<Option<Dir>, Error> {
+        self.folder_at(&folder.components())
+    }
+
+    fn folder_at(&self, components: &[&str]) -> Result<Option<Dir>, Error> {
+        let mut handle = None;
+        let mut path = self.path.clone();
+        for component in components {
+            path.push(component);
+            let above = handle.as_ref().unwrap_or(&self.root);
+            match found(above.open_dir_nofollow(component)) {
+                Ok(Some(inner)) => handle = Some(inner),
+                Ok(None) => return Ok(None),
+                Err(source) => return Err(not_a_folder(above, component, path, source)),
+            }
+        }
+        handle.map_or_else(|| self.root.try_clone(), Ok).map(Some).map_err(Error::io("open", &path))
+    }
+
+    fn made_folder(&self, folder: &Folder) -> Result<Dir, Error> {
+        if let Some(handle) = self.folder(folder)? {
+            return Ok(handle);
+        }
+        let mut handle = self.root.try_clone().map_err(Error::io("open", &self.path))?;
+        let mut path = self.path.clone();
+        for component in folder.components() {
+            path.push(component);
+            match handle.create_dir(component) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(self.write_error(&path, error)),
+            }
+            handle = match handle.open_dir_nofollow(component) {
+                Ok(inner) => inner,
+                Err(source) => return Err(not_a_folder(&handle, component, path, source)),
+            };
+            if let Ok(folder) = as_file(&handle) {
+                self.sharing.apply_to_folder(&folder);
+            }
+        }
+        Ok(handle)
+    }
+
+    fn write_unfinished(
+        &self,
+        handle: &Dir,
+        folder: &Folder,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<String, Error> {
+        let name = format!("{UNFINISHED}{:016x}", random_number()?);
+        let path = || self.path_of(folder).join(&name);
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true).follow(FollowSymlinks::No);
+        let mut file = handle.open_with(&name, &options).map_err(|e| self.write_error(&path(), e))?.into_std();
+        let written = file.write_all(bytes).and_then(|()| {
+            self.sharing.apply_to_file(&file);
+            if durability == Durability::Power { file.sync_all() } else { Ok(()) }
+        });
+        if let Err(source) = written {
+            let _ = handle.remove_file(&name);
+            return Err(self.write_error(&path(), source));
+        }
+        Ok(name)
+    }
+
+    fn sync_folder(&self, handle: &Dir, folder: &Folder) -> Result<(), Error> {
+        match as_file(handle).and_then(|folder| folder.sync_all()) {
+            // Not every system can sync a folder; there the file's own sync is all that can be had.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) => {
+                Ok(())
+            }
+            synced => synced.map_err(|source| self.write_error(&self.path_of(folder), source)),
+        }
+    }
+
+    fn write_error(&self, path: &Path, source: io::Error) -> Error {
+        match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Error::ReadOnly { directory: self.path.clone(), source }
+            }
+            _ => Error::Io { action: "write", path: path.to_owned(), source },
+        }
+    }
+}
+
+/// An open folder.
+pub(super) struct Contents<'a> {
+    directory: &'a Directory,
+    folder: &'a Folder,
+    handle: Dir,
+}
+
+impl Contents<'_> {
+    /// The names that don't start with a dot, in no order. A name that is not Unicode belongs to no record and is
+    /// passed over.
+    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
+        let names = self.all_names()?;
+        Ok(names.into_iter().filter(|name| !name.starts_with('.')).collect())
+    }
+
+    /// The names with those that start with a dot.
+    pub(super) fn all_names(&self) -> Result<Vec<String>, Error> {
+        let failed = |source| Error::io("list", &self.directory.path_of(self.folder))(source);
+        let mut names = Vec::new();
+        for entry in self.handle.entries().map_err(failed)? {
+            if let Ok(name) = entry.map_err(failed)?.file_name().into_string() {
+                names.push(name);
+            }
+        }
+        Ok(names)
+    }
+
+    /// Reads a file; `None` if there is none.
+    pub(super) fn read(&self, name: &str) -> Result<Option<Stored>, Error> {
+        let path = || self.path_of(name);
+        let metadata = found(self.handle.symlink_metadata(name)).map_err(|e| Error::io("examine", &path())(e))?;
+        let Some(metadata) = metadata else { return Ok(None) };
+        check_readable(&metadata, path)?;
+        let mut options = OpenOptions::new();
+        // Should the file have become a pipe meanwhile, opening it must not wait for somebody to write into it.
+        options.read(true).follow(FollowSymlinks::No).nonblock(true);
+        let opened = found(self.handle.open_with(name, &options)).map_err(|e| Error::io("open", &path())(e))?;
+        let Some(file) = opened else { return Ok(None) };
+        let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
+        check_readable(&metadata, path)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
+        file.take(LARGEST_RECORD + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path())(e))?;
+        Ok(Some(Stored { bytes, stamp: Stamp::of(&metadata) }))
+    }
+
+    /// When a file was written and which one it is, without reading it; `None` if there is none or it is no file.
+    pub(super) fn stamp(&self, name: &str) -> Result<Option<Stamp>, Error> {
+        let metadata =
+            found(self.handle.symlink_metadata(name)).map_err(|e| Error::io("examine", &self.path_of(name))(e))?;
+        Ok(metadata.filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata)))
+    }
+
+    /// Which folder it is.
+    pub(super) fn folder(&self) -> &Folder {
+        self.folder
+    }
+
+    /// The path of a file, for messages.
+    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+        self.directory.path_of(self.folder).join(name)
+    }
+}
+
+/// A file that is open to be locked.
+pub(super) struct LockFile<'a> {
+    root: &'a Dir,
+    name: &'static str,
+    pub(super) identity: (u64, u64),
+    pub(super) file: std::fs::File,
+}
+
+impl LockFile<'_> {
+    /// True if the file is still the one at its path: somebody may have deleted or replaced it.
+    pub(super) fn is_current(&self) -> bool {
+        self.root.symlink_metadata(self.name).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity)
+    }
+}
+
+/// A random number, for names and ids that no other process chooses.
+pub(super) fn random_number() -> Result<u64, Error> {
+    getrandom::u64().map_err(|source| Error::NoRandomness(source.to_string()))
+}
+
+/// The folder opened as a file: the handles that hold a folder open may do nothing but find what is in it.
+fn as_file(folder: &Dir) -> io::Result<std::fs::File> {
+    folder.open(".").map(cap_std::fs::File::into_std)
+}
+
+fn check_readable(metadata: &Metadata, path: impl Fn() -> PathBuf) -> Result<(), Error> {
+    if !metadata.is_file() {
+        return Err(Error::Unsafe { path: path(), reason: "it is a link, a folder or a device, not a file" });
+    }
+    if metadata.len() > LARGEST_RECORD {
+        return Err(Error::Unsafe { path: path(), reason: "it is larger than 1 MiB" });
+    }
+    Ok(())
+}
+
+fn not_a_folder(above: &Dir, component: &str, path: PathBuf, source: io::Error) -> Error {
+    match above.symlink_metadata(component) {
+        Ok(metadata) if metadata.is_symlink() => {
+            Error::Unsafe { path, reason: "it is a link, and links are not followed" }
+        }
+        Ok(metadata) if !metadata.is_dir() => Error::Unsafe { path, reason: "it is not a folder" },
+        _ => Error::Io { action: "open", path, source },
+    }
+}
+
+fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn has_no_links(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied | io::ErrorKind::TooManyLinks)
+}

@@ -1,0 +1,123 @@
+//! Why a verb of the registry could not be carried out. A refusal is no error: it is an outcome.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::protocol::{NameError, RecordError, SessionId};
+
+/// What went wrong, with the path and the cause, in words for people.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// There is no coordination directory.
+    #[error("there is no coordination directory at {}; `deconflict init` makes one", directory.display())]
+    Missing {
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
+    /// The operating system refused or failed.
+    #[error("could not {action} {}: {source}", path.display())]
+    Io {
+        /// What was tried, as a verb: `read`, `write` …
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's own reason.
+        source: io::Error,
+    },
+    /// The directory can be read, but not written.
+    #[error(
+        "{} cannot be written ({source}), so nothing can be claimed or sent; change its permissions to take part",
+        directory.display()
+    )]
+    ReadOnly {
+        /// The coordination directory.
+        directory: PathBuf,
+        /// The system's own reason.
+        source: io::Error,
+    },
+    /// Another process kept the lock for over 2 seconds.
+    #[error("{} has been locked by another process for over 2 seconds; try again", path.display())]
+    Busy {
+        /// The lock file.
+        path: PathBuf,
+    },
+    /// The file system cannot lock files.
+    #[error("{} cannot be locked ({source}), so claims would only be advice here", path.display())]
+    NoLocks {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's own reason.
+        source: io::Error,
+    },
+    /// Something that a record must not be: a link, a device, a huge file.
+    #[error("{} was left alone: {reason}", path.display())]
+    Unsafe {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        reason: &'static str,
+    },
+    /// A record that cannot be understood.
+    #[error("the record {} is damaged: {source}", path.display())]
+    Damaged {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// A record that cannot be written as JSON.
+    #[error("the record {} could not be put into words: {source}", path.display())]
+    Unwritable {
+        /// The record.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RecordError,
+    },
+    /// A name that cannot be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// No session has this id.
+    #[error("no session is called {id} here; `deconflict status` lists the sessions")]
+    UnknownSession {
+        /// The id that was asked for.
+        id: SessionId,
+    },
+    /// The session has ended.
+    #[error("session {id} has ended; `deconflict start` begins a new one")]
+    EndedSession {
+        /// The id that was asked for.
+        id: SessionId,
+    },
+    /// The id belongs to a session already.
+    #[error("there is already a session called {id}; choose another id or none")]
+    SessionTaken {
+        /// The id that was asked for.
+        id: SessionId,
+    },
+    /// A message that is too long to be read again.
+    #[error("the message is {size} bytes long; the limit is 1 MiB, so send a shorter one or the path of a file")]
+    TooLarge {
+        /// Its size in bytes.
+        size: usize,
+    },
+    /// The system has no randomness to give.
+    #[error("the system gave no random number: {0}")]
+    NoRandomness(String),
+    /// The directory cannot be watched.
+    #[error("{} cannot be watched ({reason}); it is looked at every few seconds instead", path.display())]
+    Unwatchable {
+        /// The folder.
+        path: PathBuf,
+        /// The system's own reason.
+        reason: String,
+    },
+}
+
+impl Error {
+    /// For `map_err` after a call to the operating system.
+    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io { action, path: path.to_owned(), source }
+    }
+}

@@ -1,0 +1,144 @@
+//! Whether a session still lives, judged from its record, its process and how long it has been silent.
+//!
+//! The rules are those of the protocol page, "Claims": only a session that completed, whose process is gone, or that
+//! broke its own promise to refresh its record is ever called gone.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::platform::{self, Life, ScopeRelation};
+use crate::protocol::{SessionRecord, Status, time};
+
+/// How many of its own refreshes a session may miss before it counts as gone.
+pub(super) const MISSED_REFRESHES: u32 = 5;
+
+/// How many it may miss before it is called silent.
+pub(super) const SILENT_REFRESHES: u32 = 2;
+
+/// A session that promised nothing is alive while its newest sign is younger than this.
+pub(super) const LONGEST_SILENCE: TimeDelta = TimeDelta::hours(24);
+
+/// What becomes of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SessionState {
+    /// It goes on, as far as anybody can tell.
+    Live,
+    /// It has given no sign of life for longer than usual, but nothing proves that it is gone.
+    Silent,
+    /// Its process is gone, or it broke its promise to refresh its record.
+    Gone,
+    /// It said that it ended.
+    Completed,
+}
+
+impl SessionState {
+    /// True if what it holds counts as abandoned.
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Gone | Self::Completed)
+    }
+}
+
+/// What is known of the process that keeps a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeeperState {
+    /// It runs.
+    Alive,
+    /// It is gone, or the machine was started again since.
+    Gone,
+    /// There is none, or it cannot be seen from here.
+    Unknown,
+}
+
+/// Looks at the process that keeps a session.
+pub fn look_at_keeper(record: &SessionRecord) -> KeeperState {
+    let (Some(pid), Some(scope)) = (record.pid, record.pid_scope.as_deref()) else { return KeeperState::Unknown };
+    match platform::relation_to(scope) {
+        ScopeRelation::Elsewhere => KeeperState::Unknown,
+        ScopeRelation::OtherBootOfThisMachine => KeeperState::Gone,
+        ScopeRelation::Same => match platform::life(pid, record.process_started.as_deref()) {
+            Life::Alive => KeeperState::Alive,
+            Life::Gone => KeeperState::Gone,
+            Life::Unknown => KeeperState::Unknown,
+        },
+    }
+}
+
+/// Judges a session.
+///
+/// `unchanged_for` is how long its record has not changed, by a clock that is not the session's own, and `None` where
+/// nobody can tell; `last_sign` is its newest sign of life as it says itself.
+pub(super) fn judge(
+    record: &SessionRecord,
+    keeper: KeeperState,
+    unchanged_for: Option<Duration>,
+    last_sign: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> SessionState {
+    if record.status() == Status::Completed {
+        return SessionState::Completed;
+    }
+    match keeper {
+        KeeperState::Alive => return SessionState::Live,
+        KeeperState::Gone => return SessionState::Gone,
+        KeeperState::Unknown => {}
+    }
+    match record.keepalive {
+        Some(keepalive) => {
+            let refresh = Duration::from_secs(u64::from(keepalive.max(1)));
+            match unchanged_for {
+                Some(silence) if silence > refresh * MISSED_REFRESHES => SessionState::Gone,
+                Some(silence) if silence > refresh * SILENT_REFRESHES => SessionState::Silent,
+                Some(_) | None => SessionState::Live,
+            }
+        }
+        None if now - last_sign > LONGEST_SILENCE => SessionState::Silent,
+        None => SessionState::Live,
+    }
+}
+
+/// The newest sign of life that a session's own record tells.
+pub(super) fn last_sign(record: &SessionRecord, modified: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    let told = [&record.last_heartbeat, &record.started_at].into_iter().flatten();
+    told.filter_map(|text| time::parse(text))
+        .filter(|time| *time <= now + time::CLOCK_TOLERANCE)
+        .max()
+        .unwrap_or(modified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_proof_makes_a_session_gone() {
+        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
+        let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
+        let promised = SessionRecord { keepalive: Some(60), ..SessionRecord::default() };
+        let silent = SessionRecord::default();
+        let completed = SessionRecord { status: Some("completed".to_owned()), ..SessionRecord::default() };
+        let (alive, gone, unknown) = (KeeperState::Alive, KeeperState::Gone, KeeperState::Unknown);
+        let cases = [
+            (&promised, alive, minutes(60), SessionState::Live),
+            (&promised, gone, minutes(0), SessionState::Gone),
+            (&promised, unknown, minutes(1), SessionState::Live),
+            (&promised, unknown, minutes(4), SessionState::Silent),
+            (&promised, unknown, minutes(6), SessionState::Gone),
+            (&promised, unknown, None, SessionState::Live),
+            (&silent, unknown, minutes(6), SessionState::Live),
+            (&silent, gone, minutes(0), SessionState::Gone),
+            (&completed, alive, minutes(0), SessionState::Completed),
+        ];
+        for (record, keeper, unchanged_for, expected) in cases {
+            assert_eq!(
+                judge(record, keeper, unchanged_for, now, now),
+                expected,
+                "{record:?} {keeper:?} {unchanged_for:?}"
+            );
+        }
+        let yesterday = now - TimeDelta::hours(25);
+        assert_eq!(judge(&silent, unknown, minutes(25 * 60), yesterday, now), SessionState::Silent);
+    }
+}

@@ -1,0 +1,72 @@
+//! The one lock that covers every change of a claim (protocol page, "Claims").
+
+use std::fs::TryLockError;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+
+use super::Error;
+use super::directory::{Directory, LockFile};
+
+/// The name of the lock file.
+pub(super) const LOCK: &str = ".lock";
+
+/// How long a verb waits for the lock before it gives up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Proof that the lock is held. The lock goes with it, also when the process dies.
+pub(super) struct Lock<'a> {
+    directory: &'a Directory,
+    file: LockFile<'a>,
+}
+
+impl<'a> Lock<'a> {
+    /// Takes the lock. It is never broken: the operating system frees it when its owner dies.
+    pub(super) fn take(directory: &'a Directory) -> Result<Self, Error> {
+        let start = Instant::now();
+        let mut pause = Duration::from_micros(50);
+        loop {
+            let file = directory.open_lock(LOCK)?;
+            match file.file.try_lock() {
+                // Whoever deleted the lock file and made it again must not be locked out by the old one.
+                Ok(()) if file.is_current() => return Ok(Self { directory, file }),
+                Ok(()) | Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+                Err(TryLockError::Error(source)) => {
+                    return Err(Error::NoLocks { path: directory.path().join(LOCK), source });
+                }
+            }
+            if start.elapsed() >= PATIENCE {
+                return Err(Error::Busy { path: directory.path().join(LOCK) });
+            }
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(2));
+        }
+    }
+
+    /// The directory that is locked.
+    pub(super) fn directory(&self) -> &'a Directory {
+        self.directory
+    }
+
+    /// A number greater than every one before it. It is kept in the lock file, and is never below the time of day, so
+    /// that it goes on growing when the directory was deleted and made again.
+    pub(super) fn next_generation(&mut self, now: DateTime<Utc>) -> Result<u64, Error> {
+        let path = self.directory.path().join(LOCK);
+        let mut file = &self.file.file;
+        let mut text = String::new();
+        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(64).read_to_string(&mut text));
+        let last = match read {
+            Ok(_) => text.trim().parse::<u64>().unwrap_or(0),
+            // A lock file with anything else in it counts as new.
+            Err(source) if source.kind() == io::ErrorKind::InvalidData => 0,
+            Err(source) => return Err(Error::Io { action: "read", path, source }),
+        };
+        let next = u64::try_from(now.timestamp_micros()).unwrap_or(0).max(last.saturating_add(1));
+        file.seek(SeekFrom::Start(0))
+            .and_then(|_| file.write_all(format!("{next:020}\n").as_bytes()))
+            .map_err(|source| Error::Io { action: "write", path, source })?;
+        Ok(next)
+    }
+}

@@ -1,0 +1,225 @@
+//! Which messages a session has read: a log for each session in `.read/`.
+//!
+//! Marks are added to its end under the lock, so that a server and a terminal of one session never undo each other's,
+//! and adding one costs the same however many there are. A log is kept in parts that stay well below 1 MiB.
+
+use std::collections::HashSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::directory::{Directory, Folder, Stamp};
+use super::lock::Lock;
+use crate::protocol::SessionId;
+
+/// No part of a log grows beyond this by a new mark, in bytes.
+const FULL_PART: u64 = 512 * 1024;
+
+/// One entry of the log.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "mark", rename_all = "snake_case")]
+pub(super) enum Mark {
+    /// The session has read a message.
+    Read {
+        /// Its file: `broadcast/{name}` or `direct/{name}`.
+        file: String,
+        /// Its sender and id, by which a repeat is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        repeat: Option<Repeat>,
+    },
+    /// A broadcast counts as unread, however old it is, because a crashed predecessor had not read it.
+    Inherited {
+        /// Its file.
+        file: String,
+    },
+    /// What this session left unread went to another one.
+    PassedOn,
+}
+
+/// What two copies of one message have in common. Ids are believed only together with the sender, so that nobody can
+/// make another's message look like a repeat.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) struct Repeat {
+    /// The sender, as the message spells it.
+    pub(super) from: String,
+    /// The id in the record.
+    pub(super) id: String,
+}
+
+/// A session's log as it was read.
+#[derive(Debug, Default)]
+pub(super) struct ReadMarks {
+    read: HashSet<String>,
+    repeats: HashSet<Repeat>,
+    inherited: HashSet<String>,
+    is_passed_on: bool,
+    parts: Vec<Stamp>,
+}
+
+impl ReadMarks {
+    /// Reads a session's log. A part that cannot be read counts as empty: then messages are delivered again, which is
+    /// better than never.
+    pub(super) fn of(directory: &Directory, session: &SessionId) -> Result<Self, Error> {
+        let mut marks = Self { parts: parts(directory, session)?, ..Self::default() };
+        for part in 0..marks.parts.len() {
+            let stored = match directory.read(&Folder::ReadMarks, &part_name(session, part)) {
+                Ok(Some(stored)) => stored,
+                Ok(None) | Err(Error::Unsafe { .. }) => continue,
+                Err(error) => return Err(error),
+            };
+            for line in stored.bytes.split(|byte| *byte == b'\n') {
+                // A line that was cut by a crash means nothing.
+                if let Ok(mark) = serde_json::from_slice(line) {
+                    marks.note(mark);
+                }
+            }
+        }
+        Ok(marks)
+    }
+
+    /// True if the log on disk is no longer the one that was read.
+    pub(super) fn is_outdated(&self, directory: &Directory, session: &SessionId) -> Result<bool, Error> {
+        Ok(parts(directory, session)? != self.parts)
+    }
+
+    /// True if the message in this file was read.
+    pub(super) fn has_read(&self, file: &str) -> bool {
+        self.read.contains(file)
+    }
+
+    /// True if this message was read, in whichever file.
+    pub(super) fn has_read_repeat(&self, repeat: &Repeat) -> bool {
+        self.repeats.contains(repeat)
+    }
+
+    /// True if a predecessor left this broadcast unread.
+    pub(super) fn has_inherited(&self, file: &str) -> bool {
+        self.inherited.contains(file)
+    }
+
+    /// True if another session got what this one left unread.
+    pub(super) fn is_passed_on(&self) -> bool {
+        self.is_passed_on
+    }
+
+    fn note(&mut self, mark: Mark) {
+        match mark {
+            Mark::Read { file, repeat } => {
+                self.read.insert(file);
+                self.repeats.extend(repeat);
+            }
+            Mark::Inherited { file } => {
+                self.inherited.insert(file);
+            }
+            Mark::PassedOn => self.is_passed_on = true,
+        }
+    }
+}
+
+/// Adds marks to a session's log.
+pub(super) fn add_marks(lock: &Lock, session: &SessionId, marks: &[Mark]) -> Result<(), Error> {
+    let directory = lock.directory();
+    let parts = parts(directory, session)?;
+    let mut part = parts.len().saturating_sub(1);
+    let mut size = parts.last().map_or(0, Stamp::size);
+    // The first line break ends a line that a crash may have cut.
+    let mut text = String::from("\n");
+    for mark in marks {
+        if size + text.len() as u64 > FULL_PART {
+            directory.append(&Folder::ReadMarks, &part_name(session, part), text.as_bytes())?;
+            text.clear();
+            (part, size) = (part + 1, 0);
+        }
+        // A mark is made of texts alone, which can always be written.
+        text.push_str(&serde_json::to_string(mark).unwrap_or_default());
+        text.push('\n');
+    }
+    directory.append(&Folder::ReadMarks, &part_name(session, part), text.as_bytes())
+}
+
+/// Rewrites a session's log with only the marks that are still worth keeping. Removes it if none is.
+pub(super) fn keep_marks(lock: &Lock, session: &SessionId, is_kept: impl Fn(&Mark) -> bool) -> Result<(), Error> {
+    let directory = lock.directory();
+    for part in 0..parts(directory, session)?.len() {
+        let name = part_name(session, part);
+        let Ok(Some(stored)) = directory.read(&Folder::ReadMarks, &name) else { continue };
+        let mut kept = Vec::with_capacity(stored.bytes.len());
+        for line in stored.bytes.split(|byte| *byte == b'\n') {
+            if serde_json::from_slice(line).is_ok_and(|mark| is_kept(&mark)) {
+                kept.extend_from_slice(line);
+                kept.push(b'\n');
+            }
+        }
+        // An empty part stays, so that the parts after it are found.
+        if kept.len() + 1 < stored.bytes.len() {
+            directory.replace_file(&Folder::ReadMarks, &name, &kept)?;
+        }
+    }
+    Ok(())
+}
+
+/// The session that a file in `.read/` belongs to.
+pub(super) fn session_of_part(name: &str) -> Option<SessionId> {
+    let (session, part) = name.rsplit_once('.')?;
+    part.parse::<usize>().ok()?;
+    SessionId::foreign(session).ok()
+}
+
+fn parts(directory: &Directory, session: &SessionId) -> Result<Vec<Stamp>, Error> {
+    let contents = match directory.contents(&Folder::ReadMarks) {
+        Ok(Some(contents)) => contents,
+        Ok(None) | Err(Error::Unsafe { .. }) => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut parts = Vec::new();
+    while let Some(stamp) = contents.stamp(&part_name(session, parts.len()))? {
+        parts.push(stamp);
+    }
+    Ok(parts)
+}
+
+fn part_name(session: &SessionId, part: usize) -> String {
+    format!("{session}.{part}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(file: &str) -> Mark {
+        Mark::Read { file: file.to_owned(), repeat: None }
+    }
+
+    #[test]
+    fn a_log_of_many_marks_is_kept_in_parts_that_can_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::create(folder.path()).unwrap();
+        let session = SessionId::new("a.0").unwrap();
+        let files: Vec<String> = (0..30_000).map(|number| format!("broadcast/{number:060}.json")).collect();
+        let lock = Lock::take(&directory).unwrap();
+        let marks: Vec<Mark> = files.iter().map(|file| read(file)).collect();
+        for some in marks.chunks(7_000) {
+            add_marks(&lock, &session, some).unwrap();
+        }
+        let found = ReadMarks::of(&directory, &session).unwrap();
+        assert!(files.iter().all(|file| found.has_read(file)));
+        assert!(found.parts.len() > 1);
+        assert_eq!(session_of_part(&part_name(&session, 3)), Some(session.clone()));
+
+        keep_marks(&lock, &session, |mark| *mark == marks[20_000]).unwrap();
+        let kept = ReadMarks::of(&directory, &session).unwrap();
+        assert!(found.is_outdated(&directory, &session).unwrap());
+        assert_eq!(kept.read.into_iter().collect::<Vec<_>>(), [files[20_000].clone()]);
+    }
+
+    #[test]
+    fn a_mark_that_was_cut_by_a_crash_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::create(folder.path()).unwrap();
+        let session = SessionId::new("a").unwrap();
+        directory.append(&Folder::ReadMarks, "a.0", b"{\"mark\":\"read\",\"fi").unwrap();
+        add_marks(&Lock::take(&directory).unwrap(), &session, &[read("direct/x"), Mark::PassedOn]).unwrap();
+        let found = ReadMarks::of(&directory, &session).unwrap();
+        assert!(found.has_read("direct/x") && found.is_passed_on());
+    }
+}

@@ -1,0 +1,158 @@
+//! Claims that change hands or places: hand-offs, files that move, and what the displaced are told.
+
+use super::claims::{Claim, HandOffOutcome, Holding, MoveOutcome, ReadClaim, StoredClaim, Terms};
+use super::directory::{Durability, Folder};
+use super::heartbeats::create_stamped;
+use super::holding::{remove_claim, write_claim};
+use super::liveness::SessionState;
+use super::lock::Lock;
+use super::messages::{Draft, Recipient};
+use super::{Error, Registry};
+use crate::protocol::{HandOffRecord, MessageKind, Resource, SessionId, time};
+
+impl Registry {
+    /// Gives a claim to a live session, as one change: a new holding, by hand, for 4 hours. The recipient is told.
+    pub fn hand_off(
+        &self,
+        from: &SessionId,
+        resource: &Resource,
+        to: &SessionId,
+        notes: Option<&str>,
+    ) -> Result<HandOffOutcome, Error> {
+        let directory = self.directory()?;
+        let mut lock = Lock::take(&directory)?;
+        let file = resource.claim_file_name();
+        let Some(stored) = StoredClaim::read(&directory, &file)? else { return Ok(HandOffOutcome::NotFound) };
+        let before = self.judged_claim(&directory, &stored)?;
+        if !before.held_by(from) {
+            return Ok(HandOffOutcome::NotHolder(before));
+        }
+        let recipient = self.session(to)?;
+        if recipient.as_ref().is_none_or(|session| session.state != SessionState::Live) {
+            return Ok(HandOffOutcome::RecipientNotLive(recipient));
+        }
+        if let Some(successor) = self.active_obstacle(&directory, from, resource)? {
+            // The lease had lapsed, and somebody took something that overlaps.
+            return Ok(HandOffOutcome::NotHolder(successor));
+        }
+        let terms = Terms {
+            phase: before.record.phase.clone(),
+            allow_coordination: before.allows_coordination(),
+            ..Terms::default()
+        };
+        let record = self.new_record(&mut lock, to, resource, &terms, None)?;
+        if !write_claim(&lock, &file, &record, Some(&before))? {
+            let now = self.reread(&directory, &file)?;
+            return Ok(HandOffOutcome::NotHolder(now));
+        }
+        let claim = self.reread(&directory, &file)?;
+        drop(lock);
+        let now = self.now();
+        let hand_off = HandOffRecord {
+            from: Some(from.clone()),
+            to: Some(to.clone()),
+            timestamp: Some(time::format(now)),
+            resource_type: Some(resource.resource_type().to_string()),
+            resource_name: Some(resource.name().to_owned()),
+            notes: notes.map(str::to_owned),
+            ..HandOffRecord::default()
+        };
+        create_stamped(&directory, &Folder::HandOffs, from, now, Durability::Power, &hand_off)?;
+        self.send(
+            from,
+            &Recipient::Session(to.clone()),
+            &Draft {
+                subject: format!("{} is yours now", resource.display_name()),
+                message: notes.unwrap_or("You hold it now.").to_owned(),
+                resource: Some(resource.clone()),
+                ..Draft::new(MessageKind::HandOff)
+            },
+        )?;
+        Ok(HandOffOutcome::HandedOff(claim))
+    }
+
+    /// Lets a claim follow its file to a new place.
+    pub fn move_claim(&self, holding: &Holding, to: &Resource) -> Result<MoveOutcome, Error> {
+        let directory = self.directory()?;
+        let mut lock = Lock::take(&directory)?;
+        let file = holding.resource.claim_file_name();
+        let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(MoveOutcome::Lost(None)) };
+        let before = self.judged_claim(&directory, &read.stored)?;
+        if !holding.is(&before.record) {
+            return Ok(MoveOutcome::Lost(Some(before)));
+        }
+        let at_target = self.overlapping(&directory, to)?;
+        let is_others = |claim: &&Claim| !claim.held_by(&holding.session);
+        if let Some(target) = at_target.iter().filter(is_others).find(|claim| !claim.can_be_taken_over()) {
+            remove_claim(&lock, &file)?;
+            return Ok(MoveOutcome::Released { target: target.clone() });
+        }
+        let target_file = to.claim_file_name();
+        let terms = Terms {
+            lease: before.expires_at - self.now(),
+            automatic: before.is_automatic(),
+            phase: before.record.phase.clone(),
+            allow_coordination: before.allows_coordination(),
+            branch: before.record.branch.clone(),
+            worktree: before.record.worktree.clone(),
+            force: false,
+        };
+        let replaced = at_target.iter().find(|claim| claim.file == target_file);
+        // The new place is held before the old one is free, so that a crash between the two leaves no gap.
+        let record = self.new_record(&mut lock, &holding.session, to, &terms, replaced.filter(is_others))?;
+        if !write_claim(&lock, &target_file, &record, replaced)? {
+            let target = self.reread(&directory, &target_file)?;
+            remove_claim(&lock, &file)?;
+            return Ok(MoveOutcome::Released { target });
+        }
+        if target_file != file {
+            remove_claim(&lock, &file)?;
+        }
+        let claim = self.reread(&directory, &target_file)?;
+        drop(lock);
+        self.tell_displaced(&claim)?;
+        Ok(MoveOutcome::Moved(claim))
+    }
+
+    /// Tells whoever a claim displaced, then notes in the claim that they were told. If this process dies between the
+    /// two, whoever meets the claim next does it again; the message's id tells the repeat.
+    pub(super) fn tell_displaced(&self, claim: &Claim) -> Result<(), Error> {
+        let (Some(displaced), Some(holder)) = (&claim.record.displaced, claim.holder()) else { return Ok(()) };
+        self.send_taken_over(holder, displaced, &claim.resource, claim.record.id.as_deref())?;
+        let directory = self.directory()?;
+        let _lock = Lock::take(&directory)?;
+        if let Some(read) = ReadClaim::read(&directory, &claim.file)?
+            && let Some(before) = read.record
+            && before.value.id == claim.record.id
+        {
+            let mut record = before.value.clone();
+            record.displaced = None;
+            before.rewrite(&directory, &Folder::Claims, claim.file.as_str(), &record)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the message that a claim was taken over. A recipient that ended meanwhile needs none.
+    pub(super) fn send_taken_over(
+        &self,
+        by: &SessionId,
+        displaced: &SessionId,
+        resource: &Resource,
+        claim_id: Option<&str>,
+    ) -> Result<(), Error> {
+        let draft = Draft {
+            subject: format!("{} was taken over", resource.display_name()),
+            message: format!(
+                "Your claim of {} was taken over; look at the file before you go on.",
+                resource.display_name()
+            ),
+            resource: Some(resource.clone()),
+            id: claim_id.map(|id| format!("taken-over-{id}-{displaced}")),
+            ..Draft::new(MessageKind::TakenOver)
+        };
+        match self.send(by, &Recipient::Session(displaced.clone()), &draft) {
+            Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}

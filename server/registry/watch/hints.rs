@@ -1,0 +1,102 @@
+//! What the system's notifications mean: which record to read again.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{Event, EventKind};
+
+use super::folders::Watched;
+use crate::protocol::{ClaimFileName, SessionId};
+use crate::registry::sessions::session_of_file;
+
+/// Something that the system noticed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    Claim(ClaimFileName),
+    Session(SessionId),
+    Message(Watched, String),
+    /// A folder came, went or was replaced.
+    Folder(Watched),
+    /// Something was missed, so anything may have happened.
+    Everything,
+}
+
+/// All that was noticed and not yet followed, each once.
+#[derive(Debug, Default)]
+pub(super) struct Hints {
+    pub(super) claims: BTreeSet<ClaimFileName>,
+    pub(super) sessions: BTreeSet<SessionId>,
+    pub(super) messages: BTreeSet<(Watched, String)>,
+    pub(super) folders: BTreeSet<Watched>,
+    pub(super) directory: bool,
+    pub(super) everything: bool,
+}
+
+impl Hints {
+    pub(super) fn add(&mut self, hint: Hint) {
+        match hint {
+            Hint::Claim(file) => drop(self.claims.insert(file)),
+            Hint::Session(id) => drop(self.sessions.insert(id)),
+            Hint::Message(folder, name) => drop(self.messages.insert((folder, name))),
+            Hint::Folder(folder) => {
+                self.directory |= folder == Watched::Directory;
+                self.folders.insert(folder);
+            }
+            Hint::Everything => {
+                self.directory = true;
+                self.everything = true;
+            }
+        }
+    }
+}
+
+/// Understands notifications by the paths that they name.
+#[derive(Debug)]
+pub(super) struct Interpreter {
+    folders: Vec<(Watched, PathBuf)>,
+}
+
+impl Interpreter {
+    /// For the folders that are watched.
+    pub(super) fn new(folders: Vec<(Watched, PathBuf)>) -> Self {
+        Self { folders }
+    }
+
+    /// What a notification tells. Most tell nothing: that something was opened or read, this process's own reading
+    /// included, and all that happens to unfinished files.
+    pub(super) fn hints(&self, event: &notify::Result<Event>) -> Vec<Hint> {
+        let Ok(event) = event else { return vec![Hint::Everything] };
+        if event.need_rescan() {
+            return vec![Hint::Everything];
+        }
+        let is_write = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
+            EventKind::Access(_) => false,
+            _ => true,
+        };
+        if !is_write {
+            return Vec::new();
+        }
+        let may_replace_folder = !matches!(
+            event.kind,
+            EventKind::Access(_) | EventKind::Modify(ModifyKind::Metadata(_) | ModifyKind::Data(_))
+        );
+        event.paths.iter().filter_map(|path| self.hint(path, may_replace_folder)).collect()
+    }
+
+    fn hint(&self, path: &Path, may_replace_folder: bool) -> Option<Hint> {
+        if let Some((folder, _)) = self.folders.iter().find(|(_, of)| of == path) {
+            return may_replace_folder.then_some(Hint::Folder(*folder));
+        }
+        let name = path.file_name()?.to_str().filter(|name| !name.starts_with('.'))?;
+        let above = path.parent()?;
+        let (folder, _) = self.folders.iter().find(|(_, of)| of == above)?;
+        match folder {
+            Watched::Claims => ClaimFileName::from_file_name(name).map(Hint::Claim),
+            Watched::Sessions => session_of_file(name).map(Hint::Session),
+            Watched::Broadcasts | Watched::Direct => Some(Hint::Message(*folder, name.to_owned())),
+            Watched::Directory | Watched::Messages | Watched::Recipients => None,
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! How a saved file differs from the last commit.
+//!
+//! This is the one place that runs git, because git's objects are not read here. It asks for plain content only, so
+//! that no program from anyone's configuration runs: no filter, no external or converting diff, no hook, no monitor,
+//! no fetch of missing objects. It waits for git, so an editor's loop calls it from a thread of its own.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use super::Repository;
+use super::repository::slashed;
+
+/// Files above this size, in bytes, are not compared.
+pub const LARGEST_COMPARED: u64 = 5 << 20;
+
+/// Why a file could not be compared with the last commit.
+#[derive(Debug, thiserror::Error)]
+pub enum CommittedError {
+    /// It is in no git repository.
+    #[error("{path} is not in a git repository")]
+    NotInRepository {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is too large.
+    #[error("{path} is too large to compare with the last commit")]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Git cannot be asked about a path with a line end in it, or one that is not UTF-8.
+    #[error("the path {path} cannot be asked about")]
+    UnusualPath {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The saved file could not be read.
+    #[error("could not read {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Git is not there.
+    #[error("could not run git: {source}")]
+    NoGit {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Git failed.
+    #[error("git could not read the last commit of {path}: {message}")]
+    Failed {
+        /// The file.
+        path: PathBuf,
+        /// What git said.
+        message: String,
+    },
+}
+
+/// What was changed in a saved file since the last commit, as a unified diff; empty if nothing was. A file that was
+/// not committed yet is all new. Line ends that only became Windows' or stopped being so don't count.
+pub fn changes(file: &Path) -> Result<String, CommittedError> {
+    let committed = committed(file)?.unwrap_or_default();
+    let saved = saved(file)?;
+    if saved.as_deref().unwrap_or_default() == committed {
+        return Ok(String::new());
+    }
+    let mut git = Command::new("git");
+    // No repository and no configuration: this only compares two texts.
+    without_environment(&mut git)
+        .env("GIT_CONFIG_GLOBAL", NOTHING)
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_DIR", NOTHING);
+    git.args(["diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-cr-at-eol", "--", "-"]);
+    git.arg(if saved.is_some() { file } else { Path::new(NOTHING) });
+    let output = run(git, &committed)?;
+    if !matches!(output.status.code(), Some(0 | 1)) {
+        return Err(failed(file, &output));
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    match text.find("\n@@") {
+        Some(start) => Ok(format!("--- {name} (last commit)\n+++ {name} (saved)\n{}", &text[start + 1..])),
+        None if text.lines().any(|line| line.starts_with("Binary files")) => {
+            Ok(format!("Binary file {name} was changed.\n"))
+        }
+        None => Ok(String::new()),
+    }
+}
+
+/// True if a saved file is as it was last committed, line ends aside. A file that is in neither counts as equal.
+pub fn equals_last_commit(file: &Path) -> Result<bool, CommittedError> {
+    let (committed, saved) = (committed(file)?, saved(file)?);
+    Ok(match (committed, saved) {
+        (Some(committed), Some(saved)) => committed == saved || unix_lines(&committed).eq(unix_lines(&saved)),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    })
+}
+
+/// What the last commit of the worktree that the file is in has at its path. `None` if it has no such file.
+fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
+    let repository = file
+        .parent()
+        .and_then(Repository::containing)
+        .ok_or_else(|| CommittedError::NotInRepository { path: file.to_owned() })?;
+    let path = file
+        .strip_prefix(repository.root())
+        .ok()
+        .and_then(slashed)
+        .filter(|path| !path.contains('\n'))
+        .ok_or_else(|| CommittedError::UnusualPath { path: file.to_owned() })?;
+    let ask = |what: &str| {
+        let mut git = Command::new("git");
+        without_environment(&mut git).current_dir(repository.root());
+        git.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "cat-file", what]);
+        let output = run(git, format!("HEAD:{path}\n").as_bytes())?;
+        if output.status.success() { Ok(output.stdout) } else { Err(failed(file, &output)) }
+    };
+    // The answer is "{id} {type} {size}", or says that there is none.
+    let described = ask("--batch-check")?;
+    let described = String::from_utf8_lossy(&described);
+    let mut size = described.trim_end().rsplit(' ');
+    let (Some(length), Some("blob")) = (size.next().and_then(|length| length.parse::<u64>().ok()), size.next()) else {
+        return Ok(None);
+    };
+    if length > LARGEST_COMPARED {
+        return Err(CommittedError::TooLarge { path: file.to_owned() });
+    }
+    let mut answer = ask("--batch")?;
+    let start = answer.iter().position(|byte| *byte == b'\n').map_or(answer.len(), |end| end + 1);
+    answer.drain(..start);
+    // A line end follows the content.
+    answer.pop();
+    Ok(Some(answer))
+}
+
+/// The saved text, `None` if there is no file.
+fn saved(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
+    let unreadable = |source| CommittedError::Unreadable { path: file.to_owned(), source };
+    match fs::metadata(file) {
+        Ok(found) if !found.is_file() => Err(unreadable(io::ErrorKind::InvalidInput.into())),
+        Ok(found) if found.len() > LARGEST_COMPARED => Err(CommittedError::TooLarge { path: file.to_owned() }),
+        Ok(_) => fs::read(file).map(Some).map_err(unreadable),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(unreadable(error)),
+    }
+}
+
+/// Git knows this as the empty file on every system.
+const NOTHING: &str = "/dev/null";
+
+/// Git's answers must not depend on what the caller's environment points it to.
+fn without_environment(git: &mut Command) -> &mut Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("GIT_")) {
+            git.env_remove(name);
+        }
+    }
+    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C")
+}
+
+fn run(mut git: Command, input: &[u8]) -> Result<Output, CommittedError> {
+    let no_git = |source| CommittedError::NoGit { source };
+    let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(no_git)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // If git ends early it says why, which is better than a broken pipe.
+        let _ = stdin.write_all(input);
+    }
+    child.wait_with_output().map_err(no_git)
+}
+
+fn failed(file: &Path, output: &Output) -> CommittedError {
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    CommittedError::Failed { path: file.to_owned(), message }
+}
+
+/// The bytes of a text without its byte-order mark and with every line end as Unix writes it.
+fn unix_lines(text: &[u8]) -> impl Iterator<Item = u8> {
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
+    let next = text.iter().skip(1).map(Some).chain([None]);
+    text.iter().zip(next).filter(|(byte, next)| **byte != b'\r' || *next != Some(&b'\n')).map(|(byte, _)| *byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_ends_and_a_byte_order_mark_make_no_difference() {
+        let text = |bytes: &[u8]| unix_lines(bytes).collect::<Vec<_>>();
+        assert_eq!(text(b"\xef\xbb\xbfa\r\nb\r\n"), b"a\nb\n");
+        assert_eq!(text(b"a\rb\n\r"), b"a\rb\n\r");
+        assert_eq!(text(b""), b"");
+    }
+}

@@ -1,0 +1,371 @@
+//! Which coordination directory a workspace has (protocol page, "Where it is").
+
+use std::ffi::OsStr;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::repository::slashed;
+use super::{Adoptions, Ignored, Repository};
+use crate::platform::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
+
+/// What the coordination directory is called.
+pub const DIRECTORY_NAME: &str = "COORDINATION";
+
+/// What stands where a workspace's coordination directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It is still to be made.
+    Missing,
+    /// It is there, and git doesn't know it.
+    Untracked,
+    /// It is there, and git tracks something in it, so it came, or may have come, with a clone. It may be shown, and
+    /// nothing may be written. An index that cannot be understood counts as one that tracks it.
+    Tracked,
+    /// Git tracks it, and this user has joined it.
+    Adopted,
+}
+
+/// What was found out about a workspace's coordination directory.
+#[derive(Debug, Clone)]
+pub struct Location {
+    /// The coordination directory. Resources are named relative to the folder that holds it.
+    pub directory: PathBuf,
+    /// What is there.
+    pub state: State,
+    /// The caller named it, so that nothing was searched.
+    pub named: bool,
+    /// The folder whose directory was looked for, without symlinks.
+    pub workspace: PathBuf,
+    /// Where the search started: the main worktree's root, or the workspace.
+    pub starting_point: PathBuf,
+    /// The repository that the workspace is in.
+    pub repository: Option<Repository>,
+    /// What might have been meant and was not used.
+    pub passed_over: Vec<PassedOver>,
+    starts_at_home: bool,
+    adoptions: Adoptions,
+}
+
+impl Location {
+    /// The folder that holds the directory; what can be claimed is in it, or in linked worktrees of it.
+    pub fn parent(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
+    }
+
+    /// True if the directory is there: it has `sessions` or `claims` in it.
+    pub fn exists(&self) -> bool {
+        self.state != State::Missing
+    }
+
+    /// True if git tracks something in the directory.
+    pub fn is_tracked(&self) -> bool {
+        matches!(self.state, State::Tracked | State::Adopted)
+    }
+
+    /// False for a tracked directory until the user adopts it: it may be shown, and nothing may be written.
+    pub fn may_be_joined(&self) -> bool {
+        self.state != State::Tracked
+    }
+
+    /// True where a language server may make the directory without having been asked: in a git repository that is
+    /// not the home directory.
+    pub fn may_be_made_unasked(&self) -> bool {
+        self.repository.is_some() && !self.starts_at_home
+    }
+}
+
+/// Something that might have been meant and was not used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PassedOver {
+    /// What it is.
+    pub path: PathBuf,
+    /// Why it was not used.
+    pub reason: Reason,
+}
+
+/// Why a directory is used only when it is named, or not at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// It is a symlink.
+    #[error("it is a symlink")]
+    Symlink,
+    /// It is not a directory.
+    #[error("it is not a directory")]
+    NotADirectory,
+    /// Another user owns it.
+    #[error("it belongs to another user")]
+    AnotherOwner,
+    /// Everyone may write to it.
+    #[error("everyone on this machine may write to it")]
+    WritableByEveryone,
+    /// Its name is in other letters, which this file system takes as equal.
+    #[error("it is not spelled `COORDINATION`")]
+    SpelledDifferently,
+    /// A `.git` file says that the folder is a linked worktree, and the main repository doesn't know it.
+    #[error("its `.git` file names a repository that doesn't point back to it; try `git worktree repair`")]
+    UnconfirmedWorktree,
+}
+
+/// Why a workspace's coordination directory could not be told.
+#[derive(Debug, thiserror::Error)]
+pub enum DiscoveryError {
+    /// The workspace is not there.
+    #[error("could not open the folder {path}: {source}")]
+    NoWorkspace {
+        /// The workspace.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The named directory belongs to another part of the disk.
+    #[error(
+        "the coordination directory {directory} does not cover {workspace}: name one whose parent contains that folder"
+    )]
+    DoesNotContain {
+        /// The named directory.
+        directory: PathBuf,
+        /// The workspace.
+        workspace: PathBuf,
+    },
+    /// The folder that should hold the named directory is not there.
+    #[error("could not find the folder that should hold the coordination directory {directory}: {source}")]
+    NoParent {
+        /// The named directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The named path is a file, or a folder full of something else.
+    #[error("{path} is not a coordination directory: name one, or a folder `{DIRECTORY_NAME}` that is to be made")]
+    NotOne {
+        /// The named path.
+        path: PathBuf,
+    },
+    /// What stands where the directory should be made may be used only when it is named.
+    #[error("{directory} is not used, because {reason}. If you trust it, name it with `--dir` or `DECONFLICT_DIR`")]
+    Unsuitable {
+        /// What stands there.
+        directory: PathBuf,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+}
+
+/// Finds the coordination directory of a workspace for the user who runs this process.
+///
+/// `named` is what the caller named, relative to the workspace if it is not absolute; `home` is the home directory,
+/// above which nothing is searched.
+pub fn locate(workspace: &Path, named: Option<&Path>, home: Option<&Path>) -> Result<Location, DiscoveryError> {
+    Search { workspace, named, home, adoptions: Adoptions::of_this_user() }.run()
+}
+
+/// A search for the coordination directory of a workspace.
+#[derive(Debug)]
+pub struct Search<'a> {
+    /// The folder that is worked in.
+    pub workspace: &'a Path,
+    /// The directory that the caller named.
+    pub named: Option<&'a Path>,
+    /// The home directory, above which nothing is searched.
+    pub home: Option<&'a Path>,
+    /// What the user has adopted.
+    pub adoptions: Adoptions,
+}
+
+impl Search<'_> {
+    /// Runs the search.
+    pub fn run(self) -> Result<Location, DiscoveryError> {
+        let workspace = canonical(self.workspace)
+            .map_err(|source| DiscoveryError::NoWorkspace { path: self.workspace.to_owned(), source })?;
+        let home = self.home.and_then(|home| canonical(home).ok());
+        let repository = Repository::containing(&workspace);
+        let starting_point = match &repository {
+            Some(repository) => repository.starting_point(),
+            None => outside_of_any_directory(&workspace).to_owned(),
+        };
+        let mut passed_over = unconfirmed_worktree(&workspace).into_iter().collect();
+        let directory = match self.named {
+            Some(named) => named_directory(&workspace.join(named), &workspace, &starting_point)?,
+            None => nearest_directory(&starting_point, home.as_deref(), &mut passed_over)?,
+        };
+        let state = if !looks_like_one(&directory) {
+            State::Missing
+        } else if !is_tracked(&directory, repository.as_ref()) {
+            State::Untracked
+        } else if self.adoptions.contains(&directory) {
+            State::Adopted
+        } else {
+            State::Tracked
+        };
+        Ok(Location {
+            state,
+            named: self.named.is_some(),
+            starts_at_home: home.as_ref() == Some(&starting_point),
+            directory,
+            workspace,
+            starting_point,
+            repository,
+            passed_over,
+            adoptions: self.adoptions,
+        })
+    }
+}
+
+/// Remembers that this user joins a directory that git tracks.
+pub fn adopt(location: &Location) -> io::Result<()> {
+    location.adoptions.add(&location.directory)
+}
+
+/// True if this user has joined the directory, as it is remembered now.
+pub fn is_adopted(location: &Location) -> bool {
+    location.adoptions.contains(&location.directory)
+}
+
+/// Keeps git from seeing the directory, by a line in the repository's `info/exclude`. Says whether it added one: it
+/// doesn't where git tracks the directory or ignores it already, or where there is no repository.
+pub fn exclude(location: &Location) -> io::Result<bool> {
+    let Some(repository) = Repository::containing(location.parent()) else { return Ok(false) };
+    let ignored = Ignored::new();
+    if is_tracked(&location.directory, Some(&repository)) || ignored.is_ignored_directory(&location.directory) {
+        return Ok(false);
+    }
+    let folder = repository.common_directory().join("info");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join("exclude");
+    let before = match fs::read(&path) {
+        Ok(before) => before,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    let line_end = if before.last().is_none_or(|last| *last == b'\n') { "" } else { "\n" };
+    let name = location.directory.file_name().and_then(OsStr::to_str).unwrap_or(DIRECTORY_NAME);
+    // One write, so that two who do this at once leave two whole lines.
+    OpenOptions::new().append(true).create(true).open(path)?.write_all(format!("{line_end}{name}/\n").as_bytes())?;
+    Ok(true)
+}
+
+/// The coordination directories below the starting point, which are not used. It looks through folders, though not
+/// without end, so nobody should wait for it.
+pub fn nested(location: &Location) -> Vec<PathBuf> {
+    /// More folders than a project has outside of what its tools generate.
+    const MOST_FOLDERS: usize = 20_000;
+    let mut found = Vec::new();
+    let mut waiting = vec![location.starting_point.clone()];
+    let mut seen = 0;
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            let path = entry.path();
+            if !is_folder || entry.file_name() == ".git" || path == location.directory {
+                continue;
+            }
+            seen += 1;
+            if seen > MOST_FOLDERS {
+                return found;
+            }
+            if entry.file_name() == DIRECTORY_NAME && looks_like_one(&path) {
+                found.push(path);
+            } else {
+                waiting.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// Checks what the caller named. Its parent is resolved, the directory itself may be a symlink.
+fn named_directory(named: &Path, workspace: &Path, starting_point: &Path) -> Result<PathBuf, DiscoveryError> {
+    let not_one = || DiscoveryError::NotOne { path: named.to_owned() };
+    let name = named.file_name().ok_or_else(not_one)?;
+    let parent = canonical(named.parent().ok_or_else(not_one)?)
+        .map_err(|source| DiscoveryError::NoParent { directory: named.to_owned(), source })?;
+    let directory = parent.join(name);
+    // A linked worktree may be anywhere; it belongs to its main worktree's directory.
+    if !workspace.starts_with(&parent) && !starting_point.starts_with(&parent) {
+        return Err(DiscoveryError::DoesNotContain { directory, workspace: workspace.to_owned() });
+    }
+    let may_be_made = || match fs::read_dir(&directory) {
+        Ok(mut entries) => name == DIRECTORY_NAME || entries.next().is_none(),
+        Err(error) => error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(&directory).is_err(),
+    };
+    if looks_like_one(&directory) || may_be_made() { Ok(directory) } else { Err(not_one()) }
+}
+
+/// Searches the starting point and the folders above it inside the home directory; else it is to be made.
+fn nearest_directory(
+    starting_point: &Path,
+    home: Option<&Path>,
+    passed_over: &mut Vec<PassedOver>,
+) -> Result<PathBuf, DiscoveryError> {
+    let own = starting_point.join(DIRECTORY_NAME);
+    if fs::symlink_metadata(&own).is_ok() {
+        match objection(&own) {
+            None if looks_like_one(&own) => return Ok(own),
+            None => {}
+            Some(reason) => return Err(DiscoveryError::Unsuitable { directory: own, reason }),
+        }
+    }
+    let inside_home = |folder: &&Path| home.is_some_and(|home| folder.starts_with(home) && *folder != home);
+    for folder in starting_point.ancestors().skip(1).take_while(inside_home) {
+        let candidate = folder.join(DIRECTORY_NAME);
+        if !looks_like_one(&candidate) {
+            continue;
+        }
+        match objection(&candidate) {
+            None => return Ok(candidate),
+            Some(reason) => passed_over.push(PassedOver { path: candidate, reason }),
+        }
+    }
+    Ok(own)
+}
+
+/// What keeps a directory that nobody named from being used.
+fn objection(directory: &Path) -> Option<Reason> {
+    let found = fs::symlink_metadata(directory).ok()?;
+    if found.is_symlink() {
+        Some(Reason::Symlink)
+    } else if !found.is_dir() {
+        Some(Reason::NotADirectory)
+    } else if !owned_by_user(&found) {
+        Some(Reason::AnotherOwner)
+    } else if writable_by_everyone(&found) {
+        Some(Reason::WritableByEveryone)
+    } else if !is_spelled_so(directory) {
+        Some(Reason::SpelledDifferently)
+    } else {
+        None
+    }
+}
+
+fn looks_like_one(directory: &Path) -> bool {
+    ["sessions", "claims"].iter().any(|part| fs::metadata(directory.join(part)).is_ok_and(|part| part.is_dir()))
+}
+
+/// A workspace inside a coordination directory is coordinated by that one.
+fn outside_of_any_directory(workspace: &Path) -> &Path {
+    let inside = workspace
+        .ancestors()
+        .find(|folder| folder.file_name() == Some(OsStr::new(DIRECTORY_NAME)) && looks_like_one(folder));
+    inside.and_then(Path::parent).unwrap_or(workspace)
+}
+
+fn is_tracked(directory: &Path, repository: Option<&Repository>) -> bool {
+    let Some(parent) = directory.parent() else { return false };
+    let tracking = match repository {
+        Some(repository) if repository.root() == parent => Some(repository.clone()),
+        Some(_) | None => Repository::containing(parent),
+    };
+    let Some(tracking) = tracking else { return false };
+    let Some(path) = directory.strip_prefix(tracking.root()).ok().and_then(slashed) else { return false };
+    tracking.tracks(&format!("{path}/")).unwrap_or(true)
+}
+
+/// A folder at or above the workspace whose `.git` file was not believed.
+fn unconfirmed_worktree(workspace: &Path) -> Option<PassedOver> {
+    let folder = workspace.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok())?;
+    let is_file = fs::metadata(folder.join(".git")).is_ok_and(|found| found.is_file());
+    (is_file && Repository::at(folder).is_none())
+        .then(|| PassedOver { path: folder.to_owned(), reason: Reason::UnconfirmedWorktree })
+}

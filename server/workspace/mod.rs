@@ -1,0 +1,24 @@
+//! Where people work: which coordination directory is theirs, what a path in it is called, what git says of it.
+//!
+//! [`locate`] answers "Where it is" of the protocol page, [`Namer`] "What a resource is called" and the way back,
+//! [`Ignored`] and [`Exclusions`] what is never claimed by itself, and [`committed`] how a saved file differs from
+//! the last commit.
+//!
+//! Nothing here looks into the coordination directory beyond asking whether it is one. Git's files are read directly:
+//! no git command runs, except in [`committed`], which nobody calls on the way to a claim.
+
+mod adoption;
+pub mod committed;
+mod discovery;
+mod ignored;
+mod naming;
+mod repository;
+
+pub use adoption::Adoptions;
+pub use discovery::{
+    DIRECTORY_NAME, DiscoveryError, Location, PassedOver, Reason, Search, State, adopt, exclude, is_adopted, locate,
+    nested,
+};
+pub use ignored::{DEFAULT_EXCLUSIONS, Exclusions, Ignored, InvalidGlob};
+pub use naming::{Kind, Namer, NamingError};
+pub use repository::{IndexError, Repository};

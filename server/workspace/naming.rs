@@ -1,0 +1,336 @@
+//! What files and directories are called (protocol page, "What a resource is called"), and where a name leads.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use super::repository::{is_git_directory, root_of_worktree, slashed};
+use super::{Location, Repository};
+use crate::platform::canonical;
+use crate::protocol::{NameError, Resource};
+
+/// What is meant to be claimed at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// A file, which need not exist yet.
+    File,
+    /// A directory and everything below it. It need not exist yet.
+    Directory,
+}
+
+impl Kind {
+    /// What is at a path now; a file if there is nothing.
+    pub fn at(path: &Path) -> Self {
+        if path.is_dir() { Self::Directory } else { Self::File }
+    }
+}
+
+/// Why a path has no name.
+#[derive(Debug, thiserror::Error)]
+pub enum NamingError {
+    /// It is outside of what the coordination directory covers.
+    #[error("{path} is outside of {covered}, which is what is coordinated here")]
+    Outside {
+        /// The path, without symlinks.
+        path: PathBuf,
+        /// The folder that holds the coordination directory.
+        covered: PathBuf,
+    },
+    /// A file was meant, and there is a directory.
+    #[error("{path} is a directory: use `directory` instead of `file`")]
+    IsDirectory {
+        /// The path, without symlinks.
+        path: PathBuf,
+    },
+    /// A directory was meant, and there is a file.
+    #[error("{path} is a file: use `file` instead of `directory`")]
+    IsFile {
+        /// The path, without symlinks.
+        path: PathBuf,
+    },
+    /// It is a symlink that leads nowhere.
+    #[error("{path} is a symlink that leads nowhere: name the file that it should lead to")]
+    DanglingLink {
+        /// The symlink.
+        path: PathBuf,
+    },
+    /// It cannot be written into a record.
+    #[error("the path {path} is not valid UTF-8 and cannot be claimed")]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The system could not say where it leads.
+    #[error("could not find out where {path} leads: {source}")]
+    Unresolvable {
+        /// The path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The name is not acceptable.
+    #[error(transparent)]
+    Name(#[from] NameError),
+}
+
+/// Names the files and directories that one coordination directory covers.
+///
+/// It asks the file system each time, because worktrees come and go. A name that was given at a claim is to be kept
+/// for the release.
+#[derive(Debug, Clone)]
+pub struct Namer {
+    parent: PathBuf,
+    directory_name: OsString,
+    base: PathBuf,
+    common_directory: Option<PathBuf>,
+}
+
+/// Where a path is, seen from the coordination directory.
+struct Place {
+    /// Stands before the path in a resource's name, with no `/` at its end; empty in the directory's own parent.
+    prefix: String,
+    root: PathBuf,
+}
+
+impl Namer {
+    /// Names what the directory at this location covers. Relative paths count from its workspace.
+    pub fn new(location: &Location) -> Self {
+        Self {
+            parent: location.parent().to_owned(),
+            directory_name: location.directory.file_name().unwrap_or_default().to_owned(),
+            base: location.workspace.clone(),
+            common_directory: location.repository.as_ref().map(|repository| repository.common_directory().to_owned()),
+        }
+    }
+
+    /// Counts relative paths from another folder.
+    #[must_use]
+    pub fn relative_to(mut self, base: &Path) -> Self {
+        base.clone_into(&mut self.base);
+        self
+    }
+
+    /// What the file or directory at a path is called. The path need not exist.
+    pub fn resource(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
+        let resolved = self.resolve(path)?;
+        match (kind, resolved.kind) {
+            (Kind::File, Some(Kind::Directory)) => Err(NamingError::IsDirectory { path: resolved.path }),
+            (Kind::Directory, Some(Kind::File)) => Err(NamingError::IsFile { path: resolved.path }),
+            (_, _) => self.name(&resolved.path, kind),
+        }
+    }
+
+    /// What is at a path now, under its name: a directory if there is one, else a file.
+    pub fn resource_at(&self, path: &Path) -> Result<Resource, NamingError> {
+        let resolved = self.resolve(path)?;
+        self.name(&resolved.path, resolved.kind.unwrap_or(Kind::File))
+    }
+
+    /// Where a path leads, without symlinks and as spelled on disk, whether it exists or not.
+    pub fn real_path(&self, path: &Path) -> Result<PathBuf, NamingError> {
+        self.resolve(path).map(|resolved| resolved.path)
+    }
+
+    /// Where the file or directory with this name is, or `None` if the name leads nowhere, as one made up by another
+    /// program may do, or one in a worktree that is gone.
+    pub fn path_of(&self, resource: &Resource) -> Option<PathBuf> {
+        if !resource.is_file() && !resource.is_directory() {
+            return None;
+        }
+        let relative = resource.relative();
+        let before = resource.name().strip_suffix(relative)?;
+        let root = match resource.worktree() {
+            None if before.is_empty() => self.parent.clone(),
+            None => return None,
+            Some(worktree) => {
+                let prefix = if relative.is_empty() { before } else { before.strip_suffix('/')? };
+                self.root_of_worktree(prefix, worktree)?
+            }
+        };
+        match relative {
+            "" => Some(root),
+            "." if before.is_empty() => Some(root),
+            relative => plain_path(relative).map(|relative| root.join(relative)),
+        }
+    }
+
+    /// True for what is never claimed by itself: anything in the coordination directory or in a git directory.
+    pub fn is_internal(&self, resource: &Resource) -> bool {
+        let mut parts = Path::new(resource.relative()).iter();
+        if parts.clone().any(|part| part.eq_ignore_ascii_case(".git")) {
+            return true;
+        }
+        if resource.worktree().is_some() {
+            return false;
+        }
+        let in_repository_storage = || {
+            let storage = self.common_directory.as_ref()?.strip_prefix(&self.parent).ok()?;
+            Some(Path::new(resource.relative()).starts_with(storage))
+        };
+        parts.next() == Some(&self.directory_name) || in_repository_storage().unwrap_or(false)
+    }
+
+    fn resolve(&self, path: &Path) -> Result<Resolved, NamingError> {
+        resolve(&self.base.join(path))
+    }
+
+    fn name(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
+        let place = self.place_of(path, kind)?;
+        let not_utf8 = || NamingError::NotUtf8 { path: path.to_owned() };
+        let relative = path.strip_prefix(&place.root).ok().and_then(slashed).ok_or_else(not_utf8)?;
+        let name = match (place.prefix.as_str(), relative.as_str()) {
+            ("", "") => ".".to_owned(),
+            ("", relative) => relative.to_owned(),
+            (prefix, "") => prefix.to_owned(),
+            (prefix, relative) => format!("{prefix}/{relative}"),
+        };
+        Ok(match kind {
+            Kind::File => Resource::file(&name)?,
+            Kind::Directory => Resource::directory(&name)?,
+        })
+    }
+
+    fn place_of(&self, path: &Path, kind: Kind) -> Result<Place, NamingError> {
+        let folder = match kind {
+            Kind::File => path.parent().unwrap_or(path),
+            Kind::Directory => path,
+        };
+        // A submodule of a linked worktree is a part of that worktree.
+        let mut next = Repository::containing(folder);
+        while let Some(repository) = next {
+            if let Some(place) = self.place_in_worktree(&repository)? {
+                return Ok(place);
+            }
+            next = repository.superproject();
+        }
+        if path.starts_with(&self.parent) {
+            return Ok(Place { prefix: String::new(), root: self.parent.clone() });
+        }
+        Err(NamingError::Outside { path: path.to_owned(), covered: self.parent.clone() })
+    }
+
+    /// The place that a linked worktree is, if its repository is one that the directory covers.
+    fn place_in_worktree(&self, repository: &Repository) -> Result<Option<Place>, NamingError> {
+        let Some(worktree) = repository.worktree() else { return Ok(None) };
+        let main = repository.main_root();
+        let common = repository.common_directory();
+        let named_after = if main == self.parent && shares_its_folder(main, common) { common } else { main };
+        let Some(covered) = [named_after, common].into_iter().find_map(|path| path.strip_prefix(&self.parent).ok())
+        else {
+            return Ok(None);
+        };
+        let covered = slashed(covered).ok_or_else(|| NamingError::NotUtf8 { path: main.to_owned() })?;
+        let prefix = if covered.is_empty() { format!("//{worktree}") } else { format!("//{covered}//{worktree}") };
+        Ok(Some(Place { prefix, root: repository.root().to_owned() }))
+    }
+
+    /// The root of the linked worktree that a name's prefix stands for: `//{worktree}` or
+    /// `//{main worktree}//{worktree}`.
+    fn root_of_worktree(&self, prefix: &str, worktree: &str) -> Option<PathBuf> {
+        plain_path(worktree)?;
+        let before = prefix.strip_prefix("//")?.strip_suffix(worktree)?;
+        if !before.is_empty() {
+            let folder = self.parent.join(plain_path(before.strip_suffix("//")?)?);
+            return common_directories_at(&folder).iter().find_map(|common| root_of_worktree(common, worktree));
+        }
+        let own = self.common_directory.iter().find_map(|common| root_of_worktree(common, worktree));
+        own.or_else(|| common_directories_at(&self.parent).iter().find_map(|common| root_of_worktree(common, worktree)))
+    }
+}
+
+/// A path without symlinks, and what is there.
+struct Resolved {
+    path: PathBuf,
+    kind: Option<Kind>,
+}
+
+fn resolve(path: &Path) -> Result<Resolved, NamingError> {
+    let unresolvable = |source| NamingError::Unresolvable { path: path.to_owned(), source };
+    match canonical(path) {
+        Ok(resolved) => {
+            let is_directory = fs::symlink_metadata(&resolved).map_err(unresolvable)?.is_dir();
+            let kind = if is_directory { Kind::Directory } else { Kind::File };
+            return Ok(Resolved { path: resolved, kind: Some(kind) });
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(unresolvable(error)),
+    }
+    // The deepest folder that exists is resolved; what follows is not there yet, so it is taken as it is written.
+    let mut missing = Vec::new();
+    let mut existing = path;
+    let mut resolved = loop {
+        let (Some(parent), Some(last)) = (existing.parent(), existing.components().next_back()) else {
+            return Err(unresolvable(io::ErrorKind::NotFound.into()));
+        };
+        missing.push(last);
+        existing = parent;
+        match canonical(existing) {
+            Ok(resolved) => break resolved,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(unresolvable(error)),
+        }
+    };
+    if let Some(Component::Normal(name)) = missing.last() {
+        let first_missing = resolved.join(name);
+        if fs::symlink_metadata(&first_missing).is_ok_and(|found| found.is_symlink()) {
+            return Err(NamingError::DanglingLink { path: first_missing });
+        }
+    }
+    let goes_up = missing.contains(&Component::ParentDir);
+    for component in missing.into_iter().rev() {
+        match component {
+            Component::Normal(name) => resolved.push(name),
+            Component::ParentDir => {
+                resolved.pop();
+            }
+            Component::CurDir | Component::RootDir | Component::Prefix(_) => {}
+        }
+    }
+    // Having gone up, it may have come to something that exists. There is no `..` left now.
+    if goes_up { resolve(&resolved) } else { Ok(Resolved { path: resolved, kind: None }) }
+}
+
+/// A relative path of plain names only: nothing that goes up, starts at the root or hides in another system's syntax.
+fn plain_path(path: &str) -> Option<PathBuf> {
+    let parts = path.split('/');
+    let hides_another_syntax = |part: &str| part.contains('\0') || (cfg!(windows) && part.contains(['\\', ':']));
+    let is_one_name = |part: &str| matches!(Path::new(part).components().next(), Some(Component::Normal(_)));
+    let plain = |part: &str| is_one_name(part) && !hides_another_syntax(part);
+    parts.clone().all(plain).then(|| parts.collect())
+}
+
+/// True if another repository than the one with this common directory counts from the same folder, so that two of
+/// their worktrees could have the same name. It can happen only where bare repositories lie side by side.
+fn shares_its_folder(folder: &Path, common: &Path) -> bool {
+    if common.parent() == Some(folder) && common.file_name() == Some(OsStr::new(".git")) {
+        return false;
+    }
+    common_directories_at(folder).iter().any(|other| other != common)
+}
+
+/// The git directories of the repositories that count from a folder: of the worktree that it is, of a bare
+/// repository that it is, of the bare ones that it holds.
+fn common_directories_at(folder: &Path) -> Vec<PathBuf> {
+    if let Some(repository) = Repository::at(folder) {
+        return vec![repository.common_directory().to_owned()];
+    }
+    if is_git_directory(folder) && folder.join("objects").is_dir() {
+        return vec![folder.to_owned()];
+    }
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|entry| is_git_directory(entry) && entry.join("objects").is_dir()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_names_lead_somewhere() {
+        assert_eq!(plain_path("src/a b.rs"), Some(PathBuf::from("src/a b.rs")));
+        for escaping in ["", "..", "../a", "a/../../b", "/etc/passwd", "a//b", ".", "a/./b", "a\0b"] {
+            assert_eq!(plain_path(escaping), None, "{escaping:?}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Git's configuration format, as far as a few plain values need it (git-config(1), "CONFIGURATION FILE").
+
+/// The values of one configuration file, in its order. Includes are not followed.
+#[derive(Debug, Default)]
+pub(in crate::workspace) struct Configuration {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    section: String,
+    key: String,
+    value: String,
+}
+
+impl Configuration {
+    /// Reads what is well-formed and skips the rest.
+    pub(super) fn parse(text: &str) -> Self {
+        let mut entries = Vec::new();
+        let mut section = String::new();
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            let mut line = line.trim();
+            if let Some(header) = line.strip_prefix('[') {
+                let Some((name, rest)) = header.split_once(']') else { continue };
+                section = name.split(['"', ' ', '\t', '.']).next().unwrap_or_default().to_ascii_lowercase();
+                line = rest.trim();
+            }
+            if line.is_empty() || line.starts_with(['#', ';']) {
+                continue;
+            }
+            let mut whole = line.to_owned();
+            while whole.ends_with('\\') && !whole.ends_with("\\\\") {
+                whole.pop();
+                whole.push_str(lines.next().unwrap_or_default().trim_end());
+            }
+            let (key, value) = whole.split_once('=').unwrap_or((&whole, "true"));
+            entries.push(Entry {
+                section: section.clone(),
+                key: key.trim().to_ascii_lowercase(),
+                value: unquoted(value.trim()),
+            });
+        }
+        Self { entries }
+    }
+
+    /// The last value of a key, which is the one that counts. Names are in small letters.
+    pub(in crate::workspace) fn value(&self, section: &str, key: &str) -> Option<&str> {
+        self.values(section, key).last()
+    }
+
+    /// All values of a key, in whichever subsection.
+    pub(super) fn values(&self, section: &str, key: &str) -> impl Iterator<Item = &str> {
+        self.entries
+            .iter()
+            .filter(move |entry| entry.section == section && entry.key == key)
+            .map(|entry| entry.value.as_str())
+    }
+}
+
+/// A value without its quotes, escapes and comment.
+fn unquoted(raw: &str) -> String {
+    let mut value = String::new();
+    // Spaces outside of quotes count only if something follows them.
+    let mut spaces = String::new();
+    let mut quoted = false;
+    let mut characters = raw.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => {
+                quoted = !quoted;
+                value.push_str(&std::mem::take(&mut spaces));
+            }
+            '#' | ';' if !quoted => break,
+            ' ' | '\t' if !quoted => spaces.push(character),
+            _ => {
+                value.push_str(&std::mem::take(&mut spaces));
+                value.push(match character {
+                    '\\' => match characters.next() {
+                        Some('n') => '\n',
+                        Some('t') => '\t',
+                        Some('b') => '\u{8}',
+                        Some(other) => other,
+                        None => break,
+                    },
+                    other => other,
+                });
+            }
+        }
+    }
+    value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_git_writes() {
+        let text = "\u{20}# a comment\n[core]\n\tbare = false\n\tWorkTree = \"../../a \\\"b\\\" c\" ; where\n\
+            [extensions] objectFormat = sha256\n[submodule \"one]two\"]\n\tpath = first\n[submodule \"b\"]\n\tpath = \
+            second part\\\n of it\n[core]\n\tbare\n[broken\n= nothing\n";
+        let read = Configuration::parse(text);
+        assert_eq!(read.value("core", "worktree"), Some("../../a \"b\" c"));
+        assert_eq!(read.value("core", "bare"), Some("true"));
+        assert_eq!(read.value("extensions", "objectformat"), Some("sha256"));
+        assert_eq!(read.values("submodule", "path").collect::<Vec<_>>(), ["first", "second part of it"]);
+        assert_eq!(read.value("core", "missing"), None);
+    }
+}

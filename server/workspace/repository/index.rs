@@ -1,0 +1,160 @@
+//! Git's index, read just far enough to say whether a path is in it (gitformat-index(5)).
+//!
+//! Entries are sorted by name, so reading stops where the path would be.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+/// Why an index could not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// It could not be read.
+    #[error("could not read git's index {path}: {source}")]
+    Unreadable {
+        /// The index.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is of a version that is not known here, or damaged.
+    #[error("could not understand git's index {path}; does `git status` work there?")]
+    NotUnderstood {
+        /// The index.
+        path: PathBuf,
+    },
+}
+
+/// Which hash names the repository's objects.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ObjectFormat {
+    Sha1,
+    Sha256,
+}
+
+/// No path that git handles is longer.
+const LONGEST_PATH: usize = 1 << 16;
+
+/// True if the index of this git directory has the path, or for a path that ends with `/` anything below it.
+pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> Result<bool, IndexError> {
+    for index in index_files(git_directory) {
+        let file = match File::open(&index) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => return Err(IndexError::Unreadable { path: index, source }),
+        };
+        match scan(BufReader::with_capacity(1 << 16, file), format, path.as_bytes()) {
+            Ok(true) => return Ok(true),
+            Ok(false) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
+                return Err(IndexError::NotUnderstood { path: index });
+            }
+            Err(source) => return Err(IndexError::Unreadable { path: index, source }),
+        }
+    }
+    Ok(false)
+}
+
+/// The index, and those that a split index builds on. A shared index that is no longer used can only make
+/// something count as tracked that no longer is, until git clears it away.
+fn index_files(git_directory: &Path) -> Vec<PathBuf> {
+    let mut files = vec![git_directory.join("index")];
+    let shared = fs::read_dir(git_directory).into_iter().flatten().flatten();
+    files.extend(
+        shared
+            .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("sharedindex.")))
+            .map(|entry| entry.path()),
+    );
+    files
+}
+
+fn scan(mut index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Result<bool> {
+    let hash_length = match format {
+        ObjectFormat::Sha1 => 20,
+        ObjectFormat::Sha256 => 32,
+    };
+    let header: [u8; 4] = take(&mut index)?;
+    let version = u32::from_be_bytes(take(&mut index)?);
+    if header != *b"DIRC" || !(2..=4).contains(&version) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let count = u32::from_be_bytes(take(&mut index)?);
+    let mut name: Vec<u8> = Vec::new();
+    for _ in 0..count {
+        // Ten numbers of 32 bits and the object's hash stand before the flags.
+        let mut fixed = [0; 40 + 32];
+        index.read_exact(&mut fixed[..40 + hash_length])?;
+        let flags = u16::from_be_bytes(take(&mut index)?);
+        let mut length = 40 + hash_length + 2;
+        let is_extended = flags & 0x4000 != 0;
+        if is_extended && version >= 3 {
+            let _: [u8; 2] = take(&mut index)?;
+            length += 2;
+        }
+        if version == 4 {
+            let dropped = read_offset(&mut index)?;
+            let kept = name.len().checked_sub(dropped).ok_or(io::ErrorKind::InvalidData)?;
+            name.truncate(kept);
+        } else {
+            name.clear();
+        }
+        let before = name.len();
+        index.by_ref().take(LONGEST_PATH as u64).read_until(0, &mut name)?;
+        if name.pop() != Some(0) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if version != 4 {
+            // Entries are padded with zeros to a multiple of eight bytes, of which at least one was read.
+            length += name.len() - before;
+            let mut padding = [0; 8];
+            index.read_exact(&mut padding[..7 - length % 8])?;
+        }
+        if name == wanted || (wanted.ends_with(b"/") && name.starts_with(wanted)) {
+            return Ok(true);
+        }
+        if name.as_slice() > wanted {
+            return Ok(false);
+        }
+    }
+    Ok(false)
+}
+
+/// Reads a number as pack files write an offset (gitformat-pack(5)).
+fn read_offset(index: &mut impl BufRead) -> io::Result<usize> {
+    let [mut byte] = take(index)?;
+    let mut value = usize::from(byte & 0x7f);
+    while byte & 0x80 != 0 {
+        [byte] = take(index)?;
+        value = ((value + 1) << 7) | usize::from(byte & 0x7f);
+        if value > LONGEST_PATH {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+    }
+    Ok(value)
+}
+
+fn take<const LENGTH: usize>(index: &mut impl Read) -> io::Result<[u8; LENGTH]> {
+    let mut bytes = [0; LENGTH];
+    index.read_exact(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_index_is_an_error_and_never_a_panic() {
+        let mut version_4 = b"DIRC\0\0\0\x04\0\0\0\x01".to_vec();
+        version_4.extend([0; 62]);
+        version_4.extend([0xff; 9]);
+        for damaged in [&b""[..], b"DIRC", b"DIRC\0\0\0\x09\0\0\0\0", b"DIRC\0\0\0\x02\0\0\0\x05short", &version_4] {
+            assert!(scan(damaged, ObjectFormat::Sha1, b"a").is_err());
+        }
+    }
+
+    #[test]
+    fn an_empty_index_lists_nothing() {
+        assert!(!scan(&b"DIRC\0\0\0\x02\0\0\0\0"[..], ObjectFormat::Sha1, b"a").unwrap());
+    }
+}

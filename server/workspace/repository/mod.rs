@@ -1,0 +1,247 @@
+//! Git repositories, read from git's own files.
+//!
+//! A `.git` file can say anything, so what it says is believed only as far as the other side confirms it: a linked
+//! worktree if the main repository points back to it, a submodule if it lies inside its superproject's git directory
+//! or its superproject lists it.
+
+mod configuration;
+mod index;
+
+pub use index::IndexError;
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use configuration::Configuration;
+use index::ObjectFormat;
+
+use crate::platform::{canonical, owned_by_user, writable_by_everyone};
+
+/// The worktree of a git repository that a folder is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repository {
+    root: PathBuf,
+    git_directory: PathBuf,
+    linked: Option<Linked>,
+}
+
+/// What makes a worktree a linked one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Linked {
+    name: String,
+    common_directory: PathBuf,
+    main: PathBuf,
+}
+
+/// More levels of worktrees and submodules than any real project has.
+const DEEPEST: usize = 32;
+
+/// Git's small files are never longer; a longer one is not git's.
+const LONGEST_SMALL_FILE: u64 = 1 << 20;
+
+impl Repository {
+    /// The innermost repository that contains a folder. The folder's path has no symlinks in it.
+    pub fn containing(folder: &Path) -> Option<Self> {
+        folder.ancestors().find_map(Self::at)
+    }
+
+    /// The repository whose worktree has this very folder as its root.
+    ///
+    /// `None` as well if a `.git` file there names a linked worktree that the main repository doesn't know.
+    pub fn at(root: &Path) -> Option<Self> {
+        let dot_git = root.join(".git");
+        let found = fs::metadata(&dot_git).ok()?;
+        // Anyone can put a repository above everyone's scratch folders.
+        if !owned_by_user(&found) && fs::metadata(root).is_ok_and(|root| writable_by_everyone(&root)) {
+            return None;
+        }
+        if found.is_dir() {
+            let git_directory = match fs::symlink_metadata(&dot_git) {
+                Ok(link) if link.is_symlink() => canonical(&dot_git).ok()?,
+                Ok(_) | Err(_) => dot_git,
+            };
+            return is_git_directory(&git_directory).then(|| Self {
+                root: root.to_owned(),
+                git_directory,
+                linked: None,
+            });
+        }
+        let said = read_small(&dot_git)?;
+        let git_directory = canonical(&root.join(said.strip_prefix("gitdir:")?.trim())).ok()?;
+        if !is_git_directory(&git_directory) {
+            return None;
+        }
+        let linked = match read_small(&git_directory.join("commondir")) {
+            Some(common) => Some(Linked::confirmed(root, &git_directory, common.trim())?),
+            None => None,
+        };
+        Some(Self { root: root.to_owned(), git_directory, linked })
+    }
+
+    /// The root of this worktree.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// This worktree's own git directory, where its `HEAD` and index are.
+    pub fn git_directory(&self) -> &Path {
+        &self.git_directory
+    }
+
+    /// The git directory that all worktrees of the repository share.
+    pub fn common_directory(&self) -> &Path {
+        self.linked.as_ref().map_or(&self.git_directory, |linked| &linked.common_directory)
+    }
+
+    /// Git's own name of this worktree if it is a linked one: the folder's name under `.git/worktrees`.
+    pub fn worktree(&self) -> Option<&str> {
+        self.linked.as_ref().map(|linked| linked.name.as_str())
+    }
+
+    /// The root of the repository's main worktree; for a bare repository the folder that holds it.
+    pub fn main_root(&self) -> &Path {
+        self.linked.as_ref().map_or(&self.root, |linked| &linked.main)
+    }
+
+    /// The branch that is checked out, `None` if it is no branch but a commit.
+    pub fn branch(&self) -> Option<String> {
+        let head = read_small(&self.git_directory.join("HEAD"))?;
+        let branch = head.trim().strip_prefix("ref:")?.trim().strip_prefix("refs/heads/")?;
+        // With the reftable format `HEAD` is a stub that names no branch.
+        (branch != ".invalid").then(|| branch.to_owned())
+    }
+
+    /// The worktree that this one is a submodule in.
+    pub fn superproject(&self) -> Option<Self> {
+        if self.linked.is_some() {
+            return None;
+        }
+        let outer = Self::containing(self.root.parent()?)?;
+        let holds_our_git_directory = [&outer.git_directory, outer.common_directory()]
+            .iter()
+            .any(|git_directory| self.git_directory.starts_with(git_directory.join("modules")));
+        // A submodule that was cloned by hand keeps its git directory to itself.
+        (holds_our_git_directory || outer.lists_submodule(&self.root)).then_some(outer)
+    }
+
+    /// Where the search for the coordination directory starts: the root of the main worktree of the outermost
+    /// superproject, or the folder that holds a bare repository.
+    pub fn starting_point(&self) -> PathBuf {
+        let mut current = self.clone();
+        for _ in 0..DEEPEST {
+            if let Some(linked) = &current.linked {
+                match Self::at(&linked.main) {
+                    Some(main) if main.common_directory() == linked.common_directory && main.linked.is_none() => {
+                        current = main;
+                    }
+                    Some(_) | None => return linked.main.clone(),
+                }
+            }
+            match current.superproject() {
+                Some(outer) => current = outer,
+                None => break,
+            }
+        }
+        current.main_root().to_owned()
+    }
+
+    /// The root of one of the repository's linked worktrees, if git still knows it by this name.
+    pub fn root_of_worktree(&self, name: &str) -> Option<PathBuf> {
+        root_of_worktree(self.common_directory(), name)
+    }
+
+    /// True if git tracks this file, or for a path that ends with `/` anything in that directory.
+    /// `path` is relative to the root of this worktree, with `/`.
+    ///
+    /// # Errors
+    /// When the index is there and cannot be understood.
+    pub fn tracks(&self, path: &str) -> Result<bool, IndexError> {
+        let format = match self.configuration().value("extensions", "objectformat") {
+            Some(format) if format.eq_ignore_ascii_case("sha256") => ObjectFormat::Sha256,
+            Some(_) | None => ObjectFormat::Sha1,
+        };
+        index::lists(&self.git_directory, format, path)
+    }
+
+    /// What the repository's own configuration says.
+    pub(super) fn configuration(&self) -> Configuration {
+        configuration_of(self.common_directory())
+    }
+
+    fn lists_submodule(&self, root: &Path) -> bool {
+        let Some(path) = root.strip_prefix(&self.root).ok().and_then(slashed) else { return false };
+        let modules = read_small(&self.root.join(".gitmodules")).unwrap_or_default();
+        Configuration::parse(&modules).values("submodule", "path").any(|listed| listed.trim_end_matches('/') == path)
+    }
+}
+
+impl Linked {
+    /// Believes a `.git` file only if `worktrees/{name}/gitdir` of the repository that it names leads back to it.
+    fn confirmed(root: &Path, git_directory: &Path, common: &str) -> Option<Self> {
+        let common_directory = canonical(&git_directory.join(common)).ok()?;
+        let name = git_directory.file_name()?.to_str()?;
+        if git_directory.parent()? != common_directory.join("worktrees") {
+            return None;
+        }
+        if root_of_worktree(&common_directory, name)? != root {
+            return None;
+        }
+        let main = main_root_of(&common_directory)?;
+        Some(Self { name: name.to_owned(), common_directory, main })
+    }
+}
+
+/// A path below a folder as git writes it: with `/` on every system. `None` if it is not UTF-8.
+pub(super) fn slashed(path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = path.components().map(|component| component.as_os_str().to_str()).collect();
+    Some(parts?.join("/"))
+}
+
+/// The root of a linked worktree, as the repository with this common directory records it.
+pub(super) fn root_of_worktree(common_directory: &Path, name: &str) -> Option<PathBuf> {
+    let administration = common_directory.join("worktrees").join(name);
+    let said = read_small(&administration.join("gitdir"))?;
+    let dot_git = administration.join(said.trim_end_matches(['\n', '\r']));
+    (dot_git.file_name()? == ".git").then(|| canonical(dot_git.parent()?).ok()).flatten()
+}
+
+/// True if a folder looks like a git directory, as a bare repository does.
+pub(super) fn is_git_directory(folder: &Path) -> bool {
+    fs::symlink_metadata(folder.join("HEAD")).is_ok_and(|head| !head.is_dir())
+}
+
+/// Where the main worktree of the repository with this common directory is; for a bare one the folder that holds it.
+fn main_root_of(common_directory: &Path) -> Option<PathBuf> {
+    let holder = common_directory.parent()?;
+    if common_directory.file_name()? == ".git" {
+        return Some(holder.to_owned());
+    }
+    match configuration_of(common_directory).value("core", "worktree") {
+        Some(worktree) => canonical(&common_directory.join(worktree)).ok(),
+        None => Some(holder.to_owned()),
+    }
+}
+
+fn configuration_of(common_directory: &Path) -> Configuration {
+    let mut text = read_small(&common_directory.join("config")).unwrap_or_default();
+    if let Some(of_worktree) = read_small(&common_directory.join("config.worktree")) {
+        text.push('\n');
+        text.push_str(&of_worktree);
+    }
+    Configuration::parse(&text)
+}
+
+fn read_small(path: &Path) -> Option<String> {
+    read_small_or_error(path).ok()
+}
+
+fn read_small_or_error(path: &Path) -> io::Result<String> {
+    // Asked before it is opened, because opening a pipe would wait for its other end.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut text = String::new();
+    File::open(path)?.take(LONGEST_SMALL_FILE).read_to_string(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,177 @@
+//! What git ignores and what was changed since the last commit, held against git's own answers.
+
+use std::fs;
+use std::process::Command;
+
+use deconflict::workspace::{Ignored, committed};
+
+use super::support::{NON_ASCII, SPACED, Workspace, clean_environment};
+
+/// Git's own answer.
+fn git_ignores(workspace: &Workspace, path: &str) -> bool {
+    let mut git = Command::new("git");
+    clean_environment(&mut git, workspace.home());
+    let status = git.args(["check-ignore", "--quiet", "--", path]).current_dir(workspace.root()).status().unwrap();
+    assert!(matches!(status.code(), Some(0 | 1)), "git check-ignore {path}");
+    status.success()
+}
+
+#[test]
+fn ignored_is_what_git_ignores() {
+    let workspace = Workspace::realistic();
+    workspace.write(".git/info/exclude", "# a comment\nmine.txt\n/only-here/*.o\n");
+    workspace.write("web/.gitignore", "*.css\n!style.css\n/generated/\n");
+    workspace.write("web/src/.gitignore", "!*.log\nnotes\\ \n");
+    workspace.write("logs/.gitignore", "*\n!.gitignore\n!kept.txt\n");
+    workspace.write("tracked.log", "tracked all the same");
+    workspace.git(&["add", "--force", "tracked.log"]);
+    let ignored = Ignored::new();
+    let paths = [
+        "README.md",
+        "target/debug/shop",
+        "target/not/there",
+        "sub/target/a",
+        "web/dist/bundle.js",
+        "shop.log",
+        "services/api/deep.log",
+        "tracked.log",
+        ".env",
+        "web/.env",
+        "mine.txt",
+        "web/mine.txt",
+        "only-here/a.o",
+        "only-here/deep/a.o",
+        "web/theme.css",
+        "web/src/style.css",
+        "web/generated/a.ts",
+        "web/src/generated/a.ts",
+        "web/src/a.log",
+        "web/src/views/b.log",
+        "logs/a.txt",
+        "logs/kept.txt",
+        "logs/deep/kept.txt",
+        SPACED,
+        NON_ASCII,
+    ];
+    let mut both = [false, false];
+    for path in paths {
+        let expected = git_ignores(&workspace, path);
+        both[usize::from(expected)] = true;
+        assert_eq!(ignored.is_ignored(&workspace.path(path)), expected, "{path}");
+    }
+    assert_eq!(both, [true, true]);
+    assert!(ignored.is_ignored_directory(&workspace.path("target")));
+    assert!(!ignored.is_ignored_directory(&workspace.path("web")));
+}
+
+#[test]
+fn changed_ignore_files_count_at_once() {
+    let workspace = Workspace::small();
+    let ignored = Ignored::new();
+    let file = workspace.path("src/generated.rs");
+    assert!(!ignored.is_ignored(&file));
+    workspace.write("src/.gitignore", "generated.rs\n");
+    assert!(ignored.is_ignored(&file));
+    workspace.write("src/.gitignore", "!generated.rs\n");
+    assert!(!ignored.is_ignored(&file));
+    workspace.write(".git/info/exclude", "src/\n");
+    assert!(ignored.is_ignored(&file), "a folder that is ignored as a whole");
+    fs::remove_file(workspace.path(".git/info/exclude")).unwrap();
+    assert!(!ignored.is_ignored(&file));
+}
+
+#[test]
+fn a_worktree_has_its_own_ignore_files_and_shares_the_clones() {
+    let workspace = Workspace::small();
+    let feature = workspace.add_worktree("feature");
+    fs::write(feature.join(".gitignore"), "only-in-feature\n").unwrap();
+    workspace.write(".git/info/exclude", "everywhere\n");
+    let ignored = Ignored::new();
+    assert!(ignored.is_ignored(&feature.join("only-in-feature")));
+    assert!(!ignored.is_ignored(&workspace.path("only-in-feature")));
+    assert!(ignored.is_ignored(&feature.join("everywhere")) && ignored.is_ignored(&workspace.path("everywhere")));
+    let plain = Workspace::plain();
+    plain.write(".gitignore", "*\n");
+    assert!(!ignored.is_ignored(&plain.path("a.txt")), "no repository, no git to ignore it");
+}
+
+#[test]
+fn changes_are_those_of_the_saved_text_against_the_last_commit() {
+    let workspace = Workspace::realistic();
+    let file = workspace.path(NON_ASCII);
+    assert_eq!(committed::changes(&file).unwrap(), "");
+    assert!(committed::equals_last_commit(&file).unwrap());
+
+    workspace.write(NON_ASCII, "# Größen\n\nEinheit: Elle\n");
+    // What is staged makes no difference.
+    workspace.git(&["add", "--all"]);
+    assert_eq!(
+        committed::changes(&file).unwrap(),
+        "--- größe – 寸法.md (last commit)\n+++ größe – 寸法.md (saved)\n@@ -1,3 +1,3 @@\n # Größen\n \n-Einheit: 寸 😀\n\
+         +Einheit: Elle\n"
+    );
+    assert!(!committed::equals_last_commit(&file).unwrap());
+
+    workspace.write("new.txt", "one\n");
+    assert!(committed::changes(&workspace.path("new.txt")).unwrap().ends_with("@@ -0,0 +1 @@\n+one\n"));
+    assert!(!committed::equals_last_commit(&workspace.path("new.txt")).unwrap());
+    workspace.remove("README.md");
+    assert!(committed::changes(&workspace.path("README.md")).unwrap().contains("\n-# Shop\n"));
+    assert!(!committed::equals_last_commit(&workspace.path("README.md")).unwrap());
+    assert!(committed::equals_last_commit(&workspace.path("in-neither.txt")).unwrap());
+
+    workspace.write("web/package.json", "{\r\n  \"name\": \"shop\",\r\n  \"private\": true\r\n}\r\n");
+    assert!(committed::equals_last_commit(&workspace.path("web/package.json")).unwrap(), "only other line ends");
+    assert_eq!(committed::changes(&workspace.path("web/package.json")).unwrap(), "");
+
+    workspace.write("scripts/empty", [0, 1, 2, 0]);
+    assert_eq!(committed::changes(&workspace.path("scripts/empty")).unwrap(), "Binary file empty was changed.\n");
+}
+
+#[test]
+fn a_repository_without_commits_and_a_folder_without_one_have_answers() {
+    let workspace = Workspace::plain();
+    workspace.write("a.txt", "one\n");
+    let file = workspace.path("a.txt");
+    assert!(matches!(committed::changes(&file), Err(committed::CommittedError::NotInRepository { .. })));
+    workspace.git(&["init", "--quiet"]);
+    assert!(committed::changes(&file).unwrap().ends_with("+one\n"));
+    assert!(!committed::equals_last_commit(&file).unwrap());
+    workspace.write("large.txt", "x".repeat(6 << 20));
+    let large = committed::changes(&workspace.path("large.txt"));
+    assert!(matches!(large, Err(committed::CommittedError::TooLarge { .. })), "{large:?}");
+}
+
+/// A clone can bring attributes, and a careless user may have configured what they name.
+#[cfg(unix)]
+#[test]
+fn no_configured_program_runs() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let workspace = Workspace::small();
+    let trap = workspace.beside("trap.sh");
+    let sprung = workspace.beside("sprung");
+    fs::write(&trap, format!("#!/bin/sh\ntouch '{}'\ncat\n", sprung.display())).unwrap();
+    fs::set_permissions(&trap, fs::Permissions::from_mode(0o755)).unwrap();
+    let trap = trap.to_str().unwrap();
+    for key in [
+        "core.fsmonitor",
+        "core.pager",
+        "diff.external",
+        "filter.trap.clean",
+        "filter.trap.smudge",
+        "diff.trap.textconv",
+        "diff.trap.command",
+        "core.sshCommand",
+    ] {
+        workspace.git(&["config", key, trap]);
+    }
+    workspace.write(".gitattributes", "*.md filter=trap diff=trap\n");
+    workspace.write("README.md", "changed\n");
+    let file = workspace.path("README.md");
+    assert!(committed::changes(&file).unwrap().contains("+changed\n"));
+    assert!(!committed::equals_last_commit(&file).unwrap());
+    assert!(!sprung.exists());
+    workspace.git(&["diff", "--", "README.md"]);
+    assert!(sprung.exists(), "the trap works, had anyone stepped into it");
+}

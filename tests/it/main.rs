@@ -1,0 +1,79 @@
+//! Tests through the doors that users have: the terminal, the language server's pipe and the directory on disk.
+//!
+//! All of them are one binary, so that they are linked once and share `support`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "JSON literals read better without a reference")]
+
+mod after_a_minute;
+mod board;
+mod board_keeping;
+mod capabilities;
+mod claims;
+mod clean_up;
+mod commands;
+mod demo;
+mod discovery;
+mod documents;
+mod git_knowledge;
+mod hostile;
+mod lifecycle;
+mod mailbox;
+mod messages;
+mod naming;
+mod neovim;
+mod ordering;
+mod presentation;
+mod races;
+mod settings;
+mod support;
+mod terminal_doctor;
+mod terminal_identity;
+mod terminal_interop;
+mod terminal_output;
+mod terminal_races;
+mod terminal_refusals;
+mod terminal_verbs;
+mod two_sessions;
+mod watching;
+mod workspaces;
+
+use std::fs;
+use std::path::Path;
+
+/// A module that nobody lists is never compiled, and its tests would pass by not running.
+#[test]
+fn every_file_is_listed_as_a_module() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let mut forgotten = Vec::new();
+    collect_unlisted(&tests, "main.rs", &mut forgotten);
+    assert_eq!(forgotten, Vec::<String>::new(), "files without a `mod` line in the module above them");
+}
+
+fn collect_unlisted(folder: &Path, parent_module: &str, forgotten: &mut Vec<String>) {
+    let parent = fs::read_to_string(folder.join(parent_module)).unwrap_or_default();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let module = name.strip_suffix(".rs").unwrap_or(name);
+        let is_module = path.is_dir() || path.extension().is_some_and(|extension| extension == "rs");
+        if !is_module || name == parent_module {
+            continue;
+        }
+        let listed = parent.lines().any(|line| {
+            line.trim_start_matches("pub(crate) ").trim_start_matches("mod ").trim_end_matches(';') == module
+        });
+        if !listed {
+            forgotten.push(path.display().to_string());
+        }
+        if path.is_dir() {
+            collect_unlisted(&path, "mod.rs", forgotten);
+        }
+    }
+}

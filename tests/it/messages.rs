@@ -1,0 +1,126 @@
+//! Messages between sessions: each arrives, once, in words that harm nobody.
+
+use serde_json::json;
+
+use crate::support::{Editor, Terminal, Workspace, wait_for};
+
+#[test]
+fn what_is_shown_is_the_users_choice() {
+    let cases: [(Option<&str>, &[&str]); 4] = [
+        (None, &["to her"]),
+        (Some("direct"), &["to her"]),
+        (Some("all"), &["to everyone", "to her"]),
+        (Some("none"), &[]),
+    ];
+    for (choice, expected) in cases {
+        let workspace = Workspace::small();
+        let coordination = workspace.coordination();
+        coordination.write_session("ghost", json!({ "name": "The Ghost" }));
+        let mut builder = Editor::builder(&workspace);
+        if let Some(choice) = choice {
+            builder = builder.setting("messages.show", json!(choice));
+        }
+        let alice = builder.start();
+        let session = alice.wait_for_session();
+        coordination.write_message("ghost", "broadcast", "Hello", "to everyone", json!({}));
+        wait_for("the broadcast to arrive", || {
+            let all = alice.execute_ok("deconflict.messages", json!({}));
+            all.to_string().contains("to everyone").then_some(())
+        });
+        coordination.write_message("ghost", &session, "Hello", "to her", json!({}));
+        for text in expected {
+            let shown = alice.wait_for_message(text);
+            assert!(shown["message"].as_str().unwrap().contains("Ghost"), "who says so? {shown}");
+        }
+        alice.settle(&workspace);
+        assert_eq!(alice.messages().len(), expected.len(), "{choice:?}: {:?}", alice.messages());
+    }
+}
+
+#[test]
+fn the_original_scripts_and_our_terminal_are_heard_alike() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("session-001", json!({}));
+    let alice = Editor::start(&workspace, "alice");
+    let session = alice.wait_for_session();
+    coordination.write(
+        &format!("messages/direct/{session}/2030-01-01_00-00-session-001.json"),
+        &json!({
+            "from": "session-001", "to": session, "timestamp": crate::support::timestamp(chrono::Utc::now()),
+            "subject": "Named to the minute", "details": { "resource": "the chapel" }, "type": "anything",
+        }),
+    );
+    alice.wait_for_message("Named to the minute");
+    let (terminal, _) = Terminal::with_named_session(&workspace, "Carol");
+    terminal.run(["send", &session, "Named by us", "Words"]).expect_code(0);
+    let shown = alice.wait_for_message("Words");
+    assert!(shown["message"].as_str().unwrap().contains("Carol"), "{shown}");
+}
+
+#[test]
+fn many_messages_become_one_summary() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("ghost", json!({}));
+    let alice = Editor::start(&workspace, "alice");
+    let session = alice.wait_for_session();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    for number in 0..12 {
+        terminal.run(["send", &session, "Flood", &format!("message {number}")]).expect_code(0);
+    }
+    let messages = || alice.execute_ok("deconflict.messages", json!({}))["messages"].as_array().unwrap().len();
+    wait_for("all messages to have arrived", || (messages() == 12).then_some(()));
+    alice.settle(&workspace);
+    let shown = alice.messages();
+    assert!((1..=5).contains(&shown.len()), "12 messages were shown as {shown:?}");
+}
+
+#[test]
+fn a_message_is_shown_once_even_after_a_restart() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("ghost", json!({}));
+    let alice = Editor::start(&workspace, "alice");
+    let session = alice.wait_for_session();
+    coordination.write_message("ghost", &session, "First", "before the crash", json!({ "id": "one" }));
+    alice.wait_for_message("before the crash");
+    wait_for("the message to count as read", || (alice.status()["messages"]["unread"] == 0).then_some(()));
+    alice.kill_server();
+
+    coordination.write_message("ghost", &session, "Second", "during the crash", json!({ "id": "two" }));
+    let again = Editor::start(&workspace, "alice");
+    again.wait_for_message("during the crash");
+    again.settle(&workspace);
+    assert_eq!(again.messages().len(), 1, "{:?}", again.messages());
+}
+
+#[test]
+fn texts_of_others_are_only_texts() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let alice = Editor::start(&workspace, "alice");
+    coordination.write_session("ghost", json!({ "name": "Gh\u{1b}[31most\nSession: root" }));
+    let session = alice.wait_for_session();
+    let long = "long ".repeat(20_000);
+    coordination.write_message("ghost", &session, "Bell\u{7}", &format!("start \u{1b}[2J\u{202e} {long}"), json!({}));
+    let shown = alice.wait_for_message("start");
+    let text = shown["message"].as_str().unwrap();
+    assert!(!text.contains('\u{1b}') && !text.contains('\u{7}') && !text.contains('\u{202e}'), "{text:?}");
+    assert!(text.chars().count() < 2_000, "{} characters are shown", text.chars().count());
+}
+
+#[test]
+fn broadcasts_from_before_are_not_news() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("ghost", json!({}));
+    let old = crate::support::timestamp(chrono::Utc::now() - chrono::TimeDelta::hours(2));
+    coordination.write_message("ghost", "broadcast", "Old", "two hours ago", json!({ "timestamp": old }));
+    coordination.write_message("ghost", "broadcast", "New", "just now", json!({}));
+    let alice = Editor::builder(&workspace).setting("messages.show", json!("all")).start();
+    alice.wait_for_message("just now");
+    assert_eq!(alice.messages().len(), 1, "{:?}", alice.messages());
+    let all = alice.execute_ok("deconflict.messages", json!({}));
+    assert!(all.to_string().contains("two hours ago"), "it can still be listed: {all}");
+}

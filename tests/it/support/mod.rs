@@ -1,0 +1,24 @@
+//! The vocabulary of the tests: a workspace, editors and terminals in it, and waiting with a deadline.
+
+mod capabilities;
+mod documents;
+mod editor;
+mod environment;
+mod neovim;
+mod repository;
+mod terminal;
+mod wait;
+mod wire;
+mod workspace;
+
+pub(crate) use capabilities::{bare_capabilities, full_capabilities};
+pub(crate) use documents::{Document, Edit, codes, hint_label};
+pub(crate) use editor::{Editor, EditorBuilder, RpcError};
+pub(crate) use environment::clean_environment;
+pub(crate) use neovim::{Neovim, Version};
+#[cfg(unix)]
+pub(crate) use repository::LINK;
+pub(crate) use repository::{LINKED_FILE, NON_ASCII, SPACED};
+pub(crate) use terminal::{Outcome, Terminal};
+pub(crate) use wait::{wait_for, wait_within};
+pub(crate) use workspace::{Coordination, Workspace, file_uri, timestamp};

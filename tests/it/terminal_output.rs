@@ -1,0 +1,127 @@
+//! How answers look: colours, closed pipes, and a status that stays and redraws.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use crate::support::{Terminal, Workspace, wait_for};
+
+/// A command line that runs on a terminal of its own; what it writes there can be read.
+#[cfg(target_os = "linux")]
+fn on_a_terminal(terminal: &Terminal, line: &str) -> Child {
+    let prompt = terminal.command::<&str>([]);
+    let mut script = Command::new("script");
+    script.args(["-qec", &line.replace("deconflict", env!("CARGO_BIN_EXE_deconflict")), "/dev/null"]).env_clear();
+    script.envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    script.env("TERM", "xterm-256color").current_dir(prompt.get_current_dir().unwrap());
+    script.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// What a command line writes to its terminal until it ends.
+#[cfg(target_os = "linux")]
+fn shown_on_a_terminal(terminal: &Terminal, line: &str) -> String {
+    String::from_utf8(on_a_terminal(terminal, line).wait_with_output().unwrap().stdout).unwrap()
+}
+
+#[test]
+fn a_pipe_gets_no_colours() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    terminal.run(["claim", "file", "README.md"]).expect_code(0);
+    for words in [&["status"][..], &["doctor"], &["claim", "file", "src"], &["--help"]] {
+        let told = terminal.run(words.iter().copied());
+        assert!(!told.stdout.contains('\u{1b}') && !told.stderr.contains('\u{1b}'), "{told:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_gets_colours_unless_it_wants_none() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    assert!(shown_on_a_terminal(&terminal, "deconflict status").contains("\u{1b}[1m"));
+    let without = terminal.env("NO_COLOR", "1");
+    let shown = shown_on_a_terminal(&without, "deconflict status");
+    assert!(shown.contains("Sessions") && !shown.contains('\u{1b}'), "{shown:?}");
+}
+
+#[test]
+fn a_reader_that_closes_the_pipe_is_no_error() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    for words in [&["status"][..], &["status", "--json"], &["man"], &["completions", "bash"], &["--help"], &["doctor"]]
+    {
+        let mut child =
+            terminal.command(words.iter().copied()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&ended.stderr), "", "{words:?}");
+        assert_eq!(ended.status.code(), Some(0), "{words:?}");
+    }
+}
+
+#[test]
+fn foreign_text_cannot_steer_the_terminal() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let evil = "evil\u{1b}[2J\u{202e}\nsecond line\u{7}";
+    coordination.write_session("session-evil", serde_json::json!({"name": evil, "current_work": evil, "user": evil}));
+    coordination.write_claim("session-evil", "file", "README.md", serde_json::json!({"phase": evil}));
+    let (terminal, id) = Terminal::with_new_session(&workspace);
+    coordination.write_message("session-evil", &id, evil, evil, serde_json::json!({"type": evil}));
+    for words in [&["status"][..], &["messages"], &["claim", "file", "README.md"], &["check", "README.md"], &["doctor"]]
+    {
+        let told = terminal.run(words.iter().copied());
+        let all = format!("{}{}", told.stdout, told.stderr);
+        assert!(!all.contains(['\u{1b}', '\u{202e}', '\u{7}']), "{words:?}: {all:?}");
+    }
+}
+
+#[test]
+fn a_watched_status_shows_each_change() {
+    let workspace = Workspace::small();
+    let (terminal, id) = Terminal::with_new_session(&workspace);
+    let mut watching = terminal.command(["status", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
+    let first = next();
+    assert_eq!(first["session"]["session_id"], id.as_str());
+    terminal.run(["claim", "file", "README.md"]).expect_code(0);
+    wait_for("the claim to be shown", || (next()["claims"][0]["resource_name"] == "README.md").then_some(()));
+    watching.kill().unwrap();
+    watching.wait().unwrap();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_watched_status_redraws_in_place_and_leaves_the_terminal_clean() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    // Whoever runs the tests in the background may have them ignore the signal of Ctrl-C.
+    let mut watching = on_a_terminal(&terminal, "echo $$; exec env --default-signal=INT deconflict status --watch");
+    let mut screen = watching.stdout.take().unwrap();
+    let mut shown = String::new();
+    let mut read_until = |part: &str| {
+        let mut buffer = [0; 4096];
+        while !shown.contains(part) {
+            let count = screen.read(&mut buffer).unwrap();
+            assert_ne!(count, 0, "it ended: {shown:?}");
+            shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
+        }
+        shown.clone()
+    };
+    let process = read_until("Claims").lines().next().unwrap().trim().parse().unwrap();
+    terminal.run(["claim", "file", "README.md"]).expect_code(0);
+    let redrawn = read_until("README.md");
+    assert!(redrawn.contains("A\r") && redrawn.contains("\u{1b}[K"), "it is redrawn in place: {redrawn:?}");
+    // Ctrl-C reaches a program as this signal from its terminal.
+    rustix::process::kill_process(rustix::process::Pid::from_raw(process).unwrap(), rustix::process::Signal::INT)
+        .unwrap();
+    screen.read_to_string(&mut shown).unwrap();
+    watching.wait().unwrap();
+    for left_behind in ["\u{1b}[?1049h", "\u{1b}[?25l"] {
+        assert!(!shown.contains(left_behind), "no state of the terminal is changed: {shown:?}");
+    }
+    assert!(shown.replace("\u{1b}[J", "").ends_with('\n'), "the cursor rests below the picture: {shown:?}");
+}
