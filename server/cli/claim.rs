@@ -177,7 +177,11 @@ pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource,
         Some(id) if by.allows_coordination() => {
             let subject = words::shell_word(&format!("Please release {}", words::resource(&by.resource)));
             let id = words::shell_word(id.as_str());
-            failure.advise(format!("Ask for it: deconflict send {id} {subject} \"…\" --type release_request"))
+            let kind = words::shell_word(by.resource.resource_type().as_str());
+            let name = words::shell_word(by.resource.name());
+            failure.advise(format!(
+                "Ask for it: deconflict send {id} {subject} \"…\" --type release_request --resource {kind} {name}"
+            ))
         }
         Some(_) => failure.advise("Its holder wants no messages about it."),
         None => failure,

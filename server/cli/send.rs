@@ -3,14 +3,14 @@
 use std::io::Read;
 
 use deconflict::protocol::text::one_line;
-use deconflict::protocol::{BROADCAST, MessageKind, SessionId};
+use deconflict::protocol::{BROADCAST, MessageKind, Resource, SessionId};
 use deconflict::registry::{Draft, Recipient, Registry, Session, SessionState};
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{facts, identity, words};
+use super::{facts, identity, values, words};
 
 /// Send a message to a session, or to all
 #[derive(Debug, clap::Args)]
@@ -29,12 +29,19 @@ pub(crate) struct Arguments {
     /// The id of the message that this answers
     #[arg(long, value_name = "MESSAGE")]
     reply_to: Option<String>,
+    /// What it is about, as `claim` takes it; with `--type release_request` that is asked for
+    #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"])]
+    resource: Vec<String>,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let registry = context.registry()?;
     let session = identity::require(context, &registry)?;
     let (to, recipient) = recipient(&arguments.to, context, &registry)?;
+    let resource = match &arguments.resource[..] {
+        [resource_type, name] => Some(meant(context, &registry, resource_type, name)?),
+        _ => None,
+    };
     let draft = Draft {
         subject: arguments.subject,
         message: match arguments.message {
@@ -42,6 +49,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             text => text,
         },
         in_reply_to: arguments.reply_to,
+        resource,
         ..Draft::new(MessageKind::parse(&arguments.kind))
     };
     let sent = registry.send(&session.id, &to, &draft)?;
@@ -82,6 +90,19 @@ fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipi
             Err(identity::list_choices(failure, &identity::live_sessions(registry)?, context))
         }
     }
+}
+
+/// What a message is about: the one that is claimed of those that may be meant, else the likeliest.
+fn meant(context: &Context, registry: &Registry, resource_type: &str, name: &str) -> Result<Resource, Failure> {
+    let resource_type = values::any_resource_type(resource_type).map_err(Failure::usage)?;
+    let mut likeliest = None;
+    for candidate in context.claimed_resources(&resource_type, name)? {
+        if registry.claim_of(&candidate)?.is_some() {
+            return Ok(candidate);
+        }
+        likeliest = likeliest.or(Some(candidate));
+    }
+    likeliest.ok_or_else(|| Failure::usage(format!("\"{name}\" names nothing that a message could be about.")))
 }
 
 fn read_standard_input() -> Result<String, Failure> {

@@ -65,7 +65,7 @@ pub(super) fn term(claim: &Claim, now: DateTime<Utc>) -> String {
     let since = moment(claim.claimed_at, now);
     let until = moment(claim.expires_at, now);
     match claim.standing {
-        Standing::Active if claim.is_automatic() => format!("since {since}, while it is edited"),
+        Standing::Active if claim.is_automatic() => format!("since {since}, until {until}, longer while it is edited"),
         Standing::Active | Standing::Pending => format!("since {since}, until {until}"),
         Standing::Idle => {
             let idle = claim.record.idle_since.as_deref().and_then(time::parse);

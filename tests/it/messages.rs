@@ -124,3 +124,36 @@ fn broadcasts_from_before_are_not_news() {
     let all = alice.execute_ok("deconflict.messages", json!({}));
     assert!(all.to_string().contains("two hours ago"), "it can still be listed: {all}");
 }
+
+/// What is asked for at a terminal counts as what is asked for in an editor: the holder is told what it is about, the
+/// board tells that the request is open, and the release answers it.
+#[test]
+fn a_terminal_asks_an_editor_for_release() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let alice = Editor::start(&workspace, "alice");
+    let hers = alice.open("src/main.rs");
+    hers.type_text("x");
+    coordination.wait_for_claim("src/main.rs");
+    let (terminal, id) = Terminal::with_named_session(&workspace, "Carol");
+    let terminal = terminal.in_folder(workspace.path("src"));
+
+    let request = ["send", &alice.session_id(), "Please", "For the demo", "--type", "release_request"];
+    let about = ["--resource", "file", "main.rs", "--json"];
+    let sent = terminal.run(request.into_iter().chain(about)).expect_code(0).json();
+    assert_eq!(sent["sent"]["resource"], "file/src/main.rs", "{sent}");
+    let shown = alice.wait_for_message("For the demo");
+    let shown = shown["message"].as_str().unwrap();
+    assert!(shown.contains("Carol asks you to release src/main.rs"), "{shown}");
+    coordination.wait_for("the board to tell of the open request", |here| {
+        let board = here.board();
+        board.lines().any(|line| line.contains("has asked") && line.contains("src/main.rs")).then_some(())
+    });
+
+    hers.undo_to_saved();
+    coordination.wait_for("the answer", |here| {
+        here.messages_to(&id).into_iter().find(|message| {
+            message["type"] == "released" && message["resource"] == "file/src/main.rs"
+        })
+    });
+}

@@ -33,6 +33,7 @@ fn a_claim_of_another_is_refused_with_who_since_when_and_until_when() {
     for part in [holder, "since ", "until ", "(in 4 hours)", "renaming", "deconflict send", "--wait", "--force"] {
         assert!(told.stderr.contains(part), "{part} in {told:?}");
     }
+    assert!(told.stderr.contains("--type release_request --resource file src/lib.rs"), "{told:?}");
     check(&terminal, &["claim", "directory", "src"], 1, "claimed", "src/lib.rs, which is in the directory src,");
     check(&terminal, &["claim", "directory", "."], 1, "claimed", "src/lib.rs, which is in");
     check(&terminal, &["check", "src/lib.rs"], 1, "claimed", "is claimed by Ada");
@@ -43,6 +44,20 @@ fn a_claim_of_another_is_refused_with_who_since_when_and_until_when() {
     assert_eq!(document["claim"]["phase"], "renaming");
     assert_eq!(document["holder"]["name"], "Ada");
     assert_eq!(workspace.coordination().holder("src/lib.rs").as_deref(), Some(holder));
+}
+
+/// A claim by an edit has an end too, though it moves as long as the holder goes on.
+#[test]
+fn a_claim_by_an_edit_is_refused_with_its_times_too() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("session-editor", json!({}));
+    coordination.write_claim("session-editor", "file", "src/lib.rs", json!({"automatic": true}));
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "src/lib.rs is claimed by");
+    for part in ["session-editor", "since ", "until ", "while it is edited"] {
+        assert!(told.stderr.contains(part), "{part} in {told:?}");
+    }
 }
 
 #[test]
