@@ -250,8 +250,8 @@ impl Examination {
     }
 
     fn examine_sessions(&mut self, context: &Context, registry: &Registry, sessions: &[Session]) {
-        let live = sessions.iter().filter(|session| session.is_live()).count();
-        self.fact("live_sessions", "Sessions", format!("{live} live"));
+        let alive = self.told("live-sessions", registry.live_sessions()).unwrap_or_default();
+        self.fact("live_sessions", "Sessions", format!("{} live", alive.len()));
         self.examine_identity(context, registry);
         for session in sessions {
             let who = words::who(Some(session), &session.id);
@@ -270,7 +270,7 @@ impl Examination {
                 SessionState::Live | SessionState::Completed => {}
             }
         }
-        self.examine_current_session(registry, sessions, live);
+        self.examine_current_session(registry, &alive);
     }
 
     fn examine_identity(&mut self, context: &Context, registry: &Registry) {
@@ -286,10 +286,10 @@ impl Examination {
         }
     }
 
-    fn examine_current_session(&mut self, registry: &Registry, sessions: &[Session], live: usize) {
+    fn examine_current_session(&mut self, registry: &Registry, alive: &[Session]) {
         let Some(Some(current)) = self.told("current-session", registry.current_session()) else { return };
-        let is_live = sessions.iter().any(|session| session.id == current && session.is_live());
-        if !is_live {
+        let live = alive.len();
+        if alive.iter().all(|session| session.id != current) {
             self.note(
                 "current-session",
                 format!(".current_session names {current}, which is no live session."),

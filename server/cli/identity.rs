@@ -167,7 +167,5 @@ pub(super) fn list_choices(failure: Failure, sessions: &[Session], context: &Con
 }
 
 pub(super) fn live_sessions(registry: &Registry) -> Result<Vec<Session>, Failure> {
-    let mut sessions = registry.sessions()?;
-    sessions.retain(Session::is_live);
-    Ok(sessions)
+    Ok(registry.live_sessions()?)
 }

@@ -86,7 +86,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
 fn begin_or_go_on(registry: &Registry, id: &SessionId, new: NewSession) -> Result<Session, Failure> {
     match registry.session(id)? {
         None => Ok(registry.register(new)?),
-        Some(before) if before.is_live() => Err(taken(&before)),
+        Some(before) if registry.live_sessions()?.iter().any(|live| live.id == *id) => Err(taken(&before)),
         Some(before) => match registry.resume(id, NewSession { id: None, ..new })? {
             Some(session) => Ok(session),
             None => Err(taken(&before)),
@@ -115,8 +115,8 @@ fn shell_lines(session: &Session, context: &Context) -> String {
 /// What whoever starts a session should know: who else is here, and where the verbs that follow could take it for
 /// another.
 fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<Vec<String>, Failure> {
-    let mut others = registry.sessions()?;
-    others.retain(|other| other.is_live() && other.id != session.id);
+    let mut others = registry.live_sessions()?;
+    others.retain(|other| other.id != session.id);
     let mut remarks = Vec::new();
     let named: Vec<String> = others.iter().take(3).map(words::calling).collect();
     match others.len() {

@@ -109,7 +109,7 @@ impl Picture {
         if self.own.is_some() {
             return format!("{own} held, {others} by others, {} unread", self.unread);
         }
-        let live = overview.sessions.iter().filter(|session| session.is_live()).count();
+        let live = overview.sessions.iter().filter(|session| overview.is_alive(session)).count();
         format!("{}, {}", words::count(live, "session"), words::count(others, "claim"))
     }
 
@@ -127,7 +127,7 @@ impl Picture {
 
     fn sessions(&self, overview: &Overview) -> String {
         let (live, over): (Vec<&Session>, Vec<&Session>) =
-            overview.sessions.iter().partition(|session| session.is_live());
+            overview.sessions.iter().partition(|session| overview.is_alive(session));
         let mut section = format!("{HEADING}Sessions{HEADING:#}\n");
         if live.is_empty() {
             section.push_str("  none\n");
@@ -135,9 +135,13 @@ impl Picture {
         let rows: Vec<Vec<Cell>> = live.iter().map(|session| self.session_row(session)).collect();
         section.push_str(&aligned(&rows, "  "));
         if !over.is_empty() {
-            let ended = over.iter().filter(|session| session.state == SessionState::Completed).count();
-            let gone = over.len() - ended;
-            section.push_str(&format!("  {FAINT}and {gone} gone, {ended} completed{FAINT:#}\n"));
+            let number = |state| over.iter().filter(|session| session.state == state).count();
+            let (gone, ended) = (number(SessionState::Gone), number(SessionState::Completed));
+            let silent = match over.len() - gone - ended {
+                0 => String::new(),
+                silent => format!(", {silent} silent for over a day"),
+            };
+            section.push_str(&format!("  {FAINT}and {gone} gone, {ended} completed{silent}{FAINT:#}\n"));
         }
         section
     }

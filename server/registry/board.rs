@@ -9,7 +9,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::Claim;
 use super::directory::{Directory, Folder};
-use super::liveness::SessionState;
 use super::messages::{Message, Recipient};
 use super::overview::{Overview, minute};
 use super::sessions::Session;
@@ -94,7 +93,7 @@ fn says_the_same(before: &str, after: &str) -> bool {
 
 /// Puts the overview on one page.
 pub(super) fn render(overview: &Overview, now: DateTime<Utc>) -> String {
-    let mut live: Vec<&Session> = overview.sessions.iter().filter(|session| is_active(overview, session)).collect();
+    let mut live: Vec<&Session> = overview.sessions.iter().filter(|session| overview.is_alive(session)).collect();
     // Not in the order of their last signs, which keepalives change.
     live.sort_by_key(|session| (session.started_at(), &session.id));
     let claims: Vec<&Claim> = overview.claims.iter().filter(|claim| !claim.can_be_taken_over()).collect();
@@ -123,13 +122,6 @@ pub(super) fn render(overview: &Overview, now: DateTime<Utc>) -> String {
     }
     page.push_str("\n---\n\n**Refreshed:** whenever something changes\n**View:** `cat COORDINATION/STATUS_BOARD.md`\n");
     page
-}
-
-/// One that promised nothing and has given no sign for a day is active only while it holds something.
-fn is_active(overview: &Overview, session: &Session) -> bool {
-    let is_forgotten = session.state == SessionState::Silent && session.promised_nothing();
-    let holds_something = || overview.claims.iter().any(|claim| claim.is_active() && claim.held_by(&session.id));
-    session.is_live() && (!is_forgotten || holds_something())
 }
 
 /// The entries of a section. `omitted` more are not even in the overview.

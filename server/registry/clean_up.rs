@@ -11,7 +11,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::claims::{Claim, Standing, StoredClaim};
 use super::directory::{Contents, Directory, Folder, UNFINISHED};
 use super::holding::remove_claim;
-use super::liveness::SessionState;
 use super::lock::Lock;
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
@@ -127,8 +126,7 @@ impl Registry {
     /// True for a session that has been over for long enough. One that gives neither a process nor a keepalive is over
     /// when it has given no sign for a day.
     fn is_history(&self, session: &Session) -> bool {
-        let is_forgotten = session.state == SessionState::Silent && session.promised_nothing();
-        let is_over = session.state.is_over() || is_forgotten;
+        let is_over = session.state.is_over() || session.is_forgotten();
         // A record that is damaged tells nothing, not even that.
         session.record != SessionRecord::default() && is_over && self.now() - self.over_since(session) > HISTORY
     }

@@ -188,6 +188,12 @@ impl Overview {
         }
     }
 
+    /// True for a session that is alive. One that is forgotten is so only while it holds something.
+    pub fn is_alive(&self, session: &Session) -> bool {
+        let holds_something = || self.claims.iter().any(|claim| claim.is_active() && claim.held_by(&session.id));
+        session.is_live() && (!session.is_forgotten() || holds_something())
+    }
+
     /// The session with this id.
     pub fn session(&self, id: &SessionId) -> Option<&Session> {
         self.sessions.iter().find(|session| session.id == *id)

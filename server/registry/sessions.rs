@@ -78,9 +78,10 @@ impl Session {
         !self.state.is_over()
     }
 
-    /// True if nothing but its own signs tells whether it lives: it gave neither a process nor a keepalive.
-    pub(super) fn promised_nothing(&self) -> bool {
-        self.record.pid.is_none() && self.record.keepalive.is_none()
+    /// True if nothing but its own signs tells whether it lives, because it gave neither a process nor a keepalive, and
+    /// it has given none for a day. It is over then, unless it still holds something.
+    pub fn is_forgotten(&self) -> bool {
+        self.state == SessionState::Silent && self.record.pid.is_none() && self.record.keepalive.is_none()
     }
 
     /// When it registered.
@@ -187,6 +188,18 @@ impl Registry {
             }
         }
         sessions.sort_by_key(|session| (!session.is_live(), std::cmp::Reverse(session.last_sign)));
+        Ok(sessions)
+    }
+
+    /// The sessions that are alive, by their newest sign of life.
+    pub fn live_sessions(&self) -> Result<Vec<Session>, Error> {
+        let mut sessions = self.sessions()?;
+        sessions.retain(Session::is_live);
+        if sessions.iter().any(Session::is_forgotten) {
+            let claims = self.claims()?;
+            let holds_something = |session: &Session| claims.iter().any(|it| it.is_active() && it.held_by(&session.id));
+            sessions.retain(|session| !session.is_forgotten() || holds_something(session));
+        }
         Ok(sessions)
     }
 

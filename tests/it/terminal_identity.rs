@@ -10,9 +10,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::support::{Editor, Outcome, Terminal, Workspace};
+use crate::support::{Editor, Outcome, Terminal, Workspace, timestamp};
 
 /// Writes a program into the scratch space that runs lines of shell: as a process, it has the program's name.
 fn program(workspace: &Workspace, name: &str, lines: &str) -> PathBuf {
@@ -217,6 +218,20 @@ fn the_originals_current_session_counts_only_where_it_is_the_only_one() {
     assert_eq!(exit_code_of_claim("two"), "2\n");
     coordination.write_session("session-002", json!({"status": "completed"}));
     assert_eq!(exit_code_of_claim("one again"), "0\n");
+    // The original has no way to end a session: one that was left two days ago lives only by what it still holds.
+    let long_ago = timestamp(Utc::now() - TimeDelta::days(2));
+    coordination.write_session("session-003", json!({"started_at": long_ago, "last_heartbeat": long_ago}));
+    assert_eq!(exit_code_of_claim("one that lives"), "0\n");
+    let until = timestamp(Utc::now() + TimeDelta::days(1));
+    coordination.write_claim("session-003", "task", "long", json!({"claimed_at": long_ago, "expires_at": until}));
+    assert_eq!(exit_code_of_claim("two again"), "2\n");
+    coordination.remove_claim("task", "long");
+    coordination.write(
+        "heartbeats/2025-11-15_10-00-session-003.json",
+        &json!({"session_id": "session-003", "timestamp": timestamp(Utc::now())}),
+    );
+    assert_eq!(exit_code_of_claim("two by a heartbeat"), "2\n");
+    fs::remove_file(coordination.directory().join("heartbeats/2025-11-15_10-00-session-003.json")).unwrap();
     for text in ["session-002", "../session-001", ""] {
         coordination.write_text(".current_session", text);
         assert_eq!(exit_code_of_claim("none"), "2\n", "{text:?}");

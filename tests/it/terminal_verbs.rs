@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{Coordination, Outcome, Terminal, Workspace};
+use crate::support::{Coordination, Outcome, Terminal, Workspace, timestamp};
 
 fn time_of(record: &Value, field: &str) -> DateTime<Utc> {
     let text = record[field].as_str().unwrap_or_else(|| panic!("no {field} in {record}"));
@@ -556,6 +556,29 @@ fn status_shows_damaged_records_and_what_needs_coordinating() {
     assert!(needed.iter().any(|finding| finding["message"].as_str().unwrap().contains("README.md")), "{status}");
     let words = Terminal::on(&workspace).run(["status"]).expect_code(0).stdout;
     assert!(words.contains("file-broken.claim") && words.contains("abandoned"), "{words}");
+}
+
+/// The original has no way to end a session, so that some are never ended.
+#[test]
+fn a_session_that_gave_no_sign_for_a_day_is_not_shown_as_one_that_is_here() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let long_ago = timestamp(Utc::now() - TimeDelta::days(2));
+    let left = json!({"started_at": long_ago, "last_heartbeat": long_ago});
+    coordination.write_session("session-left", left.clone());
+    let status = || Terminal::on(&workspace).run(["status"]).expect_code(0).stdout;
+    assert!(status().contains("and 0 gone, 0 completed, 1 silent for over a day"), "{}", status());
+    let oneline = || Terminal::on(&workspace).run(["status", "--oneline"]).expect_code(0).stdout;
+    assert_eq!(oneline(), "0 sessions, 0 claims\n");
+    // Its name can be had again.
+    Terminal::on(&workspace).run(["start", "--session", "session-left"]).expect_code(0);
+    assert_eq!(oneline(), "1 session, 0 claims\n");
+
+    coordination.write_session("session-holds", left);
+    let until = timestamp(Utc::now() + TimeDelta::days(1));
+    coordination.write_claim("session-holds", "task", "x", json!({"claimed_at": long_ago, "expires_at": until}));
+    assert_eq!(oneline(), "2 sessions, 1 claim\n");
+    Terminal::on(&workspace).run(["start", "--session", "session-holds"]).expect_code(1);
 }
 
 #[test]

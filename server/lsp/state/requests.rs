@@ -7,6 +7,7 @@ use crate::lsp::convert;
 use crate::lsp::event::Request;
 use crate::lsp::present::{code_actions, hover, inlay_hints};
 use crate::lsp::situation::ActionRequest;
+use crate::registry::{Session, SessionState};
 
 impl State {
     pub(super) fn answer(&mut self, request: Request) {
@@ -72,10 +73,12 @@ impl State {
         (characters.start < end).then(|| text.slice(characters.start..end).to_string())
     }
 
-    fn other_live_sessions(&self, uri: &Uri) -> Vec<crate::registry::Session> {
+    fn other_live_sessions(&self, uri: &Uri) -> Vec<Session> {
         let directory = self.documents.get(uri).and_then(|it| self.directories.get(&it.directory?));
         let Some((directory, view)) = directory.and_then(|it| Some((it, it.view.as_ref()?))) else { return Vec::new() };
         let own = directory.session().map(|session| session.id.clone());
-        view.sessions().filter(|session| session.is_live() && Some(&session.id) != own.as_ref()).collect()
+        // Nothing is handed to a session of which nobody knows whether it is still there.
+        let is_there = |session: &Session| session.state == SessionState::Live;
+        view.sessions().filter(|session| is_there(session) && Some(&session.id) != own.as_ref()).collect()
     }
 }

@@ -8,7 +8,7 @@ use super::State;
 use super::directory::{Directory, Standing};
 use super::timers::Timer;
 use crate::lsp::effect::Effect;
-use crate::registry::{Session, View};
+use crate::registry::View;
 
 /// Changes are gathered for so long before the editor is told.
 const GATHERING: Duration = Duration::from_millis(100);
@@ -46,7 +46,7 @@ impl State {
             let Some(view) = &directory.view else { continue };
             held_by_others +=
                 view.claims().filter(|claim| claim.is_active() && !own.is_some_and(|own| claim.held_by(own))).count();
-            sessions += view.sessions().filter(Session::is_live).count();
+            sessions += view.sessions().filter(|session| session.is_live() && !session.is_forgotten()).count();
         }
         json!({
             "ok": true,

@@ -313,8 +313,8 @@ impl Desk {
 
     fn live_sessions(&mut self) -> Result<Vec<String>, Refusal> {
         self.with_session(false, |registry, own| {
-            let sessions = registry.sessions()?;
-            let others = sessions.iter().filter(|session| session.is_live() && session.id != *own);
+            let sessions = registry.live_sessions()?;
+            let others = sessions.iter().filter(|session| session.id != *own);
             Ok(others.map(|session| session.id.to_string()).collect())
         })
     }
