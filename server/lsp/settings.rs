@@ -89,6 +89,7 @@ impl Settings {
     /// may come from the workspace, and what a clone brings along must not decide where records are written.
     pub(super) fn read(initial: &Value, configured: &Value) -> (Self, Vec<Problem>) {
         let mut reader = Reader { initial, configured, problems: Vec::new() };
+        reader.check_groups();
         let default = Self::default();
         let settings = Self {
             directory: reader.user("directory", "a path", text).and_then(Given::into_option).map(PathBuf::from),
@@ -124,6 +125,17 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// A group of settings that is none would otherwise be passed over, with all that was meant by it.
+    fn check_groups(&mut self) {
+        for name in ["claims", "diagnostics", "inlayHints", "messages"] {
+            for settings in [self.configured, self.initial] {
+                if let Some(value) = settings.get(name).filter(|value| !value.is_object() && !value.is_null()) {
+                    self.parse(name, "a group of settings", &value.clone(), |_| None::<()>);
+                }
+            }
+        }
+    }
+
     fn any<T>(&mut self, name: &'static str, expected: &str, parse: impl Fn(&Value) -> Option<T>) -> Option<T> {
         let value = find(self.configured, name).or_else(|| find(self.initial, name))?.clone();
         self.parse(name, expected, &value, parse)
@@ -262,5 +274,7 @@ mod tests {
         assert_eq!(names, expected);
         assert_eq!(settings.lease, TimeDelta::minutes(15));
         assert!(problems[0].problem.contains("-1"), "{problems:?}");
+        let (_, problems) = Settings::read(&json!({ "claims": false, "messages": ["all"] }), &Value::Null);
+        assert_eq!(problems.iter().map(|problem| problem.name).collect::<Vec<_>>(), ["claims", "messages"]);
     }
 }
