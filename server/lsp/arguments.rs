@@ -10,7 +10,8 @@ use tower_lsp::ls_types::Uri;
 
 use super::command_names as name;
 use super::present::diagnostics::Code;
-use super::worker::{Command, Expected};
+use super::spelling;
+use super::worker::{Command, Expected, Purpose};
 use crate::registry::Activity;
 
 /// A command that was understood.
@@ -24,8 +25,8 @@ pub(super) enum Wish {
     Heartbeat(Activity),
     /// A message is to be sent.
     Send { to: String, subject: String, message: String, uri: Option<Uri> },
-    /// To whom could something be sent?
-    ListSessions,
+    /// To whom could something be sent or given?
+    ListSessions(Purpose),
     /// The status board is to be shown.
     ShowBoard,
     /// Something is to be done in each directory.
@@ -152,7 +153,8 @@ fn bare(command: &str) -> Result<Wish, String> {
         name::REQUEST_RELEASE => about_document(AboutDocument::RequestRelease { message: None, expected: None }),
         name::SHOW_CHANGES => about_document(AboutDocument::ShowChanges),
         name::TELL_WHEN_FREE => Wish::TellWhenFree(Target::OnlyDocument),
-        name::HAND_OFF | name::SEND_MESSAGE => Wish::ListSessions,
+        name::HAND_OFF => Wish::ListSessions(Purpose::HandOff),
+        name::SEND_MESSAGE => Wish::ListSessions(Purpose::Message),
         name::SET_WORK => Wish::SetWork(Activity::new("working", None)),
         name::HEARTBEAT => Wish::Heartbeat(Activity::new("working", None)),
         name::MESSAGES => Wish::Everywhere(Command::Messages { unread_only: false }),
@@ -176,9 +178,11 @@ struct UriArgument(Uri);
 impl<'de> Deserialize<'de> for UriArgument {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Uri::from_str(&text)
-            .map(Self)
-            .map_err(|error| serde::de::Error::custom(format!("\"{text}\" is no URI: {error}")))
+        match Uri::from_str(&text) {
+            // What is no URI at all came through the pipe under another spelling.
+            Ok(uri) if !spelling::is_unusable(&uri) => Ok(Self(uri)),
+            _ => Err(serde::de::Error::custom("\"uri\" is not a URI")),
+        }
     }
 }
 

@@ -15,6 +15,11 @@ const URI_FIELDS: [&str; 4] = ["uri", "oldUri", "newUri", "rootUri"];
 /// The scheme under which something is known that is no URI at all. It never has a path.
 const UNUSABLE: &str = "unusable:";
 
+/// True for what stands in place of something that is no URI at all.
+pub(super) fn is_unusable(uri: &Uri) -> bool {
+    uri.as_str().starts_with(UNUSABLE)
+}
+
 /// How the client spells the URIs that were mended. Clones share what they know.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Spellings {

@@ -206,7 +206,14 @@ fn hand_off_goes_to_the_living() {
         let refused = scene.alice.execute("deconflict.handOff", json!({ "uri": scene.uri("README.md"), "to": to }));
         assert_eq!(refused["ok"], false, "{refused}");
     }
-    assert_eq!(scene.coordination.holder("README.md"), Some(scene.alice.session_id()));
+    let herself = scene.alice.session_id();
+    let before = scene.coordination.claim("README.md");
+    let to_herself = json!({ "uri": scene.uri("README.md"), "to": herself });
+    let refused = scene.alice.execute_refused("deconflict.handOff", to_herself, "ambiguous");
+    assert!(refused["message"].as_str().unwrap().contains(&carol), "the choices: {refused}");
+    assert_eq!(scene.coordination.claim("README.md"), before);
+    assert_eq!(scene.coordination.messages_to(&herself), Vec::<Value>::new());
+    scene.refused("claim", json!({ "uri": "untitled:Untitled-1" }), "outside-workspace");
 }
 
 #[test]
@@ -305,6 +312,12 @@ fn arguments_that_make_no_sense_are_invalid() {
         ("status", vec![json!("please")]),
         ("showBoard", vec![json!(1)]),
     ];
+    // What is no URI is wrong; one of something else than a file is refused.
+    let about_documents = ["claim", "release", "takeOver", "requestRelease", "handOff", "sendMessage"];
+    let no_uris = ["", "src/main.rs", "not a uri", "/etc/passwd"].map(|uri| {
+        json!({ "uri": uri, "to": "ghost", "subject": "s", "message": "m" })
+    });
+    let cases = cases.into_iter().chain(about_documents.map(|command| (command, no_uris.to_vec())));
     for (command, arguments) in cases {
         for argument in arguments {
             let answer = scene.alice.try_execute(&format!("deconflict.{command}"), std::slice::from_ref(&argument));
@@ -341,6 +354,10 @@ fn a_bare_palette_means_the_only_open_document() {
     let message = scene.alice.try_execute("deconflict.sendMessage", &[]).unwrap();
     assert_eq!(message["ok"], false, "{message}");
     assert!(message["message"].as_str().unwrap().contains("ghost"), "the choices: {message}");
+    assert!(message["message"].as_str().unwrap().contains("broadcast"), "the choices: {message}");
+    let hand_off = scene.alice.try_execute("deconflict.handOff", &[]).unwrap();
+    assert!(hand_off["message"].as_str().unwrap().contains("ghost"), "the choices: {hand_off}");
+    assert!(!hand_off["message"].as_str().unwrap().contains("broadcast"), "nothing is handed to all: {hand_off}");
 }
 
 #[test]

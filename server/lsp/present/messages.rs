@@ -340,6 +340,16 @@ pub fn refused_which_document(open: &[Resource]) -> String {
     format!("Say which document is meant, as \"uri\". Open are {}.", names.join(", "))
 }
 
+/// A message or a file for nobody in particular, or a file for oneself.
+pub fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
+    let all = if may_be_all { ", or \"broadcast\" for all" } else { "" };
+    if live.is_empty() {
+        return format!("To whom? Name another session as \"to\"{all}. No other session is live at the moment.");
+    }
+    let live: Vec<String> = live.iter().map(|live| name(live)).collect();
+    format!("To whom? Name another session as \"to\"{all}. Live are {}.", live.join(", "))
+}
+
 /// A message or a file for a session that is not there.
 pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
     let id = name(id);

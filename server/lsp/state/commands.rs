@@ -15,7 +15,7 @@ use crate::lsp::effect::Effect;
 use crate::lsp::event::{DirectoryId, Event, Reply};
 use crate::lsp::present::diagnostics::Code;
 use crate::lsp::present::messages;
-use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Refusal, answers};
+use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, answers};
 use crate::protocol::{Resource, text};
 
 /// A command that waits for its answers.
@@ -189,7 +189,9 @@ impl State {
                 let path = place.map(|(_, path)| path);
                 Directed::Ask(vec![(id, Command::Send { to, subject, message, path })])
             }
-            Wish::ListSessions => Directed::Ask(vec![(self.main_directory()?, Command::ListSessions)]),
+            Wish::ListSessions(purpose) => {
+                Directed::Ask(vec![(self.main_directory()?, Command::ListSessions(purpose))])
+            }
             Wish::ShowBoard => Directed::Ask(vec![(self.main_directory()?, Command::ShowBoard)]),
             Wish::Everywhere(command) => {
                 let everywhere: Vec<_> = self.live_directories().map(|(id, _)| (id, command.clone())).collect();
@@ -330,15 +332,8 @@ impl State {
             }
             Refusal::Outside(reason) => ("outside-workspace", sentence(&reason)),
             Refusal::UnknownSession(id, live) => ("not-found", messages::refused_unknown_session(&id, &live)),
-            Refusal::WhichSession(live) => {
-                let live: Vec<String> = live.iter().map(|id| text::one_line(id, 64)).collect();
-                (
-                    "ambiguous",
-                    format!(
-                        "To whom? Name a session as \"to\", or \"broadcast\" for all. Live are: {}.",
-                        live.join(", ")
-                    ),
-                )
+            Refusal::WhichSession(purpose, live) => {
+                ("ambiguous", messages::refused_which_session(purpose == Purpose::Message, &live))
             }
             Refusal::NotThere => ("inactive", messages::refused_inactive()),
             Refusal::Inactive(cause) => {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::answers;
 use super::desk::{Desk, refused};
-use super::job::{InTheWay, Place, Refusal};
+use super::job::{InTheWay, Place, Purpose, Refusal};
 use crate::platform::cache_directory;
 use crate::protocol::{MessageKind, Resource, ResourceType, SessionId, text};
 use crate::registry::{
@@ -46,8 +46,8 @@ pub(in crate::lsp) enum Command {
     ShowBoard,
     /// Compares the saved text with the last commit.
     ShowChanges { path: PathBuf },
-    /// Refuses, and lists to whom something can be sent.
-    ListSessions,
+    /// Refuses, and lists to whom something can be sent or given.
+    ListSessions(Purpose),
 }
 
 /// A claim as it was when a menu was made.
@@ -117,7 +117,9 @@ impl Desk {
             Command::Status => self.status(),
             Command::ShowBoard => self.show_board(&mut changed),
             Command::ShowChanges { path } => show_changes(&path, &mut changed),
-            Command::ListSessions => self.live_sessions().and_then(|live| Err(Refusal::WhichSession(live))),
+            Command::ListSessions(purpose) => {
+                self.live_sessions().and_then(|live| Err(Refusal::WhichSession(purpose, live)))
+            }
         };
         (answer, changed)
     }
@@ -261,6 +263,9 @@ impl Desk {
         let resource = expected.and_then(Expected::resource).unwrap_or(named);
         self.check_unchanged(&resource, expected)?;
         let to = self.known_id(to)?;
+        if self.membership.as_ref().is_some_and(|membership| membership.session == to) {
+            return Err(Refusal::WhichSession(Purpose::HandOff, self.live_sessions()?));
+        }
         match self.with_session(false, |registry, session| registry.hand_off(session, &resource, &to, notes))? {
             HandOffOutcome::HandedOff(claim) => {
                 changed.push(Consequence::HandedOff(claim.resource.clone()));

@@ -151,13 +151,22 @@ pub(in crate::lsp) enum Refusal {
     /// No live session has this id; these are the live ones.
     UnknownSession(String, Vec<String>),
     /// To whom? These are the live sessions.
-    WhichSession(Vec<String>),
+    WhichSession(Purpose, Vec<String>),
     /// There is no directory, and none is made by itself.
     NotThere,
     /// The session takes no part, for this reason.
     Inactive(String),
     /// Something failed; the first text is a word for programs.
     Failed(&'static str, String),
+}
+
+/// What another session is wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::lsp) enum Purpose {
+    /// To write to it.
+    Message,
+    /// To give it a claim.
+    HandOff,
 }
 
 /// What came of a wish to claim because of an edit.
