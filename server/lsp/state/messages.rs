@@ -9,8 +9,8 @@ use crate::lsp::event::DirectoryId;
 use crate::lsp::present;
 use crate::lsp::settings::Show;
 use crate::lsp::worker::Job;
-use crate::protocol::{MessageKind, Resource, ResourceType};
-use crate::registry::{Message, MessageId, Recipient};
+use crate::protocol::{ClaimFileName, MessageKind, Resource, ResourceType, SessionId};
+use crate::registry::{Message, MessageId, Recipient, Session};
 
 /// More messages than this within [`MANY_TIME`] are summed up.
 const MANY: usize = 3;
@@ -19,8 +19,8 @@ const MANY_TIME: Duration = Duration::from_secs(10);
 /// A summary waits so long for more.
 const GATHERING: Duration = Duration::from_millis(1_500);
 
-/// A request is granted at once if the document was saved and left alone for so long.
-const RESTING: Duration = Duration::from_mins(1);
+/// A request is granted once the document was saved and left alone for so long.
+pub(super) const RESTING: Duration = Duration::from_mins(1);
 
 impl State {
     pub(super) fn messages_arrived(&mut self, id: DirectoryId, messages: Vec<Message>) {
@@ -117,8 +117,20 @@ impl State {
             let sender = self.sender(id, message);
             self.release(id, &file);
             self.show(present::messages::released_on_request(&resource, &sender));
+        } else {
+            // It is granted as soon as nobody has worked on it for long enough.
+            self.sweep_soon(id);
         }
         may_go
+    }
+
+    /// Who waits for something that the session holds, as people call them; `None` if nobody does.
+    pub(super) fn asked_for_by(&self, id: DirectoryId, file: &ClaimFileName) -> Option<String> {
+        let directory = self.directories.get(&id)?;
+        let known = |session: &SessionId| directory.view.as_ref().and_then(|view| view.session(session));
+        let mut waiting = directory.requests.get(file)?.iter().map(|session| (session, known(session)));
+        let (session, known) = waiting.find(|(_, known)| known.as_ref().is_none_or(Session::is_live))?;
+        Some(known.map_or_else(|| session.to_string(), |session| session.label()))
     }
 
     fn sender(&self, id: DirectoryId, message: &Message) -> String {

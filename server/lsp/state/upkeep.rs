@@ -7,8 +7,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::State;
 use super::directory::Own;
 use super::document::Unsaved;
+use super::messages::RESTING;
 use super::timers::Timer;
 use crate::lsp::event::DirectoryId;
+use crate::lsp::present;
 use crate::lsp::worker::Job;
 use crate::protocol::{ClaimFileName, DEFAULT_LEASE};
 use crate::registry::Standing;
@@ -76,7 +78,7 @@ impl State {
             .map(|(resource, successor)| (resource, successor.map(|successor| self.others_claim(id, successor, None))))
             .collect();
         if !lost.is_empty() {
-            self.show(crate::lsp::present::messages::lost_while_asleep(&lost));
+            self.show(present::messages::lost_while_asleep(&lost));
         }
     }
 
@@ -115,11 +117,20 @@ impl State {
             use_of.edited_at.map_or(own.since, |edited| edited.max(own.since)).max(own.saved_at.unwrap_or_default());
         let mut due = Vec::new();
         if is_automatic && !use_of.is_unsaved {
-            let rest = if own.is_bulk && own.saved_at.is_some() { BULK_REST.min(idle) } else { idle };
+            let asked_by = self.asked_for_by(id, file);
+            let rest = match &asked_by {
+                Some(_) => RESTING.min(idle),
+                None if own.is_bulk && own.saved_at.is_some() => BULK_REST.min(idle),
+                None => idle,
+            };
             // Documents that are closed have a timer of their own.
             if use_of.is_open {
                 if last_use + rest <= now {
+                    let resource = own.claim.resource.clone();
                     self.release(id, file);
+                    if let Some(asked_by) = asked_by {
+                        self.show(present::messages::released_on_request(&resource, &asked_by));
+                    }
                     return None;
                 }
                 due.push(last_use + rest);
