@@ -394,6 +394,13 @@ fn a_directory_that_git_tracks_is_not_joined_until_it_is_adopted() {
     assert_eq!(alice.messages().len(), 1, "{:?}", alice.messages());
 
     Terminal::on(&workspace).run(["init", "--adopt"]).expect_code(0);
+    // The editor that asked for it takes part from now on, and so does every other.
+    hers.save();
+    hers.type_text("y");
+    coordination.wait_for_claim("src/main.rs");
+    let theirs = alice.open("src/lib.rs");
+    theirs.wait_for_diagnostic("claimed");
+    assert_eq!(alice.messages().len(), 1, "{:?}", alice.messages());
     let adopter = Editor::start(&workspace, "bob");
     adopter.open("src/parser.rs").type_text("x");
     coordination.wait_for_claim("src/parser.rs");

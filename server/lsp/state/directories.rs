@@ -180,6 +180,14 @@ impl State {
         }
     }
 
+    /// Whoever adopts a directory goes on working in the editor that asked for it.
+    pub(super) fn look_whether_adopted(&mut self, uri: &Uri) {
+        let Some(id) = self.documents.get(uri).and_then(|document| document.directory) else { return };
+        if self.directories.get(&id).is_some_and(|directory| directory.standing == Standing::NotAdopted) {
+            self.job(id, Job::Join);
+        }
+    }
+
     pub(super) fn keep_alive(&mut self, id: DirectoryId) {
         self.timers.set(Timer::KeepAlive(id), self.now() + KEEPALIVE);
         self.job(id, Job::KeepAlive);

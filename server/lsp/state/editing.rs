@@ -62,6 +62,7 @@ impl State {
         }
         self.documents.insert(uri.clone(), document);
         self.touched.insert(uri.clone());
+        self.look_whether_adopted(uri);
         self.recognize_rename(uri);
         self.look_and_claim(uri);
     }
@@ -82,6 +83,7 @@ impl State {
                 document.is_claim_due = true;
                 document.is_bulk = false;
                 self.count_first_change(uri);
+                self.look_whether_adopted(uri);
                 self.look_and_claim(uri);
             }
             // The answer to the look on its way will tell.
@@ -129,6 +131,7 @@ impl State {
         if let Some(own) = self.own_of_mut(uri) {
             own.saved_at = Some(now);
         }
+        self.look_whether_adopted(uri);
         let wish = if is_claim_due && !is_held { self.wish(uri) } else { None };
         self.look(uri, wish);
         self.gather_save(uri);

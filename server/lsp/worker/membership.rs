@@ -119,6 +119,7 @@ impl Desk {
         let registry = registry.map_err(|error| refused(&error))?;
         match self.enter(&registry) {
             Ok((session, claims)) => {
+                self.is_refused = false;
                 let (id, directory) = (session.id.clone(), self.directory().to_owned());
                 // The loop has to know whose view it is before the first change comes.
                 let view = View::new(id.clone(), Arc::clone(&self.clock));
