@@ -135,7 +135,11 @@ impl View {
                 self.shared.is_complete.store(true, Ordering::Release);
                 affected.everything = true;
             }
-            Change::Message(_) | Change::MessageRead(_) | Change::DirectoryBack | Change::Trouble(_) => {}
+            Change::Message(_)
+            | Change::DamagedMessage(_)
+            | Change::MessageRead(_)
+            | Change::DirectoryBack
+            | Change::Trouble(_) => {}
         }
         affected
     }

@@ -314,9 +314,8 @@ fn arguments_that_make_no_sense_are_invalid() {
     ];
     // What is no URI is wrong; one of something else than a file is refused.
     let about_documents = ["claim", "release", "takeOver", "requestRelease", "handOff", "sendMessage"];
-    let no_uris = ["", "src/main.rs", "not a uri", "/etc/passwd"].map(|uri| {
-        json!({ "uri": uri, "to": "ghost", "subject": "s", "message": "m" })
-    });
+    let no_uris = ["", "src/main.rs", "not a uri", "/etc/passwd"]
+        .map(|uri| json!({ "uri": uri, "to": "ghost", "subject": "s", "message": "m" }));
     let cases = cases.into_iter().chain(about_documents.map(|command| (command, no_uris.to_vec())));
     for (command, arguments) in cases {
         for argument in arguments {

@@ -152,8 +152,8 @@ fn a_terminal_asks_an_editor_for_release() {
 
     hers.undo_to_saved();
     coordination.wait_for("the answer", |here| {
-        here.messages_to(&id).into_iter().find(|message| {
-            message["type"] == "released" && message["resource"] == "file/src/main.rs"
-        })
+        here.messages_to(&id)
+            .into_iter()
+            .find(|message| message["type"] == "released" && message["resource"] == "file/src/main.rs")
     });
 }

@@ -488,4 +488,21 @@ fn damaged_records_harm_nothing_but_themselves() {
     assert!(coordination.directory().join("claims/file-torn.claim").exists(), "nothing damaged is deleted");
     let damaged: Vec<Value> = coordination.claims();
     assert!(damaged.iter().any(Value::is_array), "nothing damaged is rewritten");
+
+    // Each is told of once, in the log, when it cannot be one that is still being written.
+    coordination.write_text("claims/file-late.claim", "{");
+    coordination.write_text(&format!("messages/direct/{}/2026-01-01_00-00-00-ghost.json", alice.session_id()), "{");
+    let files = ["torn", "list", "escape", "late"].map(|name| format!("claims/file-{name}.claim"));
+    let others = ["sessions/empty.json", "sessions/deep.json", "broadcast/2026-01-01_00-00-00-ghost.json"];
+    let direct = format!("{}/2026-01-01_00-00-00-ghost.json", alice.session_id());
+    let expected: Vec<&str> = files.iter().map(String::as_str).chain(others).chain([direct.as_str()]).collect();
+    let times = |log: &[String], file: &str| log.iter().filter(|line| line.contains(file)).count();
+    alice.wait_until("the log to tell of all damage", |view| {
+        expected.iter().all(|file| times(&view.log, file) == 1).then_some(())
+    });
+    coordination.write_text("claims/file-torn.claim", "{\"claimed_by\": \"gh");
+    coordination.write_text("claims/file-later.claim", "{");
+    alice.wait_until("the log to tell of new damage", |view| (times(&view.log, "file-later.claim") == 1).then_some(()));
+    alice.look(|view| assert_eq!(times(&view.log, "file-torn.claim"), 1, "{:?}", view.log));
+    assert_eq!(alice.messages(), Vec::<String>::new());
 }

@@ -204,6 +204,7 @@ impl State {
         // A mere sign of life is no reason to look at thousands of claims for the board.
         let mut is_news = false;
         for change in changes {
+            self.look_for_damage(id, &change);
             match change {
                 Change::Message(message) => messages.push(*message),
                 Change::DirectoryLost => {

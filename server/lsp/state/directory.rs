@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
+use super::damage::Damage;
 use crate::lsp::worker::Place;
 use crate::protocol::{ClaimFileName, Resource, SessionId};
 use crate::registry::{Claim, Message, MessageId, Session, View};
@@ -61,6 +62,8 @@ pub(super) struct Directory {
     pub(super) is_work_told: bool,
     /// Documents whose claims went with the directory, until it is known what became of them.
     pub(super) restoring: Option<Restoring>,
+    /// Records that could not be understood when they were read last.
+    pub(super) damage: Damage,
     /// The worker has not said yet that it has ended.
     pub(super) is_ending: bool,
 }
@@ -151,6 +154,7 @@ impl Directory {
             released: BTreeSet::new(),
             is_work_told: false,
             restoring: None,
+            damage: Damage::default(),
             is_ending: false,
         }
     }

@@ -6,6 +6,7 @@
 mod announcing;
 mod claiming;
 mod commands;
+mod damage;
 mod directories;
 mod directory;
 mod document;
@@ -220,6 +221,7 @@ impl State {
             Timer::Verify(directory) => self.verify_unseen(directory),
             Timer::Asleep(directory) => self.tell_lost_asleep(directory),
             Timer::KeepAlive(directory) => self.keep_alive(directory),
+            Timer::Damage(directory) => self.tell_damage(directory),
             Timer::Saves(directory) => self.tell_saves(directory),
             Timer::Claims(directory) => self.tell_claims(directory),
             Timer::Announce(directory) => self.announce(directory),

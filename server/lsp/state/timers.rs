@@ -29,6 +29,8 @@ pub(super) enum Timer {
     Sweep(DirectoryId),
     /// Refresh the promise to be alive.
     KeepAlive(DirectoryId),
+    /// Tell of records that cannot be understood.
+    Damage(DirectoryId),
     /// Tell of saves.
     Saves(DirectoryId),
     /// Tell of claims and releases.

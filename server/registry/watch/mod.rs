@@ -60,6 +60,9 @@ pub enum Change {
     Session(SessionId, Option<StoredSession>),
     /// A message that this session has not read. Told once.
     Message(Box<Message>),
+    /// A message's file that cannot be understood, by its path in the directory. It may not be finished yet, and is told
+    /// again as long as that is so.
+    DamagedMessage(String),
     /// A message that was told has been read: by this server or by another process of its session.
     MessageRead(MessageId),
     /// Whether the process that keeps a session runs. Told only where that can be seen.
@@ -536,7 +539,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             return;
         }
         self.refresh_inbox(directory);
-        let mut told = Vec::new();
+        let (mut told, mut damaged) = (Vec::new(), Vec::new());
         let [broadcasts, direct] = [Watched::Broadcasts, Watched::Direct].map(|folder| self.folders.folder(folder));
         let open = |folder| directory.contents(folder).ok().flatten();
         let (broadcasts, direct) = (open(&broadcasts), open(&direct));
@@ -546,8 +549,13 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             match self.inbox.look(contents, folder, &name, self.registry.clock().now()) {
                 Ok(found) => told.extend(found),
                 // It may not be finished yet. The next notification or scan looks again.
+                Err(Error::Damaged { path, .. } | Error::Unsafe { path, .. }) => damaged.push(path),
                 Err(error) => tracing::debug!("{error}"),
             }
+        }
+        let damaged = damaged.iter().filter_map(|path| path.strip_prefix(directory.path()).ok()?.to_str());
+        for file in damaged {
+            self.tell(Change::DamagedMessage(file.to_owned()));
         }
         told.sort_by(|a, b| a.sent_at.cmp(&b.sent_at).then_with(|| a.file.cmp(&b.file)));
         for message in told {

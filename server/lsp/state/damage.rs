@@ -1,0 +1,63 @@
+//! Records that cannot be understood: each is told of once, because whoever wrote it believes that it was read.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use super::State;
+use super::timers::Timer;
+use crate::lsp::event::DirectoryId;
+use crate::lsp::present;
+use crate::registry::Change;
+
+/// A script may still be writing what cannot be understood (protocol page, "Claims").
+const BEING_WRITTEN: Duration = Duration::from_secs(5);
+
+/// What is known of the damage in one directory, by the files' paths in it.
+#[derive(Debug, Default)]
+pub(super) struct Damage {
+    /// What could not be understood when it was read last, and since when.
+    found: Vec<(String, Duration)>,
+    /// What was told.
+    told: HashSet<String>,
+}
+
+impl State {
+    /// Notes whether a record that was read can be understood.
+    pub(super) fn look_for_damage(&mut self, id: DirectoryId, change: &Change) {
+        let (file, is_damaged) = match change {
+            Change::Claim(file, stored) => {
+                (format!("claims/{file}"), stored.as_ref().is_some_and(|stored| stored.record.is_none()))
+            }
+            Change::Session(session, stored) => {
+                (format!("sessions/{session}.json"), stored.as_ref().is_some_and(|stored| stored.record.is_none()))
+            }
+            Change::DamagedMessage(file) => (file.clone(), true),
+            _ => return,
+        };
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let damage = &mut directory.damage;
+        if !is_damaged {
+            damage.found.retain(|(found, _)| *found != file);
+        } else if !damage.told.contains(&file) && damage.found.iter().all(|(found, _)| *found != file) {
+            damage.found.push((file, now));
+            self.timers.set_by(Timer::Damage(id), now + BEING_WRITTEN);
+        }
+    }
+
+    /// Tells of what has stayed damaged.
+    pub(super) fn tell_damage(&mut self, id: DirectoryId) {
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let is_due = |since: Duration| since + BEING_WRITTEN <= now;
+        let due: BTreeSet<String> =
+            directory.damage.found.extract_if(.., |(_, since)| is_due(*since)).map(|(file, _)| file).collect();
+        directory.damage.told.extend(due.iter().cloned());
+        let next = directory.damage.found.iter().map(|(_, since)| *since + BEING_WRITTEN).min();
+        let remarks = due.iter().map(|file| present::messages::damaged(&directory.path.join(file)).text).collect();
+        if let Some(next) = next {
+            self.timers.set(Timer::Damage(id), next);
+        }
+        self.log(remarks);
+    }
+}
