@@ -1,20 +1,8 @@
 //! Which file a file is, and whose.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
-
-use cap_fs_ext::MetadataExt as _;
-
-/// True if an open file is still the one that stands at a path: the same device and number there
-/// (on Windows the volume's serial number and the file's index).
-///
-/// `at_path` comes from [`cap_std::fs::Dir::metadata`] or [`cap_std::fs::Metadata::from_file`], whose metadata have
-/// that number on every system; the standard library's have it only on some.
-pub fn same_file(file: &File, at_path: &cap_std::fs::Metadata) -> io::Result<bool> {
-    let opened = cap_std::fs::Metadata::from_file(file)?;
-    Ok(opened.dev() == at_path.dev() && opened.ino() == at_path.ino())
-}
 
 /// True if the file belongs to the user of this process.
 #[cfg(unix)]
@@ -123,22 +111,7 @@ fn entry_spelled_like(folder: &Path, typed: &std::ffi::OsStr) -> Option<std::ffi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cap_std::ambient_authority;
-    use cap_std::fs::Dir;
-
-    #[test]
-    fn a_replaced_file_is_another_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("lock");
-        let directory = Dir::open_ambient_dir(folder.path(), ambient_authority()).unwrap();
-        let opened = File::create(&path).unwrap();
-        assert!(same_file(&opened, &directory.metadata("lock").unwrap()).unwrap());
-
-        let replacement = folder.path().join("replacement");
-        File::create(&replacement).unwrap();
-        std::fs::rename(&replacement, &path).unwrap();
-        assert!(!same_file(&opened, &directory.metadata("lock").unwrap()).unwrap());
-    }
+    use std::fs::File;
 
     #[test]
     fn case_counts_where_both_spellings_stand_side_by_side() {

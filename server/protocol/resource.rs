@@ -215,11 +215,6 @@ impl ClaimFileName {
         Resource { resource_type, name: if name.is_empty() { stem.to_owned() } else { name } }
     }
 
-    /// True if the name was too long and was cut, so that only the record tells the resource.
-    pub fn is_cut(&self) -> bool {
-        self.0.contains(CUT_MARK)
-    }
-
     /// How the names of all claims below a directory start, for both types that it can cover.
     /// A cut name keeps its beginning, so it starts so too unless the directory's own name was cut.
     pub fn prefixes_below(directory: &Resource) -> [String; 2] {

@@ -215,14 +215,6 @@ impl View {
         files.into_iter().filter_map(move |file| shared.claim(&file, &mut holders))
     }
 
-    /// The claims that a session has, in whatever standing, in the order of their files' names.
-    pub fn claims_of_session(&self, session: &SessionId) -> Vec<Claim> {
-        let mut files = self.shared.files_of(session);
-        files.sort();
-        let mut holders = HashMap::new();
-        files.iter().filter_map(|file| self.shared.claim(file, &mut holders)).collect()
-    }
-
     /// How many claims there are, in whatever standing.
     pub fn number_of_claims(&self) -> usize {
         self.shared.claims.len()

@@ -80,26 +80,6 @@ pub fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> 
     ))
 }
 
-/// A claim went to another session while there are unsaved changes.
-pub fn lost(resource: &Resource, successor: Option<&OthersClaim>) -> Notice {
-    let file = words::resource(resource);
-    match successor {
-        Some(successor) if successor.is_own_window => warning(format!(
-            "{file} was taken over in another window: {}. Save it in one of the windows only.",
-            words::holder(successor)
-        )),
-        Some(successor) => {
-            let who = words::holder(successor);
-            error(format!(
-                "{who} took over {file}, and you have unsaved changes in it. Look at what {who} changed before you save."
-            ))
-        }
-        None => error(format!(
-            "Your claim of {file} was taken away, and you have unsaved changes in it. Look at what changed on disk before you save."
-        )),
-    }
-}
-
 /// The computer slept, and others took over what had lapsed meanwhile.
 pub fn lost_while_asleep(lost: &[(Resource, Option<OthersClaim>)]) -> Notice {
     let names: Vec<String> = lost
@@ -253,13 +233,6 @@ pub fn wrong_setting(setting: &str, problem: &str, used_instead: &str) -> Notice
     warning(format!(
         "The setting \"deconflict.{setting}\" {}; {used_instead} is used instead.",
         text::one_line(problem, LONGEST_TEXT)
-    ))
-}
-
-/// A setting that names what is run or written to stands where a cloned project could have put it.
-pub fn setting_not_for_workspaces(setting: &str) -> Notice {
-    warning(format!(
-        "The setting \"deconflict.{setting}\" is not taken from a workspace. Put it into your user settings."
     ))
 }
 
@@ -499,13 +472,9 @@ mod tests {
 
     #[test]
     fn losses_name_who_has_it_now() {
-        assert_eq!(
-            lost(&file(), Some(&by_alice())).text,
-            "alice took over src/order.rs, and you have unsaved changes in it. Look at what alice changed before you save."
-        );
         let asleep = lost_while_asleep(&[(file(), Some(by_alice())), (file(), None)]);
         assert!(asleep.text.contains("you lost src/order.rs (now alice) and src/order.rs."), "{}", asleep.text);
-        assert_eq!(lost(&file(), None).level, MessageType::ERROR);
+        assert_eq!(asleep.level, MessageType::ERROR);
     }
 
     #[test]
