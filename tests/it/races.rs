@@ -12,7 +12,9 @@ use deconflict::protocol::{Resource, SessionId, time};
 use deconflict::registry::{ClaimOutcome, NewSession, Registry, Terms};
 use serde_json::json;
 
+/// So many processes race, so many times.
 const RACERS: usize = 32;
+const ROUNDS: usize = 1_000;
 
 /// Names the directory to the processes that race.
 const DIRECTORY: &str = "DECONFLICT_TEST_RACE_IN";
@@ -23,7 +25,7 @@ const MARK: &str = "racer: ";
 #[test]
 fn one_of_many_processes_gets_a_free_resource() {
     let mut race = Race::new();
-    for round in 0..1_000 {
+    for round in 0..ROUNDS {
         race.run(&format!("free-{round}"));
     }
 }
@@ -31,7 +33,7 @@ fn one_of_many_processes_gets_a_free_resource() {
 #[test]
 fn one_of_many_processes_gets_an_expired_resource() {
     let mut race = Race::new();
-    for round in 0..200 {
+    for round in 0..ROUNDS {
         let name = format!("expired-{round}");
         let long_ago = time::format(Utc::now() - TimeDelta::hours(1));
         let claim = json!({
@@ -49,7 +51,7 @@ fn one_of_many_processes_gets_what_a_killed_holder_had() {
     let mut race = Race::new();
     let name = "kept";
     let mut holder = race.run(name);
-    for _ in 0..60 {
+    for _ in 0..ROUNDS {
         race.replace_killed(holder);
         holder = race.run(name);
     }

@@ -116,28 +116,28 @@ fn the_board_tells_it_all() {
 
 #[test]
 fn an_expired_claim_can_be_taken_over_and_an_active_one_cannot() {
-    let workspace = Workspace::small();
+    let workspace = Workspace::realistic();
     let coordination = workspace.coordination();
     coordination.write_session("ghost", json!({}));
     let long_ago = (Utc::now() - TimeDelta::hours(1)).to_rfc3339();
-    coordination.write_claim("ghost", "file", "src/main.rs", json!({ "expires_at": long_ago }));
-    coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
+    coordination.write_claim("ghost", "file", FILE, json!({ "expires_at": long_ago }));
+    coordination.write_claim("ghost", "file", OTHER, json!({}));
     let bob = Editor::start(&workspace, "bob");
 
-    let stale = bob.open("src/main.rs");
+    let stale = bob.open(FILE);
     let told = stale.wait_for_diagnostic("claim-stale");
     assert_eq!(told["severity"], 3, "{told}");
     assert!(text(&told).contains("ghost"), "{told}");
     bob.execute_ok("deconflict.takeOver", json!({ "uri": stale.uri }));
     stale.wait_until_clear();
-    coordination.wait_for_holder("src/main.rs", &bob.session_id());
+    coordination.wait_for_holder(FILE, &bob.session_id());
 
-    let active = bob.open("src/lib.rs");
+    let active = bob.open(OTHER);
     active.wait_for_diagnostic("claimed");
     let refused = bob.execute_refused("deconflict.takeOver", json!({ "uri": active.uri }), "claimed");
     assert_eq!(refused["claim"]["claimed_by"], "ghost", "{refused}");
     assert!(refused["message"].as_str().unwrap().contains("ghost"), "{refused}");
-    assert_eq!(coordination.holder("src/lib.rs").as_deref(), Some("ghost"));
+    assert_eq!(coordination.holder(OTHER).as_deref(), Some("ghost"));
 }
 
 #[test]
@@ -343,32 +343,32 @@ fn a_killed_editor_whose_pipe_stays_open_frees_its_claims_within_a_second() {
 #[test]
 fn a_killed_server_leaves_a_claim_that_is_free_within_five_seconds() {
     let scene = Scene::with_a_claim();
-    let his = scene.bob.document("src/main.rs");
+    let his = scene.bob.document(FILE);
     let start = Instant::now();
     scene.alice.kill_server();
     his.wait_for_diagnostic("claim-stale");
     his.wait_until_gone("claimed");
     assert!(start.elapsed() < Duration::from_secs(5), "it took {:?}", start.elapsed());
     his.type_text("y");
-    scene.coordination.wait_for_holder("src/main.rs", &scene.bob.session_id());
+    scene.coordination.wait_for_holder(FILE, &scene.bob.session_id());
     his.wait_until_clear();
 }
 
 #[test]
 fn who_asked_to_be_told_is_told_when_it_is_free() {
     let scene = Scene::with_a_claim();
-    let his = scene.bob.document("src/main.rs");
+    let his = scene.bob.document(FILE);
     let actions = his.invoke_code_actions(0, Some("quickfix"));
     let action = actions
         .iter()
         .find(|action| action["title"].as_str().unwrap().to_lowercase().contains("when"))
         .unwrap_or_else(|| panic!("no action to be told when it is free: {actions:#?}"));
     assert_eq!(scene.bob.run_command(&action["command"])["ok"], true);
-    scene.alice.document("src/main.rs").undo_to_saved();
-    scene.bob.wait_for_message("main.rs");
+    scene.alice.document(FILE).undo_to_saved();
+    scene.bob.wait_for_message("model.rs");
 }
 
-/// Alice holds `src/main.rs`, and Bob sees it.
+/// Alice holds the file, and Bob sees it.
 struct Scene {
     alice: Editor,
     bob: Editor,
@@ -378,11 +378,11 @@ struct Scene {
 
 impl Scene {
     fn with_a_claim() -> Self {
-        let workspace = Workspace::small();
+        let workspace = Workspace::realistic();
         let alice = Editor::start(&workspace, "alice");
         let bob = Editor::start(&workspace, "bob");
-        alice.open("src/main.rs").type_text("x");
-        bob.open("src/main.rs").wait_for_diagnostic("claimed");
+        alice.open(FILE).type_text("x");
+        bob.open(FILE).wait_for_diagnostic("claimed");
         Self { alice, bob, coordination: workspace.coordination(), _workspace: workspace }
     }
 
@@ -391,7 +391,7 @@ impl Scene {
         let alice_id = self.alice.session_id();
         let start = Instant::now();
         end(&self.alice);
-        self.bob.document("src/main.rs").wait_until_clear();
+        self.bob.document(FILE).wait_until_clear();
         let took = start.elapsed();
         wait_for("her session to be completed", || {
             (self.coordination.session(&alice_id)?["status"] == "completed").then_some(())
