@@ -162,6 +162,8 @@ impl Registry {
         record.session_id = Some(id.clone());
         record.ended_at = None;
         record.total_duration = None;
+        // What the process before had open is not known to be open in this one.
+        record.editing.clear();
         if let Some(before) = before {
             before.rewrite(&directory, &Folder::Sessions, &name, &record)?;
         } else {

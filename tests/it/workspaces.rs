@@ -406,6 +406,36 @@ fn a_directory_that_git_tracks_is_not_joined_until_it_is_adopted() {
     coordination.wait_for_claim("src/parser.rs");
 }
 
+/// Whoever waits for the lock in vain tries again: nobody else gives up what it holds, or takes back what it said.
+#[test]
+fn what_could_not_be_written_while_the_directory_was_locked_is_written_after_it() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("ghost", json!({}));
+    coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
+    let alice = Editor::start(&workspace, "alice");
+    let hers = alice.open("src/main.rs");
+    hers.type_text("x");
+    let theirs = alice.open("src/lib.rs");
+    theirs.type_text("x");
+    coordination.wait_for_claim("src/main.rs");
+    let session = alice.session_id();
+    let editing = |here: &Coordination| here.session(&session).unwrap()["editing"].clone();
+    coordination.wait_for("her record to tell what she edits", |here| {
+        (editing(here) == json!(["src/lib.rs"])).then_some(())
+    });
+
+    let lock = fs::File::options().write(true).open(coordination.directory().join(".lock")).unwrap();
+    lock.lock().unwrap();
+    hers.undo_to_saved();
+    theirs.undo_to_saved();
+    alice.wait_for_message("has been locked by another process");
+    assert!(coordination.claim("src/main.rs").is_some());
+    lock.unlock().unwrap();
+    coordination.wait_for_no_claim("src/main.rs");
+    coordination.wait_for("her record to tell that she edits nothing", |here| editing(here).is_null().then_some(()));
+}
+
 #[test]
 fn making_the_directory_keeps_it_out_of_git() {
     let workspace = Workspace::small();

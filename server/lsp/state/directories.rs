@@ -150,7 +150,8 @@ impl State {
             directory.unread.clear();
         }
         directory.standing = Standing::Joined(Box::new(session));
-        directory.editing.clear();
+        // A server that was killed may have left something in the record.
+        directory.editing = None;
         directory.interest.clear();
         for claim in claims {
             let file = claim.file.clone();

@@ -30,8 +30,8 @@ pub(super) struct Directory {
     pub(super) verifying_late: HashSet<ClaimFileName>,
     /// Where paths are, as it was seen last.
     pub(super) places: HashMap<PathBuf, Place>,
-    /// What the others were told is edited here without being held.
-    pub(super) editing: Vec<Resource>,
+    /// What the others were told is edited here without being held; `None` if it is not known what they were told.
+    pub(super) editing: Option<Vec<Resource>>,
     /// Which holdings the user was told of, and in which document.
     pub(super) announced: HashSet<(Uri, String)>,
     /// Documents of which the user is to be told that another holds them.
@@ -138,7 +138,7 @@ impl Directory {
             verifying: HashSet::new(),
             verifying_late: HashSet::new(),
             places: HashMap::new(),
-            editing: Vec::new(),
+            editing: None,
             announced: HashSet::new(),
             to_announce: BTreeSet::new(),
             requests: HashMap::new(),

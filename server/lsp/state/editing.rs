@@ -326,12 +326,19 @@ impl State {
                 .collect();
             editing.sort();
             editing.dedup();
-            if editing != directory.editing {
+            if directory.editing.as_ref() != Some(&editing) {
                 if let Some(directory) = self.directories.get_mut(&id) {
-                    directory.editing.clone_from(&editing);
+                    directory.editing = Some(editing.clone());
                 }
                 self.job(id, Job::SetEditing(editing));
             }
+        }
+    }
+
+    /// What the others were to be told did not reach them, so that they are told again.
+    pub(super) fn editing_untold(&mut self, id: DirectoryId) {
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.editing = None;
         }
     }
 }

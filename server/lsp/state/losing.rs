@@ -171,7 +171,7 @@ impl State {
         let held = std::mem::take(&mut directory.own);
         directory.verifying.clear();
         directory.verifying_late.clear();
-        directory.editing.clear();
+        directory.editing = None;
         directory.unread.clear();
         directory.requests.clear();
         if held.is_empty() {

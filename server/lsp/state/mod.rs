@@ -246,6 +246,7 @@ impl State {
             Done::Moved(holding, outcome) => self.moved(id, &holding, outcome),
             Done::Read(messages) => self.messages_read(id, &messages),
             Done::Commanded { question, answer, consequences } => self.commanded(id, question, answer, consequences),
+            Done::EditingUntold => self.editing_untold(id),
             Done::Failed(cause) => self.tell_failure(&cause),
             Done::Completed => self.completed(id),
         }

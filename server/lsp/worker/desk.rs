@@ -11,9 +11,12 @@ use super::job::{Done, Job, Refusal};
 use super::membership::Profile;
 use crate::clock::Clock;
 use crate::lsp::event::{DirectoryId, Event};
-use crate::protocol::SessionId;
-use crate::registry::{Completion, DirectoryWatch, Error, Registry, Watch};
+use crate::protocol::{Resource, SessionId};
+use crate::registry::{Completion, DirectoryWatch, Error, Holding, Registry, Watch};
 use crate::workspace::{Exclusions, Ignored, Location, Namer};
+
+/// Another process kept the directory locked for too long.
+const BUSY: &str = "busy";
 
 /// What one worker works with.
 pub(super) struct Desk {
@@ -86,10 +89,7 @@ impl Desk {
                 None
             }
             Job::Examine(examination) => Some(self.examine(*examination)),
-            Job::Release(holding) => self.told(|registry| {
-                let outcome = registry.release_holding(&holding)?;
-                Ok(Some(Done::Released(holding.clone(), outcome)))
-            }),
+            Job::Release(holding) => self.release_holding(holding),
             Job::Renew(holding, lease) => self.told(|registry| {
                 let outcome = registry.renew(&holding, lease)?;
                 Ok(Some(Done::Renewed(holding.clone(), outcome)))
@@ -100,10 +100,7 @@ impl Desk {
             }),
             Job::Verify(resource) => self.verify(&resource),
             Job::Move(moved) => Some(self.move_claim(*moved)),
-            Job::SetEditing(resources) => self.in_session(|registry, session| {
-                registry.set_editing(session, &resources)?;
-                Ok(None)
-            }),
+            Job::SetEditing(resources) => self.set_editing(&resources),
             Job::SetName(name) => {
                 self.profile.name = Some(name.clone());
                 self.in_session(|registry, session| registry.set_name(session, &name).map(|()| None))
@@ -184,7 +181,39 @@ impl Desk {
         }
     }
 
-    fn verify(&self, resource: &crate::protocol::Resource) -> Option<Done> {
+    fn release_holding(&self, holding: Holding) -> Option<Done> {
+        let membership = self.membership.as_ref().filter(|membership| membership.is_writable)?;
+        match membership.registry.release_holding(&holding) {
+            Ok(outcome) => Some(Done::Released(holding, outcome)),
+            Err(Error::Missing { .. }) => None,
+            Err(error) => {
+                if matches!(error, Error::Busy { .. }) {
+                    // Nobody else gives it up. What else waits is done first.
+                    let _ = self.jobs.send(Job::Release(holding));
+                }
+                Some(Done::Failed(error.to_string()))
+            }
+        }
+    }
+
+    fn set_editing(&mut self, resources: &[Resource]) -> Option<Done> {
+        // Nothing of this is worth making a directory for.
+        if !self.membership.as_ref().is_some_and(|it| it.is_writable) || !self.directory().exists() {
+            return None;
+        }
+        match self.with_session(false, |registry, session| registry.set_editing(session, resources)) {
+            Err(Refusal::Failed(reason, message)) => {
+                if reason == BUSY {
+                    self.tell(Done::EditingUntold);
+                }
+                Some(Done::Failed(message))
+            }
+            // What keeps the session out was told when it was found.
+            Ok(()) | Err(_) => None,
+        }
+    }
+
+    fn verify(&self, resource: &Resource) -> Option<Done> {
         self.told(|registry| Ok(Some(Done::Verified(resource.clone(), registry.claim_of(resource)?))))
     }
 
@@ -215,7 +244,7 @@ pub(super) fn refused(error: &Error) -> Refusal {
         Error::UnknownSession { id } | Error::EndedSession { id } => {
             Refusal::UnknownSession(id.to_string(), Vec::new())
         }
-        Error::Busy { .. } => Refusal::Failed("busy", error.to_string()),
+        Error::Busy { .. } => Refusal::Failed(BUSY, error.to_string()),
         Error::Name(_) => Refusal::Failed("invalid-name", error.to_string()),
         Error::TooLarge { .. } => Refusal::Failed("too-large", error.to_string()),
         _ => Refusal::Failed("failed", error.to_string()),

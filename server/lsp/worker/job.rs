@@ -239,6 +239,8 @@ pub(in crate::lsp) enum Done {
         /// What it changed.
         consequences: Vec<Consequence>,
     },
+    /// The others could not be told what is edited here: [`Job::SetEditing`] came to nothing.
+    EditingUntold,
     /// A job that answers nothing failed.
     Failed(String),
     /// Answers [`Job::Complete`].
