@@ -14,6 +14,8 @@ const LIMIT: Duration = Duration::from_secs(80);
 fn a_minute_changes_what_is_held() {
     let asked = RestingDocument::begin();
     let bulk = BulkEdit::begin();
+    let idle = IdleEditor::begin();
+    idle.check();
     asked.check();
     bulk.check();
 }
@@ -54,6 +56,37 @@ impl RestingDocument {
         assert!(coordination.claim("src/lib.rs").is_some(), "nobody asked for it");
         self.bob.execute_ok("deconflict.requestRelease", json!({ "uri": self.workspace.uri("src/lib.rs") }));
         coordination.wait_for_no_claim("src/lib.rs");
+    }
+}
+
+/// A server in whose editor nothing happens keeps its promise to refresh its record, and leaves no other trace.
+struct IdleEditor {
+    board: String,
+    editor: Editor,
+    workspace: Workspace,
+}
+
+impl IdleEditor {
+    fn begin() -> Self {
+        let workspace = Workspace::small();
+        workspace.coordination().create();
+        let editor = Editor::start(&workspace, "alice");
+        editor.wait_for_session();
+        let board = workspace.coordination().wait_for("the board to tell of her", |here| {
+            here.board().contains("**Active Sessions:** 1").then(|| here.board())
+        });
+        Self { board, editor, workspace }
+    }
+
+    fn check(&self) {
+        let coordination = self.workspace.coordination();
+        let session = || coordination.session(&self.editor.session_id()).unwrap();
+        let started = session()["started_at"].clone();
+        assert_eq!(session()["keepalive"], 60);
+        wait_within(LIMIT, "her record to be refreshed", || (session()["last_heartbeat"] != started).then_some(()));
+        let heartbeats = coordination.heartbeats(&self.editor.session_id());
+        assert_eq!(heartbeats.len(), 1, "only that of the start: {heartbeats:?}");
+        assert_eq!(coordination.board(), self.board);
     }
 }
 

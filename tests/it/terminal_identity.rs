@@ -258,11 +258,11 @@ fn a_session_started_at_a_prompt_is_kept_by_the_terminals_shell() {
     let shown = in_an_interactive_shell(
         &terminal,
         "echo $$ > shell.pid\n\
-         eval \"$($D start --export)\"\n\
+         eval \"$(\"$D\" start --export)\"\n\
          unset DECONFLICT_SESSION\n\
-         $D claim file README.md\n\
-         (bash --norc -c '$D start --session nested')\n\
-         bash --norc -i -c '$D start --session one-command'",
+         \"$D\" claim file README.md\n\
+         (bash --norc -c '\"$D\" start --session nested')\n\
+         bash --norc -i -c '\"$D\" start --session one-command'",
     );
     let coordination = workspace.coordination();
     let shell: u32 = workspace.read("shell.pid").trim().parse().unwrap();

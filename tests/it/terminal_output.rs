@@ -12,7 +12,8 @@ use crate::support::{Terminal, Workspace, wait_for};
 fn on_a_terminal(terminal: &Terminal, line: &str) -> Child {
     let prompt = terminal.command::<&str>([]);
     let mut script = Command::new("script");
-    script.args(["-qec", &line.replace("deconflict", env!("CARGO_BIN_EXE_deconflict")), "/dev/null"]).env_clear();
+    let program = format!("'{}'", env!("CARGO_BIN_EXE_deconflict").replace('\'', r"'\''"));
+    script.args(["-qec", &line.replace("deconflict", &program), "/dev/null"]).env_clear();
     script.envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
     script.env("TERM", "xterm-256color").current_dir(prompt.get_current_dir().unwrap());
     script.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
