@@ -206,6 +206,9 @@ fn hand_off_goes_to_the_living() {
         let refused = scene.alice.execute("deconflict.handOff", json!({ "uri": scene.uri("README.md"), "to": to }));
         assert_eq!(refused["ok"], false, "{refused}");
     }
+    let own = json!({ "uri": scene.uri("README.md") });
+    let refused = scene.alice.execute_refused("deconflict.requestRelease", own, "not-found");
+    assert!(refused["message"].as_str().unwrap().contains("You hold README.md yourself"), "{refused}");
     let herself = scene.alice.session_id();
     let before = scene.coordination.claim("README.md");
     let to_herself = json!({ "uri": scene.uri("README.md"), "to": herself });

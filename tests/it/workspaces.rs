@@ -421,9 +421,8 @@ fn what_could_not_be_written_while_the_directory_was_locked_is_written_after_it(
     coordination.wait_for_claim("src/main.rs");
     let session = alice.session_id();
     let editing = |here: &Coordination| here.session(&session).unwrap()["editing"].clone();
-    coordination.wait_for("her record to tell what she edits", |here| {
-        (editing(here) == json!(["src/lib.rs"])).then_some(())
-    });
+    coordination
+        .wait_for("her record to tell what she edits", |here| (editing(here) == json!(["src/lib.rs"])).then_some(()));
 
     let lock = fs::File::options().write(true).open(coordination.directory().join(".lock")).unwrap();
     lock.lock().unwrap();

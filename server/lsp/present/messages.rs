@@ -282,6 +282,11 @@ pub fn refused_not_held(resource: &Resource) -> String {
     format!("Nobody holds {}, so there is nothing to do.", words::resource(resource))
 }
 
+/// Whoever asks for it holds it.
+pub fn refused_held_by_asker(resource: &Resource) -> String {
+    format!("You hold {} yourself, so there is nobody to ask.", words::resource(resource))
+}
+
 /// The document lies outside the workspace.
 pub fn refused_outside(document: &str) -> String {
     format!(

@@ -326,6 +326,7 @@ impl State {
                 ("not-holder", messages::refused_not_holder(&resource, &others(*by), &audience))
             }
             Refusal::NotHeld(resource) => ("not-found", messages::refused_not_held(&resource)),
+            Refusal::HeldByAsker(resource) => ("not-found", messages::refused_held_by_asker(&resource)),
             Refusal::Changed(resource) => ("changed", messages::refused_changed(&resource)),
             Refusal::NoCoordination(resource, by) => {
                 ("no-coordination", messages::refused_held(&resource, &others(*by), &audience))

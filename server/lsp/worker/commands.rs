@@ -185,12 +185,13 @@ impl Desk {
 
     fn request_release(&mut self, path: &Path, message: Option<String>, expected: Option<&Expected>) -> Answer {
         let resource = self.named(path)?;
-        let obstacles = self.with_session(false, |registry, session| registry.obstacles(session, &resource))?;
-        let found = obstacles
-            .into_iter()
-            .find_map(|claim| claim.holder().cloned().map(|holder| (claim, holder)))
-            .ok_or_else(|| Refusal::NotHeld(resource.clone()))?;
-        let (claim, holder) = found;
+        let (own, others): (Vec<Claim>, Vec<Claim>) = self.with_session(false, |registry, session| {
+            Ok(registry.claims_on(&resource)?.into_iter().partition(|claim| claim.held_by(session)))
+        })?;
+        let found = others.into_iter().find_map(|claim| claim.holder().cloned().map(|holder| (claim, holder)));
+        let Some((claim, holder)) = found else {
+            return Err(if own.is_empty() { Refusal::NotHeld(resource) } else { Refusal::HeldByAsker(resource) });
+        };
         if expected.is_some_and(|expected| !expected.is(&claim)) {
             return Err(Refusal::Changed(resource));
         }

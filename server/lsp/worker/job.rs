@@ -142,6 +142,8 @@ pub(in crate::lsp) enum Refusal {
     NotHolder(Resource, Box<InTheWay>),
     /// Nobody holds it.
     NotHeld(Resource),
+    /// The session holds it itself, so that there is nobody to ask.
+    HeldByAsker(Resource),
     /// It changed hands since the menu was made.
     Changed(Resource),
     /// The holder wants no messages about it.
