@@ -104,7 +104,9 @@ pub(super) fn claimed_by(claim: &Claim, holder: Option<&Session>, wanted: &Resou
 /// What the holder says it is doing.
 pub(super) fn doing(claim: &Claim, holder: Option<&Session>) -> Option<String> {
     let phase = claim.record.phase.as_deref();
-    let work = holder.and_then(|session| session.record.current_work.as_deref());
+    // A claim tells of itself as the work; that the file is claimed because of the file says nothing.
+    let itself = claim.resource.to_string();
+    let work = holder.and_then(|session| session.record.current_work.as_deref()).filter(|work| *work != itself);
     phase.or(work).map(|text| one_line(text, PHRASE)).filter(|text| !text.is_empty())
 }
 

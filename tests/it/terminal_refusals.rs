@@ -67,7 +67,8 @@ fn a_claim_on_a_folder_refuses_what_is_in_it() {
     holder.run(["claim", "directory", "src"]).expect_code(0);
     let (terminal, _) = Terminal::with_new_session(&workspace);
     let message = "the directory src, which src/new.rs is in,";
-    check(&terminal, &["claim", "file", "src/new.rs"], 1, "claimed", message);
+    let told = check(&terminal, &["claim", "file", "src/new.rs"], 1, "claimed", message);
+    assert!(!told.stderr.contains(": directory src"), "what is claimed is no purpose: {told:?}");
 }
 
 #[test]
