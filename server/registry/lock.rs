@@ -70,3 +70,23 @@ impl<'a> Lock<'a> {
         Ok(next)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whoever waits for the lock opens its file anew each time, so that a deleted one is met only for a moment. No test
+    /// could wait for that moment; what is looked at then can be shown.
+    #[test]
+    fn a_lock_file_that_was_replaced_is_not_the_one_at_the_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::create(folder.path()).unwrap();
+        let opened = directory.open_lock(LOCK).unwrap();
+        assert!(opened.is_current());
+        std::fs::remove_file(folder.path().join(LOCK)).unwrap();
+        assert!(!opened.is_current(), "it is gone");
+        let made_again = directory.open_lock(LOCK).unwrap();
+        assert!(made_again.is_current());
+        assert!(!opened.is_current(), "another one is there");
+    }
+}
