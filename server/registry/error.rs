@@ -116,6 +116,16 @@ pub enum Error {
 }
 
 impl Error {
+    /// True if a session's record is gone or cannot be understood, which its owner puts right by going on with it
+    /// ([`Registry::resume`](super::Registry::resume)).
+    pub fn is_about_record_of(&self, session: &SessionId) -> bool {
+        match self {
+            Self::UnknownSession { id } => id == session,
+            Self::Damaged { path, .. } => path.ends_with(Path::new("sessions").join(format!("{session}.json"))),
+            _ => false,
+        }
+    }
+
     /// For `map_err` after a call to the operating system.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }

@@ -406,6 +406,33 @@ fn a_directory_that_git_tracks_is_not_joined_until_it_is_adopted() {
     coordination.wait_for_claim("src/parser.rs");
 }
 
+/// A script that pastes its JSON together may damage any record, that of a server as well.
+#[test]
+fn a_server_puts_its_own_record_right() {
+    for damage in [Some("{\"session_id\": "), None] {
+        let workspace = Workspace::small();
+        let coordination = workspace.coordination();
+        let alice = Editor::start(&workspace, "alice");
+        alice.open("src/main.rs").type_text("x");
+        coordination.wait_for_claim("src/main.rs");
+        let session = alice.session_id();
+        let record = format!("sessions/{session}.json");
+        let spoil = || match damage {
+            Some(text) => coordination.write_text(&record, text),
+            None => fs::remove_file(coordination.directory().join(&record)).unwrap(),
+        };
+        spoil();
+        alice.open("src/lib.rs").type_text("x");
+        coordination.wait_for_holder("src/lib.rs", &session);
+        assert_eq!(coordination.session(&session).unwrap()["name"], "alice");
+        assert_eq!(alice.messages(), Vec::<String>::new());
+        spoil();
+        assert_eq!(alice.quit(), 0);
+        assert_eq!(coordination.claim_files(), Vec::<String>::new());
+        assert_eq!(coordination.session(&session).unwrap()["status"], "completed");
+    }
+}
+
 /// Whoever waits for the lock in vain tries again: nobody else gives up what it holds, or takes back what it said.
 #[test]
 fn what_could_not_be_written_while_the_directory_was_locked_is_written_after_it() {

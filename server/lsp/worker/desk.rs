@@ -225,7 +225,16 @@ impl Desk {
         if let Some(membership) = self.membership.take().filter(|it| it.is_writable)
             && self.directory().exists()
         {
-            if let Err(error) = membership.registry.complete(&membership.session, &Completion::default()) {
+            let Membership { registry, session, .. } = &membership;
+            let complete = || registry.complete(session, &Completion::default());
+            let completed = complete().or_else(|error| {
+                if !error.is_about_record_of(session) {
+                    return Err(error);
+                }
+                registry.resume(session, self.new_session())?;
+                complete()
+            });
+            if let Err(error) = completed {
                 tracing::warn!("the session could not be completed: {error}");
             }
             if let Some(housekeeper) = membership.housekeeper {

@@ -67,7 +67,7 @@ impl Desk {
     }
 
     /// Does something in the name of the session, which is registered before if it isn't yet, and again if somebody
-    /// ended it or took its record away.
+    /// ended it, or took its record away or damaged it.
     pub(super) fn with_session<T>(
         &mut self,
         may_make: bool,
@@ -83,7 +83,7 @@ impl Desk {
             Err(error) => error,
         };
         match &error {
-            Error::UnknownSession { id } if *id == membership.session => {
+            error if error.is_about_record_of(&membership.session) => {
                 let (registry, session) = (membership.registry.clone(), membership.session.clone());
                 registry.resume(&session, self.new_session()).map_err(|error| refused(&error))?;
                 return verb(&registry, &session).map_err(|error| refused(&error));
@@ -194,7 +194,8 @@ impl Desk {
         Ok(registry.sessions()?.into_iter().filter(is_ours).max_by_key(|session| session.last_sign).map(|it| it.id))
     }
 
-    fn new_session(&self) -> NewSession {
+    /// What the session says of itself when it registers.
+    pub(super) fn new_session(&self) -> NewSession {
         let repository = self.location.repository.as_ref();
         NewSession {
             id: None,
