@@ -36,6 +36,8 @@ pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session,
                 .reason("ended-session")
                 .advise("Begin a new one: deconflict start")),
             SessionState::Gone => go_on(context, registry, session),
+            // Its owner puts a damaged record right.
+            SessionState::Live | SessionState::Silent if session.is_damaged() => go_on(context, registry, session),
             SessionState::Live | SessionState::Silent => Ok(session),
         };
     }

@@ -16,7 +16,7 @@ use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
 use super::sessions::{Session, file_name, read_session};
 use super::{Error, Registry, View};
-use crate::protocol::{SessionId, SessionRecord, parse, time};
+use crate::protocol::{SessionId, parse, time};
 
 /// Heartbeats are kept for so long.
 const HEARTBEATS: TimeDelta = TimeDelta::hours(24);
@@ -128,7 +128,7 @@ impl Registry {
     fn is_history(&self, session: &Session) -> bool {
         let is_over = session.state.is_over() || session.is_forgotten();
         // A record that is damaged tells nothing, not even that.
-        session.record != SessionRecord::default() && is_over && self.now() - self.over_since(session) > HISTORY
+        !session.is_damaged() && is_over && self.now() - self.over_since(session) > HISTORY
     }
 
     fn remove_session(&self, directory: &Directory, id: &SessionId) -> Result<bool, Error> {

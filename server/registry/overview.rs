@@ -169,7 +169,7 @@ impl Overview {
     /// Puts an overview together.
     pub fn of(mut material: Material, now: DateTime<Utc>) -> Self {
         // Of what is damaged only that is told.
-        material.sessions.retain(|session| session.record != SessionRecord::default());
+        material.sessions.retain(|session| !session.is_damaged());
         fill_in(&mut material.sessions, &material.last_activities);
         material.sessions.sort_by(|a, b| (!a.is_live(), b.last_sign, &a.id).cmp(&(!b.is_live(), a.last_sign, &b.id)));
         material.claims.sort_by(|a, b| a.resource.cmp(&b.resource));
@@ -379,7 +379,7 @@ fn damaged_records(directory: &Directory, sessions: &[Session], claims: &[Claim]
     let known: HashMap<_, _> = sessions.iter().map(|session| (&session.id, session)).collect();
     for id in listed {
         // A damaged record has left nothing of itself, and what is no file is not listed as a session at all.
-        let is_empty = known.get(&id).is_none_or(|session| session.record == SessionRecord::default());
+        let is_empty = known.get(&id).is_none_or(|session| session.is_damaged());
         if is_empty {
             let name = sessions::file_name(&id);
             let read = super::record::read(directory, &Folder::Sessions, &name, SessionRecord::from_fields);

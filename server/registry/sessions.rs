@@ -78,6 +78,11 @@ impl Session {
         !self.state.is_over()
     }
 
+    /// True if its record cannot be understood, so that nothing is known of it but its id.
+    pub fn is_damaged(&self) -> bool {
+        self.record == SessionRecord::default()
+    }
+
     /// True if nothing but its own signs tells whether it lives, because it gave neither a process nor a keepalive, and
     /// it has given none for a day. It is over then, unless it still holds something.
     pub fn is_forgotten(&self) -> bool {

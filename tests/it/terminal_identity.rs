@@ -189,6 +189,20 @@ fn a_session_that_its_user_names_goes_on_after_its_process_ended() {
 }
 
 #[test]
+fn a_session_that_its_user_names_puts_its_damaged_record_right() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let (terminal, id) = Terminal::with_new_session(&workspace);
+    terminal.run(["claim", "task", "before"]).expect_code(0);
+    for words in [&["claim", "task", "after"][..], &["start"], &["end"]] {
+        coordination.write_text(&format!("sessions/{id}.json"), "{\"session_id\": ");
+        terminal.run(words.iter().copied().chain(["--session", &id])).expect_code(0);
+    }
+    assert_eq!(coordination.session(&id).unwrap()["status"], "completed");
+    assert_eq!(coordination.claim_files(), Vec::<String>::new(), "it held them all the time");
+}
+
+#[test]
 fn the_originals_current_session_counts_only_where_it_is_the_only_one() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();
