@@ -86,7 +86,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
 fn begin_or_go_on(registry: &Registry, id: &SessionId, new: NewSession) -> Result<Session, Failure> {
     match registry.session(id)? {
         None => Ok(registry.register(new)?),
-        Some(before) if !before.is_damaged() && registry.live_sessions()?.iter().any(|live| live.id == *id) => Err(taken(&before)),
+        Some(before) if !before.is_damaged() && registry.live_sessions()?.iter().any(|live| live.id == *id) => {
+            Err(taken(&before))
+        }
         Some(before) => match registry.resume(id, NewSession { id: None, ..new })? {
             Some(session) => Ok(session),
             None => Err(taken(&before)),

@@ -386,6 +386,25 @@ fn damaged_claims_block_for_a_while_and_are_kept() {
     assert_eq!(files_in(&scene.path(".damaged")).len(), 1);
 }
 
+/// Claims are not synced to disk, so that a power loss may leave a torn one; whoever wrote it is gone.
+#[test]
+fn a_torn_claim_from_before_the_machine_was_started_blocks_nobody() {
+    let boot = chrono::DateTime::<Utc>::from(platform::booted_at().unwrap());
+    for (written, blocks) in [(TimeDelta::seconds(-30), false), (TimeDelta::seconds(30), true)] {
+        let scene = Scene::new();
+        // A minute and a half after the start, whatever the time is really.
+        scene.clock.jump(boot + TimeDelta::seconds(90) - scene.clock.now());
+        let anna = scene.session("anna");
+        scene.write("claims/file-a.claim", "");
+        let record = fs::File::options().write(true).open(scene.path("claims/file-a.claim")).unwrap();
+        record.set_modified((boot + written).into()).unwrap();
+        match scene.claim(&anna, &file("a")) {
+            ClaimOutcome::Refused { by } => assert!(blocks && by.standing == Standing::Damaged, "{by:?}"),
+            outcome => assert!(!blocks, "{outcome:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_claim_file_that_is_too_large_to_read_counts_as_damaged() {
     let scene = Scene::new();

@@ -432,6 +432,27 @@ fn a_claim_that_was_taken_is_told_only_where_it_matters() {
 }
 
 #[test]
+fn what_was_lost_while_the_machine_slept_is_told_after_it() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.held("b.rs");
+    scene.effects.clear();
+    scene.clock.jump(TimeDelta::hours(2));
+    scene.give(Event::Tick);
+    let is_verify = |effect: &&Effect| matches!(effect, Effect::Job(_, Job::Verify(_)));
+    assert_eq!(scene.effects.iter().filter(is_verify).count(), 2, "{:?}", scene.effects);
+    scene.effects.clear();
+    for (name, holder) in [("a.rs", "bob"), ("b.rs", "me")] {
+        let found = claim(name, holder, true);
+        scene.done(Done::Verified(found.resource.clone(), Some(found)));
+    }
+    scene.wait(Duration::from_secs(3));
+    let shown = scene.shown();
+    let told: Vec<&String> = shown.iter().filter(|text| text.contains("slept")).collect();
+    assert!(matches!(told[..], [told] if told.contains("a.rs (now bob)") && !told.contains("b.rs")), "{shown:?}");
+}
+
+#[test]
 fn nothing_is_done_any_more_once_it_ends() {
     let mut scene = Scene::new();
     scene.held("a.rs");

@@ -285,14 +285,15 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         for file in hints.claims {
             self.read_claim(&directory, file, None);
         }
-        self.read_messages(&directory, hints.messages);
         self.flush();
+        // What a new folder had in it before it was watched comes before what was put into it since.
         if !hints.folders.is_empty() {
             hints.folders.iter().for_each(|folder| self.folders.distrust(*folder));
             for folder in self.arm(&directory) {
                 self.scan(&directory, folder);
             }
         }
+        self.read_messages(&directory, hints.messages);
         if hints.everything {
             self.scan_everything(&directory);
         }
