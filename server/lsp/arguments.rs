@@ -14,6 +14,11 @@ use super::spelling;
 use super::worker::{Command, Expected, Purpose};
 use crate::registry::Activity;
 
+/// A session is muted for so long if nothing else is said.
+const DEFAULT_MUTE_MINUTES: u32 = 60;
+/// Nobody means to mute a session for ever.
+const LONGEST_MUTE_MINUTES: u32 = 7 * 24 * 60;
+
 /// A command that was understood.
 #[derive(Debug, Clone)]
 pub(super) enum Wish {
@@ -33,6 +38,8 @@ pub(super) enum Wish {
     Everywhere(Command),
     /// The user wants to know when a document is free.
     TellWhenFree(Target),
+    /// Nothing of a session is to be shown for so many minutes.
+    Mute { session: String, minutes: u32 },
     /// The user has taken note of a diagnostic.
     Acknowledge { uri: Uri, code: Code, expected: Option<Expected> },
 }
@@ -135,6 +142,14 @@ pub(super) fn parse(command: &str, arguments: &[Value]) -> Result<(Wish, bool), 
             let Heartbeat { action } = read(command, arguments)?;
             Wish::Heartbeat(Activity::new(action.as_deref().unwrap_or("working"), None))
         }
+        name::MUTE => {
+            let Mute { session, minutes } = read(command, arguments)?;
+            let minutes = minutes.unwrap_or(DEFAULT_MUTE_MINUTES);
+            if minutes > LONGEST_MUTE_MINUTES {
+                return Err(format!("{command}: \"minutes\" is at most {LONGEST_MUTE_MINUTES}, a week"));
+            }
+            Wish::Mute { session, minutes }
+        }
         name::RELEASE_ALL => Wish::Everywhere(Command::ReleaseAll),
         name::STATUS => Wish::Everywhere(Command::Status),
         name::SHOW_BOARD => Wish::ShowBoard,
@@ -155,6 +170,7 @@ fn bare(command: &str) -> Result<Wish, String> {
         name::TELL_WHEN_FREE => Wish::TellWhenFree(Target::OnlyDocument),
         name::HAND_OFF => Wish::ListSessions(Purpose::HandOff),
         name::SEND_MESSAGE => Wish::ListSessions(Purpose::Message),
+        name::MUTE => Wish::ListSessions(Purpose::Mute),
         name::SET_WORK => Wish::SetWork(Activity::new("working", None)),
         name::HEARTBEAT => Wish::Heartbeat(Activity::new("working", None)),
         name::MESSAGES => Wish::Everywhere(Command::Messages { unread_only: false }),
@@ -237,6 +253,12 @@ struct Send {
     subject: String,
     message: String,
     uri: Option<UriArgument>,
+}
+
+#[derive(Deserialize)]
+struct Mute {
+    session: String,
+    minutes: Option<u32>,
 }
 
 #[derive(Deserialize)]

@@ -28,6 +28,8 @@ pub const SET_WORK: &str = "deconflict.setWork";
 pub const HEARTBEAT: &str = "deconflict.heartbeat";
 /// `{}`: returns sessions, claims, messages and findings.
 pub const STATUS: &str = "deconflict.status";
+/// `{session, minutes?}`: keeps quiet about a session for an hour, or as long as told; 0 ends it. Returns `until`.
+pub const MUTE: &str = "deconflict.mute";
 /// `{}`: opens the status board.
 pub const SHOW_BOARD: &str = "deconflict.showBoard";
 
@@ -39,7 +41,7 @@ pub const SHOW_CHANGES: &str = "deconflict.showChanges";
 pub const ACKNOWLEDGE: &str = "deconflict.acknowledge";
 
 /// Every command, as advertised to the editor.
-pub const ALL: [&str; 16] = [
+pub const ALL: [&str; 17] = [
     CLAIM,
     RELEASE,
     RELEASE_ALL,
@@ -52,6 +54,7 @@ pub const ALL: [&str; 16] = [
     SET_WORK,
     HEARTBEAT,
     STATUS,
+    MUTE,
     SHOW_BOARD,
     TELL_WHEN_FREE,
     SHOW_CHANGES,

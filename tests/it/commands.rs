@@ -49,6 +49,7 @@ fn all_commands_are_advertised_unless_the_editor_has_its_own() {
         "heartbeat",
         "markRead",
         "messages",
+        "mute",
         "release",
         "releaseAll",
         "requestRelease",
@@ -314,6 +315,16 @@ fn arguments_that_make_no_sense_are_invalid() {
         ("heartbeat", vec![json!({ "action": 1 }), json!("building")]),
         ("status", vec![json!("please")]),
         ("showBoard", vec![json!(1)]),
+        (
+            "mute",
+            vec![
+                json!({}),
+                json!({ "session": 1 }),
+                json!({ "session": "ghost", "minutes": "long" }),
+                json!({ "session": "ghost", "minutes": -1 }),
+                json!({ "session": "ghost", "minutes": 10_081 }),
+            ],
+        ),
     ];
     // What is no URI is wrong; one of something else than a file is refused.
     let about_documents = ["claim", "release", "takeOver", "requestRelease", "handOff", "sendMessage"];
@@ -385,6 +396,7 @@ fn commands_are_refused_where_the_server_is_not_active() {
         ("handOff", json!({ "uri": uri, "to": "ghost" })),
         ("sendMessage", json!({ "to": "broadcast", "subject": "s", "message": "m" })),
         ("setWork", json!({ "target": "t" })),
+        ("mute", json!({ "session": "ghost" })),
     ] {
         alice.execute_refused(&format!("deconflict.{command}"), argument, "inactive");
     }

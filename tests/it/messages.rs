@@ -38,6 +38,39 @@ fn what_is_shown_is_the_users_choice() {
 }
 
 #[test]
+fn a_muted_session_is_heard_of_only_where_one_looks() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("ghost", json!({ "name": "The Ghost" }));
+    coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
+    let alice = Editor::start(&workspace, "alice");
+    let session = alice.wait_for_session();
+
+    let muted = alice.execute_ok("deconflict.mute", json!({ "session": "ghost" }));
+    let until = chrono::DateTime::parse_from_rfc3339(muted["until"].as_str().unwrap()).unwrap();
+    let left = until.with_timezone(&chrono::Utc) - chrono::Utc::now();
+    assert!((59..=60).contains(&left.num_minutes()), "an hour: {muted}");
+    coordination.write_message("ghost", &session, "Hello", "in silence", json!({}));
+    wait_for("the message to wait unread", || (alice.status()["messages"]["unread"] == 1).then_some(()));
+    let theirs = alice.open("src/lib.rs");
+    theirs.type_text("x");
+    theirs.wait_for_diagnostic("claimed");
+    alice.settle(&workspace);
+    assert_eq!(alice.messages(), Vec::<String>::new());
+
+    let (terminal, _) = Terminal::with_named_session(&workspace, "Carol");
+    terminal.run(["send", &session, "Hello", "from another"]).expect_code(0);
+    alice.wait_for_message("from another");
+    alice.execute_ok("deconflict.mute", json!({ "session": "ghost", "minutes": 0 }));
+    coordination.write_message("ghost", &session, "Hello", "heard again", json!({}));
+    alice.wait_for_message("heard again");
+    assert!(alice.messages().iter().all(|shown| !shown.contains("in silence")), "{:?}", alice.messages());
+
+    let refused = alice.execute_refused("deconflict.mute", json!({ "session": "nobody" }), "not-found");
+    assert!(refused["message"].as_str().unwrap().contains("nobody"), "{refused}");
+}
+
+#[test]
 fn the_original_scripts_and_our_terminal_are_heard_alike() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();

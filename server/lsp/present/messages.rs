@@ -328,6 +328,15 @@ pub fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
     format!("To whom? Name another session as \"to\"{all}. Live are {}.", live.join(", "))
 }
 
+/// To be muted, but which session?
+pub fn refused_whom_to_mute(live: &[String]) -> String {
+    if live.is_empty() {
+        return "There is no other session to mute at the moment.".to_owned();
+    }
+    let live: Vec<String> = live.iter().map(|live| name(live)).collect();
+    format!("Mute whom? Name it as \"session\". Live are {}.", live.join(", "))
+}
+
 /// A message or a file for a session that is not there.
 pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
     let id = name(id);

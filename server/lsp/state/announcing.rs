@@ -77,6 +77,9 @@ impl State {
             if !directory.announced.insert((uri.clone(), holding_key(&blocked.by))) {
                 continue;
             }
+            if self.is_muted(blocked.by.holder()) {
+                continue;
+            }
             let others = self.others_claim(id, blocked.by, None);
             if of_many { in_bulk.push((resource, others)) } else { singly.push((resource, others)) }
         }

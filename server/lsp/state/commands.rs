@@ -213,6 +213,7 @@ impl State {
                 self.tell_what_came_free(id);
                 Directed::Answered(json!({ "ok": true }))
             }
+            Wish::Mute { session, minutes } => Directed::Answered(self.mute(&session, minutes)?),
             Wish::Acknowledge { uri, code, expected } => {
                 self.acknowledge(&uri, code, expected.as_ref())?;
                 Directed::Answered(json!({ "ok": true }))
@@ -300,7 +301,7 @@ impl State {
     }
 
     /// The directory of a command that names none: the first with a session, else the first.
-    fn main_directory(&self) -> Result<DirectoryId, Refused> {
+    pub(super) fn main_directory(&self) -> Result<DirectoryId, Refused> {
         let joined = self.live_directories().find(|(_, directory)| matches!(directory.standing, Standing::Joined(_)));
         joined.or_else(|| self.live_directories().next()).map(|(id, _)| id).ok_or_else(inactive)
     }
@@ -333,6 +334,7 @@ impl State {
             }
             Refusal::Outside(reason) => ("outside-workspace", sentence(&reason)),
             Refusal::UnknownSession(id, live) => ("not-found", messages::refused_unknown_session(&id, &live)),
+            Refusal::WhichSession(Purpose::Mute, live) => ("ambiguous", messages::refused_whom_to_mute(&live)),
             Refusal::WhichSession(purpose, live) => {
                 ("ambiguous", messages::refused_which_session(purpose == Purpose::Message, &live))
             }
@@ -358,9 +360,9 @@ enum Directed {
     Answered(Value),
 }
 
-struct Refused {
-    reason: &'static str,
-    message: String,
+pub(super) struct Refused {
+    pub(super) reason: &'static str,
+    pub(super) message: String,
 }
 
 fn inactive() -> Refused {

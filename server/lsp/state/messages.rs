@@ -40,7 +40,7 @@ impl State {
                 Show::Direct => matches!(message.to, Recipient::Session(_)),
                 Show::None => false,
             };
-            if is_wanted {
+            if is_wanted && !self.is_muted(message.from.as_ref()) {
                 to_show.push(message);
             }
         }

@@ -14,6 +14,7 @@ mod editing;
 mod ending;
 mod losing;
 mod messages;
+mod muting;
 mod renaming;
 mod requests;
 mod situations;
@@ -68,6 +69,8 @@ pub(super) struct State {
     last_question: u64,
     /// When documents became unsaved lately.
     first_changes: VecDeque<Duration>,
+    /// Sessions of which nothing is shown, and until when.
+    muted_sessions: HashMap<crate::protocol::SessionId, Duration>,
     shown_messages: VecDeque<Duration>,
     to_sum_up: Vec<(DirectoryId, crate::registry::MessageId, String)>,
     told_status: Option<Value>,
@@ -153,6 +156,7 @@ impl State {
             questions: HashMap::new(),
             last_question: 0,
             first_changes: VecDeque::new(),
+            muted_sessions: HashMap::new(),
             shown_messages: VecDeque::new(),
             to_sum_up: Vec::new(),
             told_status: None,

@@ -169,6 +169,8 @@ pub(in crate::lsp) enum Purpose {
     Message,
     /// To give it a claim.
     HandOff,
+    /// To hear nothing of it for a while.
+    Mute,
 }
 
 /// What came of a wish to claim because of an edit.
