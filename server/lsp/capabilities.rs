@@ -76,7 +76,8 @@ impl Editor {
             })),
             notebook_document_sync: self.notebooks.then(|| OneOf::Left(every_notebook())),
             hover_provider: Some(HoverProviderCapability::Simple(true)),
-            inlay_hint_provider: Some(OneOf::Left(true)),
+            // An editor that cannot be told to ask again would go on showing a holder that has released.
+            inlay_hint_provider: self.refreshes_hints.then_some(OneOf::Left(true)),
             code_action_provider: Some(self.code_actions()),
             execute_command_provider: Some(ExecuteCommandOptions { commands, ..ExecuteCommandOptions::default() }),
             workspace: Some(WorkspaceServerCapabilities {

@@ -96,7 +96,19 @@ fn hover_is_plain_for_who_reads_no_markdown() {
     }
 }
 
-/// Without a way to be told that hints have changed, an editor that asks again gets the truth.
+/// Helix and Emacs would go on showing a holder that has released: there the diagnostic says it alone.
+#[test]
+fn hints_are_offered_only_to_editors_that_ask_again_when_told() {
+    let workspace = Workspace::small();
+    for (support, offered) in [(json!({ "refreshSupport": true }), true), (json!({}), false), (Value::Null, false)] {
+        let mut capabilities = full_capabilities();
+        capabilities["workspace"]["inlayHint"] = support;
+        let editor = Editor::builder(&workspace).capabilities(capabilities).start();
+        assert_eq!(editor.server_capability("/inlayHintProvider") == json!(true), offered);
+    }
+}
+
+/// Whoever asks all the same gets the truth.
 #[test]
 fn hints_are_right_whenever_they_are_asked_for() {
     let workspace = Workspace::small();
