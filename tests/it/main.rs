@@ -29,6 +29,7 @@ mod messages;
 mod naming;
 mod neovim;
 mod ordering;
+mod other_editors;
 mod presentation;
 mod races;
 mod settings;

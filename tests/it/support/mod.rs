@@ -3,9 +3,11 @@
 mod capabilities;
 mod documents;
 mod editor;
+mod editors;
 mod environment;
 mod neovim;
 mod repository;
+mod screen;
 mod terminal;
 mod wait;
 mod wire;
@@ -14,11 +16,13 @@ mod workspace;
 pub(crate) use capabilities::{bare_capabilities, full_capabilities};
 pub(crate) use documents::{Document, Edit, codes, hint_label};
 pub(crate) use editor::{Editor, EditorBuilder, RpcError};
+pub(crate) use editors::installed;
 pub(crate) use environment::clean_environment;
 pub(crate) use neovim::{Neovim, Version};
 #[cfg(unix)]
 pub(crate) use repository::LINK;
 pub(crate) use repository::{LINKED_FILE, NON_ASCII, SPACED};
+pub(crate) use screen::Screen;
 pub(crate) use terminal::{Outcome, Terminal};
 pub(crate) use wait::{wait_for, wait_within};
 pub(crate) use workspace::{Coordination, Workspace, file_uri, timestamp};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rmpv::Value as Packed;
 use serde_json::Value;
 
+use super::editors::installed;
 use super::environment::clean_environment;
 use super::wait::{DEADLINE, wait_within};
 use super::workspace::Workspace;
@@ -27,37 +28,19 @@ impl Version {
     /// `DECONFLICT_REQUIRE_EDITORS` is set, as `tests/run` does.
     pub(crate) fn both() -> Option<[Self; 2]> {
         let versions = [Self::Newest, Self::Oldest];
-        let missing = versions.into_iter().find(|version| !version.binary().is_file());
-        match missing {
-            None => Some(versions),
-            Some(version) => {
-                version.report_missing();
-                None
-            }
-        }
+        let are_here = versions.iter().all(|version| installed(version.name(), "nvim").is_some());
+        are_here.then_some(versions)
     }
 
-    fn report_missing(self) {
-        let test = thread::current().name().unwrap_or_default().to_owned();
-        let words = format!("SKIPPED {test}: Neovim {} is not here; tests/editors/fetch fetches it", self.series());
-        assert!(std::env::var_os("DECONFLICT_REQUIRE_EDITORS").is_none(), "{words}");
-        // Not by a macro, whose output is shown only when a test fails.
-        let _ = writeln!(std::io::stderr(), "{words}");
-    }
-
-    fn series(self) -> &'static str {
+    fn name(self) -> &'static str {
         match self {
-            Self::Oldest => "0.10",
-            Self::Newest => "0.12",
+            Self::Oldest => "nvim-0.10",
+            Self::Newest => "nvim-0.12",
         }
     }
 
-    fn binary(self) -> PathBuf {
-        let variable = format!("DECONFLICT_NVIM_{}", self.series().replace('.', "_"));
-        std::env::var_os(variable).map_or_else(
-            || Path::new(env!("CARGO_MANIFEST_DIR")).join(format!(".editors/nvim-{}/bin/nvim", self.series())),
-            PathBuf::from,
-        )
+    pub(crate) fn binary(self) -> PathBuf {
+        installed(self.name(), "nvim").unwrap_or_else(|| panic!("{} went away", self.name()))
     }
 }
 
