@@ -20,29 +20,155 @@ impl Cell {
     }
 }
 
-/// Writes rows with aligned columns, each line after `indent`. The last cell of a row is not padded, and takes no part
-/// in the widths.
+/// What becomes of a column where the terminal is too narrow for all of them.
+#[derive(Clone, Copy)]
+pub(super) struct Column {
+    /// It may become this narrow before others go.
+    least: usize,
+    /// The columns of the greatest number go first; those of 0 stay.
+    rank: u8,
+    /// What is cut of its texts: names are told apart by their ends.
+    cut_start: bool,
+}
+
+impl Column {
+    /// A column that stays as it is.
+    pub(super) const WHOLE: Self = Self { least: usize::MAX, rank: 0, cut_start: false };
+
+    /// It may be cut to this width.
+    pub(super) const fn least(self, least: usize) -> Self {
+        Self { least, ..self }
+    }
+
+    /// It may go, those of the greatest number first.
+    pub(super) const fn rank(self, rank: u8) -> Self {
+        Self { rank, ..self }
+    }
+
+    /// Its texts keep their ends.
+    pub(super) const fn keep_end(self) -> Self {
+        Self { cut_start: true, ..self }
+    }
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// Nothing is left of a text that is narrower.
+const NARROWEST: usize = 4;
+
+/// Writes rows with aligned columns, a line each and after `indent`, however wide they are.
 pub(super) fn aligned(rows: &[Vec<Cell>], indent: &str) -> String {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width_of = |column: usize| {
-        let cells = rows.iter().filter(|row| row.len() > column + 1);
-        cells.map(|row| row[column].text.width()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..columns).map(width_of).collect();
-    let mut lines = String::new();
-    for row in rows {
-        lines.push_str(indent);
-        for (column, Cell { text, style }) in row.iter().enumerate() {
+    let columns = vec![Column::WHOLE; rows.iter().map(Vec::len).max().unwrap_or(0)];
+    table(rows, &columns, indent, usize::MAX).into_iter().map(|line| line + "\n").collect()
+}
+
+/// Writes rows with aligned columns, a line each and after `indent`, no wider than `width`.
+pub(super) fn table(rows: &[Vec<Cell>], columns: &[Column], indent: &str, width: usize) -> Vec<String> {
+    let natural =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.width()).max().unwrap_or(0);
+    let natural: Vec<usize> = (0..columns.len()).map(natural).collect();
+    let widths = fitted(&natural, columns, width.saturating_sub(indent.width()));
+    let line = |row: &Vec<Cell>| {
+        let mut line = indent.to_owned();
+        let mut owed = 0;
+        for ((cell, column), width) in row.iter().zip(columns).zip(&widths) {
+            if *width == 0 {
+                continue;
+            }
+            let text = shortened(&cell.text, *width, column.cut_start);
             if !text.is_empty() {
-                lines.push_str(&format!("{style}{text}{style:#}"));
+                line.extend(std::iter::repeat_n(' ', owed));
+                owed = 0;
+                line.push_str(&format!("{}{text}{:#}", cell.style, cell.style));
             }
-            if column + 1 < row.len() {
-                let padding = widths[column].saturating_sub(text.width()) + 2;
-                lines.extend(std::iter::repeat_n(' ', padding));
-            }
+            owed += width - text.width() + GAP;
         }
-        lines.truncate(lines.trim_end_matches(' ').len());
-        lines.push('\n');
+        line
+    };
+    rows.iter().map(line).collect()
+}
+
+/// The widths with which the columns fit: first some become narrower, then some go, and at last all are cut.
+fn fitted(natural: &[usize], columns: &[Column], width: usize) -> Vec<usize> {
+    let mut kept: Vec<usize> = natural.to_vec();
+    loop {
+        let least = |column: usize| columns[column].least;
+        let widths = narrowed(&kept, least, width);
+        let goes = (0..columns.len()).filter(|column| kept[*column] > 0 && columns[*column].rank > 0);
+        match goes.max_by_key(|column| columns[*column].rank) {
+            _ if total(&widths) <= width => return widths,
+            Some(column) => kept[column] = 0,
+            None => return narrowed(&widths, |_| NARROWEST, width),
+        }
+    }
+}
+
+/// Takes from the widest columns until all fit or none may become narrower.
+fn narrowed(widths: &[usize], least: impl Fn(usize) -> usize, width: usize) -> Vec<usize> {
+    let mut widths = widths.to_vec();
+    while total(&widths) > width {
+        let can_shrink = |column: &usize| widths[*column] > least(*column);
+        let Some(widest) = (0..widths.len()).filter(can_shrink).max_by_key(|column| widths[*column]) else { break };
+        widths[widest] -= 1;
+    }
+    widths
+}
+
+fn total(widths: &[usize]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0).count();
+    widths.iter().sum::<usize>() + shown.saturating_sub(1) * GAP
+}
+
+/// A text of at most this width, with `…` for what is missing.
+fn shortened(text: &str, width: usize, cut_start: bool) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let needed = c.width().unwrap_or(0);
+        let fits = needed <= left;
+        left = left.saturating_sub(needed);
+        fits
+    };
+    if cut_start {
+        let end: Vec<char> = text.chars().rev().take_while(fits).collect();
+        format!("…{}", end.into_iter().rev().collect::<String>())
+    } else {
+        format!("{}…", text.chars().take_while(fits).collect::<String>().trim_end())
+    }
+}
+
+/// Breaks a text into lines of at most this width, at spaces where it can.
+pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let mut word = word.to_owned();
+        loop {
+            let line = lines.last_mut().map_or(0, |line| if line.is_empty() { 0 } else { line.width() + 1 });
+            if line + word.width() <= width {
+                if let Some(last) = lines.last_mut() {
+                    if line > 0 {
+                        last.push(' ');
+                    }
+                    last.push_str(&word);
+                }
+                break;
+            }
+            if line > 0 {
+                lines.push(String::new());
+                continue;
+            }
+            // A word that is wider than a line.
+            let head = cut(&word, width);
+            let rest = word.split_off(head.len().max(word.chars().next().map_or(0, char::len_utf8)).min(word.len()));
+            if let Some(last) = lines.last_mut() {
+                last.push_str(&word);
+            }
+            lines.push(String::new());
+            word = rest;
+        }
     }
     lines
 }
@@ -68,11 +194,32 @@ pub(super) fn cut(line: &str, width: usize) -> String {
 mod tests {
     use super::*;
 
+    fn row(cells: [&str; 3]) -> Vec<Cell> {
+        cells.map(Cell::plain).into()
+    }
+
     #[test]
     fn columns_stand_below_each_other_whatever_the_script() {
-        let row = |cells: [&str; 3]| cells.map(Cell::plain).into();
-        let table = aligned(&[row(["a", "寸法", "last"]), row(["bcd", "x", ""])], "  ");
-        assert_eq!(table, "  a    寸法  last\n  bcd  x\n");
+        let table = table(&[row(["a", "寸法", "last"]), row(["bcd", "x", ""])], &[Column::WHOLE; 3], "  ", 80);
+        assert_eq!(table, ["  a    寸法  last", "  bcd  x"]);
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_what_may_be_cut_and_then_drops_what_may_go() {
+        let rows = [row(["a rather long name", "src/deep/model.rs", "seen"])];
+        let columns = [Column::WHOLE.least(8), Column::WHOLE.least(9).keep_end(), Column::WHOLE.rank(1)];
+        let at = |width: usize| table(&rows, &columns, "", width).concat();
+        assert_eq!(at(43), "a rather long name  src/deep/model.rs  seen");
+        assert_eq!(at(36), "a rather long…  …deep/model.rs  seen");
+        assert_eq!(at(25), "a rathe…  …model.rs  seen");
+        assert_eq!(at(24), "a rather l…  …p/model.rs");
+        assert_eq!(at(12), "a ra…  …l.rs");
+    }
+
+    #[test]
+    fn long_texts_are_broken_at_spaces() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("a 寸法寸法 b", 4), ["a", "寸法", "寸法", "b"]);
     }
 
     #[test]

@@ -30,6 +30,35 @@ pub(super) fn distance(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
+/// The time of day to the second, in local time.
+pub(super) fn clock_with_seconds(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local).format("%H:%M:%S").to_string()
+}
+
+/// How long ago a moment was, in few characters: `12s ago`, `4m ago`, `2h ago`, `3d ago`.
+pub(super) fn short_distance(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (now - at).num_seconds();
+    if seconds < 1 { "now".to_owned() } else { format!("{} ago", short(seconds)) }
+}
+
+/// How long a lease lasts, in few characters: `4h left`, `25m left`.
+pub(super) fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    // Rounded up to the minute, as people count what is left.
+    let seconds = (until - now).num_seconds().max(0);
+    format!("{} left", if seconds < 60 { short(seconds) } else { short((seconds + 59) / 60 * 60) })
+}
+
+fn short(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, _) if minutes % 60 == 0 || hours > 9 => format!("{hours}h"),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d"),
+    }
+}
+
 /// A moment both ways: `10:05 (2 hours ago)`.
 pub(super) fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     format!("{} ({})", clock(at, now), distance(at, now))
@@ -178,7 +207,11 @@ pub(super) fn list_of_resources(claims: &[Claim]) -> String {
 pub(super) fn choices(sessions: &[Session], now: DateTime<Utc>) -> Vec<String> {
     let line = |session: &Session| {
         let started = moment(session.started_at(), now);
-        format!("{NAME}{}{NAME:#}  {}  {FAINT}started {started}{FAINT:#}", session.id, calling(session))
+        let id = one_line(session.id.as_str(), PHRASE);
+        match calling(session) {
+            name if name == id => format!("{NAME}{id}{NAME:#}  {FAINT}started {started}{FAINT:#}"),
+            name => format!("{NAME}{name}{NAME:#}  {id}  {FAINT}started {started}{FAINT:#}"),
+        }
     };
     sessions.iter().map(line).collect()
 }
@@ -200,6 +233,16 @@ mod tests {
         for (seconds, expected) in cases {
             assert_eq!(distance(now + TimeDelta::seconds(seconds), now), expected);
         }
+    }
+
+    #[test]
+    fn short_times_take_few_characters() {
+        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
+        let ago = |seconds: i64| short_distance(now - TimeDelta::seconds(seconds), now);
+        let told = [0, 59, 60, 3_599, 3_600, 7_500, 50_000, 90_000].map(ago);
+        assert_eq!(told, ["now", "59s ago", "1m ago", "59m ago", "1h ago", "2h 5m ago", "13h ago", "1d ago"]);
+        let left = |seconds: i64| left(now + TimeDelta::seconds(seconds), now);
+        assert_eq!([-5, 30, 61, 14_399].map(left), ["0s left", "30s left", "2m left", "4h left"]);
     }
 
     #[test]

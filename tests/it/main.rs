@@ -41,6 +41,7 @@ mod terminal_output;
 mod terminal_races;
 mod terminal_refusals;
 mod terminal_verbs;
+mod terminal_watch;
 mod two_sessions;
 mod watching;
 mod workspaces;

@@ -1,6 +1,6 @@
 //! How answers look: colours, closed pipes, and a status that stays and redraws.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
@@ -92,37 +92,4 @@ fn a_watched_status_shows_each_change() {
     wait_for("the claim to be shown", || (next()["claims"][0]["resource_name"] == "README.md").then_some(()));
     watching.kill().unwrap();
     watching.wait().unwrap();
-}
-
-#[cfg(target_os = "linux")]
-#[test]
-fn a_watched_status_redraws_in_place_and_leaves_the_terminal_clean() {
-    let workspace = Workspace::small();
-    let (terminal, _) = Terminal::with_new_session(&workspace);
-    // Whoever runs the tests in the background may have them ignore the signal of Ctrl-C.
-    let mut watching = on_a_terminal(&terminal, "echo $$; exec env --default-signal=INT deconflict status --watch");
-    let mut screen = watching.stdout.take().unwrap();
-    let mut shown = String::new();
-    let mut read_until = |part: &str| {
-        let mut buffer = [0; 4096];
-        while !shown.contains(part) {
-            let count = screen.read(&mut buffer).unwrap();
-            assert_ne!(count, 0, "it ended: {shown:?}");
-            shown.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        }
-        shown.clone()
-    };
-    let process = read_until("Claims").lines().next().unwrap().trim().parse().unwrap();
-    terminal.run(["claim", "file", "README.md"]).expect_code(0);
-    let redrawn = read_until("README.md");
-    assert!(redrawn.contains("A\r") && redrawn.contains("\u{1b}[K"), "it is redrawn in place: {redrawn:?}");
-    // Ctrl-C reaches a program as this signal from its terminal.
-    rustix::process::kill_process(rustix::process::Pid::from_raw(process).unwrap(), rustix::process::Signal::INT)
-        .unwrap();
-    screen.read_to_string(&mut shown).unwrap();
-    watching.wait().unwrap();
-    for left_behind in ["\u{1b}[?1049h", "\u{1b}[?25l"] {
-        assert!(!shown.contains(left_behind), "no state of the terminal is changed: {shown:?}");
-    }
-    assert!(shown.replace("\u{1b}[J", "").ends_with('\n'), "the cursor rests below the picture: {shown:?}");
 }

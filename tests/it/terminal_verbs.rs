@@ -537,7 +537,7 @@ fn status_shows_everything_and_needs_no_session() {
     assert_eq!(status["claims"][0]["standing"], "active");
     assert_eq!(status["messages"][0]["subject"], "Tests are red");
     let words = ada.run(["status"]).expect_code(0).stdout;
-    for part in [ada_id.as_str(), "README.md", "BUILD", "you", "Tests are red", "(in 4 hours)"] {
+    for part in [ada_id.as_str(), "README.md", "BUILD", "you", "Tests are red", "4h left"] {
         assert!(words.contains(part), "{part} in {words}");
     }
 }

@@ -100,6 +100,13 @@ impl Screen {
         String::from_utf8_lossy(&finish(self.tmux(&["capture-pane", "-t", "0", "-p", "-e"])).stdout).into_owned()
     }
 
+    /// What tmux says of it, in its own notation: `#{cursor_flag}`.
+    #[track_caller]
+    pub(crate) fn state(&self, format: &str) -> String {
+        let output = finish(self.tmux(&["display-message", "-t", "0", "-p", format]));
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    }
+
     /// Waits until `probe` finds something on it.
     #[track_caller]
     pub(crate) fn wait<T>(&self, what: &str, probe: impl Fn(&str) -> Option<T>) -> T {

@@ -1,0 +1,219 @@
+//! The picture in sections of lines that fit a terminal.
+
+use deconflict::protocol::SessionId;
+use deconflict::protocol::text::one_line;
+use deconflict::registry::{Claim, Message, Overview, Recipient, Session, SessionState, Standing};
+
+use super::{Picture, holders};
+use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
+use crate::cli::table::{Cell, Column, table, wrapped};
+use crate::cli::words;
+
+const INDENT: &str = "  ";
+
+/// A part of the picture.
+pub(super) struct Section {
+    title: &'static str,
+    lines: Vec<String>,
+    /// What is below the lines, whatever is left out of them.
+    foot: Option<String>,
+    /// Nothing is missing where it is left out.
+    is_empty: bool,
+}
+
+impl Section {
+    fn new(title: &'static str, lines: Vec<String>) -> Self {
+        let is_empty = lines.is_empty();
+        Self { title, lines, foot: None, is_empty }
+    }
+
+    /// True if there is nothing in it and nobody misses it.
+    pub(super) fn is_optional(&self) -> bool {
+        self.is_empty && self.foot.is_none() && !matches!(self.title, "Sessions" | "Claims")
+    }
+
+    /// How many lines it has, its title and the empty one below it included.
+    pub(super) fn height(&self, most: usize) -> usize {
+        let shown = self.lines.len().max(1);
+        shown.min(most.max(1)) + usize::from(shown > most) + usize::from(self.foot.is_some()) + 2
+    }
+
+    /// How many lines of it could be left out.
+    pub(super) fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// It with at most so many of its lines.
+    pub(super) fn cut_to(&self, most: usize) -> Vec<String> {
+        let mut shown = vec![format!("{HEADING}{}{HEADING:#}", self.title)];
+        if self.lines.is_empty() && self.foot.is_none() {
+            shown.push(format!("{INDENT}{FAINT}none{FAINT:#}"));
+        }
+        shown.extend(self.lines.iter().take(most).cloned());
+        if self.lines.len() > most {
+            shown.push(format!("{INDENT}{FAINT}… {} more{FAINT:#}", self.lines.len() - most));
+        }
+        shown.extend(self.foot.clone());
+        shown
+    }
+
+    /// All of it.
+    pub(super) fn whole(&self) -> String {
+        format!("{}\n", self.cut_to(usize::MAX).join("\n"))
+    }
+}
+
+/// What is said where there is no directory.
+pub(super) fn nobody_here(picture: &Picture) -> [String; 2] {
+    [
+        format!("Nobody coordinates here yet: there is no {}.", picture.directory),
+        "To begin: eval \"$(deconflict start --export)\"".to_owned(),
+    ]
+}
+
+/// Everything, in the order in which people look at it.
+pub(super) fn sections(picture: &Picture, overview: &Overview, width: usize) -> Vec<Section> {
+    vec![
+        sessions(picture, overview, width),
+        claims(picture, overview, width),
+        messages(picture, overview, width),
+        coordination_needed(overview, width),
+    ]
+}
+
+fn sessions(picture: &Picture, overview: &Overview, width: usize) -> Section {
+    const COLUMNS: [Column; 7] = [
+        Column::WHOLE,
+        Column::WHOLE.least(20),
+        Column::WHOLE,
+        Column::WHOLE.least(12).rank(1),
+        Column::WHOLE.rank(3),
+        Column::WHOLE.rank(2),
+        Column::WHOLE.rank(4),
+    ];
+    let (live, over): (Vec<&Session>, Vec<&Session>) =
+        overview.sessions.iter().partition(|session| overview.is_alive(session));
+    let rows: Vec<Vec<Cell>> = live.iter().map(|session| session_row(picture, session)).collect();
+    let mut section = Section::new("Sessions", table(&rows, &COLUMNS, INDENT, width));
+    if !over.is_empty() {
+        let number = |state| over.iter().filter(|session| session.state == state).count();
+        let (gone, ended) = (number(SessionState::Gone), number(SessionState::Completed));
+        let silent = match over.len() - gone - ended {
+            0 => String::new(),
+            silent => format!(", {silent} silent for over a day"),
+        };
+        section.foot = Some(format!("{INDENT}{FAINT}and {gone} gone, {ended} completed{silent}{FAINT:#}"));
+    }
+    section
+}
+
+fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
+    let record = &session.record;
+    let is_own = picture.own.as_ref().is_some_and(|own| own.id == session.id);
+    let place = [record.branch.as_deref(), record.worktree.as_deref()];
+    let place: Vec<String> = place.into_iter().flatten().map(|text| one_line(text, 30)).collect();
+    let work = [&record.current_work, &record.phase, &record.progress].into_iter().flatten();
+    let work: Vec<String> = work.map(|text| one_line(text, 40)).filter(|text| !text.is_empty()).collect();
+    let (mark, state, style) = match session.state {
+        SessionState::Silent => ("○", "silent", WARNING),
+        _ if is_own => ("●", "you", GOOD),
+        _ => ("●", "", GOOD),
+    };
+    let name = words::calling(session);
+    let id = one_line(session.id.as_str(), 40);
+    vec![
+        Cell::new(mark, style),
+        Cell::new(name.clone(), NAME),
+        Cell::new(state, style),
+        if work.is_empty() { Cell::new("idle", FAINT) } else { Cell::plain(work.join(": ")) },
+        Cell::plain(place.join(", ")),
+        Cell::new(words::short_distance(session.last_sign, picture.now), FAINT),
+        Cell::new(if name == id { String::new() } else { id }, FAINT),
+    ]
+}
+
+fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
+    const COLUMNS: [Column; 6] = [
+        Column::WHOLE.least(24).keep_end(),
+        Column::WHOLE.least(18),
+        Column::WHOLE,
+        Column::WHOLE.rank(2),
+        Column::WHOLE.rank(1),
+        Column::WHOLE.least(12).rank(3),
+    ];
+    let holders = holders(&overview.sessions);
+    let row = |claim: &Claim| {
+        let is_own = picture.is_own_claim(claim);
+        let by = match claim.holder() {
+            Some(_) if is_own => Cell::new("you", GOOD),
+            Some(id) => {
+                Cell::plain(holders.get(id).map_or_else(|| one_line(id.as_str(), 40), |holder| words::calling(holder)))
+            }
+            None => Cell::new("unknown", WARNING),
+        };
+        let standing = match claim.standing {
+            Standing::Active if claim.is_automatic() => Cell::new("while edited", FAINT),
+            Standing::Active => Cell::plain(words::left(claim.expires_at, picture.now)),
+            other => Cell::new(words::standing(other), WARNING),
+        };
+        vec![
+            Cell::new(resource(claim), NAME),
+            by,
+            standing,
+            Cell::new(format!("since {}", words::clock(claim.claimed_at, picture.now)), FAINT),
+            Cell::new(format!("until {}", words::clock(claim.expires_at, picture.now)), FAINT),
+            Cell::plain(claim.record.phase.as_deref().map_or_else(String::new, |phase| one_line(phase, 40))),
+        ]
+    };
+    let mut claims: Vec<&Claim> = overview.claims.iter().collect();
+    claims.sort_by_key(|claim| !picture.is_own_claim(claim));
+    let rows: Vec<Vec<Cell>> = claims.into_iter().map(row).collect();
+    Section::new("Claims", table(&rows, &COLUMNS, INDENT, width))
+}
+
+/// What is claimed, in few characters: a directory by its last slash.
+fn resource(claim: &Claim) -> String {
+    match claim.resource.resource_type().as_str() {
+        "directory" => format!("{}/", one_line(&claim.resource.display_name(), 200)),
+        _ => words::resource(&claim.resource),
+    }
+}
+
+fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
+    const COLUMNS: [Column; 3] = [Column::WHOLE, Column::WHOLE.least(20), Column::WHOLE.least(16)];
+    let sessions = holders(&overview.sessions);
+    let name = |id: &SessionId| {
+        let is_own = picture.own.as_ref().is_some_and(|own| own.id == *id);
+        let called = || sessions.get(id).map_or_else(|| one_line(id.as_str(), 40), |session| words::calling(session));
+        if is_own { "you".to_owned() } else { called() }
+    };
+    let row = |message: &Message| {
+        let from = message.from.as_ref().map_or_else(|| "somebody".to_owned(), name);
+        let to = match &message.to {
+            Recipient::Everyone => "everyone".to_owned(),
+            Recipient::Session(id) => name(id),
+        };
+        vec![
+            Cell::new(words::clock(message.sent_at, picture.now), FAINT),
+            Cell::plain(format!("{from} → {to}")),
+            Cell::plain(one_line(message.record.subject.as_deref().unwrap_or_default(), words::PHRASE)),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = overview.recent_messages.iter().map(row).collect();
+    let mut section = Section::new("Messages of the last hour", table(&rows, &COLUMNS, INDENT, width));
+    if picture.unread > 0 {
+        let unread = picture.unread;
+        section.foot = Some(format!("{INDENT}{WARNING}{unread} unread for you{WARNING:#}: deconflict messages"));
+    }
+    section
+}
+
+fn coordination_needed(overview: &Overview, width: usize) -> Section {
+    let lines = overview.coordination_needed.iter().flat_map(|finding| {
+        let text = wrapped(&one_line(&finding.to_string(), 300), width.saturating_sub(INDENT.len() + 2));
+        text.into_iter().enumerate().map(|(number, line)| {
+            if number == 0 { format!("{INDENT}{WARNING}!{WARNING:#} {line}") } else { format!("{INDENT}  {line}") }
+        })
+    });
+    Section::new("Needs coordinating", lines.collect())
+}
