@@ -28,6 +28,8 @@ mod mailbox;
 mod messages;
 mod naming;
 mod neovim;
+mod neovim_actions;
+mod neovim_surroundings;
 mod ordering;
 mod other_editors;
 mod presentation;

@@ -10,7 +10,7 @@ use crate::support::{Coordination, Neovim, Terminal, Version, Workspace, wait_fo
 const FILE: &str = "src/main.rs";
 
 /// Runs a test with two Neovims on one workspace, each version once in each part.
-fn with_each_pair(test: impl Fn(&Workspace, Neovim, Neovim)) {
+pub(crate) fn with_each_pair(test: impl Fn(&Workspace, Neovim, Neovim)) {
     let Some([newest, oldest]) = Version::both() else {
         return;
     };
@@ -23,7 +23,7 @@ fn with_each_pair(test: impl Fn(&Workspace, Neovim, Neovim)) {
 }
 
 /// Runs a test with one Neovim, once for each version.
-fn with_each(setup: &str, test: impl Fn(&Workspace, Neovim)) {
+pub(crate) fn with_each(setup: &str, test: impl Fn(&Workspace, Neovim)) {
     for version in Version::both().into_iter().flatten() {
         let workspace = Workspace::small();
         let neovim = Neovim::start_with(version, &workspace, setup);
@@ -33,7 +33,7 @@ fn with_each(setup: &str, test: impl Fn(&Workspace, Neovim)) {
 
 /// The session that serves this Neovim.
 #[track_caller]
-fn session_of(coordination: &Coordination, neovim: &Neovim) -> String {
+pub(crate) fn session_of(coordination: &Coordination, neovim: &Neovim) -> String {
     coordination.wait_for("the session of a Neovim", |here| {
         let session = here.sessions().into_iter().find(|session| session["client_pid"] == neovim.id())?;
         Some(session["session_id"].as_str()?.to_owned())
@@ -42,7 +42,7 @@ fn session_of(coordination: &Coordination, neovim: &Neovim) -> String {
 
 /// A session at a terminal that holds a file by hand, and its prompt.
 #[track_caller]
-fn terminal_that_holds(workspace: &Workspace, file: &str) -> (Terminal, String) {
+pub(crate) fn terminal_that_holds(workspace: &Workspace, file: &str) -> (Terminal, String) {
     let (terminal, id) = Terminal::with_new_session(workspace);
     terminal.run(["claim", "file", file]).expect_code(0);
     (terminal, id)

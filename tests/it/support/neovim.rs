@@ -47,7 +47,8 @@ impl Version {
 /// A running Neovim. It is killed with the value.
 pub(crate) struct Neovim {
     process: Child,
-    input: ChildStdin,
+    /// Absent once it was closed.
+    input: Option<ChildStdin>,
     answers: Receiver<(u64, Result<Packed, Packed>)>,
     requests: u64,
     root: PathBuf,
@@ -74,7 +75,7 @@ impl Neovim {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", version.binary().display()));
-        let input = process.stdin.take().unwrap();
+        let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
         let (sender, answers) = mpsc::channel();
         thread::spawn(move || {
@@ -222,6 +223,13 @@ impl Neovim {
         wait_within(DEADLINE, "Neovim to leave", || self.process.try_wait().unwrap());
     }
 
+    /// Closes the pipe to whoever shows it, as a terminal that is closed does, and waits for the end of the process.
+    #[track_caller]
+    pub(crate) fn hang_up(mut self) {
+        self.input = None;
+        wait_within(DEADLINE, "Neovim to end", || self.process.try_wait().unwrap());
+    }
+
     /// Kills the process, with no chance to say good-bye.
     pub(crate) fn kill(mut self) {
         self.process.kill().unwrap();
@@ -244,8 +252,9 @@ impl Neovim {
     fn send(&mut self, method: &str, parameters: Vec<Packed>) -> u64 {
         self.requests += 1;
         let request = Packed::Array(vec![0.into(), self.requests.into(), method.into(), Packed::Array(parameters)]);
-        rmpv::encode::write_value(&mut self.input, &request).unwrap();
-        self.input.flush().unwrap();
+        let input = self.input.as_mut().unwrap();
+        rmpv::encode::write_value(input, &request).unwrap();
+        input.flush().unwrap();
         self.requests
     }
 }

@@ -88,6 +88,8 @@ function M.attach(bufnr)
     )
     return
   end
+  -- It listens before there is anything to hear.
+  require('deconflict.events')
   local root = M.root(bufnr)
   last = vim.lsp.start({
     name = NAME,
@@ -183,6 +185,7 @@ function M._add_folder(client, root)
     end
   end
   table.insert(client.workspace_folders, folder)
+  require('deconflict.terminals').tell(nil)
   if client.initialized then
     M._tell_folder(client, folder)
   else

@@ -4,6 +4,7 @@ local messages = require('deconflict.messages')
 local notify = require('deconflict.notify')
 local overview = require('deconflict.overview')
 local server = require('deconflict.server')
+local text = require('deconflict.text')
 
 local M = {}
 
@@ -14,12 +15,12 @@ local M = {}
 
 ---@class deconflict.Subcommand
 ---@field run fun(call: deconflict.Call)
----@field complete? 'file'|'session' what its first word is
+---@field complete? 'file'|'session'|string[] what its first word is
 
 --- The rest of what was typed from the nth word on, or nothing.
 local function rest(call, first)
-  local text = table.concat(call.words, ' ', first)
-  return text ~= '' and text or nil
+  local words = table.concat(call.words, ' ', first)
+  return words ~= '' and words or nil
 end
 
 --- The document that is meant: given by a menu, named, or the current one.
@@ -97,18 +98,68 @@ local function hand_off(call)
     end)
     return
   end
+  local id, name = server.find_session(to)
+  if not id then
+    return
+  end
+  local argument = vim.tbl_extend('force', with(call, { uri = uri_of(call) }), { to = id })
   local function send(notes)
-    server.execute(
-      'handOff',
-      with(call, { uri = uri_of(call), to = to, notes = notes ~= '' and notes or nil }),
-      saying('handed off to ' .. to)
-    )
+    argument.notes = notes ~= '' and notes or nil
+    server.execute('handOff', argument, saying('handed off to ' .. name))
   end
   local notes = call.argument.notes or rest(call, 2)
   if notes then
     send(notes)
   else
-    ask.input('Notes for ' .. to .. ' (may be empty)', send, true)
+    ask.input('Notes for ' .. name .. ' (may be empty)', send, true)
+  end
+end
+
+local function send_message(call)
+  local to = call.argument.to or call.words[1]
+  if not to then
+    messages.send(call.argument)
+    return
+  end
+  local id = server.find_session(to)
+  if id then
+    messages.send(vim.tbl_extend('force', with(call, { message = rest(call, 2) }), { to = id }))
+  end
+end
+
+local function mute_for(called, minutes)
+  local id, name = server.find_session(called)
+  if not id then
+    return
+  end
+  server.execute('mute', { session = id, minutes = minutes }, function(result)
+    local words = minutes == 0 and '%s is heard again'
+      or 'nothing of %s pops up until %s; its messages wait unread'
+    notify.show(words:format(name, text.time(result['until'])))
+  end)
+end
+
+--- Keeps quiet about a session: for an hour, or for so many minutes.
+local function mute(call)
+  local words = vim.list_slice(call.words)
+  local minutes = tonumber(words[#words])
+  if minutes and #words > 1 then
+    table.remove(words)
+  end
+  if #words > 0 then
+    mute_for(table.concat(words, ' '), minutes)
+  else
+    ask.session('Mute for an hour', false, mute_for)
+  end
+end
+
+local function unmute(call)
+  if #call.words > 0 then
+    mute_for(table.concat(call.words, ' '), 0)
+  else
+    ask.session('Hear again', false, function(id)
+      mute_for(id, 0)
+    end)
   end
 end
 
@@ -149,11 +200,10 @@ local subcommands = {
   requestRelease = { run = request_release },
   sendMessage = {
     complete = 'session',
-    run = function(call)
-      messages.send(with(call, { to = call.words[1], message = rest(call, 2) }))
-    end,
+    run = send_message,
   },
   messages = {
+    complete = { 'unread' },
     run = function(call)
       messages.show(call.argument.unreadOnly or call.words[1] == 'unread')
     end,
@@ -161,6 +211,7 @@ local subcommands = {
   markRead = { run = mark_read },
   handOff = { run = hand_off, complete = 'session' },
   setWork = { run = set_work },
+  mute = { run = mute, complete = 'session' },
   heartbeat = {
     run = function(call)
       server.execute('heartbeat', with(call, { action = rest(call, 1) }), saying('heartbeat sent'))
@@ -193,6 +244,7 @@ local menu_only = {
 
 --- What only this plugin knows.
 local own = {
+  unmute = { run = unmute, complete = 'session' },
   restart = {
     run = function()
       require('deconflict.client').restart()
@@ -240,6 +292,13 @@ function M.run(call)
   subcommand.run({ argument = {}, words = words, bang = call.bang })
 end
 
+--- A session as it is typed: by the name that somebody gave it, its spaces escaped, else by its id.
+local function completed(session)
+  local name = session.name
+  return name and vim.trim(name) ~= '' and vim.fn.escape(vim.trim(name), ' \\')
+    or session.session_id
+end
+
 --- Completion of `:Deconflict`.
 ---@param lead string
 ---@param line string
@@ -258,12 +317,13 @@ function M.complete(lead, line)
     return vim.fn.getcompletion(lead, 'file')
   end
   if subcommand.complete == 'session' then
-    local ids = vim.tbl_map(function(session)
-      return session.session_id
-    end, server.other_sessions_now())
-    return starting_with(lead, vim.list_extend(ids, { 'broadcast' }))
+    local all = vim.tbl_map(completed, server.other_sessions_now())
+    if not before[1]:lower():find('message', 1, true) then
+      return starting_with(lead, all)
+    end
+    return starting_with(lead, vim.list_extend(all, { 'broadcast' }))
   end
-  return {}
+  return starting_with(lead, subcommand.complete or {})
 end
 
 --- The commands as the language client runs them, when one is chosen in a menu of the server.

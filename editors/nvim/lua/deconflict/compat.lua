@@ -10,6 +10,23 @@ local function call(client, name, ...)
   return client[name](...)
 end
 
+--- An answer without its nulls, which Neovim gives as a value of their own where they stand deep inside.
+---@generic T
+---@param answer T
+---@return T?
+function M.without_nulls(answer)
+  if answer == vim.NIL then
+    return nil
+  end
+  if type(answer) ~= 'table' then
+    return answer
+  end
+  for key, value in pairs(answer) do
+    answer[key] = M.without_nulls(value)
+  end
+  return answer
+end
+
 function M.request(client, ...)
   return call(client, 'request', ...)
 end

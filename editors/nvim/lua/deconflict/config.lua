@@ -7,6 +7,21 @@ local M = {}
 ---@field settings? table what the server is told, see |deconflict-settings|
 ---@field inlay_hints? boolean false leaves inlay hints as they are
 ---@field virtual_text? boolean false leaves diagnostics as they are shown otherwise
+---@field sign? string|false what stands in the sign column beside a notice; false leaves signs as they are
+---@field view? 'float'|'split' where messages and the status open
+---@field terminal? boolean false keeps DECONFLICT_SESSION from what is started here
+
+--- Every option there is.
+M.NAMES = {
+  'enabled',
+  'cmd',
+  'settings',
+  'inlay_hints',
+  'virtual_text',
+  'sign',
+  'view',
+  'terminal',
+}
 
 ---@return deconflict.Options
 function M.options()

@@ -3,6 +3,7 @@ local config = require('deconflict.config')
 
 local M = {}
 
+local SIGN = '●'
 -- What follows is said to agents that read diagnostics; people need the fact alone beside the line.
 local ASIDE = ' Coordination notice, not a code problem:'
 
@@ -23,6 +24,18 @@ function M.show(client)
       { format = M._format, prefix = M._prefix, suffix = '' },
       type(users.virtual_text) == 'table' and users.virtual_text or { spacing = 2 }
     )
+  end
+  local sign = config.options().sign
+  if sign ~= false then
+    -- Beside the number, where the first line's other signs are: a letter would say "some diagnostic".
+    local text = {}
+    for _, severity in pairs(vim.diagnostic.severity) do
+      if type(severity) == 'number' then
+        text[severity] = sign or SIGN
+      end
+    end
+    options.signs =
+      vim.tbl_extend('keep', { text = text }, type(users.signs) == 'table' and users.signs or {})
   end
   vim.diagnostic.config(options, namespace)
 end
@@ -65,9 +78,10 @@ function M._format(diagnostic)
   return diagnostic.severity <= vim.diagnostic.severity.WARN and 'you edit it too' or ''
 end
 
--- Neovim 0.10 cannot leave out a diagnostic whose text is empty: it is made invisible.
-function M._prefix(diagnostic)
-  return M._format(diagnostic) == '' and '' or '●'
+-- Neovim 0.10 cannot leave out a diagnostic whose text is empty: it is made invisible. Where there are several, it
+-- writes the text of the last one only.
+function M._prefix(diagnostic, number, total)
+  return number == total and M._format(diagnostic) ~= '' and '●' or ''
 end
 
 return M

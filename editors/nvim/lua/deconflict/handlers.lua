@@ -1,4 +1,5 @@
 --- What the server says by itself.
+local compat = require('deconflict.compat')
 local notify = require('deconflict.notify')
 
 local LEVELS = {
@@ -11,7 +12,12 @@ local LEVELS = {
 
 return {
   ['window/showMessage'] = function(_, result)
-    notify.show(result.message, LEVELS[result.type] or vim.log.levels.INFO)
+    local level = LEVELS[result.type] or vim.log.levels.INFO
+    require('deconflict.events').emit(
+      'DeconflictMessage',
+      { message = result.message, level = level }
+    )
+    notify.show(result.message, level)
     return vim.NIL
   end,
 
@@ -37,6 +43,6 @@ return {
   end,
 
   ['deconflict/status'] = function(_, result, context)
-    require('deconflict.status').update(context.client_id, result)
+    require('deconflict.status').update(context.client_id, compat.without_nulls(result) or {})
   end,
 }

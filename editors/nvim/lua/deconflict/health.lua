@@ -20,10 +20,9 @@ function M.check()
 end
 
 function M._check_options()
-  local known =
-    { enabled = true, cmd = true, settings = true, inlay_hints = true, virtual_text = true }
-  for name in pairs(require('deconflict.config').options()) do
-    if not known[name] then
+  local config = require('deconflict.config')
+  for name in pairs(config.options()) do
+    if not vim.list_contains(config.NAMES, name) then
       vim.health.warn(('vim.g.deconflict.%s is not an option'):format(name), {
         'See :help deconflict-options. What the server is told belongs into `settings`',
       })
@@ -71,6 +70,17 @@ function M._check_server()
       vim.tbl_count(client.attached_buffers)
     )
   )
+  local session = vim.tbl_get(require('deconflict.status').get() or {}, 'session')
+  if type(session) ~= 'table' then
+    vim.health.info('no session yet: it begins with the first claim, message or directory')
+    return
+  end
+  vim.health.ok(('the session is %s'):format(require('deconflict.text').session(session)))
+  if require('deconflict.terminals').is_told() then
+    vim.health.ok('terminals opened here belong to it: DECONFLICT_SESSION is set')
+  else
+    vim.health.info('DECONFLICT_SESSION is not set: terminals find the session by their process')
+  end
 end
 
 function M._check_directory(program)

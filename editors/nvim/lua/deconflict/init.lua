@@ -15,4 +15,18 @@ function M.statusline()
   return require('deconflict.status').text(vim.api.nvim_get_current_buf())
 end
 
+--- How things stand, as the server last said: `session`, `held`, `heldByOthers`, `messages.unread`, `liveSessions` and
+--- `state`. Nothing where no server runs.
+---@return table?
+function M.status()
+  return require('deconflict.status').get()
+end
+
+--- Who else holds the file of a buffer, in a few words; nothing where nobody does.
+---@param bufnr integer? The current one unless it says otherwise.
+---@return string?
+function M.holder(bufnr)
+  return require('deconflict.status').holder(bufnr or vim.api.nvim_get_current_buf())
+end
+
 return M

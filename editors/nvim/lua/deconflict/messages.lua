@@ -23,7 +23,7 @@ function M._show(unread_only, names)
       return
     end
     local lines, owners = M._lines(messages, names)
-    view.float('Messages', lines, {
+    view.open('Messages', lines, {
       r = {
         'reply',
         function(row)

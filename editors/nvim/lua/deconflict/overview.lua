@@ -8,12 +8,19 @@ local M = {}
 --- Shows how things stand.
 function M.show()
   server.execute('status', {}, function(status)
-    view.float('deconflict', M._lines(status), {
+    view.open('deconflict', M._lines(status), {
       b = {
         'board',
         function()
           vim.cmd.close()
           M.board()
+        end,
+      },
+      m = {
+        'messages',
+        function()
+          vim.cmd.close()
+          require('deconflict.messages').show(false)
         end,
       },
     })
@@ -25,59 +32,109 @@ function M.board()
   server.execute('showBoard', {})
 end
 
-function M._lines(status)
-  local me = vim.tbl_get(status, 'session', 'session_id')
-  local names = text.names(status.sessions or {})
+-- A session or a claim without its first columns says nothing.
+local MOST_NEEDED = 4
 
+--- Groups of the colourscheme, by what they stand for.
+local NAME, FAINT, GOOD, WARNING = 'Identifier', 'Comment', 'DiagnosticOk', 'DiagnosticWarn'
+
+function M._lines(status)
   local lines = {}
-  local function section(title, entries)
+  local function section(title, rows)
     if #lines > 0 then
       table.insert(lines, { '' })
     end
     table.insert(lines, { title, 'Title' })
-    for _, entry in ipairs(#entries > 0 and entries or { 'none' }) do
-      table.insert(lines, { '  ' .. entry, #entries == 0 and 'Comment' or nil })
-    end
+    vim.list_extend(lines, #rows > 0 and M._aligned(rows, view.widest()) or { { '  none', FAINT } })
   end
 
-  local here = vim.tbl_filter(function(session)
-    return session.state ~= 'completed'
-  end, status.sessions or {})
-  section(
-    'Sessions',
-    vim.tbl_map(function(session)
-      local words = text.session(session)
-      if session.session_id == me then
-        return words .. ' – you'
-      end
-      return session.state == 'live' and words or ('%s – %s'):format(words, session.state)
-    end, here)
-  )
-  section(
-    'Claims',
-    vim.tbl_map(function(claim)
-      local holder = claim.claimed_by == me and 'you' or names[claim.claimed_by or '?']
-      local standing = claim.standing or 'active'
-      return ('%s – %s, since %s, until %s%s'):format(
-        claim.resource_name,
-        holder,
-        text.time(claim.claimed_at),
-        text.time(claim.expires_at),
-        standing ~= 'active' and (' (' .. standing .. ')') or ''
-      )
-    end, status.claims or {})
-  )
-  section(
-    'Coordination needed',
-    vim.tbl_map(function(finding)
-      return finding.message
-    end, status.coordinationNeeded or {})
-  )
+  section('Sessions', M._sessions(status))
+  section('Claims', M._claims(status))
+  local needed = vim.tbl_map(function(finding)
+    return { { '!', WARNING }, { finding.message } }
+  end, status.coordinationNeeded or {})
+  if #needed > 0 then
+    section('Needs coordinating', needed)
+  end
   local unread = vim.tbl_get(status, 'messages', 'unread') or 0
-  section('Messages', { ('%d unread'):format(unread) })
-  return vim.tbl_map(function(line)
-    return { (line[1]:gsub('%c', ' ')), line[2] }
-  end, lines)
+  section('Messages', unread > 0 and { { { ('%d unread'):format(unread), WARNING } } } or {})
+  return lines
+end
+
+function M._sessions(status)
+  local me = vim.tbl_get(status, 'session', 'session_id')
+  local rows = {}
+  for _, session in ipairs(status.sessions or {}) do
+    local is_over = session.state == 'completed' or session.state == 'gone'
+    if session.state ~= 'completed' then
+      local name = text.name(session)
+      local is_mine = session.session_id == me
+      local state = is_mine and 'you' or session.state == 'live' and '' or session.state
+      table.insert(rows, {
+        { is_over and '○' or '●', session.state == 'live' and GOOD or WARNING },
+        { name, NAME },
+        { state, is_mine and GOOD or WARNING },
+        { session.current_work or 'idle', not session.current_work and FAINT or nil },
+        { session.branch or '' },
+        { name:find(session.session_id, 1, true) and '' or session.session_id, FAINT },
+      })
+    end
+  end
+  return rows
+end
+
+function M._claims(status)
+  local me = vim.tbl_get(status, 'session', 'session_id')
+  local names = text.names(status.sessions or {})
+  local rows = {}
+  for _, claim in ipairs(status.claims or {}) do
+    local is_mine = claim.claimed_by == me
+    local standing = claim.standing or 'active'
+    local row = {
+      { claim.resource_name .. (claim.resource_type == 'directory' and '/' or ''), NAME },
+      { is_mine and 'you' or names[claim.claimed_by or '?'], is_mine and GOOD or nil },
+      { standing == 'active' and '' or standing, WARNING },
+      { 'since ' .. text.time(claim.claimed_at), FAINT },
+      { claim.automatic and 'while edited' or 'until ' .. text.time(claim.expires_at), FAINT },
+    }
+    -- One's own first.
+    table.insert(rows, is_mine and 1 or #rows + 1, row)
+  end
+  return rows
+end
+
+function M._with_gap(total, width)
+  return total + (width > 0 and width + 2 or 0)
+end
+
+--- Rows of cells, each a text and its group, as lines whose columns stand below each other. What comes last matters
+--- least: of many columns it goes where there is no room.
+function M._aligned(rows, room)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for column, cell in ipairs(row) do
+      cell[1] = cell[1]:gsub('%c', ' ')
+      widths[column] = math.max(widths[column] or 0, vim.fn.strdisplaywidth(cell[1]))
+    end
+  end
+  while #widths > MOST_NEEDED and vim.iter(widths):fold(1, M._with_gap) > room do
+    table.remove(widths)
+  end
+  return vim.tbl_map(function(row)
+    local line, parts = ' ', {}
+    for column, cell in ipairs(row) do
+      if (widths[column] or 0) > 0 then
+        line = line .. ' '
+        if cell[2] and cell[1] ~= '' then
+          table.insert(parts, { #line, #line + #cell[1], cell[2] })
+        end
+        local padding = column < #widths and widths[column] - vim.fn.strdisplaywidth(cell[1]) + 1
+          or 0
+        line = line .. cell[1] .. (' '):rep(padding)
+      end
+    end
+    return { line, nil, parts }
+  end, rows)
 end
 
 return M

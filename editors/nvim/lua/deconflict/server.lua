@@ -1,6 +1,7 @@
 --- Asking the server to do something, and telling the user when it will not.
 local compat = require('deconflict.compat')
 local notify = require('deconflict.notify')
+local text = require('deconflict.text')
 
 local M = {}
 
@@ -23,6 +24,7 @@ function M.execute(name, argument, done, refused)
     'workspace/executeCommand',
     M._params(name, argument),
     function(err, result)
+      result = compat.without_nulls(result)
       if err then
         notify.show(err.message, vim.log.levels.ERROR)
       elseif type(result) == 'table' and result.ok == false then
@@ -52,7 +54,7 @@ function M.other_sessions_now()
       COMPLETION_MS,
       vim.api.nvim_get_current_buf()
     )
-  return M.others(response and response.result or {})
+  return M.others(compat.without_nulls(response and response.result) or {})
 end
 
 --- The live sessions other than this one in an answer of `status`.
@@ -63,6 +65,29 @@ function M.others(status)
   return vim.tbl_filter(function(session)
     return session.session_id ~= me and session.state ~= 'completed' and session.state ~= 'gone'
   end, status.sessions or {})
+end
+
+--- Finds a session by its id or its name, and says so where there is none or there are several. It waits for the answer
+--- but not for long, so that what is typed next goes where it is meant to.
+---@param called string
+---@return string? id
+---@return string? name
+function M.find_session(called)
+  if called == 'broadcast' then
+    return called, 'everybody'
+  end
+  local others = M.other_sessions_now()
+  local matches = vim.tbl_filter(function(session)
+    return session.session_id == called or text.name(session):lower() == called:lower()
+  end, others)
+  if #matches == 1 then
+    return matches[1].session_id, text.name(matches[1])
+  end
+  local names = table.concat(vim.tbl_map(text.session, others), ', ')
+  local words = #matches > 1 and 'several sessions are called "%s". Name one by its id: %s'
+    or #others > 0 and 'there is no session "%s". Here are: %s'
+    or 'there is no session "%s", and nobody else is here'
+  notify.show(words:format(called, names), vim.log.levels.WARN)
 end
 
 function M._client()

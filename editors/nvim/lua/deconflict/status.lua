@@ -1,5 +1,6 @@
---- How things stand, as the server last said: for the statusline.
+--- How things stand, as the server last said: for the statusline, and for what others build on it.
 local diagnostics = require('deconflict.diagnostics')
+local events = require('deconflict.events')
 
 local M = {}
 
@@ -13,27 +14,39 @@ local known = {} ---@type table<integer, table> what the server of each client s
 ---@param status table
 function M.update(client_id, status)
   known[client_id] = status
-  M._announce()
+  require('deconflict.terminals').tell(M._session_id(status))
+  M._announce(status)
 end
 
 --- What is known no more, because the server has ended.
 ---@param client_id integer
 function M.forget(client_id)
-  known[client_id] = nil
-  M._announce()
+  if known[client_id] then
+    known[client_id] = nil
+    require('deconflict.terminals').tell(nil)
+    M._announce({})
+  end
+end
+
+--- What the server last said of how things stand, if there is one.
+---@param bufnr integer?
+---@return table?
+function M.get(bufnr)
+  local clients = require('deconflict.client')
+  local client = bufnr and clients.get(bufnr) or clients.get()
+  return client and known[client.id]
 end
 
 --- See |deconflict.statusline()|.
 ---@param bufnr integer
 ---@return string
 function M.text(bufnr)
-  local client = require('deconflict.client').get(bufnr) or require('deconflict.client').get()
-  local status = client and known[client.id]
+  local status = M.get(bufnr)
   if not status then
     return ''
   end
   local parts = {}
-  local holder = M._holder(bufnr)
+  local holder = M.holder(bufnr)
   if holder then
     table.insert(parts, holder)
   end
@@ -50,8 +63,10 @@ function M.text(bufnr)
   return table.concat(parts, ' · ')
 end
 
---- Who else holds the file. The first line, where that stands too, may be out of sight.
-function M._holder(bufnr)
+--- Who else holds the file of a buffer, in a few words. The first line, where that stands too, may be out of sight.
+---@param bufnr integer
+---@return string?
+function M.holder(bufnr)
   local notice = diagnostics.gravest(bufnr)
   if not notice then
     return nil
@@ -60,9 +75,13 @@ function M._holder(bufnr)
   return hint ~= '' and hint or require('deconflict.notify').fit(diagnostics.fact(notice), LONGEST)
 end
 
-function M._announce()
+function M._session_id(status)
+  return type(status.session) == 'table' and status.session.session_id or nil
+end
+
+function M._announce(status)
   vim.cmd.redrawstatus({ bang = true })
-  vim.api.nvim_exec_autocmds('User', { pattern = 'DeconflictStatus', modeline = false })
+  events.emit('DeconflictStatus', status)
 end
 
 return M

@@ -54,8 +54,11 @@ function M.time(timestamp)
   -- `os.time` took the fields for local time: the difference of both readings is the offset.
   local offset = os.difftime(as_local, os.time(os.date('!*t', as_local)))
   local moment = as_local + offset
-  local today = os.date('%Y-%m-%d', moment) == os.date('%Y-%m-%d')
-  return os.date(today and '%H:%M' or '%Y-%m-%d %H:%M', moment)
+  if os.date('%Y-%m-%d', moment) == os.date('%Y-%m-%d') then
+    return os.date('%H:%M', moment)
+  end
+  local is_this_year = os.date('%Y', moment) == os.date('%Y')
+  return (os.date(is_this_year and '%d %b %H:%M' or '%d %b %Y %H:%M', moment):gsub('^0', ''))
 end
 
 return M

@@ -18,47 +18,30 @@ end
 ---@class deconflict.Line
 ---@field [1] string the text
 ---@field [2] string? a highlight group for the whole line
+---@field [3] { [1]: integer, [2]: integer, [3]: string }[]? groups for parts of it: from and to which byte
 
---- Opens a float over the editor that `q` or Escape closes.
+--- Opens a window to be read, a float or a split as the user likes it, that `q` or Escape closes.
 ---@param title string
 ---@param lines deconflict.Line[]
 ---@param keys table<string, { [1]: string, [2]: fun(row: integer) }>? more keys, with what they do
 ---@return integer window
-function M.float(title, lines, keys)
+function M.open(title, lines, keys)
   local bufnr = vim.api.nvim_create_buf(false, true)
   vim.bo[bufnr].bufhidden = 'wipe'
   vim.bo[bufnr].filetype = 'deconflict'
   M._fill(bufnr, lines)
-
-  local widest = vim.fn.strdisplaywidth(title) + 4
-  for _, line in ipairs(lines) do
-    widest = math.max(widest, vim.fn.strdisplaywidth(line[1]))
-  end
-  local width = math.max(1, math.min(widest + 2, math.floor(vim.o.columns * 0.9), 100))
-  local footer = { 'q close' }
+  local help = { 'q close' }
   for key, action in vim.spairs(keys or {}) do
-    table.insert(footer, key .. ' ' .. action[1])
+    table.insert(help, key .. ' ' .. action[1])
   end
-  local window = vim.api.nvim_open_win(bufnr, true, {
-    relative = 'editor',
-    width = width,
-    height = 1,
-    row = 1,
-    col = math.floor((vim.o.columns - width) / 2),
-    style = 'minimal',
-    border = 'rounded',
-    title = ' ' .. title .. ' ',
-    footer = ' ' .. table.concat(footer, ' · ') .. ' ',
-    footer_pos = 'right',
-  })
-  vim.wo[window].wrap = true
-  vim.wo[window].linebreak = true
-  vim.wo[window].breakindent = true
-  local height = M.fit_height(window, 0.7)
-  local placed = vim.api.nvim_win_get_config(window)
-  placed.row = math.max(0, math.floor((vim.o.lines - height) / 2) - 2)
-  vim.api.nvim_win_set_config(window, placed)
 
+  local as_split = require('deconflict.config').options().view == 'split'
+  local window = (as_split and M._split or M._float)(
+    bufnr,
+    title,
+    table.concat(help, ' · '),
+    lines
+  )
   local function close()
     if vim.api.nvim_win_is_valid(window) then
       vim.api.nvim_win_close(window, true)
@@ -75,7 +58,60 @@ function M.float(title, lines, keys)
   return window
 end
 
---- Makes a float as high as its text is when wrapped, but not higher than this part of the screen.
+--- How wide the text of a float can be.
+---@return integer
+function M.widest()
+  return math.min(math.floor(vim.o.columns * 0.9), 100) - 2
+end
+
+function M._float(bufnr, title, help, lines)
+  local widest = math.max(vim.fn.strdisplaywidth(title), vim.fn.strdisplaywidth(help)) + 4
+  for _, line in ipairs(lines) do
+    widest = math.max(widest, vim.fn.strdisplaywidth(line[1]))
+  end
+  local width = math.max(1, math.min(widest, M.widest()) + 2)
+  local window = vim.api.nvim_open_win(bufnr, true, {
+    relative = 'editor',
+    width = width,
+    height = 1,
+    row = 1,
+    col = math.floor((vim.o.columns - width) / 2),
+    style = 'minimal',
+    border = 'rounded',
+    title = ' ' .. title .. ' ',
+    footer = ' ' .. help .. ' ',
+    footer_pos = 'right',
+  })
+  M._wrap(window)
+  local height = M.fit_height(window, 0.7)
+  local placed = vim.api.nvim_win_get_config(window)
+  placed.row = math.max(0, math.floor((vim.o.lines - height) / 2) - 2)
+  vim.api.nvim_win_set_config(window, placed)
+  return window
+end
+
+function M._split(bufnr, title, help)
+  vim.cmd('botright split')
+  local window = vim.api.nvim_get_current_win()
+  vim.api.nvim_win_set_buf(window, bufnr)
+  for _, option in ipairs({ 'number', 'relativenumber', 'list', 'spell' }) do
+    vim.wo[window][option] = false
+  end
+  vim.wo[window].signcolumn = 'no'
+  vim.wo[window].winfixheight = true
+  vim.wo[window].statusline = (' %s%%=%s '):format(title, help)
+  M._wrap(window)
+  M.fit_height(window, 0.5)
+  return window
+end
+
+function M._wrap(window)
+  vim.wo[window].wrap = true
+  vim.wo[window].linebreak = true
+  vim.wo[window].breakindent = true
+end
+
+--- Makes a window as high as its text is when wrapped, but not higher than this part of the screen.
 ---@param window integer
 ---@param part number
 ---@return integer height
@@ -121,6 +157,12 @@ function M._fill(bufnr, lines)
       vim.api.nvim_buf_set_extmark(bufnr, namespace, row - 1, 0, {
         end_col = #line[1],
         hl_group = line[2],
+      })
+    end
+    for _, part in ipairs(line[3] or {}) do
+      vim.api.nvim_buf_set_extmark(bufnr, namespace, row - 1, part[1], {
+        end_col = part[2],
+        hl_group = part[3],
       })
     end
   end
