@@ -1,6 +1,7 @@
 //! Keeps people and coding agents that share one clone from overwriting each other.
 
 pub mod clock;
+pub mod git_hooks;
 pub mod lsp;
 pub mod platform;
 pub mod protocol;

@@ -9,7 +9,7 @@ use deconflict::clock::{Clock, SystemClock};
 use deconflict::platform;
 use deconflict::protocol::{Resource, ResourceType};
 use deconflict::registry::{Activity, Error, NewSession, Registry, Session};
-use deconflict::workspace::{self, Kind, Location, Namer, Repository};
+use deconflict::workspace::{self, DiscoveryError, Kind, Location, Namer, Repository};
 
 use super::failure::Failure;
 use super::output::Output;
@@ -52,6 +52,11 @@ impl Context {
 
     /// Where the coordination directory is.
     pub(crate) fn location(&self) -> Result<&Location, Failure> {
+        Ok(self.find_location()?)
+    }
+
+    /// The same, with the reason if there is no answer.
+    pub(crate) fn find_location(&self) -> Result<&Location, DiscoveryError> {
         if let Some(location) = self.location.get() {
             return Ok(location);
         }

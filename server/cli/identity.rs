@@ -57,6 +57,37 @@ pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Sess
     }
 }
 
+/// Whoever calls, as far as it can be told.
+pub(super) enum Caller {
+    /// This session.
+    Session(Session),
+    /// One of these, which belong to one process.
+    OneOf(Vec<Session>),
+    /// A coding agent without a session of its own.
+    Agent,
+    /// Nothing points to any session.
+    Unknown,
+}
+
+/// Whoever calls, for a verb that has an answer for everybody. A variable that was set for another workspace names
+/// nobody here.
+pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Caller, Failure> {
+    let named = match (&context.shared.session, named(context)?) {
+        (Some(id), _) => Some(find_named(context, registry, id)?),
+        (None, Some(id)) => registry.session(&id)?,
+        (None, None) => None,
+    };
+    if let Some(session) = named {
+        return Ok(Caller::Session(session));
+    }
+    Ok(match infer(registry)? {
+        Ok(session) => Caller::Session(session),
+        Err(Unknown::Several(sessions)) => Caller::OneOf(sessions),
+        Err(Unknown::Agent(_)) => Caller::Agent,
+        Err(Unknown::NoSession) => Caller::Unknown,
+    })
+}
+
 /// The session that the caller names, whether there is one or not.
 pub(super) fn named(context: &Context) -> Result<Option<SessionId>, Failure> {
     if let Some(id) = &context.shared.session {

@@ -25,6 +25,7 @@ mod claim;
 mod demo;
 mod doctor;
 mod end;
+mod guard;
 mod hand_off;
 mod heartbeat;
 mod init;
@@ -100,6 +101,7 @@ enum Verb {
     HandOff(hand_off::Arguments),
     End(end::Arguments),
     Init(init::Arguments),
+    Guard(guard::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
     Lsp(lsp::Arguments),
@@ -132,6 +134,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::HandOff(arguments) => hand_off::run(&arguments, context),
         Verb::End(arguments) => end::run(arguments, context),
         Verb::Init(arguments) => init::run(&arguments, context),
+        Verb::Guard(arguments) => guard::run(&arguments, context),
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Lsp(arguments) => lsp::run(&arguments, context),
         Verb::Demo(arguments) => demo::run(&arguments, context.output),

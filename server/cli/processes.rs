@@ -65,6 +65,21 @@ pub(super) fn coding_agent(process: &Ancestor) -> Option<&'static str> {
     agent_named(&process.name).or_else(|| agent_started_by(process.command()))
 }
 
+/// Variables that agents set for the commands that they run, and what people call those agents.
+const AGENT_VARIABLES: &[(&str, &str)] =
+    &[("CLAUDECODE", "claude-code"), ("CURSOR_AGENT", "cursor"), ("GEMINI_CLI", "gemini")];
+
+/// What people call the coding agent that says in the environment that it runs this. A sandbox may hide its process.
+pub(super) fn agent_in_environment() -> Option<&'static str> {
+    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    AGENT_VARIABLES.iter().find(|(name, _)| is_set(name)).map(|(_, called)| *called)
+}
+
+/// True if a session's client is called as coding agents are.
+pub(super) fn is_agents_name(client: &str) -> bool {
+    AGENTS.iter().any(|(_, called)| *called == client)
+}
+
 /// True for a shell that a person types into: neither a script nor a single command runs in it.
 pub(super) fn is_interactive_shell(process: &Ancestor) -> bool {
     reads_commands_from_a_person(process.command())

@@ -138,6 +138,12 @@ pub fn ancestors() -> Vec<Ancestor> {
     found
 }
 
+/// What can be seen of the process with this number, as of the ones above this one; `None` if there is none.
+pub fn look_at(pid: u32) -> Option<Ancestor> {
+    let seen = system::look_at(pid)?;
+    Some(Ancestor { pid, started: seen.started, name: seen.name, command: OnceLock::new() })
+}
+
 /// Where a process id means something: the machine, its boot and the pid namespace, as one opaque text.
 pub fn pid_scope() -> String {
     own_scope().to_owned()

@@ -362,6 +362,39 @@ impl Registry {
         self.overlapping(&self.directory()?, resource)
     }
 
+    /// The claims that cover any of many resources, in whatever standing and in the order of their resources: each
+    /// resource's own and those of the directories above it, with the positions of what they cover. The folder is
+    /// listed once, and only what matters is read.
+    pub fn claims_covering(&self, resources: &[Resource]) -> Result<Vec<(Claim, Vec<usize>)>, Error> {
+        let directory = self.directory()?;
+        let ignores_case = directory.ignores_case();
+        let key = |file: &ClaimFileName| {
+            if ignores_case { file.as_str().to_lowercase() } else { file.as_str().to_owned() }
+        };
+        let mut wanted: HashMap<String, Vec<usize>> = HashMap::new();
+        for (position, resource) in resources.iter().enumerate() {
+            let covering = resource.covering_directories();
+            for resource in covering.iter().chain([resource]) {
+                wanted.entry(key(&resource.claim_file_name())).or_default().push(position);
+            }
+        }
+        let mut claims = Vec::new();
+        for file in list_claims(&directory)? {
+            let Some(positions) = wanted.get(&key(&file)) else { continue };
+            let Some(stored) = StoredClaim::read(&directory, &file)? else { continue };
+            let is_covered = |position: &&usize| {
+                let resource = &resources[**position];
+                stored.resource.overlaps(resource) || key(&file) == key(&resource.claim_file_name())
+            };
+            let covered: Vec<usize> = positions.iter().filter(is_covered).copied().collect();
+            if !covered.is_empty() {
+                claims.push((self.judged_claim(&directory, &stored)?, covered));
+            }
+        }
+        claims.sort_by(|(a, _), (b, _)| a.resource.cmp(&b.resource));
+        Ok(claims)
+    }
+
     /// All claims, in the order of their resources.
     pub fn claims(&self) -> Result<Vec<Claim>, Error> {
         let directory = self.directory()?;

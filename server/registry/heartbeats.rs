@@ -78,6 +78,25 @@ pub struct LastActivity {
 }
 
 impl Registry {
+    /// What a session told that it did since a moment, in no order.
+    pub fn activities_since(&self, id: &SessionId, since: DateTime<Utc>) -> Result<Vec<LastActivity>, Error> {
+        let directory = self.directory()?;
+        let names = match directory.list(&Folder::Heartbeats) {
+            Err(Error::Unsafe { .. }) => Vec::new(),
+            listed => listed?,
+        };
+        let mut activities = Vec::new();
+        for name in names {
+            // Other programs name theirs in local time, so only the record tells when it was.
+            let is_theirs = time::split_stamp(&name).is_some_and(|(_, of)| of == id.as_str());
+            if is_theirs && let Some(activity) = read_activity(&directory, &name, self.now())? {
+                activities.push(activity);
+            }
+        }
+        activities.retain(|activity| activity.at >= since);
+        Ok(activities)
+    }
+
     /// What these sessions did last, from the newest heartbeat of each.
     pub(super) fn last_activities<'a>(
         &self,

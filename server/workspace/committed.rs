@@ -1,15 +1,14 @@
 //! How a saved file differs from the last commit.
 //!
-//! This is the one place that runs git, because git's objects are not read here. It asks for plain content only, so
-//! that no program from anyone's configuration runs: no filter, no external or converting diff, no hook, no monitor,
-//! no fetch of missing objects. It waits for git, so an editor's loop calls it from a thread of its own.
+//! Git's objects are not read here, so git is asked for their plain content.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use super::Repository;
+use super::git::{self, NOTHING, Surroundings};
 use super::repository::slashed;
 
 /// Files above this size, in bytes, are not compared.
@@ -68,12 +67,9 @@ pub fn changes(file: &Path) -> Result<String, CommittedError> {
     if saved.as_deref().unwrap_or_default() == committed {
         return Ok(String::new());
     }
-    let mut git = Command::new("git");
+    let mut git = git::command(Surroundings::Own);
     // No repository and no configuration: this only compares two texts.
-    without_environment(&mut git)
-        .env("GIT_CONFIG_GLOBAL", NOTHING)
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_DIR", NOTHING);
+    git.env("GIT_CONFIG_GLOBAL", NOTHING).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_DIR", NOTHING);
     git.args(["diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-cr-at-eol", "--", "-"]);
     git.arg(if saved.is_some() { file } else { Path::new(NOTHING) });
     let output = run(git, &committed)?;
@@ -114,9 +110,8 @@ fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
         .filter(|path| !path.contains('\n'))
         .ok_or_else(|| CommittedError::UnusualPath { path: file.to_owned() })?;
     let ask = |what: &str| {
-        let mut git = Command::new("git");
-        without_environment(&mut git).current_dir(repository.root());
-        git.args(["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "cat-file", what]);
+        let mut git = git::command_in(repository.root(), Surroundings::Own);
+        git.args(["cat-file", what]);
         let output = run(git, format!("HEAD:{path}\n").as_bytes())?;
         if output.status.success() { Ok(output.stdout) } else { Err(failed(file, &output)) }
     };
@@ -150,32 +145,12 @@ fn saved(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
     }
 }
 
-/// Git knows this as the empty file on every system.
-const NOTHING: &str = "/dev/null";
-
-/// Git's answers must not depend on what the caller's environment points it to.
-fn without_environment(git: &mut Command) -> &mut Command {
-    for (name, _) in std::env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("GIT_")) {
-            git.env_remove(name);
-        }
-    }
-    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C")
-}
-
-fn run(mut git: Command, input: &[u8]) -> Result<Output, CommittedError> {
-    let no_git = |source| CommittedError::NoGit { source };
-    let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(no_git)?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // If git ends early it says why, which is better than a broken pipe.
-        let _ = stdin.write_all(input);
-    }
-    child.wait_with_output().map_err(no_git)
+fn run(git: Command, input: &[u8]) -> Result<Output, CommittedError> {
+    git::run(git, input).map_err(|source| CommittedError::NoGit { source })
 }
 
 fn failed(file: &Path, output: &Output) -> CommittedError {
-    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-    CommittedError::Failed { path: file.to_owned(), message }
+    CommittedError::Failed { path: file.to_owned(), message: git::complaint(output) }
 }
 
 /// The bytes of a text without its byte-order mark and with every line end as Unix writes it.

@@ -127,6 +127,12 @@ impl Namer {
         self.name(&resolved.path, resolved.kind.unwrap_or(Kind::File))
     }
 
+    /// What a path is called that is spelled as git spells it: absolute, with no symlink above its last part, which is
+    /// not followed either. It need not exist any more.
+    pub fn resource_as_spelled(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
+        self.name(path, kind)
+    }
+
     /// Where a path leads, without symlinks and as spelled on disk, whether it exists or not.
     pub fn real_path(&self, path: &Path) -> Result<PathBuf, NamingError> {
         self.resolve(path).map(|resolved| resolved.path)

@@ -1,6 +1,8 @@
 //! The vocabulary of the tests: a workspace, editors and terminals in it, and waiting with a deadline.
 
 mod capabilities;
+#[cfg(target_os = "linux")]
+mod committer;
 mod documents;
 mod editor;
 mod editors;
@@ -14,6 +16,8 @@ mod wire;
 mod workspace;
 
 pub(crate) use capabilities::{bare_capabilities, full_capabilities};
+#[cfg(target_os = "linux")]
+pub(crate) use committer::Committer;
 pub(crate) use documents::{Document, Edit, codes, hint_label};
 pub(crate) use editor::{Editor, EditorBuilder, RpcError};
 pub(crate) use editors::installed;

@@ -1,0 +1,61 @@
+//! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more.
+
+use deconflict::registry::{Activity, Claim, Registry, ReleaseOutcome};
+use deconflict::workspace::{commits, committed};
+use serde_json::json;
+
+use super::commit::could_not_ask;
+use super::committer::Committer;
+use super::finding::name;
+use crate::cli::context::Context;
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::style::GOOD;
+use crate::cli::{claim, facts, words};
+
+/// The action of a session that made a commit.
+pub(super) const COMMITTED: &str = "committed";
+
+pub(super) fn run(is_quiet: bool, context: &Context) -> Result<Exit, Failure> {
+    let Some(registry) = super::registry(context)? else { return Ok(Exit::Done) };
+    let released = release(context, &registry)?;
+    if !is_quiet || context.output.is_json() {
+        context.output.answer(
+            || json!({"released": released.iter().map(|claim| facts::claim(claim, None)).collect::<Vec<_>>()}),
+            || match &released[..] {
+                [] => "Nothing to release.".to_owned(),
+                claims => format!("{GOOD}Released{GOOD:#} {}.", words::list_of_resources(claims)),
+            },
+        )?;
+    }
+    Ok(Exit::Done)
+}
+
+fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure> {
+    let (root, commit) = commits::last_commit(context.folder()).map_err(|error| could_not_ask(&error))?;
+    let committer = Committer::find(context, registry)?;
+    let namer = context.namer()?;
+    let mut released = Vec::new();
+    let mut files = Vec::new();
+    for change in commit.changes.iter().filter(|change| !change.is_submodule) {
+        let Some(resource) = name(change, &root, &namer) else { continue };
+        files.push(resource.name().to_owned());
+        let Some(claim) = registry.claim_of(&resource)? else { continue };
+        let is_own = committer.owns(&claim, claim::holder_of(registry, &claim).as_ref());
+        // A file of which more was changed than was committed is still being worked on.
+        if claim.is_automatic()
+            && is_own
+            && committed::equals_last_commit(&root.join(&change.path)).unwrap_or(false)
+            && let Some(holding) = claim.holding()
+            && let ReleaseOutcome::Released(claim) = registry.release_holding(&holding)?
+        {
+            released.push(claim);
+        }
+    }
+    if let Some(session) = committer.session().filter(|session| session.is_live()) {
+        let activity = Activity { action: COMMITTED.to_owned(), files_touched: files, ..Activity::default() };
+        Context::after(registry, session, &activity);
+    } else if !released.is_empty() {
+        Context::refresh_board(registry);
+    }
+    Ok(released)
+}

@@ -1,0 +1,107 @@
+//! Before a commit: does it contain what others hold?
+
+use std::path::PathBuf;
+
+use deconflict::registry::{Registry, Standing};
+use deconflict::workspace::commits::{Change, CommitsError, Index, Operation, Staged};
+
+use super::Verdict;
+use super::committer::Committer;
+use super::finding::{Finding, as_words, sort};
+use crate::cli::context::Context;
+use crate::cli::failure::{Failure, sentence};
+use crate::cli::words;
+
+pub(super) fn look(context: &Context, registry: &Registry) -> Result<Verdict, Failure> {
+    let staged = Staged::of(context.folder()).map_err(|error| could_not_ask(&error))?;
+    let committer = Committer::find(context, registry)?;
+    let (sorted, looked_at) = sort(&staged.changes, &staged.root, &context.namer()?, registry, &committer)?;
+    if sorted.held.is_empty()
+        && let Some(unreadable) = sorted.unreadable.first()
+    {
+        return Err(unreadable_claim(unreadable, context));
+    }
+    let advice = advice(&staged, &sorted.held, context);
+    Ok(Verdict { what: "This commit", looked_at, findings: sorted.held, warnings: sorted.left_idle, advice })
+}
+
+/// Git could not be asked, so nothing can be told.
+pub(super) fn could_not_ask(error: &CommitsError) -> Failure {
+    Failure::failed("git", sentence(&error.to_string()))
+}
+
+/// A record that nobody can read says neither yes nor no.
+pub(super) fn unreadable_claim(found: &Finding, context: &Context) -> Failure {
+    let failure = Failure::failed("damaged", found.sentence(context.now())).fact("held", vec![found.document()]);
+    if found.claim.standing == Standing::Pending { failure.advise("Try again in a few seconds.") } else { failure }
+}
+
+/// What can be done: leave the files out, or come to an agreement with those who hold them.
+fn advice(staged: &Staged, held: &[Finding], context: &Context) -> Vec<String> {
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let mut changes: Vec<&Change> = held.iter().flat_map(|finding| &finding.changes).collect();
+    // Half a rename is not to be committed either.
+    changes.extend(changes.clone().into_iter().filter_map(|change| staged.renamed_to(change)));
+    let mut paths: Vec<PathBuf> = changes.into_iter().map(|change| change.path.clone()).collect();
+    paths.sort();
+    paths.dedup();
+    let mut advice = leave_out(staged, &paths, context);
+    advice.extend(agree(held));
+    advice
+}
+
+fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<String> {
+    let is_below_root =
+        std::env::var_os("GIT_PREFIX").is_some_and(|prefix| !prefix.is_empty()) || context.folder() != staged.root;
+    let words = as_words(paths, is_below_root);
+    let them = if paths.len() == 1 { "it" } else { "them" };
+    let unstage = if staged.is_first { "git rm --cached --quiet" } else { "git restore --staged" };
+    if let Some(operation) = staged.operation {
+        let (name, give_up) = match operation {
+            Operation::Merge => ("merge", "git merge --abort"),
+            Operation::Squash => ("squashed merge", "git reset --merge"),
+            Operation::Rebase => ("rebase", "git rebase --abort"),
+            Operation::CherryPick => ("cherry-pick", "git cherry-pick --abort"),
+            Operation::Revert => ("revert", "git revert --abort"),
+        };
+        return vec![
+            format!("If the {name} has nothing to do with {them}, leave {them} out: {unstage} -- {words}"),
+            format!("Else agree with the holder before you go on, or give the {name} up: {give_up}"),
+        ];
+    }
+    match staged.index {
+        Index::Staged => vec![format!("To leave {them} out: {unstage} -- {words}")],
+        Index::All => {
+            let excluded: Vec<String> = paths
+                .iter()
+                .map(|path| words::shell_word(&format!(":(top,exclude){}", super::finding::shown(path))))
+                .collect();
+            vec![format!("To leave {them} out: git add --update -- :/ {} && git commit", excluded.join(" "))]
+        }
+        Index::Named => vec![format!("To leave {them} out, name the other files only. Not: {words}")],
+    }
+}
+
+fn agree(held: &[Finding]) -> Vec<String> {
+    let mut advice = Vec::new();
+    for finding in held {
+        let Some(holder) = &finding.holder else { continue };
+        if !finding.claim.allows_coordination() {
+            continue;
+        }
+        let subject = words::shell_word(&format!("Please release {}", words::resource(&finding.claim.resource)));
+        let id = words::shell_word(holder.id.as_str());
+        let line = format!("Ask for it: deconflict send {id} {subject} \"…\" --type release_request");
+        if !advice.contains(&line) {
+            advice.push(line);
+        }
+    }
+    advice.truncate(3);
+    let holders: Vec<&str> = held.iter().filter_map(|finding| Some(finding.holder.as_ref()?.id.as_str())).collect();
+    if let Some(first) = holders.first() {
+        advice.push(format!("If that session is yours, say so: DECONFLICT_SESSION={} git …", words::shell_word(first)));
+    }
+    advice
+}

@@ -1,0 +1,81 @@
+//! Who makes a commit or a push, and what of what is held is therefore in nobody's way.
+//!
+//! - A session, as every verb takes it: named, or that of a process above. What it holds is its own.
+//! - A coding agent without a session: nothing is its own.
+//! - Else a person. People commit from a plain terminal what they edited in their editors, and most editors are no
+//!   process above that terminal, so all editors of the same user on this machine are that person's own. It is so too
+//!   for a person who has a session, in a terminal or in one of the editors.
+//!
+//! So a person's own editor never stands in the person's way, an agent's claim always does, and a person's editor
+//! always stands in an agent's.
+
+use deconflict::platform::{self, ScopeRelation};
+use deconflict::registry::{Claim, Registry, Session};
+
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::identity::{self, Caller};
+use crate::cli::processes;
+
+/// Whoever commits or pushes.
+#[derive(Debug)]
+pub(super) struct Committer {
+    /// The sessions that it may be.
+    sessions: Vec<Session>,
+    is_person: bool,
+}
+
+impl Committer {
+    /// Finds out who it is.
+    pub(super) fn find(context: &Context, registry: &Registry) -> Result<Self, Failure> {
+        let sessions = match identity::caller(context, registry)? {
+            Caller::Session(session) => vec![session],
+            Caller::OneOf(sessions) => sessions,
+            Caller::Agent => return Ok(Self { sessions: Vec::new(), is_person: false }),
+            Caller::Unknown => Vec::new(),
+        };
+        let is_agents = |session: &Session| session.record.client.as_deref().is_some_and(processes::is_agents_name);
+        let is_person = match &sessions[..] {
+            [] => !runs_below_an_agent(),
+            // An editor of one's own says of itself that a person uses it, whatever started it.
+            some if some.iter().all(is_editor_of_this_user) => true,
+            some => !some.iter().any(is_agents) && !runs_below_an_agent(),
+        };
+        Ok(Self { sessions, is_person })
+    }
+
+    /// The session that commits, if it is known which.
+    pub(super) fn session(&self) -> Option<&Session> {
+        match &self.sessions[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    }
+
+    /// True if what is held by this session is the committer's own.
+    pub(super) fn owns(&self, claim: &Claim, holder: Option<&Session>) -> bool {
+        self.sessions.iter().any(|own| claim.held_by(&own.id))
+            || (self.is_person && holder.is_some_and(is_editor_of_this_user))
+    }
+}
+
+fn runs_below_an_agent() -> bool {
+    platform::ancestors().iter().any(|process| processes::coding_agent(process).is_some())
+        || processes::agent_in_environment().is_some()
+}
+
+/// True for a language server that serves an editor of the user of this process, on this machine. Agents run language
+/// servers too; those are no editors.
+fn is_editor_of_this_user(session: &Session) -> bool {
+    let record = &session.record;
+    let is_here = record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same);
+    let serves_an_agent = || {
+        let client = record.client_pid.and_then(platform::look_at);
+        client.is_some_and(|client| processes::coding_agent(&client).is_some())
+    };
+    record.keepalive.is_some()
+        && record.user.is_some()
+        && record.user == platform::user_name()
+        && is_here
+        && !serves_an_agent()
+}

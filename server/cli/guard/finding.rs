@@ -1,0 +1,137 @@
+//! What a commit or a push has of somebody else, and sorting that out of all claims.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, Utc};
+use deconflict::protocol::Resource;
+use deconflict::protocol::text::one_line;
+use deconflict::registry::{Claim, Registry, Session, Standing};
+use deconflict::workspace::commits::{Change, ChangeKind};
+use deconflict::workspace::{Kind, Namer, NamingError};
+use serde_json::{Value, json};
+
+use super::committer::Committer;
+use crate::cli::failure::Failure;
+use crate::cli::{claim, facts, words};
+
+/// A claim of another session, and what of it is about to be committed or pushed.
+#[derive(Debug)]
+pub(super) struct Finding {
+    pub(super) claim: Claim,
+    pub(super) holder: Option<Session>,
+    /// What of it is changed.
+    pub(super) changes: Vec<Change>,
+    /// What the first of these is called.
+    pub(super) wanted: Resource,
+}
+
+/// All claims that cover something, by what they mean for the committer.
+#[derive(Debug, Default)]
+pub(super) struct Sorted {
+    /// Somebody else is at it.
+    pub(super) held: Vec<Finding>,
+    /// Somebody else left unsaved changes of it in an editor, long ago.
+    pub(super) left_idle: Vec<Finding>,
+    /// Whose it is cannot be read.
+    pub(super) unreadable: Vec<Finding>,
+}
+
+impl Finding {
+    /// One sentence for people; a second one where more than one file is meant.
+    pub(super) fn sentence(&self, now: DateTime<Utc>) -> String {
+        /// More would hide what the sentence is about.
+        const MOST: usize = 5;
+        let mut sentence = words::claimed_by(&self.claim, self.holder.as_ref(), &self.wanted, now);
+        let paths: Vec<String> = self.changes.iter().map(|change| shown(&change.path)).collect();
+        let more = match paths.len() {
+            0 | 1 => return sentence,
+            few if few <= MOST => String::new(),
+            many => format!(" and {} more", many - MOST),
+        };
+        let listed = paths[..paths.len().min(MOST)].join(", ");
+        sentence.push_str(&format!(" That is {}: {listed}{more}.", words::count(paths.len(), "file")));
+        sentence
+    }
+
+    /// The same for programs.
+    pub(super) fn document(&self) -> Value {
+        let change = |change: &Change| {
+            let kind = match change.kind {
+                ChangeKind::Added => "added",
+                ChangeKind::Deleted => "deleted",
+                ChangeKind::Changed => "changed",
+            };
+            json!({"path": change.path.display().to_string(), "change": kind})
+        };
+        json!({
+            "claim": facts::claim(&self.claim, self.holder.as_ref()),
+            "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Finds what is held of some changes in a worktree, and by whom. Returns how many of them can be claimed at all.
+pub(super) fn sort(
+    changes: &[Change],
+    root: &Path,
+    namer: &Namer,
+    registry: &Registry,
+    committer: &Committer,
+) -> Result<(Sorted, usize), Failure> {
+    let claimable: Vec<(&Change, Resource)> =
+        changes.iter().filter_map(|change| Some((change, name(change, root, namer)?))).collect();
+    let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
+    let mut sorted = Sorted::default();
+    for (claim, positions) in registry.claims_covering(&resources)? {
+        let holder = claim::holder_of(registry, &claim);
+        if committer.owns(&claim, holder.as_ref()) {
+            continue;
+        }
+        let found = match claim.standing {
+            Standing::Active => &mut sorted.held,
+            Standing::Idle => &mut sorted.left_idle,
+            Standing::Pending | Standing::Damaged => &mut sorted.unreadable,
+            Standing::Expired | Standing::Abandoned => continue,
+        };
+        let covered = positions.iter().filter_map(|position| claimable.get(*position));
+        let changes: Vec<Change> = covered.map(|(change, _)| (*change).clone()).collect();
+        let Some(wanted) = positions.first().and_then(|position| resources.get(*position)).cloned() else { continue };
+        found.push(Finding { claim, holder, changes, wanted });
+    }
+    Ok((sorted, claimable.len()))
+}
+
+/// What a changed path is called; `None` for what nobody can claim.
+pub(super) fn name(change: &Change, root: &Path, namer: &Namer) -> Option<Resource> {
+    // A submodule is a directory, of which this commit changes nothing that is in it.
+    let kind = if change.is_submodule { Kind::Directory } else { Kind::File };
+    match namer.resource_as_spelled(&root.join(&change.path), kind) {
+        Ok(resource) => Some(resource),
+        // What is not Unicode has no name, but the directories above it may be claimed.
+        Err(NamingError::NotUtf8 { .. }) => {
+            let folder = change.path.ancestors().find(|folder| folder.to_str().is_some())?;
+            namer.resource_as_spelled(&root.join(folder), Kind::Directory).ok()
+        }
+        Err(_) => None,
+    }
+}
+
+/// A path on one line, as a person would type it.
+pub(super) fn shown(path: &Path) -> String {
+    one_line(&path.display().to_string(), 200)
+}
+
+/// Paths as words of a shell's command, from wherever in the worktree it is typed; cut where there are many.
+pub(super) fn as_words(paths: &[PathBuf], is_below_root: bool) -> String {
+    /// More would push everything else off the screen.
+    const MOST: usize = 10;
+    let word = |path: &PathBuf| {
+        let path = shown(path);
+        words::shell_word(&if is_below_root { format!(":/{path}") } else { path })
+    };
+    let mut line = paths.iter().take(MOST).map(word).collect::<Vec<_>>().join(" ");
+    if paths.len() > MOST {
+        line.push_str(" …");
+    }
+    line
+}

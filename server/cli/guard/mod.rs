@@ -1,0 +1,189 @@
+//! `deconflict guard`
+
+mod after_commit;
+mod commit;
+mod committer;
+mod finding;
+mod hooks;
+mod push;
+
+use deconflict::registry::Registry;
+use deconflict::workspace::{DiscoveryError, Reason};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::style::{GOOD, WARNING};
+use super::words;
+
+/// Keep other sessions' files out of your commits, as a git hook
+///
+/// Refuses a commit that contains what another session holds, and a push of commits that were made so. Exits with 0
+/// if it is allowed, 1 if it is refused, 3 if that could not be told. A repository in which nobody coordinates is
+/// never held up.
+///
+/// Who commits is the session of the terminal, as for every verb. Who commits with no session is a person, unless a
+/// coding agent runs the command: what that person edits in editors of the same user on this machine is their own,
+/// so it is in nobody's way there; an agent's files always are, and a person's editor is always in an agent's way.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// When it is: as git calls its hooks
+    #[arg(value_enum, default_value = "pre-commit")]
+    moment: Moment,
+    /// What git tells the hook: for pre-push the remote's name and address
+    #[arg(value_name = "WORD")]
+    words: Vec<String>,
+    /// What becomes of a commit or push of which it cannot be told [default: the exit code 3, which git takes for a
+    /// refusal; `allow` for the hooks that --install writes]
+    #[arg(long, value_name = "POLICY", value_enum)]
+    when_unsure: Option<Policy>,
+    /// Say nothing where nothing is in the way
+    #[arg(long)]
+    quiet: bool,
+    /// Add the guard to this repository's hooks, beside those that are there
+    #[arg(long, conflicts_with_all = ["uninstall", "moment"])]
+    install: bool,
+    /// Take the guard out of this repository's hooks again, and leave all else as it was
+    #[arg(long, conflicts_with_all = ["moment", "when_unsure"])]
+    uninstall: bool,
+}
+
+/// When git asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Moment {
+    /// Before a commit is made
+    PreCommit,
+    /// Before commits are pushed; git tells which on standard input
+    PrePush,
+    /// After a commit was made: releases the automatic claims that it makes needless
+    PostCommit,
+}
+
+/// What becomes of something of which it cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Policy {
+    /// It goes on, with a warning
+    Allow,
+    /// It is held up
+    Deny,
+}
+
+/// What came of a look.
+#[derive(Debug, Default)]
+struct Verdict {
+    /// What is looked at, such as `this commit`.
+    what: &'static str,
+    /// How many paths were looked at.
+    looked_at: usize,
+    /// What stands against it.
+    findings: Vec<finding::Finding>,
+    /// What doesn't, but should be known.
+    warnings: Vec<finding::Finding>,
+    /// What to do about the findings, a line each.
+    advice: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.install {
+        let deny = arguments.when_unsure == Some(Policy::Deny);
+        return hooks::install(deny, context);
+    }
+    if arguments.uninstall {
+        return hooks::uninstall(context);
+    }
+    if arguments.moment == Moment::PostCommit {
+        return after_commit::run(arguments.quiet, context);
+    }
+    match look(arguments, context) {
+        Ok(verdict) => tell(&verdict, arguments, context),
+        Err(failure) => unsure(failure, arguments, context),
+    }
+}
+
+fn look(arguments: &Arguments, context: &Context) -> Result<Verdict, Failure> {
+    let Some(registry) = registry(context)? else { return Ok(Verdict::default()) };
+    match arguments.moment {
+        Moment::PrePush => push::look(arguments.words.first().map_or("", String::as_str), context, &registry),
+        Moment::PreCommit | Moment::PostCommit => commit::look(context, &registry),
+    }
+}
+
+/// The registry of a directory that the user takes part in; `None` where there is none, so that nobody is in the way.
+fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
+    let location = match context.find_location() {
+        Ok(location) => location,
+        // Something else that is called like the directory is none.
+        Err(DiscoveryError::Unsuitable { directory, reason })
+            if reason == Reason::NotADirectory
+                || !["sessions", "claims"].iter().any(|name| directory.join(name).is_dir()) =>
+        {
+            return Ok(None);
+        }
+        // Whoever names a directory means another repository than this one.
+        Err(DiscoveryError::DoesNotContain { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // What came with a clone has no say until its user joins it.
+    if !location.exists() || context.check_joined().is_err() {
+        return Ok(None);
+    }
+    context.registry_to_look_at()
+}
+
+fn tell(verdict: &Verdict, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let documents = |findings: &[finding::Finding]| findings.iter().map(finding::Finding::document).collect::<Vec<_>>();
+    if verdict.findings.is_empty() {
+        let warnings: Vec<String> = verdict.warnings.iter().map(|warning| warning.sentence(context.now())).collect();
+        if !context.output.is_json() {
+            for warning in &warnings {
+                Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {warning}"));
+            }
+        }
+        if !arguments.quiet || context.output.is_json() {
+            context.output.answer(
+                || json!({"outcome": "allowed", "looked_at": verdict.looked_at, "held": [], "warnings": documents(&verdict.warnings)}),
+                || match verdict.looked_at {
+                    0 => format!("{GOOD}Nothing{GOOD:#} to look at."),
+                    paths => format!("{GOOD}Allowed:{GOOD:#} nobody else holds any of {}.", words::count(paths, "file")),
+                },
+            )?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut message = format!("{} contains what others hold.", verdict.what);
+    for found in &verdict.findings {
+        message.push_str(&format!("\n  {}", found.sentence(context.now())));
+    }
+    let failure = Failure::refused("claimed", message)
+        .fact("outcome", "refused")
+        .fact("held", documents(&verdict.findings))
+        .fact("warnings", documents(&verdict.warnings));
+    Err(verdict.advice.iter().fold(failure, Failure::advise))
+}
+
+/// It could not be told: the policy decides, and it is said in any case.
+fn unsure(failure: Failure, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let what = match arguments.moment {
+        Moment::PrePush => "push",
+        Moment::PreCommit | Moment::PostCommit => "commit",
+    };
+    let reason = failure.message.clone();
+    if arguments.when_unsure == Some(Policy::Allow) {
+        let sentence = format!("It could not be told whether others hold what this {what} contains. {reason}");
+        if context.output.is_json() {
+            context.output.answer(
+                || json!({"outcome": "could_not_tell", "reason": failure.reason, "message": sentence}),
+                String::new,
+            )?;
+        }
+        Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {sentence}"));
+        Output::remark("  The policy is to go on. What is wrong, and how to mend it: deconflict doctor");
+        return Ok(Exit::Done);
+    }
+    let message = format!("It could not be told whether others hold what this {what} contains. {reason}");
+    Err(Failure { exit: Exit::Failed, message, ..failure }
+        .fact("outcome", "could_not_tell")
+        .advise("What is wrong, and how to mend it: deconflict doctor")
+        .advise(format!("To {what} all the same: git {what} --no-verify")))
+}

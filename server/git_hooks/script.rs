@@ -1,0 +1,205 @@
+//! What the guard's lines in a hook say, and finding them again.
+//!
+//! They are written for every shell that a hook may name: POSIX, with `set -e` and `set -u` or without.
+
+/// The hooks that the guard is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hook {
+    PreCommit,
+    PostCommit,
+    PrePush,
+}
+
+/// How the lines stand in their file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The file was made for them.
+    Own,
+    /// After the first line of somebody's shell script.
+    Inserted,
+    /// In a file of their own that runs somebody's hook, which was moved.
+    Before,
+}
+
+/// Where somebody's hook is moved that is no shell script; its name stays, since a hook may look at it.
+pub(super) const MOVED_TO: &str = "deconflict.before";
+
+/// The first line of a file of our own.
+pub(super) const SHEBANG: &[u8] = b"#!/bin/sh\n";
+
+const BEGIN: &str = "# >>> deconflict guard";
+const END: &str = "# <<< deconflict guard <<<\n";
+
+impl Hook {
+    pub(super) const ALL: [Self; 3] = [Self::PreCommit, Self::PostCommit, Self::PrePush];
+
+    /// What git calls it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::PreCommit => "pre-commit",
+            Self::PostCommit => "post-commit",
+            Self::PrePush => "pre-push",
+        }
+    }
+}
+
+impl Place {
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Own => "in a file of its own",
+            Self::Inserted => "in your hook",
+            Self::Before => "before your hook",
+        }
+    }
+}
+
+/// The guard's lines. `program` is a path or a name, `deny` the policy where it cannot be told.
+pub(super) fn lines(hook: Hook, place: Place, program: &str, deny: bool) -> String {
+    let begin = format!("{BEGIN}, {}; `deconflict guard --uninstall` takes it out >>>\n", place.mark());
+    // What git says on standard input is for the rest of the hook too, so it is kept and given again.
+    let (keep_input, give_input_again) = match hook {
+        Hook::PrePush => (
+            "deconflict_refs=$(cat)\n",
+            "if [ -n \"$deconflict_refs\" ]; then\n    exec <<deconflict_end\n$deconflict_refs\ndeconflict_end\n\
+             else\n    exec </dev/null\nfi\n",
+        ),
+        Hook::PreCommit | Hook::PostCommit => ("", ""),
+    };
+    let name = format!("deconflict_guard={}\n", quoted(program));
+    let else_by_path =
+        if program.contains('/') { "[ -x \"$deconflict_guard\" ] || deconflict_guard=deconflict\n" } else { "" };
+    let policy = if deny { "deny" } else { "allow" };
+    let run = match hook {
+        Hook::PreCommit => {
+            format!("    \"$deconflict_guard\" guard pre-commit --quiet --when-unsure {policy} </dev/null || exit\n")
+        }
+        Hook::PostCommit => "    \"$deconflict_guard\" guard post-commit --quiet </dev/null || :\n".to_owned(),
+        Hook::PrePush => format!(
+            "    printf '%s\\n' \"$deconflict_refs\" |\n        \"$deconflict_guard\" guard pre-push --quiet \
+             --when-unsure {policy} -- \"$@\" || exit\n"
+        ),
+    };
+    let run_moved = match place {
+        Place::Before => format!(
+            "deconflict_before=\"$(dirname \"$0\")/{MOVED_TO}/{}\"\n\
+             if [ -x \"$deconflict_before\" ]; then \"$deconflict_before\" \"$@\" || exit; fi\n",
+            hook.name()
+        ),
+        Place::Own | Place::Inserted => String::new(),
+    };
+    let otherwise = otherwise(hook, deny);
+    format!(
+        "{begin}{keep_input}{name}{else_by_path}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
+         {run}{otherwise}fi\n{give_input_again}{run_moved}{END}"
+    )
+}
+
+/// Without the program nothing can be told; where nobody coordinates there is nothing to tell.
+fn otherwise(hook: Hook, deny: bool) -> String {
+    if hook == Hook::PostCommit {
+        return String::new();
+    }
+    let hold_up = if deny { "    exit 3\n" } else { "" };
+    format!(
+        "elif [ -d \"$(git rev-parse --git-common-dir)/../COORDINATION\" ]; then\n    echo 'deconflict is not \
+         installed any more, so nobody looked whether others hold these files.' >&2\n{hold_up}"
+    )
+}
+
+/// The guard's lines in a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) place: Place,
+    /// From the first byte of the lines to the first after them.
+    pub(super) range: std::ops::Range<usize>,
+}
+
+/// Finds the guard's lines in a file.
+pub(super) fn find(content: &[u8]) -> Option<Found> {
+    let begin = position(content, BEGIN.as_bytes(), 0)?;
+    let first_line = &content[begin..];
+    let first_line = &first_line[..first_line.iter().position(|byte| *byte == b'\n')?];
+    let places = [Place::Own, Place::Inserted, Place::Before];
+    let place = places.into_iter().find(|place| position(first_line, place.mark().as_bytes(), 0).is_some())?;
+    let end = position(content, END.as_bytes(), begin)? + END.len();
+    Some(Found { place, range: begin..end })
+}
+
+/// True for a script of a shell in which the guard's lines may stand, with a whole first line.
+pub(super) fn takes_lines(content: &[u8]) -> bool {
+    /// The shells that read POSIX shell.
+    const SHELLS: [&str; 9] = ["sh", "bash", "dash", "ash", "ksh", "mksh", "zsh", "busybox", "env"];
+    let Some(end) = content.iter().position(|byte| *byte == b'\n') else { return false };
+    let Ok(first_line) = std::str::from_utf8(&content[..end]) else { return false };
+    let Some(command) = first_line.strip_prefix("#!") else { return false };
+    let program = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let mut words = command.split(' ').filter(|word| !word.is_empty()).map(program).peekable();
+    let Some(first) = words.peek().cloned() else { return false };
+    if first == "env" || first == "busybox" {
+        // What it runs is the first word that is neither an option nor a variable.
+        return words
+            .skip(1)
+            .find(|word| !word.starts_with('-') && !word.contains('='))
+            .is_some_and(|word| SHELLS.contains(&word.as_str()) && word != "env");
+    }
+    SHELLS.contains(&first.as_str())
+}
+
+/// Where a shell script's second line begins.
+pub(super) fn after_first_line(content: &[u8]) -> usize {
+    content.iter().position(|byte| *byte == b'\n').map_or(content.len(), |end| end + 1)
+}
+
+fn position(content: &[u8], wanted: &[u8], from: usize) -> Option<usize> {
+    content[from..].windows(wanted.len()).position(|window| window == wanted).map(|found| from + found)
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_are_found_again_wherever_they_stand() {
+        for hook in Hook::ALL {
+            for place in [Place::Own, Place::Inserted, Place::Before] {
+                let lines = lines(hook, place, "/opt/it's/deconflict", true);
+                let content = [SHEBANG, lines.as_bytes(), b"echo after\n"].concat();
+                let found = find(&content).unwrap();
+                assert_eq!(found.place, place);
+                assert_eq!(
+                    [&content[..found.range.start], &content[found.range.end..]].concat(),
+                    b"#!/bin/sh\necho after\n"
+                );
+            }
+        }
+        assert_eq!(find(b"#!/bin/sh\n# >>> deconflict guard\n"), None);
+        assert_eq!(find(b""), None);
+    }
+
+    #[test]
+    fn only_scripts_of_plain_shells_take_lines() {
+        for first_line in
+            ["#!/bin/sh", "#! /bin/bash -e", "#!/usr/bin/env bash", "#!/usr/bin/env -S zsh -f", "#!/bin/busybox sh"]
+        {
+            assert!(takes_lines(format!("{first_line}\necho\n").as_bytes()), "{first_line}");
+        }
+        for content in [
+            "",
+            "echo no first line\n",
+            "#!/bin/sh",
+            "#!/bin/sh\r\n",
+            "#!/usr/bin/env python3\n",
+            "#!/usr/bin/env\n",
+            "#!/usr/bin/fish\n",
+            "#!\n",
+            "\u{7f}ELF\n",
+        ] {
+            assert!(!takes_lines(content.as_bytes()), "{content:?}");
+        }
+    }
+}

@@ -1,0 +1,476 @@
+//! What commits contain: the one that is about to be made, the one that was just made, those that a push would publish.
+//!
+//! Git is asked, with its plumbing, as a hook has to: what it says of the repository and the index in its environment
+//! counts.
+
+use std::collections::HashSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+
+use chrono::{DateTime, Utc};
+
+use super::git::{self, NOTHING, Surroundings};
+use crate::platform::canonical;
+
+/// Why git's answer could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitsError {
+    /// Git is not there.
+    #[error("could not run git: {source}")]
+    NoGit {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Git failed.
+    #[error("git could not tell {what}: {message}")]
+    Failed {
+        /// What was asked.
+        what: &'static str,
+        /// What git said.
+        message: String,
+    },
+    /// Git answered in a form that is not known here.
+    #[error("git's answer about {what} could not be understood")]
+    NotUnderstood {
+        /// What was asked.
+        what: &'static str,
+    },
+}
+
+/// What the next commit would contain.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// The root of the worktree, without symlinks.
+    pub root: PathBuf,
+    /// What would change against the last commit. What a merge or the like brings from commits is not among it.
+    pub changes: Vec<Change>,
+    /// True if there is no commit yet.
+    pub is_first: bool,
+    /// What git is in the middle of.
+    pub operation: Option<Operation>,
+    /// Which index is meant.
+    pub index: Index,
+}
+
+/// One path that a commit changes. A renamed file is two: its old path is deleted, its new one is added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The path, relative to the root of the worktree.
+    pub path: PathBuf,
+    /// True if the path is a submodule, so that only the commit that it points to changes.
+    pub is_submodule: bool,
+    /// What becomes of it.
+    pub kind: ChangeKind,
+    /// Names the content that is added, or deleted.
+    content: String,
+}
+
+/// What becomes of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It goes.
+    Deleted,
+    /// Its content or kind changes.
+    Changed,
+}
+
+/// Something that takes git several commands, and whose changes come from commits that exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation {
+    /// `git merge`
+    Merge,
+    /// `git merge --squash`
+    Squash,
+    /// `git rebase`
+    Rebase,
+    /// `git cherry-pick`
+    CherryPick,
+    /// `git revert`
+    Revert,
+}
+
+/// Which index the next commit is made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// What was staged with `git add`.
+    Staged,
+    /// What was staged, and all changes of tracked files: `git commit --all`.
+    All,
+    /// Only the paths that the command names: `git commit PATH`.
+    Named,
+}
+
+/// A commit that a push would publish.
+#[derive(Debug, Clone)]
+pub struct Pushed {
+    /// Its id.
+    pub id: String,
+    /// When its changes were made; a rebase leaves that as it is.
+    pub authored_at: DateTime<Utc>,
+    /// What it changes. Of a merge, what it has as none of its parents does.
+    pub changes: Vec<Change>,
+}
+
+/// A ref that is pushed, as git tells it to a pre-push hook (githooks(5)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedRef {
+    /// The commit or tag that is pushed; `None` if the ref is deleted there.
+    pub local: Option<String>,
+    /// What the remote has there now; `None` if nothing.
+    pub remote: Option<String>,
+}
+
+impl Staged {
+    /// Looks at what the next commit of the repository that `folder` is in would contain.
+    pub fn of(folder: &Path) -> Result<Self, CommitsError> {
+        const WHAT: &str = "what is to be committed";
+        let root = root_of(folder)?;
+        let git_directory = git_directory_of(folder)?;
+        let last = resolve(folder, "HEAD")?;
+        let is_first = last.is_none();
+        let base = match last {
+            Some(last) => last,
+            None => empty_tree(folder)?,
+        };
+        let mut changes = changes_in_index(folder, &base, WHAT)?;
+        let under_way = UnderWay::at(&git_directory);
+        if let Some(under_way) = &under_way {
+            for source in under_way.sources() {
+                // What such a commit has, the operation brought along: nobody's unfinished work is in it.
+                let Some(source) = resolve_tree(folder, source)? else { continue };
+                let differing = changes_in_index(folder, &source, WHAT)?;
+                let differing: HashSet<PathBuf> = differing.into_iter().map(|change| change.path).collect();
+                changes.retain(|change| differing.contains(&change.path));
+            }
+        }
+        let operation = under_way.map(|under_way| under_way.operation);
+        Ok(Self { root, changes, is_first, operation, index: Index::from_environment() })
+    }
+
+    /// Where a deleted file's content turns up again, so that the two are one rename.
+    pub fn renamed_to(&self, deleted: &Change) -> Option<&Change> {
+        let same = |change: &&Change| change.kind == ChangeKind::Added && change.content == deleted.content;
+        if deleted.kind == ChangeKind::Deleted { self.changes.iter().find(same) } else { None }
+    }
+}
+
+impl Index {
+    /// Git gives a hook the index that it made for the commit, in the user's own only if that is what is committed.
+    fn from_environment() -> Self {
+        let path = std::env::var_os("GIT_INDEX_FILE").map(PathBuf::from);
+        let name = path.as_ref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
+        match name {
+            Some("index.lock") => Self::All,
+            Some(name) if name.starts_with("next-index-") => Self::Named,
+            Some(_) | None => Self::Staged,
+        }
+    }
+}
+
+/// What the last commit changed: paths relative to the root, and that root.
+pub fn last_commit(folder: &Path) -> Result<(PathBuf, Pushed), CommitsError> {
+    const WHAT: &str = "what was committed";
+    let root = root_of(folder)?;
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    // A merge is held against the branch that it was made on.
+    git.args(["diff-tree", "-r", "-m", "--first-parent", "--root", "--raw", "--no-abbrev", "-z", "--no-renames"]);
+    git.args(["--always", FORMAT, "HEAD", "--"]);
+    let commits = understand_commits(&succeeded(git, WHAT, b"")?, WHAT)?;
+    let commit = commits.into_iter().next().ok_or(CommitsError::NotUnderstood { what: WHAT })?;
+    Ok((root, commit))
+}
+
+/// The root of the worktree that a folder is in, without symlinks.
+pub fn root_of(folder: &Path) -> Result<PathBuf, CommitsError> {
+    let answer = ask(folder, &["rev-parse", "--show-toplevel"], "which worktree this is")?;
+    let root = git::path_from(trimmed(&answer));
+    Ok(canonical(root).unwrap_or_else(|_| root.to_owned()))
+}
+
+/// The git directory that all worktrees of the repository share, without symlinks.
+pub fn common_directory(folder: &Path) -> Result<PathBuf, CommitsError> {
+    let answer = ask(folder, &["rev-parse", "--git-common-dir"], "where the repository is")?;
+    let directory = folder.join(git::path_from(trimmed(&answer)));
+    Ok(canonical(&directory).unwrap_or(directory))
+}
+
+/// Where git looks for the hooks of the repository that a folder is in: `core.hooksPath`, wherever that is configured,
+/// else `hooks` in the git directory. It need not exist.
+pub fn hooks_folder(folder: &Path) -> Result<PathBuf, CommitsError> {
+    const WHAT: &str = "where the hooks are";
+    // A relative one counts from where git runs hooks, which is the root.
+    let root = root_of(folder)?;
+    let mut git = git::command(Surroundings::OfHook);
+    git.current_dir(&root).args(["-c", "core.fsmonitor=false", "rev-parse", "--git-path", "hooks"]);
+    let answer = succeeded(git, WHAT, b"")?;
+    Ok(root.join(git::path_from(trimmed(&answer))))
+}
+
+/// Understands what git tells a pre-push hook on standard input, a line for each ref.
+pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, CommitsError> {
+    let id = |word: &str| (!word.bytes().all(|byte| byte == b'0')).then(|| word.to_owned());
+    let understood = |line: &str| {
+        let mut words = line.split(' ');
+        let (_, local, _, remote) = (words.next()?, words.next()?, words.next()?, words.next()?);
+        let are_ids = [local, remote].iter().all(|word| is_object_id(word));
+        (are_ids && words.next().is_none()).then(|| PushedRef { local: id(local), remote: id(remote) })
+    };
+    let lines = input.lines().filter(|line| !line.is_empty());
+    lines.map(|line| understood(line).ok_or(CommitsError::NotUnderstood { what: "what is pushed" })).collect()
+}
+
+/// The commits that a push to this remote would publish, of those made since a moment.
+pub fn pushed(
+    folder: &Path,
+    remote: &str,
+    refs: &[PushedRef],
+    since: DateTime<Utc>,
+) -> Result<Vec<Pushed>, CommitsError> {
+    const WHAT: &str = "what is pushed";
+    let mut revisions = Vec::new();
+    for pushed in refs {
+        // A tag may be of something that is no commit.
+        let Some(local) = &pushed.local else { continue };
+        revisions.extend(resolve(folder, local)?);
+        if let Some(remote) = &pushed.remote {
+            // What the remote has may never have been fetched.
+            revisions.extend(resolve(folder, remote)?.map(|id| format!("^{id}")));
+        }
+    }
+    if revisions.iter().all(|revision| revision.starts_with('^')) {
+        return Ok(Vec::new());
+    }
+    let is_named = ask(folder, &["remote"], WHAT)?.split(|byte| *byte == b'\n').any(|name| name == remote.as_bytes());
+    let remotes = if is_named { format!("--remotes={remote}") } else { "--remotes".to_owned() };
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["rev-list", &format!("--since={}", since.timestamp()), "--stdin", "--not", &remotes]);
+    let ids = succeeded(git, WHAT, (revisions.join("\n") + "\n").as_bytes())?;
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["diff-tree", "--stdin", "-r", "-c", "--root", "--raw", "--no-abbrev", "-z", "--no-renames", FORMAT]);
+    understand_commits(&succeeded(git, WHAT, &ids)?, WHAT)
+}
+
+/// A commit's id and when its changes were made, in seconds.
+const FORMAT: &str = "--format=%H %at";
+
+/// What git is in the middle of, and where the changes of that come from.
+struct UnderWay {
+    operation: Operation,
+    git_directory: PathBuf,
+}
+
+impl UnderWay {
+    fn at(git_directory: &Path) -> Option<Self> {
+        let has = |name: &str| fs::symlink_metadata(git_directory.join(name)).is_ok();
+        let is_rebase = ["rebase-merge", "rebase-apply"].iter().any(|folder| has(folder));
+        let operation = if has("MERGE_HEAD") {
+            Operation::Merge
+        } else if is_rebase {
+            Operation::Rebase
+        } else if has("CHERRY_PICK_HEAD") {
+            Operation::CherryPick
+        } else if has("REVERT_HEAD") {
+            Operation::Revert
+        } else if has("SQUASH_MSG") {
+            Operation::Squash
+        } else {
+            return None;
+        };
+        Some(Self { operation, git_directory: git_directory.to_owned() })
+    }
+
+    /// The commits and trees whose content the operation brings along. `AUTO_MERGE` is what git merged by itself.
+    fn sources(&self) -> Vec<String> {
+        let mut sources = vec!["AUTO_MERGE".to_owned()];
+        match self.operation {
+            Operation::Merge => sources.extend(self.lines("MERGE_HEAD")),
+            Operation::Rebase => sources.push("REBASE_HEAD".to_owned()),
+            Operation::CherryPick => sources.push("CHERRY_PICK_HEAD".to_owned()),
+            Operation::Revert => sources.push("REVERT_HEAD^".to_owned()),
+            Operation::Squash => {
+                // The message lists the squashed commits, the newest first.
+                let lines = self.lines("SQUASH_MSG");
+                sources.extend(lines.iter().find_map(|line| line.strip_prefix("commit ")).map(str::to_owned));
+            }
+        }
+        sources
+    }
+
+    fn lines(&self, name: &str) -> Vec<String> {
+        let text = fs::read_to_string(self.git_directory.join(name)).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// The git directory of the worktree that a folder is in.
+fn git_directory_of(folder: &Path) -> Result<PathBuf, CommitsError> {
+    let answer = ask(folder, &["rev-parse", "--git-dir"], "where the repository is")?;
+    Ok(folder.join(git::path_from(trimmed(&answer))))
+}
+
+/// The id of a commit; `None` if there is no such commit.
+fn resolve(folder: &Path, revision: &str) -> Result<Option<String>, CommitsError> {
+    resolve_as(folder, &format!("{revision}^{{commit}}"))
+}
+
+/// The id of a tree, or of the tree of a commit; `None` if there is none.
+fn resolve_tree(folder: &Path, revision: impl AsRef<str>) -> Result<Option<String>, CommitsError> {
+    resolve_as(folder, &format!("{}^{{tree}}", revision.as_ref()))
+}
+
+fn resolve_as(folder: &Path, revision: &str) -> Result<Option<String>, CommitsError> {
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", revision]);
+    let output = run(git, b"")?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(trimmed(&output.stdout)).into_owned()))
+}
+
+/// The tree without anything in it, under the name that this repository's hash gives it.
+fn empty_tree(folder: &Path) -> Result<String, CommitsError> {
+    let answer = ask(folder, &["hash-object", "-t", "tree", NOTHING], "what is to be committed")?;
+    Ok(String::from_utf8_lossy(trimmed(&answer)).into_owned())
+}
+
+fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec<Change>, CommitsError> {
+    let arguments = ["diff-index", "--cached", "--raw", "--no-abbrev", "-z", "--no-renames"];
+    let answer = ask(folder, &[&arguments[..], &["--ignore-submodules=none", base, "--"]].concat(), what)?;
+    let mut changes = Vec::new();
+    let mut parts = parts(&answer);
+    while let Some(part) = parts.next() {
+        let change = understand_change(part, parts.next()).ok_or(CommitsError::NotUnderstood { what })?;
+        // A path with a conflict is told twice.
+        if !changes.contains(&change) {
+            changes.push(change);
+        }
+    }
+    Ok(changes)
+}
+
+/// Understands `git diff-tree --raw -z` with [`FORMAT`].
+fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, CommitsError> {
+    let not_understood = || CommitsError::NotUnderstood { what };
+    let mut commits: Vec<Pushed> = Vec::new();
+    let mut parts = parts(answer);
+    while let Some(part) = parts.next() {
+        if part.starts_with(b":") {
+            let change = understand_change(part, parts.next()).ok_or_else(not_understood)?;
+            commits.last_mut().ok_or_else(not_understood)?.changes.push(change);
+        } else {
+            let header = std::str::from_utf8(part).ok().and_then(|header| header.split_once(' '));
+            let (id, seconds) = header.ok_or_else(not_understood)?;
+            let authored_at = seconds.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+            let authored_at = authored_at.ok_or_else(not_understood)?;
+            commits.push(Pushed { id: id.to_owned(), authored_at, changes: Vec::new() });
+        }
+    }
+    Ok(commits)
+}
+
+/// Understands one entry of git's raw format (git-diff-tree(1), "RAW OUTPUT FORMAT"): a colon for each side that is
+/// compared, the modes, the ids, the statuses; then the path.
+fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<Change> {
+    const SUBMODULE: &str = "160000";
+    const NO_FILE: &str = "000000";
+    let text = std::str::from_utf8(entry).ok()?;
+    let sides = text.bytes().take_while(|byte| *byte == b':').count();
+    let words: Vec<&str> = text[sides..].split(' ').collect();
+    if sides == 0 || words.len() != 2 * (sides + 1) + 1 {
+        return None;
+    }
+    let (before, after) = (words[0], words[sides]);
+    let (content_before, content_after) = (words[sides + 1], words[2 * sides + 1]);
+    let kind = if after == NO_FILE && !words[words.len() - 1].starts_with('U') {
+        ChangeKind::Deleted
+    } else if words[..sides].iter().all(|mode| *mode == NO_FILE) {
+        ChangeKind::Added
+    } else {
+        ChangeKind::Changed
+    };
+    let content = if kind == ChangeKind::Deleted { content_before } else { content_after };
+    let is_submodule = if kind == ChangeKind::Deleted { before == SUBMODULE } else { after == SUBMODULE };
+    Some(Change { path: git::path_from(path?).to_owned(), is_submodule, kind, content: content.to_owned() })
+}
+
+/// What stands between the zeros of an answer. With `-z`, git puts a line end before the first entry of a commit.
+fn parts(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let answer = answer.strip_suffix(b"\0").unwrap_or(answer);
+    let parts = answer.split(|byte| *byte == 0).map(|part| part.strip_prefix(b"\n:").map_or(part, |_| &part[1..]));
+    parts.filter(|part| !part.is_empty())
+}
+
+fn is_object_id(word: &str) -> bool {
+    matches!(word.len(), 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn trimmed(answer: &[u8]) -> &[u8] {
+    let answer = answer.strip_suffix(b"\n").unwrap_or(answer);
+    answer.strip_suffix(b"\r").unwrap_or(answer)
+}
+
+fn ask(folder: &Path, arguments: &[&str], what: &'static str) -> Result<Vec<u8>, CommitsError> {
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(arguments);
+    succeeded(git, what, b"")
+}
+
+fn succeeded(git: std::process::Command, what: &'static str, input: &[u8]) -> Result<Vec<u8>, CommitsError> {
+    let output = run(git, input)?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(CommitsError::Failed { what, message: git::complaint(&output) })
+}
+
+fn run(git: std::process::Command, input: &[u8]) -> Result<Output, CommitsError> {
+    git::run(git, input).map_err(|source| CommitsError::NoGit { source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "b68025345d5301abad4d9ec9166f455243a0d746";
+    const NONE: &str = "0000000000000000000000000000000000000000";
+
+    #[test]
+    fn gits_raw_entries_are_understood() {
+        let cases = [
+            (format!(":100644 100755 {ID} {ID} M"), ChangeKind::Changed, false),
+            (format!(":000000 100644 {NONE} {ID} A"), ChangeKind::Added, false),
+            (format!(":120000 000000 {ID} {NONE} D"), ChangeKind::Deleted, false),
+            (format!(":100644 000000 {ID} {NONE} U"), ChangeKind::Changed, false),
+            (format!(":160000 000000 {ID} {NONE} D"), ChangeKind::Deleted, true),
+            (format!(":160000 160000 {ID} {ID} M"), ChangeKind::Changed, true),
+            (format!("::100644 100644 100644 {ID} {ID} {ID} MM"), ChangeKind::Changed, false),
+        ];
+        for (entry, kind, is_submodule) in cases {
+            let change = understand_change(entry.as_bytes(), Some(b"a b")).unwrap();
+            assert_eq!((change.kind, change.is_submodule), (kind, is_submodule), "{entry}");
+            assert_eq!(change.path, Path::new("a b"));
+        }
+        for wrong in ["", "100644", ":100644", ":a b c d", "::a b c d e"] {
+            assert_eq!(understand_change(wrong.as_bytes(), Some(b"a")), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn pushed_refs_are_four_words_a_line() {
+        let refs = pushed_refs(&format!("refs/heads/a {ID} refs/heads/b {NONE}\n(delete) {NONE} refs/heads/c {ID}\n"));
+        let expected = [
+            PushedRef { local: Some(ID.to_owned()), remote: None },
+            PushedRef { local: None, remote: Some(ID.to_owned()) },
+        ];
+        assert_eq!(refs.unwrap(), expected);
+        assert_eq!(pushed_refs("").unwrap(), []);
+        for wrong in ["garbage", &format!("a {ID} b"), &format!("a {ID} b --all"), &format!("a {ID} b {ID} c")] {
+            assert!(pushed_refs(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! Adding the guard to a repository's hooks beside those that are there, and taking it out again.
+
+#![cfg(target_os = "linux")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::support::{Committer, Workspace};
+
+fn install(workspace: &Workspace) -> Value {
+    Committer::person(workspace).deconflict(&["guard", "--install", "--json"]).expect_code(0).json()
+}
+
+fn uninstall(workspace: &Workspace) -> Value {
+    Committer::person(workspace).deconflict(&["guard", "--uninstall", "--json"]).expect_code(0).json()
+}
+
+fn changes(document: &Value) -> Vec<&str> {
+    document["hooks"].as_array().unwrap().iter().map(|hook| hook["change"].as_str().unwrap()).collect()
+}
+
+/// Everything in a folder: content or link, and mode.
+fn picture(folder: &Path) -> BTreeMap<PathBuf, (Vec<u8>, u32)> {
+    let mut found = BTreeMap::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            let content = if metadata.is_symlink() {
+                fs::read_link(&path).unwrap().to_str().unwrap().as_bytes().to_vec()
+            } else if metadata.is_dir() {
+                waiting.push(path.clone());
+                Vec::new()
+            } else {
+                fs::read(&path).unwrap()
+            };
+            found.insert(path, (content, metadata.permissions().mode()));
+        }
+    }
+    found
+}
+
+fn write_hook(path: &Path, text: &str, mode: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn hold(workspace: &Workspace) {
+    workspace.coordination().write_session("agent", json!({"client": "claude-code"}));
+    workspace.coordination().write_claim("agent", "file", "src/lib.rs", json!({}));
+    fs::create_dir_all(workspace.path(".git/info")).unwrap();
+    fs::write(workspace.path(".git/info/exclude"), "COORDINATION/\n").unwrap();
+}
+
+/// Tries a commit of a free file and one of a held file; returns what the repository's own hooks wrote down.
+#[track_caller]
+fn try_commits(workspace: &Workspace) -> String {
+    let person = Committer::person(workspace);
+    let log = workspace.beside("log");
+    let _ = fs::remove_file(&log);
+    workspace.write("README.md", format!("{:?}\n", std::time::Instant::now()));
+    person.git(&["commit", "-m", "Mine", "README.md"]).expect_code(0);
+    let logged = fs::read_to_string(&log).unwrap_or_default();
+    hold(workspace);
+    workspace.write("src/lib.rs", format!("{:?}\n", std::time::Instant::now()));
+    person.git(&["commit", "-m", "Sweep", "src/lib.rs"]).expect_code(1);
+    logged
+}
+
+#[test]
+fn it_comes_and_goes_without_a_trace_and_may_be_asked_for_twice() {
+    let workspace = Workspace::small();
+    let hooks = workspace.path(".git/hooks");
+    let before = picture(&hooks);
+    assert_eq!(changes(&install(&workspace)), ["added"; 3]);
+    let installed = picture(&hooks);
+    assert_eq!(changes(&install(&workspace)), ["none"; 3]);
+    assert_eq!(picture(&hooks), installed);
+    try_commits(&workspace);
+    assert_eq!(changes(&uninstall(&workspace)), ["removed"; 3]);
+    assert_eq!(picture(&hooks), before);
+    assert_eq!(changes(&uninstall(&workspace)), ["none"; 3]);
+    // A clone that was made without templates has no such folder.
+    fs::remove_dir_all(&hooks).unwrap();
+    assert_eq!(changes(&install(&workspace)), ["added"; 3]);
+}
+
+#[test]
+fn another_policy_renews_it() {
+    let workspace = Workspace::small();
+    install(&workspace);
+    let person = Committer::person(&workspace);
+    let renewed = person.deconflict(&["guard", "--install", "--when-unsure", "deny", "--json"]).expect_code(0).json();
+    assert_eq!(changes(&renewed), ["renewed", "none", "renewed"]);
+    assert!(workspace.read(".git/hooks/pre-commit").contains("--when-unsure deny"));
+}
+
+#[test]
+fn a_shell_hook_keeps_its_place_its_name_and_its_input() {
+    let workspace = Workspace::small();
+    let log = workspace.beside("log");
+    let hooks = workspace.path(".git/hooks");
+    // Strict, and it looks at its own name, as husky's and others' do.
+    let text =
+        format!("#!/usr/bin/env bash\nset -euo pipefail\necho \"$(basename \"$0\") $#\" >> '{}'\n", log.display());
+    write_hook(&hooks.join("pre-commit"), &text, 0o750);
+    write_hook(
+        &hooks.join("pre-push"),
+        &format!("#!/bin/sh -eu\necho \"$1\" >> '{0}'\ncat >> '{0}'\n", log.display()),
+        0o700,
+    );
+    let before = picture(&hooks);
+    install(&workspace);
+    assert_eq!(try_commits(&workspace), "pre-commit 0\n");
+
+    let remote = workspace.beside("remote.git");
+    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    fs::remove_file(&log).unwrap();
+    Committer::person(&workspace).git(&["push", "--quiet", "origin", "main", "main:other"]).expect_code(0);
+    let logged = fs::read_to_string(&log).unwrap();
+    let lines: Vec<&str> = logged.lines().collect();
+    assert_eq!((lines.len(), lines[0]), (3, "origin"), "{logged}");
+    assert!(lines[2].starts_with("refs/heads/main ") && lines[2].contains(" refs/heads/other "), "{logged}");
+    // Nothing to push, nothing to read.
+    fs::remove_file(&log).unwrap();
+    Committer::person(&workspace).git(&["push", "--quiet", "origin", "main"]).expect_code(0);
+    assert_eq!(fs::read_to_string(&log).unwrap(), "origin\n");
+
+    uninstall(&workspace);
+    assert_eq!(picture(&hooks), before);
+}
+
+#[test]
+fn a_hook_that_refuses_still_refuses() {
+    let workspace = Workspace::small();
+    write_hook(&workspace.path(".git/hooks/pre-commit"), "#!/bin/sh\necho my own reasons >&2\nexit 7\n", 0o755);
+    install(&workspace);
+    workspace.write("README.md", "mine\n");
+    let refused = Committer::person(&workspace).git(&["commit", "-am", "Mine"]).expect_code(1);
+    assert!(refused.stderr.contains("my own reasons"), "{refused:?}");
+}
+
+#[test]
+fn hooks_of_other_kinds_are_run_from_beside_and_come_back_as_they_were() {
+    let workspace = Workspace::small();
+    let log = workspace.beside("log");
+    let hooks = workspace.path(".git/hooks");
+    let text = format!("echo \"$(basename \"$0\")\" >> '{}'\n", log.display());
+    // A link to a script that git tracks, one without a first line, and one that is switched off.
+    workspace.write("tools/check", format!("#!/bin/sh\n{text}"));
+    fs::set_permissions(workspace.path("tools/check"), fs::Permissions::from_mode(0o755)).unwrap();
+    workspace.commit_all("Add a check");
+    std::os::unix::fs::symlink("../../tools/check", hooks.join("pre-commit")).unwrap();
+    write_hook(&hooks.join("post-commit"), &text, 0o755);
+    write_hook(&hooks.join("pre-push"), "#!/bin/sh\nexit 1\n", 0o644);
+    let before = picture(&hooks);
+    let tracked = workspace.read("tools/check");
+
+    install(&workspace);
+    assert_eq!(try_commits(&workspace), "pre-commit\npost-commit\n");
+    assert_eq!(workspace.read("tools/check"), tracked, "what a link leads to is left alone");
+    let remote = workspace.beside("remote.git");
+    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    Committer::person(&workspace).git(&["push", "--quiet", remote.to_str().unwrap(), "main"]).expect_code(0);
+
+    install(&workspace);
+    uninstall(&workspace);
+    assert_eq!(picture(&hooks), before);
+}
+
+#[test]
+fn lines_that_others_add_later_stay() {
+    let workspace = Workspace::small();
+    install(&workspace);
+    let hook = workspace.path(".git/hooks/pre-commit");
+    let text = fs::read_to_string(&hook).unwrap();
+    fs::write(&hook, format!("{text}echo added later\n")).unwrap();
+    uninstall(&workspace);
+    assert_eq!(fs::read_to_string(&hook).unwrap(), "#!/bin/sh\necho added later\n");
+
+    // Of a hook that was moved nothing may be lost either.
+    fs::write(&hook, "no first line\n").unwrap();
+    install(&workspace);
+    let text = fs::read_to_string(&hook).unwrap();
+    fs::write(&hook, format!("{text}echo added later\n")).unwrap();
+    let told = Committer::person(&workspace).deconflict(&["guard", "--uninstall"]).expect_code(3);
+    assert!(told.stderr.contains("added lines"), "{told:?}");
+    assert_eq!(workspace.read(".git/hooks/deconflict.before/pre-commit"), "no first line\n");
+}
+
+#[test]
+fn a_configured_folder_is_used_be_it_relative_or_huskys() {
+    let workspace = Workspace::small();
+    let log = workspace.beside("log");
+    workspace.git(&["config", "core.hooksPath", ".husky/_"]);
+    // As husky lays it out: a stub for each hook, which runs what is in the folder above under the stub's own name.
+    let runner =
+        "n=$(basename \"$0\")\ns=$(dirname \"$(dirname \"$0\")\")/$n\n[ ! -f \"$s\" ] && exit 0\nsh -e \"$s\" \"$@\"\n";
+    write_hook(&workspace.path(".husky/_/h"), runner, 0o644);
+    for name in ["pre-commit", "pre-push", "post-commit"] {
+        write_hook(&workspace.path(format!(".husky/_/{name}")), "#!/usr/bin/env sh\n. \"$(dirname \"$0\")/h\"", 0o755);
+    }
+    workspace.write(".husky/_/.gitignore", "*\n");
+    workspace.write(".husky/pre-commit", format!("echo husky >> '{}'\n", log.display()));
+    workspace.commit_all("Use husky");
+    let before = picture(&workspace.path(".husky"));
+    let installed = install(&workspace);
+    assert_eq!((&installed["scope"], changes(&installed)), (&json!("husky"), vec!["added"; 3]));
+    assert!(!workspace.path(".git/hooks/pre-commit").exists());
+    assert_eq!(try_commits(&workspace), "husky\n");
+    let said = Committer::person(&workspace).in_folder("src").deconflict(&["guard", "--install"]).expect_code(0);
+    assert!(said.stderr.contains(".husky/pre-commit"), "{said:?}");
+    uninstall(&workspace);
+    assert_eq!(picture(&workspace.path(".husky")), before);
+}
+
+#[test]
+fn a_folder_for_all_repositories_is_used_and_said() {
+    let workspace = Workspace::small();
+    let shared = workspace.home().join("git hooks");
+    workspace.git(&["config", "--global", "core.hooksPath", shared.to_str().unwrap()]);
+    let said = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(0);
+    assert!(said.stderr.contains("other repositories"), "{said:?}");
+    try_commits(&workspace);
+    uninstall(&workspace);
+    assert_eq!(fs::read_dir(&shared).unwrap().count(), 0);
+}
+
+#[test]
+fn all_worktrees_of_a_clone_share_it() {
+    let workspace = Workspace::small();
+    let feature = workspace.add_worktree("feature");
+    let person = Committer::person(&workspace).in_folder(&feature);
+    person.deconflict(&["guard", "--install"]).expect_code(0);
+    try_commits(&workspace);
+}
+
+#[test]
+fn a_program_that_is_gone_is_said_only_where_somebody_coordinates() {
+    let workspace = Workspace::small();
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install", "--when-unsure", "deny"]).expect_code(0);
+    let hook = workspace.read(".git/hooks/pre-commit");
+    workspace.write(".git/hooks/pre-commit", hook.replace(env!("CARGO_BIN_EXE_deconflict"), "/gone/deconflict"));
+    // Without it on the path either.
+    let path = std::env::var_os("PATH").unwrap();
+    let tools = workspace.beside("tools");
+    fs::create_dir(&tools).unwrap();
+    for tool in ["git", "sh", "dirname", "cat", "mv", "setsid"] {
+        let found = std::env::split_paths(&path).map(|folder| folder.join(tool)).find(|path| path.exists());
+        std::os::unix::fs::symlink(found.unwrap(), tools.join(tool)).unwrap();
+    }
+    let bare = person.env("PATH", tools.as_os_str());
+    workspace.write("README.md", "mine\n");
+    assert_eq!(bare.git(&["commit", "-am", "One"]).expect_code(0).stderr, "");
+    workspace.coordination().create();
+    fs::write(workspace.path(".git/info/exclude"), "COORDINATION/\n").unwrap();
+    workspace.write("README.md", "more\n");
+    let told = bare.git(&["commit", "-am", "Two"]).expect_code(1);
+    assert!(told.stderr.contains("not installed any more"), "{told:?}");
+}
+
+#[test]
+fn outside_of_a_repository_there_are_no_hooks() {
+    let workspace = Workspace::plain();
+    let told = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(3);
+    assert!(told.stderr.contains("not a git repository"), "{told:?}");
+}
