@@ -47,6 +47,7 @@ mod terminal_races;
 mod terminal_refusals;
 mod terminal_verbs;
 mod terminal_watch;
+mod trouble;
 mod two_sessions;
 mod watching;
 mod workspaces;
