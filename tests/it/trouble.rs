@@ -152,3 +152,40 @@ fn belongs_to_nobody(workspace: &Workspace) -> std::path::PathBuf {
     assert!(changed.unwrap().success());
     program
 }
+
+/// A team that shares a directory by its group shares all that is made in it, whatever each one's own defaults are.
+#[cfg(unix)]
+#[test]
+fn new_records_take_the_group_and_the_mode_of_the_directory() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    let workspace = Workspace::small();
+    let directory = workspace.path("COORDINATION");
+    fs::create_dir(&directory).unwrap();
+    // Only root may give it to a group of its own, and not in every container.
+    let _ = std::os::unix::fs::chown(&directory, None, Some(54_321));
+    fs::set_permissions(&directory, fs::Permissions::from_mode(0o2770)).unwrap();
+    let group = directory.metadata().unwrap().gid();
+
+    let alice = Editor::start(&workspace, "alice");
+    alice.open("src/main.rs").type_text("x");
+    workspace.coordination().wait_for_claim("src/main.rs");
+    let session = alice.session_id();
+    alice.execute_ok("deconflict.sendMessage", json!({ "to": session, "subject": "Note", "message": "to myself" }));
+    alice.wait_for_message("to myself");
+    alice.execute_ok("deconflict.showBoard", json!({}));
+    assert_eq!(alice.quit(), 0);
+
+    let mut folders = vec![directory];
+    let mut files = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let found = entry.metadata().unwrap();
+            let expected = if found.is_dir() { 0o2770 } else { 0o660 };
+            assert_eq!((found.mode() & 0o7777, found.gid()), (expected, group), "{}", entry.path().display());
+            if found.is_dir() { folders.push(entry.path()) } else { files += 1 }
+        }
+    }
+    assert!(files >= 6, "a lock, a session, heartbeats, a message, a read mark and the board: {files}");
+}
