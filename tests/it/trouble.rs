@@ -63,6 +63,13 @@ fn what_could_not_be_written_while_the_directory_was_locked_is_written_after_it(
     assert!(coordination.claim("src/main.rs").is_some());
     lock.unlock().unwrap();
     coordination.wait_for_no_claim("src/main.rs");
+    lock.lock().unwrap();
+    alice.open("src/parser.rs").type_text("x");
+    // The next job waits in vain behind the claim, so that the claim has done so by then.
+    let answer = alice.execute("deconflict.heartbeat", json!({}));
+    assert_eq!(answer["reason"], "busy", "{answer}");
+    lock.unlock().unwrap();
+    coordination.wait_for_claim("src/parser.rs");
     coordination.wait_for("her record to tell that she edits nothing", |here| editing(here).is_null().then_some(()));
 }
 
