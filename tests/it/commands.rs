@@ -187,6 +187,41 @@ fn messages_are_listed_and_marked_as_read() {
     assert_eq!(alice.messages(), Vec::<String>::new());
 }
 
+/// An editor that only runs commands shows nothing of what they return.
+#[test]
+fn an_editor_without_a_list_of_messages_shows_what_is_unread() {
+    let workspace = Workspace::small();
+    workspace.coordination().create();
+    let quiet = || Editor::builder(&workspace).setting("messages.show", json!("none"));
+    let alice = quiet().capabilities(bare_capabilities()).start();
+    let other = quiet().initialization_option("commands", json!(false)).start();
+    let (terminal, _) = Terminal::with_named_session(&workspace, "Carol");
+    for session in [alice.wait_for_session(), other.wait_for_session()] {
+        for number in 1..=7 {
+            terminal.run(["send", &session, "Subject", &format!("text {number}")]).expect_code(0);
+        }
+    }
+    let read = |editor: &Editor, expected: usize| {
+        let before = editor.messages().len();
+        let unread = || editor.status()["messages"]["unread"].as_u64().unwrap();
+        let left = unread();
+        editor.try_execute("deconflict.messages", &[]).unwrap();
+        crate::support::wait_for("what was shown to be read", || (unread() + 5 <= left || unread() == 0).then_some(()));
+        assert_eq!(editor.messages().len() - before, expected, "{:?}", editor.messages());
+        editor.messages().split_off(before).join("\n")
+    };
+    let shown = read(&alice, 6);
+    assert!(shown.contains("Carol writes: Subject: text 1") && shown.contains("2 more messages"), "{shown}");
+    let shown = read(&alice, 2);
+    assert!(shown.contains("text 6") && shown.contains("text 7"), "{shown}");
+    assert!(read(&alice, 1).contains("no new messages"));
+
+    let listed = other.try_execute("deconflict.messages", &[json!({ "interactive": true })]).unwrap();
+    assert_eq!(listed["messages"].as_array().unwrap().len(), 7, "{listed}");
+    assert_eq!(other.status()["messages"]["unread"], 7);
+    assert_eq!(other.messages(), Vec::<String>::new(), "it has a list of its own");
+}
+
 #[test]
 fn hand_off_goes_to_the_living() {
     let scene = Scene::new();

@@ -183,6 +183,16 @@ pub fn several_arrived(count: usize, senders: &[String]) -> Notice {
     information(format!("{count} new messages, from {}. The command \"deconflict.messages\" lists them.", list(&names)))
 }
 
+/// The user asked for messages, and there are none.
+pub fn nothing_unread() -> Notice {
+    information("You have no new messages.".to_owned())
+}
+
+/// The user asked for messages, and there are more than can be shown at once.
+pub fn more_unread(count: usize) -> Notice {
+    information(format!("{count} more messages are new: read your messages once more to see them."))
+}
+
 // The coordination directory and the settings.
 
 /// The directory is tracked by git and was never joined.

@@ -137,6 +137,11 @@ impl State {
                 }
             }
             Consequence::Read(ids) => self.messages_read(id, &ids),
+            // An editor that asks for what is missing shows the answer as well.
+            Consequence::Unread(messages) if is_interactive && !self.editor.client.asks_for_text => {
+                self.show_unread(id, messages);
+            }
+            Consequence::Unread(_) => {}
             Consequence::Show(path) if self.editor.shows_documents => self.effects.push(Effect::ShowDocument(path)),
             Consequence::Show(path) if is_interactive => {
                 let text = format!("See {}.", text::one_line(&path.display().to_string(), 300));

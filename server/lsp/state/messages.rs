@@ -16,6 +16,9 @@ use crate::registry::{Message, MessageId, Recipient, Session};
 const MANY: usize = 3;
 const MANY_TIME: Duration = Duration::from_secs(10);
 
+/// No more messages than this are shown to a user who asks for all.
+const MOST_AT_ONCE: usize = 5;
+
 /// A summary waits so long for more.
 const GATHERING: Duration = Duration::from_millis(1_500);
 
@@ -64,17 +67,40 @@ impl State {
                 continue;
             }
             self.shown_messages.push_back(now);
-            let resource = resource_of(&message);
-            let record = &message.record;
-            let notice = present::messages::arrived(
-                &sender,
-                &record.kind(),
-                resource.as_ref(),
-                record.subject.as_deref().unwrap_or_default(),
-                &record.text(),
-            );
-            let told = Some((id, vec![message.id]));
-            self.effects.push(Effect::Show { level: notice.level, text: notice.text, told });
+            self.show_message(id, message, &sender);
+        }
+    }
+
+    /// Shows one message; it is read when the editor has taken it.
+    fn show_message(&mut self, id: DirectoryId, message: Message, sender: &str) {
+        let resource = resource_of(&message);
+        let record = &message.record;
+        let notice = present::messages::arrived(
+            sender,
+            &record.kind(),
+            resource.as_ref(),
+            record.subject.as_deref().unwrap_or_default(),
+            &record.text(),
+        );
+        let told = Some((id, vec![message.id]));
+        self.effects.push(Effect::Show { level: notice.level, text: notice.text, told });
+    }
+
+    /// Shows unread messages to a user who asked for them in an editor that has no list of its own.
+    pub(super) fn show_unread(&mut self, id: DirectoryId, messages: Vec<Message>) {
+        if messages.is_empty() {
+            self.show(present::messages::nothing_unread());
+        }
+        let more = messages.len().saturating_sub(MOST_AT_ONCE);
+        for message in messages.into_iter().take(MOST_AT_ONCE) {
+            if let Some(directory) = self.directories.get_mut(&id) {
+                directory.shown.insert(message.id.clone());
+            }
+            let sender = self.sender(id, &message);
+            self.show_message(id, message, &sender);
+        }
+        if more > 0 {
+            self.show(present::messages::more_unread(more));
         }
     }
 

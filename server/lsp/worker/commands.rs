@@ -13,7 +13,8 @@ use super::job::{InTheWay, Place, Purpose, Refusal};
 use crate::platform::cache_directory;
 use crate::protocol::{MessageKind, Resource, ResourceType, SessionId, text};
 use crate::registry::{
-    Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, MessageId, Recipient, Registry, ReleaseOutcome, Terms,
+    Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, Message, MessageId, Recipient, Registry,
+    ReleaseOutcome, Terms,
 };
 use crate::workspace::committed;
 
@@ -85,6 +86,8 @@ pub(in crate::lsp) enum Consequence {
     HandedOff(Resource),
     /// These messages are read.
     Read(Vec<MessageId>),
+    /// The user asked for the messages, and these are unread.
+    Unread(Vec<Message>),
     /// This file is to be shown.
     Show(PathBuf),
 }
@@ -106,7 +109,7 @@ impl Desk {
                 self.request_release(&path, message, expected.as_ref())
             }
             Command::Send { to, subject, message, path } => self.send(&to, subject, message, path),
-            Command::Messages { unread_only } => self.messages(unread_only),
+            Command::Messages { unread_only } => self.messages(unread_only, &mut changed),
             Command::MarkRead { ids } => self.mark_read(&ids, &mut changed),
             Command::HandOff { path, to, notes, expected } => {
                 self.hand_off(&path, &to, notes.as_deref(), expected.as_ref(), &mut changed)
@@ -235,13 +238,14 @@ impl Desk {
         }
     }
 
-    fn messages(&mut self, unread_only: bool) -> Answer {
+    fn messages(&mut self, unread_only: bool, changed: &mut Vec<Consequence>) -> Answer {
         if self.awaits_directory() {
             return Ok(json!({ "ok": true, "messages": [] }));
         }
         let messages = self.with_session(false, Registry::messages)?;
         let listed: Vec<Value> =
             messages.iter().filter(|message| message.unread || !unread_only).map(answers::message).collect();
+        changed.push(Consequence::Unread(messages.into_iter().filter(|message| message.unread).collect()));
         Ok(json!({ "ok": true, "messages": listed }))
     }
 
