@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{Coordination, Outcome, Terminal, Workspace, timestamp};
+use crate::support::{Coordination, Editor, Outcome, Terminal, Workspace, timestamp};
 
 #[track_caller]
 fn status(workspace: &Workspace) -> Value {
@@ -366,4 +366,26 @@ fn a_script_that_takes_no_lock_is_noticed() {
     coordination.remove_claim("file", "README.md");
     terminal.run(["release", "file", "README.md"]).expect_code(1);
     terminal.run(["claim", "file", "README.md"]).expect_code(0);
+}
+
+/// Nothing stops a script from writing over a claim; both sides are told at once, whichever is in an editor.
+#[test]
+fn a_script_that_writes_over_an_editors_claim_is_told_and_so_is_the_editor() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.write_session("session-001", json!({}));
+    let alice = Editor::start(&workspace, "alice");
+    let hers = alice.open("README.md");
+    hers.type_text("x");
+    coordination.wait_for_claim("README.md");
+    as_the_original_claims(&coordination, "session-001", "README.md");
+    let lost = hers.wait_for_diagnostic("claim-lost");
+    assert!(lost["message"].as_str().unwrap().contains("session-001"), "{lost}");
+    let told = coordination.wait_for("the script's session to be told", |here| here.messages_to("session-001").pop());
+    assert_eq!(told["from"], alice.session_id().as_str());
+    assert_eq!(told["resource"], "file/README.md");
+    assert!(told["message"].as_str().unwrap().contains("was written over mine"), "{told}");
+    alice.settle(&workspace);
+    assert_eq!(coordination.messages_to("session-001").len(), 1, "once");
+    assert_eq!(coordination.holder("README.md").as_deref(), Some("session-001"), "nobody takes it back by force");
 }

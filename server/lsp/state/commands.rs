@@ -141,13 +141,12 @@ impl State {
             Consequence::Unread(messages) if is_interactive && !self.editor.client.asks_for_text => {
                 self.show_unread(id, messages);
             }
-            Consequence::Unread(_) => {}
             Consequence::Show(path) if self.editor.shows_documents => self.effects.push(Effect::ShowDocument(path)),
             Consequence::Show(path) if is_interactive => {
                 let text = format!("See {}.", text::one_line(&path.display().to_string(), 300));
                 self.effects.push(Effect::Show { level: MessageType::INFO, text, told: None });
             }
-            Consequence::Show(_) => {}
+            Consequence::Show(_) | Consequence::Unread(_) => {}
         }
         self.touch_all_at(id);
     }
