@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let mut script = Vec::new();
     let mut command = super::command();
     clap_complete::generate(arguments.shell, &mut command, "deconflict", &mut script);

@@ -13,7 +13,7 @@ use super::output::Output;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
-pub(super) fn run(_: &Arguments, output: Output) -> Result<Exit, Failure> {
+pub(super) fn run(_: &Arguments, output: &Output) -> Result<Exit, Failure> {
     let page = page().map_err(|error| Failure::could_not("make the man page", &error))?;
     let page = String::from_utf8_lossy(&page).into_owned();
     output.answer(|| json!({"man": page.as_str()}), || page.clone())?;

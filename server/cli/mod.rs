@@ -30,6 +30,7 @@ mod hand_off;
 mod heartbeat;
 mod init;
 mod lsp;
+mod mcp;
 mod messages;
 mod release;
 mod send;
@@ -105,6 +106,7 @@ enum Verb {
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
     Lsp(lsp::Arguments),
+    Mcp(mcp::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -117,7 +119,7 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => return explain(&error, &words),
     };
     let output = Output::new(arguments.shared.json);
-    let ended = Context::new(arguments.shared, output).and_then(|context| act(arguments.verb, &context));
+    let ended = Context::new(arguments.shared, output.clone()).and_then(|context| act(arguments.verb, &context));
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
 }
 
@@ -137,10 +139,29 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Guard(arguments) => guard::run(&arguments, context),
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Lsp(arguments) => lsp::run(&arguments, context),
-        Verb::Demo(arguments) => demo::run(&arguments, context.output),
-        Verb::Completions(arguments) => completions::run(&arguments, context.output),
-        Verb::Man(arguments) => man::run(&arguments, context.output),
+        Verb::Mcp(arguments) => mcp::run(&arguments, context),
+        Verb::Demo(arguments) => demo::run(&arguments, context.output.clone()),
+        Verb::Completions(arguments) => completions::run(&arguments, &context.output),
+        Verb::Man(arguments) => man::run(&arguments, &context.output),
     }
+}
+
+/// Does what a command line says that a program in this process made, and returns the document that `--json` prints.
+fn run_within(words: &[String]) -> (Exit, serde_json::Value) {
+    let output = Output::kept();
+    let ended = match Arguments::try_parse_from(words) {
+        Ok(arguments) => {
+            Context::new(arguments.shared, output.clone()).and_then(|context| act(arguments.verb, &context))
+        }
+        Err(error) => {
+            let message = error.render().to_string();
+            let message = message.trim().trim_start_matches("error: ");
+            // How the command line is written is not what the caller wants to know.
+            Err(Failure::usage(message.split("\n\nUsage:").next().unwrap_or(message)))
+        }
+    };
+    let exit = ended.unwrap_or_else(|failure| output.failure(&failure));
+    (exit, output.take_kept().unwrap_or_default())
 }
 
 /// Says what is wrong with the command line, or prints the help that was asked for.
@@ -151,7 +172,7 @@ fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
     let ended = if error.use_stderr() {
         if output.is_json() {
             let message = error.render().to_string();
-            let _ = Output::document(&Failure::usage(message.trim().trim_start_matches("error: ")).document());
+            let _ = output.document(Failure::usage(message.trim().trim_start_matches("error: ")).document());
         }
         Output::remark(&explanation);
         Ok(Exit::Usage)

@@ -1,6 +1,8 @@
 //! What a verb prints: words for people, or one JSON document for programs.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::rc::Rc;
 
 use deconflict::protocol::text::plain_json;
 use serde_json::{Map, Value};
@@ -9,9 +11,11 @@ use super::failure::{Exit, Failure};
 use super::style;
 
 /// Where a verb's answer goes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
+    /// Where the document is kept that a program in this process asked for; else it is printed.
+    kept: Option<Rc<RefCell<Option<Value>>>>,
 }
 
 /// Whether all of an answer reached its reader.
@@ -26,17 +30,27 @@ pub(crate) enum Printed {
 impl Output {
     /// Answers in JSON, or in words.
     pub(crate) fn new(json: bool) -> Self {
-        Self { json }
+        Self { json, kept: None }
+    }
+
+    /// Keeps the answer, a document, for a program in this process.
+    pub(crate) fn kept() -> Self {
+        Self { json: true, kept: Some(Rc::default()) }
+    }
+
+    /// The document that was kept last.
+    pub(crate) fn take_kept(&self) -> Option<Value> {
+        self.kept.as_ref()?.borrow_mut().take()
     }
 
     /// True if programs read the answer.
-    pub(crate) fn is_json(self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         self.json
     }
 
     /// Prints the answer: the document's facts after `"ok": true`, or the words. Only what is printed is made.
     pub(crate) fn answer(
-        self,
+        &self,
         document: impl FnOnce() -> Value,
         words: impl FnOnce() -> String,
     ) -> Result<Printed, Failure> {
@@ -45,7 +59,7 @@ impl Output {
 
     /// Prints an answer that may be bad news.
     pub(crate) fn answer_with(
-        self,
+        &self,
         ok: bool,
         document: impl FnOnce() -> Value,
         words: impl FnOnce() -> String,
@@ -61,12 +75,16 @@ impl Output {
                 whole.insert("value".to_owned(), other);
             }
         }
-        Self::document(&Value::Object(whole))
+        self.document(Value::Object(whole))
     }
 
     /// Prints a document as it is.
-    pub(crate) fn document(document: &Value) -> Result<Printed, Failure> {
-        let text = serde_json::to_string_pretty(document)
+    pub(crate) fn document(&self, document: Value) -> Result<Printed, Failure> {
+        if let Some(kept) = &self.kept {
+            kept.replace(Some(document));
+            return Ok(Printed::Whole);
+        }
+        let text = serde_json::to_string_pretty(&document)
             .map_err(|error| Failure::could_not("write the answer as JSON", &error))?;
         print(&mut io::stdout().lock(), &plain_json(&text))
     }
@@ -83,9 +101,12 @@ impl Output {
     }
 
     /// Says why a verb did not do what was asked.
-    pub(crate) fn failure(self, failure: &Failure) -> Exit {
+    pub(crate) fn failure(&self, failure: &Failure) -> Exit {
         if self.json {
-            let _ = Self::document(&failure.document());
+            let _ = self.document(failure.document());
+        }
+        if self.kept.is_some() {
+            return failure.exit;
         }
         let (mark, word) = match failure.exit {
             Exit::Refused => (style::WARNING, "refused"),

@@ -28,6 +28,7 @@ mod guard_push;
 mod hostile;
 mod lifecycle;
 mod mailbox;
+mod mcp;
 mod messages;
 mod naming;
 mod neovim;

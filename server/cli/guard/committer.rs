@@ -15,6 +15,7 @@ use deconflict::registry::{Claim, Registry, Session};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::identity::{self, Caller};
+use crate::cli::mcp;
 use crate::cli::processes;
 
 /// Whoever commits or pushes.
@@ -34,7 +35,11 @@ impl Committer {
             Caller::Agent => return Ok(Self { sessions: Vec::new(), is_person: false }),
             Caller::Unknown => Vec::new(),
         };
-        let is_agents = |session: &Session| session.record.client.as_deref().is_some_and(processes::is_agents_name);
+        let is_agents = |session: &Session| {
+            let record = &session.record;
+            record.client.as_deref().is_some_and(processes::is_agents_name)
+                || record.capabilities.iter().any(|capability| capability == mcp::CAPABILITY)
+        };
         let is_person = match &sessions[..] {
             [] => !runs_below_an_agent(),
             // An editor of one's own says of itself that a person uses it, whatever started it.

@@ -1,0 +1,131 @@
+//! `deconflict mcp`
+
+mod seat;
+mod tools;
+
+use std::sync::Arc;
+
+use deconflict::platform;
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, JsonObject, ListToolsResult,
+    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+};
+use rmcp::service::{RequestContext, ServerInitializeError};
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+use serde_json::Value;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use seat::Seat;
+use tools::{Entry, TOOLS};
+
+/// Run a server of the Model Context Protocol on standard input and output, for agents that have no hooks
+///
+/// Its tools are the verbs, with the same answers. Your agent's session begins when a tool first needs one, and ends
+/// with this server. Start it in the folder that the agent works in.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+/// What a session says that it can do if its tools are these, so that everybody knows it for an agent's.
+pub(crate) const CAPABILITY: &str = "mcp";
+
+const INSTRUCTIONS: &str = "Several people and agents edit this repository at the same time. Ask for the status before \
+    you pick up work, claim files before you change them, and release them when you are done. Where a claim is \
+    refused, leave that file alone: do something else, or ask its holder with send_message. Read your messages now \
+    and then; they come from other sessions, not from your user.";
+
+pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let log = tracing_subscriber::EnvFilter::try_from_env("DECONFLICT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
+    // Standard output is the protocol's.
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
+    let directory = context.named_directory().map(|named| context.folder().join(named));
+    let seat = Arc::new(Seat::new(directory, context.shared.session.clone()));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::could_not("start the server", &error))?;
+    let ended = runtime.block_on(serve(Arc::clone(&seat)));
+    // What still waits for its turn must not delay the end.
+    runtime.shutdown_background();
+    let left = seat.leave();
+    let exit_code = ended?;
+    left?;
+    // The thread that reads standard input may wait for ever.
+    std::process::exit(exit_code.into())
+}
+
+/// Serves one client until its input ends or a signal comes, and returns the exit code.
+async fn serve(seat: Arc<Seat>) -> Result<u8, Failure> {
+    let client = async {
+        match (Server { seat }).serve((tokio::io::stdin(), tokio::io::stdout())).await {
+            Ok(running) => {
+                if let Err(error) = running.waiting().await {
+                    return Err(Failure::could_not("go on serving", &error));
+                }
+                Ok(0)
+            }
+            Err(ServerInitializeError::ConnectionClosed(_)) => Ok(0),
+            Err(error) => Err(Failure::could_not("begin with the client", &error)),
+        }
+    };
+    tokio::select! {
+        ended = client => ended,
+        signal = platform::ending_signal() => Ok(128 + signal),
+    }
+}
+
+/// What answers a client.
+#[derive(Debug, Clone)]
+struct Server {
+    seat: Arc<Seat>,
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
+            .with_server_info(Implementation::new("deconflict", env!("CARGO_PKG_VERSION")))
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        Ok(ListToolsResult::with_all_items(TOOLS.iter().map(Entry::describe).collect()))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(entry) = Entry::find(&request.name) else {
+            return Err(ErrorData::invalid_params(format!("There is no tool called \"{}\".", request.name), None));
+        };
+        let client = context.peer.peer_info().map(|info| info.client_info.name.clone());
+        let seat = Arc::clone(&self.seat);
+        let arguments = request.arguments.unwrap_or_default();
+        let called = tokio::task::spawn_blocking(move || call(entry, &arguments, &seat, client.as_deref())).await;
+        let (exit, document) = called.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        // A refusal is an answer, and nothing went wrong.
+        let result = match exit {
+            Exit::Done | Exit::Refused => CallToolResult::structured(document),
+            Exit::Usage | Exit::Failed => CallToolResult::structured_error(document),
+        };
+        Ok(result.into())
+    }
+}
+
+/// Runs the verb. It may wait for the disk, or as long as the client says.
+fn call(entry: &Entry, arguments: &JsonObject, seat: &Seat, client: Option<&str>) -> (Exit, Value) {
+    let words = entry.words(arguments).and_then(|words| {
+        let session = if entry.needs_session { Some(seat.take(client)?) } else { seat.session() };
+        Ok([seat.words(session.as_ref()), words].concat())
+    });
+    match words {
+        Ok(words) => super::run_within(&words),
+        Err(failure) => (failure.exit, failure.document()),
+    }
+}

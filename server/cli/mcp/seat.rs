@@ -1,0 +1,157 @@
+//! The session that the tools act for: it begins when a tool first needs one, and ends with the server.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use deconflict::platform::{self, Process, ScopeRelation};
+use deconflict::protocol::SessionId;
+use deconflict::registry::{Completion, NewSession, Registry, Session};
+
+use super::CAPABILITY;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::{Shared, processes};
+
+/// Whom the tools act for.
+#[derive(Debug)]
+pub(super) struct Seat {
+    /// The directory that the caller names.
+    directory: Option<PathBuf>,
+    /// The session id that the caller names.
+    wanted: Option<SessionId>,
+    taken: Mutex<Option<Taken>>,
+}
+
+#[derive(Debug, Clone)]
+struct Taken {
+    session: SessionId,
+    /// False for a session that the agent's hooks keep.
+    is_own: bool,
+}
+
+/// The coding agent that runs this server.
+struct Agent {
+    process: Process,
+    called: &'static str,
+}
+
+impl Seat {
+    pub(super) fn new(directory: Option<PathBuf>, wanted: Option<SessionId>) -> Self {
+        Self { directory, wanted, taken: Mutex::new(None) }
+    }
+
+    /// What stands on the command line of every verb: which directory, and as which session if there is one.
+    pub(super) fn words(&self, session: Option<&SessionId>) -> Vec<String> {
+        let directory = self.directory.as_ref().map(|directory| format!("--dir={}", directory.display()));
+        let session = session.map(|id| format!("--session={id}"));
+        [Some("deconflict".to_owned()), Some("--json".to_owned()), directory, session].into_iter().flatten().collect()
+    }
+
+    /// The session that was begun, if any was.
+    pub(super) fn session(&self) -> Option<SessionId> {
+        self.lock().as_ref().map(|taken| taken.session.clone())
+    }
+
+    /// The session, which begins if there is none, and begins again if somebody ended it or took its record away.
+    pub(super) fn take(&self, client: Option<&str>) -> Result<SessionId, Failure> {
+        let mut taken = self.lock();
+        let context = self.context()?;
+        let registry = context.registry_to_begin()?;
+        let agent = find_agent();
+        let by_hooks = hooks_sessions(&registry, agent.as_ref())?;
+        // What the agent runs in a shell acts for the same session, unless that would be one of several.
+        let client_pid = agent.as_ref().filter(|_| by_hooks.is_empty()).map(|agent| agent.process.pid);
+        let called = agent.as_ref().map(|agent| agent.called).or(client);
+        let new = NewSession {
+            client: called.map(str::to_owned),
+            keeper: Some(platform::current_process()),
+            client_pid,
+            capabilities: vec![CAPABILITY.to_owned()],
+            ..context.new_session()?
+        };
+        if let Some(now) = taken.as_ref() {
+            match registry.session(&now.session)? {
+                Some(session) if session.is_live() => return Ok(session.id),
+                None if now.is_own => {
+                    if let Some(session) = registry.resume(&now.session, new.clone())? {
+                        return Ok(session.id);
+                    }
+                }
+                Some(_) | None => {}
+            }
+        }
+        let next = match &by_hooks[..] {
+            [only] if self.wanted.is_none() => Taken { session: only.id.clone(), is_own: false },
+            _ => Taken { session: self.begin(&registry, new)?.id, is_own: true },
+        };
+        *taken = Some(next.clone());
+        Ok(next.session)
+    }
+
+    /// Ends the session, if one was begun here.
+    pub(super) fn leave(&self) -> Result<(), Failure> {
+        let Some(taken) = self.lock().take().filter(|taken| taken.is_own) else { return Ok(()) };
+        let Some(registry) = self.context()?.registry_to_look_at()? else { return Ok(()) };
+        let is_live = registry.session(&taken.session)?.is_some_and(|session| session.is_live());
+        if is_live {
+            registry.complete(&taken.session, &Completion::default())?;
+            Context::refresh_board(&registry);
+            Context::clean_up(&registry);
+        }
+        Ok(())
+    }
+
+    fn begin(&self, registry: &Registry, new: NewSession) -> Result<Session, Failure> {
+        let session = match &self.wanted {
+            None => registry.register(new)?,
+            Some(id) => match registry.session(id)? {
+                None => registry.register(NewSession { id: Some(id.clone()), ..new })?,
+                Some(before) if before.is_live() => return Err(taken_by_another(&before)),
+                Some(before) => registry.resume(id, new)?.ok_or_else(|| taken_by_another(&before))?,
+            },
+        };
+        Context::clean_up(registry);
+        Ok(session)
+    }
+
+    fn context(&self) -> Result<Context, Failure> {
+        let shared = Shared { session: None, dir: self.directory.clone(), json: true, original: false };
+        Context::new(shared, Output::kept())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Taken>> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn find_agent() -> Option<Agent> {
+    platform::ancestors().into_iter().find_map(|ancestor| {
+        let called = processes::coding_agent(&ancestor)?;
+        Some(Agent { process: Process { pid: ancestor.pid, started: ancestor.started.clone() }, called })
+    })
+}
+
+/// The sessions that hooks of the same agent registered. One agent is one session; with sub-agents it may have several,
+/// of which none is known to be meant.
+fn hooks_sessions(registry: &Registry, agent: Option<&Agent>) -> Result<Vec<Session>, Failure> {
+    let Some(agent) = agent else { return Ok(Vec::new()) };
+    let own = std::process::id();
+    let is_its = |session: &Session| {
+        let record = &session.record;
+        let is_same_process = record.pid == Some(agent.process.pid) || record.client_pid == Some(agent.process.pid);
+        session.is_live()
+            && record.pid != Some(own)
+            && is_same_process
+            && record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
+            && record.client.as_deref().is_some_and(processes::is_agents_name)
+    };
+    let mut found = registry.sessions()?;
+    found.retain(is_its);
+    Ok(found)
+}
+
+fn taken_by_another(session: &Session) -> Failure {
+    Failure::refused("session-taken", format!("There is already a live session called {}.", session.id))
+        .advise("Choose another name, or none: deconflict mcp")
+}

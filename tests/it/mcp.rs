@@ -1,0 +1,390 @@
+//! The verbs as tools of the Model Context Protocol: the real server, spoken to line by line over its pipes.
+
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Coordination, Terminal, Workspace, wait_for};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// An agent that runs the server. Both end with the value.
+struct Agent {
+    server: Child,
+    input: Option<ChildStdin>,
+    lines: Receiver<String>,
+    next_id: Cell<i64>,
+}
+
+impl Agent {
+    fn start(workspace: &Workspace) -> Self {
+        Self::run(Terminal::on(workspace).command(["mcp"]))
+    }
+
+    fn run(mut command: Command) -> Self {
+        let mut server = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
+        let (sender, lines) = mpsc::channel();
+        let output = BufReader::new(server.stdout.take().unwrap());
+        thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let input = server.stdin.take();
+        Self { server, input, lines, next_id: Cell::new(1) }
+    }
+
+    /// The same, past the handshake.
+    fn ready(workspace: &Workspace) -> Self {
+        let mut agent = Self::start(workspace);
+        agent.shake_hands();
+        agent
+    }
+
+    fn shake_hands(&mut self) -> Value {
+        let told = self.request(
+            "initialize",
+            json!({
+                "protocolVersion": "2025-06-18", "capabilities": {},
+                "clientInfo": {"name": "some-agent", "version": "1.0"},
+            }),
+        );
+        self.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"}));
+        told["result"].clone()
+    }
+
+    fn send(&mut self, message: &Value) {
+        self.send_line(&message.to_string());
+    }
+
+    fn send_line(&mut self, line: &str) {
+        let input = self.input.as_mut().unwrap();
+        input.write_all(line.as_bytes()).and_then(|()| input.write_all(b"\n")).unwrap();
+    }
+
+    #[track_caller]
+    fn receive(&self) -> Value {
+        let line = self.lines.recv_timeout(LIMIT).expect("the server says something");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("no JSON ({error}): {line}"))
+    }
+
+    /// Sends a request and returns the whole response.
+    #[track_caller]
+    fn request(&mut self, method: &str, parameters: Value) -> Value {
+        let id = self.next_id.replace(self.next_id.get() + 1);
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": parameters}));
+        loop {
+            let told = self.receive();
+            if told["id"] == id {
+                return told;
+            }
+        }
+    }
+
+    /// Calls a tool and returns its document.
+    #[track_caller]
+    fn call(&mut self, tool: &str, arguments: Value) -> Value {
+        let told = self.request("tools/call", json!({"name": tool, "arguments": arguments}));
+        let result = &told["result"];
+        let document = result["structuredContent"].clone();
+        let text: Value = serde_json::from_str(result["content"][0]["text"].as_str().unwrap()).unwrap();
+        assert_eq!(text, document, "both forms say the same: {told}");
+        if document["ok"] == true {
+            assert_eq!(result["isError"], false, "{told}");
+        }
+        document
+    }
+
+    /// Closes the server's input.
+    fn hang_up(&mut self) {
+        self.input = None;
+    }
+
+    #[track_caller]
+    fn exit_code(&mut self) -> i32 {
+        wait_for("the server to end", || self.server.try_wait().unwrap()).code().unwrap_or(-1)
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+#[track_caller]
+fn only_session(coordination: &Coordination) -> Value {
+    let sessions = coordination.sessions();
+    assert_eq!(sessions.len(), 1, "{sessions:?}");
+    sessions[0].clone()
+}
+
+#[test]
+fn the_tools_are_told_with_their_parameters() {
+    let workspace = Workspace::small();
+    let mut agent = Agent::start(&workspace);
+    let told = agent.shake_hands();
+    assert_eq!(told["serverInfo"]["name"], "deconflict");
+    assert!(told["capabilities"]["tools"].is_object() && told["instructions"].is_string(), "{told}");
+    let listed = agent.request("tools/list", json!({}))["result"]["tools"].clone();
+    let names: Vec<&str> = listed.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["claim", "release", "check", "status", "send_message", "messages", "hand_off", "heartbeat", "end_session"]
+    );
+    for tool in listed.as_array().unwrap() {
+        assert_eq!(tool["inputSchema"]["type"], "object", "{tool}");
+        assert!(tool["description"].as_str().unwrap().len() > 20, "{tool}");
+    }
+    assert_eq!(listed[0]["inputSchema"]["required"], json!(["name"]));
+    assert!(!workspace.coordination().exists(), "nobody took part yet");
+    agent.hang_up();
+    assert_eq!(agent.exit_code(), 0);
+    assert!(!workspace.coordination().exists());
+}
+
+#[test]
+fn an_afternoon_by_tools() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let (ada, ada_id) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", "README.md"]).expect_code(0);
+    let mut agent = Agent::ready(&workspace);
+
+    // Looking needs no session.
+    let status = agent.call("status", json!({}));
+    assert_eq!(status["claims"][0]["resource_name"], "README.md");
+    assert_eq!(agent.call("check", json!({"paths": ["README.md"]}))["reason"], "claimed");
+    assert_eq!(agent.call("check", json!({"paths": ["src/lib.rs"]}))["ok"], true);
+    assert_eq!(coordination.sessions().len(), 1);
+
+    let refused = agent.call("claim", json!({"name": "README.md"}));
+    assert_eq!((&refused["ok"], &refused["reason"]), (&json!(false), &json!("claimed")));
+    let told = agent.request("tools/call", json!({"name": "claim", "arguments": {"name": "README.md"}}));
+    assert_eq!(told["result"]["isError"], false, "a refusal is an answer: {told}");
+    assert_eq!(refused["claim"]["claimed_by"], ada_id.as_str());
+    let granted = agent.call("claim", json!({"name": "src/lib.rs", "phase": "BUILD", "for": "2h"}));
+    assert_eq!(granted["outcome"], "granted");
+    let id = granted["claim"]["claimed_by"].as_str().unwrap().to_owned();
+    let session = coordination.session(&id).unwrap();
+    assert_eq!((&session["pid"], &session["capabilities"]), (&json!(agent.server.id()), &json!(["mcp"])));
+    assert_eq!(agent.call("claim", json!({"name": "src/lib.rs"}))["outcome"], "renewed");
+
+    agent.call("heartbeat", json!({"action": "building", "target": "the parser", "progress": "30%"}));
+    assert_eq!(coordination.session(&id).unwrap()["progress"], "30%");
+    let sent = agent.call("send_message", json!({"to": ada_id, "subject": "-s", "message": "May I?"}));
+    assert_eq!(sent["sent"]["subject"], "-s");
+    ada.run(["send", &id, "Yes", "Take it."]).expect_code(0);
+    assert_eq!(agent.call("messages", json!({"peek": true}))["unread"], 1);
+    assert_eq!(agent.call("messages", json!({}))["messages"][0]["message"], "Take it.");
+    assert_eq!(agent.call("messages", json!({}))["unread"], 0);
+
+    ada.run(["release", "file", "README.md"]).expect_code(0);
+    agent.call("claim", json!({"name": "README.md"}));
+    let given = agent.call("hand_off", json!({"name": "README.md", "to": ada_id, "notes": "All yours."}));
+    assert_eq!(given["to"], ada_id.as_str());
+    let released = agent.call("release", json!({"name": "src/lib.rs", "tests_passing": true}));
+    assert_eq!(released["sent"]["details"]["tests_passing"], true);
+    agent.call("claim", json!({"type": "task", "name": "more"}));
+    assert_eq!(agent.call("release", json!({"all": true}))["released"].as_array().unwrap().len(), 1);
+    assert_eq!(agent.call("release", json!({"type": "task", "name": "more"}))["reason"], "not-found");
+}
+
+#[test]
+fn the_answers_are_those_of_the_terminal() {
+    let workspace = Workspace::small();
+    let (_, ada) = Terminal::with_named_session(&workspace, "Ada");
+    workspace.coordination().write_claim(&ada, "file", "README.md", json!({}));
+    let mut agent = Agent::ready(&workspace);
+    let granted = agent.call("claim", json!({"name": "src/lib.rs"}));
+    let id = granted["claim"]["claimed_by"].as_str().unwrap();
+    let terminal = Terminal::on(&workspace).session(id);
+    for (tool, arguments, words, code) in [
+        ("check", json!({"paths": ["README.md"]}), vec!["check", "README.md"], 1),
+        ("claim", json!({"name": "README.md"}), vec!["claim", "file", "README.md"], 1),
+        ("messages", json!({"all": true}), vec!["messages", "--all"], 0),
+        ("release", json!({"name": "README.md"}), vec!["release", "file", "README.md"], 1),
+        ("claim", json!({"type": "No!", "name": "x"}), vec!["claim", "No!", "x"], 2),
+        ("send_message", json!({"to": "nobody", "subject": "s", "message": "m"}), vec!["send", "nobody", "s", "m"], 1),
+    ] {
+        let told = agent.request("tools/call", json!({"name": tool, "arguments": arguments}));
+        let printed = terminal.run([&words[..], &["--json"]].concat()).expect_code(code).json();
+        let told = &told["result"]["structuredContent"];
+        assert_eq!(without_what_passes(told), without_what_passes(&printed), "{tool}");
+    }
+}
+
+/// A document without what changes with time and with how a command is written.
+fn without_what_passes(document: &Value) -> Value {
+    match document {
+        Value::Object(fields) => {
+            let stays = |name: &str| !matches!(name, "message" | "advice" | "last_sign" | "last_heartbeat");
+            fields
+                .iter()
+                .filter(|(name, _)| stays(name))
+                .map(|(name, value)| (name.clone(), without_what_passes(value)))
+                .collect::<serde_json::Map<_, _>>()
+                .into()
+        }
+        Value::Array(values) => values.iter().map(without_what_passes).collect::<Vec<_>>().into(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_to_the_agent_and_wrong_requests_to_its_program() {
+    let workspace = Workspace::small();
+    let mut agent = Agent::ready(&workspace);
+    for (arguments, part) in [
+        (json!({}), "needs \"name\""),
+        (json!({"name": 7}), "is a text"),
+        (json!({"name": "a", "colour": "blue"}), "takes no \"colour\""),
+        (json!({"name": "a", "for": "soon"}), "is no duration"),
+        (json!({"name": "src"}), "is a directory"),
+    ] {
+        let told = agent.request("tools/call", json!({"name": "claim", "arguments": arguments}))["result"].clone();
+        assert_eq!(told["isError"], true, "{told}");
+        let told = &told["structuredContent"];
+        assert_eq!(told["ok"], false);
+        assert!(told["message"].as_str().unwrap().contains(part), "{told}");
+    }
+    let unknown = agent.request("tools/call", json!({"name": "format_disk", "arguments": {}}));
+    assert_eq!(unknown["error"]["code"], -32602, "{unknown}");
+    assert_eq!(agent.request("no/such/method", json!({}))["error"]["code"], -32601);
+    assert_eq!(agent.request("ping", json!({}))["result"], json!({}));
+}
+
+#[test]
+fn garbage_disturbs_nobody() {
+    let workspace = Workspace::small();
+    let mut agent = Agent::start(&workspace);
+    agent.send_line("garbage");
+    agent.send_line("");
+    agent.shake_hands();
+    for line in ["{\"jsonrpc\":", "[1, 2", "\u{1}\u{2}", "{\"id\": 5}", "null", "\"text\""] {
+        agent.send_line(line);
+    }
+    let input = agent.input.as_mut().unwrap();
+    input.write_all(b"\xff\xfe\n").unwrap();
+    assert_eq!(agent.call("claim", json!({"name": "README.md"}))["ok"], true);
+    agent.hang_up();
+    assert_eq!(agent.exit_code(), 0);
+    assert_eq!(only_session(&workspace.coordination())["status"], "completed");
+}
+
+#[test]
+fn the_session_ends_with_the_input() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let mut agent = Agent::ready(&workspace);
+    agent.call("claim", json!({"name": "README.md"}));
+    agent.hang_up();
+    assert_eq!(agent.exit_code(), 0);
+    assert_eq!(coordination.claim_files(), Vec::<String>::new());
+    let session = only_session(&coordination);
+    assert_eq!((&session["status"], &session["client"]), (&json!("completed"), &json!("some-agent")));
+    assert!(session["ended_at"].is_string(), "{session}");
+}
+
+#[cfg(unix)]
+#[test]
+fn the_session_ends_with_a_signal() {
+    let workspace = Workspace::small();
+    let mut agent = Agent::ready(&workspace);
+    agent.call("claim", json!({"name": "README.md"}));
+    let id = i32::try_from(agent.server.id()).unwrap();
+    rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM).unwrap();
+    assert_eq!(agent.exit_code(), 143);
+    assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
+    assert_eq!(only_session(&workspace.coordination())["status"], "completed");
+}
+
+#[test]
+fn what_a_killed_server_held_is_left_behind() {
+    let workspace = Workspace::small();
+    let mut agent = Agent::ready(&workspace);
+    agent.call("claim", json!({"name": "README.md"}));
+    agent.server.kill().unwrap();
+    agent.exit_code();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    let taken = terminal.run(["claim", "file", "README.md", "--json"]).expect_code(0).json();
+    assert_eq!(taken["took_over"]["standing"], "abandoned");
+}
+
+#[test]
+fn a_session_that_was_ended_or_lost_begins_again() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let mut agent = Agent::ready(&workspace);
+    let first = agent.call("claim", json!({"name": "README.md"}))["claim"]["claimed_by"].clone();
+    let ended = agent.call("end_session", json!({"notes": "The parser is next.", "completed": ["README"]}));
+    assert_eq!(ended["session"]["session_id"], first);
+    assert_eq!(coordination.handoffs()[0]["notes"], "The parser is next.");
+    let second = agent.call("claim", json!({"name": "README.md"}))["claim"]["claimed_by"].clone();
+    assert_ne!(second, first);
+    coordination.delete();
+    let third = agent.call("claim", json!({"name": "README.md"}))["claim"]["claimed_by"].clone();
+    assert_eq!(third, second, "it goes on under its own name");
+}
+
+#[test]
+fn all_that_is_sent_at_once_is_answered_before_the_end() {
+    let workspace = Workspace::small();
+    let mut lines = vec![
+        json!({"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "pipe", "version": "1"}}}),
+        json!({"jsonrpc": "2.0", "method": "notifications/initialized"}),
+    ];
+    lines.extend((1..=5).map(|id| {
+        let arguments = json!({"type": "task", "name": id.to_string()});
+        json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": {"name": "claim", "arguments": arguments}})
+    }));
+    let input = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n") + "\n";
+    let told = Terminal::on(&workspace).run_with_input(["mcp"], &input).expect_code(0);
+    let answers: Vec<Value> = told.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut answered: Vec<i64> = answers.iter().map(|answer| answer["id"].as_i64().unwrap()).collect();
+    answered.sort_unstable();
+    assert_eq!(answered, [0, 1, 2, 3, 4, 5], "{told:?}");
+    assert_eq!(only_session(&workspace.coordination())["status"], "completed", "all were one session");
+}
+
+#[test]
+fn nothing_is_said_to_nobody() {
+    let workspace = Workspace::small();
+    let told = Terminal::on(&workspace).run_with_input(["mcp"], "").expect_code(0);
+    assert_eq!((told.stdout.as_str(), told.stderr.as_str()), ("", ""));
+}
+
+/// Agents with hooks have a session before their tools are used, and the two are one.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_session_of_the_agents_hooks_is_used_and_not_ended() {
+    use std::os::unix::fs::PermissionsExt;
+    let workspace = Workspace::small();
+    let program = workspace.beside("claude");
+    let binary = env!("CARGO_BIN_EXE_deconflict");
+    std::fs::write(&program, format!("#!/bin/sh\n'{binary}' start --session hooks >&2\n'{binary}' mcp\nread end\n"))
+        .unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let prompt = Terminal::on(&workspace);
+    let prompt = prompt.command::<&str>([]);
+    let mut command = Command::new(&program);
+    command.env_clear().envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.current_dir(workspace.root());
+    let mut agent = Agent::run(command);
+    agent.shake_hands();
+    assert_eq!(agent.call("claim", json!({"name": "README.md"}))["claim"]["claimed_by"], "hooks");
+    let claims = workspace.coordination().claim_files();
+    agent.hang_up();
+    agent.exit_code();
+    assert_eq!(workspace.coordination().claim_files(), claims, "its hooks end it");
+    assert_eq!(only_session(&workspace.coordination())["status"], "active");
+}
