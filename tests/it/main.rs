@@ -12,6 +12,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "JSON literals read better without a reference")]
 
 mod after_a_minute;
+mod assembly_line;
 mod board;
 mod board_keeping;
 mod capabilities;
