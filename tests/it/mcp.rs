@@ -357,6 +357,23 @@ fn all_that_is_sent_at_once_is_answered_before_the_end() {
 }
 
 #[test]
+fn a_program_that_starts_it_elsewhere_names_the_folder() {
+    let workspace = Workspace::small();
+    let elsewhere = Terminal::on(&workspace).in_folder(workspace.home());
+    let mut lost = Agent::run(elsewhere.command(["mcp"]));
+    lost.shake_hands();
+    let told = lost.call("claim", json!({"name": "README.md"}));
+    assert_eq!(told["reason"], "inactive");
+    assert!(told["advice"].to_string().contains("--workspace"), "{told}");
+    assert!(!workspace.home().join("COORDINATION").exists(), "nothing is made where nobody asked for it");
+    let mut agent = Agent::run(elsewhere.command(["mcp", "--workspace", workspace.root().to_str().unwrap()]));
+    agent.shake_hands();
+    agent.call("claim", json!({"name": "src/lib.rs"}));
+    assert_eq!(workspace.coordination().claim_files(), ["file-src%2Flib.rs.claim"]);
+    elsewhere.run(["mcp", "--workspace", "not-there"]).expect_code(3);
+}
+
+#[test]
 fn nothing_is_said_to_nobody() {
     let workspace = Workspace::small();
     let told = Terminal::on(&workspace).run_with_input(["mcp"], "").expect_code(0);

@@ -3,6 +3,7 @@
 mod seat;
 mod tools;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use deconflict::platform;
@@ -22,9 +23,13 @@ use tools::{Entry, TOOLS};
 /// Run a server of the Model Context Protocol on standard input and output, for agents that have no hooks
 ///
 /// Its tools are the verbs, with the same answers. Your agent's session begins when a tool first needs one, and ends
-/// with this server. Start it in the folder that the agent works in.
+/// with this server. Paths count from the folder that it is started in.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {}
+pub(crate) struct Arguments {
+    /// The folder that the agent works in, for programs that start their servers elsewhere
+    #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    workspace: Option<PathBuf>,
+}
 
 /// What a session says that it can do if its tools are these, so that everybody knows it for an agent's.
 pub(crate) const CAPABILITY: &str = "mcp";
@@ -34,12 +39,17 @@ const INSTRUCTIONS: &str = "Several people and agents edit this repository at th
     refused, leave that file alone: do something else, or ask its holder with send_message. Read your messages now \
     and then; they come from other sessions, not from your user.";
 
-pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let log = tracing_subscriber::EnvFilter::try_from_env("DECONFLICT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
     // Standard output is the protocol's.
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
     let directory = context.named_directory().map(|named| context.folder().join(named));
+    if let Some(workspace) = &arguments.workspace {
+        // Each tool finds out anew where it is.
+        std::env::set_current_dir(workspace)
+            .map_err(|error| Failure::could_not(&format!("go to the folder {}", workspace.display()), &error))?;
+    }
     let seat = Arc::new(Seat::new(directory, context.shared.session.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use deconflict::platform::{self, Process, ScopeRelation};
 use deconflict::protocol::SessionId;
 use deconflict::registry::{Completion, NewSession, Registry, Session};
+use deconflict::workspace::Location;
 
 use super::CAPABILITY;
 use crate::cli::context::Context;
@@ -57,6 +58,10 @@ impl Seat {
     pub(super) fn take(&self, client: Option<&str>) -> Result<SessionId, Failure> {
         let mut taken = self.lock();
         let context = self.context()?;
+        let location = context.location()?;
+        if !location.exists() && !location.named && !location.may_be_made_unasked() {
+            return Err(nobody_here(location));
+        }
         let registry = context.registry_to_begin()?;
         let agent = find_agent();
         let by_hooks = hooks_sessions(&registry, agent.as_ref())?;
@@ -149,6 +154,14 @@ fn hooks_sessions(registry: &Registry, agent: Option<&Agent>) -> Result<Vec<Sess
     let mut found = registry.sessions()?;
     found.retain(is_its);
     Ok(found)
+}
+
+/// Programs start their servers anywhere, and a directory is not made where no repository is.
+fn nobody_here(location: &Location) -> Failure {
+    let message = format!("Nobody coordinates in {}, which is no git repository.", location.workspace.display());
+    Failure::failed("inactive", message)
+        .advise("Name the folder that you work in where this server is configured: deconflict mcp --workspace DIR")
+        .advise("Or begin to coordinate there: deconflict init")
 }
 
 fn taken_by_another(session: &Session) -> Failure {
