@@ -106,7 +106,8 @@ impl State {
         let lost = document.lost.as_ref().map(|lost| LostClaim {
             successor: view
                 .and_then(|view| view.claim_of(&resource))
-                .filter(|claim| !is_own(directory, claim))
+                // Of a record that was read while a script wrote it, nobody knows whose it is.
+                .filter(|claim| claim.holder().is_some() && !is_own(directory, claim))
                 .or_else(|| document.blocked.as_ref().map(|blocked| blocked.by.clone()))
                 .map(|claim| self.others_claim(id, claim, None)),
             is_acknowledged: lost.is_acknowledged,
