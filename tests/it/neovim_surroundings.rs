@@ -35,7 +35,7 @@ fn terminals_opened_here_belong_to_the_session() {
         neovim.wait("the session to be told", &format!("vim.env.DECONFLICT_SESSION == {session:?}"));
         let program = env!("CARGO_BIN_EXE_deconflict");
 
-        neovim.command(&format!("terminal {program} claim file README.md"));
+        neovim.command(&format!("terminal '{program}' claim file README.md"));
         coordination.wait_for_holder("README.md", &session);
         neovim.command("bdelete!");
 
