@@ -50,6 +50,10 @@ pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session,
 /// The session that a verb would act as; `None` if the caller has none that can be told. A variable that was set for
 /// another workspace keeps nobody from asking, so that names nobody here.
 pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Session>, Failure> {
+    if context.output.is_kept() && context.shared.session.is_none() {
+        // The variable and the processes above are those of the program that this runs in, and say nothing of who asks.
+        return Ok(None);
+    }
     match (&context.shared.session, named(context)?) {
         (Some(id), _) => find_named(context, registry, id).map(Some),
         (None, Some(id)) => Ok(registry.session(&id)?),

@@ -38,6 +38,11 @@ impl Output {
         Self { json: true, kept: Some(Rc::default()) }
     }
 
+    /// True if the answer is kept.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
     /// The document that was kept last.
     pub(crate) fn take_kept(&self) -> Option<Value> {
         self.kept.as_ref()?.borrow_mut().take()
@@ -105,7 +110,7 @@ impl Output {
         if self.json {
             let _ = self.document(failure.document());
         }
-        if self.kept.is_some() {
+        if self.is_kept() {
             return failure.exit;
         }
         let (mark, word) = match failure.exit {

@@ -331,6 +331,29 @@ fn what_is_committed_and_unchanged_since_is_released() {
 }
 
 #[test]
+fn an_editor_that_has_more_unsaved_changes_keeps_its_file() {
+    let workspace = Workspace::small();
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install"]).expect_code(0);
+    let editor = Editor::start(&workspace, "tester");
+    let document = editor.open("src/lib.rs");
+    document.type_text("// saved\n");
+    let coordination = workspace.coordination();
+    let before = coordination.wait_for_claim("src/lib.rs");
+    document.save();
+    document.type_text("// not saved\n");
+    editor.settle(&workspace);
+    person.git(&["commit", "-am", "What was saved"]).expect_code(0);
+    // From outside nobody sees what is unsaved, so the claim goes, and its editor takes it again at once.
+    coordination.wait_for("the editor to claim its file again", |here| {
+        here.claim("src/lib.rs")
+            .filter(|claim| claim["claimed_by"] == before["claimed_by"] && claim["id"] != before["id"])
+    });
+    assert_eq!(document.codes(), Vec::<String>::new());
+    editor.quit();
+}
+
+#[test]
 fn what_cannot_be_told_goes_by_the_policy_and_is_never_silent() {
     let workspace = guarded();
     let person = Committer::person(&workspace);

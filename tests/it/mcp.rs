@@ -281,6 +281,22 @@ fn garbage_disturbs_nobody() {
 }
 
 #[test]
+fn nobody_asks_in_the_name_of_whoever_started_the_agent() {
+    let workspace = Workspace::small();
+    let (ada, id) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", "README.md"]).expect_code(0);
+    // The agent was started in a shell that names a session.
+    let mut agent = Agent::run(ada.command(["mcp"]));
+    agent.shake_hands();
+    assert_eq!(agent.call("check", json!({"paths": ["README.md"]}))["reason"], "claimed");
+    assert_eq!(agent.call("status", json!({}))["session"], Value::Null);
+    assert_eq!(agent.call("claim", json!({"name": "README.md"}))["claim"]["claimed_by"], id.as_str());
+    let own = agent.call("claim", json!({"name": "src/lib.rs"}))["claim"]["claimed_by"].clone();
+    assert_eq!(agent.call("check", json!({"paths": ["src/lib.rs"]}))["ok"], true);
+    assert_eq!(agent.call("status", json!({}))["session"]["session_id"], own);
+}
+
+#[test]
 fn the_session_ends_with_the_input() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();
@@ -398,6 +414,7 @@ fn the_session_of_the_agents_hooks_is_used_and_not_ended() {
     command.current_dir(workspace.root());
     let mut agent = Agent::run(command);
     agent.shake_hands();
+    assert_eq!(agent.call("status", json!({}))["session"]["session_id"], "hooks");
     assert_eq!(agent.call("claim", json!({"name": "README.md"}))["claim"]["claimed_by"], "hooks");
     let claims = workspace.coordination().claim_files();
     agent.hang_up();

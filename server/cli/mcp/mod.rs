@@ -131,7 +131,7 @@ impl ServerHandler for Server {
 /// Runs the verb. It may wait for the disk, or as long as the client says.
 fn call(entry: &Entry, arguments: &JsonObject, seat: &Seat, client: Option<&str>) -> (Exit, Value) {
     let words = entry.words(arguments).and_then(|words| {
-        let session = if entry.needs_session { Some(seat.take(client)?) } else { seat.session() };
+        let session = if entry.needs_session { Some(seat.take(client)?) } else { seat.session()? };
         Ok([seat.words(session.as_ref()), words].concat())
     });
     match words {

@@ -49,9 +49,15 @@ impl Seat {
         [Some("deconflict".to_owned()), Some("--json".to_owned()), directory, session].into_iter().flatten().collect()
     }
 
-    /// The session that was begun, if any was.
-    pub(super) fn session(&self) -> Option<SessionId> {
-        self.lock().as_ref().map(|taken| taken.session.clone())
+    /// The session that there is, if any was begun.
+    pub(super) fn session(&self) -> Result<Option<SessionId>, Failure> {
+        let taken = self.lock();
+        if let Some(taken) = taken.as_ref() {
+            return Ok(Some(taken.session.clone()));
+        }
+        let Some(registry) = self.context()?.registry_to_look_at()? else { return Ok(None) };
+        let by_hooks = hooks_sessions(&registry, find_agent().as_ref())?;
+        Ok(if let [only] = &by_hooks[..] { Some(only.id.clone()) } else { None })
     }
 
     /// The session, which begins if there is none, and begins again if somebody ended it or took its record away.
