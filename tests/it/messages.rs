@@ -67,7 +67,8 @@ fn a_muted_session_is_heard_of_only_where_one_looks() {
     assert!(alice.messages().iter().all(|shown| !shown.contains("in silence")), "{:?}", alice.messages());
 
     let refused = alice.execute_refused("deconflict.mute", json!({ "session": "nobody" }), "not-found");
-    assert!(refused["message"].as_str().unwrap().contains("nobody"), "{refused}");
+    let words = refused["message"].as_str().unwrap();
+    assert!(words.contains("nobody") && words.contains("The Ghost (ghost)"), "a name before an id: {words}");
 }
 
 #[test]

@@ -15,6 +15,9 @@ const LONGEST_TEXT: usize = 400;
 /// A subject is cut after so many characters.
 const LONGEST_SUBJECT: usize = 120;
 
+/// A session's name with its id is cut after so many characters.
+const LONGEST_LISTED: usize = 130;
+
 /// So many names are listed before the rest is counted.
 const MOST_NAMES: usize = 3;
 
@@ -334,8 +337,7 @@ pub fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
     if live.is_empty() {
         return format!("To whom? Name another session as \"to\"{all}. No other session is live at the moment.");
     }
-    let live: Vec<String> = live.iter().map(|live| name(live)).collect();
-    format!("To whom? Name another session as \"to\"{all}. Live are {}.", live.join(", "))
+    format!("To whom? Name another session as \"to\"{all}. Live are {}.", listed(live))
 }
 
 /// To be muted, but which session?
@@ -343,8 +345,7 @@ pub fn refused_whom_to_mute(live: &[String]) -> String {
     if live.is_empty() {
         return "There is no other session to mute at the moment.".to_owned();
     }
-    let live: Vec<String> = live.iter().map(|live| name(live)).collect();
-    format!("Mute whom? Name it as \"session\". Live are {}.", live.join(", "))
+    format!("Mute whom? Name it as \"session\". Live are {}.", listed(live))
 }
 
 /// A message or a file for a session that is not there.
@@ -353,11 +354,15 @@ pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
     if live.is_empty() {
         return format!("There is no live session \"{id}\", and no other at the moment.");
     }
-    let live: Vec<String> = live.iter().map(|live| name(live)).collect();
-    format!("There is no live session \"{id}\". Live are {}.", live.join(", "))
+    format!("There is no live session \"{id}\". Live are {}.", listed(live))
 }
 
 // Building blocks.
+
+/// Sessions to choose from, each with its name and its id.
+fn listed(live: &[String]) -> String {
+    live.iter().map(|live| text::one_line(live, LONGEST_LISTED)).collect::<Vec<_>>().join(", ")
+}
 
 fn said(subject: &str, body: &str) -> String {
     let subject = text::one_line(subject, LONGEST_SUBJECT);

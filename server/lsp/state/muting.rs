@@ -16,14 +16,14 @@ impl State {
     /// Mutes a live session for so many minutes; for none ends it.
     pub(super) fn mute(&mut self, session: &str, minutes: u32) -> Result<Value, Refused> {
         self.main_directory()?;
-        let live: Vec<SessionId> = self
+        let live: Vec<Session> = self
             .directories
             .values()
             .filter_map(|directory| directory.view.as_ref())
-            .flat_map(|view| view.sessions().filter(Session::is_live).map(|session| session.id))
+            .flat_map(|view| view.sessions().filter(Session::is_live))
             .collect();
-        let Some(id) = live.iter().find(|id| id.as_str() == session) else {
-            let live: Vec<String> = live.iter().map(|id| id.as_str().to_owned()).collect();
+        let Some(Session { id, .. }) = live.iter().find(|live| live.id.as_str() == session) else {
+            let live: Vec<String> = live.iter().map(Session::label_and_id).collect();
             return Err(Refused { reason: "not-found", message: messages::refused_unknown_session(session, &live) });
         };
         let now = self.now();

@@ -14,7 +14,7 @@ use crate::platform::cache_directory;
 use crate::protocol::{MessageKind, Resource, ResourceType, SessionId, text};
 use crate::registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, Message, MessageId, Recipient, Registry,
-    ReleaseOutcome, Terms,
+    ReleaseOutcome, Session, Terms,
 };
 use crate::workspace::committed;
 
@@ -325,7 +325,7 @@ impl Desk {
         self.with_session(false, |registry, own| {
             let sessions = registry.live_sessions()?;
             let others = sessions.iter().filter(|session| session.id != *own);
-            Ok(others.map(|session| session.id.to_string()).collect())
+            Ok(others.map(Session::label_and_id).collect())
         })
     }
 
