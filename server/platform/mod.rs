@@ -27,7 +27,7 @@ use std::time::{Duration, SystemTime};
 pub use file::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
 pub use file_system::{FileSystem, file_system};
 pub use sharing::Sharing;
-pub use signal::ending_signal;
+pub use signal::{ending_signal, suspend, suspending_signal};
 pub use terminal::shares_terminal;
 pub use user::{cache_directory, home_directory, host_name, state_directory, user_name};
 

@@ -33,3 +33,36 @@ pub async fn ending_signal() -> u8 {
     }
     2
 }
+
+/// Waits until the user wants this process to pause, by Ctrl-Z. It takes the place of what the system would do, which
+/// [`suspend`] does.
+#[cfg(unix)]
+pub async fn suspending_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::from_raw(rustix::process::Signal::TSTP.as_raw())) {
+        Ok(mut signal) => drop(signal.recv().await),
+        Err(error) => {
+            tracing::warn!("Ctrl-Z will pause this process at once: {error}");
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Pauses this process until its user lets it go on.
+#[cfg(unix)]
+pub fn suspend() {
+    let paused = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::STOP);
+    if let Err(error) = paused {
+        tracing::warn!("cannot pause: {error}");
+    }
+}
+
+/// Never happens here.
+#[cfg(not(unix))]
+pub async fn suspending_signal() {
+    std::future::pending::<()>().await;
+}
+
+/// Does nothing here.
+#[cfg(not(unix))]
+pub fn suspend() {}

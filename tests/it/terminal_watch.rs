@@ -49,6 +49,13 @@ fn it_follows_each_change_lives_and_gives_the_screen_back() {
     assert!(screen.coloured().contains("\u{1b}[32m"), "somebody who lives is green");
     assert_eq!(screen.state("#{alternate_on} #{cursor_flag}"), "1 0", "a screen of its own, without a cursor");
 
+    screen.press(&["C-z"]);
+    screen.wait_until_gone("Ctrl-C leaves");
+    assert_eq!(screen.state("#{alternate_on} #{cursor_flag}"), "0 1", "as it was, for a while");
+    screen.type_text("fg");
+    screen.press(&["Enter"]);
+    screen.wait_for("Ctrl-C leaves");
+
     screen.press(&["C-c"]);
     screen.wait_until_gone("Ctrl-C leaves");
     screen.wait_for("deconflict status --watch");

@@ -60,7 +60,7 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
     // What is wrong from the start is said at the prompt, not on a screen that goes away.
     let mut picture = Ok(Picture::look(context)?);
     let mut next_look = Instant::now() + pause_after(Duration::ZERO);
-    let end = ending();
+    let signals = signals();
     let mut screen = Screen::open();
     loop {
         if let Ok(picture) = &mut picture {
@@ -69,10 +69,15 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
         if screen.show(&picture, context.now()).is_err() {
             return Ok(Exit::Done);
         }
-        match end.recv_timeout(TICK) {
+        match signals.recv_timeout(TICK) {
             Err(RecvTimeoutError::Timeout) => {}
+            Ok(Signal::Suspend) => {
+                drop(screen);
+                platform::suspend();
+                screen = Screen::open();
+            }
             // Leaving is how it ends well.
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
+            Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
         }
         let start = Instant::now();
         if start >= next_look {
@@ -82,21 +87,33 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// Tells when the user wants to leave.
-fn ending() -> Receiver<()> {
+/// What the user wants by a key that is a signal.
+enum Signal {
+    End,
+    Suspend,
+}
+
+/// Tells of signals.
+fn signals() -> Receiver<Signal> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        match runtime {
-            Ok(runtime) => {
-                runtime.block_on(platform::ending_signal());
-                let _ = sender.send(());
-            }
-            // Then the signal ends the process as it ends any other.
-            Err(_) => loop {
+        let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+            // Then a signal does to this process what it does to any other.
+            loop {
                 std::thread::park();
-            },
-        }
+            }
+        };
+        runtime.block_on(async {
+            loop {
+                let signal = tokio::select! {
+                    _ = platform::ending_signal() => Signal::End,
+                    () = platform::suspending_signal() => Signal::Suspend,
+                };
+                if sender.send(signal).is_err() {
+                    return;
+                }
+            }
+        });
     });
     receiver
 }
