@@ -42,6 +42,8 @@ pub(super) enum Folder {
     Damaged,
     /// Read marks of each session.
     ReadMarks,
+    /// What sessions whose program runs anew for each event remember.
+    Notebooks,
 }
 
 impl Folder {
@@ -63,6 +65,7 @@ impl Folder {
             Self::Scripts => vec!["scripts"],
             Self::Damaged => vec![".damaged"],
             Self::ReadMarks => vec![".read"],
+            Self::Notebooks => vec![".notebooks"],
         }
     }
 }

@@ -26,7 +26,7 @@ impl Registry {
         require_active(&directory, session)?;
         // A script that takes no lock may write a claim between our look and our write: then look again.
         loop {
-            if let Some(outcome) = self.try_claim(&mut lock, session, resource, terms)? {
+            if let Some(outcome) = self.try_claim(&mut lock, session, None, resource, terms)? {
                 drop(lock);
                 if let ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } = &outcome {
                     self.tell_displaced(claim)?;
@@ -45,6 +45,15 @@ impl Registry {
                 return;
             }
             record.expires_at = Some(time::format(expires_at));
+        })
+    }
+
+    /// Cuts a holding's lease to at most so long from now.
+    pub fn shorten(&self, holding: &Holding, lease: TimeDelta) -> Result<RenewOutcome, Error> {
+        self.with_holding(holding, |claim, record, now| {
+            if claim.expires_at > now + lease {
+                record.expires_at = Some(time::format(now + lease));
+            }
         })
     }
 
@@ -81,22 +90,24 @@ impl Registry {
         Ok(released)
     }
 
-    /// One try to claim; `None` if something else wrote the claim's file meanwhile.
-    fn try_claim(
+    /// One try to claim; `None` if something else wrote the claim's file meanwhile. What `predecessor` holds is no
+    /// obstacle, and goes over without a word.
+    pub(super) fn try_claim(
         &self,
         lock: &mut Lock,
         session: &SessionId,
+        predecessor: Option<&SessionId>,
         resource: &Resource,
         terms: &Terms,
     ) -> Result<Option<ClaimOutcome>, Error> {
         let directory = lock.directory();
         let file = resource.claim_file_name();
-        let (own, others): (Vec<_>, Vec<_>) =
+        let (own, mut others): (Vec<_>, Vec<_>) =
             self.overlapping(directory, resource)?.into_iter().partition(|claim| claim.held_by(session));
-        // What is being written may turn out to be a claim, so not even force goes over it.
-        let is_in_the_way =
-            |claim: &&Claim| claim.standing == Standing::Pending || !(terms.force || claim.can_be_taken_over());
-        if let Some(by) = others.iter().find(is_in_the_way) {
+        let is_predecessors = |claim: &Claim| predecessor.is_some_and(|predecessor| claim.held_by(predecessor));
+        // A directory that the predecessor holds stays its own: only the very resource goes over.
+        others.retain(|claim| claim.file == file || !is_predecessors(claim));
+        if let Some(by) = others.iter().find(|claim| stands_in_the_way(claim, terms) && !is_predecessors(claim)) {
             return Ok(Some(ClaimOutcome::Refused { by: by.clone() }));
         }
         let outcome = if let Some(held) = own.into_iter().find(|claim| claim.file == file) {
@@ -108,7 +119,8 @@ impl Registry {
             let replaced = replaced.into_iter().next();
             let took_over = replaced.clone().or_else(|| covered.first().cloned());
             self.take_over(lock, session, covered)?;
-            let record = self.new_record(lock, session, resource, terms, replaced.as_ref())?;
+            let displaced = replaced.as_ref().filter(|replaced| !is_predecessors(replaced));
+            let record = self.new_record(lock, session, resource, terms, displaced)?;
             if !write_claim(lock, &file, &record, replaced.as_ref())? {
                 return Ok(None);
             }
@@ -253,6 +265,12 @@ impl Registry {
         let stored = read_session(directory, session).ok().flatten();
         stored.is_some_and(|stored| self.judged(directory, &stored).is_live())
     }
+}
+
+/// True for another session's claim that has to end before a resource can be claimed under these terms. What is being
+/// written may turn out to be a claim, so not even force goes over it.
+pub(super) fn stands_in_the_way(claim: &Claim, terms: &Terms) -> bool {
+    claim.standing == Standing::Pending || !(terms.force || claim.can_be_taken_over())
 }
 
 /// Writes a claim where nothing stands, or in place of the one that is replaced. Returns false if something else was

@@ -6,6 +6,7 @@
 
 mod board;
 mod board_keeper;
+mod claim_all;
 mod claims;
 mod clean_up;
 mod directory;
@@ -16,6 +17,7 @@ mod liveness;
 mod lock;
 mod mailbox;
 mod messages;
+mod notebook;
 mod originals;
 mod overview;
 mod probe;
@@ -32,6 +34,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 
 pub use board_keeper::{BoardKeeper, Refreshed};
+pub use claim_all::{ClaimAllOutcome, Granted, Obstacle};
 pub use claims::{
     Claim, ClaimOutcome, HandOffOutcome, Holding, MoveOutcome, ReleaseOutcome, RenewOutcome, Standing, StoredClaim,
     Terms,
@@ -41,6 +44,7 @@ pub use error::Error;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
 pub use liveness::{KeeperState, SessionState, look_at_keeper};
 pub use messages::{Draft, Message, MessageId, Recipient};
+pub use notebook::{Note, Notebook};
 pub use originals::ScriptState;
 pub use overview::{DamagedRecord, Finding, Material, NamedClaim, Overview, Party};
 pub use sessions::{Completion, NewSession, Session, StoredSession};
