@@ -1,5 +1,6 @@
 //! Keeps people and coding agents that share one clone from overwriting each other.
 
+pub mod agents;
 pub mod clock;
 pub mod git_hooks;
 pub mod lsp;

@@ -6,7 +6,6 @@ use chrono::TimeDelta;
 use deconflict::protocol::text::one_line;
 use deconflict::protocol::{Resource, ResourceType, SessionId, time};
 use deconflict::registry::{Activity, Claim, ClaimOutcome, Registry, Session, Standing, Terms};
-use deconflict::workspace::Kind;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -198,14 +197,7 @@ pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
 fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, resource: &Resource) -> Vec<Claim> {
     let Ok(location) = context.location() else { return Vec::new() };
     let (Some(repository), Ok(namer)) = (&location.repository, context.namer()) else { return Vec::new() };
-    let Ok(worktrees) = std::fs::read_dir(repository.common_directory().join("worktrees")) else { return Vec::new() };
-    let Some(path) = namer.path_of(resource) else { return Vec::new() };
-    let Ok(relative) = path.strip_prefix(repository.root()) else { return Vec::new() };
-    let ids = worktrees.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let linked = ids.filter_map(|name| repository.root_of_worktree(&name));
-    let others = linked.chain([repository.main_root().to_owned()]).filter(|root| root != repository.root());
-    let kind = if resource.is_directory() { Kind::Directory } else { Kind::File };
-    let same_path = others.filter_map(|root| namer.resource(&root.join(relative), kind).ok());
+    let same_path = namer.same_path_elsewhere(repository, resource).into_iter();
     let claims = same_path.filter_map(|other| registry.claim_of(&other).ok().flatten());
     claims.filter(|claim| claim.is_active() && !claim.held_by(&session.id)).collect()
 }

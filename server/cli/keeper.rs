@@ -1,4 +1,4 @@
-//! Which long-lived process keeps a session that is started from a terminal.
+//! Which long-lived process keeps a session that is started from a terminal or by a coding agent's hook.
 //!
 //! A session whose recorded process has ended counts as gone, and its claims as abandoned, so a process may only be
 //! recorded if the session's user cannot go on without it. `deconflict start` itself ends at once. What stands above
@@ -16,6 +16,7 @@
 //! A session that is named by its user after its process ended is in use again, and gets a new keeper
 //! (see [`identity`](super::identity)).
 
+use deconflict::agents::{Agent, Processes};
 use deconflict::platform::{self, Ancestor, Process};
 
 use super::processes;
@@ -38,6 +39,26 @@ pub(super) fn find() -> Option<Keeper> {
     // Without its start token a process could not be told from a later one with its number.
     let process = Process { pid: ancestor.pid, started: ancestor.started.clone() };
     (!process.started.is_empty()).then_some(Keeper { process, agent })
+}
+
+/// The processes behind a hook: the agent that started it, whose session lasts as long as that process, and the editor
+/// in which the agent runs. A program that nobody here knows is not taken for either: if it ended before its user does,
+/// others would take the session for gone.
+pub(super) fn behind_a_hook(agent: Agent) -> Processes {
+    let ancestors = platform::ancestors();
+    let is_agent = |process: &Ancestor| {
+        // The agent of an editor runs in the editor's own processes.
+        processes::coding_agent(process).is_some() || (agent == Agent::Cursor && processes::is_editor(process))
+    };
+    let position = ancestors.iter().position(is_agent);
+    let found = position.and_then(|position| ancestors.get(position));
+    let above = ancestors.iter().skip(position.unwrap_or(0));
+    Processes {
+        agent: found
+            .map(|process| Process { pid: process.pid, started: process.started.clone() })
+            .filter(|process| !process.started.is_empty()),
+        editor: above.into_iter().find(|process| processes::is_editor(process)).map(|process| process.pid),
+    }
 }
 
 fn outermost_shell_of_the_terminal(ancestors: &[Ancestor]) -> Option<&Ancestor> {

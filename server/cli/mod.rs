@@ -28,6 +28,7 @@ mod end;
 mod guard;
 mod hand_off;
 mod heartbeat;
+mod hook;
 mod init;
 mod lsp;
 mod mcp;
@@ -107,6 +108,7 @@ enum Verb {
     Demo(demo::Arguments),
     Lsp(lsp::Arguments),
     Mcp(mcp::Arguments),
+    Hook(hook::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -140,6 +142,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Lsp(arguments) => lsp::run(&arguments, context),
         Verb::Mcp(arguments) => mcp::run(&arguments, context),
+        Verb::Hook(arguments) => hook::run(&arguments, context),
         Verb::Demo(arguments) => demo::run(&arguments, context.output.clone()),
         Verb::Completions(arguments) => completions::run(&arguments, &context.output),
         Verb::Man(arguments) => man::run(&arguments, &context.output),
@@ -175,7 +178,8 @@ fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
             let _ = output.document(Failure::usage(message.trim().trim_start_matches("error: ")).document());
         }
         Output::remark(&explanation);
-        Ok(Exit::Usage)
+        // A coding agent takes the code for wrong usage for a refusal, and would do nothing any more.
+        Ok(if hook::is_meant(words) { Exit::Failed } else { Exit::Usage })
     } else {
         Output::text(&explanation).map(|_| Exit::Done)
     };

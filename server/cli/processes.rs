@@ -27,10 +27,30 @@ const AGENTS: &[(&str, &str)] = &[
 /// Packages of agents that run as a script of a language's runtime, as they stand in the script's path.
 const AGENT_PACKAGES: &[(&str, &str)] = &[
     ("claude-code", "claude-code"),
+    ("claude-agent-sdk", "claude-code"),
     ("@openai/codex", "codex"),
     ("gemini-cli", "gemini"),
     ("qwen-code", "qwen"),
     ("opencode-ai", "opencode"),
+];
+
+/// Editors in whose terminals and panels agents run, as the last part of their path without an ending.
+const EDITORS: &[&str] = &[
+    "code",
+    "code-insiders",
+    "codium",
+    "cursor",
+    "emacs",
+    "gvim",
+    "helix",
+    "hx",
+    "kak",
+    "nvim",
+    "vim",
+    "vscodium",
+    "windsurf",
+    "zed",
+    "zed-editor",
 ];
 
 /// Programs that run other programs' scripts.
@@ -78,6 +98,11 @@ pub(super) fn agent_in_environment() -> Option<&'static str> {
 /// True if a session's client is called as coding agents are.
 pub(super) fn is_agents_name(client: &str) -> bool {
     AGENTS.iter().any(|(_, called)| *called == client)
+}
+
+/// True for an editor's process.
+pub(super) fn is_editor(process: &Ancestor) -> bool {
+    EDITORS.contains(&program(&process.name).as_str())
 }
 
 /// True for a shell that a person types into: neither a script nor a single command runs in it.

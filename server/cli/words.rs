@@ -1,6 +1,8 @@
 //! How things are told to people: times, durations, sessions and claims.
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
+pub(super) use deconflict::protocol::text::shell_word;
+
 use deconflict::protocol::text::one_line;
 use deconflict::protocol::{Resource, SessionId, time};
 use deconflict::registry::{Claim, Session, SessionState, Standing};
@@ -176,16 +178,6 @@ pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-/// A word as a shell reads it: as it is, or in quotes.
-pub(super) fn shell_word(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(is_plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 /// Claims in the order of their resources.
 pub(super) fn in_order(mut claims: Vec<Claim>) -> Vec<Claim> {
     claims.sort_by(|a, b| a.resource.cmp(&b.resource));
@@ -243,19 +235,5 @@ mod tests {
         assert_eq!(told, ["now", "59s ago", "1m ago", "59m ago", "1h ago", "2h 5m ago", "13h ago", "1d ago"]);
         let left = |seconds: i64| left(now + TimeDelta::seconds(seconds), now);
         assert_eq!([-5, 30, 61, 14_399].map(left), ["0s left", "30s left", "2m left", "4h left"]);
-    }
-
-    #[test]
-    fn words_are_quoted_for_a_shell_where_they_need_it() {
-        let cases = [
-            ("src/a.rs", "src/a.rs"),
-            ("two words", "'two words'"),
-            ("it's", r"'it'\''s'"),
-            ("", "''"),
-            ("$x", "'$x'"),
-        ];
-        for (word, expected) in cases {
-            assert_eq!(shell_word(word), expected);
-        }
     }
 }

@@ -79,6 +79,16 @@ pub fn plain_json(json: &str) -> String {
     plain
 }
 
+/// A word as a shell reads it: as it is, or in quotes.
+pub fn shell_word(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
 fn is_steering(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -132,6 +142,20 @@ mod tests {
         ];
         for (text, expected) in cases {
             assert_eq!(markdown(text), expected);
+        }
+    }
+
+    #[test]
+    fn words_are_quoted_for_a_shell_where_they_need_it() {
+        let cases = [
+            ("src/a.rs", "src/a.rs"),
+            ("two words", "'two words'"),
+            ("it's", r"'it'\''s'"),
+            ("", "''"),
+            ("$x", "'$x'"),
+        ];
+        for (word, expected) in cases {
+            assert_eq!(shell_word(word), expected);
         }
     }
 }

@@ -183,6 +183,12 @@ impl Exclusions {
         Ok(Self { globs })
     }
 
+    /// True for a path that is excluded by default. A program that runs for one answer need not build all globs for it.
+    pub fn is_default_name(relative: &str) -> bool {
+        let name = relative.rsplit('/').next().unwrap_or(relative);
+        DEFAULT_EXCLUSIONS.contains(&name)
+    }
+
     /// True for a path, relative to the workspace or the worktree, that is excluded.
     pub fn contains(&self, relative: &Path) -> bool {
         self.globs.is_match(relative)

@@ -1,9 +1,11 @@
-//! Terminal verbs as whole processes, beside an empty Rust program.
+//! Terminal verbs and the hooks of coding agents as whole processes, beside an empty Rust program.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use deconflict::registry::NewSession;
+use serde_json::json;
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::populate::{Size, populate};
@@ -28,7 +30,11 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
     let run = |mut command: Command, code: i32| {
         milliseconds(|| assert_eq!(command.status().unwrap().code(), Some(code), "{command:?}"))
     };
-    let (mut floor, mut claims, mut refusals) = (vec![], vec![], vec![]);
+    let (mut floor, mut claims, mut refusals, mut allowed, mut denied) = (vec![], vec![], vec![], vec![], vec![]);
+    // An agent starts its session long before its first edit.
+    for agent in ["first", "second"] {
+        hook(&workspace, agent, "README.md").answer();
+    }
     for round in 0..ROUNDS {
         let name = format!("src/free-{round}.rs");
         let mut bare = Command::new(&empty);
@@ -36,6 +42,9 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
         floor.push(run(bare, 0));
         claims.push(run(verb(session.as_str(), &["claim", "file", &name]), 0));
         refusals.push(run(verb(other.as_str(), &["claim", "file", &name]), 1));
+        let name = format!("src/edited-{round}.rs");
+        allowed.push(milliseconds(|| assert_eq!(hook(&workspace, "first", &name).answer(), "")));
+        denied.push(milliseconds(|| assert!(hook(&workspace, "second", &name).answer().contains("deny"))));
     }
     let floor = quantile(&mut floor, 0.5);
     let row = |name, samples: &mut [f64]| Figure {
@@ -46,7 +55,40 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
         floor: Some(floor),
         goal: Goal::TimesFloor(3.0),
     };
-    vec![row("`deconflict claim`, granted, p50", &mut claims), row("`deconflict claim`, refused, p50", &mut refusals)]
+    vec![
+        row("`deconflict claim`, granted, p50", &mut claims),
+        row("`deconflict claim`, refused, p50", &mut refusals),
+        row("`deconflict hook`, edit allowed, p50", &mut allowed),
+        row("`deconflict hook`, edit denied, p50", &mut denied),
+    ]
+}
+
+/// A hook that a coding agent starts before it edits a file.
+struct Hook {
+    command: Command,
+    event: String,
+}
+
+fn hook(workspace: &Workspace, agent: &str, file: &str) -> Hook {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+    clean_environment(&mut command, workspace.home());
+    command.args(["hook", "claude-code"]).current_dir(workspace.root());
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let event = json!({
+        "session_id": agent, "cwd": workspace.root(), "hook_event_name": "PreToolUse", "tool_name": "Write",
+        "tool_input": {"file_path": workspace.path(file), "content": "x"},
+    });
+    Hook { command, event: event.to_string() }
+}
+
+impl Hook {
+    fn answer(mut self) -> String {
+        let mut child = self.command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(self.event.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    }
 }
 
 /// Builds the program that does nothing.

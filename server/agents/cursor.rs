@@ -1,0 +1,80 @@
+//! Cursor (cursor.com/docs/hooks): events named in camel case, `permission` with a message for the user and one for
+//! the model. An answer that is no JSON blocks the tool there, so there is always one.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::answer::Answer;
+use super::event::{Event, Fields, Happening, Helper, Unreadable};
+
+/// Where the tools name the files that they touch.
+const PATHS: &[&str] = &["file_path", "path", "target_file", "target_notebook", "notebook_path"];
+
+/// Reads an event; `None` for one that is nothing to us.
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+    let name = fields.text("hook_event_name").ok_or(Unreadable::Missing("hook_event_name"))?;
+    let root =
+        fields.texts("workspace_roots").first().map_or_else(|| own_folder.to_owned(), |root| own_folder.join(root));
+    let folder = fields.folder(&["cwd"], &root);
+    let input = fields.object("tool_input");
+    let command = |fields: &Fields| Happening::BeforeCommand {
+        command: fields.text("command").unwrap_or_default().to_owned(),
+        folder: fields.folder(&["cwd", "working_directory"], &folder),
+    };
+    let happening = match (name, fields.text("tool_name").unwrap_or_default()) {
+        ("sessionStart", _) => Happening::SessionStarted,
+        ("beforeSubmitPrompt", _) => Happening::Prompted,
+        ("preToolUse", tool) if edits(tool) => Happening::BeforeEdit(input.paths(PATHS, &folder)),
+        ("preToolUse", "Shell") => command(&input),
+        ("beforeShellExecution", _) => command(fields),
+        ("postToolUse", tool) if edits(tool) => Happening::AfterEdit(input.paths(PATHS, &folder)),
+        ("afterFileEdit", _) => Happening::AfterEdit(fields.paths(PATHS, &folder)),
+        ("postToolUse", "Read") => Happening::AfterRead(input.paths(PATHS, &folder)),
+        ("postToolUse" | "postToolUseFailure", "Shell") | ("afterShellExecution", _) => Happening::AfterCommand,
+        ("stop", _) => Happening::TurnEnded,
+        ("sessionEnd", _) => Happening::SessionEnded,
+        _ => return Ok(None),
+    };
+    let session =
+        fields.first_text(&["conversation_id", "session_id"]).ok_or(Unreadable::Missing("conversation_id"))?.to_owned();
+    let helper = fields
+        .text("subagent_id")
+        .map(|id| Helper { id: id.to_owned(), kind: fields.text("subagent_type").map(str::to_owned) });
+    Ok(Some(Event { name: name.to_owned(), session, helper, folder, happening }))
+}
+
+/// Writes an answer: one JSON object, empty if there is nothing to say. Nothing is ever allowed by it, which would pass
+/// over what the user has to be asked.
+pub(super) fn write(event: &str, answer: &Answer) -> String {
+    let mut output = Map::new();
+    let mut put = |name: &str, text: String| output.insert(name.to_owned(), text.into());
+    let before_a_tool = matches!(event, "preToolUse" | "beforeShellExecution");
+    if let Some(reason) = answer.refusal.as_ref().filter(|_| before_a_tool) {
+        put("permission", "deny".to_owned());
+        put("agent_message", reason.clone());
+        put("user_message", answer.notice.clone().unwrap_or_else(|| reason.clone()));
+    } else if before_a_tool {
+        if let Some(context) = answer.context() {
+            put("agent_message", context);
+        }
+        if let Some(notice) = &answer.notice {
+            put("user_message", notice.clone());
+        }
+    } else if matches!(event, "sessionStart" | "postToolUse" | "beforeSubmitPrompt") {
+        // Only these take something for the model; the user sees a notice there or nowhere.
+        let told = answer.notice.iter().cloned().chain(answer.context()).collect::<Vec<_>>();
+        if !told.is_empty() {
+            put("additional_context", told.join("\n\n"));
+        }
+    }
+    if event == "sessionStart" && !answer.environment.is_empty() {
+        let variables = answer.environment.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+        output.insert("env".to_owned(), Value::Object(variables.collect()));
+    }
+    Value::Object(output).to_string()
+}
+
+fn edits(tool: &str) -> bool {
+    matches!(tool, "Write" | "Edit" | "MultiEdit" | "StrReplace" | "EditNotebook" | "Delete" | "ApplyPatch")
+}

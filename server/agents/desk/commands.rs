@@ -1,0 +1,135 @@
+//! Before and after a shell command.
+
+use std::path::Path;
+
+use super::{Afterwards, Desk, Trouble};
+use crate::agents::file_state::{has_changed, written_at};
+use crate::agents::shell::{self, Deed, Effect, Target};
+use crate::agents::{Answer, ShellPolicy, words};
+use crate::protocol::Resource;
+use crate::registry::{Claim, Note, Registry};
+use crate::workspace::{Kind, Repository, committed};
+
+/// So many files are compared with the last commit for one command; about the others nothing is said.
+const MOST_COMPARED: usize = 50;
+
+/// So many files are named.
+const MOST_NAMED: usize = 8;
+
+/// A file of another session that a command would do something to.
+struct Hit {
+    deed: Deed,
+    wanted: Resource,
+    claim: Claim,
+}
+
+impl Desk<'_> {
+    /// Looks whether a command would certainly touch what another session holds.
+    pub(super) fn before_command(&self, registry: &Registry, command: &str, folder: &Path) -> Result<Answer, Trouble> {
+        let policy = self.surroundings.policy.shell;
+        // An agent that has no session yet has nothing to remember.
+        if registry.session(&self.own)?.is_some() {
+            registry.note(&self.own, &[Note::CommandBegan { at: self.now() }])?;
+        }
+        if policy == ShellPolicy::Off {
+            return Ok(Answer::default());
+        }
+        let mut hits: Vec<Hit> = Vec::new();
+        let mut compared = 0;
+        for effect in shell::effects(command, folder) {
+            self.collect_hits(registry, &effect, &mut compared, &mut hits)?;
+        }
+        if hits.is_empty() {
+            return Ok(Answer::default());
+        }
+        let text = self.told_as_hit(registry, &hits);
+        Ok(if policy == ShellPolicy::Deny {
+            Answer::refuse(format!("This command was not run. {text}"))
+        } else {
+            let warning = format!("Careful. {text}");
+            Answer { context: vec![warning.clone()], notice: Some(warning), ..Answer::default() }
+        })
+    }
+
+    fn collect_hits(
+        &self,
+        registry: &Registry,
+        effect: &Effect,
+        compared: &mut usize,
+        hits: &mut Vec<Hit>,
+    ) -> Result<(), Trouble> {
+        // Where it cannot be told what a command means, nothing is said.
+        let wanted = match &effect.target {
+            Target::Path(path) => self.namer.resource_at(path).ok(),
+            Target::Repository(folder) => {
+                let folder = self.namer.real_path(folder).ok();
+                let root = folder.as_deref().and_then(Repository::containing);
+                root.and_then(|repository| self.namer.resource(repository.root(), Kind::Directory).ok())
+            }
+        };
+        let Some(wanted) = wanted else { return Ok(()) };
+        for claim in registry.obstacles(&self.own, &wanted)? {
+            let is_file_or_directory = claim.resource.is_file() || claim.resource.is_directory();
+            let is_known = hits.iter().any(|hit| hit.claim.resource == claim.resource && hit.deed == effect.deed);
+            if is_known || !is_file_or_directory || !self.stands_against(&claim) {
+                continue;
+            }
+            if effect.only_changed {
+                // Of a directory that is held, or one that this is in, nobody knows what in it has changed.
+                let file = if claim.resource.is_file() { &claim.resource } else { &wanted };
+                let Some(path) = self.namer.path_of(file).filter(|_| file.is_file()) else { continue };
+                *compared += 1;
+                if *compared > MOST_COMPARED || committed::equals_last_commit(&path).unwrap_or(true) {
+                    continue;
+                }
+            }
+            let touched = if claim.resource.covers(&wanted) { wanted.clone() } else { claim.resource.clone() };
+            hits.push(Hit { deed: effect.deed, wanted: touched, claim });
+        }
+        Ok(())
+    }
+
+    fn told_as_hit(&self, registry: &Registry, hits: &[Hit]) -> String {
+        let mut text = String::new();
+        for hit in hits.iter().take(MOST_NAMED) {
+            let holder = hit.claim.holder().and_then(|id| registry.session(id).ok().flatten());
+            let held = words::held(&hit.claim, holder.as_ref(), &hit.wanted, self.now());
+            let deed = format!("It would {} {}.", hit.deed.words(), words::resource(&hit.wanted));
+            text.push_str(&format!("{deed} {held}\n"));
+        }
+        if hits.len() > MOST_NAMED {
+            text.push_str(&format!("And {} more.\n", hits.len() - MOST_NAMED));
+        }
+        let is_sweeping = hits.iter().any(|hit| matches!(hit.deed, Deed::Stage | Deed::Commit | Deed::Stash));
+        if is_sweeping {
+            text.push_str("Name the files that you changed yourself instead of taking everything.\n");
+        }
+        if let Some(hit) = hits.first() {
+            let holder = hit.claim.holder().and_then(|id| registry.session(id).ok().flatten());
+            text.push_str(&words::advice(&hit.claim, holder.as_ref(), &self.typed(&hit.claim.resource)));
+        }
+        text
+    }
+
+    /// What a command changed is known to whoever ran it, as far as nobody else holds it.
+    pub(super) fn after_command(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        let session = self.take_part(registry)?;
+        let notebook = registry.notebook(&self.own)?;
+        let mut notes = Vec::new();
+        if let Some(began) = notebook.command_began_at {
+            for (resource, state) in &notebook.seen {
+                let Some(path) = self.namer.path_of(resource) else { continue };
+                let is_of_now = written_at(&path).is_none_or(|written| written >= began);
+                if !is_of_now || !has_changed(&path, state) {
+                    continue;
+                }
+                let is_others = registry.obstacles(&self.own, resource)?.iter().any(|claim| self.stands_against(claim));
+                if !is_others {
+                    notes.extend(self.sighting(resource));
+                }
+            }
+        }
+        registry.note(&self.own, &notes)?;
+        self.between_tools(registry, &session, afterwards)
+    }
+}

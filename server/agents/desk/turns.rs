@@ -1,0 +1,155 @@
+//! Sessions, turns and sub-agents: how they begin and how they end.
+
+use super::{Afterwards, Desk, LEASE, Trouble};
+use crate::agents::{Answer, words};
+use crate::protocol::SessionId;
+use crate::protocol::text::one_line;
+use crate::registry::{Claim, ClaimAllOutcome, Completion, Error, Note, Registry, Session, SessionState, Terms};
+
+/// So many other sessions are described.
+const MOST_SESSIONS: usize = 8;
+
+/// So many claims of each are named.
+const MOST_CLAIMS: usize = 5;
+
+impl Desk<'_> {
+    /// Registers, and tells who else is here.
+    pub(super) fn session_started(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        let session = match self.take_part(registry) {
+            Ok(session) => session,
+            Err(Trouble::Registry(error @ Error::ReadOnly { .. })) => {
+                // Who can only look is told so once; what others hold is respected all the same.
+                let notice = format!("deconflict only looks: {error}.");
+                let mut answer = Answer { notice: Some(notice), ..Answer::default() };
+                self.tell_who_is_here(registry, &mut answer)?;
+                return Ok(answer);
+            }
+            Err(trouble) => return Err(trouble),
+        };
+        let mut answer = Answer { environment: self.environment(), ..Answer::default() };
+        self.tell_who_is_here(registry, &mut answer)?;
+        self.deliver_messages(registry, &session, &mut answer, afterwards)?;
+        afterwards.refresh_board = true;
+        afterwards.clean_up = true;
+        Ok(answer)
+    }
+
+    pub(super) fn prompted(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        let session = self.take_part(registry)?;
+        self.between_tools(registry, &session, afterwards)
+    }
+
+    /// A sub-agent is told who is here, because it has not heard what its agent was told. It registers with its first
+    /// edit: most only read.
+    pub(super) fn helper_started(&self, registry: &Registry) -> Result<Answer, Trouble> {
+        let mut answer = Answer::default();
+        self.tell_who_is_here(registry, &mut answer)?;
+        Ok(answer)
+    }
+
+    /// What a sub-agent held goes to its agent, whose work it was; then it is gone.
+    pub(super) fn helper_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        if self.own == self.main || registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
+            return Ok(Answer::default());
+        }
+        self.tell_others(registry, true)?;
+        self.inherit_from(registry, &self.own)?;
+        registry.note(&self.main, &[Note::HelperEnded { session: self.own.clone() }])?;
+        afterwards.refresh_board = true;
+        Ok(Answer::default())
+    }
+
+    pub(super) fn turn_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        // An agent that did nothing here needs no session for it.
+        if registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
+            return Ok(Answer::default());
+        }
+        self.tell_others(registry, true)?;
+        self.cut_leases(registry)?;
+        afterwards.refresh_board = true;
+        Ok(Answer::default())
+    }
+
+    /// Releases everything. An agent may go on under another session in the same process, so sub-agents end too.
+    pub(super) fn session_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        let helpers = registry.notebook(&self.main)?.helpers;
+        for id in helpers.iter().chain([&self.main]) {
+            self.complete(registry, id)?;
+        }
+        afterwards.refresh_board = true;
+        Ok(Answer::default())
+    }
+
+    fn complete(&self, registry: &Registry, id: &SessionId) -> Result<(), Trouble> {
+        match registry.complete(id, &Completion::default()) {
+            // It never took part, or is over already.
+            Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(registry.forget_notes(id)?)
+    }
+
+    fn inherit_from(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
+        let notebook = registry.notebook(helper)?;
+        let terms = Terms { lease: LEASE, automatic: true, ..Terms::default() };
+        let mut notes = Vec::new();
+        for resource in notebook.claimed {
+            // It may have been lost meanwhile; then there is nothing to go over.
+            let is_held = registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(helper));
+            if !is_held {
+                continue;
+            }
+            let one = std::slice::from_ref(&resource);
+            if let ClaimAllOutcome::Granted(_) = registry.claim_all(&self.main, Some(helper), one, &terms)? {
+                notes.extend(self.sighting(&resource));
+                notes.push(Note::Claimed { resource });
+            }
+        }
+        registry.note(&self.main, &notes)?;
+        self.complete(registry, helper)
+    }
+
+    fn tell_who_is_here(&self, registry: &Registry, answer: &mut Answer) -> Result<(), Trouble> {
+        let helpers = registry.notebook(&self.main)?.helpers;
+        let is_other =
+            |session: &Session| session.id != self.main && session.id != self.own && !helpers.contains(&session.id);
+        let mut others = registry.sessions()?;
+        others.retain(|session| session.state == SessionState::Live && is_other(session));
+        if others.is_empty() {
+            return Ok(());
+        }
+        let claims = registry.claims()?;
+        let mut text =
+            format!("You share this clone with {}, as deconflict knows:", words::count(others.len(), "other session"));
+        for session in others.iter().take(MOST_SESSIONS) {
+            text.push_str(&format!("\n- {}", described(session, &claims)));
+        }
+        if others.len() > MOST_SESSIONS {
+            text.push_str(&format!("\n- and {} more: deconflict status", others.len() - MOST_SESSIONS));
+        }
+        text.push_str(
+            "\nEach file is claimed for you before you edit it, and an edit of what another session holds is refused. \
+             `deconflict status` tells more.",
+        );
+        answer.tell(text);
+        Ok(())
+    }
+}
+
+fn described(session: &Session, claims: &[Claim]) -> String {
+    let mut text = words::who(Some(session), &session.id);
+    let work = session.record.current_work.as_deref().map(|work| one_line(work, 120)).filter(|work| !work.is_empty());
+    if let Some(work) = work {
+        text.push_str(&format!(", working on \"{work}\""));
+    }
+    let held: Vec<&Claim> = claims.iter().filter(|claim| claim.is_active() && claim.held_by(&session.id)).collect();
+    if held.is_empty() {
+        return text + ", holds nothing";
+    }
+    let named: Vec<String> = held.iter().take(MOST_CLAIMS).map(|claim| words::resource(&claim.resource)).collect();
+    text.push_str(&format!(", holds {}", named.join(", ")));
+    if held.len() > MOST_CLAIMS {
+        text.push_str(&format!(" and {} more", held.len() - MOST_CLAIMS));
+    }
+    text
+}

@@ -1,0 +1,145 @@
+//! What happened in a coding agent, the same for all of them, and reading it from their JSON.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The agent's own name of the event; its answer has to repeat it.
+    pub name: String,
+    /// The agent's own id of the session.
+    pub session: String,
+    /// The sub-agent in which it happened, if it was in one.
+    pub helper: Option<Helper>,
+    /// The folder that the agent works in. Relative paths count from it.
+    pub folder: PathBuf,
+    /// What happened.
+    pub happening: Happening,
+}
+
+/// A sub-agent: a part of a session that works by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Helper {
+    /// The agent's own id of it.
+    pub id: String,
+    /// What kind it is, such as `Explore`.
+    pub kind: Option<String>,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Happening {
+    /// A session began, was resumed or starts over.
+    SessionStarted,
+    /// The user said something.
+    Prompted,
+    /// A tool is about to change, make, move or delete these files.
+    BeforeEdit(Vec<PathBuf>),
+    /// A shell command is about to run in this folder.
+    BeforeCommand {
+        /// The command line.
+        command: String,
+        /// Where it runs.
+        folder: PathBuf,
+    },
+    /// A tool changed these files.
+    AfterEdit(Vec<PathBuf>),
+    /// A shell command ended.
+    AfterCommand,
+    /// A tool read these files.
+    AfterRead(Vec<PathBuf>),
+    /// The agent wants the variables of its shell.
+    ShellStarted,
+    /// The agent's turn ended.
+    TurnEnded,
+    /// A sub-agent began.
+    HelperStarted,
+    /// A sub-agent is done.
+    HelperEnded,
+    /// The session ended.
+    SessionEnded,
+}
+
+/// Why an event could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreadable {
+    /// It is no JSON object.
+    #[error("the event on standard input is no JSON object: {0}")]
+    NotJson(String),
+    /// Something that every event has is missing.
+    #[error("the event on standard input has no `{0}`")]
+    Missing(&'static str),
+}
+
+/// The fields of an event. What is missing, or of another type than it should be, is not there.
+#[derive(Debug, Clone)]
+pub(super) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads an event as it came.
+    pub(super) fn parse(input: &[u8]) -> Result<Self, Unreadable> {
+        // Some systems put a byte-order mark before the first brace.
+        let input = input.strip_prefix(b"\xef\xbb\xbf").unwrap_or(input);
+        match serde_json::from_slice(input) {
+            Ok(Value::Object(fields)) => Ok(Self(fields)),
+            Ok(_) => Err(Unreadable::NotJson("it is another JSON value".to_owned())),
+            Err(error) => Err(Unreadable::NotJson(error.to_string())),
+        }
+    }
+
+    /// A text that is not empty.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str().filter(|text| !text.is_empty())
+    }
+
+    /// The first of these that is there.
+    pub(super) fn first_text(&self, names: &[&str]) -> Option<&str> {
+        names.iter().find_map(|name| self.text(name))
+    }
+
+    /// The texts of a list.
+    pub(super) fn texts(&self, name: &str) -> Vec<&str> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).filter(|text| !text.is_empty()).collect()
+    }
+
+    /// An object; empty if there is none. Some agents write it as a text that holds JSON.
+    pub(super) fn object(&self, name: &str) -> Self {
+        match self.0.get(name) {
+            Some(Value::Object(fields)) => Self(fields.clone()),
+            Some(Value::String(text)) => Self::parse(text.as_bytes()).unwrap_or_else(|_| Self(Map::new())),
+            _ => Self(Map::new()),
+        }
+    }
+
+    /// The objects of a list.
+    pub(super) fn objects(&self, name: &str) -> Vec<Self> {
+        let list = self.0.get(name).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_object).map(|fields| Self(fields.clone())).collect()
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|value| !value.is_null())
+    }
+
+    /// The folder that the agent works in: what the event says, else the hook's own.
+    pub(super) fn folder(&self, names: &[&str], own: &Path) -> PathBuf {
+        self.first_text(names).map_or_else(|| own.to_owned(), |folder| own.join(folder))
+    }
+
+    /// The paths that a tool's arguments name, seen from a folder.
+    pub(super) fn paths(&self, names: &[&str], folder: &Path) -> Vec<PathBuf> {
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for name in names {
+            for path in self.text(name).into_iter().chain(self.texts(name)) {
+                let path = folder.join(path);
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+            }
+        }
+        paths
+    }
+}

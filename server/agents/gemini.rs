@@ -1,0 +1,60 @@
+//! Gemini CLI (geminicli.com/docs/hooks/reference): `BeforeTool` and `AfterTool`, decisions at the top level, and
+//! nothing but JSON on standard output.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::answer::Answer;
+use super::event::{Event, Fields, Happening, Unreadable};
+
+/// Where the tools name the files that they touch.
+const PATHS: &[&str] = &["file_path", "absolute_path", "path"];
+
+/// Reads an event; `None` for one that is nothing to us.
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+    let name = fields.text("hook_event_name").ok_or(Unreadable::Missing("hook_event_name"))?;
+    let folder = fields.folder(&["cwd"], own_folder);
+    let input = fields.object("tool_input");
+    let happening = match (name, fields.text("tool_name").unwrap_or_default()) {
+        ("SessionStart", _) => Happening::SessionStarted,
+        ("BeforeAgent", _) => Happening::Prompted,
+        ("BeforeTool", "write_file" | "replace" | "edit") => Happening::BeforeEdit(input.paths(PATHS, &folder)),
+        ("AfterTool", "write_file" | "replace" | "edit") => Happening::AfterEdit(input.paths(PATHS, &folder)),
+        ("AfterTool", "read_file") => Happening::AfterRead(input.paths(PATHS, &folder)),
+        ("BeforeTool", "run_shell_command") => Happening::BeforeCommand {
+            command: input.text("command").unwrap_or_default().to_owned(),
+            folder: input.folder(&["dir_path", "directory"], &folder),
+        },
+        ("AfterTool", "run_shell_command") => Happening::AfterCommand,
+        ("AfterAgent", _) => Happening::TurnEnded,
+        ("SessionEnd", _) => Happening::SessionEnded,
+        _ => return Ok(None),
+    };
+    let session = fields.text("session_id").ok_or(Unreadable::Missing("session_id"))?.to_owned();
+    Ok(Some(Event { name: name.to_owned(), session, helper: None, folder, happening }))
+}
+
+/// Writes an answer: one JSON object, empty if there is nothing to say.
+pub(super) fn write(event: &str, answer: &Answer) -> String {
+    let mut output = Map::new();
+    if let Some(reason) = &answer.refusal {
+        output.insert("decision".to_owned(), "deny".into());
+        output.insert("reason".to_owned(), reason.as_str().into());
+    }
+    let takes_context = matches!(event, "SessionStart" | "BeforeAgent" | "AfterTool");
+    let mut notices: Vec<String> = answer.notice.iter().cloned().collect();
+    match answer.context() {
+        Some(context) if takes_context => {
+            let specific = json!({ "hookEventName": event, "additionalContext": context });
+            output.insert("hookSpecificOutput".to_owned(), specific);
+        }
+        // Before a tool only the user can be told something that is no refusal.
+        Some(context) => notices.push(context),
+        None => {}
+    }
+    if !notices.is_empty() {
+        output.insert("systemMessage".to_owned(), notices.join("\n\n").into());
+    }
+    Value::Object(output).to_string()
+}

@@ -1,0 +1,56 @@
+//! The session ids of coding agents: their own, in a form that can be a file's name.
+
+use sha2::{Digest, Sha256};
+
+use super::{Agent, Helper};
+use crate::protocol::{NameError, SessionId};
+
+/// No longer id is written, in bytes.
+const LONGEST: usize = 64;
+
+/// The id of an agent's session, or of a sub-agent in it: `claude-code-{session}` and `claude-code-{session}-{helper}`.
+///
+/// What an id cannot hold becomes `-`, and an id that would be too long is cut; both then end with a hash of the whole,
+/// so that two sessions of an agent never share an id.
+///
+/// # Errors
+/// Never for the agents that there are; it is checked as any id is.
+pub fn session_id(agent: Agent, session: &str, helper: Option<&Helper>) -> Result<SessionId, NameError> {
+    let own = match helper {
+        Some(helper) => format!("{session}-{}", helper.id),
+        None => session.to_owned(),
+    };
+    let whole = format!("{}-{own}", agent.name());
+    let plain: String = whole.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
+    if plain == whole && plain.len() <= LONGEST && !plain.ends_with('.') {
+        return SessionId::new(&plain);
+    }
+    let digest = Sha256::digest(whole.as_bytes());
+    let hash = digest.iter().take(8).fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
+    let beginning: String = plain.chars().take(LONGEST - 1 - hash.len()).collect();
+    SessionId::new(&format!("{}-{hash}", beginning.trim_end_matches(['.', '-'])))
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agents_id_becomes_a_part_of_ours() {
+        let id = |session: &str| session_id(Agent::ClaudeCode, session, None).unwrap().to_string();
+        assert_eq!(id("00893aaf-19fa-41d2-8238-13269b9b3ca0"), "claude-code-00893aaf-19fa-41d2-8238-13269b9b3ca0");
+        let helper = Helper { id: "a1b2".to_owned(), kind: None };
+        let of_helper = session_id(Agent::Codex, "s", Some(&helper)).unwrap();
+        assert_eq!(of_helper.as_str(), "codex-s-a1b2");
+        for awkward in ["../../x", "a b", "é", "a.", "", &"x".repeat(100)] {
+            let id = id(awkward);
+            assert!(id.starts_with("claude-code") && id.len() <= LONGEST, "{id}");
+        }
+        assert_ne!(id("a/b"), id("a b"));
+        assert_ne!(id(&"x".repeat(100)), id(&"x".repeat(101)));
+    }
+}

@@ -1,0 +1,231 @@
+//! `deconflict hook AGENT`: the thin edge of [`deconflict::agents`].
+//!
+//! An agent waits for its hook, and takes some exit codes for a refusal. So this one always answers within a time limit,
+//! and exits with 0 or, where there was no event that could be answered, with 3, which no agent takes for one.
+
+mod monitor;
+
+use std::ffi::OsString;
+use std::fs::OpenOptions;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use deconflict::agents::{
+    self, Afterwards, Agent, Answer, Event, Happening, Policy, ShellPolicy, Surroundings, UnsurePolicy,
+};
+use deconflict::clock::SystemClock;
+use deconflict::platform;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::{Output, Printed};
+use super::{keeper, words};
+
+/// Answer one event of a coding agent's hooks
+///
+/// Reads the event from standard input and answers in the agent's own form. Edits are claimed first, and refused where
+/// another session holds a file; messages are brought; what was claimed is given back when the turn ends.
+/// The files under `editors/` wire it. It exits with 0, or with 3 for something that is no event; it never blocks an
+/// agent by its exit code.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Which agent asks
+    #[arg(value_name = "AGENT")]
+    agent: AgentName,
+    /// What becomes of a shell command that would certainly touch what another session holds
+    #[arg(long, value_name = "POLICY", default_value = "deny")]
+    shell: ShellChoice,
+    /// What becomes of an edit when it cannot be told whether somebody holds the file
+    #[arg(long, value_name = "POLICY", default_value = "allow")]
+    when_unsure: UnsureChoice,
+    /// Stay, and print a line for each message that comes in, until the agent ends
+    #[arg(long)]
+    monitor: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AgentName {
+    ClaudeCode,
+    Codex,
+    Gemini,
+    Cursor,
+    /// And any agent that speaks the form of our plugin for it
+    #[value(name = "opencode")]
+    OpenCode,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ShellChoice {
+    /// It is refused
+    Deny,
+    /// It runs, with a warning
+    Warn,
+    /// Commands are not looked at
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum UnsureChoice {
+    /// It is made, with a warning
+    Allow,
+    /// It is refused
+    Deny,
+}
+
+/// No agent gives its hook less time than this, except at the end of a session.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// At the end of a session Claude Code waits for 1.5 seconds.
+const LIMIT_AT_END: Duration = Duration::from_millis(1_200);
+
+/// More than any event holds, in bytes; a tool's arguments may be a whole file.
+const LONGEST_EVENT: u64 = 64 << 20;
+
+/// How far the work has come.
+enum Progress {
+    /// What the event is; `None` if it is nothing to us.
+    Read(Result<Option<Event>, String>),
+    Answered(Box<(Answer, Afterwards)>),
+}
+
+/// True for a command line that was meant for this verb, however wrong it is.
+pub(super) fn is_meant(words: &[OsString]) -> bool {
+    words.iter().skip(1).any(|word| word == "hook")
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let agent = Agent::from(arguments.agent);
+    if arguments.monitor {
+        return monitor::run(agent, context);
+    }
+    let policy = Policy { shell: arguments.shell.into(), when_unsure: arguments.when_unsure.into() };
+    let start = Instant::now();
+    let progress = work(agent, policy, context);
+    let event = match wait(&progress, start + LIMIT) {
+        Some(Progress::Read(Ok(Some(event)))) => event,
+        // What is nothing to us gets the answer that says nothing, in the agent's form.
+        Some(Progress::Read(Ok(None))) => return say(&agent.write("", &Answer::default())).map(|_| Exit::Done),
+        Some(Progress::Read(Err(error))) => return Err(unreadable(&error)),
+        Some(Progress::Answered(_)) | None => return Err(unreadable("no event came on standard input in time")),
+    };
+    let limit = if event.happening == Happening::SessionEnded { LIMIT_AT_END } else { LIMIT };
+    let (mut answer, afterwards) = match wait(&progress, start + limit) {
+        Some(Progress::Answered(answered)) => *answered,
+        _ => (agents::too_late(&event, &surroundings(agent, policy, context)), Afterwards::default()),
+    };
+    export(&event, &mut answer, context);
+    let printed = say(&agent.write(&event.name, &answer))?;
+    if printed == Printed::Whole {
+        for failure in afterwards.carry_out() {
+            Output::remark(&format!("deconflict: {failure}"));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads the event and answers it on a thread of its own, so that nothing keeps the agent waiting for ever.
+fn work(agent: Agent, policy: Policy, context: &Context) -> Receiver<Progress> {
+    let (sender, progress) = channel();
+    let folder = context.folder().to_owned();
+    let surroundings = surroundings(agent, policy, context);
+    std::thread::spawn(move || {
+        let mut input = Vec::new();
+        let read = std::io::stdin().lock().take(LONGEST_EVENT).read_to_end(&mut input);
+        let event = read
+            .map_err(|error| error.to_string())
+            .and_then(|_| agent.read(&input, &folder).map_err(|error| error.to_string()));
+        let to_answer = event.as_ref().ok().cloned().flatten();
+        // Nobody listens any more only when the time is over.
+        let _ = sender.send(Progress::Read(event));
+        if let Some(event) = to_answer {
+            let _ = sender.send(Progress::Answered(Box::new(agents::respond(&event, &surroundings))));
+        }
+    });
+    progress
+}
+
+fn surroundings(agent: Agent, policy: Policy, context: &Context) -> Surroundings {
+    Surroundings {
+        agent,
+        policy,
+        clock: Arc::new(SystemClock::new()),
+        named_directory: context.named_directory().map(|directory| context.folder().join(directory)),
+        home: platform::home_directory(),
+        processes: keeper::behind_a_hook,
+    }
+}
+
+fn wait(progress: &Receiver<Progress>, until: Instant) -> Option<Progress> {
+    match progress.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        Ok(step) => Some(step),
+        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+    }
+}
+
+/// Lets the verbs in the agent's shell know whose they are, where the agent names a file for that.
+fn export(event: &Event, answer: &mut Answer, context: &Context) {
+    if event.happening != Happening::SessionStarted || answer.environment.is_empty() {
+        return;
+    }
+    let file = ["CODEX_ENV_FILE", "CLAUDE_ENV_FILE"].iter().find_map(std::env::var_os).filter(|file| !file.is_empty());
+    let Some(file) = file.map(PathBuf::from) else { return };
+    let mut lines: String = answer
+        .environment
+        .iter()
+        .map(|(name, value)| format!("export {name}={}\n", words::shell_word(value)))
+        .collect();
+    // Whoever names the directory here means it for the verbs that follow, wherever they run.
+    if let Some(directory) = &context.shared.dir {
+        let directory = context.folder().join(directory);
+        lines.push_str(&format!("export DECONFLICT_DIR={}\n", words::shell_word(&directory.to_string_lossy())));
+    }
+    let written = OpenOptions::new().append(true).create(true).open(&file);
+    if let Err(error) = written.and_then(|mut file| file.write_all(lines.as_bytes())) {
+        let notice = format!("The agent's shell does not know its session: {}: {error}", file.display());
+        answer.notice = Some(answer.notice.take().map_or(notice.clone(), |before| format!("{before}\n{notice}")));
+    }
+}
+
+fn say(text: &str) -> Result<Printed, Failure> {
+    Output::text(text)
+}
+
+fn unreadable(error: &str) -> Failure {
+    Failure::failed("unreadable-event", format!("{}.", error.trim_end_matches('.')))
+        .advise("It is started by a coding agent's hooks: see `deconflict hook --help`.")
+}
+
+impl From<AgentName> for Agent {
+    fn from(name: AgentName) -> Self {
+        match name {
+            AgentName::ClaudeCode => Self::ClaudeCode,
+            AgentName::Codex => Self::Codex,
+            AgentName::Gemini => Self::Gemini,
+            AgentName::Cursor => Self::Cursor,
+            AgentName::OpenCode => Self::OpenCode,
+        }
+    }
+}
+
+impl From<ShellChoice> for ShellPolicy {
+    fn from(choice: ShellChoice) -> Self {
+        match choice {
+            ShellChoice::Deny => Self::Deny,
+            ShellChoice::Warn => Self::Warn,
+            ShellChoice::Off => Self::Off,
+        }
+    }
+}
+
+impl From<UnsureChoice> for UnsurePolicy {
+    fn from(choice: UnsureChoice) -> Self {
+        match choice {
+            UnsureChoice::Allow => Self::Allow,
+            UnsureChoice::Deny => Self::Deny,
+        }
+    }
+}
