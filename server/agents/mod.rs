@@ -4,6 +4,8 @@
 //! agent's documented form. What is done at which event is the same for all of them, in `desk/`. Nothing here knows how
 //! a record is stored; nothing reads a process table or standard input, which is the caller's.
 
+#![allow(clippy::format_push_string, reason = "answers are short, and read best in the order in which they are told")]
+
 mod answer;
 mod claude_code;
 mod codex;
@@ -128,6 +130,7 @@ pub struct Processes {
 }
 
 /// What an answer depends on besides the event.
+#[derive(Debug, Clone)]
 pub struct Surroundings {
     /// Which agent it is.
     pub agent: Agent,

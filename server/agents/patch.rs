@@ -12,18 +12,18 @@ pub(super) fn is_one(command: &str) -> bool {
 }
 
 /// All files that a patch adds, changes, moves from, moves to and deletes, seen from a folder.
-pub(super) fn paths(patch: &str, folder: &Path) -> Vec<PathBuf> {
-    let mut paths = Vec::new();
-    for line in patch.lines() {
+pub(super) fn paths(text: &str, folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for line in text.lines() {
         let named = HEADERS.iter().find_map(|header| line.trim_end_matches('\r').strip_prefix(header));
         if let Some(path) = named.map(str::trim).filter(|path| !path.is_empty()) {
             let path = folder.join(path);
-            if !paths.contains(&path) {
-                paths.push(path);
+            if !found.contains(&path) {
+                found.push(path);
             }
         }
     }
-    paths
+    found
 }
 
 #[cfg(test)]

@@ -115,8 +115,8 @@ pub(super) fn advice(claim: &Claim, holder: Option<&Session>, typed: &str) -> St
     }
     let kind = if claim.resource.is_directory() { "directory" } else { "file" };
     ways.push(format!("Wait for it: deconflict claim {kind} {typed} --wait 2m"));
-    let ways: String = ways.iter().map(|way| format!("\n- {way}")).collect();
-    format!("What you can do:{ways}\nDon't write it by another way: that would overwrite somebody's work.")
+    let ways = ways.join("\n- ");
+    format!("What you can do:\n- {ways}\nDon't write it by another way: that would overwrite somebody's work.")
 }
 
 /// Messages, attributed and quoted.

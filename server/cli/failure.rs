@@ -21,14 +21,21 @@ pub(crate) enum Exit {
     Failed,
 }
 
+impl Exit {
+    /// The code that the process ends with.
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Refused => 1,
+            Self::Usage => 2,
+            Self::Failed => 3,
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(match exit {
-            Exit::Done => 0,
-            Exit::Refused => 1,
-            Exit::Usage => 2,
-            Exit::Failed => 3,
-        })
+        Self::from(exit.code())
     }
 }
 

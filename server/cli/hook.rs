@@ -9,14 +9,12 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use deconflict::agents::{
-    self, Afterwards, Agent, Answer, Event, Happening, Policy, ShellPolicy, Surroundings, UnsurePolicy,
-};
+use deconflict::agents::{self, Agent, Answer, Event, Happening, Policy, ShellPolicy, Surroundings, UnsurePolicy};
 use deconflict::clock::SystemClock;
 use deconflict::platform;
 
@@ -85,13 +83,6 @@ const LIMIT_AT_END: Duration = Duration::from_millis(1_200);
 /// More than any event holds, in bytes; a tool's arguments may be a whole file.
 const LONGEST_EVENT: u64 = 64 << 20;
 
-/// How far the work has come.
-enum Progress {
-    /// What the event is; `None` if it is nothing to us.
-    Read(Result<Option<Event>, String>),
-    Answered(Box<(Answer, Afterwards)>),
-}
-
 /// True for a command line that was meant for this verb, however wrong it is.
 pub(super) fn is_meant(words: &[OsString]) -> bool {
     words.iter().skip(1).any(|word| word == "hook")
@@ -103,22 +94,18 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         return monitor::run(agent, context);
     }
     let policy = Policy { shell: arguments.shell.into(), when_unsure: arguments.when_unsure.into() };
-    let start = Instant::now();
-    let progress = work(agent, policy, context);
-    let event = match wait(&progress, start + LIMIT) {
-        Some(Progress::Read(Ok(Some(event)))) => event,
+    let surroundings = surroundings(agent, policy, context);
+    let watchdog = Watchdog::start(surroundings.clone(), context);
+    let event = match read(agent, context) {
+        Ok(Some(event)) => event,
         // What is nothing to us gets the answer that says nothing, in the agent's form.
-        Some(Progress::Read(Ok(None))) => return say(&agent.write("", &Answer::default())).map(|_| Exit::Done),
-        Some(Progress::Read(Err(error))) => return Err(unreadable(&error)),
-        Some(Progress::Answered(_)) | None => return Err(unreadable("no event came on standard input in time")),
+        Ok(None) => return watchdog.answer_first(|| say(&agent.write("", &Answer::default()))).map(|_| Exit::Done),
+        Err(error) => return Err(unreadable(&error)),
     };
-    let limit = if event.happening == Happening::SessionEnded { LIMIT_AT_END } else { LIMIT };
-    let (mut answer, afterwards) = match wait(&progress, start + limit) {
-        Some(Progress::Answered(answered)) => *answered,
-        _ => (agents::too_late(&event, &surroundings(agent, policy, context)), Afterwards::default()),
-    };
+    watchdog.knows(&event);
+    let (mut answer, afterwards) = agents::respond(&event, &surroundings);
     export(&event, &mut answer, context);
-    let printed = say(&agent.write(&event.name, &answer))?;
+    let printed = watchdog.answer_first(|| say(&agent.write(&event.name, &answer)))?;
     if printed == Printed::Whole {
         for failure in afterwards.carry_out() {
             Output::remark(&format!("deconflict: {failure}"));
@@ -127,25 +114,63 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// Reads the event and answers it on a thread of its own, so that nothing keeps the agent waiting for ever.
-fn work(agent: Agent, policy: Policy, context: &Context) -> Receiver<Progress> {
-    let (sender, progress) = channel();
-    let folder = context.folder().to_owned();
-    let surroundings = surroundings(agent, policy, context);
-    std::thread::spawn(move || {
-        let mut input = Vec::new();
-        let read = std::io::stdin().lock().take(LONGEST_EVENT).read_to_end(&mut input);
-        let event = read
-            .map_err(|error| error.to_string())
-            .and_then(|_| agent.read(&input, &folder).map_err(|error| error.to_string()));
-        let to_answer = event.as_ref().ok().cloned().flatten();
-        // Nobody listens any more only when the time is over.
-        let _ = sender.send(Progress::Read(event));
-        if let Some(event) = to_answer {
-            let _ = sender.send(Progress::Answered(Box::new(agents::respond(&event, &surroundings))));
-        }
-    });
-    progress
+fn read(agent: Agent, context: &Context) -> Result<Option<Event>, String> {
+    let mut input = Vec::new();
+    std::io::stdin().lock().take(LONGEST_EVENT).read_to_end(&mut input).map_err(|error| error.to_string())?;
+    agent.read(&input, context.folder()).map_err(|error| error.to_string())
+}
+
+/// Answers in place of the work when that takes too long, and ends the process, so that nothing keeps the agent waiting
+/// for ever. What the work was about to write is written whole or not at all.
+struct Watchdog {
+    /// True once there is an answer; locked while somebody answers, because there is only one.
+    answered: Arc<Mutex<bool>>,
+    events: Sender<Event>,
+}
+
+impl Watchdog {
+    fn start(surroundings: Surroundings, context: &Context) -> Self {
+        let answered = Arc::new(Mutex::new(false));
+        let (events, received) = channel();
+        let watchdog = Self { answered: Arc::clone(&answered), events };
+        let start = Instant::now();
+        let output = context.output;
+        let watch = move || {
+            let event: Event = match received.recv_timeout(LIMIT) {
+                Ok(event) => event,
+                Err(RecvTimeoutError::Timeout) => {
+                    let failure = unreadable("no event came on standard input in time");
+                    std::process::exit(output.failure(&failure).code().into());
+                }
+                // There was nothing to answer.
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            let limit = if event.happening == Happening::SessionEnded { LIMIT_AT_END } else { LIMIT };
+            std::thread::sleep(limit.saturating_sub(start.elapsed()));
+            let has_answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
+            if !*has_answered {
+                let answer = agents::too_late(&event, &surroundings);
+                // If nobody listens, there is nobody left to tell.
+                let _ = say(&surroundings.agent.write(&event.name, &answer));
+            }
+            std::process::exit(0);
+        };
+        // Without a thread to spare there is no watchdog, and the agent's own limit is left.
+        let _ = std::thread::Builder::new().stack_size(256 * 1024).spawn(watch);
+        watchdog
+    }
+
+    /// From now on there is something to answer.
+    fn knows(&self, event: &Event) {
+        let _ = self.events.send(event.clone());
+    }
+
+    /// Answers, unless the watchdog has: then this process ends before the lock is had.
+    fn answer_first<T>(&self, answer: impl FnOnce() -> T) -> T {
+        let mut has_answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        *has_answered = true;
+        answer()
+    }
 }
 
 fn surroundings(agent: Agent, policy: Policy, context: &Context) -> Surroundings {
@@ -159,13 +184,6 @@ fn surroundings(agent: Agent, policy: Policy, context: &Context) -> Surroundings
     }
 }
 
-fn wait(progress: &Receiver<Progress>, until: Instant) -> Option<Progress> {
-    match progress.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        Ok(step) => Some(step),
-        Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-    }
-}
-
 /// Lets the verbs in the agent's shell know whose they are, where the agent names a file for that.
 fn export(event: &Event, answer: &mut Answer, context: &Context) {
     if event.happening != Happening::SessionStarted || answer.environment.is_empty() {
@@ -173,15 +191,12 @@ fn export(event: &Event, answer: &mut Answer, context: &Context) {
     }
     let file = ["CODEX_ENV_FILE", "CLAUDE_ENV_FILE"].iter().find_map(std::env::var_os).filter(|file| !file.is_empty());
     let Some(file) = file.map(PathBuf::from) else { return };
-    let mut lines: String = answer
-        .environment
-        .iter()
-        .map(|(name, value)| format!("export {name}={}\n", words::shell_word(value)))
-        .collect();
+    let line = |name: &str, value: &str| format!("export {name}={}\n", words::shell_word(value));
+    let mut lines = answer.environment.iter().fold(String::new(), |lines, (name, value)| lines + &line(name, value));
     // Whoever names the directory here means it for the verbs that follow, wherever they run.
     if let Some(directory) = &context.shared.dir {
         let directory = context.folder().join(directory);
-        lines.push_str(&format!("export DECONFLICT_DIR={}\n", words::shell_word(&directory.to_string_lossy())));
+        lines.push_str(&line("DECONFLICT_DIR", &directory.to_string_lossy()));
     }
     let written = OpenOptions::new().append(true).create(true).open(&file);
     if let Err(error) = written.and_then(|mut file| file.write_all(lines.as_bytes())) {

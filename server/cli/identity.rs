@@ -151,12 +151,14 @@ fn infer(registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
     Ok(Err(Unknown::NoSession))
 }
 
-/// True if the process keeps the session, or is the editor or agent that it serves.
+/// True if the process keeps the session, or is the editor or agent that it serves. An agent's session also names the
+/// editor that the agent runs in; who types in that editor is not the agent, which makes no promise to the editor.
 fn belongs_to(session: &Session, process: &platform::Ancestor) -> bool {
     let record = &session.record;
     let is_keeper = record.pid == Some(process.pid)
         && record.process_started.as_ref().is_none_or(|started| *started == process.started);
-    (is_keeper || record.client_pid == Some(process.pid))
+    let serves = record.keepalive.is_some() && record.client_pid == Some(process.pid);
+    (is_keeper || serves)
         && record.pid_scope.as_ref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
 }
 

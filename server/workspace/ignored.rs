@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder, gitconfig_excludes_path};
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::Repository;
-use super::repository::slashed;
+use super::repository::{Configuration, slashed};
 use crate::platform::home_directory;
 
 /// Answers whether git ignores a path, from its ignore files (gitignore(5)). What was read is kept until the file
@@ -72,12 +72,9 @@ impl Ignored {
 
     /// The rules that count least: the user's own, then those of this clone.
     fn rules_of_repository(&self, repository: &Repository) -> Vec<Arc<Gitignore>> {
-        let configured =
-            repository.configuration().value("core", "excludesfile").and_then(|path| match path.strip_prefix("~/") {
-                Some(below_home) => Some(home_directory()?.join(below_home)),
-                None => Some(repository.root().join(path)),
-            });
-        let users = configured.or_else(|| self.users_file.get_or_init(gitconfig_excludes_path).clone());
+        let configuration = repository.configuration();
+        let configured = configuration.value("core", "excludesfile").and_then(|path| expanded(path, repository.root()));
+        let users = configured.or_else(|| self.users_file.get_or_init(users_excludes_file).clone());
         let of_clone = repository.common_directory().join("info").join("exclude");
         users
             .into_iter()
@@ -107,6 +104,30 @@ impl Ignored {
         let rules = Arc::new(builder.build().ok()?);
         read.insert(source, (stamp, Arc::clone(&rules)));
         Some(rules)
+    }
+}
+
+/// The file of the user's own rules: what git's configuration of the user, then of the machine, names, else git's default
+/// for it (git-config(1), `core.excludesFile`).
+fn users_excludes_file() -> Option<PathBuf> {
+    let home = home_directory();
+    let folder = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let folder = folder.or_else(|| Some(home.as_ref()?.join(".config"))).map(|folder| folder.join("git"));
+    let users = home.as_ref().map(|home| home.join(".gitconfig"));
+    let files = [users, folder.as_ref().map(|folder| folder.join("config")), Some(PathBuf::from("/etc/gitconfig"))];
+    let named = files.into_iter().flatten().find_map(|file| {
+        let configuration = Configuration::parse(&fs::read_to_string(&file).ok()?);
+        let path = configuration.value("core", "excludesfile")?.to_owned();
+        expanded(&path, file.parent()?)
+    });
+    named.or_else(|| Some(folder?.join("ignore")))
+}
+
+/// A path in git's configuration, seen from a folder.
+fn expanded(path: &str, folder: &Path) -> Option<PathBuf> {
+    match path.strip_prefix("~/") {
+        Some(below_home) => Some(home_directory()?.join(below_home)),
+        None => Some(folder.join(path)),
     }
 }
 

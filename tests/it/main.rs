@@ -12,10 +12,12 @@
 #![allow(clippy::needless_pass_by_value, reason = "JSON literals read better without a reference")]
 
 mod after_a_minute;
+mod afternoon;
 mod assembly_line;
 mod board;
 mod board_keeping;
 mod capabilities;
+mod claim_all;
 mod claims;
 mod clean_up;
 mod commands;
@@ -26,6 +28,11 @@ mod git_knowledge;
 mod guard;
 mod guard_hooks;
 mod guard_push;
+mod hooks_agents;
+mod hooks_identity;
+mod hooks_opencode;
+mod hooks_policy;
+mod hooks_turns;
 mod hostile;
 mod lifecycle;
 mod mailbox;

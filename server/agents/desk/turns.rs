@@ -74,19 +74,10 @@ impl Desk<'_> {
     pub(super) fn session_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
         let helpers = registry.notebook(&self.main)?.helpers;
         for id in helpers.iter().chain([&self.main]) {
-            self.complete(registry, id)?;
+            complete(registry, id)?;
         }
         afterwards.refresh_board = true;
         Ok(Answer::default())
-    }
-
-    fn complete(&self, registry: &Registry, id: &SessionId) -> Result<(), Trouble> {
-        match registry.complete(id, &Completion::default()) {
-            // It never took part, or is over already.
-            Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        Ok(registry.forget_notes(id)?)
     }
 
     fn inherit_from(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
@@ -106,7 +97,7 @@ impl Desk<'_> {
             }
         }
         registry.note(&self.main, &notes)?;
-        self.complete(registry, helper)
+        complete(registry, helper)
     }
 
     fn tell_who_is_here(&self, registry: &Registry, answer: &mut Answer) -> Result<(), Trouble> {
@@ -134,6 +125,15 @@ impl Desk<'_> {
         answer.tell(text);
         Ok(())
     }
+}
+
+fn complete(registry: &Registry, id: &SessionId) -> Result<(), Trouble> {
+    match registry.complete(id, &Completion::default()) {
+        // It never took part, or is over already.
+        Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(registry.forget_notes(id)?)
 }
 
 fn described(session: &Session, claims: &[Claim]) -> String {

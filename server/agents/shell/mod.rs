@@ -127,7 +127,7 @@ impl Reader {
             "pushd" | "popd" => return None,
             "tee" => self.words(&given.names, here, Deed::Overwrite),
             "sed" | "gsed" => {
-                self.edited_in_place(arguments, here, &["-i", "--in-place"], &["-e", "-f", "--expression", "--file"])
+                self.edited_in_place(arguments, here, &["-i", "--in-place"], &["-e", "-f", "--expression", "--file"]);
             }
             "perl" | "ruby" => self.edited_in_place(arguments, here, &["-i"], &["-e", "-E"]),
             "rm" | "unlink" | "shred" => self.words(&given.names, here, Deed::Delete),
@@ -152,11 +152,9 @@ impl Reader {
                     self.line(&line.text, folder.clone(), depth + 1);
                 }
             }
-            "eval" => {
-                if arguments.iter().all(|word| word.is_literal) {
-                    let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-                    self.line(&line, folder.clone(), depth + 1);
-                }
+            "eval" if arguments.iter().all(|word| word.is_literal) => {
+                let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+                self.line(&line, folder.clone(), depth + 1);
             }
             _ => {}
         }

@@ -15,7 +15,7 @@ struct Entry {
 
 impl Configuration {
     /// Reads what is well-formed and skips the rest.
-    pub(super) fn parse(text: &str) -> Self {
+    pub(in crate::workspace) fn parse(text: &str) -> Self {
         let mut entries = Vec::new();
         let mut section = String::new();
         let mut lines = text.lines();

@@ -13,7 +13,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use configuration::Configuration;
+pub(super) use configuration::Configuration;
 use index::ObjectFormat;
 
 use crate::platform::{canonical, owned_by_user, writable_by_everyone};

@@ -1,5 +1,6 @@
 //! The vocabulary of the tests: a workspace, editors and terminals in it, and waiting with a deadline.
 
+mod agent;
 mod capabilities;
 #[cfg(target_os = "linux")]
 mod committer;
@@ -15,6 +16,7 @@ mod wait;
 mod wire;
 mod workspace;
 
+pub(crate) use agent::{CodingAgent, hook};
 pub(crate) use capabilities::{bare_capabilities, full_capabilities};
 #[cfg(target_os = "linux")]
 pub(crate) use committer::Committer;

@@ -1,0 +1,306 @@
+//! The documented events of each coding agent, replayed: what the hook answers, and in which form.
+//!
+//! The fixtures were written from the agents' documentation. `{root}` stands for the workspace; `expect` says what an
+//! event must lead to while another session holds `src/parser.rs`.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use crate::support::{Terminal, Workspace, hook};
+
+const AGENTS: [&str; 5] = ["claude-code", "codex", "gemini", "cursor", "opencode"];
+
+/// The file that somebody else holds throughout.
+const HELD: &str = "src/parser.rs";
+
+struct Fixture {
+    required: Vec<String>,
+    events: Vec<(Value, String)>,
+}
+
+impl Fixture {
+    fn of(agent: &str, workspace: &Workspace) -> Self {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/hooks/{agent}.json"));
+        let text = fs::read_to_string(&path).unwrap().replace("{root}", workspace.root().to_str().unwrap());
+        let fixture: Value = serde_json::from_str(&text).unwrap();
+        let events = fixture["events"].as_array().unwrap().iter();
+        Self {
+            required: serde_json::from_value(fixture["required"].clone()).unwrap(),
+            events: events.map(|it| (it["event"].clone(), it["expect"].as_str().unwrap().to_owned())).collect(),
+        }
+    }
+}
+
+/// A workspace in which another session holds a file.
+fn workspace_with_a_holder() -> Workspace {
+    let workspace = Workspace::small();
+    let (holder, _) = Terminal::with_named_session(&workspace, "Ada");
+    holder.run(["claim", "file", HELD, "--phase", "rewriting the parser"]).expect_code(0);
+    workspace
+}
+
+fn name_of(event: &Value) -> &str {
+    event.get("hook_event_name").or_else(|| event.get("event")).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// Why the agent must not do it, wherever its answers have that.
+fn denial<'a>(agent: &str, answer: &'a Value) -> Option<&'a str> {
+    match agent {
+        "claude-code" | "codex" => answer["hookSpecificOutput"]["permissionDecisionReason"].as_str(),
+        "gemini" => answer["reason"].as_str(),
+        "cursor" => answer["permission"].as_str().and(answer["agent_message"].as_str()),
+        _ => answer["deny"].as_str(),
+    }
+}
+
+/// What the model is told, wherever the agent's answers have that.
+fn context<'a>(agent: &str, answer: &'a Value) -> Option<&'a str> {
+    match agent {
+        "claude-code" | "codex" | "gemini" => answer["hookSpecificOutput"]["additionalContext"].as_str(),
+        "cursor" => answer["additional_context"].as_str(),
+        _ => answer["context"].as_str(),
+    }
+}
+
+/// Fails the test unless an answer has the form that the agent's documentation gives it.
+#[track_caller]
+fn check_form(agent: &str, event: &Value, answer: &Value) {
+    let name = name_of(event);
+    let only = |object: &Value, allowed: &[&str]| {
+        let keys: Vec<&String> = object.as_object().into_iter().flat_map(Map::keys).collect();
+        assert!(keys.iter().all(|key| allowed.contains(&key.as_str())), "{agent} {name}: {keys:?} in {answer}");
+    };
+    if let Some(text) = context(agent, answer) {
+        assert!(!text.is_empty() && text.chars().count() <= 10_000, "{agent} {name}: {answer}");
+    }
+    match agent {
+        "claude-code" | "codex" => {
+            only(answer, &["systemMessage", "hookSpecificOutput"]);
+            let specific = &answer["hookSpecificOutput"];
+            if specific.is_null() {
+                return;
+            }
+            only(specific, &["hookEventName", "permissionDecision", "permissionDecisionReason", "additionalContext"]);
+            assert_eq!(specific["hookEventName"], name, "{answer}");
+            let takes_context = [
+                "SessionStart",
+                "UserPromptSubmit",
+                "PreToolUse",
+                "PostToolUse",
+                "PostToolUseFailure",
+                "SubagentStart",
+            ];
+            assert!(takes_context.contains(&name), "{agent} {name}: {answer}");
+            let decides = !specific["permissionDecision"].is_null();
+            assert_eq!(decides, specific["permissionDecisionReason"].as_str().is_some_and(|it| !it.trim().is_empty()));
+            // To allow would pass over what the user has to be asked.
+            assert!(!decides || (name == "PreToolUse" && specific["permissionDecision"] == "deny"), "{answer}");
+        }
+        "gemini" => {
+            assert!(answer.is_object(), "nothing but JSON is allowed on its standard output");
+            only(answer, &["decision", "reason", "systemMessage", "hookSpecificOutput"]);
+            assert_eq!(answer["decision"] == "deny", answer["reason"].is_string(), "{answer}");
+            assert!(answer["decision"].is_null() || name == "BeforeTool", "{answer}");
+            let specific = &answer["hookSpecificOutput"];
+            only(specific, &["hookEventName", "additionalContext"]);
+            assert!(specific.is_null() || ["SessionStart", "BeforeAgent", "AfterTool"].contains(&name), "{answer}");
+        }
+        "cursor" => {
+            assert!(answer.is_object(), "an answer that is no JSON blocks the tool");
+            match name {
+                "preToolUse" | "beforeShellExecution" => only(answer, &["permission", "user_message", "agent_message"]),
+                "sessionStart" => only(answer, &["additional_context", "env"]),
+                "postToolUse" | "beforeSubmitPrompt" => only(answer, &["additional_context"]),
+                _ => only(answer, &[]),
+            }
+            assert!(answer["permission"].is_null() || answer["permission"] == "deny", "{answer}");
+        }
+        _ => {
+            assert!(answer.is_object());
+            only(answer, &["deny", "context", "notice", "env"]);
+        }
+    }
+}
+
+fn replay(agent: &str) {
+    let workspace = workspace_with_a_holder();
+    let terminal = Terminal::on(&workspace);
+    let fixture = Fixture::of(agent, &workspace);
+    for (event, expected) in &fixture.events {
+        let told = hook(&terminal, agent, event);
+        check_form(agent, event, &told.answer);
+        let found = match (denial(agent, &told.answer), context(agent, &told.answer)) {
+            (Some(_), _) => "deny",
+            (None, Some(_)) => "context",
+            (None, None) => "silence",
+        };
+        assert_eq!(found, expected, "{agent}: {event}\n{told:?}");
+        if let Some(reason) = denial(agent, &told.answer) {
+            assert!(reason.contains("Ada (") && reason.contains("until"), "who and until when: {reason}");
+            assert!(reason.contains("rewriting the parser"), "what for: {reason}");
+            assert!(reason.contains("deconflict send") && reason.contains("--wait"), "what to do: {reason}");
+        }
+        if let Some(context) = context(agent, &told.answer) {
+            assert!(context.contains("Ada (") && context.contains(HELD), "{context}");
+        }
+    }
+    let coordination = workspace.coordination();
+    let left: Vec<_> = coordination.claims().into_iter().filter(|claim| claim["resource_name"] != HELD).collect();
+    let ends = fixture
+        .events
+        .iter()
+        .any(|(event, _)| ["SessionEnd", "sessionEnd", "session.deleted"].contains(&name_of(event)));
+    assert!(!ends || left.is_empty(), "the session ended: {left:?}");
+}
+
+#[test]
+fn claude_codes_events_are_answered_in_its_form() {
+    replay("claude-code");
+}
+
+#[test]
+fn codexs_events_are_answered_in_its_form() {
+    replay("codex");
+}
+
+#[test]
+fn geminis_events_are_answered_in_its_form() {
+    replay("gemini");
+}
+
+#[test]
+fn cursors_events_are_answered_in_its_form() {
+    replay("cursor");
+}
+
+#[test]
+fn opencodes_events_are_answered_in_its_form() {
+    replay("opencode");
+}
+
+#[test]
+fn what_an_event_may_omit_may_be_omitted() {
+    for agent in AGENTS {
+        let workspace = workspace_with_a_holder();
+        let terminal = Terminal::on(&workspace);
+        let fixture = Fixture::of(agent, &workspace);
+        for (event, _) in &fixture.events {
+            let optional: Vec<String> =
+                event.as_object().unwrap().keys().filter(|key| !fixture.required.contains(key)).cloned().collect();
+            let mut variants = vec![];
+            for key in &optional {
+                let mut without = event.clone();
+                without.as_object_mut().unwrap().remove(key);
+                variants.push(without);
+                let mut of_another_type = event.clone();
+                of_another_type[key] = json!([7]);
+                variants.push(of_another_type);
+            }
+            let mut bare = event.clone();
+            bare.as_object_mut().unwrap().retain(|key, _| fixture.required.contains(key));
+            variants.push(bare);
+            let mut with_more = event.clone();
+            with_more["a_field_of_tomorrow"] = json!({"x": 1});
+            variants.push(with_more);
+            for variant in variants {
+                let told = hook(&terminal, agent, &variant);
+                check_form(agent, &variant, &told.answer);
+            }
+        }
+    }
+}
+
+#[test]
+fn unknown_events_and_tools_are_ignored() {
+    for agent in AGENTS {
+        let workspace = workspace_with_a_holder();
+        let terminal = Terminal::on(&workspace);
+        let before = workspace.coordination().sessions().len();
+        for (event, _) in Fixture::of(agent, &workspace).events {
+            for (key, unknown) in [
+                ("hook_event_name", "EventOfTomorrow"),
+                ("event", "event.tomorrow"),
+                ("tool_name", "ToolOfTomorrow"),
+                ("tool", "tomorrow"),
+            ] {
+                let mut event = event.clone();
+                if event.get(key).is_none() {
+                    continue;
+                }
+                event[key] = unknown.into();
+                let told = hook(&terminal, agent, &event);
+                let is_silent = told.answer.is_null() || told.answer == json!({});
+                assert!(is_silent && told.stderr.is_empty(), "{agent}: {event}\n{told:?}");
+            }
+        }
+        assert_eq!(workspace.coordination().sessions().len(), before, "{agent} does not take part by that");
+    }
+}
+
+#[test]
+fn garbage_is_refused_without_blocking_the_agent() {
+    let workspace = Workspace::small();
+    let terminal = Terminal::on(&workspace);
+    let deep = "[".repeat(100_000);
+    let inputs =
+        ["", "x", "[]", "null", "\"a\"", "{", "{\"hook_event_name\":", "{}", "{\"hook_event_name\":7}", "\u{0}", &deep];
+    for agent in AGENTS {
+        for input in inputs {
+            let told = terminal.run_with_input(["hook", agent], input);
+            // Agents take 2 for a refusal.
+            assert_eq!(told.exit_code, 3, "{agent} {input:.40}: {told:?}");
+            assert_eq!(told.stdout, "", "{agent} {input:.40}");
+            assert!(told.stderr.contains("on standard input"), "{agent} {input:.40}: {told:?}");
+        }
+    }
+    assert!(!workspace.coordination().exists());
+    for wrong in [&["hook"][..], &["hook", "nobody"], &["hook", "codex", "--no-such-flag"], &["--json", "hook", "x"]] {
+        let told = terminal.run(wrong.iter().copied());
+        assert_eq!(told.exit_code, 3, "{wrong:?}: wrong usage must not look like a refusal either: {told:?}");
+        assert!(!told.stderr.is_empty());
+    }
+}
+
+#[test]
+fn every_file_that_wires_an_agent_starts_the_hook_for_known_events() {
+    let editors = Path::new(env!("CARGO_MANIFEST_DIR")).join("editors");
+    let files = [
+        ("claude-code", "claude-code/hooks/hooks.json"),
+        ("codex", "codex/hooks.json"),
+        ("gemini", "gemini/hooks/hooks.json"),
+        ("cursor", "cursor/hooks.json"),
+    ];
+    for (agent, file) in files {
+        let wiring: Value = serde_json::from_str(&fs::read_to_string(editors.join(file)).unwrap()).unwrap();
+        let workspace = Workspace::plain();
+        let known: Vec<String> =
+            Fixture::of(agent, &workspace).events.iter().map(|(event, _)| name_of(event).to_owned()).collect();
+        for (event, entries) in wiring["hooks"].as_object().unwrap() {
+            assert!(known.contains(event), "{file}: no fixture shows what happens at {event}");
+            for entry in entries.as_array().unwrap() {
+                let hooks =
+                    entry.get("hooks").and_then(Value::as_array).cloned().unwrap_or_else(|| vec![entry.clone()]);
+                for hook in hooks {
+                    assert_eq!(hook["command"], format!("deconflict hook {agent}"), "{file}: {event}");
+                    let timeout = hook["timeout"].as_u64().unwrap();
+                    // Gemini CLI counts milliseconds; the hook itself answers within 5 seconds.
+                    let seconds = if agent == "gemini" { timeout / 1_000 } else { timeout };
+                    assert!((6..=60).contains(&seconds), "{file}: {event}");
+                }
+            }
+        }
+    }
+    for file in [
+        "claude-code/.claude-plugin/plugin.json",
+        "claude-code/.claude-plugin/marketplace.json",
+        "claude-code/monitors/monitors.json",
+        "gemini/gemini-extension.json",
+    ] {
+        let text = fs::read_to_string(editors.join(file)).unwrap();
+        assert!(serde_json::from_str::<Value>(&text).is_ok(), "{file}");
+    }
+    let skill = fs::read_to_string(editors.join("claude-code/skills/deconflict/SKILL.md")).unwrap();
+    assert!(skill.starts_with("---\ndescription: "), "a skill is chosen by its description");
+}

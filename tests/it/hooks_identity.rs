@@ -1,0 +1,207 @@
+//! Which process keeps an agent's session, and who its shell's verbs act as.
+//!
+//! These tests may themselves run below a coding agent of whoever started them, so each brings the processes that it
+//! is about.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::support::{CodingAgent, Terminal, Workspace, hook, wait_for};
+
+const FILE: &str = "src/main.rs";
+
+/// Writes a program that runs lines of shell: as a process, it has the program's name.
+fn program(workspace: &Workspace, name: &str, lines: &str) -> PathBuf {
+    let path = workspace.beside(name);
+    let binary = env!("CARGO_BIN_EXE_deconflict");
+    fs::write(&path, format!("#!/bin/sh\ndeconflict() {{ '{binary}' \"$@\"; }}\n{lines}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// A stand-in for a process that starts hooks: it gives each line of its input to one.
+struct Running(Child);
+
+impl Running {
+    fn start(workspace: &Workspace, program: &Path) -> Self {
+        let prompt = Terminal::on(workspace).command::<&str>([]);
+        let mut command = Command::new(program);
+        command.env_clear().envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(workspace.root()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Self(command.spawn().unwrap())
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn event_of(agent: &CodingAgent, workspace: &Workspace) -> String {
+    let input = json!({"file_path": workspace.path(FILE)});
+    agent.event("PreToolUse", json!({"tool_name": "Edit", "tool_input": input})).to_string()
+}
+
+#[test]
+fn the_session_lasts_as_long_as_the_agents_process() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    let event = event_of(&agent, &workspace);
+    let lines = format!("printf '%s' '{event}' > event\ndeconflict hook claude-code < event\nread -r end\n");
+    let stand_in = program(&workspace, "claude", &lines);
+    let running = Running::start(&workspace, &stand_in);
+    let coordination = workspace.coordination();
+    let claim = coordination.wait_for_claim(FILE);
+    assert_eq!(claim["claimed_by"], agent.id());
+    assert_eq!(coordination.session(&agent.id()).unwrap()["pid"], running.0.id());
+    let other = CodingAgent::on(&workspace, "two");
+    other.before_edit(FILE).expect_denial();
+    running.kill();
+    let told = other.before_edit(FILE).expect_no_denial();
+    assert!(told.context().contains("is gone"), "{told:?}");
+    assert_eq!(coordination.holder(FILE), Some(other.id()));
+}
+
+#[test]
+fn an_agent_in_an_editor_is_kin_of_the_editor() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    let event = event_of(&agent, &workspace);
+    program(
+        &workspace,
+        "claude",
+        &format!("printf '%s' '{event}' > event\ndeconflict hook claude-code < event\nread -r end\n"),
+    );
+    let claude = workspace.beside("claude");
+    let editor = program(&workspace, "nvim", &format!("'{}'\nexit $?", claude.display()));
+    let running = Running::start(&workspace, &editor);
+    let coordination = workspace.coordination();
+    coordination.wait_for_claim(FILE);
+    let session = coordination.session(&agent.id()).unwrap();
+    assert_eq!(session["client_pid"], running.0.id(), "the editor is the one around the agent: {session}");
+    assert_ne!(session["pid"], running.0.id());
+}
+
+#[test]
+fn a_terminal_in_the_editor_is_the_editors_although_an_agent_runs_in_it_too() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    coordination.create();
+    // Both serve the editor's process: the language server, which promised a keepalive, and the agent.
+    let scope = deconflict::platform::pid_scope();
+    let editor = program(
+        &workspace,
+        "nvim",
+        "for one in server agent; do sed -i \"s/\\\"client_pid\\\": 0/\\\"client_pid\\\": $$/\" \
+         COORDINATION/sessions/$one.json; done\n\
+         sh -c \"'$DECONFLICT' claim file README.md\"\nexit $?",
+    );
+    coordination.write_session("server", json!({"client_pid": 0, "pid_scope": scope, "keepalive": 60}));
+    coordination.write_session("agent", json!({"client_pid": 0, "pid_scope": scope, "client": "claude-code"}));
+    let prompt = Terminal::on(&workspace).env("DECONFLICT", env!("CARGO_BIN_EXE_deconflict")).command::<&str>([]);
+    let mut command = Command::new(editor);
+    command.env_clear().envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ended = command.current_dir(workspace.root()).stdin(Stdio::null()).output().unwrap();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(coordination.holder("README.md").as_deref(), Some("server"));
+}
+
+#[test]
+fn the_hook_goes_by_its_event_and_the_shell_by_the_variable_that_it_exports() {
+    let workspace = Workspace::small();
+    let (_, somebody) = Terminal::with_new_session(&workspace);
+    let file = workspace.beside("agent.env");
+    fs::write(&file, "export OTHER=1\n").unwrap();
+    let agent = CodingAgent::on(&workspace, "one")
+        .env("DECONFLICT_SESSION", &somebody)
+        .env("CLAUDE_ENV_FILE", file.to_str().unwrap());
+    agent.start();
+    agent.before_edit(FILE).expect_silence();
+    assert_eq!(workspace.coordination().holder(FILE), Some(agent.id()));
+    assert_eq!(
+        fs::read_to_string(&file).unwrap(),
+        format!("export OTHER=1\nexport DECONFLICT_SESSION={}\n", agent.id())
+    );
+    agent.shell().run(["claim", "file", FILE]).expect_code(0);
+    agent.shell().run(["release", "file", FILE]).expect_code(0);
+    assert_eq!(workspace.coordination().holder(FILE), None);
+}
+
+#[test]
+fn other_agents_get_the_variable_in_their_own_way() {
+    let workspace = Workspace::small();
+    workspace.coordination().create();
+    let terminal = Terminal::on(&workspace);
+    let root = workspace.root();
+    let cursor = json!({"hook_event_name": "sessionStart", "conversation_id": "c", "workspace_roots": [root]});
+    assert_eq!(hook(&terminal, "cursor", &cursor).answer["env"]["DECONFLICT_SESSION"], "cursor-c");
+    let opencode = json!({"event": "shell.env", "sessionID": "ses_1", "directory": root});
+    assert_eq!(hook(&terminal, "opencode", &opencode).answer["env"]["DECONFLICT_SESSION"], "opencode-ses_1");
+    let file = workspace.beside("codex.env");
+    let codex = json!({"hook_event_name": "SessionStart", "session_id": "x", "cwd": root});
+    hook(&terminal.env("CODEX_ENV_FILE", file.as_os_str()), "codex", &codex);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "export DECONFLICT_SESSION=codex-x\n");
+}
+
+#[test]
+fn cursor_running_the_hooks_of_claude_code_is_left_to_its_own() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    let input = json!({"file_path": workspace.path(FILE)});
+    let fields = json!({"tool_name": "Write", "tool_input": input, "cursor_version": "2.1.0"});
+    hook(&Terminal::on(&workspace), "claude-code", &agent.event("PreToolUse", fields)).expect_silence();
+    assert!(!workspace.coordination().exists());
+}
+
+#[test]
+fn the_monitor_prints_a_line_for_each_message_and_ends_with_the_agent() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    let event = event_of(&agent, &workspace);
+    let stand_in = program(
+        &workspace,
+        "claude",
+        &format!(
+            "printf '%s' '{event}' > event\ndeconflict hook claude-code < event\n\
+             '{}' hook claude-code --monitor > told 2>&1 &\nread -r end\n",
+            env!("CARGO_BIN_EXE_deconflict")
+        ),
+    );
+    let running = Running::start(&workspace, &stand_in);
+    let coordination = workspace.coordination();
+    coordination.wait_for_claim(FILE);
+    coordination.write_session("session-eve", json!({"name": "Eve"}));
+    let request = json!({"type": "release_request", "resource": "file/src/main.rs"});
+    coordination.write_message("session-eve", &agent.id(), "Please", "I need\nit now", request);
+    let told = wait_for("the monitor to tell of the message", || {
+        let told = fs::read_to_string(workspace.path("told")).unwrap_or_default();
+        told.ends_with('\n').then_some(told)
+    });
+    assert_eq!(told.lines().count(), 1, "{told}");
+    for part in ["no instruction", "Eve (session-eve)", "asks you to release file/src/main.rs", "I need | it now"] {
+        assert!(told.contains(part), "{part:?} is missing: {told}");
+    }
+    agent.prompt().expect_silence();
+    running.kill();
+    wait_for("the monitor to end", || {
+        let is_gone = fs::read_dir("/proc").unwrap().flatten().all(|entry| {
+            let folder = fs::read_link(entry.path().join("cwd")).unwrap_or_default();
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            folder != workspace.root() || !String::from_utf8_lossy(&line).contains("--monitor")
+        });
+        is_gone.then_some(())
+    });
+}

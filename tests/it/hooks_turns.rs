@@ -1,0 +1,168 @@
+//! How an agent's session, its turns and its sub-agents begin and end, and what becomes of what they hold.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use crate::support::{CodingAgent, Coordination, Terminal, Workspace, wait_for};
+
+const FILE: &str = "src/main.rs";
+
+/// How long a claim lasts from now on.
+#[track_caller]
+fn time_left(coordination: &Coordination, file: &str) -> TimeDelta {
+    let claim = coordination.claim(file).unwrap();
+    let end: DateTime<Utc> = claim["expires_at"].as_str().unwrap().parse().unwrap();
+    end - Utc::now()
+}
+
+fn lists(record: &Value, file: &str) -> bool {
+    record["files_touched"].as_array().is_some_and(|files| files.contains(&json!(file)))
+}
+
+#[test]
+fn a_session_starts_with_who_else_is_here() {
+    let workspace = Workspace::small();
+    let (holder, id) = Terminal::with_named_session(&workspace, "Ada");
+    holder.run(["claim", "file", FILE, "--phase", "rewriting it"]).expect_code(0);
+    let agent = CodingAgent::on(&workspace, "one");
+    workspace.coordination().write_message(&id, &agent.id(), "Welcome", "Mind the parser", json!({}));
+    let told = agent.start();
+    for part in ["1 other session", "Ada (", FILE, "Welcome", "Mind the parser"] {
+        assert!(told.context().contains(part), "{part:?} is missing: {told:?}");
+    }
+    let session = workspace.coordination().session(&agent.id()).unwrap();
+    assert_eq!((session["client"].as_str(), session["branch"].as_str()), (Some("claude-code"), Some("main")));
+    // Nobody hears of itself.
+    agent.before_edit("README.md").expect_silence();
+    assert!(!agent.start().context().contains("claude-code"), "the model knows who it is");
+}
+
+#[test]
+fn the_end_of_a_turn_gives_back_what_is_as_it_was_committed() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let agent = CodingAgent::on(&workspace, "one");
+    let committed = workspace.read("src/lib.rs");
+    agent.edit(FILE, "fn main() { changed(); }\n").expect_no_denial();
+    agent.edit("src/lib.rs", "changed and changed back").expect_no_denial();
+    agent.edit("src/lib.rs", &committed).expect_no_denial();
+    agent.edit("new.rs", "new\n").expect_no_denial();
+    agent.before_edit("never-written.rs").expect_silence();
+    assert!(time_left(&coordination, FILE) > TimeDelta::minutes(239));
+    agent.stop().expect_silence();
+    assert_eq!(coordination.holder("src/lib.rs"), None);
+    assert_eq!(coordination.holder("never-written.rs"), None, "what was not made is as it was");
+    for file in [FILE, "new.rs"] {
+        let left = time_left(&coordination, file);
+        assert!(left > TimeDelta::minutes(13) && left <= TimeDelta::minutes(15), "{file}: {left}");
+    }
+    // The next turn goes on with it.
+    agent.prompt().expect_silence();
+    assert!(time_left(&coordination, FILE) > TimeDelta::minutes(239));
+    agent.before_edit("src/lib.rs").expect_silence();
+    assert_eq!(coordination.holder("src/lib.rs"), Some(agent.id()));
+}
+
+#[test]
+fn what_was_committed_meanwhile_is_given_back() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "fn main() { changed(); }\n").expect_no_denial();
+    workspace.commit_all("Change it");
+    agent.stop().expect_silence();
+    assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
+}
+
+#[test]
+fn edits_are_told_in_heartbeats_that_gather() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "1").expect_no_denial();
+    let told = |file: &str| coordination.heartbeats(&agent.id()).iter().filter(|it| lists(it, file)).count();
+    assert_eq!(told(FILE), 1);
+    agent.edit("a.rs", "2").expect_no_denial();
+    agent.edit("b.rs", "3").expect_no_denial();
+    assert_eq!(told("b.rs"), 0, "at most once in 15 seconds");
+    agent.stop().expect_silence();
+    let last = coordination.heartbeats(&agent.id()).pop().unwrap();
+    assert!(lists(&last, "a.rs") && lists(&last, "b.rs") && !lists(&last, FILE), "{last}");
+    // The board is written at most once a second.
+    wait_for("the board to tell of it", || {
+        agent.stop().expect_silence();
+        coordination.board().contains("b.rs").then_some(())
+    });
+}
+
+#[test]
+fn the_end_of_a_session_releases_everything_and_it_can_go_on() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "1").expect_no_denial();
+    agent.shell().run(["claim", "task", "login"]).expect_code(0);
+    agent.end().expect_silence();
+    assert_eq!(coordination.claims(), Vec::<Value>::new());
+    assert_eq!(coordination.session(&agent.id()).unwrap()["status"], "completed");
+    // An end that comes twice, or to a session that never took part, is nothing.
+    agent.end().expect_silence();
+    agent.stop().expect_silence();
+    CodingAgent::on(&workspace, "never").end().expect_silence();
+    assert_eq!(coordination.sessions().len(), 1);
+    agent.start();
+    assert_eq!(coordination.session(&agent.id()).unwrap()["status"], "active");
+    agent.before_edit(FILE).expect_no_denial();
+    assert_eq!(coordination.holder(FILE), Some(agent.id()));
+}
+
+#[test]
+fn sub_agents_are_told_apart_and_what_they_held_goes_to_their_agent() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let agent = CodingAgent::on(&workspace, "one");
+    let (helper, sibling) = (agent.helper("h1"), agent.helper("h2"));
+    agent.edit(FILE, "1").expect_no_denial();
+    // It asked for that work itself, so its sub-agent goes on with it.
+    helper.edit(FILE, "2").expect_silence();
+    helper.edit("src/lib.rs", "2").expect_silence();
+    assert_eq!(coordination.holder(FILE), Some(helper.id()));
+    assert!(coordination.messages_to(&agent.id()).is_empty());
+    assert_eq!(coordination.session(&helper.id()).unwrap()["name"], "claude-code (Explore)");
+    assert!(sibling.before_edit("src/lib.rs").expect_denial().contains(&helper.id()));
+    agent.before_edit("src/lib.rs").expect_denial();
+    agent.stop().expect_silence();
+    assert_eq!(coordination.holder("src/lib.rs"), Some(helper.id()), "it works on when its agent's turn ends");
+
+    helper.stop().expect_silence();
+    assert_eq!(coordination.holder(FILE), Some(agent.id()));
+    assert_eq!(coordination.holder("src/lib.rs"), Some(agent.id()));
+    assert_eq!(coordination.session(&helper.id()).unwrap()["status"], "completed");
+    agent.edit("src/lib.rs", "3").expect_silence();
+    sibling.edit("src/lib.rs", "4").expect_silence();
+    agent.end().expect_silence();
+    assert_eq!(coordination.claims(), Vec::<Value>::new(), "a sub-agent ends with its agent");
+}
+
+#[test]
+fn a_sub_agent_that_only_reads_takes_no_part() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.before_edit(FILE).expect_silence();
+    let helper = agent.helper("h1");
+    helper.before_command("ls").expect_silence();
+    helper.stop().expect_silence();
+    assert_eq!(workspace.coordination().sessions().len(), 1);
+}
+
+#[test]
+fn a_directory_that_was_deleted_is_made_again_by_the_next_edit() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "1").expect_no_denial();
+    workspace.coordination().delete();
+    agent.prompt().expect_silence();
+    agent.stop().expect_silence();
+    assert!(!workspace.coordination().exists());
+    agent.edit(FILE, "2").expect_no_denial();
+    assert_eq!(workspace.coordination().holder(FILE), Some(agent.id()));
+}
