@@ -111,7 +111,11 @@ pub(super) fn advice(claim: &Claim, holder: Option<&Session>, typed: &str) -> St
     if let (Some(id), Some(_)) = (claim.holder(), holder.filter(|_| claim.allows_coordination())) {
         let subject = shell_word(&format!("Please release {}", one_line(&claim.resource.display_name(), 200)));
         let id = shell_word(id.as_str());
-        ways.push(format!("Ask for it: deconflict send {id} {subject} \"why you need it\" --type release_request"));
+        let what =
+            format!("{} {}", shell_word(claim.resource.resource_type().as_str()), shell_word(claim.resource.name()));
+        ways.push(format!(
+            "Ask for it: deconflict send {id} {subject} \"why you need it\" --type release_request --resource {what}"
+        ));
     }
     let kind = if claim.resource.is_directory() { "directory" } else { "file" };
     ways.push(format!("Wait for it: deconflict claim {kind} {typed} --wait 2m"));

@@ -399,3 +399,36 @@ fn messages_are_brought_once_attributed_and_quoted() {
     assert!(agent.prompt().context().contains("Long 6"));
     agent.prompt().expect_silence();
 }
+
+#[test]
+fn in_its_own_editor_only_a_persons_unsaved_text_stands_against_an_agent() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let editor = crate::support::Editor::start(&workspace, "Ada");
+    let document = editor.open(FILE);
+    document.type_text("// mine\n");
+    let editors = coordination.wait_for_claim(FILE)["claimed_by"].as_str().unwrap().to_owned();
+    // The agent runs in this editor, as its record says.
+    let kin = coordination.session(&editors).unwrap();
+    let fields = json!({"client": "claude-code", "client_pid": kin["client_pid"], "pid_scope": kin["pid_scope"]});
+    for session in ["claude-code-inside", "claude-code-outside"] {
+        let fields = if session.ends_with("inside") { fields.clone() } else { json!({"client": "claude-code"}) };
+        coordination.write_session(session, fields);
+    }
+    let (inside, outside) = (CodingAgent::on(&workspace, "inside"), CodingAgent::on(&workspace, "outside"));
+    inside.before_edit(FILE).expect_denial();
+    editor.wait_for_message("asks you to release");
+    document.save();
+    coordination.wait_for_no_claim(FILE);
+    inside.before_edit(FILE).expect_no_denial();
+
+    // What is saved already is given at once, and to nobody else.
+    let other = editor.open("src/lib.rs");
+    other.type_text("// mine\n");
+    coordination.wait_for_claim("src/lib.rs");
+    other.save();
+    outside.before_edit("src/lib.rs").expect_denial();
+    inside.before_edit("src/lib.rs").expect_no_denial();
+    assert_eq!(coordination.holder("src/lib.rs"), Some(inside.id()));
+    editor.quit();
+}

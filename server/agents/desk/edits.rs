@@ -68,7 +68,14 @@ impl Desk<'_> {
             worktree: session.record.worktree.clone(),
             ..Terms::default()
         };
-        let granted = match registry.claim_all(&self.own, self.predecessor(), wanted, &terms)? {
+        let claim = || registry.claim_all(&self.own, self.predecessor(), wanted, &terms);
+        let mut outcome = claim()?;
+        if let ClaimAllOutcome::Refused(obstacles) = &outcome
+            && self.editor_gives_way(registry, &session, obstacles)?
+        {
+            outcome = claim()?;
+        }
+        let granted = match outcome {
             ClaimAllOutcome::Granted(granted) => granted,
             ClaimAllOutcome::Refused(obstacles) => {
                 let obstacles: Vec<_> = obstacles.into_iter().map(|it| (it.wanted, it.by)).collect();

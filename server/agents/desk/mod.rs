@@ -2,6 +2,7 @@
 
 mod commands;
 mod edits;
+mod kin;
 mod leases;
 mod mail;
 mod turns;
@@ -232,7 +233,8 @@ impl<'a> Desk<'a> {
 
     fn register(&self, registry: &Registry, id: &SessionId, name: Option<String>) -> Result<Session, Trouble> {
         let before = registry.session(id)?;
-        if let Some(session) = before.as_ref().filter(|session| session.is_live()) {
+        // A script may have damaged the record; its owner puts it right.
+        if let Some(session) = before.as_ref().filter(|session| session.is_live() && !session.is_damaged()) {
             return Ok(session.clone());
         }
         let processes = (self.surroundings.processes)(self.surroundings.agent);

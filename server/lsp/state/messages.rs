@@ -135,7 +135,14 @@ impl State {
         let (Some(resource), Some(from)) = (resource_of(message), message.from.clone()) else { return false };
         let file = resource.claim_file_name();
         let Some(own) = self.own_at(id, &file) else { return false };
-        let may_go = own.claim.is_automatic() && self.rests_for(id, own, RESTING);
+        // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
+        let is_kins = self.is_from_kin(id, &from);
+        let resting = if is_kins { Duration::ZERO } else { RESTING };
+        let may_go = own.claim.is_automatic() && self.rests_for(id, own, resting);
+        if may_go && is_kins {
+            self.release(id, &file);
+            return true;
+        }
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.requests.entry(file.clone()).or_default().insert(from);
         }
@@ -148,6 +155,17 @@ impl State {
             self.sweep_soon(id);
         }
         may_go
+    }
+
+    /// True if an agent that runs in this very editor waits for something that the session holds.
+    pub(super) fn is_asked_for_by_kin(&self, id: DirectoryId, file: &ClaimFileName) -> bool {
+        let waiting = self.directories.get(&id).and_then(|directory| directory.requests.get(file));
+        waiting.is_some_and(|waiting| waiting.iter().any(|session| self.is_from_kin(id, session)))
+    }
+
+    fn is_from_kin(&self, id: DirectoryId, from: &SessionId) -> bool {
+        let view = self.directories.get(&id).and_then(|directory| directory.view.as_ref());
+        view.and_then(|view| view.session(from)).is_some_and(|session| self.is_kin_session(&session))
     }
 
     /// Who waits for something that the session holds, as people call them; `None` if nobody does.

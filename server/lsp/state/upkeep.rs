@@ -119,6 +119,7 @@ impl State {
         if is_automatic && !use_of.is_unsaved {
             let asked_by = self.asked_for_by(id, file);
             let rest = match &asked_by {
+                Some(_) if self.is_asked_for_by_kin(id, file) => Duration::ZERO,
                 Some(_) => RESTING.min(idle),
                 None if own.is_bulk && own.saved_at.is_some() => BULK_REST.min(idle),
                 None => idle,

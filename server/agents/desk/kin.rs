@@ -1,0 +1,75 @@
+//! An agent that runs in an editor, and that editor's own session: only a person's unsaved text stands between them.
+
+use std::time::{Duration, Instant};
+
+use super::{Desk, Trouble};
+use crate::platform::{self, ScopeRelation};
+use crate::protocol::MessageKind;
+use crate::registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
+
+/// The editor's server answers within milliseconds, if it gives way at all.
+const PATIENCE: Duration = Duration::from_millis(700);
+
+/// How often it is looked whether it did.
+const PAUSE: Duration = Duration::from_millis(5);
+
+impl Desk<'_> {
+    /// Asks the editor in which the agent runs for what it holds. Its server gives way at once where the person has
+    /// saved everything. Returns whether all obstacles are gone.
+    pub(super) fn editor_gives_way(
+        &self,
+        registry: &Registry,
+        session: &Session,
+        obstacles: &[Obstacle],
+    ) -> Result<bool, Trouble> {
+        if session.record.client_pid.is_none() {
+            return Ok(false);
+        }
+        for obstacle in obstacles {
+            let holder = obstacle.by.holder().and_then(|id| registry.session(id).ok().flatten());
+            let is_kins = holder.as_ref().is_some_and(|holder| is_editor_of(holder, session));
+            if !is_kins || !obstacle.by.is_automatic() {
+                return Ok(false);
+            }
+        }
+        for obstacle in obstacles {
+            self.ask_for(registry, &obstacle.by)?;
+        }
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            std::thread::sleep(PAUSE);
+            let mut are_gone = true;
+            for obstacle in obstacles {
+                let still = registry.claim_of(&obstacle.by.resource)?;
+                are_gone &= still.is_none_or(|claim| claim.holder() != obstacle.by.holder());
+            }
+            if are_gone {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn ask_for(&self, registry: &Registry, claim: &Claim) -> Result<(), Trouble> {
+        let Some(holder) = claim.holder() else { return Ok(()) };
+        let name = claim.resource.display_name();
+        let draft = Draft {
+            subject: format!("Please release {name}"),
+            message: format!("{} wants to edit {name}. Save it, and it can.", self.surroundings.agent.name()),
+            resource: Some(claim.resource.clone()),
+            // An agent may try again and again; the person is asked once a minute.
+            id: claim.record.id.as_ref().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60)),
+            ..Draft::new(MessageKind::ReleaseRequest)
+        };
+        registry.send(&self.own, &Recipient::Session(holder.clone()), &draft)?;
+        Ok(())
+    }
+}
+
+/// True for the session of a language server that serves the editor in which the other session's agent runs.
+fn is_editor_of(editor: &Session, agent: &Session) -> bool {
+    editor.record.keepalive.is_some()
+        && editor.record.client_pid.is_some()
+        && editor.record.client_pid == agent.record.client_pid
+        && editor.record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
+}
