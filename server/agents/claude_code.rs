@@ -22,11 +22,15 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
 
 /// Writes an answer; empty if there is nothing to say.
 pub(super) fn write(event: &str, answer: &Answer) -> String {
-    let takes_context = matches!(
+    write_as(event, answer, takes_context(event))
+}
+
+/// True if an answer to this event can say something to the model.
+pub(super) fn takes_context(event: &str) -> bool {
+    matches!(
         event,
         "SessionStart" | "UserPromptSubmit" | "PreToolUse" | "PostToolUse" | "PostToolUseFailure" | "SubagentStart"
-    );
-    write_as(event, answer, takes_context)
+    )
 }
 
 /// What is done with a tool, before and after it runs.

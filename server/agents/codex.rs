@@ -15,9 +15,12 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
 
 /// Writes an answer; empty if there is nothing to say.
 pub(super) fn write(event: &str, answer: &Answer) -> String {
-    let takes_context =
-        matches!(event, "SessionStart" | "UserPromptSubmit" | "PreToolUse" | "PostToolUse" | "SubagentStart");
-    write_as(event, answer, takes_context)
+    write_as(event, answer, takes_context(event))
+}
+
+/// True if an answer to this event can say something to the model.
+pub(super) fn takes_context(event: &str) -> bool {
+    matches!(event, "SessionStart" | "UserPromptSubmit" | "PreToolUse" | "PostToolUse" | "SubagentStart")
 }
 
 fn used(tool: &str, input: &Fields, folder: &Path) -> Use {

@@ -44,6 +44,11 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
     Ok(Some(Event { name: name.to_owned(), session, helper, folder, happening }))
 }
 
+/// True if an answer to this event can say something to the model.
+pub(super) fn takes_context(event: &str) -> bool {
+    matches!(event, "sessionStart" | "postToolUse")
+}
+
 /// Writes an answer: one JSON object, empty if there is nothing to say. Nothing is ever allowed by it, which would pass
 /// over what the user has to be asked.
 pub(super) fn write(event: &str, answer: &Answer) -> String {
@@ -61,8 +66,8 @@ pub(super) fn write(event: &str, answer: &Answer) -> String {
         if let Some(notice) = &answer.notice {
             put("user_message", notice.clone());
         }
-    } else if matches!(event, "sessionStart" | "postToolUse" | "beforeSubmitPrompt") {
-        // Only these take something for the model; the user sees a notice there or nowhere.
+    } else if takes_context(event) {
+        // The user sees a notice there or nowhere.
         let told = answer.notice.iter().cloned().chain(answer.context()).collect::<Vec<_>>();
         if !told.is_empty() {
             put("additional_context", told.join("\n\n"));

@@ -35,6 +35,11 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
     Ok(Some(Event { name: name.to_owned(), session, helper: None, folder, happening }))
 }
 
+/// True if an answer to this event can say something to the model.
+pub(super) fn takes_context(event: &str) -> bool {
+    matches!(event, "SessionStart" | "BeforeAgent" | "AfterTool")
+}
+
 /// Writes an answer: one JSON object, empty if there is nothing to say.
 pub(super) fn write(event: &str, answer: &Answer) -> String {
     let mut output = Map::new();
@@ -42,10 +47,9 @@ pub(super) fn write(event: &str, answer: &Answer) -> String {
         output.insert("decision".to_owned(), "deny".into());
         output.insert("reason".to_owned(), reason.as_str().into());
     }
-    let takes_context = matches!(event, "SessionStart" | "BeforeAgent" | "AfterTool");
     let mut notices: Vec<String> = answer.notice.iter().cloned().collect();
     match answer.context() {
-        Some(context) if takes_context => {
+        Some(context) if takes_context(event) => {
             let specific = json!({ "hookEventName": event, "additionalContext": context });
             output.insert("hookSpecificOutput".to_owned(), specific);
         }

@@ -79,6 +79,19 @@ impl Agent {
         }
     }
 
+    /// True if an answer to an event of this name can say something to the model, as far as the agent's documentation
+    /// promises. What cannot be said there has to wait for an event that can.
+    pub fn takes_context(self, event: &str) -> bool {
+        match self {
+            Self::ClaudeCode => claude_code::takes_context(event),
+            Self::Codex => codex::takes_context(event),
+            Self::Gemini => gemini::takes_context(event),
+            Self::Cursor => cursor::takes_context(event),
+            // Its plugin keeps a text until it can say it.
+            Self::OpenCode => true,
+        }
+    }
+
     /// Writes the answer to an event of this name as this agent expects it on standard output; it may be empty.
     pub fn write(self, event: &str, answer: &Answer) -> String {
         match self {

@@ -105,6 +105,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     watchdog.knows(&event);
     let (mut answer, afterwards) = agents::respond(&event, &surroundings);
     export(&event, &mut answer, context);
+    // Not every agent shows a notice at every event; what stands on standard error is in its log at least.
+    if let Some(notice) = &answer.notice {
+        Output::remark(notice);
+    }
     let printed = watchdog.answer_first(|| say(&agent.write(&event.name, &answer)))?;
     if printed == Printed::Whole {
         for failure in afterwards.carry_out() {

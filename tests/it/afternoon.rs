@@ -1,10 +1,12 @@
-//! A scripted afternoon: two agents by their hooks, a person in a real Neovim and a shell user with the original's
-//! scripts, on one repository. Every clash is caught on the side that comes second, nothing is lost, and the status
-//! board tells the story.
+//! A scripted afternoon: two agents by their hooks, a person in a real Neovim, a shell user with the original's scripts
+//! and commits with the guard, on one repository. Every clash is caught on the side that comes second, nothing is lost,
+//! and the status board tells the story.
+
+#![cfg(target_os = "linux")]
 
 use std::process::Command;
 
-use crate::support::{CodingAgent, Neovim, Terminal, Version, Workspace, clean_environment};
+use crate::support::{CodingAgent, Committer, Neovim, Terminal, Version, Workspace, clean_environment};
 
 #[test]
 fn two_agents_a_person_and_a_shell_user_share_an_afternoon() {
@@ -62,12 +64,21 @@ fn two_agents_a_person_and_a_shell_user_share_an_afternoon() {
     assert!(text.contains("the person's line") && text.contains("one more"), "{text}");
     docs.edit("src/main.rs", &format!("// documented\n{text}")).expect_silence();
 
-    // Each commits its own and gives it back.
-    rename.before_command("git add src/parser.rs src/lib.rs").expect_silence();
-    workspace.git(&["add", "src/parser.rs", "src/lib.rs"]);
-    workspace.git(&["commit", "--quiet", "--message", "Rename parse"]);
+    // Each commits its own and gives it back. The shell user has the guard, and means to commit everything.
+    let shell = Committer::person(&workspace).session(&script.session);
+    shell.deconflict(&["guard", "--install"]).expect_code(0);
+    shell.git(&["add", "--all"]).expect_code(0);
+    let refused = shell.git(&["commit", "--message", "Everything"]).expect_code(1);
+    assert!(refused.stderr.contains("src/parser.rs") && refused.stderr.contains(&rename.id()), "{refused:?}");
+    shell.git(&["reset", "--quiet"]).expect_code(0);
+    rename.before_command("git add src/parser.rs src/lib.rs && git commit -m rename").expect_silence();
+    let agents_shell = Committer::agent(&workspace, "claude").session(&rename.id());
+    agents_shell.git(&["add", "src/parser.rs", "src/lib.rs"]).expect_code(0);
+    agents_shell.git(&["commit", "--quiet", "--message", "Rename parse"]).expect_code(0);
+    rename.after_command("git commit").expect_no_denial();
     rename.stop().expect_silence();
-    assert_eq!(coordination.holder("src/parser.rs"), None, "it is as it was last committed");
+    assert_eq!(coordination.holder("src/parser.rs"), None, "it was committed");
+    assert_eq!(workspace.git(&["show", "HEAD:src/parser.rs"]), "pub fn parse_all() { parse() }\n");
     assert!(docs.edit("src/parser.rs", "lost\n").expect_denial().contains("changed on disk"));
     docs.edit("src/parser.rs", "/// Parses all.\npub fn parse_all() {}\n").expect_silence();
     docs.stop().expect_silence();

@@ -112,7 +112,7 @@ fn check_form(agent: &str, event: &Value, answer: &Value) {
             match name {
                 "preToolUse" | "beforeShellExecution" => only(answer, &["permission", "user_message", "agent_message"]),
                 "sessionStart" => only(answer, &["additional_context", "env"]),
-                "postToolUse" | "beforeSubmitPrompt" => only(answer, &["additional_context"]),
+                "postToolUse" => only(answer, &["additional_context"]),
                 _ => only(answer, &[]),
             }
             assert!(answer["permission"].is_null() || answer["permission"] == "deny", "{answer}");

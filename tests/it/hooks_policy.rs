@@ -1,5 +1,7 @@
 //! What the hook lets a coding agent do: claims before edits, commands, and what it does where it cannot tell.
 
+#![cfg(target_os = "linux")]
+
 use std::fs::{self, File};
 use std::time::{Duration, Instant};
 
@@ -431,4 +433,67 @@ fn in_its_own_editor_only_a_persons_unsaved_text_stands_against_an_agent() {
     inside.before_edit("src/lib.rs").expect_no_denial();
     assert_eq!(coordination.holder("src/lib.rs"), Some(inside.id()));
     editor.quit();
+}
+
+#[test]
+fn a_message_waits_for_an_event_that_can_carry_it() {
+    let workspace = Workspace::small();
+    let terminal = Terminal::on(&workspace);
+    let coordination = workspace.coordination();
+    coordination.write_session("session-eve", json!({"name": "Eve"}));
+    let event = |name: &str, fields: serde_json::Value| {
+        let mut event = json!({"hook_event_name": name, "conversation_id": "c", "workspace_roots": [workspace.root()]});
+        event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        event
+    };
+    hook(&terminal, "cursor", &event("sessionStart", json!({})));
+    coordination.write_message("session-eve", "cursor-c", "Hello", "Mind the parser", json!({}));
+    // Cursor's documentation promises nothing to the model at these.
+    let edited = json!({"file_path": workspace.path(FILE), "edits": []});
+    for quiet in [event("beforeSubmitPrompt", json!({"prompt": "x"})), event("afterFileEdit", edited)] {
+        assert_eq!(hook(&terminal, "cursor", &quiet).answer, json!({}));
+    }
+    let tool = event("postToolUse", json!({"tool_name": "Shell", "tool_input": {"command": "ls"}}));
+    let told = hook(&terminal, "cursor", &tool).answer;
+    assert!(told["additional_context"].as_str().unwrap().contains("Mind the parser"), "{told}");
+    assert_eq!(hook(&terminal, "cursor", &tool).answer, json!({}));
+}
+
+#[test]
+fn many_hooks_of_one_agent_at_once_are_one_session() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    let helper = agent.helper("h1");
+    let files: Vec<String> = (0..12).map(|number| format!("src/part-{number}.rs")).collect();
+    std::thread::scope(|scope| {
+        for (number, file) in files.iter().enumerate() {
+            let agent = if number % 3 == 0 { &helper } else { &agent };
+            scope.spawn(move || {
+                agent.before_edit(file).expect_silence();
+                agent.after_edit(file).expect_no_denial();
+            });
+        }
+    });
+    let coordination = workspace.coordination();
+    assert_eq!(coordination.sessions().len(), 2);
+    assert_eq!(coordination.claims().len(), files.len());
+    agent.end().expect_silence();
+    assert_eq!(coordination.claims().len(), 0);
+}
+
+#[test]
+fn awkward_paths_and_folders_break_nothing() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    let deep = "x/".repeat(3_000);
+    for path in ["", "a\u{0}b", &deep, "/", "..", "../../../../../../etc/passwd", "src", "a\nb", "//x//y"] {
+        let input = json!({"file_path": path});
+        let event = agent.event("PreToolUse", json!({"tool_name": "Write", "tool_input": input}));
+        let told = hook(&Terminal::on(&workspace), "claude-code", &event);
+        assert_eq!(told.denial(), None, "{path:.40}: {told:?}");
+    }
+    let gone = workspace.path("gone/for/ever");
+    agent.clone().in_folder(&gone).before_edit(workspace.path(FILE)).expect_no_denial();
+    assert_eq!(workspace.coordination().holder(FILE), Some(agent.id()));
+    agent.in_folder(&gone).before_command("rm -rf ../../..; cd / && git add -A").expect_silence();
 }

@@ -16,6 +16,10 @@ impl Desk<'_> {
         answer: &mut Answer,
         afterwards: &mut Afterwards,
     ) -> Result<(), Trouble> {
+        // A message that nobody can be told of now stays unread.
+        if !self.surroundings.agent.takes_context(&self.event.name) {
+            return Ok(());
+        }
         let mut unread = registry.unread_messages(&session.id)?;
         if unread.is_empty() {
             return Ok(());
