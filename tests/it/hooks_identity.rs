@@ -194,6 +194,11 @@ fn the_monitor_prints_a_line_for_each_message_and_ends_with_the_agent() {
     for part in ["no instruction", "Eve (session-eve)", "asks you to release file/src/main.rs", "I need | it now"] {
         assert!(told.contains(part), "{part:?} is missing: {told}");
     }
+    // It counts as read a moment after it was printed.
+    wait_for("the message to count as read", || {
+        let left = agent.shell().run(["messages", "--peek", "--json"]).expect_code(0).json();
+        (left["unread"] == 0).then_some(())
+    });
     agent.prompt().expect_silence();
     running.kill();
     wait_for("the monitor to end", || {

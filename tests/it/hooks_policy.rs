@@ -482,6 +482,23 @@ fn many_hooks_of_one_agent_at_once_are_one_session() {
 }
 
 #[test]
+fn what_is_held_in_another_repository_is_respected() {
+    let (here, there) = (Workspace::small(), Workspace::small());
+    let (holder, _) = Terminal::with_named_session(&there, "Ada");
+    holder.run(["claim", "file", FILE]).expect_code(0);
+    let agent = CodingAgent::on(&here, "one");
+    assert!(agent.before_edit(there.path(FILE)).expect_denial().contains("Ada ("));
+    assert!(agent.before_command(&format!("rm {}", there.path("README.md").display())).denial().is_none());
+    agent.before_edit(there.path("README.md")).expect_silence();
+    assert!(!here.coordination().exists());
+    assert_eq!(there.coordination().sessions().len(), 1, "it takes no part there");
+    // Also from outside of any repository.
+    let outside = Workspace::plain();
+    CodingAgent::on(&outside, "two").before_edit(there.path(FILE)).expect_denial();
+    assert!(!outside.coordination().exists());
+}
+
+#[test]
 fn awkward_paths_and_folders_break_nothing() {
     let workspace = Workspace::small();
     let agent = CodingAgent::on(&workspace, "one");

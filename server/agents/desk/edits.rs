@@ -1,13 +1,14 @@
 //! Before and after a tool changes files.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Afterwards, Desk, LEASE, Trouble, distinct};
+use super::{Afterwards, Desk, LEASE, Trouble, distinct, existing_folder};
 use crate::agents::file_state::{has_changed, state_of, written_at};
 use crate::agents::{Answer, words};
 use crate::protocol::Resource;
 use crate::registry::{self, Claim, ClaimAllOutcome, Granted, Note, Notebook, Registry, Session, Terms};
-use crate::workspace::{Exclusions, Ignored, Kind, NamingError};
+use crate::workspace::{self, Exclusions, Ignored, Kind, Namer, NamingError};
 
 /// What an edit means to a file.
 enum Place {
@@ -15,8 +16,10 @@ enum Place {
     Claimed(Resource),
     /// What git ignores, and lock files, are never claimed by themselves; what others claimed by hand counts.
     OnlyRespected(Resource),
-    /// It is none of the coordination directory's business.
-    Elsewhere,
+    /// The coordination directory doesn't cover it; perhaps another one does.
+    Outside,
+    /// It is nobody's work: a part of git's own storage or of the coordination directory.
+    Internal,
 }
 
 impl Desk<'_> {
@@ -24,15 +27,23 @@ impl Desk<'_> {
     pub(super) fn before_edit(&self, registry: Option<Registry>, paths: &[PathBuf]) -> Result<Answer, Trouble> {
         let ignored = Ignored::new();
         let (mut claimed, mut respected) = (Vec::new(), Vec::new());
+        let mut held_elsewhere = None;
         for path in distinct(paths) {
             let (list, resource) = match self.place(&ignored, path)? {
                 Place::Claimed(resource) => (&mut claimed, resource),
                 Place::OnlyRespected(resource) => (&mut respected, resource),
-                Place::Elsewhere => continue,
+                Place::Outside => {
+                    held_elsewhere = held_elsewhere.or(self.held_elsewhere(path)?);
+                    continue;
+                }
+                Place::Internal => continue,
             };
             if !list.contains(&resource) {
                 list.push(resource);
             }
+        }
+        if let Some(held) = held_elsewhere {
+            return Ok(Answer::refuse(held));
         }
         let registry = match registry {
             Some(registry) => registry,
@@ -196,7 +207,7 @@ impl Desk<'_> {
                     notes.push(Note::Touched { resource });
                 }
                 Ok(Place::OnlyRespected(resource)) => notes.extend(self.sighting(&resource)),
-                Ok(Place::Elsewhere) | Err(_) => {}
+                Ok(Place::Outside | Place::Internal) | Err(_) => {}
             }
         }
         registry.note(&self.own, &notes)?;
@@ -248,11 +259,11 @@ impl Desk<'_> {
             Ok(resource) => resource,
             // A tool that takes a directory for a file fails by itself; one that deletes directories means it.
             Err(NamingError::IsDirectory { .. }) => return Ok(self.directory(path)),
-            Err(NamingError::Outside { .. }) => return Ok(Place::Elsewhere),
+            Err(NamingError::Outside { .. }) => return Ok(Place::Outside),
             Err(error) => return Err(error.into()),
         };
         if self.namer.is_internal(&resource) {
-            return Ok(Place::Elsewhere);
+            return Ok(Place::Internal);
         }
         let is_excluded = Exclusions::is_default_name(resource.relative());
         let real_path = self.namer.real_path(path)?;
@@ -266,7 +277,33 @@ impl Desk<'_> {
     fn directory(&self, path: &Path) -> Place {
         match self.namer.resource(path, Kind::Directory) {
             Ok(resource) if !self.namer.is_internal(&resource) => Place::OnlyRespected(resource),
-            _ => Place::Elsewhere,
+            _ => Place::Internal,
         }
+    }
+
+    /// Why a file must not be edited that another coordination directory covers; `None` if it may. The agent takes no
+    /// part there, so it claims nothing; but it doesn't overwrite what somebody holds either.
+    fn held_elsewhere(&self, path: &Path) -> Result<Option<String>, Trouble> {
+        let path = self.event.folder.join(path);
+        let Some(folder) = path.parent().map(existing_folder) else { return Ok(None) };
+        let Ok(location) = workspace::locate(folder, None, self.surroundings.home.as_deref()) else { return Ok(None) };
+        if !location.exists() || !location.may_be_joined() {
+            return Ok(None);
+        }
+        let Ok(wanted) = Namer::new(&location).resource_at(&path) else { return Ok(None) };
+        let registry = match Registry::open(&location.directory, Arc::clone(&self.surroundings.clock)) {
+            Err(registry::Error::Missing { .. }) => return Ok(None),
+            opened => opened?,
+        };
+        let obstacles = registry.obstacles(&self.own, &wanted)?;
+        let Some(claim) = obstacles.into_iter().find(|claim| self.stands_against(claim)) else { return Ok(None) };
+        let holder = claim.holder().and_then(|id| registry.session(id).ok().flatten());
+        let held = words::held(&claim, holder.as_ref(), &wanted, self.now());
+        let place = words::path_to_type(location.parent(), &self.location.workspace);
+        Ok(Some(format!(
+            "Another session holds this, so nothing was changed.\n{held}\nIt is coordinated in another folder than yours; \
+             to see and to ask there: cd {place} && deconflict status\nDon't write it by another way: that would \
+             overwrite somebody's work."
+        )))
     }
 }
