@@ -138,13 +138,13 @@ impl Watchdog {
         let (events, received) = channel();
         let watchdog = Self { answered: Arc::clone(&answered), events };
         let start = Instant::now();
-        let output = context.output;
+        let is_json = context.output.is_json();
         let watch = move || {
             let event: Event = match received.recv_timeout(LIMIT) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => {
                     let failure = unreadable("no event came on standard input in time");
-                    std::process::exit(output.failure(&failure).code().into());
+                    std::process::exit(Output::new(is_json).failure(&failure).code().into());
                 }
                 // There was nothing to answer.
                 Err(RecvTimeoutError::Disconnected) => return,
