@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
+
 use super::{Afterwards, Desk, Trouble};
 use crate::agents::file_state::{has_changed, written_at};
 use crate::agents::shell::{self, Deed, Effect, Target};
@@ -15,6 +17,9 @@ const MOST_COMPARED: usize = 50;
 
 /// So many files are named.
 const MOST_NAMED: usize = 8;
+
+/// File systems tell times by a clock that ticks only every few milliseconds, and so lags behind.
+const FILE_CLOCK: TimeDelta = TimeDelta::milliseconds(50);
 
 /// A file of another session that a command would do something to.
 struct Hit {
@@ -119,7 +124,7 @@ impl Desk<'_> {
         if let Some(began) = notebook.command_began_at {
             for (resource, state) in &notebook.seen {
                 let Some(path) = self.namer.path_of(resource) else { continue };
-                let is_of_now = written_at(&path).is_none_or(|written| written >= began);
+                let is_of_now = written_at(&path).is_none_or(|written| written >= began - FILE_CLOCK);
                 if !is_of_now || !has_changed(&path, state) {
                     continue;
                 }
