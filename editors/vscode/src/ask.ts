@@ -1,0 +1,80 @@
+import { l10n, type QuickPickItem, ThemeIcon, window } from "vscode";
+import type { Knowledge } from "./knowledge";
+import { BROADCAST, type Claim } from "./protocol";
+import { claimPeriod, holderName, oneLine, resourceName, sessionName } from "./words";
+
+interface SessionItem extends QuickPickItem {
+  readonly id: string;
+}
+
+interface ClaimItem extends QuickPickItem {
+  readonly claim: Claim;
+}
+
+/** Asks for one of the other sessions, or for everyone where that makes sense. */
+export async function askSession(
+  knowledge: Knowledge,
+  title: string,
+  { everyone }: { readonly everyone: boolean },
+): Promise<string | undefined> {
+  const { others } = knowledge;
+  const items: SessionItem[] = others.map((session) => ({
+    id: session.session_id,
+    label: sessionName(session, others),
+    description: oneLine(session.current_work ?? ""),
+    iconPath: new ThemeIcon("person"),
+  }));
+  if (items.length === 0) {
+    void window.showInformationMessage(l10n.t("Nobody else is here at the moment."));
+    return undefined;
+  }
+  if (everyone) {
+    items.push({
+      id: BROADCAST,
+      label: l10n.t("Everyone"),
+      description: l10n.t("who is here now or comes within the hour"),
+      iconPath: new ThemeIcon("megaphone"),
+    });
+  }
+  const chosen = await window.showQuickPick(items, { title, placeHolder: l10n.t("Choose a session"), matchOnDescription: true });
+  return chosen?.id;
+}
+
+/** Asks for one of these claims. */
+export async function askClaim(claims: readonly Claim[], title: string, none: string): Promise<Claim | undefined> {
+  if (claims.length === 0) {
+    void window.showInformationMessage(none);
+    return undefined;
+  }
+  const now = Date.now();
+  const items: ClaimItem[] = claims.map((claim) => ({
+    claim,
+    label: resourceName(claim),
+    description: claim.own === true ? claimPeriod(claim, now) : `${holderName(claim)} · ${claimPeriod(claim, now)}`,
+    iconPath: new ThemeIcon(claim.resource_type === "directory" ? "folder" : "file"),
+  }));
+  const chosen = await window.showQuickPick(items, { title, placeHolder: l10n.t("Choose a claim"), matchOnDescription: true });
+  return chosen?.claim;
+}
+
+/** Asks for a line of text. `undefined` means that the user thought better of it. */
+export async function askText(
+  title: string,
+  prompt: string,
+  { value = "", mayBeEmpty = false }: { readonly value?: string; readonly mayBeEmpty?: boolean } = {},
+): Promise<string | undefined> {
+  const text = await window.showInputBox({
+    title,
+    prompt,
+    value,
+    ignoreFocusOut: true,
+    validateInput: (given) => (mayBeEmpty || given.trim() !== "" ? undefined : l10n.t("Write something, or press Escape.")),
+  });
+  return text?.trim();
+}
+
+/** Asks before something that others will feel. */
+export async function confirm(text: string, action: string, detail?: string): Promise<boolean> {
+  const options = detail === undefined ? { modal: true } : { modal: true, detail };
+  return (await window.showWarningMessage(text, options, action)) === action;
+}

@@ -1,0 +1,246 @@
+import { commands, l10n, ProgressLocation, Uri, window } from "vscode";
+import { askClaim, askSession, askText, confirm } from "../ask";
+import type { Tools } from "../tools";
+import { blocks, type Claim } from "../protocol";
+import { ClaimNode, SessionNode } from "../views/nodes";
+import { oneLine } from "../words";
+import { activeFile, type Argument, givenSubjects, menuArgument, type Subject, subjectOf } from "./target";
+
+/** From so many files on, the user sees how far it is. */
+const MANY = 5;
+
+/** What somebody can do about a claim. */
+export function claimCommands(tools: Tools): Record<string, (argument: Argument, selected?: Uri[]) => Promise<void>> {
+  const { server, knowledge, autoSave, places } = tools;
+
+  const own = () => knowledge.claims.filter((claim) => claim.own === true);
+  const others = () => knowledge.claims.filter((claim) => claim.own !== true);
+
+  /** The given subject, else the file in front, else one that the user picks. */
+  async function subject(
+    argument: Argument,
+    claims: readonly Claim[],
+    title: string,
+    none: string,
+  ): Promise<Subject | undefined> {
+    const [given] = givenSubjects(argument);
+    if (given !== undefined) {
+      return given;
+    }
+    const file = activeFile();
+    if (file !== undefined) {
+      const [claim] = places.claimsOf(file, claims);
+      if (claim !== undefined) {
+        return { uri: file.toString(), ...subjectOf(claim) };
+      }
+    }
+    const claim = await askClaim(claims, title, none);
+    return claim === undefined ? undefined : subjectOf(claim);
+  }
+
+  async function each(subjects: readonly Subject[], title: string, action: (subject: Subject) => Promise<boolean>): Promise<void> {
+    if (subjects.length < MANY) {
+      for (const one of subjects) {
+        await action(one);
+      }
+      return;
+    }
+    await window.withProgress({ location: ProgressLocation.Notification, title, cancellable: true }, async (progress, cancel) => {
+      for (const [done, one] of subjects.entries()) {
+        if (cancel.isCancellationRequested || !(await action(one))) {
+          return;
+        }
+        progress.report({ increment: 100 / subjects.length, message: `${done + 1}/${subjects.length}` });
+      }
+    });
+  }
+
+  async function claim(argument: Argument, selected?: Uri[]): Promise<void> {
+    let subjects = givenSubjects(argument, selected);
+    if (subjects.length === 0) {
+      const file = activeFile() ?? (await askFile(l10n.t("Claim")));
+      subjects = file === undefined ? [] : [{ uri: file.toString() }];
+    }
+    await each(subjects, l10n.t("Claiming"), async (one) => {
+      const answer = await server.execute<{ claim: Claim }>("claim", one);
+      if (answer !== undefined) {
+        said(l10n.t("You hold {0} now", oneLine(answer.claim.display_name ?? answer.claim.resource_name)));
+      }
+      return answer !== undefined;
+    });
+  }
+
+  async function release(argument: Argument, selected?: Uri[]): Promise<void> {
+    let subjects = givenSubjects(argument, selected);
+    if (subjects.length === 0) {
+      const found = await subject(argument, own(), l10n.t("Release"), l10n.t("You hold nothing."));
+      subjects = found === undefined ? [] : [found];
+    }
+    await each(subjects, l10n.t("Releasing"), async (one) => {
+      const answer = await server.execute<{ claim: Claim }>("release", one);
+      if (answer !== undefined) {
+        said(l10n.t("Released {0}", oneLine(answer.claim.display_name ?? answer.claim.resource_name)));
+      }
+      return answer !== undefined;
+    });
+  }
+
+  async function releaseAll(): Promise<void> {
+    const answer = await server.execute<{ released: readonly Claim[] }>("releaseAll");
+    if (answer !== undefined) {
+      const count = answer.released.length;
+      said(count === 0 ? l10n.t("You held nothing") : count === 1 ? l10n.t("Released one claim") : l10n.t("Released {0} claims", count));
+    }
+  }
+
+  async function takeOver(argument: Argument): Promise<void> {
+    const one = await subject(argument, others(), l10n.t("Take Over"), l10n.t("Nobody else holds anything."));
+    if (one === undefined) {
+      return;
+    }
+    const force = menuArgument(argument).force === true;
+    let refusal: string | undefined;
+    // Only the facts at this moment tell whether force is needed.
+    const answer = await server.execute("takeOver", one, ({ reason, message }) => {
+      refusal = reason === "claimed" ? message : undefined;
+      return refusal !== undefined;
+    });
+    if (answer !== undefined) {
+      said(l10n.t("You hold it now"));
+      return;
+    }
+    if (refusal === undefined) {
+      return;
+    }
+    const detail = l10n.t("The holder is told at once, but may lose what they have not saved.");
+    const text = force ? l10n.t("Take it over by force?") : refusal;
+    if (await confirm(text, l10n.t("Take Over by Force"), force ? `${refusal}\n\n${detail}` : detail)) {
+      if ((await server.execute("takeOver", { ...one, force: true })) !== undefined) {
+        said(l10n.t("You hold it now"));
+      }
+    }
+  }
+
+  async function requestRelease(argument: Argument): Promise<void> {
+    const held = others().filter(blocks);
+    const one = await subject(argument, held, l10n.t("Ask for Release"), l10n.t("Nobody else holds anything."));
+    if (one === undefined) {
+      return;
+    }
+    const { message: ready, quotation } = menuArgument(argument);
+    const text = ready ?? (await askText(l10n.t("Ask for Release"), l10n.t("A word to the holder; may be empty"), { mayBeEmpty: true }));
+    if (text === undefined) {
+      return;
+    }
+    const message = [text, quotation ?? ""].filter((part) => part !== "").join("\n\n");
+    const answer = await server.execute("requestRelease", { ...one, ...(message === "" ? {} : { message }) });
+    if (answer !== undefined) {
+      said(l10n.t("Asked for its release"));
+    }
+  }
+
+  async function handOff(argument: Argument): Promise<void> {
+    const given = argument instanceof SessionNode ? undefined : argument;
+    const one =
+      argument instanceof SessionNode
+        ? chosen(await askClaim(own(), l10n.t("Hand Off"), l10n.t("You hold nothing that you could hand off.")))
+        : await subject(given, own(), l10n.t("Hand Off"), l10n.t("You hold nothing that you could hand off."));
+    if (one === undefined) {
+      return;
+    }
+    const menu = menuArgument(argument);
+    const to =
+      argument instanceof SessionNode
+        ? argument.session.session_id
+        : (menu.to ?? (await askSession(knowledge, l10n.t("Hand Off To"), { everyone: false })));
+    if (to === undefined) {
+      return;
+    }
+    const notes = menu.notes ?? (await askText(l10n.t("Hand Off"), l10n.t("Notes for whoever goes on; may be empty"), { mayBeEmpty: true }));
+    if (notes === undefined) {
+      return;
+    }
+    const answer = await server.execute("handOff", { ...one, to, ...(notes === "" ? {} : { notes }) });
+    if (answer !== undefined) {
+      said(l10n.t("Handed off to {0}", oneLine(knowledge.sessionOf(to)?.label ?? to, 40)));
+    }
+  }
+
+  async function tellWhenFree(argument: Argument): Promise<void> {
+    const held = others().filter(blocks);
+    const one = await subject(argument, held, l10n.t("Tell Me When Free"), l10n.t("Nobody else holds anything."));
+    if (one !== undefined && (await server.execute("tellWhenFree", one)) !== undefined) {
+      said(l10n.t("You will be told when it is free"));
+    }
+  }
+
+  async function showChanges(argument: Argument): Promise<void> {
+    const files = knowledge.claims.filter((claim) => claim.resource_type === "file");
+    const uri =
+      argument instanceof ClaimNode
+        ? places.uriOf(argument.claim.path)
+        : (uriIn(givenSubjects(argument)[0]) ??
+          activeFile() ??
+          places.uriOf((await askClaim(files, l10n.t("Show Changes"), l10n.t("No file is held.")))?.path));
+    if (uri === undefined) {
+      return;
+    }
+    const answer = await server.execute<{ text: string }>("showChanges", { uri: uri.toString() });
+    if (answer?.text === "") {
+      void window.showInformationMessage(l10n.t("Nothing was saved in it since the last commit."));
+    }
+  }
+
+  async function acknowledge(argument: Argument): Promise<void> {
+    const { uri, code, expected } = menuArgument(argument);
+    await server.execute("acknowledge", { uri, code, ...(expected === undefined ? {} : { expected }) });
+  }
+
+  async function openClaim(argument: Argument): Promise<void> {
+    const path = argument instanceof ClaimNode ? argument.claim.path : argument !== undefined && "message" in argument && typeof argument.message === "object" ? argument.message.path : undefined;
+    const uri = places.uriOf(path);
+    if (uri !== undefined) {
+      await commands.executeCommand("vscode.open", uri);
+    }
+  }
+
+  function resumeAutoSave(argument: Argument): Promise<void> {
+    const uris = argument instanceof Uri ? [argument] : autoSave.files;
+    for (const uri of uris) {
+      autoSave.resume(uri);
+    }
+    return Promise.resolve();
+  }
+
+  return {
+    claim,
+    release,
+    releaseAll,
+    takeOver,
+    requestRelease,
+    handOff,
+    tellWhenFree,
+    showChanges,
+    acknowledge,
+    openClaim,
+    resumeAutoSave,
+  };
+}
+
+/** Says briefly that something was done. */
+function said(text: string): void {
+  window.setStatusBarMessage(`$(check) ${text}`, 5_000);
+}
+
+async function askFile(title: string): Promise<Uri | undefined> {
+  const chosen = await window.showOpenDialog({ title, canSelectFiles: true, canSelectFolders: false, canSelectMany: false });
+  return chosen?.[0];
+}
+
+function chosen(claim: Claim | undefined): Subject | undefined {
+  return claim === undefined ? undefined : subjectOf(claim);
+}
+
+function uriIn(subject: Subject | undefined): Uri | undefined {
+  return subject?.uri === undefined ? undefined : Uri.parse(subject.uri);
+}

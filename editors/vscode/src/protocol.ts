@@ -1,0 +1,141 @@
+/** What the server answers and tells, as far as it is used here. Field names are those of the records on disk. */
+
+/** How a session fares. */
+export type SessionState = "live" | "silent" | "gone" | "completed";
+
+/** One person's editor, terminal, or agent. */
+export interface Session {
+  readonly session_id: string;
+  /** What to call it. */
+  readonly label: string;
+  readonly state: SessionState;
+  /** True for the session of this window. */
+  readonly own?: boolean;
+  readonly client?: string;
+  readonly user?: string;
+  readonly host?: string;
+  readonly branch?: string;
+  readonly worktree?: string;
+  readonly started_at?: string;
+  readonly last_heartbeat?: string;
+  readonly ended_at?: string;
+  readonly current_work?: string;
+  readonly phase?: string;
+  readonly progress?: string;
+  readonly next_action?: string;
+  readonly estimated_completion?: string;
+}
+
+/** What a claim is worth. */
+export type Standing = "active" | "idle" | "expired" | "abandoned" | "pending" | "damaged";
+
+/** Somebody's claim of a file, a folder or anything else. */
+export interface Claim {
+  readonly resource_type: string;
+  readonly resource_name: string;
+  /** What to call the resource. */
+  readonly display_name?: string;
+  readonly claimed_by?: string;
+  /** What to call the holder. */
+  readonly holder_label?: string;
+  readonly standing: Standing;
+  /** True if this window's session holds it. */
+  readonly own?: boolean;
+  /** Where the file or folder is on this disk. */
+  readonly path?: string | null;
+  readonly claimed_at?: string;
+  /** Until when it counts, whatever the record says. */
+  readonly active_until?: string;
+  readonly automatic?: boolean;
+  readonly phase?: string;
+  readonly branch?: string;
+  readonly allow_coordination?: boolean;
+  /** Ties a command to this very holding. */
+  readonly expected?: Expected;
+}
+
+/** A claim as it was when somebody decided about it. */
+export interface Expected {
+  readonly session: string | null;
+  readonly resource: string;
+  readonly id: string | null;
+  readonly generation: string | null;
+}
+
+/** What one session wrote to another or to all. */
+export interface Message {
+  readonly id: string;
+  readonly from?: string;
+  /** What to call the sender. */
+  readonly sender_label?: string;
+  readonly to?: string;
+  readonly timestamp?: string;
+  readonly type?: string;
+  readonly subject?: string;
+  readonly message: string;
+  readonly in_reply_to?: string;
+  /** `{type}/{name}`. */
+  readonly resource?: string;
+  readonly display_name?: string;
+  readonly path?: string | null;
+  readonly unread: boolean;
+}
+
+/** Something that people should talk about. */
+export interface Finding {
+  readonly message: string;
+}
+
+/** What `deconflict.status` answers. */
+export interface Status {
+  readonly session: Session | null;
+  readonly sessions: readonly Session[];
+  readonly claims: readonly Claim[];
+  readonly coordinationNeeded: readonly Finding[];
+}
+
+/** What `deconflict/status` tells. */
+export interface StatusNotification {
+  readonly session: { readonly session_id: string; readonly label: string } | null;
+  readonly state: "active" | "observing" | "ready" | "inactive";
+  readonly messages: { readonly unread: number };
+}
+
+/** What `deconflict/notice` tells: a text for the user, and what it is about. */
+export interface Notice {
+  /** As in `window/showMessage`: 1 error, 2 warning, 3 information. */
+  readonly level: number;
+  readonly text: string;
+  readonly about?:
+    | { readonly kind: "held"; readonly uri: string; readonly claim: Claim }
+    | { readonly kind: "message"; readonly message: Message };
+}
+
+/** A command that was not carried out. */
+export interface Refusal {
+  readonly ok: false;
+  readonly reason: string;
+  readonly message: string;
+  readonly claim?: Claim;
+}
+
+/** What a command answers. */
+export type Answer<T = object> = (T & { readonly ok: true }) | Refusal;
+
+/** The recipient that means everyone. */
+export const BROADCAST = "broadcast";
+
+/** True if the claim keeps others out. */
+export function blocks(claim: Claim): boolean {
+  return claim.standing !== "expired" && claim.standing !== "abandoned";
+}
+
+/** True if anyone may take the claim over without force. */
+export function isStale(claim: Claim): boolean {
+  return claim.standing === "expired" || claim.standing === "abandoned" || claim.standing === "idle";
+}
+
+/** True for a session that can be written to. */
+export function isHere(session: Session): boolean {
+  return session.state === "live" || session.state === "silent";
+}

@@ -1,0 +1,148 @@
+import {
+  l10n,
+  MarkdownString,
+  StatusBarAlignment,
+  TabInputNotebook,
+  TabInputText,
+  TabInputTextDiff,
+  ThemeColor,
+  type Uri,
+  window,
+} from "vscode";
+import type { Knowledge } from "./knowledge";
+import type { Places } from "./places";
+import { blocks, type Claim } from "./protocol";
+import { aboutClaim, holderName, oneLine, resourceName } from "./words";
+import { type Disposable, disposeAll } from "./disposable";
+
+/** So many claims are named in the tooltip. */
+const MOST_NAMED = 8;
+
+/** One item: who holds the file in front, how much you hold, how many open files others hold, unread messages. */
+export class StatusBar implements Disposable {
+  private readonly item = window.createStatusBarItem("deconflict", StatusBarAlignment.Left, 40);
+  private readonly subscriptions: Disposable[];
+
+  constructor(
+    private readonly knowledge: Knowledge,
+    private readonly places: Places,
+  ) {
+    this.item.name = "Deconflict";
+    this.item.command = "deconflict.status";
+    const show = () => {
+      this.show();
+    };
+    this.subscriptions = [
+      this.item,
+      knowledge.onChange(show),
+      window.onDidChangeActiveTextEditor(show),
+      window.tabGroups.onDidChangeTabs(show),
+    ];
+    this.show();
+    this.item.show();
+  }
+
+  dispose(): void {
+    disposeAll(this.subscriptions);
+  }
+
+  private show(): void {
+    const { participation } = this.knowledge;
+    this.item.backgroundColor = undefined;
+    switch (participation) {
+      case "starting":
+        this.set("$(loading~spin) Deconflict", l10n.t("Deconflict is starting"));
+        return;
+      case "stopped":
+        this.item.backgroundColor = new ThemeColor("statusBarItem.errorBackground");
+        this.set("$(error) Deconflict", l10n.t("Deconflict does not run: your edits are not announced"));
+        return;
+      case "inactive":
+        this.set("$(circle-slash) Deconflict", l10n.t("Deconflict is not active in this folder"));
+        return;
+      default:
+        this.showClaims();
+    }
+  }
+
+  private showClaims(): void {
+    const held = this.knowledge.claims.filter((claim) => claim.own === true);
+    const others = this.knowledge.claims.filter((claim) => claim.own !== true && blocks(claim));
+    const open = openFiles();
+    const othersOpen = others.filter((claim) => open.some((uri) => this.places.claimsOf(uri, [claim]).length > 0));
+    const active = window.activeTextEditor?.document.uri;
+    const [inFront] = active === undefined ? [] : this.places.claimsOf(active, othersOpen);
+    const unread = this.knowledge.unread.length;
+    const parts = [
+      inFront === undefined ? "" : `$(person) ${oneLine(holderName(inFront), 24)}`,
+      held.length === 0 ? "" : `$(lock) ${held.length}`,
+      othersOpen.length === 0 || (inFront !== undefined && othersOpen.length === 1) ? "" : `$(organization) ${othersOpen.length}`,
+      unread === 0 ? "" : `$(mail) ${unread}`,
+    ].filter((part) => part !== "");
+    if (inFront !== undefined) {
+      this.item.backgroundColor = new ThemeColor("statusBarItem.warningBackground");
+    }
+    const spoken = [
+      inFront === undefined ? "" : aboutClaim(inFront, Date.now()),
+      l10n.t("you hold {0}", held.length),
+      l10n.t("others hold {0} of your open files", othersOpen.length),
+      l10n.t("{0} unread", unread),
+    ];
+    this.set(
+      parts.length === 0 ? "$(check) Deconflict" : parts.join("  "),
+      spoken.filter((part) => part !== "").join(", "),
+      this.tooltip(held, othersOpen, unread),
+    );
+  }
+
+  private tooltip(held: readonly Claim[], othersOpen: readonly Claim[], unread: number): MarkdownString {
+    const now = Date.now();
+    const markdown = new MarkdownString();
+    const { session, others } = this.knowledge;
+    markdown.appendMarkdown("**Deconflict**");
+    if (session !== null) {
+      markdown.appendText(` · ${oneLine(session.label)}`);
+    }
+    const lines = [
+      others.length === 0
+        ? l10n.t("Nobody else is here")
+        : l10n.t("Also here: {0}", [...new Set(others.map((other) => oneLine(other.label, 30)))].slice(0, MOST_NAMED).join(", ")),
+      held.length === 0 ? l10n.t("You hold nothing") : l10n.t("You hold {0}", names(held)),
+      ...othersOpen.slice(0, MOST_NAMED).map((claim) => `${resourceName(claim)}: ${aboutClaim(claim, now)}`),
+      unread === 0 ? "" : unread === 1 ? l10n.t("One unread message") : l10n.t("{0} unread messages", unread),
+    ];
+    for (const line of lines.filter((text) => text !== "")) {
+      markdown.appendMarkdown("\n\n").appendText(line);
+    }
+    return markdown;
+  }
+
+  private set(text: string, spoken: string, tooltip: MarkdownString | string = spoken): void {
+    this.item.text = text;
+    this.item.tooltip = tooltip;
+    this.item.accessibilityInformation = { label: `Deconflict: ${spoken}`, role: "button" };
+  }
+}
+
+function names(claims: readonly Claim[]): string {
+  const first = claims.slice(0, MOST_NAMED).map(resourceName).join(", ");
+  return claims.length > MOST_NAMED ? l10n.t("{0} and {1} more", first, claims.length - MOST_NAMED) : first;
+}
+
+/** The files in tabs, each once. */
+function openFiles(): Uri[] {
+  const files = new Map<string, Uri>();
+  for (const tab of window.tabGroups.all.flatMap((group) => group.tabs)) {
+    const { input } = tab;
+    const uri =
+      input instanceof TabInputText || input instanceof TabInputNotebook
+        ? input.uri
+        : input instanceof TabInputTextDiff
+          ? input.modified
+          : undefined;
+    if (uri?.scheme === "file") {
+      files.set(uri.toString(), uri);
+    }
+  }
+  return [...files.values()];
+}

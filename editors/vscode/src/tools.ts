@@ -1,0 +1,16 @@
+import type { LogOutputChannel } from "vscode";
+import type { AutoSavePause } from "./autoSave";
+import type { Knowledge } from "./knowledge";
+import type { MessageDocuments } from "./messageDocuments";
+import type { Places } from "./places";
+import type { Server } from "./server";
+
+/** What the commands work with. */
+export interface Tools {
+  readonly server: Server;
+  readonly knowledge: Knowledge;
+  readonly places: Places;
+  readonly autoSave: AutoSavePause;
+  readonly messageDocuments: MessageDocuments;
+  readonly output: LogOutputChannel;
+}

@@ -1,0 +1,25 @@
+import type { Claim, Message, Session } from "../protocol";
+
+/** What stands in the lists. A command that comes from one of them gets its node as the argument. */
+export type Node = SessionNode | ClaimNode | MessageNode | FindingNode;
+
+export class SessionNode {
+  readonly kind = "session";
+  constructor(readonly session: Session) {}
+}
+
+export class ClaimNode {
+  readonly kind = "claim";
+  constructor(readonly claim: Claim) {}
+}
+
+export class MessageNode {
+  readonly kind = "message";
+  constructor(readonly message: Message) {}
+}
+
+/** One sentence on what needs coordinating. */
+export class FindingNode {
+  readonly kind = "finding";
+  constructor(readonly text: string) {}
+}

@@ -1,0 +1,132 @@
+import { l10n, ThemeColor, ThemeIcon, TreeItem, TreeItemCollapsibleState } from "vscode";
+import type { Knowledge } from "../knowledge";
+import type { Session, SessionState } from "../protocol";
+import { ago, clockTime, oneLine, sessionName, table } from "../words";
+import { claimItem } from "./claims";
+import { ClaimNode, FindingNode, type Node, SessionNode } from "./nodes";
+import { List } from "./refresh";
+import type { Places } from "../places";
+
+/** Alive first; those that are gone or done last. */
+const ORDER: Record<SessionState, number> = { live: 0, silent: 1, gone: 2, completed: 3 };
+
+/** Who is here: this session first, what each works on and holds, and what needs coordinating. */
+export class SessionsList extends List<Node> {
+  constructor(
+    knowledge: Knowledge,
+    private readonly places: Places,
+  ) {
+    super("deconflict.sessions", knowledge);
+  }
+
+  getChildren(element?: Node): Node[] {
+    if (element === undefined) {
+      const sessions = [...this.knowledge.sessions].sort(
+        (a, b) =>
+          Number(b.own === true) - Number(a.own === true) ||
+          ORDER[a.state] - ORDER[b.state] ||
+          a.label.localeCompare(b.label) ||
+          a.session_id.localeCompare(b.session_id),
+      );
+      const findings = this.knowledge.findings.map((finding) => new FindingNode(finding.message));
+      return [...findings, ...sessions.map((session) => new SessionNode(session))];
+    }
+    return element.kind === "session" ? this.claimsOf(element.session) : [];
+  }
+
+  getTreeItem(element: Node): TreeItem {
+    if (element.kind === "claim") {
+      return claimItem(element.claim, this.places, Date.now(), true);
+    }
+    if (element.kind === "finding") {
+      return findingItem(element.text);
+    }
+    return element.kind === "session" ? this.sessionItem(element.session) : new TreeItem("");
+  }
+
+  protected override refreshed(): void {
+    const count = this.knowledge.findings.length;
+    this.view.message =
+      count === 0 ? "" : count === 1 ? l10n.t("One thing needs coordinating:") : l10n.t("{0} things need coordinating:", count);
+  }
+
+  private claimsOf(session: Session): ClaimNode[] {
+    const held = this.knowledge.claims.filter((claim) => claim.claimed_by === session.session_id);
+    return held.map((claim) => new ClaimNode(claim));
+  }
+
+  private sessionItem(session: Session): TreeItem {
+    const now = Date.now();
+    const held = this.claimsOf(session).length;
+    const item = new TreeItem(
+      sessionName(session, this.knowledge.sessions),
+      held > 0 ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.None,
+    );
+    item.id = `session ${session.session_id}`;
+    item.description = [
+      session.own === true ? l10n.t("you") : undefined,
+      session.own === true || session.state === "live" ? undefined : stateWord(session.state),
+      oneLine(session.current_work ?? ""),
+      oneLine(session.progress ?? "", 20),
+    ]
+      .filter((part) => part !== undefined && part !== "")
+      .join(" · ");
+    item.iconPath = stateIcon(session);
+    item.contextValue = `session ${session.own === true ? "own" : "other"} ${session.state}`;
+    item.tooltip = table(oneLine(session.label), [
+      [l10n.t("State"), stateWord(session.state)],
+      [l10n.t("Works on"), session.current_work],
+      [l10n.t("Phase"), session.phase],
+      [l10n.t("Progress"), session.progress],
+      [l10n.t("Next"), session.next_action],
+      [l10n.t("Expects to be done"), session.estimated_completion],
+      [l10n.t("Editor or agent"), session.client],
+      [l10n.t("User"), session.user],
+      [l10n.t("Branch"), session.branch],
+      [l10n.t("Worktree"), session.worktree],
+      [l10n.t("Here since"), clockTime(session.started_at, now)],
+      [l10n.t("Last sign"), ago(session.last_heartbeat, now)],
+      [l10n.t("Session"), session.session_id],
+    ]);
+    item.accessibilityInformation = {
+      label: `${session.label}, ${stateWord(session.state)}${item.description === "" ? "" : `, ${item.description}`}`,
+    };
+    return item;
+  }
+}
+
+function findingItem(text: string): TreeItem {
+  const item = new TreeItem(oneLine(text, 160));
+  item.iconPath = new ThemeIcon("info", new ThemeColor("list.warningForeground"));
+  item.tooltip = oneLine(text, 600);
+  item.contextValue = "finding";
+  return item;
+}
+
+function stateWord(state: SessionState): string {
+  switch (state) {
+    case "live":
+      return l10n.t("alive");
+    case "silent":
+      return l10n.t("silent");
+    case "gone":
+      return l10n.t("gone");
+    case "completed":
+      return l10n.t("done");
+  }
+}
+
+function stateIcon(session: Session): ThemeIcon {
+  switch (session.state) {
+    case "live":
+      return session.own === true
+        ? new ThemeIcon("account", new ThemeColor("deconflict.heldByYouForeground"))
+        : new ThemeIcon("circle-filled", new ThemeColor("testing.iconPassed"));
+    case "silent":
+      return new ThemeIcon("circle-outline", new ThemeColor("list.warningForeground"));
+    case "gone":
+      return new ThemeIcon("circle-slash", new ThemeColor("disabledForeground"));
+    case "completed":
+      return new ThemeIcon("pass", new ThemeColor("disabledForeground"));
+  }
+}

@@ -1,0 +1,138 @@
+import { l10n, MarkdownString } from "vscode";
+import { blocks, BROADCAST, type Claim, type Message, type Session } from "./protocol";
+
+/** So long may a foreign text be in one line of a list. */
+const LONGEST = 80;
+
+/** Another's text on one line, without control characters, cut to a length that fits. */
+export function oneLine(text: string, longest = LONGEST): string {
+  const plain = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, " ").trim();
+  const characters = Array.from(plain);
+  return characters.length <= longest ? plain : `${characters.slice(0, longest - 1).join("")}…`;
+}
+
+/** What to call the claimed thing. */
+export function resourceName(claim: Claim): string {
+  const name = oneLine(claim.display_name ?? claim.resource_name, 200);
+  switch (claim.resource_type) {
+    case "file":
+      return name;
+    case "directory":
+      return `${name}/`;
+    default:
+      return `${claim.resource_type} ${name}`;
+  }
+}
+
+/** What to call the holder. */
+export function holderName(claim: Claim): string {
+  return claim.own === true ? l10n.t("you") : oneLine(claim.holder_label ?? claim.claimed_by ?? l10n.t("somebody"), 40);
+}
+
+/** What to call whoever sent a message. */
+export function senderName(message: Message): string {
+  return oneLine(message.sender_label ?? message.from ?? l10n.t("Somebody"), 40);
+}
+
+/** What to call a session where another may be called the same. */
+export function sessionName(session: Session, all: readonly Session[]): string {
+  const label = oneLine(session.label, 40);
+  const isAmbiguous = all.some((other) => other.session_id !== session.session_id && other.label === session.label);
+  return isAmbiguous ? `${label} (${session.session_id.slice(-6)})` : label;
+}
+
+/** How long a claim counts still, or what became of it. */
+export function claimPeriod(claim: Claim, now: number): string {
+  switch (claim.standing) {
+    case "expired":
+      return l10n.t("expired");
+    case "abandoned":
+      return l10n.t("abandoned");
+    case "idle":
+      return l10n.t("left alone");
+    case "pending":
+      return l10n.t("being written");
+    case "damaged":
+      return l10n.t("damaged");
+    case "active": {
+      const until = moment(claim.active_until);
+      return until === undefined ? "" : l10n.t("{0} left", span(until - now));
+    }
+  }
+}
+
+/** A clock time today, a date and time on another day. */
+export function clockTime(text: string | undefined, now = Date.now()): string {
+  const at = moment(text);
+  if (at === undefined) {
+    return "";
+  }
+  const date = new Date(at);
+  const time = date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
+  return date.toDateString() === new Date(now).toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
+}
+
+/** A length of time: "3 min", "2 h 5 min". */
+export function span(milliseconds: number): string {
+  const minutes = Math.max(0, Math.round(milliseconds / 60_000));
+  if (minutes < 1) {
+    return l10n.t("under a minute");
+  }
+  const hours = Math.floor(minutes / 60);
+  if (hours < 1) {
+    return l10n.t("{0} min", minutes);
+  }
+  if (hours >= 48) {
+    return l10n.t("{0} days", Math.round(hours / 24));
+  }
+  return minutes % 60 === 0 ? l10n.t("{0} h", hours) : l10n.t("{0} h {1} min", hours, minutes % 60);
+}
+
+/** How long ago something was. */
+export function ago(text: string | undefined, now: number): string {
+  const at = moment(text);
+  if (at === undefined) {
+    return "";
+  }
+  return now - at < 60_000 ? l10n.t("just now") : l10n.t("{0} ago", span(now - at));
+}
+
+/** Milliseconds since 1970. */
+export function moment(text: string | undefined): number | undefined {
+  const at = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(at) ? undefined : at;
+}
+
+/** One sentence on a claim, for tooltips. */
+export function aboutClaim(claim: Claim, now: number): string {
+  const name = holderName(claim);
+  if (!blocks(claim)) {
+    return l10n.t("A claim by {0} that counts no more ({1})", name, claimPeriod(claim, now));
+  }
+  const since = clockTime(claim.claimed_at, now);
+  if (claim.own === true) {
+    return claim.automatic === true
+      ? l10n.t("You are editing this since {0}", since)
+      : l10n.t("You hold this until {0}", clockTime(claim.active_until, now));
+  }
+  return claim.automatic === true
+    ? l10n.t("{0} is editing this since {1}", name, since)
+    : l10n.t("{0} holds this until {1}", name, clockTime(claim.active_until, now));
+}
+
+/** Lines of "what: value" with every foreign text escaped. */
+export function table(title: string, rows: readonly (readonly [string, string | undefined])[]): MarkdownString {
+  const markdown = new MarkdownString();
+  markdown.appendMarkdown("**").appendText(title).appendMarkdown("**\n\n");
+  for (const [name, value] of rows) {
+    if (value !== undefined && value.trim() !== "") {
+      markdown.appendMarkdown("- ").appendText(`${name}: ${oneLine(value, 300)}`).appendMarkdown("\n");
+    }
+  }
+  return markdown;
+}
+
+/** True if a message was for everyone. */
+export function isBroadcast(message: Message): boolean {
+  return message.to?.toLowerCase() === BROADCAST;
+}
