@@ -1,6 +1,5 @@
 //! The arguments of commands, as what is wished. What is missing or wrong is told in words.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Deserialize;
@@ -11,7 +10,8 @@ use tower_lsp::ls_types::Uri;
 use super::command_names as name;
 use super::present::diagnostics::Code;
 use super::spelling;
-use super::worker::{Command, Expected, Purpose};
+use super::worker::{Command, Expected, Purpose, Subject};
+use crate::protocol::Resource;
 use crate::registry::Activity;
 
 /// A session is muted for so long if nothing else is said.
@@ -29,26 +29,26 @@ pub(super) enum Wish {
     /// The session says that it works.
     Heartbeat(Activity),
     /// A message is to be sent.
-    Send { to: String, subject: String, message: String, uri: Option<Uri> },
+    Send { to: String, subject: String, message: String, uri: Option<Uri>, in_reply_to: Option<String> },
     /// To whom could something be sent or given?
     ListSessions(Purpose),
     /// The status board is to be shown.
     ShowBoard,
     /// Something is to be done in each directory.
     Everywhere(Command),
-    /// The user wants to know when a document is free.
-    TellWhenFree(Target),
     /// Nothing of a session is to be shown for so many minutes.
     Mute { session: String, minutes: u32 },
     /// The user has taken note of a diagnostic.
     Acknowledge { uri: Uri, code: Code, expected: Option<Expected> },
 }
 
-/// Which document is meant.
+/// Which document is meant, or what else can be claimed.
 #[derive(Debug, Clone)]
 pub(super) enum Target {
-    /// The named one.
+    /// The document or folder of this name.
     Uri(Uri),
+    /// Whatever is called so in the directory.
+    Resource(Resource),
     /// The only open one.
     OnlyDocument,
 }
@@ -62,18 +62,20 @@ pub(super) enum AboutDocument {
     RequestRelease { message: Option<String>, expected: Option<Expected> },
     HandOff { to: String, notes: Option<String>, expected: Option<Expected> },
     ShowChanges,
+    TellWhenFree,
 }
 
 impl AboutDocument {
-    /// The command about the document at this path.
-    pub(super) fn with(self, path: PathBuf) -> Command {
+    /// The command about this.
+    pub(super) fn with(self, subject: Subject) -> Command {
         match self {
-            Self::Claim => Command::Claim { path },
-            Self::Release(expected) => Command::Release { path, expected },
-            Self::TakeOver { force, expected } => Command::TakeOver { path, force, expected },
-            Self::RequestRelease { message, expected } => Command::RequestRelease { path, message, expected },
-            Self::HandOff { to, notes, expected } => Command::HandOff { path, to, notes, expected },
-            Self::ShowChanges => Command::ShowChanges { path },
+            Self::Claim => Command::Claim { subject },
+            Self::Release(expected) => Command::Release { subject, expected },
+            Self::TakeOver { force, expected } => Command::TakeOver { subject, force, expected },
+            Self::RequestRelease { message, expected } => Command::RequestRelease { subject, message, expected },
+            Self::HandOff { to, notes, expected } => Command::HandOff { subject, to, notes, expected },
+            Self::ShowChanges => Command::ShowChanges { subject },
+            Self::TellWhenFree => Command::TellWhenFree { subject },
         }
     }
 }
@@ -87,43 +89,34 @@ pub(super) fn parse(command: &str, arguments: &[Value]) -> Result<(Wish, bool), 
     };
     let Menu { interactive } = read(command, arguments)?;
     let wish = match command {
-        name::CLAIM => {
-            let Document { uri } = read(command, arguments)?;
-            Wish::Document(Target::Uri(uri.0), AboutDocument::Claim)
-        }
+        name::CLAIM => Wish::Document(target(command, arguments)?, AboutDocument::Claim),
         name::RELEASE => {
-            let Claimed { uri, expected } = read(command, arguments)?;
-            Wish::Document(Target::Uri(uri.0), AboutDocument::Release(expected))
+            let Claimed { expected } = read(command, arguments)?;
+            Wish::Document(target(command, arguments)?, AboutDocument::Release(expected))
         }
         name::TAKE_OVER => {
-            let TakeOver { uri, force, expected } = read(command, arguments)?;
+            let TakeOver { force, expected } = read(command, arguments)?;
             let force = force.unwrap_or(false);
-            Wish::Document(Target::Uri(uri.0), AboutDocument::TakeOver { force, expected })
+            Wish::Document(target(command, arguments)?, AboutDocument::TakeOver { force, expected })
         }
         name::REQUEST_RELEASE => {
-            let RequestRelease { uri, message, expected } = read(command, arguments)?;
-            Wish::Document(Target::Uri(uri.0), AboutDocument::RequestRelease { message, expected })
+            let RequestRelease { message, expected } = read(command, arguments)?;
+            Wish::Document(target(command, arguments)?, AboutDocument::RequestRelease { message, expected })
         }
         name::HAND_OFF => {
-            let HandOff { uri, to, notes, expected } = read(command, arguments)?;
-            Wish::Document(Target::Uri(uri.0), AboutDocument::HandOff { to, notes, expected })
+            let HandOff { to, notes, expected } = read(command, arguments)?;
+            Wish::Document(target(command, arguments)?, AboutDocument::HandOff { to, notes, expected })
         }
-        name::SHOW_CHANGES => {
-            let Document { uri } = read(command, arguments)?;
-            Wish::Document(Target::Uri(uri.0), AboutDocument::ShowChanges)
-        }
-        name::TELL_WHEN_FREE => {
-            let Document { uri } = read(command, arguments)?;
-            Wish::TellWhenFree(Target::Uri(uri.0))
-        }
+        name::SHOW_CHANGES => Wish::Document(target(command, arguments)?, AboutDocument::ShowChanges),
+        name::TELL_WHEN_FREE => Wish::Document(target(command, arguments)?, AboutDocument::TellWhenFree),
         name::ACKNOWLEDGE => {
             let Acknowledge { uri, code, expected } = read(command, arguments)?;
             let code = Code::parse(&code).ok_or_else(|| format!("{command}: there is no diagnostic \"{code}\""))?;
             Wish::Acknowledge { uri: uri.0, code, expected }
         }
         name::SEND_MESSAGE => {
-            let Send { to, subject, message, uri } = read(command, arguments)?;
-            Wish::Send { to, subject, message, uri: uri.map(|uri| uri.0) }
+            let Send { to, subject, message, uri, in_reply_to } = read(command, arguments)?;
+            Wish::Send { to, subject, message, uri: uri.map(|uri| uri.0), in_reply_to }
         }
         name::MESSAGES => {
             let Messages { unread_only } = read(command, arguments)?;
@@ -167,7 +160,7 @@ fn bare(command: &str) -> Result<Wish, String> {
         name::TAKE_OVER => about_document(AboutDocument::TakeOver { force: false, expected: None }),
         name::REQUEST_RELEASE => about_document(AboutDocument::RequestRelease { message: None, expected: None }),
         name::SHOW_CHANGES => about_document(AboutDocument::ShowChanges),
-        name::TELL_WHEN_FREE => Wish::TellWhenFree(Target::OnlyDocument),
+        name::TELL_WHEN_FREE => about_document(AboutDocument::TellWhenFree),
         name::HAND_OFF => Wish::ListSessions(Purpose::HandOff),
         name::SEND_MESSAGE => Wish::ListSessions(Purpose::Message),
         name::MUTE => Wish::ListSessions(Purpose::Mute),
@@ -185,6 +178,18 @@ fn bare(command: &str) -> Result<Wish, String> {
 
 fn read<T: DeserializeOwned>(command: &str, arguments: &Value) -> Result<T, String> {
     T::deserialize(arguments).map_err(|error| format!("{command}: {error}"))
+}
+
+/// What a command is about: its `uri`, or its `resource` as a claim names it.
+fn target(command: &str, arguments: &Value) -> Result<Target, String> {
+    let Document { uri, resource } = read(command, arguments)?;
+    match (uri, resource) {
+        (Some(uri), _) => Ok(Target::Uri(uri.0)),
+        (None, Some(resource)) => Resource::parse(&resource)
+            .map(Target::Resource)
+            .ok_or_else(|| format!("{command}: \"{resource}\" is no resource, such as \"task/deploy\"")),
+        (None, None) => Err(format!("{command}: missing field `uri`")),
+    }
 }
 
 /// A URI in an argument.
@@ -209,32 +214,29 @@ struct Menu {
 
 #[derive(Deserialize)]
 struct Document {
-    uri: UriArgument,
+    uri: Option<UriArgument>,
+    resource: Option<String>,
 }
 
 #[derive(Deserialize)]
 struct Claimed {
-    uri: UriArgument,
     expected: Option<Expected>,
 }
 
 #[derive(Deserialize)]
 struct TakeOver {
-    uri: UriArgument,
     force: Option<bool>,
     expected: Option<Expected>,
 }
 
 #[derive(Deserialize)]
 struct RequestRelease {
-    uri: UriArgument,
     message: Option<String>,
     expected: Option<Expected>,
 }
 
 #[derive(Deserialize)]
 struct HandOff {
-    uri: UriArgument,
     to: String,
     notes: Option<String>,
     expected: Option<Expected>,
@@ -248,11 +250,13 @@ struct Acknowledge {
 }
 
 #[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct Send {
     to: String,
     subject: String,
     message: String,
     uri: Option<UriArgument>,
+    in_reply_to: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -34,12 +34,17 @@ pub(super) struct Editor {
     pub(super) notebooks: bool,
     /// `initializationOptions.statusNotifications`.
     pub(super) wants_status: bool,
+    /// `initializationOptions.changeNotifications`.
+    pub(super) wants_changes: bool,
+    /// `initializationOptions.notices`.
+    pub(super) wants_notices: bool,
 }
 
 impl Editor {
     /// Resolves what the editor said in `initialize`.
     pub(super) fn resolve(parameters: &InitializeParams) -> Self {
         let option = |name: &str| parameters.initialization_options.as_ref().and_then(|options| options.get(name));
+        let wants = |name: &str| option(name) == Some(&Value::Bool(true));
         let declared = &parameters.capabilities;
         let workspace = declared.workspace.as_ref();
         Self {
@@ -56,7 +61,9 @@ impl Editor {
                 .and_then(|it| it.show_document.as_ref())
                 .is_some_and(|it| it.support),
             notebooks: declared.notebook_document.is_some(),
-            wants_status: option("statusNotifications") == Some(&Value::Bool(true)),
+            wants_status: wants("statusNotifications"),
+            wants_changes: wants("changeNotifications"),
+            wants_notices: wants("notices"),
         }
     }
 

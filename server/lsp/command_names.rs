@@ -1,7 +1,9 @@
 //! The names of the commands that an editor can have executed, each with one object as its argument.
 //!
 //! What a menu starts carries `interactive: true`, so that a refusal is shown, and `expected`, the claim as it was when
-//! the menu was made (`{session, resource, id, generation}`): if another claim is there by now, nothing is done.
+//! the menu was made (`{session, resource, id, generation}`): if another claim is there by now, nothing is done. Wherever
+//! a command takes the `uri` of a document, that of a folder will do, and so will a claim's `resource`, such as
+//! `task/deploy`.
 
 /// `{uri}`: claims the document by hand.
 pub const CLAIM: &str = "deconflict.claim";
@@ -13,7 +15,7 @@ pub const RELEASE_ALL: &str = "deconflict.releaseAll";
 pub const TAKE_OVER: &str = "deconflict.takeOver";
 /// `{uri, message?}`: asks the holder to release.
 pub const REQUEST_RELEASE: &str = "deconflict.requestRelease";
-/// `{to, subject, message, uri?}`: writes to a session. For an editor that asks for the text itself, a menu adds the
+/// `{to, subject, message, uri?, inReplyTo?}`: writes to a session. For an editor that asks for the text itself, a menu adds the
 /// selected text as `quotation`, which the editor appends to the message.
 pub const SEND_MESSAGE: &str = "deconflict.sendMessage";
 /// `{unreadOnly?}`: lists messages.
@@ -33,7 +35,7 @@ pub const MUTE: &str = "deconflict.mute";
 /// `{}`: opens the status board.
 pub const SHOW_BOARD: &str = "deconflict.showBoard";
 
-/// `{uri}`: tells the user once the document comes free. Only in menus.
+/// `{uri}`: tells the user once the document comes free, open or not. Only in menus.
 pub const TELL_WHEN_FREE: &str = "deconflict.tellWhenFree";
 /// `{uri}`: shows the saved text against the last commit. Only in menus.
 pub const SHOW_CHANGES: &str = "deconflict.showChanges";

@@ -46,6 +46,17 @@ pub(super) enum Effect {
         /// The messages of others that it tells.
         told: Option<(DirectoryId, Vec<MessageId>)>,
     },
+    /// The same for an editor that shows it in its own way, with what it is about.
+    Notice {
+        /// How grave it is.
+        level: MessageType,
+        /// What it says.
+        text: String,
+        /// The claim or message.
+        about: Value,
+        /// The messages of others that it tells.
+        told: Option<(DirectoryId, Vec<MessageId>)>,
+    },
     /// Write a line into the editor's log.
     Log(MessageType, String),
     /// Ask the editor to ask for inlay hints again.
@@ -58,6 +69,8 @@ pub(super) enum Effect {
     ShowDocument(PathBuf),
     /// Tell the editor how things stand.
     Status(Value),
+    /// Tell the editor that something is not as it was.
+    Changed,
     /// Watch whether the editor's process is still there.
     WatchEditor(u32),
     /// End the process with this exit code, once everything was written.

@@ -42,6 +42,22 @@ impl notification::Notification for StatusNotification {
     const METHOD: &'static str = "deconflict/status";
 }
 
+/// `deconflict/changed`: something that commands answer is not as it was.
+enum ChangeNotification {}
+
+impl notification::Notification for ChangeNotification {
+    type Params = Value;
+    const METHOD: &'static str = "deconflict/changed";
+}
+
+/// `deconflict/notice`: a message for the user, and the claim or message that it is about.
+enum NoticeNotification {}
+
+impl notification::Notification for NoticeNotification {
+    type Params = Value;
+    const METHOD: &'static str = "deconflict/notice";
+}
+
 /// Everything that the loop's wishes are carried out with.
 pub(super) struct Performer {
     clock: Arc<dyn Clock>,
@@ -131,6 +147,21 @@ impl Performer {
                     Box::new(move || drop(events.send(Event::Told(id, messages)))),
                 );
             }
+            Effect::Notice { level, text, mut about, told } => {
+                if let Some(original) = about["uri"].as_str().and_then(|uri| self.spellings.original(uri)) {
+                    about["uri"] = Value::String(original);
+                }
+                let parameters = serde_json::json!({ "level": level, "text": text, "about": about });
+                let events = self.events.clone();
+                self.outgoing.notify_then::<NoticeNotification>(
+                    &parameters,
+                    Box::new(move || {
+                        if let Some((id, messages)) = told {
+                            let _ = events.send(Event::Told(id, messages));
+                        }
+                    }),
+                );
+            }
             Effect::Log(level, text) => {
                 self.outgoing.notify::<notification::LogMessage>(&LogMessageParams { typ: level, message: text });
             }
@@ -159,6 +190,7 @@ impl Performer {
                 }
             }
             Effect::Status(status) => self.outgoing.notify::<StatusNotification>(&status),
+            Effect::Changed => self.outgoing.notify::<ChangeNotification>(&serde_json::json!({})),
             Effect::WatchEditor(pid) => parent::watch(pid, self.events.clone()),
             Effect::Exit(exit_code) => return Some(exit_code),
         }

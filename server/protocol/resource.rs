@@ -72,6 +72,17 @@ impl Resource {
         self.resource_type.as_str() == "directory"
     }
 
+    /// Reads `{type}/{name}`, as messages and menus spell a resource.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (resource_type, name) = text.split_once('/')?;
+        Self::new(ResourceType::foreign(resource_type).ok()?, name).ok()
+    }
+
+    /// The same spelling, which [`Resource::parse`] reads.
+    pub fn spelled(&self) -> String {
+        format!("{}/{}", self.resource_type, self.name)
+    }
+
     /// What people see: the name, for a file or directory in a linked worktree `src/a.rs (worktree feature-x)`.
     pub fn display_name(&self) -> String {
         match self.worktree() {

@@ -89,6 +89,13 @@ pub struct Message {
     pub file: PathBuf,
 }
 
+impl Message {
+    /// What it is about.
+    pub fn resource(&self) -> Option<Resource> {
+        Resource::parse(self.record.resource.as_deref()?)
+    }
+}
+
 impl Registry {
     /// Sends a message. It is on disk, synced, before this returns.
     pub fn send(&self, from: &SessionId, to: &Recipient, draft: &Draft) -> Result<Message, Error> {
@@ -119,10 +126,7 @@ impl Registry {
             details: draft.details.clone(),
             id: Some(id.clone()),
             in_reply_to: draft.in_reply_to.clone(),
-            resource: draft
-                .resource
-                .as_ref()
-                .map(|resource| format!("{}/{}", resource.resource_type(), resource.name())),
+            resource: draft.resource.as_ref().map(Resource::spelled),
         };
         let size = record::bytes_of(&directory, &folder, "message", &message)?.len();
         if size as u64 > LARGEST_RECORD {

@@ -44,6 +44,7 @@ mod neovim_actions;
 mod neovim_surroundings;
 mod ordering;
 mod other_editors;
+mod own_views;
 mod presentation;
 mod races;
 mod settings;

@@ -1,7 +1,7 @@
 //! What the editor's menus offer about a document. Each offer is a command, which looks at the facts again when it
 //! runs: a menu may stand open for a while.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use tower_lsp::ls_types::{
     CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
 };
@@ -10,6 +10,7 @@ use super::diagnostics::{Code, SOURCE};
 use super::words::{self, Meaning};
 use crate::lsp::command_names as command;
 use crate::lsp::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
+use crate::lsp::worker::answers;
 use crate::protocol::{SessionId, text};
 use crate::registry::{Claim, Session};
 
@@ -94,14 +95,7 @@ impl Offer {
 
     /// Ties it to the claim as it is now.
     fn expecting(self, claim: &Claim) -> Self {
-        let expected = json!({
-            "session": claim.holder().map(SessionId::as_str),
-            "resource": format!("{}/{}", claim.resource.resource_type(), claim.resource.name()),
-            "id": claim.record.id,
-            // Not as a number: an editor that counts in floating point would give back another one.
-            "generation": claim.record.generation.map(|generation| generation.to_string()),
-        });
-        self.with("expected", expected)
+        self.with("expected", answers::expected(claim))
     }
 
     fn about(mut self, code: Code) -> Self {
@@ -417,6 +411,7 @@ fn is_or_is_below(kind: &str, above: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
     use tower_lsp::ls_types::{CodeActionContext, Position, Range};
 
     use super::*;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde_json::json;
 use tower_lsp::ls_types::Uri;
 
 use super::State;
@@ -10,6 +11,7 @@ use super::editing::BULK_TIME;
 use super::timers::Timer;
 use crate::lsp::event::DirectoryId;
 use crate::lsp::present;
+use crate::lsp::worker::answers;
 use crate::protocol::Resource;
 use crate::registry::{Claim, Standing};
 
@@ -81,15 +83,17 @@ impl State {
                 continue;
             }
             let others = self.others_claim(id, blocked.by, None);
-            if of_many { in_bulk.push((resource, others)) } else { singly.push((resource, others)) }
+            if of_many { in_bulk.push((resource, others)) } else { singly.push((uri, resource, others)) }
         }
         if !in_bulk.is_empty() {
             let changed = self.documents.values().filter(|document| document.is_bulk).count();
             self.show(present::messages::some_held_by_others(changed, &in_bulk));
         }
         let audience = self.audience();
-        for (resource, others) in singly {
-            self.show(present::messages::held_by_another(&resource, &others, &audience));
+        for (uri, resource, others) in singly {
+            let notice = present::messages::held_by_another(&resource, &others, &audience);
+            let claim = answers::told_claim(&others.claim, others.holder.as_ref());
+            self.show_about(notice, json!({ "kind": "held", "uri": uri.as_str(), "claim": claim }), None);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::lsp::effect::Effect;
 use crate::lsp::event::{DirectoryId, Event, Reply};
 use crate::lsp::present::diagnostics::Code;
 use crate::lsp::present::messages;
-use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, answers};
+use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
 use crate::protocol::{Resource, text};
 
 /// A command that waits for its answers.
@@ -147,6 +147,12 @@ impl State {
                 self.effects.push(Effect::Show { level: MessageType::INFO, text, told: None });
             }
             Consequence::Show(_) | Consequence::Unread(_) => {}
+            Consequence::Awaits(resource) => {
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.awaited.insert(resource);
+                }
+                self.tell_what_came_free(id);
+            }
         }
         self.touch_all_at(id);
     }
@@ -167,9 +173,18 @@ impl State {
     fn directed(&mut self, wish: Wish) -> Result<Directed, Refused> {
         Ok(match wish {
             Wish::Document(target, make) => {
-                let uri = self.target(&target)?;
-                let (id, path) = self.place_of(&uri)?;
-                Directed::Ask(vec![(id, make.with(path))])
+                let (id, subject) = match target {
+                    Target::Resource(resource) => {
+                        let holding = self.directory_that_holds(&resource);
+                        (holding.map_or_else(|| self.main_directory(), Ok)?, Subject::Resource(resource))
+                    }
+                    Target::Uri(uri) => self.place_of(&uri).map(|(id, path)| (id, Subject::Path(path)))?,
+                    Target::OnlyDocument => {
+                        let uri = self.only_document()?.uri.clone();
+                        self.place_of(&uri).map(|(id, path)| (id, Subject::Path(path)))?
+                    }
+                };
+                Directed::Ask(vec![(id, make.with(subject))])
             }
             Wish::SetWork(activity) => {
                 let target = match activity.target.clone() {
@@ -184,14 +199,14 @@ impl State {
                 Directed::Ask(vec![(self.main_directory()?, Command::Heartbeat(activity))])
             }
             Wish::Heartbeat(activity) => Directed::Ask(vec![(self.main_directory()?, Command::Heartbeat(activity))]),
-            Wish::Send { to, subject, message, uri } => {
+            Wish::Send { to, subject, message, uri, in_reply_to } => {
                 let place = uri.as_ref().and_then(|uri| self.place_of(uri).ok());
                 let id = match &place {
                     Some((id, _)) => *id,
                     None => self.directory_that_knows(&to).map_or_else(|| self.main_directory(), Ok)?,
                 };
                 let path = place.map(|(_, path)| path);
-                Directed::Ask(vec![(id, Command::Send { to, subject, message, path })])
+                Directed::Ask(vec![(id, Command::Send { to, subject, message, path, in_reply_to })])
             }
             Wish::ListSessions(purpose) => {
                 Directed::Ask(vec![(self.main_directory()?, Command::ListSessions(purpose))])
@@ -203,19 +218,6 @@ impl State {
                     return empty_answer(&command).map(Directed::Answered).ok_or_else(inactive);
                 }
                 Directed::Ask(everywhere)
-            }
-            Wish::TellWhenFree(target) => {
-                let uri = self.target(&target)?;
-                let (id, _) = self.place_of(&uri)?;
-                let resource = self.documents.get(&uri).and_then(|document| document.resource().cloned());
-                let Some(resource) = resource else {
-                    return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
-                };
-                if let Some(directory) = self.directories.get_mut(&id) {
-                    directory.awaited.insert(resource);
-                }
-                self.tell_what_came_free(id);
-                Directed::Answered(json!({ "ok": true }))
             }
             Wish::Mute { session, minutes } => Directed::Answered(self.mute(&session, minutes)?),
             Wish::Acknowledge { uri, code, expected } => {
@@ -262,13 +264,6 @@ impl State {
         Ok(())
     }
 
-    fn target(&self, target: &Target) -> Result<Uri, Refused> {
-        match target {
-            Target::Uri(uri) => Ok(uri.clone()),
-            Target::OnlyDocument => self.only_document().map(|document| document.uri.clone()),
-        }
-    }
-
     fn only_document(&self) -> Result<&Document, Refused> {
         let mut open = self.documents.values();
         if let (Some(only), None) = (open.next(), open.next()) {
@@ -308,6 +303,12 @@ impl State {
     pub(super) fn main_directory(&self) -> Result<DirectoryId, Refused> {
         let joined = self.live_directories().find(|(_, directory)| matches!(directory.standing, Standing::Joined(_)));
         joined.or_else(|| self.live_directories().next()).map(|(id, _)| id).ok_or_else(inactive)
+    }
+
+    fn directory_that_holds(&self, resource: &Resource) -> Option<DirectoryId> {
+        self.live_directories()
+            .find(|(_, directory)| directory.view.as_ref().is_some_and(|view| view.claim_of(resource).is_some()))
+            .map(|(id, _)| id)
     }
 
     fn directory_that_knows(&self, session: &str) -> Option<DirectoryId> {

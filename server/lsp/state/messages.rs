@@ -2,14 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::State;
 use super::timers::Timer;
-use crate::lsp::effect::Effect;
 use crate::lsp::event::DirectoryId;
 use crate::lsp::present;
 use crate::lsp::settings::Show;
-use crate::lsp::worker::Job;
-use crate::protocol::{ClaimFileName, MessageKind, Resource, ResourceType, SessionId};
+use crate::lsp::worker::{Job, answers};
+use crate::protocol::{ClaimFileName, MessageKind, SessionId};
 use crate::registry::{Message, MessageId, Recipient, Session};
 
 /// More messages than this within [`MANY_TIME`] are summed up.
@@ -73,7 +74,7 @@ impl State {
 
     /// Shows one message; it is read when the editor has taken it.
     fn show_message(&mut self, id: DirectoryId, message: Message, sender: &str) {
-        let resource = resource_of(&message);
+        let resource = message.resource();
         let record = &message.record;
         let notice = present::messages::arrived(
             sender,
@@ -82,8 +83,9 @@ impl State {
             record.subject.as_deref().unwrap_or_default(),
             &record.text(),
         );
+        let about = json!({ "kind": "message", "message": answers::told_message(&message, sender) });
         let told = Some((id, vec![message.id]));
-        self.effects.push(Effect::Show { level: notice.level, text: notice.text, told });
+        self.show_about(notice, about, told);
     }
 
     /// Shows unread messages to a user who asked for them in an editor that has no list of its own.
@@ -132,7 +134,7 @@ impl State {
         if message.record.kind() != MessageKind::ReleaseRequest {
             return false;
         }
-        let (Some(resource), Some(from)) = (resource_of(message), message.from.clone()) else { return false };
+        let (Some(resource), Some(from)) = (message.resource(), message.from.clone()) else { return false };
         let file = resource.claim_file_name();
         let Some(own) = self.own_at(id, &file) else { return false };
         // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
@@ -185,10 +187,4 @@ impl State {
             .or_else(|| message.record.from.clone())
             .unwrap_or_else(|| "Somebody".to_owned())
     }
-}
-
-/// What a message is about, as its record spells it: `{type}/{name}`.
-fn resource_of(message: &Message) -> Option<Resource> {
-    let (kind, name) = message.record.resource.as_deref()?.split_once('/')?;
-    Resource::new(ResourceType::foreign(kind).ok()?, name).ok()
 }

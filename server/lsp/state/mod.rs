@@ -268,6 +268,20 @@ impl State {
         self.effects.push(Effect::Show { level: notice.level, text: notice.text, told: None });
     }
 
+    /// Shows what is about a claim or message, which an editor that wants to offer more than words is told of.
+    fn show_about(
+        &mut self,
+        notice: Notice,
+        about: Value,
+        told: Option<(DirectoryId, Vec<crate::registry::MessageId>)>,
+    ) {
+        self.effects.push(if self.editor.wants_notices {
+            Effect::Notice { level: notice.level, text: notice.text, about, told }
+        } else {
+            Effect::Show { level: notice.level, text: notice.text, told }
+        });
+    }
+
     fn log(&mut self, remarks: Vec<String>) {
         self.effects.extend(remarks.into_iter().map(|remark| Effect::Log(MessageType::WARNING, remark)));
     }

@@ -20,7 +20,7 @@ const GATHERING_MANY: Duration = Duration::from_secs(1);
 impl State {
     /// Something changed that the status may tell.
     pub(super) fn status_may_differ(&mut self) {
-        if self.editor.wants_status {
+        if self.editor.wants_status || self.editor.wants_changes {
             let claims = |directory: &Directory| directory.view.as_ref().map_or(0, View::number_of_claims);
             let are_many = self.directories.values().map(claims).sum::<usize>() > MANY;
             let wait = if are_many { GATHERING_MANY } else { GATHERING };
@@ -28,8 +28,14 @@ impl State {
         }
     }
 
-    /// Tells the editor how things stand if that is new.
+    /// Tells the editor how things stand if that is new, and that something is new at all.
     pub(super) fn tell_status(&mut self) {
+        if self.editor.wants_changes {
+            self.effects.push(Effect::Changed);
+        }
+        if !self.editor.wants_status {
+            return;
+        }
         let status = self.status();
         if self.told_status.as_ref() != Some(&status) {
             self.told_status = Some(status.clone());

@@ -1,8 +1,11 @@
 //! What commands return: the fields of the records, and what was found out about them.
 
+use std::path::Path;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::protocol::{SessionId, time};
 use crate::registry::{Claim, Finding, Message, Session, SessionState, Standing};
 
 /// A claim with all fields of its record, and what it is worth.
@@ -46,6 +49,61 @@ pub(in crate::lsp) fn message(message: &Message) -> Value {
     Value::Object(fields)
 }
 
+/// A claim in a list: also where it is, what to call it and its holder, and what ties a command to this very holding.
+pub(in crate::lsp) fn listed_claim(claim: &Claim, sessions: &[Session], own: &SessionId, path: Option<&Path>) -> Value {
+    let holder = claim.holder().and_then(|holder| sessions.iter().find(|session| session.id == *holder));
+    let mut listed = told_claim(claim, holder);
+    add(&mut listed, "own", json!(claim.held_by(own)));
+    add(&mut listed, "path", json!(path));
+    listed
+}
+
+/// A session in a list: also whether it is this one.
+pub(in crate::lsp) fn listed_session(session: &Session, own: &SessionId) -> Value {
+    let mut listed = self::session(session);
+    add(&mut listed, "own", json!(session.id == *own));
+    listed
+}
+
+/// A message in a list: also what to call its sender and what it is about, and where that is.
+pub(in crate::lsp) fn listed_message(message: &Message, sessions: &[Session], path: Option<&Path>) -> Value {
+    let sender = message.from.as_ref().and_then(|from| sessions.iter().find(|session| session.id == *from));
+    let label = sender.map(Session::label).or_else(|| message.record.from.clone()).unwrap_or_default();
+    let mut listed = told_message(message, &label);
+    add(&mut listed, "path", json!(path));
+    listed
+}
+
+/// A claim that the user is told of.
+pub(in crate::lsp) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
+    let mut told = self::claim(claim);
+    let label = holder.map(Session::label).or_else(|| claim.holder().map(ToString::to_string));
+    add(&mut told, "display_name", json!(claim.resource.display_name()));
+    add(&mut told, "holder_label", json!(label));
+    add(&mut told, "active_until", json!(time::format(claim.expires_at)));
+    add(&mut told, "expected", expected(claim));
+    told
+}
+
+/// A message that the user is told of.
+pub(in crate::lsp) fn told_message(message: &Message, sender: &str) -> Value {
+    let mut told = self::message(message);
+    add(&mut told, "sender_label", json!(sender));
+    add(&mut told, "display_name", json!(message.resource().map(|resource| resource.display_name())));
+    told
+}
+
+/// What ties a command to the claim as it is now.
+pub(in crate::lsp) fn expected(claim: &Claim) -> Value {
+    json!({
+        "session": claim.holder().map(SessionId::as_str),
+        "resource": claim.resource.spelled(),
+        "id": claim.record.id,
+        // Not as a number: an editor that counts in floating point would give back another one.
+        "generation": claim.record.generation.map(|generation| generation.to_string()),
+    })
+}
+
 /// A finding: what it is, and one sentence for people.
 pub(in crate::lsp) fn finding(finding: &Finding) -> Value {
     let mut fields = fields(finding);
@@ -59,6 +117,12 @@ pub(in crate::lsp) fn no_status() -> Value {
         "ok": true, "session": null, "sessions": [], "claims": [], "messages": { "unread": 0 },
         "coordinationNeeded": [],
     })
+}
+
+fn add(object: &mut Value, name: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(name.to_owned(), value);
+    }
 }
 
 fn fields(record: &impl Serialize) -> Map<String, Value> {

@@ -9,36 +9,45 @@ use serde_json::{Value, json};
 
 use super::answers;
 use super::desk::{Desk, refused};
-use super::job::{InTheWay, Place, Purpose, Refusal};
+use super::job::{InTheWay, Purpose, Refusal};
 use crate::platform::cache_directory;
-use crate::protocol::{MessageKind, Resource, ResourceType, SessionId, text};
+use crate::protocol::{MessageKind, Resource, SessionId, text};
 use crate::registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, Message, MessageId, Recipient, Registry,
     ReleaseOutcome, Session, Terms,
 };
-use crate::workspace::committed;
+use crate::workspace::{Kind, committed};
+
+/// What a command is about.
+#[derive(Debug, Clone)]
+pub(in crate::lsp) enum Subject {
+    /// The file or folder at this path.
+    Path(PathBuf),
+    /// Whatever is called so in the directory.
+    Resource(Resource),
+}
 
 /// A command with its arguments. `expected` is the claim that its menu was about.
 #[derive(Debug, Clone)]
 pub(in crate::lsp) enum Command {
     /// Claims by hand.
-    Claim { path: PathBuf },
+    Claim { subject: Subject },
     /// Releases.
-    Release { path: PathBuf, expected: Option<Expected> },
+    Release { subject: Subject, expected: Option<Expected> },
     /// Releases all.
     ReleaseAll,
     /// Takes over.
-    TakeOver { path: PathBuf, force: bool, expected: Option<Expected> },
+    TakeOver { subject: Subject, force: bool, expected: Option<Expected> },
     /// Asks the holder to release.
-    RequestRelease { path: PathBuf, message: Option<String>, expected: Option<Expected> },
+    RequestRelease { subject: Subject, message: Option<String>, expected: Option<Expected> },
     /// Writes to a session or to everyone.
-    Send { to: String, subject: String, message: String, path: Option<PathBuf> },
+    Send { to: String, subject: String, message: String, path: Option<PathBuf>, in_reply_to: Option<String> },
     /// Lists messages.
     Messages { unread_only: bool },
     /// Marks messages as read.
     MarkRead { ids: Vec<String> },
     /// Gives a claim away.
-    HandOff { path: PathBuf, to: String, notes: Option<String>, expected: Option<Expected> },
+    HandOff { subject: Subject, to: String, notes: Option<String>, expected: Option<Expected> },
     /// Says what the session does.
     Heartbeat(Activity),
     /// Lists everything.
@@ -46,7 +55,9 @@ pub(in crate::lsp) enum Command {
     /// Brings the status board up to date and returns it.
     ShowBoard,
     /// Compares the saved text with the last commit.
-    ShowChanges { path: PathBuf },
+    ShowChanges { subject: Subject },
+    /// Tells once it comes free.
+    TellWhenFree { subject: Subject },
     /// Refuses, and lists to whom something can be sent or given.
     ListSessions(Purpose),
 }
@@ -70,8 +81,7 @@ impl Expected {
 
     /// What it was a claim of.
     pub(in crate::lsp) fn resource(&self) -> Option<Resource> {
-        let (kind, name) = self.resource.as_deref()?.split_once('/')?;
-        Resource::new(ResourceType::foreign(kind).ok()?, name).ok()
+        Resource::parse(self.resource.as_deref()?)
     }
 }
 
@@ -90,6 +100,8 @@ pub(in crate::lsp) enum Consequence {
     Unread(Vec<Message>),
     /// This file is to be shown.
     Show(PathBuf),
+    /// The user wants to know when this is free.
+    Awaits(Resource),
 }
 
 type Answer = Result<Value, Refusal>;
@@ -99,27 +111,35 @@ impl Desk {
     pub(super) fn execute(&mut self, command: Command) -> (Answer, Vec<Consequence>) {
         let mut changed = Vec::new();
         let answer = match command {
-            Command::Claim { path } => self.claim_by_hand(&path, false, &mut changed),
-            Command::Release { path, expected } => self.release(&path, expected.as_ref(), &mut changed),
+            Command::Claim { subject } => self.claim_by_hand(&subject, false, &mut changed),
+            Command::Release { subject, expected } => self.release(&subject, expected.as_ref(), &mut changed),
             Command::ReleaseAll => self.release_all(&mut changed),
-            Command::TakeOver { path, force, expected } => {
-                self.take_over(&path, force, expected.as_ref(), &mut changed)
+            Command::TakeOver { subject, force, expected } => {
+                self.take_over(&subject, force, expected.as_ref(), &mut changed)
             }
-            Command::RequestRelease { path, message, expected } => {
-                self.request_release(&path, message, expected.as_ref())
+            Command::RequestRelease { subject, message, expected } => {
+                self.request_release(&subject, message, expected.as_ref())
             }
-            Command::Send { to, subject, message, path } => self.send(&to, subject, message, path),
+            Command::Send { to, subject, message, path, in_reply_to } => {
+                self.send(&to, Draft { subject, message, in_reply_to, ..Draft::new(MessageKind::Note) }, path)
+            }
             Command::Messages { unread_only } => self.messages(unread_only, &mut changed),
             Command::MarkRead { ids } => self.mark_read(&ids, &mut changed),
-            Command::HandOff { path, to, notes, expected } => {
-                self.hand_off(&path, &to, notes.as_deref(), expected.as_ref(), &mut changed)
+            Command::HandOff { subject, to, notes, expected } => {
+                self.hand_off(&subject, &to, notes.as_deref(), expected.as_ref(), &mut changed)
             }
             Command::Heartbeat(activity) => self
                 .with_session(true, |registry, session| registry.heartbeat(session, &activity))
                 .map(|()| json!({ "ok": true })),
             Command::Status => self.status(),
             Command::ShowBoard => self.show_board(&mut changed),
-            Command::ShowChanges { path } => show_changes(&path, &mut changed),
+            Command::ShowChanges { subject } => {
+                self.path_of(&subject).and_then(|path| show_changes(&path, &mut changed))
+            }
+            Command::TellWhenFree { subject } => self.named(&subject).map(|resource| {
+                changed.push(Consequence::Awaits(resource));
+                json!({ "ok": true })
+            }),
             Command::ListSessions(purpose) => {
                 self.live_sessions().and_then(|live| Err(Refusal::WhichSession(purpose, live)))
             }
@@ -127,9 +147,10 @@ impl Desk {
         (answer, changed)
     }
 
-    fn claim_by_hand(&mut self, path: &Path, force: bool, changed: &mut Vec<Consequence>) -> Answer {
-        let resource = self.named(path)?;
-        let terms = Terms { force, ..Self::terms(&resource, path) };
+    fn claim_by_hand(&mut self, subject: &Subject, force: bool, changed: &mut Vec<Consequence>) -> Answer {
+        let resource = self.named(subject)?;
+        let path = self.path_of(subject).unwrap_or_else(|_| self.location.workspace.clone());
+        let terms = Terms { force, ..Self::terms(&resource, &path) };
         match self.with_session(true, |registry, session| registry.claim(session, &resource, &terms))? {
             ClaimOutcome::Granted { claim, took_over } => {
                 changed.push(Consequence::Holds(claim.clone()));
@@ -144,8 +165,8 @@ impl Desk {
         }
     }
 
-    fn release(&mut self, path: &Path, expected: Option<&Expected>, changed: &mut Vec<Consequence>) -> Answer {
-        let named = self.named(path)?;
+    fn release(&mut self, subject: &Subject, expected: Option<&Expected>, changed: &mut Vec<Consequence>) -> Answer {
+        let named = self.named(subject)?;
         // What a menu calls the claim of this document may be one of a folder above it.
         let resource = expected.and_then(Expected::resource).unwrap_or(named);
         self.check_unchanged(&resource, expected)?;
@@ -171,23 +192,23 @@ impl Desk {
 
     fn take_over(
         &mut self,
-        path: &Path,
+        subject: &Subject,
         force: bool,
         expected: Option<&Expected>,
         changed: &mut Vec<Consequence>,
     ) -> Answer {
-        let resource = self.named(path)?;
+        let resource = self.named(subject)?;
         if let Some(expected) = expected {
             let obstacles = self.with_session(false, |registry, session| registry.obstacles(session, &resource))?;
             if let Some(other) = obstacles.into_iter().find(|claim| claim.is_active() && !expected.is(claim)) {
                 return Err(Refusal::Claimed(resource, self.in_the_way(other)));
             }
         }
-        self.claim_by_hand(path, force, changed)
+        self.claim_by_hand(subject, force, changed)
     }
 
-    fn request_release(&mut self, path: &Path, message: Option<String>, expected: Option<&Expected>) -> Answer {
-        let resource = self.named(path)?;
+    fn request_release(&mut self, subject: &Subject, message: Option<String>, expected: Option<&Expected>) -> Answer {
+        let resource = self.named(subject)?;
         let (own, others): (Vec<Claim>, Vec<Claim>) = self.with_session(false, |registry, session| {
             Ok(registry.claims_on(&resource)?.into_iter().partition(|claim| claim.held_by(session)))
         })?;
@@ -211,15 +232,15 @@ impl Desk {
         self.send_draft(&Recipient::Session(holder), &draft)
     }
 
-    fn send(&mut self, to: &str, subject: String, message: String, path: Option<PathBuf>) -> Answer {
+    fn send(&mut self, to: &str, draft: Draft, path: Option<PathBuf>) -> Answer {
         let recipient = if to.eq_ignore_ascii_case(crate::protocol::BROADCAST) {
             Recipient::Everyone
         } else {
             Recipient::Session(self.known_id(to)?)
         };
         // A message about a file elsewhere is still a message.
-        let resource = path.and_then(|path| self.named(&path).ok());
-        self.send_draft(&recipient, &Draft { subject, message, resource, ..Draft::new(MessageKind::Note) })
+        let resource = path.and_then(|path| self.named(&Subject::Path(path)).ok());
+        self.send_draft(&recipient, &Draft { resource, ..draft })
     }
 
     fn send_draft(&mut self, to: &Recipient, draft: &Draft) -> Answer {
@@ -242,9 +263,16 @@ impl Desk {
         if self.awaits_directory() {
             return Ok(json!({ "ok": true, "messages": [] }));
         }
-        let messages = self.with_session(false, Registry::messages)?;
-        let listed: Vec<Value> =
-            messages.iter().filter(|message| message.unread || !unread_only).map(answers::message).collect();
+        let (messages, sessions) =
+            self.with_session(false, |registry, session| Ok((registry.messages(session)?, registry.sessions()?)))?;
+        let listed: Vec<Value> = messages
+            .iter()
+            .filter(|message| message.unread || !unread_only)
+            .map(|message| {
+                let path = message.resource().and_then(|resource| self.namer.path_of(&resource));
+                answers::listed_message(message, &sessions, path.as_deref())
+            })
+            .collect();
         changed.push(Consequence::Unread(messages.into_iter().filter(|message| message.unread).collect()));
         Ok(json!({ "ok": true, "messages": listed }))
     }
@@ -258,13 +286,13 @@ impl Desk {
 
     fn hand_off(
         &mut self,
-        path: &Path,
+        subject: &Subject,
         to: &str,
         notes: Option<&str>,
         expected: Option<&Expected>,
         changed: &mut Vec<Consequence>,
     ) -> Answer {
-        let named = self.named(path)?;
+        let named = self.named(subject)?;
         let resource = expected.and_then(Expected::resource).unwrap_or(named);
         self.check_unchanged(&resource, expected)?;
         let to = self.known_id(to)?;
@@ -304,8 +332,19 @@ impl Desk {
         Ok(json!({
             "ok": true,
             "session": own,
-            "sessions": overview.sessions.iter().map(answers::session).collect::<Vec<_>>(),
-            "claims": overview.claims.iter().map(answers::claim).collect::<Vec<_>>(),
+            "sessions": overview
+                .sessions
+                .iter()
+                .map(|session| answers::listed_session(session, &membership.session))
+                .collect::<Vec<_>>(),
+            "claims": overview
+                .claims
+                .iter()
+                .map(|claim| {
+                    let path = self.namer.path_of(&claim.resource);
+                    answers::listed_claim(claim, &overview.sessions, &membership.session, path.as_deref())
+                })
+                .collect::<Vec<_>>(),
             "messages": { "unread": unread },
             "coordinationNeeded": overview.coordination_needed.iter().map(answers::finding).collect::<Vec<_>>(),
         }))
@@ -343,10 +382,21 @@ impl Desk {
         }
     }
 
-    fn named(&self, path: &Path) -> Result<Resource, Refusal> {
-        match self.place(path) {
-            Place::Inside { resource, .. } => Ok(resource),
-            Place::Outside(reason) => Err(Refusal::Outside(reason)),
+    fn named(&self, subject: &Subject) -> Result<Resource, Refusal> {
+        match subject {
+            Subject::Path(path) => {
+                self.namer.resource(path, Kind::at(path)).map_err(|error| Refusal::Outside(error.to_string()))
+            }
+            Subject::Resource(resource) => Ok(resource.clone()),
+        }
+    }
+
+    fn path_of(&self, subject: &Subject) -> Result<PathBuf, Refusal> {
+        match subject {
+            Subject::Path(path) => Ok(path.clone()),
+            Subject::Resource(resource) => self.namer.path_of(resource).ok_or_else(|| {
+                Refusal::Outside(format!("{} is no file or folder on this disk.", resource.display_name()))
+            }),
         }
     }
 

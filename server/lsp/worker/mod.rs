@@ -18,7 +18,7 @@ use std::thread;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-pub(super) use commands::{Command, Consequence, Expected};
+pub(super) use commands::{Command, Consequence, Expected, Subject};
 pub(super) use job::{ClaimResult, ClaimWish, Done, Examination, InTheWay, Job, Move, Place, Purpose, Refusal};
 pub(super) use membership::Profile;
 

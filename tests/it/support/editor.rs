@@ -228,6 +228,10 @@ pub(crate) struct View {
     pub(crate) shown_documents: Vec<Value>,
     /// Every `deconflict/status`.
     pub(crate) statuses: Vec<Value>,
+    /// Every `deconflict/notice`.
+    pub(crate) notices: Vec<Value>,
+    /// How often `deconflict/changed` came.
+    pub(crate) changes: usize,
     /// Every request of the server, by its method.
     pub(crate) requests: Vec<String>,
     /// Whether the server's output has ended.
@@ -238,7 +242,7 @@ pub(crate) struct View {
     handshake: (Option<i64>, Option<Value>),
     capabilities: Value,
     settings: Value,
-    wants_status: bool,
+    initialization_options: Value,
     opened_ever: BTreeSet<String>,
     answers: bool,
     published_versions: BTreeMap<String, i64>,
@@ -258,6 +262,8 @@ impl View {
             hint_refreshes: 0,
             shown_documents: Vec::new(),
             statuses: Vec::new(),
+            notices: Vec::new(),
+            changes: 0,
             requests: Vec::new(),
             output_ended: false,
             responses: BTreeMap::new(),
@@ -265,7 +271,7 @@ impl View {
             handshake: (None, None),
             capabilities: setup.capabilities.clone(),
             settings: setup.settings.clone(),
-            wants_status: setup.initialization_options["statusNotifications"] == true,
+            initialization_options: setup.initialization_options.clone(),
             opened_ever: BTreeSet::new(),
             answers: setup.answers,
             published_versions: BTreeMap::new(),
@@ -376,10 +382,16 @@ impl View {
             }
             "window/showMessage" => self.messages.push(parameters.clone()),
             "window/logMessage" => self.log.push(parameters["message"].as_str().unwrap_or_default().to_owned()),
-            "deconflict/status" if self.wants_status => self.statuses.push(parameters.clone()),
+            "deconflict/status" if self.wants("statusNotifications") => self.statuses.push(parameters.clone()),
+            "deconflict/notice" if self.wants("notices") => self.notices.push(parameters.clone()),
+            "deconflict/changed" if self.wants("changeNotifications") => self.changes += 1,
             _ if method.starts_with("$/") || method == "telemetry/event" => {}
             _ => self.violations.push(format!("an unexpected notification {method}")),
         }
+    }
+
+    fn wants(&self, option: &str) -> bool {
+        self.initialization_options[option] == true
     }
 
     fn take_request(&mut self, method: &str, id: &Value, parameters: &Value) -> Value {
