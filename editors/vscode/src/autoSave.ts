@@ -24,12 +24,14 @@ const CODE = "auto-save-paused";
 /**
  * Pauses auto save for single files. No extension can refuse a save, nor turn auto save off for one file. But the editor
  * leaves alone what has an error while `files.autoSaveWhenNoErrors` is on: so a paused file gets one, and the setting is
- * on as long as a file is paused. The user's own value is kept and put back, after a crash by the next window.
+ * on as long as a file is paused or may have to be. The user's own value is kept and put back, after a crash by the next
+ * window.
  */
 export class AutoSavePause implements Disposable {
   private readonly notices = languages.createDiagnosticCollection("deconflict auto save");
   private readonly paused = new Map<string, Uri>();
   private readonly subscriptions: Disposable[];
+  private isPrepared = false;
   private turn: Promise<void> = Promise.resolve();
 
   constructor(private readonly context: ExtensionContext) {
@@ -61,12 +63,27 @@ export class AutoSavePause implements Disposable {
     this.apply();
   }
 
-  /** Pauses it if it is on for this file and may be paused. Returns whether it is paused now. */
-  pause(uri: Uri, holder: string): boolean {
+  /** True if it is on for this file, and the user wants it paused where another holds the file. */
+  isWanted(uri: Uri): boolean {
     const mode = workspace.getConfiguration("files", uri).get<string>("autoSave", "off");
-    const isWanted = workspace.getConfiguration("deconflict").get<boolean>("autoSave.pause", true);
-    if (mode === "off" || !isWanted) {
+    return mode !== "off" && workspace.getConfiguration("deconflict").get<boolean>("autoSave.pause", true);
+  }
+
+  /** Turns the editor's setting on ahead, so that a pause comes in time. */
+  prepare(isNeeded: boolean): void {
+    if (this.isPrepared !== isNeeded) {
+      this.isPrepared = isNeeded;
+      this.apply();
+    }
+  }
+
+  /** Pauses it if that is wanted. Returns whether it is paused now. */
+  pause(uri: Uri, holder: string): boolean {
+    if (!this.isWanted(uri)) {
       return false;
+    }
+    if (this.isPaused(uri)) {
+      return true;
     }
     const text = l10n.t(
       "Auto save is paused for this file, because {0} holds it. Coordination notice, not a code problem: save it yourself, or let auto save go on from this line's menu.",
@@ -81,6 +98,10 @@ export class AutoSavePause implements Disposable {
     return true;
   }
 
+  isPaused(uri: Uri): boolean {
+    return this.paused.has(uri.toString());
+  }
+
   /** Lets it go on. */
   resume(uri: Uri): void {
     if (this.paused.delete(uri.toString())) {
@@ -89,21 +110,14 @@ export class AutoSavePause implements Disposable {
     }
   }
 
-  /** Lets it go on for every file for which nothing stands against it. */
-  resumeWhere(isFree: (uri: Uri) => boolean): void {
-    for (const uri of this.paused.values()) {
-      if (isFree(uri)) {
-        this.resume(uri);
-      }
-    }
-  }
-
+  /** The files for which it is paused. */
   get files(): readonly Uri[] {
     return [...this.paused.values()];
   }
 
   dispose(): void {
     this.paused.clear();
+    this.isPrepared = false;
     this.apply();
     disposeAll(this.subscriptions);
   }
@@ -118,10 +132,11 @@ export class AutoSavePause implements Disposable {
     const settings = workspace.getConfiguration("files");
     const own = settings.inspect<boolean>(WHEN_NO_ERRORS)?.globalValue ?? null;
     const before = this.context.globalState.get<{ readonly value: boolean | null }>(BEFORE);
-    if (this.paused.size > 0 && own !== true) {
+    const isNeeded = this.isPrepared || this.paused.size > 0;
+    if (isNeeded && own !== true) {
       await this.context.globalState.update(BEFORE, before ?? { value: own });
       await settings.update(WHEN_NO_ERRORS, true, ConfigurationTarget.Global);
-    } else if (this.paused.size === 0 && before !== undefined) {
+    } else if (!isNeeded && before !== undefined) {
       if (own === true) {
         await settings.update(WHEN_NO_ERRORS, before.value ?? undefined, ConfigurationTarget.Global);
       }

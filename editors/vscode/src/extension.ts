@@ -6,6 +6,7 @@ import { sessionCommands } from "./commands/session";
 import type { Argument } from "./commands/target";
 import type { Tools } from "./tools";
 import { Decorations } from "./decorations";
+import { HeldFiles } from "./heldFiles";
 import { Knowledge } from "./knowledge";
 import { MessageDocuments } from "./messageDocuments";
 import { Notices } from "./notices";
@@ -29,6 +30,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const knowledge = new Knowledge(server);
   const places = new Places();
   const autoSave = new AutoSavePause(context);
+  const heldFiles = new HeldFiles(knowledge, places, autoSave);
   const messageDocuments = new MessageDocuments();
   const tools: Tools = { server, knowledge, places, autoSave, messageDocuments, output };
 
@@ -37,13 +39,14 @@ export async function activate(context: ExtensionContext): Promise<void> {
     knowledge,
     places,
     autoSave,
+    heldFiles,
     messageDocuments,
     new StatusBar(knowledge, places),
     new SessionsList(knowledge, places),
     new ClaimsList(knowledge, places),
     new MessagesList(knowledge),
     new Decorations(knowledge, places),
-    new Notices(server, knowledge, places, autoSave),
+    new Notices(server, knowledge, heldFiles),
     shareSessionWithTerminals(context, server, knowledge),
     knowledge.onChange(() => {
       void commands.executeCommand("setContext", "deconflict.state", knowledge.participation);

@@ -1,11 +1,10 @@
-import { commands, l10n, Uri, window, workspace } from "vscode";
-import type { AutoSavePause } from "./autoSave";
+import { commands, l10n, Uri, window } from "vscode";
+import { type HeldFiles, warns } from "./heldFiles";
 import type { Knowledge } from "./knowledge";
-import type { Places } from "./places";
 import type { Claim, Message, Notice } from "./protocol";
 import type { Server } from "./server";
 import { MessageNode } from "./views/nodes";
-import { aboutClaim, holderName, resourceName } from "./words";
+import { resourceName, warning } from "./words";
 import { type Disposable, disposeAll } from "./disposable";
 
 /** As in the language server protocol. */
@@ -20,16 +19,11 @@ export class Notices implements Disposable {
   constructor(
     server: Server,
     private readonly knowledge: Knowledge,
-    places: Places,
-    private readonly autoSave: AutoSavePause,
+    private readonly heldFiles: HeldFiles,
   ) {
     this.subscriptions = [
       server.onNotice((notice) => {
         void this.show(notice);
-      }),
-      knowledge.onChange(() => {
-        const others = knowledge.claims.filter((claim) => claim.own !== true);
-        autoSave.resumeWhere((uri) => knowledge.participation === "active" && places.claimsOf(uri, others).length === 0);
       }),
     ];
   }
@@ -53,21 +47,22 @@ export class Notices implements Disposable {
 
   /** The one warning when the user begins to edit what another holds. */
   private async warnOfHolder(notice: Notice, uri: Uri, claim: Claim): Promise<void> {
-    if (!workspace.getConfiguration("deconflict").get<boolean>("warnings.firstEdit", true)) {
+    if (!warns()) {
       return;
     }
-    const isPaused = this.autoSave.pause(uri, holderName(claim));
+    const isPaused = this.heldFiles.warned(uri, claim);
     const holder = this.knowledge.sessionOf(claim.claimed_by);
     const isOwnWindow = notice.level > WARNING;
     const canWrite =
       !isOwnWindow && claim.allow_coordination !== false && (holder?.state === "live" || holder?.state === "silent");
-    const message = l10n.t("Message…");
-    const request = l10n.t("Ask for Release…");
-    const tell = l10n.t("Tell Me When Free");
-    const changes = l10n.t("Show Changes");
+    // Five buttons fit into a notification only if they are short.
+    const message = l10n.t("Message");
+    const request = l10n.t("Ask for It");
+    const tell = l10n.t("When Free");
+    const changes = l10n.t("Changes");
     const editAnyway = l10n.t("Edit Anyway");
     const buttons = [...(canWrite ? [message, request] : []), tell, changes, editAnyway];
-    const fact = isOwnWindow ? notice.text : `${resourceName(claim)}: ${aboutClaim(claim, Date.now())}.`;
+    const fact = isOwnWindow ? notice.text : warning(claim, Date.now());
     const advice = isOwnWindow ? "" : l10n.t("Please agree before you save.");
     const pause = isPaused ? l10n.t("Auto save is paused for this file until you decide.") : "";
     const text = [fact, advice, pause].filter((part) => part !== "").join(" ");
@@ -94,7 +89,7 @@ export class Notices implements Disposable {
         await commands.executeCommand("deconflict.tellWhenFree", { uri: uri.toString() });
         break;
       case editAnyway:
-        this.autoSave.resume(uri);
+        this.heldFiles.accept(uri, claim);
         break;
       default:
         // Closed without an answer: auto save stays paused, as the first line says, until the file is saved.
@@ -108,7 +103,7 @@ async function showMessage(notice: Notice, message: Message): Promise<void> {
   const reply = l10n.t("Reply…");
   const open = l10n.t("Open");
   const release = l10n.t("Release");
-  const canRelease = message.type === "release_request" && typeof message.path === "string";
+  const canRelease = message.type === "release_request" && message.resource !== undefined;
   const chosen = await shownByLevel(notice.level)(notice.text, ...(canRelease ? [release] : []), reply, open);
   const node = new MessageNode(message);
   switch (chosen) {

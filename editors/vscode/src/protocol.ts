@@ -76,7 +76,7 @@ export interface Message {
   readonly in_reply_to?: string;
   /** `{type}/{name}`. */
   readonly resource?: string;
-  readonly display_name?: string;
+  readonly display_name?: string | null;
   readonly path?: string | null;
   readonly unread: boolean;
 }

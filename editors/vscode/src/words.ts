@@ -120,12 +120,20 @@ export function aboutClaim(claim: Claim, now: number): string {
     : l10n.t("{0} holds this until {1}", name, clockTime(claim.active_until, now));
 }
 
+/** The same as a warning: who, and what. */
+export function warning(claim: Claim, now: number): string {
+  const [holder, file] = [holderName(claim), resourceName(claim)];
+  return claim.automatic === true
+    ? l10n.t("{0} is editing {1} since {2}.", holder, file, clockTime(claim.claimed_at, now))
+    : l10n.t("{0} holds {1} until {2}.", holder, file, clockTime(claim.active_until, now));
+}
+
 /** Lines of "what: value" with every foreign text escaped. */
-export function table(title: string, rows: readonly (readonly [string, string | undefined])[]): MarkdownString {
+export function table(title: string, rows: readonly (readonly [string, string | null | undefined])[]): MarkdownString {
   const markdown = new MarkdownString();
   markdown.appendMarkdown("**").appendText(title).appendMarkdown("**\n\n");
   for (const [name, value] of rows) {
-    if (value !== undefined && value.trim() !== "") {
+    if (typeof value === "string" && value.trim() !== "") {
       markdown.appendMarkdown("- ").appendText(`${name}: ${oneLine(value, 300)}`).appendMarkdown("\n");
     }
   }

@@ -22,7 +22,7 @@ export class MessagesList extends List<MessageNode> {
   getTreeItem({ message }: MessageNode): TreeItem {
     const now = Date.now();
     const title = oneLine(message.subject ?? "") || oneLine(message.message) || l10n.t("(empty)");
-    const item = new TreeItem(message.unread ? { label: title, highlights: [[0, title.length]] } : title);
+    const item = new TreeItem(title);
     item.id = `message ${message.id}`;
     item.description = [senderName(message), isBroadcast(message) ? l10n.t("to all") : "", ago(message.timestamp, now)]
       .filter((part) => part !== "")

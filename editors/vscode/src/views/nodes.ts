@@ -1,7 +1,7 @@
 import type { Claim, Message, Session } from "../protocol";
 
 /** What stands in the lists. A command that comes from one of them gets its node as the argument. */
-export type Node = SessionNode | ClaimNode | MessageNode | FindingNode;
+export type Node = SessionNode | ClaimNode | MessageNode;
 
 export class SessionNode {
   readonly kind = "session";
@@ -16,10 +16,4 @@ export class ClaimNode {
 export class MessageNode {
   readonly kind = "message";
   constructor(readonly message: Message) {}
-}
-
-/** One sentence on what needs coordinating. */
-export class FindingNode {
-  readonly kind = "finding";
-  constructor(readonly text: string) {}
 }

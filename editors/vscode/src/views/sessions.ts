@@ -3,9 +3,12 @@ import type { Knowledge } from "../knowledge";
 import type { Session, SessionState } from "../protocol";
 import { ago, clockTime, oneLine, sessionName, table } from "../words";
 import { claimItem } from "./claims";
-import { ClaimNode, FindingNode, type Node, SessionNode } from "./nodes";
+import { ClaimNode, type Node, SessionNode } from "./nodes";
 import { List } from "./refresh";
 import type { Places } from "../places";
+
+/** So many things that need coordinating are told above the list. */
+const MOST_FINDINGS = 3;
 
 /** Alive first; those that are gone or done last. */
 const ORDER: Record<SessionState, number> = { live: 0, silent: 1, gone: 2, completed: 3 };
@@ -28,8 +31,7 @@ export class SessionsList extends List<Node> {
           a.label.localeCompare(b.label) ||
           a.session_id.localeCompare(b.session_id),
       );
-      const findings = this.knowledge.findings.map((finding) => new FindingNode(finding.message));
-      return [...findings, ...sessions.map((session) => new SessionNode(session))];
+      return sessions.map((session) => new SessionNode(session));
     }
     return element.kind === "session" ? this.claimsOf(element.session) : [];
   }
@@ -38,16 +40,25 @@ export class SessionsList extends List<Node> {
     if (element.kind === "claim") {
       return claimItem(element.claim, this.places, Date.now(), true);
     }
-    if (element.kind === "finding") {
-      return findingItem(element.text);
-    }
     return element.kind === "session" ? this.sessionItem(element.session) : new TreeItem("");
   }
 
   protected override refreshed(): void {
-    const count = this.knowledge.findings.length;
-    this.view.message =
-      count === 0 ? "" : count === 1 ? l10n.t("One thing needs coordinating:") : l10n.t("{0} things need coordinating:", count);
+    const { findings } = this.knowledge;
+    const told = findings.slice(0, MOST_FINDINGS).map(({ message }) => `⚠ ${oneLine(this.withNames(message), 200)}`);
+    const rest = findings.length - told.length;
+    this.view.message = [...told, ...(rest > 0 ? [l10n.t("{0} more on the status board", rest)] : [])].join("\n");
+  }
+
+  /** Findings name sessions with their ids, which matter only where two are called the same. */
+  private withNames(text: string): string {
+    let named = text;
+    for (const session of this.knowledge.sessions) {
+      const label = sessionName(session, this.knowledge.sessions);
+      const name = session.own === true ? l10n.t("{0} (you)", label) : label;
+      named = named.replaceAll(`${session.label} (${session.session_id})`, name);
+    }
+    return named;
   }
 
   private claimsOf(session: Session): ClaimNode[] {
@@ -93,14 +104,6 @@ export class SessionsList extends List<Node> {
     };
     return item;
   }
-}
-
-function findingItem(text: string): TreeItem {
-  const item = new TreeItem(oneLine(text, 160));
-  item.iconPath = new ThemeIcon("info", new ThemeColor("list.warningForeground"));
-  item.tooltip = oneLine(text, 600);
-  item.contextValue = "finding";
-  return item;
 }
 
 function stateWord(state: SessionState): string {

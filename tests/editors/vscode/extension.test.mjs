@@ -1,0 +1,320 @@
+// The packaged extension in a real VS Code: two windows on one workspace, a Neovim, and somebody at a terminal.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { CodeServer } from "./support/codeServer.mjs";
+import { Neovim } from "./support/neovim.mjs";
+import { extension, program } from "./support/places.mjs";
+import { eventually } from "./support/wait.mjs";
+import { Workspace } from "./support/workspace.mjs";
+
+let vsix;
+let code;
+
+before(async () => {
+  vsix = join(mkdtempSync(join(tmpdir(), "deconflict-vsix-")), "deconflict.vsix");
+  execFileSync("node", ["package.mjs", program, vsix], { cwd: extension, stdio: ["ignore", "ignore", "inherit"] });
+  code = await CodeServer.start(vsix);
+});
+
+after(async () => {
+  await code?.stop();
+});
+
+/** On a failure the picture says more than the words. */
+function scene(name, windows, act) {
+  return test(name, async (context) => {
+    try {
+      await act(context);
+    } catch (error) {
+      for (const [index, window] of windows().entries()) {
+        await window?.screenshot(`failed ${name} ${index}`.replace(/\W+/g, "-")).catch(() => undefined);
+      }
+      throw error;
+    }
+  });
+}
+
+describe("two windows, a Neovim and a terminal on one workspace", () => {
+  let workspace, ada, bob, neovim, claude;
+  const play = (name, act) => scene(name, () => [ada, bob], act);
+
+  before(async () => {
+    workspace = new Workspace();
+    claude = workspace.person("claude · login form");
+    claude.run("claim", "file", "src/login.ts", "--for", "2h");
+    claude.run("heartbeat", "working", "the login form", "implementing", "--progress", "60%");
+    ada = await code.open(workspace.folder);
+    bob = await code.open(workspace.folder);
+    neovim = await Neovim.start(workspace);
+  });
+
+  after(async () => {
+    await neovim?.stop();
+    await ada?.close();
+    await bob?.close();
+    await workspace?.remove();
+  });
+
+  play("the program in the package serves, with no Rust about", async () => {
+    const [server] = await eventually("two servers", () => (workspace.servers().length === 2 ? workspace.servers() : undefined));
+    const running = readlinkSync(`/proc/${server.pid}/exe`);
+    assert.match(running, /extensions\/deconflict\.deconflict-[^/]+\/bin\/deconflict$/);
+    assert.equal(server.client, "code-server");
+  });
+
+  play("typing claims a file, and everyone sees it", async () => {
+    await ada.openFile("src/order.ts");
+    await ada.type("// mine\n");
+    await workspace.waitForClaim("src/order.ts");
+    await ada.waitForBadge("order.ts", "◇");
+
+    // The badge is there without opening the file; the rest is in the file.
+    await bob.openFile("src/order.ts");
+    await bob.waitForBadge("order.ts", "◆");
+    await bob.page.locator(".view-line", { hasText: "held by you, in code-server since" }).waitFor();
+    await bob.page.locator(".squiggly-info").first().waitFor();
+    await eventually("a status bar that tells who", async () => /is editing this since/.test(await bob.statusText()));
+    await bob.page.locator(".view-line").first().locator("span span").first().hover();
+    const hover = bob.page.locator(".monaco-hover:visible");
+    await hover.getByText("Coordination notice, not a code problem").first().waitFor();
+
+    await bob.showView();
+    await bob.row("Claims", "order.ts").waitFor();
+    await bob.row("Sessions", "claude · login form").filter({ hasText: "the login form · 60%" }).waitFor();
+
+    neovim.command("edit src/order.ts");
+    await eventually("a diagnostic in Neovim", () => neovim.diagnostics().includes("code-server"));
+
+    await ada.undoAll();
+    await workspace.waitForNoClaim("src/order.ts");
+    await bob.page.locator(".view-line", { hasText: "held by you" }).waitFor({ state: "detached" });
+    await eventually("nothing in Neovim", () => neovim.diagnostics() === "");
+    await bob.command("View: Show Explorer");
+    await bob.waitForBadge("order.ts", "");
+    await bob.waitForBadge("login.ts", "◆");
+  });
+
+  play("the first edit of what another holds brings one warning with buttons", async () => {
+    await bob.openFile("src/login.ts");
+    await bob.type("// too\n");
+    const warning = bob.notification("claude · login form holds src/login.ts until");
+    await warning.waitFor();
+    for (const name of ["Message", "Ask for It", "When Free", "Changes", "Edit Anyway"]) {
+      await bob.button(warning, name).waitFor();
+    }
+    await bob.screenshot("warning-dark");
+    await bob.button(warning, "Message").click();
+    await bob.question("what do you want to say").waitFor();
+    await bob.ask("May I add a line?");
+    await eventually("the message", () => claude.messages().some((message) => message.message === "May I add a line?"));
+    await warning.waitFor({ state: "detached" });
+    await bob.type("// once\n");
+    await bob.page.locator(".view-line", { hasText: "// once" }).waitFor();
+    await eventually("a status bar that tells who", async () => /claude/.test(await bob.statusText()));
+    assert.equal(await warning.count(), 0, "it warned twice");
+  });
+
+  play("a message is shown once and answered", async () => {
+    const [first, second] = workspace.servers().map((server) => server.session_id);
+    for (const to of [first, second]) {
+      claude.run("send", to, "Login form", "Until noon, then it is yours.");
+    }
+    const notice = bob.notification("Until noon");
+    await notice.waitFor();
+    await bob.button(notice, "Reply").click();
+    await bob.question("Reply to claude").waitFor();
+    await bob.ask("Fine with me");
+    const reply = await eventually("the reply", () => claude.messages().find((message) => message.message === "Fine with me"));
+    assert.equal(reply.subject, "Re: Login form");
+    assert.ok(reply.in_reply_to, "it says what it answers");
+    const other = ada.notification("Until noon");
+    await ada.button(other, "Open").click();
+    await ada.page.locator(".view-line", { hasText: "Until noon, then it is yours." }).waitFor();
+    await ada.page.locator(".view-line", { hasText: "From: claude · login form" }).waitFor();
+  });
+
+  play("the menu of the first line acts", async () => {
+    await bob.openFile("src/login.ts");
+    await bob.page.keyboard.press("Control+Home");
+    await bob.page.keyboard.press("Control+.");
+    const menu = bob.page.locator(".action-widget");
+    await menu.getByText("Ask claude · login form to release login.ts").click();
+    await bob.question("Ask for Release").waitFor();
+    await bob.ask("Whenever you are done");
+    await eventually("the request", () => claude.messages().find((message) => message.type === "release_request"));
+  });
+
+  play("the palette claims, tells, hands off and releases, and asks for what it needs", async () => {
+    await ada.openFile("docs/guide.md");
+    await ada.command("Deconflict: Claim File");
+    const claim = await workspace.waitForClaim("docs/guide.md");
+    assert.notEqual(claim.automatic, true);
+
+    await ada.command("Deconflict: Say What I Work On");
+    await ada.ask("the guide");
+    await ada.question("How far it is").waitFor();
+    await ada.ask("10%");
+    await eventually("the work", () => workspace.records("sessions").some((it) => it.current_work === "the guide" && it.progress === "10%"));
+
+    await ada.command("Deconflict: Send Message");
+    await ada.ask("", { pick: "Everyone" });
+    await ada.question("What is it about").waitFor();
+    await ada.ask("Guide");
+    await ada.question("what do you want to say").waitFor();
+    await ada.ask("I am rewriting it");
+    await eventually("the broadcast", () => claude.messages().find((message) => message.message === "I am rewriting it"));
+
+    await ada.command("Deconflict: Hand Off");
+    await ada.ask("", { pick: "claude · login form" });
+    await ada.question("Notes").waitFor();
+    await ada.ask("Only the first chapter is missing");
+    await workspace.waitForClaim("docs/guide.md", claude.id);
+
+    await ada.openFile("README.md");
+    await ada.command("Deconflict: Claim File");
+    await workspace.waitForClaim("README.md");
+    await ada.command("Deconflict: Release Everything I Hold");
+    await workspace.waitForNoClaim("README.md");
+  });
+
+  play("the view acts on what it lists", async () => {
+    await bob.command("Deconflict: Tell Me When Free");
+    await bob.showView();
+    const row = bob.row("Claims", "guide.md");
+    await row.hover();
+    await row.getByRole("button", { name: "Tell Me When Free" }).click();
+    claude.run("release", "file", "docs/guide.md");
+    await bob.notification("docs/guide.md is free now").waitFor();
+    claude.run("send", "broadcast", "Lunch", "Back in half an hour");
+    const message = bob.row("Messages", "Lunch");
+    await message.hover();
+    await message.getByRole("button", { name: "Mark as Read" }).click();
+    await message.locator(".codicon-mail-read").waitFor();
+  });
+
+  play("what is held is taken over only by force, and asked for before", async () => {
+    await bob.openFile("src/login.ts");
+    await bob.command("Deconflict: Take Over");
+    const dialog = bob.page.locator(".monaco-dialog-box");
+    await dialog.getByText("claude · login form").first().waitFor();
+    assert.equal(workspace.claim("src/login.ts").claimed_by, claude.id);
+    await dialog.locator(".monaco-button", { hasText: "Take Over by Force" }).click();
+    await eventually("the take-over", () => workspace.claim("src/login.ts")?.claimed_by !== claude.id);
+    await eventually("the word to whom it was taken from", () => claude.messages().find((it) => it.type === "taken_over"));
+  });
+
+  play("terminals of the window act for its session", async () => {
+    await bob.page.keyboard.press("Control+Shift+`");
+    await bob.page.locator(".terminal-wrapper.active .xterm-helper-textarea").focus();
+    await bob.page.keyboard.type("deconflict claim task from-the-terminal\n");
+    const claim = await workspace.waitForClaim("from-the-terminal");
+    assert.ok(workspace.servers().some((server) => server.session_id === claim.claimed_by));
+    await bob.page.keyboard.type("exit\n");
+    await bob.page.locator(".terminal-wrapper").waitFor({ state: "detached" });
+    await bob.editor.locator("textarea:focus, .native-edit-context:focus").waitFor();
+  });
+
+  play("a server that is killed comes back to what it held", async () => {
+    const { claimed_by: session } = workspace.claim("src/login.ts");
+    const { pid } = workspace.servers().find((server) => server.session_id === session);
+    process.kill(pid, "SIGKILL");
+    await eventually("another server of the same session", () =>
+      workspace.servers().some((server) => server.session_id === session && server.pid !== pid),
+    );
+    await workspace.waitForClaim("src/login.ts", session);
+    await eventually("a running extension", async () => /you hold [1-9]/.test(await bob.statusText()));
+    await bob.command("Deconflict: Restart Server");
+    await eventually("a server with a session of its own", () => {
+      const servers = workspace.servers();
+      return servers.length === 2 && servers.every((server) => server.session_id !== session);
+    });
+  });
+
+  play("a window that is closed gives everything back", async () => {
+    await ada.openFile("src/api/routes.ts");
+    await ada.type("// soon gone\n");
+    await workspace.waitForClaim("src/api/routes.ts");
+    await ada.close();
+    ada = undefined;
+    await workspace.waitForNoClaim("src/api/routes.ts");
+  });
+});
+
+describe("somebody who has auto save on, and likes it light", () => {
+  let workspace, claude, window;
+  const play = (name, act) => scene(name, () => [window], act);
+
+  before(async () => {
+    workspace = new Workspace("shop");
+    workspace.write(
+      ".vscode/settings.json",
+      JSON.stringify({ "files.autoSave": "afterDelay", "workbench.colorTheme": "Default Light Modern" }),
+    );
+    claude = workspace.person("claude · login form");
+    claude.run("claim", "file", "src/login.ts", "--for", "2h");
+    claude.run("claim", "directory", "docs", "--for", "1h");
+    window = await code.open(workspace.folder);
+  });
+
+  after(async () => {
+    await window?.close();
+    await workspace?.remove();
+  });
+
+  play("auto save waits for a decision about a file that another holds", async () => {
+    const before = workspace.read("src/login.ts");
+    await window.openFile("src/login.ts");
+    await window.type("// waits\n");
+    const warning = window.notification("Auto save is paused for this file until you decide");
+    await warning.waitFor();
+    // What nobody else holds is saved meanwhile, so that auto save had its chance.
+    await window.openFile("src/invoice.ts");
+    await window.type("// saved\n");
+    await eventually("an auto save elsewhere", () => workspace.read("src/invoice.ts").includes("// saved"));
+    assert.equal(workspace.read("src/login.ts"), before);
+    await window.openFile("src/login.ts");
+    await window.screenshot("auto-save-light");
+    await window.button(warning, "Edit Anyway").click();
+    await eventually("an auto save", () => workspace.read("src/login.ts").includes("// waits"));
+  });
+
+  play("whoever saves by hand has decided", async () => {
+    await window.openFile("docs/guide.md");
+    await window.type("By hand.\n");
+    const warning = window.notification("Auto save is paused for this file until you decide");
+    await warning.waitFor();
+    await window.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
+    await window.page.keyboard.press("Control+S");
+    await eventually("the saved file", () => workspace.read("docs/guide.md").includes("By hand"));
+    await window.command("View: Close All Editors");
+    await eventually("the user's own setting again", () => !code.settings().includes("autoSaveWhenNoErrors"));
+  });
+
+  play("the view can be read in a light theme", async () => {
+    claude.run("send", workspace.servers()[0].session_id, "Login form", "I need src/login.ts until noon. Can you wait?");
+    await window.notification("until noon").waitFor();
+    await window.openFile("docs/guide.md");
+    await window.showView();
+    await window.row("Messages", "Login form").waitFor();
+    await window.screenshot("view-light");
+  });
+
+  play("nobody is warned who turned it off", async () => {
+    workspace.write(".vscode/settings.json", JSON.stringify({ "deconflict.warnings.firstEdit": false }));
+    const ghost = workspace.person("ghost");
+    ghost.run("claim", "file", "src/order.ts");
+    await window.openFile("src/order.ts");
+    await window.page.locator(".view-line", { hasText: "held by ghost" }).waitFor();
+    await window.command("Notifications: Clear All Notifications");
+    await window.type("// quiet\n");
+    await window.page.locator(".squiggly-warning").first().waitFor();
+    // The word that comes after the warning would have: the message is told in the order of the pipe.
+    ghost.run("send", workspace.servers()[0].session_id, "Order", "Thanks");
+    await window.notification("Thanks").waitFor();
+    assert.equal(await window.notification("ghost holds src/order.ts").count(), 0);
+  });
+});

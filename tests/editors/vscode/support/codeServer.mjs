@@ -1,0 +1,114 @@
+// A real VS Code: its server half in a process, its window in a browser.
+import { execFileSync, spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { browser, chromium, codeServer, node, pathWithoutRust } from "./places.mjs";
+import { DEADLINE } from "./wait.mjs";
+import { Window } from "./window.mjs";
+
+const QUIET = ["--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
+
+/** What a tester wants of an editor: nothing that opens, saves or asks by itself. */
+const SETTINGS = {
+  "files.autoSave": "off",
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "workbench.welcomePage.walkthroughs.openOnInstall": false,
+  "security.workspace.trust.enabled": false,
+  "telemetry.telemetryLevel": "off",
+  "extensions.ignoreRecommendations": true,
+  "extensions.autoCheckUpdates": false,
+  "git.openRepositoryInParentFolders": "never",
+  "chat.disableAIFeatures": true,
+  "window.commandCenter": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+  "workbench.colorTheme": "Default Dark Modern",
+};
+
+/** One profile: its settings and extensions, and the server that runs with them. */
+export class CodeServer {
+  static async start(vsix, settings = {}) {
+    const base = mkdtempSync(join(tmpdir(), "deconflict-code-"));
+    const folders = ["--user-data-dir", join(base, "data"), "--extensions-dir", join(base, "extensions")];
+    const env = { ...process.env, HOME: base, XDG_CONFIG_HOME: join(base, "config"), PATH: pathWithoutRust() };
+    delete env.DECONFLICT_SESSION;
+    delete env.NODE_OPTIONS;
+    mkdirSync(join(base, "data", "User"), { recursive: true });
+    mkdirSync(join(base, "config"), { recursive: true });
+    writeFileSync(join(base, "data", "User", "settings.json"), JSON.stringify({ ...SETTINGS, ...settings }, null, 2));
+    const installed = execFileSync(node, [codeServer, ...folders, "--install-extension", vsix], { env, encoding: "utf8" });
+    if (!installed.includes("was successfully installed")) {
+      throw new Error(`the extension was not installed: ${installed}`);
+    }
+    const child = spawn(node, [codeServer, ...folders, ...QUIET, "--bind-addr", "127.0.0.1:0"], {
+      env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const address = await addressOf(child);
+    const chrome = await chromium.launch({
+      executablePath: browser(),
+      args: [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
+    return new CodeServer(base, child, address, chrome);
+  }
+
+  constructor(base, child, address, chrome) {
+    this.base = base;
+    this.child = child;
+    this.address = address;
+    this.chrome = chrome;
+  }
+
+  /** The user's settings, as the editor left them. */
+  settings() {
+    return readFileSync(join(this.base, "data", "User", "settings.json"), "utf8");
+  }
+
+  /** Opens a window on a folder, as somebody with a browser of their own. */
+  async open(folder, options = {}) {
+    const context = await this.chrome.newContext({
+      viewport: { width: 1280, height: 800 },
+      permissions: ["clipboard-read", "clipboard-write"],
+      ...options,
+    });
+    context.setDefaultTimeout(DEADLINE);
+    const page = await context.newPage();
+    await page.goto(`${this.address}/?folder=${encodeURIComponent(folder)}`);
+    const window = new Window(page, context);
+    await window.ready();
+    return window;
+  }
+
+  async stop() {
+    await this.chrome.close();
+    const ended = new Promise((resolve) => this.child.once("exit", resolve));
+    this.child.kill("SIGTERM");
+    await ended;
+  }
+}
+
+/** Where the server listens, as it says itself. */
+async function addressOf(child) {
+  const said = [];
+  child.stderr.on("data", (chunk) => said.push(String(chunk)));
+  for await (const line of createInterface({ input: child.stdout })) {
+    said.push(line);
+    const listening = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(line);
+    if (listening) {
+      child.stdout.resume();
+      return listening[1];
+    }
+  }
+  throw new Error(`code-server did not start:\n${said.join("\n")}`);
+}

@@ -1,0 +1,147 @@
+// A window as its user sees it.
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { artifacts } from "./places.mjs";
+import { eventually } from "./wait.mjs";
+
+export class Window {
+  constructor(page, context) {
+    this.page = page;
+    this.context = context;
+  }
+
+  /** The extension is at work. */
+  async ready() {
+    await this.statusItem.waitFor();
+    await eventually("a running extension", async () => !/starting/.test((await this.statusText()) ?? "starting"));
+  }
+
+  get statusItem() {
+    return this.page.locator('.statusbar-item[id*="deconflict.deconflict"]');
+  }
+
+  /** What a screen reader says of the status-bar item. */
+  async statusText() {
+    return this.statusItem.locator("a").first().getAttribute("aria-label");
+  }
+
+  get explorer() {
+    return this.page.locator(".explorer-folders-view");
+  }
+
+  file(name) {
+    return this.explorer.locator(".monaco-list-row").filter({ has: this.page.getByText(name, { exact: true }) });
+  }
+
+  /** Waits for a file's badge in the explorer, or for its absence. It is drawn by a style, so that it is no text. */
+  async waitForBadge(name, badge) {
+    await eventually(`the badge "${badge}" on ${name}`, async () => {
+      const labels = await this.file(name).locator(".monaco-icon-label").all();
+      const shown = await Promise.all(
+        labels.map((label) => label.evaluate((element) => getComputedStyle(element, "::after").content).catch(() => "")),
+      );
+      return badge === "" ? !shown.some((text) => /[◆◇]/.test(text)) : shown.some((text) => text.includes(badge));
+    });
+  }
+
+  get editor() {
+    return this.page.locator(".editor-group-container.active .monaco-editor").first();
+  }
+
+  /** Opens a file of the workspace by its name. */
+  async openFile(path) {
+    await this.page.keyboard.press("Control+P");
+    await this.ask(path, { pick: path.split("/").at(-1) });
+    const tab = this.page.locator(".tab.active").filter({ hasText: path.split("/").at(-1) });
+    await tab.waitFor();
+    await this.editor.locator(".view-line").first().waitFor();
+    await this.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
+  }
+
+  /** Answers the open input box or pick list. */
+  async ask(text, { pick = undefined } = {}) {
+    const widget = this.page.locator(".quick-input-widget:visible");
+    await widget.waitFor();
+    const input = widget.locator("input").first();
+    await input.fill(text);
+    if (pick !== undefined) {
+      await widget.locator(".quick-input-list .monaco-list-row").filter({ hasText: pick }).first().click();
+      return;
+    }
+    await input.press("Enter");
+  }
+
+  /** The question that the open input asks. */
+  question(text) {
+    return this.page.locator(".quick-input-widget:visible").filter({ hasText: text });
+  }
+
+  /** Runs a command by its name in the palette. */
+  async command(title) {
+    await this.page.keyboard.press("F1");
+    const widget = this.page.locator(".quick-input-widget:visible");
+    await widget.waitFor();
+    // Something else may be about to take the focus back.
+    await widget.locator("input:focus").waitFor();
+    await widget.locator("input").first().fill(`>${title}`);
+    const row = widget.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /** Types at the end of the file in front. */
+  async type(text) {
+    await this.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
+    await this.page.keyboard.press("Control+End");
+    await this.page.keyboard.type(text);
+  }
+
+  /** Undoes everything that was typed into the file in front. */
+  async undoAll() {
+    const dirty = this.page.locator(".tab.active.dirty");
+    await eventually("an unchanged text", async () => {
+      await this.page.keyboard.press("Control+Z");
+      return (await dirty.count()) === 0;
+    });
+  }
+
+  async save() {
+    await this.page.keyboard.press("Control+S");
+    await this.page.locator(".tab.active:not(.dirty)").waitFor();
+  }
+
+  notification(text) {
+    return this.page.locator(".notification-toast").filter({ hasText: text });
+  }
+
+  button(notification, name) {
+    return notification.locator(".monaco-button").filter({ hasText: name });
+  }
+
+  /** One of the view's lists, opened. */
+  view(name) {
+    return this.page.locator(".pane").filter({ has: this.page.locator(`.pane-header[aria-label^="${name}"]`) });
+  }
+
+  row(view, text) {
+    return this.view(view).locator(".monaco-list-row").filter({ hasText: text });
+  }
+
+  async showView() {
+    await this.command("Deconflict: Show Who Is Here");
+    await this.view("Sessions").locator(".monaco-list-row").first().waitFor();
+  }
+
+  async screenshot(name) {
+    mkdirSync(artifacts, { recursive: true });
+    const path = join(artifacts, `${name}.png`);
+    await this.page.screenshot({ path });
+    return path;
+  }
+
+  /** Closes the window as its user does, so that the editor can say goodbye. */
+  async close() {
+    await this.page.goto("about:blank");
+    await this.context.close();
+  }
+}
