@@ -1,17 +1,16 @@
-// Bundles the extension into `dist/extension.js`. With `--check` it only says whether the committed bundle is what the
-// sources make, byte for byte.
-import { readFile } from "node:fs/promises";
+// Bundles the extension into `dist/extension.js` and gathers its texts. With `--check` it only says whether what is
+// committed is what the sources make, byte for byte.
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { gatherStrings, missingStrings } from "./strings.mjs";
 
 const folder = fileURLToPath(new URL(".", import.meta.url));
-const outfile = `${folder}dist/extension.js`;
-const check = process.argv.includes("--check");
 
-const result = await build({
+const { outputFiles } = await build({
   absWorkingDir: folder,
   entryPoints: ["src/extension.ts"],
-  outfile,
+  outfile: "dist/extension.js",
   bundle: true,
   platform: "node",
   target: "node20",
@@ -21,15 +20,23 @@ const result = await build({
   // Stack traces of users should name functions.
   keepNames: true,
   legalComments: "inline",
-  write: !check,
+  write: false,
   logLevel: "warning",
 });
+const made = {
+  "dist/extension.js": Buffer.from(outputFiles[0].contents),
+  "l10n/bundle.l10n.json": Buffer.from(await gatherStrings(folder)),
+};
 
-if (check) {
-  const built = Buffer.from(result.outputFiles[0].contents);
-  const committed = await readFile(outfile).catch(() => Buffer.alloc(0));
-  if (!built.equals(committed)) {
-    console.error("editors/vscode/dist/extension.js is not what its sources make: run `npm run build` there and commit it.");
-    process.exit(1);
+const wrong = await missingStrings(folder);
+for (const [name, contents] of Object.entries(made)) {
+  if (!process.argv.includes("--check")) {
+    await writeFile(folder + name, contents);
+  } else if (!contents.equals(await readFile(folder + name).catch(() => Buffer.alloc(0)))) {
+    wrong.push(`editors/vscode/${name} is not what its sources make: run \`npm run build\` there and commit it`);
   }
 }
+for (const problem of wrong) {
+  console.error(problem);
+}
+process.exit(wrong.length === 0 ? 0 : 1);

@@ -215,7 +215,6 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     assert.ok(workspace.servers().some((server) => server.session_id === claim.claimed_by));
     await bob.page.keyboard.type("exit\n");
     await bob.page.locator(".terminal-wrapper").waitFor({ state: "detached" });
-    await bob.editor.locator("textarea:focus, .native-edit-context:focus").waitFor();
   });
 
   play("a server that is killed comes back to what it held", async () => {
@@ -268,6 +267,7 @@ describe("somebody who has auto save on, and likes it light", () => {
   play("auto save waits for a decision about a file that another holds", async () => {
     const before = workspace.read("src/login.ts");
     await window.openFile("src/login.ts");
+    await eventually("a prepared setting", () => code.settings().includes("autoSaveWhenNoErrors"));
     await window.type("// waits\n");
     const warning = window.notification("Auto save is paused for this file until you decide");
     await warning.waitFor();
