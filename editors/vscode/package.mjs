@@ -30,6 +30,7 @@ try {
     target: values.target,
     dependencies: false,
     allowMissingRepository: true,
+    rewriteRelativeLinks: false,
     skipLicense: false,
   });
 } finally {

@@ -1,9 +1,9 @@
 // The packaged extension in a real VS Code: two windows on one workspace, a Neovim, and somebody at a terminal.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readlinkSync } from "node:fs";
+import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { CodeServer } from "./support/codeServer.mjs";
 import { Neovim } from "./support/neovim.mjs";
@@ -22,6 +22,7 @@ before(async () => {
 
 after(async () => {
   await code?.stop();
+  rmSync(dirname(vsix), { recursive: true, force: true });
 });
 
 /** On a failure the picture says more than the words. */
@@ -139,10 +140,8 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
 
   play("the menu of the first line acts", async () => {
     await bob.openFile("src/login.ts");
-    await bob.page.keyboard.press("Control+Home");
-    await bob.page.keyboard.press("Control+.");
-    const menu = bob.page.locator(".action-widget");
-    await menu.getByText("Ask claude · login form to release login.ts").click();
+    const entry = await bob.openFirstLineMenu("Ask claude · login form to release login.ts");
+    await entry.click();
     await bob.question("Ask for Release").waitFor();
     await bob.ask("Whenever you are done");
     await eventually("the request", () => claude.messages().find((message) => message.type === "release_request"));
@@ -205,6 +204,19 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await dialog.locator(".monaco-button", { hasText: "Take Over by Force" }).click();
     await eventually("the take-over", () => workspace.claim("src/login.ts")?.claimed_by !== claude.id);
     await eventually("the word to whom it was taken from", () => claude.messages().find((it) => it.type === "taken_over"));
+  });
+
+  play("what its holder left behind is taken over without more ado", async () => {
+    const gone = workspace.person("gone");
+    workspace.writeExpiredClaim(gone.id, "src/invoice.ts");
+    await bob.openFile("src/invoice.ts");
+    await bob.showView();
+    const row = bob.row("Claims", "invoice.ts").filter({ hasText: "expired" });
+    await row.hover();
+    await row.getByRole("button", { name: "Take Over" }).click();
+    await eventually("the take-over", () => workspace.claim("src/invoice.ts")?.claimed_by !== gone.id);
+    await bob.command("Deconflict: Release");
+    await bob.row("Claims", "invoice.ts").waitFor({ state: "detached" });
   });
 
   play("terminals of the window act for its session", async () => {
@@ -294,15 +306,6 @@ describe("somebody who has auto save on, and likes it light", () => {
     await eventually("the user's own setting again", () => !code.settings().includes("autoSaveWhenNoErrors"));
   });
 
-  play("the view can be read in a light theme", async () => {
-    claude.run("send", workspace.servers()[0].session_id, "Login form", "I need src/login.ts until noon. Can you wait?");
-    await window.notification("until noon").waitFor();
-    await window.openFile("docs/guide.md");
-    await window.showView();
-    await window.row("Messages", "Login form").waitFor();
-    await window.screenshot("view-light");
-  });
-
   play("nobody is warned who turned it off", async () => {
     workspace.write(".vscode/settings.json", JSON.stringify({ "deconflict.warnings.firstEdit": false }));
     const ghost = workspace.person("ghost");
@@ -317,4 +320,44 @@ describe("somebody who has auto save on, and likes it light", () => {
     await window.notification("Thanks").waitFor();
     assert.equal(await window.notification("ghost holds src/order.ts").count(), 0);
   });
+});
+
+describe("pictures of a busy morning", () => {
+  for (const [theme, name] of [["dark", "Default Dark Modern"], ["light", "Default Light Modern"]]) {
+    let workspace, window;
+
+    scene(`in a ${theme} theme`, () => [window], async () => {
+      workspace = new Workspace("shop");
+      const settings = { "workbench.colorTheme": name, "deconflict.sessionName": "Grace · orders", "editor.minimap.enabled": false, "editor.fontSize": 13 };
+      workspace.write(".vscode/settings.json", JSON.stringify(settings));
+      workspace.git("-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "--quiet", "--allow-empty", "-m", "Morning");
+      const claude = workspace.person("claude · login form");
+      claude.run("claim", "file", "src/login.ts", "--for", "2h");
+      claude.run("heartbeat", "working", "login form", "implementing", "--progress", "60%");
+      const alan = workspace.person("Alan · invoices");
+      alan.run("claim", "directory", "docs", "--for", "90m");
+      alan.run("claim", "task", "deploy", "--for", "30m");
+      alan.run("heartbeat", "working", "invoices in euros", "testing", "--progress", "90%");
+      window = await code.open(workspace.folder, { viewport: { width: 1200, height: 700 }, deviceScaleFactor: 1.25 });
+      await window.openFile("src/order.ts");
+      await window.type("// rounding\n");
+      const { claimed_by: grace } = await workspace.waitForClaim("src/order.ts");
+      alan.run("send", "broadcast", "Deploying at noon", "Please push before.");
+      await window.openFile("src/login.ts");
+      await window.page.locator(".view-line", { hasText: "held by claude" }).waitFor();
+      await window.waitForBadge("order.ts", "◇");
+      await window.openFirstLineMenu("Ask claude · login form to release login.ts");
+      await window.screenshot(`menu-${theme}`);
+      await window.page.keyboard.press("Escape");
+      await window.showView();
+      await window.row("Messages", "Deploying at noon").waitFor();
+      claude.run("send", grace, "Login form", "I need login.ts until noon. Can you wait?");
+      await window.notification("until noon").waitFor();
+      await window.page.locator(".view-line").first().click();
+      await window.row("Messages", "Login form").waitFor();
+      await window.screenshot(`view-${theme}`);
+      await window.close();
+      await workspace.remove();
+    });
+  }
 });

@@ -1,11 +1,11 @@
 // A real VS Code: its server half in a process, its window in a browser.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { browser, chromium, codeServer, node, pathWithoutRust } from "./places.mjs";
-import { DEADLINE } from "./wait.mjs";
+import { DEADLINE, eventually } from "./wait.mjs";
 import { Window } from "./window.mjs";
 
 const QUIET = ["--auth", "none", "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"];
@@ -95,6 +95,15 @@ export class CodeServer {
     const ended = new Promise((resolve) => this.child.once("exit", resolve));
     this.child.kill("SIGTERM");
     await ended;
+    // Its extension hosts may still be writing when it is gone.
+    await eventually("an end of the profile", () => {
+      try {
+        rmSync(this.base, { recursive: true, force: true });
+        return true;
+      } catch {
+        return undefined;
+      }
+    });
   }
 }
 

@@ -110,6 +110,20 @@ export class Window {
     await this.page.locator(".tab.active:not(.dirty)").waitFor();
   }
 
+  /** Opens the menu of the first line. What is told of the line may come a moment later, and closes it again. */
+  async openFirstLineMenu(entry) {
+    await this.page.keyboard.press("Control+Home");
+    const offered = this.page.locator(".action-widget").getByText(entry);
+    await eventually(`the entry "${entry}" in the first line's menu`, async () => {
+      await this.page.keyboard.press("Control+.");
+      return offered.waitFor({ timeout: 3_000 }).then(
+        () => true,
+        () => this.page.keyboard.press("Escape"),
+      );
+    });
+    return offered;
+  }
+
   notification(text) {
     return this.page.locator(".notification-toast").filter({ hasText: text });
   }

@@ -76,6 +76,20 @@ export class Workspace {
     }
   }
 
+  /** A claim whose time is over, as a script leaves one. */
+  writeExpiredClaim(holder, file) {
+    const ago = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString();
+    const record = {
+      resource_type: "file",
+      resource_name: file,
+      claimed_by: holder,
+      claimed_at: ago(20),
+      expires_at: ago(5),
+      allow_coordination: true,
+    };
+    this.write(`COORDINATION/claims/file-${encodeURIComponent(file)}.claim`, JSON.stringify(record));
+  }
+
   claim(file) {
     return this.records("claims").find((claim) => claim.resource_name === file);
   }
