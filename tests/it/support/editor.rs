@@ -212,7 +212,6 @@ impl RpcError {
 }
 
 /// What the server has told the editor so far.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct View {
     /// The last diagnostics of each document.
     pub(crate) diagnostics: BTreeMap<String, Vec<Value>>,
