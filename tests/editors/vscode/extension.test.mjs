@@ -181,11 +181,11 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
   });
 
   play("the view acts on what it lists", async () => {
-    await bob.command("Deconflict: Tell Me When Free");
     await bob.showView();
     const row = bob.row("Claims", "guide.md");
     await row.hover();
     await row.getByRole("button", { name: "Tell Me When Free" }).click();
+    await bob.page.locator(".statusbar-item").filter({ hasText: "You will be told when it is free" }).waitFor();
     claude.run("release", "file", "docs/guide.md");
     await bob.notification("docs/guide.md is free now").waitFor();
     claude.run("send", "broadcast", "Lunch", "Back in half an hour");

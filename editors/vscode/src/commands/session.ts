@@ -1,8 +1,11 @@
 import { commands, env, l10n, window } from "vscode";
-import { askText } from "../ask";
+import { askSession, askText } from "../ask";
 import type { Tools } from "../tools";
 import { SessionNode } from "../views/nodes";
+import { oneLine } from "../words";
 import type { Argument } from "./target";
+
+const MUTED_MINUTES = 60;
 
 /** What somebody can do about the own session, the server and the view. */
 export function sessionCommands(tools: Tools): Record<string, (argument: Argument) => Promise<void>> {
@@ -35,6 +38,21 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
     }
   }
 
+  async function mute(argument: Argument): Promise<void> {
+    const session =
+      argument instanceof SessionNode
+        ? argument.session.session_id
+        : await askSession(knowledge, l10n.t("Mute for an Hour"), { everyone: false });
+    if (session !== undefined && (await server.execute("mute", { session, minutes: MUTED_MINUTES })) !== undefined) {
+      const name = oneLine(knowledge.sessionOf(session)?.label ?? session, 40);
+      const unmute = l10n.t("Undo");
+      const chosen = await window.showInformationMessage(l10n.t("Nothing of {0} is shown by itself for an hour.", name), unmute);
+      if (chosen === unmute) {
+        await server.execute("mute", { session, minutes: 0 });
+      }
+    }
+  }
+
   async function status(): Promise<void> {
     await commands.executeCommand("workbench.view.extension.deconflict");
     await knowledge.read();
@@ -61,6 +79,7 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
   return {
     setWork,
     heartbeat,
+    mute,
     status,
     showBoard,
     restart,

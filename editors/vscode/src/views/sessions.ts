@@ -7,9 +7,6 @@ import { ClaimNode, type Node, SessionNode } from "./nodes";
 import { List } from "./refresh";
 import type { Places } from "../places";
 
-/** So many things that need coordinating are told above the list. */
-const MOST_FINDINGS = 3;
-
 /** Alive first; those that are gone or done last. */
 const ORDER: Record<SessionState, number> = { live: 0, silent: 1, gone: 2, completed: 3 };
 
@@ -45,9 +42,9 @@ export class SessionsList extends List<Node> {
 
   protected override refreshed(): void {
     const { findings } = this.knowledge;
-    const told = findings.slice(0, MOST_FINDINGS).map(({ message }) => `⚠ ${oneLine(this.withNames(message), 200)}`);
-    const rest = findings.length - told.length;
-    this.view.message = [...told, ...(rest > 0 ? [l10n.t("{0} more on the status board", rest)] : [])].join("\n");
+    const [first, ...more] = findings.map(({ message }) => `⚠ ${oneLine(this.withNames(message), 160)}`);
+    this.view.message =
+      first === undefined || more.length === 0 ? (first ?? "") : l10n.t("{0} ({1} more on the status board)", first, more.length);
   }
 
   /** Findings name sessions with their ids, which matter only where two are called the same. */
