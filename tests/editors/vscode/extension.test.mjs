@@ -352,9 +352,9 @@ describe("pictures of a busy morning", () => {
       await window.showView();
       await window.row("Messages", "Deploying at noon").waitFor();
       claude.run("send", grace, "Login form", "I need login.ts until noon. Can you wait?");
-      await window.notification("until noon").waitFor();
-      await window.page.locator(".view-line").first().click();
       await window.row("Messages", "Login form").waitFor();
+      await window.page.mouse.move(700, 450);
+      await window.notification("until noon").waitFor();
       await window.screenshot(`view-${theme}`);
       await window.close();
       await workspace.remove();
