@@ -28,6 +28,7 @@ export class Knowledge implements Disposable {
   private timer: NodeJS.Timeout | undefined;
   private reading = false;
   private isStale = false;
+  private lastRead = "";
 
   constructor(private readonly server: Server) {
     this.subscriptions = [
@@ -46,6 +47,7 @@ export class Knowledge implements Disposable {
           return;
         }
         this.participation = life;
+        this.lastRead = "";
         this.session = null;
         this.sessions = [];
         this.claims = [];
@@ -83,7 +85,10 @@ export class Knowledge implements Disposable {
       this.server.query<{ messages: readonly Message[] }>("messages", { unreadOnly: false }),
     ]);
     this.reading = false;
-    if (this.server.life === "running") {
+    // Lists that are drawn again and again never come to rest.
+    const read = JSON.stringify([status, messages]);
+    if (this.server.life === "running" && read !== this.lastRead) {
+      this.lastRead = read;
       this.sessions = status?.sessions ?? this.sessions;
       this.claims = status?.claims ?? this.claims;
       this.findings = status?.coordinationNeeded ?? this.findings;

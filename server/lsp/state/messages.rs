@@ -28,6 +28,10 @@ pub(super) const RESTING: Duration = Duration::from_mins(1);
 
 impl State {
     pub(super) fn messages_arrived(&mut self, id: DirectoryId, messages: Vec<Message>) {
+        // Whoever reads the lists again when they changed would otherwise do so for ever.
+        if messages.is_empty() {
+            return;
+        }
         let mut to_show = Vec::new();
         for message in messages {
             let Some(directory) = self.directories.get_mut(&id) else { return };
