@@ -5,6 +5,7 @@ mod scene;
 
 use std::fs;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -42,16 +43,28 @@ const WIDEST: usize = 92;
 const NARROWEST: usize = 60;
 
 pub(super) fn run(_: &Arguments, output: Output) -> Result<Exit, Failure> {
-    let mut story = Story::new(output);
-    match tell(&mut story) {
+    let mut story = Story::new(output, Telling::Whole);
+    let told = std::env::current_exe()
+        .map_err(|cause| Problem::io("find this program", cause))
+        .and_then(|program| tell(&mut story, &program));
+    match told {
         Ok(()) => story.end(),
         Err(problem) => Err(story.break_off(&problem)),
     }
 }
 
+/// The same with another program of ours, told in a line for each step. Returns the facts.
+pub(super) fn check(program: &Path, output: Output) -> Result<Value, Failure> {
+    let mut story = Story::new(output, Telling::Brief);
+    match tell(&mut story, program) {
+        Ok(()) => Ok(story.facts()),
+        Err(problem) => Err(story.break_off(&problem)),
+    }
+}
+
 /// The whole story. A step that is not seen ends it.
-fn tell(story: &mut Story) -> Result<(), Problem> {
-    let scene = Scene::set()?;
+fn tell(story: &mut Story, program: &Path) -> Result<(), Problem> {
+    let scene = Scene::set(program)?;
     let mut alice = Editor::start(&scene, "alice")?;
     let mut bob = Editor::start(&scene, "bob")?;
     for editor in [&mut alice, &mut bob] {
@@ -229,25 +242,36 @@ impl Problem {
     }
 }
 
+/// How much of the story people are told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Telling {
+    /// Who does what, who sees what, in whose words.
+    Whole,
+    /// Who does what, and after how long that was seen elsewhere.
+    Brief,
+}
+
 /// What was seen so far: told at once to people, at the end to programs.
 struct Story {
     output: Output,
+    telling: Telling,
     width: usize,
     start: Instant,
     steps: Vec<Value>,
 }
 
 impl Story {
-    fn new(output: Output) -> Self {
+    fn new(output: Output, telling: Telling) -> Self {
         let columns = terminal_size::terminal_size().map_or(WIDEST, |(columns, _)| usize::from(columns.0));
-        Self { output, width: columns.clamp(NARROWEST, WIDEST), start: Instant::now(), steps: Vec::new() }
+        let width = columns.clamp(NARROWEST, WIDEST);
+        Self { output, telling, width, start: Instant::now(), steps: Vec::new() }
     }
 
     fn begin(&mut self) -> Result<(), Problem> {
         let bold = style::HEADING;
         let explanation = "Two real language servers and a real terminal on a scratch git repository. Each time on \
                            the right is measured now, from the cause in one process to its effect in another.";
-        self.print(&format!(
+        self.print_whole(&format!(
             "{bold}Two editors and an agent in one clone{bold:#}\n{}",
             wrapped(explanation, self.width).join("\n")
         ))
@@ -258,7 +282,7 @@ impl Story {
         self.steps.push(json!({ "step": self.steps.len() + 1, "who": who, "does": does, "seen": [] }));
         let number = self.steps.len();
         let name = name(who);
-        self.print(&format!(
+        self.print_whole(&format!(
             "\n{}{number:>2}{:#}  {name} {}{does}{:#}",
             style::FAINT,
             style::FAINT,
@@ -269,10 +293,11 @@ impl Story {
 
     /// Somebody saw something, so long after its cause.
     fn saw(&mut self, who: &str, what: &str, sight: &Sight) -> Result<(), Problem> {
+        self.tick(Some(sight.took))?;
         self.note(json!({
             "who": who, "what": what, "text": sight.text, "milliseconds": milliseconds(sight.took),
         }));
-        self.print(&self.timed(&format!("    {} {what}", name(who)), 5 + padded(who) + what.len(), sight.took))?;
+        self.print_whole(&self.timed(&format!("    {} {what}", name(who)), 5 + padded(who) + what.len(), sight.took))?;
         self.quote(&sight.text)
     }
 
@@ -280,19 +305,21 @@ impl Story {
     fn showed(&mut self, line: &str, hint: &str) -> Result<(), Problem> {
         self.note(json!({ "what": "inlay hint", "text": hint }));
         let (faint, marked) = (style::FAINT, style::WARNING);
-        self.print(&format!("          {faint}1 │{faint:#} {line}  {marked}{hint}{marked:#}"))
+        self.print_whole(&format!("          {faint}1 │{faint:#} {line}  {marked}{hint}{marked:#}"))
     }
 
     /// A command ran in a terminal.
     fn ran(&mut self, command: &str, exit: i32, said: &str, took: Duration) -> Result<(), Problem> {
+        self.tick(Some(took))?;
         self.note(json!({ "command": command, "exit": exit, "text": said, "milliseconds": milliseconds(took) }));
         let marked = if exit == 0 { style::GOOD } else { style::WARNING };
         let line = format!("    $ {command}  {marked}exit {exit}{marked:#}");
-        self.print(&self.timed(&line, 6 + command.len() + 7 + exit.to_string().len(), took))?;
+        self.print_whole(&self.timed(&line, 6 + command.len() + 7 + exit.to_string().len(), took))?;
         self.quote(said)
     }
 
     fn quoted_lines(&mut self, lines: &[&str]) -> Result<(), Problem> {
+        self.tick(None)?;
         self.note(json!({ "text": lines.join("\n") }));
         lines.iter().try_for_each(|line| self.quote(line))
     }
@@ -302,7 +329,7 @@ impl Story {
         let (steps, took) = (self.steps.len(), self.start.elapsed());
         let good = style::GOOD;
         self.output.answer(
-            || json!({ "steps": self.steps, "milliseconds": milliseconds(took) }),
+            || self.facts(),
             || {
                 format!(
                     "\n{good}All {steps} steps were seen, in {:.1} s.{good:#}\n{}",
@@ -312,6 +339,10 @@ impl Story {
             },
         )?;
         Ok(Exit::Done)
+    }
+
+    fn facts(&self) -> Value {
+        json!({ "steps": self.steps, "milliseconds": milliseconds(self.start.elapsed()) })
     }
 
     fn break_off(self, problem: &Problem) -> Failure {
@@ -335,7 +366,7 @@ impl Story {
     fn quote(&self, text: &str) -> Result<(), Problem> {
         let faint = style::FAINT;
         for line in wrapped(text, self.width - 12) {
-            self.print(&format!("          {faint}{line}{faint:#}"))?;
+            self.print_whole(&format!("          {faint}{line}{faint:#}"))?;
         }
         Ok(())
     }
@@ -346,6 +377,25 @@ impl Story {
         let gap = self.width.saturating_sub(length + time.len()).max(2);
         let good = style::GOOD;
         format!("{line}{}{good}{time}{good:#}", " ".repeat(gap))
+    }
+
+    /// Told briefly, a step is one line, as soon as its first effect is seen.
+    fn tick(&self, took: Option<Duration>) -> Result<(), Problem> {
+        let Some(step) = self.steps.last().filter(|step| step["seen"].as_array().is_none_or(Vec::is_empty)) else {
+            return Ok(());
+        };
+        let (who, does) = (step["who"].as_str().unwrap_or_default(), step["does"].as_str().unwrap_or_default());
+        let (mark, length) = (style::GOOD, 5 + padded(who) + does.chars().count());
+        let line = format!("  {mark}✓{mark:#} {} {does}", name(who));
+        self.print_brief(&took.map_or_else(|| line.clone(), |took| self.timed(&line, length, took)))
+    }
+
+    fn print_brief(&self, line: &str) -> Result<(), Problem> {
+        if self.telling == Telling::Brief { self.print(line) } else { Ok(()) }
+    }
+
+    fn print_whole(&self, line: &str) -> Result<(), Problem> {
+        if self.telling == Telling::Whole { self.print(line) } else { Ok(()) }
     }
 
     fn print(&self, line: &str) -> Result<(), Problem> {

@@ -18,9 +18,9 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Makes the repository with a few files and a coordination directory.
-    pub(super) fn set() -> Result<Self, Problem> {
-        let program = std::env::current_exe().map_err(|cause| Problem::io("find this program", cause))?;
-        let scene = Self { folder: scratch_folder()?, program, interrupted: watch_for_interruption() };
+    pub(super) fn set(program: &Path) -> Result<Self, Problem> {
+        let scene =
+            Self { folder: scratch_folder()?, program: program.to_owned(), interrupted: watch_for_interruption() };
         let make = |path: &Path| fs::create_dir_all(path).map_err(|cause| Problem::io("make a folder", cause));
         make(&scene.repository().join("src"))?;
         make(&scene.home())?;
@@ -54,7 +54,7 @@ impl Scene {
         Arc::clone(&self.interrupted)
     }
 
-    /// This very program with some arguments, in the repository, as a user of that name.
+    /// The program with some arguments, in the repository, as a user of that name.
     pub(super) fn command(&self, user: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(arguments);
