@@ -7,4 +7,5 @@ pub mod lsp;
 pub mod platform;
 pub mod protocol;
 pub mod registry;
+pub mod setup;
 pub mod workspace;

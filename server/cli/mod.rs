@@ -35,6 +35,7 @@ mod mcp;
 mod messages;
 mod release;
 mod send;
+mod setup;
 mod start;
 mod status;
 
@@ -104,6 +105,7 @@ enum Verb {
     End(end::Arguments),
     Init(init::Arguments),
     Guard(guard::Arguments),
+    Setup(setup::Arguments),
     Doctor(doctor::Arguments),
     Demo(demo::Arguments),
     Lsp(lsp::Arguments),
@@ -139,6 +141,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::End(arguments) => end::run(arguments, context),
         Verb::Init(arguments) => init::run(&arguments, context),
         Verb::Guard(arguments) => guard::run(&arguments, context),
+        Verb::Setup(arguments) => setup::run(&arguments, context.output.clone()),
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Lsp(arguments) => lsp::run(&arguments, context),
         Verb::Mcp(arguments) => mcp::run(&arguments, context),

@@ -48,6 +48,8 @@ mod own_views;
 mod presentation;
 mod races;
 mod settings;
+mod setup;
+mod setup_editors;
 mod support;
 mod terminal_doctor;
 mod terminal_identity;

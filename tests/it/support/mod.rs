@@ -8,6 +8,7 @@ mod documents;
 mod editor;
 mod editors;
 mod environment;
+mod home;
 mod neovim;
 mod repository;
 mod screen;
@@ -22,8 +23,9 @@ pub(crate) use capabilities::{bare_capabilities, full_capabilities};
 pub(crate) use committer::Committer;
 pub(crate) use documents::{Document, Edit, codes, hint_label};
 pub(crate) use editor::{Editor, EditorBuilder, RpcError};
-pub(crate) use editors::installed;
+pub(crate) use editors::{installed, report_missing};
 pub(crate) use environment::clean_environment;
+pub(crate) use home::{Home, Tree};
 pub(crate) use neovim::{Neovim, Version};
 #[cfg(unix)]
 pub(crate) use repository::LINK;

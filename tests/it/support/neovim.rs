@@ -71,10 +71,21 @@ impl Neovim {
                 "vim.opt.rtp:prepend({plugin:?}) vim.g.deconflict = {{ cmd = {:?} }} {setup}",
                 env!("CARGO_BIN_EXE_deconflict")
             )))
-            .current_dir(workspace.root())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped());
-        let mut process = command.spawn().unwrap_or_else(|error| panic!("{}: {error}", version.binary().display()));
+            .current_dir(workspace.root());
+        Self::run(command, workspace)
+    }
+
+    /// Starts one as its user does, with whatever that user's home directory has for it.
+    pub(crate) fn start_at_home(version: Version, workspace: &Workspace, arguments: &[&str]) -> Self {
+        let mut command = Command::new(version.binary());
+        clean_environment(&mut command, workspace.home());
+        command.args(["--embed", "--headless"]).args(arguments).current_dir(workspace.root());
+        Self::run(command, workspace)
+    }
+
+    fn run(mut command: Command, workspace: &Workspace) -> Self {
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut process = started.unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
         let input = process.stdin.take();
         let output = BufReader::new(process.stdout.take().unwrap());
         let (sender, answers) = mpsc::channel();

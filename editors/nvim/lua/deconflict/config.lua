@@ -58,14 +58,17 @@ function M.program()
   end
 end
 
---- Where the program is looked for: on the PATH, where cargo installs it (a Neovim that was not
---- started from a shell may not have that on its PATH), and where it is built in a checkout.
+--- Where the program is looked for: on the PATH, where `deconflict setup` puts it and where cargo
+--- does (a Neovim that was not started from a shell may not have those on its PATH), and where it is
+--- built in a checkout.
 ---@return string[]
 function M.places()
   local here = debug.getinfo(1, 'S').source:sub(2)
   local checkout = vim.fn.fnamemodify(here, ':p:h:h:h:h:h')
+  local data = vim.fn.fnamemodify(vim.fn.stdpath('data'), ':h')
   return {
     'deconflict',
+    data .. '/deconflict/bin/deconflict',
     vim.fs.normalize('~/.cargo/bin/deconflict'),
     checkout .. '/target/release/deconflict',
   }

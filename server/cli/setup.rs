@@ -1,0 +1,203 @@
+//! `deconflict setup`
+
+mod words;
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use deconflict::setup::{Error, Part, Plan, Setup};
+use serde_json::{Value, json};
+
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::style::{FAINT, GOOD};
+use super::{demo, words as phrases};
+
+/// Wire the editors and coding agents on this machine, and prove that it works
+///
+/// Puts the program in a place where it stays, and gives each editor its extension or plugin and each agent its hooks.
+/// What you wrote yourself is never overwritten. Ends with a live check: two language servers and a terminal on a scratch
+/// repository. Safe to run again: it brings up to date what is older.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only these, whether they are found here or not; all that are found otherwise
+    #[arg(value_name = "EDITOR", value_parser = names())]
+    editors: Vec<String>,
+    /// Show every change, and make none
+    #[arg(long)]
+    dry_run: bool,
+    /// Take back what was set up, and leave everything else as it is
+    #[arg(long)]
+    remove: bool,
+}
+
+/// What is said when all is done.
+const NEXT: &str = "Editors and agents that are open take part once they are started again.\n\
+                    To check a repository's commits too, in it: deconflict guard --install\n\
+                    To take all of this back: deconflict setup --remove";
+
+fn names() -> PossibleValuesParser {
+    let names = Part::WIRED.into_iter().filter(|part| part.name() != "cursor-agent");
+    PossibleValuesParser::new(names.map(|part| PossibleValue::new(part.name()).aliases(part.aliases())))
+}
+
+pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
+    let setup = Setup::of_this_user().map_err(|error| failure(&error))?;
+    let manner =
+        words::Manner { dry_run: arguments.dry_run, removes: arguments.remove, by_name: !arguments.editors.is_empty() };
+    let work = Work { setup, output, manner, done: Vec::new(), worst: Exit::Done };
+    if arguments.remove { work.remove(&arguments.editors) } else { work.set_up(&arguments.editors) }
+}
+
+/// One run of the verb.
+struct Work {
+    setup: Setup,
+    output: Output,
+    manner: words::Manner,
+    /// What was told so far, for programs.
+    done: Vec<Value>,
+    worst: Exit,
+}
+
+impl Work {
+    fn set_up(mut self, names: &[String]) -> Result<Exit, Failure> {
+        let parts = if names.is_empty() { self.setup.found() } else { self.called(names) };
+        self.part(Part::Program, Setup::plan)?;
+        if self.worst == Exit::Failed {
+            // Nothing else would find the program.
+            return self.end(None, None);
+        }
+        for part in &parts {
+            self.part(*part, Setup::plan)?;
+        }
+        if parts.is_empty() {
+            self.tell(
+                "\nNo editor and no agent that setup knows was found here. Other editors take part by starting \
+                 \"deconflict lsp\" as a language server for every kind of file.",
+            )?;
+        }
+        if self.manner.dry_run {
+            return self.end(None, Some("Nothing was changed. Without --dry-run, a live check follows."));
+        }
+        self.tell(&format!("\n{}", words::heading("Live check, on a scratch repository")))?;
+        match demo::check(&self.setup.program(), self.output.clone()) {
+            Ok(facts) => {
+                let (steps, took) = (facts["steps"].as_array().map_or(0, Vec::len), &facts["milliseconds"]);
+                let seconds = took.as_f64().unwrap_or_default() / 1_000.0;
+                self.tell(&format!("  {GOOD}All {steps} steps were seen, in {seconds:.1} s.{GOOD:#}"))?;
+                let facts = json!({"steps": steps, "milliseconds": took});
+                self.end(Some(&facts), (!parts.is_empty()).then_some(NEXT))
+            }
+            Err(failure) => {
+                let facts = self.done;
+                Err(failure.advise("What is told above is set up all the same.").fact("parts", facts))
+            }
+        }
+    }
+
+    fn remove(mut self, names: &[String]) -> Result<Exit, Failure> {
+        let recorded = self.setup.recorded();
+        let parts: Vec<Part> = match names {
+            [] => recorded,
+            names => recorded.into_iter().filter(|part| names.iter().any(|name| part.is_called(name))).collect(),
+        };
+        for part in &parts {
+            // What is not taken back still needs the program.
+            let is_needed = *part == Part::Program && self.worst != Exit::Done;
+            if !is_needed {
+                self.part(*part, Setup::plan_removal)?;
+            }
+        }
+        let last = match (parts.is_empty(), self.manner.dry_run) {
+            (true, _) => Some("Nothing of this was set up from here."),
+            (false, true) => Some("Nothing was changed."),
+            (false, false) => None,
+        };
+        self.end(None, last)
+    }
+
+    /// Plans one part, shows the plan and carries it out.
+    fn part(&mut self, part: Part, plan: impl FnOnce(&Setup, Part) -> Result<Plan, Error>) -> Result<(), Failure> {
+        let planned = plan(&self.setup, part);
+        let mut told = match &planned {
+            Ok(plan) => words::of_plan(plan, self.setup.places(), self.manner),
+            Err(error) => words::of_error(part, error),
+        };
+        match &planned {
+            Ok(plan) if !plan.obstacles.is_empty() => self.worsen(Exit::Refused),
+            Ok(plan) if plan.missing.is_some() => {
+                if self.manner.by_name {
+                    self.worsen(Exit::Failed);
+                }
+            }
+            Ok(plan) if self.manner.dry_run => self.setup.pretend(plan),
+            Ok(plan) => {
+                if let Err(error) = self.setup.carry_out(plan) {
+                    told = words::of_error(part, &error);
+                    self.worsen(Exit::Failed);
+                }
+            }
+            Err(_) => self.worsen(Exit::Failed),
+        }
+        self.done.push(told.document);
+        self.tell(&told.text)
+    }
+
+    fn called(&self, names: &[String]) -> Vec<Part> {
+        let mut parts: Vec<Part> = Vec::new();
+        for part in names.iter().flat_map(|name| self.setup.called(name)) {
+            if !parts.contains(&part) {
+                parts.push(part);
+            }
+        }
+        parts
+    }
+
+    fn worsen(&mut self, exit: Exit) {
+        if self.worst != Exit::Failed {
+            self.worst = exit;
+        }
+    }
+
+    fn tell(&self, text: &str) -> Result<(), Failure> {
+        if self.output.is_json() {
+            return Ok(());
+        }
+        Output::text(text).map(drop)
+    }
+
+    fn end(self, check: Option<&Value>, last: Option<&str>) -> Result<Exit, Failure> {
+        let changes: usize = self.done.iter().map(|part| part["changes"].as_array().map_or(0, Vec::len)).sum();
+        let is_well = self.worst == Exit::Done;
+        self.output.answer_with(
+            is_well,
+            || json!({"dry_run": self.manner.dry_run, "parts": self.done, "live_check": check}),
+            || {
+                let mut text = String::new();
+                if let Some(last) = last {
+                    text.push_str(&format!("\n{FAINT}{last}{FAINT:#}"));
+                }
+                if !is_well {
+                    text.push_str("\nNot everything could be done; see above.");
+                } else if self.manner.dry_run {
+                    text.push_str(&format!("\n{}", phrases::count(changes, "change")));
+                }
+                text
+            },
+        )?;
+        Ok(self.worst)
+    }
+}
+
+fn failure(error: &Error) -> Failure {
+    let reason = match error {
+        Error::NoHome => "no-home",
+        Error::Unreadable { .. } => "unreadable",
+        Error::Record { .. } => "damaged",
+        Error::Command { .. } | Error::Silent { .. } => "editor",
+        Error::Io { .. } => "io",
+    };
+    let failure = Failure::failed(reason, super::failure::sentence(&error.to_string()));
+    match words::advice(error) {
+        Some(advice) => failure.advise(advice),
+        None => failure,
+    }
+}

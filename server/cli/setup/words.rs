@@ -1,0 +1,219 @@
+//! How plans are told: to people, a line for each change; to programs, a document for each part.
+
+use std::path::Path;
+
+use deconflict::setup::{Error, Obstacle, Part, Places, Plan, Step};
+use serde_json::{Value, json};
+use similar::{ChangeTag, TextDiff};
+
+use super::super::failure::sentence;
+use super::super::style::{ERROR, FAINT, GOOD, HEADING, WARNING};
+use super::super::table::{Cell, aligned};
+use super::super::words::count;
+
+/// What is said about one part.
+pub(super) struct Told {
+    pub(super) text: String,
+    pub(super) document: Value,
+}
+
+/// What a run of the verb is about.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    /// Everything is shown, and nothing done.
+    pub(super) dry_run: bool,
+    /// What was set up is taken back.
+    pub(super) removes: bool,
+    /// The user said which parts are meant.
+    pub(super) by_name: bool,
+}
+
+/// Tells what is going to be done, or was done a moment ago.
+pub(super) fn of_plan(plan: &Plan, places: &Places, manner: Manner) -> Told {
+    let mut text = format!("\n{}", heading(plan.part.title()));
+    let state = if !plan.obstacles.is_empty() {
+        plan.obstacles.iter().for_each(|obstacle| text.push_str(&of_obstacle(obstacle, places)));
+        "in-the-way"
+    } else if let Some(missing) = &plan.missing {
+        text.push_str(&format!("  {WARNING}!{WARNING:#} {missing}\n"));
+        "missing"
+    } else if plan.steps.is_empty() {
+        let words = if manner.removes { "nothing of it is left" } else { "as it should be" };
+        text.push_str(&format!("  {GOOD}✓{GOOD:#} {words}\n"));
+        "unchanged"
+    } else {
+        text.push_str(&changes(plan, places, manner.dry_run));
+        "changed"
+    };
+    if let Some(guide) = plan.by_hand.as_deref().filter(|_| plan.obstacles.is_empty()) {
+        text.push_str(&of_guide(plan.part, guide, manner.by_name || !plan.steps.is_empty()));
+    }
+    for remark in &plan.remarks {
+        text.push_str(&format!("  {FAINT}·{FAINT:#} {remark}\n"));
+    }
+    let document = json!({
+        "name": plan.part.name(),
+        "state": state,
+        "changes": if state == "changed" { plan.steps.iter().map(document).collect() } else { Vec::new() },
+        "in_the_way": plan.obstacles.iter().map(|it| json!({"path": it.path, "why": it.reason})).collect::<Value>(),
+        "to_do": plan.missing.as_ref().or(plan.by_hand.as_ref()),
+        "remarks": plan.remarks,
+    });
+    Told { text, document }
+}
+
+/// Tells why nothing could be done.
+pub(super) fn of_error(part: Part, error: &Error) -> Told {
+    let message = sentence(&error.to_string());
+    let mut text = format!("\n{}  {ERROR}!{ERROR:#} {message}\n", heading(part.title()));
+    if let Some(advice) = advice(error) {
+        text.push_str(&format!("    {FAINT}{advice}{FAINT:#}\n"));
+    }
+    let document = json!({
+        "name": part.name(), "state": "failed", "changes": [], "message": message, "to_do": advice(error),
+    });
+    Told { text, document }
+}
+
+/// What can be done about an error.
+pub(super) fn advice(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::NoHome | Error::Silent { .. } => None,
+        Error::Io { .. } => Some("Nothing was changed for it. Mend that, and run this again."),
+        Error::Unreadable { .. } => Some("Mend the file, or move it away, and run this again."),
+        Error::Record { .. } => Some("Mend the JSON, or move the file away: setup then starts from what it finds."),
+        Error::Command { .. } => Some("Nothing was changed for it. Run the command by hand to see more."),
+    }
+}
+
+/// The head of a section.
+pub(super) fn heading(title: &str) -> String {
+    format!("{HEADING}{title}{HEADING:#}\n")
+}
+
+fn of_obstacle(obstacle: &Obstacle, places: &Places) -> String {
+    let path = places.shortened(&obstacle.path);
+    format!(
+        "  {WARNING}!{WARNING:#} {path}: {}. It stays as it is.\n    {FAINT}To have ours, move it away and run this \
+         again.{FAINT:#}\n",
+        obstacle.reason
+    )
+}
+
+/// What is left to the user, or how to see it.
+fn of_guide(part: Part, guide: &str, is_whole: bool) -> String {
+    if is_whole {
+        return guide.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect();
+    }
+    format!("  {FAINT}·{FAINT:#} What you have to write yourself: deconflict setup {}\n", part.name())
+}
+
+/// A line for each change; files of a folder that is ours as a whole in one, unless every change is to be seen.
+fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
+    let mut rows = Vec::new();
+    let mut differences = Vec::new();
+    let in_folder = |path: &Path| !dry_run && plan.folder.as_ref().is_some_and(|folder| path.starts_with(folder));
+    let (mut added, mut updated, mut removed) = (0, 0, 0);
+    for step in &plan.steps {
+        match step {
+            Step::Write { path, replaces, .. } if in_folder(path) => {
+                *(if *replaces { &mut updated } else { &mut added }) += 1;
+            }
+            Step::Delete { path } if in_folder(path) => removed += 1,
+            Step::DeleteFolder { .. } if !dry_run => {}
+            Step::Edit { path, before, after } if dry_run => {
+                rows.push(row(step, places, dry_run));
+                differences.push((path, difference(before.as_deref(), after.as_deref())));
+            }
+            _ => rows.push(row(step, places, dry_run)),
+        }
+    }
+    if let Some(folder) = &plan.folder {
+        let files = |number, word| {
+            let what = format!("{}  {FAINT}({}){FAINT:#}", places.shortened(folder), count(number, "file"));
+            (number > 0).then(|| vec![Cell::new(word, GOOD), Cell::plain(what)])
+        };
+        let in_front =
+            [files(added, "added"), files(updated, "updated"), files(removed, "removed")].into_iter().flatten();
+        rows.splice(0..0, in_front);
+    }
+    let mut text = aligned(&rows, "  ");
+    for (path, difference) in differences {
+        text.push_str(&format!("  {FAINT}{}{FAINT:#}\n{difference}", places.shortened(path)));
+    }
+    text
+}
+
+fn row(step: &Step, places: &Places, dry_run: bool) -> Vec<Cell> {
+    let (change, what) = match step {
+        Step::Write { path, replaces, .. } => (if *replaces { "updated" } else { "added" }, places.shortened(path)),
+        Step::Link { path, to } => ("linked", format!("{} → {}", places.shortened(path), places.shortened(to))),
+        Step::Edit { path, before, after } => (edited(before.as_ref(), after.as_ref()), places.shortened(path)),
+        Step::Delete { path } => ("removed", places.shortened(path)),
+        Step::DeleteFolder { path } => ("removed", format!("{}/", places.shortened(path))),
+        Step::Install(extension) => ("installed", format!("the extension {} {}", extension.id(), extension.version())),
+        Step::Uninstall { id, .. } => ("removed", format!("the extension {id}")),
+    };
+    let change = match (dry_run, change) {
+        (false, change) => change,
+        (true, "updated") => "would update",
+        (true, "added") => "would add",
+        (true, "linked") => "would link",
+        (true, "installed") => "would install",
+        (true, "changed") => "would change",
+        (true, _) => "would remove",
+    };
+    vec![Cell::new(change, GOOD), Cell::plain(what)]
+}
+
+fn edited(before: Option<&String>, after: Option<&String>) -> &'static str {
+    match (before, after) {
+        (None, _) => "added",
+        (_, None) => "removed",
+        (Some(_), Some(_)) => "changed",
+    }
+}
+
+/// The lines that come and go, with a little of what is round them.
+fn difference(before: Option<&str>, after: Option<&str>) -> String {
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+    let difference = TextDiff::from_lines(before, after);
+    let mut text = String::new();
+    for (index, group) in difference.grouped_ops(2).iter().enumerate() {
+        if index > 0 {
+            text.push_str(&format!("    {FAINT}…{FAINT:#}\n"));
+        }
+        for change in group.iter().flat_map(|operation| difference.iter_changes(operation)) {
+            let (sign, style) = match change.tag() {
+                ChangeTag::Insert => ('+', GOOD),
+                ChangeTag::Delete => ('-', WARNING),
+                ChangeTag::Equal => (' ', FAINT),
+            };
+            text.push_str(&format!("    {style}{sign} {}{style:#}\n", change.value().trim_end_matches(['\r', '\n'])));
+        }
+    }
+    text
+}
+
+fn document(step: &Step) -> Value {
+    match step {
+        Step::Write { path, replaces, .. } => {
+            json!({"change": if *replaces { "update" } else { "add" }, "path": path})
+        }
+        Step::Link { path, to } => json!({"change": "link", "path": path, "to": to}),
+        Step::Edit { path, before, after } => {
+            let change = match edited(before.as_ref(), after.as_ref()) {
+                "added" => "add",
+                "removed" => "remove",
+                _ => "edit",
+            };
+            json!({"change": change, "path": path})
+        }
+        Step::Delete { path } => json!({"change": "remove", "path": path}),
+        Step::DeleteFolder { path } => json!({"change": "remove-folder", "path": path}),
+        Step::Install(extension) => {
+            json!({"change": "install", "extension": extension.id(), "version": extension.version()})
+        }
+        Step::Uninstall { id, .. } => json!({"change": "uninstall", "extension": id}),
+    }
+}

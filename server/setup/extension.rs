@@ -1,0 +1,127 @@
+//! The extension in VS Code and its relatives: put in and taken out by the editor's own command, which alone keeps the
+//! editor's lists in order.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Error;
+use super::package::{PROGRAM, Package};
+use crate::protocol::text::one_line;
+
+/// How long an editor's command may take. It starts a whole editor without its windows.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How much of what a failing command said is shown.
+const MOST_WORDS: usize = 400;
+
+/// An extension for one editor.
+#[derive(Debug, Clone)]
+pub struct Extension {
+    pub(super) command: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) program: PathBuf,
+    pub(super) package: Package,
+}
+
+impl Extension {
+    /// The extension's id, as `publisher.name`.
+    pub fn id(&self) -> String {
+        self.package.id()
+    }
+
+    /// The extension's version.
+    pub fn version(&self) -> String {
+        self.package.version()
+    }
+
+    /// True if the editor has just this one.
+    pub(super) fn is_installed(&self) -> bool {
+        let Some(folder) = installed_in(&self.folder, &self.id()) else { return false };
+        let has = |name: &str, content: &[u8]| fs::read(folder.join(name)).is_ok_and(|found| found == content);
+        // The editor writes notes of its own into the manifest.
+        let mut files = self.package.files.iter().filter(|(name, _)| name != "package.json");
+        files.all(|(name, content)| has(name, content))
+            && fs::read(&self.program).is_ok_and(|program| has(PROGRAM, &program))
+    }
+
+    /// Has the editor's own command install it, in place of any other version.
+    pub(super) fn install(&self) -> Result<(), Error> {
+        let package = self.package.around(&self.program)?;
+        let place = std::env::temp_dir();
+        let failed = |source| Error::Io { action: "package the extension in", path: place.clone(), source };
+        let mut file =
+            tempfile::Builder::new().prefix("deconflict-").suffix(".vsix").tempfile_in(&place).map_err(failed)?;
+        file.write_all(&package).and_then(|()| file.flush()).map_err(failed)?;
+        let mut command = Command::new(&self.command);
+        command.arg("--install-extension").arg(file.path()).arg("--force");
+        run(&self.command, command)
+    }
+}
+
+/// Has the editor's own command remove an extension.
+pub(super) fn uninstall(editor: &Path, id: &str) -> Result<(), Error> {
+    let mut command = Command::new(editor);
+    command.arg("--uninstall-extension").arg(id);
+    run(editor, command)
+}
+
+/// The folder of an installed extension in an editor's folder of extensions.
+pub(super) fn installed_in(extensions: &Path, id: &str) -> Option<PathBuf> {
+    let list = fs::read(extensions.join("extensions.json")).ok()?;
+    let list: Vec<Value> = serde_json::from_slice(&list).ok()?;
+    let is_it = |entry: &&Value| entry["identifier"]["id"].as_str().is_some_and(|found| found.eq_ignore_ascii_case(id));
+    let entry = list.iter().find(is_it)?;
+    let folder = match (entry["relativeLocation"].as_str(), entry["location"]["path"].as_str()) {
+        (Some(relative), _) => extensions.join(relative),
+        (None, path) => PathBuf::from(path?),
+    };
+    folder.is_dir().then_some(folder)
+}
+
+/// The program inside an installed extension.
+pub(super) fn program_of(folder: &Path) -> PathBuf {
+    folder.join(PROGRAM)
+}
+
+fn run(editor: &Path, mut command: Command) -> Result<(), Error> {
+    let failed = |source| Error::Io { action: "run", path: editor.to_owned(), source };
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    let (output, complaint) = (listen(child.stdout.take()), listen(child.stderr.take()));
+    let start = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().map_err(failed)? {
+            break status;
+        }
+        if start.elapsed() > PATIENCE {
+            // It may have ended in this very moment; either way it is over.
+            let _ = child.kill();
+            let _ = child.wait();
+            return Err(Error::Silent { command: editor.to_owned(), seconds: PATIENCE.as_secs() });
+        }
+        thread::sleep(Duration::from_millis(10));
+    };
+    if status.success() {
+        return Ok(());
+    }
+    let said = [complaint.join().unwrap_or_default(), output.join().unwrap_or_default()];
+    let said = said.iter().map(|said| said.trim()).find(|said| !said.is_empty()).unwrap_or("it said nothing");
+    Err(Error::Command { command: editor.to_owned(), status, said: one_line(said, MOST_WORDS) })
+}
+
+fn listen(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+    thread::spawn(move || {
+        let mut said = Vec::new();
+        if let Some(mut pipe) = pipe {
+            // What could be read until then is all that can be told.
+            let _ = pipe.read_to_end(&mut said);
+        }
+        String::from_utf8_lossy(&said).into_owned()
+    })
+}

@@ -1,0 +1,130 @@
+//! The few ways in which `setup` changes the disk. Whatever gets a new content gets it whole or not at all.
+
+use std::fs::{self, Permissions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::platform;
+
+/// Who may do what with a new file, as far as the user's defaults allow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody may read it.
+    Shared,
+    /// Everybody may run it.
+    Program,
+    /// It is nobody else's business.
+    Private,
+}
+
+/// A folder and those above it that are not there, the topmost first.
+pub(super) fn missing_folders(folder: &Path) -> Vec<PathBuf> {
+    let missing = folder.ancestors().take_while(|ancestor| fs::symlink_metadata(ancestor).is_err());
+    let mut missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
+/// Makes a folder and those above it, and returns the ones that were not there, the topmost first.
+pub(super) fn make_folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let missing = missing_folders(folder);
+    if let Err(error) = fs::create_dir_all(folder) {
+        missing.iter().rev().for_each(|made| drop(fs::remove_dir(made)));
+        return Err(Error::io("make the folder", folder)(error));
+    }
+    Ok(missing)
+}
+
+/// Writes a file in place of what was there. A link is followed, so that it stays one; permissions stay too.
+pub(super) fn write(path: &Path, content: &[u8], access: Access) -> Result<(), Error> {
+    let failed = |source| Error::Io { action: "write", path: path.to_owned(), source };
+    let target = platform::canonical(path).unwrap_or_else(|_| path.to_owned());
+    let folder = target.parent().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".deconflict-");
+    let kept = fs::metadata(&target).ok().map(|found| found.permissions());
+    if let Some(permissions) = new_permissions(access) {
+        builder.permissions(permissions);
+    }
+    let mut file = builder.tempfile_in(folder).map_err(failed)?;
+    file.write_all(content).map_err(failed)?;
+    if let Some(permissions) = kept.filter(|_| access == Access::Shared) {
+        file.as_file().set_permissions(permissions).map_err(failed)?;
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    step_aside(&target)?;
+    file.persist(&target).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+/// Makes a link, in place of one that was there.
+pub(super) fn link(path: &Path, to: &Path) -> Result<(), Error> {
+    delete(path)?;
+    #[cfg(unix)]
+    let linked = std::os::unix::fs::symlink(to, path);
+    #[cfg(windows)]
+    let linked = std::os::windows::fs::symlink_file(to, path);
+    linked.map_err(Error::io("make the link", path))
+}
+
+/// Deletes a file or a link, if it is there.
+pub(super) fn delete(path: &Path) -> Result<(), Error> {
+    step_aside(path)?;
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Deletes a folder, unless something is in it or it is gone.
+pub(super) fn delete_folder_if_empty(folder: &Path) -> Result<(), Error> {
+    match fs::remove_dir(folder) {
+        Err(error) if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => {
+            Err(Error::io("remove the folder", folder)(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What is in a file; `None` if there is none.
+pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match fs::read(path) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
+}
+
+/// The user's own defaults take away from these what they always do.
+#[cfg(unix)]
+#[allow(clippy::unnecessary_wraps, reason = "other systems have none")]
+fn new_permissions(access: Access) -> Option<Permissions> {
+    use std::os::unix::fs::PermissionsExt;
+    Some(Permissions::from_mode(match access {
+        Access::Shared => 0o666,
+        Access::Program => 0o777,
+        Access::Private => 0o600,
+    }))
+}
+
+#[cfg(not(unix))]
+fn new_permissions(_: Access) -> Option<Permissions> {
+    None
+}
+
+/// A program that runs can be replaced everywhere but on Windows, where it can only be moved out of the way.
+#[cfg(windows)]
+fn step_aside(path: &Path) -> Result<(), Error> {
+    if path.extension().is_none_or(|extension| extension != "exe") || !path.exists() {
+        return Ok(());
+    }
+    let aside = std::env::temp_dir().join(format!("deconflict-{}.old", std::process::id()));
+    fs::rename(path, aside).map_err(Error::io("move away", path))
+}
+
+#[cfg(not(windows))]
+#[allow(clippy::unnecessary_wraps, reason = "Windows may refuse")]
+fn step_aside(_: &Path) -> Result<(), Error> {
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What is going to be done for one part: to be shown, and then carried out as a whole or not at all.
+
+use std::path::PathBuf;
+
+use super::Error;
+use super::parts::Part;
+use super::places::Places;
+use super::record::{Installed, Record};
+use super::step::{Step, Undo};
+
+/// What is going to be done for one part.
+#[derive(Debug)]
+pub struct Plan {
+    /// The editor, agent or program.
+    pub part: Part,
+    /// The changes, in their order. None: it is as it should be.
+    pub steps: Vec<Step>,
+    /// What stands in the way. While something does, nothing is done.
+    pub obstacles: Vec<Obstacle>,
+    /// What the user should know.
+    pub remarks: Vec<String>,
+    /// What the user has to write, where nobody else can do it safely, after the changes.
+    pub by_hand: Option<String>,
+    /// What has to be done first.
+    pub missing: Option<String>,
+    /// The folder that will be ours as a whole.
+    pub folder: Option<PathBuf>,
+    /// The record afterwards; `None` if nothing is set up any more.
+    pub(super) after: Option<Installed>,
+}
+
+/// Something of the user's that stands where something of ours would.
+#[derive(Debug, Clone)]
+pub struct Obstacle {
+    /// The file, link or folder.
+    pub path: PathBuf,
+    /// Why it is not ours.
+    pub reason: &'static str,
+}
+
+impl Plan {
+    pub(super) fn new(part: Part) -> Self {
+        Self {
+            part,
+            steps: Vec::new(),
+            obstacles: Vec::new(),
+            remarks: Vec::new(),
+            by_hand: None,
+            missing: None,
+            folder: None,
+            after: None,
+        }
+    }
+
+    /// Carries it out. What fails leaves everything as it was.
+    pub(super) fn carry_out(&self, record: &mut Record, places: &Places) -> Result<(), Error> {
+        let name = self.part.name().to_owned();
+        let old = record.parts.get(&name).cloned();
+        if self.steps.is_empty() && old == self.after {
+            return Ok(());
+        }
+        // Remembered first, so that what dies in the middle can still be undone.
+        let while_at_it = self.after.as_ref().map(|after| joined(old.clone().unwrap_or_default(), after));
+        if let Some(installed) = while_at_it {
+            record.folders.extend(self.steps.iter().flat_map(Step::folders));
+            record.parts.insert(name.clone(), installed);
+            if let Err(error) = record.write(places.state()) {
+                put(record, name, old);
+                return Err(error);
+            }
+        }
+        let mut undo = Vec::new();
+        for step in &self.steps {
+            if let Err(error) = step.perform(&mut undo) {
+                undo.into_iter().rev().for_each(Undo::perform);
+                put(record, name, old);
+                record.folders.retain(|folder| folder.is_dir());
+                // The error that led here is what counts.
+                let _ = record.write(places.state());
+                return Err(error);
+            }
+        }
+        record.folders.retain(|folder| folder.is_dir());
+        put(record, name, self.after.clone());
+        record.write(places.state())
+    }
+
+    /// Makes only the record what it would be afterwards, and only in memory.
+    pub(super) fn pretend(&self, record: &mut Record) {
+        put(record, self.part.name().to_owned(), self.after.clone());
+    }
+}
+
+fn put(record: &mut Record, name: String, installed: Option<Installed>) {
+    match installed {
+        Some(installed) => record.parts.insert(name, installed),
+        None => record.parts.remove(&name),
+    };
+}
+
+/// What may be there while one takes the place of the other.
+fn joined(mut old: Installed, new: &Installed) -> Installed {
+    for (path, record) in &new.files {
+        let joined = old.files.entry(path.clone()).or_default();
+        joined.is_always_ours |= record.is_always_ours;
+        joined.digests.extend(record.digests.iter().cloned());
+    }
+    old.links.extend(new.links.clone());
+    old.edits.extend(new.edits.clone());
+    old.extension = new.extension.clone().or(old.extension);
+    old.version.clone_from(&new.version);
+    old
+}

@@ -1,0 +1,132 @@
+//! What was set up, remembered in the user's state folder, so that it can be brought up to date and undone exactly.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::Error;
+use super::files::{Access, delete_folder_if_empty, make_folders, write};
+
+/// What was set up, part by part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Record {
+    #[serde(default)]
+    pub(super) parts: BTreeMap<String, Installed>,
+    /// Folders that were not there before.
+    #[serde(default)]
+    pub(super) folders: BTreeSet<PathBuf>,
+}
+
+/// What was set up for one part.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Installed {
+    /// The version of the program that did it.
+    #[serde(default)]
+    pub(super) version: String,
+    /// The folder that is ours as a whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) folder: Option<PathBuf>,
+    /// Files that are ours.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) files: BTreeMap<PathBuf, FileRecord>,
+    /// Links that are ours, with what they lead to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) links: BTreeMap<PathBuf, PathBuf>,
+    /// Files of the user's that have something of ours in them.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) edits: BTreeMap<PathBuf, EditRecord>,
+    /// The extension that an editor's own command installed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) extension: Option<ExtensionRecord>,
+}
+
+/// A file that is ours, as long as nobody changed it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct FileRecord {
+    /// What it may contain: two texts while one takes the place of the other.
+    pub(super) digests: Vec<String>,
+    /// It stays ours whatever is in it, because nobody would write it by hand.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) is_always_ours: bool,
+}
+
+/// What was done to a file of the user's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct EditRecord {
+    /// What was in it; nothing if there was no such file.
+    pub(super) before: Option<String>,
+    /// The digest of what is in it since then.
+    pub(super) after: String,
+}
+
+/// An extension that an editor's own command installed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ExtensionRecord {
+    /// The editor's command.
+    pub(super) command: PathBuf,
+    /// The editor's folder of extensions.
+    pub(super) folder: PathBuf,
+    /// The extension's id, as `publisher.name`.
+    pub(super) id: String,
+}
+
+impl Record {
+    /// Reads it; an empty one if nothing was set up yet.
+    pub(super) fn read(state: &Path) -> Result<Self, Error> {
+        let path = place(state);
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map_err(|error| Error::Record { path, reason: error.to_string() })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(Error::io("read", path)(error)),
+        }
+    }
+
+    /// The folders that were made for one part and that no other part needs, the innermost first.
+    pub(super) fn folders_of(&self, name: &str) -> Vec<PathBuf> {
+        let is_of =
+            |part: &str, folder: &Path| self.parts.get(part).is_some_and(|installed| installed.is_below(folder));
+        let is_of_another = |folder: &Path| self.parts.keys().any(|part| part != name && is_of(part, folder));
+        let made = self.folders.iter().rev().filter(|folder| is_of(name, folder) && !is_of_another(folder));
+        made.cloned().collect()
+    }
+
+    /// Writes it, or removes it when nothing is set up any more.
+    pub(super) fn write(&mut self, state: &Path) -> Result<(), Error> {
+        let path = place(state);
+        if self.parts.is_empty() {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(error)),
+                _ => {}
+            }
+            return self.folders.iter().rev().try_for_each(|folder| delete_folder_if_empty(folder));
+        }
+        self.folders.extend(make_folders(state)?);
+        let text = serde_json::to_vec_pretty(self)
+            .map_err(|error| Error::Record { path: path.clone(), reason: error.to_string() })?;
+        // It has in it what the user's own files had in them.
+        write(&path, &text, Access::Private)
+    }
+}
+
+impl Installed {
+    /// True if something of it is below a folder.
+    fn is_below(&self, folder: &Path) -> bool {
+        let mut paths = self.files.keys().chain(self.links.keys()).chain(self.edits.keys());
+        paths.any(|path| path.starts_with(folder))
+    }
+}
+
+/// A short text that tells contents apart.
+pub(super) fn digest(content: &[u8]) -> String {
+    Sha256::digest(content).iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
+fn place(state: &Path) -> PathBuf {
+    state.join("setup.json")
+}

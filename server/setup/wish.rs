@@ -1,0 +1,268 @@
+//! What should be on the disk for one part, compared with what is there.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::Error;
+use super::extension::Extension;
+use super::files::{self, Access};
+use super::hooks_file;
+use super::plan::{Obstacle, Plan};
+use super::record::{EditRecord, ExtensionRecord, FileRecord, Installed, digest};
+use super::step::Step;
+
+/// Why something is not ours.
+const WAS_THERE: &str = "it was there before, and not from setup";
+
+/// Why something is not ours any more.
+const CHANGED: &str = "somebody changed it since setup put it there";
+
+/// What should be there.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
+    /// A folder that nobody else puts anything into.
+    pub(super) own_folder: Option<PathBuf>,
+    /// Files of our own.
+    pub(super) files: Vec<OwnFile>,
+    /// Links of our own, with what they lead to.
+    pub(super) links: Vec<(PathBuf, PathBuf)>,
+    /// Hooks in files that belong to the user.
+    pub(super) hooks: Vec<Hooks>,
+    /// An extension in an editor.
+    pub(super) extension: Option<Extension>,
+    /// What the user should know about it.
+    pub(super) remarks: Vec<String>,
+    /// What the user has to write.
+    pub(super) by_hand: Option<String>,
+    /// What the user has to do after a change.
+    pub(super) next: Option<&'static str>,
+}
+
+/// A file of our own.
+#[derive(Debug)]
+pub(super) struct OwnFile {
+    pub(super) path: PathBuf,
+    pub(super) content: Cow<'static, [u8]>,
+    pub(super) access: Access,
+    /// It is replaced and removed whatever is in it.
+    pub(super) is_always_ours: bool,
+}
+
+/// Hooks for a file that belongs to the user.
+#[derive(Debug)]
+pub(super) struct Hooks {
+    pub(super) path: PathBuf,
+    pub(super) hooks: Value,
+}
+
+impl OwnFile {
+    /// A file that is ours as long as nobody changes it.
+    pub(super) fn new(path: PathBuf, content: Cow<'static, [u8]>) -> Self {
+        Self { path, content, access: Access::Shared, is_always_ours: false }
+    }
+}
+
+/// True for the commands of our own hooks.
+pub(super) fn is_our_hook(command: &str) -> bool {
+    command.contains("deconflict") && command.contains(" hook ")
+}
+
+impl Wish {
+    /// What has to be done for it to come true.
+    pub(super) fn compare(self, plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
+        let mut after = Installed { version: env!("CARGO_PKG_VERSION").to_owned(), ..Installed::default() };
+        if let Some(reason) = self.own_folder.as_deref().and_then(|folder| self.stranger(folder, installed)) {
+            let path = self.own_folder.unwrap_or_default();
+            plan.obstacles.push(Obstacle { path, reason });
+            return Ok(());
+        }
+        plan.folder.clone_from(&self.own_folder);
+        after.folder = self.own_folder;
+        for file in self.files {
+            compare_file(file, plan, installed, &mut after)?;
+        }
+        for (path, to) in self.links {
+            compare_link(path, to, plan, installed, &mut after);
+        }
+        for hooks in &self.hooks {
+            compare_hooks(hooks, plan, installed, &mut after)?;
+        }
+        remove_what_is_over(plan, installed, &after)?;
+        if let Some(extension) = self.extension {
+            after.extension = Some(ExtensionRecord {
+                command: extension.command.clone(),
+                folder: extension.folder.clone(),
+                id: extension.id(),
+            });
+            if !extension.is_installed() {
+                plan.steps.push(Step::Install(extension));
+            }
+        }
+        plan.by_hand = self.by_hand;
+        plan.remarks.extend(self.remarks);
+        plan.remarks.extend(self.next.filter(|_| !plan.steps.is_empty()).map(str::to_owned));
+        plan.after = Some(after);
+        Ok(())
+    }
+
+    /// Why a folder of our name is somebody else's, if it is.
+    fn stranger(&self, folder: &Path, installed: &Installed) -> Option<&'static str> {
+        let found = fs::symlink_metadata(folder).ok()?;
+        let is_recorded = installed.files.keys().any(|path| path.starts_with(folder));
+        if found.is_symlink() {
+            return Some("it is a link, which is not from setup");
+        }
+        if !found.is_dir() {
+            return Some("it is no folder");
+        }
+        let is_as_ours = |file: &OwnFile| fs::read(&file.path).is_ok_and(|found| found == *file.content);
+        let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+        let is_ours = is_recorded || is_empty() || self.files.iter().all(is_as_ours);
+        (!is_ours).then_some(WAS_THERE)
+    }
+}
+
+fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &mut Installed) -> Result<(), Error> {
+    let OwnFile { path, content, access, is_always_ours } = file;
+    let digests = if is_always_ours { Vec::new() } else { vec![digest(&content)] };
+    after.files.insert(path.clone(), FileRecord { digests, is_always_ours });
+    let found = files::read(&path)?;
+    if found.as_deref() == Some(&*content) {
+        return Ok(());
+    }
+    let recorded = installed.files.get(&path);
+    let is_as_we_left_it = |found: &[u8]| recorded.is_some_and(|record| record.digests.contains(&digest(found)));
+    match found {
+        Some(found) if !is_always_ours && !is_as_we_left_it(&found) => {
+            let reason = if recorded.is_some() { CHANGED } else { WAS_THERE };
+            plan.obstacles.push(Obstacle { path, reason });
+        }
+        found => plan.steps.push(Step::Write { path, content, access, replaces: found.is_some() }),
+    }
+    Ok(())
+}
+
+fn compare_link(path: PathBuf, to: PathBuf, plan: &mut Plan, installed: &Installed, after: &mut Installed) {
+    let found = fs::read_link(&path).ok();
+    after.links.insert(path.clone(), to.clone());
+    if found.as_ref() == Some(&to) {
+        return;
+    }
+    let is_ours = found.is_some() && installed.links.get(&path) == found.as_ref();
+    if is_ours || fs::symlink_metadata(&path).is_err() {
+        plan.steps.push(Step::Link { path, to });
+    } else {
+        after.links.remove(&path);
+        plan.obstacles.push(Obstacle { path, reason: WAS_THERE });
+    }
+}
+
+fn compare_hooks(hooks: &Hooks, plan: &mut Plan, installed: &Installed, after: &mut Installed) -> Result<(), Error> {
+    let path = &hooks.path;
+    let now = text_of(path)?;
+    if !installed.edits.contains_key(path) && now.as_deref().is_some_and(|now| hooks_file::has_hooks(now, is_our_hook))
+    {
+        plan.remarks.push(format!(
+            "{} calls deconflict already, by hooks that are not from setup. They stay as they are.",
+            path.display()
+        ));
+        return Ok(());
+    }
+    let before = match (installed.edits.get(path), now.as_deref()) {
+        (Some(edit), Some(now)) => without_ours(path, edit, now)?,
+        (None, now) => now.map(str::to_owned),
+        (Some(_), None) => None,
+    };
+    let wanted = hooks_file::with_hooks(before.as_deref(), &hooks.hooks).map_err(unreadable(path))?;
+    let record = EditRecord { before, after: digest(wanted.as_bytes()) };
+    after.edits.insert(path.clone(), record);
+    if now.as_ref() != Some(&wanted) {
+        plan.steps.push(Step::Edit { path: path.clone(), before: now, after: Some(wanted) });
+    }
+    Ok(())
+}
+
+/// What an older version put there and this one doesn't.
+fn remove_what_is_over(plan: &mut Plan, installed: &Installed, after: &Installed) -> Result<(), Error> {
+    for (path, record) in installed.files.iter().filter(|(path, _)| !after.files.contains_key(*path)) {
+        remove_file(path, record, plan)?;
+    }
+    for (path, to) in installed.links.iter().filter(|(path, _)| !after.links.contains_key(*path)) {
+        remove_link(path, to, plan);
+    }
+    Ok(())
+}
+
+/// What has to be done to undo what was set up.
+pub(super) fn undo(plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
+    if let Some(extension) = &installed.extension {
+        let is_there = super::extension::installed_in(&extension.folder, &extension.id).is_some();
+        if is_there && extension.command.exists() {
+            plan.steps.push(Step::Uninstall { command: extension.command.clone(), id: extension.id.clone() });
+        } else if is_there {
+            plan.remarks.push(format!(
+                "{} is gone, so the extension {} has to be removed in the editor.",
+                extension.command.display(),
+                extension.id
+            ));
+        }
+    }
+    for (path, edit) in &installed.edits {
+        undo_edit(path, edit, plan)?;
+    }
+    for (path, to) in &installed.links {
+        remove_link(path, to, plan);
+    }
+    for (path, record) in &installed.files {
+        remove_file(path, record, plan)?;
+    }
+    Ok(())
+}
+
+fn undo_edit(path: &Path, edit: &EditRecord, plan: &mut Plan) -> Result<(), Error> {
+    let Some(now) = text_of(path)? else { return Ok(()) };
+    let after = without_ours(path, edit, &now)?;
+    if after.as_ref() != Some(&now) {
+        plan.steps.push(Step::Edit { path: path.to_owned(), before: Some(now), after });
+    }
+    Ok(())
+}
+
+/// What is in a file of the user's without our hooks: what was in it before, to the byte, unless somebody has changed it
+/// since. `None` if there would be no such file without us.
+fn without_ours(path: &Path, edit: &EditRecord, now: &str) -> Result<Option<String>, Error> {
+    if edit.after == digest(now.as_bytes()) {
+        return Ok(edit.before.clone());
+    }
+    let without = hooks_file::without_hooks(now, is_our_hook).map_err(unreadable(path))?;
+    let is_ours_as_a_whole = edit.before.is_none() && hooks_file::has_no_more_than_a_version(&without);
+    Ok((!is_ours_as_a_whole).then_some(without))
+}
+
+fn remove_file(path: &Path, record: &FileRecord, plan: &mut Plan) -> Result<(), Error> {
+    let Some(found) = files::read(path)? else { return Ok(()) };
+    if record.is_always_ours || record.digests.contains(&digest(&found)) {
+        plan.steps.push(Step::Delete { path: path.to_owned() });
+    } else {
+        plan.remarks.push(format!("{} stays, because somebody changed it since.", path.display()));
+    }
+    Ok(())
+}
+
+fn remove_link(path: &Path, to: &Path, plan: &mut Plan) {
+    if fs::read_link(path).is_ok_and(|found| found == to) {
+        plan.steps.push(Step::Delete { path: path.to_owned() });
+    }
+}
+
+fn text_of(path: &Path) -> Result<Option<String>, Error> {
+    let not_text = |_| Error::Unreadable { path: path.to_owned(), reason: "it is no UTF-8 text".to_owned() };
+    files::read(path)?.map(|content| String::from_utf8(content).map_err(not_text)).transpose()
+}
+
+fn unreadable(path: &Path) -> impl FnOnce(String) -> Error {
+    move |reason| Error::Unreadable { path: path.to_owned(), reason }
+}
