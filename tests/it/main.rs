@@ -49,6 +49,7 @@ mod presentation;
 mod races;
 mod settings;
 mod setup;
+mod setup_doctor;
 mod setup_editors;
 mod support;
 mod terminal_doctor;

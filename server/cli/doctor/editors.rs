@@ -1,0 +1,70 @@
+//! Which editors and agents are wired, and with which program.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use deconflict::protocol::text::one_line;
+use deconflict::setup::{Setup, Wiring};
+use serde_json::json;
+
+use super::examination::Examination;
+
+/// This program's own version, as `--version` tells it.
+const VERSION: &str = concat!("deconflict ", env!("CARGO_PKG_VERSION"));
+
+impl Examination {
+    /// How the editors and agents on this machine start the program.
+    pub(super) fn examine_editors(&mut self) {
+        match Setup::of_this_user() {
+            Ok(setup) => setup.wirings().iter().for_each(|wiring| self.examine_wiring(wiring, &setup)),
+            Err(error) => self.problem(
+                "setup",
+                super::super::failure::sentence(&error.to_string()),
+                "Mend that, or move the file away and run: deconflict setup",
+            ),
+        }
+    }
+
+    fn examine_wiring(&mut self, wiring: &Wiring, setup: &Setup) {
+        let (name, title) = (wiring.part.name(), wiring.part.title());
+        let version = wiring.program.as_deref().and_then(version_of);
+        self.editor(json!({
+            "name": name,
+            "wired": wiring.is_wired,
+            "outdated": wiring.is_outdated,
+            "program": wiring.program,
+            "version": version.as_deref().map(|told| told.trim_start_matches("deconflict ")),
+        }));
+        let again = format!("deconflict setup {name}");
+        let Some(program) = &wiring.program else {
+            self.note(
+                "not-wired",
+                format!("{title} is here, and setup has not wired it."),
+                format!("Unless you did it yourself: {again}"),
+            );
+            return;
+        };
+        let path = setup.places().shortened(program);
+        match version {
+            None => self.problem("no-program", format!("{title} starts {path}, which does not run."), again),
+            Some(other) if other != VERSION => self.problem(
+                "other-version",
+                format!("{title} starts {path}, which is {other}; this is {VERSION}."),
+                again,
+            ),
+            Some(_) if wiring.is_outdated => self.problem(
+                "outdated",
+                format!("{title} is wired, but not as this version would do it. {}", wiring.remarks.join(" ")),
+                again,
+            ),
+            Some(version) => self.good("wired", format!("{title} is wired to {version}, {path}.")),
+        }
+    }
+}
+
+/// What a program says that it is; `None` if it doesn't run.
+fn version_of(program: &Path) -> Option<String> {
+    let run = Command::new(program).arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).output().ok()?;
+    let said = String::from_utf8_lossy(&run.stdout);
+    run.status.success().then(|| one_line(said.trim(), 80))
+}

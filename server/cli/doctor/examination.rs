@@ -1,0 +1,120 @@
+//! What was found out, and how it is told.
+
+use serde_json::{Value, json};
+
+use super::super::style::{FAINT, GOOD, HEADING, WARNING};
+use super::super::table::{Cell, aligned};
+use super::super::{failure, words};
+
+/// What was found out so far.
+#[derive(Default)]
+pub(super) struct Examination {
+    facts: Vec<Fact>,
+    findings: Vec<Finding>,
+    editors: Vec<Value>,
+}
+
+/// Something that is neither good nor bad.
+struct Fact {
+    name: &'static str,
+    title: &'static str,
+    value: String,
+}
+
+/// Something that is well, or worth knowing, or to be mended.
+struct Finding {
+    code: &'static str,
+    severity: Severity,
+    message: String,
+    mend: Option<String>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Good,
+    Note,
+    Problem,
+}
+
+impl Examination {
+    pub(super) fn fact(&mut self, name: &'static str, title: &'static str, value: impl Into<String>) {
+        self.facts.push(Fact { name, title, value: value.into() });
+    }
+
+    pub(super) fn good(&mut self, code: &'static str, message: impl Into<String>) {
+        self.findings.push(Finding { code, severity: Severity::Good, message: message.into(), mend: None });
+    }
+
+    pub(super) fn note(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
+        let (message, mend) = (message.into(), Some(mend.into()));
+        self.findings.push(Finding { code, severity: Severity::Note, message, mend });
+    }
+
+    pub(super) fn problem(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
+        let (message, mend) = (message.into(), Some(mend.into()));
+        self.findings.push(Finding { code, severity: Severity::Problem, message, mend });
+    }
+
+    /// What could be found out, or the problem that kept it from being found out.
+    pub(super) fn told<T>(&mut self, code: &'static str, result: Result<T, deconflict::registry::Error>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                let message = failure::sentence(&error.to_string());
+                self.problem(code, message, "Check the permissions of the directory and of what is in it.");
+                None
+            }
+        }
+    }
+
+    pub(super) fn is_healthy(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity != Severity::Problem)
+    }
+
+    /// How an editor or agent is wired, for programs.
+    pub(super) fn editor(&mut self, facts: Value) {
+        self.editors.push(facts);
+    }
+
+    pub(super) fn document(&self) -> Value {
+        let mut document = json!({});
+        for fact in &self.facts {
+            document[fact.name] = fact.value.clone().into();
+        }
+        let findings = self.findings.iter().map(|finding| {
+            let severity = match finding.severity {
+                Severity::Good => "good",
+                Severity::Note => "note",
+                Severity::Problem => "problem",
+            };
+            json!({"code": finding.code, "severity": severity, "message": finding.message, "mend": finding.mend})
+        });
+        document["editors"] = self.editors.clone().into();
+        document["findings"] = findings.collect();
+        document
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        let row = |fact: &Fact| vec![Cell::new(fact.title, HEADING), Cell::plain(fact.value.clone())];
+        let rows: Vec<Vec<Cell>> = self.facts.iter().map(row).collect();
+        let mut text = aligned(&rows, "");
+        text.push('\n');
+        for finding in &self.findings {
+            let (mark, style) = match finding.severity {
+                Severity::Good => ("✓", GOOD),
+                Severity::Note => ("·", FAINT),
+                Severity::Problem => ("!", WARNING),
+            };
+            text.push_str(&format!("{style}{mark}{style:#} {}\n", finding.message));
+            if let Some(mend) = &finding.mend {
+                text.push_str(&format!("  {FAINT}{mend}{FAINT:#}\n"));
+            }
+        }
+        let problems = self.findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
+        text.push_str(&match problems {
+            0 => format!("\n{GOOD}All is well.{GOOD:#}\n"),
+            _ => format!("\n{WARNING}{} to mend.{WARNING:#}\n", words::count(problems, "thing")),
+        });
+        text
+    }
+}

@@ -1,0 +1,74 @@
+//! The records in the directory, and the scripts beside them.
+
+use deconflict::protocol::text::one_line;
+use deconflict::registry::{Claim, DamagedRecord, Registry, ScriptState, Standing};
+
+use super::super::context::Context;
+use super::super::{init, status, words};
+use super::examination::Examination;
+
+impl Examination {
+    pub(super) fn examine_records(&mut self, context: &Context, registry: &Registry) {
+        if let Some(overview) = self.told("records", registry.overview()) {
+            let damaged: Vec<&DamagedRecord> = status::damaged(&overview).collect();
+            for record in &damaged {
+                let message = format!("The record {} is damaged: {}.", record.file, record.reason);
+                let mend = "Mend the JSON by hand, or delete the file if nobody needs it.";
+                self.problem("damaged", one_line(&message, 400), mend);
+            }
+            for claim in &overview.claims {
+                self.examine_claim(context, claim);
+            }
+            if damaged.is_empty() {
+                self.good(
+                    "records",
+                    format!("All records can be read: {}.", words::count(overview.claims.len(), "claim")),
+                );
+            }
+        }
+        for leftover in self.told("leftovers", registry.leftovers()).unwrap_or_default() {
+            self.note(
+                "leftover",
+                format!("{leftover} was left unfinished by a process that died."),
+                "It harms nothing: delete it.",
+            );
+        }
+    }
+
+    fn examine_claim(&mut self, context: &Context, claim: &Claim) {
+        let what = words::resource(&claim.resource);
+        if claim.says_something_else() {
+            let said = claim.record.resource_name.as_deref().unwrap_or_default();
+            self.problem(
+                "says-something-else",
+                format!(
+                    "claims/{} stands for {what}, and says {} inside. The file's name counts.",
+                    claim.file,
+                    one_line(said, words::PHRASE)
+                ),
+                "Release it and claim again what is meant.",
+            );
+        }
+        if matches!(claim.standing, Standing::Expired | Standing::Abandoned) {
+            let kind = claim.resource.resource_type();
+            let name = words::shell_word(claim.resource.name());
+            self.note(
+                "stale-claim",
+                format!("The claim on {what} is over: {}.", words::term(claim, context.now())),
+                format!("Whoever needs it takes it over: deconflict claim {kind} {name}"),
+            );
+        }
+    }
+
+    pub(super) fn examine_scripts(&mut self, registry: &Registry) {
+        for (name, text) in init::SCRIPTS {
+            if self.told("scripts", registry.script_state(name, text)) == Some(ScriptState::Different) {
+                self.note(
+                    "other-script",
+                    format!("scripts/{name} is not ours. The original's scripts take no lock and ask nobody."),
+                    "To have ours, move it away and run: deconflict init --scripts",
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Who works here, and which servers run.
+
+use deconflict::registry::{Registry, Session, SessionState};
+
+use super::super::context::Context;
+use super::super::{identity, words};
+use super::examination::Examination;
+
+impl Examination {
+    pub(super) fn examine_sessions(&mut self, context: &Context, registry: &Registry, sessions: &[Session]) {
+        let alive = self.told("live-sessions", registry.live_sessions()).unwrap_or_default();
+        self.fact("live_sessions", "Sessions", format!("{} live", alive.len()));
+        self.fact("servers", "Servers", servers(&alive));
+        self.examine_identity(context, registry);
+        for session in sessions {
+            let who = words::who(Some(session), &session.id);
+            let last = words::moment(session.last_sign, context.now());
+            match session.state {
+                SessionState::Gone => self.note(
+                    "session-gone",
+                    format!("{who} is gone without having ended; its last sign was {last}."),
+                    "What it held may be claimed. Its record is removed after 7 days.",
+                ),
+                SessionState::Silent => self.note(
+                    "session-silent",
+                    format!("{who} has been silent since {last}."),
+                    format!("If it is over: deconflict end --session {}", words::shell_word(session.id.as_str())),
+                ),
+                SessionState::Live | SessionState::Completed => {}
+            }
+        }
+        self.examine_current_session(registry, &alive);
+    }
+
+    fn examine_identity(&mut self, context: &Context, registry: &Registry) {
+        match (identity::find(context, registry), identity::named(context)) {
+            (Ok(Some(own)), _) => self.fact("session", "You", words::who(Some(&own), &own.id)),
+            (Ok(None), Ok(Some(named))) => self.problem(
+                "unknown-session",
+                format!("{} names {named}, and no session is called so here.", identity::VARIABLE),
+                format!("Register it: deconflict start --session {named}. Or: unset {}", identity::VARIABLE),
+            ),
+            (Ok(None), _) => self.fact("session", "You", "no session"),
+            (Err(failure), _) => self.problem(failure.reason, failure.message, failure.advice.join(" ")),
+        }
+    }
+
+    fn examine_current_session(&mut self, registry: &Registry, alive: &[Session]) {
+        let Some(Some(current)) = self.told("current-session", registry.current_session()) else { return };
+        let live = alive.len();
+        if alive.iter().all(|session| session.id != current) {
+            self.note(
+                "current-session",
+                format!(".current_session names {current}, which is no live session."),
+                "Scripts of the original would act in its name: delete the file.",
+            );
+        } else if live > 1 {
+            self.note(
+                "current-session",
+                format!(".current_session names {current}, and there are {live} live sessions."),
+                "Scripts of the original act as that one, whoever runs them; use DECONFLICT_SESSION.",
+            );
+        }
+    }
+}
+
+/// The editors whose servers run here: these promise to refresh their records.
+fn servers(alive: &[Session]) -> String {
+    let is_server = |session: &&Session| session.record.keepalive.is_some();
+    let named: Vec<String> = alive.iter().filter(is_server).map(words::calling).collect();
+    match named.len() {
+        0 => "none runs for this workspace".to_owned(),
+        number => format!("{number} for this workspace: {}", named.join(", ")),
+    }
+}
