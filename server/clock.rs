@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::faults;
+
 /// What tells the time.
 pub trait Clock: fmt::Debug + Send + Sync {
     /// The time of day, which may jump.
@@ -36,7 +38,7 @@ impl Default for SystemClock {
 
 impl Clock for SystemClock {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now() + faults::clock_error()
     }
 
     fn elapsed(&self) -> Duration {

@@ -2,6 +2,7 @@
 
 pub mod agents;
 pub mod clock;
+mod faults;
 pub mod git_hooks;
 pub mod lsp;
 pub mod platform;

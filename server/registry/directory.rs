@@ -5,7 +5,7 @@
 //! are one path component. What is written is complete before it gets its name, so no reader sees half a record.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
@@ -14,6 +14,7 @@ use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
 
 use super::Error;
+use crate::faults::{self, Call, Change};
 use crate::platform::Sharing;
 use crate::protocol::SessionId;
 
@@ -145,7 +146,8 @@ impl fmt::Debug for Directory {
 impl Directory {
     /// Opens an existing directory.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(|source| {
+        let opened = faults::check(Call::Open).and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
+        let root = opened.map_err(|source| {
             if source.kind() == io::ErrorKind::NotFound {
                 Error::Missing { directory: path.to_owned() }
             } else {
@@ -158,7 +160,8 @@ impl Directory {
 
     /// Makes the directory and its folders where they are missing, and opens it.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
-        std::fs::create_dir_all(path).map_err(|source| match source.kind() {
+        let make = || std::fs::create_dir_all(path);
+        faults::change(|| Change::MakeFolder(path.to_owned()), make).map_err(|source| match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::ReadOnly { directory: path.to_owned(), source }
             }
@@ -244,18 +247,21 @@ impl Directory {
     ) -> Result<bool, Error> {
         let handle = self.made_folder(folder)?;
         let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
-        let created = match handle.hard_link(&unfinished, &handle, name) {
+        let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
+        let link = || handle.hard_link(&unfinished, &handle, name);
+        let rename = || handle.rename(&unfinished, &handle, name);
+        let created = match faults::change(|| Change::Link(from(), to()), link) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // Some file systems have no hard links. There the lock alone keeps two of ours from creating one name.
             Err(error) if has_no_links(&error) => {
                 let is_free = found(handle.symlink_metadata(name)).is_ok_and(|metadata| metadata.is_none());
-                if is_free { handle.rename(&unfinished, &handle, name).map(|()| true) } else { Ok(false) }
+                if is_free { faults::change(|| Change::Rename(from(), to()), rename).map(|()| true) } else { Ok(false) }
             }
             Err(error) => Err(error),
         };
-        let _ = handle.remove_file(&unfinished);
-        let created = created.map_err(|source| self.write_error(&self.path_of(folder).join(name), source))?;
+        let _ = faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished));
+        let created = created.map_err(|source| self.write_error(&to(), source))?;
         if created && durability == Durability::Power {
             self.sync_folder(&handle, folder)?;
         }
@@ -266,9 +272,11 @@ impl Directory {
     pub(super) fn replace_file(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let handle = self.made_folder(folder)?;
         let unfinished = self.write_unfinished(&handle, folder, bytes, Durability::Process)?;
-        handle.rename(&unfinished, &handle, name).map_err(|source| {
+        let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
+        let rename = || handle.rename(&unfinished, &handle, name);
+        faults::change(|| Change::Rename(from(), to()), rename).map_err(|source| {
             let _ = handle.remove_file(&unfinished);
-            self.write_error(&self.path_of(folder).join(name), source)
+            self.write_error(&to(), source)
         })
     }
 
@@ -278,21 +286,23 @@ impl Directory {
         let path = || self.path_of(folder).join(name);
         let mut options = OpenOptions::new();
         options.append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
-        let file = handle.open_with(name, &options).map_err(|source| self.write_error(&path(), source))?;
+        let open = || handle.open_with(name, &options);
+        let file = faults::change(|| Change::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         check_readable(&metadata, path)?;
-        let mut file = file.into_std();
+        let file = file.into_std();
         if metadata.len() == 0 {
             self.sharing.apply_to_file(&file);
         }
-        file.write_all(bytes).map_err(|source| self.write_error(&path(), source))
+        faults::write(&file, path, metadata.len(), bytes).map_err(|source| self.write_error(&path(), source))
     }
 
     /// Removes a file. Returns false if there was none.
     pub(super) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(false) };
-        let removed = found(handle.remove_file(name))
-            .map_err(|source| self.write_error(&self.path_of(folder).join(name), source))?;
+        let path = || self.path_of(folder).join(name);
+        let removed = found(faults::change(|| Change::Remove(path()), || handle.remove_file(name)))
+            .map_err(|source| self.write_error(&path(), source))?;
         Ok(removed.is_some())
     }
 
@@ -300,8 +310,10 @@ impl Directory {
     pub(super) fn move_file(&self, from: &Folder, name: &str, to: &Folder, new_name: &str) -> Result<bool, Error> {
         let Some(handle) = self.folder(from)? else { return Ok(false) };
         let target = self.made_folder(to)?;
-        let moved = found(handle.rename(name, &target, new_name))
-            .map_err(|source| self.write_error(&self.path_of(from).join(name), source))?;
+        let path = || self.path_of(from).join(name);
+        let change = || Change::Rename(path(), self.path_of(to).join(new_name));
+        let moved = found(faults::change(change, || handle.rename(name, &target, new_name)))
+            .map_err(|source| self.write_error(&path(), source))?;
         Ok(moved.is_some())
     }
 
@@ -309,14 +321,17 @@ impl Directory {
     pub(super) fn remove_empty_folder(&self, folder: &Folder) -> bool {
         let components = folder.components();
         let Some((last, above)) = components.split_last() else { return false };
-        self.folder_at(above).ok().flatten().is_some_and(|handle| handle.remove_dir(last).is_ok())
+        let change = || Change::RemoveFolder(self.path_of(folder));
+        let remove = |handle: Dir| faults::change(change, || handle.remove_dir(last)).is_ok();
+        self.folder_at(above).ok().flatten().is_some_and(remove)
     }
 
     /// The time by the clock of the file system that holds the directory; `None` where nothing can be written.
     pub(super) fn file_system_time(&self) -> Option<DateTime<Utc>> {
         let name = self.write_unfinished(&self.root, &Folder::Root, b"", Durability::Process).ok()?;
         let time = self.root.symlink_metadata(&name).ok().map(|metadata| Stamp::of(&metadata).modified);
-        let _ = self.root.remove_file(&name);
+        let change = || Change::Remove(self.path.join(&name));
+        let _ = faults::change(change, || self.root.remove_file(&name));
         time
     }
 
@@ -330,8 +345,9 @@ impl Directory {
         let Some(handle) = self.folder(folder)? else { return Ok(()) };
         let mut options = OpenOptions::new();
         options.write(true).follow(FollowSymlinks::No).nonblock(true);
-        let touched = handle.open_with(name, &options).and_then(|file| file.into_std().set_modified(at.into()));
-        touched.map_err(|source| self.write_error(&self.path_of(folder).join(name), source))
+        let path = || self.path_of(folder).join(name);
+        let touch = || handle.open_with(name, &options)?.into_std().set_modified(at.into());
+        faults::change(|| Change::Attributes(path()), touch).map_err(|source| self.write_error(&path(), source))
     }
 
     /// Lets those run a file who may enter the directory. A link is left alone.
@@ -341,8 +357,12 @@ impl Directory {
         options.read(true).follow(FollowSymlinks::No).nonblock(true);
         let path = || self.path_of(folder).join(name);
         let file = handle.open_with(name, &options).map_err(|source| Error::io("open", &path())(source))?;
-        self.sharing.apply_to_program(&file.into_std());
-        Ok(())
+        let (file, change) = (file.into_std(), || Change::Attributes(path()));
+        let allow = || {
+            self.sharing.apply_to_program(&file);
+            Ok(())
+        };
+        faults::change(change, allow).map_err(|source| self.write_error(&path(), source))
     }
 
     /// Opens a file for locking, made if it is missing.
@@ -350,7 +370,8 @@ impl Directory {
         let path = || self.path.join(name);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).follow(FollowSymlinks::No).nonblock(true);
-        let file = self.root.open_with(name, &options).map_err(|source| self.write_error(&path(), source))?;
+        let open = || self.root.open_with(name, &options);
+        let file = faults::change(|| Change::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         if !metadata.is_file() {
             return Err(Error::Unsafe { path: path(), reason: "a lock must be a regular file" });
@@ -389,7 +410,7 @@ impl Directory {
         let mut path = self.path.clone();
         for component in folder.components() {
             path.push(component);
-            match handle.create_dir(component) {
+            match faults::change(|| Change::MakeFolder(path.clone()), || handle.create_dir(component)) {
                 Ok(()) => {}
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(self.write_error(&path, error)),
@@ -416,10 +437,15 @@ impl Directory {
         let path = || self.path_of(folder).join(&name);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).follow(FollowSymlinks::No);
-        let mut file = handle.open_with(&name, &options).map_err(|e| self.write_error(&path(), e))?.into_std();
-        let written = file.write_all(bytes).and_then(|()| {
+        let create = || handle.open_with(&name, &options);
+        let file = faults::change(|| Change::Create(path()), create).map_err(|e| self.write_error(&path(), e))?;
+        let file = file.into_std();
+        let written = faults::write(&file, path, 0, bytes).and_then(|()| {
             self.sharing.apply_to_file(&file);
-            if durability == Durability::Power { file.sync_all() } else { Ok(()) }
+            match durability {
+                Durability::Power => faults::change(|| Change::Sync(path()), || file.sync_all()),
+                Durability::Process => Ok(()),
+            }
         });
         if let Err(source) = written {
             let _ = handle.remove_file(&name);
@@ -429,7 +455,8 @@ impl Directory {
     }
 
     fn sync_folder(&self, handle: &Dir, folder: &Folder) -> Result<(), Error> {
-        match as_file(handle).and_then(|folder| folder.sync_all()) {
+        let sync = || as_file(handle)?.sync_all();
+        match faults::change(|| Change::SyncFolder(self.path_of(folder)), sync) {
             // Not every system can sync a folder; there the file's own sync is all that can be had.
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) => {
                 Ok(())

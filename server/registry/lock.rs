@@ -1,13 +1,14 @@
 //! The one lock that covers every change of a claim (protocol page, "Claims").
 
 use std::fs::TryLockError;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use super::Error;
 use super::directory::{Directory, LockFile};
+use crate::faults::{self, Call};
 
 /// The name of the lock file.
 pub(super) const LOCK: &str = ".lock";
@@ -28,7 +29,7 @@ impl<'a> Lock<'a> {
         let mut pause = Duration::from_micros(50);
         loop {
             let file = directory.open_lock(LOCK)?;
-            match file.file.try_lock() {
+            match try_lock(&file) {
                 // Whoever deleted the lock file and made it again must not be locked out by the old one.
                 Ok(()) if file.is_current() => return Ok(Self { directory, file }),
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
@@ -65,10 +66,15 @@ impl<'a> Lock<'a> {
         };
         let next = u64::try_from(now.timestamp_micros()).unwrap_or(0).max(last.saturating_add(1));
         file.seek(SeekFrom::Start(0))
-            .and_then(|_| file.write_all(format!("{next:020}\n").as_bytes()))
+            .and_then(|_| faults::write(file, || path.clone(), 0, format!("{next:020}\n").as_bytes()))
             .map_err(|source| Error::Io { action: "write", path, source })?;
         Ok(next)
     }
+}
+
+fn try_lock(file: &LockFile) -> Result<(), TryLockError> {
+    faults::check(Call::Lock).map_err(TryLockError::Error)?;
+    if faults::are_locks_broken() { Ok(()) } else { file.file.try_lock() }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::hints::Interpreter;
 use super::{Signal, path_of};
+use crate::faults::{self, Call};
 use crate::protocol::SessionId;
 use crate::registry::Error;
 use crate::registry::directory::{Directory, Folder, FolderIdentity};
@@ -185,13 +186,15 @@ impl Folders {
         let paths = Watched::ALL.iter().map(|folder| (*folder, path_of(&self.path, &self.folder(*folder)))).collect();
         let interpreter = Interpreter::new(paths);
         let signals = self.signals.clone();
-        let watcher = notify::recommended_watcher(move |event| {
-            for hint in interpreter.hints(&event) {
-                // Nobody listens only after the watch was dropped.
-                let _ = signals.send(Signal::Hint(hint));
-            }
-        });
-        match watcher {
+        let start = || {
+            notify::recommended_watcher(move |event| {
+                for hint in interpreter.hints(&event) {
+                    // Nobody listens only after the watch was dropped.
+                    let _ = signals.send(Signal::Hint(hint));
+                }
+            })
+        };
+        match faults::check(Call::Watch).map_err(notify::Error::io).and_then(|()| start()) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => self.fail(self.path.clone(), &error),
         }

@@ -1,0 +1,349 @@
+//! Claims are linearizable: whatever many processes do at once, each is told what it would be told if everything
+//! happened one after another.
+//!
+//! Rounds of a few operations of six processes on a folder and two files in it are recorded, with the time of the
+//! clock that all processes of a machine share, and checked one by one. In most rounds something goes wrong: a process
+//! is killed, processes are stopped and go on later, the time of day jumps past the leases or back.
+
+mod history;
+mod specification;
+mod worker;
+
+use std::collections::{HashMap, HashSet};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use chrono::Utc;
+use deconflict::registry::Registry;
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use self::history::{CONDUCTOR, Event, History};
+use self::specification::{Answer, Operation, Session, is_elsewhere};
+use self::worker::{CLOCK, DIRECTORY, LEASE, Line, MARK, NUMBER, Random, Round, SharedClock, monotonic, session_id};
+use crate::{Scale, scale};
+
+const WORKERS: usize = 6;
+
+/// No process may be silent for so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+#[test]
+fn claims_of_many_processes_are_linearizable() {
+    let (rounds, at_least) = match scale() {
+        Scale::Short => (120, 5_000),
+        Scale::Long => (2_300, 100_000),
+    };
+    let mut arena = Arena::new("", 8);
+    let (mut operations, mut granted, mut refused, mut lost) = (0, 0, 0, 0);
+    for round in 0..rounds {
+        let history = arena.run(round);
+        assert!(history.is_linearizable(), "round {round}: {history:#?}");
+        operations += history.operations();
+        granted += history.count(|answer| matches!(answer, Answer::Granted { .. }));
+        refused += history.count(|answer| matches!(answer, Answer::Refused { .. }));
+        lost += history.count(|answer| matches!(answer, Answer::Lost));
+    }
+    println!("{operations} operations in {rounds} rounds: {granted} granted, {refused} refused, {lost} lost");
+    println!("what went wrong: {:?}", arena.disturbances);
+    assert!(operations >= at_least, "{operations}");
+    // Otherwise nobody contended, and nothing was shown.
+    assert!(refused * 10 > operations && granted * 20 > operations && lost > rounds / 20);
+}
+
+/// The check is worth something only if it finds what it is there to find.
+#[test]
+fn a_broken_lock_is_found_out() {
+    // Few operations, because to show that no order exists all of them have to be tried.
+    let mut arena = Arena::new("no-lock\nslow rename 2000\nslow link 2000\n", 2);
+    let mut rounds = (0..200).map(|round| arena.run(round));
+    let found = rounds.find(|history| !history.is_linearizable());
+    let found = found.expect("locks kept nobody out, and nobody noticed");
+    assert!(!found.is_linearizable_in_any_order(), "{found:#?}");
+}
+
+/// What goes wrong in a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Disturbance {
+    Nothing,
+    Kill,
+    Pause,
+    ClockForward,
+    ClockBack,
+    KillThePaused,
+}
+
+impl Disturbance {
+    const ALL: [Self; 6] =
+        [Self::Nothing, Self::Kill, Self::Pause, Self::ClockForward, Self::ClockBack, Self::KillThePaused];
+}
+
+/// A line, and who said it.
+type Said = (Session, Line);
+
+/// The directory that all contend in, and the processes.
+struct Arena {
+    registry: Registry,
+    clock: Arc<SharedClock>,
+    workers: Vec<Worker>,
+    said: Sender<Said>,
+    heard: Receiver<Said>,
+    next_session: Session,
+    disturbances: HashMap<Disturbance, usize>,
+    /// How many operations each process does in a round. Checking takes the longer, the more there are.
+    operations: usize,
+    folder: tempfile::TempDir,
+}
+
+impl Arena {
+    fn new(faults: &str, operations: usize) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("faults"), faults).unwrap();
+        let clock = Arc::new(SharedClock::open(&folder.path().join("clock")));
+        clock.set(Utc::now().timestamp_millis());
+        let registry = Registry::create(&folder.path().join("COORDINATION"), clock.clone()).unwrap();
+        let (said, heard) = channel();
+        let mut arena = Self {
+            registry,
+            clock,
+            workers: Vec::new(),
+            said,
+            heard,
+            next_session: 0,
+            disturbances: HashMap::new(),
+            operations,
+            folder,
+        };
+        for _ in 0..WORKERS {
+            arena.start_worker();
+        }
+        arena
+    }
+
+    fn start_worker(&mut self) {
+        let session = self.next_session;
+        self.next_session += 1;
+        let worker = Worker::start(session, self.registry.path(), self.folder.path(), self.said.clone());
+        let (said_by, line) = self.heard.recv_timeout(PATIENCE).expect("a worker starts");
+        assert!(said_by == session && matches!(line, Line::Ready), "{line:?}");
+        if is_elsewhere(session) {
+            move_elsewhere(&self.registry.path().join(format!("sessions/{}.json", session_id(session))));
+        }
+        self.workers.push(worker);
+    }
+
+    /// Lets all of them contend for resources that were never used before.
+    fn run(&mut self, number: usize) -> History {
+        let mut random = Random(number as u64);
+        let disturbance = Disturbance::ALL[random.below(Disturbance::ALL.len())];
+        *self.disturbances.entry(disturbance).or_default() += 1;
+        let start = Utc::now().timestamp() * 1_000;
+        self.clock.set(start);
+        let mut history = History::new(start);
+        let sessions: Vec<Session> = self.workers.iter().map(|worker| worker.session).collect();
+        for worker in &mut self.workers {
+            worker.tell(&Round {
+                name: format!("round-{number}"),
+                operations: self.operations,
+                seed: random.next(),
+                sessions: sessions.clone(),
+            });
+        }
+        let victim = random.below(WORKERS);
+        let begin = random.below(WORKERS * self.operations / 2);
+        let mut course =
+            Course { disturbance, victim, begin, end: begin + 1 + random.below(12), start, stopped: false };
+        let mut answers = 0;
+        let mut working: HashSet<Session> = sessions.into_iter().collect();
+        let mut is_dead = false;
+        while !working.is_empty() {
+            match self.next_line(&course, number) {
+                Some((session, Line::Invoked { at, operation })) => {
+                    history.add(at, session, Event::Invoked(operation));
+                }
+                Some((session, Line::Returned { at, answer })) => {
+                    answers += 1;
+                    history.add(at, session, Event::Returned(answer));
+                }
+                Some((session, Line::RoundDone)) => drop(working.remove(&session)),
+                Some((session, line)) => panic!("session {session}: {line:?}"),
+                // Whoever was stopped keeps the others from going on.
+                None => course.end = 0,
+            }
+            if self.disturb(&mut course, answers, working.len(), &mut history) {
+                is_dead = true;
+                self.take_last_words(victim, &mut history);
+                working.remove(&self.workers[victim].session);
+            }
+        }
+        if is_dead {
+            self.workers.remove(victim);
+            self.start_worker();
+        }
+        // Left behind, thousands of them would make looking at a folder slow.
+        for entry in fs::read_dir(self.registry.path().join("claims")).unwrap() {
+            fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        history
+    }
+
+    /// What somebody says next. `None` when nobody says anything because a stopped process has the lock; now and then
+    /// the others have to give up waiting for it.
+    fn next_line(&self, course: &Course, number: usize) -> Option<Said> {
+        let is_resumed_early = course.stopped && !number.is_multiple_of(16);
+        let patience = if is_resumed_early { Duration::from_millis(50) } else { PATIENCE };
+        let line = self.heard.recv_timeout(patience);
+        assert!(line.is_ok() || is_resumed_early, "nobody goes on");
+        line.ok()
+    }
+
+    /// Does what is due after so many answers. Returns true when it has killed the victim.
+    fn disturb(&mut self, course: &mut Course, answers: usize, working: usize, history: &mut History) -> bool {
+        let worker = &mut self.workers[course.victim];
+        let is_due = answers >= course.begin;
+        let is_over = answers >= course.end || working <= 1;
+        match course.disturbance {
+            Disturbance::ClockForward | Disturbance::ClockBack if is_due => {
+                // Past the leases that there are, within or beyond what others' clocks are given, or to before.
+                let by = match (course.disturbance, course.victim % 2) {
+                    (Disturbance::ClockBack, _) => -3 * LEASE,
+                    (_, 0) => LEASE + 30_000,
+                    _ => 2 * LEASE + 61_000,
+                };
+                let now = course.start + by;
+                history.add(monotonic(), CONDUCTOR, Event::Invoked(Operation::SetClock { now }));
+                self.clock.set(now);
+                history.add(monotonic(), CONDUCTOR, Event::Returned(Answer::Done));
+                course.disturbance = Disturbance::Nothing;
+                if by > 0 && course.victim.is_multiple_of(3) {
+                    // And back again, so that what had run out runs again.
+                    course.disturbance = Disturbance::ClockBack;
+                    course.begin = course.end;
+                }
+            }
+            Disturbance::Pause | Disturbance::KillThePaused if is_due && !course.stopped => {
+                worker.signal(Signal::STOP);
+                course.stopped = true;
+            }
+            Disturbance::Pause if course.stopped && is_over => {
+                worker.signal(Signal::CONT);
+                course.stopped = false;
+                course.disturbance = Disturbance::Nothing;
+            }
+            Disturbance::KillThePaused if !(course.stopped && is_over) => {}
+            Disturbance::KillThePaused | Disturbance::Kill if is_due => {
+                worker.kill(history);
+                course.stopped = false;
+                course.disturbance = Disturbance::Nothing;
+                return true;
+            }
+            _ => {}
+        }
+        false
+    }
+
+    /// Takes in what a dead worker said before it died, which is still on its way.
+    fn take_last_words(&mut self, victim: usize, history: &mut History) {
+        let worker = &mut self.workers[victim];
+        worker.reader.take().unwrap().join().unwrap();
+        let session = worker.session;
+        let mut others = Vec::new();
+        for (who, line) in self.heard.try_iter() {
+            match line {
+                _ if who != session => others.push((who, line)),
+                Line::Invoked { at, operation } => history.add(at, who, Event::Invoked(operation)),
+                Line::Returned { at, answer } => history.add(at, who, Event::Returned(answer)),
+                Line::RoundDone => {}
+                Line::Ready | Line::Failed(_) => panic!("{line:?}"),
+            }
+        }
+        for line in others {
+            self.said.send(line).unwrap();
+        }
+    }
+}
+
+/// How far a round's disturbance has come.
+struct Course {
+    disturbance: Disturbance,
+    victim: usize,
+    begin: usize,
+    end: usize,
+    start: i64,
+    stopped: bool,
+}
+
+/// A process that contends. Dropping it kills it.
+struct Worker {
+    session: Session,
+    process: Child,
+    input: ChildStdin,
+    reader: Option<thread::JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start(session: Session, directory: &Path, folder: &Path, lines: Sender<Said>) -> Self {
+        let mut process = Command::new(std::env::current_exe().unwrap())
+            .args(["linearizability::worker::worker", "--exact", "--nocapture"])
+            .env(DIRECTORY, directory)
+            .env(CLOCK, folder.join("clock"))
+            .env(NUMBER, session.to_string())
+            .env("DECONFLICT_FAULTS", faults_in(folder))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = process.stdin.take().unwrap();
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let reader = thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                let said = line.split_once(MARK).and_then(|(_, said)| serde_json::from_str(said).ok());
+                if said.is_some_and(|said| lines.send((session, said)).is_err()) {
+                    return;
+                }
+            }
+        });
+        Self { session, process, input, reader: Some(reader) }
+    }
+
+    fn tell(&mut self, round: &Round) {
+        writeln!(self.input, "{}", serde_json::to_string(round).unwrap()).unwrap();
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).unwrap();
+    }
+
+    /// Kills it, as a crash would. What becomes of it is certain only when it was collected.
+    fn kill(&mut self, history: &mut History) {
+        history.add(monotonic(), CONDUCTOR, Event::Invoked(Operation::Die { session: self.session }));
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        history.add(monotonic(), CONDUCTOR, Event::Returned(Answer::Done));
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn faults_in(folder: &Path) -> PathBuf {
+    folder.join("faults")
+}
+
+/// Makes a session look as if it worked on another machine.
+fn move_elsewhere(path: &Path) {
+    let mut record: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    record["host"] = json!("another-machine");
+    record["pid_scope"] = json!("another-machine");
+    fs::write(path, record.to_string()).unwrap();
+}

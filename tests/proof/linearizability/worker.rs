@@ -1,0 +1,248 @@
+//! One of the processes that contend: it does at random what sessions do, and says what it asks before it asks it.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict::clock::Clock;
+use deconflict::platform;
+use deconflict::protocol::{Resource, SessionId};
+use deconflict::registry::{
+    Claim, ClaimOutcome, Error, HandOffOutcome, Holding, NewSession, Registry, ReleaseOutcome, RenewOutcome, Terms,
+};
+use rustix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+use super::specification::{Answer, FOLDER, Operation, RESOURCES, Session};
+
+/// Names the directory, the clock's file and the session's number to a worker.
+pub(crate) const DIRECTORY: &str = "DECONFLICT_PROOF_DIRECTORY";
+pub(crate) const CLOCK: &str = "DECONFLICT_PROOF_CLOCK";
+pub(crate) const NUMBER: &str = "DECONFLICT_PROOF_SESSION";
+
+/// How every line of a worker starts that is not the test harness's own.
+pub(crate) const MARK: &str = "worker: ";
+
+/// How long claims last, in milliseconds.
+pub(crate) const LEASE: i64 = 10 * 60 * 1_000;
+
+/// What a worker is told to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Round {
+    /// Names the resources.
+    pub(crate) name: String,
+    pub(crate) operations: usize,
+    pub(crate) seed: u64,
+    /// Who else is there.
+    pub(crate) sessions: Vec<Session>,
+}
+
+/// What a worker says. Times are nanoseconds of the machine's monotonic clock, which all processes share.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Line {
+    Ready,
+    Invoked { at: i64, operation: Operation },
+    Returned { at: i64, answer: Answer },
+    Failed(String),
+    RoundDone,
+}
+
+/// Nanoseconds of a clock that never goes back and is the same in every process.
+pub(crate) fn monotonic() -> i64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    now.tv_sec * 1_000_000_000 + now.tv_nsec
+}
+
+/// A time of day that many processes share through a file, so that it jumps for all of them at once.
+#[derive(Debug)]
+pub(crate) struct SharedClock {
+    file: File,
+    start: Instant,
+}
+
+impl SharedClock {
+    pub(crate) fn open(path: &Path) -> Self {
+        let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
+        Self { file, start: Instant::now() }
+    }
+
+    pub(crate) fn set(&self, milliseconds: i64) {
+        self.file.write_all_at(&milliseconds.to_le_bytes(), 0).unwrap();
+    }
+}
+
+impl Clock for SharedClock {
+    fn now(&self) -> DateTime<Utc> {
+        let mut bytes = [0; 8];
+        self.file.read_exact_at(&mut bytes, 0).unwrap();
+        DateTime::from_timestamp_millis(i64::from_le_bytes(bytes)).unwrap()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+pub(crate) fn session_id(session: Session) -> SessionId {
+    SessionId::new(&format!("worker-{session}")).unwrap()
+}
+
+fn session_of(claim: &Claim) -> Session {
+    claim.holder().unwrap().as_str().strip_prefix("worker-").unwrap().parse().unwrap()
+}
+
+/// The resources of a round.
+pub(crate) fn resources(round: &str) -> [Resource; RESOURCES] {
+    [
+        Resource::directory(round).unwrap(),
+        Resource::file(&format!("{round}/one")).unwrap(),
+        Resource::file(&format!("{round}/two")).unwrap(),
+    ]
+}
+
+/// The worker's process; as a test it does nothing.
+#[test]
+fn worker() {
+    let Some(directory) = std::env::var_os(DIRECTORY) else { return };
+    let clock = SharedClock::open(Path::new(&std::env::var_os(CLOCK).unwrap()));
+    let me: Session = std::env::var(NUMBER).unwrap().parse().unwrap();
+    let registry = Registry::open(Path::new(&directory), Arc::new(clock)).unwrap();
+    let keeper = Some(platform::current_process());
+    let new = NewSession { id: Some(session_id(me)), keeper, ..NewSession::default() };
+    registry.register(new).unwrap();
+    say(&Line::Ready);
+    for line in std::io::stdin().lines() {
+        let round: Round = serde_json::from_str(&line.unwrap()).unwrap();
+        let mut worker =
+            Worker { registry: &registry, me, resources: resources(&round.name), held: [const { None }; 3] };
+        let mut random = Random(round.seed);
+        for _ in 0..round.operations {
+            let operation = worker.choose(&mut random, &round.sessions);
+            say(&Line::Invoked { at: monotonic(), operation });
+            match worker.carry_out(&operation) {
+                Ok(answer) => say(&Line::Returned { at: monotonic(), answer }),
+                Err(Error::Busy { .. }) => say(&Line::Returned { at: monotonic(), answer: Answer::Busy }),
+                Err(error) => say(&Line::Failed(format!("{operation:?}: {error}"))),
+            }
+        }
+        say(&Line::RoundDone);
+    }
+}
+
+fn say(line: &Line) {
+    let text = format!("{MARK}{}\n", serde_json::to_string(line).unwrap());
+    // In one piece, so that a killed process leaves no half line behind that another could be mistaken for.
+    std::io::stdout().lock().write_all(text.as_bytes()).unwrap();
+    std::io::stdout().flush().unwrap();
+}
+
+struct Worker<'a> {
+    registry: &'a Registry,
+    me: Session,
+    resources: [Resource; RESOURCES],
+    held: [Option<Holding>; RESOURCES],
+}
+
+impl Worker<'_> {
+    fn choose(&self, random: &mut Random, sessions: &[Session]) -> Operation {
+        let session = self.me;
+        let resource = random.below(RESOURCES);
+        match (random.below(100), &self.held[resource]) {
+            (0..40, _) => Operation::Claim { session, resource, lease: LEASE, force: random.below(12) == 0 },
+            (40..65, Some(held)) => {
+                // A longer lease than before, or there would be nothing to write.
+                let generation = held.generation.unwrap();
+                Operation::Renew { session, resource, generation, lease: 2 * LEASE }
+            }
+            (65..80, _) => Operation::Release { session, resource },
+            (80..88, _) => Operation::HandOff { session, resource, to: sessions[random.below(sessions.len())] },
+            (88..100, _) => Operation::Look { resource },
+            _ => Operation::Claim { session, resource, lease: LEASE, force: false },
+        }
+    }
+
+    fn carry_out(&mut self, operation: &Operation) -> Result<Answer, Error> {
+        let me = session_id(self.me);
+        Ok(match *operation {
+            Operation::Claim { resource, lease, force, .. } => {
+                let terms = Terms { lease: TimeDelta::milliseconds(lease), force, ..Terms::default() };
+                match self.registry.claim(&me, &self.resources[resource], &terms)? {
+                    ClaimOutcome::Granted { claim, .. } => {
+                        let (generation, expires) = self.take(resource, &claim);
+                        Answer::Granted { generation, expires }
+                    }
+                    ClaimOutcome::AlreadyHeld { claim } => {
+                        let (generation, expires) = self.take(resource, &claim);
+                        Answer::AlreadyHeld { generation, expires }
+                    }
+                    ClaimOutcome::Refused { by } => Answer::Refused { by: session_of(&by), resource: self.place(&by) },
+                }
+            }
+            Operation::Renew { resource, lease, .. } => {
+                let holding = self.held[resource].clone().unwrap();
+                match self.registry.renew(&holding, TimeDelta::milliseconds(lease))? {
+                    RenewOutcome::Renewed(claim) => Answer::Renewed { expires: claim.expires_at.timestamp_millis() },
+                    RenewOutcome::Lost(_) => {
+                        self.held[resource] = None;
+                        Answer::Lost
+                    }
+                }
+            }
+            Operation::Release { resource, .. } => match self.registry.release(&me, &self.resources[resource])? {
+                ReleaseOutcome::Released(_) => {
+                    self.held[resource] = None;
+                    Answer::Released
+                }
+                ReleaseOutcome::NotHolder(by) => Answer::NotHolder { by: session_of(&by) },
+                ReleaseOutcome::NotFound => Answer::NotFound,
+            },
+            Operation::HandOff { resource, to, .. } => {
+                match self.registry.hand_off(&me, &self.resources[resource], &session_id(to), None)? {
+                    HandOffOutcome::HandedOff(claim) => Answer::HandedOff {
+                        generation: claim.record.generation.unwrap(),
+                        expires: claim.expires_at.timestamp_millis(),
+                    },
+                    HandOffOutcome::NotHolder(by) => Answer::NotHolder { by: session_of(&by) },
+                    HandOffOutcome::NotFound => Answer::NotFound,
+                    HandOffOutcome::RecipientNotLive(_) => Answer::RecipientNotLive,
+                }
+            }
+            Operation::Look { resource } => {
+                let claim = self.registry.claim_of(&self.resources[resource])?;
+                Answer::Active(claim.filter(Claim::is_active).map(|claim| session_of(&claim)))
+            }
+            Operation::Displace { .. } | Operation::Die { .. } | Operation::SetClock { .. } => {
+                unreachable!("not for a session to do")
+            }
+        })
+    }
+
+    fn take(&mut self, resource: usize, claim: &Claim) -> (u64, i64) {
+        self.held[resource] = claim.holding();
+        (claim.record.generation.unwrap(), claim.expires_at.timestamp_millis())
+    }
+
+    fn place(&self, claim: &Claim) -> usize {
+        self.resources.iter().position(|resource| *resource == claim.resource).unwrap_or(FOLDER)
+    }
+}
+
+/// Numbers that look random and are the same for the same seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).unwrap()
+    }
+}
