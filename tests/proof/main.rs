@@ -13,6 +13,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod crashes;
 mod linearizability;
 mod take_over_model;
 

@@ -26,7 +26,8 @@ use serde_json::{Value, json};
 
 use self::history::{CONDUCTOR, Event, History};
 use self::specification::{Answer, Operation, Session, is_elsewhere};
-use self::worker::{CLOCK, DIRECTORY, LEASE, Line, MARK, NUMBER, Random, Round, SharedClock, monotonic, session_id};
+pub(crate) use self::worker::Random;
+use self::worker::{CLOCK, DIRECTORY, LEASE, Line, MARK, NUMBER, Round, SharedClock, monotonic, session_id};
 use crate::{Scale, scale};
 
 const WORKERS: usize = 6;
