@@ -8,7 +8,7 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::Claim;
-use super::directory::{Directory, Folder};
+use super::directory::{Directory, Durability, Folder};
 use super::messages::{Message, Recipient};
 use super::overview::{Overview, minute};
 use super::sessions::Session;
@@ -71,7 +71,7 @@ impl Registry {
         if before.is_some_and(|before| says_the_same(&before, &text)) {
             return Ok(false);
         }
-        directory.replace_file(&Folder::Root, BOARD, text.as_bytes())?;
+        directory.replace_file(&Folder::Root, BOARD, text.as_bytes(), Durability::Whole)?;
         Ok(true)
     }
 }

@@ -125,6 +125,8 @@ pub(super) struct FolderStamp {
 pub(super) enum Durability {
     /// The end of a process: whole or absent, but not synced.
     Process,
+    /// A power loss leaves it whole, or leaves what was there before: its content is synced before it has its name.
+    Whole,
     /// A power loss: synced to disk, name included.
     Power,
 }
@@ -160,6 +162,7 @@ impl Directory {
 
     /// Makes the directory and its folders where they are missing, and opens it.
     pub(super) fn create(path: &Path) -> Result<Self, Error> {
+        let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
         let make = || std::fs::create_dir_all(path);
         faults::change(|| Change::MakeFolder(path.to_owned()), make).map_err(|source| match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -168,6 +171,9 @@ impl Directory {
             _ => Error::Io { action: "make", path: path.to_owned(), source },
         })?;
         let directory = Self::open(path)?;
+        for above in missing.into_iter().filter_map(Path::parent).filter(|above| !above.as_os_str().is_empty()) {
+            directory.sync_folder(above, || std::fs::File::open(above))?;
+        }
         for folder in Folder::ORIGINALS {
             directory.make_folder(&folder)?;
         }
@@ -263,15 +269,21 @@ impl Directory {
         let _ = faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished));
         let created = created.map_err(|source| self.write_error(&to(), source))?;
         if created && durability == Durability::Power {
-            self.sync_folder(&handle, folder)?;
+            self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
         }
         Ok(created)
     }
 
-    /// Writes a file, in one step in place of what has its name.
-    pub(super) fn replace_file(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    /// Writes a file, in one step in place of what has its name. The new name is never synced.
+    pub(super) fn replace_file(
+        &self,
+        folder: &Folder,
+        name: &str,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<(), Error> {
         let handle = self.made_folder(folder)?;
-        let unfinished = self.write_unfinished(&handle, folder, bytes, Durability::Process)?;
+        let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
         let rename = || handle.rename(&unfinished, &handle, name);
         faults::change(|| Change::Rename(from(), to()), rename).map_err(|source| {
@@ -315,6 +327,37 @@ impl Directory {
         let moved = found(faults::change(change, || handle.rename(name, &target, new_name)))
             .map_err(|source| self.write_error(&path(), source))?;
         Ok(moved.is_some())
+    }
+
+    /// Moves a file from one folder to another so that no power loss takes it from both. Returns false, and moves
+    /// nothing, if something has the new name. A file that is gone needs no moving.
+    pub(super) fn move_file_safely(
+        &self,
+        from: &Folder,
+        name: &str,
+        to: &Folder,
+        new_name: &str,
+    ) -> Result<bool, Error> {
+        let Some(handle) = self.folder(from)? else { return Ok(true) };
+        let target = self.made_folder(to)?;
+        let (path, new_path) = (|| self.path_of(from).join(name), || self.path_of(to).join(new_name));
+        match faults::change(|| Change::Link(path(), new_path()), || handle.hard_link(name, &target, new_name)) {
+            Ok(()) => {
+                self.sync_folder(&self.path_of(to), || as_file(&target))?;
+                self.remove_file(from, name)?;
+                Ok(true)
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(error) if has_no_links(&error) => {
+                if found(target.symlink_metadata(new_name)).is_ok_and(|metadata| metadata.is_some()) {
+                    return Ok(false);
+                }
+                self.move_file(from, name, to, new_name)?;
+                Ok(true)
+            }
+            Err(source) => Err(self.write_error(&new_path(), source)),
+        }
     }
 
     /// Removes a folder if it is empty, and tells whether it did.
@@ -411,7 +454,8 @@ impl Directory {
         for component in folder.components() {
             path.push(component);
             match faults::change(|| Change::MakeFolder(path.clone()), || handle.create_dir(component)) {
-                Ok(()) => {}
+                // What is synced in it later would be lost with its name.
+                Ok(()) => self.sync_folder(path.parent().unwrap_or(&self.path), || as_file(&handle))?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(self.write_error(&path, error)),
             }
@@ -443,7 +487,7 @@ impl Directory {
         let written = faults::write(&file, path, 0, bytes).and_then(|()| {
             self.sharing.apply_to_file(&file);
             match durability {
-                Durability::Power => faults::change(|| Change::Sync(path()), || file.sync_all()),
+                Durability::Whole | Durability::Power => faults::change(|| Change::Sync(path()), || file.sync_all()),
                 Durability::Process => Ok(()),
             }
         });
@@ -454,14 +498,13 @@ impl Directory {
         Ok(name)
     }
 
-    fn sync_folder(&self, handle: &Dir, folder: &Folder) -> Result<(), Error> {
-        let sync = || as_file(handle)?.sync_all();
-        match faults::change(|| Change::SyncFolder(self.path_of(folder)), sync) {
+    fn sync_folder(&self, path: &Path, open: impl FnOnce() -> io::Result<std::fs::File>) -> Result<(), Error> {
+        match faults::change(|| Change::SyncFolder(path.to_owned()), || open()?.sync_all()) {
             // Not every system can sync a folder; there the file's own sync is all that can be had.
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) => {
                 Ok(())
             }
-            synced => synced.map_err(|source| self.write_error(&self.path_of(folder), source)),
+            synced => synced.map_err(|source| self.write_error(path, source)),
         }
     }
 

@@ -291,7 +291,7 @@ pub(super) fn write_claim(
         return Ok(false);
     }
     set_aside_if_damaged(lock, replaced)?;
-    directory.replace_file(&Folder::Claims, file.as_str(), &bytes)?;
+    directory.replace_file(&Folder::Claims, file.as_str(), &bytes, Durability::Process)?;
     Ok(true)
 }
 

@@ -317,12 +317,13 @@ fn are_there_messages(directory: &Directory) -> Result<bool, Error> {
 fn move_message(directory: &Directory, message: &Message, from: &Session, to: &Session) -> Result<(), Error> {
     let Some(name) = message.file.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
     let target = Folder::Direct(to.id.clone());
+    let source = Folder::Direct(from.id.clone());
     let mut new_name = name.to_owned();
     let mut later = 0;
-    while directory.stamp(&target, &new_name)?.is_some() {
+    while !directory.move_file_safely(&source, name, &target, &new_name)? {
         later += 1;
         let (at, sender) = time::split_stamp(name).unwrap_or((message.sent_at, from.id.as_str()));
         new_name = format!("{}-{sender}.json", time::stamp(at + TimeDelta::milliseconds(later)));
     }
-    directory.move_file(&Folder::Direct(from.id.clone()), name, &target, &new_name).map(drop)
+    Ok(())
 }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::directory::{Directory, Folder};
+use super::directory::{Directory, Durability, Folder};
 use super::lock::Lock;
 use super::{Error, Registry};
 use crate::protocol::{Resource, ResourceType, SessionId};
@@ -119,7 +119,7 @@ impl Registry {
         for note in notes {
             notebook.add(note.clone());
         }
-        directory.replace_file(&Folder::Notebooks, name, notebook.in_short().as_bytes())
+        directory.replace_file(&Folder::Notebooks, name, notebook.in_short().as_bytes(), Durability::Process)
     }
 
     /// Removes a session's notebook.

@@ -33,7 +33,12 @@ impl Registry {
 
     /// Names a session for the original's scripts.
     pub fn set_current_session(&self, id: &SessionId) -> Result<(), Error> {
-        self.directory_to_write()?.replace_file(&Folder::Root, CURRENT_SESSION, format!("{id}\n").as_bytes())
+        self.directory_to_write()?.replace_file(
+            &Folder::Root,
+            CURRENT_SESSION,
+            format!("{id}\n").as_bytes(),
+            Durability::Process,
+        )
     }
 
     /// Compares a script in `scripts/` with ours.

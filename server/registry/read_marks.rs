@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::directory::{Directory, Folder, Stamp};
+use super::directory::{Directory, Durability, Folder, Stamp};
 use super::lock::Lock;
 use crate::protocol::SessionId;
 
@@ -152,7 +152,7 @@ pub(super) fn keep_marks(lock: &Lock, session: &SessionId, is_kept: impl Fn(&Mar
         }
         // An empty part stays, so that the parts after it are found.
         if kept.len() + 1 < stored.bytes.len() {
-            directory.replace_file(&Folder::ReadMarks, &name, &kept)?;
+            directory.replace_file(&Folder::ReadMarks, &name, &kept, Durability::Whole)?;
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::Error;
-use super::directory::{Directory, Folder, Stored};
+use super::directory::{Directory, Durability, Folder, Stored};
 use crate::protocol::{self, RecordError};
 
 /// A record as it stands in a file.
@@ -29,7 +29,7 @@ impl<T: Clone + Serialize> Record<T> {
         let bytes = protocol::overlay(self.fields.clone(), &self.value, value)
             .and_then(|fields| protocol::to_bytes(&fields))
             .map_err(|source| Error::Unwritable { path: directory.path_of(folder).join(name), source })?;
-        directory.replace_file(folder, name, &bytes)
+        directory.replace_file(folder, name, &bytes, Durability::Process)
     }
 }
 

@@ -181,7 +181,7 @@ impl Registry {
             before.rewrite(&directory, &Folder::Sessions, &name, &record)?;
         } else {
             let bytes = record::bytes_of(&directory, &Folder::Sessions, &name, &record)?;
-            directory.replace_file(&Folder::Sessions, &name, &bytes)?;
+            directory.replace_file(&Folder::Sessions, &name, &bytes, Durability::Process)?;
         }
         drop(lock);
         self.session(id)

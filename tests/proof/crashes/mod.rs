@@ -86,7 +86,7 @@ struct Stage {
 
 impl Stage {
     fn set(scene: &'static Scene) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder_in_memory();
         let stage = Self { scene, folder };
         // The first session of all makes the directory.
         if scene.name != "the first session" {
@@ -140,6 +140,12 @@ impl Stage {
         expect_no_conflict(&registry);
         expect_nothing_left_behind(&registry);
     }
+}
+
+/// A scratch folder, in memory where there is such a place: what a process leaves behind when it is killed doesn't
+/// depend on the disk, and syncing takes its time.
+fn folder_in_memory() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").unwrap_or_else(|_| tempfile::tempdir().unwrap())
 }
 
 /// Says what was tried when a check fails.

@@ -21,7 +21,7 @@ use deconflict::registry::{BoardKeeper, ClaimOutcome, Completion, NewSession, Re
 use serde_json::{Value, json};
 
 use super::scenes::{age, all_files, claim, dead_process, file, heir, id, join, send};
-use super::{DIRECTORY, expect_usable};
+use super::{DIRECTORY, expect_usable, folder_in_memory};
 use crate::linearizability::Random;
 use crate::{Scale, scale};
 
@@ -29,7 +29,7 @@ const CHANGES: &str = "DECONFLICT_CHANGES";
 
 #[test]
 fn what_was_confirmed_survives_a_power_loss() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = folder_in_memory();
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["crashes::power::afternoon", "--exact"])
         .env(DIRECTORY, folder.path().join("COORDINATION"))
@@ -58,7 +58,7 @@ fn what_was_confirmed_survives_a_power_loss() {
         boards.dedup();
         for variant in 0..variants {
             let what = format!("after change {number}, {change}, variant {variant}");
-            let after = tempfile::tempdir().unwrap();
+            let after = folder_in_memory();
             disk.lose_power(folder.path(), after.path(), &mut |choices| match variant {
                 0 => 0,
                 1 => choices - 1,
@@ -134,7 +134,8 @@ fn expect_promises_kept(directory: &Path, confirmed: &[String], boards: &[String
     }
     let registry = Registry::create(directory, Arc::new(SystemClock::new())).unwrap();
     let newcomer = registry.register(NewSession::default()).unwrap().id;
-    for path in all_files(&directory.join("claims")) {
+    let is_claim = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "claim");
+    for path in all_files(&directory.join("claims")).into_iter().filter(is_claim) {
         let bytes = fs::read(&path).unwrap();
         if parse(&bytes).is_err() {
             let name = path.file_name().unwrap().to_str().unwrap();
