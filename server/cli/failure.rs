@@ -130,6 +130,8 @@ impl From<RegistryError> for Failure {
             RegistryError::SessionTaken { .. } => (Exit::Refused, "session-taken"),
             RegistryError::Missing { .. } => (Exit::Failed, "inactive"),
             RegistryError::ReadOnly { .. } => (Exit::Failed, "read-only"),
+            RegistryError::Full { .. } => (Exit::Failed, "full"),
+            RegistryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files"),
             RegistryError::Busy { .. } => (Exit::Failed, "busy"),
             RegistryError::NoLocks { .. } => (Exit::Failed, "no-locks"),
             RegistryError::Unsafe { .. } => (Exit::Failed, "unsafe"),

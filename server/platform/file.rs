@@ -4,6 +4,19 @@ use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// True if a call failed because this process or the whole system has too many files open.
+#[cfg(unix)]
+pub fn means_too_many_files(error: &io::Error) -> bool {
+    let errors = [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE];
+    errors.iter().any(|known| error.raw_os_error() == Some(known.raw_os_error()))
+}
+
+/// True if a call failed because this process has too many files open (`ERROR_TOO_MANY_OPEN_FILES`).
+#[cfg(not(unix))]
+pub fn means_too_many_files(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(4)
+}
+
 /// True if the file belongs to the user of this process.
 #[cfg(unix)]
 pub fn owned_by_user(metadata: &Metadata) -> bool {

@@ -24,7 +24,7 @@ mod system;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
-pub use file::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
+pub use file::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
 pub use file_system::{FileSystem, file_system};
 pub use sharing::Sharing;
 pub use signal::{ending_signal, suspend, suspending_signal};

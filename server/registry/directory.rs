@@ -153,7 +153,7 @@ impl Directory {
             if source.kind() == io::ErrorKind::NotFound {
                 Error::Missing { directory: path.to_owned() }
             } else {
-                Error::Io { action: "open", path: path.to_owned(), source }
+                Error::io("open", path)(source)
             }
         })?;
         let metadata = root.dir_metadata().map_err(Error::io("examine", path))?;
@@ -168,7 +168,10 @@ impl Directory {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::ReadOnly { directory: path.to_owned(), source }
             }
-            _ => Error::Io { action: "make", path: path.to_owned(), source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Error::Full { directory: path.to_owned(), source }
+            }
+            _ => Error::io("make", path)(source),
         })?;
         let directory = Self::open(path)?;
         for above in missing.into_iter().filter_map(Path::parent).filter(|above| !above.as_os_str().is_empty()) {
@@ -479,11 +482,12 @@ impl Directory {
     ) -> Result<String, Error> {
         let name = format!("{UNFINISHED}{:016x}", random_number()?);
         let path = || self.path_of(folder).join(&name);
+        // Nobody knows the file by the name that it has so far.
+        let failed = |source| self.write_error(&self.path_of(folder), source);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).follow(FollowSymlinks::No);
         let create = || handle.open_with(&name, &options);
-        let file = faults::change(|| Change::Create(path()), create).map_err(|e| self.write_error(&path(), e))?;
-        let file = file.into_std();
+        let file = faults::change(|| Change::Create(path()), create).map_err(failed)?.into_std();
         let written = faults::write(&file, path, 0, bytes).and_then(|()| {
             self.sharing.apply_to_file(&file);
             match durability {
@@ -493,7 +497,7 @@ impl Directory {
         });
         if let Err(source) = written {
             let _ = handle.remove_file(&name);
-            return Err(self.write_error(&path(), source));
+            return Err(failed(source));
         }
         Ok(name)
     }
@@ -508,12 +512,16 @@ impl Directory {
         }
     }
 
-    fn write_error(&self, path: &Path, source: io::Error) -> Error {
+    /// Says why something could not be written.
+    pub(super) fn write_error(&self, path: &Path, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::ReadOnly { directory: self.path.clone(), source }
             }
-            _ => Error::Io { action: "write", path: path.to_owned(), source },
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                Error::Full { directory: self.path.clone(), source }
+            }
+            _ => Error::io("write", path)(source),
         }
     }
 }
@@ -622,7 +630,7 @@ fn not_a_folder(above: &Dir, component: &str, path: PathBuf, source: io::Error) 
             Error::Unsafe { path, reason: "it is a link, and links are not followed" }
         }
         Ok(metadata) if !metadata.is_dir() => Error::Unsafe { path, reason: "it is not a folder" },
-        _ => Error::Io { action: "open", path, source },
+        _ => Error::io("open", &path)(source),
     }
 }
 

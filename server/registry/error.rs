@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::platform;
 use crate::protocol::{NameError, RecordError, SessionId};
 
 /// What went wrong, with the path and the cause, in words for people.
@@ -34,6 +35,22 @@ pub enum Error {
     ReadOnly {
         /// The coordination directory.
         directory: PathBuf,
+        /// The system's own reason.
+        source: io::Error,
+    },
+    /// There is no room for another record.
+    #[error("the disk that holds {} is full ({source}), so nothing can be claimed or sent; make room there", directory.display())]
+    Full {
+        /// The coordination directory.
+        directory: PathBuf,
+        /// The system's own reason.
+        source: io::Error,
+    },
+    /// This process or the whole system has too many files open.
+    #[error("{} could not be opened, because too many files are open ({source}); close programs that you don't need, or raise the limit", path.display())]
+    TooManyFiles {
+        /// The file or folder.
+        path: PathBuf,
         /// The system's own reason.
         source: io::Error,
     },
@@ -128,6 +145,13 @@ impl Error {
 
     /// For `map_err` after a call to the operating system.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io { action, path: path.to_owned(), source }
+        move |source| {
+            let path = path.to_owned();
+            if platform::means_too_many_files(&source) {
+                Self::TooManyFiles { path, source }
+            } else {
+                Self::Io { action, path, source }
+            }
+        }
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Lock<'a> {
         let next = u64::try_from(now.timestamp_micros()).unwrap_or(0).max(last.saturating_add(1));
         file.seek(SeekFrom::Start(0))
             .and_then(|_| faults::write(file, || path.clone(), 0, format!("{next:020}\n").as_bytes()))
-            .map_err(|source| Error::Io { action: "write", path, source })?;
+            .map_err(|source| self.directory.write_error(&path, source))?;
         Ok(next)
     }
 }

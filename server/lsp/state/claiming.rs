@@ -22,6 +22,9 @@ const SECOND_LOOK: Duration = Duration::from_millis(500);
 /// A claim in the way that has not come back from the directory is looked for again after this time.
 const UNSEEN: Duration = Duration::from_secs(1);
 
+/// A claim that could not be made is tried again after this time.
+const RETRY: Duration = Duration::from_secs(5);
+
 /// Claims and releases are gathered for so long before a heartbeat tells of them.
 const GATHERING: Duration = Duration::from_millis(1_500);
 
@@ -177,6 +180,8 @@ impl State {
         document.is_claim_due &= result == ClaimResult::NotNeeded;
         match result {
             ClaimResult::Granted(claim) => {
+                // What went wrong before is over, and is told again when it comes back.
+                self.told_failures.clear();
                 let is_unsaved = document.unsaved != Unsaved::No;
                 document.blocked = None;
                 document.lost = None;
@@ -218,6 +223,8 @@ impl State {
                 self.restored(id, uri, None, None);
                 if let Refusal::Failed(_, cause) = refusal {
                     self.tell_failure(&cause);
+                    // Whatever it is may go by itself, and nobody may touch the document for long.
+                    self.timers.set_by(Timer::Retry(uri.clone()), now + RETRY);
                 }
             }
         }

@@ -23,6 +23,9 @@ const REOPENING_TIME: Duration = Duration::from_secs(10);
 /// The record is refreshed well within the time that it promises.
 const KEEPALIVE: Duration = Duration::from_secs(50);
 
+/// How often it is tried whether a directory that is only observed can be written to by now.
+const OBSERVING: Duration = Duration::from_secs(5);
+
 impl State {
     /// Looks for the directory of a folder.
     pub(super) fn locate(&mut self, index: usize) {
@@ -171,6 +174,8 @@ impl State {
         let Some(directory) = self.directories.get_mut(&id) else { return };
         directory.view = Some(view);
         directory.standing = Standing::Observing;
+        // Somebody may make it writable.
+        self.timers.set(Timer::KeepAlive(id), self.now() + OBSERVING);
         self.show(present::messages::read_only(path));
     }
 
@@ -190,7 +195,9 @@ impl State {
     }
 
     pub(super) fn keep_alive(&mut self, id: DirectoryId) {
-        self.timers.set(Timer::KeepAlive(id), self.now() + KEEPALIVE);
+        let is_observing = self.directories.get(&id).is_some_and(|it| it.standing == Standing::Observing);
+        let pause = if is_observing { OBSERVING } else { KEEPALIVE };
+        self.timers.set(Timer::KeepAlive(id), self.now() + pause);
         self.job(id, Job::KeepAlive);
     }
 

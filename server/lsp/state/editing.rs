@@ -174,8 +174,9 @@ impl State {
     fn closed(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.remove(uri) else { return };
-        for timer in [Timer::Look(uri.clone()), Timer::Withdraw(uri.clone()), Timer::Kin(uri.clone())] {
-            self.timers.cancel(&timer);
+        let timers: [fn(Uri) -> Timer; 4] = [Timer::Look, Timer::Retry, Timer::Withdraw, Timer::Kin];
+        for timer in timers {
+            self.timers.cancel(&timer(uri.clone()));
         }
         self.touched.remove(uri);
         if !document.published.is_empty() {

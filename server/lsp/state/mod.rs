@@ -218,6 +218,7 @@ impl State {
         match timer {
             Timer::Configuration => self.configured(None),
             Timer::Look(uri) => self.look_again(&uri),
+            Timer::Retry(uri) => self.consider(&uri),
             Timer::Withdraw(uri) => self.withdraw(&uri),
             Timer::Kin(uri) => self.kin_clash_lasted(&uri),
             Timer::Closed(directory, file) => self.stayed_closed(directory, &file),
@@ -288,8 +289,8 @@ impl State {
 
     /// Tells the user of a failure, once.
     fn tell_failure(&mut self, cause: &str) {
-        tracing::warn!("{cause}");
         if self.told_failures.insert(cause.to_owned()) {
+            tracing::warn!("{cause}");
             self.show(super::present::messages::failed(cause));
         }
     }

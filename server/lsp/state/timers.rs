@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Configuration,
     /// Compare a document with its file once more.
     Look(Uri),
+    /// Claim a document that could not be claimed.
+    Retry(Uri),
     /// A text that equals its file was not saved by the editor, so its claim goes.
     Withdraw(Uri),
     /// A clash inside one editor has lasted.

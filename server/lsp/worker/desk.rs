@@ -218,6 +218,7 @@ impl Desk {
     }
 
     fn keep_alive(&mut self) -> Option<Done> {
+        self.take_part_again();
         self.in_session(|registry, session| registry.keep_alive(session).map(|()| None))
     }
 
@@ -249,7 +250,7 @@ impl Desk {
 pub(super) fn refused(error: &Error) -> Refusal {
     match error {
         Error::Missing { .. } => Refusal::NotThere,
-        Error::ReadOnly { .. } => Refusal::Inactive(error.to_string()),
+        Error::ReadOnly { .. } => Refusal::Failed("read-only", error.to_string()),
         Error::UnknownSession { id } | Error::EndedSession { id } => {
             Refusal::UnknownSession(id.to_string(), Vec::new())
         }

@@ -129,7 +129,7 @@ impl Desk {
             }
             Err(error @ Error::ReadOnly { .. }) => {
                 self.observe(registry, &error);
-                Err(refused(&error))
+                Err(Refusal::Inactive(error.to_string()))
             }
             Err(error) => Err(refused(&error)),
         }
@@ -209,6 +209,14 @@ impl Desk {
             keepalive: Some(KEEPALIVE_SECONDS),
             capabilities: Vec::new(),
             current_work: None,
+        }
+    }
+
+    /// Registers the session of an observer once the directory can be written to.
+    pub(super) fn take_part_again(&mut self) {
+        if self.membership.as_ref().is_some_and(|it| !it.is_writable && it.registry.is_writable()) {
+            self.membership = None;
+            self.look_for_directory();
         }
     }
 
