@@ -12,9 +12,15 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::needless_pass_by_value, reason = "JSON literals read better without a reference")]
+
+#[allow(dead_code, unused_imports, reason = "it needs a part of the tests' vocabulary")]
+#[path = "../it/support/mod.rs"]
+mod support;
 
 mod crashes;
 mod linearizability;
+mod surroundings;
 mod take_over_model;
 
 /// How much is tried.

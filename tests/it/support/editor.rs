@@ -114,6 +114,13 @@ impl EditorBuilder {
         self
     }
 
+    /// Starts this instead of the program: a script that starts it in surroundings of its own.
+    #[allow(dead_code, reason = "only the proof needs it")]
+    pub(crate) fn program(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
+    }
+
     /// An environment variable of the server.
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.to_owned(), value.to_owned()));

@@ -22,12 +22,20 @@ pub(crate) struct Terminal {
     folder: PathBuf,
     home: PathBuf,
     environment: Vec<(OsString, OsString)>,
+    program: PathBuf,
+    user: Option<u32>,
 }
 
 impl Terminal {
     /// A prompt at the root of the workspace, without a session.
     pub(crate) fn on(workspace: &Workspace) -> Self {
-        Self { folder: workspace.root().to_owned(), home: workspace.home().to_owned(), environment: Vec::new() }
+        Self {
+            folder: workspace.root().to_owned(),
+            home: workspace.home().to_owned(),
+            environment: Vec::new(),
+            program: env!("CARGO_BIN_EXE_deconflict").into(),
+            user: None,
+        }
     }
 
     /// A prompt with a session that was just started, and its id.
@@ -68,6 +76,21 @@ impl Terminal {
         self
     }
 
+    /// The same prompt where this is found for the program: a script that starts it in surroundings of its own.
+    #[allow(dead_code, reason = "only the proof needs it")]
+    pub(crate) fn program(mut self, program: &Path) -> Self {
+        program.clone_into(&mut self.program);
+        self
+    }
+
+    /// The same prompt of another user, which only root can have.
+    #[allow(dead_code, reason = "only the proof needs it")]
+    #[cfg(unix)]
+    pub(crate) fn run_as(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
+    }
+
     /// Runs `deconflict` with these arguments to its end.
     #[track_caller]
     pub(crate) fn run<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Outcome {
@@ -96,8 +119,12 @@ impl Terminal {
 
     /// The same as a command, for a test that needs more say in how it runs.
     pub(crate) fn command<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+        let mut command = Command::new(&self.program);
         clean_environment(&mut command, &self.home);
+        #[cfg(unix)]
+        if let Some(user) = self.user {
+            std::os::unix::process::CommandExt::uid(&mut command, user);
+        }
         command
             .args(arguments.into_iter().map(Into::into))
             .envs(self.environment.iter().cloned())

@@ -337,7 +337,7 @@ pub(crate) fn send(registry: &Registry, from: &str, to: &Recipient, text: &str) 
 }
 
 pub(crate) fn texts(messages: &[Message]) -> Vec<String> {
-    messages.iter().map(|message| message.record.text().to_string()).collect()
+    messages.iter().map(|message| message.record.text()).collect()
 }
 
 fn holds(registry: &Registry, session: &str, resource: &Resource) -> bool {
