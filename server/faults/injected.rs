@@ -4,7 +4,7 @@
 //! - `fail WHAT ERRNO [PART]`: a kind of call fails with an error number of the system, perhaps only where the path
 //!   contains a part. Kinds are the variants of [`Change`] and [`Call`] in lower case; a full disk fails `write`.
 //! - `kill-after N`: the process is killed after its Nth call that changed something.
-//! - `tear N`: the same, but if that call writes, only half is written.
+//! - `tear N`: the process is killed in the middle of its Nth write.
 //! - `slow WHAT MICROSECONDS`: a kind of change waits before it is made, so that others can come between.
 //! - `no-lock`: locks keep nobody out.
 //! - `clock SECONDS`: the time of day is off by so much.
@@ -28,6 +28,9 @@ compile_error!("fault-injection is for tests: it has no place in an optimized bu
 /// Counts the changes of this process.
 static CHANGES: AtomicU64 = AtomicU64::new(0);
 
+/// Counts the writes among them.
+static WRITES: AtomicU64 = AtomicU64::new(0);
+
 /// Makes a call that changes something.
 pub(crate) fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let Some(orders) = Orders::read() else { return call() };
@@ -46,8 +49,10 @@ pub(crate) fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64
     let Some(orders) = Orders::read() else { return file.write_all(bytes) };
     let change = Change::Write(path(), offset);
     orders.fail(change.kind(), Some(change.path()))?;
-    let is_torn = orders.number("tear") == Some(CHANGES.load(Ordering::SeqCst) + 1);
-    let bytes = if is_torn { &bytes[..bytes.len() / 2] } else { bytes };
+    if orders.number("tear") == Some(WRITES.fetch_add(1, Ordering::SeqCst) + 1) {
+        file.write_all(&bytes[..bytes.len() / 2])?;
+        die();
+    }
     file.write_all(bytes)?;
     orders.note(&change, bytes);
     Ok(())
@@ -155,7 +160,7 @@ impl Orders {
             let _ = log.and_then(|mut log| log.write_all(format!("{entry}\n").as_bytes()));
         }
         let count = CHANGES.fetch_add(1, Ordering::SeqCst) + 1;
-        if [self.number("kill-after"), self.number("tear")].contains(&Some(count)) {
+        if self.number("kill-after") == Some(count) {
             die();
         }
     }

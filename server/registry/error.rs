@@ -47,7 +47,9 @@ pub enum Error {
         source: io::Error,
     },
     /// This process or the whole system has too many files open.
-    #[error("{} could not be opened, because too many files are open ({source}); close programs that you don't need, or raise the limit", path.display())]
+    #[error(
+        "the coordination directory could not be read, because too many files are open ({source}); close programs that you don't need, or raise the limit"
+    )]
     TooManyFiles {
         /// The file or folder.
         path: PathBuf,
