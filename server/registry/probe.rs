@@ -10,6 +10,7 @@ use notify::{RecursiveMode, Watcher};
 use super::directory::{Durability, Folder, UNFINISHED};
 use super::lock::{LOCK, Lock};
 use super::{Error, Registry, clean_up};
+use crate::faults::{self, Call};
 
 /// A file that is not finished after so long was left behind by a process that died.
 const LONGEST_WRITING: TimeDelta = TimeDelta::minutes(1);
@@ -30,6 +31,7 @@ impl Registry {
             |error: notify::Error| Error::Unwatchable { path: directory.path().to_owned(), reason: error.to_string() };
         let (sender, receiver) = mpsc::channel();
         // The receiver waits only for the first notice, so that later ones may find nobody.
+        faults::check(Call::Watch).map_err(|error| unwatchable(notify::Error::io(error)))?;
         let mut watcher = notify::recommended_watcher(move |_| {
             let _ = sender.send(());
         })

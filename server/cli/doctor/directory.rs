@@ -10,7 +10,7 @@ use deconflict::registry::Registry;
 use deconflict::workspace::{self, Ignored, Location, Reason, State};
 
 use super::super::context::Context;
-use super::examination::Examination;
+use super::examination::{Examination, TOO_MANY_FILES};
 
 impl Examination {
     pub(super) fn examine_directory(&mut self, context: &Context, location: &Location) {
@@ -27,7 +27,11 @@ impl Examination {
                 "To begin: eval \"$(deconflict start --export)\"",
             ),
             Err(failure) => {
-                self.problem(failure.reason, failure.message, "Check the directory's permissions.");
+                let mend = match failure.reason {
+                    "too-many-files" => TOO_MANY_FILES,
+                    _ => "Check the directory's permissions.",
+                };
+                self.problem(failure.reason, failure.message, mend);
             }
         }
     }

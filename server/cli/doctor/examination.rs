@@ -1,5 +1,6 @@
 //! What was found out, and how it is told.
 
+use deconflict::registry::Error;
 use serde_json::{Value, json};
 
 use super::super::style::{FAINT, GOOD, HEADING, WARNING};
@@ -56,12 +57,12 @@ impl Examination {
     }
 
     /// What could be found out, or the problem that kept it from being found out.
-    pub(super) fn told<T>(&mut self, code: &'static str, result: Result<T, deconflict::registry::Error>) -> Option<T> {
+    pub(super) fn told<T>(&mut self, code: &'static str, result: Result<T, Error>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
             Err(error) => {
                 let message = failure::sentence(&error.to_string());
-                self.problem(code, message, "Check the permissions of the directory and of what is in it.");
+                self.problem(code, message, mend(&error));
                 None
             }
         }
@@ -116,5 +117,19 @@ impl Examination {
             _ => format!("\n{WARNING}{} to mend.{WARNING:#}\n", words::count(problems, "thing")),
         });
         text
+    }
+}
+
+/// What to do when no more files can be opened.
+pub(super) const TOO_MANY_FILES: &str = "Close programs that you don't need, or raise the limit: ulimit -n 4096";
+
+/// What to do when something could not be found out.
+fn mend(error: &Error) -> &'static str {
+    match error {
+        Error::Full { .. } => "Make room on that disk.",
+        Error::TooManyFiles { .. } => TOO_MANY_FILES,
+        Error::NoLocks { .. } => "Put the directory on a file system that can lock files, and name it with --dir.",
+        Error::Unwatchable { .. } => "Raise the limit of watches: sysctl fs.inotify.max_user_watches=524288",
+        _ => "Check the permissions of the directory and of what is in it.",
     }
 }
