@@ -45,6 +45,7 @@ fn a_muted_session_is_heard_of_only_where_one_looks() {
     coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
     let alice = Editor::start(&workspace, "alice");
     let session = alice.wait_for_session();
+    alice.settle(&workspace);
 
     let muted = alice.execute_ok("deconflict.mute", json!({ "session": "ghost" }));
     let until = chrono::DateTime::parse_from_rfc3339(muted["until"].as_str().unwrap()).unwrap();
