@@ -1,6 +1,6 @@
 //! Frames of the base protocol (LSP, "Base Protocol"): header lines, an empty line, and a body of the announced length.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, Read};
 
 /// The longest body that is kept. Editors stop at documents of 50 MB; what is longer is skipped, not stored.
 const LONGEST_BODY: usize = 256 * 1024 * 1024;
@@ -44,11 +44,9 @@ pub(super) fn read(input: &mut impl BufRead) -> io::Result<Option<Frame>> {
     }
 }
 
-/// Writes a frame and hands it to the system.
-pub(super) fn write(output: &mut impl Write, body: &[u8]) -> io::Result<()> {
-    write!(output, "Content-Length: {}\r\n\r\n", body.len())?;
-    output.write_all(body)?;
-    output.flush()
+/// A body with its header in front.
+pub(super) fn framed(body: &[u8]) -> Vec<u8> {
+    [format!("Content-Length: {}\r\n\r\n", body.len()).as_bytes(), body].concat()
 }
 
 enum Header {
@@ -113,8 +111,7 @@ mod tests {
 
     #[test]
     fn what_is_written_can_be_read() {
-        let mut bytes = Vec::new();
-        write(&mut bytes, "{\"é\":1}".as_bytes()).unwrap();
+        let bytes = framed("{\"é\":1}".as_bytes());
         assert_eq!(frames(&bytes), [Frame::Body("{\"é\":1}".as_bytes().to_vec())]);
     }
 }

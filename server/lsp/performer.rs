@@ -90,7 +90,9 @@ impl Performer {
             };
             let Some(event) = event else { return 1 };
             match catch_unwind(AssertUnwindSafe(|| state.handle(event))) {
-                Ok(effects) => {
+                Ok(mut effects) => {
+                    // Somebody waits for these, and no other thread should be woken before they are told.
+                    effects.sort_by_key(|effect| !matches!(effect, Effect::Publish(_)));
                     for effect in effects {
                         if let Some(exit_code) = self.perform(effect) {
                             self.last_words().await;

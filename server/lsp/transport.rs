@@ -4,11 +4,11 @@
 //! first malformed body, leaves the exit to the closing of the pipe, and holds notifications up behind requests.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Write};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc as blocking;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::thread;
 
@@ -21,6 +21,7 @@ use tower_service::Service;
 
 use super::frame::{self, Frame};
 use super::spelling::Spellings;
+use crate::platform;
 
 /// How many messages wait between the pipe and the service before the editor has to wait.
 const WAITING_MESSAGES: usize = 256;
@@ -123,12 +124,35 @@ async fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Outp
 /// Called on the writing thread once a message has been handed to the system.
 type OnWritten = Box<dyn FnOnce() + Send>;
 
-/// What goes to the editor. Writing has a thread of its own, so that an editor that doesn't read blocks nothing;
-/// the order is that of the calls.
+/// What goes to the editor, in the order of the calls. What the pipe has room for is written at once, because somebody
+/// waits for it. The rest is left to a thread of its own, so that an editor that doesn't read blocks nothing.
 #[derive(Clone)]
 pub(super) struct Outgoing {
-    writer: blocking::Sender<(Vec<u8>, Option<OnWritten>)>,
+    writer: Arc<Mutex<Writer>>,
     open_requests: Arc<OpenRequests>,
+}
+
+struct Writer {
+    queue: blocking::Sender<(Vec<u8>, Option<OnWritten>)>,
+    /// How many messages the thread has not written yet. While there are any, all that follow have to wait.
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Writer {
+    /// Writes a message, or what is left of it after the pipe is full, now or on the thread.
+    fn write(&self, mut message: Vec<u8>, on_written: Option<OnWritten>) {
+        if self.waiting.load(Ordering::Acquire) == 0 {
+            let written = platform::write_without_waiting(&message);
+            message.drain(..written);
+            if message.is_empty() {
+                on_written.into_iter().for_each(|call| call());
+                return;
+            }
+        }
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        // The thread is gone only after the editor closed its end.
+        let _ = self.queue.send((message, on_written));
+    }
 }
 
 #[derive(Default)]
@@ -140,22 +164,22 @@ struct OpenRequests {
 impl Outgoing {
     /// Starts the thread that writes to standard output.
     pub(super) fn to_standard_output() -> io::Result<Self> {
-        let (writer, messages) = blocking::channel::<(Vec<u8>, Option<OnWritten>)>();
+        let (queue, messages) = blocking::channel::<(Vec<u8>, Option<OnWritten>)>();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let writer = Writer { queue, waiting: Arc::clone(&waiting) };
         thread::Builder::new().name("output".to_owned()).spawn(move || {
-            let mut output = io::stdout().lock();
-            for (body, on_written) in messages {
-                let written = if body.is_empty() { Ok(()) } else { frame::write(&mut output, &body) };
-                if let Err(error) = written {
+            let mut output = io::stdout();
+            for (message, on_written) in messages {
+                if let Err(error) = output.write_all(&message).and_then(|()| output.flush()) {
                     // The end of the input says so too, and more reliably.
                     tracing::info!("the editor reads no more: {error}");
                     return;
                 }
-                if let Some(on_written) = on_written {
-                    on_written();
-                }
+                on_written.into_iter().for_each(|call| call());
+                waiting.fetch_sub(1, Ordering::AcqRel);
             }
         })?;
-        Ok(Self { writer, open_requests: Arc::default() })
+        Ok(Self { writer: Arc::new(Mutex::new(writer)), open_requests: Arc::default() })
     }
 
     /// Sends a notification.
@@ -190,16 +214,18 @@ impl Outgoing {
 
     /// Calls back when everything sent before was handed to the system.
     pub(super) fn when_written(&self, on_written: OnWritten) {
-        // An empty body is never written.
-        let _ = self.writer.send((Vec::new(), Some(on_written)));
+        self.writer().write(Vec::new(), Some(on_written));
     }
 
     fn send(&self, message: &Value, on_written: Option<OnWritten>) {
         match serde_json::to_vec(message) {
-            // The thread is gone only after the editor closed its end.
-            Ok(body) => drop(self.writer.send((body, on_written))),
+            Ok(body) => self.writer().write(frame::framed(&body), on_written),
             Err(error) => tracing::error!("a message could not be written as JSON: {error}"),
         }
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn send_response(&self, response: &Response) {

@@ -9,6 +9,7 @@
 
 mod file;
 mod file_system;
+mod output;
 mod sharing;
 mod signal;
 mod terminal;
@@ -26,6 +27,7 @@ use std::time::{Duration, SystemTime};
 
 pub use file::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
 pub use file_system::{FileSystem, file_system};
+pub use output::write_without_waiting;
 pub use sharing::Sharing;
 pub use signal::{ending_signal, suspend, suspending_signal};
 pub use terminal::shares_terminal;
