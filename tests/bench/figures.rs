@@ -1,10 +1,15 @@
-//! What was measured, and the table of it.
+//! What was measured, and the tables of it.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use crate::populate::Size;
 
+/// A figure may grow by this factor from the least to the most that is in the directory.
+const FLAT: f64 = 1.2;
+
 /// What a figure is compared with.
+#[derive(Clone, Copy)]
 pub(crate) enum Goal {
     /// At most so many times the floor.
     TimesFloor(f64),
@@ -25,10 +30,11 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    fn is_met(&self) -> Option<bool> {
+    /// The most that meets the goal.
+    pub(crate) fn limit(&self) -> Option<f64> {
         match self.goal {
-            Goal::TimesFloor(times) => self.floor.map(|floor| self.value <= floor * times),
-            Goal::AtMost(most) => Some(self.value <= most),
+            Goal::TimesFloor(times) => self.floor.map(|floor| floor * times),
+            Goal::AtMost(most) => Some(most),
             Goal::None => None,
         }
     }
@@ -54,32 +60,52 @@ pub(crate) fn quantile(samples: &mut [f64], share: f64) -> f64 {
     samples[position]
 }
 
-/// Prints all rows, and how each figure grows with the size of the directory.
-pub(crate) fn print(figures: &[Figure]) {
-    println!("| figure | claims | value | floor | ratio | goal | met |");
-    println!("| --- | ---: | ---: | ---: | ---: | --- | --- |");
+/// The names of all figures, each once, in the order in which they were taken.
+pub(crate) fn names(figures: &[Figure]) -> Vec<&'static str> {
+    let mut names = Vec::new();
     for figure in figures {
-        let unit = figure.unit;
-        let floor = figure.floor.map_or(String::new(), |floor| format!("{floor:.3} {unit}"));
-        let ratio = figure.floor.map_or(String::new(), |floor| format!("{:.2}", figure.value / floor));
-        let goal = match figure.goal {
-            Goal::TimesFloor(times) => format!("≤ {times} × floor"),
-            Goal::AtMost(most) => format!("≤ {most} {unit}"),
-            Goal::None => String::new(),
-        };
-        let met = figure.is_met().map_or("", |met| if met { "yes" } else { "no" });
-        println!(
-            "| {} | {} | {:.3} {unit} | {floor} | {ratio} | {goal} | {met} |",
-            figure.name, figure.size, figure.value
-        );
-    }
-    println!();
-    println!("| figure | growth from ten to 10,000 claims |");
-    println!("| --- | ---: |");
-    for small in figures.iter().filter(|figure| figure.size == Size::Ten) {
-        let grown = |large: &&Figure| large.size == Size::TenThousand && large.name == small.name;
-        if let Some(large) = figures.iter().find(grown) {
-            println!("| {} | {:.2} × |", small.name, large.value / small.value);
+        if !names.contains(&figure.name) {
+            names.push(figure.name);
         }
     }
+    names
+}
+
+/// All rows, and how each figure grows with the size of the directory.
+pub(crate) fn tables(figures: &[Figure]) -> String {
+    let mut text = String::new();
+    let mut line = |line: &str| writeln!(text, "{line}").unwrap();
+    line("| figure | claims | value | floor | ratio | goal | met |");
+    line("| --- | ---: | ---: | ---: | ---: | --- | --- |");
+    for name in names(figures) {
+        for figure in figures.iter().filter(|figure| figure.name == name) {
+            let unit = figure.unit;
+            let floor = figure.floor.map_or(String::new(), |floor| format!("{floor:.3} {unit}"));
+            let ratio = figure.floor.map_or(String::new(), |floor| format!("{:.2}", figure.value / floor));
+            let goal = match figure.goal {
+                Goal::TimesFloor(times) => format!("≤ {times} × floor"),
+                Goal::AtMost(most) => format!("≤ {most} {unit}"),
+                Goal::None => String::new(),
+            };
+            let met = figure.limit().map_or("", |limit| yes_or_no(figure.value <= limit));
+            let Figure { size, value, .. } = figure;
+            line(&format!("| {name} | {size} | {value:.3} {unit} | {floor} | {ratio} | {goal} | {met} |"));
+        }
+    }
+    line("");
+    line(&format!("| figure | growth from 10 to 10,000 claims | growth of its floor | goal: ≤ {FLAT} × |"));
+    line("| --- | ---: | ---: | --- |");
+    let of = |name: &str, size: Size| figures.iter().find(|figure| figure.name == name && figure.size == size);
+    for name in names(figures) {
+        let (Some(small), Some(large)) = (of(name, Size::LEAST), of(name, Size::MOST)) else { continue };
+        let growth = large.value / small.value;
+        let floor =
+            small.floor.zip(large.floor).map_or(String::new(), |(small, large)| format!("{:.2} ×", large / small));
+        line(&format!("| {name} | {growth:.2} × | {floor} | {} |", yes_or_no(growth <= FLAT)));
+    }
+    text
+}
+
+fn yes_or_no(is_so: bool) -> &'static str {
+    if is_so { "yes" } else { "no" }
 }

@@ -1,7 +1,9 @@
 //! Figures for speed and size, each beside a floor that is measured in the same run: what the operating system alone
-//! takes for the same work. `cargo bench` prints a table; nothing here fails for being slow.
+//! takes for the same work. `cargo bench --bench figures` prints tables and draws a picture of them, both kept in
+//! `target/figures`; words after `--` choose groups. With `--keep` they also take the place of the last figures beside
+//! this file. Nothing here fails for being slow: that a change made something dearer is shown by `instructions`.
 //!
-//! Every figure is taken twice: with ten claims in the directory, and with 10,000 claims of 1,000 sessions.
+//! Every figure is taken with 10, 100, 1,000 and 10,000 claims in the directory, of a tenth as many sessions.
 
 #![allow(
     clippy::expect_used,
@@ -17,35 +19,94 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod documents;
 mod figures;
+mod floors;
 mod in_process;
+mod pipe;
+mod plot;
 mod populate;
-mod servers;
+mod propagation;
+mod rest;
 mod whole_process;
 
-use figures::{Figure, print};
+use std::fs;
+use std::path::Path;
+
+use figures::{Figure, tables};
 use populate::Size;
 
-/// Takes some figures with so much in the directory.
-type Measure = fn(Size) -> Vec<Figure>;
+/// How figures are taken.
+enum Measure {
+    /// With each amount in the directory, one after the other.
+    Each(fn(Size) -> Vec<Figure>),
+    /// With all amounts together.
+    All(fn() -> Vec<Figure>),
+}
+
+const GROUPS: [(&str, Measure); 6] = [
+    ("in process", Measure::All(in_process::measure)),
+    ("whole process", Measure::Each(whole_process::measure)),
+    ("propagation", Measure::Each(propagation::measure)),
+    ("keystroke", Measure::Each(documents::measure_keystroke)),
+    ("start", Measure::Each(documents::measure_start)),
+    ("rest", Measure::All(rest::measure)),
+];
 
 fn main() {
-    let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
-    let is_wanted = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str()));
-    let groups: [(&str, Measure); 4] = [
-        ("claim in process", in_process::measure),
-        ("whole process", whole_process::measure),
-        ("propagation", servers::measure_propagation),
-        ("idle server", servers::measure_idle),
-    ];
+    floors::play_role();
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let wanted: Vec<&String> = arguments.iter().filter(|argument| !argument.starts_with('-')).collect();
     let mut figures = Vec::new();
-    for (name, measure) in groups {
-        if is_wanted(name) {
-            for size in [Size::Ten, Size::TenThousand] {
-                eprintln!("measuring: {name}, {size}");
-                figures.extend(measure(size));
+    for (name, measure) in GROUPS {
+        if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
+            continue;
+        }
+        match measure {
+            Measure::All(measure) => {
+                eprintln!("measuring: {name}");
+                figures.extend(measure());
+            }
+            Measure::Each(measure) => {
+                for size in Size::ALL {
+                    eprintln!("measuring: {name}, {size}");
+                    figures.extend(measure(size));
+                }
             }
         }
     }
-    print(&figures);
+    let (tables, picture) = (tables(&figures), plot::svg(&figures));
+    println!("{tables}");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    write(&package.join("target/figures"), &tables, &picture);
+    if arguments.iter().any(|argument| argument == "--keep") {
+        let heading = format!("# Last figures\n\n{}\n\n![The same as curves](figures.svg)\n\n", circumstances());
+        write(&package.join("tests/bench"), &(heading + &tables), &picture);
+    }
+}
+
+fn write(folder: &Path, tables: &str, picture: &str) {
+    fs::create_dir_all(folder).unwrap();
+    fs::write(folder.join("figures.md"), tables).unwrap();
+    fs::write(folder.join("figures.svg"), picture).unwrap();
+    eprintln!("kept in {}", folder.display());
+}
+
+/// When the figures were taken, and on what kind of machine.
+fn circumstances() -> String {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let cpus = read("/proc/cpuinfo");
+    let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
+    let model = model.map_or("an unknown processor", |(_, model)| model);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let load = read("/proc/loadavg");
+    let load = load.split_whitespace().next().unwrap_or("unknown");
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let kernel = kernel.split('-').next().unwrap_or_default().trim();
+    let (system, date) = (std::env::consts::OS, chrono::Utc::now().format("%Y-%m-%d"));
+    let virtual_machine = if cpus.contains(" hypervisor ") { ", a virtual machine" } else { "" };
+    format!(
+        "Taken on {date} by `cargo bench --bench figures -- --keep`: {cores} cores of {model}{virtual_machine}, \
+         {system} {kernel}, load {load} at the end. Floors are of the same run."
+    )
 }

@@ -10,37 +10,38 @@ use deconflict::protocol::time;
 use deconflict::registry::Registry;
 use serde_json::json;
 
-/// How much is in the directory.
+/// How much is in the directory: so many claims, of a tenth as many sessions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Size {
-    /// Ten claims of one session.
-    Ten,
-    /// 10,000 claims of 1,000 sessions.
-    TenThousand,
-}
+pub(crate) struct Size(usize);
 
 impl Size {
-    fn sessions_and_claims(self) -> (usize, usize) {
-        match self {
-            Self::Ten => (1, 10),
-            Self::TenThousand => (1_000, 10_000),
-        }
+    pub(crate) const LEAST: Self = Self(10);
+    pub(crate) const MOST: Self = Self(10_000);
+    pub(crate) const ALL: [Self; 4] = [Self::LEAST, Self(100), Self(1_000), Self::MOST];
+
+    pub(crate) fn claims(self) -> f64 {
+        u32::try_from(self.0).map_or(f64::MAX, f64::from)
     }
 }
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Ten => "10",
-            Self::TenThousand => "10,000",
-        })
+        let digits = self.0.to_string();
+        match digits.len() {
+            5.. => f.pad(&format!("{},{}", &digits[..digits.len() - 3], &digits[digits.len() - 3..])),
+            4 => f.pad(&format!("{},{}", &digits[..1], &digits[1..])),
+            _ => f.pad(&digits),
+        }
     }
 }
+
+/// A file that somebody else has claimed in every directory.
+pub(crate) const CLAIMED: &str = "src/part-0/file-0.rs";
 
 /// Makes a directory and fills it with records as other participants write them.
 pub(crate) fn populate(directory: &Path, size: Size) -> Registry {
     let registry = Registry::create(directory, Arc::new(SystemClock::new())).unwrap();
-    let (sessions, claims) = size.sessions_and_claims();
+    let (sessions, claims) = (size.0 / 10, size.0);
     let now = Utc::now();
     for session in 0..sessions {
         let record = json!({
