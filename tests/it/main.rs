@@ -6,6 +6,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
@@ -13,6 +14,7 @@
 
 mod after_a_minute;
 mod afternoon;
+mod age;
 mod assembly_line;
 mod board;
 mod board_keeping;
@@ -35,6 +37,7 @@ mod hooks_policy;
 mod hooks_turns;
 mod hostile;
 mod lifecycle;
+mod load;
 mod mailbox;
 mod mcp;
 mod messages;

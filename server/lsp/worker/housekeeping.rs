@@ -38,7 +38,7 @@ impl Housekeeper {
     /// Starts the thread.
     pub(super) fn start(registry: Registry, view: View) -> io::Result<Self> {
         let (news, received) = mpsc::channel();
-        let house = House { board: BoardKeeper::new(registry.clone(), view), registry };
+        let house = House { board: BoardKeeper::new(registry.clone(), view.clone()), registry, view };
         thread::Builder::new().name("housekeeping".to_owned()).spawn(move || house.keep(&received))?;
         Ok(Self { news })
     }
@@ -61,6 +61,7 @@ impl Housekeeper {
 
 struct House {
     registry: Registry,
+    view: View,
     board: BoardKeeper,
 }
 
@@ -104,9 +105,12 @@ impl House {
     }
 
     fn clean_up(&self) {
-        if self.registry.path().exists()
-            && let Err(error) = self.registry.clean_up()
-        {
+        if !self.registry.path().exists() {
+            return;
+        }
+        let done =
+            if self.view.is_complete() { self.registry.clean_up_known(&self.view) } else { self.registry.clean_up() };
+        if let Err(error) = done {
             tracing::warn!("old records could not be cleared away: {error}");
         }
     }

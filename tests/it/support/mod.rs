@@ -10,6 +10,8 @@ mod editors;
 mod environment;
 mod home;
 mod neovim;
+#[cfg(target_os = "linux")]
+mod process;
 mod repository;
 mod screen;
 mod terminal;
@@ -27,6 +29,8 @@ pub(crate) use editors::{installed, report_missing};
 pub(crate) use environment::clean_environment;
 pub(crate) use home::{Home, Tree};
 pub(crate) use neovim::{Neovim, Version};
+#[cfg(target_os = "linux")]
+pub(crate) use process::{Kept, processor_time};
 #[cfg(unix)]
 pub(crate) use repository::LINK;
 pub(crate) use repository::{LINKED_FILE, NON_ASCII, SPACED};
@@ -34,3 +38,8 @@ pub(crate) use screen::Screen;
 pub(crate) use terminal::{Outcome, Terminal};
 pub(crate) use wait::{wait_for, wait_within};
 pub(crate) use workspace::{Coordination, Workspace, file_uri, timestamp};
+
+/// True if a proof is to be as long as its figures need, not as short as every change can wait for.
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("DECONFLICT_PROOF_LONG").is_some()
+}
