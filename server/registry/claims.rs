@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::directory::{Directory, Folder, Stamp};
+use super::directory::{Contents, Directory, Folder, Stamp};
 use super::record::Record;
 use super::sessions::read_session;
 use super::{Error, Registry, Session};
@@ -313,12 +313,18 @@ pub(super) struct ReadClaim {
 impl ReadClaim {
     /// Reads a claim's file; `None` if there is none. What is no regular file, or too large, is a damaged claim.
     pub(super) fn read(directory: &Directory, file: &ClaimFileName) -> Result<Option<Self>, Error> {
-        let stored = match directory.read(&Folder::Claims, file.as_str()) {
+        let contents = directory.contents(&Folder::Claims)?;
+        contents.map_or(Ok(None), |contents| Self::read_in(&contents, file))
+    }
+
+    /// The same for whoever reads several: the folder is opened only once for all of them.
+    fn read_in(contents: &Contents, file: &ClaimFileName) -> Result<Option<Self>, Error> {
+        let stored = match contents.read(file.as_str()) {
             Ok(Some(stored)) => stored,
             Ok(None) => return Ok(None),
             Err(Error::Unsafe { .. }) => {
                 // What is too large has an age, and counts as any damaged record; what is no file never was one.
-                let stamp = directory.stamp(&Folder::Claims, file.as_str())?;
+                let stamp = contents.stamp(file.as_str())?;
                 let stamp = stamp.unwrap_or_else(|| Stamp::unknown(DateTime::UNIX_EPOCH));
                 let modified = stamp.modified;
                 let stored =
@@ -440,8 +446,9 @@ impl Registry {
             files.extend(claims_below(directory, resource)?);
         }
         let mut claims = Vec::new();
+        let Some(contents) = directory.contents(&Folder::Claims)? else { return Ok(claims) };
         for file in files {
-            if let Some(stored) = StoredClaim::read(directory, &file)?
+            if let Some(ReadClaim { stored, .. }) = ReadClaim::read_in(&contents, &file)?
                 && (stored.resource.overlaps(resource) || file == resource.claim_file_name())
             {
                 claims.push(self.judged_claim(directory, &stored)?);
