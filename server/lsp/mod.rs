@@ -23,7 +23,7 @@ mod text;
 mod transport;
 mod worker;
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ use handlers::Handlers;
 use performer::Performer;
 use spelling::Spellings;
 use state::State;
-use transport::Outgoing;
+use transport::{Incoming, Outgoing};
 
 /// Serves one editor on standard input and output until it ends, and returns the exit code: 0 after `shutdown`, 1
 /// without, 128 and the signal's number after a signal. `directory` is the coordination directory that the caller names.
@@ -45,19 +45,46 @@ use transport::Outgoing;
 /// # Errors
 /// When the system gives no threads.
 pub fn run(directory: Option<PathBuf>) -> io::Result<u8> {
+    let spellings = Spellings::default();
+    let incoming = transport::read_messages(io::stdin(), &spellings)?;
+    run_until_the_end(incoming, Outgoing::to_standard_output()?, spellings, directory)
+}
+
+/// The same for an editor at the other end of any two pipes.
+///
+/// # Errors
+/// When the system gives no threads.
+pub fn run_on(
+    input: impl Read + Send + 'static,
+    output: impl Write + Send + 'static,
+    directory: Option<PathBuf>,
+) -> io::Result<u8> {
+    let spellings = Spellings::default();
+    let incoming = transport::read_messages(input, &spellings)?;
+    run_until_the_end(incoming, Outgoing::to_output(output)?, spellings, directory)
+}
+
+fn run_until_the_end(
+    incoming: mpsc::Receiver<Incoming>,
+    outgoing: Outgoing,
+    spellings: Spellings,
+    directory: Option<PathBuf>,
+) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit_code = runtime.block_on(serve(directory))?;
+    let exit_code = runtime.block_on(serve(incoming, outgoing, spellings, directory));
     // Nothing that still waits may delay the end.
     runtime.shutdown_background();
     Ok(exit_code)
 }
 
-async fn serve(directory: Option<PathBuf>) -> io::Result<u8> {
+async fn serve(
+    incoming: mpsc::Receiver<Incoming>,
+    outgoing: Outgoing,
+    spellings: Spellings,
+    directory: Option<PathBuf>,
+) -> u8 {
     let clock = Arc::new(SystemClock::new());
-    let spellings = Spellings::default();
     let (events, queue) = mpsc::unbounded_channel();
-    let incoming = transport::read_standard_input(&spellings)?;
-    let outgoing = Outgoing::to_standard_output()?;
     let (service, _) = LspService::new(|_| Handlers::new(events.clone()));
     let input = {
         let (events, outgoing) = (events.clone(), outgoing.clone());
@@ -76,5 +103,5 @@ async fn serve(directory: Option<PathBuf>) -> io::Result<u8> {
     };
     tokio::spawn(signals);
     let state = State::new(clock.clone(), directory);
-    Ok(Performer::new(clock, events, outgoing, spellings).run(state, queue).await)
+    Performer::new(clock, events, outgoing, spellings).run(state, queue).await
 }

@@ -4,7 +4,7 @@
 //! first malformed body, leaves the exit to the closing of the pipe, and holds notifications up behind requests.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc as blocking;
@@ -45,12 +45,15 @@ pub(super) enum Incoming {
     Malformed(Id, jsonrpc::Error),
 }
 
-/// Starts the thread that reads standard input. The channel ends when the input does.
-pub(super) fn read_standard_input(spellings: &Spellings) -> io::Result<mpsc::Receiver<Incoming>> {
+/// Starts the thread that reads what the editor sends. The channel ends when the input does.
+pub(super) fn read_messages(
+    input: impl Read + Send + 'static,
+    spellings: &Spellings,
+) -> io::Result<mpsc::Receiver<Incoming>> {
     let spellings = spellings.clone();
     let (sender, receiver) = mpsc::channel(WAITING_MESSAGES);
     thread::Builder::new().name("input".to_owned()).spawn(move || {
-        let mut input = BufReader::with_capacity(64 * 1024, io::stdin());
+        let mut input = BufReader::with_capacity(64 * 1024, input);
         while let Ok(Some(frame)) = frame::read(&mut input) {
             let incoming = match frame {
                 Frame::Body(body) => parse(&body, &spellings),
@@ -132,7 +135,11 @@ pub(super) struct Outgoing {
     open_requests: Arc<OpenRequests>,
 }
 
+/// Writes what it can without making anybody wait, and returns how many bytes that was.
+type WriteAtOnce = fn(&[u8]) -> usize;
+
 struct Writer {
+    at_once: WriteAtOnce,
     queue: blocking::Sender<(Vec<u8>, Option<OnWritten>)>,
     /// How many messages the thread has not written yet. While there are any, all that follow have to wait.
     waiting: Arc<AtomicUsize>,
@@ -142,7 +149,7 @@ impl Writer {
     /// Writes a message, or what is left of it after the pipe is full, now or on the thread.
     fn write(&self, mut message: Vec<u8>, on_written: Option<OnWritten>) {
         if self.waiting.load(Ordering::Acquire) == 0 {
-            let written = platform::write_without_waiting(&message);
+            let written = (self.at_once)(&message);
             message.drain(..written);
             if message.is_empty() {
                 on_written.into_iter().for_each(|call| call());
@@ -164,11 +171,19 @@ struct OpenRequests {
 impl Outgoing {
     /// Starts the thread that writes to standard output.
     pub(super) fn to_standard_output() -> io::Result<Self> {
+        Self::to(io::stdout(), platform::write_without_waiting)
+    }
+
+    /// Starts the thread that writes to anything else.
+    pub(super) fn to_output(output: impl Write + Send + 'static) -> io::Result<Self> {
+        Self::to(output, |_| 0)
+    }
+
+    fn to(mut output: impl Write + Send + 'static, at_once: WriteAtOnce) -> io::Result<Self> {
         let (queue, messages) = blocking::channel::<(Vec<u8>, Option<OnWritten>)>();
         let waiting = Arc::new(AtomicUsize::new(0));
-        let writer = Writer { queue, waiting: Arc::clone(&waiting) };
+        let writer = Writer { at_once, queue, waiting: Arc::clone(&waiting) };
         thread::Builder::new().name("output".to_owned()).spawn(move || {
-            let mut output = io::stdout();
             for (message, on_written) in messages {
                 if let Err(error) = output.write_all(&message).and_then(|()| output.flush()) {
                     // The end of the input says so too, and more reliably.

@@ -26,6 +26,7 @@ mod commands;
 mod demo;
 mod discovery;
 mod documents;
+mod fuzzed;
 mod git_knowledge;
 mod guard;
 mod guard_hooks;

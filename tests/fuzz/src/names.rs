@@ -1,0 +1,52 @@
+//! Names of sessions, resources and files, from any text.
+
+use deconflict::protocol::{ClaimFileName, Resource, ResourceType, SessionId};
+
+/// Whatever becomes a part of a path is one plain component, and a resource is known again by its file's name.
+pub fn names(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for id in [SessionId::new(text), SessionId::foreign(text)].into_iter().flatten() {
+        expect_component(id.as_str());
+    }
+    let (first, rest) = text.split_once('\n').unwrap_or(("file", text));
+    for kind in [ResourceType::new(first), ResourceType::foreign(first)].into_iter().flatten() {
+        expect_component(kind.as_str());
+        if let Ok(resource) = Resource::new(kind, rest) {
+            expect_known_again(&resource);
+        }
+    }
+    for resource in [Resource::file(text), Resource::directory(text)].into_iter().flatten() {
+        expect_known_again(&resource);
+        for above in resource.covering_directories() {
+            assert!(above.covers(&resource), "{above:?} and {resource:?}");
+            let below = resource.claim_file_name();
+            let prefixes = ClaimFileName::prefixes_below(&above);
+            assert!(below.is_cut() || prefixes.iter().any(|prefix| below.as_str().starts_with(prefix)), "{below}");
+        }
+    }
+    if let Some(file) = ClaimFileName::from_file_name(text) {
+        expect_component(file.as_str());
+        let resource = file.resource(None);
+        resource.display_name();
+        file.resource(Some((first, rest)));
+    }
+}
+
+fn expect_known_again(resource: &Resource) {
+    let file = resource.claim_file_name();
+    expect_component(file.as_str());
+    let again = ClaimFileName::from_file_name(file.as_str()).expect("a name of ours is one");
+    assert_eq!(again, file);
+    let recorded = (resource.resource_type().as_str(), resource.name());
+    assert_eq!(again.resource(Some(recorded)), *resource, "{file}");
+    if !file.is_cut() {
+        assert_eq!(again.resource(None), *resource, "{file}");
+    }
+    assert!(!super::steers(&resource.display_name()), "{resource:?}");
+}
+
+fn expect_component(name: &str) {
+    assert!(!name.is_empty() && name.len() <= 255, "{name:?}");
+    assert!(!name.contains(['/', '\\', '\0']) && name != "." && name != "..", "{name:?}");
+    assert!(!name.contains(char::is_control), "{name:?}");
+}
