@@ -9,22 +9,30 @@ use serde_json::{Value, json};
 use crate::support::{Workspace, clean_environment};
 
 pub(crate) struct Server {
-    process: Child,
+    process: Running,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     next_id: u64,
 }
 
+/// A process that doesn't outlive its value.
+struct Running(Child);
+
 impl Server {
     /// Starts a server on the workspace and shakes hands.
     pub(crate) fn start(workspace: &Workspace, name: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+        let mut command = Command::new("env");
         clean_environment(&mut command, workspace.home());
-        command.arg("lsp").current_dir(workspace.root());
+        Self::start_by(command, workspace, name)
+    }
+
+    /// The same by a program that runs what it is given.
+    pub(crate) fn start_by(mut command: Command, workspace: &Workspace, name: &str) -> Self {
+        command.args([env!("CARGO_BIN_EXE_deconflict"), "lsp"]).current_dir(workspace.root());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let input = process.stdin.take().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
-        let mut server = Self { process, input, output, next_id: 0 };
+        let mut server = Self { process: Running(process), input, output, next_id: 0 };
         server.ask(
             "initialize",
             json!({
@@ -38,9 +46,17 @@ impl Server {
         server
     }
 
+    /// Ends the server as an editor does that just goes.
+    pub(crate) fn end(self) {
+        let Self { mut process, input, mut output, .. } = self;
+        drop(input);
+        std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+        process.0.wait().unwrap();
+    }
+
     /// The number of the server's process.
     pub(crate) fn id(&self) -> u32 {
-        self.process.id()
+        self.process.0.id()
     }
 
     pub(crate) fn open(&mut self, uri: &str, text: &str) {
@@ -123,10 +139,10 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for Running {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
