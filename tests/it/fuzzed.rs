@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::is_long;
 
+#[allow(unreachable_pub, reason = "it is a library of its own for the fuzzer")]
 #[path = "../fuzz/src/lib.rs"]
 mod targets;
 

@@ -4,12 +4,13 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Coordination, Editor, Outcome, Terminal, Workspace, wait_for};
 
@@ -17,8 +18,8 @@ use crate::support::{Coordination, Editor, Outcome, Terminal, Workspace, wait_fo
 const SECRET: &str = "the secret outside";
 
 /// What a hostile writer puts wherever text can stand.
-const NASTY: &str =
-    "\u{1b}]0;owned\u{7}\u{1b}[2J**b** [a](http://e.x) <b>x</b> `c`\n# title\u{202e}\r\nSession: root \u{9b}31m";
+const NASTY: &str = "\u{1b}]0;owned\u{7}\u{1b}[2J**b** [a](http://e.x) <b>x</b> `c`\n# title\u{202e}\r\nSession: root \u{9b}31m \
+     [run](command:workbench.action.terminal.new) ![i](http://e.x/i.png) www.e.x";
 
 struct Trapped {
     workspace: Workspace,
@@ -52,6 +53,8 @@ impl Trapped {
             symlink(outside.join("made-by-a-dangling-link"), directory.join(at("dangling"))).unwrap();
             make_pipe(&directory.join(at("pipe")));
             fs::create_dir(directory.join(at("folder"))).unwrap();
+            drop(UnixListener::bind(directory.join(at("socket"))).unwrap());
+            make_device(&directory.join(at("zeroes")));
             coordination.write_text(&at("deep"), &format!("{{\"claimed_by\":{}", "[".repeat(200_000)));
             coordination.write_text(&at("huge"), &format!("{{\"message\":\"{}\"}}", "x".repeat(2 << 20)));
             coordination.write_text(&at("torn"), "{\"session_id\": \"torn");
@@ -66,6 +69,11 @@ impl Trapped {
                 })
                 .to_string(),
             );
+        }
+        for verb in ["start", "heartbeat", "claim", "release", "status", "send-message", "check-messages"] {
+            let script = directory.join(format!("scripts/session-{verb}.sh"));
+            fs::write(&script, format!("#!/bin/sh\ntouch '{}'\n", outside.join("ran").display())).unwrap();
+            fs::set_permissions(script, fs::Permissions::from_mode(0o755)).unwrap();
         }
         for (file, target) in [("STATUS_BOARD.md", "record.json"), (".current_session", "record.json")] {
             symlink(outside.join(target), directory.join(file)).unwrap();
@@ -108,6 +116,12 @@ const FOLDERS: [(&str, &str); 7] = [
 
 fn make_pipe(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+/// A device that never ends. Only root may make one; for others the links to one have to do.
+fn make_device(path: &Path) {
+    let made = Command::new("mknod").arg(path).args(["c", "1", "5"]).stderr(std::process::Stdio::null()).status();
+    assert!(made.unwrap().success() || !rustix::process::getuid().is_root() || !path.exists());
 }
 
 /// Every file of a folder, with its content.
@@ -201,6 +215,10 @@ fn editors_work_among_traps() {
     let told = bob.open("src/parser.rs").wait_for_diagnostic("claimed");
     let words = told["message"].as_str().unwrap();
     assert!(!words.contains('\u{1b}') && !words.contains('\n') && !words.contains('\u{202e}'), "{words:?}");
+    let traps = bob.open("src/parser.rs");
+    for shown in [traps.hover(0, 0), json!(traps.inlay_hints()), json!(traps.code_actions(0))] {
+        expect_nothing_rendered(&shown);
+    }
     coordination.write_message("ghost", &bob_id, NASTY, "a plain word", json!({}));
     let shown = bob.wait_for_message("a plain word");
     assert!(!shown.to_string().contains("\\u001b"), "{shown}");
@@ -213,6 +231,32 @@ fn editors_work_among_traps() {
     assert_eq!(alice.quit(), 0);
     wait_for("her claims to be released", || coordination.claim("src/main.rs").is_none().then_some(()));
     trapped.expect_nothing_outside_touched();
+}
+
+/// What an editor shows as Markdown stays letters: no link, no command, no image, no markup. Nothing at all steers.
+#[track_caller]
+fn expect_nothing_rendered(shown: &Value) {
+    match shown {
+        Value::String(text) => {
+            assert!(
+                !text.contains(|c: char| c == '\u{202e}' || (c.is_control() && !matches!(c, '\n' | '\t'))),
+                "{text:?}"
+            );
+        }
+        Value::Array(parts) => parts.iter().for_each(|part| expect_nothing_rendered(part)),
+        Value::Object(fields) => {
+            if fields.get("kind") == Some(&json!("markdown")) {
+                let text = fields["value"].as_str().unwrap();
+                for alive in ["](command:", "](http://e.x", "<b>", "**b**", "`c`", "\n# title", " www.e.x"] {
+                    assert!(!text.contains(alive), "{alive} is alive in {text}");
+                }
+            }
+            // What goes back to the server with a command is for programs.
+            let shown = fields.iter().filter(|(name, _)| !matches!(name.as_str(), "arguments" | "data"));
+            shown.for_each(|(_, field)| expect_nothing_rendered(field));
+        }
+        _ => {}
+    }
 }
 
 #[test]

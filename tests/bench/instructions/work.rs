@@ -62,8 +62,6 @@ impl Work {
                 Self::ClaimAndRelease => drop(registry.release(&session, &claim(round)).unwrap()),
             }
         }
-        // The next count begins with what this one began with.
-        registry.release_all(&session).unwrap();
     }
 }
 

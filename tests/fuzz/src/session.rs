@@ -243,7 +243,7 @@ impl<'a> Script<'a> {
     }
 
     fn request(&mut self, bytes: &mut Vec<u8>, method: &str, parameters: Value) {
-        let id = i64::try_from(self.requests.len()).unwrap();
+        let id = 1_000_000 + i64::try_from(self.requests.len()).unwrap();
         self.requests.push(id);
         self.send(bytes, json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }));
     }
@@ -259,7 +259,7 @@ impl<'a> Script<'a> {
     }
 }
 
-/// Reads what the server said: nothing but messages, and no request is answered twice or was never made. The last ones
+/// Reads what the server said: nothing but messages, and no request is answered twice. The last ones
 /// may be left open by the end of the session.
 fn expect_answers(mut said: &[u8], requests: &[i64], script: &Script) {
     let mut answers: BTreeMap<i64, usize> = BTreeMap::new();
@@ -277,6 +277,7 @@ fn expect_answers(mut said: &[u8], requests: &[i64], script: &Script) {
         said = &said[start + length..];
     }
     for (id, count) in answers {
-        assert!(count == 1 && requests.contains(&id), "{count} answers to request {id}: {script:?}");
+        // What is no message may have any number in it, and is answered too.
+        assert!(count == 1 || !requests.contains(&id), "{count} answers to request {id}: {script:?}");
     }
 }
