@@ -152,7 +152,9 @@ impl Writer {
             let written = (self.at_once)(&message);
             message.drain(..written);
             if message.is_empty() {
-                on_written.into_iter().for_each(|call| call());
+                if let Some(call) = on_written {
+                    call();
+                }
                 return;
             }
         }
@@ -190,7 +192,9 @@ impl Outgoing {
                     tracing::info!("the editor reads no more: {error}");
                     return;
                 }
-                on_written.into_iter().for_each(|call| call());
+                if let Some(call) = on_written {
+                    call();
+                }
                 waiting.fetch_sub(1, Ordering::AcqRel);
             }
         })?;

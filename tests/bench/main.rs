@@ -23,7 +23,6 @@ mod documents;
 mod figures;
 mod floors;
 mod in_process;
-#[allow(dead_code, reason = "the counting of instructions ends servers too")]
 mod pipe;
 mod plot;
 mod populate;

@@ -21,14 +21,9 @@ struct Running(Child);
 impl Server {
     /// Starts a server on the workspace and shakes hands.
     pub(crate) fn start(workspace: &Workspace, name: &str) -> Self {
-        let mut command = Command::new("env");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
         clean_environment(&mut command, workspace.home());
-        Self::start_by(command, workspace, name)
-    }
-
-    /// The same by a program that runs what it is given.
-    pub(crate) fn start_by(mut command: Command, workspace: &Workspace, name: &str) -> Self {
-        command.args([env!("CARGO_BIN_EXE_deconflict"), "lsp"]).current_dir(workspace.root());
+        command.arg("lsp").current_dir(workspace.root());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let input = process.stdin.take().unwrap();
         let output = BufReader::new(process.stdout.take().unwrap());
@@ -44,14 +39,6 @@ impl Server {
         );
         server.notify("initialized", json!({}));
         server
-    }
-
-    /// Ends the server as an editor does that just goes.
-    pub(crate) fn end(self) {
-        let Self { mut process, input, mut output, .. } = self;
-        drop(input);
-        std::io::copy(&mut output, &mut std::io::sink()).unwrap();
-        process.0.wait().unwrap();
     }
 
     /// The number of the server's process.

@@ -6,7 +6,7 @@
 //! so a baseline says with which one it was taken, and with another nothing is compared, which is said aloud.
 //!
 //! What is counted is the difference between doing a thing often and seldom, so that starting and ending don't count.
-//! The system's own work is not in it: `figures` has that.
+//! The system's own work is not in it: `figures` has that. Nor are servers: how often their timers fire depends on time.
 
 #![allow(
     clippy::expect_used,
@@ -22,9 +22,6 @@
 #[path = "../../it/support/mod.rs"]
 mod support;
 
-#[allow(dead_code, reason = "it needs a part of the figures' vocabulary")]
-#[path = "../pipe.rs"]
-mod pipe;
 #[allow(dead_code, reason = "it needs a part of the figures' vocabulary")]
 #[path = "../populate.rs"]
 mod populate;
@@ -107,9 +104,8 @@ fn count_all() -> Vec<(String, f64)> {
             counts.push((format!("{work}, {size} claims"), difference(count)));
         }
     }
-    eprintln!("counting: a keystroke, and a verb");
+    eprintln!("counting: a verb");
     let workspace = Workspace::small();
-    counts.push(("keystroke in 1 MB".to_owned(), difference(|times| work::keystrokes(&workspace, times))));
     counts.push(("`deconflict check`, whole process".to_owned(), work::verb(&workspace)));
     counts
 }

@@ -10,7 +10,6 @@ use deconflict::clock::SystemClock;
 use deconflict::protocol::Resource;
 use deconflict::registry::{NewSession, Registry, Terms};
 
-use crate::pipe::Server;
 use crate::support::Workspace;
 use crate::{collected, valgrind};
 
@@ -19,8 +18,6 @@ pub(crate) const SELDOM: usize = 50;
 
 /// The argument that makes this program do one of the things below.
 const ROLE: &str = "--work";
-
-const LINE: &str = "This is a line of plain text as it may stand in a file.\n";
 
 /// What the registry does.
 #[derive(Clone, Copy)]
@@ -83,23 +80,6 @@ pub(crate) fn was_asked_for(arguments: &[String]) -> bool {
     let Some(work) = work.filter(|_| role == ROLE) else { return false };
     work.run(times.parse().unwrap(), Path::new(directory));
     true
-}
-
-/// A server's whole life with so many keystrokes in it.
-pub(crate) fn keystrokes(workspace: &Workspace, times: usize) -> f64 {
-    let text = LINE.repeat(1024 * 1024 / LINE.len());
-    workspace.write("large.txt", &text);
-    let uri = workspace.uri("large.txt");
-    let mut server = Server::start_by(valgrind(workspace), workspace, "anna");
-    server.open(&uri, &text);
-    server.edit(&uri, 0, 0, 0, "x");
-    workspace.coordination().wait_for_claim("large.txt");
-    for round in 0..times {
-        server.edit(&uri, round * 7919 % 18_000, 10, 0, "x");
-        server.catch_up(&uri);
-    }
-    server.end();
-    collected(workspace)
 }
 
 /// A verb that changes nothing, from its start to its end.
