@@ -29,7 +29,9 @@ struct Place {
 pub(crate) fn measure() -> Vec<Figure> {
     let mut places = Size::ALL.map(Place::new);
     for round in 0..ROUNDS {
-        places.iter_mut().for_each(|place| place.work(round));
+        for place in &mut places {
+            place.work(round);
+        }
     }
     places.iter_mut().flat_map(Place::figures).collect()
 }

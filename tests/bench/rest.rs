@@ -45,8 +45,8 @@ pub(crate) fn measure() -> Vec<Figure> {
             eprintln!("the idle server's cost cannot be read on this system");
             break;
         };
-        let clean_up = cleaned - after;
-        let share = (after - before).as_secs_f64() / rested.as_secs_f64() + clean_up.as_secs_f64() / 3600.0;
+        let clean_up = cleaned.saturating_sub(after);
+        let share = after.saturating_sub(before).as_secs_f64() / rested.as_secs_f64() + clean_up.as_secs_f64() / 3600.0;
         let row = |name, unit, value, goal| Figure { name, size, unit, value, floor: None, goal };
         figures.push(row("idle server, share of a core", "%", share * 100.0, Goal::AtMost(0.1)));
         figures.push(row("hourly clean-up, processor time", "ms", in_milliseconds(clean_up), Goal::None));

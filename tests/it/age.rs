@@ -131,7 +131,7 @@ impl<'a> Team<'a> {
         let terms = Terms { lease: TimeDelta::minutes(15), ..Terms::default() };
         let before = processor_time();
         let outcome = self.registry.claim(session, &resource, &terms).unwrap();
-        self.costs.push(processor_time() - before);
+        self.costs.push(processor_time().saturating_sub(before));
         match outcome {
             ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } => {
                 held.insert(file, claim.holding().unwrap());

@@ -114,7 +114,7 @@ impl<'a> Script<'a> {
             }
             2..=5 => {
                 let range = json!({ "start": self.position(), "end": self.position() });
-                let whole = self.byte() % 4 == 0;
+                let whole = self.byte().is_multiple_of(4);
                 let change =
                     if whole { json!({ "text": self.text() }) } else { json!({ "range": range, "text": self.text() }) };
                 let versioned = json!({ "uri": uri, "version": 2 });
@@ -163,7 +163,7 @@ impl<'a> Script<'a> {
                 let command = format!("deconflict.{}", COMMANDS[self.byte() % COMMANDS.len()]);
                 let mut argument =
                     json!({ "uri": uri, "to": "broadcast", "subject": self.text(), "message": self.text() });
-                if self.byte() % 3 == 0 {
+                if self.byte().is_multiple_of(3) {
                     argument = self.json();
                 }
                 self.request(bytes, "workspace/executeCommand", json!({ "command": command, "arguments": [argument] }));
