@@ -1,6 +1,8 @@
 //! What an editor with a view of its own gets: lists that can be shown and acted upon without asking further, a word when
 //! they are out of date, and notices that it can put buttons to.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::{Coordination, Editor, Workspace};
@@ -110,6 +112,28 @@ fn every_change_is_told_without_its_content() {
     scene.coordination.remove_claim("file", "src/lib.rs");
     scene.coordination.write_claim("ghost", "file", "src/parser.rs", json!({}));
     scene.alice.wait_until("the word that something changed", |view| (view.changes > before).then_some(()));
+}
+
+#[test]
+fn reading_the_lists_changes_nothing() {
+    let scene = scene();
+    scene.coordination.write_message("ghost", "broadcast", "Hello", "to all of you", json!({}));
+    scene.alice.settle(&scene.workspace);
+    let read = || {
+        assert_eq!(scene.ok("messages", json!({}))["messages"].as_array().map(Vec::len), Some(1));
+        scene.ok("status", json!({}));
+    };
+    read();
+    // A word that something changed comes a moment after its cause, so it is read for longer than that.
+    let start = Instant::now();
+    let mut before = None;
+    while start.elapsed() < Duration::from_secs(1) {
+        read();
+        if before.is_none() && start.elapsed() > Duration::from_millis(400) {
+            before = Some(scene.alice.look(|view| view.changes));
+        }
+    }
+    assert_eq!(before, Some(scene.alice.look(|view| view.changes)));
 }
 
 #[test]

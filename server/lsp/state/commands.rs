@@ -17,6 +17,7 @@ use crate::lsp::present::diagnostics::Code;
 use crate::lsp::present::messages;
 use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
 use crate::protocol::{Resource, text};
+use crate::registry::Message;
 
 /// A command that waits for its answers.
 #[derive(Debug)]
@@ -137,16 +138,8 @@ impl State {
                 }
             }
             Consequence::Read(ids) => self.messages_read(id, &ids),
-            // An editor that asks for what is missing shows the answer as well.
-            Consequence::Unread(messages) if is_interactive && !self.editor.client.asks_for_text => {
-                self.show_unread(id, messages);
-            }
-            Consequence::Show(path) if self.editor.shows_documents => self.effects.push(Effect::ShowDocument(path)),
-            Consequence::Show(path) if is_interactive => {
-                let text = format!("See {}.", text::one_line(&path.display().to_string(), 300));
-                self.effects.push(Effect::Show { level: MessageType::INFO, text, told: None });
-            }
-            Consequence::Show(_) | Consequence::Unread(_) => {}
+            Consequence::Unread(messages) => return self.list_unread(id, messages, is_interactive),
+            Consequence::Show(path) => return self.show_file(path, is_interactive),
             Consequence::Awaits(resource) => {
                 if let Some(directory) = self.directories.get_mut(&id) {
                     directory.awaited.insert(resource);
@@ -155,6 +148,23 @@ impl State {
             }
         }
         self.touch_all_at(id);
+    }
+
+    /// An editor that asks for what is missing shows the answer itself. Listing changes nothing: an editor that lists
+    /// again whenever something changed would otherwise do so for ever.
+    fn list_unread(&mut self, id: DirectoryId, messages: Vec<Message>, is_interactive: bool) {
+        if is_interactive && !self.editor.client.asks_for_text {
+            self.show_unread(id, messages);
+        }
+    }
+
+    fn show_file(&mut self, path: PathBuf, is_interactive: bool) {
+        if self.editor.shows_documents {
+            self.effects.push(Effect::ShowDocument(path));
+        } else if is_interactive {
+            let text = format!("See {}.", text::one_line(&path.display().to_string(), 300));
+            self.effects.push(Effect::Show { level: MessageType::INFO, text, told: None });
+        }
     }
 
     /// The user gave something up by hand: typing on doesn't take it back.

@@ -28,14 +28,12 @@ pub(super) const RESTING: Duration = Duration::from_mins(1);
 
 impl State {
     pub(super) fn messages_arrived(&mut self, id: DirectoryId, messages: Vec<Message>) {
-        // Whoever reads the lists again when they changed would otherwise do so for ever.
-        if messages.is_empty() {
-            return;
-        }
         let mut to_show = Vec::new();
+        let mut are_new = false;
         for message in messages {
             let Some(directory) = self.directories.get_mut(&id) else { return };
             let is_new = directory.unread.insert(message.id.clone(), message.clone()).is_none();
+            are_new |= is_new;
             if !is_new || directory.shown.contains(&message.id) {
                 continue;
             }
@@ -52,7 +50,11 @@ impl State {
                 to_show.push(message);
             }
         }
-        self.status_may_differ();
+        // Listing messages brings known ones too. An editor that lists them again whenever something changed would
+        // otherwise do so for ever.
+        if are_new {
+            self.status_may_differ();
+        }
         self.show_messages(id, to_show);
     }
 
@@ -128,8 +130,11 @@ impl State {
 
     pub(super) fn messages_read(&mut self, id: DirectoryId, messages: &[MessageId]) {
         if let Some(directory) = self.directories.get_mut(&id) {
+            let before = directory.unread.len();
             directory.unread.retain(|id, _| !messages.contains(id));
-            self.status_may_differ();
+            if directory.unread.len() != before {
+                self.status_may_differ();
+            }
         }
     }
 
