@@ -300,6 +300,7 @@ fn what_a_killed_server_left_unread_is_delivered_to_the_next() {
     let session = before.wait_for_session();
     coordination.write_message("ghost", &session, "One", "words for whoever comes", json!({}));
     wait_for("the message to be counted", || (before.status()["messages"]["unread"] == 1).then_some(()));
+    before.kill_server();
     // The window is closed for good, so that nobody resumes its session.
     before.kill();
     drop(before);

@@ -778,9 +778,7 @@ impl Editor {
         let body = message.to_string();
         let header = "Content-Type: application/vscode-jsonrpc; charset=utf-8";
         let frame = format!("{header}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-        for byte in frame.bytes() {
-            self.outgoing.send_bytes(vec![byte]);
-        }
+        self.outgoing.send_pieces(frame.bytes().map(|byte| vec![byte]).collect());
     }
 
     /// Sends bytes that are no proper message. The server may answer with an error to nobody.

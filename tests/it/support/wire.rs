@@ -14,7 +14,7 @@ use serde_json::Value;
 /// What goes to the server: writing has a thread of its own, so that a server that is slow to read never keeps the
 /// editor from reading, as in a real editor.
 pub(crate) struct Outgoing {
-    sender: Sender<Option<Vec<u8>>>,
+    sender: Sender<Option<Vec<Vec<u8>>>>,
 }
 
 impl Outgoing {
@@ -30,8 +30,13 @@ impl Outgoing {
     }
 
     pub(crate) fn send_bytes(&self, bytes: Vec<u8>) {
+        self.send_pieces(vec![bytes]);
+    }
+
+    /// Sends bytes piece by piece, with nothing else between them.
+    pub(crate) fn send_pieces(&self, pieces: Vec<Vec<u8>>) {
         // When the server has ended, the pipe's thread has too. What the test waits for says so better than a panic.
-        let _ = self.sender.send(Some(bytes));
+        let _ = self.sender.send(Some(pieces));
     }
 
     /// Closes the server's input, after everything that was sent before.
@@ -40,10 +45,12 @@ impl Outgoing {
     }
 }
 
-fn write_all(mut pipe: ChildStdin, receiver: &Receiver<Option<Vec<u8>>>) {
-    while let Ok(Some(bytes)) = receiver.recv() {
-        if pipe.write_all(&bytes).and_then(|()| pipe.flush()).is_err() {
-            return;
+fn write_all(mut pipe: ChildStdin, receiver: &Receiver<Option<Vec<Vec<u8>>>>) {
+    while let Ok(Some(pieces)) = receiver.recv() {
+        for piece in pieces {
+            if pipe.write_all(&piece).and_then(|()| pipe.flush()).is_err() {
+                return;
+            }
         }
     }
 }
