@@ -388,7 +388,7 @@ fn a_directory_that_is_deleted_or_replaced() {
     // Moved first, because whoever still writes into it would keep it from being removed.
     let doomed = here.workspace.beside("doomed");
     fs::rename(&directory, &doomed).unwrap();
-    fs::remove_dir_all(&doomed).unwrap();
+    wait_for("it to be deleted", || fs::remove_dir_all(&doomed).is_ok().then_some(()));
     work.expect_told(&["was deleted", "src/main.rs"]);
     let gone = work.bob.run(["claim", "file", "README.md"]);
     assert_eq!(gone.exit_code, 2, "its session went with the directory: {gone:?}");
