@@ -56,7 +56,9 @@ fn an_hour_of_work_leaves_nothing_behind() {
     }
     // At first some folders come into being, and memory finds its size.
     let ((first_claim, first), (last_claim, last)) = (parts[1], parts[parts.len() - 1]);
-    assert_eq!((last.descriptors, last.watches), (first.descriptors, first.watches), "{parts:?}");
+    // The server becomes the board's keeper when nobody else is just then, and has the keeper's lock open from then on.
+    assert!(last.descriptors <= first.descriptors + 1, "descriptors leak: {parts:?}");
+    assert_eq!(last.watches, first.watches, "{parts:?}");
     assert!(last.threads <= first.threads, "{parts:?}");
     assert!(last.resident <= first.resident + 4 * 1024, "memory grows: {parts:?}");
     // In a short hour the other tests disturb it more than that; there the count of instructions tells.
