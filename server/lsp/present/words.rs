@@ -1,11 +1,14 @@
 //! How sessions, claims and times are called wherever the editor shows them. Everything that comes from a record is
 //! made harmless and cut here, so that nobody else has to think of it.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::lsp::situation::{Audience, OthersClaim};
 use crate::protocol::{Resource, SessionId, text};
 use crate::registry::{Claim, Session, Standing};
+
+/// A moment that is told by its time of day alone is less than this far away, so that every time of day is told once.
+const TOLD_BY_TIME_OF_DAY: TimeDelta = TimeDelta::hours(12);
 
 /// A name of a session is cut after so many characters.
 const LONGEST_NAME: usize = 40;
@@ -154,11 +157,12 @@ pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
     }
 }
 
-/// The local time of day, with the date when it isn't today's: `14:05`, `23 Nov 14:05`, `23 Nov 2025 14:05`.
+/// The local time of day, with the date when it is neither today nor in the same night: `14:05`, `23 Nov 14:05`,
+/// `23 Nov 2025 14:05`.
 pub fn moment(time: DateTime<Utc>, audience: &Audience) -> String {
     use chrono::Datelike;
     let (time, now) = (time.with_timezone(&audience.local_offset), audience.now.with_timezone(&audience.local_offset));
-    let pattern = if time.date_naive() == now.date_naive() {
+    let pattern = if time.date_naive() == now.date_naive() || (time - now).abs() < TOLD_BY_TIME_OF_DAY {
         "%H:%M"
     } else if time.year() == now.year() {
         "%-d %b %H:%M"
@@ -217,12 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn moments_tell_the_date_only_when_it_is_not_today() {
+    fn moments_tell_the_date_only_where_the_time_of_day_could_mislead() {
         let audience = examples::audience();
         let cases = [
             ("2025-11-15T13:05:00Z", "14:05"),
             ("2025-11-15T22:59:00Z", "23:59"),
-            ("2025-11-15T23:00:00Z", "16 Nov 00:00"),
+            ("2025-11-15T23:30:00Z", "00:30"),
+            ("2025-11-16T05:00:00Z", "16 Nov 06:00"),
+            ("2025-11-15T02:00:00Z", "03:00"),
             ("2025-11-14T22:30:00Z", "14 Nov 23:30"),
             ("2025-11-14T23:30:00Z", "00:30"),
             ("2026-01-02T09:00:00Z", "2 Jan 2026 10:00"),
