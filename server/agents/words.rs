@@ -44,16 +44,6 @@ pub(super) fn who(session: Option<&Session>, id: &SessionId) -> String {
     }
 }
 
-/// A resource as a person would name it.
-pub(super) fn resource(resource: &Resource) -> String {
-    let name = one_line(&resource.display_name(), 200);
-    match resource.resource_type().as_str() {
-        "file" => name,
-        "directory" => format!("the directory {name}"),
-        other => format!("{} {name}", one_line(other, 40)),
-    }
-}
-
 /// A path as a word of a command line, seen from the folder where it will be typed.
 pub(super) fn path_to_type(path: &Path, folder: &Path) -> String {
     let relative = path.strip_prefix(folder).ok().filter(|relative| !relative.as_os_str().is_empty());
@@ -63,11 +53,11 @@ pub(super) fn path_to_type(path: &Path, folder: &Path) -> String {
 /// A sentence about a claim that stands against somebody: what, who, since when, until when, for what.
 pub(super) fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: DateTime<Utc>) -> String {
     let what = if claim.resource == *wanted {
-        resource(wanted)
+        wanted.in_a_sentence()
     } else if claim.resource.covers(wanted) {
-        format!("{} is in {}, which", resource(wanted), resource(&claim.resource))
+        format!("{} is in {}, which", wanted.in_a_sentence(), claim.resource.in_a_sentence())
     } else {
-        format!("{} has {} in it, which", resource(wanted), resource(&claim.resource))
+        format!("{} has {} in it, which", wanted.in_a_sentence(), claim.resource.in_a_sentence())
     };
     let since = moment(claim.claimed_at, now);
     if claim.standing == Standing::Pending {
@@ -101,7 +91,7 @@ pub(super) fn taken_over(before: &Claim, holder: Option<&Session>, now: DateTime
     format!(
         "You hold {} now, taken over from {whose}, who {why}. Its text may be somebody's unfinished work: look at it \
          before you build on it.",
-        resource(&before.resource)
+        before.resource.in_a_sentence()
     )
 }
 

@@ -102,7 +102,7 @@ fn granted_in_words(
     before: Option<&Claim>,
     elsewhere: &[Claim],
 ) -> String {
-    let what = words::resource(&claim.resource);
+    let what = claim.resource.in_a_sentence();
     let until = words::moment(claim.expires_at, context.now());
     let mut lines = if is_new {
         format!("{GOOD}Claimed{GOOD:#} {what} until {until}.")
@@ -174,7 +174,7 @@ pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource,
         // A claim may outlive the record of its session; then nobody would read the message.
         Some(_) if holder.is_none() => failure,
         Some(id) if by.allows_coordination() => {
-            let subject = words::shell_word(&format!("Please release {}", words::resource(&by.resource)));
+            let subject = words::shell_word(&format!("Please release {}", by.resource.in_a_sentence()));
             let id = words::shell_word(id.as_str());
             let kind = words::shell_word(by.resource.resource_type().as_str());
             let name = words::shell_word(by.resource.name());
@@ -250,7 +250,7 @@ impl Waiting<'_> {
         let holder = holder_of(self.registry, by);
         let who = by.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
         let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-        let what = words::resource(self.resource);
+        let what = self.resource.in_a_sentence();
         let now = self.context.now();
         Output::remark(&format!(
             "Waiting up to {left} more for {who} to release {what}, held {}. Ctrl-C gives up.",

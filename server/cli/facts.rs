@@ -11,7 +11,7 @@ use super::words;
 pub(super) fn session(session: &Session) -> Value {
     let mut facts = fields(&session.record);
     facts.insert("session_id".to_owned(), session.id.as_str().into());
-    facts.insert("state".to_owned(), words::state(session.state).into());
+    facts.insert("state".to_owned(), session.state.as_str().into());
     facts.insert("label".to_owned(), words::calling(session).into());
     facts.insert("last_sign".to_owned(), time::format(session.last_sign).into());
     facts.into()
@@ -23,7 +23,7 @@ pub(super) fn claim(claim: &Claim, holder: Option<&Session>) -> Value {
     resource_into(&mut facts, &claim.resource);
     facts.insert("claimed_at".to_owned(), time::format(claim.claimed_at).into());
     facts.insert("expires_at".to_owned(), time::format(claim.expires_at).into());
-    facts.insert("standing".to_owned(), words::standing(claim.standing).into());
+    facts.insert("standing".to_owned(), claim.standing.as_str().into());
     facts.insert("automatic".to_owned(), claim.is_automatic().into());
     facts.insert("allow_coordination".to_owned(), claim.allows_coordination().into());
     facts.insert("file".to_owned(), format!("claims/{}", claim.file).into());

@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         || {
             format!(
                 "{GOOD}Handed{GOOD:#} {} to {}, until {}.",
-                words::resource(&claim.resource),
+                claim.resource.in_a_sentence(),
                 words::who(recipient.as_ref(), &arguments.to),
                 words::moment(claim.expires_at, context.now())
             )
@@ -66,7 +66,7 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
                 let message = format!(
                     "{} is {} since {}, so nothing can be handed to it.",
                     words::who(Some(&to), &to.id),
-                    words::state(to.state),
+                    to.state.as_str(),
                     words::moment(to.last_sign, now)
                 );
                 return Err(Failure::refused("not-live", message)

@@ -5,7 +5,7 @@ pub(super) use deconflict::protocol::text::shell_word;
 
 use deconflict::protocol::text::one_line;
 use deconflict::protocol::{Resource, SessionId, time};
-use deconflict::registry::{Claim, Session, SessionState, Standing};
+use deconflict::registry::{Claim, Session, Standing};
 
 use super::style::{FAINT, NAME};
 
@@ -112,11 +112,11 @@ pub(super) fn term(claim: &Claim, now: DateTime<Utc>) -> String {
 /// One sentence about a claim that stands against somebody: what, who, since when, until when, for what.
 pub(super) fn claimed_by(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: DateTime<Utc>) -> String {
     let what = if claim.resource == *wanted {
-        resource(wanted)
+        wanted.in_a_sentence()
     } else if claim.resource.covers(wanted) {
-        format!("{}, which {} is in,", resource(&claim.resource), resource(wanted))
+        format!("{}, which {} is in,", claim.resource.in_a_sentence(), wanted.in_a_sentence())
     } else {
-        format!("{}, which is in {},", resource(&claim.resource), resource(wanted))
+        format!("{}, which is in {},", claim.resource.in_a_sentence(), wanted.in_a_sentence())
     };
     let written = moment(claim.modified, now);
     if claim.standing == Standing::Pending {
@@ -141,38 +141,6 @@ pub(super) fn doing(claim: &Claim, holder: Option<&Session>) -> Option<String> {
     phase.or(work).map(|text| one_line(text, PHRASE)).filter(|text| !text.is_empty())
 }
 
-/// A resource on one line, as a person would type it.
-pub(super) fn resource(resource: &Resource) -> String {
-    let name = one_line(&resource.display_name(), 200);
-    match resource.resource_type().as_str() {
-        "file" => name,
-        "directory" => format!("the directory {name}"),
-        other => format!("{} {name}", one_line(other, 40)),
-    }
-}
-
-/// A session's state in one word.
-pub(super) fn state(state: SessionState) -> &'static str {
-    match state {
-        SessionState::Live => "live",
-        SessionState::Silent => "silent",
-        SessionState::Gone => "gone",
-        SessionState::Completed => "completed",
-    }
-}
-
-/// A claim's standing in one word.
-pub(super) fn standing(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "active",
-        Standing::Idle => "idle",
-        Standing::Expired => "expired",
-        Standing::Abandoned => "abandoned",
-        Standing::Pending => "pending",
-        Standing::Damaged => "damaged",
-    }
-}
-
 /// How many of something: `1 session`, `2 sessions`.
 pub(super) fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
@@ -188,7 +156,7 @@ pub(super) fn in_order(mut claims: Vec<Claim>) -> Vec<Claim> {
 pub(super) fn list_of_resources(claims: &[Claim]) -> String {
     /// More would hide what the sentence is about.
     const MOST: usize = 5;
-    let named: Vec<String> = claims.iter().take(MOST).map(|claim| resource(&claim.resource)).collect();
+    let named: Vec<String> = claims.iter().take(MOST).map(|claim| claim.resource.in_a_sentence()).collect();
     match claims.len() {
         more if more > MOST => format!("{} and {} more", named.join(", "), more - MOST),
         _ => named.join(", "),

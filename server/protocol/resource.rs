@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{NameError, ResourceType};
+use super::{NameError, ResourceType, text};
 
 /// A thing that one session at a time may hold.
 ///
@@ -91,6 +91,16 @@ impl Resource {
                 format!("{path} (worktree {worktree})")
             }
             None => self.name.clone(),
+        }
+    }
+
+    /// What a sentence calls it, on one line: `src/a.rs`, `the directory src`, `task deploy`.
+    pub fn in_a_sentence(&self) -> String {
+        let name = text::one_line(&self.display_name(), 200);
+        match self.resource_type.as_str() {
+            "file" => name,
+            "directory" => format!("the directory {name}"),
+            other => format!("{} {name}", text::one_line(other, 40)),
         }
     }
 

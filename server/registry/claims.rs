@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::directory::{Contents, Directory, Folder, Stamp};
 use super::record::Record;
@@ -20,8 +20,7 @@ pub(super) const BEING_WRITTEN: TimeDelta = TimeDelta::seconds(5);
 pub(super) const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(60);
 
 /// What a claim is worth now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// Its holder has it: only force takes it over.
     Active,
@@ -35,6 +34,26 @@ pub enum Standing {
     Pending,
     /// It cannot be read. It is respected for as long as a default lease, because nobody knows whose it is.
     Damaged,
+}
+
+impl Standing {
+    /// The standing in one word, as programs and people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Idle => "idle",
+            Self::Expired => "expired",
+            Self::Abandoned => "abandoned",
+            Self::Pending => "pending",
+            Self::Damaged => "damaged",
+        }
+    }
+}
+
+impl Serialize for Standing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// A claim's record as it was read, not yet judged.

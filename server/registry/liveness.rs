@@ -6,7 +6,6 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
 
 use crate::platform::{self, Life, ScopeRelation};
 use crate::protocol::{SessionRecord, Status, time};
@@ -21,8 +20,7 @@ pub(super) const SILENT_REFRESHES: u32 = 2;
 pub(super) const LONGEST_SILENCE: TimeDelta = TimeDelta::hours(24);
 
 /// What becomes of a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionState {
     /// It goes on, as far as anybody can tell.
     Live,
@@ -35,6 +33,16 @@ pub enum SessionState {
 }
 
 impl SessionState {
+    /// The state in one word, as programs and people read it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Silent => "silent",
+            Self::Gone => "gone",
+            Self::Completed => "completed",
+        }
+    }
+
     /// True if what it holds counts as abandoned.
     pub fn is_over(self) -> bool {
         matches!(self, Self::Gone | Self::Completed)

@@ -1,46 +1,18 @@
 //! The status board and what lies behind it: real findings, absolute times, nothing that comes alive.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
-use deconflict::clock::{Clock, ManualClock};
+use chrono::TimeDelta;
+use deconflict::clock::Clock;
 use deconflict::platform::Process;
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{Activity, ClaimOutcome, Draft, Finding, NewSession, Recipient, Registry, Terms};
+use deconflict::protocol::{MessageKind, Resource};
+use deconflict::registry::{Activity, Draft, Finding, NewSession, Recipient, Terms};
 use serde_json::json;
 
-use crate::support::{Coordination, Workspace, timestamp, wait_for};
-
-struct Office {
-    workspace: Workspace,
-    registry: Registry,
-    clock: Arc<ManualClock>,
-}
+use crate::support::{Office, timestamp, wait_for};
 
 impl Office {
-    fn new() -> Self {
-        let workspace = Workspace::plain();
-        let clock = Arc::new(ManualClock::new(Utc::now()));
-        let registry = Registry::create(&workspace.root().join("COORDINATION"), clock.clone()).unwrap();
-        Self { workspace, registry, clock }
-    }
-
-    fn coordination(&self) -> Coordination {
-        self.workspace.coordination()
-    }
-
-    fn session(&self, id: &str) -> SessionId {
-        let new = NewSession { id: SessionId::new(id).ok(), ..NewSession::default() };
-        self.registry.register(new).unwrap().id
-    }
-
-    fn claim(&self, session: &SessionId, path: &str, terms: &Terms) {
-        let outcome = self.registry.claim(session, &Resource::file(path).unwrap(), terms).unwrap();
-        assert!(matches!(outcome, ClaimOutcome::Granted { .. }), "{outcome:?}");
-    }
-
     fn findings(&self) -> Vec<String> {
         let findings = self.registry.overview().unwrap().coordination_needed;
         findings.iter().map(Finding::to_string).collect()

@@ -2,58 +2,20 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::{Clock, ManualClock};
+use deconflict::clock::Clock;
 use deconflict::platform::Process;
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{
-    Activity, ClaimOutcome, CleanUp, Completion, Draft, MessageId, NewSession, Recipient, Registry, Terms,
-};
+use deconflict::protocol::{Resource, SessionId};
+use deconflict::registry::{Activity, ClaimOutcome, CleanUp, Completion, NewSession, Recipient, Terms};
 use serde_json::json;
 
-use crate::support::{Coordination, Workspace, timestamp};
-
-struct Office {
-    workspace: Workspace,
-    registry: Registry,
-    clock: Arc<ManualClock>,
-}
+use crate::support::{Office, timestamp};
 
 impl Office {
-    fn new() -> Self {
-        let workspace = Workspace::plain();
-        let clock = Arc::new(ManualClock::new(Utc::now()));
-        let registry = Registry::create(&workspace.root().join("COORDINATION"), clock.clone()).unwrap();
-        Self { workspace, registry, clock }
-    }
-
-    fn coordination(&self) -> Coordination {
-        self.workspace.coordination()
-    }
-
     fn ago(&self, age: TimeDelta) -> DateTime<Utc> {
         self.clock.now() - age
-    }
-
-    fn session(&self, id: &str) -> SessionId {
-        self.register(NewSession { id: SessionId::new(id).ok(), ..NewSession::default() })
-    }
-
-    fn register(&self, new: NewSession) -> SessionId {
-        self.registry.register(new).unwrap().id
-    }
-
-    fn claim(&self, session: &SessionId, path: &str) {
-        let outcome = self.registry.claim(session, &Resource::file(path).unwrap(), &Terms::default()).unwrap();
-        assert!(matches!(outcome, ClaimOutcome::Granted { .. }), "{outcome:?}");
-    }
-
-    fn send(&self, from: &SessionId, to: Recipient, text: &str) -> MessageId {
-        let draft = Draft { message: text.to_owned(), ..Draft::new(MessageKind::Note) };
-        self.registry.send(from, &to, &draft).unwrap().id
     }
 
     fn clean_up(&self) -> CleanUp {
@@ -76,9 +38,9 @@ fn gone() -> Process {
 fn a_tidy_directory_stays_as_it_is() {
     let office = Office::new();
     let (alice, bob) = (office.session("alice"), office.session("bob"));
-    office.claim(&alice, "a");
-    office.send(&alice, Recipient::Everyone, "hello");
-    office.send(&alice, Recipient::Session(bob), "hello");
+    office.claim(&alice, "a", &Terms::default());
+    office.send(&alice, &Recipient::Everyone, "hello");
+    office.send(&alice, &Recipient::Session(bob), "hello");
     let before = snapshot(office.coordination().directory());
     assert_eq!(office.clean_up(), CleanUp::default());
     assert_eq!(snapshot(office.coordination().directory()), before);
@@ -115,9 +77,9 @@ fn heartbeats_go_after_a_day_whoever_wrote_them() {
 fn our_stale_claims_go_after_an_hour_and_others_stay() {
     let office = Office::new();
     let (alice, bob) = (office.session("alice"), office.session("bob"));
-    let crashed = office.register(NewSession { keeper: Some(gone()), ..NewSession::default() });
-    office.claim(&alice, "expires");
-    office.claim(&crashed, "abandoned");
+    let crashed = office.register(NewSession { keeper: Some(gone()), ..NewSession::default() }).id;
+    office.claim(&alice, "expires", &Terms::default());
+    office.claim(&crashed, "abandoned", &Terms::default());
     let coordination = office.coordination();
     let expired = timestamp(office.ago(TimeDelta::hours(30)));
     coordination.write_claim("ghost", "droplet", "foreign", json!({ "expires_at": expired }));
@@ -145,18 +107,15 @@ fn sessions_that_are_over_go_after_a_week_with_what_was_theirs() {
     let office = Office::new();
     let alice = office.session("alice");
     let completed = office.session("completed");
-    let crashed = office.register(NewSession {
-        id: SessionId::new("crashed").ok(),
-        keeper: Some(gone()),
-        ..NewSession::default()
-    });
+    let new = NewSession { id: SessionId::new("crashed").ok(), keeper: Some(gone()), ..NewSession::default() };
+    let crashed = office.register(new).id;
     office.session("quiet");
     let holder = office.session("holder");
     let week = Terms { lease: TimeDelta::days(7), ..Terms::default() };
     for to in [&completed, &crashed] {
-        let id = office.send(&alice, Recipient::Session(to.clone()), "hello");
+        let id = office.send(&alice, &Recipient::Session(to.clone()), "hello").id;
         office.registry.mark_read(to, &[id]).unwrap();
-        office.send(&alice, Recipient::Session(to.clone()), "unread");
+        office.send(&alice, &Recipient::Session(to.clone()), "unread");
     }
     office.registry.complete(&completed, &Completion::default()).unwrap();
     office.clock.advance(Duration::from_hours(6 * 24));
@@ -179,9 +138,9 @@ fn messages_go_after_a_week_unless_somebody_has_yet_to_read_them() {
     let office = Office::new();
     let (alice, bob) = (office.session("alice"), office.session("bob"));
     let to_bob = || Recipient::Session(bob.clone());
-    let read = office.send(&alice, to_bob(), "read");
-    let unread = office.send(&alice, to_bob(), "unread");
-    let broadcast = office.send(&alice, Recipient::Everyone, "broadcast");
+    let read = office.send(&alice, &to_bob(), "read").id;
+    let unread = office.send(&alice, &to_bob(), "unread").id;
+    let broadcast = office.send(&alice, &Recipient::Everyone, "broadcast").id;
     office.registry.mark_read(&bob, &[read, broadcast]).unwrap();
     let old = timestamp(office.ago(TimeDelta::days(8)));
     let script = json!({ "from": "session-002", "to": "broadcast", "timestamp": old, "subject": "s", "message": "m" });
@@ -192,7 +151,7 @@ fn messages_go_after_a_week_unless_somebody_has_yet_to_read_them() {
     for session in [&alice, &bob] {
         office.registry.heartbeat(session, &Activity::new("building", None)).unwrap();
     }
-    let late = office.send(&alice, to_bob(), "late");
+    let late = office.send(&alice, &to_bob(), "late").id;
     office.registry.mark_read(&bob, std::slice::from_ref(&late)).unwrap();
     assert_eq!(office.clean_up().messages, 2);
     let left = office.registry.messages(&bob).unwrap();
@@ -207,7 +166,7 @@ fn whoever_was_displaced_is_told_even_if_the_taker_died() {
     let office = Office::new();
     let (alice, bob) = (office.session("alice"), office.session("bob"));
     let file = Resource::file("a").unwrap();
-    office.claim(&alice, "a");
+    office.claim(&alice, "a", &Terms::default());
     let force = Terms { force: true, ..Terms::default() };
     let outcome = office.registry.claim(&bob, &file, &force).unwrap();
     assert!(matches!(outcome, ClaimOutcome::Granted { .. }));
@@ -250,7 +209,7 @@ fn two_that_clean_up_at_once_disturb_neither_each_other_nor_who_claims() {
     let office = Office::new();
     let alice = office.session("alice");
     for number in 0..60 {
-        office.claim(&alice, &format!("file-{number}"));
+        office.claim(&alice, &format!("file-{number}"), &Terms::default());
     }
     office.clock.advance(Duration::from_hours(6));
     let removed: usize = std::thread::scope(|scope| {

@@ -1,54 +1,20 @@
 //! Messages as the registry keeps them: what is unread for whom, and what a hostile sender cannot do.
 
 use std::fs;
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::{Clock, ManualClock};
+use deconflict::clock::Clock;
 use deconflict::platform::Process;
 use deconflict::protocol::{MessageKind, SessionId};
-use deconflict::registry::{Draft, Message, MessageId, NewSession, Recipient, Registry, Session};
+use deconflict::registry::{Draft, Message, MessageId, NewSession, Recipient, Registry};
 use serde_json::json;
 
-use crate::support::{Coordination, Editor, Terminal, Workspace, timestamp, wait_for};
-
-/// A registry whose time stands still.
-struct Office {
-    workspace: Workspace,
-    registry: Registry,
-    clock: Arc<ManualClock>,
-}
+use crate::support::{Editor, Office, Terminal, Workspace, timestamp, wait_for};
 
 impl Office {
-    fn new() -> Self {
-        let workspace = Workspace::plain();
-        let clock = Arc::new(ManualClock::new(Utc::now()));
-        let registry = Registry::create(&workspace.root().join("COORDINATION"), clock.clone()).unwrap();
-        Self { workspace, registry, clock }
-    }
-
-    fn coordination(&self) -> Coordination {
-        self.workspace.coordination()
-    }
-
     fn now(&self) -> DateTime<Utc> {
         self.clock.now()
-    }
-
-    fn session(&self, id: &str) -> SessionId {
-        self.register(NewSession { id: SessionId::new(id).ok(), ..NewSession::default() }).id
-    }
-
-    fn register(&self, new: NewSession) -> Session {
-        self.registry.register(new).unwrap()
-    }
-
-    fn send(&self, from: &SessionId, to: &Recipient, text: &str) -> Message {
-        let draft = Draft { message: text.to_owned(), ..Draft::new(MessageKind::Note) };
-        let message = self.registry.send(from, to, &draft).unwrap();
-        self.clock.advance(Duration::from_millis(1));
-        message
     }
 
     fn unread(&self, session: &SessionId) -> Vec<String> {

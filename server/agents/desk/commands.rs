@@ -99,7 +99,7 @@ impl Desk<'_> {
         for hit in hits.iter().take(MOST_NAMED) {
             let holder = hit.claim.holder().and_then(|id| registry.session(id).ok().flatten());
             let held = words::held(&hit.claim, holder.as_ref(), &hit.wanted, self.now());
-            let deed = format!("It would {} {}.", hit.deed.words(), words::resource(&hit.wanted));
+            let deed = format!("It would {} {}.", hit.deed.words(), hit.wanted.in_a_sentence());
             text.push_str(&format!("{deed} {held}\n"));
         }
         if hits.len() > MOST_NAMED {

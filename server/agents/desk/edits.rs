@@ -145,7 +145,7 @@ impl Desk<'_> {
                 Some(at) => format!("was changed on disk at {}", words::moment(at, self.now())),
                 None => "was deleted".to_owned(),
             };
-            lines.push(format!("{} {when} by somebody else, after you last looked at it.", words::resource(&resource)));
+            lines.push(format!("{} {when} by somebody else, after you last looked at it.", resource.in_a_sentence()));
             notes.extend(state_of(&path).map(|state| Note::Seen { resource, state }));
         }
         registry.note(&self.own, &notes)?;

@@ -146,7 +146,7 @@ fn described(session: &Session, claims: &[Claim]) -> String {
     if held.is_empty() {
         return text + ", holds nothing";
     }
-    let named: Vec<String> = held.iter().take(MOST_CLAIMS).map(|claim| words::resource(&claim.resource)).collect();
+    let named: Vec<String> = held.iter().take(MOST_CLAIMS).map(|claim| claim.resource.in_a_sentence()).collect();
     text.push_str(&format!(", holds {}", named.join(", ")));
     if held.len() > MOST_CLAIMS {
         text.push_str(&format!(" and {} more", held.len() - MOST_CLAIMS));

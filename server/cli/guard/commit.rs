@@ -91,7 +91,7 @@ fn agree(held: &[Finding]) -> Vec<String> {
         if !finding.claim.allows_coordination() {
             continue;
         }
-        let subject = words::shell_word(&format!("Please release {}", words::resource(&finding.claim.resource)));
+        let subject = words::shell_word(&format!("Please release {}", finding.claim.resource.in_a_sentence()));
         let id = words::shell_word(holder.id.as_str());
         let line = format!("Ask for it: deconflict send {id} {subject} \"…\" --type release_request");
         if !advice.contains(&line) {

@@ -154,7 +154,7 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
         let standing = match claim.standing {
             Standing::Active if claim.is_automatic() => Cell::new("while edited", FAINT),
             Standing::Active => Cell::plain(words::left(claim.expires_at, picture.now)),
-            other => Cell::new(words::standing(other), WARNING),
+            other => Cell::new(other.as_str(), WARNING),
         };
         vec![
             Cell::new(resource(claim), NAME),
@@ -175,7 +175,7 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
 fn resource(claim: &Claim) -> String {
     match claim.resource.resource_type().as_str() {
         "directory" => format!("{}/", one_line(&claim.resource.display_name(), 200)),
-        _ => words::resource(&claim.resource),
+        _ => claim.resource.in_a_sentence(),
     }
 }
 

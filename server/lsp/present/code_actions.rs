@@ -1,23 +1,20 @@
 //! What the editor's menus offer about a document. Each offer is a command, which looks at the facts again when it
 //! runs: a menu may stand open for a while.
 
-use serde_json::{Map, Value};
-use tower_lsp::ls_types::{
-    CodeAction, CodeActionKind, CodeActionOrCommand, CodeActionTriggerKind, Command, Diagnostic, NumberOrString,
-};
+use tower_lsp::ls_types::{CodeActionOrCommand, CodeActionTriggerKind, Command};
 
-use super::diagnostics::{Code, SOURCE};
+use super::diagnostics::Code;
+use super::offer::Offer;
 use super::words::{self, Meaning};
 use crate::lsp::command_names as command;
 use crate::lsp::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
-use crate::lsp::worker::answers;
-use crate::protocol::{SessionId, text};
+use crate::protocol::SessionId;
 use crate::registry::{Claim, Session};
 
 /// The kinds of actions that the server offers, as advertised to the editor.
 pub const KINDS: [&str; 7] = [QUICK_FIX, CLAIM, RELEASE, RELEASE_ALL, HAND_OFF, SHOW_BOARD, MESSAGES];
 
-const QUICK_FIX: &str = "quickfix";
+pub(super) const QUICK_FIX: &str = "quickfix";
 const OUR_SOURCES: &str = "source.deconflict";
 const CLAIM: &str = "source.deconflict.claim";
 const RELEASE: &str = "source.deconflict.release";
@@ -25,9 +22,6 @@ const RELEASE_ALL: &str = "source.deconflict.releaseAll";
 const HAND_OFF: &str = "source.deconflict.handOff";
 const SHOW_BOARD: &str = "source.deconflict.showBoard";
 const MESSAGES: &str = "source.deconflict.messages";
-
-/// A quotation is cut after so many characters.
-const LONGEST_QUOTATION: usize = 2_000;
 
 /// So many sessions are offered to hand a file to in an editor that cannot ask for one.
 const MOST_RECIPIENTS: usize = 8;
@@ -47,7 +41,7 @@ pub fn code_actions(
     let menu = Menu { situation, audience, request };
     let quick_fixes = if menu.wants_quick_fixes() { menu.quick_fixes() } else { Vec::new() };
     let sources = if wants_sources(request) { menu.sources() } else { Vec::new() };
-    quick_fixes.into_iter().chain(sources).map(|offer| menu.shown(offer)).collect()
+    quick_fixes.into_iter().chain(sources).map(|offer| offer.shown(audience, &request.context.diagnostics)).collect()
 }
 
 /// What clicking on an inlay hint does: writing to the holder, if that can read it and wants to.
@@ -58,55 +52,7 @@ pub(super) fn message_from_hint(
 ) -> Option<Command> {
     let to = reachable(others)?;
     let file = words::file_name(&situation.resource);
-    let offer = message(&to, &words::holder(others), &how_long(&file), None, situation, audience);
-    Some(Command {
-        title: offer.title,
-        command: offer.command.to_owned(),
-        arguments: Some(vec![offer.argument.into()]),
-    })
-}
-
-/// One entry of a menu.
-struct Offer {
-    kind: &'static str,
-    title: String,
-    command: &'static str,
-    argument: Map<String, Value>,
-    /// The diagnostic that it answers.
-    code: Option<Code>,
-}
-
-impl Offer {
-    fn new(title: String, command: &'static str, situation: &DocumentSituation) -> Self {
-        let mut argument = Map::new();
-        argument.insert("uri".to_owned(), situation.uri.as_str().into());
-        argument.insert("interactive".to_owned(), true.into());
-        Self { kind: QUICK_FIX, title, command, argument, code: None }
-    }
-
-    fn source(kind: &'static str, title: String, command: &'static str, situation: &DocumentSituation) -> Self {
-        Self { kind, ..Self::new(title, command, situation) }
-    }
-
-    fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.argument.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// Ties it to the claim as it is now.
-    fn expecting(self, claim: &Claim) -> Self {
-        self.with("expected", answers::expected(claim))
-    }
-
-    fn about(mut self, code: Code) -> Self {
-        self.code = Some(code);
-        self
-    }
-
-    fn without_uri(mut self) -> Self {
-        self.argument.shift_remove("uri");
-        self
-    }
+    Some(Offer::message(&to, &words::holder(others), &how_long(&file), None, situation, audience).command())
 }
 
 struct Menu<'a> {
@@ -299,89 +245,16 @@ impl Menu<'_> {
 
     fn message(&self, to: &SessionId, who: &str, ready_text: &str) -> Offer {
         let quotation = self.request.selected_text.as_deref();
-        message(to, who, ready_text, quotation, self.situation, self.audience)
+        Offer::message(to, who, ready_text, quotation, self.situation, self.audience)
     }
 
     fn with_quotation(&self, offer: Offer, ready_text: &str, field: &str) -> Offer {
-        with_text(offer, ready_text, field, self.request.selected_text.as_deref(), self.audience)
+        offer.with_text(ready_text, field, self.request.selected_text.as_deref(), self.audience)
     }
 
     fn acknowledge(&self, title: &str, code: Code) -> Offer {
         Offer::new(title.to_owned(), command::ACKNOWLEDGE, self.situation).with("code", code.as_str()).about(code)
     }
-
-    fn shown(&self, offer: Offer) -> CodeActionOrCommand {
-        let command = Command {
-            title: offer.title.clone(),
-            command: offer.command.to_owned(),
-            arguments: Some(vec![offer.argument.into()]),
-        };
-        if !self.audience.client.code_action_literals {
-            return command.into();
-        }
-        let answered: Vec<Diagnostic> = self
-            .request
-            .context
-            .diagnostics
-            .iter()
-            .filter(|diagnostic| offer.code.is_some_and(|code| is_ours(diagnostic, code)))
-            .cloned()
-            .collect();
-        CodeAction {
-            title: offer.title,
-            kind: Some(CodeActionKind::new(offer.kind)),
-            diagnostics: (!answered.is_empty()).then_some(answered),
-            command: Some(command),
-            ..CodeAction::default()
-        }
-        .into()
-    }
-}
-
-/// An offer to write to a session. Where the editor cannot ask for a text, it goes out with the ready one, which
-/// therefore stands in the title.
-fn message(
-    to: &SessionId,
-    who: &str,
-    ready_text: &str,
-    quotation: Option<&str>,
-    situation: &DocumentSituation,
-    audience: &Audience,
-) -> Offer {
-    let title = match (audience.client.asks_for_text, quotation.is_some_and(|text| !text.trim().is_empty())) {
-        (true, _) => format!("Message {who}"),
-        (false, false) => format!("Message {who}: \"{ready_text}\""),
-        (false, true) => format!("Message {who}: \"{ready_text}\", with the selected lines"),
-    };
-    let offer = Offer::new(title, command::SEND_MESSAGE, situation)
-        .with("to", to.as_str())
-        .with("subject", words::resource(&situation.resource));
-    with_text(offer, ready_text, "message", quotation, audience)
-}
-
-fn with_text(offer: Offer, ready_text: &str, field: &str, quotation: Option<&str>, audience: &Audience) -> Offer {
-    let quotation = quotation.map(quoted).filter(|quotation| !quotation.is_empty());
-    match (audience.client.asks_for_text, quotation) {
-        (true, Some(quotation)) => offer.with("quotation", quotation),
-        (true, None) => offer,
-        (false, Some(quotation)) => offer.with(field, format!("{ready_text}\n\n{quotation}")),
-        (false, None) => offer.with(field, ready_text),
-    }
-}
-
-/// The selected text as a quotation: each line after a `>`.
-fn quoted(selected: &str) -> String {
-    let is_whole = selected.chars().nth(LONGEST_QUOTATION).is_none();
-    let kept: String = selected.chars().take(LONGEST_QUOTATION).collect();
-    let kept = text::harmless(kept.trim_end());
-    if kept.trim().is_empty() {
-        return String::new();
-    }
-    let mut lines: Vec<String> = kept.lines().map(|line| format!("> {line}")).collect();
-    if !is_whole {
-        lines.push("> …".to_owned());
-    }
-    lines.join("\n")
 }
 
 /// The holder, as a title can go on after it.
@@ -399,11 +272,6 @@ fn reachable(others: &OthersClaim) -> Option<SessionId> {
     (others.claim.allows_coordination() && holder.is_live() && !others.is_own_window).then(|| holder.id.clone())
 }
 
-fn is_ours(diagnostic: &Diagnostic, code: Code) -> bool {
-    diagnostic.source.as_deref() == Some(SOURCE)
-        && matches!(&diagnostic.code, Some(NumberOrString::String(text)) if text == code.as_str())
-}
-
 /// True if a kind is another or one of its sub-kinds: `source.deconflict.claim` is below `source.deconflict`.
 fn is_or_is_below(kind: &str, above: &str) -> bool {
     kind.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -411,8 +279,8 @@ fn is_or_is_below(kind: &str, above: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-    use tower_lsp::ls_types::{CodeActionContext, Position, Range};
+    use serde_json::{Value, json};
+    use tower_lsp::ls_types::{CodeAction, CodeActionContext, CodeActionKind, Diagnostic, Position, Range};
 
     use super::*;
     use crate::lsp::present::diagnostics::diagnostics;
@@ -666,8 +534,6 @@ mod tests {
             argument(&actions[1])["message"],
             "Please release order.rs when you can.\n\n> let a = 1;\n> \tlet b = 2;"
         );
-        assert_eq!(quoted(&"x".repeat(5_000)).chars().count(), 2 + LONGEST_QUOTATION + 4);
-        assert_eq!(quoted(" \n "), "");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod examples;
 pub mod hover;
 pub mod inlay_hints;
 pub mod messages;
+mod offer;
 pub mod words;
 
 use tower_lsp::ls_types::{Position, Range};

@@ -6,22 +6,14 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::protocol::{SessionId, time};
-use crate::registry::{Claim, Finding, Message, Session, SessionState, Standing};
+use crate::registry::{Claim, Finding, Message, Session};
 
 /// A claim with all fields of its record, and what it is worth.
 pub(in crate::lsp) fn claim(claim: &Claim) -> Value {
     let mut fields = fields(&claim.record);
     fields.insert("resource_type".to_owned(), json!(claim.resource.resource_type()));
     fields.insert("resource_name".to_owned(), json!(claim.resource.name()));
-    let standing = match claim.standing {
-        Standing::Active => "active",
-        Standing::Idle => "idle",
-        Standing::Expired => "expired",
-        Standing::Abandoned => "abandoned",
-        Standing::Pending => "pending",
-        Standing::Damaged => "damaged",
-    };
-    fields.insert("standing".to_owned(), json!(standing));
+    fields.insert("standing".to_owned(), json!(claim.standing.as_str()));
     Value::Object(fields)
 }
 
@@ -30,13 +22,7 @@ pub(in crate::lsp) fn session(session: &Session) -> Value {
     let mut fields = fields(&session.record);
     fields.insert("session_id".to_owned(), json!(session.id));
     fields.insert("label".to_owned(), json!(session.label()));
-    let state = match session.state {
-        SessionState::Live => "live",
-        SessionState::Silent => "silent",
-        SessionState::Gone => "gone",
-        SessionState::Completed => "completed",
-    };
-    fields.insert("state".to_owned(), json!(state));
+    fields.insert("state".to_owned(), json!(session.state.as_str()));
     Value::Object(fields)
 }
 

@@ -10,6 +10,7 @@ mod editors;
 mod environment;
 mod home;
 mod neovim;
+mod office;
 #[cfg(target_os = "linux")]
 mod process;
 mod repository;
@@ -29,6 +30,7 @@ pub(crate) use editors::{installed, report_missing};
 pub(crate) use environment::clean_environment;
 pub(crate) use home::{Home, Tree};
 pub(crate) use neovim::{Neovim, Version};
+pub(crate) use office::Office;
 #[cfg(target_os = "linux")]
 pub(crate) use process::{Kept, processor_time};
 #[cfg(unix)]

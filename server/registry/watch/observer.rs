@@ -1,0 +1,509 @@
+//! The thread that watches: what it knows of the directory, and how it finds out what is different.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::folders::{Folders, Watched};
+use super::hints::Hints;
+use super::inbox::Inbox;
+use super::pace::Pace;
+use super::processes::Keepers;
+use super::{Change, Signal, TICK};
+use crate::platform;
+use crate::protocol::{ClaimFileName, SessionId, Status};
+use crate::registry::directory::{Directory, Folder, FolderIdentity, Stamp};
+use crate::registry::sessions::{read_session, session_of_file};
+use crate::registry::{Error, KeeperState, Registry, StoredClaim, look_at_keeper};
+
+/// A pause that is longer than [`TICK`] by this much means that this process or the machine was suspended.
+const SUSPENSION: Duration = Duration::from_secs(5);
+
+/// At most so many changes are delivered at once, so that thousands of records are never in memory twice.
+const BATCH: usize = 256;
+
+/// After so many files a scan looks whether anything more urgent happened.
+const STEP: usize = 64;
+
+/// Which directory stands at the path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    NotLooked,
+    Absent,
+    Present(FolderIdentity),
+}
+
+/// What is known of a file, to tell whether it changed.
+#[derive(Debug)]
+struct Known {
+    stamp: Stamp,
+    /// The last round of scanning that met it.
+    round: u32,
+}
+
+/// What the thread keeps.
+pub(super) struct Observer<D> {
+    registry: Registry,
+    session: SessionId,
+    deliver: D,
+    received: Receiver<Signal>,
+    stopped: Arc<AtomicBool>,
+    folders: Folders,
+    directory: Presence,
+    claims: HashMap<ClaimFileName, Known>,
+    sessions: HashMap<SessionId, Known>,
+    inbox: Inbox,
+    keepers: Keepers,
+    hints: Hints,
+    batch: Vec<Change>,
+    round: u32,
+    pace: Pace,
+    next_tick: Instant,
+    /// Both readings of the clock when this thread last ran.
+    last_seen: (Duration, DateTime<Utc>),
+}
+
+impl<D: Fn(Vec<Change>)> Observer<D> {
+    /// Knows nothing yet. `received` wakes it, `stopped` ends it.
+    pub(super) fn new(
+        registry: Registry,
+        session: SessionId,
+        folders: Folders,
+        deliver: D,
+        received: Receiver<Signal>,
+        stopped: Arc<AtomicBool>,
+    ) -> Self {
+        let last_seen = (registry.clock().elapsed(), registry.clock().now());
+        Self {
+            registry,
+            session,
+            deliver,
+            received,
+            stopped,
+            folders,
+            directory: Presence::NotLooked,
+            claims: HashMap::new(),
+            sessions: HashMap::new(),
+            inbox: Inbox::default(),
+            keepers: Keepers::default(),
+            hints: Hints::default(),
+            batch: Vec::new(),
+            round: 0,
+            pace: Pace::new(),
+            next_tick: Instant::now(),
+            last_seen,
+        }
+    }
+
+    /// Watches until it is stopped.
+    pub(super) fn run(mut self) {
+        self.tick();
+        while !self.is_stopped() {
+            let pause = self.next_tick.saturating_duration_since(Instant::now());
+            match self.received.recv_timeout(pause) {
+                Ok(signal) => {
+                    self.notice_suspension();
+                    self.take(signal);
+                    self.take_waiting();
+                    self.follow_hints();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Looked at after each signal too, so that a stream of them keeps nothing from being looked at.
+            if Instant::now() >= self.next_tick && !self.is_stopped() {
+                self.notice_suspension();
+                self.tick();
+            }
+        }
+    }
+
+    /// Looks at what no notification tells.
+    fn tick(&mut self) {
+        self.look_at_directory();
+        if let Presence::Present(_) = self.directory
+            && let Ok(directory) = self.registry.directory()
+        {
+            for folder in self.due_folders(&directory) {
+                self.scan(&directory, folder);
+            }
+            self.look_at_processes();
+            self.refresh_inbox(&directory);
+        }
+        self.flush();
+        self.next_tick = Instant::now() + self.pace.tick(self.folders.is_watching());
+    }
+
+    /// The folders to be scanned now.
+    fn due_folders(&mut self, directory: &Directory) -> Vec<Watched> {
+        let replaced = self.arm(directory);
+        if self.pace.is_everything_due() {
+            return Watched::WITH_RECORDS.to_vec();
+        }
+        let is_changed = |folder: &Watched| self.folders.has_changed(directory, *folder);
+        let mut due: Vec<Watched> = Watched::WITH_RECORDS.into_iter().filter(is_changed).collect();
+        if due.is_empty() || !self.pace.are_changed_folders_due() {
+            due.retain(|folder| replaced.contains(folder));
+        }
+        due
+    }
+
+    /// Reads what the notifications named.
+    fn follow_hints(&mut self) {
+        let hints = std::mem::take(&mut self.hints);
+        if hints.directory {
+            self.look_at_directory();
+        }
+        if self.directory == Presence::NotLooked || self.directory == Presence::Absent {
+            return;
+        }
+        let Ok(directory) = self.registry.directory() else { return };
+        for id in hints.sessions {
+            self.read_session(&directory, id, None);
+        }
+        for file in hints.claims {
+            self.read_claim(&directory, file, None);
+        }
+        self.flush();
+        // What a new folder had in it before it was watched comes before what was put into it since.
+        if !hints.folders.is_empty() {
+            hints.folders.iter().for_each(|folder| self.folders.distrust(*folder));
+            for folder in self.arm(&directory) {
+                self.scan(&directory, folder);
+            }
+        }
+        self.read_messages(&directory, hints.messages);
+        if hints.everything {
+            self.scan_everything(&directory);
+        }
+        self.flush();
+    }
+
+    /// Finds out whether the directory is there, and whether it is the one it was.
+    fn look_at_directory(&mut self) {
+        let found = match self.registry.directory() {
+            Ok(directory) => Some(directory),
+            Err(Error::Missing { .. }) => None,
+            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotADirectory => None,
+            // That it cannot be opened just now, for want of file handles say, doesn't mean that it is gone.
+            Err(error) => {
+                tracing::debug!("{error}");
+                return;
+            }
+        };
+        let identity = found.as_ref().and_then(|directory| Some(directory.folder_stamp(&Folder::Root).ok()??.identity));
+        if found.is_some() && identity.is_none() {
+            return;
+        }
+        let now = identity.map_or(Presence::Absent, Presence::Present);
+        if now == self.directory {
+            return;
+        }
+        let before = std::mem::replace(&mut self.directory, now);
+        if before != Presence::Absent && (before != Presence::NotLooked || now == Presence::Absent) {
+            self.claims.clear();
+            self.sessions.clear();
+            self.inbox.clear();
+            self.keepers.clear();
+            self.batch.push(Change::DirectoryLost);
+        }
+        if let (Presence::Present(_), Some(directory)) = (now, found) {
+            if before != Presence::NotLooked {
+                self.batch.push(Change::DirectoryBack);
+            }
+            self.folders.distrust_all();
+            self.arm(&directory);
+            self.scan_everything(&directory);
+            self.batch.push(Change::Ready);
+        }
+        self.flush();
+        self.folders.watch_parent();
+    }
+
+    /// Sees to it that every folder that is there is watched. Returns those with records that were not, and are now
+    /// to be scanned.
+    fn arm(&mut self, directory: &Directory) -> Vec<Watched> {
+        let renewed = self.folders.arm(directory);
+        if let Some(trouble) = self.folders.take_trouble() {
+            self.batch.push(Change::Trouble(trouble));
+        }
+        renewed
+    }
+
+    fn scan_everything(&mut self, directory: &Directory) {
+        for folder in Watched::WITH_RECORDS {
+            self.scan(directory, folder);
+        }
+    }
+
+    /// Compares every file of a folder with what is known of it, and reads those that differ.
+    fn scan(&mut self, directory: &Directory, folder: Watched) {
+        let start = Instant::now();
+        self.folders.note_scan(directory, folder);
+        let spent_elsewhere = match folder {
+            Watched::Claims | Watched::Sessions => self.scan_records(directory, folder),
+            _ => self.scan_messages(directory, folder),
+        };
+        match spent_elsewhere {
+            Ok(elsewhere) => self.pace.note_scan(folder, start.elapsed().saturating_sub(elsewhere)),
+            Err(error) => tracing::debug!("{error}"),
+        }
+        self.flush();
+    }
+
+    /// Returns how long was spent on what was more urgent.
+    fn scan_records(&mut self, directory: &Directory, folder: Watched) -> Result<Duration, Error> {
+        self.round = self.round.wrapping_add(1);
+        let mut elsewhere = Duration::ZERO;
+        for (count, (name, stamp)) in directory.stamps(&self.folders.folder(folder))?.enumerate() {
+            if folder == Watched::Claims {
+                self.compare_claim(directory, &name, stamp);
+            } else {
+                self.compare_session(directory, &name, stamp);
+            }
+            if count % STEP == STEP - 1 {
+                let pause = Instant::now();
+                // A long scan is no suspension.
+                self.notice_suspension();
+                self.take_waiting();
+                if self.is_stopped() {
+                    return Ok(elsewhere);
+                }
+                self.follow_urgent_hints(directory);
+                elsewhere += pause.elapsed();
+            }
+        }
+        self.read_missed(directory, folder);
+        Ok(elsewhere)
+    }
+
+    fn scan_messages(&mut self, directory: &Directory, folder: Watched) -> Result<Duration, Error> {
+        let names: HashSet<String> = directory.list(&self.folders.folder(folder))?.into_iter().collect();
+        self.inbox.keep_only(folder, &names);
+        self.read_messages(directory, names.into_iter().map(|name| (folder, name)));
+        Ok(Duration::ZERO)
+    }
+
+    /// What was named while a scan goes on is read at once: somebody waits for it.
+    fn follow_urgent_hints(&mut self, directory: &Directory) {
+        for id in std::mem::take(&mut self.hints.sessions) {
+            self.read_session(directory, id, None);
+        }
+        for file in std::mem::take(&mut self.hints.claims) {
+            self.read_claim(directory, file, None);
+        }
+        let messages = std::mem::take(&mut self.hints.messages);
+        self.read_messages(directory, messages);
+        self.flush();
+    }
+
+    /// Reads again what a scan did not meet: either it is gone, or it was renamed just then and the list left it out.
+    fn read_missed(&mut self, directory: &Directory, folder: Watched) {
+        let round = self.round;
+        if folder == Watched::Claims {
+            let missed = self.claims.iter().filter(|(_, known)| known.round != round);
+            for file in missed.map(|(file, _)| file.clone()).collect::<Vec<_>>() {
+                self.read_claim(directory, file, None);
+            }
+        } else {
+            let missed = self.sessions.iter().filter(|(_, known)| known.round != round);
+            for id in missed.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
+                self.read_session(directory, id, None);
+            }
+        }
+    }
+
+    fn compare_claim(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
+        let Some(file) = ClaimFileName::from_file_name(name) else { return };
+        match self.claims.get_mut(&file) {
+            Some(known) if known.stamp == stamp => known.round = self.round,
+            Some(_) | None => self.read_claim(directory, file, Some(stamp)),
+        }
+    }
+
+    fn compare_session(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
+        let Some(id) = session_of_file(name) else { return };
+        match self.sessions.get_mut(&id) {
+            Some(known) if known.stamp == stamp => known.round = self.round,
+            Some(_) | None => self.read_session(directory, id, Some(stamp)),
+        }
+    }
+
+    /// Reads a claim and tells of it, even if its stamp is the known one: two writes in one moment may look alike.
+    fn read_claim(&mut self, directory: &Directory, file: ClaimFileName, listed: Option<Stamp>) {
+        let stored = match StoredClaim::read(directory, &file) {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::debug!("{error}");
+                match directory.stamp(&Folder::Claims, file.as_str()) {
+                    // There is a claim, and nobody can tell whose.
+                    Ok(Some(stamp)) => Some(StoredClaim {
+                        resource: file.resource(None),
+                        file: file.clone(),
+                        record: None,
+                        modified: stamp.modified,
+                        stamp,
+                    }),
+                    Ok(None) => None,
+                    Err(_) => return,
+                }
+            }
+        };
+        match &stored {
+            Some(stored) => {
+                let stamp = listed.unwrap_or(stored.stamp);
+                self.claims.insert(file.clone(), Known { stamp, round: self.round });
+            }
+            None if self.claims.remove(&file).is_none() => return,
+            None => {}
+        }
+        self.tell(Change::Claim(file, stored));
+    }
+
+    fn read_session(&mut self, directory: &Directory, id: SessionId, listed: Option<Stamp>) {
+        let stored = match read_session(directory, &id) {
+            Ok(stored) => stored,
+            Err(error) => {
+                tracing::debug!("{error}");
+                return;
+            }
+        };
+        let Some(stored) = stored else {
+            self.keepers.forget(&id);
+            if self.sessions.remove(&id).is_some() {
+                self.tell(Change::Session(id, None));
+            }
+            return;
+        };
+        let known = Known { stamp: listed.unwrap_or(stored.stamp), round: self.round };
+        let is_new = self.sessions.insert(id.clone(), known).is_none();
+        let record = stored.record.clone().unwrap_or_default();
+        let modified = stored.modified;
+        self.tell(Change::Session(id.clone(), Some(stored)));
+        if record.status() == Status::Completed {
+            self.keepers.forget(&id);
+            return;
+        }
+        match look_at_keeper(&record) {
+            KeeperState::Unknown => {
+                self.keepers.forget(&id);
+                if is_new && record.keepalive.is_some() {
+                    self.tell_silence(directory, id, modified);
+                }
+            }
+            keeper => {
+                let alive = keeper == KeeperState::Alive;
+                if alive {
+                    self.keepers.look_after(&id, record);
+                } else {
+                    self.keepers.forget(&id);
+                }
+                self.tell(Change::Process { session: id, alive });
+            }
+        }
+    }
+
+    /// A session that was silent before this process looked is not given all the time again.
+    fn tell_silence(&mut self, directory: &Directory, session: SessionId, modified: DateTime<Utc>) {
+        let Some(here) = self.pace.file_system_time(|| directory.file_system_time()) else { return };
+        let Ok(age) = (here - modified).to_std() else { return };
+        let lasted = age.saturating_sub(platform::time_asleep());
+        if !lasted.is_zero() {
+            self.tell(Change::Silence { session, lasted });
+        }
+    }
+
+    fn read_messages(&mut self, directory: &Directory, files: impl IntoIterator<Item = (Watched, String)>) {
+        let mut files = files.into_iter().peekable();
+        if files.peek().is_none() {
+            return;
+        }
+        self.refresh_inbox(directory);
+        let (mut told, mut damaged) = (Vec::new(), Vec::new());
+        let [broadcasts, direct] = [Watched::Broadcasts, Watched::Direct].map(|folder| self.folders.folder(folder));
+        let open = |folder| directory.contents(folder).ok().flatten();
+        let (broadcasts, direct) = (open(&broadcasts), open(&direct));
+        for (folder, name) in files {
+            let contents = if folder == Watched::Direct { &direct } else { &broadcasts };
+            let Some(contents) = contents else { continue };
+            match self.inbox.look(contents, folder, &name, self.registry.clock().now()) {
+                Ok(found) => told.extend(found),
+                // It may not be finished yet. The next notification or scan looks again.
+                Err(Error::Damaged { path, .. } | Error::Unsafe { path, .. }) => damaged.push(path),
+                Err(error) => tracing::debug!("{error}"),
+            }
+        }
+        let damaged = damaged.iter().filter_map(|path| path.strip_prefix(directory.path()).ok()?.to_str());
+        for file in damaged {
+            self.tell(Change::DamagedMessage(file.to_owned()));
+        }
+        told.sort_by(|a, b| a.sent_at.cmp(&b.sent_at).then_with(|| a.file.cmp(&b.file)));
+        for message in told {
+            self.tell(Change::Message(Box::new(message)));
+        }
+    }
+
+    fn refresh_inbox(&mut self, directory: &Directory) {
+        match self.inbox.refresh(&self.registry, directory, &self.session) {
+            Ok(read) => read.into_iter().for_each(|id| self.tell(Change::MessageRead(id))),
+            Err(error) => tracing::debug!("{error}"),
+        }
+    }
+
+    fn look_at_processes(&mut self) {
+        for session in self.keepers.look() {
+            self.tell(Change::Process { session, alive: false });
+        }
+    }
+
+    /// Whoever was suspended missed the others' signs of life, and has to say so before it reads on.
+    fn notice_suspension(&mut self) {
+        let clock = self.registry.clock();
+        let now = (clock.elapsed(), clock.now());
+        let (monotonic, of_day) = (now.0.saturating_sub(self.last_seen.0), now.1 - self.last_seen.1);
+        self.last_seen = now;
+        let longest = TICK + SUSPENSION;
+        if monotonic > longest || of_day > TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX) {
+            self.tell(Change::Resumed);
+            // What happened meanwhile may have been more than the system keeps for us.
+            self.hints.everything = true;
+            self.next_tick = Instant::now();
+        }
+    }
+
+    fn take(&mut self, signal: Signal) {
+        match signal {
+            Signal::Hint(hint) => self.hints.add(hint),
+            Signal::Interest(sessions) => self.keepers.set_interest(sessions),
+            Signal::Stop => self.stopped.store(true, Ordering::Relaxed),
+        }
+    }
+
+    fn take_waiting(&mut self) {
+        while let Ok(signal) = self.received.try_recv() {
+            self.take(signal);
+        }
+    }
+
+    fn tell(&mut self, change: Change) {
+        self.batch.push(change);
+        if self.batch.len() >= BATCH {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        if !batch.is_empty() && !self.is_stopped() {
+            (self.deliver)(batch);
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
+    }
+}
