@@ -22,6 +22,8 @@ pub(crate) enum Change {
     Link(PathBuf, PathBuf),
     /// A file got another name, in place of what had it.
     Rename(PathBuf, PathBuf),
+    /// Two names changed their files.
+    Exchange(PathBuf, PathBuf),
     /// A name was removed.
     Remove(PathBuf),
     /// A folder was made.

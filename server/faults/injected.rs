@@ -84,6 +84,7 @@ impl Change {
             Self::SyncFolder(_) => "syncfolder",
             Self::Link(..) => "link",
             Self::Rename(..) => "rename",
+            Self::Exchange(..) => "exchange",
             Self::Remove(_) => "remove",
             Self::MakeFolder(_) => "makefolder",
             Self::RemoveFolder(_) => "removefolder",
@@ -100,6 +101,7 @@ impl Change {
             | Self::SyncFolder(path)
             | Self::Link(_, path)
             | Self::Rename(_, path)
+            | Self::Exchange(_, path)
             | Self::Remove(path)
             | Self::MakeFolder(path)
             | Self::RemoveFolder(path)
@@ -153,7 +155,9 @@ impl Orders {
                     entry["offset"] = json!(offset);
                     entry["text"] = json!(String::from_utf8_lossy(bytes));
                 }
-                Change::Link(from, _) | Change::Rename(from, _) => entry["from"] = json!(from),
+                Change::Link(from, _) | Change::Rename(from, _) | Change::Exchange(from, _) => {
+                    entry["from"] = json!(from);
+                }
                 _ => {}
             }
             let log = OpenOptions::new().append(true).create(true).open(log);

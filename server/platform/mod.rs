@@ -7,6 +7,7 @@
 //! Nothing is read before it is asked for, and what cannot change while this process runs is read once,
 //! because a one-shot command should take no longer than an empty program.
 
+mod exchange;
 mod file;
 mod file_system;
 mod output;
@@ -25,6 +26,7 @@ mod system;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+pub use exchange::exchange;
 pub use file::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
 pub use file_system::{FileSystem, file_system};
 pub use output::write_without_waiting;

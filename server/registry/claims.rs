@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
 use super::directory::{Contents, Directory, Folder, Stamp};
+use super::liveness;
 use super::record::Record;
 use super::sessions::read_session;
 use super::{Error, Registry, Session};
@@ -297,11 +298,9 @@ impl StoredClaim {
 
     fn standing_unread(&self, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Standing {
         let age = now - self.modified;
-        // Claims are not synced to disk, so a power loss may leave an empty one behind. Its writer is gone with it.
-        let is_older_than_boot = platform::booted_at().is_some_and(|boot| self.modified < DateTime::<Utc>::from(boot));
         // A file from the future would count for ever.
         let is_from_the_future = age < -time::CLOCK_TOLERANCE;
-        if now >= expires_at || is_older_than_boot || is_from_the_future {
+        if now >= expires_at || liveness::is_older_than_boot(self.modified) || is_from_the_future {
             Standing::Expired
         } else if age < BEING_WRITTEN && age > -BEING_WRITTEN {
             Standing::Pending

@@ -15,7 +15,7 @@ use chrono::{DateTime, Utc};
 
 use super::Error;
 use crate::faults::{self, Call, Change};
-use crate::platform::Sharing;
+use crate::platform::{self, Sharing};
 use crate::protocol::SessionId;
 
 /// No larger file is read, and no larger message sent: 1 MiB.
@@ -288,8 +288,23 @@ impl Directory {
         let handle = self.made_folder(folder)?;
         let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
+        let exchange = || platform::exchange(&handle, &unfinished, name);
         let rename = || handle.rename(&unfinished, &handle, name);
-        faults::change(|| Change::Rename(from(), to()), rename).map_err(|source| {
+        let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
+            match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {
+                // A folder stood there. It is not ours to remove.
+                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+                    let _ = faults::change(|| Change::Exchange(from(), to()), exchange);
+                    Err(error)
+                }
+                // What is left of the old file goes with the next clean-up.
+                Ok(()) | Err(_) => return Ok(()),
+            }
+        } else {
+            // There was nothing to change names with, or this file system cannot do it.
+            faults::change(|| Change::Rename(from(), to()), rename)
+        };
+        replaced.map_err(|source| {
             let _ = handle.remove_file(&unfinished);
             self.write_error(&to(), source)
         })

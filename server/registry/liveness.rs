@@ -107,6 +107,12 @@ pub(super) fn judge(
     }
 }
 
+/// True if a file was last written before this machine started. Claims and sessions are not synced to disk, so a power
+/// loss may leave an empty file behind; whoever wrote it is gone with it.
+pub(super) fn is_older_than_boot(modified: DateTime<Utc>) -> bool {
+    platform::booted_at().is_some_and(|boot| modified < DateTime::<Utc>::from(boot))
+}
+
 /// The newest sign of life that a session's own record tells.
 pub(super) fn last_sign(record: &SessionRecord, modified: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     let told = [&record.last_heartbeat, &record.started_at].into_iter().flatten();

@@ -108,7 +108,11 @@ impl StoredSession {
     pub fn judge(&self, keeper: KeeperState, unchanged_for: Option<Duration>, now: DateTime<Utc>) -> Session {
         let record = self.record.clone().unwrap_or_default();
         let last_sign = liveness::last_sign(&record, self.modified, now);
-        let state = liveness::judge(&record, keeper, unchanged_for, last_sign, now);
+        let state = if self.record.is_none() && liveness::is_older_than_boot(self.modified) {
+            SessionState::Gone
+        } else {
+            liveness::judge(&record, keeper, unchanged_for, last_sign, now)
+        };
         Session { id: self.id.clone(), record, modified: self.modified, state, last_sign }
     }
 }

@@ -285,3 +285,18 @@ fn a_board_that_leads_outside_is_replaced_and_not_followed() {
     assert!(fs::symlink_metadata(&board).unwrap().is_file());
     assert!(office.coordination().board().contains("alice"));
 }
+
+/// Everything but a folder is replaced; what somebody keeps in a folder of that name is theirs.
+#[test]
+fn a_folder_where_the_board_should_be_stays_as_it_is() {
+    let office = Office::new();
+    office.session("alice");
+    let folder = office.coordination().directory().join("STATUS_BOARD.md");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("precious.md"), "precious").unwrap();
+    let error = office.registry.refresh_board().unwrap_err().to_string();
+    assert!(error.contains("STATUS_BOARD.md"), "{error}");
+    assert_eq!(fs::read_to_string(folder.join("precious.md")).unwrap(), "precious");
+    let names = fs::read_dir(office.coordination().directory()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(names.filter(|name| name.to_string_lossy().starts_with(".unfinished-")).count(), 0);
+}

@@ -405,6 +405,25 @@ fn a_torn_claim_from_before_the_machine_was_started_blocks_nobody() {
     }
 }
 
+/// So may a session's record. A claim that is whole is then nobody's.
+#[test]
+fn a_session_with_a_torn_record_from_before_the_machine_was_started_holds_nothing() {
+    let boot = chrono::DateTime::<Utc>::from(platform::booted_at().unwrap());
+    for (written, holds) in [(TimeDelta::seconds(-30), false), (TimeDelta::seconds(30), true)] {
+        let scene = Scene::new();
+        scene.clock.jump(boot + TimeDelta::seconds(90) - scene.clock.now());
+        let (anna, berta) = (scene.session("anna"), scene.session("berta"));
+        scene.granted(&anna, &file("a"));
+        scene.write("sessions/anna.json", "");
+        let record = fs::File::options().write(true).open(scene.path("sessions/anna.json")).unwrap();
+        record.set_modified((boot + written).into()).unwrap();
+        match scene.claim(&berta, &file("a")) {
+            ClaimOutcome::Refused { by } => assert!(holds && by.standing == Standing::Active, "{by:?}"),
+            outcome => assert!(!holds, "{outcome:?}"),
+        }
+    }
+}
+
 #[test]
 fn a_claim_file_that_is_too_large_to_read_counts_as_damaged() {
     let scene = Scene::new();

@@ -246,7 +246,7 @@ fn a_full_disk_at_the_start() {
 #[test]
 fn a_directory_that_turns_read_only() {
     let here = Surroundings::new();
-    let kinds = ["create", "write", "link", "rename", "remove", "makefolder", "attributes"];
+    let kinds = ["create", "write", "link", "rename", "exchange", "remove", "makefolder", "attributes"];
     let begin = || here.fail(&kinds, rustix::io::Errno::ROFS);
     expect_work_to_go_on(&here, begin, || here.order(""), &["cannot be written"]);
 }
@@ -258,7 +258,7 @@ fn a_read_only_file_system() {
     coordination.write_session("ghost", json!({}));
     coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
     let path = coordination.directory().display().to_string();
-    let kinds = ["create", "write", "link", "rename", "remove", "makefolder", "attributes"];
+    let kinds = ["create", "write", "link", "rename", "exchange", "remove", "makefolder", "attributes"];
     let place = Place::with(&format!("mount --bind {path} {path} && mount -o remount,bind,ro {path}"));
     let here = match &place {
         Some(place) => here.started_by(&place.enter()),

@@ -25,8 +25,19 @@ const SCENE: &str = "DECONFLICT_PROOF_SCENE";
 const DIRECTORY: &str = "DECONFLICT_PROOF_DIRECTORY";
 
 /// Every kind of call that changes something.
-const KINDS: [&str; 10] =
-    ["attributes", "create", "link", "makefolder", "remove", "removefolder", "rename", "sync", "syncfolder", "write"];
+const KINDS: [&str; 11] = [
+    "attributes",
+    "create",
+    "exchange",
+    "link",
+    "makefolder",
+    "remove",
+    "removefolder",
+    "rename",
+    "sync",
+    "syncfolder",
+    "write",
+];
 
 #[test]
 fn a_process_may_be_killed_after_every_change() {

@@ -173,6 +173,8 @@ enum Renaming {
     Remove(String),
     /// Within one folder, in one step.
     Rename(String, String),
+    /// The same.
+    Exchange(String, String),
 }
 
 #[derive(Debug, Default)]
@@ -204,6 +206,11 @@ impl Folder {
                 Renaming::Rename(from, to) => {
                     let entry = names.remove(from).unwrap();
                     names.insert(to.clone(), entry);
+                }
+                Renaming::Exchange(one, other) => {
+                    let (left, right) = (names[one], names[other]);
+                    names.insert(one.clone(), right);
+                    names.insert(other.clone(), left);
                 }
             }
         }
@@ -263,6 +270,10 @@ impl Disk {
                 let entry = self.entry(from()).unwrap();
                 self.rename(path, |name| Renaming::Add(name, entry));
                 self.rename(from(), Renaming::Remove);
+            }
+            "exchange" => {
+                let before = name_of(from());
+                self.rename(path, |name| Renaming::Exchange(before, name));
             }
             "remove" | "removefolder" => self.rename(path, Renaming::Remove),
             "attributes" => {}
