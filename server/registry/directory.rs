@@ -288,7 +288,8 @@ impl Directory {
         let handle = self.made_folder(folder)?;
         let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
-        let exchange = || platform::exchange(&handle, &unfinished, name);
+        // In this order the last that a watching program hears of the name is that a file came to it.
+        let exchange = || platform::exchange(&handle, name, &unfinished);
         let rename = || handle.rename(&unfinished, &handle, name);
         let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
             match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {

@@ -340,3 +340,36 @@ fn a_directory_that_is_made_later_is_waited_for() {
     fs::create_dir(directory.join("claims")).unwrap();
     appeared.recv_timeout(PATIENCE).unwrap();
 }
+
+/// A program that takes the system's word for it and reads nothing again must not take a new record for a removed one.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_last_that_is_heard_of_a_replaced_record_is_that_it_came() {
+    use notify::event::{ModifyKind, RenameMode};
+    use notify::{EventKind, RecursiveMode, Watcher};
+
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::create(&folder.path().join("COORDINATION"), Arc::new(SystemClock::new())).unwrap();
+    let me = register(&registry, "me");
+    let (sender, events) = channel();
+    let mut watcher = notify::recommended_watcher(sender).unwrap();
+    watcher.watch(&registry.path().join("sessions"), RecursiveMode::NonRecursive).unwrap();
+    registry.set_name(&me, "Ada").unwrap();
+    fs::write(registry.path().join("sessions/last"), "").unwrap();
+    let mut heard = Vec::new();
+    loop {
+        let event = events.recv_timeout(PATIENCE).unwrap().unwrap();
+        if event.paths[0].ends_with("last") {
+            break;
+        }
+        if event.paths[0].ends_with("me.json") {
+            heard.push(event.kind);
+        }
+    }
+    let came_or_went = |kind: &&EventKind| {
+        let renamed = |mode| EventKind::Modify(ModifyKind::Name(mode));
+        kind.is_remove() || kind.is_create() || **kind == renamed(RenameMode::From) || **kind == renamed(RenameMode::To)
+    };
+    let last = heard.iter().rfind(came_or_went);
+    assert_eq!(last, Some(&EventKind::Modify(ModifyKind::Name(RenameMode::To))), "{heard:?}");
+}
