@@ -4,6 +4,8 @@
 //! through a handle that no path escapes, only regular files of at most 1 MiB are read, and names come from types that
 //! are one path component. What is written is complete before it gets its name, so no reader sees half a record.
 
+mod writing;
+
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -15,7 +17,7 @@ use chrono::{DateTime, Utc};
 
 use super::Error;
 use crate::faults::{self, Call, Change};
-use crate::platform::{self, Sharing};
+use crate::platform::Sharing;
 use crate::protocol::SessionId;
 
 /// No larger file is read, and no larger message sent: 1 MiB.
@@ -246,187 +248,6 @@ impl Directory {
         }))
     }
 
-    /// Writes a file under a name that nothing has yet. Returns false, and writes nothing, if something has it.
-    pub(super) fn create_file(
-        &self,
-        folder: &Folder,
-        name: &str,
-        bytes: &[u8],
-        durability: Durability,
-    ) -> Result<bool, Error> {
-        let handle = self.made_folder(folder)?;
-        let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
-        let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
-        let link = || handle.hard_link(&unfinished, &handle, name);
-        let rename = || handle.rename(&unfinished, &handle, name);
-        let created = match faults::change(|| Change::Link(from(), to()), link) {
-            Ok(()) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            // Some file systems have no hard links. There the lock alone keeps two of ours from creating one name.
-            Err(error) if has_no_links(&error) => {
-                let is_free = found(handle.symlink_metadata(name)).is_ok_and(|metadata| metadata.is_none());
-                if is_free { faults::change(|| Change::Rename(from(), to()), rename).map(|()| true) } else { Ok(false) }
-            }
-            Err(error) => Err(error),
-        };
-        let _ = faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished));
-        let created = created.map_err(|source| self.write_error(&to(), source))?;
-        if created && durability == Durability::Power {
-            self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
-        }
-        Ok(created)
-    }
-
-    /// Writes a file, in one step in place of what has its name. The new name is never synced.
-    pub(super) fn replace_file(
-        &self,
-        folder: &Folder,
-        name: &str,
-        bytes: &[u8],
-        durability: Durability,
-    ) -> Result<(), Error> {
-        let handle = self.made_folder(folder)?;
-        let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
-        let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
-        // In this order the last that a watching program hears of the name is that a file came to it.
-        let exchange = || platform::exchange(&handle, name, &unfinished);
-        let rename = || handle.rename(&unfinished, &handle, name);
-        let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
-            match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {
-                // A folder stood there. It is not ours to remove.
-                Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                    let _ = faults::change(|| Change::Exchange(from(), to()), exchange);
-                    Err(error)
-                }
-                // What is left of the old file goes with the next clean-up.
-                Ok(()) | Err(_) => return Ok(()),
-            }
-        } else {
-            // There was nothing to change names with, or this file system cannot do it.
-            faults::change(|| Change::Rename(from(), to()), rename)
-        };
-        replaced.map_err(|source| {
-            let _ = handle.remove_file(&unfinished);
-            self.write_error(&to(), source)
-        })
-    }
-
-    /// Adds to the end of a file of our own, made if it is missing.
-    pub(super) fn append(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
-        let handle = self.made_folder(folder)?;
-        let path = || self.path_of(folder).join(name);
-        let mut options = OpenOptions::new();
-        options.append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
-        let open = || handle.open_with(name, &options);
-        let file = faults::change(|| Change::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
-        let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
-        check_readable(&metadata, path)?;
-        let file = file.into_std();
-        if metadata.len() == 0 {
-            self.sharing.apply_to_file(&file);
-        }
-        faults::write(&file, path, metadata.len(), bytes).map_err(|source| self.write_error(&path(), source))
-    }
-
-    /// Removes a file. Returns false if there was none.
-    pub(super) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
-        let Some(handle) = self.folder(folder)? else { return Ok(false) };
-        let path = || self.path_of(folder).join(name);
-        let removed = found(faults::change(|| Change::Remove(path()), || handle.remove_file(name)))
-            .map_err(|source| self.write_error(&path(), source))?;
-        Ok(removed.is_some())
-    }
-
-    /// Moves a file from one folder to another. Returns false if there was none.
-    pub(super) fn move_file(&self, from: &Folder, name: &str, to: &Folder, new_name: &str) -> Result<bool, Error> {
-        let Some(handle) = self.folder(from)? else { return Ok(false) };
-        let target = self.made_folder(to)?;
-        let path = || self.path_of(from).join(name);
-        let change = || Change::Rename(path(), self.path_of(to).join(new_name));
-        let moved = found(faults::change(change, || handle.rename(name, &target, new_name)))
-            .map_err(|source| self.write_error(&path(), source))?;
-        Ok(moved.is_some())
-    }
-
-    /// Moves a file from one folder to another so that no power loss takes it from both. Returns false, and moves
-    /// nothing, if something has the new name. A file that is gone needs no moving.
-    pub(super) fn move_file_safely(
-        &self,
-        from: &Folder,
-        name: &str,
-        to: &Folder,
-        new_name: &str,
-    ) -> Result<bool, Error> {
-        let Some(handle) = self.folder(from)? else { return Ok(true) };
-        let target = self.made_folder(to)?;
-        let (path, new_path) = (|| self.path_of(from).join(name), || self.path_of(to).join(new_name));
-        match faults::change(|| Change::Link(path(), new_path()), || handle.hard_link(name, &target, new_name)) {
-            Ok(()) => {
-                self.sync_folder(&self.path_of(to), || as_file(&target))?;
-                self.remove_file(from, name)?;
-                Ok(true)
-            }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(error) if has_no_links(&error) => {
-                if found(target.symlink_metadata(new_name)).is_ok_and(|metadata| metadata.is_some()) {
-                    return Ok(false);
-                }
-                self.move_file(from, name, to, new_name)?;
-                Ok(true)
-            }
-            Err(source) => Err(self.write_error(&new_path(), source)),
-        }
-    }
-
-    /// Removes a folder if it is empty, and tells whether it did.
-    pub(super) fn remove_empty_folder(&self, folder: &Folder) -> bool {
-        let components = folder.components();
-        let Some((last, above)) = components.split_last() else { return false };
-        let change = || Change::RemoveFolder(self.path_of(folder));
-        let remove = |handle: Dir| faults::change(change, || handle.remove_dir(last)).is_ok();
-        self.folder_at(above).ok().flatten().is_some_and(remove)
-    }
-
-    /// The time by the clock of the file system that holds the directory; `None` where nothing can be written.
-    pub(super) fn file_system_time(&self) -> Option<DateTime<Utc>> {
-        let name = self.write_unfinished(&self.root, &Folder::Root, b"", Durability::Process).ok()?;
-        let time = self.root.symlink_metadata(&name).ok().map(|metadata| Stamp::of(&metadata).modified);
-        let change = || Change::Remove(self.path.join(&name));
-        let _ = faults::change(change, || self.root.remove_file(&name));
-        time
-    }
-
-    /// Makes a folder, and those above it, where they are missing.
-    pub(super) fn make_folder(&self, folder: &Folder) -> Result<(), Error> {
-        self.made_folder(folder).map(drop)
-    }
-
-    /// Gives a file a new modification time and leaves what is in it. A link is left alone.
-    pub(super) fn touch(&self, folder: &Folder, name: &str, at: DateTime<Utc>) -> Result<(), Error> {
-        let Some(handle) = self.folder(folder)? else { return Ok(()) };
-        let mut options = OpenOptions::new();
-        options.write(true).follow(FollowSymlinks::No).nonblock(true);
-        let path = || self.path_of(folder).join(name);
-        let touch = || handle.open_with(name, &options)?.into_std().set_modified(at.into());
-        faults::change(|| Change::Attributes(path()), touch).map_err(|source| self.write_error(&path(), source))
-    }
-
-    /// Lets those run a file who may enter the directory. A link is left alone.
-    pub(super) fn allow_running(&self, folder: &Folder, name: &str) -> Result<(), Error> {
-        let Some(handle) = self.folder(folder)? else { return Ok(()) };
-        let mut options = OpenOptions::new();
-        options.read(true).follow(FollowSymlinks::No).nonblock(true);
-        let path = || self.path_of(folder).join(name);
-        let file = handle.open_with(name, &options).map_err(|source| Error::io("open", &path())(source))?;
-        let (file, change) = (file.into_std(), || Change::Attributes(path()));
-        let allow = || {
-            self.sharing.apply_to_program(&file);
-            Ok(())
-        };
-        faults::change(change, allow).map_err(|source| self.write_error(&path(), source))
-    }
-
     /// Opens a file for locking, made if it is missing.
     pub(super) fn open_lock(&self, name: &'static str) -> Result<LockFile<'_>, Error> {
         let path = || self.path.join(name);
@@ -462,83 +283,6 @@ impl Directory {
             }
         }
         handle.map_or_else(|| self.root.try_clone(), Ok).map(Some).map_err(Error::io("open", &path))
-    }
-
-    fn made_folder(&self, folder: &Folder) -> Result<Dir, Error> {
-        if let Some(handle) = self.folder(folder)? {
-            return Ok(handle);
-        }
-        let mut handle = self.root.try_clone().map_err(Error::io("open", &self.path))?;
-        let mut path = self.path.clone();
-        for component in folder.components() {
-            path.push(component);
-            match faults::change(|| Change::MakeFolder(path.clone()), || handle.create_dir(component)) {
-                // What is synced in it later would be lost with its name.
-                Ok(()) => self.sync_folder(path.parent().unwrap_or(&self.path), || as_file(&handle))?,
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(self.write_error(&path, error)),
-            }
-            handle = match handle.open_dir_nofollow(component) {
-                Ok(inner) => inner,
-                Err(source) => return Err(not_a_folder(&handle, component, path, source)),
-            };
-            if let Ok(folder) = as_file(&handle) {
-                self.sharing.apply_to_folder(&folder);
-            }
-        }
-        Ok(handle)
-    }
-
-    fn write_unfinished(
-        &self,
-        handle: &Dir,
-        folder: &Folder,
-        bytes: &[u8],
-        durability: Durability,
-    ) -> Result<String, Error> {
-        let name = format!("{UNFINISHED}{:016x}", random_number()?);
-        let path = || self.path_of(folder).join(&name);
-        // Nobody knows the file by the name that it has so far.
-        let failed = |source| self.write_error(&self.path_of(folder), source);
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true).follow(FollowSymlinks::No);
-        let create = || handle.open_with(&name, &options);
-        let file = faults::change(|| Change::Create(path()), create).map_err(failed)?.into_std();
-        let written = faults::write(&file, path, 0, bytes).and_then(|()| {
-            self.sharing.apply_to_file(&file);
-            match durability {
-                Durability::Whole | Durability::Power => faults::change(|| Change::Sync(path()), || file.sync_all()),
-                Durability::Process => Ok(()),
-            }
-        });
-        if let Err(source) = written {
-            let _ = handle.remove_file(&name);
-            return Err(failed(source));
-        }
-        Ok(name)
-    }
-
-    fn sync_folder(&self, path: &Path, open: impl FnOnce() -> io::Result<std::fs::File>) -> Result<(), Error> {
-        match faults::change(|| Change::SyncFolder(path.to_owned()), || open()?.sync_all()) {
-            // Not every system can sync a folder; there the file's own sync is all that can be had.
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) => {
-                Ok(())
-            }
-            synced => synced.map_err(|source| self.write_error(path, source)),
-        }
-    }
-
-    /// Says why something could not be written.
-    pub(super) fn write_error(&self, path: &Path, source: io::Error) -> Error {
-        match source.kind() {
-            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Error::ReadOnly { directory: self.path.clone(), source }
-            }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::Full { directory: self.path.clone(), source }
-            }
-            _ => Error::io("write", path)(source),
-        }
     }
 }
 
@@ -656,8 +400,4 @@ fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn has_no_links(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied | io::ErrorKind::TooManyLinks)
 }
