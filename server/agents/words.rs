@@ -113,6 +113,15 @@ pub(super) fn advice(claim: &Claim, holder: Option<&Session>, typed: &str) -> St
     format!("What you can do:\n- {ways}\nDon't write it by another way: that would overwrite somebody's work.")
 }
 
+/// That no lock keeps others out, and what helps.
+pub(super) fn only_advice(directory: &Path) -> String {
+    format!(
+        "Claims are only advice here: the file system of {} cannot lock files, so two sessions may be told at once that \
+         they hold a file. The user can put the directory on another file system, and name it with --dir.",
+        one_line(&directory.display().to_string(), 200)
+    )
+}
+
 /// Messages, attributed and quoted.
 pub(super) fn messages(messages: &[(Message, Option<Session>)], left: usize, now: DateTime<Utc>) -> String {
     let mut text =

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use deconflict::protocol::text::one_line;
 use deconflict::protocol::{Resource, ResourceType, SessionId, time};
-use deconflict::registry::{Activity, Claim, ClaimOutcome, Registry, Session, Standing, Terms};
+use deconflict::registry::{Activity, Claim, ClaimOutcome, Locking, Registry, Session, Standing, Terms};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -68,6 +68,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
     let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
+    let is_only_advice = registry.locking() == Locking::Unsupported;
     context.output.answer(
         || {
             json!({
@@ -75,6 +76,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
                 "claim": facts::claim(&claim, Some(&session)),
                 "took_over": before.map(|before| facts::claim(before, None)),
                 "claimed_elsewhere": elsewhere.iter().map(|claim| facts::claim(claim, None)).collect::<Vec<_>>(),
+                "only_advice": is_only_advice,
             })
         },
         || {
@@ -84,6 +86,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             granted_in_words(context, &registry, &claim, took_over.is_some(), before, &elsewhere)
         },
     )?;
+    if is_only_advice && !context.output.is_json() {
+        Output::remark(&words::only_advice(registry.path()));
+    }
     let activity = Activity {
         action: "claimed".to_owned(),
         target: Some(resource.to_string()),

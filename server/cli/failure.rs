@@ -133,7 +133,6 @@ impl From<RegistryError> for Failure {
             RegistryError::Full { .. } => (Exit::Failed, "full"),
             RegistryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files"),
             RegistryError::Busy { .. } => (Exit::Failed, "busy"),
-            RegistryError::NoLocks { .. } => (Exit::Failed, "no-locks"),
             RegistryError::Unsafe { .. } => (Exit::Failed, "unsafe"),
             RegistryError::Damaged { .. } => (Exit::Failed, "damaged"),
             _ => (Exit::Failed, "io"),

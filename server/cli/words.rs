@@ -1,5 +1,7 @@
 //! How things are told to people: times, durations, sessions and claims.
 
+use std::path::Path;
+
 use chrono::{DateTime, Local, TimeDelta, Utc};
 pub(super) use deconflict::protocol::text::shell_word;
 
@@ -139,6 +141,15 @@ pub(super) fn doing(claim: &Claim, holder: Option<&Session>) -> Option<String> {
     let itself = claim.resource.to_string();
     let work = holder.and_then(|session| session.record.current_work.as_deref()).filter(|work| *work != itself);
     phase.or(work).map(|text| one_line(text, PHRASE)).filter(|text| !text.is_empty())
+}
+
+/// That no lock keeps others out, and what helps.
+pub(super) fn only_advice(directory: &Path) -> String {
+    format!(
+        "Claims are only advice here: the file system of {} cannot lock files. Put the directory on another file \
+         system, and name it with --dir.",
+        one_line(&directory.display().to_string(), 200)
+    )
 }
 
 /// How many of something: `1 session`, `2 sessions`.

@@ -17,6 +17,20 @@ pub fn means_too_many_files(error: &io::Error) -> bool {
     error.raw_os_error() == Some(4)
 }
 
+/// True if a lock failed because the file system has none to give, and not for anything that passes.
+#[cfg(unix)]
+pub fn means_no_locks(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let errors = [Errno::NOLCK, Errno::OPNOTSUPP, Errno::NOTSUP, Errno::NOSYS];
+    errors.iter().any(|known| error.raw_os_error() == Some(known.raw_os_error()))
+}
+
+/// True if a lock failed because the file system has none to give, and not for anything that passes.
+#[cfg(not(unix))]
+pub fn means_no_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+}
+
 /// True if the file belongs to the user of this process.
 #[cfg(unix)]
 pub fn owned_by_user(metadata: &Metadata) -> bool {

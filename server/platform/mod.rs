@@ -27,7 +27,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 pub use exchange::exchange;
-pub use file::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
+pub use file::{canonical, is_spelled_so, means_no_locks, means_too_many_files, owned_by_user, writable_by_everyone};
 pub use file_system::{FileSystem, file_system};
 pub use output::write_without_waiting;
 pub use sharing::Sharing;

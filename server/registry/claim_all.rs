@@ -50,7 +50,7 @@ impl Registry {
         terms: &Terms,
     ) -> Result<ClaimAllOutcome, Error> {
         let directory = self.directory_to_write()?;
-        let mut lock = Lock::take(&directory)?;
+        let mut lock = self.lock(&directory)?;
         require_active(&directory, session)?;
         if resources.len() > 1 {
             let obstacles = self.all_obstacles(&directory, session, predecessor, resources, terms)?;

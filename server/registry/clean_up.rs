@@ -11,7 +11,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::claims::{Claim, Standing, StoredClaim};
 use super::directory::{Contents, Directory, Folder, UNFINISHED};
 use super::holding::remove_claim;
-use super::lock::Lock;
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
 use super::sessions::{Session, file_name, read_session};
@@ -114,7 +113,7 @@ impl Registry {
     }
 
     fn remove_stale_claim(&self, directory: &Directory, seen: &Claim) -> Result<bool, Error> {
-        let lock = Lock::take(directory)?;
+        let lock = self.lock(directory)?;
         let Some(stored) = StoredClaim::read(directory, &seen.file)? else { return Ok(false) };
         let claim = self.judged_claim(directory, &stored)?;
         // Somebody may have renewed it or taken it over meanwhile.
@@ -133,7 +132,7 @@ impl Registry {
     }
 
     fn remove_session(&self, directory: &Directory, id: &SessionId) -> Result<bool, Error> {
-        let _lock = Lock::take(directory)?;
+        let _lock = self.lock(directory)?;
         let Some(stored) = read_session(directory, id)? else { return Ok(false) };
         if !self.is_history(&self.judged(directory, &stored)) {
             return Ok(false);
@@ -200,7 +199,7 @@ impl Registry {
         let broadcasts: HashSet<String> = keys(directory, &Folder::Broadcasts)?.collect();
         for session in kept {
             let direct: HashSet<String> = keys(directory, &Folder::Direct(session.clone()))?.collect();
-            let lock = Lock::take(directory)?;
+            let lock = self.lock(directory)?;
             keep_marks(&lock, &session, |mark| match mark {
                 Mark::Read { file, .. } | Mark::Inherited { file } => {
                     // What arrived since the folders were listed may have been read already.

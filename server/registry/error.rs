@@ -62,14 +62,6 @@ pub enum Error {
         /// The lock file.
         path: PathBuf,
     },
-    /// The file system cannot lock files.
-    #[error("{} cannot be locked ({source}), so claims would only be advice here", path.display())]
-    NoLocks {
-        /// The lock file.
-        path: PathBuf,
-        /// The system's own reason.
-        source: io::Error,
-    },
     /// Something that a record must not be: a link, a device, a huge file.
     #[error("{} was left alone: {reason}", path.display())]
     Unsafe {

@@ -22,7 +22,7 @@ impl Registry {
     /// and forgotten claims in the way are taken over; a holder that still lives is told.
     pub fn claim(&self, session: &SessionId, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Error> {
         let directory = self.directory_to_write()?;
-        let mut lock = Lock::take(&directory)?;
+        let mut lock = self.lock(&directory)?;
         require_active(&directory, session)?;
         // A script that takes no lock may write a claim between our look and our write: then look again.
         loop {
@@ -76,7 +76,7 @@ impl Registry {
     /// Gives up everything that a session holds. Returns what that was.
     pub fn release_all(&self, session: &SessionId) -> Result<Vec<Claim>, Error> {
         let directory = self.directory()?;
-        let lock = Lock::take(&directory)?;
+        let lock = self.lock(&directory)?;
         let mut released = Vec::new();
         for file in list_claims(&directory)? {
             let Some(stored) = StoredClaim::read(&directory, &file)? else { continue };
@@ -215,7 +215,7 @@ impl Registry {
         change: impl FnOnce(&Claim, &mut ClaimRecord, DateTime<Utc>),
     ) -> Result<RenewOutcome, Error> {
         let directory = self.directory()?;
-        let _lock = Lock::take(&directory)?;
+        let _lock = self.lock(&directory)?;
         let file = holding.resource.claim_file_name();
         let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(RenewOutcome::Lost(None)) };
         let claim = self.judged_claim(&directory, &read.stored)?;
@@ -249,7 +249,7 @@ impl Registry {
 
     fn release_if(&self, resource: &Resource, is_own: impl Fn(&Claim) -> bool) -> Result<ReleaseOutcome, Error> {
         let directory = self.directory()?;
-        let lock = Lock::take(&directory)?;
+        let lock = self.lock(&directory)?;
         let file = resource.claim_file_name();
         let Some(stored) = StoredClaim::read(&directory, &file)? else { return Ok(ReleaseOutcome::NotFound) };
         let claim = self.judged_claim(&directory, &stored)?;

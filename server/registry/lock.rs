@@ -2,13 +2,15 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::Error;
 use super::directory::{Directory, LockFile};
+use super::{Error, Registry};
 use crate::faults::{self, Call};
+use crate::platform;
 
 /// The name of the lock file.
 pub(super) const LOCK: &str = ".lock";
@@ -16,10 +18,41 @@ pub(super) const LOCK: &str = ".lock";
 /// How long a verb waits for the lock before it gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Proof that the lock is held. The lock goes with it, also when the process dies.
+/// Whether claims keep others out, or only tell them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Locking {
+    /// The file system keeps the lock: of any two that change a claim, one comes after the other.
+    Enforced,
+    /// The file system cannot lock files. Verbs go on without the lock, and claims are only advice: of two sessions
+    /// that take over one claim in the same moment, both may be told that they have it.
+    Unsupported,
+}
+
+/// Proof that the lock is held, where it can be. The lock goes with it, also when the process dies.
 pub(super) struct Lock<'a> {
     directory: &'a Directory,
     file: LockFile<'a>,
+    locking: Locking,
+}
+
+impl Registry {
+    /// Whether claims keep others out here, as the last verb saw that took the lock; [`Locking::Enforced`] before any
+    /// did. Asking costs nothing.
+    pub fn locking(&self) -> Locking {
+        if self.is_without_locks.load(Ordering::Relaxed) { Locking::Unsupported } else { Locking::Enforced }
+    }
+
+    /// The same, tried out now.
+    pub fn try_locking(&self) -> Result<Locking, Error> {
+        self.lock(&self.directory()?).map(|lock| lock.locking)
+    }
+
+    /// Takes the lock, and remembers whether there is one.
+    pub(super) fn lock<'a>(&self, directory: &'a Directory) -> Result<Lock<'a>, Error> {
+        let lock = Lock::take(directory)?;
+        self.is_without_locks.store(lock.locking == Locking::Unsupported, Ordering::Relaxed);
+        Ok(lock)
+    }
 }
 
 impl<'a> Lock<'a> {
@@ -29,14 +62,18 @@ impl<'a> Lock<'a> {
         let mut pause = Duration::from_micros(50);
         loop {
             let file = directory.open_lock(LOCK)?;
-            match try_lock(&file) {
-                // Whoever deleted the lock file and made it again must not be locked out by the old one.
-                Ok(()) if file.is_current() => return Ok(Self { directory, file }),
-                Ok(()) | Err(TryLockError::WouldBlock) => {}
-                Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => {}
+            let locking = match try_lock(&file) {
+                Ok(()) => Some(Locking::Enforced),
+                Err(TryLockError::WouldBlock) => None,
+                Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => None,
+                Err(TryLockError::Error(source)) if platform::means_no_locks(&source) => Some(Locking::Unsupported),
                 Err(TryLockError::Error(source)) => {
-                    return Err(Error::NoLocks { path: directory.path().join(LOCK), source });
+                    return Err(Error::io("lock", &directory.path().join(LOCK))(source));
                 }
+            };
+            // Whoever deleted the lock file and made it again must not be locked out by the old one.
+            if let Some(locking) = locking.filter(|_| file.is_current()) {
+                return Ok(Self { directory, file, locking });
             }
             if start.elapsed() >= PATIENCE {
                 return Err(Error::Busy { path: directory.path().join(LOCK) });

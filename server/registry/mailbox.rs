@@ -6,7 +6,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::directory::{Contents, Directory, Folder};
 use super::liveness::SessionState;
-use super::lock::Lock;
 use super::messages::{Message, MessageId, Recipient};
 use super::read_marks::{Mark, ReadMarks, Repeat, add_marks};
 use super::record::Record;
@@ -50,7 +49,7 @@ impl Registry {
             return Ok(0);
         }
         let directory = self.directory()?;
-        let lock = Lock::take(&directory)?;
+        let lock = self.lock(&directory)?;
         let mailbox = self.mailbox(&directory, session)?;
         let ids: HashSet<&MessageId> = ids.iter().collect();
         let mut marks = Vec::new();
@@ -90,7 +89,7 @@ impl Registry {
 
     fn pass_on(&self, directory: &Directory, from: &Session, to: &Session) -> Result<(), Error> {
         // Under the lock, so that of two heirs only one gets it.
-        let lock = Lock::take(directory)?;
+        let lock = self.lock(directory)?;
         let now = self.now();
         let mailbox = Mailbox::of(directory, from, now)?;
         let heirs_mailbox = Mailbox::of(directory, to, now)?;

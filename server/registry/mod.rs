@@ -30,6 +30,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 
@@ -43,6 +44,7 @@ pub use clean_up::CleanUp;
 pub use error::Error;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
 pub use liveness::{KeeperState, SessionState, look_at_keeper};
+pub use lock::Locking;
 pub use messages::{Draft, Message, MessageId, Recipient};
 pub use notebook::{Note, Notebook};
 pub use originals::ScriptState;
@@ -59,19 +61,25 @@ use directory::Directory;
 pub struct Registry {
     path: Arc<PathBuf>,
     clock: Arc<dyn Clock>,
+    /// True if the last lock could not be taken, because the file system has none.
+    is_without_locks: Arc<AtomicBool>,
 }
 
 impl Registry {
     /// Opens the registry of an existing directory.
     pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         Directory::open(directory)?;
-        Ok(Self { path: Arc::new(directory.to_owned()), clock })
+        Ok(Self::at(directory, clock))
     }
 
     /// Makes the directory where it is missing, and opens its registry.
     pub fn create(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         Directory::create(directory)?;
-        Ok(Self { path: Arc::new(directory.to_owned()), clock })
+        Ok(Self::at(directory, clock))
+    }
+
+    fn at(directory: &Path, clock: Arc<dyn Clock>) -> Self {
+        Self { path: Arc::new(directory.to_owned()), clock, is_without_locks: Arc::default() }
     }
 
     /// Where the directory is.
@@ -84,9 +92,9 @@ impl Registry {
         &self.clock
     }
 
-    /// True if records can be written and locked here.
+    /// True if records can be written here.
     pub fn is_writable(&self) -> bool {
-        Directory::open(&self.path).and_then(|directory| lock::Lock::take(&directory).map(drop)).is_ok()
+        self.directory().and_then(|directory| self.lock(&directory).map(drop)).is_ok()
     }
 
     fn now(&self) -> DateTime<Utc> {

@@ -10,7 +10,6 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, Durability, Folder};
-use super::lock::Lock;
 use super::{Error, Registry};
 use crate::protocol::{Resource, ResourceType, SessionId};
 
@@ -107,7 +106,7 @@ impl Registry {
             return Ok(());
         }
         let directory = self.directory()?;
-        let _lock = Lock::take(&directory)?;
+        let _lock = self.lock(&directory)?;
         let name = session.as_str();
         let size = directory.stamp(&Folder::Notebooks, name)?.map_or(0, |stamp| stamp.size());
         // The first line break ends a line that a crash may have cut.
@@ -125,7 +124,7 @@ impl Registry {
     /// Removes a session's notebook.
     pub fn forget_notes(&self, session: &SessionId) -> Result<(), Error> {
         let directory = self.directory()?;
-        let _lock = Lock::take(&directory)?;
+        let _lock = self.lock(&directory)?;
         directory.remove_file(&Folder::Notebooks, session.as_str()).map(drop)
     }
 }

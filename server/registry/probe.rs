@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use notify::{RecursiveMode, Watcher};
 
 use super::directory::{Durability, Folder, UNFINISHED};
-use super::lock::{LOCK, Lock};
+use super::lock::LOCK;
 use super::{Error, Registry, clean_up};
 use crate::faults::{self, Call};
 
@@ -19,7 +19,7 @@ impl Registry {
     /// True if a lock keeps others out here, as another handle on the lock file shows.
     pub fn locks_exclude(&self) -> Result<bool, Error> {
         let directory = self.directory()?;
-        let _lock = Lock::take(&directory)?;
+        let _lock = self.lock(&directory)?;
         let other = directory.open_lock(LOCK)?;
         Ok(matches!(other.file.try_lock(), Err(TryLockError::WouldBlock)))
     }

@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use super::directory::{Directory, Durability, Folder, Stamp, random_number};
 use super::heartbeats::{Activity, create_stamped, newest_heartbeat, write_heartbeat};
 use super::liveness::{self, KeeperState, LONGEST_SILENCE, SessionState};
-use super::lock::Lock;
 use super::record::{self, Record};
 use super::{Claim, Error, Registry};
 use crate::platform::{self, Process};
@@ -158,7 +157,7 @@ impl Registry {
     /// directory was deleted. Returns `None`, and changes nothing, if another live process keeps the session.
     pub fn resume(&self, id: &SessionId, new: NewSession) -> Result<Option<Session>, Error> {
         let directory = self.directory_to_write()?;
-        let lock = Lock::take(&directory)?;
+        let lock = self.lock(&directory)?;
         let now = self.now();
         let name = file_name(id);
         let before = match record::read(&directory, &Folder::Sessions, &name, SessionRecord::from_fields) {
@@ -276,7 +275,7 @@ impl Registry {
     /// other's changes.
     pub(super) fn update_session(&self, id: &SessionId, change: impl FnOnce(&mut SessionRecord)) -> Result<(), Error> {
         let directory = self.directory_to_write()?;
-        let _lock = Lock::take(&directory)?;
+        let _lock = self.lock(&directory)?;
         let before = require_active(&directory, id)?;
         let mut after = before.value.clone();
         change(&mut after);

@@ -5,7 +5,6 @@ use super::directory::{Durability, Folder};
 use super::heartbeats::create_stamped;
 use super::holding::{remove_claim, write_claim};
 use super::liveness::SessionState;
-use super::lock::Lock;
 use super::messages::{Draft, Recipient};
 use super::{Error, Registry};
 use crate::protocol::{HandOffRecord, MessageKind, Resource, SessionId, time};
@@ -20,7 +19,7 @@ impl Registry {
         notes: Option<&str>,
     ) -> Result<HandOffOutcome, Error> {
         let directory = self.directory()?;
-        let mut lock = Lock::take(&directory)?;
+        let mut lock = self.lock(&directory)?;
         let file = resource.claim_file_name();
         let Some(stored) = StoredClaim::read(&directory, &file)? else { return Ok(HandOffOutcome::NotFound) };
         let before = self.judged_claim(&directory, &stored)?;
@@ -74,7 +73,7 @@ impl Registry {
     /// Lets a claim follow its file to a new place.
     pub fn move_claim(&self, holding: &Holding, to: &Resource) -> Result<MoveOutcome, Error> {
         let directory = self.directory()?;
-        let mut lock = Lock::take(&directory)?;
+        let mut lock = self.lock(&directory)?;
         let file = holding.resource.claim_file_name();
         let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(MoveOutcome::Lost(None)) };
         let before = self.judged_claim(&directory, &read.stored)?;
@@ -120,7 +119,7 @@ impl Registry {
         let (Some(displaced), Some(holder)) = (&claim.record.displaced, claim.holder()) else { return Ok(()) };
         self.send_taken_over(holder, displaced, &claim.resource, claim.record.id.as_deref())?;
         let directory = self.directory()?;
-        let _lock = Lock::take(&directory)?;
+        let _lock = self.lock(&directory)?;
         if let Some(read) = ReadClaim::read(&directory, &claim.file)?
             && let Some(before) = read.record
             && before.value.id == claim.record.id

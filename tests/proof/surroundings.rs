@@ -15,7 +15,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 
-use crate::support::{Document, Editor, Outcome, Terminal, Workspace, wait_for};
+use crate::support::{CodingAgent, Document, Editor, Outcome, Terminal, Workspace, wait_for};
 
 /// A workspace, and in what surroundings editors and terminals are started in it.
 struct Surroundings {
@@ -358,14 +358,55 @@ fn no_notifications() {
     work.expect_all_well();
 }
 
+/// There claims are only advice: everybody who claims is told so once, and work goes on as elsewhere.
 #[test]
 fn a_file_system_without_locks() {
+    for error in [rustix::io::Errno::NOLCK, rustix::io::Errno::OPNOTSUPP, rustix::io::Errno::NOSYS] {
+        let here = Surroundings::new();
+        here.fail(&["lock"], error);
+        let work = Work::begin(&here);
+        let directory = here.workspace.coordination().directory().display().to_string();
+        let words = ["only advice", "cannot lock files", directory.as_str()];
+        work.expect_told(&words);
+        let parser = work.editor.open("src/parser.rs");
+        parser.type_text("y");
+        wait_for("the second claim", || is_claimed(&work.editor, "src/parser.rs").then_some(()));
+        work.expect_editing_goes_on(&parser);
+        work.editor.execute_ok("deconflict.claim", json!({ "uri": here.workspace.uri("Cargo.lock") }));
+        let warnings = || work.editor.messages().iter().filter(|message| message.contains("only advice")).count();
+        assert_eq!(warnings(), 1, "{:?}", work.editor.messages());
+
+        let told = work.bob.run(["claim", "file", "src/lib.rs"]).expect_code(0);
+        assert!(words.iter().chain(&["--dir"]).all(|word| told.stderr.contains(word)), "{told:?}");
+        assert_eq!(told.stderr.lines().count(), 1, "{told:?}");
+        let told = work.bob.run(["claim", "file", "src/lib.rs", "--json"]).expect_code(0);
+        assert_eq!((told.json()["only_advice"].as_bool(), told.stderr.as_str()), (Some(true), ""));
+        let refused = work.bob.run(["claim", "file", "src/main.rs"]).expect_code(1);
+        assert!(refused.stderr.contains("src/main.rs"), "who is second is refused all the same: {refused:?}");
+        work.bob.run(["release", "file", "src/lib.rs"]).expect_code(0);
+
+        let agent = CodingAgent::on(&here.workspace, "one").env("DECONFLICT_FAULTS", here.faults.to_str().unwrap());
+        let told = agent.start();
+        assert!(words.iter().all(|word| told.context().contains(word)), "{told:?}");
+        agent.before_edit("docs.md").expect_silence();
+        assert!(agent.before_edit("src/main.rs").expect_denial().contains("src/main.rs"));
+        agent.end();
+
+        let doctor = here.terminal().run(["doctor"]).expect_code(1);
+        assert!(doctor.stdout.contains("only advice") && doctor.stdout.contains("that can lock files"), "{doctor:?}");
+        work.expect_all_well();
+    }
+}
+
+/// A lock that fails for another reason may be had in a moment. Then nothing is claimed without it.
+#[test]
+fn a_lock_that_fails_for_a_moment() {
     let here = Surroundings::new();
-    let begin = || here.fail(&["lock"], rustix::io::Errno::NOLCK);
-    expect_work_to_go_on(&here, begin, || here.order(""), &["cannot be locked", "only be advice"]);
-    here.fail(&["lock"], rustix::io::Errno::NOLCK);
-    let doctor = here.terminal().run(["doctor"]);
-    assert!(doctor.stdout.contains("file system that can lock files"), "{doctor:?}");
+    let begin = || here.fail(&["lock"], rustix::io::Errno::IO);
+    expect_work_to_go_on(&here, begin, || here.order(""), &["ould not lock", "COORDINATION/.lock"]);
+    let id = here.terminal().run(["start"]).expect_code(0).stdout.trim().to_owned();
+    let claimed = here.terminal().session(&id).run(["claim", "file", "Cargo.lock", "--json"]).expect_code(0);
+    assert_eq!(claimed.json()["only_advice"], false, "a lock that is kept is no advice: {claimed:?}");
 }
 
 /// There the lock alone keeps two of ours from creating one name, and nobody has to be told.

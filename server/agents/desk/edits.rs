@@ -45,6 +45,7 @@ impl Desk<'_> {
         if let Some(held) = held_elsewhere {
             return Ok(Answer::refuse(held));
         }
+        let is_made_now = registry.is_none();
         let registry = match registry {
             Some(registry) => registry,
             None if claimed.is_empty() || !self.may_make() => return Ok(Answer::default()),
@@ -64,6 +65,11 @@ impl Desk<'_> {
         match self.claim_for_edit(&registry, &claimed) {
             Err(Trouble::Registry(error @ registry::Error::ReadOnly { .. })) => {
                 self.only_look(&registry, &claimed, error)
+            }
+            Ok(mut answer) if is_made_now => {
+                // When the session started, nobody could tell.
+                self.tell_if_only_advice(registry.locking(), &mut answer);
+                Ok(answer)
             }
             answer => answer,
         }

@@ -15,7 +15,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Answer, Event, Happening, Surroundings, UnsurePolicy, session_id, words};
 use crate::protocol::text::one_line;
 use crate::protocol::{NameError, Resource, SessionId};
-use crate::registry::{self, Claim, MessageId, NewSession, Note, Registry, Session, Standing};
+use crate::registry::{self, Claim, Locking, MessageId, NewSession, Note, Registry, Session, Standing};
 use crate::workspace::{self, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
@@ -229,6 +229,15 @@ impl<'a> Desk<'a> {
         let session = self.register(registry, &self.own, Some(name))?;
         registry.note(&self.main, &[Note::Helper { session: self.own.clone() }])?;
         Ok(session)
+    }
+
+    /// Says to user and model if claims keep nobody out.
+    fn tell_if_only_advice(&self, locking: Locking, answer: &mut Answer) {
+        if locking == Locking::Unsupported {
+            let advice = words::only_advice(&self.location.directory);
+            answer.notice = Some(advice.clone());
+            answer.tell(advice);
+        }
     }
 
     fn register(&self, registry: &Registry, id: &SessionId, name: Option<String>) -> Result<Session, Trouble> {

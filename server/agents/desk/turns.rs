@@ -4,7 +4,9 @@ use super::{Afterwards, Desk, LEASE, Trouble};
 use crate::agents::{Answer, words};
 use crate::protocol::SessionId;
 use crate::protocol::text::one_line;
-use crate::registry::{Claim, ClaimAllOutcome, Completion, Error, Note, Registry, Session, SessionState, Terms};
+use crate::registry::{
+    Claim, ClaimAllOutcome, Completion, Error, Locking, Note, Registry, Session, SessionState, Terms,
+};
 
 /// So many other sessions are described.
 const MOST_SESSIONS: usize = 8;
@@ -27,6 +29,8 @@ impl Desk<'_> {
             Err(trouble) => return Err(trouble),
         };
         let mut answer = Answer { environment: self.environment(), ..Answer::default() };
+        // Whatever else keeps the lock from being taken is told when an edit needs it.
+        self.tell_if_only_advice(registry.try_locking().unwrap_or(Locking::Enforced), &mut answer);
         self.tell_who_is_here(registry, &mut answer)?;
         self.deliver_messages(registry, &session, &mut answer, afterwards)?;
         afterwards.refresh_board = true;

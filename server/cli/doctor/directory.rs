@@ -120,7 +120,7 @@ impl Examination {
                 self.problem(
                     "no-locks",
                     "Locks keep nobody out on this file system, so claims are only advice here.",
-                    "Move the clone to a local disk.",
+                    "Put the directory on a file system that can lock files, and name it with --dir.",
                 );
             }
         }

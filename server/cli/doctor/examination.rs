@@ -128,7 +128,6 @@ fn mend(error: &Error) -> &'static str {
     match error {
         Error::Full { .. } => "Make room on that disk.",
         Error::TooManyFiles { .. } => TOO_MANY_FILES,
-        Error::NoLocks { .. } => "Put the directory on a file system that can lock files, and name it with --dir.",
         Error::Unwatchable { .. } => "Raise the limit of watches: sysctl fs.inotify.max_user_watches=524288",
         _ => "Check the permissions of the directory and of what is in it.",
     }

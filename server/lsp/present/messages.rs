@@ -206,6 +206,14 @@ pub fn not_adopted(directory: &Path) -> Notice {
     ))
 }
 
+/// No lock keeps others out, because the directory's file system has none.
+pub fn only_advice(directory: &Path) -> Notice {
+    warning(format!(
+        "Claims are only advice here: the file system of {} cannot lock files, so two sessions may be told at once that they hold a file. Put the directory on another file system, and name it in your setting \"deconflict.directory\".",
+        path(directory)
+    ))
+}
+
 /// The directory cannot be written to.
 pub fn read_only(directory: &Path) -> Notice {
     warning(format!(

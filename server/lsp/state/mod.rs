@@ -36,7 +36,7 @@ use tower_lsp::ls_types::{MessageType, Uri};
 use super::capabilities::Editor;
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
-use super::present::messages::Notice;
+use super::present::{self, messages::Notice};
 use super::settings::Settings;
 use super::worker::{Done, Profile};
 use crate::clock::Clock;
@@ -241,6 +241,7 @@ impl State {
         match done {
             Done::Joined { session, claims, view, directory } => self.joined(id, session, claims, view, directory),
             Done::Observing { view, directory } => self.observing(id, view, &directory),
+            Done::OnlyAdvice(directory) => self.show(present::messages::only_advice(&directory)),
             Done::NotAdopted(directory) => self.not_adopted(id, &directory),
             Done::Examined { uri, look, place, on_disk, claim } => {
                 self.examined(id, &uri, look, place, on_disk, claim);
@@ -291,7 +292,7 @@ impl State {
     fn tell_failure(&mut self, cause: &str) {
         if self.told_failures.insert(cause.to_owned()) {
             tracing::warn!("{cause}");
-            self.show(super::present::messages::failed(cause));
+            self.show(present::messages::failed(cause));
         }
     }
 

@@ -151,7 +151,7 @@ impl Desk {
         let resource = self.named(subject)?;
         let path = self.path_of(subject).unwrap_or_else(|_| self.location.workspace.clone());
         let terms = Terms { force, ..Self::terms(&resource, &path) };
-        match self.with_session(true, |registry, session| registry.claim(session, &resource, &terms))? {
+        match self.claim(&resource, &terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
                 changed.push(Consequence::Holds(claim.clone()));
                 let took_over = took_over.as_ref().map(answers::claim);

@@ -12,7 +12,7 @@ use super::membership::Profile;
 use crate::clock::Clock;
 use crate::lsp::event::{DirectoryId, Event};
 use crate::protocol::{Resource, SessionId};
-use crate::registry::{Completion, DirectoryWatch, Error, Holding, Registry, Watch};
+use crate::registry::{ClaimOutcome, Completion, DirectoryWatch, Error, Holding, Locking, Registry, Terms, Watch};
 use crate::workspace::{Exclusions, Ignored, Location, Namer};
 
 /// Another process kept the directory locked for too long.
@@ -33,6 +33,8 @@ pub(super) struct Desk {
     /// The id under which the session was registered last.
     pub(super) last_session: Option<SessionId>,
     pub(super) is_refused: bool,
+    /// The user was told that claims are only advice.
+    is_advice_told: bool,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
     /// The worker's own queue.
@@ -73,6 +75,7 @@ impl Desk {
             membership: None,
             last_session: None,
             is_refused: false,
+            is_advice_told: false,
             appearance: None,
             jobs,
             events,
@@ -143,6 +146,18 @@ impl Desk {
     pub(super) fn tell(&self, done: Done) {
         // The loop is gone only while the process ends.
         let _ = self.events.send(Event::Done(self.id, Box::new(done)));
+    }
+
+    /// Claims for the session, and says once if that keeps nobody out.
+    pub(super) fn claim(&mut self, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Refusal> {
+        let (outcome, locking) = self.with_session(true, |registry, session| {
+            Ok((registry.claim(session, resource, terms)?, registry.locking()))
+        })?;
+        if locking == Locking::Unsupported && !self.is_advice_told {
+            self.is_advice_told = true;
+            self.tell(Done::OnlyAdvice(self.directory().to_owned()));
+        }
+        Ok(outcome)
     }
 
     /// What gives the loop the changes in the directory.

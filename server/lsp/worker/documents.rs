@@ -70,8 +70,7 @@ impl Desk {
             return ClaimResult::ChangedOnDisk;
         }
         let terms = Terms { lease: wish.lease, automatic: true, ..Self::terms(resource, path) };
-        let claim = |registry: &Registry, session: &SessionId| registry.claim(session, resource, &terms);
-        match self.with_session(true, claim) {
+        match self.claim(resource, &terms) {
             Ok(ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim }) => {
                 ClaimResult::Granted(claim)
             }

@@ -209,6 +209,8 @@ pub(in crate::lsp) enum Done {
         /// Where the directory is.
         directory: PathBuf,
     },
+    /// Claims keep nobody out, because the directory's file system cannot lock files. Told once.
+    OnlyAdvice(PathBuf),
     /// The directory is tracked by git and not to be joined.
     NotAdopted(PathBuf),
     /// Answers [`Job::Examine`].
