@@ -114,6 +114,12 @@ fn granted_in_words(
     } else {
         format!("You hold {what} already; it is yours until {until} now.")
     };
+    if claim.standing == Standing::Expired {
+        lines.push_str(
+            "\nSessions of another machine take part, whose clock may be ahead of yours: don't rely on the last minute \
+             of a claim, and claim for longer.",
+        );
+    }
     if let Some(before) = before {
         let holder = holder_of(registry, before);
         let from = before.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));

@@ -72,7 +72,11 @@ impl Picture {
         // Whoever names a session that is not there still wants to see those that are.
         let own = identity::find(context, &registry).unwrap_or_default();
         let unread = own.as_ref().map_or(Ok(0), |own| unread(&registry, &own.id))?;
-        Ok(Self { directory, now, own, unread, overview: Some(registry.overview()?) })
+        let mut overview = registry.overview()?;
+        if let Some(own) = &own {
+            overview = overview.as_seen_by(&own.id, now);
+        }
+        Ok(Self { directory, now, own, unread, overview: Some(overview) })
     }
 
     fn document(&self) -> Value {

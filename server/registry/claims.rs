@@ -7,18 +7,14 @@ use serde::{Serialize, Serializer};
 
 use super::directory::{Contents, Directory, Folder, Stamp};
 use super::liveness;
+use super::machines::OTHER_CLOCK;
 use super::record::Record;
 use super::sessions::read_session;
 use super::{Error, Registry, Session};
-use crate::platform;
 use crate::protocol::{ClaimFileName, ClaimRecord, Resource, SessionId, lease_end, time};
 
 /// A record that cannot be read yet may still be written by a script: it counts as pending for so long.
 pub(super) const BEING_WRITTEN: TimeDelta = TimeDelta::seconds(5);
-
-/// How much longer than its lease a claim is respected when its holder works on another machine, whose clock may
-/// differ.
-pub(super) const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(60);
 
 /// What a claim is worth now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -284,8 +280,7 @@ impl StoredClaim {
         if holder.is_some_and(|session| session.state.is_over()) {
             return Standing::Abandoned;
         }
-        let is_elsewhere =
-            holder.and_then(|session| session.record.host.as_deref()).is_some_and(|host| host != platform::host_name());
+        let is_elsewhere = holder.is_some_and(Session::is_elsewhere);
         let respected_until = if is_elsewhere { expires_at + OTHER_CLOCK } else { expires_at };
         if now >= respected_until {
             Standing::Expired

@@ -41,7 +41,8 @@ impl Registry {
         self.with_holding(holding, |claim, record, now| {
             let expires_at = now + lease.min(LONGEST_LEASE);
             let pause = RENEWAL_PAUSE.min(lease / 3);
-            if claim.expires_at > now && expires_at - claim.expires_at < pause {
+            let has_lapsed = claim.expires_at <= now || claim.standing == Standing::Expired;
+            if !has_lapsed && expires_at - claim.expires_at < pause {
                 return;
             }
             record.expires_at = Some(time::format(expires_at));
@@ -112,6 +113,7 @@ impl Registry {
         }
         let outcome = if let Some(held) = own.into_iter().find(|claim| claim.file == file) {
             self.take_over(lock, session, others)?;
+            let held = self.as_holder_sees(directory, held)?;
             let Some(claim) = self.prolong(directory, &held, terms)? else { return Ok(None) };
             ClaimOutcome::AlreadyHeld { claim }
         } else {
@@ -124,7 +126,7 @@ impl Registry {
             if !write_claim(lock, &file, &record, replaced.as_ref())? {
                 return Ok(None);
             }
-            let claim = self.reread(directory, &file)?;
+            let claim = self.reread_own(directory, &file)?;
             ClaimOutcome::Granted { claim, took_over }
         };
         Ok(Some(outcome))
@@ -154,7 +156,9 @@ impl Registry {
             record.expires_at = Some(time::format(wanted_end));
             record.estimated_duration = Some(time::duration_in_words(terms.lease));
             record.allow_coordination = Some(terms.allow_coordination);
-        } else if wanted_end - held.expires_at >= RENEWAL_PAUSE.min(terms.lease / 3) {
+        } else if held.standing == Standing::Expired
+            || wanted_end - held.expires_at >= RENEWAL_PAUSE.min(terms.lease / 3)
+        {
             record.expires_at = Some(time::format(wanted_end));
         }
         record.idle_since = None;
@@ -164,7 +168,7 @@ impl Registry {
         if record != before.value {
             before.rewrite(directory, &Folder::Claims, held.file.as_str(), &record)?;
         }
-        self.reread(directory, &held.file).map(Some)
+        self.reread_own(directory, &held.file).map(Some)
     }
 
     pub(super) fn new_record(
@@ -208,6 +212,12 @@ impl Registry {
         self.judged_claim(directory, &stored)
     }
 
+    /// The same for the holder, as it has to see it.
+    fn reread_own(&self, directory: &Directory, file: &ClaimFileName) -> Result<Claim, Error> {
+        let claim = self.reread(directory, file)?;
+        self.as_holder_sees(directory, claim)
+    }
+
     /// Changes the record of a holding if it still stands and nothing stands in its way.
     fn with_holding(
         &self,
@@ -219,6 +229,7 @@ impl Registry {
         let file = holding.resource.claim_file_name();
         let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(RenewOutcome::Lost(None)) };
         let claim = self.judged_claim(&directory, &read.stored)?;
+        let claim = self.as_holder_sees(&directory, claim)?;
         let Some(before) = read.record.filter(|before| holding.is(&before.value)) else {
             return Ok(RenewOutcome::Lost(Some(claim)));
         };
@@ -233,7 +244,7 @@ impl Registry {
             return Ok(RenewOutcome::Renewed(claim));
         }
         before.rewrite(&directory, &Folder::Claims, file.as_str(), &record)?;
-        self.reread(&directory, &file).map(RenewOutcome::Renewed)
+        self.reread_own(&directory, &file).map(RenewOutcome::Renewed)
     }
 
     /// The first claim of another session that excludes holding this.

@@ -14,6 +14,7 @@ use super::claims::{Claim, Standing};
 use super::directory::{Contents, Directory, Folder};
 use super::heartbeats::{LastActivity, RELEASED};
 use super::liveness::SessionState;
+use super::machines::Machines;
 use super::mailbox;
 use super::messages::{Message, Recipient};
 use super::sessions::{self, Session};
@@ -45,6 +46,18 @@ pub struct Overview {
     pub last_activities: HashMap<SessionId, LastActivity>,
     /// How many claims were left out.
     pub(super) omitted: Omitted,
+}
+
+impl Overview {
+    /// What goes on as a session has to see it, which ceases to rely on its own claims before others do where another
+    /// machine takes part.
+    #[must_use]
+    pub fn as_seen_by(mut self, session: &SessionId, now: DateTime<Utc>) -> Self {
+        let machines = Machines::of(&self.sessions);
+        let see = |claim: Claim| if claim.held_by(session) { claim.as_holder_sees(machines, now) } else { claim };
+        self.claims = self.claims.into_iter().map(see).collect();
+        self
+    }
 }
 
 /// How many claims an overview leaves out because nobody would read of them all.

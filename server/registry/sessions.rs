@@ -103,6 +103,12 @@ impl Session {
 }
 
 impl StoredSession {
+    /// A record as if it had been read, for tests that touch no disk.
+    #[cfg(test)]
+    pub(crate) fn written(id: SessionId, record: SessionRecord, modified: DateTime<Utc>) -> Self {
+        Self { id, record: Some(record), modified, stamp: Stamp::unknown(modified) }
+    }
+
     /// Judges the session by what is known of its process and for how long its record has not changed.
     pub fn judge(&self, keeper: KeeperState, unchanged_for: Option<Duration>, now: DateTime<Utc>) -> Session {
         let record = self.record.clone().unwrap_or_default();

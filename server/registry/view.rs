@@ -17,10 +17,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use dashmap::DashMap;
 
-use super::claims::{BEING_WRITTEN, OTHER_CLOCK};
+use super::claims::BEING_WRITTEN;
 use super::directory::Stamp;
 use super::liveness::{MISSED_REFRESHES, SILENT_REFRESHES};
-use super::{Change, Claim, KeeperState, Session, StoredClaim, StoredSession};
+use super::machines::{OTHER_CLOCK, is_elsewhere};
+use super::{Change, Claim, KeeperState, Machines, Session, StoredClaim, StoredSession};
 use crate::clock::Clock;
 use crate::protocol::{ClaimFileName, ClaimRecord, Resource, SessionId, lease_end};
 
@@ -93,6 +94,8 @@ struct Order {
     claims_due: BTreeMap<DateTime<Utc>, usize>,
     /// How many sessions do, by [`Clock::elapsed`].
     sessions_due: BTreeMap<Duration, usize>,
+    /// The sessions whose records name another machine, in whatever state.
+    elsewhere: BTreeSet<SessionId>,
     /// When this process last went on after it had been suspended, by [`Clock::elapsed`].
     resumed_at: Option<Duration>,
 }
@@ -213,6 +216,13 @@ impl View {
         let shared = Arc::clone(&self.shared);
         let mut holders = HashMap::new();
         files.into_iter().filter_map(move |file| shared.claim(&file, &mut holders))
+    }
+
+    /// Whether a session of another machine takes part.
+    pub fn machines(&self) -> Machines {
+        let elsewhere = self.shared.read_order().elsewhere.clone();
+        let sessions: Vec<Session> = elsewhere.iter().filter_map(|id| self.session(id)).collect();
+        Machines::of(&sessions)
     }
 
     /// How many claims there are, in whatever standing.
@@ -416,6 +426,11 @@ impl Shared {
         if let Some(after) = &after {
             let mut order = self.write_order();
             after.due().into_iter().for_each(|due| count_up(&mut order.sessions_due, due));
+        }
+        if after.as_ref().and_then(|after| after.stored.record.as_ref()).is_some_and(is_elsewhere) {
+            self.write_order().elsewhere.insert(id.clone());
+        } else {
+            self.write_order().elsewhere.remove(id);
         }
         self.set_editing(id, before.as_ref(), after.as_ref(), affected);
 
@@ -679,9 +694,7 @@ mod tests {
         }
 
         fn session(&mut self, session: &str, record: SessionRecord) -> Affected {
-            let modified = self.clock.now();
-            let stamp = Stamp::unknown(modified);
-            let stored = StoredSession { id: id(session), record: Some(record), modified, stamp };
+            let stored = StoredSession::written(id(session), record, self.clock.now());
             self.view.apply(Change::Session(id(session), Some(stored)))
         }
 

@@ -39,6 +39,7 @@ mod hooks_turns;
 mod hostile;
 mod lifecycle;
 mod load;
+mod machines;
 mod mailbox;
 mod mcp;
 mod messages;

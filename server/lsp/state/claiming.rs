@@ -38,12 +38,14 @@ impl State {
     /// What to wish if an edit claims; nothing where it doesn't.
     pub(super) fn wish(&self, uri: &Uri) -> Option<ClaimWish> {
         let document = self.documents.get(uri)?;
-        let directory = self.directories.get(&document.directory?)?;
+        let id = document.directory?;
+        let directory = self.directories.get(&id)?;
         let is_wanted =
             self.settings.automatic && directory.is_active() && document.claims_by_itself() && !document.hands_off;
-        let is_held = document.resource().is_some_and(|resource| directory.own_claim(resource).is_some());
+        let wall = self.clock.now();
+        let is_held = document.resource().is_some_and(|resource| directory.own_claim(resource, wall).is_some());
         (is_wanted && !is_held).then(|| ClaimWish {
-            lease: self.settings.lease,
+            lease: self.lease_at(id),
             // The file was written before a claim could be asked for.
             even_if_saved: document.is_claim_due && document.saves > 0 && document.unsaved == Unsaved::No,
             only_if_file_is: document.blocked.as_ref().map(|blocked| blocked.file_was.clone()),
@@ -256,7 +258,7 @@ impl State {
         let Some(document) = self.documents.get(uri) else { return };
         let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) else { return };
         let Some(resource) = document.resource() else { return };
-        if directory.own_claim(resource).is_some() || document.is_claiming() {
+        if directory.own_claim(resource, self.clock.now()).is_some() || document.is_claiming() {
             return;
         }
         if let Some(by) = directory.obstacles(resource).into_iter().next() {
@@ -357,7 +359,11 @@ impl State {
                 if let Some(own) = self.own_at_mut(id, &claim.file)
                     && own.claim.holding().as_ref() == Some(holding)
                 {
-                    own.claim = claim;
+                    let before = std::mem::replace(&mut own.claim, claim);
+                    if self.has_lapsed(id, &before) {
+                        self.sweep_soon(id);
+                        self.touch_all_at(id);
+                    }
                 }
             }
             RenewOutcome::Lost(successor) => self.verified(id, &holding.resource.clone(), successor),

@@ -281,8 +281,20 @@ impl State {
         }
     }
 
+    /// A session of another machine came, or the last one went.
+    fn look_at_machines(&mut self, id: DirectoryId) {
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let machines = directory.view.as_ref().map(View::machines).unwrap_or_default();
+        if directory.machines != machines {
+            directory.machines = machines;
+            self.sweep_soon(id);
+            self.touch_all_at(id);
+        }
+    }
+
     fn look_at_documents(&mut self, id: DirectoryId, affected: &Affected) {
         self.wake_for_view(id);
+        self.look_at_machines(id);
         for uri in self.documents_at(id) {
             let resource = self.documents.get(&uri).and_then(|document| document.resource());
             // A session that changed its name changes what is said of its claims.

@@ -4,12 +4,13 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tower_lsp::ls_types::Uri;
 
 use super::damage::Damage;
 use crate::lsp::worker::Place;
 use crate::protocol::{ClaimFileName, Resource, SessionId};
-use crate::registry::{Claim, Message, MessageId, Session, View};
+use crate::registry::{Claim, Machines, Message, MessageId, Session, View};
 
 /// One coordination directory of this window.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Directory {
     pub(super) may_make: bool,
     /// Whether the session takes part.
     pub(super) standing: Standing,
+    /// Whether a session of another machine takes part, so that what is held lapses earlier.
+    pub(super) machines: Machines,
     /// What others do there.
     pub(super) view: Option<View>,
     /// What the session holds.
@@ -133,6 +136,7 @@ impl Directory {
             path,
             may_make,
             standing: Standing::Awaited,
+            machines: Machines::One,
             view: None,
             own: HashMap::new(),
             verifying: HashSet::new(),
@@ -176,14 +180,22 @@ impl Directory {
         }
     }
 
-    /// The claim by which the session holds a resource: of itself, or of a directory above it.
-    pub(super) fn own_claim(&self, resource: &Resource) -> Option<&Own> {
+    /// The claim by which the session holds a resource: of itself, or of a directory above it. `wall` is the time of
+    /// day.
+    pub(super) fn own_claim(&self, resource: &Resource, wall: DateTime<Utc>) -> Option<&Own> {
         if self.own.is_empty() {
             return None;
         }
-        self.own
-            .get(&resource.claim_file_name())
-            .or_else(|| resource.covering_directories().iter().find_map(|above| self.own.get(&above.claim_file_name())))
+        let relied_on = |resource: &Resource| {
+            self.own.get(&resource.claim_file_name()).filter(|own| !self.has_lapsed(&own.claim, wall))
+        };
+        relied_on(resource).or_else(|| resource.covering_directories().iter().find_map(relied_on))
+    }
+
+    /// True if the session must not rely on a claim of its own any more, before it has renewed it: another machine's
+    /// clock may be ahead. Among sessions of this machine a claim counts until it is seen to be gone.
+    pub(super) fn has_lapsed(&self, claim: &Claim, wall: DateTime<Utc>) -> bool {
+        self.machines == Machines::Several && wall >= claim.relied_on_until(self.machines)
     }
 
     /// Others' claims that keep a resource from being claimed.

@@ -308,6 +308,7 @@ impl State {
 
     /// Tells the others what is edited here without being held.
     pub(super) fn tell_editing(&mut self) {
+        let wall = self.clock.now();
         let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
         for id in ids {
             let Some(directory) = self.directories.get(&id).filter(|directory| directory.session().is_some()) else {
@@ -322,7 +323,7 @@ impl State {
                     Some(Place::Inside { resource, is_work: true, .. }) => Some(resource),
                     _ => None,
                 })
-                .filter(|resource| directory.own_claim(resource).is_none())
+                .filter(|resource| directory.own_claim(resource, wall).is_none())
                 .cloned()
                 .collect();
             editing.sort();

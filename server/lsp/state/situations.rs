@@ -84,7 +84,7 @@ impl State {
         let resource = document.resource()?.clone();
         let is_edited = document.unsaved == Unsaved::Yes;
         let view = directory.view.as_ref();
-        let own = directory.own_claim(&resource);
+        let own = directory.own_claim(&resource, self.clock.now());
         let others = view.map(|view| view.obstacles(&resource)).unwrap_or_default();
         let others = others
             .into_iter()

@@ -46,7 +46,7 @@ impl State {
     fn status(&self) -> Value {
         let (mut held, mut held_by_others, mut sessions, mut unread) = (0, 0, 0, 0);
         for directory in self.directories.values() {
-            held += directory.own.len();
+            held += directory.own.values().filter(|own| !directory.has_lapsed(&own.claim, self.clock.now())).count();
             unread += directory.unread.len();
             let own = directory.session().map(|session| &session.id);
             let Some(view) = &directory.view else { continue };

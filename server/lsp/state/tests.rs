@@ -20,7 +20,7 @@ use crate::lsp::text::OnDisk;
 use crate::lsp::worker::{ClaimResult, Done, Examination, Job, Place};
 use crate::protocol::{ClaimRecord, MessageRecord, Resource, SessionId, SessionRecord, time};
 use crate::registry::{
-    Change, Claim, Message, MessageId, Recipient, RenewOutcome, Session, SessionState, Standing, View,
+    Change, Claim, Message, MessageId, Recipient, RenewOutcome, Session, SessionState, Standing, StoredSession, View,
 };
 
 const HERE: DirectoryId = DirectoryId(0);
@@ -161,6 +161,12 @@ impl Scene {
         let own = self.state.directories[&HERE].own.values();
         let names: BTreeSet<String> = own.map(|own| own.claim.resource.name().to_owned()).collect();
         names.into_iter().collect()
+    }
+
+    /// The names of what the others are told is edited without being held.
+    fn edited_unheld(&self) -> Vec<String> {
+        let editing = self.state.directories[&HERE].editing.iter().flatten();
+        editing.map(|resource| resource.name().to_owned()).collect()
     }
 
     /// The jobs other than looks since the last time, as words.
@@ -332,6 +338,52 @@ fn closing_releases_unless_it_is_opened_again() {
     scene.close("a.rs");
     scene.wait(Duration::from_secs(3));
     assert!(scene.jobs().contains(&"release a.rs".to_owned()));
+}
+
+/// A session of another machine that says nothing of when it refreshes its record.
+fn of_another_machine(id: &str) -> Change {
+    let id = SessionId::new(id).unwrap();
+    let record = SessionRecord { host: Some("another machine".to_owned()), ..SessionRecord::default() };
+    Change::Session(id.clone(), Some(StoredSession::written(id, record, Utc::now())))
+}
+
+#[test]
+fn a_claim_that_could_not_be_renewed_is_not_relied_on_in_its_last_minute() {
+    for is_another_machine_here in [false, true] {
+        let mut scene = Scene::new();
+        if is_another_machine_here {
+            scene.give(Event::Changed(HERE, vec![of_another_machine("far")]));
+        }
+        scene.held("a.rs");
+        // Nobody answers when it is renewed.
+        scene.wait(Duration::from_secs(4 * 60 * 60 - 61));
+        assert_eq!(scene.edited_unheld(), Vec::<String>::new());
+        scene.jobs();
+        scene.wait(Duration::from_secs(2));
+        assert_eq!(!scene.edited_unheld().is_empty(), is_another_machine_here);
+        assert_eq!(scene.jobs().contains(&"renew a.rs".to_owned()), is_another_machine_here);
+
+        let mut renewed = claim("a.rs", "me", true);
+        renewed.expires_at = scene.clock.now() + TimeDelta::minutes(15);
+        let holding = renewed.holding().unwrap();
+        scene.done(Done::Renewed(holding, RenewOutcome::Renewed(renewed)));
+        assert_eq!(scene.edited_unheld(), Vec::<String>::new(), "it is held again");
+    }
+}
+
+#[test]
+fn leases_are_long_enough_to_be_relied_on_beside_another_machine() {
+    let mut scene = Scene::with(json!({ "claims": { "leaseMinutes": 1 } }));
+    let lease = |scene: &mut Scene| {
+        scene.open("a.rs", "text");
+        scene.change("a.rs", "edited");
+        let wish = scene.looks().into_iter().find_map(|look| look.claim);
+        scene.close("a.rs");
+        wish.unwrap().lease
+    };
+    assert_eq!(lease(&mut scene), TimeDelta::minutes(1));
+    scene.give(Event::Changed(HERE, vec![of_another_machine("far")]));
+    assert_eq!(lease(&mut scene), TimeDelta::minutes(5));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::lsp::event::DirectoryId;
 use crate::lsp::present;
 use crate::lsp::worker::Job;
 use crate::protocol::{ClaimFileName, DEFAULT_LEASE};
-use crate::registry::Standing;
+use crate::registry::{Claim, Machines, Standing};
 
 /// A claim of a change of many files is released so long after the save.
 const BULK_REST: Duration = Duration::from_mins(1);
@@ -23,6 +23,10 @@ const FORGOTTEN: Duration = Duration::from_hours(4);
 
 /// Leases are renewed at most this often, as the registry writes no oftener.
 const RENEWAL: Duration = Duration::from_mins(5);
+
+/// Where another machine takes part, leases are at least this long: renewals come in time before the minute in which
+/// their holder doesn't rely on them any more.
+const SHORTEST_AMONG_MACHINES: TimeDelta = TimeDelta::minutes(5);
 
 /// The clocks part by more than this only if the machine slept or its time was set.
 const JUMP: TimeDelta = TimeDelta::seconds(30);
@@ -106,11 +110,31 @@ impl State {
         }
     }
 
+    /// How long the leases are that edits get.
+    pub(super) fn lease_at(&self, id: DirectoryId) -> TimeDelta {
+        match self.directories.get(&id).map(|directory| directory.machines) {
+            Some(Machines::Several) => self.settings.lease.max(SHORTEST_AMONG_MACHINES),
+            Some(Machines::One) | None => self.settings.lease,
+        }
+    }
+
+    /// True if a claim of this session's own counts no more for itself.
+    pub(super) fn has_lapsed(&self, id: DirectoryId, claim: &Claim) -> bool {
+        self.directories.get(&id).is_some_and(|directory| directory.has_lapsed(claim, self.clock.now()))
+    }
+
+    /// In how long that will be; `None` if it is so already, or never by time alone.
+    fn lapses_in(&self, id: DirectoryId, claim: &Claim) -> Option<Duration> {
+        let machines = self.directories.get(&id)?.machines;
+        let left = claim.relied_on_until(machines) - self.clock.now();
+        left.to_std().ok().filter(|left| machines == Machines::Several && !left.is_zero())
+    }
+
     /// Does what is due for one claim and returns when to look again.
     fn look_after(&mut self, id: DirectoryId, file: &ClaimFileName, now: Duration) -> Option<Duration> {
         let use_of = self.use_of(id, file);
         let idle = self.settings.idle;
-        let lease = self.settings.lease;
+        let lease = self.lease_at(id);
         let own = self.own_at(id, file)?;
         let is_automatic = own.claim.is_automatic();
         let last_use =
@@ -146,12 +170,14 @@ impl State {
             }
         }
         let own = self.own_at(id, file)?;
+        let has_lapsed = self.has_lapsed(id, &own.claim);
+        due.extend(self.lapses_in(id, &own.claim).map(|left| now + left));
         let is_in_use = use_of.is_unsaved || (use_of.is_open && last_use + idle > now);
         if is_in_use {
             let term = if is_automatic { lease } else { DEFAULT_LEASE };
             let period = RENEWAL.min(term.to_std().unwrap_or(RENEWAL) / 3);
-            let is_lapsed = own.claim.standing == Standing::Expired;
-            if own.renewed_at.is_none_or(|renewed| renewed + period <= now) || is_lapsed {
+            let is_expired = own.claim.standing == Standing::Expired || has_lapsed;
+            if own.renewed_at.is_none_or(|renewed| renewed + period <= now) || is_expired {
                 if let Some(holding) = own.claim.holding() {
                     self.job(id, Job::Renew(holding, term));
                 }
@@ -160,6 +186,9 @@ impl State {
                 }
             }
             due.extend(self.own_at(id, file)?.renewed_at.map(|renewed| renewed + period));
+        }
+        if has_lapsed {
+            self.touch_all_at(id);
         }
         due.into_iter().min()
     }

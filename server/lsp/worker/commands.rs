@@ -318,7 +318,7 @@ impl Desk {
         }
         let Some(membership) = &self.membership else { return Ok(answers::no_status()) };
         let overview = match membership.registry.overview() {
-            Ok(overview) => overview,
+            Ok(overview) => overview.as_seen_by(&membership.session, self.clock.now()),
             Err(Error::Missing { .. }) => return Ok(answers::no_status()),
             Err(error) => return Err(refused(&error)),
         };

@@ -8,7 +8,8 @@ use stateright::semantics::SequentialSpec;
 pub(crate) const RESOURCES: usize = 3;
 pub(crate) const FOLDER: usize = 0;
 
-/// How much longer a claim of a session on another machine is respected.
+/// How much longer a claim of a session on another machine is respected, and how much earlier holders cease to rely on
+/// their own where another machine takes part, as one always does here.
 const OTHER_CLOCK: i64 = 60_000;
 
 /// A session's number. Every fourth says that it works on another machine, where nobody here can see its process.
@@ -125,6 +126,15 @@ impl Claims {
         self.now < slot.expires && !self.dead.contains(&slot.session)
     }
 
+    fn is_relied_on(&self, slot: &Slot) -> bool {
+        self.is_active(slot) && self.is_in_time(slot.expires)
+    }
+
+    /// True if a holder that is told of this end may rely on its claim.
+    fn is_in_time(&self, expires: i64) -> bool {
+        self.now < expires - OTHER_CLOCK
+    }
+
     fn slot_of(&self, session: Session, resource: usize) -> Option<Slot> {
         self.slots[resource].filter(|slot| slot.session == session)
     }
@@ -229,11 +239,11 @@ impl SequentialSpec for Claims {
             }
             (Operation::Renew { session, resource, generation, .. }, answer) => {
                 let own = self.slot_of(session, resource).filter(|slot| slot.generation == generation);
-                let is_lost = own.is_none_or(|own| !self.is_active(&own) && self.is_excluded(session, resource));
+                let is_lost = own.is_none_or(|own| !self.is_relied_on(&own) && self.is_excluded(session, resource));
                 match answer {
                     Answer::Renewed { expires } if !is_lost => {
                         self.hold(session, resource, generation, expires);
-                        true
+                        self.is_in_time(expires)
                     }
                     Answer::Lost => is_lost,
                     _ => false,

@@ -1,0 +1,98 @@
+//! Sessions of several machines, whose clocks differ.
+//!
+//! A lease ends at one time of day, which comes earlier for a machine whose clock is ahead. Takers respect a claim of
+//! another machine for 60 seconds after its lease, and where another machine takes part a holder ceases to rely on its
+//! own 60 seconds before (protocol page, "Claims"): so clocks may be two minutes apart before two sessions believe at
+//! once that they hold one resource. A holder that has ceased gets its claim back by renewing or claiming it, which
+//! looks under the lock whether nobody took it.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::claims::{Claim, Standing};
+use super::directory::Directory;
+use super::sessions::{Session, list_sessions, read_session};
+use super::{Error, Registry};
+use crate::platform;
+use crate::protocol::{SessionId, SessionRecord};
+
+/// How much takers add to the lease of another machine's claim, and holders take off their own.
+pub(super) const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(60);
+
+/// Whether all who take part go by this machine's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Machines {
+    /// All of them work here.
+    #[default]
+    One,
+    /// A session that is not over works on another machine.
+    Several,
+}
+
+impl Machines {
+    /// Where these sessions work.
+    pub fn of<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
+        let works_elsewhere = |session: &Session| session.is_elsewhere() && !session.state.is_over();
+        if sessions.into_iter().any(works_elsewhere) { Self::Several } else { Self::One }
+    }
+}
+
+impl Session {
+    /// True if its record names another machine.
+    pub fn is_elsewhere(&self) -> bool {
+        is_elsewhere(&self.record)
+    }
+}
+
+/// True if a session's record names another machine.
+pub(super) fn is_elsewhere(record: &SessionRecord) -> bool {
+    record.host.as_deref().is_some_and(|host| host != platform::host_name())
+}
+
+impl Claim {
+    /// Until when its own holder relies on it.
+    pub fn relied_on_until(&self, machines: Machines) -> DateTime<Utc> {
+        match machines {
+            Machines::One => self.expires_at,
+            Machines::Several => self.expires_at - OTHER_CLOCK,
+        }
+    }
+
+    /// The claim as its own holder has to see it: expired from when it ceases to rely on it.
+    #[must_use]
+    pub fn as_holder_sees(mut self, machines: Machines, now: DateTime<Utc>) -> Self {
+        if self.counts_for_holder() && machines == Machines::Several && now >= self.relied_on_until(machines) {
+            self.standing = Standing::Expired;
+        }
+        self
+    }
+
+    fn counts_for_holder(&self) -> bool {
+        matches!(self.standing, Standing::Active | Standing::Idle)
+    }
+}
+
+impl Registry {
+    /// The claim as its own holder has to see it. Looks at the sessions only in a lease's last minute.
+    pub(super) fn as_holder_sees(&self, directory: &Directory, claim: Claim) -> Result<Claim, Error> {
+        let now = self.now();
+        if !claim.counts_for_holder() || now < claim.relied_on_until(Machines::Several) {
+            return Ok(claim);
+        }
+        let machines = self.machines(directory)?;
+        Ok(claim.as_holder_sees(machines, now))
+    }
+
+    fn machines(&self, directory: &Directory) -> Result<Machines, Error> {
+        for id in list_sessions(directory)? {
+            if self.machines_with(directory, &id)? == Machines::Several {
+                return Ok(Machines::Several);
+            }
+        }
+        Ok(Machines::One)
+    }
+
+    fn machines_with(&self, directory: &Directory, id: &SessionId) -> Result<Machines, Error> {
+        let session = read_session(directory, id)?.map(|stored| self.judged(directory, &stored));
+        Ok(Machines::of(&session))
+    }
+}
