@@ -1,15 +1,21 @@
 //! Cursor (cursor.com/docs/hooks): events named in camel case, `permission` with a message for the user and one for
 //! the model. An answer that is no JSON blocks the tool there, so there is always one.
+//!
+//! Its sub-agents work in conversations of their own, whose events don't name the conversation that started them. That
+//! one tells of them before and after: `subagentStart` and `subagentStop`, and the tool `Task` where these don't come.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::event::{Event, Fields, Happening, Helper, Unreadable};
+use super::event::{Event, Fields, Happening, Unreadable};
 
 /// Where the tools name the files that they touch.
 const PATHS: &[&str] = &["file_path", "path", "target_file", "target_notebook", "notebook_path"];
+
+/// Where an event about a sub-agent says which: the first is its id, which is the id of the tool's call.
+const HELPER: &[&str] = &["subagent_id", "tool_call_id"];
 
 /// Reads an event; `None` for one that is nothing to us.
 pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
@@ -32,16 +38,44 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
         ("afterFileEdit", _) => Happening::AfterEdit(fields.paths(PATHS, &folder)),
         ("postToolUse", "Read") => Happening::AfterRead(input.paths(PATHS, &folder)),
         ("postToolUse" | "postToolUseFailure", "Shell") | ("afterShellExecution", _) => Happening::AfterCommand,
+        ("preToolUse", "Task") => match fields.text("tool_use_id") {
+            Some(id) => expected(id, &input, false),
+            None => return Ok(None),
+        },
+        ("subagentStart", _) => match fields.first_text(HELPER) {
+            Some(id) => expected(id, fields, true),
+            None => return Ok(None),
+        },
+        ("postToolUse" | "postToolUseFailure", "Task") => Happening::HelperDone {
+            id: fields.text("tool_use_id").map(str::to_owned),
+            session: None,
+            is_tools_end: true,
+        },
+        ("subagentStop", _) => Happening::HelperDone {
+            id: fields.first_text(HELPER).map(str::to_owned),
+            session: fields.text("agent_transcript_path").and_then(conversation_of),
+            is_tools_end: false,
+        },
         ("stop", _) => Happening::TurnEnded,
         ("sessionEnd", _) => Happening::SessionEnded,
         _ => return Ok(None),
     };
-    let session =
-        fields.first_text(&["conversation_id", "session_id"]).ok_or(Unreadable::Missing("conversation_id"))?.to_owned();
-    let helper = fields
-        .text("subagent_id")
-        .map(|id| Helper { id: id.to_owned(), kind: fields.text("subagent_type").map(str::to_owned) });
-    Ok(Some(Event { name: name.to_owned(), session, helper, folder, happening }))
+    let session = match name {
+        "subagentStart" | "subagentStop" => fields.text("parent_conversation_id"),
+        _ => None,
+    };
+    let session = session.or_else(|| fields.first_text(&["conversation_id", "session_id"]));
+    let session = session.ok_or(Unreadable::Missing("conversation_id"))?.to_owned();
+    Ok(Some(Event { name: name.to_owned(), session, helper: None, folder, happening }))
+}
+
+fn expected(id: &str, fields: &Fields, has_begun: bool) -> Happening {
+    Happening::HelperExpected { id: id.to_owned(), kind: fields.text("subagent_type").map(str::to_owned), has_begun }
+}
+
+/// The conversation that a transcript is of: it is named after it.
+fn conversation_of(transcript: &str) -> Option<String> {
+    Some(Path::new(transcript).file_stem()?.to_str()?.to_owned())
 }
 
 /// True if an answer to this event can say something to the model.

@@ -58,6 +58,24 @@ pub enum Happening {
     HelperStarted,
     /// A sub-agent is done.
     HelperEnded,
+    /// A sub-agent is about to work in a session of its own, whose events don't say who started it.
+    HelperExpected {
+        /// The agent's own id of it, which that session doesn't know.
+        id: String,
+        /// What kind it is.
+        kind: Option<String>,
+        /// False while a tool was only asked to start it.
+        has_begun: bool,
+    },
+    /// Such a sub-agent is done.
+    HelperDone {
+        /// The agent's own id of it, where that is told.
+        id: Option<String>,
+        /// The agent's own id of the session that it worked in, where that is told.
+        session: Option<String>,
+        /// True if only the tool that was asked to start it has ended; the sub-agent may work on without it.
+        is_tools_end: bool,
+    },
     /// The session ended.
     SessionEnded,
 }

@@ -92,6 +92,11 @@ impl Agent {
         }
     }
 
+    /// True if its sub-agents work in sessions of their own that don't say who started them.
+    fn hides_parents(self) -> bool {
+        self == Self::Cursor
+    }
+
     /// Writes the answer to an event of this name as this agent expects it on standard output; it may be empty.
     pub fn write(self, event: &str, answer: &Answer) -> String {
         match self {

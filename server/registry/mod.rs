@@ -48,7 +48,7 @@ pub use liveness::{KeeperState, SessionState, look_at_keeper};
 pub use lock::Locking;
 pub use machines::Machines;
 pub use messages::{Draft, Message, MessageId, Recipient};
-pub use notebook::{Note, Notebook};
+pub use notebook::{ExpectedHelper, Note, Notebook};
 pub use originals::ScriptState;
 pub use overview::{DamagedRecord, Finding, Material, NamedClaim, Overview, Party};
 pub use sessions::{Completion, NewSession, Session, StoredSession};

@@ -73,6 +73,33 @@ pub enum Note {
         /// Its session.
         session: SessionId,
     },
+    /// A sub-agent was started whose session is not known yet.
+    HelperExpected(ExpectedHelper),
+    /// It is expected no more.
+    HelperNotExpected {
+        /// The agent's own id of it; without one, the one that was expected first.
+        id: Option<String>,
+    },
+    /// The session is a sub-agent of another one.
+    PartOf {
+        /// The session that started it.
+        session: SessionId,
+        /// What kind of sub-agent it is.
+        kind: Option<String>,
+    },
+    /// The session is nobody's sub-agent.
+    OnItsOwn,
+}
+
+/// A sub-agent that was started, and whose session is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedHelper {
+    /// The agent's own id of it.
+    pub id: String,
+    /// What kind it is.
+    pub kind: Option<String>,
+    /// False while a tool was only asked to start it.
+    pub has_begun: bool,
 }
 
 /// A session's notebook as it was read.
@@ -92,6 +119,10 @@ pub struct Notebook {
     pub command_began_at: Option<DateTime<Utc>>,
     /// The sessions of sub-agents that are at work.
     pub helpers: Vec<SessionId>,
+    /// Sub-agents that were started in this turn, and whose sessions are not known to be theirs.
+    pub expected: Vec<ExpectedHelper>,
+    /// The session that this one is a sub-agent of, and what kind it is.
+    pub part_of: Option<(SessionId, Option<String>)>,
 }
 
 impl Registry {
@@ -148,10 +179,21 @@ impl Notebook {
                 self.told_at = Some(at);
             }
             Note::Renewed { at } => self.renewed_at = Some(at),
-            Note::TurnEnded => self.renewed_at = None,
+            Note::TurnEnded => {
+                self.renewed_at = None;
+                self.expected.clear();
+            }
             Note::CommandBegan { at } => self.command_began_at = Some(at),
             Note::Helper { session } => add_once(&mut self.helpers, session),
             Note::HelperEnded { session } => self.helpers.retain(|helper| *helper != session),
+            Note::HelperExpected(helper) => match self.expected.iter_mut().find(|known| known.id == helper.id) {
+                Some(known) => known.has_begun |= helper.has_begun,
+                None => self.expected.push(helper),
+            },
+            Note::HelperNotExpected { id: Some(id) } => self.expected.retain(|helper| helper.id != id),
+            Note::HelperNotExpected { id: None } => drop(self.expected.drain(..self.expected.len().min(1))),
+            Note::PartOf { session, kind } => self.part_of = Some((session, kind)),
+            Note::OnItsOwn => self.part_of = None,
         }
     }
 
@@ -162,6 +204,8 @@ impl Notebook {
         notes.extend(self.renewed_at.map(|at| Note::Renewed { at }));
         notes.extend(self.command_began_at.map(|at| Note::CommandBegan { at }));
         notes.extend(self.helpers.into_iter().map(|session| Note::Helper { session }));
+        notes.extend(self.expected.into_iter().map(Note::HelperExpected));
+        notes.extend(self.part_of.map(|(session, kind)| Note::PartOf { session, kind }));
         notes.extend(self.claimed.into_iter().map(|resource| Note::Claimed { resource }));
         notes.extend(self.touched.into_iter().map(|resource| Note::Touched { resource }));
         let mut text: String = notes.iter().map(line).collect();

@@ -32,6 +32,7 @@ mod guard;
 mod guard_hooks;
 mod guard_push;
 mod hooks_agents;
+mod hooks_cursor;
 mod hooks_identity;
 mod hooks_opencode;
 mod hooks_policy;

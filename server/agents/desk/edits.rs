@@ -217,7 +217,7 @@ impl Desk<'_> {
             }
         }
         registry.note(&self.own, &notes)?;
-        afterwards.refresh_board = self.tell_others(registry, false)?;
+        afterwards.refresh_board = self.tell_others(registry, &self.own, false)?;
         self.between_tools(registry, &session, afterwards)
     }
 

@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 
 use super::{Desk, LEASE, Trouble};
-use crate::protocol::Resource;
+use crate::protocol::{Resource, SessionId};
 use crate::registry::{Activity, Note, Notebook, Registry, RenewOutcome};
 use crate::workspace::committed;
 
@@ -70,9 +70,10 @@ impl Desk<'_> {
         Ok(registry.note(&self.own, &notes)?)
     }
 
-    /// Tells the others what was changed, if that is due; at the end of a turn it always is. Returns whether it did.
-    pub(super) fn tell_others(&self, registry: &Registry, at_once: bool) -> Result<bool, Trouble> {
-        let notebook = registry.notebook(&self.own)?;
+    /// Tells the others what a session changed, if that is due; at the end of a turn it always is. Returns whether it
+    /// did.
+    pub(super) fn tell_others(&self, registry: &Registry, session: &SessionId, at_once: bool) -> Result<bool, Trouble> {
+        let notebook = registry.notebook(session)?;
         let now = self.now();
         let is_early = notebook.told_at.is_some_and(|at| now - at < HEARTBEAT_PAUSE && at <= now);
         if notebook.touched.is_empty() || (is_early && !at_once) {
@@ -84,8 +85,8 @@ impl Desk<'_> {
             files_touched: notebook.touched.iter().map(|resource| resource.name().to_owned()).collect(),
             ..Activity::default()
         };
-        registry.heartbeat(&self.own, &activity)?;
-        registry.note(&self.own, &[Note::Told { at: now }])?;
+        registry.heartbeat(session, &activity)?;
+        registry.note(session, &[Note::Told { at: now }])?;
         Ok(true)
     }
 

@@ -2,6 +2,7 @@
 
 mod commands;
 mod edits;
+mod helpers;
 mod kin;
 mod leases;
 mod mail;
@@ -15,7 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Answer, Event, Happening, Surroundings, UnsurePolicy, session_id, words};
 use crate::protocol::text::one_line;
 use crate::protocol::{NameError, Resource, SessionId};
-use crate::registry::{self, Claim, Locking, MessageId, NewSession, Note, Registry, Session, Standing};
+use crate::registry::{self, Claim, ExpectedHelper, Locking, MessageId, NewSession, Note, Registry, Session, Standing};
 use crate::workspace::{self, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
@@ -121,6 +122,8 @@ struct Desk<'a> {
     main: SessionId,
     /// The session in which the event happened: the agent's own, or a sub-agent's.
     own: SessionId,
+    /// What kind of sub-agent that is.
+    kind: Option<String>,
 }
 
 impl<'a> Desk<'a> {
@@ -133,14 +136,18 @@ impl<'a> Desk<'a> {
             Some(helper) => session_id(surroundings.agent, &event.session, Some(helper))?,
             None => main.clone(),
         };
-        Ok(Self { event, surroundings, namer: Namer::new(&location), location, main, own })
+        let kind = event.helper.as_ref().and_then(|helper| helper.kind.clone());
+        Ok(Self { event, surroundings, namer: Namer::new(&location), location, main, own, kind })
     }
 
-    fn respond(self, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    fn respond(mut self, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
         if !self.location.may_be_joined() {
             return Ok(self.not_joined());
         }
         let registry = self.registry()?;
+        if let Some(registry) = &registry {
+            self = self.below_its_parent(registry)?;
+        }
         let answer = match (&self.event.happening, &registry) {
             (Happening::BeforeEdit(paths), _) => return self.before_edit(registry, paths),
             (Happening::SessionStarted, None) => Ok(Answer { environment: self.environment(), ..Answer::default() }),
@@ -157,6 +164,13 @@ impl<'a> Desk<'a> {
             (Happening::AfterCommand, Some(registry)) => self.after_command(registry, afterwards),
             (Happening::HelperStarted, Some(registry)) => self.helper_started(registry),
             (Happening::HelperEnded, Some(registry)) => self.helper_ended(registry, afterwards),
+            (Happening::HelperExpected { id, kind, has_begun }, Some(registry)) => {
+                let helper = ExpectedHelper { id: id.clone(), kind: kind.clone(), has_begun: *has_begun };
+                self.helper_expected(registry, helper)
+            }
+            (Happening::HelperDone { id, session, is_tools_end }, Some(registry)) => {
+                self.helper_done(registry, id.as_ref(), session.as_ref(), *is_tools_end, afterwards)
+            }
             (Happening::TurnEnded, Some(registry)) => self.turn_ended(registry, afterwards),
             (Happening::SessionEnded, Some(registry)) => self.session_ended(registry, afterwards),
         };
@@ -224,7 +238,7 @@ impl<'a> Desk<'a> {
         if let Some(session) = registry.session(&self.own)?.filter(Session::is_live) {
             return Ok(session);
         }
-        let kind = self.event.helper.as_ref().and_then(|helper| helper.kind.as_deref()).unwrap_or("sub-agent");
+        let kind = self.kind.as_deref().unwrap_or("sub-agent");
         let name = format!("{} ({})", self.surroundings.agent.name(), one_line(kind, 40));
         let session = self.register(registry, &self.own, Some(name))?;
         registry.note(&self.main, &[Note::Helper { session: self.own.clone() }])?;

@@ -1,12 +1,10 @@
-//! Sessions, turns and sub-agents: how they begin and how they end.
+//! Sessions and turns: how they begin and how they end.
 
-use super::{Afterwards, Desk, LEASE, Trouble};
+use super::{Afterwards, Desk, Trouble};
 use crate::agents::{Answer, words};
 use crate::protocol::SessionId;
 use crate::protocol::text::one_line;
-use crate::registry::{
-    Claim, ClaimAllOutcome, Completion, Error, Locking, Note, Registry, Session, SessionState, Terms,
-};
+use crate::registry::{Claim, Completion, Error, Locking, Registry, Session, SessionState};
 
 /// So many other sessions are described.
 const MOST_SESSIONS: usize = 8;
@@ -43,39 +41,32 @@ impl Desk<'_> {
         self.between_tools(registry, &session, afterwards)
     }
 
-    /// A sub-agent is told who is here, because it has not heard what its agent was told. It registers with its first
-    /// edit: most only read.
-    pub(super) fn helper_started(&self, registry: &Registry) -> Result<Answer, Trouble> {
-        let mut answer = Answer::default();
-        self.tell_who_is_here(registry, &mut answer)?;
-        Ok(answer)
-    }
-
-    /// What a sub-agent held goes to its agent, whose work it was; then it is gone.
-    pub(super) fn helper_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
-        if self.own == self.main || registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
-            return Ok(Answer::default());
-        }
-        self.tell_others(registry, true)?;
-        self.inherit_from(registry, &self.own)?;
-        registry.note(&self.main, &[Note::HelperEnded { session: self.own.clone() }])?;
-        afterwards.refresh_board = true;
-        Ok(Answer::default())
-    }
-
     pub(super) fn turn_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
         // An agent that did nothing here needs no session for it.
         if registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
             return Ok(Answer::default());
         }
-        self.tell_others(registry, true)?;
+        if self.surroundings.agent.hides_parents() {
+            if self.own != self.main {
+                return self.helper_ended(registry, afterwards);
+            }
+            // Nobody may have told of the end of a sub-agent. One that works on begins anew.
+            for helper in registry.notebook(&self.main)?.helpers {
+                self.end_helper(registry, &helper)?;
+            }
+        }
+        self.tell_others(registry, &self.own, true)?;
         self.cut_leases(registry)?;
         afterwards.refresh_board = true;
         Ok(Answer::default())
     }
 
-    /// Releases everything. An agent may go on under another session in the same process, so sub-agents end too.
+    /// Releases everything. An agent may go on under another session in the same process, so sub-agents end too. The end
+    /// of a sub-agent's session is not that of its agent's.
     pub(super) fn session_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        if self.own != self.main {
+            return self.helper_ended(registry, afterwards);
+        }
         let helpers = registry.notebook(&self.main)?.helpers;
         for id in helpers.iter().chain([&self.main]) {
             complete(registry, id)?;
@@ -84,27 +75,7 @@ impl Desk<'_> {
         Ok(Answer::default())
     }
 
-    fn inherit_from(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
-        let notebook = registry.notebook(helper)?;
-        let terms = Terms { lease: LEASE, automatic: true, ..Terms::default() };
-        let mut notes = Vec::new();
-        for resource in notebook.claimed {
-            // It may have been lost meanwhile; then there is nothing to go over.
-            let is_held = registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(helper));
-            if !is_held {
-                continue;
-            }
-            let one = std::slice::from_ref(&resource);
-            if let ClaimAllOutcome::Granted(_) = registry.claim_all(&self.main, Some(helper), one, &terms)? {
-                notes.extend(self.sighting(&resource));
-                notes.push(Note::Claimed { resource });
-            }
-        }
-        registry.note(&self.main, &notes)?;
-        complete(registry, helper)
-    }
-
-    fn tell_who_is_here(&self, registry: &Registry, answer: &mut Answer) -> Result<(), Trouble> {
+    pub(super) fn tell_who_is_here(&self, registry: &Registry, answer: &mut Answer) -> Result<(), Trouble> {
         let helpers = registry.notebook(&self.main)?.helpers;
         let is_other =
             |session: &Session| session.id != self.main && session.id != self.own && !helpers.contains(&session.id);
@@ -131,7 +102,7 @@ impl Desk<'_> {
     }
 }
 
-fn complete(registry: &Registry, id: &SessionId) -> Result<(), Trouble> {
+pub(super) fn complete(registry: &Registry, id: &SessionId) -> Result<(), Trouble> {
     match registry.complete(id, &Completion::default()) {
         // It never took part, or is over already.
         Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}

@@ -20,7 +20,7 @@ mod wait;
 mod wire;
 mod workspace;
 
-pub(crate) use agent::{CodingAgent, hook};
+pub(crate) use agent::{CodingAgent, Told, hook};
 pub(crate) use capabilities::{bare_capabilities, full_capabilities};
 #[cfg(target_os = "linux")]
 pub(crate) use committer::Committer;

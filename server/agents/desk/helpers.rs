@@ -1,0 +1,159 @@
+//! Sub-agents: how they begin, whose they are, and how they end.
+
+use super::turns::complete;
+use super::{Afterwards, Desk, LEASE, Trouble};
+use crate::agents::{Answer, Happening, session_id};
+use crate::protocol::SessionId;
+use crate::registry::{ClaimAllOutcome, ExpectedHelper, Note, Registry, Session, Terms};
+
+impl Desk<'_> {
+    /// Finds out whose sub-agent this session is, where its events don't say so.
+    ///
+    /// A session in which the user spoke, or that was started by itself, is nobody's. One that turns up without either
+    /// while a session of the same process waits for a sub-agent is that sub-agent; where two sessions wait, it cannot be
+    /// told whose it is.
+    pub(super) fn below_its_parent(mut self, registry: &Registry) -> Result<Self, Trouble> {
+        if !self.surroundings.agent.hides_parents() {
+            return Ok(self);
+        }
+        match self.event.happening {
+            Happening::SessionStarted | Happening::Prompted => {
+                self.stand_on_its_own(registry)?;
+                return Ok(self);
+            }
+            Happening::HelperExpected { .. } | Happening::HelperDone { .. } => return Ok(self),
+            _ => {}
+        }
+        let parent = match registry.notebook(&self.own)?.part_of {
+            None if registry.session(&self.own)?.is_none() => self.expecting_session(registry)?,
+            known => known,
+        };
+        if let Some((session, kind)) = parent {
+            self.main = session;
+            self.kind = kind;
+        }
+        Ok(self)
+    }
+
+    fn stand_on_its_own(&self, registry: &Registry) -> Result<(), Trouble> {
+        if let Some((parent, _)) = registry.notebook(&self.own)?.part_of {
+            registry.note(&self.own, &[Note::OnItsOwn])?;
+            registry.note(&parent, &[Note::HelperEnded { session: self.own.clone() }])?;
+        }
+        Ok(())
+    }
+
+    fn expecting_session(&self, registry: &Registry) -> Result<Option<(SessionId, Option<String>)>, Trouble> {
+        let agent = self.surroundings.agent;
+        let process = (self.surroundings.processes)(agent).agent.map(|process| process.pid);
+        let is_kin = |session: &Session| {
+            session.is_live() && session.record.client.as_deref() == Some(agent.name()) && session.record.pid == process
+        };
+        let mut found = None;
+        for session in registry.sessions()?.into_iter().filter(is_kin) {
+            let expected = registry.notebook(&session.id)?.expected;
+            let Some(first) = expected.first() else { continue };
+            if found.is_some() {
+                return Ok(None);
+            }
+            let is_certain = expected.iter().all(|helper| helper.kind == first.kind);
+            found = Some((session.id, first.kind.clone().filter(|_| is_certain)));
+        }
+        if let Some((session, kind)) = found.clone() {
+            registry.note(&self.own, &[Note::PartOf { session, kind }])?;
+        }
+        Ok(found)
+    }
+
+    /// A sub-agent is told who is here, because it has not heard what its agent was told. It registers with its first
+    /// edit: most only read.
+    pub(super) fn helper_started(&self, registry: &Registry) -> Result<Answer, Trouble> {
+        let mut answer = Answer::default();
+        self.tell_who_is_here(registry, &mut answer)?;
+        Ok(answer)
+    }
+
+    /// Remembers that a sub-agent will turn up in a session of its own.
+    pub(super) fn helper_expected(&self, registry: &Registry, helper: ExpectedHelper) -> Result<Answer, Trouble> {
+        self.take_part(registry)?;
+        registry.note(&self.main, &[Note::HelperExpected(helper)])?;
+        Ok(Answer::default())
+    }
+
+    /// What the sub-agent held goes to its agent. Where it is not told which one is done, none ends before all are.
+    pub(super) fn helper_done(
+        &self,
+        registry: &Registry,
+        id: Option<&String>,
+        session: Option<&String>,
+        is_tools_end: bool,
+        afterwards: &mut Afterwards,
+    ) -> Result<Answer, Trouble> {
+        if registry.session(&self.main)?.is_none_or(|session| !session.is_live()) {
+            return Ok(Answer::default());
+        }
+        let works_on = |helper: &ExpectedHelper| Some(&helper.id) == id && helper.has_begun;
+        if is_tools_end && registry.notebook(&self.main)?.expected.iter().any(works_on) {
+            return Ok(Answer::default());
+        }
+        registry.note(&self.main, &[Note::HelperNotExpected { id: id.cloned() }])?;
+        let notebook = registry.notebook(&self.main)?;
+        let named = match session {
+            Some(session) => Some(session_id(self.surroundings.agent, session, None)?),
+            None => None,
+        };
+        let named = named.filter(|named| *named != self.main);
+        let done = match named {
+            Some(named) if registry.session(&named)?.is_some_and(|session| session.is_live()) => vec![named],
+            _ if notebook.expected.is_empty() => notebook.helpers,
+            _ => Vec::new(),
+        };
+        for helper in &done {
+            self.end_helper(registry, helper)?;
+        }
+        afterwards.refresh_board = !done.is_empty();
+        Ok(Answer::default())
+    }
+
+    pub(super) fn helper_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+        if self.own == self.main || registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
+            return Ok(Answer::default());
+        }
+        self.end_helper(registry, &self.own)?;
+        afterwards.refresh_board = true;
+        Ok(Answer::default())
+    }
+
+    /// What a sub-agent held goes to its agent, whose work it was; then it is gone.
+    pub(super) fn end_helper(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
+        self.tell_others(registry, helper, true)?;
+        self.inherit_from(registry, helper)?;
+        Ok(registry.note(&self.main, &[Note::HelperEnded { session: helper.clone() }])?)
+    }
+
+    fn inherit_from(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
+        let notebook = registry.notebook(helper)?;
+        let terms = Terms { lease: LEASE, automatic: true, ..Terms::default() };
+        let mut notes = Vec::new();
+        for resource in notebook.claimed {
+            // It may have been lost meanwhile; then there is nothing to go over.
+            let is_held = registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(helper));
+            if !is_held {
+                continue;
+            }
+            let one = std::slice::from_ref(&resource);
+            if let ClaimAllOutcome::Granted(_) = registry.claim_all(&self.main, Some(helper), one, &terms)? {
+                notes.extend(self.sighting(&resource));
+                notes.push(Note::Claimed { resource });
+            }
+        }
+        registry.note(&self.main, &notes)?;
+        complete(registry, helper)?;
+        if self.surroundings.agent.hides_parents() {
+            // If it goes on all the same, it is known whose it is.
+            let kind = notebook.part_of.and_then(|(_, kind)| kind);
+            registry.note(helper, &[Note::PartOf { session: self.main.clone(), kind }])?;
+        }
+        Ok(())
+    }
+}
