@@ -82,6 +82,8 @@ pub(super) fn read_as(
         },
         "SubagentStart" => Happening::HelperStarted,
         "SubagentStop" => Happening::HelperEnded,
+        // Nothing tells of a turn that its user interrupted, but after a while that the agent waits for its user.
+        "Notification" if fields.text("notification_type") == Some("idle_prompt") => Happening::TurnEnded,
         "Stop" | "StopFailure" | "Interrupt" => Happening::TurnEnded,
         "SessionEnd" => Happening::SessionEnded,
         _ => return Ok(None),

@@ -80,6 +80,9 @@ const LIMIT: Duration = Duration::from_secs(5);
 /// At the end of a session Claude Code waits for 1.5 seconds.
 const LIMIT_AT_END: Duration = Duration::from_millis(1_200);
 
+/// When a turn is interrupted Codex waits for 3 seconds.
+const LIMIT_AT_INTERRUPT: Duration = Duration::from_millis(2_500);
+
 /// More than any event holds, in bytes; a tool's arguments may be a whole file.
 const LONGEST_EVENT: u64 = 64 << 20;
 
@@ -149,8 +152,7 @@ impl Watchdog {
                 // There was nothing to answer.
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            let limit = if event.happening == Happening::SessionEnded { LIMIT_AT_END } else { LIMIT };
-            std::thread::sleep(limit.saturating_sub(start.elapsed()));
+            std::thread::sleep(limit(&event).saturating_sub(start.elapsed()));
             let has_answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
             if !*has_answered {
                 let answer = agents::too_late(&event, &surroundings);
@@ -174,6 +176,14 @@ impl Watchdog {
         let mut has_answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         *has_answered = true;
         answer()
+    }
+}
+
+fn limit(event: &Event) -> Duration {
+    match event.happening {
+        Happening::SessionEnded => LIMIT_AT_END,
+        Happening::TurnEnded if event.name == "Interrupt" => LIMIT_AT_INTERRUPT,
+        _ => LIMIT,
     }
 }
 

@@ -287,7 +287,10 @@ fn every_file_that_wires_an_agent_starts_the_hook_for_known_events() {
                     let timeout = hook["timeout"].as_u64().unwrap();
                     // Gemini CLI counts milliseconds; the hook itself answers within 5 seconds.
                     let seconds = if agent == "gemini" { timeout / 1_000 } else { timeout };
-                    assert!((6..=60).contains(&seconds), "{file}: {event}");
+                    // Codex gives these two no more than 3 seconds; the hook answers sooner there.
+                    let is_hurried = agent == "codex" && ["Interrupt", "SessionEnd"].contains(&event.as_str());
+                    let fitting = if is_hurried { 3..=3 } else { 6..=60 };
+                    assert!(fitting.contains(&seconds), "{file}: {event}");
                 }
             }
         }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{CodingAgent, Coordination, Terminal, Workspace, wait_for};
+use crate::support::{CodingAgent, Coordination, Terminal, Workspace, hook, wait_for};
 
 const FILE: &str = "src/main.rs";
 
@@ -71,6 +71,79 @@ fn what_was_committed_meanwhile_is_given_back() {
     workspace.commit_all("Change it");
     agent.stop().expect_silence();
     assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
+}
+
+#[test]
+fn an_interrupted_turn_is_settled_by_what_the_agent_tells_next() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let terminal = Terminal::on(&workspace);
+    let (root, file) = (workspace.root(), workspace.path(FILE));
+    let like_claude =
+        |name: &str, more: Value| merged(json!({"session_id": "s", "cwd": root, "hook_event_name": name}), more);
+    let like_cursor = |name: &str, more: Value| {
+        merged(json!({"conversation_id": "s", "workspace_roots": [root], "hook_event_name": name}), more)
+    };
+    let like_opencode =
+        |name: &str, more: Value| merged(json!({"sessionID": "s", "directory": root, "event": name}), more);
+    let patch = format!("*** Begin Patch\n*** Update File: {}\n*** End Patch\n", file.display());
+    let edit = |tool: &str| json!({"tool_name": tool, "tool_input": {"file_path": file}});
+    let prompt = json!({"prompt": "not so"});
+    let cases = [
+        (
+            "claude-code",
+            like_claude("PreToolUse", edit("Edit")),
+            like_claude("Notification", json!({"notification_type": "idle_prompt"})),
+        ),
+        ("claude-code", like_claude("PreToolUse", edit("Edit")), like_claude("UserPromptSubmit", prompt.clone())),
+        (
+            "codex",
+            like_claude("PreToolUse", json!({"tool_name": "apply_patch", "tool_input": {"command": patch}})),
+            like_claude("Interrupt", json!({"turn_id": "1"})),
+        ),
+        (
+            "codex",
+            like_claude("PreToolUse", json!({"tool_name": "apply_patch", "tool_input": {"command": patch}})),
+            like_claude("UserPromptSubmit", prompt.clone()),
+        ),
+        ("gemini", like_claude("BeforeTool", edit("replace")), like_claude("BeforeAgent", prompt.clone())),
+        ("cursor", like_cursor("preToolUse", edit("Write")), like_cursor("stop", json!({"status": "aborted"}))),
+        ("cursor", like_cursor("preToolUse", edit("Write")), like_cursor("beforeSubmitPrompt", prompt)),
+        (
+            "opencode",
+            like_opencode("tool.execute.before", json!({"tool": "edit", "args": {"filePath": file}})),
+            like_opencode("session.idle", json!({})),
+        ),
+    ];
+    for (agent, before_edit, next) in cases {
+        hook(&terminal, agent, &before_edit);
+        assert_eq!(coordination.holder(FILE), Some(format!("{agent}-s")));
+        hook(&terminal, agent, &next);
+        assert_eq!(coordination.holder(FILE), None, "{agent}: {next}");
+    }
+}
+
+#[test]
+fn what_an_interrupted_turn_has_changed_stays_claimed() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "fn main() { changed(); }\n").expect_no_denial();
+    agent.before_edit("src/lib.rs").expect_silence();
+    agent.waits_for_its_user().expect_silence();
+    assert_eq!(coordination.holder("src/lib.rs"), None);
+    assert!(time_left(&coordination, FILE) <= TimeDelta::minutes(15));
+    agent.before_edit("src/lib.rs").expect_silence();
+    agent.prompt().expect_silence();
+    assert_eq!(coordination.holder("src/lib.rs"), None);
+    assert!(time_left(&coordination, FILE) > TimeDelta::minutes(239), "the next turn goes on with it");
+}
+
+fn merged(mut event: Value, more: Value) -> Value {
+    if let (Value::Object(event), Value::Object(more)) = (&mut event, more) {
+        event.extend(more);
+    }
+    event
 }
 
 #[test]

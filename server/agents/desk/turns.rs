@@ -38,6 +38,11 @@ impl Desk<'_> {
 
     pub(super) fn prompted(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
         let session = self.take_part(registry)?;
+        // Of a turn that was interrupted many agents don't tell the end: it ended before this prompt at the latest.
+        if registry.notebook(&self.own)?.renewed_at.is_some() {
+            self.settle(registry)?;
+            afterwards.refresh_board = true;
+        }
         self.between_tools(registry, &session, afterwards)
     }
 
@@ -46,19 +51,24 @@ impl Desk<'_> {
         if registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
             return Ok(Answer::default());
         }
+        if self.surroundings.agent.hides_parents() && self.own != self.main {
+            return self.helper_ended(registry, afterwards);
+        }
+        self.settle(registry)?;
+        afterwards.refresh_board = true;
+        Ok(Answer::default())
+    }
+
+    /// Tells what the turn changed, and gives up what it needs no more.
+    fn settle(&self, registry: &Registry) -> Result<(), Trouble> {
         if self.surroundings.agent.hides_parents() {
-            if self.own != self.main {
-                return self.helper_ended(registry, afterwards);
-            }
             // Nobody may have told of the end of a sub-agent. One that works on begins anew.
             for helper in registry.notebook(&self.main)?.helpers {
                 self.end_helper(registry, &helper)?;
             }
         }
         self.tell_others(registry, &self.own, true)?;
-        self.cut_leases(registry)?;
-        afterwards.refresh_board = true;
-        Ok(Answer::default())
+        self.cut_leases(registry)
     }
 
     /// Releases everything. An agent may go on under another session in the same process, so sub-agents end too. The end

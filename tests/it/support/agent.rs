@@ -118,6 +118,13 @@ impl CodingAgent {
         self.tell(event, json!({"stop_hook_active": false}))
     }
 
+    /// Tells that it is idle, which is the first that is heard of it after its user interrupted it.
+    #[track_caller]
+    pub(crate) fn waits_for_its_user(&self) -> Told {
+        let message = "Claude is waiting for your input";
+        self.tell("Notification", json!({"notification_type": "idle_prompt", "message": message}))
+    }
+
     #[track_caller]
     pub(crate) fn end(&self) -> Told {
         self.tell("SessionEnd", json!({"reason": "other"}))
