@@ -76,13 +76,18 @@ impl Registry {
 
     /// Gives up everything that a session holds. Returns what that was.
     pub fn release_all(&self, session: &SessionId) -> Result<Vec<Claim>, Error> {
+        self.release_all_of(std::slice::from_ref(session))
+    }
+
+    /// The same for several sessions at once.
+    pub(super) fn release_all_of(&self, sessions: &[SessionId]) -> Result<Vec<Claim>, Error> {
         let directory = self.directory()?;
         let lock = self.lock(&directory)?;
         let mut released = Vec::new();
         for file in list_claims(&directory)? {
             let Some(stored) = StoredClaim::read(&directory, &file)? else { continue };
-            let is_own = stored.record.as_ref().is_some_and(|record| record.claimed_by.as_ref() == Some(session));
-            if is_own {
+            let holder = stored.record.as_ref().and_then(|record| record.claimed_by.as_ref());
+            if holder.is_some_and(|holder| sessions.contains(holder)) {
                 let claim = stored.judge(None, self.now());
                 remove_claim(&lock, &file)?;
                 released.push(claim);

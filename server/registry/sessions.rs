@@ -249,19 +249,7 @@ impl Registry {
     pub fn complete(&self, id: &SessionId, completion: &Completion) -> Result<Vec<Claim>, Error> {
         let now = self.now();
         let directory = self.directory()?;
-        // Once the record says that it ended, everything it holds is free, even if this process dies now.
-        self.update_session(id, |session| {
-            let started = session.started_at.as_deref().and_then(time::parse).unwrap_or(now);
-            session.status = Some("completed".to_owned());
-            session.last_heartbeat = Some(time::format(now));
-            session.ended_at = Some(time::format(now));
-            session.total_duration = Some(time::duration_in_words(now - started));
-            session.work_completed.extend(completion.work_completed.iter().cloned());
-            session.editing.clear();
-            if completion.notes.is_some() {
-                session.handoff_notes.clone_from(&completion.notes);
-            }
-        })?;
+        self.say_that_it_ended(id, completion, now)?;
         let released = self.release_all(id)?;
         if completion.notes.is_some() {
             let hand_off = HandOffRecord {
@@ -275,6 +263,46 @@ impl Registry {
         }
         write_heartbeat(&directory, id, &Activity::new("completed", None), now)?;
         Ok(released)
+    }
+
+    /// Ends sessions that end together, and releases all that they hold: however much that is, and however little time
+    /// is left for it, all of them have ended before anything is released. Passes over one that never registered or has
+    /// ended already. Returns what was released.
+    pub fn complete_together(&self, ids: &[SessionId]) -> Result<Vec<Claim>, Error> {
+        let now = self.now();
+        let directory = self.directory()?;
+        let mut ended = Vec::new();
+        for id in ids {
+            match self.say_that_it_ended(id, &Completion::default(), now) {
+                Ok(()) => ended.push(id.clone()),
+                Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if ended.is_empty() {
+            return Ok(Vec::new());
+        }
+        let released = self.release_all_of(&ended)?;
+        for id in &ended {
+            write_heartbeat(&directory, id, &Activity::new("completed", None), now)?;
+        }
+        Ok(released)
+    }
+
+    /// Once the record says that it ended, everything it holds is free, even if this process dies now.
+    fn say_that_it_ended(&self, id: &SessionId, completion: &Completion, now: DateTime<Utc>) -> Result<(), Error> {
+        self.update_session(id, |session| {
+            let started = session.started_at.as_deref().and_then(time::parse).unwrap_or(now);
+            session.status = Some("completed".to_owned());
+            session.last_heartbeat = Some(time::format(now));
+            session.ended_at = Some(time::format(now));
+            session.total_duration = Some(time::duration_in_words(now - started));
+            session.work_completed.extend(completion.work_completed.iter().cloned());
+            session.editing.clear();
+            if completion.notes.is_some() {
+                session.handoff_notes.clone_from(&completion.notes);
+            }
+        })
     }
 
     /// Changes a live session's record. The lock keeps the server and a terminal of one session from undoing each

@@ -1,6 +1,5 @@
 //! Sub-agents: how they begin, whose they are, and how they end.
 
-use super::turns::complete;
 use super::{Afterwards, Desk, LEASE, Trouble};
 use crate::agents::{Answer, Happening, session_id};
 use crate::protocol::SessionId;
@@ -148,7 +147,8 @@ impl Desk<'_> {
             }
         }
         registry.note(&self.main, &notes)?;
-        complete(registry, helper)?;
+        registry.complete_together(std::slice::from_ref(helper))?;
+        registry.forget_notes(helper)?;
         if self.surroundings.agent.hides_parents() {
             // If it goes on all the same, it is known whose it is.
             let kind = notebook.part_of.and_then(|(_, kind)| kind);

@@ -2,9 +2,8 @@
 
 use super::{Afterwards, Desk, Trouble};
 use crate::agents::{Answer, words};
-use crate::protocol::SessionId;
 use crate::protocol::text::one_line;
-use crate::registry::{Claim, Completion, Error, Locking, Registry, Session, SessionState};
+use crate::registry::{Claim, Error, Locking, Registry, Session, SessionState};
 
 /// So many other sessions are described.
 const MOST_SESSIONS: usize = 8;
@@ -77,9 +76,11 @@ impl Desk<'_> {
         if self.own != self.main {
             return self.helper_ended(registry, afterwards);
         }
-        let helpers = registry.notebook(&self.main)?.helpers;
-        for id in helpers.iter().chain([&self.main]) {
-            complete(registry, id)?;
+        let mut ending = registry.notebook(&self.main)?.helpers;
+        ending.push(self.main.clone());
+        registry.complete_together(&ending)?;
+        for id in &ending {
+            registry.forget_notes(id)?;
         }
         afterwards.refresh_board = true;
         Ok(Answer::default())
@@ -110,15 +111,6 @@ impl Desk<'_> {
         answer.tell(text);
         Ok(())
     }
-}
-
-pub(super) fn complete(registry: &Registry, id: &SessionId) -> Result<(), Trouble> {
-    match registry.complete(id, &Completion::default()) {
-        // It never took part, or is over already.
-        Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(registry.forget_notes(id)?)
 }
 
 fn described(session: &Session, claims: &[Claim]) -> String {
