@@ -80,7 +80,7 @@ impl Registry {
     }
 
     /// The same for several sessions at once.
-    pub(super) fn release_all_of(&self, sessions: &[SessionId]) -> Result<Vec<Claim>, Error> {
+    pub fn release_all_of(&self, sessions: &[SessionId]) -> Result<Vec<Claim>, Error> {
         let directory = self.directory()?;
         let lock = self.lock(&directory)?;
         let mut released = Vec::new();

@@ -265,10 +265,11 @@ impl Registry {
         Ok(released)
     }
 
-    /// Ends sessions that end together, and releases all that they hold: however much that is, and however little time
-    /// is left for it, all of them have ended before anything is released. Passes over one that never registered or has
-    /// ended already. Returns what was released.
-    pub fn complete_together(&self, ids: &[SessionId]) -> Result<Vec<Claim>, Error> {
+    /// Ends sessions that end together, without releasing what they hold: it is abandoned then, and [`release_all_of`]
+    /// may take its time. Passes over one that never registered or has ended already. Returns those that it ended.
+    ///
+    /// [`release_all_of`]: Self::release_all_of
+    pub fn complete_together(&self, ids: &[SessionId]) -> Result<Vec<SessionId>, Error> {
         let now = self.now();
         let directory = self.directory()?;
         let mut ended = Vec::new();
@@ -279,14 +280,10 @@ impl Registry {
                 Err(error) => return Err(error),
             }
         }
-        if ended.is_empty() {
-            return Ok(Vec::new());
-        }
-        let released = self.release_all_of(&ended)?;
         for id in &ended {
             write_heartbeat(&directory, id, &Activity::new("completed", None), now)?;
         }
-        Ok(released)
+        Ok(ended)
     }
 
     /// Once the record says that it ended, everything it holds is free, even if this process dies now.

@@ -147,7 +147,8 @@ impl Desk<'_> {
             }
         }
         registry.note(&self.main, &notes)?;
-        registry.complete_together(std::slice::from_ref(helper))?;
+        let ended = registry.complete_together(std::slice::from_ref(helper))?;
+        registry.release_all_of(&ended)?;
         registry.forget_notes(helper)?;
         if self.surroundings.agent.hides_parents() {
             // If it goes on all the same, it is known whose it is.

@@ -44,12 +44,14 @@ pub fn too_late(event: &Event, surroundings: &Surroundings) -> Answer {
 pub struct Afterwards {
     registry: Option<Registry>,
     delivered: Option<(SessionId, Vec<MessageId>)>,
+    ended: Vec<SessionId>,
     refresh_board: bool,
     clean_up: bool,
 }
 
 impl Afterwards {
-    /// Marks the messages that were delivered as read, and brings the status board up to date. Returns what failed, in
+    /// Marks the messages that were delivered as read, releases what sessions held that ended, and brings the status
+    /// board up to date. Returns what failed, in
     /// words for people: nobody waits for it any more.
     pub fn carry_out(self) -> Vec<String> {
         let Some(registry) = self.registry else { return Vec::new() };
@@ -58,6 +60,9 @@ impl Afterwards {
             |result: Result<(), registry::Error>| failures.extend(result.err().map(|error| error.to_string()));
         if let Some((session, ids)) = self.delivered {
             note(registry.mark_read(&session, &ids).map(drop));
+        }
+        if !self.ended.is_empty() {
+            note(registry.release_all_of(&self.ended).map(drop));
         }
         if self.clean_up {
             note(registry.clean_up().map(drop));

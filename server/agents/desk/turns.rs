@@ -70,15 +70,16 @@ impl Desk<'_> {
         self.cut_leases(registry)
     }
 
-    /// Releases everything. An agent may go on under another session in the same process, so sub-agents end too. The end
-    /// of a sub-agent's session is not that of its agent's.
+    /// Ends the session, and releases everything once the agent has its answer, because it doesn't wait long. An agent
+    /// may go on under another session in the same process, so sub-agents end too. The end of a sub-agent's session is
+    /// not that of its agent's.
     pub(super) fn session_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
         if self.own != self.main {
             return self.helper_ended(registry, afterwards);
         }
         let mut ending = registry.notebook(&self.main)?.helpers;
         ending.push(self.main.clone());
-        registry.complete_together(&ending)?;
+        afterwards.ended = registry.complete_together(&ending)?;
         for id in &ending {
             registry.forget_notes(id)?;
         }
