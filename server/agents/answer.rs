@@ -22,6 +22,15 @@ impl Answer {
         Self { refusal: Some(reason.into()), ..Self::default() }
     }
 
+    /// Adds what is told of another place. What is refused is refused before.
+    pub(super) fn add(&mut self, other: Self) {
+        self.context.extend(other.context);
+        self.notice = match (self.notice.take(), other.notice) {
+            (Some(one), Some(other)) => Some(format!("{one}\n{other}")),
+            (one, other) => one.or(other),
+        };
+    }
+
     /// Adds something for the model.
     pub(super) fn tell(&mut self, text: impl Into<String>) {
         self.context.push(text.into());

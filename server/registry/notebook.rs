@@ -89,6 +89,11 @@ pub enum Note {
     },
     /// The session is nobody's sub-agent.
     OnItsOwn,
+    /// The session takes part in another directory too.
+    Elsewhere {
+        /// The folder that holds that directory.
+        folder: String,
+    },
 }
 
 /// A sub-agent that was started, and whose session is not known yet.
@@ -123,6 +128,8 @@ pub struct Notebook {
     pub expected: Vec<ExpectedHelper>,
     /// The session that this one is a sub-agent of, and what kind it is.
     pub part_of: Option<(SessionId, Option<String>)>,
+    /// The folders that hold other directories in which the session takes part.
+    pub elsewhere: Vec<String>,
 }
 
 impl Registry {
@@ -194,6 +201,7 @@ impl Notebook {
             Note::HelperNotExpected { id: None } => drop(self.expected.drain(..self.expected.len().min(1))),
             Note::PartOf { session, kind } => self.part_of = Some((session, kind)),
             Note::OnItsOwn => self.part_of = None,
+            Note::Elsewhere { folder } => add_once(&mut self.elsewhere, folder),
         }
     }
 
@@ -205,6 +213,7 @@ impl Notebook {
         notes.extend(self.command_began_at.map(|at| Note::CommandBegan { at }));
         notes.extend(self.helpers.into_iter().map(|session| Note::Helper { session }));
         notes.extend(self.expected.into_iter().map(Note::HelperExpected));
+        notes.extend(self.elsewhere.into_iter().map(|folder| Note::Elsewhere { folder }));
         notes.extend(self.part_of.map(|(session, kind)| Note::PartOf { session, kind }));
         notes.extend(self.claimed.into_iter().map(|resource| Note::Claimed { resource }));
         notes.extend(self.touched.into_iter().map(|resource| Note::Touched { resource }));

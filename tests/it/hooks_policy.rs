@@ -489,13 +489,77 @@ fn what_is_held_in_another_repository_is_respected() {
     let agent = CodingAgent::on(&here, "one");
     assert!(agent.before_edit(there.path(FILE)).expect_denial().contains("Ada ("));
     assert!(agent.before_command(&format!("rm {}", there.path("README.md").display())).denial().is_none());
-    agent.before_edit(there.path("README.md")).expect_silence();
     assert!(!here.coordination().exists());
-    assert_eq!(there.coordination().sessions().len(), 1, "it takes no part there");
+    assert_eq!(there.coordination().sessions().len(), 1, "who is refused takes no part");
     // Also from outside of any repository.
     let outside = Workspace::plain();
     CodingAgent::on(&outside, "two").before_edit(there.path(FILE)).expect_denial();
     assert!(!outside.coordination().exists());
+}
+
+#[test]
+fn an_edit_in_another_repository_is_claimed_there() {
+    let (here, there) = (Workspace::small(), Workspace::small());
+    let (here_too, there_too) = (here.coordination(), there.coordination());
+    let (holder, ada) = Terminal::with_named_session(&there, "Ada");
+    let agent = CodingAgent::on(&here, "one");
+    agent.before_edit("README.md").expect_silence();
+    agent.edit(there.path(FILE), "fn main() { changed(); }\n").expect_silence();
+    agent.before_edit(there.path("src/lib.rs")).expect_silence();
+    assert_eq!(there_too.holder(FILE), Some(agent.id()));
+    assert_eq!(here_too.claim_files(), ["file-README.md.claim"]);
+    assert_eq!(there_too.session(&agent.id()).unwrap()["client"], "claude-code");
+    holder.run(["claim", "file", FILE]).expect_code(1);
+    // Whoever asks there is heard here.
+    there_too.write_message(&ada, &agent.id(), "Please", "I need it", json!({}));
+    assert!(agent.prompt().context().contains("I need it"));
+    agent.prompt().expect_silence();
+    agent.stop().expect_silence();
+    assert_eq!(there_too.holder("src/lib.rs"), None, "it is as it was committed");
+    assert_eq!(there_too.holder(FILE), Some(agent.id()));
+    agent.end().expect_silence();
+    assert_eq!(there_too.holder(FILE), None);
+    assert_eq!(there_too.session(&agent.id()).unwrap()["status"], "completed");
+
+    // Who works in no repository has a session there all the same, but what it claims lasts only for a while.
+    let outside = Workspace::plain();
+    let stray = CodingAgent::on(&outside, "two");
+    stray.edit(there.path(FILE), "fn main() {}\n").expect_silence();
+    let end: chrono::DateTime<Utc> = there_too.claim(FILE).unwrap()["expires_at"].as_str().unwrap().parse().unwrap();
+    assert!(end - Utc::now() <= TimeDelta::minutes(15) && end > Utc::now());
+    assert!(!outside.coordination().exists());
+}
+
+#[test]
+fn a_patch_of_two_repositories_gets_all_of_its_files_or_none() {
+    let (here, there) = (Workspace::small(), Workspace::small());
+    let terminal = Terminal::on(&here);
+    let lib = there.path("src/lib.rs");
+    let patch = || patch_of(&here, &[FILE, lib.to_str().unwrap()]);
+    let (holder, _) = Terminal::with_named_session(&there, "Ada");
+    holder.run(["claim", "file", "src/lib.rs"]).expect_code(0);
+    assert!(hook(&terminal, "codex", &patch()).expect_denial().contains("Ada ("));
+    assert!(!here.coordination().exists(), "nothing was claimed by halves");
+    holder.run(["release", "file", "src/lib.rs"]).expect_code(0);
+
+    // What is refused there for another reason is given back here.
+    hook(&terminal, "codex", &patch()).expect_silence();
+    hook(&terminal, "codex", &json!({"session_id": "c1", "cwd": here.root(), "hook_event_name": "Stop"}));
+    assert_eq!(here.coordination().holder(FILE), None);
+    holder.run(["claim", "file", "src/lib.rs"]).expect_code(0);
+    there.write("src/lib.rs", "pub mod theirs;\n");
+    holder.run(["release", "file", "src/lib.rs"]).expect_code(0);
+    let after = json!({"session_id": "c1", "cwd": here.root(), "hook_event_name": "PostToolUse", "tool_name": "apply_patch",
+        "tool_input": {"command": format!("*** Begin Patch\n*** Update File: {}\n*** End Patch\n", lib.display())}});
+    hook(&terminal, "codex", &after);
+    there.write("src/lib.rs", "pub mod theirs_again;\n");
+    let told = hook(&terminal, "codex", &patch());
+    assert!(told.expect_denial().contains("changed on disk"), "{told:?}");
+    assert_eq!(here.coordination().holder(FILE), None, "nothing is claimed by halves");
+    assert_eq!(there.coordination().holder("src/lib.rs"), None);
+    hook(&terminal, "codex", &patch()).expect_silence();
+    assert_eq!(here.coordination().holder(FILE).as_deref(), Some("codex-c1"));
+    assert_eq!(there.coordination().holder("src/lib.rs").as_deref(), Some("codex-c1"));
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! Before and after a tool changes files.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use super::{Afterwards, Desk, LEASE, Trouble, distinct, existing_folder};
+use super::{Afterwards, Desk, Trouble, distinct};
 use crate::agents::file_state::{has_changed, state_of, written_at};
 use crate::agents::{Answer, words};
 use crate::protocol::Resource;
-use crate::registry::{self, Claim, ClaimAllOutcome, Granted, Note, Notebook, Registry, Session, Terms};
-use crate::workspace::{self, Exclusions, Ignored, Kind, Namer, NamingError};
+use crate::registry::{self, Claim, ClaimAllOutcome, Granted, Holding, Note, Notebook, Registry, Session, Terms};
+use crate::workspace::{Exclusions, Ignored, Kind, NamingError};
 
 /// What an edit means to a file.
 enum Place {
@@ -22,18 +21,55 @@ enum Place {
     Internal,
 }
 
+/// A tool's files by what an edit means to them.
+#[derive(Default)]
+struct Sorted {
+    claimed: Vec<Resource>,
+    respected: Vec<Resource>,
+    outside: Vec<PathBuf>,
+}
+
+/// What came of the wish to claim a tool's files in one directory.
+#[derive(Default)]
+pub(super) struct Claimed {
+    pub(super) answer: Answer,
+    /// The registry, which may have been made for it. `None` while nobody coordinates there.
+    pub(super) registry: Option<Registry>,
+    /// What the session holds now and didn't before.
+    pub(super) new: Vec<Holding>,
+}
+
 impl Desk<'_> {
     /// Claims all files that a tool is about to change, or refuses it.
     pub(super) fn before_edit(&self, registry: Option<Registry>, paths: &[PathBuf]) -> Result<Answer, Trouble> {
+        let sorted = self.sort(paths)?;
+        if sorted.outside.is_empty() {
+            return Ok(self.claim(registry, sorted)?.answer);
+        }
+        let mut there = self.elsewhere(&sorted.outside)?;
+        for place in &there {
+            if let Some(held) = place.held(self)? {
+                return Ok(Answer::refuse(held));
+            }
+        }
+        let here = self.claim(registry, sorted)?;
+        if here.answer.refusal.is_some() { Ok(here.answer) } else { self.claim_elsewhere(here, &mut there) }
+    }
+
+    /// The same for files of which none is elsewhere.
+    pub(super) fn claim_sorted(&self, registry: Option<Registry>, paths: &[PathBuf]) -> Result<Claimed, Trouble> {
+        self.claim(registry, self.sort(paths)?)
+    }
+
+    fn sort(&self, paths: &[PathBuf]) -> Result<Sorted, Trouble> {
         let ignored = Ignored::new();
-        let (mut claimed, mut respected) = (Vec::new(), Vec::new());
-        let mut held_elsewhere = None;
+        let mut sorted = Sorted::default();
         for path in distinct(paths) {
             let (list, resource) = match self.place(&ignored, path)? {
-                Place::Claimed(resource) => (&mut claimed, resource),
-                Place::OnlyRespected(resource) => (&mut respected, resource),
+                Place::Claimed(resource) => (&mut sorted.claimed, resource),
+                Place::OnlyRespected(resource) => (&mut sorted.respected, resource),
                 Place::Outside => {
-                    held_elsewhere = held_elsewhere.or(self.held_elsewhere(path)?);
+                    sorted.outside.push(path.clone());
                     continue;
                 }
                 Place::Internal => continue,
@@ -42,44 +78,52 @@ impl Desk<'_> {
                 list.push(resource);
             }
         }
-        if let Some(held) = held_elsewhere {
-            return Ok(Answer::refuse(held));
-        }
+        Ok(sorted)
+    }
+
+    fn claim(&self, registry: Option<Registry>, sorted: Sorted) -> Result<Claimed, Trouble> {
         let is_made_now = registry.is_none();
         let registry = match registry {
             Some(registry) => registry,
-            None if claimed.is_empty() || !self.may_make() => return Ok(Answer::default()),
+            None if sorted.claimed.is_empty() || !self.may_make() => return Ok(Claimed::default()),
             None => self.make()?,
         };
         let mut obstacles = Vec::new();
-        for wanted in respected {
+        for wanted in sorted.respected {
             let found = registry.obstacles(&self.own, &wanted)?.into_iter().find(|claim| self.stands_against(claim));
             obstacles.extend(found.map(|claim| (wanted, claim)));
         }
-        if !obstacles.is_empty() {
-            return Ok(self.refuse_edit(&registry, &obstacles));
-        }
-        if claimed.is_empty() {
-            return Ok(Answer::default());
-        }
-        match self.claim_for_edit(&registry, &claimed) {
-            Err(Trouble::Registry(error @ registry::Error::ReadOnly { .. })) => {
-                self.only_look(&registry, &claimed, error)
+        let mut new = Vec::new();
+        let mut answer = if !obstacles.is_empty() {
+            self.refuse_edit(&registry, &obstacles)
+        } else if sorted.claimed.is_empty() {
+            Answer::default()
+        } else {
+            match self.claim_for_edit(&registry, &sorted.claimed, &mut new) {
+                Err(Trouble::Registry(error @ registry::Error::ReadOnly { .. })) => {
+                    self.only_look(&registry, &sorted.claimed, error)?
+                }
+                answer => answer?,
             }
-            Ok(mut answer) if is_made_now => {
-                // When the session started, nobody could tell.
-                self.tell_if_only_advice(registry.locking(), &mut answer);
-                Ok(answer)
-            }
-            answer => answer,
+        };
+        if is_made_now {
+            // When the session started, nobody could tell.
+            self.tell_if_only_advice(registry.locking(), &mut answer);
         }
+        Ok(Claimed { answer, registry: Some(registry), new })
     }
 
-    fn claim_for_edit(&self, registry: &Registry, wanted: &[Resource]) -> Result<Answer, Trouble> {
+    /// Claims these, and adds what the session had not held before to `new`.
+    fn claim_for_edit(
+        &self,
+        registry: &Registry,
+        wanted: &[Resource],
+        new: &mut Vec<Holding>,
+    ) -> Result<Answer, Trouble> {
         let session = self.take_part(registry)?;
         let repository = self.location.repository.as_ref();
         let terms = Terms {
-            lease: LEASE,
+            lease: self.lease,
             automatic: true,
             branch: repository.and_then(crate::workspace::Repository::branch),
             worktree: session.record.worktree.clone(),
@@ -117,6 +161,7 @@ impl Desk<'_> {
         }
         for one in granted.iter().filter(|one| one.is_new) {
             self.tell_of_other_worktrees(registry, &one.claim.resource, &mut answer);
+            new.extend(one.claim.holding());
         }
         Ok(answer)
     }
@@ -285,31 +330,5 @@ impl Desk<'_> {
             Ok(resource) if !self.namer.is_internal(&resource) => Place::OnlyRespected(resource),
             _ => Place::Internal,
         }
-    }
-
-    /// Why a file must not be edited that another coordination directory covers; `None` if it may. The agent takes no
-    /// part there, so it claims nothing; but it doesn't overwrite what somebody holds either.
-    fn held_elsewhere(&self, path: &Path) -> Result<Option<String>, Trouble> {
-        let path = self.event.folder.join(path);
-        let Some(folder) = path.parent().map(existing_folder) else { return Ok(None) };
-        let Ok(location) = workspace::locate(folder, None, self.surroundings.home.as_deref()) else { return Ok(None) };
-        if !location.exists() || !location.may_be_joined() {
-            return Ok(None);
-        }
-        let Ok(wanted) = Namer::new(&location).resource_at(&path) else { return Ok(None) };
-        let registry = match Registry::open(&location.directory, Arc::clone(&self.surroundings.clock)) {
-            Err(registry::Error::Missing { .. }) => return Ok(None),
-            opened => opened?,
-        };
-        let obstacles = registry.obstacles(&self.own, &wanted)?;
-        let Some(claim) = obstacles.into_iter().find(|claim| self.stands_against(claim)) else { return Ok(None) };
-        let holder = claim.holder().and_then(|id| registry.session(id).ok().flatten());
-        let held = words::held(&claim, holder.as_ref(), &wanted, self.now());
-        let place = words::path_to_type(location.parent(), &self.location.workspace);
-        Ok(Some(format!(
-            "Another session holds this, so nothing was changed.\n{held}\nIt is coordinated in another folder than yours; \
-             to see and to ask there: cd {place} && deconflict status\nDon't write it by another way: that would \
-             overwrite somebody's work."
-        )))
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Desk, LEASE, Trouble};
+use super::{Desk, Trouble};
 use crate::protocol::{Resource, SessionId};
 use crate::registry::{Activity, Note, Notebook, Registry, RenewOutcome};
 use crate::workspace::committed;
@@ -11,7 +11,7 @@ use crate::workspace::committed;
 const RENEWAL_PAUSE: TimeDelta = TimeDelta::minutes(5);
 
 /// What is left of a lease when the turn ends and the file is not as it was last committed.
-const IDLE: TimeDelta = TimeDelta::minutes(15);
+pub(super) const IDLE: TimeDelta = TimeDelta::minutes(15);
 
 /// Saves are told at most this often, all files since the last time together.
 const HEARTBEAT_PAUSE: TimeDelta = TimeDelta::seconds(15);
@@ -41,7 +41,7 @@ impl Desk<'_> {
             return Ok(());
         }
         for resource in notebook.claimed.iter().filter(|resource| !just_claimed.contains(resource)) {
-            if !self.still_held(registry, resource, |holding| registry.renew(holding, LEASE))? {
+            if !self.still_held(registry, resource, |holding| registry.renew(holding, self.lease))? {
                 notes.push(Note::Released { resource: resource.clone() });
             }
         }

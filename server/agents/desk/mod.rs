@@ -2,6 +2,7 @@
 
 mod commands;
 mod edits;
+mod elsewhere;
 mod helpers;
 mod kin;
 mod leases;
@@ -47,6 +48,8 @@ pub struct Afterwards {
     ended: Vec<SessionId>,
     refresh_board: bool,
     clean_up: bool,
+    /// The same in other directories.
+    elsewhere: Vec<Afterwards>,
 }
 
 impl Afterwards {
@@ -54,8 +57,8 @@ impl Afterwards {
     /// board up to date. Returns what failed, in
     /// words for people: nobody waits for it any more.
     pub fn carry_out(self) -> Vec<String> {
-        let Some(registry) = self.registry else { return Vec::new() };
-        let mut failures = Vec::new();
+        let mut failures: Vec<String> = self.elsewhere.into_iter().flat_map(Self::carry_out).collect();
+        let Some(registry) = self.registry else { return failures };
         let mut note =
             |result: Result<(), registry::Error>| failures.extend(result.err().map(|error| error.to_string()));
         if let Some((session, ids)) = self.delivered {
@@ -129,6 +132,8 @@ struct Desk<'a> {
     own: SessionId,
     /// What kind of sub-agent that is.
     kind: Option<String>,
+    /// How long a claim lasts that an edit makes or that is renewed.
+    lease: TimeDelta,
 }
 
 impl<'a> Desk<'a> {
@@ -142,7 +147,7 @@ impl<'a> Desk<'a> {
             None => main.clone(),
         };
         let kind = event.helper.as_ref().and_then(|helper| helper.kind.clone());
-        Ok(Self { event, surroundings, namer: Namer::new(&location), location, main, own, kind })
+        Ok(Self { event, surroundings, namer: Namer::new(&location), location, main, own, kind, lease: LEASE })
     }
 
     fn respond(mut self, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
@@ -153,6 +158,19 @@ impl<'a> Desk<'a> {
         if let Some(registry) = &registry {
             self = self.below_its_parent(registry)?;
         }
+        // The end of a session forgets where else it took part.
+        let others = self.others_concerned(registry.as_ref())?;
+        let mut answer = self.respond_here(registry, afterwards)?;
+        for other in others {
+            let mut theirs = Afterwards::default();
+            answer.add(other.desk.respond_here(Some(other.registry), &mut theirs)?);
+            afterwards.elsewhere.push(theirs);
+        }
+        Ok(answer)
+    }
+
+    /// Answers in one directory.
+    fn respond_here(&self, registry: Option<Registry>, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
         let answer = match (&self.event.happening, &registry) {
             (Happening::BeforeEdit(paths), _) => return self.before_edit(registry, paths),
             (Happening::SessionStarted, None) => Ok(Answer { environment: self.environment(), ..Answer::default() }),
