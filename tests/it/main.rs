@@ -30,6 +30,7 @@ mod fuzzed;
 mod git_knowledge;
 mod guard;
 mod guard_hooks;
+mod guard_operations;
 mod guard_push;
 mod hooks_agents;
 mod hooks_cursor;
