@@ -24,6 +24,9 @@ pub struct Resource {
 /// The longest name that is accepted, in bytes.
 const LONGEST_NAME: usize = 8192;
 
+/// The longest name that file systems give to a file, in bytes.
+const LONGEST_FILE_NAME: usize = 255;
+
 /// The longest encoded name, in bytes. A longer one is cut and ends with a hash.
 const LONGEST_ENCODED_NAME: usize = 200;
 
@@ -173,7 +176,11 @@ impl Resource {
 
     /// The name of the file that records a claim of this.
     pub fn claim_file_name(&self) -> ClaimFileName {
-        ClaimFileName(format!("{}-{}{}", self.resource_type, encode(&self.name), ClaimFileName::ENDING).into())
+        let kind = self.resource_type.as_str();
+        // Another program's type may be so long that it leaves less room.
+        let room = LONGEST_FILE_NAME.saturating_sub(kind.len() + "-".len() + ClaimFileName::ENDING.len());
+        let name = encode(&self.name, room.min(LONGEST_ENCODED_NAME));
+        ClaimFileName(format!("{kind}-{name}{}", ClaimFileName::ENDING).into())
     }
 
     /// The worktree prefix (`//{worktree}` or `//{main worktree}//{worktree}`), or nothing.
@@ -270,12 +277,13 @@ impl fmt::Display for ClaimFileName {
 /// The length of the cut mark and a 128-bit hash in hexadecimal digits.
 const HASH_LENGTH: usize = CUT_MARK.len() + 32;
 
-fn encode(name: &str) -> String {
+/// Encodes a name into at most `room` bytes, which is more than a hash needs.
+fn encode(name: &str, room: usize) -> String {
     let whole = encode_whole(name);
-    if whole.len() <= LONGEST_ENCODED_NAME {
+    if whole.len() <= room {
         return whole;
     }
-    let mut end = LONGEST_ENCODED_NAME - HASH_LENGTH;
+    let mut end = room.saturating_sub(HASH_LENGTH);
     // A cut must fall neither into a character nor into an escape.
     while !whole.is_char_boundary(end) || whole[..end].bytes().rev().take(2).any(|b| b == b'%') {
         end -= 1;
@@ -366,6 +374,17 @@ mod tests {
                 assert!(file_name.as_str().len() <= "file-.claim".len() + 200);
                 assert_eq!(file_name.resource(Some(("file", name))), file(name));
             }
+        }
+    }
+
+    #[test]
+    fn no_type_of_another_program_makes_a_name_too_long_for_a_file() {
+        for length in [1, 40, 48, 49, 100, 200] {
+            let kind = ResourceType::foreign(&"t-".repeat(100)[..length]).unwrap();
+            let files = ["x".repeat(300), "x".repeat(301), "é/".repeat(150)]
+                .map(|name| Resource::new(kind.clone(), &name).unwrap().claim_file_name());
+            assert!(files.iter().all(|file| file.as_str().len() <= 255), "{files:?}");
+            assert!(files[0] != files[1], "{files:?}");
         }
     }
 
