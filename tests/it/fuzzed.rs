@@ -57,6 +57,11 @@ fn a_directory_of_any_bytes_can_be_worked_in() {
 }
 
 #[test]
+fn hook_events_of_any_text_are_answered_in_the_agents_form() {
+    try_out("hooks", targets::hooks);
+}
+
+#[test]
 fn sessions_of_any_messages_end_well() {
     try_out("session", targets::session);
 }

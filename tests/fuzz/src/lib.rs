@@ -5,11 +5,16 @@
 
 #[path = "directory.rs"]
 mod directory_target;
+#[allow(clippy::duplicate_mod, reason = "the ordinary tests, which share it, include this package too")]
+#[path = "../../it/support/hook_answers.rs"]
+mod hook_answers;
+mod hooks;
 mod names;
 mod records;
 mod session;
 
 pub use directory_target::directory;
+pub use hooks::hooks;
 pub use names::names;
 pub use records::records;
 pub use session::session;

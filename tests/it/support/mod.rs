@@ -9,6 +9,7 @@ mod editor;
 mod editors;
 mod environment;
 mod home;
+pub(crate) mod hook_answers;
 mod neovim;
 mod office;
 #[cfg(target_os = "linux")]
