@@ -226,6 +226,13 @@ fn every_file_that_wires_an_agent_starts_the_hook_for_known_events() {
         let text = fs::read_to_string(editors.join(file)).unwrap();
         assert!(serde_json::from_str::<Value>(&text).is_ok(), "{file}");
     }
+    // What `claude plugin validate` warns of where it is missing.
+    let manifest = |file: &str| -> Value {
+        serde_json::from_str(&fs::read_to_string(editors.join("claude-code/.claude-plugin").join(file)).unwrap())
+            .unwrap()
+    };
+    assert!(manifest("plugin.json")["author"]["name"].is_string());
+    assert!(manifest("marketplace.json")["description"].is_string());
     let skill = fs::read_to_string(editors.join("claude-code/skills/deconflict/SKILL.md")).unwrap();
     assert!(skill.starts_with("---\ndescription: "), "a skill is chosen by its description");
 }
