@@ -56,6 +56,29 @@ fn a_workspace_without_a_directory_is_well_too() {
 }
 
 #[test]
+fn a_repository_without_the_guard_is_well_and_told_of_it() {
+    let workspace = Workspace::small();
+    let terminal = Terminal::on(&workspace);
+    let advice = finding(&examine(&terminal, 0), "no-guard");
+    assert_eq!(advice["severity"], "note", "{advice}");
+    assert!(advice["mend"].as_str().unwrap().contains("deconflict guard --install"), "{advice}");
+    terminal.run(["guard", "--install"]).expect_code(0);
+    // From a folder in it, too, and wherever its hooks are.
+    let inside = terminal.clone().in_folder(workspace.path("src"));
+    let found = finding(&examine(&inside, 0), "guard");
+    assert!(found["message"].as_str().unwrap().contains(".git/hooks"), "{found}");
+    workspace.git(&["config", "core.hooksPath", "tools/hooks"]);
+    finding(&examine(&terminal, 0), "no-guard");
+    terminal.run(["guard", "--install"]).expect_code(0);
+    assert!(finding(&examine(&terminal, 0), "guard")["message"].as_str().unwrap().contains("tools/hooks"));
+
+    let no_repository = Workspace::plain();
+    let document = examine(&Terminal::on(&no_repository), 0);
+    let notes = codes(&document, "note");
+    assert!(!notes.iter().any(|code| code.contains("guard")), "{document:#}");
+}
+
+#[test]
 fn each_trouble_with_records_is_found() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();

@@ -19,6 +19,7 @@ impl Examination {
         self.fact("because", "Why this one", why(location));
         self.examine_others(location);
         self.examine_git(location);
+        self.examine_guard(context, location);
         match context.registry_to_look_at() {
             Ok(Some(registry)) => self.examine_registry(context, location, &registry),
             Ok(None) => self.note(

@@ -3,6 +3,7 @@
 mod directory;
 mod editors;
 mod examination;
+mod guard;
 mod program;
 mod records;
 mod sessions;

@@ -1,0 +1,35 @@
+//! Whether commits are looked at before they are made.
+
+use deconflict::git_hooks;
+use deconflict::workspace::Location;
+
+use super::super::context::Context;
+use super::super::failure;
+use super::examination::Examination;
+
+impl Examination {
+    /// A repository does well without the guard, so that it is not there is no more than advice.
+    pub(super) fn examine_guard(&mut self, context: &Context, location: &Location) {
+        if location.repository.is_none() {
+            return;
+        }
+        match git_hooks::hooks_folder(context.folder()) {
+            Ok(folder) if git_hooks::is_installed(&folder) => {
+                self.good("guard", format!("The guard looks at commits, from the hooks in {}.", folder.path.display()));
+            }
+            Ok(_) => self.note(
+                "no-guard",
+                "No guard looks at commits here: one could take along what another session holds.",
+                "To add it to this repository's hooks: deconflict guard --install",
+            ),
+            Err(error) => self.note(
+                "guard-unknown",
+                format!(
+                    "Whether a guard looks at commits could not be told. {}",
+                    failure::sentence(&error.to_string())
+                ),
+                "Run doctor in a worktree of the repository.",
+            ),
+        }
+    }
+}
