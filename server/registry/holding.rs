@@ -186,7 +186,6 @@ impl Registry {
     ) -> Result<ClaimRecord, Error> {
         let now = self.now();
         let lease = terms.lease.min(LONGEST_LEASE);
-        let displaced = replaced.and_then(Claim::holder).filter(|holder| self.is_going_on(lock.directory(), holder));
         Ok(ClaimRecord {
             claimed_by: Some(session.clone()),
             claimed_at: Some(time::format(now)),
@@ -196,14 +195,20 @@ impl Registry {
             estimated_duration: Some(time::duration_in_words(lease)),
             expires_at: Some(time::format(now + lease)),
             allow_coordination: Some(terms.allow_coordination),
-            id: Some(format!("{:016x}{:016x}", random_number()?, random_number()?)),
+            id: Some(new_holding_id()?),
             generation: Some(lock.next_generation(now)?),
             automatic: Some(terms.automatic),
             branch: terms.branch.clone(),
             worktree: terms.worktree.clone(),
             idle_since: None,
-            displaced: displaced.cloned(),
+            displaced: self.displaced(lock, replaced),
         })
+    }
+
+    /// Whom a claim displaces by replacing another; `None` where nobody is left to be told.
+    pub(super) fn displaced(&self, lock: &Lock, replaced: Option<&Claim>) -> Option<SessionId> {
+        let holder = replaced?.holder()?;
+        self.is_going_on(lock.directory(), holder).then(|| holder.clone())
     }
 
     /// Reads a claim that was just written, so that what is reported as held was seen on disk.
@@ -283,6 +288,11 @@ impl Registry {
     }
 }
 
+/// A random id for a new holding.
+pub(super) fn new_holding_id() -> Result<String, Error> {
+    Ok(format!("{:016x}{:016x}", random_number()?, random_number()?))
+}
+
 /// True for another session's claim that has to end before a resource can be claimed under these terms. What is being
 /// written may turn out to be a claim, so not even force goes over it.
 pub(super) fn stands_in_the_way(claim: &Claim, terms: &Terms) -> bool {
@@ -297,17 +307,27 @@ pub(super) fn write_claim(
     claim: &ClaimRecord,
     replaced: Option<&Claim>,
 ) -> Result<bool, Error> {
+    let bytes = record::bytes_of(lock.directory(), &Folder::Claims, file.as_str(), claim)?;
+    write_claim_bytes(lock, file, &bytes, replaced)
+}
+
+/// The same with a record that was put into words already.
+pub(super) fn write_claim_bytes(
+    lock: &Lock,
+    file: &ClaimFileName,
+    bytes: &[u8],
+    replaced: Option<&Claim>,
+) -> Result<bool, Error> {
     let directory = lock.directory();
-    let bytes = record::bytes_of(directory, &Folder::Claims, file.as_str(), claim)?;
     let Some(replaced) = replaced else {
-        return directory.create_file(&Folder::Claims, file.as_str(), &bytes, Durability::Process);
+        return directory.create_file(&Folder::Claims, file.as_str(), bytes, Durability::Process);
     };
     let now = StoredClaim::read(directory, file)?;
     if now.is_some_and(|now| now.record.unwrap_or_default() != replaced.record) {
         return Ok(false);
     }
     set_aside_if_damaged(lock, replaced)?;
-    directory.replace_file(&Folder::Claims, file.as_str(), &bytes, Durability::Process)?;
+    directory.replace_file(&Folder::Claims, file.as_str(), bytes, Durability::Process)?;
     Ok(true)
 }
 

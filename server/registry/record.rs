@@ -26,10 +26,21 @@ impl<T: Clone + Serialize> Record<T> {
 
     /// Writes a changed value in place of this one, and keeps all other fields.
     pub(super) fn rewrite(&self, directory: &Directory, folder: &Folder, name: &str, value: &T) -> Result<(), Error> {
-        let bytes = protocol::overlay(self.fields.clone(), &self.value, value)
-            .and_then(|fields| protocol::to_bytes(&fields))
-            .map_err(|source| Error::Unwritable { path: directory.path_of(folder).join(name), source })?;
+        let bytes = self.rewritten(directory, folder, name, value)?;
         directory.replace_file(folder, name, &bytes, Durability::Process)
+    }
+
+    /// Puts a changed value into words, with all other fields, for a file of this name.
+    pub(super) fn rewritten(
+        &self,
+        directory: &Directory,
+        folder: &Folder,
+        name: &str,
+        value: &T,
+    ) -> Result<Vec<u8>, Error> {
+        protocol::overlay(self.fields.clone(), &self.value, value)
+            .and_then(|fields| protocol::to_bytes(&fields))
+            .map_err(|source| Error::Unwritable { path: directory.path_of(folder).join(name), source })
     }
 }
 

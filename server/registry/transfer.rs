@@ -3,11 +3,11 @@
 use super::claims::{Claim, HandOffOutcome, Holding, MoveOutcome, ReadClaim, StoredClaim, Terms};
 use super::directory::{Durability, Folder};
 use super::heartbeats::create_stamped;
-use super::holding::{remove_claim, write_claim};
+use super::holding::{new_holding_id, remove_claim, write_claim, write_claim_bytes};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::{Error, Registry};
-use crate::protocol::{HandOffRecord, MessageKind, Resource, SessionId, time};
+use crate::protocol::{ClaimRecord, HandOffRecord, MessageKind, Resource, SessionId, time};
 
 impl Registry {
     /// Gives a claim to a live session, as one change: a new holding, by hand, for 4 hours. The recipient is told.
@@ -70,15 +70,19 @@ impl Registry {
         Ok(HandOffOutcome::HandedOff(claim))
     }
 
-    /// Lets a claim follow its file to a new place.
+    /// Lets a claim follow its file to a new place: a new holding, in which everything else stands as it did.
     pub fn move_claim(&self, holding: &Holding, to: &Resource) -> Result<MoveOutcome, Error> {
         let directory = self.directory()?;
         let mut lock = self.lock(&directory)?;
         let file = holding.resource.claim_file_name();
         let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(MoveOutcome::Lost(None)) };
         let before = self.judged_claim(&directory, &read.stored)?;
-        if !holding.is(&before.record) {
+        let Some(read) = read.record.filter(|read| holding.is(&read.value)) else {
             return Ok(MoveOutcome::Lost(Some(before)));
+        };
+        if let Some(displaced) = &before.record.displaced {
+            // Nobody could do it later: the new record is about another file.
+            self.send_taken_over(&holding.session, displaced, &before.resource, before.record.id.as_deref())?;
         }
         let at_target = self.overlapping(&directory, to)?;
         let is_others = |claim: &&Claim| !claim.held_by(&holding.session);
@@ -87,19 +91,18 @@ impl Registry {
             return Ok(MoveOutcome::Released { target: target.clone() });
         }
         let target_file = to.claim_file_name();
-        let terms = Terms {
-            lease: before.expires_at - self.now(),
-            automatic: before.is_automatic(),
-            phase: before.record.phase.clone(),
-            allow_coordination: before.allows_coordination(),
-            branch: before.record.branch.clone(),
-            worktree: before.record.worktree.clone(),
-            force: false,
-        };
         let replaced = at_target.iter().find(|claim| claim.file == target_file);
+        let record = ClaimRecord {
+            resource_type: Some(to.resource_type().to_string()),
+            resource_name: Some(to.name().to_owned()),
+            id: Some(new_holding_id()?),
+            generation: Some(lock.next_generation(self.now())?),
+            displaced: self.displaced(&lock, replaced.filter(is_others)),
+            ..with_times(&before)
+        };
         // The new place is held before the old one is free, so that a crash between the two leaves no gap.
-        let record = self.new_record(&mut lock, &holding.session, to, &terms, replaced.filter(is_others))?;
-        if !write_claim(&lock, &target_file, &record, replaced)? {
+        let bytes = read.rewritten(&directory, &Folder::Claims, target_file.as_str(), &record)?;
+        if !write_claim_bytes(&lock, &target_file, &bytes, replaced)? {
             let target = self.reread(&directory, &target_file)?;
             remove_claim(&lock, &file)?;
             return Ok(MoveOutcome::Released { target });
@@ -154,4 +157,18 @@ impl Registry {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A claim's record with the times that count for it: where it tells none that can be believed they come from when its
+/// file was written, which a copy does not tell.
+fn with_times(claim: &Claim) -> ClaimRecord {
+    let mut record = claim.record.clone();
+    let told = |field: &Option<String>| field.as_deref().and_then(time::parse);
+    if told(&record.claimed_at) != Some(claim.claimed_at) {
+        record.claimed_at = Some(time::format(claim.claimed_at));
+    }
+    if told(&record.expires_at) != Some(claim.expires_at) {
+        record.expires_at = Some(time::format(claim.expires_at));
+    }
+    record
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deconflict::clock::{Clock, ManualClock};
 use deconflict::platform;
 use deconflict::protocol::{Resource, SessionId};
@@ -363,6 +363,45 @@ fn a_claim_follows_its_file_unless_another_holds_the_target() {
     assert!(matches!(outcome, MoveOutcome::Released { target } if target.held_by(&berta)));
     assert_eq!(files_in(&scene.path("claims")), ["file-c.claim"]);
     assert_eq!(scene.registry.move_claim(&holding(&moved), &file("d")).unwrap(), MoveOutcome::Lost(None));
+}
+
+/// It is another claim of another file, but the same work: nobody is told that it began with the move.
+#[test]
+fn a_claim_that_follows_its_file_keeps_what_is_said_in_it() {
+    let scene = Scene::new();
+    let (anna, berta) = (scene.session("anna"), scene.session("berta"));
+    let claim = scene.granted(&anna, &file("a"));
+    let mut record = scene.record("claims/file-a.claim");
+    record["reviewer"] = json!({ "name": "carla" });
+    record["phase"] = json!("BUILD");
+    record["idle_since"] = json!("2025-11-15T10:00:00Z");
+    record["displaced"] = json!("berta");
+    scene.write("claims/file-a.claim", &record.to_string());
+    let claim = Claim { record: scene.registry.claim_of(&file("a")).unwrap().unwrap().record, ..claim };
+
+    scene.pass(TimeDelta::hours(1));
+    let outcome = scene.registry.move_claim(&holding(&claim), &file("b")).unwrap();
+    assert!(matches!(&outcome, MoveOutcome::Moved(moved) if moved.claimed_at == claim.claimed_at), "{outcome:?}");
+    let mut moved = scene.record("claims/file-b.claim");
+    assert!(moved["generation"].as_u64() > record["generation"].as_u64() && moved["id"] != record["id"]);
+    assert_eq!(moved["resource_name"], "b");
+    for field in ["generation", "id", "resource_name"] {
+        moved[field] = record[field].clone();
+    }
+    record.as_object_mut().unwrap().remove("displaced");
+    assert_eq!(moved, record);
+    let told = scene.registry.messages(&berta).unwrap();
+    assert_eq!(told.len(), 1, "whom it displaced was told, though nobody came to it before");
+    assert_eq!(told[0].record.resource.as_deref(), Some("file/a"));
+
+    // A script's claim may say no time, and then the time counts at which it was written.
+    scene.write("claims/file-c.claim", r#"{"claimed_by":"anna","resource_type":"file","resource_name":"c"}"#);
+    let claim = scene.registry.claim_of(&file("c")).unwrap().unwrap();
+    scene.pass(TimeDelta::hours(1));
+    let outcome = scene.registry.move_claim(&holding(&claim), &file("d")).unwrap();
+    let MoveOutcome::Moved(moved) = outcome else { panic!("{outcome:?}") };
+    let is_near = |one: DateTime<Utc>, other: DateTime<Utc>| (one - other).abs() < TimeDelta::seconds(1);
+    assert!(is_near(moved.claimed_at, claim.claimed_at) && is_near(moved.expires_at, claim.expires_at), "{moved:?}");
 }
 
 #[test]
