@@ -227,6 +227,11 @@ impl Registry {
         Ok(sessions)
     }
 
+    /// True if a session has an active claim, which keeps one alive that is forgotten.
+    pub(super) fn holds_something(&self, id: &SessionId) -> Result<bool, Error> {
+        Ok(self.claims()?.iter().any(|claim| claim.is_active() && claim.held_by(id)))
+    }
+
     /// Refreshes the promise to be alive, and nothing else.
     pub fn keep_alive(&self, id: &SessionId) -> Result<(), Error> {
         let now = time::format(self.now());

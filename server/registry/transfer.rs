@@ -27,7 +27,12 @@ impl Registry {
             return Ok(HandOffOutcome::NotHolder(before));
         }
         let recipient = self.session(to)?;
-        if recipient.as_ref().is_none_or(|session| session.state != SessionState::Live) {
+        let is_alive = match &recipient {
+            Some(session) if session.is_forgotten() => self.holds_something(to)?,
+            Some(session) => session.state == SessionState::Live,
+            None => false,
+        };
+        if !is_alive {
             return Ok(HandOffOutcome::RecipientNotLive(recipient));
         }
         if let Some(successor) = self.active_obstacle(&directory, from, resource)? {

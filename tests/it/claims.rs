@@ -350,6 +350,25 @@ fn a_hand_off_is_one_change_to_a_live_session() {
     assert_eq!(scene.record(&format!("handoffs/{}", hand_offs[0]))["notes"], "mind the tests");
 }
 
+/// Nothing but its signs tells of a session without process and keepalive, and it is alive while it holds something.
+#[test]
+fn a_hand_off_goes_to_a_long_silent_session_only_while_it_holds_something() {
+    let scene = Scene::new();
+    let (anna, berta) = (scene.session("anna"), scene.session("berta"));
+    let terms = Terms { lease: TimeDelta::days(3), ..Terms::default() };
+    granted(scene.registry.claim(&berta, &file("b"), &terms).unwrap());
+    scene.pass(TimeDelta::hours(25));
+    scene.granted(&anna, &file("a"));
+    let hand_off = |name: &str| scene.registry.hand_off(&anna, &file(name), &berta, None).unwrap();
+    assert_eq!(scene.registry.session(&berta).unwrap().unwrap().state, SessionState::Silent);
+    let outcome = hand_off("a");
+    assert!(matches!(&outcome, HandOffOutcome::HandedOff(claim) if claim.held_by(&berta)), "{outcome:?}");
+
+    scene.registry.release_all(&berta).unwrap();
+    scene.granted(&anna, &file("c"));
+    assert!(matches!(hand_off("c"), HandOffOutcome::RecipientNotLive(Some(_))));
+}
+
 #[test]
 fn a_claim_follows_its_file_unless_another_holds_the_target() {
     let scene = Scene::new();

@@ -1,8 +1,9 @@
 //! Every command of the server: what it does, each way in which it is refused, and arguments that make no sense.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{Coordination, Editor, RpcError, Terminal, Workspace, bare_capabilities};
+use crate::support::{Coordination, Editor, RpcError, Terminal, Workspace, bare_capabilities, timestamp};
 
 /// A workspace where the ghost holds `src/lib.rs`, and Alice has `src/main.rs` open.
 struct Scene {
@@ -241,6 +242,14 @@ fn hand_off_goes_to_the_living() {
     for to in ["nobody", "../escape"] {
         let refused = scene.alice.execute("deconflict.handOff", json!({ "uri": scene.uri("README.md"), "to": to }));
         assert_eq!(refused["ok"], false, "{refused}");
+    }
+    let ago = |minutes| timestamp(Utc::now() - TimeDelta::minutes(minutes));
+    scene.coordination.write_session("over", json!({ "status": "completed" }));
+    scene.coordination.write_session("silent", json!({ "last_heartbeat": ago(60 * 25), "started_at": ago(60 * 25) }));
+    for (to, words) in [("over", "over has ended"), ("silent", "silent gives no sign of life")] {
+        let to = json!({ "uri": scene.uri("README.md"), "to": to });
+        let refused = scene.alice.execute_refused("deconflict.handOff", to, "not-live");
+        assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");
     }
     let own = json!({ "uri": scene.uri("README.md") });
     let refused = scene.alice.execute_refused("deconflict.requestRelease", own, "not-found");

@@ -8,6 +8,7 @@ use tower_lsp::ls_types::MessageType;
 use super::words::{self, Meaning};
 use crate::lsp::situation::{Audience, OthersClaim};
 use crate::protocol::{MessageKind, Resource, text};
+use crate::registry::{Session, SessionState};
 
 /// Another's text is cut after so many characters; the whole of it is in the list of messages.
 const LONGEST_TEXT: usize = 400;
@@ -363,6 +364,17 @@ pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
         return format!("There is no live session \"{id}\", and no other at the moment.");
     }
     format!("There is no live session \"{id}\". Live are {}.", listed(live))
+}
+
+/// A claim can be given only to a session that gives signs of life.
+pub fn refused_not_live(session: &Session, audience: &Audience) -> String {
+    let (who, since) = (text::one_line(&session.label_and_id(), LONGEST_LISTED), session.last_sign);
+    let state = match session.state {
+        SessionState::Completed => "has ended",
+        SessionState::Gone => "is gone",
+        SessionState::Silent | SessionState::Live => "gives no sign of life",
+    };
+    format!("{who} {state} (last seen {}), so nothing can be handed to it.", words::moment(since, audience))
 }
 
 // Building blocks.

@@ -349,6 +349,7 @@ impl State {
             }
             Refusal::Outside(reason) => ("outside-workspace", sentence(&reason)),
             Refusal::UnknownSession(id, live) => ("not-found", messages::refused_unknown_session(&id, &live)),
+            Refusal::NotLive(session) => ("not-live", messages::refused_not_live(&session, &audience)),
             Refusal::WhichSession(Purpose::Mute, live) => ("ambiguous", messages::refused_whom_to_mute(&live)),
             Refusal::WhichSession(purpose, live) => {
                 ("ambiguous", messages::refused_which_session(purpose == Purpose::Message, &live))

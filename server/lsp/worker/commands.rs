@@ -306,7 +306,8 @@ impl Desk {
             }
             HandOffOutcome::NotHolder(claim) => Err(Refusal::NotHolder(resource, self.in_the_way(claim))),
             HandOffOutcome::NotFound => Err(Refusal::NotHeld(resource)),
-            HandOffOutcome::RecipientNotLive(_) => {
+            HandOffOutcome::RecipientNotLive(Some(session)) => Err(Refusal::NotLive(Box::new(session))),
+            HandOffOutcome::RecipientNotLive(None) => {
                 Err(Refusal::UnknownSession(to.to_string(), self.live_sessions().unwrap_or_default()))
             }
         }

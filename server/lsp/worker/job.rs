@@ -152,6 +152,8 @@ pub(in crate::lsp) enum Refusal {
     Outside(String),
     /// No live session has this id; these are the live ones.
     UnknownSession(String, Vec<String>),
+    /// This session gives no sign of life, so that nothing can be given to it.
+    NotLive(Box<Session>),
     /// To whom? These are the live sessions.
     WhichSession(Purpose, Vec<String>),
     /// There is no directory, and none is made by itself.
