@@ -402,6 +402,32 @@ fn a_notebook_is_claimed_as_its_file() {
     coordination.wait_for_no_claim("analysis.ipynb");
 }
 
+/// Another session, or a checkout, writes just what stands in the editor, long after it was typed.
+#[test]
+fn a_text_that_comes_to_be_on_disk_is_saved_whoever_saved_it() {
+    const AGREED: &str = "fn main() { agreed() }\n";
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let (alice, bob) = (Editor::start(&workspace, "alice"), Editor::start(&workspace, "bob"));
+    let hers = alice.open("src/main.rs");
+    hers.replace_all(AGREED);
+    coordination.wait_for_holder("src/main.rs", &alice.session_id());
+    // By then it has been looked at for the last time that is due to her typing.
+    wait_for("a second to pass", || (coordination.age_of_claim("src/main.rs") > Duration::from_secs(1)).then_some(()));
+    let his = bob.open("src/main.rs");
+    his.replace_all(AGREED);
+    hers.wait_for_diagnostic("contended");
+    his.save();
+    coordination.wait_for_no_claim("src/main.rs");
+    his.wait_until_gone("claimed");
+
+    // What was written is the saved text now: an edit and its undoing are seen as such.
+    hers.type_text("x");
+    coordination.wait_for_holder("src/main.rs", &alice.session_id());
+    hers.replace_all(AGREED);
+    coordination.wait_for_no_claim("src/main.rs");
+}
+
 /// The claims that the session has made by its own heartbeats, those of [`Editor::settle`] aside.
 fn claims_ever(alice: &Editor, workspace: &Workspace) -> Vec<String> {
     let heartbeats = workspace.coordination().heartbeats(&alice.session_id());

@@ -172,6 +172,9 @@ impl State {
             }
             if let Some(document) = self.documents.get_mut(uri) {
                 document.unsaved = Unsaved::Yes;
+                if let Some(id) = document.directory {
+                    self.look_at_files_later(id);
+                }
             }
         }
     }

@@ -25,6 +25,9 @@ pub(super) const BULK_TIME: Duration = Duration::from_secs(2);
 /// A pause in the typing after which a document is compared with its file.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// The files of unsaved documents are looked at this often: no reading, only when they were written.
+const FILES_PAUSE: Duration = Duration::from_secs(2);
+
 /// A claim younger than this may have been made for a reload.
 const YOUNG: Duration = Duration::from_millis(500);
 
@@ -110,6 +113,30 @@ impl State {
         match document.edited_at.map(|edited| edited + PAUSE).filter(|end| *end > now) {
             Some(end) => self.timers.set(Timer::Look(uri.clone()), end),
             None => self.look(uri, None),
+        }
+    }
+
+    /// Somebody else may write just what stands in an unsaved document, and no editor tells of it.
+    pub(super) fn look_at_files_later(&mut self, id: DirectoryId) {
+        self.timers.set_by(Timer::Files(id), self.now() + FILES_PAUSE);
+    }
+
+    pub(super) fn look_at_files(&mut self, id: DirectoryId) {
+        let unsaved = self.documents.values().filter(|document| {
+            document.directory == Some(id) && document.unsaved == Unsaved::Yes && !document.is_notebook
+        });
+        let files: Vec<_> = unsaved.map(|document| (document.uri.clone(), document.path.clone())).collect();
+        if !files.is_empty() {
+            self.job(id, Job::LookAtFiles(files));
+            self.look_at_files_later(id);
+        }
+    }
+
+    pub(super) fn files_written(&mut self, documents: &[Uri]) {
+        for uri in documents {
+            if self.documents.get(uri).is_some_and(|document| document.unsaved == Unsaved::Yes) {
+                self.look(uri, None);
+            }
         }
     }
 

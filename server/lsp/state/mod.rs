@@ -218,6 +218,7 @@ impl State {
         match timer {
             Timer::Configuration => self.configured(None),
             Timer::Look(uri) => self.look_again(&uri),
+            Timer::Files(directory) => self.look_at_files(directory),
             Timer::Retry(uri) => self.consider(&uri),
             Timer::Withdraw(uri) => self.withdraw(&uri),
             Timer::Kin(uri) => self.kin_clash_lasted(&uri),
@@ -246,6 +247,7 @@ impl State {
             Done::Examined { uri, look, place, on_disk, claim } => {
                 self.examined(id, &uri, look, place, on_disk, claim);
             }
+            Done::Written(documents) => self.files_written(&documents),
             Done::Released(holding, outcome) => self.released(id, &holding, &outcome),
             Done::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
             Done::Verified(resource, claim) => self.verified(id, &resource, claim),

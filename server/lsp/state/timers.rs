@@ -15,6 +15,8 @@ pub(super) enum Timer {
     Configuration,
     /// Compare a document with its file once more.
     Look(Uri),
+    /// Look whether somebody else wrote the files of unsaved documents.
+    Files(DirectoryId),
     /// Claim a document that could not be claimed.
     Retry(Uri),
     /// A text that equals its file was not saved by the editor, so its claim goes.

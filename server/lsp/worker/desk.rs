@@ -1,11 +1,13 @@
 //! A worker's own things, and which job is done by whom.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::documents::FileStamp;
 use super::housekeeping::Housekeeper;
 use super::job::{Done, Job, Refusal};
 use super::membership::Profile;
@@ -35,6 +37,8 @@ pub(super) struct Desk {
     pub(super) is_refused: bool,
     /// The user was told that claims are only advice.
     is_advice_told: bool,
+    /// How the files of unsaved documents were when they were last looked at.
+    pub(super) files: HashMap<PathBuf, Option<FileStamp>>,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
     /// The worker's own queue.
@@ -76,6 +80,7 @@ impl Desk {
             last_session: None,
             is_refused: false,
             is_advice_told: false,
+            files: HashMap::new(),
             appearance: None,
             jobs,
             events,
@@ -92,6 +97,7 @@ impl Desk {
                 None
             }
             Job::Examine(examination) => Some(self.examine(*examination)),
+            Job::LookAtFiles(files) => self.look_at_files(files),
             Job::Release(holding) => self.release_holding(holding),
             Job::Renew(holding, lease) => self.told(|registry| {
                 let outcome = registry.renew(&holding, lease)?;

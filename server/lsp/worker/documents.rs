@@ -1,8 +1,10 @@
 //! Documents and their files: what a path is called, whether its text is saved, and claims that follow edits and files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ropey::Rope;
+use tower_lsp::ls_types::Uri;
 
 use super::desk::Desk;
 use super::job::{ClaimResult, ClaimWish, Done, Examination, Move, Place, Refusal};
@@ -11,7 +13,24 @@ use crate::protocol::{Resource, SessionId};
 use crate::registry::{ClaimOutcome, Error, Registry, Terms};
 use crate::workspace::{Kind, Repository};
 
+/// What tells that a file was written: when, and how long it is now.
+pub(super) type FileStamp = (SystemTime, u64);
+
 impl Desk {
+    /// Tells which files are not as they were the last time. Reading them is left to whoever wants to know more.
+    pub(super) fn look_at_files(&mut self, files: Vec<(Uri, PathBuf)>) -> Option<Done> {
+        let before = std::mem::take(&mut self.files);
+        let mut written = Vec::new();
+        for (uri, path) in files {
+            let stamp = path.metadata().ok().and_then(|file| Some((file.modified().ok()?, file.len())));
+            if before.get(&path).is_none_or(|before| *before != stamp) {
+                written.push(uri);
+            }
+            self.files.insert(path, stamp);
+        }
+        (!written.is_empty()).then_some(Done::Written(written))
+    }
+
     /// Compares a document with its file, and claims it where that is wished and due.
     pub(super) fn examine(&mut self, examination: Examination) -> Done {
         let Examination { uri, look, path, text, is_edited, is_saved, claim } = examination;

@@ -23,6 +23,8 @@ pub(in crate::lsp) enum Job {
     Exclude(Vec<String>),
     /// Compares a document with its file, and perhaps claims it.
     Examine(Box<Examination>),
+    /// Tells which of these documents' files were written since they were last looked at for this.
+    LookAtFiles(Vec<(Uri, PathBuf)>),
     /// Gives up this very holding, if it is still there.
     Release(Holding),
     /// Prolongs a holding by a lease from now.
@@ -215,6 +217,8 @@ pub(in crate::lsp) enum Done {
     OnlyAdvice(PathBuf),
     /// The directory is tracked by git and not to be joined.
     NotAdopted(PathBuf),
+    /// Answers [`Job::LookAtFiles`]: the documents whose files were written.
+    Written(Vec<Uri>),
     /// Answers [`Job::Examine`].
     Examined {
         /// The document.

@@ -198,6 +198,12 @@ impl Coordination {
     }
 
     /// Who holds the resource of this name.
+    /// How long ago the record of a claim was written.
+    pub(crate) fn age_of_claim(&self, resource_name: &str) -> Duration {
+        let written = fs::metadata(self.claim_path("file", resource_name)).and_then(|file| file.modified());
+        written.map(|written| written.elapsed().unwrap_or_default()).unwrap_or_default()
+    }
+
     pub(crate) fn holder(&self, resource_name: &str) -> Option<String> {
         self.claim(resource_name).map(|claim| claim["claimed_by"].as_str().unwrap().to_owned())
     }
