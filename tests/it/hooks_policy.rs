@@ -510,8 +510,13 @@ fn an_edit_in_another_repository_is_claimed_there() {
     assert_eq!(here_too.claim_files(), ["file-README.md.claim"]);
     assert_eq!(there_too.session(&agent.id()).unwrap()["client"], "claude-code");
     holder.run(["claim", "file", FILE]).expect_code(1);
-    // Whoever asks there is heard here.
+    // Whoever asks there is heard here, and nothing is lost where both places have much to say.
+    here_too.write_session("session-eve", json!({"name": "Eve"}));
+    for number in 0..5 {
+        here_too.write_message("session-eve", &agent.id(), &format!("Here {number}"), &"x".repeat(2_000), json!({}));
+    }
     there_too.write_message(&ada, &agent.id(), "Please", "I need it", json!({}));
+    assert!(agent.prompt().context().contains("Here 4"));
     assert!(agent.prompt().context().contains("I need it"));
     agent.prompt().expect_silence();
     agent.stop().expect_silence();

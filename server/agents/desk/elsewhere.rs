@@ -105,12 +105,16 @@ impl<'a> Desk<'a> {
 
     /// Claims a tool's files in other directories too, after those of its own: all of them, or none anywhere.
     pub(super) fn claim_elsewhere(&self, here: Claimed, there: &mut [Elsewhere<'a>]) -> Result<Answer, Trouble> {
-        let is_remembered = match &here.registry {
-            Some(registry) => self.remember(registry, there)?,
-            None => false,
-        };
         let Claimed { mut answer, registry, new } = here;
         let mut made: Vec<Made> = registry.iter().map(|registry| (registry, new.clone())).collect();
+        let is_remembered = match registry.as_ref().map(|registry| self.remember(registry, there)) {
+            Some(Err(trouble)) => {
+                self.give_back(&made)?;
+                return Err(trouble);
+            }
+            Some(Ok(is_remembered)) => is_remembered,
+            None => false,
+        };
         for place in there {
             place.desk.lease = if is_remembered { LEASE } else { IDLE };
             let place = &*place;

@@ -17,7 +17,7 @@ impl Desk<'_> {
         afterwards: &mut Afterwards,
     ) -> Result<(), Trouble> {
         // A message that nobody can be told of now stays unread.
-        if !self.surroundings.agent.takes_context(&self.event.name) {
+        if afterwards.is_full || !self.surroundings.agent.takes_context(&self.event.name) {
             return Ok(());
         }
         let mut unread = registry.unread_messages(&session.id)?;

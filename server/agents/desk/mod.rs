@@ -45,6 +45,8 @@ pub fn too_late(event: &Event, surroundings: &Surroundings) -> Answer {
 pub struct Afterwards {
     registry: Option<Registry>,
     delivered: Option<(SessionId, Vec<MessageId>)>,
+    /// True where the answer has no room for more messages.
+    is_full: bool,
     ended: Vec<SessionId>,
     refresh_board: bool,
     clean_up: bool,
@@ -54,10 +56,16 @@ pub struct Afterwards {
 
 impl Afterwards {
     /// Marks the messages that were delivered as read, releases what sessions held that ended, and brings the status
-    /// board up to date. Returns what failed, in
-    /// words for people: nobody waits for it any more.
-    pub fn carry_out(self) -> Vec<String> {
-        let mut failures: Vec<String> = self.elsewhere.into_iter().flat_map(Self::carry_out).collect();
+    /// board up to date. Returns what failed, in words for people: nobody waits for it any more.
+    pub fn carry_out(mut self) -> Vec<String> {
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        let mut failures = self.carry_out_here();
+        failures.extend(elsewhere.into_iter().flat_map(Self::carry_out));
+        failures
+    }
+
+    fn carry_out_here(self) -> Vec<String> {
+        let mut failures = Vec::new();
         let Some(registry) = self.registry else { return failures };
         let mut note =
             |result: Result<(), registry::Error>| failures.extend(result.err().map(|error| error.to_string()));
@@ -162,7 +170,9 @@ impl<'a> Desk<'a> {
         let others = self.others_concerned(registry.as_ref())?;
         let mut answer = self.respond_here(registry, afterwards)?;
         for other in others {
-            let mut theirs = Afterwards::default();
+            let brings_messages = |place: &Afterwards| place.delivered.is_some();
+            let is_full = brings_messages(afterwards) || afterwards.elsewhere.iter().any(brings_messages);
+            let mut theirs = Afterwards { is_full, ..Afterwards::default() };
             answer.add(other.desk.respond_here(Some(other.registry), &mut theirs)?);
             afterwards.elsewhere.push(theirs);
         }
