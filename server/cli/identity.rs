@@ -10,6 +10,7 @@ use deconflict::registry::{NewSession, Registry, Session, SessionState};
 
 use super::context::Context;
 use super::failure::Failure;
+use super::output::Output;
 use super::{keeper, processes, words};
 
 /// The variable that names the session, as `deconflict start --export` sets it.
@@ -29,6 +30,14 @@ enum Unknown {
 ///
 /// A session that its user names is in use, even if the process that kept it has ended: it goes on with a new keeper.
 pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session, Failure> {
+    let session = find_required(context, registry)?;
+    if let Some(ahead) = session.ahead_of(context.now()).filter(|_| !context.output.is_json()) {
+        Output::remark(&words::clock_went_back(ahead));
+    }
+    Ok(session)
+}
+
+fn find_required(context: &Context, registry: &Registry) -> Result<Session, Failure> {
     if let Some(id) = named(context)? {
         let session = find_named(context, registry, &id)?;
         return match session.state {

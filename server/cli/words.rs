@@ -143,6 +143,15 @@ pub(super) fn doing(claim: &Claim, holder: Option<&Session>) -> Option<String> {
     phase.or(work).map(|text| one_line(text, PHRASE)).filter(|text| !text.is_empty())
 }
 
+/// That the clock is behind the one that wrote a session's record.
+pub(super) fn clock_went_back(by: TimeDelta) -> String {
+    format!(
+        "This session's record is {} ahead of this computer's clock, which went back or is wrong: leases end so much later. \
+         Set the clock, if the time is wrong now.",
+        time::duration_in_words(by)
+    )
+}
+
 /// That no lock keeps others out, and what helps.
 pub(super) fn only_advice(directory: &Path) -> String {
     format!(

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::directory::{Directory, Durability, Folder, Stamp, random_number};
 use super::heartbeats::{Activity, create_stamped, newest_heartbeat, write_heartbeat};
@@ -94,6 +94,14 @@ impl Session {
     /// it has given none for a day. It is over then, unless it still holds something.
     pub fn is_forgotten(&self) -> bool {
         self.state == SessionState::Silent && self.record.pid.is_none() && self.record.keepalive.is_none()
+    }
+
+    /// How far its newest time is ahead of now, if that is more than clocks may differ: then the clock went back since,
+    /// or is another than the one that wrote it.
+    pub fn ahead_of(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
+        let times = [&self.record.started_at, &self.record.last_heartbeat];
+        let newest = times.into_iter().flatten().filter_map(|text| time::parse(text)).max()?;
+        Some(newest - now).filter(|ahead| *ahead > time::CLOCK_TOLERANCE)
     }
 
     /// When it registered.

@@ -72,6 +72,7 @@ impl Surroundings {
 /// Work of an editor and a terminal, before something goes wrong.
 struct Work {
     editor: Editor,
+    editor_id: String,
     bob: Terminal,
     bob_id: String,
 }
@@ -84,9 +85,10 @@ impl Work {
         let bob_id = here.terminal().run(["start", "--name", "bob"]).expect_code(0).stdout.trim().to_owned();
         let bob = here.terminal().session(&bob_id);
         bob.run(["claim", "file", "README.md"]).expect_code(0);
-        bob.run(["send", &editor.session_id(), "Lunch?", "At noon"]).expect_code(0);
+        let editor_id = editor.session_id();
+        bob.run(["send", &editor_id, "Lunch?", "At noon"]).expect_code(0);
         editor.wait_for_message("At noon");
-        Self { editor, bob, bob_id }
+        Self { editor, editor_id, bob, bob_id }
     }
 
     /// Types into a second file, which cannot be claimed now.
@@ -96,9 +98,19 @@ impl Work {
         self.expect_told(words);
         self.expect_editing_goes_on(&parser);
         expect_clear(&self.bob.run(["claim", "file", "src/lib.rs"]), words);
+        self.expect_no_message_lost(words);
         let asked = self.editor.execute("deconflict.claim", json!({ "uri": here.workspace.uri("src/lib.rs") }));
         assert_eq!(asked["ok"], false, "{asked}");
         assert!(words.iter().all(|word| asked["message"].as_str().unwrap().contains(word)), "{asked}");
+    }
+
+    /// Whoever sends a message is told what became of it: it is there, or it could not be sent.
+    fn expect_no_message_lost(&self, words: &[&str]) {
+        let sent = self.bob.run(["send", &self.editor_id, "Dinner?", "At seven"]);
+        match sent.exit_code {
+            0 => self.editor.wait_for_message("At seven"),
+            _ => return expect_clear(&sent, words),
+        };
     }
 
     fn expect_told(&self, words: &[&str]) {
@@ -122,7 +134,7 @@ impl Work {
 
     /// Everything can be done again, and nothing is lost. What could not be claimed is claimed without a keystroke.
     fn expect_all_well(self) {
-        let Self { editor, bob, bob_id } = self;
+        let Self { editor, bob, bob_id, .. } = self;
         wait_for("the second file to be claimed", || is_claimed(&editor, "src/parser.rs").then_some(()));
         bob.run(["claim", "file", "src/lib.rs"]).expect_code(0);
         bob.run(["send", "broadcast", "Hello", "All"]).expect_code(0);
@@ -238,8 +250,10 @@ fn a_full_disk_at_the_start() {
     let main = editor.open("src/main.rs");
     main.type_text("x");
     editor.wait_for_message("is full");
+    expect_clear(&here.terminal().run(["start"]), &["is full", "make room"]);
     here.order("");
     here.workspace.coordination().wait_for_claim("src/main.rs");
+    here.terminal().run(["start"]).expect_code(0);
     assert_eq!(editor.quit(), 0);
 }
 
@@ -454,10 +468,13 @@ fn a_clock_that_goes_back() {
     let here = Surroundings::new();
     let work = Work::begin(&here);
     here.order("clock -7200");
+    let told = work.bob.run(["heartbeat", "writing", "README.md", "BUILD"]).expect_code(0);
+    assert!(told.stderr.contains("ahead of this computer's clock"), "{told:?}");
     let taken = work.bob.run(["claim", "file", "src/main.rs"]).expect_code(1);
     assert!(taken.stderr.contains("src/main.rs"), "{taken:?}");
     let parser = work.editor.open("src/parser.rs");
     parser.type_text("x");
+    work.expect_told(&["clock went back by 2 hours", "set the clock"]);
     work.expect_editing_goes_on(&parser);
     let doctor = here.terminal().run(["doctor"]);
     assert!(doctor.stdout.contains("clock differs by 1 hour 59 minutes"), "{doctor:?}");

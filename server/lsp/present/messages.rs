@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
+use chrono::TimeDelta;
 use tower_lsp::ls_types::MessageType;
 
 use super::words::{self, Meaning};
 use crate::lsp::situation::{Audience, OthersClaim};
-use crate::protocol::{MessageKind, Resource, text};
+use crate::protocol::{MessageKind, Resource, text, time};
 use crate::registry::{Session, SessionState};
 
 /// Another's text is cut after so many characters; the whole of it is in the list of messages.
@@ -94,6 +95,16 @@ pub fn lost_while_asleep(lost: &[(Resource, Option<OthersClaim>)]) -> Notice {
         })
         .collect();
     error(format!("While this computer slept, you lost {}. Look at what changed before you save.", list(&names)))
+}
+
+/// The time of day went back, and every lease with it.
+pub fn clock_went_back(by: TimeDelta) -> Notice {
+    // Two clocks were read for it, one after the other.
+    let by = TimeDelta::seconds((by.num_milliseconds() + 500) / 1_000);
+    warning(format!(
+        "This computer's clock went back by {}. You keep what you hold, and what others hold may count for so much longer. If the time is wrong now, set the clock.",
+        time::duration_in_words(by)
+    ))
 }
 
 /// What the user was waiting for, with unsaved changes, is theirs now.

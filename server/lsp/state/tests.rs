@@ -505,6 +505,23 @@ fn what_was_lost_while_the_machine_slept_is_told_after_it() {
 }
 
 #[test]
+fn a_clock_that_went_back_is_told_of_once() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.clock.jump(TimeDelta::minutes(-5));
+    scene.give(Event::Tick);
+    let shown = scene.shown();
+    assert!(!shown.iter().any(|text| text.contains("clock")), "clocks differ by so much: {shown:?}");
+    scene.clock.jump(TimeDelta::hours(-2));
+    scene.give(Event::Tick);
+    scene.wait(Duration::from_secs(3));
+    let shown = scene.shown();
+    let told: Vec<&String> = shown.iter().filter(|text| text.contains("clock went back by 2 hours")).collect();
+    assert_eq!(told.len(), 1, "{shown:?}");
+    assert_eq!(scene.own(), ["a.rs"], "nothing is lost by it");
+}
+
+#[test]
 fn nothing_is_done_any_more_once_it_ends() {
     let mut scene = Scene::new();
     scene.held("a.rs");

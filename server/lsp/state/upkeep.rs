@@ -12,6 +12,7 @@ use super::timers::Timer;
 use crate::lsp::event::DirectoryId;
 use crate::lsp::present;
 use crate::lsp::worker::Job;
+use crate::protocol::time::CLOCK_TOLERANCE;
 use crate::protocol::{ClaimFileName, DEFAULT_LEASE};
 use crate::registry::{Claim, Machines, Standing};
 
@@ -42,13 +43,18 @@ pub(super) struct WallClock {
 }
 
 impl State {
-    /// After a sleep, leases may have run out that this process's clock knows nothing of.
+    /// After a sleep, leases may have run out that this process's clock knows nothing of. A clock that goes back only makes
+    /// them longer, which is told.
     pub(super) fn notice_sleep(&mut self) {
         let now = WallClock { wall: self.clock.now(), elapsed: self.now() };
         let before = *self.wakes.get_or_insert(now);
         let expected = TimeDelta::from_std(now.elapsed.saturating_sub(before.elapsed)).unwrap_or(TimeDelta::zero());
         self.wakes = Some(now);
-        if now.wall - before.wall - expected > JUMP {
+        let jump = now.wall - before.wall - expected;
+        if jump < -CLOCK_TOLERANCE && self.directories.values().any(|directory| directory.session().is_some()) {
+            self.show(present::messages::clock_went_back(-jump));
+        }
+        if jump > JUMP {
             let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
             for id in ids {
                 self.went_on(id);
