@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Coordination, Editor, Outcome, Terminal, Workspace, wait_for};
+use crate::support::{CodingAgent, Coordination, Editor, Outcome, Terminal, Workspace, wait_for};
 
 /// Stands in every file outside that a trap leads to.
 const SECRET: &str = "the secret outside";
@@ -135,11 +135,16 @@ fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
 #[track_caller]
 fn expect_harmless(outcome: &Outcome) {
     for text in [&outcome.stdout, &outcome.stderr] {
-        assert!(!text.contains(SECRET), "something outside was read: {text}");
-        let steers = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}';
-        assert!(!text.contains(steers), "it could steer a terminal: {text:?}");
-        assert!(!text.contains("\n# title") && !text.contains("\nSession: root"), "it breaks out of its line: {text}");
+        expect_harmless_text(text);
     }
+}
+
+#[track_caller]
+fn expect_harmless_text(text: &str) {
+    assert!(!text.contains(SECRET), "something outside was read: {text}");
+    let steers = |c: char| (c.is_control() && !matches!(c, '\n' | '\t')) || c == '\u{202e}';
+    assert!(!text.contains(steers), "it could steer a terminal: {text:?}");
+    assert!(!text.contains("\n# title") && !text.contains("\nSession: root"), "it breaks out of its line: {text}");
 }
 
 #[test]
@@ -175,6 +180,9 @@ fn every_verb_works_among_traps() {
     for file in ["sessions/2020-01-01_00-00-00.000-link.json", "sessions/2020-01-01_00-00-00.000-torn.json"] {
         assert!(told.contains(file), "{file} is not told of in {told}");
     }
+    let examined = run(&bob, &["doctor"], 1);
+    assert!(examined.stdout.contains("-torn.json"), "{examined:?}");
+    run(&bob, &["doctor", "--json"], 1);
     run(&alice, &["hand-off", "file", "src/main.rs", &bob_id], 0);
     run(&bob, &["release", "--all"], 0);
     run(&alice, &["end", "--notes", "Go on with the parser"], 0);
@@ -184,6 +192,24 @@ fn every_verb_works_among_traps() {
     let board = trapped.coordination().board();
     assert!(board.contains("ghost") && !board.contains(SECRET) && !board.contains('\u{1b}'), "{board}");
     assert!(!board.contains("<b>") && !board.contains("\n# title") && !board.contains("[a](http"), "{board}");
+    trapped.expect_nothing_outside_touched();
+}
+
+#[test]
+fn a_coding_agent_works_among_traps() {
+    let trapped = Trapped::new();
+    fs::remove_file(trapped.coordination().directory().join(".read")).unwrap();
+    let agent = CodingAgent::on(&trapped.workspace, "one");
+    let told = agent.start();
+    assert!(told.context().contains("src/parser.rs"), "who is here is told: {told:?}");
+    let denied = agent.before_edit("src/parser.rs");
+    let denied_command = agent.before_command("rm src/parser.rs");
+    let texts = [told.context(), told.notice(), denied.expect_denial(), denied_command.expect_denial()];
+    texts.into_iter().for_each(expect_harmless_text);
+    agent.edit("src/main.rs", "fn main() { }\n").expect_no_denial();
+    for told in [agent.prompt(), agent.stop(), agent.end()] {
+        expect_harmless_text(told.context());
+    }
     trapped.expect_nothing_outside_touched();
 }
 
