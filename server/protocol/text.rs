@@ -79,11 +79,27 @@ pub fn plain_json(json: &str) -> String {
     plain
 }
 
-/// A word as a shell reads it: as it is, or in quotes.
+/// A word as a shell reads it: as it is, or in quotes. What could steer the terminal in which it is shown is spelled in
+/// octal digits, as bash, zsh and ksh read them.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         word.to_owned()
+    } else if word.contains(is_steering) {
+        let mut quoted = "$'".to_owned();
+        for c in word.chars() {
+            let mut buffer = [0; 4];
+            match c {
+                '\\' | '\'' => quoted.extend(['\\', c]),
+                c if is_steering(c) => {
+                    let digit = |byte: u8, shift: u8| char::from(b'0' + (byte >> shift & 7));
+                    let bytes = c.encode_utf8(&mut buffer).bytes();
+                    quoted.extend(bytes.flat_map(|byte| ['\\', digit(byte, 6), digit(byte, 3), digit(byte, 0)]));
+                }
+                c => quoted.push(c),
+            }
+        }
+        quoted + "'"
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
     }
@@ -157,5 +173,6 @@ mod tests {
         for (word, expected) in cases {
             assert_eq!(shell_word(word), expected);
         }
+        assert_eq!(shell_word("a\u{1b}[31m\n\u{202e}it's\\"), r"$'a\033[31m\012\342\200\256it\'s\\'");
     }
 }
