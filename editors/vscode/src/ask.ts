@@ -1,6 +1,6 @@
 import { l10n, type QuickPickItem, ThemeIcon, window } from "vscode";
 import type { Knowledge } from "./knowledge";
-import { BROADCAST, type Claim } from "./protocol";
+import { BROADCAST, type Claim, type Session } from "./protocol";
 import { claimPeriod, holderName, oneLine, resourceName, sessionName } from "./words";
 
 interface SessionItem extends QuickPickItem {
@@ -11,14 +11,14 @@ interface ClaimItem extends QuickPickItem {
   readonly claim: Claim;
 }
 
-/** Asks for one of the other sessions, or for everyone where that makes sense. */
+/** Asks for one of the other sessions, or of those given, or for everyone where that makes sense. */
 export async function askSession(
   knowledge: Knowledge,
   title: string,
-  { everyone }: { readonly everyone: boolean },
+  { everyone, among }: { readonly everyone: boolean; readonly among?: readonly Session[] },
 ): Promise<string | undefined> {
   const { others } = knowledge;
-  const items: SessionItem[] = others.map((session) => ({
+  const items: SessionItem[] = (among ?? others).map((session) => ({
     id: session.session_id,
     label: sessionName(session, others),
     description: oneLine(session.current_work ?? ""),

@@ -1,7 +1,6 @@
 import {
   CodeAction,
   CodeActionKind,
-  ConfigurationTarget,
   commands,
   Diagnostic,
   DiagnosticSeverity,
@@ -11,35 +10,48 @@ import {
   Range,
   type TextDocument,
   Uri,
+  window,
   workspace,
 } from "vscode";
+import { AutoSaveSetting } from "./autoSaveSetting";
 import { type Disposable, disposeAll } from "./disposable";
 
-/** The editor's own setting by which a file with an error in it is not saved automatically. */
-const WHEN_NO_ERRORS = "autoSaveWhenNoErrors";
-/** Under which the user's own value of that setting is kept while it is changed. */
-const BEFORE = "autoSave.whenNoErrors.before";
 const CODE = "auto-save-paused";
+
+/** A file that has to be paused once it is edited, and by whom it is held. */
+export interface Held {
+  readonly uri: Uri;
+  readonly holder: string;
+}
 
 /**
  * Pauses auto save for single files. No extension can refuse a save, nor turn auto save off for one file. But the editor
  * leaves alone what has an error while `files.autoSaveWhenNoErrors` is on: so a paused file gets one, and the setting is
- * on as long as a file is paused or may have to be. The user's own value is kept and put back, after a crash by the next
- * window.
+ * on as long as a file is paused or may have to be.
  */
 export class AutoSavePause implements Disposable {
   private readonly notices = languages.createDiagnosticCollection("deconflict auto save");
-  private readonly paused = new Map<string, Uri>();
+  private readonly setting: AutoSaveSetting;
+  private readonly paused = new Map<string, { readonly uri: Uri; readonly text: string }>();
+  /** What may have to be paused at any moment. */
+  private ahead: readonly Held[] = [];
+  /** What the notices say, by file. */
+  private readonly shown = new Map<string, string>();
   private readonly subscriptions: Disposable[];
-  private isPrepared = false;
-  private turn: Promise<void> = Promise.resolve();
 
-  constructor(private readonly context: ExtensionContext) {
+  constructor(context: ExtensionContext) {
+    this.setting = new AutoSaveSetting(Uri.joinPath(context.globalStorageUri, "auto-save").fsPath, (cause) => {
+      this.ahead = [];
+      this.paused.clear();
+      this.apply();
+      void window.showWarningMessage(l10n.t("Auto save cannot be paused for files that others hold. {0}", cause));
+    });
     const resume = (document: TextDocument) => {
       this.resume(document.uri);
     };
     this.subscriptions = [
       this.notices,
+      this.setting,
       // Whoever saves by hand has decided, and so has who closes or reverts.
       workspace.onDidSaveTextDocument(resume),
       workspace.onDidCloseTextDocument(resume),
@@ -49,8 +61,8 @@ export class AutoSavePause implements Disposable {
         }
       }),
       workspace.onDidChangeConfiguration((change) => {
-        if (change.affectsConfiguration(`files.${WHEN_NO_ERRORS}`)) {
-          // Another window may have put it back.
+        if (change.affectsConfiguration("files")) {
+          this.setting.apply();
           this.apply();
         }
       }),
@@ -60,41 +72,37 @@ export class AutoSavePause implements Disposable {
         { providedCodeActionKinds: [CodeActionKind.QuickFix] },
       ),
     ];
-    this.apply();
-  }
-
-  /** True if it is on for this file, and the user wants it paused where another holds the file. */
-  isWanted(uri: Uri): boolean {
-    const mode = workspace.getConfiguration("files", uri).get<string>("autoSave", "off");
-    return mode !== "off" && workspace.getConfiguration("deconflict").get<boolean>("autoSave.pause", true);
-  }
-
-  /** Turns the editor's setting on ahead, so that a pause comes in time. */
-  prepare(isNeeded: boolean): void {
-    if (this.isPrepared !== isNeeded) {
-      this.isPrepared = isNeeded;
-      this.apply();
+    if (this.isWanted()) {
+      this.setting.warmUp();
     }
   }
 
-  /** Pauses it if that is wanted. Returns whether it is paused now. */
-  pause(uri: Uri, holder: string): boolean {
+  /** True if it is on for this file, or in general, and the user wants it paused where another holds the file. */
+  isWanted(uri?: Uri): boolean {
+    const mode = workspace.getConfiguration("files", uri).get<string>("autoSave", "off");
+    const isPossible = uri === undefined || this.setting.isPossible(uri);
+    return mode !== "off" && isPossible && workspace.getConfiguration("deconflict").get<boolean>("autoSave.pause", true);
+  }
+
+  /** Turns the editor's setting on ahead, if there are files that may have to be paused, so that a pause comes in time. */
+  prepare(ahead: readonly Held[]): void {
+    this.ahead = ahead.filter(({ uri }) => this.isWanted(uri));
+    this.apply();
+  }
+
+  /** Pauses it if that is wanted; without a holder until it is known whether there is one. Returns whether it is paused now. */
+  pause(uri: Uri, holder: string | undefined): boolean {
     if (!this.isWanted(uri)) {
       return false;
     }
-    if (this.isPaused(uri)) {
-      return true;
+    const text =
+      holder === undefined
+        ? l10n.t("Auto save waits for this file until it is known whether somebody else holds it.")
+        : heldText(holder);
+    if (this.paused.get(uri.toString())?.text !== text) {
+      this.paused.set(uri.toString(), { uri, text });
+      this.apply();
     }
-    const text = l10n.t(
-      "Auto save is paused for this file, because {0} holds it. Coordination notice, not a code problem: save it yourself, or let auto save go on from this line's menu.",
-      holder,
-    );
-    const notice = new Diagnostic(new Range(0, 0, 0, 1000), text, DiagnosticSeverity.Error);
-    notice.source = "deconflict";
-    notice.code = CODE;
-    this.paused.set(uri.toString(), uri);
-    this.notices.set(uri, [notice]);
-    this.apply();
     return true;
   }
 
@@ -105,44 +113,66 @@ export class AutoSavePause implements Disposable {
   /** Lets it go on. */
   resume(uri: Uri): void {
     if (this.paused.delete(uri.toString())) {
-      this.notices.delete(uri);
       this.apply();
     }
   }
 
   /** The files for which it is paused. */
   get files(): readonly Uri[] {
-    return [...this.paused.values()];
+    return [...this.paused.values()].map(({ uri }) => uri);
+  }
+
+  /** Leaves the user's settings as they were, when the window closes. What is paused still stays so, as far as it can. */
+  async end(): Promise<void> {
+    if (this.paused.size === 0) {
+      await this.setting.end();
+    }
   }
 
   dispose(): void {
-    this.paused.clear();
-    this.isPrepared = false;
-    this.apply();
     disposeAll(this.subscriptions);
   }
 
   private apply(): void {
     void commands.executeCommand("setContext", "deconflict.autoSavePaused", this.paused.size > 0);
-    const action = () => this.applyNow();
-    this.turn = this.turn.then(action, action);
+    this.setting.want(this.paused.size + this.ahead.length > 0);
+    // The errors are there before the setting is written, which takes its turn: at that moment the editor saves whatever
+    // has none.
+    this.show();
   }
 
-  private async applyNow(): Promise<void> {
-    const settings = workspace.getConfiguration("files");
-    const own = settings.inspect<boolean>(WHEN_NO_ERRORS)?.globalValue ?? null;
-    const before = this.context.globalState.get<{ readonly value: boolean | null }>(BEFORE);
-    const isNeeded = this.isPrepared || this.paused.size > 0;
-    if (isNeeded && own !== true) {
-      await this.context.globalState.update(BEFORE, before ?? { value: own });
-      await settings.update(WHEN_NO_ERRORS, true, ConfigurationTarget.Global);
-    } else if (!isNeeded && before !== undefined) {
-      if (own === true) {
-        await settings.update(WHEN_NO_ERRORS, before.value ?? undefined, ConfigurationTarget.Global);
+  private show(): void {
+    // Until the setting is on, an edit might come too late for an error of its own.
+    const ahead = this.setting.isAwaited ? this.ahead : [];
+    const wanted = new Map([
+      ...ahead.map(({ uri, holder }) => [uri.toString(), { uri, text: heldText(holder) }] as const),
+      ...this.paused,
+    ]);
+    for (const key of [...this.shown.keys()].filter((shown) => !wanted.has(shown))) {
+      this.shown.delete(key);
+      this.notices.delete(Uri.parse(key));
+    }
+    for (const [key, { uri, text }] of wanted) {
+      if (this.shown.get(key) !== text) {
+        this.shown.set(key, text);
+        this.notices.set(uri, [notice(text)]);
       }
-      await this.context.globalState.update(BEFORE, undefined);
     }
   }
+}
+
+function heldText(holder: string): string {
+  return l10n.t(
+    "Auto save is paused for this file, because {0} holds it. Coordination notice, not a code problem: save it yourself, or let auto save go on from this line's menu.",
+    holder,
+  );
+}
+
+function notice(text: string): Diagnostic {
+  const diagnostic = new Diagnostic(new Range(0, 0, 0, 1000), text, DiagnosticSeverity.Error);
+  diagnostic.source = "deconflict";
+  diagnostic.code = CODE;
+  return diagnostic;
 }
 
 function resumeActions(uri: Uri, diagnostics: readonly Diagnostic[]): CodeAction[] {

@@ -1,4 +1,4 @@
-import { commands, type ExtensionContext, type Uri, window, workspace } from "vscode";
+import { commands, type ExtensionContext, l10n, type Uri, window, workspace } from "vscode";
 import { AutoSavePause } from "./autoSave";
 import { claimCommands } from "./commands/claims";
 import { messageCommands } from "./commands/messages";
@@ -21,7 +21,23 @@ import { SessionsList } from "./views/sessions";
 /** Settings that the server takes only when it starts. */
 const AT_START = ["deconflict.server.path", "deconflict.directory", "deconflict.activation"];
 
+/** Commands that a view's title offers too. There they get the row that has the focus, if any has. */
+const OF_TITLES = new Set([
+  "claim",
+  "heartbeat",
+  "markRead",
+  "openWalkthrough",
+  "refresh",
+  "releaseAll",
+  "restart",
+  "sendMessage",
+  "setWork",
+  "showBoard",
+  "showOutput",
+]);
+
 let running: Server | undefined;
+let pause: AutoSavePause | undefined;
 
 export async function activate(context: ExtensionContext): Promise<void> {
   const output = window.createOutputChannel("Deconflict", { log: true });
@@ -30,6 +46,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const knowledge = new Knowledge(server);
   const places = new Places();
   const autoSave = new AutoSavePause(context);
+  pause = autoSave;
   const heldFiles = new HeldFiles(knowledge, places, autoSave);
   const messageDocuments = new MessageDocuments();
   const tools: Tools = { server, knowledge, places, autoSave, messageDocuments, output };
@@ -64,7 +81,13 @@ export async function activate(context: ExtensionContext): Promise<void> {
   );
   const all = { ...claimCommands(tools), ...messageCommands(tools), ...sessionCommands(tools) };
   for (const [name, run] of Object.entries(all)) {
-    const command = (argument: Argument, selected?: Uri[]) => run(argument, selected);
+    const command = async (...given: [Argument?, Uri[]?]) => {
+      if (isOfVanishedRow(name, given)) {
+        void window.showInformationMessage(l10n.t("That entry was gone before you chose. Nothing was done."));
+      } else {
+        await run(given[0], given[1]);
+      }
+    };
     context.subscriptions.push(commands.registerCommand(`deconflict.${name}`, command));
   }
   await commands.executeCommand("setContext", "deconflict.state", knowledge.participation);
@@ -73,5 +96,13 @@ export async function activate(context: ExtensionContext): Promise<void> {
 
 /** The server gives everything back before the window is gone. */
 export async function deactivate(): Promise<void> {
-  await running?.stop();
+  await Promise.all([running?.stop(), pause?.end()]);
+}
+
+/**
+ * True if a command was chosen from a row that was gone by then. It must not be taken for one without an argument, as the
+ * palette's, which is about the file in front.
+ */
+function isOfVanishedRow(name: string, given: [Argument?, Uri[]?]): boolean {
+  return given.length > 0 && given[0] === undefined && !OF_TITLES.has(name);
 }

@@ -4,6 +4,7 @@ import { type Disposable, disposeAll } from "./disposable";
 import type { Knowledge } from "./knowledge";
 import type { Places } from "./places";
 import type { Claim } from "./protocol";
+import { filesInFront } from "./tabs";
 import { holderName } from "./words";
 
 /**
@@ -11,6 +12,8 @@ import { holderName } from "./words";
  * through this very window, say.
  */
 const WARNING_TIME = 5_000;
+/** So long, in milliseconds, an edited file waits at most until it is known whether another holds it. */
+const UNKNOWN_TIME = 5_000;
 
 /** Keeps auto save from a file that another holds, from the first edit until the user has decided. */
 export class HeldFiles implements Disposable {
@@ -18,6 +21,8 @@ export class HeldFiles implements Disposable {
   private readonly decided = new Set<string>();
   /** Files that were edited a moment ago and of which no warning came yet. */
   private readonly unwarned = new Map<string, NodeJS.Timeout>();
+  /** Files that were edited before it was known whether another holds them. */
+  private readonly unknown = new Map<string, { readonly document: TextDocument; readonly timer: NodeJS.Timeout }>();
   private readonly subscriptions: Disposable[];
 
   constructor(
@@ -30,31 +35,40 @@ export class HeldFiles implements Disposable {
     };
     this.subscriptions = [
       knowledge.onChange(() => {
+        this.judgeTheUnknown();
         this.resumeWhatIsFree();
         this.prepare();
       }),
-      window.onDidChangeVisibleTextEditors(prepare),
+      // A tab is there before its text is.
+      window.tabGroups.onDidChangeTabs(prepare),
+      window.tabGroups.onDidChangeTabGroups(prepare),
       workspace.onDidChangeConfiguration(prepare),
       workspace.onDidChangeTextDocument(({ document }) => {
         this.edited(document);
       }),
     ];
+    // What was edited before the window was closed the last time comes back unsaved.
+    for (const document of workspace.textDocuments) {
+      this.edited(document);
+    }
   }
 
   /** The user is being warned. Returns whether auto save is paused until they decide. */
   warned(uri: Uri, claim: Claim): boolean {
     this.forget(uri);
-    return this.autoSave.pause(uri, holderName(claim));
+    const isUnsaved = workspace.textDocuments.some((document) => document.isDirty && document.uri.toString() === uri.toString());
+    return isUnsaved && this.autoSave.pause(uri, holderName(claim));
   }
 
   /** The user edits it anyway. */
   accept(uri: Uri, claim: Claim): void {
     this.decided.add(holding(uri, claim));
     this.autoSave.resume(uri);
+    this.prepare();
   }
 
   dispose(): void {
-    for (const timer of this.unwarned.values()) {
+    for (const timer of [...this.unwarned.values(), ...[...this.unknown.values()].map((one) => one.timer)]) {
       clearTimeout(timer);
     }
     disposeAll(this.subscriptions);
@@ -65,20 +79,58 @@ export class HeldFiles implements Disposable {
     if (!document.isDirty || uri.scheme !== "file" || this.autoSave.isPaused(uri) || !warns()) {
       return;
     }
-    const claim = this.othersClaim(uri);
-    if (claim === undefined || this.decided.has(holding(uri, claim)) || !this.autoSave.pause(uri, holderName(claim))) {
+    if (!this.knowledge.isKnown) {
+      this.waitForKnowledge(document);
       return;
     }
-    const timer = setTimeout(() => {
-      this.accept(uri, claim);
-      this.forget(uri);
-    }, WARNING_TIME);
-    this.unwarned.set(uri.toString(), timer);
+    const claim = this.undecidedClaim(uri);
+    if (claim !== undefined) {
+      this.pauseUntilWarned(uri, claim);
+    }
+  }
+
+  private pauseUntilWarned(uri: Uri, claim: Claim): void {
+    if (this.autoSave.pause(uri, holderName(claim))) {
+      const timer = setTimeout(() => {
+        this.accept(uri, claim);
+        this.forget(uri);
+      }, WARNING_TIME);
+      this.unwarned.set(uri.toString(), timer);
+    }
+  }
+
+  private waitForKnowledge(document: TextDocument): void {
+    const { uri } = document;
+    if (this.autoSave.pause(uri, undefined)) {
+      const timer = setTimeout(() => {
+        this.unknown.delete(uri.toString());
+        this.autoSave.resume(uri);
+      }, UNKNOWN_TIME);
+      this.unknown.set(uri.toString(), { document, timer });
+    }
+  }
+
+  private judgeTheUnknown(): void {
+    if (this.knowledge.isKnown) {
+      for (const [key, { document, timer }] of this.unknown) {
+        clearTimeout(timer);
+        this.unknown.delete(key);
+        const claim = document.isDirty ? this.undecidedClaim(document.uri) : undefined;
+        if (claim === undefined) {
+          this.autoSave.resume(document.uri);
+        } else if (!this.unwarned.has(key)) {
+          this.pauseUntilWarned(document.uri, claim);
+        }
+      }
+    }
   }
 
   private prepare(): void {
-    const mayBePaused = ({ uri }: TextDocument) => this.autoSave.isWanted(uri) && this.othersClaim(uri) !== undefined;
-    this.autoSave.prepare(warns() && window.visibleTextEditors.some(({ document }) => mayBePaused(document)));
+    const held = filesInFront().flatMap((uri) => {
+      const claim = warns() ? this.undecidedClaim(uri) : undefined;
+      return claim === undefined ? [] : [{ uri, holder: holderName(claim) }];
+    });
+    this.autoSave.prepare(held);
   }
 
   private resumeWhatIsFree(): void {
@@ -95,6 +147,12 @@ export class HeldFiles implements Disposable {
 
   private othersClaim(uri: Uri): Claim | undefined {
     return this.places.claimsOf(uri, this.knowledge.claims).find((claim) => claim.own !== true);
+  }
+
+  /** What keeps a file, unless the user has decided to edit it all the same. */
+  private undecidedClaim(uri: Uri): Claim | undefined {
+    const claim = this.othersClaim(uri);
+    return claim === undefined || this.decided.has(holding(uri, claim)) ? undefined : claim;
   }
 
   private forget(uri: Uri): void {

@@ -24,10 +24,13 @@ export class Knowledge implements Disposable {
   messages: readonly Message[] = [];
   findings: readonly Finding[] = [];
 
+  /** Until when sessions are muted, as the server was told. */
+  private readonly mutedUntil = new Map<string, number>();
   private readonly subscriptions: Disposable[];
   private timer: NodeJS.Timeout | undefined;
   private reading = false;
   private isStale = false;
+  private wasRead = false;
   private lastRead = "";
 
   constructor(private readonly server: Server) {
@@ -47,7 +50,9 @@ export class Knowledge implements Disposable {
           return;
         }
         this.participation = life;
+        this.wasRead = false;
         this.lastRead = "";
+        this.mutedUntil.clear();
         this.session = null;
         this.sessions = [];
         this.claims = [];
@@ -58,11 +63,28 @@ export class Knowledge implements Disposable {
     ];
   }
 
+  /** False while a server starts that will tell what others hold. */
+  get isKnown(): boolean {
+    return this.wasRead || this.participation === "stopped" || !this.server.hasFolder;
+  }
+
   /** The sessions that something can be sent or given to. */
   get others(): readonly Session[] {
     return this.sessions.filter(
       (session) => session.own !== true && (session.state === "live" || session.state === "silent"),
     );
+  }
+
+  /** The sessions of which nothing is shown by itself at the moment. */
+  get muted(): readonly Session[] {
+    const now = Date.now();
+    return this.others.filter(({ session_id }) => (this.mutedUntil.get(session_id) ?? 0) > now);
+  }
+
+  /** The server was told to mute a session for so many minutes; for none, to end it. */
+  setMuted(session: string, minutes: number): void {
+    this.mutedUntil.set(session, Date.now() + minutes * 60_000);
+    this.emitter.fire();
   }
 
   get unread(): readonly Message[] {
@@ -86,8 +108,9 @@ export class Knowledge implements Disposable {
     ]);
     this.reading = false;
     // Lists that are drawn again and again never come to rest.
-    const read = JSON.stringify([status, messages]);
+    const read = JSON.stringify([this.participation, status, messages]);
     if (this.server.life === "running" && read !== this.lastRead) {
+      this.wasRead = this.participation !== "starting";
       this.lastRead = read;
       this.sessions = status?.sessions ?? this.sessions;
       this.claims = status?.claims ?? this.claims;

@@ -47,11 +47,15 @@ export class Server implements Disposable {
     readonly output: LogOutputChannel,
   ) {}
 
+  /** True if the window has a folder to serve. */
+  get hasFolder(): boolean {
+    return workspace.workspaceFolders?.some((folder) => folder.uri.scheme === "file") ?? false;
+  }
+
   /** Starts the server if the window has a folder to serve and it does not run. */
   start(): Promise<void> {
     return this.inTurn(async () => {
-      const hasFolder = workspace.workspaceFolders?.some((folder) => folder.uri.scheme === "file") ?? false;
-      if (this.client === undefined && hasFolder) {
+      if (this.client === undefined && this.hasFolder) {
         await this.startNow();
       }
     });

@@ -1,17 +1,8 @@
-import {
-  l10n,
-  MarkdownString,
-  StatusBarAlignment,
-  TabInputNotebook,
-  TabInputText,
-  TabInputTextDiff,
-  ThemeColor,
-  type Uri,
-  window,
-} from "vscode";
+import { l10n, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
 import type { Knowledge } from "./knowledge";
 import type { Places } from "./places";
 import { blocks, type Claim } from "./protocol";
+import { openFiles } from "./tabs";
 import { aboutClaim, holderName, oneLine, resourceName } from "./words";
 import { type Disposable, disposeAll } from "./disposable";
 
@@ -127,22 +118,4 @@ export class StatusBar implements Disposable {
 function names(claims: readonly Claim[]): string {
   const first = claims.slice(0, MOST_NAMED).map(resourceName).join(", ");
   return claims.length > MOST_NAMED ? l10n.t("{0} and {1} more", first, claims.length - MOST_NAMED) : first;
-}
-
-/** The files in tabs, each once. */
-function openFiles(): Uri[] {
-  const files = new Map<string, Uri>();
-  for (const tab of window.tabGroups.all.flatMap((group) => group.tabs)) {
-    const { input } = tab;
-    const uri =
-      input instanceof TabInputText || input instanceof TabInputNotebook
-        ? input.uri
-        : input instanceof TabInputTextDiff
-          ? input.modified
-          : undefined;
-    if (uri?.scheme === "file") {
-      files.set(uri.toString(), uri);
-    }
-  }
-  return [...files.values()];
 }

@@ -3,6 +3,8 @@ import { blocks, BROADCAST, type Claim, type Message, type Session } from "./pro
 
 /** So long may a foreign text be in one line of a list. */
 const LONGEST = 80;
+/** In milliseconds. */
+const HALF_A_DAY = 12 * 60 * 60_000;
 
 /** Another's text on one line, without control characters, cut to a length that fits. */
 export function oneLine(text: string, longest = LONGEST): string {
@@ -61,7 +63,7 @@ export function claimPeriod(claim: Claim, now: number): string {
   }
 }
 
-/** A clock time today, a date and time on another day. */
+/** A clock time, with its date where it is another day's and far away. */
 export function clockTime(text: string | undefined, now = Date.now()): string {
   const at = moment(text);
   if (at === undefined) {
@@ -69,7 +71,9 @@ export function clockTime(text: string | undefined, now = Date.now()): string {
   }
   const date = new Date(at);
   const time = date.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", hour12: false });
-  return date.toDateString() === new Date(now).toDateString() ? time : `${date.toLocaleDateString()} ${time}`;
+  // Close to midnight a time alone is as clear, and shorter.
+  const isNear = Math.abs(at - now) <= HALF_A_DAY || date.toDateString() === new Date(now).toDateString();
+  return isNear ? time : `${date.toLocaleDateString()} ${time}`;
 }
 
 /** A length of time: "3 min", "2 h 5 min". */

@@ -1,7 +1,7 @@
 // The packaged extension in a real VS Code: two windows on one workspace, a Neovim, and somebody at a terminal.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readlinkSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -195,6 +195,50 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await message.locator(".codicon-mail-read").waitFor();
   });
 
+  play("a muted session is not heard of until it is unmuted", async () => {
+    await bob.openFile("README.md");
+    await bob.command("Deconflict: Claim File");
+    const { claimed_by: bobs } = await workspace.waitForClaim("README.md");
+    await bob.command("Deconflict: Release");
+    await bob.showView();
+    await bob.command("Deconflict: Mute a Session for an Hour");
+    await bob.ask("", { pick: "claude · login form" });
+    await bob.notification("Nothing of claude · login form is shown by itself for an hour").waitFor();
+    await bob.row("Sessions", "claude · login form").filter({ hasText: "muted" }).waitFor();
+    claude.run("send", bobs, "Quietly", "Only if you look");
+    await bob.row("Messages", "Quietly").locator(".codicon-mail").waitFor();
+    // A word of somebody else comes after it, and is shown.
+    const grace = workspace.person("grace");
+    grace.run("send", bobs, "Aloud", "Did you see?");
+    await bob.notification("Did you see?").waitFor();
+    assert.equal(await bob.notification("Only if you look").count(), 0);
+
+    await bob.command("Deconflict: Unmute a Session");
+    await bob.ask("", { pick: "claude · login form" });
+    await bob.row("Sessions", "muted").waitFor({ state: "detached" });
+    claude.run("send", bobs, "Again", "Now you hear me");
+    await bob.notification("Now you hear me").waitFor();
+    grace.run("end");
+  });
+
+  play("an entry that is gone when its menu is used does nothing to the file in front", async () => {
+    await bob.openFile("src/order.ts");
+    await bob.command("Deconflict: Claim File");
+    const { claimed_by: bobs } = await workspace.waitForClaim("src/order.ts");
+    workspace.deconflict("claim", "task", "short", "--session", bobs);
+    await bob.showView();
+    await bob.row("Claims", "task short").click({ button: "right" });
+    const entry = bob.menuEntry("Release");
+    await entry.waitFor();
+    workspace.deconflict("release", "task", "short", "--session", bobs);
+    await bob.row("Claims", "task short").waitFor({ state: "detached" });
+    await entry.click();
+    await bob.notification("That entry was gone before you chose").waitFor();
+    assert.equal(workspace.claim("src/order.ts")?.claimed_by, bobs);
+    await bob.command("Deconflict: Release");
+    await workspace.waitForNoClaim("src/order.ts");
+  });
+
   play("what is held is taken over only by force, and asked for before", async () => {
     await bob.openFile("src/login.ts");
     await bob.command("Deconflict: Take Over");
@@ -245,6 +289,13 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     });
   });
 
+  play("the walkthrough opens, and shows how it begins", async () => {
+    await ada.command("Deconflict: Get Started");
+    const page = ada.page.locator(".gettingStartedContainer");
+    await page.getByText("Edit a file, and it is yours").first().waitFor();
+    await ada.screenshot("walkthrough-dark");
+  });
+
   play("a window that is closed gives everything back", async () => {
     await ada.openFile("src/api/routes.ts");
     await ada.type("// soon gone\n");
@@ -263,7 +314,8 @@ describe("somebody who has auto save on, and likes it light", () => {
     workspace = new Workspace("shop");
     workspace.write(
       ".vscode/settings.json",
-      JSON.stringify({ "files.autoSave": "afterDelay", "workbench.colorTheme": "Default Light Modern" }),
+      // On a busy machine, the editor needs seconds to write a setting.
+      JSON.stringify({ "files.autoSave": "afterDelay", "files.autoSaveDelay": 5_000, "workbench.colorTheme": "Default Light Modern" }),
     );
     claude = workspace.person("claude · login form");
     claude.run("claim", "file", "src/login.ts", "--for", "2h");
@@ -279,10 +331,15 @@ describe("somebody who has auto save on, and likes it light", () => {
   play("auto save waits for a decision about a file that another holds", async () => {
     const before = workspace.read("src/login.ts");
     await window.openFile("src/login.ts");
-    await eventually("a prepared setting", () => code.settings().includes("autoSaveWhenNoErrors"));
     await window.type("// waits\n");
     const warning = window.notification("Auto save is paused for this file until you decide");
     await warning.waitFor();
+    // Another window of the same user, who has nothing to pause there, leaves it so.
+    const elsewhere = new Workspace("elsewhere");
+    const another = await code.open(elsewhere.folder);
+    assert.match(code.settings(), /autoSaveWhenNoErrors/);
+    await another.close();
+    await elsewhere.remove();
     // What nobody else holds is saved meanwhile, so that auto save had its chance.
     await window.openFile("src/invoice.ts");
     await window.type("// saved\n");
@@ -290,7 +347,7 @@ describe("somebody who has auto save on, and likes it light", () => {
     assert.equal(workspace.read("src/login.ts"), before);
     await window.openFile("src/login.ts");
     await window.screenshot("auto-save-light");
-    await window.button(warning, "Edit Anyway").click();
+    await window.button(await window.notificationInCenter("Auto save is paused"), "Edit Anyway").click();
     await eventually("an auto save", () => workspace.read("src/login.ts").includes("// waits"));
   });
 
@@ -306,6 +363,22 @@ describe("somebody who has auto save on, and likes it light", () => {
     await eventually("the user's own setting again", () => !code.settings().includes("autoSaveWhenNoErrors"));
   });
 
+  play("what cannot be paused is not said to be", async () => {
+    const settings = code.settings();
+    const ghost = workspace.person("ghost");
+    ghost.run("claim", "file", "src/api/routes.ts");
+    code.writeSettings("{ this is broken");
+    await window.openFile("src/api/routes.ts");
+    await window.notification("Auto save cannot be paused for files that others hold. Unable to write into").waitFor();
+    await window.type("// all the same\n");
+    const warning = window.notification("ghost holds src/api/routes.ts");
+    await warning.waitFor();
+    assert.doesNotMatch(await warning.innerText(), /is paused/);
+    await window.save();
+    code.writeSettings(settings);
+    await window.command("View: Close All Editors");
+  });
+
   play("nobody is warned who turned it off", async () => {
     workspace.write(".vscode/settings.json", JSON.stringify({ "deconflict.warnings.firstEdit": false }));
     const ghost = workspace.person("ghost");
@@ -319,6 +392,89 @@ describe("somebody who has auto save on, and likes it light", () => {
     ghost.run("send", workspace.servers()[0].session_id, "Order", "Thanks");
     await window.notification("Thanks").waitFor();
     assert.equal(await window.notification("ghost holds src/order.ts").count(), 0);
+  });
+});
+
+describe("two repositories in one window", () => {
+  let orders, billing, window;
+  const play = (name, act) => scene(name, () => [window], act);
+
+  before(async () => {
+    orders = new Workspace("orders");
+    billing = new Workspace("billing");
+    orders.write("src/basket.ts", "export {};\n");
+    billing.write("src/ledger.ts", "export {};\n");
+    const file = join(orders.base, "both.code-workspace");
+    writeFileSync(file, JSON.stringify({ folders: [{ path: orders.folder }, { path: billing.folder }], settings: {} }));
+    window = await code.open(file);
+  });
+
+  after(async () => {
+    await window?.close();
+    await orders?.remove();
+    await billing?.remove();
+  });
+
+  play("each has its own session and claims, and the view shows both", async () => {
+    const claude = billing.person("claude · invoices");
+    claude.run("claim", "file", "src/invoice.ts", "--for", "1h");
+    await window.openFile("src/basket.ts");
+    await window.type("// for orders\n");
+    const one = await orders.waitForClaim("src/basket.ts");
+    await window.openFile("src/ledger.ts");
+    await window.type("// for billing\n");
+    const other = await billing.waitForClaim("src/ledger.ts");
+    assert.equal(orders.claim("src/ledger.ts"), undefined);
+    assert.equal(billing.claim("src/basket.ts"), undefined);
+    const [first] = orders.servers();
+    const [second] = billing.servers();
+    assert.equal(first.session_id, one.claimed_by);
+    assert.equal(second.session_id, other.claimed_by);
+    assert.equal(first.pid, second.pid, "it is one server");
+
+    await window.showView();
+    for (const name of ["basket.ts", "ledger.ts", "invoice.ts"]) {
+      await window.row("Claims", name).waitFor();
+    }
+    await window.row("Sessions", "claude · invoices").waitFor();
+    await window.screenshot("two-repositories-dark");
+    await window.command("Deconflict: Release Everything I Hold");
+    await orders.waitForNoClaim("src/basket.ts");
+    await billing.waitForNoClaim("src/ledger.ts");
+    assert.ok(billing.claim("src/invoice.ts"), "what others hold stays");
+  });
+});
+
+describe("a folder that nobody trusts yet", () => {
+  let workspace, window;
+  const play = (name, act) => scene(name, () => [window], act);
+
+  before(async () => {
+    workspace = new Workspace("stranger");
+    workspace.write("run-me.sh", `#!/bin/sh\ntouch "${workspace.path("ran")}"\n`);
+    chmodSync(workspace.path("run-me.sh"), 0o755);
+    const settings = { "deconflict.server.path": workspace.path("run-me.sh"), "deconflict.activation": "never" };
+    workspace.write(".vscode/settings.json", JSON.stringify(settings));
+    code.writeSettings(code.settings().replace('"security.workspace.trust.enabled": false', '"security.workspace.trust.enabled": true'));
+    window = await code.open(workspace.folder);
+  });
+
+  after(async () => {
+    code.writeSettings(code.settings().replace('"security.workspace.trust.enabled": true', '"security.workspace.trust.enabled": false'));
+    await window?.close();
+    await workspace?.remove();
+  });
+
+  play("it works there, and runs nothing that the folder names", async () => {
+    await window.page.locator(".statusbar-item", { hasText: "Restricted Mode" }).waitFor();
+    await window.openFile("src/order.ts");
+    await window.type("// mine\n");
+    const { claimed_by: session } = await workspace.waitForClaim("src/order.ts");
+    const { pid } = workspace.servers().find((server) => server.session_id === session);
+    assert.match(readlinkSync(`/proc/${pid}/exe`), /extensions\/deconflict\.deconflict-[^/]+\/bin\/deconflict$/);
+    assert.equal(existsSync(workspace.path("ran")), false);
+    await window.undoAll();
+    await workspace.waitForNoClaim("src/order.ts");
   });
 });
 

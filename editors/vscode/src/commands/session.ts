@@ -43,14 +43,43 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
       argument instanceof SessionNode
         ? argument.session.session_id
         : await askSession(knowledge, l10n.t("Mute for an Hour"), { everyone: false });
-    if (session !== undefined && (await server.execute("mute", { session, minutes: MUTED_MINUTES })) !== undefined) {
-      const name = oneLine(knowledge.sessionOf(session)?.label ?? session, 40);
-      const unmute = l10n.t("Undo");
-      const chosen = await window.showInformationMessage(l10n.t("Nothing of {0} is shown by itself for an hour.", name), unmute);
-      if (chosen === unmute) {
-        await server.execute("mute", { session, minutes: 0 });
+    if (session !== undefined && (await setMuted(session, MUTED_MINUTES))) {
+      const undo = l10n.t("Undo");
+      const chosen = await window.showInformationMessage(
+        l10n.t("Nothing of {0} is shown by itself for an hour.", nameOf(session)),
+        undo,
+      );
+      if (chosen === undo) {
+        await setMuted(session, 0);
       }
     }
+  }
+
+  async function unmute(argument: Argument): Promise<void> {
+    if (!(argument instanceof SessionNode) && knowledge.muted.length === 0) {
+      void window.showInformationMessage(l10n.t("You have muted nobody."));
+      return;
+    }
+    const session =
+      argument instanceof SessionNode
+        ? argument.session.session_id
+        : await askSession(knowledge, l10n.t("Unmute"), { everyone: false, among: knowledge.muted });
+    if (session !== undefined && (await setMuted(session, 0))) {
+      window.setStatusBarMessage(`$(check) ${l10n.t("You hear of {0} again", nameOf(session))}`, 5_000);
+    }
+  }
+
+  /** For no minutes ends it. */
+  async function setMuted(session: string, minutes: number): Promise<boolean> {
+    const answer = await server.execute("mute", { session, minutes });
+    if (answer !== undefined) {
+      knowledge.setMuted(session, minutes);
+    }
+    return answer !== undefined;
+  }
+
+  function nameOf(session: string): string {
+    return oneLine(knowledge.sessionOf(session)?.label ?? session, 40);
   }
 
   async function status(): Promise<void> {
@@ -80,6 +109,7 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
     setWork,
     heartbeat,
     mute,
+    unmute,
     status,
     showBoard,
     restart,

@@ -1,5 +1,6 @@
-import { TabInputCustom, TabInputNotebook, TabInputText, TabInputTextDiff, Uri, window } from "vscode";
+import { Uri, window } from "vscode";
 import type { Claim, Expected } from "../protocol";
+import { fileIn } from "../tabs";
 import { ClaimNode, MessageNode, SessionNode } from "../views/nodes";
 
 /** What a command of the server is about: a document, or a resource that is none. */
@@ -74,13 +75,6 @@ export function menuArgument(argument: Argument): MenuArgument {
 
 /** The file in front, in whatever kind of editor. */
 export function activeFile(): Uri | undefined {
-  const input = window.tabGroups.activeTabGroup.activeTab?.input;
-  const inTab =
-    input instanceof TabInputText || input instanceof TabInputNotebook || input instanceof TabInputCustom
-      ? input.uri
-      : input instanceof TabInputTextDiff
-        ? input.modified
-        : undefined;
-  const uri = inTab ?? window.activeTextEditor?.document.uri;
+  const uri = fileIn(window.tabGroups.activeTabGroup.activeTab) ?? window.activeTextEditor?.document.uri;
   return uri?.scheme === "file" ? uri : undefined;
 }

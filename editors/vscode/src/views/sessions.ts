@@ -66,6 +66,7 @@ export class SessionsList extends List<Node> {
   private sessionItem(session: Session): TreeItem {
     const now = Date.now();
     const held = this.claimsOf(session).length;
+    const isMuted = this.knowledge.muted.includes(session);
     const item = new TreeItem(
       sessionName(session, this.knowledge.sessions),
       held > 0 ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.None,
@@ -74,13 +75,14 @@ export class SessionsList extends List<Node> {
     item.description = [
       session.own === true ? l10n.t("you") : undefined,
       session.own === true || session.state === "live" ? undefined : stateWord(session.state),
+      isMuted ? l10n.t("muted") : undefined,
       oneLine(session.current_work ?? ""),
       oneLine(session.progress ?? "", 20),
     ]
       .filter((part) => part !== undefined && part !== "")
       .join(" · ");
     item.iconPath = stateIcon(session);
-    item.contextValue = `session ${session.own === true ? "own" : "other"} ${session.state}`;
+    item.contextValue = `session ${session.own === true ? "own" : "other"} ${session.state}${isMuted ? " muted" : ""}`;
     item.tooltip = table(oneLine(session.label), [
       [l10n.t("State"), stateWord(session.state)],
       [l10n.t("Works on"), session.current_work],

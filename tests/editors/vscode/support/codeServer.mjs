@@ -72,11 +72,19 @@ export class CodeServer {
 
   /** The user's settings, as the editor left them. */
   settings() {
-    return readFileSync(join(this.base, "data", "User", "settings.json"), "utf8");
+    return readFileSync(this.settingsPath, "utf8");
   }
 
-  /** Opens a window on a folder, as somebody with a browser of their own. */
-  async open(folder, options = {}) {
+  writeSettings(text) {
+    writeFileSync(this.settingsPath, text);
+  }
+
+  get settingsPath() {
+    return join(this.base, "data", "User", "settings.json");
+  }
+
+  /** Opens a window on a folder, or on the folders that a workspace file names, as somebody with a browser of their own. */
+  async open(place, options = {}) {
     const context = await this.chrome.newContext({
       viewport: { width: 1280, height: 800 },
       permissions: ["clipboard-read", "clipboard-write"],
@@ -84,7 +92,8 @@ export class CodeServer {
     });
     context.setDefaultTimeout(DEADLINE);
     const page = await context.newPage();
-    await page.goto(`${this.address}/?folder=${encodeURIComponent(folder)}`);
+    const kind = place.endsWith(".code-workspace") ? "workspace" : "folder";
+    await page.goto(`${this.address}/?${kind}=${encodeURIComponent(place)}`);
     const window = new Window(page, context);
     await window.ready();
     return window;

@@ -78,11 +78,12 @@ export class Window {
 
   /** Runs a command by its name in the palette. */
   async command(title) {
-    await this.page.keyboard.press("F1");
     const widget = this.page.locator(".quick-input-widget:visible");
-    await widget.waitFor();
-    // Something else may be about to take the focus back.
-    await widget.locator("input:focus").waitFor();
+    // Something else may be about to take the focus back, which closes the palette.
+    await eventually("an open palette", async () => {
+      await this.page.keyboard.press("F1");
+      return widget.locator("input:focus").waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    });
     await widget.locator("input").first().fill(`>${title}`);
     const row = widget.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first();
     await row.waitFor();
@@ -124,8 +125,19 @@ export class Window {
     return offered;
   }
 
+  /** An entry of the open context menu. */
+  menuEntry(name) {
+    return this.page.locator(".monaco-menu .action-item:visible").filter({ has: this.page.getByText(name, { exact: true }) });
+  }
+
   notification(text) {
     return this.page.locator(".notification-toast").filter({ hasText: text });
+  }
+
+  /** The same in the list of notifications, where they stay when nobody answered them at once. */
+  async notificationInCenter(text) {
+    await this.command("Notifications: Show Notifications");
+    return this.page.locator(".notifications-center .notification-list-item").filter({ hasText: text });
   }
 
   button(notification, name) {
