@@ -28,7 +28,13 @@ pub fn means_no_locks(error: &io::Error) -> bool {
 /// True if a lock failed because the file system has none to give, and not for anything that passes.
 #[cfg(not(unix))]
 pub fn means_no_locks(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::Unsupported
+    error.kind() == io::ErrorKind::Unsupported || means_not_possible_here(error)
+}
+
+/// True if a call failed because this kind of file system doesn't know it, beyond what the error's kind tells
+/// (`ERROR_INVALID_FUNCTION` and `ERROR_NOT_SUPPORTED`, which FAT and network drives give for hard links and locks).
+pub fn means_not_possible_here(error: &io::Error) -> bool {
+    cfg!(windows) && matches!(error.raw_os_error(), Some(1 | 50))
 }
 
 /// True if the file belongs to the user of this process.

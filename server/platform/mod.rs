@@ -10,6 +10,7 @@
 mod exchange;
 mod file;
 mod file_system;
+mod let_go;
 mod output;
 mod sharing;
 mod signal;
@@ -27,8 +28,12 @@ use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 pub use exchange::exchange;
-pub use file::{canonical, is_spelled_so, means_no_locks, means_too_many_files, owned_by_user, writable_by_everyone};
+pub use file::{
+    canonical, is_spelled_so, means_no_locks, means_not_possible_here, means_too_many_files, owned_by_user,
+    writable_by_everyone,
+};
 pub use file_system::{FileSystem, file_system};
+pub use let_go::once_let_go;
 pub use output::write_without_waiting;
 pub use sharing::Sharing;
 pub use signal::{ending_signal, suspend, suspending_signal};

@@ -19,16 +19,30 @@ pub(super) fn parent_of_current_process() -> Option<u32> {
 }
 
 pub(super) fn process(pid: u32) -> Option<Process> {
-    look_at(pid).map(|seen| Process { pid, started: seen.started })
+    seen(pid).map(|(seen, _)| Process { pid, started: seen.started })
 }
 
 pub(super) fn look_at(pid: u32) -> Option<Seen> {
+    let (mut found, start) = seen(pid)?;
+    if cfg!(windows) {
+        // Windows goes on naming a parent that has ended, and another process may have got its number since.
+        found.parent = found.parent.filter(|parent| seen(*parent).is_some_and(|(_, its)| start == 0 || its <= start));
+    }
+    Some(found)
+}
+
+/// A process, and when it was started, in seconds; zero if the system hides that.
+fn seen(pid: u32) -> Option<(Seen, u64)> {
     with_process(pid, ProcessRefreshKind::nothing(), |process| {
         let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
-        (!ended).then(|| Seen {
-            started: process.start_time().to_string(),
-            name: text(process.name()),
-            parent: process.parent().map(Pid::as_u32),
+        let start = process.start_time();
+        (!ended).then(|| {
+            let seen = Seen {
+                started: if start == 0 { String::new() } else { start.to_string() },
+                name: text(process.name()),
+                parent: process.parent().map(Pid::as_u32),
+            };
+            (seen, start)
         })
     })
     .flatten()

@@ -24,14 +24,29 @@ pub async fn ending_signal() -> u8 {
     }
 }
 
-/// Waits until the user interrupts this process and returns the number of an interrupt.
+/// Waits until this process is to end and returns the number of the signal that says the same elsewhere: its console
+/// was closed, the user interrupts it, or the machine shuts down. Windows then waits some seconds for it.
 #[cfg(not(unix))]
 pub async fn ending_signal() -> u8 {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        tracing::warn!("an interrupt will end this process at once: {error}");
-        std::future::pending::<()>().await;
+    use tokio::signal::windows::{ctrl_break, ctrl_c, ctrl_close, ctrl_shutdown};
+    async fn wait<S>(listener: std::io::Result<S>, hear: impl AsyncFnOnce(S), number: u8) -> u8 {
+        match listener {
+            Ok(signal) => {
+                hear(signal).await;
+                number
+            }
+            Err(error) => {
+                tracing::warn!("signal {number} will end this process at once: {error}");
+                std::future::pending().await
+            }
+        }
     }
-    2
+    tokio::select! {
+        number = wait(ctrl_close(), async |mut close| { close.recv().await; }, 1) => number,
+        number = wait(ctrl_c(), async |mut interrupt| { interrupt.recv().await; }, 2) => number,
+        number = wait(ctrl_break(), async |mut interrupt| { interrupt.recv().await; }, 2) => number,
+        number = wait(ctrl_shutdown(), async |mut shutdown| { shutdown.recv().await; }, 15) => number,
+    }
 }
 
 /// Waits until the user wants this process to pause, by Ctrl-Z. It takes the place of what the system would do, which

@@ -10,7 +10,7 @@ use thiserror::Error;
 pub enum NameError {
     /// Not a session id that this program writes.
     #[error(
-        "\"{0}\" is not a session id: use 1 to 64 letters, digits, dots, dashes or underscores, starting with a letter or digit, not ending with a dot, and not \"broadcast\""
+        "\"{0}\" is not a session id: use 1 to 64 letters, digits, dots, dashes or underscores, starting with a letter or digit, not ending with a dot, and neither \"broadcast\" nor a name that Windows keeps for devices, such as \"con\""
     )]
     SessionId(String),
     /// Not a resource type that this program writes.
@@ -43,11 +43,12 @@ pub struct SessionId(String);
 
 impl SessionId {
     /// Accepts what this program itself would write: `[A-Za-z0-9][A-Za-z0-9._-]{0,63}`, not ending with a dot,
-    /// and not `broadcast` in any case (it names everybody, and some file systems ignore case).
+    /// and in any case neither `broadcast` (it names everybody, and some file systems ignore case) nor a device of
+    /// Windows, which opens no file of that name.
     pub fn new(id: &str) -> Result<Self, NameError> {
         let first_is_good = id.starts_with(|c: char| c.is_ascii_alphanumeric());
         let rest_is_good = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        if first_is_good && rest_is_good && id.len() <= 64 && !id.ends_with('.') && !is_broadcast(id) {
+        if first_is_good && rest_is_good && id.len() <= 64 && !id.ends_with('.') && !is_taken(id) {
             Ok(Self(id.to_owned()))
         } else {
             Err(NameError::SessionId(id.to_owned()))
@@ -67,6 +68,17 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn is_taken(id: &str) -> bool {
+    is_broadcast(id) || is_windows_device(id)
+}
+
+/// True for a name that Windows keeps for a device, whatever follows after a dot.
+fn is_windows_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
+    let is_port = |port: &str| stem.strip_prefix(port).is_some_and(|number| matches!(number.as_bytes(), [b'0'..=b'9']));
+    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || is_port("com") || is_port("lpt")
 }
 
 fn is_broadcast(id: &str) -> bool {
@@ -158,10 +170,12 @@ mod tests {
 
     #[test]
     fn session_ids_that_we_write() {
-        for good in ["session-1763200000", "a", "A.b_c-9", &"x".repeat(64)] {
+        for good in ["session-1763200000", "a", "A.b_c-9", "con-1", "com10", "a.con", &"x".repeat(64)] {
             assert!(SessionId::new(good).is_ok(), "{good}");
         }
-        for bad in ["", "-a", ".a", "a.", "a/b", "a b", "é", "broadcast", "Broadcast", &"x".repeat(65)] {
+        for bad in
+            ["", "-a", ".a", "a.", "a/b", "a b", "é", "broadcast", "Broadcast", "con", "Nul.1", "COM1", &"x".repeat(65)]
+        {
             assert!(SessionId::new(bad).is_err(), "{bad}");
         }
     }

@@ -53,8 +53,12 @@ pub(super) fn write(path: &Path, content: &[u8], access: Access) -> Result<(), E
         file.as_file().set_permissions(permissions).map_err(failed)?;
     }
     file.as_file().sync_all().map_err(failed)?;
-    step_aside(&target)?;
-    file.persist(&target).map_err(|error| failed(error.error))?;
+    let aside = step_aside(&target)?;
+    file.persist(&target).map_err(|error| {
+        // What was there is better than nothing.
+        let _ = aside.map(|aside| fs::rename(aside, &target));
+        failed(error.error)
+    })?;
     Ok(())
 }
 
@@ -113,18 +117,22 @@ fn new_permissions(_: Access) -> Option<Permissions> {
     None
 }
 
-/// A program that runs can be replaced everywhere but on Windows, where it can only be moved out of the way.
+/// A program that runs can be replaced everywhere but on Windows, where it can only be moved out of the way. Returns
+/// where it was moved to.
 #[cfg(windows)]
-fn step_aside(path: &Path) -> Result<(), Error> {
+fn step_aside(path: &Path) -> Result<Option<PathBuf>, Error> {
     if path.extension().is_none_or(|extension| extension != "exe") || !path.exists() {
-        return Ok(());
+        return Ok(None);
     }
-    let aside = std::env::temp_dir().join(format!("deconflict-{}.old", std::process::id()));
-    fs::rename(path, aside).map_err(Error::io("move away", path))
+    // What an earlier step moved away may still run, so that nothing can take its place.
+    let name = |count: u32| std::env::temp_dir().join(format!("deconflict-{}-{count}.old", std::process::id()));
+    let aside = (0..).map(name).find(|aside| !aside.exists()).unwrap_or_else(|| name(0));
+    fs::rename(path, &aside).map_err(Error::io("move away", path))?;
+    Ok(Some(aside))
 }
 
 #[cfg(not(windows))]
 #[allow(clippy::unnecessary_wraps, reason = "Windows may refuse")]
-fn step_aside(_: &Path) -> Result<(), Error> {
-    Ok(())
+fn step_aside(_: &Path) -> Result<Option<PathBuf>, Error> {
+    Ok(None)
 }

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_fs_ext::{DirEntryExt, DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
@@ -241,8 +241,9 @@ impl Directory {
         Ok(entries.into_iter().flatten().filter_map(|entry| {
             let entry = entry.ok()?;
             let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
-            // A file that vanished since it was listed is not in the list any more.
-            let metadata = entry.metadata().ok()?;
+            // A file that vanished since it was listed is not in the list any more. On Windows a listing alone doesn't
+            // tell which file it is.
+            let metadata = entry.full_metadata().ok()?;
             let is_file = metadata.is_file();
             Some((name, if is_file { Stamp::of(&metadata) } else { Stamp::unknown(DateTime::UNIX_EPOCH) }))
         }))

@@ -27,7 +27,7 @@ impl Directory {
         let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
         let link = || handle.hard_link(&unfinished, &handle, name);
-        let rename = || handle.rename(&unfinished, &handle, name);
+        let rename = || platform::once_let_go(|| handle.rename(&unfinished, &handle, name));
         let created = match faults::change(|| Change::Link(from(), to()), link) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -59,7 +59,7 @@ impl Directory {
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
         // In this order the last that a watching program hears of the name is that a file came to it.
         let exchange = || platform::exchange(&handle, name, &unfinished);
-        let rename = || handle.rename(&unfinished, &handle, name);
+        let rename = || platform::once_let_go(|| handle.rename(&unfinished, &handle, name));
         let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
             match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {
                 // A folder stood there. It is not ours to remove.
@@ -101,8 +101,9 @@ impl Directory {
     pub(in crate::registry) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(false) };
         let path = || self.path_of(folder).join(name);
-        let removed = found(faults::change(|| Change::Remove(path()), || handle.remove_file(name)))
-            .map_err(|source| self.write_error(&path(), source))?;
+        let removed =
+            found(faults::change(|| Change::Remove(path()), || platform::once_let_go(|| handle.remove_file(name))))
+                .map_err(|source| self.write_error(&path(), source))?;
         Ok(removed.is_some())
     }
 
@@ -118,7 +119,7 @@ impl Directory {
         let target = self.made_folder(to)?;
         let path = || self.path_of(from).join(name);
         let change = || Change::Rename(path(), self.path_of(to).join(new_name));
-        let moved = found(faults::change(change, || handle.rename(name, &target, new_name)))
+        let moved = found(faults::change(change, || platform::once_let_go(|| handle.rename(name, &target, new_name))))
             .map_err(|source| self.write_error(&path(), source))?;
         Ok(moved.is_some())
     }
@@ -286,4 +287,5 @@ impl Directory {
 
 fn has_no_links(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied | io::ErrorKind::TooManyLinks)
+        || platform::means_not_possible_here(error)
 }
