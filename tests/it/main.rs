@@ -10,6 +10,10 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking"
 )]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, unused_mut, reason = "some tests need what only Linux tells")
+)]
 #![allow(clippy::needless_pass_by_value, reason = "JSON literals read better without a reference")]
 
 mod after_a_minute;

@@ -12,7 +12,11 @@ impl Examination {
             None => self.note(
                 "not-on-path",
                 "No folder of the PATH has the program deconflict, so editors and scripts don't find it by its name.",
-                "Setup puts it into ~/.local/bin, which has to be on the PATH: deconflict setup",
+                if cfg!(windows) {
+                    "Setup puts it into a folder of its own, and says which to add to the PATH: deconflict setup"
+                } else {
+                    "Setup puts it into ~/.local/bin, which has to be on the PATH: deconflict setup"
+                },
             ),
         }
     }
