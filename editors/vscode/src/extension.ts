@@ -58,7 +58,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     autoSave,
     heldFiles,
     messageDocuments,
-    new StatusBar(knowledge, places),
+    new StatusBar(server, knowledge, places),
     new SessionsList(knowledge, places),
     new ClaimsList(knowledge, places),
     new MessagesList(knowledge),

@@ -1,6 +1,7 @@
-import { l10n, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
+import { l10n, MarkdownString, StatusBarAlignment, ThemeColor, window, workspace } from "vscode";
 import type { Knowledge } from "./knowledge";
 import type { Places } from "./places";
+import type { Server } from "./server";
 import { blocks, type Claim } from "./protocol";
 import { openFiles } from "./tabs";
 import { aboutClaim, holderName, oneLine, resourceName } from "./words";
@@ -9,12 +10,13 @@ import { type Disposable, disposeAll } from "./disposable";
 /** So many claims are named in the tooltip. */
 const MOST_NAMED = 8;
 
-/** One item: who holds the file in front, how much you hold, how many open files others hold, unread messages. */
+/** One item, in a window with a folder: who holds the file in front, how much you hold, how many open files others hold, unread messages. */
 export class StatusBar implements Disposable {
   private readonly item = window.createStatusBarItem("deconflict", StatusBarAlignment.Left, 40);
   private readonly subscriptions: Disposable[];
 
   constructor(
+    private readonly server: Server,
     private readonly knowledge: Knowledge,
     private readonly places: Places,
   ) {
@@ -28,9 +30,9 @@ export class StatusBar implements Disposable {
       knowledge.onChange(show),
       window.onDidChangeActiveTextEditor(show),
       window.tabGroups.onDidChangeTabs(show),
+      workspace.onDidChangeWorkspaceFolders(show),
     ];
     this.show();
-    this.item.show();
   }
 
   dispose(): void {
@@ -38,6 +40,11 @@ export class StatusBar implements Disposable {
   }
 
   private show(): void {
+    if (!this.server.hasFolder) {
+      this.item.hide();
+      return;
+    }
+    this.item.show();
     const { participation } = this.knowledge;
     this.item.backgroundColor = undefined;
     switch (participation) {

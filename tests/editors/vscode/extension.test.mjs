@@ -395,6 +395,18 @@ describe("somebody who has auto save on, and likes it light", () => {
   });
 });
 
+describe("a window without a folder", () => {
+  let window;
+
+  scene("nothing of it is in the way, and who asks is told what it needs", () => [window], async () => {
+    window = await code.openEmpty();
+    await window.command("Deconflict: Show Status Board");
+    await window.notification("open the folder that your files are in").waitFor();
+    assert.equal(await window.statusItem.count(), 0);
+    await window.close();
+  });
+});
+
 describe("two repositories in one window", () => {
   let orders, billing, window;
   const play = (name, act) => scene(name, () => [window], act);

@@ -95,8 +95,20 @@ export class CodeServer {
     const kind = place.endsWith(".code-workspace") ? "workspace" : "folder";
     await page.goto(`${this.address}/?${kind}=${encodeURIComponent(place)}`);
     const window = new Window(page, context);
+    if (kind === "workspace") {
+      await window.haveFolders();
+    }
     await window.ready();
     return window;
+  }
+
+  /** Opens a window on nothing. */
+  async openEmpty() {
+    const context = await this.chrome.newContext({ viewport: { width: 1280, height: 800 } });
+    context.setDefaultTimeout(DEADLINE);
+    const page = await context.newPage();
+    await page.goto(`${this.address}/?ew=true`);
+    return new Window(page, context);
   }
 
   async stop() {

@@ -16,6 +16,20 @@ export class Window {
     await eventually("a running extension", async () => !/starting/.test((await this.statusText()) ?? "starting"));
   }
 
+  /** In a browser the editor may read a workspace's file before it has a disk; then it has no folders until it is loaded again. */
+  async haveFolders() {
+    const folder = this.explorer.locator(".monaco-list-row").first();
+    const none = this.page.getByText("You have not yet added a folder to the workspace").first();
+    await eventually("folders in the window", async () => {
+      await folder.or(none).first().waitFor();
+      if (await folder.isVisible()) {
+        return true;
+      }
+      await this.page.reload();
+      return false;
+    });
+  }
+
   get statusItem() {
     return this.page.locator('.statusbar-item[id*="deconflict.deconflict"]');
   }
