@@ -76,7 +76,7 @@ impl Registry {
         }
         drop(lock);
         for one in &granted {
-            self.tell_displaced(&one.claim)?;
+            self.tell_displaced_if_possible(&one.claim);
         }
         Ok(ClaimAllOutcome::Granted(granted))
     }

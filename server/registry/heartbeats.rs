@@ -184,13 +184,9 @@ pub(super) fn create_stamped(
     durability: Durability,
     value: &impl Serialize,
 ) -> Result<String, Error> {
-    let mut at = now;
-    loop {
-        let name = format!("{}-{id}.json", time::stamp(at));
-        let bytes = record::bytes_of(directory, folder, &name, value)?;
-        if directory.create_file(folder, &name, &bytes, durability)? {
-            return Ok(name);
-        }
-        at += TimeDelta::milliseconds(1);
-    }
+    let stamps = (0..).map(|later| format!("{}-{id}.json", time::stamp(now + TimeDelta::milliseconds(later))));
+    let bytes = record::bytes_of(directory, folder, id.as_str(), value)?;
+    let name = directory.create_file_under_first(folder, stamps, &bytes, durability)?;
+    // Nobody has all names of all times.
+    name.ok_or_else(|| Error::Busy { path: directory.path_of(folder) })
 }

@@ -29,7 +29,7 @@ impl Registry {
             if let Some(outcome) = self.try_claim(&mut lock, session, None, resource, terms)? {
                 drop(lock);
                 if let ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } = &outcome {
-                    self.tell_displaced(claim)?;
+                    self.tell_displaced_if_possible(claim);
                 }
                 return Ok(outcome);
             }

@@ -117,8 +117,16 @@ impl Registry {
         }
         let claim = self.reread(&directory, &target_file)?;
         drop(lock);
-        self.tell_displaced(&claim)?;
+        self.tell_displaced_if_possible(&claim);
         Ok(MoveOutcome::Moved(claim))
+    }
+
+    /// Tells whoever a claim displaced, unless something keeps it from being told: the claim was granted all the same, and
+    /// its holder has to hear that. Its record goes on to say whom it displaced, and clean-up tells them then.
+    pub(super) fn tell_displaced_if_possible(&self, claim: &Claim) {
+        if let Err(error) = self.tell_displaced(claim) {
+            tracing::warn!("whoever a claim displaced will be told later: {error}");
+        }
     }
 
     /// Tells whoever a claim displaced, then notes in the claim that they were told. If this process dies between the

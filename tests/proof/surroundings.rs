@@ -482,3 +482,19 @@ fn a_clock_that_goes_back() {
     here.order("");
     work.expect_all_well();
 }
+
+/// It is held all the same, and who holds it has to hear that.
+#[test]
+fn a_take_over_that_cannot_be_told_at_once() {
+    let here = Surroundings::new();
+    let coordination = here.workspace.coordination();
+    coordination.write_session("ghost", json!({}));
+    coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
+    let bob_id = here.terminal().run(["start", "--name", "bob"]).expect_code(0).stdout.trim().to_owned();
+    let bob = here.terminal().session(&bob_id);
+    here.order(&format!("fail create {} messages", rustix::io::Errno::NOSPC.raw_os_error()));
+    bob.run(["claim", "file", "src/lib.rs", "--force"]).expect_code(0);
+    let claim = coordination.claim("src/lib.rs").unwrap();
+    assert_eq!(claim["claimed_by"], bob_id);
+    assert_eq!(claim["displaced"], "ghost", "clean-up tells whoever the record names");
+}

@@ -23,12 +23,46 @@ impl Directory {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<bool, Error> {
+        let created = self.create_file_under_first(folder, std::iter::once(name.to_owned()), bytes, durability)?;
+        Ok(created.is_some())
+    }
+
+    /// Writes a file under the first of some names that nothing has yet. Returns that name; `None`, and nothing is
+    /// written, if something has each of them.
+    pub(in crate::registry) fn create_file_under_first(
+        &self,
+        folder: &Folder,
+        names: impl IntoIterator<Item = String>,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<Option<String>, Error> {
         let handle = self.made_folder(folder)?;
         let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
-        let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
-        let link = || handle.hard_link(&unfinished, &handle, name);
-        let rename = || platform::once_let_go(|| handle.rename(&unfinished, &handle, name));
-        let created = match faults::change(|| Change::Link(from(), to()), link) {
+        let path = || self.path_of(folder).join(&unfinished);
+        let mut created = Ok(None);
+        for name in names {
+            match self.name_unfinished(&handle, folder, &unfinished, &name) {
+                Ok(false) => {}
+                Ok(true) => created = Ok(Some(name)),
+                Err(error) => created = Err(error),
+            }
+            if !matches!(created, Ok(None)) {
+                break;
+            }
+        }
+        let _ = faults::change(|| Change::Remove(path()), || handle.remove_file(&unfinished));
+        if matches!(created, Ok(Some(_))) && durability == Durability::Power {
+            self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
+        }
+        created
+    }
+
+    /// Gives a written file its name, if nothing has it yet.
+    fn name_unfinished(&self, handle: &Dir, folder: &Folder, unfinished: &str, name: &str) -> Result<bool, Error> {
+        let (from, to) = (|| self.path_of(folder).join(unfinished), || self.path_of(folder).join(name));
+        let link = || handle.hard_link(unfinished, handle, name);
+        let rename = || platform::once_let_go(|| handle.rename(unfinished, handle, name));
+        let named = match faults::change(|| Change::Link(from(), to()), link) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // Some file systems have no hard links. There the lock alone keeps two of ours from creating one name.
@@ -38,12 +72,7 @@ impl Directory {
             }
             Err(error) => Err(error),
         };
-        let _ = faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished));
-        let created = created.map_err(|source| self.write_error(&to(), source))?;
-        if created && durability == Durability::Power {
-            self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
-        }
-        Ok(created)
+        named.map_err(|source| self.write_error(&to(), source))
     }
 
     /// Writes a file, in one step in place of what has its name. The new name is never synced.
