@@ -62,7 +62,10 @@ fn a_process_may_be_killed_after_every_change() {
 /// Plays a scene once for every point at which the process can die. Returns the kinds of calls that it died of.
 fn die_everywhere(scene: &'static Scene) -> Vec<String> {
     let kind = |change: &Value| change["kind"].as_str().unwrap().to_owned();
-    let recorded: Vec<String> = Stage::set(scene).changes().iter().map(kind).collect();
+    let record = |_| Stage::set(scene).changes().iter().map(kind).collect::<Vec<String>>();
+    // Whoever has to wait for the lock, which the child of another thread may keep until it has become a program of its
+    // own, opens its file again and again: the shortest way is the one that every play goes at least.
+    let recorded = (0..5).map(record).min_by_key(Vec::len).unwrap_or_default();
     let writes = recorded.iter().filter(|kind| *kind == "write").count();
     let deaths = (1..=recorded.len()).map(|number| ("kill-after", number));
     let deaths = deaths.chain((1..=writes).map(|number| ("tear", number)));
