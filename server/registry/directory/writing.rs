@@ -39,17 +39,11 @@ impl Directory {
         let handle = self.made_folder(folder)?;
         let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
         let path = || self.path_of(folder).join(&unfinished);
-        let mut created = Ok(None);
-        for name in names {
-            match self.name_unfinished(&handle, folder, &unfinished, &name) {
-                Ok(false) => {}
-                Ok(true) => created = Ok(Some(name)),
-                Err(error) => created = Err(error),
-            }
-            if !matches!(created, Ok(None)) {
-                break;
-            }
-        }
+        let first = names.into_iter().find_map(|name| {
+            let is_named = self.name_unfinished(&handle, folder, &unfinished, &name);
+            is_named.map(|is_named| is_named.then_some(name)).transpose()
+        });
+        let created = first.transpose();
         let _ = faults::change(|| Change::Remove(path()), || handle.remove_file(&unfinished));
         if matches!(created, Ok(Some(_))) && durability == Durability::Power {
             self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
