@@ -3,7 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{Agent, Helper};
-use crate::protocol::{NameError, SessionId};
+use deconflict_protocol::{NameError, SessionId};
 
 /// No longer id is written, in bytes.
 const LONGEST: usize = 64;

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use crate::protocol::text::{harmless, one_line, shell_word};
-use crate::protocol::{MessageKind, Resource, SessionId, time};
-use crate::registry::{Claim, Message, Recipient, Session, Standing};
+use deconflict_protocol::text::{harmless, one_line, shell_word};
+use deconflict_protocol::{MessageKind, Resource, SessionId, time};
+use deconflict_registry::{Claim, Message, Recipient, Session, Standing};
 
 /// How much of somebody's phase, subject or current work is told, in characters.
 const PHRASE: usize = 120;

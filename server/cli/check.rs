@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use deconflict::protocol::text::one_line;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{Claim, Registry, Standing};
-use deconflict::workspace::NamingError;
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{Claim, Registry, Standing};
+use deconflict_workspace::NamingError;
 use serde_json::{Value, json};
 
 use super::context::Context;

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use deconflict::protocol::text::one_line;
-use deconflict::protocol::{Resource, ResourceType, SessionId, time};
-use deconflict::registry::{Activity, Claim, ClaimOutcome, Locking, Registry, Session, Standing, Terms};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{Resource, ResourceType, SessionId, time};
+use deconflict_registry::{Activity, Claim, ClaimOutcome, Locking, Registry, Session, Standing, Terms};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -155,7 +155,7 @@ fn refuse(
         Output::text(&format!(
             "⚠️  Already claimed by {}\nCheck {}/claims/{}",
             one_line(holder, words::PHRASE),
-            deconflict::workspace::DIRECTORY_NAME,
+            deconflict_workspace::DIRECTORY_NAME,
             by.file
         ))?;
         return Ok(Exit::Refused);

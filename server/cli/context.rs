@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use deconflict::clock::{Clock, SystemClock};
-use deconflict::platform;
-use deconflict::protocol::{Resource, ResourceType};
-use deconflict::registry::{Activity, Error, NewSession, Registry, Session};
-use deconflict::workspace::{self, DiscoveryError, Kind, Location, Namer, Repository};
+use deconflict_platform as platform;
+use deconflict_platform::clock::{Clock, SystemClock};
+use deconflict_protocol::{Resource, ResourceType};
+use deconflict_registry::{Activity, Error, NewSession, Registry, Session};
+use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository};
 
 use super::failure::Failure;
 use super::output::Output;

@@ -1,7 +1,7 @@
 //! `deconflict end`
 
-use deconflict::protocol::time;
-use deconflict::registry::Completion;
+use deconflict_protocol::time;
+use deconflict_registry::Completion;
 use serde_json::json;
 
 use super::context::Context;

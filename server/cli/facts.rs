@@ -1,7 +1,7 @@
 //! The documents that programs read: the records' own fields, with what only the registry knows beside them.
 
-use deconflict::protocol::{Resource, time};
-use deconflict::registry::{Claim, DamagedRecord, Finding, Message, Recipient, Session};
+use deconflict_protocol::{Resource, time};
+use deconflict_registry::{Claim, DamagedRecord, Finding, Message, Recipient, Session};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -37,7 +37,7 @@ pub(super) fn claim(claim: &Claim, holder: Option<&Session>) -> Value {
 pub(super) fn message(message: &Message) -> Value {
     let mut facts = fields(&message.record);
     let to = match &message.to {
-        Recipient::Everyone => deconflict::protocol::BROADCAST,
+        Recipient::Everyone => deconflict_protocol::BROADCAST,
         Recipient::Session(id) => id.as_str(),
     };
     facts.insert("id".to_owned(), message.id.as_str().into());

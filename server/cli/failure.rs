@@ -3,9 +3,9 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use deconflict::protocol::NameError;
-use deconflict::registry::Error as RegistryError;
-use deconflict::workspace::{DiscoveryError, NamingError};
+use deconflict_protocol::NameError;
+use deconflict_registry::Error as RegistryError;
+use deconflict_workspace::{DiscoveryError, NamingError};
 use serde_json::{Map, Value};
 
 /// How a verb ended; a script can always tell "refused" from "failed".

@@ -1,8 +1,8 @@
 //! `deconflict hand-off TYPE NAME TO`
 
-use deconflict::protocol::text::one_line;
-use deconflict::protocol::{ResourceType, SessionId};
-use deconflict::registry::{Activity, Claim, HandOffOutcome, Registry, Session};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{ResourceType, SessionId};
+use deconflict_registry::{Activity, Claim, HandOffOutcome, Registry, Session};
 use serde_json::json;
 
 use super::context::Context;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use deconflict::protocol::text::one_line;
-use deconflict::registry::Activity;
+use deconflict_protocol::text::one_line;
+use deconflict_registry::Activity;
 use serde_json::json;
 
 use super::context::Context;

@@ -1,4 +1,4 @@
-//! `deconflict hook AGENT`: the thin edge of [`deconflict::agents`].
+//! `deconflict hook AGENT`: the thin edge of [`deconflict_agents`].
 //!
 //! An agent waits for its hook, and takes some exit codes for a refusal. So this one always answers within a time limit,
 //! and exits with 0 or, where there was no event that could be answered, with 3, which no agent takes for one.
@@ -14,9 +14,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use deconflict::agents::{self, Agent, Answer, Event, Happening, Policy, ShellPolicy, Surroundings, UnsurePolicy};
-use deconflict::clock::SystemClock;
-use deconflict::platform;
+use deconflict_agents::{
+    self as agents, Agent, Answer, Event, Happening, Policy, ShellPolicy, Surroundings, UnsurePolicy,
+};
+use deconflict_platform as platform;
+use deconflict_platform::clock::SystemClock;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};

@@ -4,9 +4,9 @@
 //! the nearest one that keeps a session, or that a session serves. Never is another session's identity taken by guess,
 //! so two sessions on one process, or a coding agent between the caller and the process, are no answer.
 
-use deconflict::platform::{self, ScopeRelation};
-use deconflict::protocol::SessionId;
-use deconflict::registry::{NewSession, Registry, Session, SessionState};
+use deconflict_platform::{self as platform, ScopeRelation};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{NewSession, Registry, Session, SessionState};
 
 use super::context::Context;
 use super::failure::Failure;

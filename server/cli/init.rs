@@ -1,7 +1,7 @@
 //! `deconflict init`
 
-use deconflict::registry::{Registry, ScriptState};
-use deconflict::workspace::{self, State};
+use deconflict_registry::{Registry, ScriptState};
+use deconflict_workspace::{self as workspace, State};
 use serde_json::{Value, json};
 
 use super::context::Context;

@@ -16,8 +16,8 @@
 //! A session that is named by its user after its process ended is in use again, and gets a new keeper
 //! (see [`identity`](super::identity)).
 
-use deconflict::agents::{Agent, Processes};
-use deconflict::platform::{self, Ancestor, Process};
+use deconflict_agents::{Agent, Processes};
+use deconflict_platform::{self as platform, Ancestor, Process};
 
 use super::processes;
 

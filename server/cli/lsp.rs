@@ -21,7 +21,7 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
     tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
     let named = context.named_directory().map(|named| context.folder().join(named));
     let exit_code =
-        deconflict::lsp::run(named).map_err(|error| Failure::could_not("start the language server", &error))?;
+        deconflict_lsp::run(named).map_err(|error| Failure::could_not("start the language server", &error))?;
     // The thread that reads the editor's pipe may wait for ever.
     std::process::exit(exit_code.into())
 }

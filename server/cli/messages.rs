@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use deconflict::protocol::text::{harmless, one_line};
-use deconflict::protocol::{MessageKind, SessionId};
-use deconflict::registry::{Message, MessageId, Recipient, Registry, Session};
+use deconflict_protocol::text::{harmless, one_line};
+use deconflict_protocol::{MessageKind, SessionId};
+use deconflict_registry::{Message, MessageId, Recipient, Registry, Session};
 use serde_json::json;
 
 use super::context::Context;

@@ -44,7 +44,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
-use deconflict::protocol::SessionId;
+use deconflict_protocol::SessionId;
 
 use context::Context;
 use failure::{Exit, Failure};

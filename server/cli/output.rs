@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{self, Write};
 use std::rc::Rc;
 
-use deconflict::protocol::text::plain_json;
+use deconflict_protocol::text::plain_json;
 use serde_json::{Map, Value};
 
 use super::failure::{Exit, Failure};

@@ -1,6 +1,6 @@
 //! What the processes above this one are: shells that people type into, coding agents, or something else.
 
-use deconflict::platform::Ancestor;
+use deconflict_platform::Ancestor;
 
 /// Programs of coding agents by their file names without an ending, where people call them otherwise with that name.
 const AGENTS: &[(&str, &str)] = &[

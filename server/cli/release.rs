@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use deconflict::protocol::text::one_line;
-use deconflict::protocol::{MessageKind, ResourceType};
-use deconflict::registry::{Activity, Claim, Draft, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{MessageKind, ResourceType};
+use deconflict_registry::{Activity, Claim, Draft, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session};
 use serde_json::{Map, Value, json};
 
 use super::context::Context;

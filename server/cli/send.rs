@@ -2,9 +2,9 @@
 
 use std::io::Read;
 
-use deconflict::protocol::text::one_line;
-use deconflict::protocol::{BROADCAST, MessageKind, Resource, SessionId};
-use deconflict::registry::{Draft, Recipient, Registry, Session, SessionState};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{BROADCAST, MessageKind, Resource, SessionId};
+use deconflict_registry::{Draft, Recipient, Registry, Session, SessionState};
 use serde_json::json;
 
 use super::context::Context;

@@ -3,7 +3,7 @@
 mod words;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use deconflict::setup::{Error, Part, Plan, Setup};
+use deconflict_setup::{Error, Part, Plan, Setup};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};

@@ -1,7 +1,7 @@
 //! `deconflict start`
 
-use deconflict::protocol::SessionId;
-use deconflict::registry::{NewSession, Registry, Session};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{NewSession, Registry, Session};
 use serde_json::json;
 
 use super::context::Context;

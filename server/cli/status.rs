@@ -6,9 +6,9 @@ mod watch;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use deconflict::protocol::SessionId;
-use deconflict::protocol::text::one_line;
-use deconflict::registry::{Claim, DamagedRecord, Finding, Overview, Registry, Session};
+use deconflict_protocol::SessionId;
+use deconflict_protocol::text::one_line;
+use deconflict_registry::{Claim, DamagedRecord, Finding, Overview, Registry, Session};
 use serde_json::{Value, json};
 
 use super::context::Context;

@@ -1,7 +1,7 @@
 //! What stands on a command line, turned into the values that it means.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::protocol::{ResourceType, SessionId, time};
+use deconflict_protocol::{ResourceType, SessionId, time};
 
 /// A session, ours or another program's.
 pub(super) fn session_id(text: &str) -> Result<SessionId, String> {
@@ -52,7 +52,7 @@ pub(super) fn lease(text: &str) -> Result<TimeDelta, String> {
     if lease < TimeDelta::minutes(1) {
         return Err("a claim lasts for at least a minute".to_owned());
     }
-    if lease > deconflict::protocol::LONGEST_LEASE {
+    if lease > deconflict_protocol::LONGEST_LEASE {
         return Err("no claim is believed for longer than 7 days; claim it again before it runs out".to_owned());
     }
     Ok(lease)

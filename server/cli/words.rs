@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
-pub(super) use deconflict::protocol::text::shell_word;
+pub(super) use deconflict_protocol::text::shell_word;
 
-use deconflict::protocol::text::one_line;
-use deconflict::protocol::{Resource, SessionId, time};
-use deconflict::registry::{Claim, Session, Standing};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{Resource, SessionId, time};
+use deconflict_registry::{Claim, Session, Standing};
 
 use super::style::{FAINT, NAME};
 

@@ -11,8 +11,8 @@ use super::command_names as name;
 use super::present::diagnostics::Code;
 use super::spelling;
 use super::worker::{Command, Expected, Purpose, Subject};
-use crate::protocol::Resource;
-use crate::registry::Activity;
+use deconflict_protocol::Resource;
+use deconflict_registry::Activity;
 
 /// A session is muted for so long if nothing else is said.
 const DEFAULT_MUTE_MINUTES: u32 = 60;

@@ -7,8 +7,8 @@ use tower_lsp::ls_types::{MessageType, PublishDiagnosticsParams, Uri};
 
 use super::event::DirectoryId;
 use super::worker::{Job, Profile};
-use crate::registry::MessageId;
-use crate::workspace::Location;
+use deconflict_registry::MessageId;
+use deconflict_workspace::Location;
 
 /// Something to be done.
 #[derive(Debug)]

@@ -9,8 +9,8 @@ use tower_lsp::ls_types::{
 };
 
 use super::worker::Done;
-use crate::registry::{Change, MessageId};
-use crate::workspace::{DiscoveryError, Location};
+use deconflict_registry::{Change, MessageId};
+use deconflict_workspace::{DiscoveryError, Location};
 
 /// Where the answer to a request goes. Dropping it answers with an internal error.
 pub(super) type Reply<T> = oneshot::Sender<jsonrpc::Result<T>>;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::event::{Ending, Event};
-use crate::platform;
+use deconflict_platform as platform;
 
 /// How often it is looked whether this server ends by itself. The end of the editor's process is noticed at once.
 const PAUSE: Duration = Duration::from_secs(10);

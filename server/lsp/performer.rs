@@ -23,10 +23,10 @@ use super::state::State;
 use super::transport::Outgoing;
 use super::worker::Worker;
 use super::{convert, parent};
-use crate::clock::Clock;
-use crate::platform::home_directory;
-use crate::protocol::text::harmless;
-use crate::workspace::{self, Location};
+use deconflict_platform::clock::Clock;
+use deconflict_platform::home_directory;
+use deconflict_protocol::text::harmless;
+use deconflict_workspace::{self as workspace, Location};
 
 /// How long the editor may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use tower_lsp::ls_types::DiagnosticSeverity;
 
 use super::situation::Preferences;
-use crate::workspace::{DEFAULT_EXCLUSIONS, Exclusions};
+use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions};
 
 /// The section that the settings are in.
 pub(super) const SECTION: &str = "deconflict";
@@ -155,7 +155,7 @@ impl Reader<'_> {
     ) -> Option<T> {
         let parsed = parse(value);
         if parsed.is_none() {
-            let given = crate::protocol::text::one_line(&value.to_string(), 60);
+            let given = deconflict_protocol::text::one_line(&value.to_string(), 60);
             self.problems.push(Problem { name, problem: format!("is {given}, but should be {expected}") });
         }
         parsed

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset, Utc};
 use tower_lsp::ls_types::{CodeActionContext, DiagnosticSeverity, Range, Uri};
 
-use crate::protocol::Resource;
-use crate::registry::{Claim, Session};
+use deconflict_protocol::Resource;
+use deconflict_registry::{Claim, Session};
 
 /// One open document and every claim that matters to it.
 #[derive(Debug, Clone)]

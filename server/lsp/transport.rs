@@ -21,7 +21,7 @@ use tower_service::Service;
 
 use super::frame::{self, Frame};
 use super::spelling::Spellings;
-use crate::platform;
+use deconflict_platform as platform;
 
 /// How many messages wait between the pipe and the service before the editor has to wait.
 const WAITING_MESSAGES: usize = 256;

@@ -89,7 +89,7 @@ pub fn lease_end(record: Option<&ClaimRecord>, modified: DateTime<Utc>, now: Dat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::parse;
+    use crate::parse;
 
     fn read(json: &str) -> Result<ClaimRecord, RecordError> {
         ClaimRecord::from_fields(parse(json.as_bytes())?)
@@ -129,7 +129,7 @@ mod tests {
         let fields = parse(br#"{"claimed_by":"a","mood":"good","phase":"BUILD","displaced":"b","id":[7]}"#).unwrap();
         let before = ClaimRecord::from_fields(fields.clone()).unwrap();
         let after = ClaimRecord { phase: Some("TEST".to_owned()), displaced: None, ..before.clone() };
-        let written = crate::protocol::overlay(fields, &before, &after).unwrap();
+        let written = crate::overlay(fields, &before, &after).unwrap();
         assert_eq!(
             serde_json::to_string(&written).unwrap(),
             r#"{"claimed_by":"a","mood":"good","phase":"TEST","id":[7]}"#

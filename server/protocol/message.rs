@@ -137,7 +137,7 @@ impl MessageKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::protocol::parse;
+    use crate::parse;
 
     #[test]
     fn the_text_is_found_in_message_or_details() {

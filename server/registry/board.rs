@@ -13,8 +13,8 @@ use super::messages::{Message, Recipient};
 use super::overview::{Overview, minute};
 use super::sessions::Session;
 use super::{Error, Registry};
-use crate::protocol::text::{markdown, one_line};
-use crate::protocol::{BROADCAST, SessionId, time};
+use deconflict_protocol::text::{markdown, one_line};
+use deconflict_protocol::{BROADCAST, SessionId, time};
 
 /// The board's file.
 pub(super) const BOARD: &str = "STATUS_BOARD.md";

@@ -13,7 +13,7 @@ use super::board::{BOARD_KEEPER, LONGEST_SECTION};
 use super::directory::{Directory, Folder};
 use super::overview::{Omitted, Overview, RECENT};
 use super::{Claim, Error, Registry, Session, View};
-use crate::protocol::{ClaimFileName, Resource};
+use deconflict_protocol::{ClaimFileName, Resource};
 
 /// After so long a server that ended with the last change has freed the board, and one that lives has written it.
 const PASSING_ON: Duration = Duration::from_millis(1500);
@@ -24,7 +24,7 @@ pub struct BoardKeeper {
     registry: Registry,
     view: View,
     lock: Option<Kept>,
-    /// When to refresh although nobody says that something changed, by [`crate::clock::Clock::elapsed`].
+    /// When to refresh although nobody says that something changed, by [`deconflict_platform::clock::Clock::elapsed`].
     due: Option<Duration>,
 }
 

@@ -6,7 +6,7 @@ use super::holding::{remove_claim, stands_in_the_way};
 use super::lock::Lock;
 use super::sessions::require_active;
 use super::{Error, Registry};
-use crate::protocol::{Resource, SessionId};
+use deconflict_protocol::{Resource, SessionId};
 
 /// What came of a wish to claim several resources at once.
 #[derive(Debug, Clone, PartialEq)]

@@ -11,7 +11,7 @@ use super::machines::OTHER_CLOCK;
 use super::record::Record;
 use super::sessions::read_session;
 use super::{Error, Registry, Session};
-use crate::protocol::{ClaimFileName, ClaimRecord, Resource, SessionId, lease_end, time};
+use deconflict_protocol::{ClaimFileName, ClaimRecord, Resource, SessionId, lease_end, time};
 
 /// A record that cannot be read yet may still be written by a script: it counts as pending for so long.
 pub(super) const BEING_WRITTEN: TimeDelta = TimeDelta::seconds(5);
@@ -124,7 +124,7 @@ impl Default for Terms {
     /// By hand, for 4 hours, open to messages, without force.
     fn default() -> Self {
         Self {
-            lease: crate::protocol::DEFAULT_LEASE,
+            lease: deconflict_protocol::DEFAULT_LEASE,
             automatic: false,
             phase: None,
             allow_coordination: true,

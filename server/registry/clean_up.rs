@@ -15,7 +15,7 @@ use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
 use super::sessions::{Session, file_name, read_session};
 use super::{Error, Registry, View};
-use crate::protocol::{SessionId, parse, time};
+use deconflict_protocol::{SessionId, parse, time};
 
 /// Heartbeats are kept for so long.
 const HEARTBEATS: TimeDelta = TimeDelta::hours(24);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::platform;
-use crate::protocol::{NameError, RecordError, SessionId};
+use deconflict_platform as platform;
+use deconflict_protocol::{NameError, RecordError, SessionId};
 
 /// What went wrong, with the path and the cause, in words for people.
 #[derive(Debug, Error)]

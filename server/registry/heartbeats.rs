@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::directory::{Directory, Durability, Folder};
 use super::record::{self, Record};
 use super::{Error, Registry, Session};
-use crate::protocol::{HeartbeatRecord, SessionId, time};
+use deconflict_protocol::{HeartbeatRecord, SessionId, time};
 
 /// The action of a session that gave something up.
 pub const RELEASED: &str = "released";

@@ -10,7 +10,7 @@ use super::directory::{Directory, Durability, Folder, random_number};
 use super::lock::Lock;
 use super::sessions::{read_session, require_active};
 use super::{Error, Registry, record};
-use crate::protocol::{ClaimFileName, ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
+use deconflict_protocol::{ClaimFileName, ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
 
 /// Renewing writes at most this often.
 const RENEWAL_PAUSE: TimeDelta = TimeDelta::minutes(5);

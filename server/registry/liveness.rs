@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::platform::{self, Life, ScopeRelation};
-use crate::protocol::{SessionRecord, Status, time};
+use deconflict_platform::{self as platform, Life, ScopeRelation};
+use deconflict_protocol::{SessionRecord, Status, time};
 
 /// How many of its own refreshes a session may miss before it counts as gone.
 pub(super) const MISSED_REFRESHES: u32 = 5;

@@ -9,8 +9,8 @@ use chrono::{DateTime, Utc};
 
 use super::directory::{Directory, LockFile};
 use super::{Error, Registry};
-use crate::faults::{self, Call};
-use crate::platform;
+use deconflict_platform as platform;
+use deconflict_platform::faults::{self, Call};
 
 /// The name of the lock file.
 pub(super) const LOCK: &str = ".lock";

@@ -12,8 +12,8 @@ use super::claims::{Claim, Standing};
 use super::directory::Directory;
 use super::sessions::{Session, list_sessions, read_session};
 use super::{Error, Registry};
-use crate::platform;
-use crate::protocol::{SessionId, SessionRecord};
+use deconflict_platform as platform;
+use deconflict_protocol::{SessionId, SessionRecord};
 
 /// How much takers add to the lease of another machine's claim, and holders take off their own.
 pub(super) const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(60);

@@ -11,7 +11,7 @@ use super::read_marks::{Mark, ReadMarks, Repeat, add_marks};
 use super::record::Record;
 use super::sessions::{list_sessions, read_session};
 use super::{Error, Registry, Session};
-use crate::protocol::{MessageRecord, SessionId, time};
+use deconflict_protocol::{MessageRecord, SessionId, time};
 
 /// Broadcasts that were older than this when a session registered are no news to it.
 const OLD_NEWS: TimeDelta = TimeDelta::hours(1);

@@ -9,7 +9,7 @@ use super::directory::{Durability, Folder, LARGEST_RECORD, random_number};
 use super::heartbeats::create_stamped;
 use super::sessions::require_active;
 use super::{Error, Registry, record};
-use crate::protocol::{BROADCAST, MessageKind, MessageRecord, Resource, SessionId, time};
+use deconflict_protocol::{BROADCAST, MessageKind, MessageRecord, Resource, SessionId, time};
 
 /// Whom a message is for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

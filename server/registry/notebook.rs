@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::directory::{Directory, Durability, Folder};
 use super::{Error, Registry};
-use crate::protocol::{Resource, ResourceType, SessionId};
+use deconflict_protocol::{Resource, ResourceType, SessionId};
 
 /// A notebook that grew beyond this is written anew with what still counts, in bytes.
 const LONGEST: u64 = 128 * 1024;
@@ -284,7 +284,7 @@ mod tests {
     }
 
     fn registry(folder: &tempfile::TempDir) -> Registry {
-        Registry::create(folder.path(), std::sync::Arc::new(crate::clock::SystemClock::new())).unwrap()
+        Registry::create(folder.path(), std::sync::Arc::new(deconflict_platform::clock::SystemClock::new())).unwrap()
     }
 
     #[test]

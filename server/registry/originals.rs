@@ -2,7 +2,7 @@
 
 use super::directory::{Durability, Folder};
 use super::{Error, Registry};
-use crate::protocol::SessionId;
+use deconflict_protocol::SessionId;
 
 /// Where the original's scripts keep the one session that they know.
 const CURRENT_SESSION: &str = ".current_session";

@@ -19,8 +19,8 @@ use super::mailbox;
 use super::messages::{Message, Recipient};
 use super::sessions::{self, Session};
 use super::{Error, Registry};
-use crate::protocol::text::one_line;
-use crate::protocol::{ClaimRecord, MessageKind, Resource, SessionId, SessionRecord, time};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{ClaimRecord, MessageKind, Resource, SessionId, SessionRecord, time};
 
 /// Messages are recent for so long.
 pub(super) const RECENT: TimeDelta = TimeDelta::hours(1);

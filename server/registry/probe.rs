@@ -10,7 +10,7 @@ use notify::{RecursiveMode, Watcher};
 use super::directory::{Durability, Folder, UNFINISHED};
 use super::lock::LOCK;
 use super::{Error, Registry, clean_up};
-use crate::faults::{self, Call};
+use deconflict_platform::faults::{self, Call};
 
 /// A file that is not finished after so long was left behind by a process that died.
 const LONGEST_WRITING: TimeDelta = TimeDelta::minutes(1);

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Error;
 use super::directory::{Directory, Durability, Folder, Stamp};
 use super::lock::Lock;
-use crate::protocol::SessionId;
+use deconflict_protocol::SessionId;
 
 /// No part of a log grows beyond this by a new mark, in bytes.
 const FULL_PART: u64 = 512 * 1024;

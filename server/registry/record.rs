@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::Error;
 use super::directory::{Directory, Durability, Folder, Stored};
-use crate::protocol::{self, RecordError};
+use deconflict_protocol::{self as protocol, RecordError};
 
 /// A record as it stands in a file.
 #[derive(Debug, Clone)]

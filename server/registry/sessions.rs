@@ -9,8 +9,8 @@ use super::heartbeats::{Activity, create_stamped, newest_heartbeat, write_heartb
 use super::liveness::{self, KeeperState, LONGEST_SILENCE, SessionState};
 use super::record::{self, Record};
 use super::{Claim, Error, Registry};
-use crate::platform::{self, Process};
-use crate::protocol::{HandOffRecord, Resource, SessionId, SessionRecord, Status, time};
+use deconflict_platform::{self as platform, Process};
+use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionRecord, Status, time};
 
 /// What a session says of itself when it registers.
 #[derive(Debug, Clone, Default)]
@@ -112,8 +112,8 @@ impl Session {
 
 impl StoredSession {
     /// A record as if it had been read, for tests that touch no disk.
-    #[cfg(test)]
-    pub(crate) fn written(id: SessionId, record: SessionRecord, modified: DateTime<Utc>) -> Self {
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn written(id: SessionId, record: SessionRecord, modified: DateTime<Utc>) -> Self {
         Self { id, record: Some(record), modified, stamp: Stamp::unknown(modified) }
     }
 

@@ -7,7 +7,7 @@ use super::holding::{new_holding_id, remove_claim, write_claim, write_claim_byte
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::{Error, Registry};
-use crate::protocol::{ClaimRecord, HandOffRecord, MessageKind, Resource, SessionId, time};
+use deconflict_protocol::{ClaimRecord, HandOffRecord, MessageKind, Resource, SessionId, time};
 
 impl Registry {
     /// Gives a claim to a live session, as one change: a new holding, by hand, for 4 hours. The recipient is told.

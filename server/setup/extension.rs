@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::Error;
 use super::package::{PROGRAM, Package};
-use crate::protocol::text::one_line;
+use deconflict_protocol::text::one_line;
 
 /// How long an editor's command may take. It starts a whole editor without its windows.
 const PATIENCE: Duration = Duration::from_mins(2);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::platform;
+use deconflict_platform as platform;
 
 /// Who may do what with a new file, as far as the user's defaults allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use crate::platform;
+use deconflict_platform as platform;
 
 /// The folders of one user, as the environment names them. Most tools follow the XDG rules on macOS too.
 #[derive(Debug, Clone)]

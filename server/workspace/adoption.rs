@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::platform::{canonical, state_directory};
+use deconflict_platform::{canonical, state_directory};
 
 /// What one user has adopted: a folder with one small file for each directory.
 #[derive(Debug, Clone)]

@@ -12,7 +12,7 @@ use std::process::Output;
 use chrono::{DateTime, Utc};
 
 use super::git::{self, NOTHING, Surroundings};
-use crate::platform::canonical;
+use deconflict_platform::canonical;
 
 /// Why git's answer could not be had.
 #[derive(Debug, thiserror::Error)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::repository::slashed;
 use super::{Adoptions, Ignored, Repository};
-use crate::platform::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
+use deconflict_platform::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
 
 /// What the coordination directory is called.
 pub const DIRECTORY_NAME: &str = "COORDINATION";

@@ -12,7 +12,7 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::Repository;
 use super::repository::{Configuration, slashed};
-use crate::platform::home_directory;
+use deconflict_platform::home_directory;
 
 /// Answers whether git ignores a path, from its ignore files (gitignore(5)). What was read is kept until the file
 /// it came from changes.

@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use super::repository::{is_git_directory, root_of_worktree, slashed};
 use super::{Location, Repository};
-use crate::platform::canonical;
-use crate::protocol::{NameError, Resource};
+use deconflict_platform::canonical;
+use deconflict_protocol::{NameError, Resource};
 
 /// What is meant to be claimed at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

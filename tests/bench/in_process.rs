@@ -2,8 +2,8 @@
 //! worked on in turns, so that what disturbs one disturbs all.
 
 use chrono::TimeDelta;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{ClaimOutcome, NewSession, Registry, ReleaseOutcome, RenewOutcome, Terms};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{ClaimOutcome, NewSession, Registry, ReleaseOutcome, RenewOutcome, Terms};
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::floors;

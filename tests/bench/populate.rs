@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
-use deconflict::clock::SystemClock;
-use deconflict::protocol::time;
-use deconflict::registry::Registry;
+use deconflict_platform::clock::SystemClock;
+use deconflict_protocol::time;
+use deconflict_registry::Registry;
 use serde_json::json;
 
 /// How much is in the directory: so many claims, of a tenth as many sessions.
@@ -53,7 +53,7 @@ pub(crate) fn populate(directory: &Path, size: Size) -> Registry {
     }
     for claim in 0..claims {
         let resource =
-            deconflict::protocol::Resource::file(&format!("src/part-{}/file-{claim}.rs", claim % 100)).unwrap();
+            deconflict_protocol::Resource::file(&format!("src/part-{}/file-{claim}.rs", claim % 100)).unwrap();
         let record = json!({
             "claimed_by": format!("session-{}", claim % sessions), "claimed_at": time::format(now),
             "resource_type": "file", "resource_name": resource.name(), "phase": "BUILD",

@@ -1,7 +1,7 @@
 //! How fast a claim reaches the editors of others, beside the bare way of it: a claim's file, `inotify`, a pipe.
 
-use deconflict::protocol::Resource;
-use deconflict::registry::{NewSession, Terms};
+use deconflict_protocol::Resource;
+use deconflict_registry::{NewSession, Terms};
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::floors::{self, Helper};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use deconflict::registry::NewSession;
+use deconflict_registry::NewSession;
 use serde_json::json;
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};

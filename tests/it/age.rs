@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
-use deconflict::clock::{Clock, ManualClock};
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{
+use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{
     Activity, ClaimOutcome, Completion, Draft, Holding, NewSession, Recipient, Registry, RenewOutcome, Terms,
 };
 use serde_json::{Value, json};

@@ -4,10 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use deconflict::clock::Clock;
-use deconflict::platform::Process;
-use deconflict::protocol::{MessageKind, Resource};
-use deconflict::registry::{Activity, Draft, Finding, NewSession, Recipient, Terms};
+use deconflict_platform::Process;
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{MessageKind, Resource};
+use deconflict_registry::{Activity, Draft, Finding, NewSession, Recipient, Terms};
 use serde_json::json;
 
 use crate::support::{Office, timestamp, wait_for};
@@ -164,7 +164,7 @@ fn coordination_needed_lists_real_findings() {
     let json = serde_json::to_value(&office.registry.overview().unwrap().coordination_needed).unwrap();
     assert_eq!(json[0]["kind"], "silent_session", "{json}");
     assert_eq!(json[0]["session"], json!({ "session_id": carol.id.as_str(), "label": "Carol" }));
-    office.registry.complete(&carol.id, &deconflict::registry::Completion::default()).unwrap();
+    office.registry.complete(&carol.id, &deconflict_registry::Completion::default()).unwrap();
 
     office.clock.advance(Duration::from_hours(25));
     assert_eq!(office.findings().len(), 2, "alice and bob have been silent for a day: {:?}", office.findings());

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use deconflict::clock::{Clock, ManualClock};
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{
+use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{
     BoardKeeper, Change, Draft, NewSession, Recipient, Refreshed, Registry, Terms, View, Watch, watch,
 };
 

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use deconflict::clock::SystemClock;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{ClaimAllOutcome, ClaimOutcome, NewSession, Registry, RenewOutcome, Terms};
+use deconflict_platform::clock::SystemClock;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{ClaimAllOutcome, ClaimOutcome, NewSession, Registry, RenewOutcome, Terms};
 use serde_json::json;
 
 use crate::support::{Coordination, Workspace, timestamp};

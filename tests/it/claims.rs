@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::{Clock, ManualClock};
-use deconflict::platform;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{
+use deconflict_platform as platform;
+use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{
     Claim, ClaimOutcome, Completion, HandOffOutcome, Holding, MoveOutcome, NewSession, Registry, ReleaseOutcome,
     RenewOutcome, SessionState, Standing, Terms,
 };
@@ -233,7 +233,7 @@ fn a_holder_on_another_machine_has_a_minute_more() {
     let scene = Scene::new();
     let berta = scene.session("berta");
     scene.write("sessions/far.json", r#"{"session_id":"far","status":"active","host":"another machine"}"#);
-    let expires_at = deconflict::protocol::time::format(scene.clock.now());
+    let expires_at = deconflict_protocol::time::format(scene.clock.now());
     let claim = json!({"claimed_by": "far", "resource_type": "file", "resource_name": "a", "expires_at": expires_at});
     scene.write("claims/file-a.claim", &claim.to_string());
     scene.pass(TimeDelta::seconds(59));
@@ -273,7 +273,7 @@ fn a_lapsed_claim_is_not_renewed_over_a_successor_that_overlaps() {
     let claim = scene.granted(&anna, &directory("src"));
     scene.pass(TimeDelta::hours(5));
     // A script claims below it without asking.
-    let claimed_at = deconflict::protocol::time::format(scene.clock.now());
+    let claimed_at = deconflict_protocol::time::format(scene.clock.now());
     let claim_of_script =
         json!({"claimed_by": "berta", "claimed_at": claimed_at, "resource_type": "file", "resource_name": "src/a"});
     scene.write("claims/file-src%2Fa.claim", &claim_of_script.to_string());

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::Clock;
-use deconflict::platform::Process;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{Activity, ClaimOutcome, CleanUp, Completion, NewSession, Recipient, Terms};
+use deconflict_platform::Process;
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{Activity, ClaimOutcome, CleanUp, Completion, NewSession, Recipient, Terms};
 use serde_json::json;
 
 use crate::support::{Office, timestamp};

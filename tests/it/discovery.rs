@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deconflict::workspace::{
+use deconflict_workspace::{
     Adoptions, DiscoveryError, Location, Reason, Repository, Search, State, adopt, exclude, is_adopted, nested,
 };
 

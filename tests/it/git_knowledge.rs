@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use deconflict::workspace::{Ignored, committed};
+use deconflict_workspace::{Ignored, committed};
 
 use super::support::{NON_ASCII, SPACED, Workspace, clean_environment};
 

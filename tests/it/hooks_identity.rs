@@ -101,7 +101,7 @@ fn a_terminal_in_the_editor_is_the_editors_although_an_agent_runs_in_it_too() {
     let coordination = workspace.coordination();
     coordination.create();
     // Both serve the editor's process: the language server, which promised a keepalive, and the agent.
-    let scope = deconflict::platform::pid_scope();
+    let scope = deconflict_platform::pid_scope();
     let editor = program(
         &workspace,
         "nvim",

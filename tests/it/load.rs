@@ -11,8 +11,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::ManualClock;
-use deconflict::registry::{CleanUp, Registry};
+use deconflict_platform::clock::ManualClock;
+use deconflict_registry::{CleanUp, Registry};
 use serde_json::{Value, json};
 
 use crate::support::{Coordination, Editor, Kept, Terminal, Workspace, is_long, timestamp};

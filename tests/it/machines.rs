@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::{Clock, ManualClock};
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{Claim, ClaimOutcome, HandOffOutcome, NewSession, Registry, RenewOutcome, Standing, Terms};
+use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{Claim, ClaimOutcome, HandOffOutcome, NewSession, Registry, RenewOutcome, Standing, Terms};
 use serde_json::json;
 
 use crate::support::{Terminal, Workspace, timestamp};

@@ -4,10 +4,10 @@ use std::fs;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::Clock;
-use deconflict::platform::Process;
-use deconflict::protocol::{MessageKind, SessionId};
-use deconflict::registry::{Draft, Message, MessageId, NewSession, Recipient, Registry};
+use deconflict_platform::Process;
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{MessageKind, SessionId};
+use deconflict_registry::{Draft, Message, MessageId, NewSession, Recipient, Registry};
 use serde_json::json;
 
 use crate::support::{Editor, Office, Terminal, Workspace, timestamp, wait_for};

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use deconflict::protocol::{Resource, ResourceType};
-use deconflict::workspace::{Adoptions, Kind, Location, Namer, NamingError, Search};
+use deconflict_protocol::{Resource, ResourceType};
+use deconflict_workspace::{Adoptions, Kind, Location, Namer, NamingError, Search};
 
 use super::support::{NON_ASCII, SPACED, Workspace};
 

@@ -6,10 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
-use deconflict::clock::SystemClock;
-use deconflict::platform;
-use deconflict::protocol::{Resource, SessionId, time};
-use deconflict::registry::{ClaimOutcome, NewSession, Registry, Terms};
+use deconflict_platform as platform;
+use deconflict_platform::clock::SystemClock;
+use deconflict_protocol::{Resource, SessionId, time};
+use deconflict_registry::{ClaimOutcome, NewSession, Registry, Terms};
 use serde_json::json;
 
 /// So many processes race, so many times.

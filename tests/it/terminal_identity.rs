@@ -153,7 +153,7 @@ fn an_agent_between_the_caller_and_a_session_is_no_answer() {
     );
     workspace.coordination().create();
     let terminal =
-        Terminal::on(&workspace).env("AGENT", agent.as_os_str()).env("SCOPE", deconflict::platform::pid_scope());
+        Terminal::on(&workspace).env("AGENT", agent.as_os_str()).env("SCOPE", deconflict_platform::pid_scope());
     let told = run(&terminal, &shell);
     assert_eq!(told.stdout, "0 held, 0 by others, 0 unread\n", "the shell itself is told who it is");
     assert_eq!(told.exit_code, 2, "{told:?}");

@@ -81,10 +81,10 @@ fn one_of_many_gets_what_a_killed_process_held() {
         // A process that keeps a session is killed while the session holds the task.
         let mut keeper = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let id = format!("session-killed-{round}");
-        let process = deconflict::platform::process(keeper.id()).unwrap();
+        let process = deconflict_platform::process(keeper.id()).unwrap();
         coordination.write_session(
             &id,
-            json!({"pid": process.pid, "process_started": process.started, "pid_scope": deconflict::platform::pid_scope()}),
+            json!({"pid": process.pid, "process_started": process.started, "pid_scope": deconflict_platform::pid_scope()}),
         );
         let task = format!("killed-{round}");
         let holder = Terminal::on(&race.workspace).session(&id);

@@ -99,6 +99,6 @@ fn a_closed_window_ends_it() {
     screen.wait_for_end();
     crate::support::wait_for("the shell and what it ran to end", || {
         // In a container nobody may collect it, and then it keeps its number.
-        deconflict::platform::process(shell).is_none().then_some(())
+        deconflict_platform::process(shell).is_none().then_some(())
     });
 }

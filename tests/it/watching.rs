@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use deconflict::clock::{ManualClock, SystemClock};
-use deconflict::platform;
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{
+use deconflict_platform as platform;
+use deconflict_platform::clock::{ManualClock, SystemClock};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{
     Change, Draft, NewSession, Recipient, Registry, SessionState, Standing, Terms, View, Watch, watch,
     watch_for_directory,
 };
@@ -32,7 +32,7 @@ impl Watching {
         Self::prepared(Arc::new(SystemClock::new()), |_| {})
     }
 
-    fn prepared(clock: Arc<dyn deconflict::clock::Clock>, prepare: impl FnOnce(&Registry)) -> Self {
+    fn prepared(clock: Arc<dyn deconflict_platform::clock::Clock>, prepare: impl FnOnce(&Registry)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::create(&folder.path().join("COORDINATION"), clock).unwrap();
         let me = register(&registry, "me");
@@ -142,7 +142,7 @@ fn claims_and_releases_are_told() {
     watching.until_view("the claim is seen", |view| view.obstacles(&file("a b/ü.rs")).len() == 1);
     watching.registry.release(&other, &file("a b/ü.rs")).unwrap();
     watching.until_view("the release is seen", |view| view.claims().count() == 0);
-    watching.registry.complete(&other, &deconflict::registry::Completion::default()).unwrap();
+    watching.registry.complete(&other, &deconflict_registry::Completion::default()).unwrap();
     watching.until_view("the end is seen", |view| {
         view.session(&SessionId::new("other").unwrap()).is_some_and(|session| session.state == SessionState::Completed)
     });

@@ -5,12 +5,12 @@ use std::path::Path;
 use chrono::TimeDelta;
 
 use super::{Afterwards, Desk, Trouble};
-use crate::agents::file_state::{has_changed, written_at};
-use crate::agents::shell::{self, Deed, Effect, Target};
-use crate::agents::{Answer, ShellPolicy, words};
-use crate::protocol::Resource;
-use crate::registry::{Claim, Note, Registry};
-use crate::workspace::{Kind, Repository, committed};
+use crate::file_state::{has_changed, written_at};
+use crate::shell::{self, Deed, Effect, Target};
+use crate::{Answer, ShellPolicy, words};
+use deconflict_protocol::Resource;
+use deconflict_registry::{Claim, Note, Registry};
+use deconflict_workspace::{Kind, Repository, committed};
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
 const MOST_COMPARED: usize = 50;

@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::{Afterwards, Desk, Trouble, distinct};
-use crate::agents::file_state::{has_changed, state_of, written_at};
-use crate::agents::{Answer, words};
-use crate::protocol::Resource;
-use crate::registry::{self, Claim, ClaimAllOutcome, Granted, Holding, Note, Notebook, Registry, Session, Terms};
-use crate::workspace::{Exclusions, Ignored, Kind, NamingError};
+use crate::file_state::{has_changed, state_of, written_at};
+use crate::{Answer, words};
+use deconflict_protocol::Resource;
+use deconflict_registry::{
+    self as registry, Claim, ClaimAllOutcome, Granted, Holding, Note, Notebook, Registry, Session, Terms,
+};
+use deconflict_workspace::{Exclusions, Ignored, Kind, NamingError};
 
 /// What an edit means to a file.
 enum Place {
@@ -125,7 +127,7 @@ impl Desk<'_> {
         let terms = Terms {
             lease: self.lease,
             automatic: true,
-            branch: repository.and_then(crate::workspace::Repository::branch),
+            branch: repository.and_then(deconflict_workspace::Repository::branch),
             worktree: session.record.worktree.clone(),
             ..Terms::default()
         };

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::edits::Claimed;
 use super::leases::IDLE;
 use super::{Desk, LEASE, Trouble, existing_folder};
-use crate::agents::{Answer, Happening, words};
-use crate::registry::{self, Holding, Note, Registry};
-use crate::workspace::{self, Namer};
+use crate::{Answer, Happening, words};
+use deconflict_registry::{self as registry, Holding, Note, Registry};
+use deconflict_workspace::{self as workspace, Namer};
 
 /// Another coordination directory than that of the agent's own folder.
 pub(super) struct Elsewhere<'a> {

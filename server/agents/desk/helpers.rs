@@ -1,9 +1,9 @@
 //! Sub-agents: how they begin, whose they are, and how they end.
 
 use super::{Afterwards, Desk, LEASE, Trouble};
-use crate::agents::{Answer, Happening, session_id};
-use crate::protocol::SessionId;
-use crate::registry::{ClaimAllOutcome, ExpectedHelper, Note, Registry, Session, Terms};
+use crate::{Answer, Happening, session_id};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{ClaimAllOutcome, ExpectedHelper, Note, Registry, Session, Terms};
 
 impl Desk<'_> {
     /// Finds out whose sub-agent this session is, where its events don't say so.

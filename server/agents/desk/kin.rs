@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use super::{Desk, Trouble};
-use crate::platform::{self, ScopeRelation};
-use crate::protocol::MessageKind;
-use crate::registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
+use deconflict_platform::{self as platform, ScopeRelation};
+use deconflict_protocol::MessageKind;
+use deconflict_registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
 
 /// The editor's server answers within milliseconds, if it gives way at all.
 const PATIENCE: Duration = Duration::from_millis(700);

@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 
 use super::{Desk, Trouble};
-use crate::protocol::{Resource, SessionId};
-use crate::registry::{Activity, Note, Notebook, Registry, RenewOutcome};
-use crate::workspace::committed;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{Activity, Note, Notebook, Registry, RenewOutcome};
+use deconflict_workspace::committed;
 
 /// Leases are renewed at most this often.
 const RENEWAL_PAUSE: TimeDelta = TimeDelta::minutes(5);
@@ -95,7 +95,7 @@ impl Desk<'_> {
         &self,
         registry: &Registry,
         resource: &Resource,
-        change: impl FnOnce(&crate::registry::Holding) -> Result<RenewOutcome, crate::registry::Error>,
+        change: impl FnOnce(&deconflict_registry::Holding) -> Result<RenewOutcome, deconflict_registry::Error>,
     ) -> Result<bool, Trouble> {
         let claim = registry.claim_of(resource)?;
         // What was claimed by hand meanwhile keeps the terms of the hand.

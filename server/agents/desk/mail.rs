@@ -1,8 +1,8 @@
 //! What others wrote to the session.
 
 use super::{Afterwards, Desk, Trouble};
-use crate::agents::{Answer, words};
-use crate::registry::{Message, Registry, Session};
+use crate::{Answer, words};
+use deconflict_registry::{Message, Registry, Session};
 
 /// So many messages are brought at once; the others wait for the next time.
 const MOST_DELIVERED: usize = 5;

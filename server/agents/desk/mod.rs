@@ -15,10 +15,12 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Answer, Event, Happening, Surroundings, UnsurePolicy, session_id, words};
-use crate::protocol::text::one_line;
-use crate::protocol::{NameError, Resource, SessionId};
-use crate::registry::{self, Claim, ExpectedHelper, Locking, MessageId, NewSession, Note, Registry, Session, Standing};
-use crate::workspace::{self, DiscoveryError, Location, Namer, NamingError, Repository};
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{NameError, Resource, SessionId};
+use deconflict_registry::{
+    self as registry, Claim, ExpectedHelper, Locking, MessageId, NewSession, Note, Registry, Session, Standing,
+};
+use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
 const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";

@@ -1,9 +1,9 @@
 //! Sessions and turns: how they begin and how they end.
 
 use super::{Afterwards, Desk, Trouble};
-use crate::agents::{Answer, words};
-use crate::protocol::text::one_line;
-use crate::registry::{Claim, Error, Locking, Registry, Session, SessionState};
+use crate::{Answer, words};
+use deconflict_protocol::text::one_line;
+use deconflict_registry::{Claim, Error, Locking, Registry, Session, SessionState};
 
 /// So many other sessions are described.
 const MOST_SESSIONS: usize = 8;

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use deconflict::platform;
-use deconflict::protocol::time;
-use deconflict::registry::Registry;
-use deconflict::workspace::{self, Ignored, Location, Reason, State};
+use deconflict_platform as platform;
+use deconflict_protocol::time;
+use deconflict_registry::Registry;
+use deconflict_workspace::{self as workspace, Ignored, Location, Reason, State};
 
 use super::super::context::Context;
 use super::examination::{Examination, TOO_MANY_FILES};

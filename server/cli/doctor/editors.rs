@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use deconflict::protocol::text::one_line;
-use deconflict::setup::{Setup, Wiring};
+use deconflict_protocol::text::one_line;
+use deconflict_setup::{Setup, Wiring};
 use serde_json::json;
 
 use super::examination::Examination;

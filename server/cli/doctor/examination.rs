@@ -1,6 +1,6 @@
 //! What was found out, and how it is told.
 
-use deconflict::registry::Error;
+use deconflict_registry::Error;
 use serde_json::{Value, json};
 
 use super::super::style::{FAINT, GOOD, HEADING, WARNING};

@@ -1,7 +1,7 @@
 //! Whether commits are looked at before they are made.
 
-use deconflict::git_hooks;
-use deconflict::workspace::Location;
+use deconflict_workspace::Location;
+use deconflict_workspace::git_hooks;
 
 use super::super::context::Context;
 use super::super::failure;

@@ -1,7 +1,7 @@
 //! The records in the directory, and the scripts beside them.
 
-use deconflict::protocol::text::one_line;
-use deconflict::registry::{Claim, DamagedRecord, Registry, ScriptState, Standing};
+use deconflict_protocol::text::one_line;
+use deconflict_registry::{Claim, DamagedRecord, Registry, ScriptState, Standing};
 
 use super::super::context::Context;
 use super::super::{init, status, words};

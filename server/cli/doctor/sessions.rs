@@ -1,6 +1,6 @@
 //! Who works here, and which servers run.
 
-use deconflict::registry::{Registry, Session, SessionState};
+use deconflict_registry::{Registry, Session, SessionState};
 
 use super::super::context::Context;
 use super::super::{identity, words};

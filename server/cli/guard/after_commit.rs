@@ -1,7 +1,7 @@
 //! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more.
 
-use deconflict::registry::{Activity, Claim, Registry, ReleaseOutcome};
-use deconflict::workspace::{commits, committed};
+use deconflict_registry::{Activity, Claim, Registry, ReleaseOutcome};
+use deconflict_workspace::{commits, committed};
 use serde_json::json;
 
 use super::commit::could_not_ask;

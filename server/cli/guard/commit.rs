@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use deconflict::registry::{Registry, Standing};
-use deconflict::workspace::commits::{Change, CommitsError, Index, Operation, Staged};
+use deconflict_registry::{Registry, Standing};
+use deconflict_workspace::commits::{Change, CommitsError, Index, Operation, Staged};
 
 use super::Verdict;
 use super::committer::Committer;

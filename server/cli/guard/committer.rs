@@ -9,8 +9,8 @@
 //! So a person's own editor never stands in the person's way, an agent's claim always does, and a person's editor
 //! always stands in an agent's.
 
-use deconflict::platform::{self, ScopeRelation};
-use deconflict::registry::{Claim, Registry, Session};
+use deconflict_platform::{self as platform, ScopeRelation};
+use deconflict_registry::{Claim, Registry, Session};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;

@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
-use deconflict::protocol::Resource;
-use deconflict::protocol::text::one_line;
-use deconflict::registry::{Claim, Registry, Session, Standing};
-use deconflict::workspace::commits::{Change, ChangeKind};
-use deconflict::workspace::{Kind, Namer, NamingError};
+use deconflict_protocol::Resource;
+use deconflict_protocol::text::one_line;
+use deconflict_registry::{Claim, Registry, Session, Standing};
+use deconflict_workspace::commits::{Change, ChangeKind};
+use deconflict_workspace::{Kind, Namer, NamingError};
 use serde_json::{Value, json};
 
 use super::committer::Committer;

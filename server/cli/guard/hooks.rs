@@ -1,6 +1,6 @@
 //! Adding the guard to a repository's hooks, and taking it out.
 
-use deconflict::git_hooks::{self, Guard, HookChange, HookFile, HooksError, HooksFolder, Scope};
+use deconflict_workspace::git_hooks::{self, Guard, HookChange, HookFile, HooksError, HooksFolder, Scope};
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;

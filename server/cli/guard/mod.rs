@@ -7,8 +7,8 @@ mod finding;
 mod hooks;
 mod push;
 
-use deconflict::registry::Registry;
-use deconflict::workspace::{DiscoveryError, Reason};
+use deconflict_registry::Registry;
+use deconflict_workspace::{DiscoveryError, Reason};
 use serde_json::json;
 
 use super::context::Context;

@@ -11,9 +11,9 @@
 use std::io::Read;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::protocol::SessionId;
-use deconflict::registry::{LastActivity, Registry};
-use deconflict::workspace::commits::{self, Change, Pushed};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{LastActivity, Registry};
+use deconflict_workspace::commits::{self, Change, Pushed};
 
 use super::Verdict;
 use super::after_commit::COMMITTED;
@@ -29,7 +29,7 @@ const LONGEST_COMMIT: TimeDelta = TimeDelta::hours(1);
 pub(super) fn look(remote: &str, context: &Context, registry: &Registry) -> Result<Verdict, Failure> {
     let refs = commits::pushed_refs(&read_standard_input()?).map_err(|error| could_not_ask(&error))?;
     let committer = Committer::find(context, registry)?;
-    let active = registry.claims()?.into_iter().filter(deconflict::registry::Claim::is_active);
+    let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
     let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(Verdict::default()) };
     let folder = context.folder();
     let pushed = commits::pushed(folder, remote, &refs, since).map_err(|error| could_not_ask(&error))?;

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use deconflict::agents::{self, Agent};
-use deconflict::clock::SystemClock;
-use deconflict::platform::{self, Process};
-use deconflict::protocol::SessionId;
-use deconflict::registry::{Change, Message, Registry, Session, Watch, watch};
-use deconflict::workspace;
+use deconflict_agents::{self as agents, Agent};
+use deconflict_platform::clock::SystemClock;
+use deconflict_platform::{self as platform, Process};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{Change, Message, Registry, Session, Watch, watch};
+use deconflict_workspace as workspace;
 
 use super::super::context::Context;
 use super::super::failure::{Exit, Failure};

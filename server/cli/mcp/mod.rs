@@ -6,7 +6,7 @@ mod tools;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use deconflict::platform;
+use deconflict_platform as platform;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, JsonObject, ListToolsResult,
     PaginatedRequestParams, ServerCapabilities, ServerConfig,

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use deconflict::platform::{self, Process, ScopeRelation};
-use deconflict::protocol::SessionId;
-use deconflict::registry::{Completion, NewSession, Registry, Session};
-use deconflict::workspace::Location;
+use deconflict_platform::{self as platform, Process, ScopeRelation};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{Completion, NewSession, Registry, Session};
+use deconflict_workspace::Location;
 
 use super::CAPABILITY;
 use crate::cli::context::Context;

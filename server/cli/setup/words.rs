@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deconflict::setup::{Error, Obstacle, Part, Places, Plan, Step};
+use deconflict_setup::{Error, Obstacle, Part, Places, Plan, Step};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 

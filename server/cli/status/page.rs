@@ -1,8 +1,8 @@
 //! The picture in sections of lines that fit a terminal.
 
-use deconflict::protocol::SessionId;
-use deconflict::protocol::text::one_line;
-use deconflict::registry::{Claim, Message, Overview, Recipient, Session, SessionState, Standing};
+use deconflict_protocol::SessionId;
+use deconflict_protocol::text::one_line;
+use deconflict_registry::{Claim, Message, Overview, Recipient, Session, SessionState, Standing};
 
 use super::{Picture, holders};
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};

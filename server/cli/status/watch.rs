@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use anstream::ColorChoice;
 use chrono::{DateTime, Utc};
-use deconflict::platform;
-use deconflict::protocol::text::one_line;
+use deconflict_platform as platform;
+use deconflict_protocol::text::one_line;
 use unicode_width::UnicodeWidthStr;
 
 use super::page::{self, Section};

@@ -6,10 +6,10 @@ use tower_lsp::ls_types::{CodeActionOrCommand, CodeActionTriggerKind, Command};
 use super::diagnostics::Code;
 use super::offer::Offer;
 use super::words::{self, Meaning};
-use crate::lsp::command_names as command;
-use crate::lsp::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
-use crate::protocol::SessionId;
-use crate::registry::{Claim, Session};
+use crate::command_names as command;
+use crate::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{Claim, Session};
 
 /// The kinds of actions that the server offers, as advertised to the editor.
 pub const KINDS: [&str; 7] = [QUICK_FIX, CLAIM, RELEASE, RELEASE_ALL, HAND_OFF, SHOW_BOARD, MESSAGES];
@@ -283,11 +283,9 @@ mod tests {
     use tower_lsp::ls_types::{CodeAction, CodeActionContext, CodeActionKind, Diagnostic, Position, Range};
 
     use super::*;
-    use crate::lsp::present::diagnostics::diagnostics;
-    use crate::lsp::present::examples::{
-        audience, by, by_alice, claim, contended, document, held, lost, named, session,
-    };
-    use crate::registry::{SessionState, Standing};
+    use crate::present::diagnostics::diagnostics;
+    use crate::present::examples::{audience, by, by_alice, claim, contended, document, held, lost, named, session};
+    use deconflict_registry::{SessionState, Standing};
 
     fn at(line: u32, trigger: CodeActionTriggerKind, only: Option<&[&'static str]>) -> ActionRequest {
         ActionRequest {
@@ -572,7 +570,7 @@ mod tests {
     #[test]
     fn titles_hold_no_tricks_of_others() {
         let mut tricky = by(named("al\u{202e}i\u{1b}[2Jce\n"), true);
-        tricky.claim.resource = crate::protocol::Resource::file("src/a\u{7}.rs").unwrap();
+        tricky.claim.resource = deconflict_protocol::Resource::file("src/a\u{7}.rs").unwrap();
         let situation = DocumentSituation { resource: tricky.claim.resource.clone(), ..held(tricky) };
         assert_eq!(actions_titles(&situation)[1], "Ask ali[2Jce to release a.rs");
     }

@@ -9,8 +9,8 @@ use tower_lsp::ls_types::{
 
 use super::first_line;
 use super::words::{self, Meaning};
-use crate::lsp::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
-use crate::registry::Claim;
+use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
+use deconflict_registry::Claim;
 
 /// What every diagnostic names as its source.
 pub const SOURCE: &str = "deconflict";
@@ -177,7 +177,7 @@ fn claim_stale<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audie
 fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Finding<'a> {
     let holder = words::holder(others);
     let place = match others.claim.resource.worktree() {
-        Some(worktree) => format!("the worktree {}", crate::protocol::text::one_line(worktree, 40)),
+        Some(worktree) => format!("the worktree {}", deconflict_protocol::text::one_line(worktree, 40)),
         None => "the main worktree".to_owned(),
     };
     let advice = if others.is_own_window || !others.claim.allows_coordination() {
@@ -279,11 +279,9 @@ fn related(claim: &Claim, name: &str, situation: &DocumentSituation) -> Option<D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lsp::present::examples::{
-        audience, by, by_alice, contended, document, held, lost, named, session, time,
-    };
-    use crate::protocol::Resource;
-    use crate::registry::Standing;
+    use crate::present::examples::{audience, by, by_alice, contended, document, held, lost, named, session, time};
+    use deconflict_protocol::Resource;
+    use deconflict_registry::Standing;
 
     #[track_caller]
     fn check(situation: &DocumentSituation, expected: &[(&str, DiagnosticSeverity, &str)]) {
@@ -505,7 +503,7 @@ mod tests {
             "{related:?}"
         );
         let mut plain = audience();
-        plain.client = crate::lsp::situation::Client::default();
+        plain.client = crate::situation::Client::default();
         let shown = diagnostics(&situation, &plain);
         assert_eq!((&shown[0].data, &shown[0].related_information), (&None, &None));
     }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::lsp::situation::{Audience, Client, Contender, DocumentSituation, LostClaim, OthersClaim, Preferences};
-use crate::protocol::{ClaimRecord, Resource, SessionId, SessionRecord};
-use crate::registry::{Claim, Session, SessionState, Standing};
+use crate::situation::{Audience, Client, Contender, DocumentSituation, LostClaim, OthersClaim, Preferences};
+use deconflict_protocol::{ClaimRecord, Resource, SessionId, SessionRecord};
+use deconflict_registry::{Claim, Session, SessionState, Standing};
 
 /// One time zone east of Greenwich, on 15 November 2025 at 16:00 local time, with an editor that can do everything.
 pub(super) fn audience() -> Audience {
@@ -26,7 +26,7 @@ pub(super) fn audience() -> Audience {
 }
 
 pub(super) fn time(text: &str) -> DateTime<Utc> {
-    crate::protocol::time::parse(text).unwrap()
+    deconflict_protocol::time::parse(text).unwrap()
 }
 
 /// `src/order.rs` as on disk, about which nobody says anything. Its first line has 12 code units.

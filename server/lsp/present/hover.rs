@@ -5,9 +5,9 @@ use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Posit
 
 use super::first_line;
 use super::words::{self, Meaning};
-use crate::lsp::situation::{Audience, DocumentSituation, OthersClaim};
-use crate::protocol::text;
-use crate::registry::{Claim, Session};
+use crate::situation::{Audience, DocumentSituation, OthersClaim};
+use deconflict_protocol::text;
+use deconflict_registry::{Claim, Session};
 
 /// A single fact is cut after so many characters.
 const LONGEST_FACT: usize = 300;
@@ -122,7 +122,7 @@ impl Record {
         let record = &claim.record;
         self.add("Since", &full_moment(claim.claimed_at, audience));
         self.add("Until", &full_moment(claim.expires_at, audience));
-        if let Some(idle) = record.idle_since.as_deref().and_then(crate::protocol::time::parse) {
+        if let Some(idle) = record.idle_since.as_deref().and_then(deconflict_protocol::time::parse) {
             self.add("Idle since", &full_moment(idle, audience));
         }
         self.add("Made", if claim.is_automatic() { "by the first edit" } else { "by hand" });
@@ -191,8 +191,8 @@ fn full_moment(time: DateTime<Utc>, audience: &Audience) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lsp::present::examples::{audience, by, by_alice, claim, contended, document, held, named, session};
-    use crate::protocol::Resource;
+    use crate::present::examples::{audience, by, by_alice, claim, contended, document, held, named, session};
+    use deconflict_protocol::Resource;
 
     fn shown(situation: &DocumentSituation, audience: &Audience) -> Option<String> {
         hover(situation, audience, Position::new(0, 3)).map(|hover| match hover.contents {

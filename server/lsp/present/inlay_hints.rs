@@ -7,8 +7,8 @@ use tower_lsp::ls_types::{
 
 use super::words::{self, Meaning};
 use super::{code_actions, hover};
-use crate::lsp::situation::{Audience, DocumentSituation, OthersClaim};
-use crate::registry::Claim;
+use crate::situation::{Audience, DocumentSituation, OthersClaim};
+use deconflict_registry::Claim;
 
 /// The longest label, in UTF-16 code units. VS Code cuts what is longer than 43, all hints of a line together.
 const LONGEST_LABEL: usize = 40;
@@ -81,8 +81,8 @@ fn hint(label: InlayHintLabel, tooltip: String, situation: &DocumentSituation) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lsp::present::examples::{audience, by, by_alice, claim, document, held, named, session, time};
-    use crate::registry::{Session, Standing};
+    use crate::present::examples::{audience, by, by_alice, claim, document, held, named, session, time};
+    use deconflict_registry::{Session, Standing};
 
     fn first_line() -> Range {
         Range::new(Position::new(0, 0), Position::new(80, 0))
@@ -181,7 +181,7 @@ mod tests {
         let mut unwilling = by_alice();
         unwilling.claim.record.allow_coordination = Some(false);
         assert_eq!(command_of(&held(unwilling), &audience()), None);
-        let gone = Session { state: crate::registry::SessionState::Completed, ..named("alice") };
+        let gone = Session { state: deconflict_registry::SessionState::Completed, ..named("alice") };
         assert_eq!(command_of(&held(by(gone, true)), &audience()), None);
     }
 

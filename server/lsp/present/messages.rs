@@ -7,9 +7,9 @@ use chrono::TimeDelta;
 use tower_lsp::ls_types::MessageType;
 
 use super::words::{self, Meaning};
-use crate::lsp::situation::{Audience, OthersClaim};
-use crate::protocol::{MessageKind, Resource, text, time};
-use crate::registry::{Session, SessionState};
+use crate::situation::{Audience, OthersClaim};
+use deconflict_protocol::{MessageKind, Resource, text, time};
+use deconflict_registry::{Session, SessionState};
 
 /// Another's text is cut after so many characters; the whole of it is in the list of messages.
 const LONGEST_TEXT: usize = 400;
@@ -436,7 +436,7 @@ fn list(names: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lsp::present::examples::{audience, by, by_alice, named, session};
+    use crate::present::examples::{audience, by, by_alice, named, session};
 
     fn file() -> Resource {
         Resource::file("src/order.rs").unwrap()

@@ -6,11 +6,11 @@ use tower_lsp::ls_types::{CodeAction, CodeActionKind, CodeActionOrCommand, Comma
 use super::code_actions::QUICK_FIX;
 use super::diagnostics::{Code, SOURCE};
 use super::words;
-use crate::lsp::command_names as command;
-use crate::lsp::situation::{Audience, DocumentSituation};
-use crate::lsp::worker::answers;
-use crate::protocol::{SessionId, text};
-use crate::registry::Claim;
+use crate::command_names as command;
+use crate::situation::{Audience, DocumentSituation};
+use crate::worker::answers;
+use deconflict_protocol::{SessionId, text};
+use deconflict_registry::Claim;
 
 /// A quotation is cut after so many characters.
 const LONGEST_QUOTATION: usize = 2_000;

@@ -3,9 +3,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::lsp::situation::{Audience, OthersClaim};
-use crate::protocol::{Resource, SessionId, text};
-use crate::registry::{Claim, Session, Standing};
+use crate::situation::{Audience, OthersClaim};
+use deconflict_protocol::{Resource, SessionId, text};
+use deconflict_registry::{Claim, Session, Standing};
 
 /// A moment that is told by its time of day alone is less than this far away, so that every time of day is told once.
 const TOLD_BY_TIME_OF_DAY: TimeDelta = TimeDelta::hours(12);
@@ -148,7 +148,7 @@ pub(super) fn purpose(others: &OthersClaim) -> Option<String> {
 pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
     match Meaning::of(claim, audience.now) {
         Meaning::Expired => format!("expired {}", moment(claim.expires_at, audience)),
-        Meaning::Forgotten => match claim.record.idle_since.as_deref().and_then(crate::protocol::time::parse) {
+        Meaning::Forgotten => match claim.record.idle_since.as_deref().and_then(deconflict_protocol::time::parse) {
             Some(since) => format!("idle since {}", moment(since, audience)),
             None => "idle".to_owned(),
         },
@@ -196,7 +196,7 @@ fn given(text: Option<&str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lsp::present::examples;
+    use crate::present::examples;
 
     #[test]
     fn sessions_are_called_by_a_human_name_before_an_id() {

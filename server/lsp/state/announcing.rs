@@ -9,11 +9,11 @@ use super::State;
 use super::document::{Unsaved, holding_key};
 use super::editing::BULK_TIME;
 use super::timers::Timer;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present;
-use crate::lsp::worker::answers;
-use crate::protocol::Resource;
-use crate::registry::{Claim, Standing};
+use crate::event::DirectoryId;
+use crate::present;
+use crate::worker::answers;
+use deconflict_protocol::Resource;
+use deconflict_registry::{Claim, Standing};
 
 /// One change of many files brings one message, so that the first waits for the others.
 const GATHERING: Duration = Duration::from_millis(200);
@@ -126,7 +126,7 @@ impl State {
     }
 
     /// True if a session works through the same editor process.
-    pub(super) fn is_kin_session(&self, session: &crate::registry::Session) -> bool {
+    pub(super) fn is_kin_session(&self, session: &deconflict_registry::Session) -> bool {
         self.profile.client_pid.is_some()
             && session.record.client_pid == self.profile.client_pid
             && session.record.pid_scope.as_deref() == Some(self.me.scope.as_str())

@@ -9,12 +9,12 @@ use super::State;
 use super::directory::{Directory, Own};
 use super::document::{Blocked, Document, Look, Unsaved};
 use super::timers::Timer;
-use crate::lsp::convert;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::text::OnDisk;
-use crate::lsp::worker::{ClaimResult, ClaimWish, Examination, Job, Place, Refusal};
-use crate::protocol::{ClaimFileName, MessageKind};
-use crate::registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
+use crate::convert;
+use crate::event::DirectoryId;
+use crate::text::OnDisk;
+use crate::worker::{ClaimResult, ClaimWish, Examination, Job, Place, Refusal};
+use deconflict_protocol::{ClaimFileName, MessageKind};
+use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
 
 /// A claim is looked at once more after this time: it may have been made for a reload.
 const SECOND_LOOK: Duration = Duration::from_millis(500);
@@ -105,7 +105,7 @@ impl State {
         on_disk: OnDisk,
         claim: Option<ClaimResult>,
     ) {
-        let file = place.resource().map(crate::protocol::Resource::claim_file_name);
+        let file = place.resource().map(deconflict_protocol::Resource::claim_file_name);
         let path_and_place = self.documents.get(uri).map(|document| (document.path.clone(), place.clone()));
         if let (Some((path, place)), Some(directory)) = (path_and_place, self.directories.get_mut(&id)) {
             directory.places.insert(path, place);
@@ -210,7 +210,7 @@ impl State {
                 document.blocked = None;
                 document.hands_off = true;
                 if let Some(resource) = document.resource().cloned() {
-                    self.show(crate::lsp::present::messages::free_but_changed(&resource));
+                    self.show(crate::present::messages::free_but_changed(&resource));
                 }
             }
             ClaimResult::NotNeeded => {

@@ -9,15 +9,15 @@ use tower_lsp::ls_types::{ExecuteCommandParams, MessageType, Uri};
 use super::directory::{Directory, Standing};
 use super::document::{Document, Unsaved, holding_key};
 use super::{FolderStanding, State};
-use crate::lsp::arguments::{self, Target, Wish};
-use crate::lsp::convert;
-use crate::lsp::effect::Effect;
-use crate::lsp::event::{DirectoryId, Event, Reply};
-use crate::lsp::present::diagnostics::Code;
-use crate::lsp::present::messages;
-use crate::lsp::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
-use crate::protocol::{Resource, text};
-use crate::registry::Message;
+use crate::arguments::{self, Target, Wish};
+use crate::convert;
+use crate::effect::Effect;
+use crate::event::{DirectoryId, Event, Reply};
+use crate::present::diagnostics::Code;
+use crate::present::messages;
+use crate::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
+use deconflict_protocol::{Resource, text};
+use deconflict_registry::Message;
 
 /// A command that waits for its answers.
 #[derive(Debug)]
@@ -201,7 +201,7 @@ impl State {
                     Some(target) => target,
                     None => self.only_file_name()?,
                 };
-                let activity = crate::registry::Activity { target: Some(target), ..activity };
+                let activity = deconflict_registry::Activity { target: Some(target), ..activity };
                 let id = self.main_directory()?;
                 if let Some(directory) = self.directories.get_mut(&id) {
                     directory.is_work_told = true;
@@ -241,7 +241,7 @@ impl State {
         &mut self,
         uri: &Uri,
         code: Code,
-        expected: Option<&crate::lsp::worker::Expected>,
+        expected: Option<&crate::worker::Expected>,
     ) -> Result<(), Refused> {
         let situation = self.situation(uri);
         let (Some(situation), Some(document)) = (situation, self.documents.get_mut(uri)) else {
@@ -322,7 +322,7 @@ impl State {
     }
 
     fn directory_that_knows(&self, session: &str) -> Option<DirectoryId> {
-        let session = crate::protocol::SessionId::foreign(session).ok()?;
+        let session = deconflict_protocol::SessionId::foreign(session).ok()?;
         self.live_directories()
             .find(|(_, directory)| directory.view.as_ref().is_some_and(|view| view.session(&session).is_some()))
             .map(|(id, _)| id)
@@ -330,7 +330,7 @@ impl State {
 
     fn words(&self, id: DirectoryId, refusal: Refusal) -> Refused {
         let audience = self.audience();
-        let others = |in_the_way: InTheWay| crate::lsp::situation::OthersClaim {
+        let others = |in_the_way: InTheWay| crate::situation::OthersClaim {
             is_own_window: in_the_way.holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
             is_muted: false,
             holder: in_the_way.holder,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::State;
 use super::timers::Timer;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present;
-use crate::registry::Change;
+use crate::event::DirectoryId;
+use crate::present;
+use deconflict_registry::Change;
 
 /// A script may still be writing what cannot be understood (protocol page, "Claims").
 const BEING_WRITTEN: Duration = Duration::from_secs(5);

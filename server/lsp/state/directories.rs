@@ -9,13 +9,13 @@ use super::directory::{Directory, Own, Standing};
 use super::document::Unsaved;
 use super::timers::Timer;
 use super::{Folder, FolderStanding, Phase, State, starting};
-use crate::lsp::effect::Effect;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present;
-use crate::lsp::settings::Activation;
-use crate::lsp::worker::Job;
-use crate::registry::{Affected, Change, Claim, Session, View};
-use crate::workspace::{DiscoveryError, Location};
+use crate::effect::Effect;
+use crate::event::DirectoryId;
+use crate::present;
+use crate::settings::Activation;
+use crate::worker::Job;
+use deconflict_registry::{Affected, Change, Claim, Session, View};
+use deconflict_workspace::{DiscoveryError, Location};
 
 /// What a session resumed and no document is open for is released after this time.
 const REOPENING_TIME: Duration = Duration::from_secs(10);

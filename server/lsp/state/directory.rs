@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use tower_lsp::ls_types::Uri;
 
 use super::damage::Damage;
-use crate::lsp::worker::Place;
-use crate::protocol::{ClaimFileName, Resource, SessionId};
-use crate::registry::{Claim, Machines, Message, MessageId, Session, View};
+use crate::worker::Place;
+use deconflict_protocol::{ClaimFileName, Resource, SessionId};
+use deconflict_registry::{Claim, Machines, Message, MessageId, Session, View};
 
 /// One coordination directory of this window.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use std::time::Duration;
 use ropey::Rope;
 use tower_lsp::ls_types::{Diagnostic, Uri};
 
-use crate::lsp::event::{DirectoryId, Request};
-use crate::lsp::text;
-use crate::lsp::worker::Place;
-use crate::protocol::{Resource, SessionId};
-use crate::registry::Claim;
+use crate::event::{DirectoryId, Request};
+use crate::text;
+use crate::worker::Place;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::Claim;
 
 /// An open document.
 #[derive(Debug)]

@@ -8,12 +8,12 @@ use tower_lsp::ls_types::{PublishDiagnosticsParams, TextDocumentContentChangeEve
 use super::document::{Document, Unsaved};
 use super::timers::Timer;
 use super::{ClosedDocument, State};
-use crate::lsp::effect::Effect;
-use crate::lsp::event::{DirectoryId, DocumentEvent};
-use crate::lsp::worker::{Job, Place};
-use crate::lsp::{convert, text};
-use crate::protocol::{ClaimFileName, Resource};
-use crate::registry::Activity;
+use crate::effect::Effect;
+use crate::event::{DirectoryId, DocumentEvent};
+use crate::worker::{Job, Place};
+use crate::{convert, text};
+use deconflict_protocol::{ClaimFileName, Resource};
+use deconflict_registry::Activity;
 
 /// A closed document may be opened again within this time.
 const REOPENING_TIME: Duration = Duration::from_secs(2);

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use super::timers::Timer;
 use super::{Phase, State};
-use crate::lsp::effect::Effect;
-use crate::lsp::event::{DirectoryId, Ending, Reply};
-use crate::lsp::worker::Job;
+use crate::effect::Effect;
+use crate::event::{DirectoryId, Ending, Reply};
+use crate::worker::Job;
 
 /// What takes longer is left to the others, who find the session's process gone.
 const LONGEST: Duration = Duration::from_millis(800);

@@ -10,11 +10,11 @@ use super::State;
 use super::directory::{Own, Restoring};
 use super::document::{Blocked, Lost, Unsaved};
 use super::timers::Timer;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present;
-use crate::lsp::worker::Job;
-use crate::protocol::{ClaimFileName, MessageKind, Resource, SessionId};
-use crate::registry::{Claim, Draft, Recipient, Standing, StoredClaim};
+use crate::event::DirectoryId;
+use crate::present;
+use crate::worker::Job;
+use deconflict_protocol::{ClaimFileName, MessageKind, Resource, SessionId};
+use deconflict_registry::{Claim, Draft, Recipient, Standing, StoredClaim};
 
 /// A claim's file that is being written is read again after this time.
 const BEING_WRITTEN: Duration = Duration::from_millis(100);

@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::State;
 use super::timers::Timer;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present;
-use crate::lsp::settings::Show;
-use crate::lsp::worker::{Job, answers};
-use crate::protocol::{ClaimFileName, MessageKind, SessionId};
-use crate::registry::{Message, MessageId, Recipient, Session};
+use crate::event::DirectoryId;
+use crate::present;
+use crate::settings::Show;
+use crate::worker::{Job, answers};
+use deconflict_protocol::{ClaimFileName, MessageKind, SessionId};
+use deconflict_registry::{Message, MessageId, Recipient, Session};
 
 /// More messages than this within [`MANY_TIME`] are summed up.
 const MANY: usize = 3;

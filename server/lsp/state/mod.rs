@@ -39,9 +39,9 @@ use super::event::{DirectoryId, Event};
 use super::present::{self, messages::Notice};
 use super::settings::Settings;
 use super::worker::{Done, Profile};
-use crate::clock::Clock;
-use crate::platform;
-use crate::protocol::ClaimFileName;
+use deconflict_platform as platform;
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::ClaimFileName;
 use directory::Directory;
 use document::Document;
 use timers::{Timer, Timers};
@@ -70,9 +70,9 @@ pub(super) struct State {
     /// When documents became unsaved lately.
     first_changes: VecDeque<Duration>,
     /// Sessions of which nothing is shown, and until when.
-    muted_sessions: HashMap<crate::protocol::SessionId, Duration>,
+    muted_sessions: HashMap<deconflict_protocol::SessionId, Duration>,
     shown_messages: VecDeque<Duration>,
-    to_sum_up: Vec<(DirectoryId, crate::registry::MessageId, String)>,
+    to_sum_up: Vec<(DirectoryId, deconflict_registry::MessageId, String)>,
     told_status: Option<Value>,
     told_failures: BTreeSet<String>,
     timers: Timers,
@@ -277,7 +277,7 @@ impl State {
         &mut self,
         notice: Notice,
         about: Value,
-        told: Option<(DirectoryId, Vec<crate::registry::MessageId>)>,
+        told: Option<(DirectoryId, Vec<deconflict_registry::MessageId>)>,
     ) {
         self.effects.push(if self.editor.wants_notices {
             Effect::Notice { level: notice.level, text: notice.text, about, told }

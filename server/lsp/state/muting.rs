@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 
 use super::State;
 use super::commands::Refused;
-use crate::lsp::present::messages;
-use crate::protocol::{SessionId, time};
-use crate::registry::Session;
+use crate::present::messages;
+use deconflict_protocol::{SessionId, time};
+use deconflict_registry::Session;
 
 impl State {
     /// Mutes a live session for so many minutes; for none ends it.

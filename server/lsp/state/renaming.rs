@@ -8,11 +8,11 @@ use tower_lsp::ls_types::Uri;
 
 use super::State;
 use super::directory::Own;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::worker::{Job, Move};
-use crate::lsp::{convert, present, text};
-use crate::protocol::ClaimFileName;
-use crate::registry::{Holding, MoveOutcome};
+use crate::event::DirectoryId;
+use crate::worker::{Job, Move};
+use crate::{convert, present, text};
+use deconflict_protocol::ClaimFileName;
+use deconflict_registry::{Holding, MoveOutcome};
 
 /// A file that is closed under one name and opened under another within this time may have been renamed.
 const RENAMING_TIME: Duration = Duration::from_secs(1);

@@ -3,11 +3,11 @@
 use tower_lsp::ls_types::Uri;
 
 use super::State;
-use crate::lsp::convert;
-use crate::lsp::event::Request;
-use crate::lsp::present::{code_actions, hover, inlay_hints};
-use crate::lsp::situation::ActionRequest;
-use crate::registry::{Session, SessionState};
+use crate::convert;
+use crate::event::Request;
+use crate::present::{code_actions, hover, inlay_hints};
+use crate::situation::ActionRequest;
+use deconflict_registry::{Session, SessionState};
 
 impl State {
     pub(super) fn answer(&mut self, request: Request) {

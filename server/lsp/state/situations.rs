@@ -9,14 +9,14 @@ use super::State;
 use super::announcing::KIN_TIME;
 use super::directory::Directory;
 use super::document::{Document, Unsaved, holding_key};
-use crate::lsp::convert;
-use crate::lsp::effect::Effect;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present::{diagnostics, inlay_hints};
-use crate::lsp::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
-use crate::lsp::worker::Job;
-use crate::protocol::SessionId;
-use crate::registry::{Claim, Session};
+use crate::convert;
+use crate::effect::Effect;
+use crate::event::DirectoryId;
+use crate::present::{diagnostics, inlay_hints};
+use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
+use crate::worker::Job;
+use deconflict_protocol::SessionId;
+use deconflict_registry::{Claim, Session};
 
 impl State {
     /// For whom things are put into words, and when.

@@ -8,14 +8,14 @@ use tower_lsp::ls_types::{InitializeParams, InitializeResult, ServerInfo, Uri, W
 
 use super::timers::Timer;
 use super::{Folder, FolderStanding, Phase, State};
-use crate::lsp::capabilities::Editor;
-use crate::lsp::convert;
-use crate::lsp::effect::Effect;
-use crate::lsp::event::Reply;
-use crate::lsp::present;
-use crate::lsp::settings::{SECTION, Settings};
-use crate::lsp::worker::{Job, Profile};
-use crate::protocol::text;
+use crate::capabilities::Editor;
+use crate::convert;
+use crate::effect::Effect;
+use crate::event::Reply;
+use crate::present;
+use crate::settings::{SECTION, Settings};
+use crate::worker::{Job, Profile};
+use deconflict_protocol::text;
 
 /// An editor that doesn't tell its settings in this time is served with what is known.
 const CONFIGURATION_TIME: Duration = Duration::from_millis(800);

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::State;
 use super::directory::{Directory, Standing};
 use super::timers::Timer;
-use crate::lsp::effect::Effect;
-use crate::registry::View;
+use crate::effect::Effect;
+use deconflict_registry::View;
 
 /// Changes are gathered for so long before the editor is told.
 const GATHERING: Duration = Duration::from_millis(100);

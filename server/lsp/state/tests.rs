@@ -12,14 +12,14 @@ use serde_json::{Value, json};
 use tower_lsp::ls_types::{InitializeParams, TextDocumentContentChangeEvent, Uri};
 
 use super::State;
-use crate::clock::{Clock, ManualClock};
-use crate::lsp::convert;
-use crate::lsp::effect::Effect;
-use crate::lsp::event::{DirectoryId, DocumentEvent, Ending, Event};
-use crate::lsp::text::OnDisk;
-use crate::lsp::worker::{ClaimResult, Done, Examination, Job, Place};
-use crate::protocol::{ClaimRecord, MessageRecord, Resource, SessionId, SessionRecord, time};
-use crate::registry::{
+use crate::convert;
+use crate::effect::Effect;
+use crate::event::{DirectoryId, DocumentEvent, Ending, Event};
+use crate::text::OnDisk;
+use crate::worker::{ClaimResult, Done, Examination, Job, Place};
+use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_protocol::{ClaimRecord, MessageRecord, Resource, SessionId, SessionRecord, time};
+use deconflict_registry::{
     Change, Claim, Message, MessageId, Recipient, RenewOutcome, Session, SessionState, Standing, StoredSession, View,
 };
 
@@ -51,7 +51,7 @@ impl Scene {
         .unwrap();
         scene.give(Event::Initialize(Box::new(parameters), tokio::sync::oneshot::channel().0));
         scene.give(Event::Initialized);
-        let location = crate::workspace::locate(scene.folder.path(), None, None);
+        let location = deconflict_workspace::locate(scene.folder.path(), None, None);
         scene.give(Event::Located(root, Box::new(location)));
         let me = session("me");
         let view = View::new(me.id.clone(), scene.clock.clone());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use crate::lsp::event::DirectoryId;
-use crate::protocol::ClaimFileName;
+use crate::event::DirectoryId;
+use deconflict_protocol::ClaimFileName;
 
 /// Something to be done later. Each of these waits at most once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

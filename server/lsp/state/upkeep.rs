@@ -9,12 +9,12 @@ use super::directory::Own;
 use super::document::Unsaved;
 use super::messages::RESTING;
 use super::timers::Timer;
-use crate::lsp::event::DirectoryId;
-use crate::lsp::present;
-use crate::lsp::worker::Job;
-use crate::protocol::time::CLOCK_TOLERANCE;
-use crate::protocol::{ClaimFileName, DEFAULT_LEASE};
-use crate::registry::{Claim, Machines, Standing};
+use crate::event::DirectoryId;
+use crate::present;
+use crate::worker::Job;
+use deconflict_protocol::time::CLOCK_TOLERANCE;
+use deconflict_protocol::{ClaimFileName, DEFAULT_LEASE};
+use deconflict_registry::{Claim, Machines, Standing};
 
 /// A claim of a change of many files is released so long after the save.
 const BULK_REST: Duration = Duration::from_mins(1);

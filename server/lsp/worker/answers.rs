@@ -5,11 +5,11 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::protocol::{SessionId, time};
-use crate::registry::{Claim, Finding, Message, Session};
+use deconflict_protocol::{SessionId, time};
+use deconflict_registry::{Claim, Finding, Message, Session};
 
 /// A claim with all fields of its record, and what it is worth.
-pub(in crate::lsp) fn claim(claim: &Claim) -> Value {
+pub(crate) fn claim(claim: &Claim) -> Value {
     let mut fields = fields(&claim.record);
     fields.insert("resource_type".to_owned(), json!(claim.resource.resource_type()));
     fields.insert("resource_name".to_owned(), json!(claim.resource.name()));
@@ -18,7 +18,7 @@ pub(in crate::lsp) fn claim(claim: &Claim) -> Value {
 }
 
 /// A session with all fields of its record, and what becomes of it.
-pub(in crate::lsp) fn session(session: &Session) -> Value {
+pub(crate) fn session(session: &Session) -> Value {
     let mut fields = fields(&session.record);
     fields.insert("session_id".to_owned(), json!(session.id));
     fields.insert("label".to_owned(), json!(session.label()));
@@ -27,7 +27,7 @@ pub(in crate::lsp) fn session(session: &Session) -> Value {
 }
 
 /// A message with all fields of its record, its text in `message` wherever the sender put it.
-pub(in crate::lsp) fn message(message: &Message) -> Value {
+pub(crate) fn message(message: &Message) -> Value {
     let mut fields = fields(&message.record);
     fields.insert("id".to_owned(), json!(message.id.as_str()));
     fields.insert("message".to_owned(), json!(message.record.text()));
@@ -36,7 +36,7 @@ pub(in crate::lsp) fn message(message: &Message) -> Value {
 }
 
 /// A claim in a list: also where it is, what to call it and its holder, and what ties a command to this very holding.
-pub(in crate::lsp) fn listed_claim(claim: &Claim, sessions: &[Session], own: &SessionId, path: Option<&Path>) -> Value {
+pub(crate) fn listed_claim(claim: &Claim, sessions: &[Session], own: &SessionId, path: Option<&Path>) -> Value {
     let holder = claim.holder().and_then(|holder| sessions.iter().find(|session| session.id == *holder));
     let mut listed = told_claim(claim, holder);
     add(&mut listed, "own", json!(claim.held_by(own)));
@@ -45,14 +45,14 @@ pub(in crate::lsp) fn listed_claim(claim: &Claim, sessions: &[Session], own: &Se
 }
 
 /// A session in a list: also whether it is this one.
-pub(in crate::lsp) fn listed_session(session: &Session, own: &SessionId) -> Value {
+pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
     let mut listed = self::session(session);
     add(&mut listed, "own", json!(session.id == *own));
     listed
 }
 
 /// A message in a list: also what to call its sender and what it is about, and where that is.
-pub(in crate::lsp) fn listed_message(message: &Message, sessions: &[Session], path: Option<&Path>) -> Value {
+pub(crate) fn listed_message(message: &Message, sessions: &[Session], path: Option<&Path>) -> Value {
     let sender = message.from.as_ref().and_then(|from| sessions.iter().find(|session| session.id == *from));
     let label = sender.map(Session::label).or_else(|| message.record.from.clone()).unwrap_or_default();
     let mut listed = told_message(message, &label);
@@ -61,7 +61,7 @@ pub(in crate::lsp) fn listed_message(message: &Message, sessions: &[Session], pa
 }
 
 /// A claim that the user is told of.
-pub(in crate::lsp) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
+pub(crate) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
     let mut told = self::claim(claim);
     let label = holder.map(Session::label).or_else(|| claim.holder().map(ToString::to_string));
     add(&mut told, "display_name", json!(claim.resource.display_name()));
@@ -72,7 +72,7 @@ pub(in crate::lsp) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Val
 }
 
 /// A message that the user is told of.
-pub(in crate::lsp) fn told_message(message: &Message, sender: &str) -> Value {
+pub(crate) fn told_message(message: &Message, sender: &str) -> Value {
     let mut told = self::message(message);
     add(&mut told, "sender_label", json!(sender));
     add(&mut told, "display_name", json!(message.resource().map(|resource| resource.display_name())));
@@ -80,7 +80,7 @@ pub(in crate::lsp) fn told_message(message: &Message, sender: &str) -> Value {
 }
 
 /// What ties a command to the claim as it is now.
-pub(in crate::lsp) fn expected(claim: &Claim) -> Value {
+pub(crate) fn expected(claim: &Claim) -> Value {
     json!({
         "session": claim.holder().map(SessionId::as_str),
         "resource": claim.resource.spelled(),
@@ -91,14 +91,14 @@ pub(in crate::lsp) fn expected(claim: &Claim) -> Value {
 }
 
 /// A finding: what it is, and one sentence for people.
-pub(in crate::lsp) fn finding(finding: &Finding) -> Value {
+pub(crate) fn finding(finding: &Finding) -> Value {
     let mut fields = fields(finding);
     fields.insert("message".to_owned(), json!(finding.to_string()));
     Value::Object(fields)
 }
 
 /// The status where there is no directory.
-pub(in crate::lsp) fn no_status() -> Value {
+pub(crate) fn no_status() -> Value {
     json!({
         "ok": true, "session": null, "sessions": [], "claims": [], "messages": { "unread": 0 },
         "coordinationNeeded": [],

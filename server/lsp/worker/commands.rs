@@ -10,17 +10,17 @@ use serde_json::{Value, json};
 use super::answers;
 use super::desk::{Desk, refused};
 use super::job::{InTheWay, Purpose, Refusal};
-use crate::platform::cache_directory;
-use crate::protocol::{MessageKind, Resource, SessionId, text};
-use crate::registry::{
+use deconflict_platform::cache_directory;
+use deconflict_protocol::{MessageKind, Resource, SessionId, text};
+use deconflict_registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, Message, MessageId, Recipient, Registry,
     ReleaseOutcome, Session, Terms,
 };
-use crate::workspace::{Kind, committed};
+use deconflict_workspace::{Kind, committed};
 
 /// What a command is about.
 #[derive(Debug, Clone)]
-pub(in crate::lsp) enum Subject {
+pub(crate) enum Subject {
     /// The file or folder at this path.
     Path(PathBuf),
     /// Whatever is called so in the directory.
@@ -29,7 +29,7 @@ pub(in crate::lsp) enum Subject {
 
 /// A command with its arguments. `expected` is the claim that its menu was about.
 #[derive(Debug, Clone)]
-pub(in crate::lsp) enum Command {
+pub(crate) enum Command {
     /// Claims by hand.
     Claim { subject: Subject },
     /// Releases.
@@ -64,7 +64,7 @@ pub(in crate::lsp) enum Command {
 
 /// A claim as it was when a menu was made.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(in crate::lsp) struct Expected {
+pub(crate) struct Expected {
     session: Option<String>,
     resource: Option<String>,
     id: Option<String>,
@@ -73,21 +73,21 @@ pub(in crate::lsp) struct Expected {
 
 impl Expected {
     /// True if the claim is still this one.
-    pub(in crate::lsp) fn is(&self, claim: &Claim) -> bool {
+    pub(crate) fn is(&self, claim: &Claim) -> bool {
         claim.holder().map(SessionId::as_str) == self.session.as_deref()
             && claim.record.id == self.id
             && claim.record.generation.map(|generation| generation.to_string()) == self.generation
     }
 
     /// What it was a claim of.
-    pub(in crate::lsp) fn resource(&self) -> Option<Resource> {
+    pub(crate) fn resource(&self) -> Option<Resource> {
         Resource::parse(self.resource.as_deref()?)
     }
 }
 
 /// What a command changed, for the loop to know.
 #[derive(Debug, Clone)]
-pub(in crate::lsp) enum Consequence {
+pub(crate) enum Consequence {
     /// The session holds this now.
     Holds(Claim),
     /// The session gave this up.
@@ -233,7 +233,7 @@ impl Desk {
     }
 
     fn send(&mut self, to: &str, draft: Draft, path: Option<PathBuf>) -> Answer {
-        let recipient = if to.eq_ignore_ascii_case(crate::protocol::BROADCAST) {
+        let recipient = if to.eq_ignore_ascii_case(deconflict_protocol::BROADCAST) {
             Recipient::Everyone
         } else {
             Recipient::Session(self.known_id(to)?)

@@ -11,11 +11,11 @@ use super::documents::FileStamp;
 use super::housekeeping::Housekeeper;
 use super::job::{Done, Job, Refusal};
 use super::membership::Profile;
-use crate::clock::Clock;
-use crate::lsp::event::{DirectoryId, Event};
-use crate::protocol::{Resource, SessionId};
-use crate::registry::{ClaimOutcome, Completion, DirectoryWatch, Error, Holding, Locking, Registry, Terms, Watch};
-use crate::workspace::{Exclusions, Ignored, Location, Namer};
+use crate::event::{DirectoryId, Event};
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{ClaimOutcome, Completion, DirectoryWatch, Error, Holding, Locking, Registry, Terms, Watch};
+use deconflict_workspace::{Exclusions, Ignored, Location, Namer};
 
 /// Another process kept the directory locked for too long.
 const BUSY: &str = "busy";
@@ -167,7 +167,7 @@ impl Desk {
     }
 
     /// What gives the loop the changes in the directory.
-    pub(super) fn deliver_changes(&self) -> impl Fn(Vec<crate::registry::Change>) + Send + 'static {
+    pub(super) fn deliver_changes(&self) -> impl Fn(Vec<deconflict_registry::Change>) + Send + 'static {
         let (id, events) = (self.id, self.events.clone());
         move |changes| drop(events.send(Event::Changed(id, changes)))
     }

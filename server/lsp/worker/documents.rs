@@ -8,10 +8,10 @@ use tower_lsp::ls_types::Uri;
 
 use super::desk::Desk;
 use super::job::{ClaimResult, ClaimWish, Done, Examination, Move, Place, Refusal};
-use crate::lsp::text::{OnDisk, compare_with_file};
-use crate::protocol::{Resource, SessionId};
-use crate::registry::{ClaimOutcome, Error, Registry, Terms};
-use crate::workspace::{Kind, Repository};
+use crate::text::{OnDisk, compare_with_file};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{ClaimOutcome, Error, Registry, Terms};
+use deconflict_workspace::{Kind, Repository};
 
 /// What tells that a file was written: when, and how long it is now.
 pub(super) type FileStamp = (SystemTime, u64);

@@ -6,7 +6,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::registry::{BoardKeeper, Registry, View};
+use deconflict_registry::{BoardKeeper, Registry, View};
 
 /// The board is written at most this often.
 const BOARD_PAUSE: Duration = Duration::from_secs(1);

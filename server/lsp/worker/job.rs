@@ -8,15 +8,15 @@ use serde_json::Value;
 use tower_lsp::ls_types::Uri;
 
 use super::commands::{Command, Consequence};
-use crate::lsp::text::OnDisk;
-use crate::protocol::{Resource, SessionId};
-use crate::registry::{
+use crate::text::OnDisk;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{
     Activity, Claim, Draft, Holding, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session, View,
 };
 
 /// Something to be done at one directory.
 #[derive(Debug)]
-pub(in crate::lsp) enum Job {
+pub(crate) enum Job {
     /// Registers the session if the directory exists, or makes its record again if that is gone.
     Join,
     /// Never claims by itself what matches these globs.
@@ -59,50 +59,50 @@ pub(in crate::lsp) enum Job {
 
 /// A look at a document's file.
 #[derive(Debug)]
-pub(in crate::lsp) struct Examination {
+pub(crate) struct Examination {
     /// The document.
-    pub(in crate::lsp) uri: Uri,
+    pub(crate) uri: Uri,
     /// Counts the looks of the document, so that an answer is known by its question.
-    pub(in crate::lsp) look: u64,
+    pub(crate) look: u64,
     /// Its path as the editor names it.
-    pub(in crate::lsp) path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Its text; `None` where it cannot be compared.
-    pub(in crate::lsp) text: Option<Rope>,
+    pub(crate) text: Option<Rope>,
     /// The loop takes it for edited; counts where the file cannot be compared.
-    pub(in crate::lsp) is_edited: bool,
+    pub(crate) is_edited: bool,
     /// The editor has just saved it, perhaps with another last line end.
-    pub(in crate::lsp) is_saved: bool,
+    pub(crate) is_saved: bool,
     /// What to do if it is unsaved.
-    pub(in crate::lsp) claim: Option<ClaimWish>,
+    pub(crate) claim: Option<ClaimWish>,
 }
 
 /// A wish to claim a document because of an edit.
 #[derive(Debug, Clone)]
-pub(in crate::lsp) struct ClaimWish {
+pub(crate) struct ClaimWish {
     /// For how long.
-    pub(in crate::lsp) lease: TimeDelta,
+    pub(crate) lease: TimeDelta,
     /// Also if the text equals the file, because it was saved meanwhile.
-    pub(in crate::lsp) even_if_saved: bool,
+    pub(crate) even_if_saved: bool,
     /// Only if the file still has this text.
-    pub(in crate::lsp) only_if_file_is: Option<Rope>,
+    pub(crate) only_if_file_is: Option<Rope>,
 }
 
 /// A file that moved.
 #[derive(Debug)]
-pub(in crate::lsp) struct Move {
+pub(crate) struct Move {
     /// What is held at the old place.
-    pub(in crate::lsp) holding: Holding,
+    pub(crate) holding: Holding,
     /// The old place.
-    pub(in crate::lsp) from: PathBuf,
+    pub(crate) from: PathBuf,
     /// The new place.
-    pub(in crate::lsp) to: PathBuf,
+    pub(crate) to: PathBuf,
     /// Nobody said that it moved: it did only if nothing is left at the old place.
-    pub(in crate::lsp) only_if_gone: bool,
+    pub(crate) only_if_gone: bool,
 }
 
 /// Where a path is, seen from the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::lsp) enum Place {
+pub(crate) enum Place {
     /// It can be claimed under this name.
     Inside {
         /// The name.
@@ -118,7 +118,7 @@ pub(in crate::lsp) enum Place {
 
 impl Place {
     /// What a claim of it would be a claim of.
-    pub(in crate::lsp) fn resource(&self) -> Option<&Resource> {
+    pub(crate) fn resource(&self) -> Option<&Resource> {
         match self {
             Self::Inside { resource, .. } => Some(resource),
             Self::Outside(_) => None,
@@ -128,16 +128,16 @@ impl Place {
 
 /// A claim in the way, and its holder's session, if that has a record.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::lsp) struct InTheWay {
+pub(crate) struct InTheWay {
     /// The claim.
-    pub(in crate::lsp) claim: Claim,
+    pub(crate) claim: Claim,
     /// The holder.
-    pub(in crate::lsp) holder: Option<Session>,
+    pub(crate) holder: Option<Session>,
 }
 
 /// Why something could not be done. The loop puts it into words.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::lsp) enum Refusal {
+pub(crate) enum Refusal {
     /// Another session holds it.
     Claimed(Resource, Box<InTheWay>),
     /// It is held, and not by this session.
@@ -168,7 +168,7 @@ pub(in crate::lsp) enum Refusal {
 
 /// What another session is wanted for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::lsp) enum Purpose {
+pub(crate) enum Purpose {
     /// To write to it.
     Message,
     /// To give it a claim.
@@ -179,7 +179,7 @@ pub(in crate::lsp) enum Purpose {
 
 /// What came of a wish to claim because of an edit.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::lsp) enum ClaimResult {
+pub(crate) enum ClaimResult {
     /// The session holds it now.
     Granted(Claim),
     /// It or something that overlaps it is another's.
@@ -194,7 +194,7 @@ pub(in crate::lsp) enum ClaimResult {
 
 /// What was done.
 #[derive(Debug)]
-pub(in crate::lsp) enum Done {
+pub(crate) enum Done {
     /// The session is registered, with what it holds from before.
     Joined {
         /// The session.

@@ -5,25 +5,25 @@ use std::sync::Arc;
 use super::desk::{Desk, Membership, refused};
 use super::housekeeping::Housekeeper;
 use super::job::{Done, Job, Refusal};
-use crate::platform::{self, ScopeRelation, home_directory};
-use crate::protocol::SessionId;
-use crate::registry::{
+use deconflict_platform::{self as platform, ScopeRelation, home_directory};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{
     Claim, Error, KeeperState, NewSession, Registry, Session, View, look_at_keeper, watch, watch_for_directory,
 };
-use crate::workspace;
+use deconflict_workspace as workspace;
 
 /// Every so many seconds the session's record is refreshed, as it promises.
-pub(in crate::lsp) const KEEPALIVE_SECONDS: u32 = 60;
+pub(crate) const KEEPALIVE_SECONDS: u32 = 60;
 
 /// What a session says of itself.
 #[derive(Debug, Clone, Default)]
-pub(in crate::lsp) struct Profile {
+pub(crate) struct Profile {
     /// What the editor calls itself.
-    pub(in crate::lsp) client: Option<String>,
+    pub(crate) client: Option<String>,
     /// What the user wants the session to be called.
-    pub(in crate::lsp) name: Option<String>,
+    pub(crate) name: Option<String>,
     /// The editor's process.
-    pub(in crate::lsp) client_pid: Option<u32>,
+    pub(crate) client_pid: Option<u32>,
 }
 
 impl Desk {
@@ -187,7 +187,7 @@ impl Desk {
             record.client_pid == Some(client_pid)
                 && record.worktree == new.worktree
                 && record.keepalive.is_some()
-                && record.status() == crate::protocol::Status::Active
+                && record.status() == deconflict_protocol::Status::Active
                 && record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
                 && look_at_keeper(record) == KeeperState::Gone
         };

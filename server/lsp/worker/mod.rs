@@ -23,8 +23,8 @@ pub(super) use job::{ClaimResult, ClaimWish, Done, Examination, InTheWay, Job, M
 pub(super) use membership::Profile;
 
 use super::event::{DirectoryId, Event};
-use crate::clock::Clock;
-use crate::workspace::Location;
+use deconflict_platform::clock::Clock;
+use deconflict_workspace::Location;
 use desk::Desk;
 
 /// A running worker. It ends with [`Job::Complete`].

@@ -16,9 +16,9 @@ use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
 
 use super::Error;
-use crate::faults::{self, Call, Change};
-use crate::platform::Sharing;
-use crate::protocol::SessionId;
+use deconflict_platform::Sharing;
+use deconflict_platform::faults::{self, Call, Change};
+use deconflict_protocol::SessionId;
 
 /// No larger file is read, and no larger message sent: 1 MiB.
 pub(super) const LARGEST_RECORD: u64 = 1 << 20;

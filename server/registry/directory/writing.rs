@@ -10,13 +10,13 @@ use chrono::{DateTime, Utc};
 use super::{
     Directory, Durability, Folder, Stamp, UNFINISHED, as_file, check_readable, found, not_a_folder, random_number,
 };
-use crate::faults::{self, Change};
-use crate::platform;
-use crate::registry::Error;
+use crate::Error;
+use deconflict_platform as platform;
+use deconflict_platform::faults::{self, Change};
 
 impl Directory {
     /// Writes a file under a name that nothing has yet. Returns false, and writes nothing, if something has it.
-    pub(in crate::registry) fn create_file(
+    pub(crate) fn create_file(
         &self,
         folder: &Folder,
         name: &str,
@@ -29,7 +29,7 @@ impl Directory {
 
     /// Writes a file under the first of some names that nothing has yet. Returns that name; `None`, and nothing is
     /// written, if something has each of them.
-    pub(in crate::registry) fn create_file_under_first(
+    pub(crate) fn create_file_under_first(
         &self,
         folder: &Folder,
         names: impl IntoIterator<Item = String>,
@@ -70,7 +70,7 @@ impl Directory {
     }
 
     /// Writes a file, in one step in place of what has its name. The new name is never synced.
-    pub(in crate::registry) fn replace_file(
+    pub(crate) fn replace_file(
         &self,
         folder: &Folder,
         name: &str,
@@ -104,7 +104,7 @@ impl Directory {
     }
 
     /// Adds to the end of a file of our own, made if it is missing.
-    pub(in crate::registry) fn append(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
+    pub(crate) fn append(&self, folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), Error> {
         let handle = self.made_folder(folder)?;
         let path = || self.path_of(folder).join(name);
         let mut options = OpenOptions::new();
@@ -121,7 +121,7 @@ impl Directory {
     }
 
     /// Removes a file. Returns false if there was none.
-    pub(in crate::registry) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
+    pub(crate) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(false) };
         let path = || self.path_of(folder).join(name);
         let removed =
@@ -131,13 +131,7 @@ impl Directory {
     }
 
     /// Moves a file from one folder to another. Returns false if there was none.
-    pub(in crate::registry) fn move_file(
-        &self,
-        from: &Folder,
-        name: &str,
-        to: &Folder,
-        new_name: &str,
-    ) -> Result<bool, Error> {
+    pub(crate) fn move_file(&self, from: &Folder, name: &str, to: &Folder, new_name: &str) -> Result<bool, Error> {
         let Some(handle) = self.folder(from)? else { return Ok(false) };
         let target = self.made_folder(to)?;
         let path = || self.path_of(from).join(name);
@@ -149,7 +143,7 @@ impl Directory {
 
     /// Moves a file from one folder to another so that no power loss takes it from both. Returns false, and moves
     /// nothing, if something has the new name. A file that is gone needs no moving.
-    pub(in crate::registry) fn move_file_safely(
+    pub(crate) fn move_file_safely(
         &self,
         from: &Folder,
         name: &str,
@@ -179,7 +173,7 @@ impl Directory {
     }
 
     /// Removes a folder if it is empty, and tells whether it did.
-    pub(in crate::registry) fn remove_empty_folder(&self, folder: &Folder) -> bool {
+    pub(crate) fn remove_empty_folder(&self, folder: &Folder) -> bool {
         let components = folder.components();
         let Some((last, above)) = components.split_last() else { return false };
         let change = || Change::RemoveFolder(self.path_of(folder));
@@ -188,7 +182,7 @@ impl Directory {
     }
 
     /// The time by the clock of the file system that holds the directory; `None` where nothing can be written.
-    pub(in crate::registry) fn file_system_time(&self) -> Option<DateTime<Utc>> {
+    pub(crate) fn file_system_time(&self) -> Option<DateTime<Utc>> {
         let name = self.write_unfinished(&self.root, &Folder::Root, b"", Durability::Process).ok()?;
         let time = self.root.symlink_metadata(&name).ok().map(|metadata| Stamp::of(&metadata).modified);
         let change = || Change::Remove(self.path.join(&name));
@@ -197,12 +191,12 @@ impl Directory {
     }
 
     /// Makes a folder, and those above it, where they are missing.
-    pub(in crate::registry) fn make_folder(&self, folder: &Folder) -> Result<(), Error> {
+    pub(crate) fn make_folder(&self, folder: &Folder) -> Result<(), Error> {
         self.made_folder(folder).map(drop)
     }
 
     /// Gives a file a new modification time and leaves what is in it. A link is left alone.
-    pub(in crate::registry) fn touch(&self, folder: &Folder, name: &str, at: DateTime<Utc>) -> Result<(), Error> {
+    pub(crate) fn touch(&self, folder: &Folder, name: &str, at: DateTime<Utc>) -> Result<(), Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(()) };
         let mut options = OpenOptions::new();
         options.write(true).follow(FollowSymlinks::No).nonblock(true);
@@ -212,7 +206,7 @@ impl Directory {
     }
 
     /// Lets those run a file who may enter the directory. A link is left alone.
-    pub(in crate::registry) fn allow_running(&self, folder: &Folder, name: &str) -> Result<(), Error> {
+    pub(crate) fn allow_running(&self, folder: &Folder, name: &str) -> Result<(), Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(()) };
         let mut options = OpenOptions::new();
         options.read(true).follow(FollowSymlinks::No).nonblock(true);
@@ -295,7 +289,7 @@ impl Directory {
     }
 
     /// Says why something could not be written.
-    pub(in crate::registry) fn write_error(&self, path: &Path, source: io::Error) -> Error {
+    pub(crate) fn write_error(&self, path: &Path, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::ReadOnly { directory: self.path.clone(), source }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::kept::{KeptClaim, KeptSession, Shown};
 use super::{Affected, Order, Shared, worktree_of};
-use crate::protocol::{ClaimFileName, SessionId};
-use crate::registry::machines::is_elsewhere;
-use crate::registry::{KeeperState, StoredClaim, StoredSession};
+use crate::machines::is_elsewhere;
+use crate::{KeeperState, StoredClaim, StoredSession};
+use deconflict_protocol::{ClaimFileName, SessionId};
 
 impl Shared {
     pub(super) fn set_claim(&self, file: &ClaimFileName, stored: Option<StoredClaim>, affected: &mut Affected) {

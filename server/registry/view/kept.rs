@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::protocol::{ClaimFileName, ClaimRecord, lease_end};
-use crate::registry::claims::BEING_WRITTEN;
-use crate::registry::directory::Stamp;
-use crate::registry::liveness::{MISSED_REFRESHES, SILENT_REFRESHES};
-use crate::registry::{KeeperState, Session, StoredClaim, StoredSession};
+use crate::claims::BEING_WRITTEN;
+use crate::directory::Stamp;
+use crate::liveness::{MISSED_REFRESHES, SILENT_REFRESHES};
+use crate::{KeeperState, Session, StoredClaim, StoredSession};
+use deconflict_protocol::{ClaimFileName, ClaimRecord, lease_end};
 
 /// A claim, kept small: there may be thousands. The text is the record without what the file's name says too; it is
 /// understood anew at each look-up, which takes a few microseconds.

@@ -25,8 +25,8 @@ use dashmap::DashMap;
 use self::kept::{KeptClaim, KeptSession};
 use super::machines::OTHER_CLOCK;
 use super::{Change, Claim, Machines, Session};
-use crate::clock::Clock;
-use crate::protocol::{ClaimFileName, Resource, SessionId};
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{ClaimFileName, Resource, SessionId};
 
 /// The claims and sessions of one directory as one session sees them. Clones are the same view.
 #[derive(Clone)]

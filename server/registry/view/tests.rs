@@ -6,12 +6,12 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 
 use super::{Affected, View};
-use crate::clock::{Clock, ManualClock};
-use crate::protocol::{ClaimRecord, Resource, SessionId, SessionRecord, parse, time};
-use crate::registry::claims::BEING_WRITTEN;
-use crate::registry::directory::Stamp;
-use crate::registry::machines::OTHER_CLOCK;
-use crate::registry::{Change, Claim, SessionState, Standing, StoredClaim, StoredSession};
+use crate::claims::BEING_WRITTEN;
+use crate::directory::Stamp;
+use crate::machines::OTHER_CLOCK;
+use crate::{Change, Claim, SessionState, Standing, StoredClaim, StoredSession};
+use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_protocol::{ClaimRecord, Resource, SessionId, SessionRecord, parse, time};
 
 const START: &str = "2025-11-15T10:00:00Z";
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use notify::{RecursiveMode, Watcher};
 
 use super::TICK;
-use crate::platform;
-use crate::registry::Error;
+use crate::Error;
+use deconflict_platform as platform;
 
 /// A directory that was just made gets its folders in a moment: so often it is looked whether it has them.
 const BEING_MADE: Duration = Duration::from_millis(10);

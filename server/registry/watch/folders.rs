@@ -8,10 +8,10 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::hints::Interpreter;
 use super::{Signal, path_of};
-use crate::faults::{self, Call};
-use crate::protocol::SessionId;
-use crate::registry::Error;
-use crate::registry::directory::{Directory, Folder, FolderIdentity};
+use crate::Error;
+use crate::directory::{Directory, Folder, FolderIdentity};
+use deconflict_platform::faults::{self, Call};
+use deconflict_protocol::SessionId;
 
 /// A folder that is watched for one session. The tree is never watched as a whole: others' messages, heartbeats and
 /// hand-offs would wake everybody.

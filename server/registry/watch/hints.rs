@@ -7,8 +7,8 @@ use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 
 use super::folders::Watched;
-use crate::protocol::{ClaimFileName, SessionId};
-use crate::registry::sessions::session_of_file;
+use crate::sessions::session_of_file;
+use deconflict_protocol::{ClaimFileName, SessionId};
 
 /// Something that the system noticed.
 #[derive(Debug, PartialEq, Eq)]

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 
 use super::folders::Watched;
-use crate::protocol::SessionId;
-use crate::registry::directory::{Contents, Directory};
-use crate::registry::mailbox::Mailbox;
-use crate::registry::{Error, Message, MessageId, Registry};
+use crate::directory::{Contents, Directory};
+use crate::mailbox::Mailbox;
+use crate::{Error, Message, MessageId, Registry};
+use deconflict_protocol::SessionId;
 
 /// The messages of one session as far as they have been looked at.
 #[derive(Debug, Default)]

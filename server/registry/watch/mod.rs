@@ -30,8 +30,8 @@ use self::hints::Hint;
 use self::observer::Observer;
 use super::directory::Folder;
 use super::{Error, Message, MessageId, Registry, StoredClaim, StoredSession};
-use crate::platform;
-use crate::protocol::{ClaimFileName, SessionId};
+use deconflict_platform as platform;
+use deconflict_protocol::{ClaimFileName, SessionId};
 
 /// How often the thread wakes by itself. A killed server is seen so soon, and so is a directory on a file system that
 /// notifies of nothing.
@@ -154,9 +154,9 @@ fn path_of(directory: &std::path::Path, folder: &Folder) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SystemClock;
-    use crate::protocol::Resource;
-    use crate::registry::{NewSession, Standing, Terms, View};
+    use crate::{NewSession, Standing, Terms, View};
+    use deconflict_platform::clock::SystemClock;
+    use deconflict_protocol::Resource;
 
     const PATIENCE: Duration = Duration::from_secs(20);
 

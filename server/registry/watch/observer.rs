@@ -14,11 +14,11 @@ use super::inbox::Inbox;
 use super::pace::Pace;
 use super::processes::Keepers;
 use super::{Change, Signal, TICK};
-use crate::platform;
-use crate::protocol::{ClaimFileName, SessionId, Status};
-use crate::registry::directory::{Directory, Folder, FolderIdentity, Stamp};
-use crate::registry::sessions::{read_session, session_of_file};
-use crate::registry::{Error, KeeperState, Registry, StoredClaim, look_at_keeper};
+use crate::directory::{Directory, Folder, FolderIdentity, Stamp};
+use crate::sessions::{read_session, session_of_file};
+use crate::{Error, KeeperState, Registry, StoredClaim, look_at_keeper};
+use deconflict_platform as platform;
+use deconflict_protocol::{ClaimFileName, SessionId, Status};
 
 /// A pause that is longer than [`TICK`] by this much means that this process or the machine was suspended.
 const SUSPENSION: Duration = Duration::from_secs(5);

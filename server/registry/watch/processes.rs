@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::platform::{self, Life};
-use crate::protocol::{SessionId, SessionRecord};
+use deconflict_platform::{self as platform, Life};
+use deconflict_protocol::{SessionId, SessionRecord};
 
 /// At most so many processes are looked at in one go, a few microseconds each. Real machines have fewer; where there
 /// are more, it takes several rounds to look at all of them.

@@ -52,7 +52,7 @@ pub(super) fn way(places: &Places) -> Result<Way, Error> {
     }
     if let Some(first) = places.program(&["deconflict"]).filter(|first| *first != folder.join(NAME)) {
         let is_another =
-            crate::platform::canonical(&first).ok() != crate::platform::canonical(&program_place(places)).ok();
+            deconflict_platform::canonical(&first).ok() != deconflict_platform::canonical(&program_place(places)).ok();
         if is_another && first.exists() {
             wish.remarks.push(format!(
                 "Your shell finds another one first, {}. Update it too, or remove it.",

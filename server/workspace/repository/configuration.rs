@@ -2,7 +2,7 @@
 
 /// The values of one configuration file, in its order. Includes are not followed.
 #[derive(Debug, Default)]
-pub(in crate::workspace) struct Configuration {
+pub(crate) struct Configuration {
     entries: Vec<Entry>,
 }
 
@@ -15,7 +15,7 @@ struct Entry {
 
 impl Configuration {
     /// Reads what is well-formed and skips the rest.
-    pub(in crate::workspace) fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         let mut entries = Vec::new();
         let mut section = String::new();
         let mut lines = text.lines();
@@ -45,7 +45,7 @@ impl Configuration {
     }
 
     /// The last value of a key, which is the one that counts. Names are in small letters.
-    pub(in crate::workspace) fn value(&self, section: &str, key: &str) -> Option<&str> {
+    pub(crate) fn value(&self, section: &str, key: &str) -> Option<&str> {
         self.values(section, key).last()
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(super) use configuration::Configuration;
 use index::ObjectFormat;
 
-use crate::platform::{canonical, owned_by_user, writable_by_everyone};
+use deconflict_platform::{canonical, owned_by_user, writable_by_everyone};
 
 /// The worktree of a git repository that a folder is in.
 #[derive(Debug, Clone, PartialEq, Eq)]

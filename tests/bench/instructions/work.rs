@@ -6,9 +6,9 @@ use std::process::Stdio;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use deconflict::clock::SystemClock;
-use deconflict::protocol::Resource;
-use deconflict::registry::{NewSession, Registry, Terms};
+use deconflict_platform::clock::SystemClock;
+use deconflict_protocol::Resource;
+use deconflict_registry::{NewSession, Registry, Terms};
 
 use crate::support::Workspace;
 use crate::{collected, valgrind};

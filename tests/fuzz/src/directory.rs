@@ -4,9 +4,9 @@ use std::fs;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use deconflict::clock::ManualClock;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{ClaimOutcome, NewSession, Registry, Terms};
+use deconflict_platform::clock::ManualClock;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{ClaimOutcome, NewSession, Registry, Terms};
 
 /// The bytes stand in a record of every kind, and under a name of their own: whoever works there does so all the same,
 /// and what is shown of them is harmless.

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use deconflict::agents::{
+use deconflict_agents::{
     Agent, Answer, Event, Happening, Policy, Processes, ShellPolicy, Surroundings, UnsurePolicy, respond, session_id,
     too_late,
 };
-use deconflict::clock::ManualClock;
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{Claim, Draft, Finding, NewSession, Recipient, Registry, Terms};
-use deconflict::workspace::{Exclusions, Ignored, Namer, locate};
+use deconflict_platform::clock::ManualClock;
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{Claim, Draft, Finding, NewSession, Recipient, Registry, Terms};
+use deconflict_workspace::{Exclusions, Ignored, Namer, locate};
 use serde_json::Value;
 
 use super::hook_answers::{check_form, denial};

@@ -1,6 +1,6 @@
 //! Names of sessions, resources and files, from any text.
 
-use deconflict::protocol::{ClaimFileName, Resource, ResourceType, SessionId};
+use deconflict_protocol::{ClaimFileName, Resource, ResourceType, SessionId};
 
 /// Whatever becomes a part of a path is one plain component, and a resource is known again by its file's name.
 pub fn names(data: &[u8]) {

@@ -1,9 +1,9 @@
 //! Records of every kind, read from any bytes.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::protocol::{
-    self, ClaimRecord, HandOffRecord, HeartbeatRecord, LONGEST_LEASE, MessageRecord, SessionId, SessionRecord,
-    lease_end, text, time,
+use deconflict_protocol::{
+    self as protocol, ClaimRecord, HandOffRecord, HeartbeatRecord, LONGEST_LEASE, MessageRecord, SessionId,
+    SessionRecord, lease_end, text, time,
 };
 
 /// Reads the bytes as each kind of record, and writes it again: nothing is lost, no time is believed beyond reason, and

@@ -34,7 +34,7 @@ pub fn session(data: &[u8]) {
     let (ended, has_ended) = mpsc::channel();
     let before = PANICS.load(Ordering::SeqCst);
     let server = thread::Builder::new().name(SERVER.to_owned()).spawn(move || {
-        let code = deconflict::lsp::run_on(from_editor, to_editor, Some(directory)).unwrap();
+        let code = deconflict_lsp::run_on(from_editor, to_editor, Some(directory)).unwrap();
         let _ = ended.send(code);
     });
     let reading = thread::spawn(move || {

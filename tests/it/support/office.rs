@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::Utc;
-use deconflict::clock::ManualClock;
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{ClaimOutcome, Draft, Message, NewSession, Recipient, Registry, Session, Terms};
+use deconflict_platform::clock::ManualClock;
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{ClaimOutcome, Draft, Message, NewSession, Recipient, Registry, Session, Terms};
 
 use super::{Coordination, Workspace};
 

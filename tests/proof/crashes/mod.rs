@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use deconflict::clock::SystemClock;
-use deconflict::protocol::parse;
-use deconflict::registry::{Claim, Recipient, Registry};
+use deconflict_platform::clock::SystemClock;
+use deconflict_protocol::parse;
+use deconflict_registry::{Claim, Recipient, Registry};
 use serde_json::Value;
 
 use self::scenes::{SCENES, Scene, age, all_files, claim, file, files, join, registry, send, texts};

@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{TimeDelta, Utc};
-use deconflict::clock::{ManualClock, SystemClock};
-use deconflict::platform;
-use deconflict::protocol::{Resource, parse};
-use deconflict::registry::{BoardKeeper, ClaimOutcome, Completion, NewSession, Recipient, Registry, Terms, View};
+use deconflict_platform as platform;
+use deconflict_platform::clock::{ManualClock, SystemClock};
+use deconflict_protocol::{Resource, parse};
+use deconflict_registry::{BoardKeeper, ClaimOutcome, Completion, NewSession, Recipient, Registry, Terms, View};
 use serde_json::{Value, json};
 
 use super::scenes::{age, all_files, claim, dead_process, file, heir, id, join, send};

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{TimeDelta, Utc};
-use deconflict::clock::{ManualClock, SystemClock};
-use deconflict::platform::Process;
-use deconflict::protocol::{MessageKind, Resource, SessionId};
-use deconflict::registry::{
+use deconflict_platform::Process;
+use deconflict_platform::clock::{ManualClock, SystemClock};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{
     Activity, Claim, ClaimOutcome, Completion, Draft, Message, NewSession, Recipient, Registry, Terms,
 };
 

@@ -20,7 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 use chrono::Utc;
-use deconflict::registry::Registry;
+use deconflict_registry::Registry;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict::clock::Clock;
-use deconflict::platform;
-use deconflict::protocol::{Resource, SessionId};
-use deconflict::registry::{
+use deconflict_platform as platform;
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{
     Claim, ClaimOutcome, Error, HandOffOutcome, Holding, NewSession, Registry, ReleaseOutcome, RenewOutcome, Terms,
 };
 use rustix::time::{ClockId, clock_gettime};

@@ -10,8 +10,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::platform::canonical;
-use crate::workspace::commits::{self, CommitsError};
+use crate::commits::{self, CommitsError};
+use deconflict_platform::canonical;
 use script::{Hook, MOVED_TO, Place, SHEBANG};
 
 /// How the guard is to be run.

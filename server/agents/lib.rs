@@ -29,8 +29,8 @@ pub use event::{Event, Happening, Helper, Unreadable};
 pub use names::session_id;
 pub use words::message_line;
 
-use crate::clock::Clock;
-use crate::platform::Process;
+use deconflict_platform::Process;
+use deconflict_platform::clock::Clock;
 use event::Fields;
 
 /// A coding agent whose hooks are known.

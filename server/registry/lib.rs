@@ -55,7 +55,7 @@ pub use sessions::{Completion, NewSession, Session, StoredSession};
 pub use view::{Affected, View};
 pub use watch::{Change, DirectoryWatch, Watch, watch, watch_for_directory};
 
-use crate::clock::Clock;
+use deconflict_platform::clock::Clock;
 use directory::Directory;
 
 /// The registry that one coordination directory holds. Cheap to clone, and safe to use from many threads.

@@ -30,8 +30,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tower_lsp::LspService;
 
-use crate::clock::SystemClock;
-use crate::platform;
+use deconflict_platform as platform;
+use deconflict_platform::clock::SystemClock;
 use event::{Ending, Event};
 use handlers::Handlers;
 use performer::Performer;

@@ -12,6 +12,7 @@ pub mod commits;
 pub mod committed;
 mod discovery;
 mod git;
+pub mod git_hooks;
 mod ignored;
 mod naming;
 mod repository;

@@ -32,7 +32,7 @@ static CHANGES: AtomicU64 = AtomicU64::new(0);
 static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// Makes a call that changes something.
-pub(crate) fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let Some(orders) = Orders::read() else { return call() };
     let change = describe();
     orders.fail(change.kind(), Some(change.path()))?;
@@ -45,7 +45,7 @@ pub(crate) fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -
 }
 
 /// Writes into a file, from an offset that the file stands at already.
-pub(crate) fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64, bytes: &[u8]) -> io::Result<()> {
+pub fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let Some(orders) = Orders::read() else { return file.write_all(bytes) };
     let change = Change::Write(path(), offset);
     orders.fail(change.kind(), Some(change.path()))?;
@@ -59,18 +59,18 @@ pub(crate) fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64
 }
 
 /// Fails if a call shall fail.
-pub(crate) fn check(call: Call) -> io::Result<()> {
+pub fn check(call: Call) -> io::Result<()> {
     let kind = format!("{call:?}").to_lowercase();
     Orders::read().map_or(Ok(()), |orders| orders.fail(&kind, None))
 }
 
 /// True if locks shall keep nobody out.
-pub(crate) fn are_locks_broken() -> bool {
+pub fn are_locks_broken() -> bool {
     Orders::read().is_some_and(|orders| orders.0.lines().any(|order| order == "no-lock"))
 }
 
 /// How far the time of day shall be off.
-pub(crate) fn clock_error() -> TimeDelta {
+pub fn clock_error() -> TimeDelta {
     let seconds = Orders::read().and_then(|orders| orders.word("clock")?.parse().ok());
     TimeDelta::seconds(seconds.unwrap_or(0))
 }

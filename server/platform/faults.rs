@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// A call that changed something on disk.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "fault-injection"), allow(dead_code, reason = "only tests ask what was changed"))]
-pub(crate) enum Change {
+pub enum Change {
     /// A file was created, empty.
     Create(PathBuf),
     /// A file was written, from an offset in bytes.
@@ -37,7 +37,7 @@ pub(crate) enum Change {
 /// A call that changes nothing on disk, but may fail on some machines.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(not(feature = "fault-injection"), allow(dead_code, reason = "only tests let them fail"))]
-pub(crate) enum Call {
+pub enum Call {
     /// Opening the directory.
     Open,
     /// Locking a file.
@@ -57,32 +57,31 @@ mod never {
 
     /// Makes a call that changes something.
     #[inline]
-    pub(crate) fn change<T>(_: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub fn change<T>(_: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         call()
     }
 
     /// Writes into a file, from an offset that the file stands at already.
     #[inline]
-    pub(crate) fn write(mut file: &File, _: impl FnOnce() -> PathBuf, _: u64, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(mut file: &File, _: impl FnOnce() -> PathBuf, _: u64, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)
     }
 
     /// Fails if a call shall fail.
     #[inline]
-    #[expect(clippy::unnecessary_wraps, reason = "a test build may let it fail")]
-    pub(crate) fn check(_: Call) -> io::Result<()> {
+    pub fn check(_: Call) -> io::Result<()> {
         Ok(())
     }
 
     /// True if locks shall keep nobody out.
     #[inline]
-    pub(crate) fn are_locks_broken() -> bool {
+    pub fn are_locks_broken() -> bool {
         false
     }
 
     /// How far the time of day shall be off.
     #[inline]
-    pub(crate) fn clock_error() -> TimeDelta {
+    pub fn clock_error() -> TimeDelta {
         TimeDelta::zero()
     }
 }
@@ -90,6 +89,6 @@ mod never {
 #[cfg(feature = "fault-injection")]
 mod injected;
 #[cfg(feature = "fault-injection")]
-pub(crate) use injected::{are_locks_broken, change, check, clock_error, write};
+pub use injected::{are_locks_broken, change, check, clock_error, write};
 #[cfg(not(feature = "fault-injection"))]
-pub(crate) use never::{are_locks_broken, change, check, clock_error, write};
+pub use never::{are_locks_broken, change, check, clock_error, write};

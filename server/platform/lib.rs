@@ -7,7 +7,9 @@
 //! Nothing is read before it is asked for, and what cannot change while this process runs is read once,
 //! because a one-shot command should take no longer than an empty program.
 
+pub mod clock;
 mod exchange;
+pub mod faults;
 mod file;
 mod file_system;
 mod let_go;
