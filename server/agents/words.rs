@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
-use deconflict_protocol::text::{harmless, one_line, shell_word};
+use deconflict_protocol::text::{one_line, printable, shell_word};
 use deconflict_protocol::{MessageKind, Resource, SessionId, time};
 use deconflict_registry::{Claim, Message, Recipient, Session, Standing};
 
@@ -156,7 +156,7 @@ pub(super) fn one_message(message: &Message, sender: Option<&Session>, now: Date
     let subject = one_line(message.record.subject.as_deref().unwrap_or_default(), PHRASE);
     let subject = if subject.is_empty() { String::new() } else { format!(" \"{subject}\"") };
     let mut text = format!("- From {from}{to}{about}, at {}:{subject}", moment(message.sent_at, now));
-    for line in cut(&harmless(&message.record.text()), LONGEST_MESSAGE).lines() {
+    for line in cut(&printable(&message.record.text()), LONGEST_MESSAGE).lines() {
         text.push_str(&format!("\n  > {line}"));
     }
     text

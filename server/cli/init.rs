@@ -1,7 +1,7 @@
 //! `deconflict init`
 
 use deconflict_registry::{Registry, ScriptState};
-use deconflict_workspace::{self as workspace, State};
+use deconflict_workspace::{self as workspace, DirectoryState};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         json!({
             "directory": directory,
             "created": !location.exists(),
-            "adopted": location.state == State::Adopted || adopts,
+            "adopted": location.state == DirectoryState::Adopted || adopts,
             "tracked": location.is_tracked(),
             "scripts": scripts.iter().map(|(name, found)| script_facts(name, *found)).collect::<Vec<_>>(),
         })

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use deconflict_protocol::text::{harmless, one_line};
+use deconflict_protocol::text::{one_line, printable};
 use deconflict_protocol::{MessageKind, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Registry, Session};
 use serde_json::json;
@@ -107,12 +107,12 @@ fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
     lines
 }
 
-/// The text, harmless and cut; the whole stays in the file.
+/// The text, without control characters and cut; the whole stays in the file.
 fn body(message: &Message) -> String {
     /// In characters: a few screens.
     const LONGEST: usize = 4_000;
     let text = message.record.text();
-    let mut shown = harmless(&text.chars().take(LONGEST).collect::<String>());
+    let mut shown = printable(&text.chars().take(LONGEST).collect::<String>());
     if text.chars().nth(LONGEST).is_some() {
         shown.push_str(&format!("…\n(cut; the whole is in {})", message.file.display()));
     }

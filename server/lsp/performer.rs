@@ -25,7 +25,7 @@ use super::worker::Worker;
 use super::{convert, parent};
 use deconflict_platform::clock::Clock;
 use deconflict_platform::home_directory;
-use deconflict_protocol::text::harmless;
+use deconflict_protocol::text::printable;
 use deconflict_workspace::{self as workspace, Location};
 
 /// How long the editor may take to answer.
@@ -249,7 +249,7 @@ fn unused_directories(location: &Location) -> Vec<String> {
     if !nested.is_empty() {
         remarks.push(messages::nested_directories(&location.directory, &nested).text);
     }
-    remarks.into_iter().map(|remark| harmless(&remark)).collect()
+    remarks.into_iter().map(|remark| printable(&remark)).collect()
 }
 
 fn words(panic: &(dyn Any + Send)) -> &str {

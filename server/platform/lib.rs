@@ -12,9 +12,9 @@ mod exchange;
 pub mod faults;
 mod file;
 mod file_system;
-mod let_go;
 mod output;
 mod sharing;
+mod sharing_violation;
 mod signal;
 mod terminal;
 mod user;
@@ -35,9 +35,9 @@ pub use file::{
     writable_by_everyone,
 };
 pub use file_system::{FileSystem, file_system};
-pub use let_go::once_let_go;
 pub use output::write_without_waiting;
 pub use sharing::Sharing;
+pub use sharing_violation::retry_while_in_use;
 pub use signal::{ending_signal, suspend, suspending_signal};
 pub use terminal::shares_terminal;
 pub use user::{cache_directory, home_directory, host_name, state_directory, user_name};

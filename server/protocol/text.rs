@@ -2,7 +2,7 @@
 
 /// Leaves out what could steer a terminal or reorder a line (control characters, bidirectional and invisible
 /// formatting) and keeps line breaks and tabs.
-pub fn harmless(text: &str) -> String {
+pub fn printable(text: &str) -> String {
     text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !is_steering(*c)).collect()
 }
 
@@ -10,7 +10,7 @@ pub fn harmless(text: &str) -> String {
 pub fn one_line(text: &str, limit: usize) -> String {
     // Only the beginning can be shown: a message may be a mebibyte long.
     let beginning: String = text.chars().take(limit.saturating_mul(4).saturating_add(256)).collect();
-    let line = harmless(&beginning).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = printable(&beginning).split_whitespace().collect::<Vec<_>>().join(" ");
     let is_whole = beginning.len() == text.len();
     if line.chars().count() <= limit && is_whole {
         return line;
@@ -25,7 +25,7 @@ pub fn one_line(text: &str, limit: usize) -> String {
 /// Line breaks become spaces, so that it stays in its place. What means something at the start of a line only is
 /// escaped only there: names of files and sessions stay readable in editors that show Markdown as it is written.
 pub fn markdown(text: &str) -> String {
-    let line = harmless(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let mut escaped = String::with_capacity(line.len() + 8);
     for (position, c) in line.char_indices() {
         let before = &line[..position];
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn nothing_that_steers_a_terminal_is_left() {
-        assert_eq!(harmless("a\u{1b}[31mred\u{7}\u{202e}x\u{200b}\r\nb\tc\u{9b}"), "a[31mredx\nb\tc");
+        assert_eq!(printable("a\u{1b}[31mred\u{7}\u{202e}x\u{200b}\r\nb\tc\u{9b}"), "a[31mredx\nb\tc");
     }
 
     #[test]

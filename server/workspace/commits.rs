@@ -45,7 +45,7 @@ pub struct Staged {
     /// The root of the worktree, without symlinks.
     pub root: PathBuf,
     /// What would change against the last commit. What a merge or the like brings from commits is not among it.
-    pub changes: Vec<Change>,
+    pub changes: Vec<PathChange>,
     /// True if there is no commit yet.
     pub is_first: bool,
     /// What git is in the middle of.
@@ -56,20 +56,20 @@ pub struct Staged {
 
 /// One path that a commit changes. A renamed file is two: its old path is deleted, its new one is added.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Change {
+pub struct PathChange {
     /// The path, relative to the root of the worktree.
     pub path: PathBuf,
     /// True if the path is a submodule, so that only the commit that it points to changes.
     pub is_submodule: bool,
     /// What becomes of it.
-    pub kind: ChangeKind,
+    pub kind: PathChangeKind,
     /// Names the content that is added, or deleted.
     content: String,
 }
 
 /// What becomes of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
+pub enum PathChangeKind {
     /// It is new.
     Added,
     /// It goes.
@@ -112,7 +112,7 @@ pub struct Pushed {
     /// When its changes were made; a rebase leaves that as it is.
     pub authored_at: DateTime<Utc>,
     /// What it changes. Of a merge, what it has as none of its parents does.
-    pub changes: Vec<Change>,
+    pub changes: Vec<PathChange>,
 }
 
 /// A ref that is pushed, as git tells it to a pre-push hook (githooks(5)).
@@ -152,9 +152,9 @@ impl Staged {
     }
 
     /// Where a deleted file's content turns up again, so that the two are one rename.
-    pub fn renamed_to(&self, deleted: &Change) -> Option<&Change> {
-        let same = |change: &&Change| change.kind == ChangeKind::Added && change.content == deleted.content;
-        if deleted.kind == ChangeKind::Deleted { self.changes.iter().find(same) } else { None }
+    pub fn renamed_to(&self, deleted: &PathChange) -> Option<&PathChange> {
+        let same = |change: &&PathChange| change.kind == PathChangeKind::Added && change.content == deleted.content;
+        if deleted.kind == PathChangeKind::Deleted { self.changes.iter().find(same) } else { None }
     }
 }
 
@@ -338,13 +338,13 @@ fn empty_tree(folder: &Path) -> Result<String, CommitsError> {
     Ok(String::from_utf8_lossy(trimmed(&answer)).into_owned())
 }
 
-fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec<Change>, CommitsError> {
+fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec<PathChange>, CommitsError> {
     let arguments = ["diff-index", "--cached", "--raw", "--no-abbrev", "-z", "--no-renames"];
     let answer = ask(folder, &[&arguments[..], &["--ignore-submodules=none", base, "--"]].concat(), what)?;
     let mut changes = Vec::new();
-    let mut parts = parts(&answer);
-    while let Some(part) = parts.next() {
-        let change = understand_change(part, parts.next()).ok_or(CommitsError::NotUnderstood { what })?;
+    let mut fields = fields(&answer);
+    while let Some(field) = fields.next() {
+        let change = understand_change(field, fields.next()).ok_or(CommitsError::NotUnderstood { what })?;
         // A path with a conflict is told twice.
         if !changes.contains(&change) {
             changes.push(change);
@@ -357,13 +357,13 @@ fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec
 fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, CommitsError> {
     let not_understood = || CommitsError::NotUnderstood { what };
     let mut commits: Vec<Pushed> = Vec::new();
-    let mut parts = parts(answer);
-    while let Some(part) = parts.next() {
-        if part.starts_with(b":") {
-            let change = understand_change(part, parts.next()).ok_or_else(not_understood)?;
+    let mut fields = fields(answer);
+    while let Some(field) = fields.next() {
+        if field.starts_with(b":") {
+            let change = understand_change(field, fields.next()).ok_or_else(not_understood)?;
             commits.last_mut().ok_or_else(not_understood)?.changes.push(change);
         } else {
-            let header = std::str::from_utf8(part).ok().and_then(|header| header.split_once(' '));
+            let header = std::str::from_utf8(field).ok().and_then(|header| header.split_once(' '));
             let (id, seconds) = header.ok_or_else(not_understood)?;
             let authored_at = seconds.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
             let authored_at = authored_at.ok_or_else(not_understood)?;
@@ -375,7 +375,7 @@ fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, 
 
 /// Understands one entry of git's raw format (git-diff-tree(1), "RAW OUTPUT FORMAT"): a colon for each side that is
 /// compared, the modes, the ids, the statuses; then the path.
-fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<Change> {
+fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<PathChange> {
     const SUBMODULE: &str = "160000";
     const NO_FILE: &str = "000000";
     let text = std::str::from_utf8(entry).ok()?;
@@ -387,22 +387,22 @@ fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<Change> {
     let (before, after) = (words[0], words[sides]);
     let (content_before, content_after) = (words[sides + 1], words[2 * sides + 1]);
     let kind = if after == NO_FILE && !words[words.len() - 1].starts_with('U') {
-        ChangeKind::Deleted
+        PathChangeKind::Deleted
     } else if words[..sides].iter().all(|mode| *mode == NO_FILE) {
-        ChangeKind::Added
+        PathChangeKind::Added
     } else {
-        ChangeKind::Changed
+        PathChangeKind::Changed
     };
-    let content = if kind == ChangeKind::Deleted { content_before } else { content_after };
-    let is_submodule = if kind == ChangeKind::Deleted { before == SUBMODULE } else { after == SUBMODULE };
-    Some(Change { path: git::path_from(path?).to_owned(), is_submodule, kind, content: content.to_owned() })
+    let content = if kind == PathChangeKind::Deleted { content_before } else { content_after };
+    let is_submodule = if kind == PathChangeKind::Deleted { before == SUBMODULE } else { after == SUBMODULE };
+    Some(PathChange { path: git::path_from(path?).to_owned(), is_submodule, kind, content: content.to_owned() })
 }
 
 /// What stands between the zeros of an answer. With `-z`, git puts a line end before the first entry of a commit.
-fn parts(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn fields(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
     let answer = answer.strip_suffix(b"\0").unwrap_or(answer);
-    let parts = answer.split(|byte| *byte == 0).map(|part| part.strip_prefix(b"\n:").map_or(part, |_| &part[1..]));
-    parts.filter(|part| !part.is_empty())
+    let fields = answer.split(|byte| *byte == 0).map(|field| field.strip_prefix(b"\n:").map_or(field, |_| &field[1..]));
+    fields.filter(|field| !field.is_empty())
 }
 
 fn is_object_id(word: &str) -> bool {
@@ -442,13 +442,13 @@ mod tests {
     #[test]
     fn gits_raw_entries_are_understood() {
         let cases = [
-            (format!(":100644 100755 {ID} {ID} M"), ChangeKind::Changed, false),
-            (format!(":000000 100644 {NONE} {ID} A"), ChangeKind::Added, false),
-            (format!(":120000 000000 {ID} {NONE} D"), ChangeKind::Deleted, false),
-            (format!(":100644 000000 {ID} {NONE} U"), ChangeKind::Changed, false),
-            (format!(":160000 000000 {ID} {NONE} D"), ChangeKind::Deleted, true),
-            (format!(":160000 160000 {ID} {ID} M"), ChangeKind::Changed, true),
-            (format!("::100644 100644 100644 {ID} {ID} {ID} MM"), ChangeKind::Changed, false),
+            (format!(":100644 100755 {ID} {ID} M"), PathChangeKind::Changed, false),
+            (format!(":000000 100644 {NONE} {ID} A"), PathChangeKind::Added, false),
+            (format!(":120000 000000 {ID} {NONE} D"), PathChangeKind::Deleted, false),
+            (format!(":100644 000000 {ID} {NONE} U"), PathChangeKind::Changed, false),
+            (format!(":160000 000000 {ID} {NONE} D"), PathChangeKind::Deleted, true),
+            (format!(":160000 160000 {ID} {ID} M"), PathChangeKind::Changed, true),
+            (format!("::100644 100644 100644 {ID} {ID} {ID} MM"), PathChangeKind::Changed, false),
         ];
         for (entry, kind, is_submodule) in cases {
             let change = understand_change(entry.as_bytes(), Some(b"a b")).unwrap();

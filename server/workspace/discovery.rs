@@ -14,7 +14,7 @@ pub const DIRECTORY_NAME: &str = "COORDINATION";
 
 /// What stands where a workspace's coordination directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum DirectoryState {
     /// It is still to be made.
     Missing,
     /// It is there, and git doesn't know it.
@@ -32,7 +32,7 @@ pub struct Location {
     /// The coordination directory. Resources are named relative to the folder that holds it.
     pub directory: PathBuf,
     /// What is there.
-    pub state: State,
+    pub state: DirectoryState,
     /// The caller named it, so that nothing was searched.
     pub named: bool,
     /// The folder whose directory was looked for, without symlinks.
@@ -55,17 +55,17 @@ impl Location {
 
     /// True if the directory is there: it has `sessions` or `claims` in it.
     pub fn exists(&self) -> bool {
-        self.state != State::Missing
+        self.state != DirectoryState::Missing
     }
 
     /// True if git tracks something in the directory.
     pub fn is_tracked(&self) -> bool {
-        matches!(self.state, State::Tracked | State::Adopted)
+        matches!(self.state, DirectoryState::Tracked | DirectoryState::Adopted)
     }
 
     /// False for a tracked directory until the user adopts it: it may be shown, and nothing may be written.
     pub fn may_be_joined(&self) -> bool {
-        self.state != State::Tracked
+        self.state != DirectoryState::Tracked
     }
 
     /// True where a language server may make the directory without having been asked: in a git repository that is
@@ -190,13 +190,13 @@ impl Search<'_> {
             None => nearest_directory(&starting_point, home.as_deref(), &mut passed_over)?,
         };
         let state = if !looks_like_one(&directory) {
-            State::Missing
+            DirectoryState::Missing
         } else if !is_tracked(&directory, repository.as_ref()) {
-            State::Untracked
+            DirectoryState::Untracked
         } else if self.adoptions.contains(&directory) {
-            State::Adopted
+            DirectoryState::Adopted
         } else {
-            State::Tracked
+            DirectoryState::Tracked
         };
         Ok(Location {
             state,

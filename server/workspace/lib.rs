@@ -19,8 +19,8 @@ mod repository;
 
 pub use adoption::Adoptions;
 pub use discovery::{
-    DIRECTORY_NAME, DiscoveryError, Location, PassedOver, Reason, Search, State, adopt, exclude, is_adopted, locate,
-    nested,
+    DIRECTORY_NAME, DirectoryState, DiscoveryError, Location, PassedOver, Reason, Search, adopt, exclude, is_adopted,
+    locate, nested,
 };
 pub use ignored::{DEFAULT_EXCLUSIONS, Exclusions, Ignored, InvalidGlob};
 pub use naming::{Kind, Namer, NamingError};

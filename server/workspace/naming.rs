@@ -86,8 +86,8 @@ pub struct Namer {
     common_directory: Option<PathBuf>,
 }
 
-/// Where a path is, seen from the coordination directory.
-struct Place {
+/// The worktree that a path is in, seen from the coordination directory.
+struct CoveredWorktree {
     /// Stands before the path in a resource's name, with no `/` at its end; empty in the directory's own parent.
     prefix: String,
     root: PathBuf,
@@ -195,10 +195,10 @@ impl Namer {
     }
 
     fn name(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
-        let place = self.place_of(path, kind)?;
+        let worktree = self.worktree_of(path, kind)?;
         let not_utf8 = || NamingError::NotUtf8 { path: path.to_owned() };
-        let relative = path.strip_prefix(&place.root).ok().and_then(slashed).ok_or_else(not_utf8)?;
-        let name = match (place.prefix.as_str(), relative.as_str()) {
+        let relative = path.strip_prefix(&worktree.root).ok().and_then(slashed).ok_or_else(not_utf8)?;
+        let name = match (worktree.prefix.as_str(), relative.as_str()) {
             ("", "") => ".".to_owned(),
             ("", relative) => relative.to_owned(),
             (prefix, "") => prefix.to_owned(),
@@ -210,7 +210,7 @@ impl Namer {
         })
     }
 
-    fn place_of(&self, path: &Path, kind: Kind) -> Result<Place, NamingError> {
+    fn worktree_of(&self, path: &Path, kind: Kind) -> Result<CoveredWorktree, NamingError> {
         let folder = match kind {
             Kind::File => path.parent().unwrap_or(path),
             Kind::Directory => path,
@@ -218,19 +218,19 @@ impl Namer {
         // A submodule of a linked worktree is a part of that worktree.
         let mut next = Repository::containing(folder);
         while let Some(repository) = next {
-            if let Some(place) = self.place_in_worktree(&repository)? {
-                return Ok(place);
+            if let Some(worktree) = self.linked_worktree(&repository)? {
+                return Ok(worktree);
             }
             next = repository.superproject();
         }
         if path.starts_with(&self.parent) {
-            return Ok(Place { prefix: String::new(), root: self.parent.clone() });
+            return Ok(CoveredWorktree { prefix: String::new(), root: self.parent.clone() });
         }
         Err(NamingError::Outside { path: path.to_owned(), covered: self.parent.clone() })
     }
 
-    /// The place that a linked worktree is, if its repository is one that the directory covers.
-    fn place_in_worktree(&self, repository: &Repository) -> Result<Option<Place>, NamingError> {
+    /// The linked worktree, if its repository is one that the directory covers.
+    fn linked_worktree(&self, repository: &Repository) -> Result<Option<CoveredWorktree>, NamingError> {
         let Some(worktree) = repository.worktree() else { return Ok(None) };
         let main = repository.main_root();
         let common = repository.common_directory();
@@ -241,7 +241,7 @@ impl Namer {
         };
         let covered = slashed(covered).ok_or_else(|| NamingError::NotUtf8 { path: main.to_owned() })?;
         let prefix = if covered.is_empty() { format!("//{worktree}") } else { format!("//{covered}//{worktree}") };
-        Ok(Some(Place { prefix, root: repository.root().to_owned() }))
+        Ok(Some(CoveredWorktree { prefix, root: repository.root().to_owned() }))
     }
 
     /// The root of the linked worktree that a name's prefix stands for: `//{worktree}` or

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_workspace::{
-    Adoptions, DiscoveryError, Location, Reason, Repository, Search, State, adopt, exclude, is_adopted, nested,
+    Adoptions, DirectoryState, DiscoveryError, Location, Reason, Repository, Search, adopt, exclude, is_adopted, nested,
 };
 
 use super::support::{Coordination, Workspace};
@@ -29,11 +29,11 @@ fn a_repository_has_one_directory_however_deep_the_folder() {
     let own = workspace.path("COORDINATION");
     for folder in [workspace.root().to_owned(), workspace.path("src"), workspace.path("src/../src")] {
         let location = locate(&workspace, &folder);
-        assert_eq!((location.directory.as_path(), location.state), (own.as_path(), State::Missing));
+        assert_eq!((location.directory.as_path(), location.state), (own.as_path(), DirectoryState::Missing));
         assert!(location.may_be_made_unasked() && location.may_be_joined() && !location.named);
     }
     Coordination::at(&own).create();
-    assert_eq!(locate(&workspace, &workspace.path("src")).state, State::Untracked);
+    assert_eq!(locate(&workspace, &workspace.path("src")).state, DirectoryState::Untracked);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_tracked_directory_is_joined_only_after_it_was_adopted() {
     let workspace = Workspace::small();
     workspace.coordination().create();
     workspace.write("COORDINATION/sessions/alice.json", "{}");
-    assert_eq!(locate(&workspace, workspace.root()).state, State::Untracked);
+    assert_eq!(locate(&workspace, workspace.root()).state, DirectoryState::Untracked);
     workspace.git(&["add", "--force", "COORDINATION"]);
 
     // All ways in which git writes its index.
@@ -303,7 +303,7 @@ fn a_tracked_directory_is_joined_only_after_it_was_adopted() {
     for format in formats {
         workspace.git(&[&["update-index"], *format].concat());
         let location = locate(&workspace, workspace.root());
-        assert_eq!(location.state, State::Tracked, "{format:?}");
+        assert_eq!(location.state, DirectoryState::Tracked, "{format:?}");
         assert!(!location.may_be_joined() && location.is_tracked() && location.exists());
     }
 
@@ -312,11 +312,11 @@ fn a_tracked_directory_is_joined_only_after_it_was_adopted() {
     adopt(&location).unwrap();
     assert!(is_adopted(&location));
     let location = locate(&workspace, workspace.root());
-    assert_eq!(location.state, State::Adopted);
+    assert_eq!(location.state, DirectoryState::Adopted);
     assert!(location.may_be_joined());
 
     workspace.git(&["rm", "--quiet", "-r", "--cached", "COORDINATION"]);
-    assert_eq!(locate(&workspace, workspace.root()).state, State::Untracked);
+    assert_eq!(locate(&workspace, workspace.root()).state, DirectoryState::Untracked);
 }
 
 #[test]
@@ -353,7 +353,7 @@ fn repositories_with_long_hashes_are_read_too() {
     workspace.commit_all("Start");
     let repository = Repository::at(workspace.root()).unwrap();
     assert!(repository.tracks("b.md").unwrap() && !repository.tracks("c.md").unwrap());
-    assert_eq!(locate(&workspace, workspace.root()).state, State::Tracked);
+    assert_eq!(locate(&workspace, workspace.root()).state, DirectoryState::Tracked);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use deconflict_platform as platform;
 use deconflict_protocol::time;
 use deconflict_registry::Registry;
-use deconflict_workspace::{self as workspace, Ignored, Location, Reason, State};
+use deconflict_workspace::{self as workspace, DirectoryState, Ignored, Location, Reason};
 
 use super::super::context::Context;
 use super::examination::{Examination, TOO_MANY_FILES};
@@ -60,17 +60,17 @@ impl Examination {
     fn examine_git(&mut self, location: &Location) {
         let directory = location.directory.display();
         match location.state {
-            State::Tracked => self.problem(
+            DirectoryState::Tracked => self.problem(
                 "not-adopted",
                 format!("Git tracks {directory}, so it may have come with a clone, and you have not joined it."),
                 "To join it: deconflict init --adopt",
             ),
-            State::Adopted => self.problem(
+            DirectoryState::Adopted => self.problem(
                 "tracked",
                 format!("Git tracks {directory}: checkout and stash turn its records back to older ones."),
                 format!("To keep it out of git: git rm -r --cached {directory}, and ignore it"),
             ),
-            State::Untracked
+            DirectoryState::Untracked
                 if location.repository.is_some() && !Ignored::new().is_ignored_directory(&location.directory) =>
             {
                 self.problem(
@@ -79,7 +79,7 @@ impl Examination {
                     format!("Add {}/ to .git/info/exclude or .gitignore.", workspace::DIRECTORY_NAME),
                 );
             }
-            State::Untracked | State::Missing => {}
+            DirectoryState::Untracked | DirectoryState::Missing => {}
         }
     }
 

@@ -3,26 +3,26 @@
 use std::path::PathBuf;
 
 use deconflict_registry::{Registry, Standing};
-use deconflict_workspace::commits::{Change, CommitsError, Index, Operation, Staged};
+use deconflict_workspace::commits::{CommitsError, Index, Operation, PathChange, Staged};
 
-use super::Verdict;
+use super::CheckResult;
 use super::committer::Committer;
-use super::finding::{Finding, as_words, sort};
+use super::finding::{HeldChanges, as_words, sort};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, sentence};
 use crate::cli::words;
 
-pub(super) fn look(context: &Context, registry: &Registry) -> Result<Verdict, Failure> {
+pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
     let staged = Staged::of(context.folder()).map_err(|error| could_not_ask(&error))?;
     let committer = Committer::find(context, registry)?;
-    let (sorted, looked_at) = sort(&staged.changes, &staged.root, &context.namer()?, registry, &committer)?;
+    let (sorted, checked) = sort(&staged.changes, &staged.root, &context.namer()?, registry, &committer)?;
     if sorted.held.is_empty()
         && let Some(unreadable) = sorted.unreadable.first()
     {
         return Err(unreadable_claim(unreadable, context));
     }
     let advice = advice(&staged, &sorted.held, context);
-    Ok(Verdict { what: "This commit", looked_at, findings: sorted.held, warnings: sorted.left_idle, advice })
+    Ok(CheckResult { what: "This commit", checked, findings: sorted.held, warnings: sorted.left_idle, advice })
 }
 
 /// Git could not be asked, so nothing can be told.
@@ -31,17 +31,17 @@ pub(super) fn could_not_ask(error: &CommitsError) -> Failure {
 }
 
 /// A record that nobody can read says neither yes nor no.
-pub(super) fn unreadable_claim(found: &Finding, context: &Context) -> Failure {
+pub(super) fn unreadable_claim(found: &HeldChanges, context: &Context) -> Failure {
     let failure = Failure::failed("damaged", found.sentence(context.now())).fact("held", vec![found.document()]);
     if found.claim.standing == Standing::Pending { failure.advise("Try again in a few seconds.") } else { failure }
 }
 
 /// What can be done: leave the files out, or come to an agreement with those who hold them.
-fn advice(staged: &Staged, held: &[Finding], context: &Context) -> Vec<String> {
+fn advice(staged: &Staged, held: &[HeldChanges], context: &Context) -> Vec<String> {
     if held.is_empty() {
         return Vec::new();
     }
-    let mut changes: Vec<&Change> = held.iter().flat_map(|finding| &finding.changes).collect();
+    let mut changes: Vec<&PathChange> = held.iter().flat_map(|finding| &finding.changes).collect();
     // Half a rename is not to be committed either.
     changes.extend(changes.clone().into_iter().filter_map(|change| staged.renamed_to(change)));
     let mut paths: Vec<PathBuf> = changes.into_iter().map(|change| change.path.clone()).collect();
@@ -84,7 +84,7 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<Strin
     }
 }
 
-fn agree(held: &[Finding]) -> Vec<String> {
+fn agree(held: &[HeldChanges]) -> Vec<String> {
     let mut advice = Vec::new();
     for finding in held {
         let Some(holder) = &finding.holder else { continue };

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, Registry, Session, Standing};
-use deconflict_workspace::commits::{Change, ChangeKind};
+use deconflict_workspace::commits::{PathChange, PathChangeKind};
 use deconflict_workspace::{Kind, Namer, NamingError};
 use serde_json::{Value, json};
 
@@ -16,11 +16,11 @@ use crate::cli::{claim, facts, words};
 
 /// A claim of another session, and what of it is about to be committed or pushed.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub(super) struct HeldChanges {
     pub(super) claim: Claim,
     pub(super) holder: Option<Session>,
     /// What of it is changed.
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Vec<PathChange>,
     /// What the first of these is called.
     pub(super) wanted: Resource,
 }
@@ -29,14 +29,14 @@ pub(super) struct Finding {
 #[derive(Debug, Default)]
 pub(super) struct Sorted {
     /// Somebody else is at it.
-    pub(super) held: Vec<Finding>,
+    pub(super) held: Vec<HeldChanges>,
     /// Somebody else left unsaved changes of it in an editor, long ago.
-    pub(super) left_idle: Vec<Finding>,
+    pub(super) left_idle: Vec<HeldChanges>,
     /// Whose it is cannot be read.
-    pub(super) unreadable: Vec<Finding>,
+    pub(super) unreadable: Vec<HeldChanges>,
 }
 
-impl Finding {
+impl HeldChanges {
     /// One sentence for people; a second one where more than one file is meant.
     pub(super) fn sentence(&self, now: DateTime<Utc>) -> String {
         /// More would hide what the sentence is about.
@@ -55,11 +55,11 @@ impl Finding {
 
     /// The same for programs.
     pub(super) fn document(&self) -> Value {
-        let change = |change: &Change| {
+        let change = |change: &PathChange| {
             let kind = match change.kind {
-                ChangeKind::Added => "added",
-                ChangeKind::Deleted => "deleted",
-                ChangeKind::Changed => "changed",
+                PathChangeKind::Added => "added",
+                PathChangeKind::Deleted => "deleted",
+                PathChangeKind::Changed => "changed",
             };
             json!({"path": change.path.display().to_string(), "change": kind})
         };
@@ -72,13 +72,13 @@ impl Finding {
 
 /// Finds what is held of some changes in a worktree, and by whom. Returns how many of them can be claimed at all.
 pub(super) fn sort(
-    changes: &[Change],
+    changes: &[PathChange],
     root: &Path,
     namer: &Namer,
     registry: &Registry,
     committer: &Committer,
 ) -> Result<(Sorted, usize), Failure> {
-    let claimable: Vec<(&Change, Resource)> =
+    let claimable: Vec<(&PathChange, Resource)> =
         changes.iter().filter_map(|change| Some((change, name(change, root, namer)?))).collect();
     let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
     let mut sorted = Sorted::default();
@@ -94,15 +94,15 @@ pub(super) fn sort(
             Standing::Expired | Standing::Abandoned => continue,
         };
         let covered = positions.iter().filter_map(|position| claimable.get(*position));
-        let changes: Vec<Change> = covered.map(|(change, _)| (*change).clone()).collect();
+        let changes: Vec<PathChange> = covered.map(|(change, _)| (*change).clone()).collect();
         let Some(wanted) = positions.first().and_then(|position| resources.get(*position)).cloned() else { continue };
-        found.push(Finding { claim, holder, changes, wanted });
+        found.push(HeldChanges { claim, holder, changes, wanted });
     }
     Ok((sorted, claimable.len()))
 }
 
 /// What a changed path is called; `None` for what nobody can claim.
-pub(super) fn name(change: &Change, root: &Path, namer: &Namer) -> Option<Resource> {
+pub(super) fn name(change: &PathChange, root: &Path, namer: &Namer) -> Option<Resource> {
     // A submodule is a directory, of which this commit changes nothing that is in it.
     let kind = if change.is_submodule { Kind::Directory } else { Kind::File };
     match namer.resource_as_spelled(&root.join(&change.path), kind) {

@@ -69,17 +69,17 @@ enum Policy {
     Deny,
 }
 
-/// What came of a look.
+/// The result of a check.
 #[derive(Debug, Default)]
-struct Verdict {
-    /// What is looked at, such as `this commit`.
+struct CheckResult {
+    /// What is checked, such as `this commit`.
     what: &'static str,
-    /// How many paths were looked at.
-    looked_at: usize,
+    /// How many paths were checked.
+    checked: usize,
     /// What stands against it.
-    findings: Vec<finding::Finding>,
+    findings: Vec<finding::HeldChanges>,
     /// What doesn't, but should be known.
-    warnings: Vec<finding::Finding>,
+    warnings: Vec<finding::HeldChanges>,
     /// What to do about the findings, a line each.
     advice: Vec<String>,
 }
@@ -95,17 +95,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.moment == Moment::PostCommit {
         return after_commit::run(arguments.quiet, context);
     }
-    match look(arguments, context) {
+    match check(arguments, context) {
         Ok(verdict) => tell(&verdict, arguments, context),
         Err(failure) => unsure(failure, arguments, context),
     }
 }
 
-fn look(arguments: &Arguments, context: &Context) -> Result<Verdict, Failure> {
-    let Some(registry) = registry(context)? else { return Ok(Verdict::default()) };
+fn check(arguments: &Arguments, context: &Context) -> Result<CheckResult, Failure> {
+    let Some(registry) = registry(context)? else { return Ok(CheckResult::default()) };
     match arguments.moment {
-        Moment::PrePush => push::look(arguments.words.first().map_or("", String::as_str), context, &registry),
-        Moment::PreCommit | Moment::PostCommit => commit::look(context, &registry),
+        Moment::PrePush => push::check(arguments.words.first().map_or("", String::as_str), context, &registry),
+        Moment::PreCommit | Moment::PostCommit => commit::check(context, &registry),
     }
 }
 
@@ -131,8 +131,9 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
     context.registry_to_look_at()
 }
 
-fn tell(verdict: &Verdict, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let documents = |findings: &[finding::Finding]| findings.iter().map(finding::Finding::document).collect::<Vec<_>>();
+fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let documents =
+        |findings: &[finding::HeldChanges]| findings.iter().map(finding::HeldChanges::document).collect::<Vec<_>>();
     if verdict.findings.is_empty() {
         let warnings: Vec<String> = verdict.warnings.iter().map(|warning| warning.sentence(context.now())).collect();
         if !context.output.is_json() {
@@ -142,8 +143,8 @@ fn tell(verdict: &Verdict, arguments: &Arguments, context: &Context) -> Result<E
         }
         if !arguments.quiet || context.output.is_json() {
             context.output.answer(
-                || json!({"outcome": "allowed", "looked_at": verdict.looked_at, "held": [], "warnings": documents(&verdict.warnings)}),
-                || match verdict.looked_at {
+                || json!({"outcome": "allowed", "looked_at": verdict.checked, "held": [], "warnings": documents(&verdict.warnings)}),
+                || match verdict.checked {
                     0 => format!("{GOOD}Nothing{GOOD:#} to look at."),
                     paths => format!("{GOOD}Allowed:{GOOD:#} nobody else holds any of {}.", words::count(paths, "file")),
                 },

@@ -13,31 +13,31 @@ use std::io::Read;
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_registry::{LastActivity, Registry};
-use deconflict_workspace::commits::{self, Change, Pushed};
+use deconflict_workspace::commits::{self, PathChange, Pushed};
 
-use super::Verdict;
+use super::CheckResult;
 use super::after_commit::COMMITTED;
 use super::commit::could_not_ask;
 use super::committer::Committer;
-use super::finding::{Finding, name, sort};
+use super::finding::{HeldChanges, name, sort};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
 /// Between the beginning of a commit and its end the message is written.
 const LONGEST_COMMIT: TimeDelta = TimeDelta::hours(1);
 
-pub(super) fn look(remote: &str, context: &Context, registry: &Registry) -> Result<Verdict, Failure> {
+pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
     let refs = commits::pushed_refs(&read_standard_input()?).map_err(|error| could_not_ask(&error))?;
     let committer = Committer::find(context, registry)?;
     let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
-    let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(Verdict::default()) };
+    let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(CheckResult::default()) };
     let folder = context.folder();
     let pushed = commits::pushed(folder, remote, &refs, since).map_err(|error| could_not_ask(&error))?;
     let root = commits::root_of(folder).map_err(|error| could_not_ask(&error))?;
     let namer = context.namer()?;
     let changes = every_change(&pushed);
-    let (sorted, looked_at) = sort(&changes, &root, &namer, registry, &committer)?;
-    let mut verdict = Verdict { what: "What you push", looked_at, ..Verdict::default() };
+    let (sorted, checked) = sort(&changes, &root, &namer, registry, &committer)?;
+    let mut verdict = CheckResult { what: "What you push", checked, ..CheckResult::default() };
     for found in sorted.held {
         let mut own = Vec::new();
         let mut others = Vec::new();
@@ -59,9 +59,9 @@ pub(super) fn look(remote: &str, context: &Context, registry: &Registry) -> Resu
         }
         if !others.is_empty() {
             let changes = others.into_iter().map(|(_, change)| change).collect();
-            verdict.findings.push(Finding { changes: once_each(changes), ..found });
+            verdict.findings.push(HeldChanges { changes: once_each(changes), ..found });
         } else if !own.is_empty() {
-            verdict.warnings.push(Finding { changes: once_each(own), ..found });
+            verdict.warnings.push(HeldChanges { changes: once_each(own), ..found });
         }
     }
     if !verdict.findings.is_empty() {
@@ -81,12 +81,12 @@ fn has_committed(registry: &Registry, session: &SessionId, name: &str, authored_
     registry.activities_since(session, authored_at).is_ok_and(|activities| activities.into_iter().any(is_it))
 }
 
-fn every_change(pushed: &[Pushed]) -> Vec<Change> {
+fn every_change(pushed: &[Pushed]) -> Vec<PathChange> {
     pushed.iter().flat_map(|commit| &commit.changes).cloned().collect()
 }
 
 /// Each path once, however many commits change it.
-fn once_each(mut changes: Vec<Change>) -> Vec<Change> {
+fn once_each(mut changes: Vec<PathChange>) -> Vec<PathChange> {
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     changes.dedup_by(|a, b| a.path == b.path);
     changes

@@ -507,7 +507,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_text_is_harmless_and_cut() {
+    fn foreign_text_is_printable_and_cut() {
         let hostile = format!("\u{1b}]0;x\u{7}\u{202e}a\r\nb{}", "c".repeat(1_000_000));
         let notice = arrived(&hostile, &MessageKind::Note, None, &hostile, &hostile);
         assert!(notice.text.chars().count() < 700, "{}", notice.text.len());

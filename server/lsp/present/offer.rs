@@ -121,7 +121,7 @@ impl Offer {
 fn quoted(selected: &str) -> String {
     let is_whole = selected.chars().nth(LONGEST_QUOTATION).is_none();
     let kept: String = selected.chars().take(LONGEST_QUOTATION).collect();
-    let kept = text::harmless(kept.trim_end());
+    let kept = text::printable(kept.trim_end());
     if kept.trim().is_empty() {
         return String::new();
     }

@@ -1,5 +1,5 @@
 //! How sessions, claims and times are called wherever the editor shows them. Everything that comes from a record is
-//! made harmless and cut here, so that nobody else has to think of it.
+//! made printable and cut here, so that nobody else has to think of it.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -89,7 +89,7 @@ pub(super) fn short_session(session: &Session, is_own_window: bool) -> String {
     }
 }
 
-/// A session's id, made harmless: ids of other programs may hold anything but separators.
+/// A session's id, made printable: ids of other programs may hold anything but separators.
 pub(super) fn id(id: &SessionId) -> String {
     text::one_line(id.as_str(), LONGEST_NAME)
 }

@@ -55,7 +55,7 @@ impl Directory {
     fn name_unfinished(&self, handle: &Dir, folder: &Folder, unfinished: &str, name: &str) -> Result<bool, Error> {
         let (from, to) = (|| self.path_of(folder).join(unfinished), || self.path_of(folder).join(name));
         let link = || handle.hard_link(unfinished, handle, name);
-        let rename = || platform::once_let_go(|| handle.rename(unfinished, handle, name));
+        let rename = || platform::retry_while_in_use(|| handle.rename(unfinished, handle, name));
         let named = match faults::change(|| Change::Link(from(), to()), link) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -82,7 +82,7 @@ impl Directory {
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
         // In this order the last that a watching program hears of the name is that a file came to it.
         let exchange = || platform::exchange(&handle, name, &unfinished);
-        let rename = || platform::once_let_go(|| handle.rename(&unfinished, &handle, name));
+        let rename = || platform::retry_while_in_use(|| handle.rename(&unfinished, &handle, name));
         let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
             match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {
                 // A folder stood there. It is not ours to remove.
@@ -124,9 +124,11 @@ impl Directory {
     pub(crate) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(false) };
         let path = || self.path_of(folder).join(name);
-        let removed =
-            found(faults::change(|| Change::Remove(path()), || platform::once_let_go(|| handle.remove_file(name))))
-                .map_err(|source| self.write_error(&path(), source))?;
+        let removed = found(faults::change(
+            || Change::Remove(path()),
+            || platform::retry_while_in_use(|| handle.remove_file(name)),
+        ))
+        .map_err(|source| self.write_error(&path(), source))?;
         Ok(removed.is_some())
     }
 
@@ -136,8 +138,9 @@ impl Directory {
         let target = self.made_folder(to)?;
         let path = || self.path_of(from).join(name);
         let change = || Change::Rename(path(), self.path_of(to).join(new_name));
-        let moved = found(faults::change(change, || platform::once_let_go(|| handle.rename(name, &target, new_name))))
-            .map_err(|source| self.write_error(&path(), source))?;
+        let moved =
+            found(faults::change(change, || platform::retry_while_in_use(|| handle.rename(name, &target, new_name))))
+                .map_err(|source| self.write_error(&path(), source))?;
         Ok(moved.is_some())
     }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use crate::commits::{self, CommitsError};
 use deconflict_platform::canonical;
-use script::{Hook, MOVED_TO, Place, SHEBANG};
+use script::{Hook, Layout, MOVED_TO, SHEBANG};
 
 /// How the guard is to be run.
 #[derive(Debug, Clone)]
@@ -135,7 +135,7 @@ pub fn install(folder: &HooksFolder, guard: &Guard) -> Result<Vec<HookFile>, Hoo
     };
     fs::create_dir_all(&folder.path).map_err(io_error("make", &folder.path))?;
     let add = |hook: Hook| {
-        let lines = |place| script::lines(hook, place, &program, guard.deny_when_unsure);
+        let lines = |layout| script::lines(hook, layout, &program, guard.deny_when_unsure);
         let path = folder.path.join(hook.name());
         let (change, has_other) = add(&path, hook, lines)?;
         Ok(HookFile { name: hook.name(), path, change, has_other })
@@ -164,11 +164,11 @@ pub fn is_installed(folder: &HooksFolder) -> bool {
         && fs::read(&path).is_ok_and(|content| script::find(&content).is_some())
 }
 
-fn add(path: &Path, hook: Hook, lines: impl Fn(Place) -> String) -> Result<(HookChange, bool), HooksError> {
+fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(HookChange, bool), HooksError> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write(path, &[SHEBANG, lines(Place::Own).as_bytes()].concat(), None)?;
+            write(path, &[SHEBANG, lines(Layout::Own).as_bytes()].concat(), None)?;
             return Ok((HookChange::Added, false));
         }
         Err(source) => return Err(io_error("look at", path)(source)),
@@ -179,9 +179,9 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Place) -> String) -> Result<(Hook
     if found.is_file() {
         let content = fs::read(path).map_err(io_error("read", path))?;
         if let Some(before) = script::find(&content) {
-            let now = lines(before.place);
+            let now = lines(before.layout);
             let renewed = replaced(&content, before.range, now.as_bytes());
-            let has_other = before.place != Place::Own;
+            let has_other = before.layout != Layout::Own;
             if renewed == content {
                 return Ok((HookChange::None, has_other));
             }
@@ -190,7 +190,7 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Place) -> String) -> Result<(Hook
         }
         if is_executable(&found) && script::takes_lines(&content) {
             let second_line = script::after_first_line(&content);
-            let now = lines(Place::Inserted);
+            let now = lines(Layout::Inserted);
             write(path, &replaced(&content, second_line..second_line, now.as_bytes()), Some(&found))?;
             return Ok((HookChange::Added, true));
         }
@@ -202,7 +202,7 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Place) -> String) -> Result<(Hook
     let below = path.with_file_name(MOVED_TO);
     fs::create_dir_all(&below).map_err(io_error("make", &below))?;
     move_hook(path, &moved, Direction::Down)?;
-    let written = write(path, &[SHEBANG, lines(Place::Before).as_bytes()].concat(), None);
+    let written = write(path, &[SHEBANG, lines(Layout::Before).as_bytes()].concat(), None);
     if written.is_err() {
         // Better no guard than no hook.
         let _ = move_hook(&moved, path, Direction::Up);
@@ -221,10 +221,10 @@ fn remove(path: &Path) -> Result<HookChange, HooksError> {
     let Some(lines) = script::find(&content) else { return Ok(HookChange::None) };
     let rest = replaced(&content, lines.range, b"");
     let is_empty = rest == SHEBANG;
-    match lines.place {
-        Place::Own if is_empty => fs::remove_file(path).map_err(io_error("remove", path))?,
-        Place::Own | Place::Inserted => write(path, &rest, Some(&found))?,
-        Place::Before => {
+    match lines.layout {
+        Layout::Own if is_empty => fs::remove_file(path).map_err(io_error("remove", path))?,
+        Layout::Own | Layout::Inserted => write(path, &rest, Some(&found))?,
+        Layout::Before => {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let moved = moved_to(path, name);
             if !is_empty {

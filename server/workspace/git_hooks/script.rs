@@ -12,7 +12,7 @@ pub(super) enum Hook {
 
 /// How the lines stand in their file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Layout {
     /// The file was made for them.
     Own,
     /// After the first line of somebody's shell script.
@@ -43,7 +43,7 @@ impl Hook {
     }
 }
 
-impl Place {
+impl Layout {
     fn mark(self) -> &'static str {
         match self {
             Self::Own => "in a file of its own",
@@ -54,8 +54,8 @@ impl Place {
 }
 
 /// The guard's lines. `program` is a path or a name, `deny` the policy where it cannot be told.
-pub(super) fn lines(hook: Hook, place: Place, program: &str, deny: bool) -> String {
-    let begin = format!("{BEGIN}, {}; `deconflict guard --uninstall` takes it out >>>\n", place.mark());
+pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> String {
+    let begin = format!("{BEGIN}, {}; `deconflict guard --uninstall` takes it out >>>\n", layout.mark());
     // What git says on standard input is for the rest of the hook too, so it is kept and given again.
     let (keep_input, give_input_again) = match hook {
         Hook::PrePush => (
@@ -79,13 +79,13 @@ pub(super) fn lines(hook: Hook, place: Place, program: &str, deny: bool) -> Stri
              --when-unsure {policy} -- \"$@\" || exit\n"
         ),
     };
-    let run_moved = match place {
-        Place::Before => format!(
+    let run_moved = match layout {
+        Layout::Before => format!(
             "deconflict_before=\"$(dirname \"$0\")/{MOVED_TO}/{}\"\n\
              if [ -x \"$deconflict_before\" ]; then \"$deconflict_before\" \"$@\" || exit; fi\n",
             hook.name()
         ),
-        Place::Own | Place::Inserted => String::new(),
+        Layout::Own | Layout::Inserted => String::new(),
     };
     let otherwise = otherwise(hook, deny);
     format!(
@@ -109,7 +109,7 @@ fn otherwise(hook: Hook, deny: bool) -> String {
 /// The guard's lines in a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
-    pub(super) place: Place,
+    pub(super) layout: Layout,
     /// From the first byte of the lines to the first after them.
     pub(super) range: std::ops::Range<usize>,
 }
@@ -119,10 +119,10 @@ pub(super) fn find(content: &[u8]) -> Option<Found> {
     let begin = position(content, BEGIN.as_bytes(), 0)?;
     let first_line = &content[begin..];
     let first_line = &first_line[..first_line.iter().position(|byte| *byte == b'\n')?];
-    let places = [Place::Own, Place::Inserted, Place::Before];
-    let place = places.into_iter().find(|place| position(first_line, place.mark().as_bytes(), 0).is_some())?;
+    let layouts = [Layout::Own, Layout::Inserted, Layout::Before];
+    let layout = layouts.into_iter().find(|layout| position(first_line, layout.mark().as_bytes(), 0).is_some())?;
     let end = position(content, END.as_bytes(), begin)? + END.len();
-    Some(Found { place, range: begin..end })
+    Some(Found { layout, range: begin..end })
 }
 
 /// True for a script of a shell in which the guard's lines may stand, with a whole first line.
@@ -166,11 +166,11 @@ mod tests {
     #[test]
     fn the_lines_are_found_again_wherever_they_stand() {
         for hook in Hook::ALL {
-            for place in [Place::Own, Place::Inserted, Place::Before] {
-                let lines = lines(hook, place, "/opt/it's/deconflict", true);
+            for layout in [Layout::Own, Layout::Inserted, Layout::Before] {
+                let lines = lines(hook, layout, "/opt/it's/deconflict", true);
                 let content = [SHEBANG, lines.as_bytes(), b"echo after\n"].concat();
                 let found = find(&content).unwrap();
-                assert_eq!(found.place, place);
+                assert_eq!(found.layout, layout);
                 assert_eq!(
                     [&content[..found.range.start], &content[found.range.end..]].concat(),
                     b"#!/bin/sh\necho after\n"

@@ -7,11 +7,11 @@ use deconflict_protocol::{
 };
 
 /// Reads the bytes as each kind of record, and writes it again: nothing is lost, no time is believed beyond reason, and
-/// what is shown is harmless.
+/// what is shown can steer no terminal.
 pub fn records(data: &[u8]) {
     let now = DateTime::<Utc>::from_timestamp(1_763_000_000, 0).unwrap();
     if let Ok(words) = std::str::from_utf8(data) {
-        for shown in [text::harmless(words), text::one_line(words, 40), text::markdown(words)] {
+        for shown in [text::printable(words), text::one_line(words, 40), text::markdown(words)] {
             assert!(!super::steers(&shown), "{words:?} is shown as {shown:?}");
         }
         assert!(!text::one_line(words, 40).contains('\n'));

@@ -1,13 +1,13 @@
-//! Files that another program keeps to itself for a moment.
+//! Files that another program keeps from being renamed or removed for a moment.
 
 use std::io;
 
-/// Does something to a file once other programs let go of it, for which it waits at most 200 ms.
+/// Retries a call for at most 200 ms while another program has its file open.
 ///
 /// Scanners for viruses and indexers open what was just written, and on Windows may keep everybody else from renaming
 /// or removing it meanwhile. A folder that may not be written to answers in the same way, only for longer.
 #[cfg(windows)]
-pub fn once_let_go<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub fn retry_while_in_use<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     use std::time::{Duration, Instant};
     /// `ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION`, `ERROR_LOCK_VIOLATION`.
     const KEPT: [i32; 3] = [5, 32, 33];
@@ -27,8 +27,8 @@ pub fn once_let_go<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> 
     }
 }
 
-/// Does something to a file: here nobody can keep it from others by having it open.
+/// Makes the call once: here nobody can keep a file from others by having it open.
 #[cfg(not(windows))]
-pub fn once_let_go<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub fn retry_while_in_use<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     call()
 }
