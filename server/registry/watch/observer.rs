@@ -16,7 +16,7 @@ use super::processes::Keepers;
 use super::{Change, Signal, TICK};
 use crate::directory::{Directory, Folder, FolderIdentity, Stamp};
 use crate::sessions::{read_session, session_of_file};
-use crate::{Error, KeeperState, Registry, StoredClaim, look_at_keeper};
+use crate::{Error, KeeperState, Message, Registry, StoredClaim, look_at_keeper, mailbox};
 use deconflict_platform as platform;
 use deconflict_protocol::{ClaimFileName, SessionId, Status};
 
@@ -57,6 +57,8 @@ pub(super) struct Observer<D> {
     claims: HashMap<ClaimFileName, Known>,
     sessions: HashMap<SessionId, Known>,
     inbox: Inbox,
+    /// Messages that were found and not told yet.
+    found: Vec<Message>,
     keepers: Keepers,
     hints: Hints,
     batch: Vec<Change>,
@@ -89,6 +91,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             claims: HashMap::new(),
             sessions: HashMap::new(),
             inbox: Inbox::default(),
+            found: Vec::new(),
             keepers: Keepers::default(),
             hints: Hints::default(),
             batch: Vec::new(),
@@ -134,6 +137,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             self.look_at_processes();
             self.refresh_inbox(&directory);
         }
+        self.tell_messages();
         self.flush();
         self.next_tick = Instant::now() + self.pace.tick(self.folders.is_watching());
     }
@@ -180,6 +184,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         if hints.everything {
             self.scan_everything(&directory);
         }
+        self.tell_messages();
         self.flush();
     }
 
@@ -218,6 +223,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             self.folders.distrust_all();
             self.arm(&directory);
             self.scan_everything(&directory);
+            self.tell_messages();
             self.batch.push(Change::Ready);
         }
         self.flush();
@@ -298,6 +304,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         }
         let messages = std::mem::take(&mut self.hints.messages);
         self.read_messages(directory, messages);
+        self.tell_messages();
         self.flush();
     }
 
@@ -423,7 +430,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             return;
         }
         self.refresh_inbox(directory);
-        let (mut told, mut damaged) = (Vec::new(), Vec::new());
+        let mut damaged = Vec::new();
         let [broadcasts, direct] = [Watched::Broadcasts, Watched::Direct].map(|folder| self.folders.folder(folder));
         let open = |folder| directory.contents(folder).ok().flatten();
         let (broadcasts, direct) = (open(&broadcasts), open(&direct));
@@ -431,7 +438,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             let contents = if folder == Watched::Direct { &direct } else { &broadcasts };
             let Some(contents) = contents else { continue };
             match self.inbox.look(contents, folder, &name, self.registry.clock().now()) {
-                Ok(found) => told.extend(found),
+                Ok(found) => self.found.extend(found),
                 // It may not be finished yet. The next notification or scan looks again.
                 Err(Error::Damaged { path, .. } | Error::Unsafe { path, .. }) => damaged.push(path),
                 Err(error) => tracing::debug!("{error}"),
@@ -441,8 +448,12 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         for file in damaged {
             self.tell(Change::DamagedMessage(file.to_owned()));
         }
-        told.sort_by(|a, b| a.sent_at.cmp(&b.sent_at).then_with(|| a.file.cmp(&b.file)));
-        for message in told {
+    }
+
+    /// Tells the messages that one look found, in whichever folders it found them, oldest first.
+    fn tell_messages(&mut self) {
+        mailbox::sort(&mut self.found);
+        for message in std::mem::take(&mut self.found) {
             self.tell(Change::Message(Box::new(message)));
         }
     }
