@@ -62,6 +62,15 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
             HandOffOutcome::HandedOff(claim) => return Ok(claim),
             HandOffOutcome::NotFound => {}
             HandOffOutcome::NotHolder(claim) => others = others.or(Some(claim)),
+            HandOffOutcome::Refused { by } => {
+                let (wanted, kept) = (resource.in_a_sentence(), by.resource.in_a_sentence());
+                let message =
+                    format!("You also hold {kept}, which overlaps {wanted}, so {wanted} cannot be handed off.");
+                let (kind, name) = (by.resource.resource_type(), words::shell_word(by.resource.name()));
+                return Err(Failure::refused("claimed", message)
+                    .advise(format!("Give that up first: deconflict release {kind} {name}"))
+                    .fact("claim", facts::claim(&by, Some(session))));
+            }
             HandOffOutcome::RecipientNotLive(Some(to)) => {
                 let message = format!(
                     "{} is {} since {}, so nothing can be handed to it.",

@@ -186,6 +186,11 @@ pub enum HandOffOutcome {
     NotHolder(Claim),
     /// Nobody holds it.
     NotFound,
+    /// The giver holds something else that overlaps it, and would keep that.
+    Refused {
+        /// The giver's other claim.
+        by: Claim,
+    },
     /// The recipient is not a live session.
     RecipientNotLive(Option<Session>),
 }

@@ -138,7 +138,7 @@ impl Registry {
     }
 
     /// Ends claims that overlap the wanted one. A holder that lives is told first, so that it is told in any case.
-    fn take_over(&self, lock: &Lock, by: &SessionId, claims: Vec<Claim>) -> Result<(), Error> {
+    pub(super) fn take_over(&self, lock: &Lock, by: &SessionId, claims: Vec<Claim>) -> Result<(), Error> {
         for claim in claims {
             if let Some(holder) = claim.holder().filter(|holder| self.is_going_on(lock.directory(), holder)) {
                 self.send_taken_over(by, holder, &claim.resource, claim.record.id.as_deref())?;
@@ -235,7 +235,7 @@ impl Registry {
         change: impl FnOnce(&Claim, &mut ClaimRecord, DateTime<Utc>),
     ) -> Result<RenewOutcome, Error> {
         let directory = self.directory()?;
-        let _lock = self.lock(&directory)?;
+        let lock = self.lock(&directory)?;
         let file = holding.resource.claim_file_name();
         let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(RenewOutcome::Lost(None)) };
         let claim = self.judged_claim(&directory, &read.stored)?;
@@ -243,10 +243,14 @@ impl Registry {
         let Some(before) = read.record.filter(|before| holding.is(&before.value)) else {
             return Ok(RenewOutcome::Lost(Some(claim)));
         };
-        if !matches!(claim.standing, Standing::Active | Standing::Idle)
-            && let Some(successor) = self.active_obstacle(&directory, &holding.session, &holding.resource)?
-        {
-            return Ok(RenewOutcome::Lost(Some(successor)));
+        if !matches!(claim.standing, Standing::Active | Standing::Idle) {
+            if let Some(successor) = self.active_obstacle(&directory, &holding.session, &holding.resource)? {
+                return Ok(RenewOutcome::Lost(Some(successor)));
+            }
+            // It counts again from now on.
+            let mut stale = self.overlapping(&directory, &holding.resource)?;
+            stale.retain(|claim| !claim.held_by(&holding.session));
+            self.take_over(&lock, &holding.session, stale)?;
         }
         let mut record = before.value.clone();
         change(&claim, &mut record, self.now());

@@ -39,6 +39,13 @@ impl Registry {
             // The lease had lapsed, and somebody took something that overlaps.
             return Ok(HandOffOutcome::NotHolder(successor));
         }
+        let overlapping = self.overlapping(&directory, resource)?;
+        let others = overlapping.into_iter().filter(|claim| claim.file != file && !claim.held_by(to));
+        let (stale, kept): (Vec<_>, Vec<_>) = others.partition(Claim::can_be_taken_over);
+        if let Some(by) = kept.into_iter().next() {
+            return Ok(HandOffOutcome::Refused { by });
+        }
+        self.take_over(&lock, to, stale)?;
         let terms = Terms {
             phase: before.record.phase.clone(),
             allow_coordination: before.allows_coordination(),
@@ -90,19 +97,21 @@ impl Registry {
             self.send_taken_over(&holding.session, displaced, &before.resource, before.record.id.as_deref())?;
         }
         let at_target = self.overlapping(&directory, to)?;
-        let is_others = |claim: &&Claim| !claim.held_by(&holding.session);
-        if let Some(target) = at_target.iter().filter(is_others).find(|claim| !claim.can_be_taken_over()) {
+        let is_others = |claim: &Claim| !claim.held_by(&holding.session);
+        if let Some(target) = at_target.iter().find(|claim| is_others(claim) && !claim.can_be_taken_over()) {
             remove_claim(&lock, &file)?;
             return Ok(MoveOutcome::Released { target: target.clone() });
         }
         let target_file = to.claim_file_name();
-        let replaced = at_target.iter().find(|claim| claim.file == target_file);
+        let (replaced, covered): (Vec<_>, Vec<_>) = at_target.into_iter().partition(|claim| claim.file == target_file);
+        let replaced = replaced.first();
+        self.take_over(&lock, &holding.session, covered.into_iter().filter(is_others).collect())?;
         let record = ClaimRecord {
             resource_type: Some(to.resource_type().to_string()),
             resource_name: Some(to.name().to_owned()),
             id: Some(new_holding_id()?),
             generation: Some(lock.next_generation(self.now())?),
-            displaced: self.displaced(&lock, replaced.filter(is_others)),
+            displaced: self.displaced(&lock, replaced.filter(|claim| is_others(claim))),
             ..with_times(&before)
         };
         // The new place is held before the old one is free, so that a crash between the two leaves no gap.

@@ -55,6 +55,7 @@ mod neovim_actions;
 mod neovim_surroundings;
 mod ordering;
 mod other_editors;
+mod overlaps;
 mod own_views;
 mod presentation;
 mod races;

@@ -315,6 +315,12 @@ pub fn refused_not_held(resource: &Resource) -> String {
     format!("Nobody holds {}, so there is nothing to do.", words::resource(resource))
 }
 
+/// It cannot be given away together with what the giver keeps.
+pub fn refused_keeps_overlapping(resource: &Resource, kept: &Resource) -> String {
+    let (resource, kept) = (words::resource(resource), words::resource(kept));
+    format!("You also hold {kept}, which overlaps {resource}; release {kept} first.")
+}
+
 /// Whoever asks for it holds it.
 pub fn refused_held_by_asker(resource: &Resource) -> String {
     format!("You hold {} yourself, so there is nobody to ask.", words::resource(resource))

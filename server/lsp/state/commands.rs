@@ -341,6 +341,9 @@ impl State {
             Refusal::NotHolder(resource, by) => {
                 ("not-holder", messages::refused_not_holder(&resource, &others(*by), &audience))
             }
+            Refusal::KeepsOverlapping(resource, kept) => {
+                ("claimed", messages::refused_keeps_overlapping(&resource, &kept.claim.resource))
+            }
             Refusal::NotHeld(resource) => ("not-found", messages::refused_not_held(&resource)),
             Refusal::HeldByAsker(resource) => ("not-found", messages::refused_held_by_asker(&resource)),
             Refusal::Changed(resource) => ("changed", messages::refused_changed(&resource)),
@@ -387,7 +390,10 @@ fn inactive() -> Refused {
 
 fn claim_of(refusal: &Refusal) -> Option<&InTheWay> {
     match refusal {
-        Refusal::Claimed(_, by) | Refusal::NotHolder(_, by) | Refusal::NoCoordination(_, by) => Some(by),
+        Refusal::Claimed(_, by)
+        | Refusal::NotHolder(_, by)
+        | Refusal::KeepsOverlapping(_, by)
+        | Refusal::NoCoordination(_, by) => Some(by),
         _ => None,
     }
 }

@@ -306,6 +306,7 @@ impl Desk {
             }
             HandOffOutcome::NotHolder(claim) => Err(Refusal::NotHolder(resource, self.in_the_way(claim))),
             HandOffOutcome::NotFound => Err(Refusal::NotHeld(resource)),
+            HandOffOutcome::Refused { by } => Err(Refusal::KeepsOverlapping(resource, self.in_the_way(by))),
             HandOffOutcome::RecipientNotLive(Some(session)) => Err(Refusal::NotLive(Box::new(session))),
             HandOffOutcome::RecipientNotLive(None) => {
                 Err(Refusal::UnknownSession(to.to_string(), self.live_sessions().unwrap_or_default()))

@@ -142,6 +142,8 @@ pub(crate) enum Refusal {
     Claimed(Resource, Box<InTheWay>),
     /// It is held, and not by this session.
     NotHolder(Resource, Box<InTheWay>),
+    /// It cannot be given away while the session keeps this claim of its own, which overlaps it.
+    KeepsOverlapping(Resource, Box<InTheWay>),
     /// Nobody holds it.
     NotHeld(Resource),
     /// The session holds it itself, so that there is nobody to ask.

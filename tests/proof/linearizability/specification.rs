@@ -145,6 +145,11 @@ impl Claims {
         others.filter(move |(at, slot)| overlaps(*at, resource) && slot.session != session && self.is_active(slot))
     }
 
+    /// What overlaps a resource that is given to a session, and would stay with others.
+    fn kept_by_others(&self, to: Session, resource: usize) -> impl Iterator<Item = (usize, Slot)> {
+        self.obstacles(to, resource).filter(move |(at, _)| *at != resource)
+    }
+
     fn is_excluded(&self, session: Session, resource: usize) -> bool {
         self.obstacles(session, resource).next().is_some()
     }
@@ -197,7 +202,11 @@ impl SequentialSpec for Claims {
                 }
             }
             Operation::HandOff { session, resource, to } => {
-                if self.slot_of(session, resource).is_some() && !self.is_excluded(session, resource) {
+                if self.slot_of(session, resource).is_some()
+                    && !self.is_excluded(session, resource)
+                    && self.kept_by_others(to, resource).next().is_none()
+                {
+                    self.clear(to, resource);
                     self.hold(to, resource, 0, self.now + FOUR_HOURS);
                 }
             }
@@ -257,10 +266,16 @@ impl SequentialSpec for Claims {
             (Operation::HandOff { session, resource, to }, Answer::HandedOff { generation, expires }) => {
                 let is_valid = self.slot_of(session, resource).is_some()
                     && !self.is_excluded(session, resource)
+                    && self.kept_by_others(to, resource).next().is_none()
                     && (is_elsewhere(to) || !self.dead.contains(&to))
                     && generation > self.last_generation;
+                self.clear(to, resource);
                 self.hold(to, resource, generation, expires);
                 is_valid
+            }
+            (Operation::HandOff { session, resource, to }, Answer::Refused { by, resource: kept }) => {
+                self.slot_of(session, resource).is_some()
+                    && self.kept_by_others(to, resource).any(|(at, slot)| (at, slot.session) == (kept, by))
             }
             (Operation::HandOff { session, resource, to }, Answer::RecipientNotLive) => {
                 self.slot_of(session, resource).is_some() && self.dead.contains(&to)

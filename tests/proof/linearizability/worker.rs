@@ -208,6 +208,9 @@ impl Worker<'_> {
                     },
                     HandOffOutcome::NotHolder(by) => Answer::NotHolder { by: session_of(&by) },
                     HandOffOutcome::NotFound => Answer::NotFound,
+                    HandOffOutcome::Refused { by } => {
+                        Answer::Refused { by: session_of(&by), resource: self.place(&by) }
+                    }
                     HandOffOutcome::RecipientNotLive(_) => Answer::RecipientNotLive,
                 }
             }
