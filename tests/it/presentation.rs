@@ -1,5 +1,7 @@
 //! What a person sees: short, plain, and nothing in it that a foreign record could have smuggled in.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::support::{Document, Editor, Terminal, Workspace, codes, hint_label};
@@ -289,4 +291,30 @@ fn what_the_other_changed_can_be_seen() {
     });
     let told = texts.fold(answer.to_string(), |told, text| told + &text);
     assert!(told.contains("by alice"), "{told}");
+}
+
+#[test]
+fn a_record_that_changes_all_the_time_is_shown_a_few_times_a_second() {
+    const WRITING: Duration = Duration::from_secs(2);
+    let workspace = Workspace::small();
+    ghost(&workspace, json!({}), json!({ "phase": "phase 0" }));
+    let editor = Editor::start(&workspace, "alice");
+    let document = editor.open("src/lib.rs");
+    document.wait_for_diagnostic("claimed");
+    let shown = || editor.look(|view| (view.publications[&document.uri], view.hint_refreshes));
+    let before = shown();
+    let start = Instant::now();
+    let mut phase = 0;
+    while start.elapsed() < WRITING {
+        phase += 1;
+        ghost(&workspace, json!({}), json!({ "phase": format!("phase {phase}") }));
+    }
+    let last = format!("phase {phase}");
+    document.wait_for_diagnostic_where("the last phase", |diagnostic| {
+        diagnostic["message"].as_str().is_some_and(|message| message.contains(&last))
+    });
+    let after = shown();
+    let publications = after.0 - before.0;
+    assert!((2..=20).contains(&publications), "{publications} publications of {phase} changes");
+    assert!(after.1 - before.1 <= 20, "{} requests for new hints", after.1 - before.1);
 }

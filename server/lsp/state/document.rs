@@ -7,6 +7,7 @@ use std::time::Duration;
 use ropey::Rope;
 use tower_lsp::ls_types::{Diagnostic, Uri};
 
+use super::rate_limit::RateLimit;
 use crate::event::{DirectoryId, Request};
 use crate::text;
 use crate::worker::Place;
@@ -63,6 +64,8 @@ pub(super) struct Document {
     pub(super) published: Vec<Diagnostic>,
     /// What its inlay hints read.
     pub(super) hints: Vec<String>,
+    /// How often the editor is told of it.
+    pub(super) publications: RateLimit,
     /// Questions that wait until it is known where it is.
     pub(super) waiting: Vec<Request>,
 }
@@ -137,6 +140,7 @@ impl Document {
             acknowledged: HashSet::new(),
             published: Vec::new(),
             hints: Vec::new(),
+            publications: RateLimit::default(),
             waiting: Vec::new(),
         }
     }

@@ -201,7 +201,7 @@ impl State {
     fn closed(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.remove(uri) else { return };
-        let timers: [fn(Uri) -> Timer; 4] = [Timer::Look, Timer::Retry, Timer::Withdraw, Timer::Kin];
+        let timers: [fn(Uri) -> Timer; 5] = [Timer::Look, Timer::Retry, Timer::Withdraw, Timer::Kin, Timer::Show];
         for timer in timers {
             self.timers.cancel(&timer(uri.clone()));
         }

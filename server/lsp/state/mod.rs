@@ -15,6 +15,7 @@ mod ending;
 mod losing;
 mod messages;
 mod muting;
+mod rate_limit;
 mod renaming;
 mod requests;
 mod situations;
@@ -78,6 +79,7 @@ pub(super) struct State {
     timers: Timers,
     /// Documents that may have to be shown in another way.
     touched: BTreeSet<Uri>,
+    hint_refreshes: rate_limit::RateLimit,
     effects: Vec<Effect>,
     wakes: Option<upkeep::WallClock>,
     end: ending::End,
@@ -163,6 +165,7 @@ impl State {
             told_failures: BTreeSet::new(),
             timers: Timers::default(),
             touched: BTreeSet::new(),
+            hint_refreshes: rate_limit::RateLimit::default(),
             effects: Vec::new(),
             wakes: None,
             end: ending::End::default(),
@@ -232,6 +235,8 @@ impl State {
             Timer::Claims(directory) => self.tell_claims(directory),
             Timer::Announce(directory) => self.announce(directory),
             Timer::View(directory) => self.view_aged(directory),
+            Timer::Show(uri) => drop(self.touched.insert(uri)),
+            Timer::RefreshHints => self.refresh_hints(),
             Timer::Messages => self.sum_up_messages(),
             Timer::Status => self.tell_status(),
             Timer::End => self.end_now(),

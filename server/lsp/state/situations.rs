@@ -9,6 +9,7 @@ use super::State;
 use super::announcing::KIN_TIME;
 use super::directory::Directory;
 use super::document::{Document, Unsaved, holding_key};
+use super::timers::Timer;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
@@ -34,9 +35,15 @@ impl State {
         if self.touched.is_empty() {
             return;
         }
+        let now = self.now();
         let audience = self.audience();
         let mut hints_differ = false;
         for uri in std::mem::take(&mut self.touched) {
+            let limit = self.documents.get(&uri).map(|document| document.publications);
+            if let Some(later) = limit.and_then(|limit| limit.delayed_until(now)) {
+                self.timers.set_by(Timer::Show(uri), later);
+                continue;
+            }
             let situation = self.situation(&uri);
             let (diagnostics, hints) = match &situation {
                 Some(situation) => (
@@ -49,6 +56,9 @@ impl State {
             document.concerned = situation.as_ref().map(concerned).unwrap_or_default();
             // Whoever ceased to edit it and begins again is news.
             document.acknowledged.retain(|session| document.concerned.contains(session));
+            if document.hints != hints || document.published != diagnostics {
+                document.publications.count(now);
+            }
             if document.hints != hints {
                 document.hints = hints;
                 hints_differ = true;
@@ -58,10 +68,24 @@ impl State {
                 self.effects.push(Effect::Publish(PublishDiagnosticsParams { uri, diagnostics, version: None }));
             }
         }
-        if hints_differ && self.editor.refreshes_hints {
-            self.effects.push(Effect::RefreshHints);
+        if hints_differ {
+            self.refresh_hints();
         }
         self.tell_interest();
+    }
+
+    /// Lets the editor ask for inlay hints again, now or as soon as it was not asked too often.
+    pub(super) fn refresh_hints(&mut self) {
+        let now = self.now();
+        if !self.editor.refreshes_hints {
+            return;
+        }
+        if let Some(later) = self.hint_refreshes.delayed_until(now) {
+            self.timers.set_by(Timer::RefreshHints, later);
+        } else {
+            self.hint_refreshes.count(now);
+            self.effects.push(Effect::RefreshHints);
+        }
     }
 
     /// Lets the processes of those be watched most closely who are told of in open documents.

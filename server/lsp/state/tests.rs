@@ -551,3 +551,31 @@ fn uris_that_are_no_files_are_nothing() {
     scene.give(Event::Document(DocumentEvent::Changed { uri, edits: Vec::new() }));
     assert!(scene.effects.is_empty(), "{:?}", scene.effects);
 }
+
+#[test]
+fn what_changes_all_the_time_is_published_a_few_times_a_second() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    scene.effects.clear();
+    let publications = |scene: &mut Scene| {
+        let effects = std::mem::take(&mut scene.effects);
+        effects.iter().filter(|effect| matches!(effect, Effect::Publish(_))).count()
+    };
+    let edits_as = |scene: &mut Scene, name: String| {
+        let id = SessionId::new("bob").unwrap();
+        let record = SessionRecord { name: Some(name), editing: vec!["a.rs".to_owned()], ..SessionRecord::default() };
+        let stored = StoredSession::written(id.clone(), record, scene.clock.now());
+        scene.give(Event::Changed(HERE, vec![Change::Session(id, Some(stored))]));
+    };
+    edits_as(&mut scene, "bob".to_owned());
+    assert_eq!(publications(&mut scene), 1, "a single change is published at once");
+    for round in 1..=650 {
+        edits_as(&mut scene, format!("bob {round}"));
+        scene.wait(Duration::from_micros(1_538));
+    }
+    scene.wait(Duration::from_secs(1));
+    let published = publications(&mut scene);
+    assert!((4..=8).contains(&published), "{published} publications");
+    let shown = &scene.state.documents[&scene.uri("a.rs")].published;
+    assert!(shown[0].message.contains("bob 650"), "the last is shown: {shown:?}");
+}

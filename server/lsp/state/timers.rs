@@ -43,6 +43,10 @@ pub(super) enum Timer {
     Announce(DirectoryId),
     /// A claim or session in the directory means something else by time alone.
     View(DirectoryId),
+    /// Show what changed too often to be shown at once.
+    Show(Uri),
+    /// Let the editor ask for inlay hints again.
+    RefreshHints,
     /// Sum up the messages that came.
     Messages,
     /// Tell how things stand.
