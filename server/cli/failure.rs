@@ -149,7 +149,11 @@ impl From<DiscoveryError> for Failure {
             DiscoveryError::Unsuitable { .. } => (Exit::Failed, "unsuitable"),
             DiscoveryError::NoWorkspace { .. } => (Exit::Failed, "io"),
         };
-        Self::new(exit, reason, sentence(&error.to_string()))
+        let advice = match error {
+            DiscoveryError::Unsuitable { .. } => " If you trust it, name it with `--dir` or `DECONFLICT_DIR`.",
+            _ => "",
+        };
+        Self::new(exit, reason, sentence(&error.to_string()) + advice)
     }
 }
 

@@ -143,7 +143,7 @@ pub enum DiscoveryError {
         path: PathBuf,
     },
     /// What stands where the directory should be made may be used only when it is named.
-    #[error("{directory} is not used, because {reason}. If you trust it, name it with `--dir` or `DECONFLICT_DIR`")]
+    #[error("{directory} is not used, because {reason}")]
     Unsuitable {
         /// What stands there.
         directory: PathBuf,

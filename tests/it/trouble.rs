@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::support::{Coordination, Editor, Workspace, wait_for};
+use crate::support::{Coordination, Editor, Terminal, Workspace, wait_for};
 
 #[cfg(unix)]
 #[test]
@@ -35,6 +35,20 @@ fn a_directory_that_nobody_may_write_is_observed() {
     assert_eq!(notices.len(), 1, "{notices:?}");
     assert_eq!(coordination.claim("src/main.rs"), None);
     set_mode(0o755);
+}
+
+#[cfg(unix)]
+#[test]
+fn advice_names_the_setting_in_an_editor_and_the_option_in_a_terminal() {
+    let workspace = Workspace::small();
+    let elsewhere = tempfile::tempdir().unwrap();
+    fs::create_dir(elsewhere.path().join("claims")).unwrap();
+    std::os::unix::fs::symlink(elsewhere.path(), workspace.path("COORDINATION")).unwrap();
+    let alice = Editor::start(&workspace, "alice");
+    let shown = alice.wait_for_message("COORDINATION")["message"].as_str().unwrap().to_owned();
+    assert!(shown.contains("your setting \"deconflict.directory\"") && !shown.contains("--dir"), "{shown}");
+    let refused = Terminal::on(&workspace).run(["claim", "file", "src/lib.rs"]);
+    assert!(refused.stderr.contains("`--dir` or `DECONFLICT_DIR`"), "{}", refused.stderr);
 }
 
 /// Whoever waits for the lock in vain tries again: nobody else gives up what it holds, or takes back what it said.

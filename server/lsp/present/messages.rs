@@ -10,6 +10,7 @@ use super::words::{self, Meaning};
 use crate::situation::{Audience, OthersClaim};
 use deconflict_protocol::{MessageKind, Resource, text, time};
 use deconflict_registry::{Session, SessionState};
+use deconflict_workspace::DiscoveryError;
 
 /// Another's text is cut after so many characters; the whole of it is in the list of messages.
 const LONGEST_TEXT: usize = 400;
@@ -209,6 +210,22 @@ pub fn more_unread(count: usize) -> Notice {
 }
 
 // The coordination directory and the settings.
+
+/// A folder has no directory that could be used.
+pub fn no_directory(error: &DiscoveryError) -> Notice {
+    let cause = sentence(&error.to_string());
+    match error {
+        DiscoveryError::Unsuitable { .. } => {
+            warning(format!("{cause} If you trust it, name it in your setting \"deconflict.directory\"."))
+        }
+        DiscoveryError::DoesNotContain { .. } | DiscoveryError::NoParent { .. } | DiscoveryError::NotOne { .. } => {
+            self::error(format!(
+                "{cause} It is named in your setting \"deconflict.directory\", or in `DECONFLICT_DIR`."
+            ))
+        }
+        DiscoveryError::NoWorkspace { .. } => failed(&cause),
+    }
+}
 
 /// The directory is tracked by git and was never joined.
 pub fn not_adopted(directory: &Path) -> Notice {

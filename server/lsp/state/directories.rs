@@ -44,7 +44,7 @@ impl State {
         match location {
             Err(error) => {
                 self.set_standing(index, FolderStanding::Inactive);
-                self.tell_failure(&error.to_string());
+                self.show_once(present::messages::no_directory(&error));
             }
             Ok(location) => {
                 let id = self.directory_at(&location.directory).unwrap_or_else(|| self.start(location));

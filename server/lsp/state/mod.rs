@@ -297,9 +297,13 @@ impl State {
 
     /// Tells the user of a failure, once.
     fn tell_failure(&mut self, cause: &str) {
-        if self.told_failures.insert(cause.to_owned()) {
-            tracing::warn!("{cause}");
-            self.show(present::messages::failed(cause));
+        self.show_once(present::messages::failed(cause));
+    }
+
+    fn show_once(&mut self, notice: Notice) {
+        if self.told_failures.insert(notice.text.clone()) {
+            tracing::warn!("{}", notice.text);
+            self.show(notice);
         }
     }
 
