@@ -104,7 +104,7 @@ impl State {
         let free: Vec<Resource> =
             awaited.filter(|resource| directory.obstacles(resource).is_empty()).cloned().collect();
         for resource in free {
-            let file = resource.claim_file_name();
+            let file = resource.clone();
             let is_claimed = self.own_at(id, &file).is_some()
                 || self.documents_of(id, &file).any(super::document::Document::is_claiming);
             if let Some(directory) = self.directories.get_mut(&id) {

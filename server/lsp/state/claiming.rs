@@ -13,7 +13,7 @@ use crate::convert;
 use crate::event::DirectoryId;
 use crate::text::OnDisk;
 use crate::worker::{ClaimResult, ClaimWish, Examination, Job, Place, Refusal};
-use deconflict_protocol::{ClaimFileName, MessageKind};
+use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
 
 /// A claim is looked at once more after this time: it may have been made for a reload.
@@ -105,7 +105,7 @@ impl State {
         on_disk: OnDisk,
         claim: Option<ClaimResult>,
     ) {
-        let file = place.resource().map(deconflict_protocol::Resource::claim_file_name);
+        let file = place.resource().cloned();
         let path_and_place = self.documents.get(uri).map(|document| (document.path.clone(), place.clone()));
         if let (Some((path, place)), Some(directory)) = (path_and_place, self.directories.get_mut(&id)) {
             directory.places.insert(path, place);
@@ -276,11 +276,11 @@ impl State {
         let (path, is_bulk) = document.map_or((None, false), |it| (Some(it.path.clone()), it.is_bulk));
         let name = claim.resource.name().to_owned();
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        match directory.own.get_mut(&claim.file) {
+        match directory.own.get_mut(&claim.resource) {
             Some(own) if own.claim.holding() == claim.holding() => own.claim = claim,
             _ => {
                 let own = Own { is_bulk, path, ..Own::new(claim.clone(), now) };
-                directory.own.insert(claim.file.clone(), own);
+                directory.own.insert(claim.resource.clone(), own);
                 directory.released.remove(&name);
                 directory.claimed.insert(name);
                 self.timers.set_by(Timer::Claims(id), now + GATHERING);
@@ -292,7 +292,7 @@ impl State {
     }
 
     /// Gives up what the session holds.
-    pub(super) fn release(&mut self, id: DirectoryId, file: &ClaimFileName) {
+    pub(super) fn release(&mut self, id: DirectoryId, file: &Resource) {
         let Some(own) = self.directories.get_mut(&id).and_then(|it| it.own.remove(file)) else { return };
         if let Some(holding) = own.claim.holding() {
             self.job(id, Job::Release(holding));
@@ -309,7 +309,7 @@ impl State {
         if !directory.claimed.remove(&name) {
             directory.released.insert(name);
         }
-        let asked: BTreeSet<_> = directory.requests.remove(&claim.file).unwrap_or_default();
+        let asked: BTreeSet<_> = directory.requests.remove(&claim.resource).unwrap_or_default();
         self.timers.set_by(Timer::Claims(id), now + GATHERING);
         for session in asked {
             let draft = Draft {
@@ -350,7 +350,7 @@ impl State {
             tracing::info!("{} was held by another when it was released: {:?}", holding.resource, claim.holder());
         }
         // It was forgotten when its release was asked for. Whoever was told meanwhile that it is held is wrong now.
-        let file = holding.resource.claim_file_name();
+        let file = holding.resource.clone();
         if self.own_at(id, &file).is_some_and(|own| own.claim.holding().as_ref() == Some(holding)) {
             self.verified(id, &holding.resource, None);
         }
@@ -359,7 +359,7 @@ impl State {
     pub(super) fn renewed(&mut self, id: DirectoryId, holding: &Holding, outcome: RenewOutcome) {
         match outcome {
             RenewOutcome::Renewed(claim) => {
-                if let Some(own) = self.own_at_mut(id, &claim.file)
+                if let Some(own) = self.own_at_mut(id, &claim.resource)
                     && own.claim.holding().as_ref() == Some(holding)
                 {
                     let before = std::mem::replace(&mut own.claim, claim);
@@ -376,28 +376,27 @@ impl State {
     /// What the session holds of a document itself.
     pub(super) fn own_of(&self, uri: &Uri) -> Option<&Own> {
         let document = self.documents.get(uri)?;
-        self.own_at(document.directory?, &document.resource()?.claim_file_name())
+        self.own_at(document.directory?, document.resource()?)
     }
 
     pub(super) fn own_of_mut(&mut self, uri: &Uri) -> Option<&mut Own> {
         let document = self.documents.get(uri)?;
-        let (id, file) = (document.directory?, document.resource()?.claim_file_name());
+        let (id, file) = (document.directory?, document.resource()?.clone());
         self.own_at_mut(id, &file)
     }
 
-    pub(super) fn own_at(&self, id: DirectoryId, file: &ClaimFileName) -> Option<&Own> {
+    pub(super) fn own_at(&self, id: DirectoryId, file: &Resource) -> Option<&Own> {
         self.directories.get(&id)?.own.get(file)
     }
 
-    pub(super) fn own_at_mut(&mut self, id: DirectoryId, file: &ClaimFileName) -> Option<&mut Own> {
+    pub(super) fn own_at_mut(&mut self, id: DirectoryId, file: &Resource) -> Option<&mut Own> {
         self.directories.get_mut(&id).and_then(|directory: &mut Directory| directory.own.get_mut(file))
     }
 
     /// The open documents whose claim has this file.
-    pub(super) fn documents_of(&self, id: DirectoryId, file: &ClaimFileName) -> impl Iterator<Item = &Document> {
+    pub(super) fn documents_of(&self, id: DirectoryId, file: &Resource) -> impl Iterator<Item = &Document> {
         self.documents.values().filter(move |document| {
-            document.directory == Some(id)
-                && document.resource().is_some_and(|resource| resource.claim_file_name() == *file)
+            document.directory == Some(id) && document.resource().is_some_and(|resource| resource == file)
         })
     }
 

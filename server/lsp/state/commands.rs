@@ -134,7 +134,7 @@ impl State {
             Consequence::HandedOff(resource) => {
                 self.given_up(id, &resource);
                 if let Some(directory) = self.directories.get_mut(&id) {
-                    directory.requests.remove(&resource.claim_file_name());
+                    directory.requests.remove(&resource);
                 }
             }
             Consequence::Read(ids) => self.messages_read(id, &ids),
@@ -175,7 +175,7 @@ impl State {
             }
         }
         if let Some(directory) = self.directories.get_mut(&id) {
-            directory.own.remove(&resource.claim_file_name());
+            directory.own.remove(resource);
         }
     }
 

@@ -157,7 +157,7 @@ impl State {
         directory.editing = None;
         directory.interest.clear();
         for claim in claims {
-            let file = claim.file.clone();
+            let file = claim.resource.clone();
             directory.own.insert(file.clone(), Own::new(claim, now));
             self.timers.set(Timer::Closed(id, file), now + REOPENING_TIME);
         }

@@ -9,7 +9,7 @@ use tower_lsp::ls_types::Uri;
 
 use super::damage::Damage;
 use crate::worker::Place;
-use deconflict_protocol::{ClaimFileName, Resource, SessionId};
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Machines, Message, MessageId, Session, View};
 
 /// One coordination directory of this window.
@@ -26,11 +26,11 @@ pub(super) struct Directory {
     /// What others do there.
     pub(super) view: Option<View>,
     /// What the session holds.
-    pub(super) own: HashMap<ClaimFileName, Own>,
+    pub(super) own: HashMap<Resource, Own>,
     /// What is being read again.
-    pub(super) verifying: HashSet<ClaimFileName>,
+    pub(super) verifying: HashSet<Resource>,
     /// What changed while it was being read again, so that the answer may be from before.
-    pub(super) verifying_late: HashSet<ClaimFileName>,
+    pub(super) verifying_late: HashSet<Resource>,
     /// Where paths are, as it was seen last.
     pub(super) places: HashMap<PathBuf, Place>,
     /// What the others were told is edited here without being held; `None` if it is not known what they were told.
@@ -40,7 +40,7 @@ pub(super) struct Directory {
     /// Documents of which the user is to be told that another holds them.
     pub(super) to_announce: BTreeSet<Uri>,
     /// Who asked for what.
-    pub(super) requests: HashMap<ClaimFileName, BTreeSet<SessionId>>,
+    pub(super) requests: HashMap<Resource, BTreeSet<SessionId>>,
     /// Of what the user wants to know when it is free.
     pub(super) awaited: BTreeSet<Resource>,
     /// Holdings of which the user wants no more warnings, and in which document.
@@ -186,9 +186,7 @@ impl Directory {
         if self.own.is_empty() {
             return None;
         }
-        let relied_on = |resource: &Resource| {
-            self.own.get(&resource.claim_file_name()).filter(|own| !self.has_lapsed(&own.claim, wall))
-        };
+        let relied_on = |resource: &Resource| self.own.get(resource).filter(|own| !self.has_lapsed(&own.claim, wall));
         relied_on(resource).or_else(|| resource.covering_directories().iter().find_map(relied_on))
     }
 

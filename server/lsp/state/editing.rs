@@ -12,7 +12,7 @@ use crate::effect::Effect;
 use crate::event::{DirectoryId, DocumentEvent};
 use crate::worker::{Job, Place};
 use crate::{convert, text};
-use deconflict_protocol::{ClaimFileName, Resource};
+use deconflict_protocol::Resource;
 use deconflict_registry::Activity;
 
 /// A closed document may be opened again within this time.
@@ -214,7 +214,7 @@ impl State {
             request.answer_nothing();
         }
         let Some(id) = document.directory else { return };
-        let file = document.place.as_ref().and_then(Place::resource).map(Resource::claim_file_name);
+        let file = document.place.as_ref().and_then(Place::resource).cloned();
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.to_announce.remove(uri);
         }
@@ -226,7 +226,7 @@ impl State {
     }
 
     /// Lets a claim go if its document is not opened again.
-    pub(super) fn close_claim(&mut self, id: DirectoryId, file: &ClaimFileName, path: &Path, wait: Duration) {
+    pub(super) fn close_claim(&mut self, id: DirectoryId, file: &Resource, path: &Path, wait: Duration) {
         let at = self.now() + wait;
         if let Some(own) = self.own_at_mut(id, file) {
             own.path = Some(path.to_owned());
@@ -235,7 +235,7 @@ impl State {
     }
 
     /// A closed document was not opened again.
-    pub(super) fn stayed_closed(&mut self, id: DirectoryId, file: &ClaimFileName) {
+    pub(super) fn stayed_closed(&mut self, id: DirectoryId, file: &Resource) {
         if self.documents_of(id, file).next().is_some() {
             return;
         }
@@ -275,7 +275,7 @@ impl State {
     pub(super) fn withdraw(&mut self, uri: &Uri) {
         let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::No) else { return };
         let (Some(id), Some(resource)) = (document.directory, document.resource()) else { return };
-        let file = resource.claim_file_name();
+        let file = resource.clone();
         let is_free_to_go =
             self.own_at(id, &file).is_some_and(|own| own.claim.is_automatic() && own.saved_at.is_none());
         let is_unsaved = self.documents_of(id, &file).any(|document| document.unsaved != Unsaved::No);
@@ -314,7 +314,7 @@ impl State {
                 .documents
                 .values()
                 .filter(|document| document.is_bulk)
-                .filter_map(|document| Some((document.directory?, document.resource()?.claim_file_name())))
+                .filter_map(|document| Some((document.directory?, document.resource()?.clone())))
                 .collect();
             for (id, file) in touched {
                 if let Some(own) = self.own_at_mut(id, &file) {

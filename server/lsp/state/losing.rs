@@ -29,9 +29,11 @@ impl State {
         stored: Option<&StoredClaim>,
     ) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
+        let held_there = || directory.own.values().find(|own| own.claim.file == *file).map(|own| &own.claim.resource);
+        let Some(resource) = stored.map(|stored| &stored.resource).or_else(held_there).cloned() else { return };
         let record = stored.and_then(|stored| stored.record.as_ref());
         let is_ours = record.is_some_and(|record| record.claimed_by.as_ref() == Some(session));
-        match (directory.own.get_mut(file), record) {
+        match (directory.own.get_mut(&resource), record) {
             (Some(own), Some(record)) if is_ours && own.claim.record.id == record.id => {
                 own.is_seen = true;
                 return;
@@ -40,15 +42,10 @@ impl State {
             // It may also be news from before the claim was made or released, which a look at the file will tell.
             _ => {}
         }
-        let resource = match (stored, directory.own.get(file)) {
-            (_, Some(own)) => own.claim.resource.clone(),
-            (Some(stored), None) => stored.resource.clone(),
-            (None, None) => return,
-        };
-        if directory.verifying.insert(file.clone()) {
+        if directory.verifying.insert(resource.clone()) {
             self.job(id, Job::Verify(resource));
         } else {
-            directory.verifying_late.insert(file.clone());
+            directory.verifying_late.insert(resource);
         }
     }
 
@@ -59,7 +56,7 @@ impl State {
         let unseen: Vec<Resource> = directory
             .own
             .values()
-            .filter(|own| !own.is_seen && directory.verifying.insert(own.claim.file.clone()))
+            .filter(|own| !own.is_seen && directory.verifying.insert(own.claim.resource.clone()))
             .map(|own| own.claim.resource.clone())
             .collect();
         for resource in unseen {
@@ -70,15 +67,14 @@ impl State {
     /// Takes in who holds a resource now.
     pub(super) fn verified(&mut self, id: DirectoryId, resource: &Resource, claim: Option<Claim>) {
         let now = self.now();
-        let file = resource.claim_file_name();
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        directory.verifying.remove(&file);
-        if directory.verifying_late.remove(&file) {
-            directory.verifying.insert(file.clone());
+        directory.verifying.remove(resource);
+        if directory.verifying_late.remove(resource) {
+            directory.verifying.insert(resource.clone());
             self.job(id, Job::Verify(resource.clone()));
         }
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        if let Some(own) = directory.own.get_mut(&file)
+        if let Some(own) = directory.own.get_mut(resource)
             && claim.as_ref().is_some_and(|claim| claim.standing == Standing::Pending)
         {
             // Whoever writes there is not done: whose it is will be known in a moment.
@@ -89,14 +85,14 @@ impl State {
         let session = directory.session().map(|session| session.id.clone());
         match claim {
             Some(claim) if session.is_some_and(|session| claim.held_by(&session)) => {
-                match directory.own.get_mut(&file) {
+                match directory.own.get_mut(resource) {
                     Some(own) if own.claim.record.id == claim.record.id => {
                         own.claim = claim;
                         own.is_seen = true;
                     }
                     _ => {
                         let own = Own { is_seen: true, ..Own::new(claim, now) };
-                        directory.own.insert(file, own);
+                        directory.own.insert(resource.clone(), own);
                         self.sweep_soon(id);
                     }
                 }
@@ -109,7 +105,7 @@ impl State {
                 }
             }
             successor => {
-                if let Some(own) = directory.own.remove(&file) {
+                if let Some(own) = directory.own.remove(resource) {
                     let overwriter = successor.as_ref().and_then(|successor| overwriter(&own.claim, successor));
                     if let Some(lost) = &mut directory.lost_asleep {
                         lost.push((resource.clone(), successor.clone()));

@@ -10,7 +10,7 @@ use crate::event::DirectoryId;
 use crate::present;
 use crate::settings::Show;
 use crate::worker::{Job, answers};
-use deconflict_protocol::{ClaimFileName, MessageKind, SessionId};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Session};
 
 /// More messages than this within [`MANY_TIME`] are summed up.
@@ -144,7 +144,7 @@ impl State {
             return false;
         }
         let (Some(resource), Some(from)) = (message.resource(), message.from.clone()) else { return false };
-        let file = resource.claim_file_name();
+        let file = resource.clone();
         let Some(own) = self.own_at(id, &file) else { return false };
         // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
         let is_kins = self.is_from_kin(id, &from);
@@ -169,7 +169,7 @@ impl State {
     }
 
     /// True if an agent that runs in this very editor waits for something that the session holds.
-    pub(super) fn is_asked_for_by_kin(&self, id: DirectoryId, file: &ClaimFileName) -> bool {
+    pub(super) fn is_asked_for_by_kin(&self, id: DirectoryId, file: &Resource) -> bool {
         let waiting = self.directories.get(&id).and_then(|directory| directory.requests.get(file));
         waiting.is_some_and(|waiting| waiting.iter().any(|session| self.is_from_kin(id, session)))
     }
@@ -180,7 +180,7 @@ impl State {
     }
 
     /// Who waits for something that the session holds, as people call them; `None` if nobody does.
-    pub(super) fn asked_for_by(&self, id: DirectoryId, file: &ClaimFileName) -> Option<String> {
+    pub(super) fn asked_for_by(&self, id: DirectoryId, file: &Resource) -> Option<String> {
         let directory = self.directories.get(&id)?;
         let known = |session: &SessionId| directory.view.as_ref().and_then(|view| view.session(session));
         let mut waiting = directory.requests.get(file)?.iter().map(|session| (session, known(session)));

@@ -42,7 +42,7 @@ use super::settings::Settings;
 use super::worker::{Done, Profile};
 use deconflict_platform as platform;
 use deconflict_platform::clock::Clock;
-use deconflict_protocol::ClaimFileName;
+use deconflict_protocol::Resource;
 use directory::Directory;
 use document::Document;
 use timers::{Timer, Timers};
@@ -132,7 +132,7 @@ struct ClosedDocument {
     path: PathBuf,
     text: ropey::Rope,
     /// Absent while it was not known where it is.
-    file: Option<ClaimFileName>,
+    file: Option<Resource>,
     at: Duration,
 }
 

@@ -11,7 +11,7 @@ use super::directory::Own;
 use crate::event::DirectoryId;
 use crate::worker::{Job, Move};
 use crate::{convert, present, text};
-use deconflict_protocol::ClaimFileName;
+use deconflict_protocol::Resource;
 use deconflict_registry::{Holding, MoveOutcome};
 
 /// A file that is closed under one name and opened under another within this time may have been renamed.
@@ -40,7 +40,7 @@ impl State {
 
     /// Where the file of something that is held is, as a document told.
     fn path_of_own(&self, id: DirectoryId, own: &Own) -> Option<PathBuf> {
-        let of_document = self.documents_of(id, &own.claim.file).next().map(|document| document.path.clone());
+        let of_document = self.documents_of(id, &own.claim.resource).next().map(|document| document.path.clone());
         of_document.or_else(|| own.path.clone())
     }
 
@@ -61,7 +61,7 @@ impl State {
     }
 
     /// A document turned out to be held only after it was closed, and perhaps opened under another name.
-    pub(super) fn recognize_late_rename(&mut self, id: DirectoryId, file: &ClaimFileName, path: &Path) {
+    pub(super) fn recognize_late_rename(&mut self, id: DirectoryId, file: &Resource, path: &Path) {
         let Some(closed) = self.closed.iter_mut().rev().find(|closed| closed.path == path) else { return };
         closed.file = Some(file.clone());
         let renamed = self.documents.values().find(|document| {
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    fn follow_rename(&mut self, id: DirectoryId, file: &ClaimFileName, from: PathBuf, to: PathBuf) {
+    fn follow_rename(&mut self, id: DirectoryId, file: &Resource, from: PathBuf, to: PathBuf) {
         if let Some(holding) = self.own_at(id, file).and_then(|own| own.claim.holding()) {
             self.job(id, Job::Move(Box::new(Move { holding, from, to, only_if_gone: true })));
         }
@@ -80,7 +80,7 @@ impl State {
 
     /// A claim was to follow its file.
     pub(super) fn moved(&mut self, id: DirectoryId, holding: &Holding, outcome: Option<(PathBuf, MoveOutcome)>) {
-        let file = holding.resource.claim_file_name();
+        let file = holding.resource.clone();
         let Some((to, outcome)) = outcome else { return };
         let is_known = self.own_at(id, &file).is_some_and(|own| own.claim.holding().as_ref() == Some(holding));
         let before = if is_known { self.directories.get_mut(&id).and_then(|it| it.own.remove(&file)) } else { None };
@@ -91,7 +91,7 @@ impl State {
                     Some(before) => Own { claim, path: Some(to.clone()), is_seen: false, ..before },
                     None => Own { path: Some(to.clone()), ..Own::new(claim, now) },
                 };
-                let file = own.claim.file.clone();
+                let file = own.claim.resource.clone();
                 if let Some(directory) = self.directories.get_mut(&id) {
                     directory.own.insert(file.clone(), own);
                 }

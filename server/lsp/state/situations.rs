@@ -113,7 +113,7 @@ impl State {
         let others = others
             .into_iter()
             // What was just taken over is still on its way out of the view.
-            .filter(|claim| own.is_none_or(|own| own.claim.file != claim.file))
+            .filter(|claim| own.is_none_or(|own| own.claim.resource != claim.resource))
             .filter(|claim| !self.is_kin(id, claim) || self.clashes_with_kin(document))
             .map(|claim| self.others_claim(id, claim, Some(document)))
             .collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tower_lsp::ls_types::Uri;
 
 use crate::event::DirectoryId;
-use deconflict_protocol::ClaimFileName;
+use deconflict_protocol::Resource;
 
 /// Something to be done later. Each of these waits at most once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,7 +24,7 @@ pub(super) enum Timer {
     /// A clash inside one editor has lasted.
     Kin(Uri),
     /// A document was closed and not opened again.
-    Closed(DirectoryId, ClaimFileName),
+    Closed(DirectoryId, Resource),
     /// Read again what is held and has not come back from the directory.
     Verify(DirectoryId),
     /// Tell what was lost while this process was suspended.

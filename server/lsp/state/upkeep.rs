@@ -13,7 +13,7 @@ use crate::event::DirectoryId;
 use crate::present;
 use crate::worker::Job;
 use deconflict_protocol::time::CLOCK_TOLERANCE;
-use deconflict_protocol::{ClaimFileName, DEFAULT_LEASE};
+use deconflict_protocol::{DEFAULT_LEASE, Resource};
 use deconflict_registry::{Claim, Machines, Standing};
 
 /// A claim of a change of many files is released so long after the save.
@@ -101,7 +101,7 @@ impl State {
     pub(super) fn sweep(&mut self, id: DirectoryId) {
         let now = self.now();
         let Some(directory) = self.directories.get(&id) else { return };
-        let held: Vec<ClaimFileName> = directory.own.keys().cloned().collect();
+        let held: Vec<Resource> = directory.own.keys().cloned().collect();
         let mut next: Option<Duration> = None;
         for file in held {
             let due = self.look_after(id, &file, now);
@@ -137,7 +137,7 @@ impl State {
     }
 
     /// Does what is due for one claim and returns when to look again.
-    fn look_after(&mut self, id: DirectoryId, file: &ClaimFileName, now: Duration) -> Option<Duration> {
+    fn look_after(&mut self, id: DirectoryId, file: &Resource, now: Duration) -> Option<Duration> {
         let use_of = self.use_of(id, file);
         let idle = self.settings.idle;
         let lease = self.lease_at(id);
@@ -199,15 +199,16 @@ impl State {
         due.into_iter().min()
     }
 
-    fn use_of(&self, id: DirectoryId, file: &ClaimFileName) -> Use {
+    fn use_of(&self, id: DirectoryId, file: &Resource) -> Use {
         let mut use_of = Use::default();
         let directory = self.directories.get(&id);
         let resource = directory.and_then(|it| it.own.get(file)).map(|own| &own.claim.resource);
         let documents = self.documents.values().filter(|document| {
             document.directory == Some(id)
-                && document.resource().zip(resource).is_some_and(|(of_document, held)| {
-                    of_document.claim_file_name() == *file || held.covers(of_document)
-                })
+                && document
+                    .resource()
+                    .zip(resource)
+                    .is_some_and(|(of_document, held)| of_document == file || held.covers(of_document))
         });
         for document in documents {
             use_of.is_open = true;
@@ -217,7 +218,7 @@ impl State {
         use_of
     }
 
-    fn mark_idle(&mut self, id: DirectoryId, file: &ClaimFileName, untouched_for: Duration) {
+    fn mark_idle(&mut self, id: DirectoryId, file: &Resource, untouched_for: Duration) {
         let since = self.clock.now() - TimeDelta::from_std(untouched_for).unwrap_or(TimeDelta::zero());
         if let Some(own) = self.own_at_mut(id, file) {
             own.is_marked_idle = true;
@@ -241,7 +242,7 @@ impl State {
 
     /// True if nothing of what a claim is about is unsaved or was touched for so long.
     pub(super) fn rests_for(&self, id: DirectoryId, own: &Own, time: Duration) -> bool {
-        let use_of = self.use_of(id, &own.claim.file);
+        let use_of = self.use_of(id, &own.claim.resource);
         let last_use = use_of.edited_at.unwrap_or_default().max(own.since).max(own.saved_at.unwrap_or_default());
         !use_of.is_unsaved && self.now().saturating_sub(last_use) >= time
     }
