@@ -12,8 +12,41 @@ use super::worker::Done;
 use deconflict_registry::{Change, MessageId};
 use deconflict_workspace::{DiscoveryError, Location};
 
-/// Where the answer to a request goes. Dropping it answers with an internal error.
-pub(super) type Reply<T> = oneshot::Sender<jsonrpc::Result<T>>;
+/// Where the answer to a request goes. It is answered exactly once: by [`Self::send`], which uses it up, or when it is
+/// dropped, with the error that the server is ending.
+#[derive(Debug)]
+pub(super) struct Reply<T>(Option<oneshot::Sender<jsonrpc::Result<T>>>);
+
+impl<T> Reply<T> {
+    /// A reply, and where its answer arrives.
+    pub(super) fn new() -> (Self, oneshot::Receiver<jsonrpc::Result<T>>) {
+        let (reply, answer) = oneshot::channel();
+        (Self(Some(reply)), answer)
+    }
+
+    /// Answers. Whoever cancelled the request doesn't wait for it.
+    pub(super) fn send(mut self, answer: jsonrpc::Result<T>) {
+        if let Some(reply) = self.0.take() {
+            let _ = reply.send(answer);
+        }
+    }
+}
+
+impl<T> Drop for Reply<T> {
+    fn drop(&mut self) {
+        if let Some(reply) = self.0.take() {
+            let error = jsonrpc::Error {
+                code: jsonrpc::ErrorCode::ServerError(SERVER_CANCELLED),
+                message: "the server is ending".into(),
+                data: None,
+            };
+            let _ = reply.send(Err(error));
+        }
+    }
+}
+
+/// `ServerCancelled` of the protocol.
+const SERVER_CANCELLED: i64 = -32802;
 
 /// One coordination directory of this window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,11 +151,10 @@ impl Request {
 
     /// Answers that there is nothing to show.
     pub(super) fn answer_nothing(self) {
-        // Whoever cancelled the request doesn't wait for the answer.
         match self {
-            Self::Hover(_, reply) => drop(reply.send(Ok(None))),
-            Self::Hints(_, reply) => drop(reply.send(Ok(None))),
-            Self::Actions(_, reply) => drop(reply.send(Ok(None))),
+            Self::Hover(_, reply) => reply.send(Ok(None)),
+            Self::Hints(_, reply) => reply.send(Ok(None)),
+            Self::Actions(_, reply) => reply.send(Ok(None)),
         }
     }
 }

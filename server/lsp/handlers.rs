@@ -2,7 +2,7 @@
 //! so that the loop sees everything in the order of the pipe.
 
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tower_lsp::LanguageServer;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::ls_types::{
@@ -33,7 +33,7 @@ impl Handlers {
     }
 
     async fn ask<T>(&self, event: impl FnOnce(Reply<T>) -> Event) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
+        let (reply, answer) = Reply::new();
         self.tell(event(reply));
         answer.await.unwrap_or_else(|_| Err(Error::internal_error()))
     }

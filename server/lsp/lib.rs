@@ -1,7 +1,7 @@
 //! The editor's side: the only code that knows the language server protocol.
 //!
 //! What the editor sends becomes an event ([`handlers`]), one loop owns the [`state`] and says what is to be done about
-//! it, and the [`performer`] has it done: by a [`worker`] for each coordination directory, or by the editor. What
+//! it, and the [`effect_runner`] has it done: by a [`worker`] for each coordination directory, or by the editor. What
 //! changes in a directory comes back as an event too. What the editor shows is put into words by [`present`].
 
 mod arguments;
@@ -9,18 +9,19 @@ mod capabilities;
 pub mod command_names;
 mod convert;
 mod effect;
+mod effect_runner;
 mod event;
 mod frame;
 mod handlers;
+mod input;
+mod output;
 mod parent;
-mod performer;
 pub mod present;
 mod settings;
 pub mod situation;
 mod spelling;
 mod state;
 mod text;
-mod transport;
 mod worker;
 
 use std::io::{self, Read, Write};
@@ -32,12 +33,12 @@ use tower_lsp::LspService;
 
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
+use effect_runner::EffectRunner;
 use event::{Ending, Event};
 use handlers::Handlers;
-use performer::Performer;
+use output::Outgoing;
 use spelling::Spellings;
 use state::State;
-use transport::{Incoming, Outgoing};
 
 /// Serves one editor on standard input and output until it ends, and returns the exit code: 0 after `shutdown`, 1
 /// without, 128 and the signal's number after a signal. `directory` is the coordination directory that the caller names.
@@ -45,9 +46,7 @@ use transport::{Incoming, Outgoing};
 /// # Errors
 /// When the system gives no threads.
 pub fn run(directory: Option<PathBuf>) -> io::Result<u8> {
-    let spellings = Spellings::default();
-    let incoming = transport::read_messages(io::stdin(), &spellings)?;
-    run_until_the_end(incoming, Outgoing::to_standard_output()?, spellings, directory)
+    serve(io::stdin(), Outgoing::to_standard_output()?, directory)
 }
 
 /// The same for an editor at the other end of any two pipes.
@@ -59,41 +58,20 @@ pub fn run_on(
     output: impl Write + Send + 'static,
     directory: Option<PathBuf>,
 ) -> io::Result<u8> {
-    let spellings = Spellings::default();
-    let incoming = transport::read_messages(input, &spellings)?;
-    run_until_the_end(incoming, Outgoing::to_output(output)?, spellings, directory)
+    serve(input, Outgoing::to_output(output)?, directory)
 }
 
-fn run_until_the_end(
-    incoming: mpsc::Receiver<Incoming>,
-    outgoing: Outgoing,
-    spellings: Spellings,
-    directory: Option<PathBuf>,
-) -> io::Result<u8> {
+fn serve(input: impl Read + Send + 'static, outgoing: Outgoing, directory: Option<PathBuf>) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let exit_code = runtime.block_on(serve(incoming, outgoing, spellings, directory));
-    // Nothing that still waits may delay the end.
-    runtime.shutdown_background();
-    Ok(exit_code)
-}
-
-async fn serve(
-    incoming: mpsc::Receiver<Incoming>,
-    outgoing: Outgoing,
-    spellings: Spellings,
-    directory: Option<PathBuf>,
-) -> u8 {
     let clock = Arc::new(SystemClock::new());
+    let spellings = Spellings::default();
     let (events, queue) = mpsc::unbounded_channel();
     let (service, _) = LspService::new(|_| Handlers::new(events.clone()));
-    let input = {
-        let (events, outgoing) = (events.clone(), outgoing.clone());
-        async move {
-            transport::serve(service, incoming, &outgoing).await;
-            let _ = events.send(Event::End(Ending::Editor));
-        }
+    let ended = {
+        let events = events.clone();
+        move || drop(events.send(Event::End(Ending::Editor)))
     };
-    tokio::spawn(input);
+    input::serve(input, service, outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
     let signals = {
         let events = events.clone();
         async move {
@@ -101,7 +79,10 @@ async fn serve(
             let _ = events.send(Event::End(Ending::Signal(number)));
         }
     };
-    tokio::spawn(signals);
+    runtime.spawn(signals);
     let state = State::new(clock.clone(), directory);
-    Performer::new(clock, events, outgoing, spellings).run(state, queue).await
+    let exit_code = runtime.block_on(EffectRunner::new(clock, events, outgoing, spellings).run(state, queue));
+    // Nothing that still waits may delay the end.
+    runtime.shutdown_background();
+    Ok(exit_code)
 }

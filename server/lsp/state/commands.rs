@@ -37,13 +37,13 @@ impl State {
         let (wish, is_interactive) = match arguments::parse(&parameters.command, &parameters.arguments) {
             Ok(parsed) => parsed,
             Err(problem) => {
-                drop(reply.send(Err(jsonrpc::Error::invalid_params(problem))));
+                reply.send(Err(jsonrpc::Error::invalid_params(problem)));
                 return;
             }
         };
         match self.directed(wish) {
             Ok(Directed::Ask(questions)) => self.ask(questions, reply, is_interactive),
-            Ok(Directed::Answered(answer)) => drop(reply.send(Ok(Some(answer)))),
+            Ok(Directed::Answered(answer)) => reply.send(Ok(Some(answer))),
             Err(Refused { reason, message }) => {
                 let answer = json!({ "ok": false, "reason": reason, "message": message });
                 self.refuse(answer, &message, is_interactive, reply);
@@ -93,7 +93,7 @@ impl State {
         }
         let Some(Question { reply, is_interactive, answer, .. }) = self.questions.remove(&number) else { return };
         match answer {
-            Some(Ok(answer)) => drop(reply.send(Ok(Some(answer)))),
+            Some(Ok(answer)) => reply.send(Ok(Some(answer))),
             Some(Err((id, refusal))) => {
                 let claim = claim_of(&refusal).map(|in_the_way| answers::claim(&in_the_way.claim));
                 let Refused { reason, message } = self.words(id, refusal);
@@ -111,7 +111,7 @@ impl State {
         if is_interactive {
             self.effects.push(Effect::Show { level: MessageType::WARNING, text: message.to_owned(), told: None });
         }
-        drop(reply.send(Ok(Some(answer))));
+        reply.send(Ok(Some(answer)));
     }
 
     fn follow(&mut self, id: DirectoryId, consequence: Consequence, is_interactive: bool) {

@@ -72,7 +72,7 @@ impl State {
         self.phase = Phase::Ended;
         self.timers.cancel(&Timer::End);
         if let Some(reply) = self.end.reply.take() {
-            drop(reply.send(Ok(())));
+            reply.send(Ok(()));
         }
         if let Some(exit_code) = self.end.exit_code {
             self.effects.push(Effect::Exit(exit_code));

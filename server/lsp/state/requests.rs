@@ -43,10 +43,10 @@ impl State {
         match request {
             Request::Hover(parameters, reply) => {
                 let position = parameters.text_document_position_params.position;
-                drop(reply.send(Ok(hover::hover(&situation, &audience, position))));
+                reply.send(Ok(hover::hover(&situation, &audience, position)));
             }
             Request::Hints(parameters, reply) => {
-                drop(reply.send(Ok(Some(inlay_hints::inlay_hints(&situation, &audience, parameters.range)))));
+                reply.send(Ok(Some(inlay_hints::inlay_hints(&situation, &audience, parameters.range))));
             }
             Request::Actions(parameters, reply) => {
                 let uri = &parameters.text_document.uri;
@@ -59,7 +59,7 @@ impl State {
                 if code_actions::wants_sources(&request) {
                     request.live_sessions = self.other_live_sessions(uri);
                 }
-                drop(reply.send(Ok(Some(code_actions::code_actions(&situation, &audience, &request)))));
+                reply.send(Ok(Some(code_actions::code_actions(&situation, &audience, &request))));
             }
         }
     }

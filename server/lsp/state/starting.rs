@@ -26,7 +26,7 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
 impl State {
     pub(super) fn initialize(&mut self, parameters: &InitializeParams, reply: Reply<InitializeResult>) {
         if self.phase != Phase::New {
-            drop(reply.send(Err(jsonrpc::Error::invalid_request())));
+            reply.send(Err(jsonrpc::Error::invalid_request()));
             return;
         }
         self.phase = Phase::Starting;
@@ -49,7 +49,7 @@ impl State {
             }),
             ..InitializeResult::default()
         };
-        drop(reply.send(Ok(result)));
+        reply.send(Ok(result));
     }
 
     pub(super) fn initialized(&mut self) {

@@ -49,7 +49,7 @@ impl Scene {
             "processId": null, "rootUri": root, "capabilities": {}, "initializationOptions": options,
         }))
         .unwrap();
-        scene.give(Event::Initialize(Box::new(parameters), tokio::sync::oneshot::channel().0));
+        scene.give(Event::Initialize(Box::new(parameters), crate::event::Reply::new().0));
         scene.give(Event::Initialized);
         let location = deconflict_workspace::locate(scene.folder.path(), None, None);
         scene.give(Event::Located(root, Box::new(location)));
@@ -534,7 +534,7 @@ fn nothing_is_done_any_more_once_it_ends() {
 
     // A directory that takes too long is left to the others.
     let mut scene = Scene::new();
-    let (reply, mut answer) = tokio::sync::oneshot::channel();
+    let (reply, mut answer) = crate::event::Reply::new();
     scene.give(Event::Shutdown(reply));
     assert!(answer.try_recv().is_err());
     scene.wait(Duration::from_secs(1));

@@ -1,4 +1,4 @@
-//! Runs the loop: gives it the events in their order, and carries out what it wants done.
+//! Runs the loop: gives the state the events in their order, and runs the effects that it returns.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -16,11 +16,11 @@ use tower_lsp::ls_types::{
 
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
+use super::output::Outgoing;
 use super::present::messages;
 use super::settings::SECTION;
 use super::spelling::Spellings;
 use super::state::State;
-use super::transport::Outgoing;
 use super::worker::Worker;
 use super::{convert, parent};
 use deconflict_platform::clock::Clock;
@@ -32,7 +32,7 @@ use deconflict_workspace::{self as workspace, Location};
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// How long the editor may take to read what was said last.
-const LAST_WORDS: Duration = Duration::from_millis(150);
+const FLUSH_TIME: Duration = Duration::from_millis(150);
 
 /// `deconflict/status`: how things stand, for an editor's status bar.
 enum StatusNotification {}
@@ -58,8 +58,8 @@ impl notification::Notification for NoticeNotification {
     const METHOD: &'static str = "deconflict/notice";
 }
 
-/// Everything that the loop's wishes are carried out with.
-pub(super) struct Performer {
+/// What effects are run with.
+pub(super) struct EffectRunner {
     clock: Arc<dyn Clock>,
     events: UnboundedSender<Event>,
     outgoing: Outgoing,
@@ -67,8 +67,8 @@ pub(super) struct Performer {
     workers: HashMap<DirectoryId, Worker>,
 }
 
-impl Performer {
-    /// Carries out through this pipe, and answers through this queue.
+impl EffectRunner {
+    /// Runs effects through this pipe, and answers through this queue.
     pub(super) fn new(
         clock: Arc<dyn Clock>,
         events: UnboundedSender<Event>,
@@ -94,8 +94,8 @@ impl Performer {
                     // Somebody waits for these, and no other thread should be woken before they are told.
                     effects.sort_by_key(|effect| !matches!(effect, Effect::Publish(_)));
                     for effect in effects {
-                        if let Some(exit_code) = self.perform(effect) {
-                            self.last_words().await;
+                        if let Some(exit_code) = self.run_effect(effect) {
+                            self.flush().await;
                             return exit_code;
                         }
                     }
@@ -105,8 +105,8 @@ impl Performer {
         }
     }
 
-    /// Carries out one effect. Returns the exit code if it is the last.
-    fn perform(&mut self, effect: Effect) -> Option<u8> {
+    /// Returns the exit code if it is the last.
+    fn run_effect(&mut self, effect: Effect) -> Option<u8> {
         match effect {
             Effect::Locate { uri, folder, named } => {
                 let events = self.events.clone();
@@ -226,14 +226,15 @@ impl Performer {
         });
     }
 
-    async fn last_words(&self) {
+    /// Lets the editor get what was said last.
+    async fn flush(&self) {
         // Answers to requests are on their way to the writing thread by tasks of their own.
         tokio::task::yield_now().await;
         let (written, all_written) = tokio::sync::oneshot::channel();
         self.outgoing.when_written(Box::new(move || {
             let _ = written.send(());
         }));
-        let _ = tokio::time::timeout(LAST_WORDS, all_written).await;
+        let _ = tokio::time::timeout(FLUSH_TIME, all_written).await;
     }
 }
 

@@ -1,134 +1,25 @@
-//! The pipe to the editor: messages in and out, with this program as the owner of its own end.
-//!
-//! tower-lsp knows the methods and their parameters; reading and writing is ours, because its own server ends at the
-//! first malformed body, leaves the exit to the closing of the pipe, and holds notifications up behind requests.
+//! What goes to the editor, in the order of the calls.
 
 use std::collections::HashMap;
-use std::io::{self, BufReader, Read, Write};
-use std::pin::Pin;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 use std::thread;
 
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
-use tower_lsp::jsonrpc::{self, ErrorCode, Id, Request, Response};
+use tokio::sync::oneshot;
+use tower_lsp::jsonrpc::{self, Id, Response};
 use tower_lsp::ls_types::{notification, request};
-use tower_lsp::{LanguageServer, LspService};
-use tower_service::Service;
 
-use super::frame::{self, Frame};
-use super::spelling::Spellings;
+use super::frame;
 use deconflict_platform as platform;
-
-/// How many messages wait between the pipe and the service before the editor has to wait.
-const WAITING_MESSAGES: usize = 256;
-
-/// Why no more messages come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum InputEnd {
-    /// The editor sent `exit`.
-    Exit,
-    /// The pipe was closed.
-    Closed,
-}
-
-/// What came through the pipe.
-pub(super) enum Incoming {
-    /// A request or a notification.
-    Request(Request),
-    /// The answer to one of our own requests.
-    Response(Response),
-    /// Something else, with what is to be answered.
-    Malformed(Id, jsonrpc::Error),
-}
-
-/// Starts the thread that reads what the editor sends. The channel ends when the input does.
-pub(super) fn read_messages(
-    input: impl Read + Send + 'static,
-    spellings: &Spellings,
-) -> io::Result<mpsc::Receiver<Incoming>> {
-    let spellings = spellings.clone();
-    let (sender, receiver) = mpsc::channel(WAITING_MESSAGES);
-    thread::Builder::new().name("input".to_owned()).spawn(move || {
-        let mut input = BufReader::with_capacity(64 * 1024, input);
-        while let Ok(Some(frame)) = frame::read(&mut input) {
-            let incoming = match frame {
-                Frame::Body(body) => parse(&body, &spellings),
-                Frame::Malformed(what) => malformed(Id::Null, ErrorCode::ParseError, what.to_owned()),
-            };
-            if sender.blocking_send(incoming).is_err() {
-                return;
-            }
-        }
-    })?;
-    Ok(receiver)
-}
-
-fn malformed(id: Id, code: ErrorCode, what: String) -> Incoming {
-    Incoming::Malformed(id, jsonrpc::Error { code, message: what.into(), data: None })
-}
-
-fn parse(body: &[u8], spellings: &Spellings) -> Incoming {
-    let mut value: Value = match serde_json::from_slice(body) {
-        Ok(value) => value,
-        Err(error) => return malformed(Id::Null, ErrorCode::ParseError, format!("the message is not JSON: {error}")),
-    };
-    let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok()).unwrap_or_default();
-    let parsed = if value.get("method").is_some() {
-        spellings.mend(&mut value);
-        serde_json::from_value(value).map(Incoming::Request)
-    } else {
-        serde_json::from_value(value).map(Incoming::Response)
-    };
-    parsed.unwrap_or_else(|error| {
-        malformed(id, ErrorCode::InvalidRequest, format!("the message is neither a request nor a response: {error}"))
-    })
-}
-
-/// Feeds the service with what comes in until the editor ends it.
-///
-/// The part of a handler before its first `await` has run before the next message is looked at, so that everything
-/// reaches the loop in the order of the pipe. What waits longer goes on beside it and holds nothing up.
-pub(super) async fn serve<S: LanguageServer>(
-    mut service: LspService<S>,
-    mut incoming: mpsc::Receiver<Incoming>,
-    outgoing: &Outgoing,
-) -> InputEnd {
-    while let Some(message) = incoming.recv().await {
-        match message {
-            Incoming::Request(request) if request.method() == "exit" => return InputEnd::Exit,
-            // What comes behind it without waiting for the answer would be refused as too early.
-            Incoming::Request(request) if request.method() == "initialize" => {
-                outgoing.answer(service.call(request).await);
-            }
-            Incoming::Request(request) => {
-                let mut call = service.call(request);
-                if let Poll::Ready(answer) = poll_once(&mut call).await {
-                    outgoing.answer(answer);
-                } else {
-                    let outgoing = outgoing.clone();
-                    tokio::spawn(async move { outgoing.answer(call.await) });
-                }
-            }
-            Incoming::Response(response) => outgoing.take_response(response),
-            Incoming::Malformed(id, error) => outgoing.send_response(&Response::from_error(id, error)),
-        }
-    }
-    InputEnd::Closed
-}
-
-async fn poll_once<F: Future + ?Sized>(future: &mut Pin<Box<F>>) -> Poll<F::Output> {
-    std::future::poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
-}
 
 /// Called on the writing thread once a message has been handed to the system.
 type OnWritten = Box<dyn FnOnce() + Send>;
 
-/// What goes to the editor, in the order of the calls. What the pipe has room for is written at once, because somebody
-/// waits for it. The rest is left to a thread of its own, so that an editor that doesn't read blocks nothing.
+/// The server's end of the pipe to the editor. What the pipe has room for is written at once, because somebody waits
+/// for it. The rest is left to a thread of its own, so that an editor that doesn't read blocks nothing.
 #[derive(Clone)]
 pub(super) struct Outgoing {
     writer: Arc<Mutex<Writer>>,
@@ -247,20 +138,16 @@ impl Outgoing {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send_response(&self, response: &Response) {
+    /// Answers a request of the editor.
+    pub(super) fn send_response(&self, response: &Response) {
         match serde_json::to_value(response) {
             Ok(message) => self.send(&message, None),
             Err(error) => tracing::error!("an answer could not be written as JSON: {error}"),
         }
     }
 
-    fn answer<E>(&self, answer: Result<Option<Response>, E>) {
-        if let Ok(Some(response)) = answer {
-            self.send_response(&response);
-        }
-    }
-
-    fn take_response(&self, response: Response) {
+    /// Takes the editor's answer to a request of the server's own.
+    pub(super) fn take_response(&self, response: Response) {
         let (id, result) = response.into_parts();
         let Id::Number(id) = id else { return };
         let waiting = self.open_requests.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
