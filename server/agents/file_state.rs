@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use chrono::{DateTime, Utc};
+use deconflict_protocol::text::hex;
 use sha2::{Digest, Sha256};
 
 /// Larger files are told by size and time alone, in bytes.
@@ -28,7 +29,7 @@ pub(super) fn state_of(path: &Path) -> Option<String> {
     let mut content = Vec::new();
     let digest = if found.len() <= LARGEST_READ {
         File::open(path).ok()?.take(LARGEST_READ + 1).read_to_end(&mut content).ok()?;
-        Sha256::digest(&content).iter().take(8).fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"))
+        hex(&Sha256::digest(&content)[..8])
     } else {
         String::new()
     };

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::{Agent, Helper};
+use deconflict_protocol::text::hex;
 use deconflict_protocol::{NameError, SessionId};
 
 /// No longer id is written, in bytes.
@@ -26,7 +27,7 @@ pub fn session_id(agent: Agent, session: &str, helper: Option<&Helper>) -> Resul
         return SessionId::new(&plain);
     }
     let digest = Sha256::digest(whole.as_bytes());
-    let hash = digest.iter().take(8).fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
+    let hash = hex(&digest[..8]);
     let beginning: String = plain.chars().take(LONGEST - 1 - hash.len()).collect();
     SessionId::new(&format!("{}-{hash}", beginning.trim_end_matches(['.', '-'])))
 }

@@ -5,13 +5,14 @@ use std::path::PathBuf;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry, Standing};
+use deconflict_words::documents;
 use deconflict_workspace::NamingError;
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{claim, facts, identity, words};
+use super::{claim, identity, words};
 
 /// Ask whether you may edit files, for scripts and hooks
 ///
@@ -83,13 +84,13 @@ fn free(path: PathBuf) -> Verdict {
 fn answer(context: &Context, registry: Option<&Registry>, verdicts: &[Verdict]) -> Result<Exit, Failure> {
     let holder = |claim: &Claim| registry.and_then(|registry| claim::holder_of(registry, claim));
     let document = |verdict: &Verdict| {
-        let mut facts = verdict.resource.as_ref().map_or_else(|| json!({}), facts::resource);
+        let mut facts = verdict.resource.as_ref().map_or_else(|| json!({}), documents::resource);
         facts["path"] = verdict.path.display().to_string().into();
         match &verdict.answer {
             Answer::May => facts["may_edit"] = true.into(),
             Answer::HeldBy(claim) => {
                 facts["may_edit"] = false.into();
-                facts["claim"] = facts::claim(claim, holder(claim).as_ref());
+                facts["claim"] = documents::claim(claim, holder(claim).as_ref());
             }
             Answer::Unknown(failure) => {
                 facts["may_edit"] = Value::Null;
@@ -103,7 +104,7 @@ fn answer(context: &Context, registry: Option<&Registry>, verdicts: &[Verdict]) 
         Answer::May => None,
         Answer::HeldBy(claim) => {
             let wanted = verdict.resource.as_ref().unwrap_or(&claim.resource);
-            Some(words::claimed_by(claim, holder(claim).as_ref(), wanted, context.now()))
+            Some(words::held(claim, holder(claim).as_ref(), wanted, context.now()))
         }
         Answer::Unknown(failure) => Some(failure.message.clone()),
     };

@@ -6,13 +6,14 @@ use chrono::TimeDelta;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId, time};
 use deconflict_registry::{Activity, Claim, ClaimOutcome, Locking, Registry, Session, Standing, Terms};
+use deconflict_words::documents;
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
-use super::{facts, identity, values, words};
+use super::{identity, values, words};
 
 /// Claim a file, a directory or anything else that has a name
 ///
@@ -73,9 +74,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         || {
             json!({
                 "outcome": if took_over.is_some() { "granted" } else { "renewed" },
-                "claim": facts::claim(&claim, Some(&session)),
-                "took_over": before.map(|before| facts::claim(before, None)),
-                "claimed_elsewhere": elsewhere.iter().map(|claim| facts::claim(claim, None)).collect::<Vec<_>>(),
+                "claim": documents::claim(&claim, Some(&session)),
+                "took_over": before.map(|before| documents::claim(before, None)),
+                "claimed_elsewhere": elsewhere.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>(),
                 "only_advice": is_only_advice,
             })
         },
@@ -122,15 +123,7 @@ fn granted_in_words(
     }
     if let Some(before) = before {
         let holder = holder_of(registry, before);
-        let from = before.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
-        let how = match before.standing {
-            Standing::Active => "who has been told",
-            Standing::Idle => "who had left it untouched",
-            Standing::Expired => "whose claim had run out",
-            Standing::Abandoned => "who is gone",
-            Standing::Pending | Standing::Damaged => "whose record was damaged",
-        };
-        lines.push_str(&format!("\nIt was taken over from {from}, {how}."));
+        lines.push_str(&format!("\nIt was taken over from {}.", words::taken_over_from(before, holder.as_ref())));
     }
     for other in elsewhere {
         let holder = holder_of(registry, other);
@@ -153,10 +146,10 @@ fn refuse(
     if context.shared.original {
         let holder = by.holder().map_or("", SessionId::as_str);
         Output::text(&format!(
-            "⚠️  Already claimed by {}\nCheck {}/claims/{}",
+            "⚠️  Already claimed by {}\nCheck {}/{}",
             one_line(holder, words::PHRASE),
             deconflict_workspace::DIRECTORY_NAME,
-            by.file
+            by.record_path()
         ))?;
         return Ok(Exit::Refused);
     }
@@ -178,22 +171,16 @@ fn refuse(
 /// A claim that another session's claim stands against, told to whoever wanted it.
 pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource, by: &Claim) -> Failure {
     let holder = holder_of(registry, by);
-    let failure = Failure::refused("claimed", words::claimed_by(by, holder.as_ref(), wanted, context.now()))
-        .fact("claim", facts::claim(by, holder.as_ref()))
-        .fact("holder", holder.as_ref().map_or(Value::Null, facts::session));
+    let failure = Failure::refused("claimed", words::held(by, holder.as_ref(), wanted, context.now()))
+        .fact("claim", documents::claim(by, holder.as_ref()))
+        .fact("holder", holder.as_ref().map_or(Value::Null, documents::session));
     match by.holder() {
         // A claim may outlive the record of its session; then nobody would read the message.
         Some(_) if holder.is_none() => failure,
-        Some(id) if by.allows_coordination() => {
-            let subject = words::shell_word(&format!("Please release {}", by.resource.in_a_sentence()));
-            let id = words::shell_word(id.as_str());
-            let kind = words::shell_word(by.resource.resource_type().as_str());
-            let name = words::shell_word(by.resource.name());
-            failure.advise(format!(
-                "Ask for it: deconflict send {id} {subject} \"…\" --type release_request --resource {kind} {name}"
-            ))
-        }
-        Some(_) => failure.advise("Its holder wants no messages about it."),
+        Some(_) => match words::ask_command(by, holder.as_ref()) {
+            Some(command) => failure.advise(format!("Ask for it: {command}")),
+            None => failure.advise("Its holder wants no messages about it."),
+        },
         None => failure,
     }
 }

@@ -2,12 +2,13 @@
 
 use deconflict_protocol::time;
 use deconflict_registry::Completion;
+use deconflict_words::documents;
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{facts, identity, words};
+use super::{identity, words};
 
 /// End your session and release all that it holds
 #[derive(Debug, clap::Args)]
@@ -29,8 +30,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     context.output.answer(
         || {
             json!({
-                "session": facts::session(&ended),
-                "released": released.iter().map(|claim| facts::claim(claim, Some(&ended))).collect::<Vec<_>>(),
+                "session": documents::session(&ended),
+                "released": released.iter().map(|claim| documents::claim(claim, Some(&ended))).collect::<Vec<_>>(),
             })
         },
         || {

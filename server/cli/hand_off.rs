@@ -3,12 +3,13 @@
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{ResourceType, SessionId};
 use deconflict_registry::{Activity, Claim, HandOffOutcome, Registry, Session};
+use deconflict_words::documents;
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{claim, facts, identity, values, words};
+use super::{claim, identity, values, words};
 
 /// Give a claim of yours to another session
 #[derive(Debug, clap::Args)]
@@ -35,7 +36,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let claim = give(arguments, context, &registry, &session)?;
     let recipient = registry.session(&arguments.to)?;
     context.output.answer(
-        || json!({"claim": facts::claim(&claim, recipient.as_ref()), "from": session.id, "to": arguments.to}),
+        || json!({"claim": documents::claim(&claim, recipient.as_ref()), "from": session.id, "to": arguments.to}),
         || {
             format!(
                 "{GOOD}Handed{GOOD:#} {} to {}, until {}.",
@@ -69,7 +70,7 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
                 let (kind, name) = (by.resource.resource_type(), words::shell_word(by.resource.name()));
                 return Err(Failure::refused("claimed", message)
                     .advise(format!("Give that up first: deconflict release {kind} {name}"))
-                    .fact("claim", facts::claim(&by, Some(session))));
+                    .fact("claim", documents::claim(&by, Some(session))));
             }
             HandOffOutcome::RecipientNotLive(Some(to)) => {
                 let message = format!(
@@ -80,7 +81,7 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
                 );
                 return Err(Failure::refused("not-live", message)
                     .advise("Who is here: deconflict status")
-                    .fact("session", facts::session(&to)));
+                    .fact("session", documents::session(&to)));
             }
             HandOffOutcome::RecipientNotLive(None) => {
                 let failure = Failure::refused("unknown-session", format!("No session is called {}.", arguments.to));
@@ -91,9 +92,9 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
     Err(match others {
         Some(claim) => {
             let holder = claim::holder_of(registry, &claim);
-            let message = words::claimed_by(&claim, holder.as_ref(), &claim.resource, now);
+            let message = words::held(&claim, holder.as_ref(), &claim.resource, now);
             Failure::refused("not-holder", format!("{message} Only its holder can hand it off."))
-                .fact("claim", facts::claim(&claim, holder.as_ref()))
+                .fact("claim", documents::claim(&claim, holder.as_ref()))
         }
         None => Failure::refused(
             "not-found",

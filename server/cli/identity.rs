@@ -4,9 +4,11 @@
 //! the nearest one that keeps a session, or that a session serves. Never is another session's identity taken by guess,
 //! so two sessions on one process, or a coding agent between the caller and the process, are no answer.
 
-use deconflict_platform::{self as platform, ScopeRelation};
-use deconflict_protocol::SessionId;
+use chrono::TimeDelta;
+use deconflict_platform as platform;
+use deconflict_protocol::{SessionId, time};
 use deconflict_registry::{NewSession, Registry, Session, SessionState};
+use deconflict_words::documents;
 
 use super::context::Context;
 use super::failure::Failure;
@@ -32,7 +34,7 @@ enum Unknown {
 pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session, Failure> {
     let session = find_required(context, registry)?;
     if let Some(ahead) = session.ahead_of(context.now()).filter(|_| !context.output.is_json()) {
-        Output::remark(&words::clock_went_back(ahead));
+        Output::remark(&clock_went_back(ahead));
     }
     Ok(session)
 }
@@ -163,12 +165,16 @@ fn infer(registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
 /// True if the process keeps the session, or is the editor or agent that it serves. An agent's session also names the
 /// editor that the agent runs in; who types in that editor is not the agent, which makes no promise to the editor.
 fn belongs_to(session: &Session, process: &platform::Ancestor) -> bool {
-    let record = &session.record;
-    let is_keeper = record.pid == Some(process.pid)
-        && record.process_started.as_ref().is_none_or(|started| *started == process.started);
-    let serves = record.keepalive.is_some() && record.client_pid == Some(process.pid);
-    (is_keeper || serves)
-        && record.pid_scope.as_ref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
+    session.is_kept_by(process.pid, &process.started) || (session.is_kept_alive() && session.serves(process.pid))
+}
+
+/// That the clock is behind the one that wrote the session's record.
+fn clock_went_back(by: TimeDelta) -> String {
+    format!(
+        "This session's record is {} ahead of this computer's clock, which went back or is wrong: leases end so much later. \
+         Set the clock, if the time is wrong now.",
+        time::duration_in_words(by)
+    )
 }
 
 fn explain(context: &Context, registry: &Registry, unknown: Unknown) -> Result<Failure, Failure> {
@@ -203,7 +209,7 @@ pub(super) fn list_choices(failure: Failure, sessions: &[Session], context: &Con
     /// More would push the advice off the screen.
     const LONGEST_LIST: usize = 20;
     let shown = &sessions[..sessions.len().min(LONGEST_LIST)];
-    let documents: Vec<_> = sessions.iter().map(super::facts::session).collect();
+    let documents: Vec<_> = sessions.iter().map(documents::session).collect();
     let mut failure = failure.fact("sessions", documents);
     for line in words::choices(shown, context.now()) {
         failure = failure.advise(format!("  {line}"));

@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use deconflict_protocol::text::{one_line, printable};
 use deconflict_protocol::{MessageKind, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Registry, Session};
+use deconflict_words::documents;
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Printed;
 use super::style::{FAINT, HEADING, NAME, WARNING};
-use super::{facts, identity, words};
+use super::{identity, words};
 
 /// Read your messages, unread ones first
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         || {
             json!({
                 "unread": unread.len(),
-                "messages": shown.iter().map(|message| facts::message(message)).collect::<Vec<_>>(),
+                "messages": shown.iter().map(|message| documents::message(message)).collect::<Vec<_>>(),
             })
         },
         || {
@@ -61,7 +62,7 @@ fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: u
     let mut known: HashMap<SessionId, Option<Session>> = HashMap::new();
     for message in shown {
         let sender = message.from.as_ref().map_or_else(
-            || one_line(message.record.from.as_deref().unwrap_or("somebody"), words::PHRASE),
+            || one_line(message.sender_name().unwrap_or("somebody"), words::PHRASE),
             |id| {
                 let session = known.entry(id.clone()).or_insert_with(|| registry.session(id).ok().flatten());
                 words::who(session.as_ref(), id)
@@ -89,9 +90,9 @@ fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
         Recipient::Everyone => " to everyone",
         Recipient::Session(_) => "",
     };
-    let subject = one_line(message.record.subject.as_deref().unwrap_or("(no subject)"), 200);
+    let subject = message.subject(200).unwrap_or_else(|| "(no subject)".to_owned());
     let when = words::moment(message.sent_at, now);
-    let kind = match message.record.kind() {
+    let kind = match message.kind() {
         MessageKind::Note => String::new(),
         kind => format!("  [{}]", one_line(kind.as_str(), 40)),
     };
@@ -111,7 +112,7 @@ fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
 fn body(message: &Message) -> String {
     /// In characters: a few screens.
     const LONGEST: usize = 4_000;
-    let text = message.record.text();
+    let text = message.text();
     let mut shown = printable(&text.chars().take(LONGEST).collect::<String>());
     if text.chars().nth(LONGEST).is_some() {
         shown.push_str(&format!("…\n(cut; the whole is in {})", message.file.display()));
@@ -128,8 +129,8 @@ fn as_the_original<'a>(messages: impl Iterator<Item = &'a Message>) -> String {
         let lines = |message: &&Message| {
             format!(
                 "From: {}\nSubject: {}\nMessage: {}\n---\n",
-                one_line(message.record.from.as_deref().unwrap_or_default(), words::PHRASE),
-                one_line(message.record.subject.as_deref().unwrap_or_default(), 200),
+                one_line(message.sender_name().unwrap_or_default(), words::PHRASE),
+                message.subject(200).unwrap_or_default(),
                 body(message)
             )
         };

@@ -8,7 +8,6 @@
 
 mod completions;
 mod context;
-mod facts;
 mod failure;
 mod identity;
 mod keeper;

@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
+use deconflict_protocol::ResourceType;
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{MessageKind, ResourceType};
-use deconflict_registry::{Activity, Claim, Draft, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session};
-use serde_json::{Map, Value, json};
+use deconflict_registry::{
+    Activity, Claim, CompletedWork, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session,
+};
+use deconflict_words::documents;
+use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
-use super::{claim, facts, identity, values, words};
+use super::{claim, identity, values, words};
 
 /// Release what you hold
 ///
@@ -62,17 +65,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     context.output.answer(
         || {
             json!({
-                "released": released.iter().map(|claim| facts::claim(claim, Some(&session))).collect::<Vec<_>>(),
-                "sent": sent.as_ref().map(facts::message),
+                "released": released.iter().map(|claim| documents::claim(claim, Some(&session))).collect::<Vec<_>>(),
+                "sent": sent.as_ref().map(documents::message),
             })
         },
         || in_words(context, &released, sent.as_ref()),
     )?;
     let names: Vec<String> = released.iter().map(|claim| claim.resource.to_string()).collect();
-    let work = session.record.current_work.as_ref();
+    let work = session.work();
     let activity = Activity {
         action: RELEASED.to_owned(),
-        target: names.iter().find(|name| Some(*name) == work).or(names.first()).cloned(),
+        target: names.iter().find(|name| Some(name.as_str()) == work).or(names.first()).cloned(),
         files_touched: released.iter().map(|claim| claim.resource.name().to_owned()).collect(),
         ..Activity::default()
     };
@@ -100,9 +103,9 @@ fn release_one(
 
 fn refuse(context: &Context, registry: &Registry, claim: &Claim) -> Result<Exit, Failure> {
     let holder = claim::holder_of(registry, claim);
-    let message = words::claimed_by(claim, holder.as_ref(), &claim.resource, context.now());
+    let message = words::held(claim, holder.as_ref(), &claim.resource, context.now());
     let failure = Failure::refused("not-holder", format!("{message} Only its holder can release it."))
-        .fact("claim", facts::claim(claim, holder.as_ref()));
+        .fact("claim", documents::claim(claim, holder.as_ref()));
     if context.shared.original {
         Output::text(&format!("⚠️  {}", failure.message))?;
         return Ok(Exit::Refused);
@@ -150,50 +153,13 @@ fn tell_all(
     session: &Session,
     released: &[Claim],
 ) -> Result<Message, Failure> {
-    let names: Vec<&str> = released.iter().map(|claim| claim.resource.name()).collect();
-    let of_claims = released.iter().find_map(|claim| claim.record.phase.clone());
-    let phase = arguments.completed.clone().filter(|phase| !phase.is_empty()).or(of_claims);
-    let mut details = Map::new();
-    details.insert("resource".to_owned(), names.join(", ").into());
-    if let Some(phase) = &phase {
-        details.insert("phase_completed".to_owned(), phase.as_str().into());
-    }
-    if let Some(next) = &arguments.next_phase {
-        details.insert("next_phase".to_owned(), next.as_str().into());
-    }
-    if !arguments.files.is_empty() {
-        details.insert("files_modified".to_owned(), context.names_of_files(&arguments.files)?.into());
-    }
-    if let Some(passing) = arguments.tests_passing {
-        details.insert("tests_passing".to_owned(), passing.into());
-    }
-    let what = match &names[..] {
-        [one] => (*one).to_owned(),
-        several => words::count(several.len(), "resource"),
+    let of_claims = || released.iter().find_map(Claim::phase).map(str::to_owned);
+    let work = CompletedWork {
+        resources: released.iter().map(|claim| claim.resource.clone()).collect(),
+        phase: arguments.completed.clone().filter(|phase| !phase.is_empty()).or_else(of_claims),
+        next_phase: arguments.next_phase.clone(),
+        files: context.names_of_files(&arguments.files)?,
+        tests_passing: arguments.tests_passing,
     };
-    let subject = match &phase {
-        Some(phase) => format!("{what} {phase} phase complete"),
-        None => format!("{what} complete"),
-    };
-    let mut text = format!("{subject}.");
-    if let Some(next) = &arguments.next_phase {
-        text.push_str(&format!(" Next phase: {next}."));
-    }
-    match arguments.tests_passing {
-        Some(true) => text.push_str(" The tests pass."),
-        Some(false) => text.push_str(" The tests do not pass."),
-        None => {}
-    }
-    let resource = match released {
-        [one] => Some(one.resource.clone()),
-        _ => None,
-    };
-    let draft = Draft {
-        subject,
-        message: text,
-        details: Value::Object(details),
-        resource,
-        ..Draft::new(MessageKind::WorkCompleted)
-    };
-    Ok(registry.send(&session.id, &Recipient::Everyone, &draft)?)
+    Ok(registry.send(&session.id, &Recipient::Everyone, &work.draft())?)
 }

@@ -5,12 +5,13 @@ use std::io::Read;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{BROADCAST, MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry, Session, SessionState};
+use deconflict_words::documents;
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{facts, identity, values, words};
+use super::{identity, values, words};
 
 /// Send a message to a session, or to all
 #[derive(Debug, clap::Args)]
@@ -54,7 +55,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let sent = registry.send(&session.id, &to, &draft)?;
     context.output.answer(
-        || json!({"sent": facts::message(&sent)}),
+        || json!({"sent": documents::message(&sent)}),
         || match (&to, &recipient) {
             _ if context.shared.original => format!("✅ Message sent to {}", one_line(&arguments.to, words::PHRASE)),
             (Recipient::Session(id), recipient) => {

@@ -2,12 +2,13 @@
 
 use deconflict_protocol::SessionId;
 use deconflict_registry::{NewSession, Registry, Session};
+use deconflict_words::documents;
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{facts, identity, keeper, words};
+use super::{identity, keeper, words};
 
 /// Register a session and print its id
 ///
@@ -59,7 +60,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             json!({
                 "session_id": session.id,
                 "directory": registry.path(),
-                "session": facts::session(&session),
+                "session": documents::session(&session),
             })
         },
         || {
@@ -100,7 +101,7 @@ fn taken(session: &Session) -> Failure {
     Failure::refused("session-taken", format!("There is already a live session called {}.", session.id))
         .advise(format!("If it is yours, go on with it: export {}={}", identity::VARIABLE, session.id))
         .advise("Else choose another name, or none: deconflict start")
-        .fact("session", facts::session(session))
+        .fact("session", documents::session(session))
 }
 
 /// What `eval` gets. These lines mean the same to the POSIX shells, zsh and fish.
@@ -120,7 +121,7 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
     let mut others = registry.live_sessions()?;
     others.retain(|other| other.id != session.id);
     let mut remarks = Vec::new();
-    let named: Vec<String> = others.iter().take(3).map(words::calling).collect();
+    let named: Vec<String> = others.iter().take(3).map(Session::label).collect();
     match others.len() {
         0 => {}
         1..=3 => remarks.push(format!("Here too: {}; `deconflict status` tells more.", named.join(", "))),
@@ -130,12 +131,7 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
     if !is_exported && others.iter().any(|other| other.id.as_str() == by_variable) {
         remarks.push(format!("{} still names {by_variable}, so the verbs here act as that one.", identity::VARIABLE));
     }
-    let shares_keeper = |other: &Session| {
-        other.record.pid.is_some()
-            && other.record.pid == session.record.pid
-            && other.record.process_started == session.record.process_started
-    };
-    if !is_exported && by_variable.is_empty() && others.iter().any(shares_keeper) {
+    if !is_exported && by_variable.is_empty() && others.iter().any(|other| other.shares_keeper_with(session)) {
         remarks.push("The program that runs this has several sessions now: name yours with --session.".to_owned());
     }
     Ok(remarks)

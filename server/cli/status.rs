@@ -9,12 +9,13 @@ use chrono::{DateTime, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, DamagedRecord, Finding, Overview, Registry, Session};
+use deconflict_words::documents;
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{facts, identity, words};
+use super::{identity, words};
 
 /// Show sessions, claims, messages and what needs coordinating
 #[derive(Debug, clap::Args)]
@@ -87,17 +88,17 @@ impl Picture {
             });
         };
         let holders = holders(&overview.sessions);
-        let claim = |claim: &Claim| facts::claim(claim, claim.holder().and_then(|id| holders.get(id).copied()));
+        let claim = |claim: &Claim| documents::claim(claim, claim.holder().and_then(|id| holders.get(id).copied()));
         json!({
             "directory": self.directory,
             "exists": true,
-            "session": self.own.as_ref().map(facts::session),
-            "sessions": overview.sessions.iter().map(facts::session).collect::<Vec<_>>(),
+            "session": self.own.as_ref().map(documents::session),
+            "sessions": overview.sessions.iter().map(documents::session).collect::<Vec<_>>(),
             "claims": overview.claims.iter().map(claim).collect::<Vec<_>>(),
-            "messages": overview.recent_messages.iter().map(facts::message).collect::<Vec<_>>(),
+            "messages": overview.recent_messages.iter().map(documents::message).collect::<Vec<_>>(),
             "unread": self.unread,
-            "coordination_needed": overview.coordination_needed.iter().map(facts::finding).collect::<Vec<_>>(),
-            "damaged": damaged(overview).map(facts::damaged).collect::<Vec<_>>(),
+            "coordination_needed": overview.coordination_needed.iter().map(documents::finding).collect::<Vec<_>>(),
+            "damaged": damaged(overview).map(documents::damaged).collect::<Vec<_>>(),
         })
     }
 

@@ -289,7 +289,7 @@ fn encode(name: &str, room: usize) -> String {
         end -= 1;
     }
     let digest = Sha256::digest(name.as_bytes());
-    let hash = digest.iter().take(16).fold(String::new(), |hash, byte| hash + &format!("{byte:02x}"));
+    let hash = text::hex(&digest[..16]);
     format!("{}{CUT_MARK}{hash}", &whole[..end])
 }
 

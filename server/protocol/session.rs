@@ -4,7 +4,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
+use super::text::one_line;
 use super::{RecordError, SessionId};
+
+/// A name of a session is cut after so many characters.
+const LONGEST_NAME: usize = 64;
 
 /// A session as it stands in `sessions/{session_id}.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -110,9 +114,63 @@ impl SessionRecord {
         if self.status.as_deref() == Some("completed") { Status::Completed } else { Status::Active }
     }
 
-    /// What to call the session: its name, else its client, else its id.
+    /// What to call the session: its name; else whose it is and in what, `maria (Neovim)`; else its client or its id.
     pub fn label(&self, id: &SessionId) -> String {
-        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-        super::text::one_line(&given(&self.name).or_else(|| given(&self.client)).unwrap_or_else(|| id.to_string()), 60)
+        match self.called(id) {
+            (name, Some(client)) => format!("{name} ({client})"),
+            (name, None) => name,
+        }
+    }
+
+    /// The label and the id, which commands take: `maria (Neovim, session-…)`.
+    pub fn label_and_id(&self, id: &SessionId) -> String {
+        let id_text = one_line(id.as_str(), LONGEST_NAME);
+        match self.called(id) {
+            (name, Some(client)) => format!("{name} ({client}, {id_text})"),
+            (name, None) if name == id_text => id_text,
+            (name, None) => format!("{name} ({id_text})"),
+        }
+    }
+
+    /// The label without what it runs in.
+    pub fn short_label(&self, id: &SessionId) -> String {
+        self.called(id).0
+    }
+
+    /// Its name, and what it runs in where that is a part of the label.
+    fn called(&self, id: &SessionId) -> (String, Option<String>) {
+        let given = |text: &Option<String>| {
+            text.as_deref().map(|text| one_line(text, LONGEST_NAME)).filter(|text| !text.is_empty())
+        };
+        match (given(&self.name), given(&self.user), given(&self.client)) {
+            (Some(name), _, _) => (name, None),
+            (None, Some(user), client) => (user, client),
+            (None, None, Some(client)) => (client, None),
+            (None, None, None) => (one_line(id.as_str(), LONGEST_NAME), None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_called_by_a_human_name_before_an_id() {
+        let cases = [
+            ((Some("alice"), Some("maria"), Some("Neovim")), "alice", "alice (session-1)"),
+            ((None, Some("maria"), Some("Neovim")), "maria (Neovim)", "maria (Neovim, session-1)"),
+            ((None, Some("maria"), None), "maria", "maria (session-1)"),
+            ((None, None, Some("terminal")), "terminal", "terminal (session-1)"),
+            ((Some("  "), None, None), "session-1", "session-1"),
+            ((Some("al\u{1b}[31mi\u{202e}ce\n!"), None, None), "al[31mice !", "al[31mice ! (session-1)"),
+        ];
+        let id = SessionId::foreign("session-1").unwrap();
+        for ((name, user, client), label, label_and_id) in cases {
+            let [name, user, client] = [name, user, client].map(|text| text.map(str::to_owned));
+            let record = SessionRecord { client, name, user, ..SessionRecord::default() };
+            assert_eq!(record.label(&id), label);
+            assert_eq!(record.label_and_id(&id), label_and_id);
+        }
     }
 }

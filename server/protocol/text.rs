@@ -21,6 +21,16 @@ pub fn one_line(text: &str, limit: usize) -> String {
     cut
 }
 
+/// How many of something: `1 session`, `2 sessions`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Bytes in hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
+}
+
 /// The text as Markdown that shows it letter by letter: no markup, link, image or HTML comes alive.
 /// Line breaks become spaces, so that it stays in its place. What means something at the start of a line only is
 /// escaped only there: names of files and sessions stay readable in editors that show Markdown as it is written.

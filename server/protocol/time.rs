@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
 
+use super::text::count;
+
 /// A time further ahead than this is taken for a wrong clock.
 pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 
@@ -49,7 +51,7 @@ pub fn split_stamp(file_name: &str) -> Option<(DateTime<Utc>, &str)> {
 /// Says how long something took or takes, as records do: `4 hours`, `2 hours 5 minutes`, `40 seconds`.
 pub fn duration_in_words(duration: TimeDelta) -> String {
     let seconds = duration.num_seconds().max(0);
-    let unit = |count: i64, name: &str| format!("{count} {name}{}", if count == 1 { "" } else { "s" });
+    let unit = |number: i64, name| count(usize::try_from(number).unwrap_or_default(), name);
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
     let parts = match (days, hours, minutes) {
         (0, 0, 0) => vec![unit(seconds, "second")],

@@ -10,6 +10,7 @@ mod claim_all;
 mod claims;
 mod clean_up;
 mod directory;
+mod drafts;
 mod error;
 mod heartbeats;
 mod holding;
@@ -25,6 +26,7 @@ mod probe;
 mod read_marks;
 mod record;
 mod sessions;
+mod told;
 mod transfer;
 mod view;
 mod watch;
@@ -42,6 +44,7 @@ pub use claims::{
     Terms,
 };
 pub use clean_up::CleanUp;
+pub use drafts::CompletedWork;
 pub use error::Error;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
 pub use liveness::{KeeperState, SessionState, look_at_keeper};

@@ -67,19 +67,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// What to call it: its name, else its client, else its id. Safe to show.
-    pub fn label(&self) -> String {
-        self.record.label(&self.id)
-    }
-
-    /// The label and the id, for a list from which a command takes one: `claude · login form (session-…)`.
-    pub fn label_and_id(&self) -> String {
-        match self.label() {
-            label if label == self.id.as_str() => label,
-            label => format!("{label} ({})", self.id),
-        }
-    }
-
     /// True unless it ended or is known to be gone.
     pub fn is_live(&self) -> bool {
         !self.state.is_over()

@@ -7,7 +7,7 @@ use super::holding::{new_holding_id, remove_claim, write_claim, write_claim_byte
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::{Error, Registry};
-use deconflict_protocol::{ClaimRecord, HandOffRecord, MessageKind, Resource, SessionId, time};
+use deconflict_protocol::{ClaimRecord, HandOffRecord, Resource, SessionId, time};
 
 impl Registry {
     /// Gives a claim to a live session, as one change: a new holding, by hand, for 4 hours. The recipient is told.
@@ -69,16 +69,7 @@ impl Registry {
             ..HandOffRecord::default()
         };
         create_stamped(&directory, &Folder::HandOffs, from, now, Durability::Power, &hand_off)?;
-        self.send(
-            from,
-            &Recipient::Session(to.clone()),
-            &Draft {
-                subject: format!("{} is yours now", resource.display_name()),
-                message: notes.unwrap_or("You hold it now.").to_owned(),
-                resource: Some(resource.clone()),
-                ..Draft::new(MessageKind::HandOff)
-            },
-        )?;
+        self.send(from, &Recipient::Session(to.clone()), &Draft::handed_off(resource, notes))?;
         Ok(HandOffOutcome::HandedOff(claim))
     }
 
@@ -164,16 +155,7 @@ impl Registry {
         resource: &Resource,
         claim_id: Option<&str>,
     ) -> Result<(), Error> {
-        let draft = Draft {
-            subject: format!("{} was taken over", resource.display_name()),
-            message: format!(
-                "Your claim of {} was taken over; look at the file before you go on.",
-                resource.display_name()
-            ),
-            resource: Some(resource.clone()),
-            id: claim_id.map(|id| format!("taken-over-{id}-{displaced}")),
-            ..Draft::new(MessageKind::TakenOver)
-        };
+        let draft = Draft::taken_over(resource, claim_id, displaced);
         match self.send(by, &Recipient::Session(displaced.clone()), &draft) {
             Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => Ok(()),
             Err(error) => Err(error),

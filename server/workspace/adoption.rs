@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use deconflict_platform::{canonical, state_directory};
+use deconflict_protocol::text::hex;
 
 /// What one user has adopted: a folder with one small file for each directory.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ impl Adoptions {
         let folder = self.folder.as_ref().ok_or(io::ErrorKind::NotFound)?;
         let directory = canonical(directory)?;
         let digest = Sha256::digest(directory.as_os_str().as_encoded_bytes());
-        let name = digest.iter().take(16).fold(String::new(), |name, byte| name + &format!("{byte:02x}"));
+        let name = hex(&digest[..16]);
         Ok(folder.join(name))
     }
 }

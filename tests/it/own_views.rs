@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::{Coordination, Editor, Workspace};
+use crate::support::{Coordination, Editor, Terminal, Workspace};
 
 struct Scene {
     alice: Editor,
@@ -61,6 +61,30 @@ fn lists_say_whose_and_where() {
         status["sessions"].as_array().unwrap().iter().filter(|session| session["own"] == true).collect();
     assert_eq!(own.len(), 1, "{status}");
     assert_eq!(own[0]["session_id"], scene.alice.session_id().as_str());
+}
+
+/// What MCP answers is the terminal's document (`mcp::the_answers_are_those_of_the_terminal`).
+#[test]
+fn claims_and_sessions_have_the_form_that_the_terminal_prints() {
+    let scene = scene();
+    let editors = scene.ok("status", json!({}));
+    let terminals = Terminal::on(&scene.workspace).run(["status", "--json"]).expect_code(0).json();
+    let find = |document: &Value, list: &str, id: &str| {
+        let items = document[list].as_array().unwrap();
+        items.iter().find(|item| item["session_id"] == id || item["resource_name"] == id).expect("it is listed").clone()
+    };
+    let claim =
+        ["resource_type", "claimed_at", "expires_at", "standing", "automatic", "file", "holder", "display_name"];
+    let session = ["session_id", "state", "label", "last_sign"];
+    for (list, id, promised) in [("claims", "src/lib.rs", &claim[..]), ("sessions", "ghost", &session[..])] {
+        let (ours, theirs) = (find(&terminals, list, id), find(&editors, list, id));
+        for (name, value) in ours.as_object().unwrap() {
+            assert_eq!(theirs[name], *value, "{name} in {theirs}");
+        }
+        for name in promised {
+            assert!(!ours[*name].is_null(), "{name} in {ours}");
+        }
+    }
 }
 
 #[test]

@@ -159,7 +159,7 @@ impl Desk<'_> {
         let mut answer = Answer::default();
         for before in granted.iter().filter_map(|one| one.took_over.as_ref()) {
             let holder = before.holder().and_then(|id| registry.session(id).ok().flatten());
-            answer.tell(words::taken_over(before, holder.as_ref(), self.now()));
+            answer.tell(words::taken_over(before, holder.as_ref()));
         }
         for one in granted.iter().filter(|one| one.is_new) {
             self.tell_of_other_worktrees(registry, &one.claim.resource, &mut answer);

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::{Desk, Trouble};
 use deconflict_platform::{self as platform, ScopeRelation};
-use deconflict_protocol::MessageKind;
 use deconflict_registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
 
 /// The editor's server answers within milliseconds, if it gives way at all.
@@ -53,14 +52,10 @@ impl Desk<'_> {
     fn ask_for(&self, registry: &Registry, claim: &Claim) -> Result<(), Trouble> {
         let Some(holder) = claim.holder() else { return Ok(()) };
         let name = claim.resource.display_name();
-        let draft = Draft {
-            subject: format!("Please release {name}"),
-            message: format!("{} wants to edit {name}. Save it, and it can.", self.surroundings.agent.name()),
-            resource: Some(claim.resource.clone()),
-            // An agent may try again and again; the person is asked once a minute.
-            id: claim.record.id.as_ref().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60)),
-            ..Draft::new(MessageKind::ReleaseRequest)
-        };
+        let text = format!("{} wants to edit {name}. Save it, and it can.", self.surroundings.agent.name());
+        // An agent may try again and again; the person is asked once a minute.
+        let id = claim.record.id.as_ref().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60));
+        let draft = Draft::release_request(&claim.resource, text, id);
         registry.send(&self.own, &Recipient::Session(holder.clone()), &draft)?;
         Ok(())
     }

@@ -116,7 +116,7 @@ impl Desk<'_> {
 
 fn described(session: &Session, claims: &[Claim]) -> String {
     let mut text = words::who(Some(session), &session.id);
-    let work = session.record.current_work.as_deref().map(|work| one_line(work, 120)).filter(|work| !work.is_empty());
+    let work = session.work().map(|work| one_line(work, 120));
     if let Some(work) = work {
         text.push_str(&format!(", working on \"{work}\""));
     }

@@ -42,8 +42,8 @@ impl Examination {
             self.problem(
                 "says-something-else",
                 format!(
-                    "claims/{} stands for {what}, and says {} inside. The file's name counts.",
-                    claim.file,
+                    "{} stands for {what}, and says {} inside. The file's name counts.",
+                    claim.record_path(),
                     one_line(said, words::PHRASE)
                 ),
                 "Release it and claim again what is meant.",

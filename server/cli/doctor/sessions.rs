@@ -66,8 +66,8 @@ impl Examination {
 
 /// The editors whose servers run here: these promise to refresh their records.
 fn servers(alive: &[Session]) -> String {
-    let is_server = |session: &&Session| session.record.keepalive.is_some();
-    let named: Vec<String> = alive.iter().filter(is_server).map(words::calling).collect();
+    let is_server = |session: &&Session| session.is_kept_alive();
+    let named: Vec<String> = alive.iter().filter(is_server).map(Session::label).collect();
     match named.len() {
         0 => "none runs for this workspace".to_owned(),
         number => format!("{number} for this workspace: {}", named.join(", ")),

@@ -1,6 +1,7 @@
 //! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more.
 
 use deconflict_registry::{Activity, Claim, Registry, ReleaseOutcome};
+use deconflict_words::documents;
 use deconflict_workspace::{commits, committed};
 use serde_json::json;
 
@@ -10,7 +11,7 @@ use super::finding::name;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::style::GOOD;
-use crate::cli::{claim, facts, words};
+use crate::cli::{claim, words};
 
 /// The action of a session that made a commit.
 pub(super) const COMMITTED: &str = "committed";
@@ -20,7 +21,7 @@ pub(super) fn run(is_quiet: bool, context: &Context) -> Result<Exit, Failure> {
     let released = release(context, &registry)?;
     if !is_quiet || context.output.is_json() {
         context.output.answer(
-            || json!({"released": released.iter().map(|claim| facts::claim(claim, None)).collect::<Vec<_>>()}),
+            || json!({"released": released.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>()}),
             || match &released[..] {
                 [] => "Nothing to release.".to_owned(),
                 claims => format!("{GOOD}Released{GOOD:#} {}.", words::list_of_resources(claims)),

@@ -87,13 +87,8 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<Strin
 fn agree(held: &[HeldChanges]) -> Vec<String> {
     let mut advice = Vec::new();
     for finding in held {
-        let Some(holder) = &finding.holder else { continue };
-        if !finding.claim.allows_coordination() {
-            continue;
-        }
-        let subject = words::shell_word(&format!("Please release {}", finding.claim.resource.in_a_sentence()));
-        let id = words::shell_word(holder.id.as_str());
-        let line = format!("Ask for it: deconflict send {id} {subject} \"…\" --type release_request");
+        let Some(command) = words::ask_command(&finding.claim, finding.holder.as_ref()) else { continue };
+        let line = format!("Ask for it: {command}");
         if !advice.contains(&line) {
             advice.push(line);
         }

@@ -6,13 +6,14 @@ use chrono::{DateTime, Utc};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, Registry, Session, Standing};
+use deconflict_words::documents;
 use deconflict_workspace::commits::{PathChange, PathChangeKind};
 use deconflict_workspace::{Kind, Namer, NamingError};
 use serde_json::{Value, json};
 
 use super::committer::Committer;
 use crate::cli::failure::Failure;
-use crate::cli::{claim, facts, words};
+use crate::cli::{claim, words};
 
 /// A claim of another session, and what of it is about to be committed or pushed.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl HeldChanges {
     pub(super) fn sentence(&self, now: DateTime<Utc>) -> String {
         /// More would hide what the sentence is about.
         const MOST: usize = 5;
-        let mut sentence = words::claimed_by(&self.claim, self.holder.as_ref(), &self.wanted, now);
+        let mut sentence = words::held(&self.claim, self.holder.as_ref(), &self.wanted, now);
         let paths: Vec<String> = self.changes.iter().map(|change| shown(&change.path)).collect();
         let more = match paths.len() {
             0 | 1 => return sentence,
@@ -64,7 +65,7 @@ impl HeldChanges {
             json!({"path": change.path.display().to_string(), "change": kind})
         };
         json!({
-            "claim": facts::claim(&self.claim, self.holder.as_ref()),
+            "claim": documents::claim(&self.claim, self.holder.as_ref()),
             "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
         })
     }

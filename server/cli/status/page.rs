@@ -119,7 +119,7 @@ fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
         _ if is_own => ("●", "you", GOOD),
         _ => ("●", "", GOOD),
     };
-    let name = words::calling(session);
+    let name = session.label();
     let id = one_line(session.id.as_str(), 40);
     vec![
         Cell::new(mark, style),
@@ -146,9 +146,7 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
         let is_own = picture.is_own_claim(claim);
         let by = match claim.holder() {
             Some(_) if is_own => Cell::new("you", GOOD),
-            Some(id) => {
-                Cell::plain(holders.get(id).map_or_else(|| one_line(id.as_str(), 40), |holder| words::calling(holder)))
-            }
+            Some(id) => Cell::plain(holders.get(id).map_or_else(|| one_line(id.as_str(), 40), |holder| holder.label())),
             None => Cell::new("unknown", WARNING),
         };
         let standing = match claim.standing {
@@ -160,9 +158,9 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
             Cell::new(resource(claim), NAME),
             by,
             standing,
-            Cell::new(format!("since {}", words::clock(claim.claimed_at, picture.now)), FAINT),
-            Cell::new(format!("until {}", words::clock(claim.expires_at, picture.now)), FAINT),
-            Cell::plain(claim.record.phase.as_deref().map_or_else(String::new, |phase| one_line(phase, 40))),
+            Cell::new(format!("since {}", words::local_clock(claim.claimed_at, picture.now)), FAINT),
+            Cell::new(format!("until {}", words::local_clock(claim.expires_at, picture.now)), FAINT),
+            Cell::plain(claim.phase().map_or_else(String::new, |phase| one_line(phase, 40))),
         ]
     };
     let mut claims: Vec<&Claim> = overview.claims.iter().collect();
@@ -184,7 +182,7 @@ fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
     let sessions = holders(&overview.sessions);
     let name = |id: &SessionId| {
         let is_own = picture.own.as_ref().is_some_and(|own| own.id == *id);
-        let called = || sessions.get(id).map_or_else(|| one_line(id.as_str(), 40), |session| words::calling(session));
+        let called = || sessions.get(id).map_or_else(|| one_line(id.as_str(), 40), |session| session.label());
         if is_own { "you".to_owned() } else { called() }
     };
     let row = |message: &Message| {
@@ -194,9 +192,9 @@ fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
             Recipient::Session(id) => name(id),
         };
         vec![
-            Cell::new(words::clock(message.sent_at, picture.now), FAINT),
+            Cell::new(words::local_clock(message.sent_at, picture.now), FAINT),
             Cell::plain(format!("{from} → {to}")),
-            Cell::plain(one_line(message.record.subject.as_deref().unwrap_or_default(), words::PHRASE)),
+            Cell::plain(message.subject(words::PHRASE).unwrap_or_default()),
         ]
     };
     let rows: Vec<Vec<Cell>> = overview.recent_messages.iter().map(row).collect();

@@ -1,14 +1,11 @@
 //! How sessions, claims and times are called wherever the editor shows them. Everything that comes from a record is
 //! made printable and cut here, so that nobody else has to think of it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use crate::situation::{Audience, OthersClaim};
 use deconflict_protocol::{Resource, SessionId, text};
 use deconflict_registry::{Claim, Session, Standing};
-
-/// A moment that is told by its time of day alone is less than this far away, so that every time of day is told once.
-const TOLD_BY_TIME_OF_DAY: TimeDelta = TimeDelta::hours(12);
 
 /// A name of a session is cut after so many characters.
 const LONGEST_NAME: usize = 40;
@@ -60,32 +57,23 @@ impl Meaning {
     }
 }
 
-/// A session as people know it: `maria`, `maria (Neovim)`, `you, in Neovim`.
+/// A session as people know it: `maria (Neovim)`, `you, in Neovim`.
 pub fn session(session: &Session, is_own_window: bool) -> String {
-    let name = given(session.record.name.as_deref());
-    let user = given(session.record.user.as_deref());
-    let client = given(session.record.client.as_deref());
-    match (name, user, client) {
-        (None, _, Some(client)) if is_own_window => format!("you, in {client}"),
-        (None, _, None) if is_own_window => "you, in another window".to_owned(),
-        (Some(name), _, Some(client)) if is_own_window => format!("{name} (you, in {client})"),
-        (Some(name), _, _) => name,
-        (None, Some(user), Some(client)) => format!("{user} ({client})"),
-        (None, Some(user), None) => user,
-        (None, None, Some(client)) => format!("{client} ({})", id(&session.id)),
-        (None, None, None) => id(&session.id),
+    let client = session.client().map(|client| text::one_line(client, LONGEST_NAME));
+    match client {
+        _ if !is_own_window => session.label(),
+        Some(client) if session.is_named() => format!("{} (you, in {client})", session.label()),
+        Some(client) => format!("you, in {client}"),
+        None if session.is_named() => session.label(),
+        None => "you, in another window".to_owned(),
     }
 }
 
 /// The same as short as it can be: `maria`, `you, in Neovim`.
 pub(super) fn short_session(session: &Session, is_own_window: bool) -> String {
-    let name = given(session.record.name.as_deref());
-    let user = given(session.record.user.as_deref());
-    let client = given(session.record.client.as_deref());
-    match (name, client) {
-        (Some(name), _) => name,
-        (None, Some(client)) if is_own_window => format!("you, in {client}"),
-        (None, client) => user.or(client).unwrap_or_else(|| id(&session.id)),
+    match session.client().filter(|_| is_own_window && !session.is_named()) {
+        Some(client) => format!("you, in {}", text::one_line(client, LONGEST_NAME)),
+        None => session.short_label(),
     }
 }
 
@@ -129,18 +117,9 @@ pub(super) fn file_name(of: &Resource) -> String {
     text::one_line(path.rsplit('/').next().unwrap_or(path), LONGEST_NAME)
 }
 
-/// What a claim says about its purpose, in one short line: its phase, else what its holder works on.
+/// What a claim says about its purpose, in one short line.
 pub(super) fn purpose(others: &OthersClaim) -> Option<String> {
-    let current_work = others.holder.as_ref().and_then(|holder| holder.record.current_work.as_deref());
-    others
-        .claim
-        .record
-        .phase
-        .as_deref()
-        .into_iter()
-        .chain(current_work)
-        .map(|line| text::one_line(line, LONGEST_WORK))
-        .find(|line| !line.is_empty())
+    deconflict_words::purpose(&others.claim, others.holder.as_ref(), LONGEST_WORK)
 }
 
 /// Since when or until when a claim is held: `since 14:05` for one by the first edit, `until 18:05` for one by hand,
@@ -148,7 +127,7 @@ pub(super) fn purpose(others: &OthersClaim) -> Option<String> {
 pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
     match Meaning::of(claim, audience.now) {
         Meaning::Expired => format!("expired {}", moment(claim.expires_at, audience)),
-        Meaning::Forgotten => match claim.record.idle_since.as_deref().and_then(deconflict_protocol::time::parse) {
+        Meaning::Forgotten => match claim.idle_since() {
             Some(since) => format!("idle since {}", moment(since, audience)),
             None => "idle".to_owned(),
         },
@@ -157,19 +136,9 @@ pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
     }
 }
 
-/// The local time of day, with the date when it is neither today nor in the same night: `14:05`, `23 Nov 14:05`,
-/// `23 Nov 2025 14:05`.
+/// A moment by the clock of the audience.
 pub fn moment(time: DateTime<Utc>, audience: &Audience) -> String {
-    use chrono::Datelike;
-    let (time, now) = (time.with_timezone(&audience.local_offset), audience.now.with_timezone(&audience.local_offset));
-    let pattern = if time.date_naive() == now.date_naive() || (time - now).abs() < TOLD_BY_TIME_OF_DAY {
-        "%H:%M"
-    } else if time.year() == now.year() {
-        "%-d %b %H:%M"
-    } else {
-        "%-d %b %Y %H:%M"
-    };
-    time.format(pattern).to_string()
+    deconflict_words::clock(time, &audience.now.with_timezone(&audience.local_offset))
 }
 
 /// Cuts a text to at most `limit` UTF-16 code units, which is how editors count; the last of them is `…` if something
@@ -189,10 +158,6 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     kept
 }
 
-fn given(text: Option<&str>) -> Option<String> {
-    text.map(|text| text::one_line(text, LONGEST_NAME)).filter(|text| !text.is_empty())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -203,13 +168,10 @@ mod tests {
         let cases = [
             ((Some("alice"), Some("maria"), Some("Neovim")), false, "alice"),
             ((None, Some("maria"), Some("Neovim")), false, "maria (Neovim)"),
-            ((None, Some("maria"), None), false, "maria"),
-            ((None, None, Some("terminal")), false, "terminal (session-1)"),
-            ((Some("  "), None, None), false, "session-1"),
+            ((None, None, Some("terminal")), false, "terminal"),
             ((None, Some("maria"), Some("Neovim")), true, "you, in Neovim"),
             ((None, Some("maria"), None), true, "you, in another window"),
             ((Some("alice"), Some("maria"), Some("Neovim")), true, "alice (you, in Neovim)"),
-            ((Some("al\u{1b}[31mi\u{202e}ce\n!"), None, None), false, "al[31mice !"),
         ];
         for ((name, user, client), is_own_window, expected) in cases {
             let mut known = examples::session("session-1");
@@ -217,24 +179,6 @@ mod tests {
             known.record.user = user.map(str::to_owned);
             known.record.client = client.map(str::to_owned);
             assert_eq!(session(&known, is_own_window), expected);
-        }
-    }
-
-    #[test]
-    fn moments_tell_the_date_only_where_the_time_of_day_could_mislead() {
-        let audience = examples::audience();
-        let cases = [
-            ("2025-11-15T13:05:00Z", "14:05"),
-            ("2025-11-15T22:59:00Z", "23:59"),
-            ("2025-11-15T23:30:00Z", "00:30"),
-            ("2025-11-16T05:00:00Z", "16 Nov 06:00"),
-            ("2025-11-15T02:00:00Z", "03:00"),
-            ("2025-11-14T22:30:00Z", "14 Nov 23:30"),
-            ("2025-11-14T23:30:00Z", "00:30"),
-            ("2026-01-02T09:00:00Z", "2 Jan 2026 10:00"),
-        ];
-        for (time, expected) in cases {
-            assert_eq!(moment(examples::time(time), &audience), expected);
         }
     }
 

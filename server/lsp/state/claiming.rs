@@ -13,7 +13,7 @@ use crate::convert;
 use crate::event::DirectoryId;
 use crate::text::OnDisk;
 use crate::worker::{ClaimResult, ClaimWish, Examination, Job, Place, Refusal};
-use deconflict_protocol::{MessageKind, Resource};
+use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
 
 /// A claim is looked at once more after this time: it may have been made for a reload.
@@ -312,12 +312,7 @@ impl State {
         let asked: BTreeSet<_> = directory.requests.remove(&claim.resource).unwrap_or_default();
         self.timers.set_by(Timer::Claims(id), now + GATHERING);
         for session in asked {
-            let draft = Draft {
-                subject: format!("Released {}", claim.resource.display_name()),
-                message: format!("{} is free now.", claim.resource.display_name()),
-                resource: Some(claim.resource.clone()),
-                ..Draft::new(MessageKind::Released)
-            };
+            let draft = Draft::released(&claim.resource);
             self.job(id, Job::Send(Recipient::Session(session), Box::new(draft)));
         }
         self.touch_all_at(id);

@@ -18,6 +18,7 @@ use crate::present::messages;
 use crate::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
 use deconflict_protocol::{Resource, text};
 use deconflict_registry::Message;
+use deconflict_words::documents;
 
 /// A command that waits for its answers.
 #[derive(Debug)]
@@ -95,7 +96,8 @@ impl State {
         match answer {
             Some(Ok(answer)) => reply.send(Ok(Some(answer))),
             Some(Err((id, refusal))) => {
-                let claim = claim_of(&refusal).map(|in_the_way| answers::claim(&in_the_way.claim));
+                let claim = claim_of(&refusal)
+                    .map(|in_the_way| documents::claim(&in_the_way.claim, in_the_way.holder.as_ref()));
                 let Refused { reason, message } = self.words(id, refusal);
                 let mut answer = json!({ "ok": false, "reason": reason, "message": message });
                 if let (Some(claim), Some(fields)) = (claim, answer.as_object_mut()) {

@@ -13,7 +13,7 @@ use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::present;
 use crate::worker::Job;
-use deconflict_protocol::{ClaimFileName, MessageKind, Resource, SessionId};
+use deconflict_protocol::{ClaimFileName, Resource, SessionId};
 use deconflict_registry::{Claim, Draft, Recipient, Standing, StoredClaim};
 
 /// A claim's file that is being written is read again after this time.
@@ -122,16 +122,7 @@ impl State {
 
     /// Tells a session that it wrote over a claim without asking, so that it can look before it goes on.
     fn tell_overwriter(&mut self, id: DirectoryId, overwriter: SessionId, lost: &Claim) {
-        let name = lost.resource.display_name();
-        let draft = Draft {
-            subject: format!("{name} was already claimed"),
-            message: format!(
-                "Your claim of {name} was written over mine, and I was not asked. Please agree with me before you edit it."
-            ),
-            resource: Some(lost.resource.clone()),
-            id: lost.record.id.as_ref().map(|holding| format!("overwritten-{holding}")),
-            ..Draft::new(MessageKind::Note)
-        };
+        let draft = Draft::overwritten(&lost.resource, lost.record.id.as_deref());
         self.job(id, Job::Send(Recipient::Session(overwriter), Box::new(draft)));
     }
 

@@ -1,39 +1,12 @@
-//! What commands return: the fields of the records, and what was found out about them.
+//! What commands return beyond the documents that all front ends have: what an editor needs for its lists and menus.
 
 use std::path::Path;
 
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use deconflict_protocol::{SessionId, time};
-use deconflict_registry::{Claim, Finding, Message, Session};
-
-/// A claim with all fields of its record, and what it is worth.
-pub(crate) fn claim(claim: &Claim) -> Value {
-    let mut fields = fields(&claim.record);
-    fields.insert("resource_type".to_owned(), json!(claim.resource.resource_type()));
-    fields.insert("resource_name".to_owned(), json!(claim.resource.name()));
-    fields.insert("standing".to_owned(), json!(claim.standing.as_str()));
-    Value::Object(fields)
-}
-
-/// A session with all fields of its record, and what becomes of it.
-pub(crate) fn session(session: &Session) -> Value {
-    let mut fields = fields(&session.record);
-    fields.insert("session_id".to_owned(), json!(session.id));
-    fields.insert("label".to_owned(), json!(session.label()));
-    fields.insert("state".to_owned(), json!(session.state.as_str()));
-    Value::Object(fields)
-}
-
-/// A message with all fields of its record, its text in `message` wherever the sender put it.
-pub(crate) fn message(message: &Message) -> Value {
-    let mut fields = fields(&message.record);
-    fields.insert("id".to_owned(), json!(message.id.as_str()));
-    fields.insert("message".to_owned(), json!(message.record.text()));
-    fields.insert("unread".to_owned(), json!(message.unread));
-    Value::Object(fields)
-}
+use deconflict_registry::{Claim, Message, Session};
+use deconflict_words::documents;
 
 /// A claim in a list: also where it is, what to call it and its holder, and what ties a command to this very holding.
 pub(crate) fn listed_claim(claim: &Claim, sessions: &[Session], own: &SessionId, path: Option<&Path>) -> Value {
@@ -46,7 +19,7 @@ pub(crate) fn listed_claim(claim: &Claim, sessions: &[Session], own: &SessionId,
 
 /// A session in a list: also whether it is this one.
 pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
-    let mut listed = self::session(session);
+    let mut listed = documents::session(session);
     add(&mut listed, "own", json!(session.id == *own));
     listed
 }
@@ -54,7 +27,7 @@ pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
 /// A message in a list: also what to call its sender and what it is about, and where that is.
 pub(crate) fn listed_message(message: &Message, sessions: &[Session], path: Option<&Path>) -> Value {
     let sender = message.from.as_ref().and_then(|from| sessions.iter().find(|session| session.id == *from));
-    let label = sender.map(Session::label).or_else(|| message.record.from.clone()).unwrap_or_default();
+    let label = sender.map(Session::label).or_else(|| message.sender_name().map(str::to_owned)).unwrap_or_default();
     let mut listed = told_message(message, &label);
     add(&mut listed, "path", json!(path));
     listed
@@ -62,9 +35,8 @@ pub(crate) fn listed_message(message: &Message, sessions: &[Session], path: Opti
 
 /// A claim that the user is told of.
 pub(crate) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
-    let mut told = self::claim(claim);
+    let mut told = documents::claim(claim, holder);
     let label = holder.map(Session::label).or_else(|| claim.holder().map(ToString::to_string));
-    add(&mut told, "display_name", json!(claim.resource.display_name()));
     add(&mut told, "holder_label", json!(label));
     add(&mut told, "active_until", json!(time::format(claim.expires_at)));
     add(&mut told, "expected", expected(claim));
@@ -73,7 +45,7 @@ pub(crate) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
 
 /// A message that the user is told of.
 pub(crate) fn told_message(message: &Message, sender: &str) -> Value {
-    let mut told = self::message(message);
+    let mut told = documents::message(message);
     add(&mut told, "sender_label", json!(sender));
     add(&mut told, "display_name", json!(message.resource().map(|resource| resource.display_name())));
     told
@@ -90,13 +62,6 @@ pub(crate) fn expected(claim: &Claim) -> Value {
     })
 }
 
-/// A finding: what it is, and one sentence for people.
-pub(crate) fn finding(finding: &Finding) -> Value {
-    let mut fields = fields(finding);
-    fields.insert("message".to_owned(), json!(finding.to_string()));
-    Value::Object(fields)
-}
-
 /// The status where there is no directory.
 pub(crate) fn no_status() -> Value {
     json!({
@@ -108,13 +73,5 @@ pub(crate) fn no_status() -> Value {
 fn add(object: &mut Value, name: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(name.to_owned(), value);
-    }
-}
-
-fn fields(record: &impl Serialize) -> Map<String, Value> {
-    match serde_json::to_value(record) {
-        Ok(Value::Object(fields)) => fields,
-        // Records are objects of plain values.
-        Ok(_) | Err(_) => Map::new(),
     }
 }

@@ -16,6 +16,7 @@ use deconflict_registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, Message, MessageId, Recipient, Registry,
     ReleaseOutcome, Session, Terms,
 };
+use deconflict_words::documents;
 use deconflict_workspace::{Kind, committed};
 
 /// What a command is about.
@@ -154,12 +155,12 @@ impl Desk {
         match self.claim(&resource, &terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
                 changed.push(Consequence::Holds(claim.clone()));
-                let took_over = took_over.as_ref().map(answers::claim);
-                Ok(json!({ "ok": true, "claim": answers::claim(&claim), "tookOver": took_over }))
+                let took_over = took_over.as_ref().map(|claim| documents::claim(claim, None));
+                Ok(json!({ "ok": true, "claim": documents::claim(&claim, None), "tookOver": took_over }))
             }
             ClaimOutcome::AlreadyHeld { claim } => {
                 changed.push(Consequence::Holds(claim.clone()));
-                Ok(json!({ "ok": true, "claim": answers::claim(&claim) }))
+                Ok(json!({ "ok": true, "claim": documents::claim(&claim, None) }))
             }
             ClaimOutcome::Refused { by } => Err(Refusal::Claimed(resource, self.in_the_way(by))),
         }
@@ -173,7 +174,7 @@ impl Desk {
         match self.with_session(false, |registry, session| registry.release(session, &resource))? {
             ReleaseOutcome::Released(claim) => {
                 changed.push(Consequence::Freed(claim.clone()));
-                Ok(json!({ "ok": true, "claim": answers::claim(&claim) }))
+                Ok(json!({ "ok": true, "claim": documents::claim(&claim, None) }))
             }
             ReleaseOutcome::NotHolder(claim) => Err(Refusal::NotHolder(resource, self.in_the_way(claim))),
             ReleaseOutcome::NotFound => Err(Refusal::NotHeld(resource)),
@@ -186,7 +187,7 @@ impl Desk {
         }
         let released = self.with_session(false, Registry::release_all)?;
         changed.extend(released.iter().cloned().map(Consequence::Freed));
-        let released: Vec<Value> = released.iter().map(answers::claim).collect();
+        let released: Vec<Value> = released.iter().map(|claim| documents::claim(claim, None)).collect();
         Ok(json!({ "ok": true, "released": released }))
     }
 
@@ -223,12 +224,8 @@ impl Desk {
             return Err(Refusal::NoCoordination(resource, self.in_the_way(claim)));
         }
         let name = text::one_line(&claim.resource.display_name(), 120);
-        let draft = Draft {
-            subject: format!("Please release {name}"),
-            message: message.unwrap_or_else(|| format!("I would like to edit {name}.")),
-            resource: Some(claim.resource.clone()),
-            ..Draft::new(MessageKind::ReleaseRequest)
-        };
+        let text = message.unwrap_or_else(|| format!("I would like to edit {name}."));
+        let draft = Draft::release_request(&claim.resource, text, None);
         self.send_draft(&Recipient::Session(holder), &draft)
     }
 
@@ -254,7 +251,7 @@ impl Desk {
             })
         })?;
         match sent {
-            Ok(message) => Ok(json!({ "ok": true, "message": answers::message(&message) })),
+            Ok(message) => Ok(json!({ "ok": true, "message": documents::message(&message) })),
             Err(id) => Err(Refusal::UnknownSession(id, self.live_sessions().unwrap_or_default())),
         }
     }
@@ -302,7 +299,7 @@ impl Desk {
         match self.with_session(false, |registry, session| registry.hand_off(session, &resource, &to, notes))? {
             HandOffOutcome::HandedOff(claim) => {
                 changed.push(Consequence::HandedOff(claim.resource.clone()));
-                Ok(json!({ "ok": true, "claim": answers::claim(&claim) }))
+                Ok(json!({ "ok": true, "claim": documents::claim(&claim, None) }))
             }
             HandOffOutcome::NotHolder(claim) => Err(Refusal::NotHolder(resource, self.in_the_way(claim))),
             HandOffOutcome::NotFound => Err(Refusal::NotHeld(resource)),
@@ -324,7 +321,7 @@ impl Desk {
             Err(Error::Missing { .. }) => return Ok(answers::no_status()),
             Err(error) => return Err(refused(&error)),
         };
-        let own = overview.sessions.iter().find(|session| session.id == membership.session).map(answers::session);
+        let own = overview.sessions.iter().find(|session| session.id == membership.session).map(documents::session);
         let unread = if membership.is_writable {
             let messages = membership.registry.messages(&membership.session).map_err(|error| refused(&error))?;
             messages.iter().filter(|message| message.unread).count()
@@ -348,7 +345,7 @@ impl Desk {
                 })
                 .collect::<Vec<_>>(),
             "messages": { "unread": unread },
-            "coordinationNeeded": overview.coordination_needed.iter().map(answers::finding).collect::<Vec<_>>(),
+            "coordinationNeeded": overview.coordination_needed.iter().map(documents::finding).collect::<Vec<_>>(),
         }))
     }
 

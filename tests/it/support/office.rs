@@ -35,7 +35,8 @@ impl Office {
     }
 
     pub(crate) fn session(&self, id: &str) -> SessionId {
-        self.register(NewSession { id: Some(SessionId::new(id).unwrap()), ..NewSession::default() }).id
+        let name = Some(id.to_owned());
+        self.register(NewSession { id: Some(SessionId::new(id).unwrap()), name, ..NewSession::default() }).id
     }
 
     /// Claims a file that nobody else holds.

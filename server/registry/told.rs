@@ -1,0 +1,110 @@
+//! What sessions, claims and messages tell of themselves, read from their records.
+
+use chrono::{DateTime, Utc};
+
+use super::{Claim, Message, Session};
+use deconflict_platform::{self as platform, ScopeRelation};
+use deconflict_protocol::{MessageKind, text, time};
+
+impl Session {
+    /// What to call it: its name, else whose it is and in what, else its id. Safe to show.
+    pub fn label(&self) -> String {
+        self.record.label(&self.id)
+    }
+
+    /// The label and the id, for a list from which a command takes one: `maria (Neovim, session-…)`.
+    pub fn label_and_id(&self) -> String {
+        self.record.label_and_id(&self.id)
+    }
+
+    /// The label without what the session runs in.
+    pub fn short_label(&self) -> String {
+        self.record.short_label(&self.id)
+    }
+
+    /// What it works on, as it says.
+    pub fn work(&self) -> Option<&str> {
+        given(self.record.current_work.as_deref())
+    }
+
+    /// The program that it runs in, as it says.
+    pub fn client(&self) -> Option<&str> {
+        given(self.record.client.as_deref())
+    }
+
+    /// True if its user gave it a name.
+    pub fn is_named(&self) -> bool {
+        given(self.record.name.as_deref()).is_some()
+    }
+
+    /// True if it promises to refresh its record: a server keeps it.
+    pub fn is_kept_alive(&self) -> bool {
+        self.record.keepalive.is_some()
+    }
+
+    /// True if this process of this machine keeps it.
+    pub fn is_kept_by(&self, pid: u32, started: &str) -> bool {
+        self.record.pid == Some(pid)
+            && self.record.process_started.as_deref().is_none_or(|recorded| recorded == started)
+            && self.is_of_this_scope()
+    }
+
+    /// True if it serves this process of this machine: an editor or agent.
+    pub fn serves(&self, pid: u32) -> bool {
+        self.record.client_pid == Some(pid) && self.is_of_this_scope()
+    }
+
+    /// True if one process keeps both.
+    pub fn shares_keeper_with(&self, other: &Session) -> bool {
+        let keeper = |session: &Session| Some((session.record.pid?, session.record.process_started.clone()));
+        keeper(self).is_some() && keeper(self) == keeper(other)
+    }
+
+    /// True if numbers of processes mean here what they mean in its record.
+    fn is_of_this_scope(&self) -> bool {
+        self.record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
+    }
+}
+
+impl Claim {
+    /// What its holder does with it, as it says.
+    pub fn phase(&self) -> Option<&str> {
+        given(self.record.phase.as_deref())
+    }
+
+    /// Since when its document has been unsaved and untouched.
+    pub fn idle_since(&self) -> Option<DateTime<Utc>> {
+        self.record.idle_since.as_deref().and_then(time::parse)
+    }
+
+    /// Where its record is, as people and programs are told: below the coordination directory.
+    pub fn record_path(&self) -> String {
+        format!("claims/{}", self.file)
+    }
+}
+
+impl Message {
+    /// Whom it is from, as it says.
+    pub fn sender_name(&self) -> Option<&str> {
+        given(self.record.from.as_deref())
+    }
+
+    /// One line about it, in at most so many characters. Safe to show.
+    pub fn subject(&self, longest: usize) -> Option<String> {
+        given(self.record.subject.as_deref()).map(|subject| text::one_line(subject, longest))
+    }
+
+    /// Its text, wherever the sender put it.
+    pub fn text(&self) -> String {
+        self.record.text()
+    }
+
+    /// What kind of message it is.
+    pub fn kind(&self) -> MessageKind {
+        self.record.kind()
+    }
+}
+
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.trim().is_empty())
+}

@@ -1,0 +1,91 @@
+//! Sentences about claims.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use deconflict_protocol::Resource;
+use deconflict_protocol::text::{one_line, shell_word};
+use deconflict_registry::{Claim, Draft, Session, Standing};
+
+use super::{PHRASE, moment, who};
+
+/// A sentence about a claim that stands against somebody: what, who, since when, until when, for what.
+pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: DateTime<Utc>) -> String {
+    let what = if claim.resource == *wanted {
+        wanted.in_a_sentence()
+    } else if claim.resource.covers(wanted) {
+        format!("{}, which {} is in,", claim.resource.in_a_sentence(), wanted.in_a_sentence())
+    } else {
+        format!("{}, which is in {},", claim.resource.in_a_sentence(), wanted.in_a_sentence())
+    };
+    let written = moment(claim.modified, now);
+    if claim.standing == Standing::Pending {
+        return format!("{what} is being claimed by another program: its record of {written} is not complete yet.");
+    }
+    let Some(id) = claim.holder() else {
+        let until = moment(claim.expires_at, now);
+        return format!(
+            "{what} is claimed by nobody knows whom: the record of {written} is damaged. It counts until {until}."
+        );
+    };
+    let purpose = purpose(claim, holder, PHRASE).map_or_else(String::new, |text| format!(", working on: \"{text}\""));
+    format!("{what} is claimed by {} {}{purpose}.", who(holder, id), term(claim, now))
+}
+
+/// Since when and until when: `since 10:05 (2 hours ago), until 14:05 (in 2 hours)`.
+pub fn term(claim: &Claim, now: DateTime<Utc>) -> String {
+    let since = moment(claim.claimed_at, now);
+    let until = moment(claim.expires_at, now);
+    match claim.standing {
+        Standing::Active if claim.is_automatic() => format!("since {since}, until {until}, longer while it is edited"),
+        Standing::Active | Standing::Pending => format!("since {since}, until {until}"),
+        Standing::Idle => {
+            let idle =
+                claim.idle_since().map_or_else(String::new, |at| format!(", untouched since {}", moment(at, now)));
+            format!("since {since}{idle}")
+        }
+        Standing::Expired => format!("since {since}, ran out at {until}"),
+        Standing::Abandoned => format!("since {since}, left behind"),
+        Standing::Damaged => format!("since {since}, the record is damaged"),
+    }
+}
+
+/// What its holder says that it is doing: the claim's phase, else what the session works on, in at most so many
+/// characters. That a file is held because of that very file says nothing.
+pub fn purpose(claim: &Claim, holder: Option<&Session>, longest: usize) -> Option<String> {
+    let itself = claim.resource.to_string();
+    let work = holder.and_then(Session::work).filter(|work| *work != itself);
+    claim.phase().or(work).map(|text| one_line(text, longest))
+}
+
+/// From whom a claim was taken over, and why that could be: `Ada (Neovim, session-…), who is gone`.
+pub fn taken_over_from(before: &Claim, holder: Option<&Session>) -> String {
+    let whom = before.holder().map_or_else(|| "somebody unknown".to_owned(), |id| who(holder, id));
+    let why = match before.standing {
+        Standing::Active => "who has been told",
+        Standing::Idle => "who had left it unsaved and untouched for hours",
+        Standing::Expired => "whose claim had run out",
+        Standing::Abandoned => "who is gone",
+        Standing::Pending | Standing::Damaged => "whose record was damaged",
+    };
+    format!("{whom}, {why}")
+}
+
+/// The command that asks the holder for a claim; `None` where nobody would read the message, or none is wanted.
+pub fn ask_command(claim: &Claim, holder: Option<&Session>) -> Option<String> {
+    let holder = holder.filter(|_| claim.holder().is_some() && claim.allows_coordination())?;
+    let request = Draft::release_request(&claim.resource, String::new(), None);
+    let [id, subject, kind, name] =
+        [holder.id.as_str(), &request.subject, claim.resource.resource_type().as_str(), claim.resource.name()]
+            .map(shell_word);
+    Some(format!("deconflict send {id} {subject} \"why you need it\" --type release_request --resource {kind} {name}"))
+}
+
+/// That no lock keeps others out, and what helps.
+pub fn only_advice(directory: &Path) -> String {
+    format!(
+        "Claims are only advice here: the file system of {} cannot lock files, so two sessions may be told at once that \
+         they hold a file. It helps to put the directory on another file system, and to name it with --dir.",
+        one_line(&directory.display().to_string(), 200)
+    )
+}

@@ -1,0 +1,21 @@
+//! How sessions, claims and messages are told, once for terminal, editors and coding agents: sentences for people, and
+//! [`documents`] for programs. Everything that comes from a record is made safe to show here.
+
+mod claims;
+pub mod documents;
+mod moments;
+
+pub use claims::{ask_command, held, only_advice, purpose, taken_over_from, term};
+pub use moments::{clock, clock_with_seconds, left, local_clock, moment, short_distance};
+
+use deconflict_protocol::SessionId;
+use deconflict_protocol::text::one_line;
+use deconflict_registry::Session;
+
+/// How much of somebody's phase, subject or current work stands in a sentence, in characters.
+pub const PHRASE: usize = 80;
+
+/// A session by the name that people know and the id that commands take: `maria (Neovim, session-…)`.
+pub fn who(session: Option<&Session>, id: &SessionId) -> String {
+    session.map_or_else(|| one_line(id.as_str(), PHRASE), Session::label_and_id)
+}

@@ -1,0 +1,133 @@
+//! Moments and durations as people tell them.
+
+use std::fmt::Display;
+
+use chrono::{DateTime, Datelike, Local, TimeDelta, TimeZone, Utc};
+use deconflict_protocol::time;
+
+/// A moment that is told by its time of day alone is less than this far away, so that every time of day is told once.
+const TOLD_BY_TIME_OF_DAY: TimeDelta = TimeDelta::hours(12);
+
+/// A moment as people read clocks, with the date where it is neither today nor in the same night: `14:05`,
+/// `23 Nov 14:05`, `23 Nov 2025 14:05`. It is told in the time zone of `now`.
+pub fn clock<Tz: TimeZone>(at: DateTime<Utc>, now: &DateTime<Tz>) -> String
+where
+    Tz::Offset: Display,
+{
+    let at = at.with_timezone(&now.timezone());
+    let is_near = (at.clone() - now.clone()).abs() < TOLD_BY_TIME_OF_DAY;
+    let pattern = if is_near || at.date_naive() == now.date_naive() {
+        "%H:%M"
+    } else if at.year() == now.year() {
+        "%-d %b %H:%M"
+    } else {
+        "%-d %b %Y %H:%M"
+    };
+    at.format(pattern).to_string()
+}
+
+/// The same in this computer's time zone.
+pub fn local_clock(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    clock(at, &now.with_timezone(&Local))
+}
+
+/// The time of day to the second, in this computer's time zone.
+pub fn clock_with_seconds(at: DateTime<Utc>) -> String {
+    at.with_timezone(&Local).format("%H:%M:%S").to_string()
+}
+
+/// A moment both ways: `10:05 (2 hours ago)`.
+pub fn moment(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{} ({})", local_clock(at, now), distance(at, now))
+}
+
+/// How far away a moment is: `2 hours ago`, `in 5 minutes`, `just now`.
+fn distance(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let behind = now - at;
+    if behind.abs() < TimeDelta::seconds(1) {
+        "just now".to_owned()
+    } else if behind > TimeDelta::zero() {
+        format!("{} ago", time::duration_in_words(behind))
+    } else {
+        format!("in {}", time::duration_in_words(TimeDelta::seconds(rounded_up(-behind))))
+    }
+}
+
+/// How long ago a moment was, in few characters: `12s ago`, `4m ago`, `2h ago`, `3d ago`.
+pub fn short_distance(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    let seconds = (now - at).num_seconds();
+    if seconds < 1 { "now".to_owned() } else { format!("{} ago", short(seconds)) }
+}
+
+/// How long a lease lasts, in few characters: `4h left`, `25m left`.
+pub fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    format!("{} left", short(rounded_up((until - now).max(TimeDelta::zero()))))
+}
+
+/// In seconds, from a minute on up to the next whole minute: "in 3 hours 59 minutes" would be said of four hours a moment
+/// after they began.
+fn rounded_up(duration: TimeDelta) -> i64 {
+    let seconds = duration.num_seconds();
+    if seconds < 60 { seconds } else { (seconds + 59) / 60 * 60 }
+}
+
+fn short(seconds: i64) -> String {
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds}s"),
+        (0, 0, _) => format!("{minutes}m"),
+        (0, _, _) if minutes % 60 == 0 || hours > 9 => format!("{hours}h"),
+        (0, _, _) => format!("{hours}h {}m", minutes % 60),
+        _ => format!("{days}d"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::FixedOffset;
+
+    #[test]
+    fn the_date_is_told_only_where_the_time_of_day_could_mislead() {
+        let offset = FixedOffset::east_opt(3_600).unwrap();
+        let now = time::parse("2025-11-15T13:30:00Z").unwrap().with_timezone(&offset);
+        let cases = [
+            ("2025-11-15T13:05:00Z", "14:05"),
+            ("2025-11-15T22:59:00Z", "23:59"),
+            ("2025-11-15T23:30:00Z", "00:30"),
+            ("2025-11-16T05:00:00Z", "16 Nov 06:00"),
+            ("2025-11-15T02:00:00Z", "03:00"),
+            ("2025-11-14T22:30:00Z", "14 Nov 23:30"),
+            ("2025-11-14T23:30:00Z", "00:30"),
+            ("2026-01-02T09:00:00Z", "2 Jan 2026 10:00"),
+        ];
+        for (at, expected) in cases {
+            assert_eq!(clock(time::parse(at).unwrap(), &now), expected);
+        }
+    }
+
+    #[test]
+    fn distances_are_told_both_ways() {
+        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
+        let cases = [
+            (0, "just now"),
+            (-40, "40 seconds ago"),
+            (-7_500, "2 hours 5 minutes ago"),
+            (14_399, "in 4 hours"),
+            (30, "in 30 seconds"),
+        ];
+        for (seconds, expected) in cases {
+            assert_eq!(distance(now + TimeDelta::seconds(seconds), now), expected);
+        }
+    }
+
+    #[test]
+    fn short_times_take_few_characters() {
+        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
+        let ago = |seconds: i64| short_distance(now - TimeDelta::seconds(seconds), now);
+        let told = [0, 59, 60, 3_599, 3_600, 7_500, 50_000, 90_000].map(ago);
+        assert_eq!(told, ["now", "59s ago", "1m ago", "59m ago", "1h ago", "2h 5m ago", "13h ago", "1d ago"]);
+        let left = |seconds: i64| left(now + TimeDelta::seconds(seconds), now);
+        assert_eq!([-5, 30, 61, 14_399].map(left), ["0s left", "30s left", "2m left", "4h left"]);
+    }
+}
