@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::event::{Event, Fields, Happening, Helper, Unreadable};
+use super::event::{EventKind, Fields, HookEvent, SubAgent, Unreadable};
 
 /// Where the tools name the files that they touch.
 const PATHS: &[&str] = &["file_path", "notebook_path"];
 
 /// Reads an event; `None` for one that is nothing to us.
-pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
     // Cursor runs the hooks of Claude Code too. It has its own, which know its tools.
     if fields.has("cursor_version") {
         return Ok(None);
@@ -57,45 +57,45 @@ pub(super) fn read_as(
     fields: &Fields,
     own_folder: &Path,
     used: fn(&str, &Fields, &Path) -> Use,
-) -> Result<Option<Event>, Unreadable> {
+) -> Result<Option<HookEvent>, Unreadable> {
     let name = fields.text("hook_event_name").ok_or(Unreadable::Missing("hook_event_name"))?;
     let folder = fields.folder(&["cwd"], own_folder);
     let tool = || used(fields.text("tool_name").unwrap_or_default(), &fields.object("tool_input"), &folder);
-    let happening = match name {
-        "SessionStart" => Happening::SessionStarted,
-        "UserPromptSubmit" => Happening::Prompted,
+    let kind = match name {
+        "SessionStart" => EventKind::SessionStarted,
+        "UserPromptSubmit" => EventKind::Prompted,
         "PreToolUse" => match tool() {
-            Use::Edit(paths) => Happening::BeforeEdit(paths),
-            Use::Command(command) => Happening::BeforeCommand { command, folder: folder.clone() },
+            Use::Edit(paths) => EventKind::BeforeEdit(paths),
+            Use::Command(command) => EventKind::BeforeCommand { command, folder: folder.clone() },
             Use::Read(_) | Use::Nothing => return Ok(None),
         },
         "PostToolUse" => match tool() {
-            Use::Edit(paths) => Happening::AfterEdit(paths),
-            Use::Command(_) => Happening::AfterCommand,
-            Use::Read(paths) => Happening::AfterRead(paths),
+            Use::Edit(paths) => EventKind::AfterEdit(paths),
+            Use::Command(_) => EventKind::AfterCommand,
+            Use::Read(paths) => EventKind::AfterRead(paths),
             Use::Nothing => return Ok(None),
         },
         // A command that failed may have changed files before it did.
         "PostToolUseFailure" => match tool() {
-            Use::Command(_) => Happening::AfterCommand,
+            Use::Command(_) => EventKind::AfterCommand,
             _ => return Ok(None),
         },
-        "SubagentStart" => Happening::HelperStarted,
-        "SubagentStop" => Happening::HelperEnded,
+        "SubagentStart" => EventKind::SubAgentStarted,
+        "SubagentStop" => EventKind::SubAgentEnded,
         // Nothing tells of a turn that its user interrupted, but after a while that the agent waits for its user.
-        "Notification" if fields.text("notification_type") == Some("idle_prompt") => Happening::TurnEnded,
-        "Stop" | "StopFailure" | "Interrupt" => Happening::TurnEnded,
-        "SessionEnd" => Happening::SessionEnded,
+        "Notification" if fields.text("notification_type") == Some("idle_prompt") => EventKind::TurnEnded,
+        "Stop" | "StopFailure" | "Interrupt" => EventKind::TurnEnded,
+        "SessionEnd" => EventKind::SessionEnded,
         _ => return Ok(None),
     };
-    let helper = fields
+    let sub_agent = fields
         .text("agent_id")
-        .map(|id| Helper { id: id.to_owned(), kind: fields.text("agent_type").map(str::to_owned) });
-    if helper.is_none() && matches!(happening, Happening::HelperStarted | Happening::HelperEnded) {
+        .map(|id| SubAgent { id: id.to_owned(), kind: fields.text("agent_type").map(str::to_owned) });
+    if sub_agent.is_none() && matches!(kind, EventKind::SubAgentStarted | EventKind::SubAgentEnded) {
         return Ok(None);
     }
     let session = fields.text("session_id").ok_or(Unreadable::Missing("session_id"))?.to_owned();
-    Ok(Some(Event { name: name.to_owned(), session, helper, folder, happening }))
+    Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent, folder, kind }))
 }
 
 /// Writes an answer of this shape.

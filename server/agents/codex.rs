@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::answer::Answer;
 use super::claude_code::{Use, read_as, write_as};
-use super::event::{Event, Fields, Unreadable};
+use super::event::{Fields, HookEvent, Unreadable};
 use super::patch;
 
 /// Reads an event; `None` for one that is nothing to us.
-pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
     read_as(fields, own_folder, used)
 }
 

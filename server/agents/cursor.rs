@@ -9,55 +9,55 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::event::{Event, Fields, Happening, Unreadable};
+use super::event::{EventKind, Fields, HookEvent, Unreadable};
 
 /// Where the tools name the files that they touch.
 const PATHS: &[&str] = &["file_path", "path", "target_file", "target_notebook", "notebook_path"];
 
 /// Where an event about a sub-agent says which: the first is its id, which is the id of the tool's call.
-const HELPER: &[&str] = &["subagent_id", "tool_call_id"];
+const SUB_AGENT: &[&str] = &["subagent_id", "tool_call_id"];
 
 /// Reads an event; `None` for one that is nothing to us.
-pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
     let name = fields.text("hook_event_name").ok_or(Unreadable::Missing("hook_event_name"))?;
     let root =
         fields.texts("workspace_roots").first().map_or_else(|| own_folder.to_owned(), |root| own_folder.join(root));
     let folder = fields.folder(&["cwd"], &root);
     let input = fields.object("tool_input");
-    let command = |fields: &Fields| Happening::BeforeCommand {
+    let command = |fields: &Fields| EventKind::BeforeCommand {
         command: fields.text("command").unwrap_or_default().to_owned(),
         folder: fields.folder(&["cwd", "working_directory"], &folder),
     };
-    let happening = match (name, fields.text("tool_name").unwrap_or_default()) {
-        ("sessionStart", _) => Happening::SessionStarted,
-        ("beforeSubmitPrompt", _) => Happening::Prompted,
-        ("preToolUse", tool) if edits(tool) => Happening::BeforeEdit(input.paths(PATHS, &folder)),
+    let kind = match (name, fields.text("tool_name").unwrap_or_default()) {
+        ("sessionStart", _) => EventKind::SessionStarted,
+        ("beforeSubmitPrompt", _) => EventKind::Prompted,
+        ("preToolUse", tool) if edits(tool) => EventKind::BeforeEdit(input.paths(PATHS, &folder)),
         ("preToolUse", "Shell") => command(&input),
         ("beforeShellExecution", _) => command(fields),
-        ("postToolUse", tool) if edits(tool) => Happening::AfterEdit(input.paths(PATHS, &folder)),
-        ("afterFileEdit", _) => Happening::AfterEdit(fields.paths(PATHS, &folder)),
-        ("postToolUse", "Read") => Happening::AfterRead(input.paths(PATHS, &folder)),
-        ("postToolUse" | "postToolUseFailure", "Shell") | ("afterShellExecution", _) => Happening::AfterCommand,
+        ("postToolUse", tool) if edits(tool) => EventKind::AfterEdit(input.paths(PATHS, &folder)),
+        ("afterFileEdit", _) => EventKind::AfterEdit(fields.paths(PATHS, &folder)),
+        ("postToolUse", "Read") => EventKind::AfterRead(input.paths(PATHS, &folder)),
+        ("postToolUse" | "postToolUseFailure", "Shell") | ("afterShellExecution", _) => EventKind::AfterCommand,
         ("preToolUse", "Task") => match fields.text("tool_use_id") {
             Some(id) => expected(id, &input, false),
             None => return Ok(None),
         },
-        ("subagentStart", _) => match fields.first_text(HELPER) {
+        ("subagentStart", _) => match fields.first_text(SUB_AGENT) {
             Some(id) => expected(id, fields, true),
             None => return Ok(None),
         },
-        ("postToolUse" | "postToolUseFailure", "Task") => Happening::HelperDone {
+        ("postToolUse" | "postToolUseFailure", "Task") => EventKind::SubAgentDone {
             id: fields.text("tool_use_id").map(str::to_owned),
             session: None,
             is_tools_end: true,
         },
-        ("subagentStop", _) => Happening::HelperDone {
-            id: fields.first_text(HELPER).map(str::to_owned),
+        ("subagentStop", _) => EventKind::SubAgentDone {
+            id: fields.first_text(SUB_AGENT).map(str::to_owned),
             session: fields.text("agent_transcript_path").and_then(conversation_of),
             is_tools_end: false,
         },
-        ("stop", _) => Happening::TurnEnded,
-        ("sessionEnd", _) => Happening::SessionEnded,
+        ("stop", _) => EventKind::TurnEnded,
+        ("sessionEnd", _) => EventKind::SessionEnded,
         _ => return Ok(None),
     };
     let session = match name {
@@ -66,11 +66,11 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
     };
     let session = session.or_else(|| fields.first_text(&["conversation_id", "session_id"]));
     let session = session.ok_or(Unreadable::Missing("conversation_id"))?.to_owned();
-    Ok(Some(Event { name: name.to_owned(), session, helper: None, folder, happening }))
+    Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent: None, folder, kind }))
 }
 
-fn expected(id: &str, fields: &Fields, has_begun: bool) -> Happening {
-    Happening::HelperExpected { id: id.to_owned(), kind: fields.text("subagent_type").map(str::to_owned), has_begun }
+fn expected(id: &str, fields: &Fields, has_begun: bool) -> EventKind {
+    EventKind::SubAgentExpected { id: id.to_owned(), kind: fields.text("subagent_type").map(str::to_owned), has_begun }
 }
 
 /// The conversation that a transcript is of: it is named after it.

@@ -6,22 +6,22 @@ use serde_json::{Map, Value};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
+pub struct HookEvent {
     /// The agent's own name of the event; its answer has to repeat it.
     pub name: String,
     /// The agent's own id of the session.
     pub session: String,
     /// The sub-agent in which it happened, if it was in one.
-    pub helper: Option<Helper>,
+    pub sub_agent: Option<SubAgent>,
     /// The folder that the agent works in. Relative paths count from it.
     pub folder: PathBuf,
     /// What happened.
-    pub happening: Happening,
+    pub kind: EventKind,
 }
 
 /// A sub-agent: a part of a session that works by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Helper {
+pub struct SubAgent {
     /// The agent's own id of it.
     pub id: String,
     /// What kind it is, such as `Explore`.
@@ -30,7 +30,7 @@ pub struct Helper {
 
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Happening {
+pub enum EventKind {
     /// A session began, was resumed or starts over.
     SessionStarted,
     /// The user said something.
@@ -55,11 +55,11 @@ pub enum Happening {
     /// The agent's turn ended.
     TurnEnded,
     /// A sub-agent began.
-    HelperStarted,
+    SubAgentStarted,
     /// A sub-agent is done.
-    HelperEnded,
+    SubAgentEnded,
     /// A sub-agent is about to work in a session of its own, whose events don't say who started it.
-    HelperExpected {
+    SubAgentExpected {
         /// The agent's own id of it, which that session doesn't know.
         id: String,
         /// What kind it is.
@@ -68,7 +68,7 @@ pub enum Happening {
         has_begun: bool,
     },
     /// Such a sub-agent is done.
-    HelperDone {
+    SubAgentDone {
         /// The agent's own id of it, where that is told.
         id: Option<String>,
         /// The agent's own id of the session that it worked in, where that is told.

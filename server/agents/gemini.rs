@@ -6,33 +6,33 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::answer::Answer;
-use super::event::{Event, Fields, Happening, Unreadable};
+use super::event::{EventKind, Fields, HookEvent, Unreadable};
 
 /// Where the tools name the files that they touch.
 const PATHS: &[&str] = &["file_path", "absolute_path", "path"];
 
 /// Reads an event; `None` for one that is nothing to us.
-pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
     let name = fields.text("hook_event_name").ok_or(Unreadable::Missing("hook_event_name"))?;
     let folder = fields.folder(&["cwd"], own_folder);
     let input = fields.object("tool_input");
-    let happening = match (name, fields.text("tool_name").unwrap_or_default()) {
-        ("SessionStart", _) => Happening::SessionStarted,
-        ("BeforeAgent", _) => Happening::Prompted,
-        ("BeforeTool", "write_file" | "replace" | "edit") => Happening::BeforeEdit(input.paths(PATHS, &folder)),
-        ("AfterTool", "write_file" | "replace" | "edit") => Happening::AfterEdit(input.paths(PATHS, &folder)),
-        ("AfterTool", "read_file") => Happening::AfterRead(input.paths(PATHS, &folder)),
-        ("BeforeTool", "run_shell_command") => Happening::BeforeCommand {
+    let kind = match (name, fields.text("tool_name").unwrap_or_default()) {
+        ("SessionStart", _) => EventKind::SessionStarted,
+        ("BeforeAgent", _) => EventKind::Prompted,
+        ("BeforeTool", "write_file" | "replace" | "edit") => EventKind::BeforeEdit(input.paths(PATHS, &folder)),
+        ("AfterTool", "write_file" | "replace" | "edit") => EventKind::AfterEdit(input.paths(PATHS, &folder)),
+        ("AfterTool", "read_file") => EventKind::AfterRead(input.paths(PATHS, &folder)),
+        ("BeforeTool", "run_shell_command") => EventKind::BeforeCommand {
             command: input.text("command").unwrap_or_default().to_owned(),
             folder: input.folder(&["dir_path", "directory"], &folder),
         },
-        ("AfterTool", "run_shell_command") => Happening::AfterCommand,
-        ("AfterAgent", _) => Happening::TurnEnded,
-        ("SessionEnd", _) => Happening::SessionEnded,
+        ("AfterTool", "run_shell_command") => EventKind::AfterCommand,
+        ("AfterAgent", _) => EventKind::TurnEnded,
+        ("SessionEnd", _) => EventKind::SessionEnded,
         _ => return Ok(None),
     };
     let session = fields.text("session_id").ok_or(Unreadable::Missing("session_id"))?.to_owned();
-    Ok(Some(Event { name: name.to_owned(), session, helper: None, folder, happening }))
+    Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent: None, folder, kind }))
 }
 
 /// True if an answer to this event can say something to the model.

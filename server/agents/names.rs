@@ -2,23 +2,24 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{Agent, Helper};
+use super::agent::Agent;
+use super::event::SubAgent;
 use deconflict_protocol::text::hex;
 use deconflict_protocol::{NameError, SessionId};
 
 /// No longer id is written, in bytes.
 const LONGEST: usize = 64;
 
-/// The id of an agent's session, or of a sub-agent in it: `claude-code-{session}` and `claude-code-{session}-{helper}`.
+/// The id of an agent's session, or of a sub-agent in it: `claude-code-{session}` and `claude-code-{session}-{sub_agent}`.
 ///
 /// What an id cannot hold becomes `-`, and an id that would be too long is cut; both then end with a hash of the whole,
 /// so that two sessions of an agent never share an id.
 ///
 /// # Errors
 /// Never for the agents that there are; it is checked as any id is.
-pub fn session_id(agent: Agent, session: &str, helper: Option<&Helper>) -> Result<SessionId, NameError> {
-    let own = match helper {
-        Some(helper) => format!("{session}-{}", helper.id),
+pub fn session_id(agent: Agent, session: &str, sub_agent: Option<&SubAgent>) -> Result<SessionId, NameError> {
+    let own = match sub_agent {
+        Some(sub_agent) => format!("{session}-{}", sub_agent.id),
         None => session.to_owned(),
     };
     let whole = format!("{}-{own}", agent.name());
@@ -44,8 +45,8 @@ mod tests {
     fn an_agents_id_becomes_a_part_of_ours() {
         let id = |session: &str| session_id(Agent::ClaudeCode, session, None).unwrap().to_string();
         assert_eq!(id("00893aaf-19fa-41d2-8238-13269b9b3ca0"), "claude-code-00893aaf-19fa-41d2-8238-13269b9b3ca0");
-        let helper = Helper { id: "a1b2".to_owned(), kind: None };
-        let of_helper = session_id(Agent::Codex, "s", Some(&helper)).unwrap();
+        let sub_agent = SubAgent { id: "a1b2".to_owned(), kind: None };
+        let of_helper = session_id(Agent::Codex, "s", Some(&sub_agent)).unwrap();
         assert_eq!(of_helper.as_str(), "codex-s-a1b2");
         for awkward in ["../../x", "a b", "é", "a.", "", &"x".repeat(100)] {
             let id = id(awkward);

@@ -6,14 +6,14 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::answer::Answer;
-use super::event::{Event, Fields, Happening, Helper, Unreadable};
+use super::event::{EventKind, Fields, HookEvent, SubAgent, Unreadable};
 use super::patch;
 
 /// Where the tools name the files that they touch.
 const PATHS: &[&str] = &["filePath", "file_path", "path"];
 
 /// Reads an event; `None` for one that is nothing to us.
-pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, Unreadable> {
+pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
     let name = fields.text("event").ok_or(Unreadable::Missing("event"))?;
     let folder = fields.folder(&["directory"], own_folder);
     let arguments = fields.object("args");
@@ -26,28 +26,28 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<Event>, 
         }
         paths
     };
-    let happening = match (name, fields.text("tool").unwrap_or_default()) {
-        ("session.created", _) if parent.is_some() => Happening::HelperStarted,
-        ("session.created", _) => Happening::SessionStarted,
-        ("chat.message", _) => Happening::Prompted,
-        ("tool.execute.before", tool) if edits(tool) => Happening::BeforeEdit(edited()),
-        ("tool.execute.after", tool) if edits(tool) => Happening::AfterEdit(edited()),
-        ("tool.execute.after", "read") => Happening::AfterRead(arguments.paths(PATHS, &folder)),
-        ("tool.execute.before", "bash") => Happening::BeforeCommand {
+    let kind = match (name, fields.text("tool").unwrap_or_default()) {
+        ("session.created", _) if parent.is_some() => EventKind::SubAgentStarted,
+        ("session.created", _) => EventKind::SessionStarted,
+        ("chat.message", _) => EventKind::Prompted,
+        ("tool.execute.before", tool) if edits(tool) => EventKind::BeforeEdit(edited()),
+        ("tool.execute.after", tool) if edits(tool) => EventKind::AfterEdit(edited()),
+        ("tool.execute.after", "read") => EventKind::AfterRead(arguments.paths(PATHS, &folder)),
+        ("tool.execute.before", "bash") => EventKind::BeforeCommand {
             command: arguments.text("command").unwrap_or_default().to_owned(),
             folder: arguments.folder(&["workdir"], &folder),
         },
-        ("tool.execute.after", "bash") => Happening::AfterCommand,
-        ("shell.env", _) => Happening::ShellStarted,
-        ("session.idle" | "session.deleted", _) if parent.is_some() => Happening::HelperEnded,
-        ("session.idle", _) => Happening::TurnEnded,
-        ("session.deleted", _) => Happening::SessionEnded,
+        ("tool.execute.after", "bash") => EventKind::AfterCommand,
+        ("shell.env", _) => EventKind::ShellStarted,
+        ("session.idle" | "session.deleted", _) if parent.is_some() => EventKind::SubAgentEnded,
+        ("session.idle", _) => EventKind::TurnEnded,
+        ("session.deleted", _) => EventKind::SessionEnded,
         _ => return Ok(None),
     };
     let own = fields.text("sessionID").ok_or(Unreadable::Missing("sessionID"))?;
-    let helper = parent.map(|_| Helper { id: own.to_owned(), kind: fields.text("agent").map(str::to_owned) });
+    let sub_agent = parent.map(|_| SubAgent { id: own.to_owned(), kind: fields.text("agent").map(str::to_owned) });
     let session = parent.unwrap_or(own).to_owned();
-    Ok(Some(Event { name: name.to_owned(), session, helper, folder, happening }))
+    Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent, folder, kind }))
 }
 
 /// Writes an answer: one JSON object, empty if there is nothing to say.

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 use deconflict_agents::{
-    self as agents, Agent, Answer, Event, Happening, Policy, ShellPolicy, Surroundings, UnsurePolicy,
+    self as agents, Agent, Answer, EventKind, HookEvent, HookPolicy, ShellPolicy, Surroundings, UnsurePolicy,
 };
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.monitor {
         return monitor::run(agent, context);
     }
-    let policy = Policy { shell: arguments.shell.into(), when_unsure: arguments.when_unsure.into() };
+    let policy = HookPolicy { shell: arguments.shell.into(), when_unsure: arguments.when_unsure.into() };
     let surroundings = surroundings(agent, policy, context);
     let watchdog = Watchdog::start(surroundings.clone(), context);
     let event = match read(agent, context) {
@@ -108,7 +108,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         Err(error) => return Err(unreadable(&error)),
     };
     watchdog.knows(&event);
-    let (mut answer, afterwards) = agents::respond(&event, &surroundings);
+    let (mut answer, follow_up) = agents::respond(&event, &surroundings);
     export(&event, &mut answer, context);
     // Not every agent shows a notice at every event; what stands on standard error is in its log at least.
     if let Some(notice) = &answer.notice {
@@ -116,14 +116,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     let printed = watchdog.answer_first(|| say(&agent.write(&event.name, &answer)))?;
     if printed == Printed::Whole {
-        for failure in afterwards.carry_out() {
+        for failure in follow_up.carry_out() {
             Output::remark(&format!("deconflict: {failure}"));
         }
     }
     Ok(Exit::Done)
 }
 
-fn read(agent: Agent, context: &Context) -> Result<Option<Event>, String> {
+fn read(agent: Agent, context: &Context) -> Result<Option<HookEvent>, String> {
     let mut input = Vec::new();
     std::io::stdin().lock().take(LONGEST_EVENT).read_to_end(&mut input).map_err(|error| error.to_string())?;
     agent.read(&input, context.folder()).map_err(|error| error.to_string())
@@ -134,7 +134,7 @@ fn read(agent: Agent, context: &Context) -> Result<Option<Event>, String> {
 struct Watchdog {
     /// True once there is an answer; locked while somebody answers, because there is only one.
     answered: Arc<Mutex<bool>>,
-    events: Sender<Event>,
+    events: Sender<HookEvent>,
 }
 
 impl Watchdog {
@@ -145,7 +145,7 @@ impl Watchdog {
         let start = Instant::now();
         let is_json = context.output.is_json();
         let watch = move || {
-            let event: Event = match received.recv_timeout(LIMIT) {
+            let event: HookEvent = match received.recv_timeout(LIMIT) {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => {
                     let failure = unreadable("no event came on standard input in time");
@@ -169,7 +169,7 @@ impl Watchdog {
     }
 
     /// From now on there is something to answer.
-    fn knows(&self, event: &Event) {
+    fn knows(&self, event: &HookEvent) {
         let _ = self.events.send(event.clone());
     }
 
@@ -181,28 +181,29 @@ impl Watchdog {
     }
 }
 
-fn limit(event: &Event) -> Duration {
-    match event.happening {
-        Happening::SessionEnded => LIMIT_AT_END,
-        Happening::TurnEnded if event.name == "Interrupt" => LIMIT_AT_INTERRUPT,
+fn limit(event: &HookEvent) -> Duration {
+    match event.kind {
+        EventKind::SessionEnded => LIMIT_AT_END,
+        EventKind::TurnEnded if event.name == "Interrupt" => LIMIT_AT_INTERRUPT,
         _ => LIMIT,
     }
 }
 
-fn surroundings(agent: Agent, policy: Policy, context: &Context) -> Surroundings {
+fn surroundings(agent: Agent, policy: HookPolicy, context: &Context) -> Surroundings {
     Surroundings {
         agent,
         policy,
         clock: Arc::new(SystemClock::new()),
         named_directory: context.named_directory().map(|directory| context.folder().join(directory)),
         home: platform::home_directory(),
+        state_folder: platform::state_directory(),
         processes: keeper::behind_a_hook,
     }
 }
 
 /// Lets the verbs in the agent's shell know whose they are, where the agent names a file for that.
-fn export(event: &Event, answer: &mut Answer, context: &Context) {
-    if event.happening != Happening::SessionStarted || answer.environment.is_empty() {
+fn export(event: &HookEvent, answer: &mut Answer, context: &Context) {
+    if event.kind != EventKind::SessionStarted || answer.environment.is_empty() {
         return;
     }
     let file = ["CODEX_ENV_FILE", "CLAUDE_ENV_FILE"].iter().find_map(std::env::var_os).filter(|file| !file.is_empty());

@@ -19,6 +19,19 @@ pub fn user_name() -> Option<String> {
         .or_else(name_in_user_database)
 }
 
+/// What tells this user from others of the machine, as one component of a path.
+pub fn user_id() -> String {
+    #[cfg(unix)]
+    return rustix::process::geteuid().as_raw().to_string();
+    #[cfg(not(unix))]
+    return user_name()
+        .unwrap_or_default()
+        .chars()
+        .map(|c| if c.is_alphanumeric() { c } else { '_' })
+        .collect::<String>()
+        + "_";
+}
+
 /// The user's home directory.
 pub fn home_directory() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute())

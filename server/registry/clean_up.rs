@@ -91,7 +91,7 @@ impl Registry {
         }
         done.messages = self.remove_messages(directory)?;
         self.remove_marks(directory, done.messages > 0)?;
-        remove_notebooks(directory)?;
+        remove_earlier_hook_state(directory)?;
         Ok(done)
     }
 
@@ -243,7 +243,7 @@ impl Registry {
 /// Files that processes left unfinished when they died, longer than `age` ago. The clock of the file system that holds
 /// them tells: by another that runs ahead, files that are just being written would look old.
 pub(super) fn leftovers(directory: &Directory, age: TimeDelta) -> Result<Vec<(Folder, String)>, Error> {
-    let mut folders = vec![Folder::Root, Folder::Scripts, Folder::Damaged, Folder::ReadMarks, Folder::Notebooks];
+    let mut folders = vec![Folder::Root, Folder::Scripts, Folder::Damaged, Folder::ReadMarks, Folder::EarlierHookState];
     folders.extend(Folder::ORIGINALS);
     if let Some(recipients) = readable(directory.contents(&Folder::Recipients))? {
         let recipients = recipients.names()?;
@@ -275,12 +275,12 @@ fn remove_leftovers(directory: &Directory, age: TimeDelta) -> Result<usize, Erro
 }
 
 /// Removes what sessions that are no more remembered.
-fn remove_notebooks(directory: &Directory) -> Result<(), Error> {
-    let Some(contents) = readable(directory.contents(&Folder::Notebooks))? else { return Ok(()) };
+fn remove_earlier_hook_state(directory: &Directory) -> Result<(), Error> {
+    let Some(contents) = readable(directory.contents(&Folder::EarlierHookState))? else { return Ok(()) };
     for name in contents.names()? {
         let Ok(session) = SessionId::foreign(&name) else { continue };
         if directory.stamp(&Folder::Sessions, &file_name(&session))?.is_none() {
-            directory.remove_file(&Folder::Notebooks, &name)?;
+            directory.remove_file(&Folder::EarlierHookState, &name)?;
         }
     }
     Ok(())

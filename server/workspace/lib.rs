@@ -15,6 +15,7 @@ mod git;
 pub mod git_hooks;
 mod ignored;
 mod naming;
+mod private_folder;
 mod repository;
 
 pub use adoption::Adoptions;
@@ -24,4 +25,5 @@ pub use discovery::{
 };
 pub use ignored::{DEFAULT_EXCLUSIONS, Exclusions, Ignored, InvalidGlob};
 pub use naming::{Kind, Namer, NamingError};
+pub use private_folder::PrivateFolder;
 pub use repository::{IndexError, Repository};

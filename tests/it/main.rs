@@ -41,6 +41,7 @@ mod hooks_cursor;
 mod hooks_identity;
 mod hooks_opencode;
 mod hooks_policy;
+mod hooks_state;
 mod hooks_turns;
 mod hostile;
 mod lifecycle;

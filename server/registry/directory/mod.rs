@@ -45,8 +45,8 @@ pub(super) enum Folder {
     Damaged,
     /// Read marks of each session.
     ReadMarks,
-    /// What sessions whose program runs anew for each event remember.
-    Notebooks,
+    /// What agents' hooks remembered in earlier versions.
+    EarlierHookState,
 }
 
 impl Folder {
@@ -68,7 +68,7 @@ impl Folder {
             Self::Scripts => vec!["scripts"],
             Self::Damaged => vec![".damaged"],
             Self::ReadMarks => vec![".read"],
-            Self::Notebooks => vec![".notebooks"],
+            Self::EarlierHookState => vec![".notebooks"],
         }
     }
 }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use deconflict_agents::{
-    Agent, Answer, Event, Happening, Policy, Processes, ShellPolicy, Surroundings, UnsurePolicy, respond, session_id,
-    too_late,
+    Agent, Answer, EventKind, HookEvent, HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy, respond,
+    session_id, too_late,
 };
 use deconflict_platform::clock::ManualClock;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
@@ -89,10 +89,11 @@ impl Scene {
         let when_unsure = if has("strict") { UnsurePolicy::Deny } else { UnsurePolicy::Allow };
         let surroundings = Surroundings {
             agent,
-            policy: Policy { shell, when_unsure },
+            policy: HookPolicy { shell, when_unsure },
             clock,
             named_directory: None,
             home: Some(top.clone()),
+            state_folder: None,
             processes: |_| Processes::default(),
         };
         Self { before: tree(&top), scratch, root, written: String::new(), registry, surroundings }
@@ -111,14 +112,14 @@ impl Scene {
         }
     }
 
-    fn answer(&self, event: &Event) {
+    fn answer(&self, event: &HookEvent) {
         self.expect_form(&event.name, &too_late(event, &self.surroundings));
-        let own = session_id(self.surroundings.agent, &event.session, event.helper.as_ref()).unwrap();
-        let (answer, afterwards) = respond(event, &self.surroundings);
+        let own = session_id(self.surroundings.agent, &event.session, event.sub_agent.as_ref()).unwrap();
+        let (answer, follow_up) = respond(event, &self.surroundings);
         self.expect_form(&event.name, &answer);
-        assert_eq!(afterwards.carry_out(), Vec::<String>::new(), "{event:?}");
-        match &event.happening {
-            Happening::BeforeEdit(paths) => {
+        assert_eq!(follow_up.carry_out(), Vec::<String>::new(), "{event:?}");
+        match &event.kind {
+            EventKind::BeforeEdit(paths) => {
                 let is_sure = answer.notice.is_none();
                 if answer.refusal.is_none() && is_sure {
                     self.expect_claimed(event, paths, &own);
@@ -129,7 +130,7 @@ impl Scene {
                     assert_eq!(again.refusal, None, "after {answer:?}: {event:?}");
                 }
             }
-            Happening::BeforeCommand { .. } => {
+            EventKind::BeforeCommand { .. } => {
                 assert!(answer.refusal.is_none() || self.others_hold_something(&own), "{answer:?}: {event:?}");
                 assert!(answer.refusal.is_none() || self.surroundings.policy.shell == ShellPolicy::Deny, "{answer:?}");
             }
@@ -148,7 +149,7 @@ impl Scene {
     }
 
     /// An edit that is let through is of files that nobody else holds, and that are the agent's own from then on.
-    fn expect_claimed(&self, event: &Event, paths: &[PathBuf], own: &SessionId) {
+    fn expect_claimed(&self, event: &HookEvent, paths: &[PathBuf], own: &SessionId) {
         let folder = event.folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(&event.folder);
         let location = locate(folder, None, self.surroundings.home.as_deref()).unwrap();
         if location.directory != self.registry.path() {
@@ -215,6 +216,10 @@ fn tree(folder: &Path) -> BTreeMap<PathBuf, String> {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let kind = path.symlink_metadata().unwrap().file_type();
+        // What the hooks remember for themselves lies there.
+        if path.ends_with("w/.git/deconflict") {
+            continue;
+        }
         if kind.is_dir() && !path.ends_with("w/COORDINATION") {
             found.extend(tree(&path));
         }

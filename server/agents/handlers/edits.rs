@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Afterwards, Desk, Trouble, distinct};
+use super::context::{SessionContext, Trouble, distinct};
+use super::follow_up::FollowUp;
+use crate::answer::Answer;
 use crate::file_state::{has_changed, state_of, written_at};
-use crate::{Answer, words};
+use crate::hook_state::{HookState, Note};
+use crate::words;
 use deconflict_protocol::Resource;
-use deconflict_registry::{
-    self as registry, Claim, ClaimAllOutcome, Granted, Holding, Note, Notebook, Registry, Session, Terms,
-};
+use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Registry, Session, Terms};
 use deconflict_workspace::{Exclusions, Ignored, Kind, NamingError};
 
 /// What an edit means to a file.
@@ -41,7 +42,7 @@ pub(super) struct Claimed {
     pub(super) new: Vec<Holding>,
 }
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Claims all files that a tool is about to change, or refuses it.
     pub(super) fn before_edit(&self, registry: Option<Registry>, paths: &[PathBuf]) -> Result<Answer, Trouble> {
         let sorted = self.sort(paths)?;
@@ -145,17 +146,15 @@ impl Desk<'_> {
                 return Ok(self.refuse_edit(registry, &obstacles));
             }
         };
-        let notebook = registry.notebook(&self.own)?;
-        if let Some(answer) = self.refuse_if_changed(registry, &notebook, &granted)? {
+        let state = self.hook_state(registry, &self.own);
+        if let Some(answer) = self.refuse_if_changed(registry, &state, &granted)? {
             return Ok(answer);
         }
-        let mut notes: Vec<Note> = Vec::new();
-        let is_news = |one: &&Granted| !notebook.has_claimed(&one.claim.resource);
+        let is_news = |one: &&Granted| !state.has_claimed(&one.claim.resource);
         // What was claimed by hand keeps the terms of the hand.
         let by_edit = granted.iter().filter(|one| one.claim.is_automatic()).filter(is_news);
-        notes.extend(by_edit.map(|one| Note::Claimed { resource: one.claim.resource.clone() }));
-        self.renew_others(registry, &notebook, wanted, &mut notes)?;
-        registry.note(&self.own, &notes)?;
+        let notes: Vec<Note> = by_edit.map(|one| Note::Claimed { resource: one.claim.resource.clone() }).collect();
+        self.note(registry, &self.own, &notes)?;
         let mut answer = Answer::default();
         for before in granted.iter().filter_map(|one| one.took_over.as_ref()) {
             let holder = before.holder().and_then(|id| registry.session(id).ok().flatten());
@@ -173,13 +172,13 @@ impl Desk<'_> {
     fn refuse_if_changed(
         &self,
         registry: &Registry,
-        notebook: &Notebook,
+        state: &HookState,
         granted: &[Granted],
     ) -> Result<Option<Answer>, Trouble> {
         let mut changed: Vec<(&Resource, PathBuf)> = Vec::new();
         for one in granted.iter().filter(|one| one.is_new) {
             let resource = &one.claim.resource;
-            let Some(state) = notebook.seen.get(resource) else { continue };
+            let Some(state) = state.seen.get(resource) else { continue };
             if let Some(path) = self.namer.path_of(resource).filter(|path| has_changed(path, state)) {
                 changed.push((resource, path));
             }
@@ -201,7 +200,7 @@ impl Desk<'_> {
             lines.push(format!("{} {when} by somebody else, after you last looked at it.", resource.in_a_sentence()));
             notes.extend(state_of(&path).map(|state| Note::Seen { resource, state }));
         }
-        registry.note(&self.own, &notes)?;
+        self.note(registry, &self.own, &notes)?;
         lines.push(
             "Read it again and make your edit fit what is there now; the next attempt is let through. Nothing was \
              changed."
@@ -247,7 +246,7 @@ impl Desk<'_> {
         &self,
         registry: &Registry,
         paths: &[PathBuf],
-        afterwards: &mut Afterwards,
+        follow_up: &mut FollowUp,
     ) -> Result<Answer, Trouble> {
         let session = self.take_part(registry)?;
         let ignored = Ignored::new();
@@ -263,9 +262,9 @@ impl Desk<'_> {
                 Ok(Place::Outside | Place::Internal) | Err(_) => {}
             }
         }
-        registry.note(&self.own, &notes)?;
-        afterwards.refresh_board = self.tell_others(registry, &self.own, false)?;
-        self.between_tools(registry, &session, afterwards)
+        self.note(registry, &self.own, &notes)?;
+        follow_up.refresh_board = self.tell_others(registry, &self.own, false)?;
+        self.between_tools(registry, &session, follow_up)
     }
 
     /// Remembers how the files stood that a tool has read.
@@ -276,14 +275,14 @@ impl Desk<'_> {
                 seen.extend(self.sighting(&resource));
             }
         }
-        let known = registry.notebook(&self.own)?.seen;
+        let known = self.hook_state(registry, &self.own).seen;
         seen.retain(|note| match note {
             Note::Seen { resource, state } => known.get(resource) != Some(state),
             _ => true,
         });
         if !seen.is_empty() {
             self.take_part(registry)?;
-            registry.note(&self.own, &seen)?;
+            self.note(registry, &self.own, &seen)?;
         }
         Ok(Answer::default())
     }
@@ -299,11 +298,11 @@ impl Desk<'_> {
         &self,
         registry: &Registry,
         session: &Session,
-        afterwards: &mut Afterwards,
+        follow_up: &mut FollowUp,
     ) -> Result<Answer, Trouble> {
         self.renew_all(registry)?;
         let mut answer = Answer::default();
-        self.deliver_messages(registry, session, &mut answer, afterwards)?;
+        self.deliver_messages(registry, session, &mut answer, follow_up)?;
         Ok(answer)
     }
 

@@ -4,16 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::context::{LEASE, SessionContext, Trouble, existing_folder};
 use super::edits::Claimed;
 use super::leases::IDLE;
-use super::{Desk, LEASE, Trouble, existing_folder};
-use crate::{Answer, Happening, words};
-use deconflict_registry::{self as registry, Holding, Note, Registry};
+use crate::answer::Answer;
+use crate::event::EventKind;
+use crate::hook_state::{HookStates, Note};
+use crate::words;
+use deconflict_registry::{self as registry, Holding, Registry};
 use deconflict_workspace::{self as workspace, Namer};
 
 /// Another coordination directory than that of the agent's own folder.
 pub(super) struct Elsewhere<'a> {
-    pub(super) desk: Desk<'a>,
+    pub(super) context: SessionContext<'a>,
     pub(super) registry: Registry,
     /// Those of a tool's files that are there.
     paths: Vec<PathBuf>,
@@ -22,7 +25,7 @@ pub(super) struct Elsewhere<'a> {
 /// What was claimed a moment ago, and where.
 type Made<'a> = (&'a Registry, Vec<Holding>);
 
-impl<'a> Desk<'a> {
+impl<'a> SessionContext<'a> {
     /// The other directories that cover files. Where nobody coordinates, or somebody has to be asked first, is none.
     pub(super) fn elsewhere(&self, outside: &[PathBuf]) -> Result<Vec<Elsewhere<'a>>, Trouble> {
         let mut places: Vec<Elsewhere<'a>> = Vec::new();
@@ -30,7 +33,7 @@ impl<'a> Desk<'a> {
             let path = self.event.folder.join(path);
             let Some(folder) = path.parent().map(existing_folder) else { continue };
             let Some(found) = self.place_at(folder)? else { continue };
-            match places.iter_mut().find(|place| place.desk.location.directory == found.desk.location.directory) {
+            match places.iter_mut().find(|place| place.context.location.directory == found.context.location.directory) {
                 Some(known) => known.paths.push(path),
                 None => places.push(Elsewhere { paths: vec![path], ..found }),
             }
@@ -41,19 +44,19 @@ impl<'a> Desk<'a> {
     /// The other directories in which something is to be done at this event: where the session took part before, and
     /// where a tool has changed files.
     pub(super) fn others_concerned(&self, registry: Option<&Registry>) -> Result<Vec<Elsewhere<'a>>, Trouble> {
-        let edited = match &self.event.happening {
-            Happening::AfterEdit(paths) => {
+        let edited = match &self.event.kind {
+            EventKind::AfterEdit(paths) => {
                 let is_here = |path: &PathBuf| path.starts_with(self.location.parent());
                 let outside: Vec<PathBuf> = paths.iter().filter(|path| !is_here(path)).cloned().collect();
                 self.elsewhere(&outside)?
             }
-            Happening::Prompted
-            | Happening::AfterRead(_)
-            | Happening::AfterCommand
-            | Happening::HelperDone { .. }
-            | Happening::HelperEnded
-            | Happening::TurnEnded
-            | Happening::SessionEnded => Vec::new(),
+            EventKind::Prompted
+            | EventKind::AfterRead(_)
+            | EventKind::AfterCommand
+            | EventKind::SubAgentDone { .. }
+            | EventKind::SubAgentEnded
+            | EventKind::TurnEnded
+            | EventKind::SessionEnded => Vec::new(),
             _ => return Ok(Vec::new()),
         };
         let mut places = match registry {
@@ -61,7 +64,7 @@ impl<'a> Desk<'a> {
             None => Vec::new(),
         };
         for place in edited {
-            if !places.iter().any(|known| known.desk.location.directory == place.desk.location.directory) {
+            if !places.iter().any(|known| known.context.location.directory == place.context.location.directory) {
                 places.push(place);
             }
         }
@@ -70,9 +73,9 @@ impl<'a> Desk<'a> {
 
     fn places_before(&self, registry: &Registry) -> Result<Vec<Elsewhere<'a>>, Trouble> {
         let mut places = Vec::new();
-        for folder in registry.notebook(&self.own)?.elsewhere {
+        for folder in self.hook_state(registry, &self.own).elsewhere {
             if let Some(mut place) = self.place_at(Path::new(&folder))? {
-                place.desk.lease = LEASE;
+                place.context.lease = LEASE;
                 places.push(place);
             }
         }
@@ -90,17 +93,18 @@ impl<'a> Desk<'a> {
             Err(registry::Error::Missing { .. }) => return Ok(None),
             opened => opened?,
         };
-        let desk = Desk {
+        let context = SessionContext {
             event: self.event,
             surroundings: self.surroundings,
             namer: Namer::new(&location),
+            states: HookStates::of(&location.directory, self.surroundings.state_folder.as_deref()),
             location,
             main: self.main.clone(),
             own: self.own.clone(),
             kind: self.kind.clone(),
             lease: IDLE,
         };
-        Ok(Some(Elsewhere { desk, registry, paths: Vec::new() }))
+        Ok(Some(Elsewhere { context, registry, paths: Vec::new() }))
     }
 
     /// Claims a tool's files in other directories too, after those of its own: all of them, or none anywhere.
@@ -116,9 +120,9 @@ impl<'a> Desk<'a> {
             None => false,
         };
         for place in there {
-            place.desk.lease = if is_remembered { LEASE } else { IDLE };
+            place.context.lease = if is_remembered { LEASE } else { IDLE };
             let place = &*place;
-            let claimed = place.desk.claim_sorted(Some(place.registry.clone()), &place.paths);
+            let claimed = place.context.claim_sorted(Some(place.registry.clone()), &place.paths);
             match claimed {
                 Ok(claimed) if claimed.answer.refusal.is_none() => {
                     answer.add(claimed.answer);
@@ -143,13 +147,13 @@ impl<'a> Desk<'a> {
             Err(Trouble::Registry(registry::Error::ReadOnly { .. })) => return Ok(false),
             taken => drop(taken?),
         }
-        let folders = there.iter().filter_map(|place| place.desk.location.parent().to_str().map(str::to_owned));
+        let folders = there.iter().filter_map(|place| place.context.location.parent().to_str().map(str::to_owned));
         let folders: Vec<String> = folders.collect();
         for session in [&self.own, &self.main] {
-            let known = registry.notebook(session)?.elsewhere;
+            let known = self.hook_state(registry, session).elsewhere;
             let news = folders.iter().filter(|folder| !known.contains(folder));
             let notes: Vec<Note> = news.map(|folder| Note::Elsewhere { folder: folder.clone() }).collect();
-            registry.note(session, &notes)?;
+            self.note(registry, session, &notes)?;
         }
         Ok(folders.len() == there.len())
     }
@@ -161,7 +165,7 @@ impl<'a> Desk<'a> {
                 registry.release_holding(holding)?;
                 notes.push(Note::Released { resource: holding.resource.clone() });
             }
-            registry.note(&self.own, &notes)?;
+            self.note(registry, &self.own, &notes)?;
         }
         Ok(())
     }
@@ -169,13 +173,13 @@ impl<'a> Desk<'a> {
 
 impl Elsewhere<'_> {
     /// Why the files here must not be edited; `None` if they may.
-    pub(super) fn held(&self, asking: &Desk) -> Result<Option<String>, Trouble> {
+    pub(super) fn held(&self, asking: &SessionContext) -> Result<Option<String>, Trouble> {
         for path in &self.paths {
-            let Ok(wanted) = self.desk.namer.resource_at(path) else { continue };
-            let obstacles = self.registry.obstacles(&self.desk.own, &wanted)?;
-            let Some(claim) = obstacles.into_iter().find(|claim| self.desk.stands_against(claim)) else { continue };
+            let Ok(wanted) = self.context.namer.resource_at(path) else { continue };
+            let obstacles = self.registry.obstacles(&self.context.own, &wanted)?;
+            let Some(claim) = obstacles.into_iter().find(|claim| self.context.stands_against(claim)) else { continue };
             let holder = claim.holder().and_then(|id| self.registry.session(id).ok().flatten());
-            let held = words::held(&claim, holder.as_ref(), &wanted, self.desk.now());
+            let held = words::held(&claim, holder.as_ref(), &wanted, self.context.now());
             return Ok(Some(format!(
                 "Another session holds this, so nothing was changed.\n{held}\n{} Don't write it by another way: that \
                  would overwrite somebody's work.",
@@ -185,8 +189,8 @@ impl Elsewhere<'_> {
         Ok(None)
     }
 
-    fn is_told_where(&self, asking: &Desk) -> String {
-        let place = words::path_to_type(self.desk.location.parent(), &asking.location.workspace);
+    fn is_told_where(&self, asking: &SessionContext) -> String {
+        let place = words::path_to_type(self.context.location.parent(), &asking.location.workspace);
         format!(
             "It is coordinated in another folder than yours; to see and to ask there: cd {place} && deconflict status"
         )

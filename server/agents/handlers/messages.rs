@@ -1,23 +1,25 @@
 //! What others wrote to the session.
 
-use super::{Afterwards, Desk, Trouble};
-use crate::{Answer, words};
+use super::context::{SessionContext, Trouble};
+use super::follow_up::FollowUp;
+use crate::answer::Answer;
+use crate::words;
 use deconflict_registry::{Message, Registry, Session};
 
 /// So many messages are brought at once; the others wait for the next time.
 const MOST_DELIVERED: usize = 5;
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Adds what the session has not read. It counts as read once the agent has the answer.
     pub(super) fn deliver_messages(
         &self,
         registry: &Registry,
         session: &Session,
         answer: &mut Answer,
-        afterwards: &mut Afterwards,
+        follow_up: &mut FollowUp,
     ) -> Result<(), Trouble> {
         // A message that nobody can be told of now stays unread.
-        if afterwards.is_full || !self.surroundings.agent.takes_context(&self.event.name) {
+        if follow_up.is_full || !self.surroundings.agent.takes_context(&self.event.name) {
             return Ok(());
         }
         let mut unread = registry.unread_messages(&session.id)?;
@@ -35,7 +37,7 @@ impl Desk<'_> {
             })
             .collect();
         answer.tell(words::messages(&with_senders, left, self.now()));
-        afterwards.delivered = Some((session.id.clone(), ids));
+        follow_up.delivered = Some((session.id.clone(), ids));
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Desk, Trouble};
+use super::context::{SessionContext, Trouble};
 use deconflict_platform::{self as platform, ScopeRelation};
 use deconflict_registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
 
@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// How often it is looked whether it did.
 const PAUSE: Duration = Duration::from_millis(5);
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Asks the editor in which the agent runs for what it holds. Its server gives way at once where the person has
     /// saved everything. Returns whether all obstacles are gone.
     pub(super) fn editor_gives_way(

@@ -2,9 +2,10 @@
 
 use chrono::TimeDelta;
 
-use super::{Desk, Trouble};
+use super::context::{SessionContext, Trouble};
+use crate::hook_state::Note;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Activity, Note, Notebook, Registry, RenewOutcome};
+use deconflict_registry::{Activity, Registry, RenewOutcome};
 use deconflict_workspace::committed;
 
 /// Leases are renewed at most this often.
@@ -19,41 +20,28 @@ const HEARTBEAT_PAUSE: TimeDelta = TimeDelta::seconds(15);
 /// So many files are compared with the last commit at the end of a turn; the others keep the short lease.
 const MOST_COMPARED: usize = 200;
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Renews everything that edits claimed, if that is due.
     pub(super) fn renew_all(&self, registry: &Registry) -> Result<(), Trouble> {
-        let notebook = registry.notebook(&self.own)?;
-        let mut notes = Vec::new();
-        self.renew_others(registry, &notebook, &[], &mut notes)?;
-        Ok(registry.note(&self.own, &notes)?)
-    }
-
-    /// The same without what was claimed a moment ago. What is to be remembered is added to `notes`.
-    pub(super) fn renew_others(
-        &self,
-        registry: &Registry,
-        notebook: &Notebook,
-        just_claimed: &[Resource],
-        notes: &mut Vec<Note>,
-    ) -> Result<(), Trouble> {
+        let state = self.hook_state(registry, &self.own);
         let now = self.now();
-        if notebook.renewed_at.is_some_and(|at| now - at < RENEWAL_PAUSE && at <= now) {
+        if state.renewed_at.is_some_and(|at| now - at < RENEWAL_PAUSE && at <= now) {
             return Ok(());
         }
-        for resource in notebook.claimed.iter().filter(|resource| !just_claimed.contains(resource)) {
+        let mut notes = vec![Note::Renewed { at: now }];
+        for resource in &state.claimed {
             if !self.still_held(registry, resource, |holding| registry.renew(holding, self.lease))? {
                 notes.push(Note::Released { resource: resource.clone() });
             }
         }
-        notes.push(Note::Renewed { at: now });
-        Ok(())
+        self.note(registry, &self.own, &notes)
     }
 
     /// Gives up what is as it was last committed, and leaves a short lease on the rest.
     pub(super) fn cut_leases(&self, registry: &Registry) -> Result<(), Trouble> {
-        let notebook = registry.notebook(&self.own)?;
+        let state = self.hook_state(registry, &self.own);
         let mut notes = vec![Note::TurnEnded];
-        for (number, resource) in notebook.claimed.iter().enumerate() {
+        for (number, resource) in state.claimed.iter().enumerate() {
             let path = self.namer.path_of(resource).filter(|_| number < MOST_COMPARED);
             let is_as_committed = path.is_some_and(|path| committed::equals_last_commit(&path).unwrap_or(false));
             let is_held = self.still_held(registry, resource, |holding| {
@@ -67,26 +55,26 @@ impl Desk<'_> {
                 notes.push(Note::Released { resource: resource.clone() });
             }
         }
-        Ok(registry.note(&self.own, &notes)?)
+        self.note(registry, &self.own, &notes)
     }
 
     /// Tells the others what a session changed, if that is due; at the end of a turn it always is. Returns whether it
     /// did.
     pub(super) fn tell_others(&self, registry: &Registry, session: &SessionId, at_once: bool) -> Result<bool, Trouble> {
-        let notebook = registry.notebook(session)?;
+        let state = self.hook_state(registry, session);
         let now = self.now();
-        let is_early = notebook.told_at.is_some_and(|at| now - at < HEARTBEAT_PAUSE && at <= now);
-        if notebook.touched.is_empty() || (is_early && !at_once) {
+        let is_early = state.told_at.is_some_and(|at| now - at < HEARTBEAT_PAUSE && at <= now);
+        if state.touched.is_empty() || (is_early && !at_once) {
             return Ok(false);
         }
         let activity = Activity {
             action: "editing".to_owned(),
-            target: notebook.touched.last().map(ToString::to_string),
-            files_touched: notebook.touched.iter().map(|resource| resource.name().to_owned()).collect(),
+            target: state.touched.last().map(ToString::to_string),
+            files_touched: state.touched.iter().map(|resource| resource.name().to_owned()).collect(),
             ..Activity::default()
         };
         registry.heartbeat(session, &activity)?;
-        registry.note(session, &[Note::Told { at: now }])?;
+        self.note(registry, session, &[Note::Told { at: now }])?;
         Ok(true)
     }
 

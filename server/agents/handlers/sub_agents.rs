@@ -1,11 +1,15 @@
 //! Sub-agents: how they begin, whose they are, and how they end.
 
-use super::{Afterwards, Desk, LEASE, Trouble};
-use crate::{Answer, Happening, session_id};
+use super::context::{LEASE, SessionContext, Trouble};
+use super::follow_up::FollowUp;
+use crate::answer::Answer;
+use crate::event::EventKind;
+use crate::hook_state::{ExpectedSubAgent, Note};
+use crate::names::session_id;
 use deconflict_protocol::SessionId;
-use deconflict_registry::{ClaimAllOutcome, ExpectedHelper, Note, Registry, Session, Terms};
+use deconflict_registry::{ClaimAllOutcome, Registry, Session, Terms};
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Finds out whose sub-agent this session is, where its events don't say so.
     ///
     /// A session in which the user spoke, or that was started by itself, is nobody's. One that turns up without either
@@ -15,15 +19,15 @@ impl Desk<'_> {
         if !self.surroundings.agent.hides_parents() {
             return Ok(self);
         }
-        match self.event.happening {
-            Happening::SessionStarted | Happening::Prompted => {
+        match self.event.kind {
+            EventKind::SessionStarted | EventKind::Prompted => {
                 self.stand_on_its_own(registry)?;
                 return Ok(self);
             }
-            Happening::HelperExpected { .. } | Happening::HelperDone { .. } => return Ok(self),
+            EventKind::SubAgentExpected { .. } | EventKind::SubAgentDone { .. } => return Ok(self),
             _ => {}
         }
-        let parent = match registry.notebook(&self.own)?.part_of {
+        let parent = match self.hook_state(registry, &self.own).part_of {
             None if registry.session(&self.own)?.is_none() => self.expecting_session(registry)?,
             known => known,
         };
@@ -35,9 +39,9 @@ impl Desk<'_> {
     }
 
     fn stand_on_its_own(&self, registry: &Registry) -> Result<(), Trouble> {
-        if let Some((parent, _)) = registry.notebook(&self.own)?.part_of {
-            registry.note(&self.own, &[Note::OnItsOwn])?;
-            registry.note(&parent, &[Note::HelperEnded { session: self.own.clone() }])?;
+        if let Some((parent, _)) = self.hook_state(registry, &self.own).part_of {
+            self.note(registry, &self.own, &[Note::OnItsOwn])?;
+            self.note(registry, &parent, &[Note::SubAgentEnded { session: self.own.clone() }])?;
         }
         Ok(())
     }
@@ -50,53 +54,57 @@ impl Desk<'_> {
         };
         let mut found = None;
         for session in registry.sessions()?.into_iter().filter(is_kin) {
-            let expected = registry.notebook(&session.id)?.expected;
+            let expected = self.hook_state(registry, &session.id).expected;
             let Some(first) = expected.first() else { continue };
             if found.is_some() {
                 return Ok(None);
             }
-            let is_certain = expected.iter().all(|helper| helper.kind == first.kind);
+            let is_certain = expected.iter().all(|sub_agent| sub_agent.kind == first.kind);
             found = Some((session.id, first.kind.clone().filter(|_| is_certain)));
         }
         if let Some((session, kind)) = found.clone() {
-            registry.note(&self.own, &[Note::PartOf { session, kind }])?;
+            self.note(registry, &self.own, &[Note::PartOf { session, kind }])?;
         }
         Ok(found)
     }
 
     /// A sub-agent is told who is here, because it has not heard what its agent was told. It registers with its first
     /// edit: most only read.
-    pub(super) fn helper_started(&self, registry: &Registry) -> Result<Answer, Trouble> {
+    pub(super) fn sub_agent_started(&self, registry: &Registry) -> Result<Answer, Trouble> {
         let mut answer = Answer::default();
         self.tell_who_is_here(registry, &mut answer)?;
         Ok(answer)
     }
 
     /// Remembers that a sub-agent will turn up in a session of its own.
-    pub(super) fn helper_expected(&self, registry: &Registry, helper: ExpectedHelper) -> Result<Answer, Trouble> {
+    pub(super) fn sub_agent_expected(
+        &self,
+        registry: &Registry,
+        sub_agent: ExpectedSubAgent,
+    ) -> Result<Answer, Trouble> {
         self.take_part(registry)?;
-        registry.note(&self.main, &[Note::HelperExpected(helper)])?;
+        self.note(registry, &self.main, &[Note::SubAgentExpected(sub_agent)])?;
         Ok(Answer::default())
     }
 
     /// What the sub-agent held goes to its agent. Where it is not told which one is done, none ends before all are.
-    pub(super) fn helper_done(
+    pub(super) fn sub_agent_done(
         &self,
         registry: &Registry,
         id: Option<&String>,
         session: Option<&String>,
         is_tools_end: bool,
-        afterwards: &mut Afterwards,
+        follow_up: &mut FollowUp,
     ) -> Result<Answer, Trouble> {
         if registry.session(&self.main)?.is_none_or(|session| !session.is_live()) {
             return Ok(Answer::default());
         }
-        let works_on = |helper: &ExpectedHelper| Some(&helper.id) == id && helper.has_begun;
-        if is_tools_end && registry.notebook(&self.main)?.expected.iter().any(works_on) {
+        let works_on = |sub_agent: &ExpectedSubAgent| Some(&sub_agent.id) == id && sub_agent.has_begun;
+        if is_tools_end && self.hook_state(registry, &self.main).expected.iter().any(works_on) {
             return Ok(Answer::default());
         }
-        registry.note(&self.main, &[Note::HelperNotExpected { id: id.cloned() }])?;
-        let notebook = registry.notebook(&self.main)?;
+        self.note(registry, &self.main, &[Note::SubAgentNotExpected { id: id.cloned() }])?;
+        let state = self.hook_state(registry, &self.main);
         let named = match session {
             Some(session) => Some(session_id(self.surroundings.agent, session, None)?),
             None => None,
@@ -104,56 +112,56 @@ impl Desk<'_> {
         let named = named.filter(|named| *named != self.main);
         let done = match named {
             Some(named) if registry.session(&named)?.is_some_and(|session| session.is_live()) => vec![named],
-            _ if notebook.expected.is_empty() => notebook.helpers,
+            _ if state.expected.is_empty() => state.sub_agents,
             _ => Vec::new(),
         };
-        for helper in &done {
-            self.end_helper(registry, helper)?;
+        for sub_agent in &done {
+            self.end_sub_agent(registry, sub_agent)?;
         }
-        afterwards.refresh_board = !done.is_empty();
+        follow_up.refresh_board = !done.is_empty();
         Ok(Answer::default())
     }
 
-    pub(super) fn helper_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    pub(super) fn sub_agent_ended(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         if self.own == self.main || registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
             return Ok(Answer::default());
         }
-        self.end_helper(registry, &self.own)?;
-        afterwards.refresh_board = true;
+        self.end_sub_agent(registry, &self.own)?;
+        follow_up.refresh_board = true;
         Ok(Answer::default())
     }
 
     /// What a sub-agent held goes to its agent, whose work it was; then it is gone.
-    pub(super) fn end_helper(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
-        self.tell_others(registry, helper, true)?;
-        self.inherit_from(registry, helper)?;
-        Ok(registry.note(&self.main, &[Note::HelperEnded { session: helper.clone() }])?)
+    pub(super) fn end_sub_agent(&self, registry: &Registry, sub_agent: &SessionId) -> Result<(), Trouble> {
+        self.tell_others(registry, sub_agent, true)?;
+        self.inherit_from(registry, sub_agent)?;
+        self.note(registry, &self.main, &[Note::SubAgentEnded { session: sub_agent.clone() }])
     }
 
-    fn inherit_from(&self, registry: &Registry, helper: &SessionId) -> Result<(), Trouble> {
-        let notebook = registry.notebook(helper)?;
+    fn inherit_from(&self, registry: &Registry, sub_agent: &SessionId) -> Result<(), Trouble> {
+        let state = self.hook_state(registry, sub_agent);
         let terms = Terms { lease: LEASE, automatic: true, ..Terms::default() };
         let mut notes = Vec::new();
-        for resource in notebook.claimed {
+        for resource in state.claimed {
             // It may have been lost meanwhile; then there is nothing to go over.
-            let is_held = registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(helper));
+            let is_held = registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(sub_agent));
             if !is_held {
                 continue;
             }
             let one = std::slice::from_ref(&resource);
-            if let ClaimAllOutcome::Granted(_) = registry.claim_all(&self.main, Some(helper), one, &terms)? {
+            if let ClaimAllOutcome::Granted(_) = registry.claim_all(&self.main, Some(sub_agent), one, &terms)? {
                 notes.extend(self.sighting(&resource));
                 notes.push(Note::Claimed { resource });
             }
         }
-        registry.note(&self.main, &notes)?;
-        let ended = registry.complete_together(std::slice::from_ref(helper))?;
+        self.note(registry, &self.main, &notes)?;
+        let ended = registry.complete_together(std::slice::from_ref(sub_agent))?;
         registry.release_all_of(&ended)?;
-        registry.forget_notes(helper)?;
+        self.states.forget(registry, sub_agent)?;
         if self.surroundings.agent.hides_parents() {
             // If it goes on all the same, it is known whose it is.
-            let kind = notebook.part_of.and_then(|(_, kind)| kind);
-            registry.note(helper, &[Note::PartOf { session: self.main.clone(), kind }])?;
+            let kind = state.part_of.and_then(|(_, kind)| kind);
+            self.note(registry, sub_agent, &[Note::PartOf { session: self.main.clone(), kind }])?;
         }
         Ok(())
     }

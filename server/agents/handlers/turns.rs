@@ -1,7 +1,9 @@
 //! Sessions and turns: how they begin and how they end.
 
-use super::{Afterwards, Desk, Trouble};
-use crate::{Answer, words};
+use super::context::{SessionContext, Trouble};
+use super::follow_up::FollowUp;
+use crate::answer::Answer;
+use crate::words;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, Error, Locking, Registry, Session, SessionState};
 
@@ -11,9 +13,9 @@ const MOST_SESSIONS: usize = 8;
 /// So many claims of each are named.
 const MOST_CLAIMS: usize = 5;
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Registers, and tells who else is here.
-    pub(super) fn session_started(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    pub(super) fn session_started(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = match self.take_part(registry) {
             Ok(session) => session,
             Err(Trouble::Registry(error @ Error::ReadOnly { .. })) => {
@@ -29,32 +31,32 @@ impl Desk<'_> {
         // Whatever else keeps the lock from being taken is told when an edit needs it.
         self.tell_if_only_advice(registry.try_locking().unwrap_or(Locking::Enforced), &mut answer);
         self.tell_who_is_here(registry, &mut answer)?;
-        self.deliver_messages(registry, &session, &mut answer, afterwards)?;
-        afterwards.refresh_board = true;
-        afterwards.clean_up = true;
+        self.deliver_messages(registry, &session, &mut answer, follow_up)?;
+        follow_up.refresh_board = true;
+        follow_up.clean_up = Some(self.states.clone());
         Ok(answer)
     }
 
-    pub(super) fn prompted(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    pub(super) fn prompted(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part(registry)?;
         // Of a turn that was interrupted many agents don't tell the end: it ended before this prompt at the latest.
-        if registry.notebook(&self.own)?.renewed_at.is_some() {
+        if self.hook_state(registry, &self.own).is_turn_open {
             self.settle(registry)?;
-            afterwards.refresh_board = true;
+            follow_up.refresh_board = true;
         }
-        self.between_tools(registry, &session, afterwards)
+        self.between_tools(registry, &session, follow_up)
     }
 
-    pub(super) fn turn_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    pub(super) fn turn_ended(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         // An agent that did nothing here needs no session for it.
         if registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
             return Ok(Answer::default());
         }
         if self.surroundings.agent.hides_parents() && self.own != self.main {
-            return self.helper_ended(registry, afterwards);
+            return self.sub_agent_ended(registry, follow_up);
         }
         self.settle(registry)?;
-        afterwards.refresh_board = true;
+        follow_up.refresh_board = true;
         Ok(Answer::default())
     }
 
@@ -62,8 +64,8 @@ impl Desk<'_> {
     fn settle(&self, registry: &Registry) -> Result<(), Trouble> {
         if self.surroundings.agent.hides_parents() {
             // Nobody may have told of the end of a sub-agent. One that works on begins anew.
-            for helper in registry.notebook(&self.main)?.helpers {
-                self.end_helper(registry, &helper)?;
+            for sub_agent in self.hook_state(registry, &self.main).sub_agents {
+                self.end_sub_agent(registry, &sub_agent)?;
             }
         }
         self.tell_others(registry, &self.own, true)?;
@@ -73,24 +75,24 @@ impl Desk<'_> {
     /// Ends the session, and releases everything once the agent has its answer, because it doesn't wait long. An agent
     /// may go on under another session in the same process, so sub-agents end too. The end of a sub-agent's session is
     /// not that of its agent's.
-    pub(super) fn session_ended(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    pub(super) fn session_ended(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         if self.own != self.main {
-            return self.helper_ended(registry, afterwards);
+            return self.sub_agent_ended(registry, follow_up);
         }
-        let mut ending = registry.notebook(&self.main)?.helpers;
+        let mut ending = self.hook_state(registry, &self.main).sub_agents;
         ending.push(self.main.clone());
-        afterwards.ended = registry.complete_together(&ending)?;
+        follow_up.ended = registry.complete_together(&ending)?;
         for id in &ending {
-            registry.forget_notes(id)?;
+            self.states.forget(registry, id)?;
         }
-        afterwards.refresh_board = true;
+        follow_up.refresh_board = true;
         Ok(Answer::default())
     }
 
     pub(super) fn tell_who_is_here(&self, registry: &Registry, answer: &mut Answer) -> Result<(), Trouble> {
-        let helpers = registry.notebook(&self.main)?.helpers;
+        let sub_agents = self.hook_state(registry, &self.main).sub_agents;
         let is_other =
-            |session: &Session| session.id != self.main && session.id != self.own && !helpers.contains(&session.id);
+            |session: &Session| session.id != self.main && session.id != self.own && !sub_agents.contains(&session.id);
         let mut others = registry.sessions()?;
         others.retain(|session| session.state == SessionState::Live && is_other(session));
         if others.is_empty() {

@@ -4,12 +4,16 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 
-use super::{Afterwards, Desk, Trouble};
+use super::context::{SessionContext, Trouble};
+use super::follow_up::FollowUp;
+use crate::answer::Answer;
 use crate::file_state::{has_changed, written_at};
+use crate::hook_state::Note;
 use crate::shell::{self, Deed, Effect, Target};
-use crate::{Answer, ShellPolicy, words};
+use crate::surroundings::ShellPolicy;
+use crate::words;
 use deconflict_protocol::Resource;
-use deconflict_registry::{Claim, Note, Registry};
+use deconflict_registry::{Claim, Registry};
 use deconflict_workspace::{Kind, Repository, committed};
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
@@ -28,13 +32,13 @@ struct Hit {
     claim: Claim,
 }
 
-impl Desk<'_> {
+impl SessionContext<'_> {
     /// Looks whether a command would certainly touch what another session holds.
     pub(super) fn before_command(&self, registry: &Registry, command: &str, folder: &Path) -> Result<Answer, Trouble> {
         let policy = self.surroundings.policy.shell;
         // An agent that has no session yet has nothing to remember.
         if registry.session(&self.own)?.is_some() {
-            registry.note(&self.own, &[Note::CommandBegan { at: self.now() }])?;
+            self.note(registry, &self.own, &[Note::CommandBegan { at: self.now() }])?;
         }
         if policy == ShellPolicy::Off {
             return Ok(Answer::default());
@@ -117,12 +121,12 @@ impl Desk<'_> {
     }
 
     /// What a command changed is known to whoever ran it, as far as nobody else holds it.
-    pub(super) fn after_command(&self, registry: &Registry, afterwards: &mut Afterwards) -> Result<Answer, Trouble> {
+    pub(super) fn after_command(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part(registry)?;
-        let notebook = registry.notebook(&self.own)?;
+        let state = self.hook_state(registry, &self.own);
         let mut notes = Vec::new();
-        if let Some(began) = notebook.command_began_at {
-            for (resource, state) in &notebook.seen {
+        if let Some(began) = state.command_began_at {
+            for (resource, state) in &state.seen {
                 let Some(path) = self.namer.path_of(resource) else { continue };
                 let is_of_now = written_at(&path).is_none_or(|written| written >= began - FILE_CLOCK);
                 if !is_of_now || !has_changed(&path, state) {
@@ -134,7 +138,7 @@ impl Desk<'_> {
                 }
             }
         }
-        registry.note(&self.own, &notes)?;
-        self.between_tools(registry, &session, afterwards)
+        self.note(registry, &self.own, &notes)?;
+        self.between_tools(registry, &session, follow_up)
     }
 }

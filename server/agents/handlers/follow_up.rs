@@ -1,0 +1,54 @@
+//! What is done once the agent has its answer.
+
+use deconflict_protocol::SessionId;
+use deconflict_registry::{self as registry, MessageId, Registry};
+
+use crate::hook_state::HookStates;
+
+/// What follows when the agent has its answer.
+#[derive(Debug, Default)]
+pub struct FollowUp {
+    pub(super) registry: Option<Registry>,
+    pub(super) delivered: Option<(SessionId, Vec<MessageId>)>,
+    /// True where the answer has no room for more messages.
+    pub(super) is_full: bool,
+    pub(super) ended: Vec<SessionId>,
+    pub(super) refresh_board: bool,
+    /// What the hooks remember is cleaned up too.
+    pub(super) clean_up: Option<HookStates>,
+    /// The same in other directories.
+    pub(super) elsewhere: Vec<FollowUp>,
+}
+
+impl FollowUp {
+    /// Marks the messages that were delivered as read, releases what sessions held that ended, and brings the status
+    /// board up to date. Returns what failed, in words for people: nobody waits for it any more.
+    pub fn carry_out(mut self) -> Vec<String> {
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        let mut failures = self.carry_out_here();
+        failures.extend(elsewhere.into_iter().flat_map(Self::carry_out));
+        failures
+    }
+
+    fn carry_out_here(self) -> Vec<String> {
+        let mut failures = Vec::new();
+        let Some(registry) = self.registry else { return failures };
+        let mut note =
+            |result: Result<(), registry::Error>| failures.extend(result.err().map(|error| error.to_string()));
+        if let Some((session, ids)) = self.delivered {
+            note(registry.mark_read(&session, &ids).map(drop));
+        }
+        if !self.ended.is_empty() {
+            note(registry.release_all_of(&self.ended).map(drop));
+        }
+        if self.clean_up.is_some() {
+            note(registry.clean_up().map(drop));
+        }
+        if self.refresh_board {
+            note(registry.refresh_board().map(drop));
+        }
+        let cleaned_up = self.clean_up.map_or(Ok(()), |states| states.clean_up(&registry));
+        failures.extend(cleaned_up.err().map(|error| error.to_string()));
+        failures
+    }
+}

@@ -1,0 +1,398 @@
+//! What an agent's hook remembers from one event to the next, since its program runs anew for each.
+//!
+//! It is a log of notes, one for each session, in the user's own folder of the clone, and says nothing that others go
+//! by: claims, sessions and messages have records of their own. Nobody's lock is needed for it but the file's own.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use deconflict_protocol::{Resource, ResourceType, SessionId};
+use deconflict_registry::Registry;
+use deconflict_workspace::PrivateFolder;
+
+/// A log that grew beyond this is written anew with what still counts, in bytes.
+const LONGEST: u64 = 128 * 1024;
+
+/// What is younger is kept, whether its session has a record yet or not.
+const YOUNG: Duration = Duration::from_hours(24);
+
+/// One entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "note", rename_all = "snake_case")]
+pub(super) enum Note {
+    /// An edit claimed this for the session.
+    Claimed {
+        /// What was claimed.
+        #[serde(with = "spelled")]
+        resource: Resource,
+    },
+    /// The session need not care for its claim of this any more.
+    Released {
+        /// What was released.
+        #[serde(with = "spelled")]
+        resource: Resource,
+    },
+    /// The session knows a file as it was then.
+    Seen {
+        /// The file.
+        #[serde(with = "spelled")]
+        resource: Resource,
+        /// Tells the file's state from later ones.
+        state: String,
+    },
+    /// The session changed a file, and has not told the others yet.
+    Touched {
+        /// The file.
+        #[serde(with = "spelled")]
+        resource: Resource,
+    },
+    /// The others were told of all that was touched.
+    Told {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// All leases were renewed.
+    Renewed {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A turn ended, and with it the long leases.
+    TurnEnded,
+    /// A command began that may change files by itself.
+    CommandBegan {
+        /// When.
+        at: DateTime<Utc>,
+    },
+    /// A sub-agent took part under an id of its own.
+    #[serde(alias = "helper")]
+    SubAgent {
+        /// Its session.
+        session: SessionId,
+    },
+    /// A sub-agent is done.
+    #[serde(alias = "helper_ended")]
+    SubAgentEnded {
+        /// Its session.
+        session: SessionId,
+    },
+    /// A sub-agent was started whose session is not known yet.
+    #[serde(alias = "helper_expected")]
+    SubAgentExpected(ExpectedSubAgent),
+    /// It is expected no more.
+    #[serde(alias = "helper_not_expected")]
+    SubAgentNotExpected {
+        /// The agent's own id of it; without one, the one that was expected first.
+        id: Option<String>,
+    },
+    /// The session is a sub-agent of another one.
+    PartOf {
+        /// The session that started it.
+        session: SessionId,
+        /// What kind of sub-agent it is.
+        kind: Option<String>,
+    },
+    /// The session is nobody's sub-agent.
+    OnItsOwn,
+    /// The session takes part in another directory too.
+    Elsewhere {
+        /// The folder that holds that directory.
+        folder: String,
+    },
+}
+
+/// A sub-agent that was started, and whose session is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ExpectedSubAgent {
+    /// The agent's own id of it.
+    pub(super) id: String,
+    /// What kind it is.
+    pub(super) kind: Option<String>,
+    /// False while a tool was only asked to start it.
+    pub(super) has_begun: bool,
+}
+
+/// What a session's hook remembers, as it was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct HookState {
+    /// What edits claimed for the session, in the order in which they did.
+    pub(super) claimed: Vec<Resource>,
+    /// The files that the session knows, and how they were when it last looked.
+    pub(super) seen: HashMap<Resource, String>,
+    /// What was touched and not told yet.
+    pub(super) touched: Vec<Resource>,
+    /// When the others were last told.
+    pub(super) told_at: Option<DateTime<Utc>>,
+    /// When all leases were last renewed; `None` after the end of a turn.
+    pub(super) renewed_at: Option<DateTime<Utc>>,
+    /// True from the first claim of a turn to its end.
+    pub(super) is_turn_open: bool,
+    /// When the newest command began.
+    pub(super) command_began_at: Option<DateTime<Utc>>,
+    /// The sessions of sub-agents that are at work.
+    pub(super) sub_agents: Vec<SessionId>,
+    /// Sub-agents that were started in this turn, and whose sessions are not known to be theirs.
+    pub(super) expected: Vec<ExpectedSubAgent>,
+    /// The session that this one is a sub-agent of, and what kind it is.
+    pub(super) part_of: Option<(SessionId, Option<String>)>,
+    /// The folders that hold other directories in which the session takes part.
+    pub(super) elsewhere: Vec<String>,
+}
+
+/// Where the hooks of this user remember what they do in one coordination directory.
+#[derive(Debug, Clone)]
+pub(super) struct HookStates {
+    folder: Option<PrivateFolder>,
+}
+
+impl HookStates {
+    /// Those for a coordination directory.
+    pub(super) fn of(directory: &Path, state_folder: Option<&Path>) -> Self {
+        Self { folder: PrivateFolder::of(directory, "hooks", state_folder) }
+    }
+
+    /// What a session's hook remembers. What is missing or cannot be read is empty.
+    pub(super) fn read(&self, registry: &Registry, session: &SessionId) -> HookState {
+        let stored = self.folder.as_ref().and_then(|folder| folder.read(session.as_str(), 2 * LONGEST).ok().flatten());
+        // Earlier versions kept it in the coordination directory.
+        let stored = stored.or_else(|| registry.earlier_hook_state(session).ok().flatten());
+        HookState::parse(&stored.unwrap_or_default())
+    }
+
+    /// Adds to what a session's hook remembers.
+    pub(super) fn note(&self, registry: &Registry, session: &SessionId, notes: &[Note]) -> io::Result<()> {
+        let Some(folder) = self.folder.as_ref().filter(|_| !notes.is_empty()) else { return Ok(()) };
+        let name = session.as_str();
+        let earlier = registry.earlier_hook_state(session).ok().flatten();
+        // The first line break ends a line that a crash may have cut.
+        let mut text = notes.iter().fold(String::from("\n"), |text, note| text + &line(note)).into_bytes();
+        if let Some(mut earlier) = earlier.clone().filter(|_| !folder.contains(name)) {
+            earlier.append(&mut text);
+            text = earlier;
+        }
+        folder.append(name, &text, LONGEST, |whole| HookState::parse(&whole).in_short().into_bytes())?;
+        if earlier.is_some() {
+            // Whoever cannot remove it reads it no more all the same.
+            let _ = registry.remove_earlier_hook_state(session);
+        }
+        Ok(())
+    }
+
+    /// Forgets what a session's hook remembered.
+    pub(super) fn forget(&self, registry: &Registry, session: &SessionId) -> io::Result<()> {
+        let _ = registry.remove_earlier_hook_state(session);
+        self.folder.as_ref().map_or(Ok(()), |folder| folder.remove(session.as_str()))
+    }
+
+    /// Forgets what the hooks of sessions remembered that have no record any more.
+    pub(super) fn clean_up(&self, registry: &Registry) -> io::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        for name in folder.older_than(SystemTime::now().checked_sub(YOUNG).unwrap_or(SystemTime::UNIX_EPOCH))? {
+            if !SessionId::foreign(&name).is_ok_and(|session| !matches!(registry.session(&session), Ok(None))) {
+                folder.remove(&name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl HookState {
+    fn parse(log: &[u8]) -> Self {
+        let mut state = Self::default();
+        // A line that was cut by a crash means nothing.
+        for note in log.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()) {
+            state.add(note);
+        }
+        state
+    }
+
+    /// True if an edit claimed this for the session.
+    pub(super) fn has_claimed(&self, resource: &Resource) -> bool {
+        self.claimed.contains(resource)
+    }
+
+    fn add(&mut self, note: Note) {
+        match note {
+            Note::Claimed { resource } => {
+                self.is_turn_open = true;
+                add_once(&mut self.claimed, resource);
+            }
+            Note::Released { resource } => self.claimed.retain(|claimed| *claimed != resource),
+            Note::Seen { resource, state } => {
+                self.seen.insert(resource, state);
+            }
+            Note::Touched { resource } => add_once(&mut self.touched, resource),
+            Note::Told { at } => {
+                self.touched.clear();
+                self.told_at = Some(at);
+            }
+            Note::Renewed { at } => {
+                self.is_turn_open = true;
+                self.renewed_at = Some(at);
+            }
+            Note::TurnEnded => {
+                self.is_turn_open = false;
+                self.renewed_at = None;
+                self.expected.clear();
+            }
+            Note::CommandBegan { at } => self.command_began_at = Some(at),
+            Note::SubAgent { session } => add_once(&mut self.sub_agents, session),
+            Note::SubAgentEnded { session } => self.sub_agents.retain(|sub_agent| *sub_agent != session),
+            Note::SubAgentExpected(sub_agent) => {
+                match self.expected.iter_mut().find(|known| known.id == sub_agent.id) {
+                    Some(known) => known.has_begun |= sub_agent.has_begun,
+                    None => self.expected.push(sub_agent),
+                }
+            }
+            Note::SubAgentNotExpected { id: Some(id) } => self.expected.retain(|sub_agent| sub_agent.id != id),
+            Note::SubAgentNotExpected { id: None } => drop(self.expected.drain(..self.expected.len().min(1))),
+            Note::PartOf { session, kind } => self.part_of = Some((session, kind)),
+            Note::OnItsOwn => self.part_of = None,
+            Note::Elsewhere { folder } => add_once(&mut self.elsewhere, folder),
+        }
+    }
+
+    /// The fewest lines that mean the same. Of the files that are only known, those that would not fit are forgotten.
+    fn in_short(self) -> String {
+        let mut notes: Vec<Note> = self.claimed.into_iter().map(|resource| Note::Claimed { resource }).collect();
+        if !self.is_turn_open {
+            notes.push(Note::TurnEnded);
+        }
+        notes.extend(self.told_at.map(|at| Note::Told { at }));
+        notes.extend(self.renewed_at.map(|at| Note::Renewed { at }));
+        notes.extend(self.command_began_at.map(|at| Note::CommandBegan { at }));
+        notes.extend(self.sub_agents.into_iter().map(|session| Note::SubAgent { session }));
+        notes.extend(self.expected.into_iter().map(Note::SubAgentExpected));
+        notes.extend(self.elsewhere.into_iter().map(|folder| Note::Elsewhere { folder }));
+        notes.extend(self.part_of.map(|(session, kind)| Note::PartOf { session, kind }));
+        notes.extend(self.touched.into_iter().map(|resource| Note::Touched { resource }));
+        let mut text: String = notes.iter().map(line).collect();
+        for (resource, state) in self.seen {
+            let line = line(&Note::Seen { resource, state });
+            // Half of the room, so that it is not soon written anew again.
+            if text.len() + line.len() <= usize::try_from(LONGEST / 2).unwrap_or(usize::MAX) {
+                text.push_str(&line);
+            }
+        }
+        text
+    }
+}
+
+fn line(note: &Note) -> String {
+    // A note is made of texts alone, which can always be written.
+    serde_json::to_string(note).unwrap_or_default() + "\n"
+}
+
+fn add_once<T: PartialEq>(list: &mut Vec<T>, one: T) {
+    if !list.contains(&one) {
+        list.push(one);
+    }
+}
+
+/// A resource as `{type}/{name}`.
+mod spelled {
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use super::{Resource, ResourceType};
+
+    pub(super) fn serialize<S: Serializer>(resource: &Resource, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}/{}", resource.resource_type(), resource.name()))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Resource, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let (kind, name) = text.split_once('/').ok_or_else(|| D::Error::custom("it has no type"))?;
+        let kind = ResourceType::foreign(kind).map_err(D::Error::custom)?;
+        Resource::new(kind, name).map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use deconflict_platform::clock::SystemClock;
+
+    use super::*;
+
+    struct Clone {
+        root: tempfile::TempDir,
+        registry: Registry,
+        states: HookStates,
+        session: SessionId,
+    }
+
+    fn clone() -> Clone {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("w/COORDINATION");
+        let registry = Registry::create(&directory, Arc::new(SystemClock::new())).unwrap();
+        let states = HookStates::of(&directory, Some(&root.path().join("state")));
+        Clone { root, registry, states, session: SessionId::new("a").unwrap() }
+    }
+
+    impl Clone {
+        fn note(&self, notes: &[Note]) {
+            self.states.note(&self.registry, &self.session, notes).unwrap();
+        }
+
+        fn read(&self) -> HookState {
+            self.states.read(&self.registry, &self.session)
+        }
+    }
+
+    fn file(name: &str) -> Resource {
+        Resource::file(name).unwrap()
+    }
+
+    #[test]
+    fn what_was_noted_is_known_again_and_a_cut_line_takes_no_other_with_it() {
+        let clone = clone();
+        assert_eq!(clone.read(), HookState::default());
+        clone.note(&[Note::Claimed { resource: file("a/b.rs") }]);
+        let log = clone.states.folder.as_ref().unwrap().path().join("a");
+        let mut text = fs::read(&log).unwrap();
+        text.extend_from_slice(b"{\"note\":\"clai");
+        fs::write(&log, text).unwrap();
+        let seen = Note::Seen { resource: file("c"), state: "1".to_owned() };
+        clone.note(&[seen, Note::Touched { resource: file("c") }]);
+        let state = clone.read();
+        assert!(state.has_claimed(&file("a/b.rs")) && state.touched == [file("c")]);
+        assert_eq!(state.seen[&file("c")], "1");
+        clone.states.forget(&clone.registry, &clone.session).unwrap();
+        assert_eq!(clone.read(), HookState::default());
+    }
+
+    #[test]
+    fn a_long_log_is_written_anew_without_losing_what_is_held() {
+        let clone = clone();
+        clone.note(&[Note::Claimed { resource: file("held") }]);
+        for number in 0..300 {
+            let seen = |other| Note::Seen { resource: file(&format!("{number}-{other}")), state: "1".into() };
+            clone.note(&(0..20).map(seen).collect::<Vec<_>>());
+        }
+        let log = clone.states.folder.as_ref().unwrap().path().join("a");
+        assert!(fs::metadata(log).unwrap().len() <= LONGEST);
+        assert!(clone.read().has_claimed(&file("held")));
+    }
+
+    #[test]
+    fn what_an_earlier_version_remembered_is_taken_over_and_removed_there() {
+        let clone = clone();
+        let earlier = clone.root.path().join("w/COORDINATION/.notebooks");
+        fs::create_dir(&earlier).unwrap();
+        let log = "{\"note\":\"claimed\",\"resource\":\"file/a.rs\"}\n{\"note\":\"helper\",\"session\":\"b\"}\n";
+        fs::write(earlier.join("a"), log).unwrap();
+        assert!(clone.read().has_claimed(&file("a.rs")));
+        clone.note(&[Note::Claimed { resource: file("b.rs") }]);
+        assert!(!earlier.join("a").exists());
+        let state = clone.read();
+        assert!(state.has_claimed(&file("a.rs")) && state.has_claimed(&file("b.rs")));
+        assert_eq!(state.sub_agents, [SessionId::new("b").unwrap()]);
+    }
+}

@@ -1,0 +1,296 @@
+//! Files that one user keeps about a clone, where neither git nor another user meets them: in `deconflict/{user id}/`
+//! below git's common directory, which all worktrees share and no clean-up of git's reaches; without git in the user's
+//! state folder. Nothing in it is trusted: no link is followed, and only regular files of a bounded size are read.
+
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_std::ambient_authority;
+use cap_std::fs::{Dir, DirBuilder, Metadata, OpenOptions};
+use deconflict_platform::Sharing;
+use deconflict_platform::faults::{self, Change};
+use deconflict_platform::{owned_by_user, user_id};
+use deconflict_protocol::text::hex;
+use sha2::{Digest, Sha256};
+
+use super::Repository;
+
+/// What this program's folders are called.
+const OURS: &str = "deconflict";
+
+/// One folder of such files. It need not exist before something is written.
+#[derive(Debug, Clone)]
+pub struct PrivateFolder {
+    /// What is there already, and belongs to git or to the user.
+    base: PathBuf,
+    /// The folders below it.
+    components: Vec<String>,
+    /// True where users share the base, and with it the first component.
+    is_shared: bool,
+}
+
+impl PrivateFolder {
+    /// The folder of one purpose for what belongs to a coordination directory. `None` without git where the user has no
+    /// state folder.
+    pub fn of(directory: &Path, purpose: &str, state_folder: Option<&Path>) -> Option<Self> {
+        let parent = directory.parent()?;
+        let repository = Repository::containing(parent);
+        let base = repository.as_ref().map(|repository| repository.common_directory().to_owned());
+        let is_shared = base.is_some();
+        let base = base.or_else(|| state_folder.map(Path::to_owned))?;
+        // A clone that is moved keeps its files, so a path inside of it counts from its root.
+        let relative = repository.as_ref().and_then(|repository| directory.strip_prefix(repository.main_root()).ok());
+        let digest = Sha256::digest(relative.unwrap_or(directory).as_os_str().as_encoded_bytes());
+        let name = hex(&digest[..8]);
+        Some(Self { base, components: vec![OURS.to_owned(), user_id(), purpose.to_owned(), name], is_shared })
+    }
+
+    /// Reads a file; `None` if there is none, or something that is not to be read.
+    pub fn read(&self, name: &str, longest: u64) -> io::Result<Option<Vec<u8>>> {
+        let Some(folder) = self.open()? else { return Ok(None) };
+        match open_file(&folder, name, OpenOptions::new().read(true)) {
+            Ok(file) => read_whole(&file, longest),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// True if something has that name in it.
+    pub fn contains(&self, name: &str) -> bool {
+        self.open().is_ok_and(|folder| folder.is_some_and(|folder| folder.symlink_metadata(name).is_ok()))
+    }
+
+    /// Adds bytes to a file, which is made if it is missing. One that would grow beyond `longest` is written anew with
+    /// what `shorten` makes of all. The file's own lock keeps its writers apart.
+    pub fn append(
+        &self,
+        name: &str,
+        bytes: &[u8],
+        longest: u64,
+        shorten: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> io::Result<()> {
+        let folder = self.make()?;
+        let path = || self.path().join(name);
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        let mut open = || faults::change(|| Change::Create(path()), || open_file(&folder, name, &mut options));
+        let mut file = open()?;
+        while let Err(error) = file.lock() {
+            // Without locks, lines that are added whole are all that can be had.
+            if error.kind() != io::ErrorKind::Interrupted {
+                break;
+            }
+        }
+        while !is_current(&folder, name, &file)? {
+            // Another writer has replaced it meanwhile.
+            file = open()?;
+            let _ = file.lock();
+        }
+        let length = file.metadata()?.len();
+        if length + bytes.len() as u64 <= longest {
+            return faults::write(&file, path, length, bytes);
+        }
+        let mut whole = read_whole(&file, longest.saturating_mul(2))?.unwrap_or_default();
+        whole.extend_from_slice(bytes);
+        self.replace(&folder, name, &shorten(whole))
+    }
+
+    fn replace(&self, folder: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let unfinished = format!(".{name}.new");
+        let path = self.path().join(name);
+        match folder.remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let file = open_file(folder, &unfinished, OpenOptions::new().write(true).create_new(true))?;
+        faults::write(&file, || path.clone(), 0, bytes)?;
+        let rename = || folder.rename(&unfinished, folder, name);
+        faults::change(|| Change::Rename(self.path().join(&unfinished), path.clone()), rename)
+    }
+
+    /// Removes a file, if there is one.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        let Some(folder) = self.open()? else { return Ok(()) };
+        let remove = || folder.remove_file(name);
+        match faults::change(|| Change::Remove(self.path().join(name)), remove) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The files that were last written before a time.
+    pub fn older_than(&self, limit: SystemTime) -> io::Result<Vec<String>> {
+        let Some(folder) = self.open()? else { return Ok(Vec::new()) };
+        let mut old = Vec::new();
+        for entry in folder.entries()?.filter_map(Result::ok) {
+            let is_old = |metadata: Metadata| metadata.modified().is_ok_and(|time| time.into_std() < limit);
+            if entry.metadata().is_ok_and(is_old) {
+                old.extend(entry.file_name().into_string());
+            }
+        }
+        Ok(old)
+    }
+
+    /// Where it is, for messages.
+    pub fn path(&self) -> PathBuf {
+        self.components.iter().fold(self.base.clone(), |path, component| path.join(component))
+    }
+
+    /// Opens it; `None` if it is not there, or what is there is not this user's own.
+    fn open(&self) -> io::Result<Option<Dir>> {
+        let found = Dir::open_ambient_dir(&self.base, ambient_authority()).and_then(|base| {
+            self.components.iter().try_fold(base, |above, component| above.open_dir_nofollow(component))
+        });
+        match found {
+            Ok(folder) => Ok(is_own(&folder)?.then_some(folder)),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Opens it, made where it is missing.
+    fn make(&self) -> io::Result<Dir> {
+        if let Some(folder) = self.open()? {
+            return Ok(folder);
+        }
+        if !self.is_shared {
+            std::fs::create_dir_all(&self.base)?;
+        }
+        let mut folder = Dir::open_ambient_dir(&self.base, ambient_authority())?;
+        for (depth, component) in self.components.iter().enumerate() {
+            let is_for_all = depth == 0 && self.is_shared;
+            let mut builder = DirBuilder::new();
+            #[cfg(unix)]
+            if !is_for_all {
+                use cap_std::fs::DirBuilderExt;
+                builder.mode(0o700);
+            }
+            let made = faults::change(
+                || Change::MakeFolder(self.path().join(component)),
+                || folder.create_dir_with(component, &builder),
+            );
+            let inner = match &made {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    return Err(io::Error::new(error.kind(), error.to_string()));
+                }
+                _ => folder.open_dir_nofollow(component)?,
+            };
+            if is_for_all && made.is_ok() {
+                Sharing::of(&folder.dir_metadata()?).apply_to_folder(&inner.open(".")?.into_std());
+            } else if !is_for_all && !is_own(&inner)? {
+                let problem = format!("{} belongs to another user", self.path().display());
+                return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
+            }
+            folder = inner;
+        }
+        Ok(folder)
+    }
+}
+
+fn is_own(folder: &Dir) -> io::Result<bool> {
+    let file = folder.try_clone()?.into_std_file();
+    Ok(owned_by_user(&file.metadata()?))
+}
+
+/// Opens a regular file. Anything else is invalid input, and opening it waits for nobody.
+fn open_file(folder: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<std::fs::File> {
+    let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a regular file"));
+    let opened = folder.open_with(name, options.follow(FollowSymlinks::No).nonblock(true));
+    match opened {
+        Ok(file) if file.metadata()?.is_file() => Ok(file.into_std()),
+        Ok(_) => Err(not_regular()),
+        Err(_) if folder.symlink_metadata(name).is_ok_and(|found| !found.is_file()) => Err(not_regular()),
+        Err(error) => Err(error),
+    }
+}
+
+fn read_whole(mut file: &std::fs::File, longest: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(0))?;
+    file.take(longest + 1).read_to_end(&mut bytes)?;
+    Ok((bytes.len() as u64 <= longest).then_some(bytes))
+}
+
+fn is_current(folder: &Dir, name: &str, file: &std::fs::File) -> io::Result<bool> {
+    let open = Metadata::from_file(file)?;
+    let named = folder.symlink_metadata(name);
+    Ok(named.is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
+}
+
+#[cfg(unix)]
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn clone() -> (tempfile::TempDir, PrivateFolder) {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join(".git/objects")).unwrap();
+        fs::create_dir_all(root.path().join(".git/refs")).unwrap();
+        fs::write(root.path().join(".git/HEAD"), "ref: refs/heads/main\n").unwrap();
+        let folder = PrivateFolder::of(&root.path().join("COORDINATION"), "hooks", None).unwrap();
+        (root, folder)
+    }
+
+    fn append(folder: &PrivateFolder, text: &str) -> io::Result<()> {
+        folder.append("a", text.as_bytes(), 16, |whole| whole[whole.len() - 4..].to_vec())
+    }
+
+    #[test]
+    fn what_is_added_is_read_again_and_nobody_else_can() {
+        let (root, folder) = clone();
+        assert_eq!(folder.read("a", 16).unwrap(), None);
+        append(&folder, "one\n").unwrap();
+        append(&folder, "two\n").unwrap();
+        assert_eq!(folder.read("a", 16).unwrap().unwrap(), b"one\ntwo\n");
+        append(&folder, "long enough\n").unwrap();
+        assert_eq!(folder.read("a", 16).unwrap().unwrap(), b"ugh\n");
+        let own = root.path().join(".git/deconflict").join(user_id());
+        assert_eq!(fs::metadata(own).unwrap().permissions().mode() & 0o777, 0o700);
+        folder.remove("a").unwrap();
+        assert_eq!(folder.read("a", 16).unwrap(), None);
+    }
+
+    #[test]
+    fn no_link_is_followed_and_nothing_but_files_is_read() {
+        let (root, folder) = clone();
+        append(&folder, "one\n").unwrap();
+        let victim = root.path().join("victim");
+        fs::write(&victim, "mine\n").unwrap();
+        symlink(&victim, folder.path().join("b")).unwrap();
+        assert_eq!(folder.read("b", 16).unwrap(), None);
+        assert!(folder.append("b", b"x", 16, |whole| whole).is_err());
+        rustix::fs::mknodat(rustix::fs::CWD, folder.path().join("c"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
+        assert_eq!(folder.read("c", 16).unwrap(), None);
+        let elsewhere = tempfile::tempdir().unwrap();
+        let ours = root.path().join(".git/deconflict");
+        fs::remove_dir_all(&ours).unwrap();
+        symlink(elsewhere.path(), &ours).unwrap();
+        assert!(append(&folder, "one\n").is_err());
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+        assert_eq!(fs::read_to_string(&victim).unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn writers_at_once_lose_nothing() {
+        let (_root, folder) = clone();
+        std::thread::scope(|scope| {
+            for writer in 0..4 {
+                let folder = &folder;
+                scope.spawn(move || {
+                    for number in 0..50 {
+                        let line = format!("{writer}-{number}\n");
+                        folder.append("a", line.as_bytes(), 600, |whole| whole).unwrap();
+                    }
+                });
+            }
+        });
+        let whole = String::from_utf8(folder.read("a", 1 << 16).unwrap().unwrap()).unwrap();
+        assert_eq!(whole.lines().collect::<std::collections::BTreeSet<_>>().len(), 200, "{whole}");
+    }
+}
