@@ -12,6 +12,7 @@ use std::process::Output;
 use chrono::{DateTime, Utc};
 
 use super::git::{self, NOTHING, Surroundings};
+use super::repository::GitDirectory;
 use deconflict_platform::canonical;
 
 /// Why git's answer could not be had.
@@ -304,8 +305,8 @@ impl UnderWay {
     }
 
     fn lines(&self, name: &str) -> Vec<String> {
-        let text = fs::read_to_string(self.git_directory.join(name)).unwrap_or_default();
-        text.lines().map(str::to_owned).collect()
+        let text = GitDirectory::open(&self.git_directory).ok().and_then(|directory| directory.text(name));
+        text.unwrap_or_default().lines().map(str::to_owned).collect()
     }
 }
 

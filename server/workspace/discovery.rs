@@ -1,8 +1,8 @@
 //! Which coordination directory a workspace has (protocol page, "Where it is").
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::repository::slashed;
@@ -230,18 +230,8 @@ pub fn exclude(location: &Location) -> io::Result<bool> {
     if is_tracked(&location.directory, Some(&repository)) || ignored.is_ignored_directory(&location.directory) {
         return Ok(false);
     }
-    let folder = repository.common_directory().join("info");
-    fs::create_dir_all(&folder)?;
-    let path = folder.join("exclude");
-    let before = match fs::read(&path) {
-        Ok(before) => before,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error),
-    };
-    let line_end = if before.last().is_none_or(|last| *last == b'\n') { "" } else { "\n" };
     let name = location.directory.file_name().and_then(OsStr::to_str).unwrap_or(DIRECTORY_NAME);
-    // One write, so that two who do this at once leave two whole lines.
-    OpenOptions::new().append(true).create(true).open(path)?.write_all(format!("{line_end}{name}/\n").as_bytes())?;
+    repository.add_exclusion(&format!("{name}/"))?;
     Ok(true)
 }
 

@@ -1,29 +1,34 @@
-//! What is never claimed by itself: what git ignores, and what the user excludes.
+//! What git ignores, from its ignore files (gitignore(5)).
 
 use std::collections::HashMap;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::SystemTime;
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use gix_glob::pattern::Case;
+use gix_glob::{Pattern, wildmatch};
 
 use super::Repository;
-use super::repository::{Configuration, slashed};
-use deconflict_platform::home_directory;
+use super::repository::{Configuration, GitDirectory, slashed};
+use deconflict_platform::{Links, home_directory, read_at_most, read_regular};
 
-/// Answers whether git ignores a path, from its ignore files (gitignore(5)). What was read is kept until the file
-/// it came from changes.
+/// Git's own limit is higher, but so large a file would slow every claim down.
+const LARGEST_FILE: u64 = 16 << 20;
+
+/// Answers whether git ignores a path. What was read is kept until the file it came from changes.
 #[derive(Debug, Default)]
 pub struct Ignored {
-    read: Mutex<HashMap<Source, (Stamp, Arc<Gitignore>)>>,
+    read: Mutex<HashMap<PathBuf, (Stamp, Patterns)>>,
     users_file: OnceLock<Option<PathBuf>>,
 }
 
-/// A file of rules, and the folder that they count from.
-type Source = (PathBuf, PathBuf);
+/// The patterns of one file, in its order.
+type Patterns = Arc<[Pattern]>;
+
+/// The patterns of one file, and where in a path from the repository's root their folder ends.
+type Rules = (usize, Patterns);
 
 /// What changes with a file's content.
 type Stamp = (Option<SystemTime>, u64);
@@ -47,64 +52,73 @@ impl Ignored {
 
     fn is_ignored_as(&self, path: &Path, is_directory: bool) -> bool {
         let Some(repository) = path.parent().and_then(Repository::containing) else { return false };
-        let Ok(relative) = path.strip_prefix(repository.root()) else { return false };
-        let names: Vec<_> = relative.iter().collect();
+        let Some(relative) = path.strip_prefix(repository.root()).ok().and_then(slashed) else { return false };
+        let configuration = repository.configuration();
+        let ignores_case = configuration.value("core", "ignorecase").is_some_and(|value| value == "true");
+        let case = if ignores_case { Case::Fold } else { Case::Sensitive };
         // What is below an ignored directory is ignored with it, so the outermost is asked first.
-        let mut rules = self.rules_of_repository(&repository);
-        let mut current = repository.root().to_owned();
-        for (position, name) in names.iter().enumerate() {
-            rules.extend(self.rules(&repository, &current, &current.join(".gitignore"), false));
-            current.push(name);
-            let is_below = position + 1 < names.len();
+        let mut rules = self.rules_of_repository(&repository, &configuration);
+        let mut start = 0;
+        for end in relative.match_indices('/').map(|(slash, _)| slash).chain([relative.len()]) {
+            let file = repository.root().join(&relative[..start]).join(".gitignore");
+            // Git follows no symlink to an ignore file in the worktree.
+            let read = || read_regular(&file, Links::Refused, LARGEST_FILE);
+            rules.extend(self.patterns(&file, read).map(|patterns| (start, patterns)));
+            let is_folder = is_directory || end < relative.len();
             // The rules that were read last are the nearest, and count most.
-            let verdict = rules.iter().rev().map(|rules| rules.matched(&current, is_below || is_directory));
-            if verdict
-                .into_iter()
-                .find(|verdict| !verdict.is_none())
-                .is_some_and(|verdict| matches!(verdict, Match::Ignore(_)))
-            {
-                let is_tracked = || slashed(relative).is_some_and(|path| repository.tracks(&path).unwrap_or(false));
-                return is_directory || !is_tracked();
+            let verdict =
+                rules.iter().rev().find_map(|(from, rules)| verdict(rules, &relative[*from..end], is_folder, case));
+            if verdict == Some(Verdict::Ignored) {
+                return is_directory || !repository.tracks(&relative).unwrap_or(false);
             }
+            start = end + 1;
         }
         false
     }
 
     /// The rules that count least: the user's own, then those of this clone.
-    fn rules_of_repository(&self, repository: &Repository) -> Vec<Arc<Gitignore>> {
-        let configuration = repository.configuration();
+    fn rules_of_repository(&self, repository: &Repository, configuration: &Configuration) -> Vec<Rules> {
         let configured = configuration.value("core", "excludesfile").and_then(|path| expanded(path, repository.root()));
         let users = configured.or_else(|| self.users_file.get_or_init(users_excludes_file).clone());
-        let of_clone = repository.common_directory().join("info").join("exclude");
-        users
-            .into_iter()
-            .chain([of_clone])
-            .filter_map(|file| self.rules(repository, repository.root(), &file, true))
-            .collect()
+        let users = users.and_then(|file| self.patterns(&file, || read_regular(&file, Links::Followed, LARGEST_FILE)));
+        let of_clone = Path::new("info").join("exclude");
+        let of_clone = self.patterns(&repository.common_directory().join(&of_clone), || {
+            read_at_most(GitDirectory::open(repository.common_directory())?.file(&of_clone)?, LARGEST_FILE)
+        });
+        users.into_iter().chain(of_clone).map(|patterns| (0, patterns)).collect()
     }
 
-    /// The rules of one file, which count from `root`. `None` if there is none; git follows no symlink to one that is
-    /// in the worktree.
-    fn rules(&self, repository: &Repository, root: &Path, file: &Path, follow: bool) -> Option<Arc<Gitignore>> {
-        let found = if follow { fs::metadata(file) } else { fs::symlink_metadata(file) }.ok()?;
-        if !found.is_file() {
-            return None;
-        }
+    /// The patterns of one file; `None` if there is none that can be read.
+    fn patterns(&self, file: &Path, read: impl FnOnce() -> io::Result<Vec<u8>>) -> Option<Patterns> {
+        let found = fs::metadata(file).ok()?;
         let stamp = (found.modified().ok(), found.len());
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
-        let source = (file.to_owned(), root.to_owned());
-        if let Some((_, rules)) = read.get(&source).filter(|(known, _)| *known == stamp) {
-            return Some(Arc::clone(rules));
+        let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, patterns)) = known.get(file).filter(|(of, _)| *of == stamp) {
+            return Some(Arc::clone(patterns));
         }
-        let mut builder = GitignoreBuilder::new(root);
-        let ignores_case = repository.configuration().value("core", "ignorecase").is_some_and(|value| value == "true");
-        builder.case_insensitive(ignores_case).ok()?;
-        // A line that is no pattern is left out; git does the same.
-        let _ = builder.add(file);
-        let rules = Arc::new(builder.build().ok()?);
-        read.insert(source, (stamp, Arc::clone(&rules)));
-        Some(rules)
+        let patterns = gix_ignore::parse(&read().ok()?, false).map(|(pattern, _, _)| pattern).collect();
+        let (_, patterns) = known.entry(file.to_owned()).insert_entry((stamp, patterns)).into_mut();
+        Some(Arc::clone(patterns))
     }
+}
+
+/// What the rules of one file say of a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    Ignored,
+    /// A negated pattern matches.
+    Kept,
+}
+
+/// `path` counts from the folder that the rules count from. The last rule that matches it decides.
+fn verdict(rules: &[Pattern], path: &str, is_folder: bool, case: Case) -> Option<Verdict> {
+    let name = path.rfind('/').map(|slash| slash + 1);
+    let mode = wildmatch::Mode::NO_MATCH_SLASH_LITERAL;
+    let matching = rules
+        .iter()
+        .rev()
+        .find(|rule| rule.matches_repo_relative_path(path.as_bytes().into(), name, Some(is_folder), case, mode))?;
+    Some(if matching.is_negative() { Verdict::Kept } else { Verdict::Ignored })
 }
 
 /// The file of the user's own rules: what git's configuration of the user, then of the machine, names, else git's default
@@ -128,139 +142,5 @@ fn expanded(path: &str, folder: &Path) -> Option<PathBuf> {
     match path.strip_prefix("~/") {
         Some(below_home) => Some(home_directory()?.join(below_home)),
         None => Some(folder.join(path)),
-    }
-}
-
-/// What is not claimed by itself unless the user says otherwise: files that tools write, where two people's changes
-/// are better made again than merged.
-pub const DEFAULT_EXCLUSIONS: &[&str] = &[
-    "Cargo.lock",
-    "Gemfile.lock",
-    "Package.resolved",
-    "Pipfile.lock",
-    "Podfile.lock",
-    "bun.lock",
-    "bun.lockb",
-    "composer.lock",
-    "conan.lock",
-    "deno.lock",
-    "flake.lock",
-    "go.sum",
-    "go.work.sum",
-    "gradle.lockfile",
-    "mix.lock",
-    "npm-shrinkwrap.json",
-    "package-lock.json",
-    "packages.lock.json",
-    "pdm.lock",
-    "pnpm-lock.yaml",
-    "poetry.lock",
-    "pubspec.lock",
-    "uv.lock",
-    "yarn.lock",
-];
-
-/// The files that the user excludes from being claimed by themselves.
-#[derive(Debug, Clone)]
-pub struct Exclusions {
-    globs: GlobSet,
-}
-
-/// A pattern that is no glob.
-#[derive(Debug, thiserror::Error)]
-#[error("`{pattern}` is not a glob: {reason}")]
-pub struct InvalidGlob {
-    /// The pattern.
-    pub pattern: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-impl Exclusions {
-    /// Takes globs as editors write them: one without `/` matches names at any depth, any other counts from the
-    /// workspace. What matches a directory matches all that is in it.
-    pub fn new<Pattern: AsRef<str>>(patterns: &[Pattern]) -> Result<Self, InvalidGlob> {
-        let mut globs = GlobSetBuilder::new();
-        for pattern in patterns.iter().map(AsRef::as_ref) {
-            let invalid = |reason: String| InvalidGlob { pattern: pattern.to_owned(), reason };
-            let trimmed = pattern.trim_end_matches('/');
-            if trimmed.is_empty() {
-                return Err(invalid("it is empty".to_owned()));
-            }
-            let anchored = match trimmed.strip_prefix('/') {
-                Some(anchored) => anchored.to_owned(),
-                None if trimmed.contains('/') => trimmed.to_owned(),
-                None => format!("**/{trimmed}"),
-            };
-            for glob in [format!("{anchored}/**"), anchored] {
-                let built = GlobBuilder::new(&glob).literal_separator(true).build();
-                globs.add(built.map_err(|error| invalid(error.kind().to_string()))?);
-            }
-        }
-        let globs = globs.build().map_err(|error| InvalidGlob {
-            pattern: error.glob().unwrap_or_default().to_owned(),
-            reason: error.kind().to_string(),
-        })?;
-        Ok(Self { globs })
-    }
-
-    /// True for a path that is excluded by default. A program that runs for one answer need not build all globs for it.
-    pub fn is_default_name(relative: &str) -> bool {
-        let name = relative.rsplit('/').next().unwrap_or(relative);
-        DEFAULT_EXCLUSIONS.contains(&name)
-    }
-
-    /// True for a path, relative to the workspace or the worktree, that is excluded.
-    pub fn contains(&self, relative: &Path) -> bool {
-        self.globs.is_match(relative)
-    }
-}
-
-impl Default for Exclusions {
-    fn default() -> Self {
-        // The patterns are constant, and a test holds that they are good.
-        Self::new(DEFAULT_EXCLUSIONS).unwrap_or_else(|_| Self { globs: GlobSet::empty() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lock_files_are_excluded_by_default() {
-        let exclusions = Exclusions::default();
-        for path in ["Cargo.lock", "deep/er/package-lock.json", "go.sum"] {
-            assert!(exclusions.contains(Path::new(path)), "{path}");
-        }
-        for path in ["Cargo.toml", "src/Cargo.lock.rs", "my-Cargo.lock", "package-lock.json5"] {
-            assert!(!exclusions.contains(Path::new(path)), "{path}");
-        }
-    }
-
-    #[test]
-    fn globs_count_as_editors_write_them() {
-        let cases = [
-            ("*.snap", "a/b.snap", true),
-            ("*.snap", "b.snap", true),
-            ("generated", "src/generated/deep/a.rs", true),
-            ("generated/", "generated/a.rs", true),
-            ("/generated", "src/generated/a.rs", false),
-            ("src/*.rs", "src/a.rs", true),
-            ("src/*.rs", "src/deep/a.rs", false),
-            ("src/**/*.rs", "src/deep/a.rs", true),
-            ("**/*.{png,svg}", "a/b.svg", true),
-        ];
-        for (pattern, path, expected) in cases {
-            let exclusions = Exclusions::new(&[pattern]).unwrap();
-            assert_eq!(exclusions.contains(Path::new(path)), expected, "{pattern} on {path}");
-        }
-    }
-
-    #[test]
-    fn a_wrong_glob_is_named() {
-        for pattern in ["a[", "{a", "", "/"] {
-            assert_eq!(Exclusions::new(&["fine", pattern]).unwrap_err().pattern, pattern);
-        }
     }
 }

@@ -11,6 +11,7 @@ mod adoption;
 pub mod commits;
 pub mod committed;
 mod discovery;
+mod exclusions;
 mod git;
 pub mod git_hooks;
 mod ignored;
@@ -23,7 +24,8 @@ pub use discovery::{
     DIRECTORY_NAME, DirectoryState, DiscoveryError, Location, PassedOver, Reason, Search, adopt, exclude, is_adopted,
     locate, nested,
 };
-pub use ignored::{DEFAULT_EXCLUSIONS, Exclusions, Ignored, InvalidGlob};
+pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions, InvalidGlob};
+pub use ignored::Ignored;
 pub use naming::{Kind, Namer, NamingError};
 pub use private_folder::PrivateFolder;
 pub use repository::{IndexError, Repository};

@@ -164,11 +164,9 @@ impl Namer {
     /// What the same path is called in the other worktrees of a repository. Claims there exclude nobody here, but a merge
     /// may conflict. What cannot be found out is left out: it is only a hint.
     pub fn same_path_elsewhere(&self, repository: &Repository, resource: &Resource) -> Vec<Resource> {
-        let Ok(worktrees) = fs::read_dir(repository.common_directory().join("worktrees")) else { return Vec::new() };
         let Some(path) = self.path_of(resource) else { return Vec::new() };
         let Ok(relative) = path.strip_prefix(repository.root()) else { return Vec::new() };
-        let ids = worktrees.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let linked = ids.filter_map(|name| repository.root_of_worktree(&name));
+        let linked = repository.worktrees().filter_map(|name| repository.root_of_worktree(&name));
         let others = linked.chain([repository.main_root().to_owned()]).filter(|root| root != repository.root());
         let kind = if resource.is_directory() { Kind::Directory } else { Kind::File };
         others.filter_map(|root| self.resource(&root.join(relative), kind).ok()).collect()

@@ -44,6 +44,7 @@ mod hooks_policy;
 mod hooks_state;
 mod hooks_turns;
 mod hostile;
+mod hostile_git;
 mod lifecycle;
 mod load;
 mod machines;

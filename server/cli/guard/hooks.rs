@@ -99,7 +99,10 @@ fn failed(error: &HooksError) -> Failure {
     let reason = match error {
         HooksError::Git(_) => "git",
         HooksError::Io { .. } => "io",
-        HooksError::NoFile { .. } | HooksError::InTheWay { .. } | HooksError::LinesAdded { .. } => "in-the-way",
+        HooksError::LeadsOut { .. }
+        | HooksError::NoFile { .. }
+        | HooksError::InTheWay { .. }
+        | HooksError::LinesAdded { .. } => "in-the-way",
     };
     Failure::failed(reason, sentence(&error.to_string()))
 }

@@ -7,11 +7,11 @@
 mod script;
 
 use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::commits::{self, CommitsError};
-use deconflict_platform::canonical;
+use deconflict_platform::{Links, canonical, open_regular};
 use script::{Hook, Layout, MOVED_TO, SHEBANG};
 
 /// How the guard is to be run.
@@ -87,6 +87,14 @@ pub enum HooksError {
         /// The system's own reason.
         source: io::Error,
     },
+    /// A link in the git directory leads out of the repository.
+    #[error("{path} leads out of the repository, to {target}: if you want that, set core.hooksPath instead of a link")]
+    LeadsOut {
+        /// The folder of hooks.
+        path: PathBuf,
+        /// Where it leads.
+        target: PathBuf,
+    },
     /// A folder or the like stands where a hook should be.
     #[error("{path} is neither a file nor a link; move it away first")]
     NoFile {
@@ -117,6 +125,8 @@ pub fn hooks_folder(folder: &Path) -> Result<HooksFolder, HooksError> {
     let real = canonical_as_far_as_it_exists(&path);
     let scope = if real.starts_with(&git_directory) {
         Scope::Clone
+    } else if !real.starts_with(&root) && path.starts_with(&git_directory) {
+        return Err(HooksError::LeadsOut { path, target: real });
     } else if !real.starts_with(&root) {
         Scope::Shared
     } else if real.ends_with(".husky/_") {
@@ -161,7 +171,19 @@ pub fn uninstall(folder: &HooksFolder) -> Result<Vec<HookFile>, HooksError> {
 pub fn is_installed(folder: &HooksFolder) -> bool {
     let path = folder.path.join(Hook::PreCommit.name());
     fs::symlink_metadata(&path).is_ok_and(|found| found.is_file())
-        && fs::read(&path).is_ok_and(|content| script::find(&content).is_some())
+        && read(&path).is_ok_and(|content| script::find(&content).is_some())
+}
+
+/// The content of a hook as far as the guard may be in it: a larger file is a program, which has no such lines.
+fn read(path: &Path) -> Result<Vec<u8>, HooksError> {
+    const LONGEST_SCRIPT: u64 = 1 << 20;
+    let file = open_regular(path, Links::Refused).map_err(io_error("read", path))?;
+    let mut content = Vec::new();
+    file.take(LONGEST_SCRIPT + 1).read_to_end(&mut content).map_err(io_error("read", path))?;
+    if content.len() as u64 > LONGEST_SCRIPT {
+        content.clear();
+    }
+    Ok(content)
 }
 
 fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(HookChange, bool), HooksError> {
@@ -177,7 +199,7 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(Hoo
         return Err(HooksError::NoFile { path: path.to_owned() });
     }
     if found.is_file() {
-        let content = fs::read(path).map_err(io_error("read", path))?;
+        let content = read(path)?;
         if let Some(before) = script::find(&content) {
             let now = lines(before.layout);
             let renewed = replaced(&content, before.range, now.as_bytes());
@@ -200,6 +222,9 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(Hoo
         return Err(HooksError::InTheWay { path: moved });
     }
     let below = path.with_file_name(MOVED_TO);
+    if fs::symlink_metadata(&below).is_ok_and(|found| !found.is_dir()) {
+        return Err(HooksError::InTheWay { path: below });
+    }
     fs::create_dir_all(&below).map_err(io_error("make", &below))?;
     move_hook(path, &moved, Direction::Down)?;
     let written = write(path, &[SHEBANG, lines(Layout::Before).as_bytes()].concat(), None);
@@ -217,7 +242,7 @@ fn remove(path: &Path) -> Result<HookChange, HooksError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HookChange::None),
         Err(source) => return Err(io_error("look at", path)(source)),
     };
-    let content = fs::read(path).map_err(io_error("read", path))?;
+    let content = read(path)?;
     let Some(lines) = script::find(&content) else { return Ok(HookChange::None) };
     let rest = replaced(&content, lines.range, b"");
     let is_empty = rest == SHEBANG;

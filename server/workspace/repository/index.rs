@@ -2,9 +2,10 @@
 //!
 //! Entries are sorted by name, so reading stops where the path would be.
 
-use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+use super::git_directory::GitDirectory;
 
 /// Why an index could not be understood.
 #[derive(Debug, thiserror::Error)]
@@ -35,13 +36,25 @@ pub(super) enum ObjectFormat {
 /// No path that git handles is longer.
 const LONGEST_PATH: usize = 1 << 16;
 
+/// No index is read beyond this: four million files have one of about this size.
+const LARGEST_INDEX: u64 = 1 << 29;
+
+/// Git clears away shared indexes that are no longer used; more than it leaves are not git's.
+const MOST_SHARED: usize = 64;
+
 /// True if the index of this git directory has the path, or for a path that ends with `/` anything below it.
 pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> Result<bool, IndexError> {
-    for index in index_files(git_directory) {
-        let file = match File::open(&index) {
-            Ok(file) => file,
+    let unreadable = |path: PathBuf| move |source| IndexError::Unreadable { path, source };
+    let directory = GitDirectory::open(git_directory).map_err(unreadable(git_directory.to_owned()))?;
+    // A split index builds on shared ones. One that is no longer used can only make something count as tracked that no
+    // longer is, until git clears it away.
+    let shared = directory.names(".").filter(|name| name.starts_with("sharedindex.")).take(MOST_SHARED);
+    for name in ["index".to_owned()].into_iter().chain(shared) {
+        let index = directory.path_of(&name);
+        let file = match directory.file(&name) {
+            Ok(file) => file.take(LARGEST_INDEX),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(IndexError::Unreadable { path: index, source }),
+            Err(source) => return Err(unreadable(index)(source)),
         };
         match scan(BufReader::with_capacity(1 << 16, file), format, path.as_bytes()) {
             Ok(true) => return Ok(true),
@@ -49,23 +62,10 @@ pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> R
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
                 return Err(IndexError::NotUnderstood { path: index });
             }
-            Err(source) => return Err(IndexError::Unreadable { path: index, source }),
+            Err(source) => return Err(unreadable(index)(source)),
         }
     }
     Ok(false)
-}
-
-/// The index, and those that a split index builds on. A shared index that is no longer used can only make
-/// something count as tracked that no longer is, until git clears it away.
-fn index_files(git_directory: &Path) -> Vec<PathBuf> {
-    let mut files = vec![git_directory.join("index")];
-    let shared = fs::read_dir(git_directory).into_iter().flatten().flatten();
-    files.extend(
-        shared
-            .filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with("sharedindex.")))
-            .map(|entry| entry.path()),
-    );
-    files
 }
 
 fn scan(mut index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Result<bool> {
@@ -80,7 +80,9 @@ fn scan(mut index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Res
     }
     let count = u32::from_be_bytes(take(&mut index)?);
     let mut name: Vec<u8> = Vec::new();
+    let mut last = Vec::new();
     for _ in 0..count {
+        last.clone_from(&name);
         // Ten numbers of 32 bits and the object's hash stand before the flags.
         let mut fixed = [0; 40 + 32];
         index.read_exact(&mut fixed[..40 + hash_length])?;
@@ -109,7 +111,13 @@ fn scan(mut index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Res
             let mut padding = [0; 8];
             index.read_exact(&mut padding[..7 - length % 8])?;
         }
-        if name == wanted || (wanted.ends_with(b"/") && name.starts_with(wanted)) {
+        // Out of order, this is no index, and may go on for ever with nothing in it.
+        if name.is_empty() || name < last {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        // A sparse index has a folder instead of what is below it.
+        let is_below = |above: &[u8], below: &[u8]| above.ends_with(b"/") && below.starts_with(above);
+        if name == wanted || is_below(wanted, &name) || is_below(&name, wanted) {
             return Ok(true);
         }
         if name.as_slice() > wanted {

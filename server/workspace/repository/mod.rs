@@ -5,18 +5,21 @@
 //! or its superproject lists it.
 
 mod configuration;
+mod git_directory;
 mod index;
 
 pub use index::IndexError;
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 pub(super) use configuration::Configuration;
+pub(super) use git_directory::GitDirectory;
+use git_directory::LONGEST_SMALL_FILE;
 use index::ObjectFormat;
 
-use deconflict_platform::{canonical, owned_by_user, writable_by_everyone};
+use deconflict_platform::{Links, canonical, owned_by_user, read_regular, writable_by_everyone};
 
 /// The worktree of a git repository that a folder is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +39,6 @@ struct Linked {
 
 /// More levels of worktrees and submodules than any real project has.
 const DEEPEST: usize = 32;
-
-/// Git's small files are never longer; a longer one is not git's.
-const LONGEST_SMALL_FILE: u64 = 1 << 20;
 
 impl Repository {
     /// The innermost repository that contains a folder. The folder's path has no symlinks in it.
@@ -67,12 +67,12 @@ impl Repository {
                 linked: None,
             });
         }
-        let said = read_small(&dot_git)?;
+        let said = read_small(&dot_git, Links::Followed)?;
         let git_directory = canonical(&root.join(said.strip_prefix("gitdir:")?.trim())).ok()?;
         if !is_git_directory(&git_directory) {
             return None;
         }
-        let linked = match read_small(&git_directory.join("commondir")) {
+        let linked = match text_in(&git_directory, "commondir") {
             Some(common) => Some(Linked::confirmed(root, &git_directory, common.trim())?),
             None => None,
         };
@@ -106,7 +106,7 @@ impl Repository {
 
     /// The branch that is checked out, `None` if it is no branch but a commit.
     pub fn branch(&self) -> Option<String> {
-        let head = read_small(&self.git_directory.join("HEAD"))?;
+        let head = text_in(&self.git_directory, "HEAD")?;
         let branch = head.trim().strip_prefix("ref:")?.trim().strip_prefix("refs/heads/")?;
         // With the reftable format `HEAD` is a stub that names no branch.
         (branch != ".invalid").then(|| branch.to_owned())
@@ -164,6 +164,29 @@ impl Repository {
         index::lists(&self.git_directory, format, path)
     }
 
+    /// Adds a line to `info/exclude`, which all worktrees share.
+    pub(super) fn add_exclusion(&self, line: &str) -> io::Result<()> {
+        if !self.owns_git_directory() {
+            return Err(io::Error::other(
+                "this folder's `.git` leads to a git directory that does not point back to it",
+            ));
+        }
+        GitDirectory::open(self.common_directory())?.append_line("info", "exclude", line)
+    }
+
+    /// False where a `.git` file or link leads to a git directory that may be another worktree's: nothing in that one
+    /// says that it is this worktree's.
+    fn owns_git_directory(&self) -> bool {
+        self.linked.is_some()
+            || self.git_directory.starts_with(&self.root)
+            || worktree_of(&self.git_directory).is_some_and(|root| root == self.root)
+    }
+
+    /// The names of the linked worktrees that the repository lists.
+    pub(super) fn worktrees(&self) -> impl Iterator<Item = String> + use<> {
+        GitDirectory::open(self.common_directory()).into_iter().flat_map(|directory| directory.names("worktrees"))
+    }
+
     /// What the repository's own configuration says.
     pub(super) fn configuration(&self) -> Configuration {
         configuration_of(self.common_directory())
@@ -171,7 +194,7 @@ impl Repository {
 
     fn lists_submodule(&self, root: &Path) -> bool {
         let Some(path) = root.strip_prefix(&self.root).ok().and_then(slashed) else { return false };
-        let modules = read_small(&self.root.join(".gitmodules")).unwrap_or_default();
+        let modules = read_small(&self.root.join(".gitmodules"), Links::Refused).unwrap_or_default();
         Configuration::parse(&modules).values("submodule", "path").any(|listed| listed.trim_end_matches('/') == path)
     }
 }
@@ -200,9 +223,9 @@ pub(super) fn slashed(path: &Path) -> Option<String> {
 
 /// The root of a linked worktree, as the repository with this common directory records it.
 pub(super) fn root_of_worktree(common_directory: &Path, name: &str) -> Option<PathBuf> {
-    let administration = common_directory.join("worktrees").join(name);
-    let said = read_small(&administration.join("gitdir"))?;
-    let dot_git = administration.join(said.trim_end_matches(['\n', '\r']));
+    let administration = Path::new("worktrees").join(name);
+    let said = text_in(common_directory, administration.join("gitdir"))?;
+    let dot_git = common_directory.join(administration).join(said.trim_end_matches(['\n', '\r']));
     (dot_git.file_name()? == ".git").then(|| canonical(dot_git.parent()?).ok()).flatten()
 }
 
@@ -217,31 +240,25 @@ fn main_root_of(common_directory: &Path) -> Option<PathBuf> {
     if common_directory.file_name()? == ".git" {
         return Some(holder.to_owned());
     }
-    match configuration_of(common_directory).value("core", "worktree") {
-        Some(worktree) => canonical(&common_directory.join(worktree)).ok(),
-        None => Some(holder.to_owned()),
-    }
+    worktree_of(common_directory).or_else(|| Some(holder.to_owned()))
+}
+
+/// Where a git directory says that its worktree is.
+fn worktree_of(git_directory: &Path) -> Option<PathBuf> {
+    let configuration = configuration_of(git_directory);
+    canonical(&git_directory.join(configuration.value("core", "worktree")?)).ok()
 }
 
 fn configuration_of(common_directory: &Path) -> Configuration {
-    let mut text = read_small(&common_directory.join("config")).unwrap_or_default();
-    if let Some(of_worktree) = read_small(&common_directory.join("config.worktree")) {
-        text.push('\n');
-        text.push_str(&of_worktree);
-    }
-    Configuration::parse(&text)
+    let Ok(directory) = GitDirectory::open(common_directory) else { return Configuration::default() };
+    let texts = ["config", "config.worktree"].map(|name| directory.text(name).unwrap_or_default());
+    Configuration::parse(&texts.join("\n"))
 }
 
-fn read_small(path: &Path) -> Option<String> {
-    read_small_or_error(path).ok()
+fn text_in(git_directory: &Path, name: impl AsRef<Path>) -> Option<String> {
+    GitDirectory::open(git_directory).ok()?.text(name)
 }
 
-fn read_small_or_error(path: &Path) -> io::Result<String> {
-    // Asked before it is opened, because opening a pipe would wait for its other end.
-    if !fs::metadata(path)?.is_file() {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let mut text = String::new();
-    File::open(path)?.take(LONGEST_SMALL_FILE).read_to_string(&mut text)?;
-    Ok(text)
+fn read_small(path: &Path, links: Links) -> Option<String> {
+    String::from_utf8(read_regular(path, links, LONGEST_SMALL_FILE).ok()?).ok()
 }

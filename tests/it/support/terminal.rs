@@ -112,6 +112,14 @@ impl Terminal {
         running.wait()
     }
 
+    /// Starts `deconflict` with these arguments; it gets no more than so many bytes of memory.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn spawn_limited(&self, memory: u64, arguments: &[&str]) -> Running {
+        let limit = [format!("--as={memory}").into(), self.program.clone().into_os_string()];
+        let limited = Self { program: "prlimit".into(), ..self.clone() };
+        limited.spawn(limit.into_iter().chain(arguments.iter().map(OsString::from)))
+    }
+
     /// Starts `deconflict` with these arguments and lets it run.
     pub(crate) fn spawn<A: Into<OsString>>(&self, arguments: impl IntoIterator<Item = A>) -> Running {
         self.spawn_with(arguments, Stdio::null())
