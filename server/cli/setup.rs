@@ -3,7 +3,7 @@
 mod words;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use deconflict_setup::{Error, Part, Plan, Setup};
+use deconflict_setup::{Error, Lock, Part, Plan, Setup};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
@@ -40,16 +40,23 @@ fn names() -> PossibleValuesParser {
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
-    let setup = Setup::of_this_user().map_err(|error| failure(&error))?;
+    let opened = if arguments.dry_run {
+        Setup::of_this_user().map(|setup| (setup, None))
+    } else {
+        Setup::to_change().map(|(setup, lock)| (setup, Some(lock)))
+    };
+    let (setup, lock) = opened.map_err(|error| failure(&error))?;
     let manner =
-        words::Manner { dry_run: arguments.dry_run, removes: arguments.remove, by_name: !arguments.editors.is_empty() };
-    let work = Work { setup, output, manner, done: Vec::new(), worst: Exit::Done };
+        words::Manner { dry_run: lock.is_none(), removes: arguments.remove, by_name: !arguments.editors.is_empty() };
+    let work = Work { setup, lock, output, manner, done: Vec::new(), worst: Exit::Done };
     if arguments.remove { work.remove(&arguments.editors) } else { work.set_up(&arguments.editors) }
 }
 
 /// One run of the verb.
 struct Work {
     setup: Setup,
+    /// The right to change something, which a dry run does without.
+    lock: Option<Lock>,
     output: Output,
     manner: words::Manner,
     /// What was told so far, for programs.
@@ -128,13 +135,15 @@ impl Work {
                     self.worsen(Exit::Failed);
                 }
             }
-            Ok(plan) if self.manner.dry_run => self.setup.pretend(plan),
-            Ok(plan) => {
-                if let Err(error) = self.setup.carry_out(plan) {
-                    told = words::of_error(part, &error);
-                    self.worsen(Exit::Failed);
+            Ok(plan) => match &self.lock {
+                None => self.setup.pretend(plan),
+                Some(lock) => {
+                    if let Err(error) = self.setup.carry_out(plan, lock) {
+                        told = words::of_error(part, &error);
+                        self.worsen(Exit::Failed);
+                    }
                 }
-            }
+            },
             Err(_) => self.worsen(Exit::Failed),
         }
         self.done.push(told.document);
@@ -193,9 +202,15 @@ fn failure(error: &Error) -> Failure {
         Error::Unreadable { .. } => "unreadable",
         Error::Record { .. } => "damaged",
         Error::Command { .. } | Error::Silent { .. } => "editor",
+        Error::Busy { .. } => "busy",
+        Error::Changed { .. } => "changed",
+        Error::DanglingLink { .. } => "dangling-link",
         Error::Io { .. } => "io",
     };
-    let failure = Failure::failed(reason, super::failure::sentence(&error.to_string()));
+    let mut failure = Failure::failed(reason, super::failure::sentence(&error.to_string()));
+    if let Error::Busy { process: Some(process), .. } = error {
+        failure = failure.fact("process", *process);
+    }
     match words::advice(error) {
         Some(advice) => failure.advise(advice),
         None => failure,

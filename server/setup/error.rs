@@ -22,6 +22,26 @@ pub enum Error {
         /// The system's own reason.
         source: io::Error,
     },
+    /// Another set-up of this user is at work.
+    #[error("another setup is at work{}", description(*process, command))]
+    Busy {
+        /// Its process, as far as it told.
+        process: Option<u32>,
+        /// How it was called.
+        command: String,
+    },
+    /// What stands at a path is not what was planned for, a moment later.
+    #[error("somebody changed {} in this very moment, so it was left alone", path.display())]
+    Changed {
+        /// The file or link.
+        path: PathBuf,
+    },
+    /// Where a file belongs there is a link, and what it leads to is not there.
+    #[error("{} is a link that leads nowhere, so it was left alone", path.display())]
+    DanglingLink {
+        /// The link.
+        path: PathBuf,
+    },
     /// A file of the user's that has to be understood before it is touched.
     #[error("{} was left alone, because it cannot be understood: {reason}", path.display())]
     Unreadable {
@@ -64,4 +84,8 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn description(process: Option<u32>, command: &str) -> String {
+    process.map_or_else(String::new, |process| format!(": {command} (process {process})"))
 }

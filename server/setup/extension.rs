@@ -2,7 +2,7 @@
 //! editor's lists in order.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -27,6 +27,13 @@ pub struct Extension {
     pub(super) folder: PathBuf,
     pub(super) program: PathBuf,
     pub(super) package: Package,
+    /// Where the package is put for the editor.
+    pub(super) package_place: PathBuf,
+}
+
+/// Where a package is put for an editor, in the folder of our state.
+pub(super) fn package_place(state: &Path) -> PathBuf {
+    state.join("extension.vsix")
 }
 
 impl Extension {
@@ -53,14 +60,13 @@ impl Extension {
     /// Has the editor's own command install it, in place of any other version.
     pub(super) fn install(&self) -> Result<(), Error> {
         let package = self.package.around(&self.program)?;
-        let place = std::env::temp_dir();
-        let failed = |source| Error::Io { action: "package the extension in", path: place.clone(), source };
-        let mut file =
-            tempfile::Builder::new().prefix("deconflict-").suffix(".vsix").tempfile_in(&place).map_err(failed)?;
-        file.write_all(&package).and_then(|()| file.flush()).map_err(failed)?;
+        let failed = |source| Error::Io { action: "write", path: self.package_place.clone(), source };
+        fs::write(&self.package_place, package).map_err(failed)?;
         let mut command = Command::new(&self.command);
-        command.arg("--install-extension").arg(file.path()).arg("--force");
-        run(&self.command, command)
+        command.arg("--install-extension").arg(&self.package_place).arg("--force");
+        let installed = run(&self.command, command);
+        fs::remove_file(&self.package_place).map_err(Error::io("remove", &self.package_place))?;
+        installed
     }
 }
 

@@ -12,6 +12,7 @@ mod error;
 mod extension;
 mod files;
 mod hooks_file;
+mod lock;
 mod package;
 mod parts;
 mod places;
@@ -24,7 +25,8 @@ use std::path::PathBuf;
 
 pub use error::Error;
 pub use extension::Extension;
-pub use files::Access;
+pub use files::{Access, Expected};
+pub use lock::Lock;
 pub use parts::Part;
 pub use places::Places;
 pub use plan::{Obstacle, Plan};
@@ -56,7 +58,21 @@ pub struct Wiring {
 }
 
 impl Setup {
-    /// That of the user who runs this process.
+    /// That of the user who runs this process, to change it. Nobody else changes it as long as the lock is kept.
+    ///
+    /// # Errors
+    /// [`Error::NoHome`], [`Error::Busy`], or a record of earlier set-ups that cannot be read.
+    pub fn to_change() -> Result<(Self, Lock), Error> {
+        let places = Places::of_this_user()?;
+        let mut lock = Lock::take(places.state())?;
+        let mut record = Record::read(places.state())?;
+        record.remove_temporaries(places.state());
+        record.folders.extend(lock.folders.iter().cloned());
+        lock.folders.extend(record.folders.iter().filter(|folder| places.state().starts_with(folder)).cloned());
+        Ok((Self { places, record }, lock))
+    }
+
+    /// That of the user who runs this process, only to be looked at.
     ///
     /// # Errors
     /// [`Error::NoHome`], or a record of earlier set-ups that cannot be read.
@@ -129,8 +145,9 @@ impl Setup {
     /// Carries a plan out, as a whole or not at all.
     ///
     /// # Errors
-    /// What the system or an editor's own command refused. Everything is as it was before.
-    pub fn carry_out(&mut self, plan: &Plan) -> Result<(), Error> {
+    /// What the system or an editor's own command refused, or what somebody changed since it was planned. Everything is as
+    /// it was before.
+    pub fn carry_out(&mut self, plan: &Plan, _: &Lock) -> Result<(), Error> {
         plan.carry_out(&mut self.record, &self.places)
     }
 

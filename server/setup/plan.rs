@@ -71,8 +71,8 @@ impl Plan {
         }
         let mut undo = Vec::new();
         for step in &self.steps {
-            if let Err(error) = step.perform(&mut undo) {
-                undo.into_iter().rev().for_each(Undo::perform);
+            if let Err(error) = step.carry_out(&mut undo) {
+                undo.into_iter().rev().for_each(Undo::carry_out);
                 put(record, name, old);
                 record.folders.retain(|folder| folder.is_dir());
                 // The error that led here is what counts.

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use deconflict_protocol::text::hex;
@@ -10,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::Error;
-use super::files::{Access, delete_folder_if_empty, make_folders, write};
+use super::extension;
+use super::files::{self, Access, Expected};
 
 /// What was set up, part by part.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,13 +79,8 @@ impl Record {
     /// Reads it; an empty one if nothing was set up yet.
     pub(super) fn read(state: &Path) -> Result<Self, Error> {
         let path = place(state);
-        match fs::read(&path) {
-            Ok(text) => {
-                serde_json::from_slice(&text).map_err(|error| Error::Record { path, reason: error.to_string() })
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => Err(Error::io("read", path)(error)),
-        }
+        let Some(text) = files::read(&path)? else { return Ok(Self::default()) };
+        serde_json::from_slice(&text).map_err(|error| Error::Record { path, reason: error.to_string() })
     }
 
     /// The folders that were made for one part and that no other part needs, the innermost first.
@@ -101,17 +96,23 @@ impl Record {
     pub(super) fn write(&mut self, state: &Path) -> Result<(), Error> {
         let path = place(state);
         if self.parts.is_empty() {
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(Error::io("remove", path)(error)),
-                _ => {}
-            }
-            return self.folders.iter().rev().try_for_each(|folder| delete_folder_if_empty(folder));
+            files::delete(&path, &Expected::Anything)?;
+            return self.folders.iter().rev().try_for_each(|folder| files::delete_folder_if_empty(folder));
         }
-        self.folders.extend(make_folders(state)?);
+        self.folders.extend(files::make_folders(state)?);
         let text = serde_json::to_vec_pretty(self)
             .map_err(|error| Error::Record { path: path.clone(), reason: error.to_string() })?;
         // It has in it what the user's own files had in them.
-        write(&path, &text, Access::Private)
+        files::write(&path, &text, Access::Private, &Expected::Anything).map(drop)
+    }
+
+    /// Removes what a set-up left that was killed while it wrote something. Where it wrote was recorded before.
+    pub(super) fn remove_temporaries(&self, state: &Path) {
+        let paths = self.parts.values().flat_map(|installed| installed.files.keys().chain(installed.edits.keys()));
+        paths.for_each(|path| files::remove_temporary(path));
+        files::remove_temporary(&place(state));
+        // Nothing better can be done about one that cannot be removed.
+        let _ = fs::remove_file(extension::package_place(state));
     }
 }
 

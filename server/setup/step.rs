@@ -1,12 +1,11 @@
 //! A single change of the disk: shown first, then made, and unmade if a later one fails.
 
 use std::borrow::Cow;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::extension::Extension;
-use super::files::{self, Access};
+use super::files::{self, Access, Expected};
 
 /// A single change.
 #[derive(Debug)]
@@ -19,15 +18,17 @@ pub enum Step {
         content: Cow<'static, [u8]>,
         /// Who may do what with it.
         access: Access,
-        /// An older one of ours is there.
-        replaces: bool,
+        /// What is there: an older one of ours, or nothing.
+        expected: Expected,
     },
-    /// A link of our own is made.
+    /// A link of our own is made, changed or removed.
     Link {
         /// The link.
         path: PathBuf,
-        /// What it leads to.
-        to: PathBuf,
+        /// What it leads to; `None` if there is none.
+        from: Option<PathBuf>,
+        /// What it will lead to; `None` if it will be removed.
+        to: Option<PathBuf>,
     },
     /// Something of ours gets into a file of the user's, or out of it.
     Edit {
@@ -38,10 +39,12 @@ pub enum Step {
         /// What will be in it; `None` if it will be removed.
         after: Option<String>,
     },
-    /// A file or link of ours goes.
+    /// A file of ours goes.
     Delete {
         /// The file.
         path: PathBuf,
+        /// What is in it.
+        expected: Expected,
     },
     /// A folder that we made goes, if nothing of anybody else is in it.
     DeleteFolder {
@@ -59,56 +62,46 @@ pub enum Step {
     },
 }
 
-/// How a change is unmade.
-pub(super) enum Undo {
-    Write { path: PathBuf, content: Vec<u8>, access: Access },
-    Link { path: PathBuf, to: PathBuf },
-    Delete(PathBuf),
+/// How a change is unmade. What somebody else changed since then stays.
+pub(super) enum Undo<'a> {
+    File { path: &'a Path, before: Option<Vec<u8>>, access: Access, ours: Option<&'a [u8]> },
+    Link { path: &'a Path, before: Option<&'a Path>, ours: Option<&'a Path> },
     DeleteFolder(PathBuf),
-    MakeFolder(PathBuf),
+    MakeFolder(&'a Path),
 }
 
 impl Step {
     /// The folders that it will make.
     pub(super) fn folders(&self) -> Vec<PathBuf> {
         match self {
-            Self::Write { path, .. } | Self::Link { path, .. } | Self::Edit { path, after: Some(_), .. } => {
-                path.parent().map(files::missing_folders).unwrap_or_default()
-            }
+            Self::Write { path, .. }
+            | Self::Link { path, to: Some(_), .. }
+            | Self::Edit { path, after: Some(_), .. } => path.parent().map(files::missing_folders).unwrap_or_default(),
             _ => Vec::new(),
         }
     }
 
     /// Makes the change, and notes how it is unmade. An extension is not: what installs one comes last.
-    pub(super) fn perform(&self, undo: &mut Vec<Undo>) -> Result<(), Error> {
+    pub(super) fn carry_out<'a>(&'a self, undo: &mut Vec<Undo<'a>>) -> Result<(), Error> {
         match self {
-            Self::Write { path, content, access, .. } => {
-                make_room(path, undo)?;
-                let kept = keep_content(path)?;
-                files::write(path, content, *access)?;
-                undo.push(kept);
+            Self::Write { path, content, access, expected } => change(path, Some(content), *access, expected, undo)?,
+            Self::Edit { path, before, after } => {
+                let expected = Expected::unchanged(before.clone().map(String::into_bytes));
+                change(path, after.as_ref().map(String::as_bytes), Access::Shared, &expected, undo)?;
             }
-            Self::Link { path, to } => {
-                make_room(path, undo)?;
-                let kept = keep_entry(path)?;
-                files::link(path, to)?;
-                undo.push(kept);
-            }
-            Self::Edit { path, after: Some(after), .. } => {
-                make_room(path, undo)?;
-                let kept = keep_content(path)?;
-                files::write(path, after.as_bytes(), Access::Shared)?;
-                undo.push(kept);
-            }
-            Self::Edit { path, after: None, .. } | Self::Delete { path } => {
-                let kept = keep_entry(path)?;
-                files::delete(path)?;
-                undo.push(kept);
+            Self::Delete { path, expected } => change(path, None, Access::Shared, expected, undo)?,
+            Self::Link { path, from, to } => {
+                let (from, to) = (from.as_deref(), to.as_deref());
+                if to.is_some() {
+                    make_room(path, undo)?;
+                }
+                files::link(path, to, from)?;
+                undo.push(Undo::Link { path, before: from, ours: to });
             }
             Self::DeleteFolder { path } => {
                 files::delete_folder_if_empty(path)?;
                 if !path.exists() {
-                    undo.push(Undo::MakeFolder(path.clone()));
+                    undo.push(Undo::MakeFolder(path));
                 }
             }
             Self::Install(extension) => extension.install()?,
@@ -118,40 +111,49 @@ impl Step {
     }
 }
 
-impl Undo {
+impl Undo<'_> {
     /// Nothing better can be done about what fails here.
-    pub(super) fn perform(self) {
+    pub(super) fn carry_out(self) {
         let _ = match self {
-            Self::Write { path, content, access } => files::write(&path, &content, access),
-            Self::Link { path, to } => files::link(&path, &to),
-            Self::Delete(path) => files::delete(&path),
+            Self::File { path, before, access, ours } => {
+                let expected = Expected::unchanged(ours.map(<[u8]>::to_vec));
+                match before {
+                    Some(content) => files::write(path, &content, access, &expected).map(drop),
+                    None => files::delete(path, &expected).map(drop),
+                }
+            }
+            Self::Link { path, before, ours } => files::link(path, before, ours),
             Self::DeleteFolder(path) => files::delete_folder_if_empty(&path),
-            Self::MakeFolder(path) => files::make_folders(&path).map(drop),
+            Self::MakeFolder(path) => files::make_folders(path).map(drop),
         };
     }
 }
 
-fn make_room(path: &Path, undo: &mut Vec<Undo>) -> Result<(), Error> {
+/// Gives a file a content, or removes it.
+fn change<'a>(
+    path: &'a Path,
+    content: Option<&'a [u8]>,
+    access: Access,
+    expected: &Expected,
+    undo: &mut Vec<Undo<'a>>,
+) -> Result<(), Error> {
+    let access_before = access_to(path);
+    let before = match content {
+        Some(content) => {
+            make_room(path, undo)?;
+            files::write(path, content, access, expected)?
+        }
+        None => files::delete(path, expected)?,
+    };
+    undo.push(Undo::File { path, before, access: access_before, ours: content });
+    Ok(())
+}
+
+fn make_room(path: &Path, undo: &mut Vec<Undo<'_>>) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
         undo.extend(files::make_folders(folder)?.into_iter().map(Undo::DeleteFolder));
     }
     Ok(())
-}
-
-/// How what is at a path is put back, a link as a link.
-fn keep_entry(path: &Path) -> Result<Undo, Error> {
-    match fs::read_link(path) {
-        Ok(to) => Ok(Undo::Link { path: path.to_owned(), to }),
-        Err(_) => keep_content(path),
-    }
-}
-
-/// How what is in a file is put back, behind a link too.
-fn keep_content(path: &Path) -> Result<Undo, Error> {
-    Ok(match files::read(path)? {
-        Some(content) => Undo::Write { path: path.to_owned(), content, access: access_to(path) },
-        None => Undo::Delete(path.to_owned()),
-    })
 }
 
 #[cfg(unix)]
@@ -168,4 +170,42 @@ fn access_to(path: &Path) -> Access {
 #[cfg(not(unix))]
 fn access_to(_: &Path) -> Access {
     Access::Shared
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_somebody_saved_meanwhile_is_neither_overwritten_nor_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("settings.json");
+        let edit = |before: Option<&str>, after: Option<&str>| Step::Edit {
+            path: path.clone(),
+            before: before.map(str::to_owned),
+            after: after.map(str::to_owned),
+        };
+        let now = || fs::read_to_string(&path).unwrap();
+
+        for (planned_for, planned) in [(None, Some("ours")), (Some("theirs"), Some("ours")), (Some("theirs"), None)] {
+            fs::write(&path, "saved").unwrap();
+            let refused = edit(planned_for, planned).carry_out(&mut Vec::new());
+            assert!(matches!(refused, Err(Error::Changed { .. })), "{refused:?}");
+            assert_eq!(now(), "saved");
+        }
+        let taken_back = edit(Some("saved"), Some("ours"));
+        for (saved_since, expected) in [(None, "saved"), (Some("saved again"), "saved again")] {
+            let mut undo = Vec::new();
+            taken_back.carry_out(&mut undo).unwrap();
+            assert_eq!(now(), "ours");
+            if let Some(text) = saved_since {
+                fs::write(&path, text).unwrap();
+            }
+            undo.into_iter().rev().for_each(Undo::carry_out);
+            assert_eq!(now(), expected);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something temporary stayed");
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Error;
 use super::extension::Extension;
-use super::files::{self, Access};
+use super::files::{self, Access, Expected};
 use super::hooks_file;
 use super::plan::{Obstacle, Plan};
 use super::record::{EditRecord, ExtensionRecord, FileRecord, Installed, digest};
@@ -19,6 +19,9 @@ const WAS_THERE: &str = "it was there before, and not from setup";
 
 /// Why something is not ours any more.
 const CHANGED: &str = "somebody changed it since setup put it there";
+
+/// Why nothing of ours can be put in a place.
+const LEADS_NOWHERE: &str = "it is a link that leads nowhere";
 
 /// What should be there.
 #[derive(Debug, Default)]
@@ -129,7 +132,13 @@ fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &m
     let OwnFile { path, content, access, is_always_ours } = file;
     let digests = if is_always_ours { Vec::new() } else { vec![digest(&content)] };
     after.files.insert(path.clone(), FileRecord { digests, is_always_ours });
-    let found = files::read(&path)?;
+    let found = match files::read(&path) {
+        Err(Error::DanglingLink { .. }) => {
+            plan.obstacles.push(Obstacle { path, reason: LEADS_NOWHERE });
+            return Ok(());
+        }
+        found => found?,
+    };
     if found.as_deref() == Some(&*content) {
         return Ok(());
     }
@@ -140,7 +149,12 @@ fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &m
             let reason = if recorded.is_some() { CHANGED } else { WAS_THERE };
             plan.obstacles.push(Obstacle { path, reason });
         }
-        found => plan.steps.push(Step::Write { path, content, access, replaces: found.is_some() }),
+        Some(_) if is_always_ours => {
+            plan.steps.push(Step::Write { path, content, access, expected: Expected::Anything });
+        }
+        found => {
+            plan.steps.push(Step::Write { path, content, access, expected: Expected::unchanged(found) });
+        }
     }
     Ok(())
 }
@@ -153,7 +167,7 @@ fn compare_link(path: PathBuf, to: PathBuf, plan: &mut Plan, installed: &Install
     }
     let is_ours = found.is_some() && installed.links.get(&path) == found.as_ref();
     if is_ours || fs::symlink_metadata(&path).is_err() {
-        plan.steps.push(Step::Link { path, to });
+        plan.steps.push(Step::Link { path, from: found, to: Some(to) });
     } else {
         after.links.remove(&path);
         plan.obstacles.push(Obstacle { path, reason: WAS_THERE });
@@ -162,7 +176,13 @@ fn compare_link(path: PathBuf, to: PathBuf, plan: &mut Plan, installed: &Install
 
 fn compare_hooks(hooks: &Hooks, plan: &mut Plan, installed: &Installed, after: &mut Installed) -> Result<(), Error> {
     let path = &hooks.path;
-    let now = text_of(path)?;
+    let now = match text_of(path) {
+        Err(Error::DanglingLink { path }) => {
+            plan.obstacles.push(Obstacle { path, reason: LEADS_NOWHERE });
+            return Ok(());
+        }
+        now => now?,
+    };
     if !installed.edits.contains_key(path) && now.as_deref().is_some_and(|now| hooks_file::has_hooks(now, is_our_hook))
     {
         plan.remarks.push(format!(
@@ -223,7 +243,10 @@ pub(super) fn undo(plan: &mut Plan, installed: &Installed) -> Result<(), Error> 
 }
 
 fn undo_edit(path: &Path, edit: &EditRecord, plan: &mut Plan) -> Result<(), Error> {
-    let Some(now) = text_of(path)? else { return Ok(()) };
+    let now = match text_of(path) {
+        Ok(None) | Err(Error::DanglingLink { .. }) => return Ok(()),
+        now => now?.unwrap_or_default(),
+    };
     let after = without_ours(path, edit, &now)?;
     if after.as_ref() != Some(&now) {
         plan.steps.push(Step::Edit { path: path.to_owned(), before: Some(now), after });
@@ -243,9 +266,14 @@ fn without_ours(path: &Path, edit: &EditRecord, now: &str) -> Result<Option<Stri
 }
 
 fn remove_file(path: &Path, record: &FileRecord, plan: &mut Plan) -> Result<(), Error> {
-    let Some(found) = files::read(path)? else { return Ok(()) };
-    if record.is_always_ours || record.digests.contains(&digest(&found)) {
-        plan.steps.push(Step::Delete { path: path.to_owned() });
+    let found = match files::read(path) {
+        Ok(None) | Err(Error::DanglingLink { .. }) => return Ok(()),
+        found => found?.unwrap_or_default(),
+    };
+    if record.is_always_ours {
+        plan.steps.push(Step::Delete { path: path.to_owned(), expected: Expected::Anything });
+    } else if record.digests.contains(&digest(&found)) {
+        plan.steps.push(Step::Delete { path: path.to_owned(), expected: Expected::Content(found) });
     } else {
         plan.remarks.push(format!("{} stays, because somebody changed it since.", path.display()));
     }
@@ -254,7 +282,7 @@ fn remove_file(path: &Path, record: &FileRecord, plan: &mut Plan) -> Result<(), 
 
 fn remove_link(path: &Path, to: &Path, plan: &mut Plan) {
     if fs::read_link(path).is_ok_and(|found| found == to) {
-        plan.steps.push(Step::Delete { path: path.to_owned() });
+        plan.steps.push(Step::Link { path: path.to_owned(), from: Some(to.to_owned()), to: None });
     }
 }
 

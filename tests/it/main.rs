@@ -65,6 +65,7 @@ mod settings;
 mod setup;
 mod setup_doctor;
 mod setup_editors;
+mod setup_races;
 mod support;
 mod terminal_doctor;
 mod terminal_identity;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deconflict_setup::{Error, Obstacle, Part, Places, Plan, Step};
+use deconflict_setup::{Error, Expected, Obstacle, Part, Places, Plan, Step};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
@@ -80,6 +80,9 @@ pub(super) fn advice(error: &Error) -> Option<&'static str> {
     match error {
         Error::NoHome | Error::Silent { .. } => None,
         Error::Io { .. } => Some("Nothing was changed for it. Mend that, and run this again."),
+        Error::Busy { .. } => Some("Nothing was changed. Wait until it has ended, or end it, and run this again."),
+        Error::Changed { .. } => Some("Nothing was changed for it. Run this again."),
+        Error::DanglingLink { .. } => Some("Make what it leads to, or move the link away, and run this again."),
         Error::Unreadable { .. } => Some("Mend the file, or move it away, and run this again."),
         Error::Record { .. } => Some("Mend the JSON, or move the file away: setup then starts from what it finds."),
         Error::Command { .. } => Some("Nothing was changed for it. Run the command by hand to see more."),
@@ -116,10 +119,10 @@ fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
     let (mut added, mut updated, mut removed) = (0, 0, 0);
     for step in &plan.steps {
         match step {
-            Step::Write { path, replaces, .. } if in_folder(path) => {
-                *(if *replaces { &mut updated } else { &mut added }) += 1;
+            Step::Write { path, expected, .. } if in_folder(path) => {
+                *(if is_there(expected) { &mut updated } else { &mut added }) += 1;
             }
-            Step::Delete { path } if in_folder(path) => removed += 1,
+            Step::Delete { path, .. } if in_folder(path) => removed += 1,
             Step::DeleteFolder { .. } if !dry_run => {}
             Step::Edit { path, before, after } if dry_run => {
                 rows.push(row(step, places, dry_run));
@@ -146,10 +149,14 @@ fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
 
 fn row(step: &Step, places: &Places, dry_run: bool) -> Vec<Cell> {
     let (change, what) = match step {
-        Step::Write { path, replaces, .. } => (if *replaces { "updated" } else { "added" }, places.shortened(path)),
-        Step::Link { path, to } => ("linked", format!("{} → {}", places.shortened(path), places.shortened(to))),
+        Step::Write { path, expected, .. } => {
+            (if is_there(expected) { "updated" } else { "added" }, places.shortened(path))
+        }
+        Step::Link { path, to: Some(to), .. } => {
+            ("linked", format!("{} → {}", places.shortened(path), places.shortened(to)))
+        }
         Step::Edit { path, before, after } => (edited(before.as_ref(), after.as_ref()), places.shortened(path)),
-        Step::Delete { path } => ("removed", places.shortened(path)),
+        Step::Delete { path, .. } | Step::Link { path, to: None, .. } => ("removed", places.shortened(path)),
         Step::DeleteFolder { path } => ("removed", format!("{}/", places.shortened(path))),
         Step::Install(extension) => ("installed", format!("the extension {} {}", extension.id(), extension.version())),
         Step::Uninstall { id, .. } => ("removed", format!("the extension {id}")),
@@ -164,6 +171,11 @@ fn row(step: &Step, places: &Places, dry_run: bool) -> Vec<Cell> {
         (true, _) => "would remove",
     };
     vec![Cell::new(change, GOOD), Cell::plain(what)]
+}
+
+/// True if something of ours is replaced.
+fn is_there(expected: &Expected) -> bool {
+    !matches!(expected, Expected::Nothing)
 }
 
 fn edited(before: Option<&String>, after: Option<&String>) -> &'static str {
@@ -197,10 +209,10 @@ fn difference(before: Option<&str>, after: Option<&str>) -> String {
 
 fn document(step: &Step) -> Value {
     match step {
-        Step::Write { path, replaces, .. } => {
-            json!({"change": if *replaces { "update" } else { "add" }, "path": path})
+        Step::Write { path, expected, .. } => {
+            json!({"change": if is_there(expected) { "update" } else { "add" }, "path": path})
         }
-        Step::Link { path, to } => json!({"change": "link", "path": path, "to": to}),
+        Step::Link { path, to: Some(to), .. } => json!({"change": "link", "path": path, "to": to}),
         Step::Edit { path, before, after } => {
             let change = match edited(before.as_ref(), after.as_ref()) {
                 "added" => "add",
@@ -209,7 +221,7 @@ fn document(step: &Step) -> Value {
             };
             json!({"change": change, "path": path})
         }
-        Step::Delete { path } => json!({"change": "remove", "path": path}),
+        Step::Delete { path, .. } | Step::Link { path, to: None, .. } => json!({"change": "remove", "path": path}),
         Step::DeleteFolder { path } => json!({"change": "remove-folder", "path": path}),
         Step::Install(extension) => {
             json!({"change": "install", "extension": extension.id(), "version": extension.version()})

@@ -70,6 +70,7 @@ pub(super) fn way(part: Part, places: &Places, program: &Path) -> Way {
         folder: extensions(&editor, places),
         program: program.to_owned(),
         package: Package::carried(),
+        package_place: extension::package_place(places.state()),
     };
     Way::wish(Wish { extension: Some(extension), ..Wish::default() })
 }

@@ -38,7 +38,7 @@ pub(crate) use process::{Kept, processor_time};
 pub(crate) use repository::LINK;
 pub(crate) use repository::{LINKED_FILE, NON_ASCII, SPACED};
 pub(crate) use screen::Screen;
-pub(crate) use terminal::{Outcome, Terminal};
+pub(crate) use terminal::{Outcome, Running, Terminal};
 pub(crate) use wait::{wait_for, wait_within};
 pub(crate) use workspace::{Coordination, Workspace, file_uri, timestamp};
 
