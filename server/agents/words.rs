@@ -9,7 +9,7 @@ pub(super) use deconflict_protocol::text::count;
 use deconflict_protocol::text::{one_line, printable, shell_word};
 use deconflict_registry::{Claim, Message, Recipient, Session};
 use deconflict_words::{ask_command, taken_over_from};
-pub(super) use deconflict_words::{held, moment, only_advice, who};
+pub(super) use deconflict_words::{failure, held, moment, only_advice, who};
 
 /// How much of somebody's phase, subject or current work is told, in characters.
 const PHRASE: usize = 120;

@@ -148,7 +148,7 @@ fn refuse(
         Output::text(&format!(
             "⚠️  Already claimed by {}\nCheck {}/{}",
             one_line(holder, words::PHRASE),
-            deconflict_workspace::DIRECTORY_NAME,
+            deconflict_protocol::DIRECTORY_NAME,
             by.record_path()
         ))?;
         return Ok(Exit::Refused);

@@ -17,9 +17,8 @@ pub(crate) struct Arguments {
     shell: Shell,
 }
 
-pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, mut command: clap::Command, output: &Output) -> Result<Exit, Failure> {
     let mut script = Vec::new();
-    let mut command = super::command();
     clap_complete::generate(arguments.shell, &mut command, "deconflict", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     output.answer(|| json!({"completions": script.as_str()}), || script.clone())?;

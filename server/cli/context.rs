@@ -5,15 +5,37 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use clap::Args;
 use deconflict_platform as platform;
 use deconflict_platform::clock::{Clock, SystemClock};
-use deconflict_protocol::{Resource, ResourceType};
+use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::{Activity, Error, NewSession, Registry, Session};
 use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository};
 
 use super::failure::Failure;
 use super::output::Output;
-use super::{Shared, identity};
+use super::values;
+
+/// The variable that names the session, as `deconflict start --export` sets it.
+pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
+
+/// What every verb takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Shared {
+    /// Act as this session, rather than the one of this terminal
+    #[arg(long, global = true, value_name = "ID", value_parser = values::session_id)]
+    pub(crate) session: Option<SessionId>,
+    /// Use this coordination directory, rather than the one of this workspace
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    pub(crate) dir: Option<PathBuf>,
+    /// Print one JSON document, for programs
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Speak as the original's scripts do; the wrappers that `init --scripts` writes use it
+    #[arg(long, global = true, hide = true, conflicts_with = "json")]
+    pub(crate) original: bool,
+}
 
 /// Where a verb runs. Nothing in it is looked up before it is needed.
 #[derive(Debug)]
@@ -48,6 +70,23 @@ impl Context {
         let from_environment =
             || std::env::var_os("DECONFLICT_DIR").filter(|directory| !directory.is_empty()).map(PathBuf::from);
         self.shared.dir.clone().or_else(from_environment)
+    }
+
+    /// The session that the caller names, whether there is one or not: with `--session`, else in `DECONFLICT_SESSION`.
+    pub(crate) fn named_session(&self) -> Result<Option<SessionId>, Failure> {
+        if let Some(id) = &self.shared.session {
+            return Ok(Some(id.clone()));
+        }
+        match std::env::var(SESSION_VARIABLE) {
+            Ok(id) if id.is_empty() => Ok(None),
+            Ok(id) => SessionId::foreign(&id)
+                .map(Some)
+                .map_err(|error| Failure::usage(format!("{SESSION_VARIABLE} names no session: {error}."))),
+            Err(std::env::VarError::NotPresent) => Ok(None),
+            Err(std::env::VarError::NotUnicode(_)) => {
+                Err(Failure::usage(format!("{SESSION_VARIABLE} names no session: it is not Unicode.")))
+            }
+        }
     }
 
     /// Where the coordination directory is.
@@ -121,7 +160,7 @@ impl Context {
     fn nobody_here(&self) -> Failure {
         let directory = self.location.get().map(|location| location.directory.display().to_string());
         let directory = directory.unwrap_or_default();
-        let begin = match identity::named(self) {
+        let begin = match self.named_session() {
             Ok(Some(id)) => format!("Register it again: deconflict start --session {id}"),
             _ => "Begin one: eval \"$(deconflict start --export)\"".to_owned(),
         };

@@ -3,8 +3,10 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use deconflict_protocol::NameError;
+use deconflict_protocol::{DIRECTORY_NAME, NameError};
 use deconflict_registry::Error as RegistryError;
+use deconflict_words::remedy;
+pub(super) use deconflict_words::sentence;
 use deconflict_workspace::{DiscoveryError, NamingError};
 use serde_json::{Map, Value};
 
@@ -122,22 +124,27 @@ impl Failure {
 
 impl From<RegistryError> for Failure {
     fn from(error: RegistryError) -> Self {
-        let (exit, reason) = match &error {
-            RegistryError::Name(_) => (Exit::Usage, "name"),
-            RegistryError::UnknownSession { .. } => (Exit::Usage, "unknown-session"),
-            RegistryError::EndedSession { .. } => (Exit::Usage, "ended-session"),
-            RegistryError::TooLarge { .. } => (Exit::Usage, "too-large"),
-            RegistryError::SessionTaken { .. } => (Exit::Refused, "session-taken"),
-            RegistryError::Missing { .. } => (Exit::Failed, "inactive"),
-            RegistryError::ReadOnly { .. } => (Exit::Failed, "read-only"),
-            RegistryError::Full { .. } => (Exit::Failed, "full"),
-            RegistryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files"),
-            RegistryError::Busy { .. } => (Exit::Failed, "busy"),
-            RegistryError::Unsafe { .. } => (Exit::Failed, "unsafe"),
-            RegistryError::Damaged { .. } => (Exit::Failed, "damaged"),
-            _ => (Exit::Failed, "io"),
+        let (exit, reason, advice) = match &error {
+            RegistryError::Name(_) => (Exit::Usage, "name", None),
+            RegistryError::UnknownSession { .. } => {
+                (Exit::Usage, "unknown-session", Some("Who is here: deconflict status"))
+            }
+            RegistryError::EndedSession { .. } => {
+                (Exit::Usage, "ended-session", Some("Begin a new one: deconflict start"))
+            }
+            RegistryError::SessionTaken { .. } => (Exit::Refused, "session-taken", Some("Choose another id, or none.")),
+            RegistryError::Missing { .. } => (Exit::Failed, "inactive", Some("To make it: deconflict init")),
+            RegistryError::TooLarge { .. } => (Exit::Usage, "too-large", remedy(&error)),
+            RegistryError::ReadOnly { .. } => (Exit::Failed, "read-only", remedy(&error)),
+            RegistryError::Full { .. } => (Exit::Failed, "full", remedy(&error)),
+            RegistryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files", remedy(&error)),
+            RegistryError::Busy { .. } => (Exit::Failed, "busy", remedy(&error)),
+            RegistryError::Unsafe { .. } => (Exit::Failed, "unsafe", None),
+            RegistryError::Damaged { .. } => (Exit::Failed, "damaged", None),
+            _ => (Exit::Failed, "io", None),
         };
-        Self::new(exit, reason, sentence(&error.to_string()))
+        let failure = Self::new(exit, reason, sentence(&error.to_string()));
+        advice.into_iter().fold(failure, Self::advise)
     }
 }
 
@@ -149,11 +156,17 @@ impl From<DiscoveryError> for Failure {
             DiscoveryError::Unsuitable { .. } => (Exit::Failed, "unsuitable"),
             DiscoveryError::NoWorkspace { .. } => (Exit::Failed, "io"),
         };
-        let advice = match error {
-            DiscoveryError::Unsuitable { .. } => " If you trust it, name it with `--dir` or `DECONFLICT_DIR`.",
-            _ => "",
-        };
-        Self::new(exit, reason, sentence(&error.to_string()) + advice)
+        let failure = Self::new(exit, reason, sentence(&error.to_string()));
+        match error {
+            DiscoveryError::Unsuitable { .. } => {
+                failure.advise("If you trust it, name it with `--dir` or `DECONFLICT_DIR`.")
+            }
+            DiscoveryError::DoesNotContain { .. } => failure.advise("Name one whose parent contains that folder."),
+            DiscoveryError::NotOne { .. } => {
+                failure.advise(format!("Name one, or a folder {DIRECTORY_NAME} that is to be made."))
+            }
+            DiscoveryError::NoParent { .. } | DiscoveryError::NoWorkspace { .. } => failure,
+        }
     }
 }
 
@@ -168,7 +181,13 @@ impl From<NamingError> for Failure {
             NamingError::Name(_) => (Exit::Usage, "name"),
             NamingError::Unresolvable { .. } => (Exit::Failed, "io"),
         };
-        Self::new(exit, reason, sentence(&error.to_string()))
+        let failure = Self::new(exit, reason, sentence(&error.to_string()));
+        match error {
+            NamingError::IsDirectory { .. } => failure.advise("Use `directory` instead of `file`."),
+            NamingError::IsFile { .. } => failure.advise("Use `file` instead of `directory`."),
+            NamingError::DanglingLink { .. } => failure.advise("Name the file that it should lead to."),
+            _ => failure,
+        }
     }
 }
 
@@ -178,33 +197,32 @@ impl From<NameError> for Failure {
     }
 }
 
-/// Makes a sentence of an error's words: a capital at its beginning, unless that is a path, and a full stop.
-pub(super) fn sentence(words: &str) -> String {
-    let first_word = words.split_whitespace().next().unwrap_or_default();
-    let starts_with_a_word = !first_word.is_empty() && first_word.chars().all(|c| c.is_ascii_lowercase());
-    let mut sentence = words.to_owned();
-    if starts_with_a_word {
-        sentence[..1].make_ascii_uppercase();
-    }
-    if !sentence.ends_with(['.', '!', '?']) {
-        sentence.push('.');
-    }
-    sentence
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::path::PathBuf;
+
     use super::*;
 
     #[test]
-    fn errors_become_sentences() {
-        for (words, expected) in [
-            ("could not read a: no", "Could not read a: no."),
-            ("/a/b is a file", "/a/b is a file."),
-            ("is this it?", "Is this it?"),
-            ("src/a is a file", "src/a is a file."),
+    fn what_went_wrong_and_what_helps_are_told_apart() {
+        let (directory, source) = (PathBuf::from("/x"), || io::Error::other("no"));
+        let id = deconflict_protocol::SessionId::foreign("ada").unwrap();
+        for (error, message, advice) in [
+            (RegistryError::Missing { directory: directory.clone() }, "There is no ", "deconflict init"),
+            (RegistryError::EndedSession { id: id.clone() }, "Session ada has ended.", "deconflict start"),
+            (RegistryError::UnknownSession { id: id.clone() }, "No session is called ada", "deconflict status"),
+            (RegistryError::SessionTaken { id }, "There is already", "Choose another id"),
+            (RegistryError::ReadOnly { directory: directory.clone(), source: source() }, "/x cannot be", "permissions"),
+            (RegistryError::Full { directory: directory.clone(), source: source() }, "The disk ", "Make room"),
+            (RegistryError::TooManyFiles { path: directory.clone(), source: source() }, "The coordination", "ulimit"),
+            (RegistryError::Busy { path: directory }, "/x has been locked", "Try again"),
+            (RegistryError::TooLarge { size: 2 << 20 }, "The message is", "Send a shorter one"),
         ] {
-            assert_eq!(sentence(words), expected);
+            let failure = Failure::from(error);
+            assert!(failure.message.starts_with(message) && failure.message.ends_with('.'), "{failure:?}");
+            assert!(failure.advice.concat().contains(advice), "{failure:?}");
+            assert!(!failure.message.contains(advice), "{failure:?}");
         }
     }
 }

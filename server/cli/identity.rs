@@ -15,9 +15,6 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{keeper, processes, words};
 
-/// The variable that names the session, as `deconflict start --export` sets it.
-pub(super) const VARIABLE: &str = "DECONFLICT_SESSION";
-
 /// Why nobody can tell who the caller is.
 enum Unknown {
     /// Nothing points to any session.
@@ -40,7 +37,7 @@ pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session,
 }
 
 fn find_required(context: &Context, registry: &Registry) -> Result<Session, Failure> {
-    if let Some(id) = named(context)? {
+    if let Some(id) = context.named_session()? {
         let session = find_named(context, registry, &id)?;
         return match session.state {
             SessionState::Completed => Err(Failure::usage(format!("Session {id} has ended."))
@@ -65,7 +62,7 @@ pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Sess
         // The variable and the processes above are those of the program that this runs in, and say nothing of who asks.
         return Ok(None);
     }
-    match (&context.shared.session, named(context)?) {
+    match (&context.shared.session, context.named_session()?) {
         (Some(id), _) => find_named(context, registry, id).map(Some),
         (None, Some(id)) => Ok(registry.session(&id)?),
         (None, None) => Ok(infer(registry)?.ok()),
@@ -87,7 +84,7 @@ pub(super) enum Caller {
 /// Whoever calls, for a verb that has an answer for everybody. A variable that was set for another workspace names
 /// nobody here.
 pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Caller, Failure> {
-    let named = match (&context.shared.session, named(context)?) {
+    let named = match (&context.shared.session, context.named_session()?) {
         (Some(id), _) => Some(find_named(context, registry, id)?),
         (None, Some(id)) => registry.session(&id)?,
         (None, None) => None,
@@ -101,23 +98,6 @@ pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Caller, F
         Err(Unknown::Agent(_)) => Caller::Agent,
         Err(Unknown::NoSession) => Caller::Unknown,
     })
-}
-
-/// The session that the caller names, whether there is one or not.
-pub(super) fn named(context: &Context) -> Result<Option<SessionId>, Failure> {
-    if let Some(id) = &context.shared.session {
-        return Ok(Some(id.clone()));
-    }
-    match std::env::var(VARIABLE) {
-        Ok(id) if id.is_empty() => Ok(None),
-        Ok(id) => SessionId::foreign(&id)
-            .map(Some)
-            .map_err(|error| Failure::usage(format!("{VARIABLE} names no session: {error}."))),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(std::env::VarError::NotUnicode(_)) => {
-            Err(Failure::usage(format!("{VARIABLE} names no session: it is not Unicode.")))
-        }
-    }
 }
 
 fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<Session, Failure> {

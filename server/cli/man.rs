@@ -13,16 +13,16 @@ use super::output::Output;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
-pub(super) fn run(_: &Arguments, output: &Output) -> Result<Exit, Failure> {
-    let page = page().map_err(|error| Failure::could_not("make the man page", &error))?;
+pub(super) fn run(_: &Arguments, command: clap::Command, output: &Output) -> Result<Exit, Failure> {
+    let page = page(command).map_err(|error| Failure::could_not("make the man page", &error))?;
     let page = String::from_utf8_lossy(&page).into_owned();
     output.answer(|| json!({"man": page.as_str()}), || page.clone())?;
     Ok(Exit::Done)
 }
 
 /// One page that tells every verb with its options, since nobody looks for fifteen pages.
-fn page() -> std::io::Result<Vec<u8>> {
-    let mut command = super::command().disable_help_flag(true).disable_version_flag(true);
+fn page(command: clap::Command) -> std::io::Result<Vec<u8>> {
+    let mut command = command.disable_help_flag(true).disable_version_flag(true);
     command.build();
     let mut page = Vec::new();
     let whole = Man::new(command.clone()).manual("deconflict");

@@ -39,13 +39,11 @@ mod start;
 mod status;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use deconflict_protocol::SessionId;
+use clap::{CommandFactory, Parser, Subcommand};
 
-use context::Context;
+use context::{Context, Shared};
 use failure::{Exit, Failure};
 use output::Output;
 
@@ -70,24 +68,6 @@ pub(crate) struct Arguments {
     shared: Shared,
     #[command(subcommand)]
     verb: Verb,
-}
-
-/// What every verb takes.
-#[derive(Debug, Args)]
-#[command(next_help_heading = "Everywhere")]
-pub(crate) struct Shared {
-    /// Act as this session, rather than the one of this terminal
-    #[arg(long, global = true, value_name = "ID", value_parser = values::session_id)]
-    pub(crate) session: Option<SessionId>,
-    /// Use this coordination directory, rather than the one of this workspace
-    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
-    pub(crate) dir: Option<PathBuf>,
-    /// Print one JSON document, for programs
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Speak as the original's scripts do; the wrappers that `init --scripts` writes use it
-    #[arg(long, global = true, hide = true, conflicts_with = "json")]
-    pub(crate) original: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -146,8 +126,8 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Mcp(arguments) => mcp::run(&arguments, context),
         Verb::Hook(arguments) => hook::run(&arguments, context),
         Verb::Demo(arguments) => demo::run(&arguments, context.output.clone()),
-        Verb::Completions(arguments) => completions::run(&arguments, &context.output),
-        Verb::Man(arguments) => man::run(&arguments, &context.output),
+        Verb::Completions(arguments) => completions::run(&arguments, Arguments::command(), &context.output),
+        Verb::Man(arguments) => man::run(&arguments, Arguments::command(), &context.output),
     }
 }
 
@@ -186,9 +166,4 @@ fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
         Output::text(&explanation).map(|_| Exit::Done)
     };
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
-}
-
-/// The command line as a whole, for completions and the man page.
-fn command() -> clap::Command {
-    Arguments::command()
 }

@@ -5,10 +5,10 @@ use deconflict_registry::{NewSession, Registry, Session};
 use deconflict_words::documents;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, SESSION_VARIABLE};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{identity, keeper, words};
+use super::{keeper, words};
 
 /// Register a session and print its id
 ///
@@ -99,14 +99,14 @@ fn begin_or_go_on(registry: &Registry, id: &SessionId, new: NewSession) -> Resul
 
 fn taken(session: &Session) -> Failure {
     Failure::refused("session-taken", format!("There is already a live session called {}.", session.id))
-        .advise(format!("If it is yours, go on with it: export {}={}", identity::VARIABLE, session.id))
+        .advise(format!("If it is yours, go on with it: export {}={}", SESSION_VARIABLE, session.id))
         .advise("Else choose another name, or none: deconflict start")
         .fact("session", documents::session(session))
 }
 
 /// What `eval` gets. These lines mean the same to the POSIX shells, zsh and fish.
 fn shell_lines(session: &Session, context: &Context) -> String {
-    let mut lines = format!("export {}={}\n", identity::VARIABLE, words::shell_word(session.id.as_str()));
+    let mut lines = format!("export {}={}\n", SESSION_VARIABLE, words::shell_word(session.id.as_str()));
     // Whoever names the directory here means it for the verbs that follow, wherever they run.
     if let Some(directory) = context.named_directory() {
         let directory = context.folder().join(directory);
@@ -127,9 +127,9 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
         1..=3 => remarks.push(format!("Here too: {}; `deconflict status` tells more.", named.join(", "))),
         more => remarks.push(format!("{more} other sessions are here; `deconflict status` lists them.")),
     }
-    let by_variable = std::env::var(identity::VARIABLE).unwrap_or_default();
+    let by_variable = std::env::var(SESSION_VARIABLE).unwrap_or_default();
     if !is_exported && others.iter().any(|other| other.id.as_str() == by_variable) {
-        remarks.push(format!("{} still names {by_variable}, so the verbs here act as that one.", identity::VARIABLE));
+        remarks.push(format!("{SESSION_VARIABLE} still names {by_variable}, so the verbs here act as that one."));
     }
     if !is_exported && by_variable.is_empty() && others.iter().any(|other| other.shares_keeper_with(session)) {
         remarks.push("The program that runs this has several sessions now: name yours with --session.".to_owned());

@@ -8,6 +8,7 @@
 mod claim;
 mod hand_off;
 mod heartbeat;
+mod layout;
 mod message;
 mod name;
 mod record;
@@ -19,6 +20,7 @@ pub mod time;
 pub use claim::{ClaimRecord, DEFAULT_LEASE, LONGEST_LEASE, lease_end};
 pub use hand_off::HandOffRecord;
 pub use heartbeat::HeartbeatRecord;
+pub use layout::{DIRECTORY_NAME, is_coordination_directory};
 pub use message::{BROADCAST, MessageKind, MessageRecord};
 pub use name::{NameError, ResourceType, SessionId};
 pub use record::{RecordError, overlay, parse, to_bytes};

@@ -12,7 +12,7 @@ use deconflict_protocol::{NameError, RecordError, SessionId};
 #[derive(Debug, Error)]
 pub enum Error {
     /// There is no coordination directory.
-    #[error("there is no coordination directory at {}; `deconflict init` makes one", directory.display())]
+    #[error("there is no coordination directory at {}", directory.display())]
     Missing {
         /// Where it was looked for.
         directory: PathBuf,
@@ -29,7 +29,7 @@ pub enum Error {
     },
     /// The directory can be read, but not written.
     #[error(
-        "{} cannot be written ({source}), so nothing can be claimed or sent; change its permissions to take part",
+        "{} cannot be written ({source}), so nothing can be claimed or sent",
         directory.display()
     )]
     ReadOnly {
@@ -39,7 +39,7 @@ pub enum Error {
         source: io::Error,
     },
     /// There is no room for another record.
-    #[error("the disk that holds {} is full ({source}), so nothing can be claimed or sent; make room there", directory.display())]
+    #[error("the disk that holds {} is full ({source}), so nothing can be claimed or sent", directory.display())]
     Full {
         /// The coordination directory.
         directory: PathBuf,
@@ -47,9 +47,7 @@ pub enum Error {
         source: io::Error,
     },
     /// This process or the whole system has too many files open.
-    #[error(
-        "the coordination directory could not be read, because too many files are open ({source}); close programs that you don't need, or raise the limit"
-    )]
+    #[error("the coordination directory could not be read, because too many files are open ({source})")]
     TooManyFiles {
         /// The file or folder.
         path: PathBuf,
@@ -57,7 +55,7 @@ pub enum Error {
         source: io::Error,
     },
     /// Another process kept the lock for over 2 seconds.
-    #[error("{} has been locked by another process for over 2 seconds; try again", path.display())]
+    #[error("{} has been locked by another process for over 2 seconds", path.display())]
     Busy {
         /// The lock file.
         path: PathBuf,
@@ -90,25 +88,25 @@ pub enum Error {
     #[error(transparent)]
     Name(#[from] NameError),
     /// No session has this id.
-    #[error("no session is called {id} here; `deconflict status` lists the sessions")]
+    #[error("no session is called {id} here")]
     UnknownSession {
         /// The id that was asked for.
         id: SessionId,
     },
     /// The session has ended.
-    #[error("session {id} has ended; `deconflict start` begins a new one")]
+    #[error("session {id} has ended")]
     EndedSession {
         /// The id that was asked for.
         id: SessionId,
     },
     /// The id belongs to a session already.
-    #[error("there is already a session called {id}; choose another id or none")]
+    #[error("there is already a session called {id}")]
     SessionTaken {
         /// The id that was asked for.
         id: SessionId,
     },
     /// A message that is too long to be read again.
-    #[error("the message is {size} bytes long; the limit is 1 MiB, so send a shorter one or the path of a file")]
+    #[error("the message is {size} bytes long; the limit is 1 MiB")]
     TooLarge {
         /// Its size in bytes.
         size: usize,

@@ -8,9 +8,7 @@ use std::path::{Path, PathBuf};
 use super::repository::slashed;
 use super::{Adoptions, Ignored, Repository};
 use deconflict_platform::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
-
-/// What the coordination directory is called.
-pub const DIRECTORY_NAME: &str = "COORDINATION";
+use deconflict_protocol::{DIRECTORY_NAME, is_coordination_directory};
 
 /// What stands where a workspace's coordination directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +101,7 @@ pub enum Reason {
     #[error("it is not spelled `COORDINATION`")]
     SpelledDifferently,
     /// A `.git` file says that the folder is a linked worktree, and the main repository doesn't know it.
-    #[error("its `.git` file names a repository that doesn't point back to it; try `git worktree repair`")]
+    #[error("its `.git` file names a repository that doesn't point back to it")]
     UnconfirmedWorktree,
 }
 
@@ -119,9 +117,7 @@ pub enum DiscoveryError {
         source: io::Error,
     },
     /// The named directory belongs to another part of the disk.
-    #[error(
-        "the coordination directory {directory} does not cover {workspace}: name one whose parent contains that folder"
-    )]
+    #[error("the coordination directory {directory} does not cover {workspace}")]
     DoesNotContain {
         /// The named directory.
         directory: PathBuf,
@@ -137,7 +133,7 @@ pub enum DiscoveryError {
         source: io::Error,
     },
     /// The named path is a file, or a folder full of something else.
-    #[error("{path} is not a coordination directory: name one, or a folder `{DIRECTORY_NAME}` that is to be made")]
+    #[error("{path} is not a coordination directory")]
     NotOne {
         /// The named path.
         path: PathBuf,
@@ -329,8 +325,9 @@ fn objection(directory: &Path) -> Option<Reason> {
     }
 }
 
-fn looks_like_one(directory: &Path) -> bool {
-    ["sessions", "claims"].iter().any(|part| fs::metadata(directory.join(part)).is_ok_and(|part| part.is_dir()))
+/// True if a directory has what a coordination directory has.
+pub fn looks_like_one(directory: &Path) -> bool {
+    is_coordination_directory(|folder| directory.join(folder).is_dir())
 }
 
 /// A workspace inside a coordination directory is coordinated by that one.

@@ -21,8 +21,8 @@ mod repository;
 
 pub use adoption::Adoptions;
 pub use discovery::{
-    DIRECTORY_NAME, DirectoryState, DiscoveryError, Location, PassedOver, Reason, Search, adopt, exclude, is_adopted,
-    locate, nested,
+    DirectoryState, DiscoveryError, Location, PassedOver, Reason, Search, adopt, exclude, is_adopted, locate,
+    looks_like_one, nested,
 };
 pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions, InvalidGlob};
 pub use ignored::Ignored;

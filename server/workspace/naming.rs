@@ -38,19 +38,19 @@ pub enum NamingError {
         covered: PathBuf,
     },
     /// A file was meant, and there is a directory.
-    #[error("{path} is a directory: use `directory` instead of `file`")]
+    #[error("{path} is a directory, and no file")]
     IsDirectory {
         /// The path, without symlinks.
         path: PathBuf,
     },
     /// A directory was meant, and there is a file.
-    #[error("{path} is a file: use `file` instead of `directory`")]
+    #[error("{path} is a file, and no directory")]
     IsFile {
         /// The path, without symlinks.
         path: PathBuf,
     },
     /// It is a symlink that leads nowhere.
-    #[error("{path} is a symlink that leads nowhere: name the file that it should lead to")]
+    #[error("{path} is a symlink that leads nowhere")]
     DanglingLink {
         /// The symlink.
         path: PathBuf,

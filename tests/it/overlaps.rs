@@ -120,7 +120,7 @@ fn a_lapsed_claim_that_is_renewed_ends_the_stale_ones_that_overlap_it() {
     let ended = office.session("ended");
     office.registry.complete(&ended, &Completion::default()).unwrap();
     office.coordination().write_claim("ended", "directory", "d", json!({ "expires_at": "2099-01-01T00:00:00Z" }));
-    office.clock.advance(Duration::from_secs(5 * 3600));
+    office.clock.advance(Duration::from_hours(5));
     let outcome = office.registry.renew(&claim.holding().unwrap(), TimeDelta::hours(4)).unwrap();
     assert!(matches!(outcome, RenewOutcome::Renewed(_)), "{outcome:?}");
     office.registry.resume(&ended, NewSession::default()).unwrap().unwrap();

@@ -155,8 +155,9 @@ fn a_live_sessions_name_is_taken() {
 fn paths_that_cannot_be_claimed_are_wrong_usage() {
     let workspace = Workspace::small();
     let (terminal, _) = Terminal::with_new_session(&workspace);
-    check(&terminal, &["claim", "file", "src"], 2, "is-directory", "is a directory: use `directory`");
-    check(&terminal, &["claim", "directory", "README.md"], 2, "is-file", "is a file: use `file`");
+    let told = check(&terminal, &["claim", "file", "src"], 2, "is-directory", "is a directory, and no file");
+    assert!(told.stderr.contains("\n  Use `directory` instead of `file`."), "{told:?}");
+    check(&terminal, &["claim", "directory", "README.md"], 2, "is-file", "is a file, and no directory");
     check(&terminal, &["claim", "file", "../beside"], 2, "outside-workspace", "is outside of");
     check(&terminal, &["claim", "file", "/etc/passwd"], 2, "outside-workspace", "is outside of");
     check(&terminal, &["claim", "task", ""], 2, "name", "cannot name a resource");

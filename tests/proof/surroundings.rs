@@ -224,7 +224,7 @@ fn a_full_disk() {
     let directory = here.workspace.coordination().directory().to_owned();
     fs::create_dir(&directory).unwrap();
     let path = directory.display();
-    let words = ["is full", "make room"];
+    let words = ["is full", "Make room"];
     let Some(place) = Place::with(&format!("mount -t tmpfs -o size=512k,mode=755 proof {path}")) else {
         eprintln!("nothing can be mounted here, so the disk only says that it is full");
         return expect_work_to_go_on(
@@ -251,7 +251,7 @@ fn a_full_disk_at_the_start() {
     let main = editor.open("src/main.rs");
     main.type_text("x");
     editor.wait_for_message("is full");
-    expect_clear(&here.terminal().run(["start"]), &["is full", "make room"]);
+    expect_clear(&here.terminal().run(["start"]), &["is full", "Make room"]);
     here.order("");
     here.workspace.coordination().wait_for_claim("src/main.rs");
     here.terminal().run(["start"]).expect_code(0);

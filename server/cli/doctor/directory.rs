@@ -10,7 +10,7 @@ use deconflict_registry::Registry;
 use deconflict_workspace::{self as workspace, DirectoryState, Ignored, Location, Reason};
 
 use super::super::context::Context;
-use super::examination::{Examination, TOO_MANY_FILES};
+use super::examination::Examination;
 
 impl Examination {
     pub(super) fn examine_directory(&mut self, context: &Context, location: &Location) {
@@ -28,11 +28,8 @@ impl Examination {
                 "To begin: eval \"$(deconflict start --export)\"",
             ),
             Err(failure) => {
-                let mend = match failure.reason {
-                    "too-many-files" => TOO_MANY_FILES,
-                    _ => "Check the directory's permissions.",
-                };
-                self.problem(failure.reason, failure.message, mend);
+                let mend = failure.advice.first().map_or("Check the directory's permissions.", String::as_str);
+                self.problem(failure.reason, failure.message.clone(), mend);
             }
         }
     }
@@ -76,7 +73,7 @@ impl Examination {
                 self.problem(
                     "not-ignored",
                     format!("Git doesn't ignore {directory}: `git add -A` would commit it, `git clean -fd` delete it."),
-                    format!("Add {}/ to .git/info/exclude or .gitignore.", workspace::DIRECTORY_NAME),
+                    format!("Add {}/ to .git/info/exclude or .gitignore.", deconflict_protocol::DIRECTORY_NAME),
                 );
             }
             DirectoryState::Untracked | DirectoryState::Missing => {}

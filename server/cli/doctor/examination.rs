@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::style::{FAINT, GOOD, HEADING, WARNING};
 use super::super::table::{Cell, aligned};
 use super::super::{failure, words};
+use deconflict_words::remedy;
 
 /// What was found out so far.
 #[derive(Default)]
@@ -120,15 +121,10 @@ impl Examination {
     }
 }
 
-/// What to do when no more files can be opened.
-pub(super) const TOO_MANY_FILES: &str = "Close programs that you don't need, or raise the limit: ulimit -n 4096";
-
 /// What to do when something could not be found out.
 fn mend(error: &Error) -> &'static str {
     match error {
-        Error::Full { .. } => "Make room on that disk.",
-        Error::TooManyFiles { .. } => TOO_MANY_FILES,
         Error::Unwatchable { .. } => "Raise the limit of watches: sysctl fs.inotify.max_user_watches=524288",
-        _ => "Check the permissions of the directory and of what is in it.",
+        _ => remedy(error).unwrap_or("Check the permissions of the directory and of what is in it."),
     }
 }

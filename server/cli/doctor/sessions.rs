@@ -2,7 +2,7 @@
 
 use deconflict_registry::{Registry, Session, SessionState};
 
-use super::super::context::Context;
+use super::super::context::{Context, SESSION_VARIABLE};
 use super::super::{identity, words};
 use super::examination::Examination;
 
@@ -33,12 +33,12 @@ impl Examination {
     }
 
     fn examine_identity(&mut self, context: &Context, registry: &Registry) {
-        match (identity::find(context, registry), identity::named(context)) {
+        match (identity::find(context, registry), context.named_session()) {
             (Ok(Some(own)), _) => self.fact("session", "You", words::who(Some(&own), &own.id)),
             (Ok(None), Ok(Some(named))) => self.problem(
                 "unknown-session",
-                format!("{} names {named}, and no session is called so here.", identity::VARIABLE),
-                format!("Register it: deconflict start --session {named}. Or: unset {}", identity::VARIABLE),
+                format!("{SESSION_VARIABLE} names {named}, and no session is called so here."),
+                format!("Register it: deconflict start --session {named}. Or: unset {SESSION_VARIABLE}"),
             ),
             (Ok(None), _) => self.fact("session", "You", "no session"),
             (Err(failure), _) => self.problem(failure.reason, failure.message, failure.advice.join(" ")),

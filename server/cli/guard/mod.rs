@@ -8,7 +8,7 @@ mod hooks;
 mod push;
 
 use deconflict_registry::Registry;
-use deconflict_workspace::{DiscoveryError, Reason};
+use deconflict_workspace::{self as workspace, DiscoveryError, Reason};
 use serde_json::json;
 
 use super::context::Context;
@@ -115,8 +115,7 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
         Ok(location) => location,
         // Something else that is called like the directory is none.
         Err(DiscoveryError::Unsuitable { directory, reason })
-            if reason == Reason::NotADirectory
-                || !["sessions", "claims"].iter().any(|name| directory.join(name).is_dir()) =>
+            if reason == Reason::NotADirectory || !workspace::looks_like_one(&directory) =>
         {
             return Ok(None);
         }

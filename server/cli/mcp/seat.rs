@@ -9,10 +9,10 @@ use deconflict_registry::{Completion, NewSession, Registry, Session};
 use deconflict_workspace::Location;
 
 use super::CAPABILITY;
-use crate::cli::context::Context;
+use crate::cli::context::{Context, Shared};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{Shared, processes};
+use crate::cli::processes;
 
 /// Whom the tools act for.
 #[derive(Debug)]

@@ -162,7 +162,7 @@ pub fn arrived(sender: &str, kind: &MessageKind, resource: Option<&Resource>, su
     let said = text::one_line(body, LONGEST_TEXT);
     let repeats = matches!(kind, MessageKind::Released | MessageKind::TakenOver) && said.contains(&what);
     let is_new = !said.is_empty() && !repeats;
-    let said = if is_new { format!(": {}", sentence(&said)) } else { ".".to_owned() };
+    let said = if is_new { format!(": {}", with_full_stop(&said)) } else { ".".to_owned() };
     match kind {
         MessageKind::ReleaseRequest => {
             warning(format!("{sender} asks you to release {what}{said} Release it when you are ready, or answer."))
@@ -213,7 +213,7 @@ pub fn more_unread(count: usize) -> Notice {
 
 /// A folder has no directory that could be used.
 pub fn no_directory(error: &DiscoveryError) -> Notice {
-    let cause = sentence(&error.to_string());
+    let cause = deconflict_words::sentence(&error.to_string());
     match error {
         DiscoveryError::Unsuitable { .. } => {
             warning(format!("{cause} If you trust it, name it in your setting \"deconflict.directory\"."))
@@ -303,7 +303,10 @@ pub fn damaged(file: &Path) -> Notice {
 
 /// Something failed; `cause` is a whole sentence.
 pub fn failed(cause: &str) -> Notice {
-    error(format!("{} \"deconflict doctor\" may tell why.", sentence(cause)))
+    error(format!(
+        "{} \"deconflict doctor\" may tell why.",
+        deconflict_words::sentence(&text::one_line(cause, LONGEST_TEXT))
+    ))
 }
 
 // Refusals of commands: what stands in `message`.
@@ -438,9 +441,9 @@ fn path(path: &Path) -> String {
     text::one_line(&path.display().to_string(), 200)
 }
 
-fn sentence(cause: &str) -> String {
-    let cause = text::one_line(cause, LONGEST_TEXT);
-    if cause.ends_with(['.', '!', '?', '…']) { cause } else { format!("{cause}.") }
+fn with_full_stop(said: &str) -> String {
+    let said = text::one_line(said, LONGEST_TEXT);
+    if said.ends_with(['.', '!', '?', '…']) { said } else { format!("{said}.") }
 }
 
 /// "a, b, c and 4 more".

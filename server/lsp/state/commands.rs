@@ -18,7 +18,10 @@ use crate::present::messages;
 use crate::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
 use deconflict_protocol::{Resource, text};
 use deconflict_registry::Message;
-use deconflict_words::documents;
+use deconflict_words::{documents, sentence};
+
+/// A cause is cut after so many characters.
+const LONGEST_CAUSE: usize = 400;
 
 /// A command that waits for its answers.
 #[derive(Debug)]
@@ -352,7 +355,7 @@ impl State {
             Refusal::NoCoordination(resource, by) => {
                 ("no-coordination", messages::refused_held(&resource, &others(*by), &audience))
             }
-            Refusal::Outside(reason) => ("outside-workspace", sentence(&reason)),
+            Refusal::Outside(reason) => ("outside-workspace", sentence(&text::one_line(&reason, LONGEST_CAUSE))),
             Refusal::UnknownSession(id, live) => ("not-found", messages::refused_unknown_session(&id, &live)),
             Refusal::NotLive(session) => ("not-live", messages::refused_not_live(&session, &audience)),
             Refusal::WhichSession(Purpose::Mute, live) => ("ambiguous", messages::refused_whom_to_mute(&live)),
@@ -366,7 +369,7 @@ impl State {
                 let message = match path {
                     Some((path, Standing::NotAdopted)) => messages::not_adopted(&path).text,
                     Some((path, Standing::Observing)) => messages::read_only(&path).text,
-                    _ => sentence(&cause),
+                    _ => sentence(&text::one_line(&cause, LONGEST_CAUSE)),
                 };
                 ("inactive", message)
             }
@@ -429,11 +432,4 @@ fn merged(mut before: Value, answer: Value) -> Value {
         }
     }
     before
-}
-
-fn sentence(cause: &str) -> String {
-    let mut characters = cause.chars();
-    let capital = characters.next().map(|first| first.to_uppercase().chain(characters).collect::<String>());
-    let text = text::one_line(&capital.unwrap_or_default(), 400);
-    if text.ends_with(['.', '!', '?', '…']) { text } else { format!("{text}.") }
 }

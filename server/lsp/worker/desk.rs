@@ -15,6 +15,7 @@ use crate::event::{DirectoryId, Event};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimOutcome, Completion, DirectoryWatch, Error, Holding, Locking, Registry, Terms, Watch};
+use deconflict_words::failure;
 use deconflict_workspace::{Exclusions, Ignored, Location, Namer};
 
 /// Another process kept the directory locked for too long.
@@ -184,7 +185,7 @@ impl Desk {
             Ok(done) => done,
             // It is gone with everything in it, and the watch says so.
             Err(Error::Missing { .. }) => None,
-            Err(error) => Some(Done::Failed(error.to_string())),
+            Err(error) => Some(Done::Failed(failure(&error))),
         }
     }
 
@@ -212,7 +213,7 @@ impl Desk {
                     // Nobody else gives it up. What else waits is done first.
                     let _ = self.jobs.send(Job::Release(holding));
                 }
-                Some(Done::Failed(error.to_string()))
+                Some(Done::Failed(failure(&error)))
             }
         }
     }
@@ -271,13 +272,13 @@ impl Desk {
 pub(super) fn refused(error: &Error) -> Refusal {
     match error {
         Error::Missing { .. } => Refusal::NotThere,
-        Error::ReadOnly { .. } => Refusal::Failed("read-only", error.to_string()),
+        Error::ReadOnly { .. } => Refusal::Failed("read-only", failure(error)),
         Error::UnknownSession { id } | Error::EndedSession { id } => {
             Refusal::UnknownSession(id.to_string(), Vec::new())
         }
-        Error::Busy { .. } => Refusal::Failed(BUSY, error.to_string()),
-        Error::Name(_) => Refusal::Failed("invalid-name", error.to_string()),
-        Error::TooLarge { .. } => Refusal::Failed("too-large", error.to_string()),
-        _ => Refusal::Failed("failed", error.to_string()),
+        Error::Busy { .. } => Refusal::Failed(BUSY, failure(error)),
+        Error::Name(_) => Refusal::Failed("invalid-name", failure(error)),
+        Error::TooLarge { .. } => Refusal::Failed("too-large", failure(error)),
+        _ => Refusal::Failed("failed", failure(error)),
     }
 }

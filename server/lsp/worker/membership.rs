@@ -10,6 +10,7 @@ use deconflict_protocol::SessionId;
 use deconflict_registry::{
     Claim, Error, KeeperState, NewSession, Registry, Session, View, look_at_keeper, watch, watch_for_directory,
 };
+use deconflict_words::failure;
 use deconflict_workspace as workspace;
 
 /// Every so many seconds the session's record is refreshed, as it promises.
@@ -129,7 +130,7 @@ impl Desk {
             }
             Err(error @ Error::ReadOnly { .. }) => {
                 self.observe(registry, &error);
-                Err(Refusal::Inactive(error.to_string()))
+                Err(Refusal::Inactive(failure(&error)))
             }
             Err(error) => Err(refused(&error)),
         }

@@ -9,6 +9,7 @@ use notify::{RecursiveMode, Watcher};
 use super::TICK;
 use crate::Error;
 use deconflict_platform as platform;
+use deconflict_protocol::is_coordination_directory;
 
 /// A directory that was just made gets its folders in a moment: so often it is looked whether it has them.
 const BEING_MADE: Duration = Duration::from_millis(10);
@@ -96,7 +97,7 @@ fn watch_parent(directory: &Path, signals: Sender<Signal>) -> Option<notify::Rec
     Some(watcher)
 }
 
-/// True if a coordination directory stands there, by the same rule by which it is discovered.
+/// True if a coordination directory stands there.
 fn exists(directory: &Path) -> bool {
-    directory.join("sessions").is_dir() || directory.join("claims").is_dir()
+    is_coordination_directory(|folder| directory.join(folder).is_dir())
 }

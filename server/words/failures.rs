@@ -1,0 +1,52 @@
+//! What went wrong, in sentences, and what helps.
+
+use deconflict_registry::Error;
+
+/// Makes a sentence of an error's words: a capital at its beginning, unless that is a path, and a full stop.
+pub fn sentence(words: &str) -> String {
+    let first_word = words.split_whitespace().next().unwrap_or_default();
+    let starts_with_a_word = !first_word.is_empty() && first_word.chars().all(|c| c.is_ascii_lowercase());
+    let mut sentence = words.to_owned();
+    if starts_with_a_word {
+        sentence[..1].make_ascii_uppercase();
+    }
+    if !sentence.ends_with(['.', '!', '?', '…']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
+/// What helps against an error of the registry, in whatever front end it is told.
+pub fn remedy(error: &Error) -> Option<&'static str> {
+    match error {
+        Error::ReadOnly { .. } => Some("Change its permissions to take part."),
+        Error::Full { .. } => Some("Make room there."),
+        Error::TooManyFiles { .. } => Some("Close programs that you don't need, or raise the limit: ulimit -n 4096"),
+        Error::Busy { .. } => Some("Try again."),
+        Error::TooLarge { .. } => Some("Send a shorter one, or the path of a file."),
+        _ => None,
+    }
+}
+
+/// What went wrong and what helps, where there is one text for both.
+pub fn failure(error: &Error) -> String {
+    let sentence = sentence(&error.to_string());
+    remedy(error).map_or_else(|| sentence.clone(), |remedy| format!("{sentence} {remedy}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_become_sentences() {
+        for (words, expected) in [
+            ("could not read a: no", "Could not read a: no."),
+            ("/a/b is a file", "/a/b is a file."),
+            ("is this it?", "Is this it?"),
+            ("src/a is a file", "src/a is a file."),
+        ] {
+            assert_eq!(sentence(words), expected);
+        }
+    }
+}
