@@ -157,7 +157,8 @@ pub fn look_at(pid: u32) -> Option<Ancestor> {
     Some(Ancestor { pid, started: seen.started, name: seen.name, command: OnceLock::new() })
 }
 
-/// Where a process id means something: the machine, its boot and the pid namespace, as one opaque text.
+/// Where a process id and a start token mean something: the machine, its boot and the namespaces of process ids and of
+/// time, as one opaque text.
 pub fn pid_scope() -> String {
     own_scope().to_owned()
 }

@@ -12,6 +12,9 @@ use super::{Process, ScopeRelation, Seen};
 /// The number of the pid namespace that the kernel itself makes, the same on every machine.
 const INITIAL_PID_NAMESPACE: &str = "4026531836";
 
+/// The number of the time namespace that the kernel itself makes. In another one `/proc` tells other start times.
+const INITIAL_TIME_NAMESPACE: &str = "4026531834";
+
 pub(super) fn started_of_current_process() -> Option<String> {
     let stat = fs::read("/proc/self/stat").ok()?;
     // A `/proc` of another pid namespace shows this process under another number, and other processes under ours.
@@ -55,38 +58,51 @@ pub(super) fn terminal_of(pid: u32) -> Option<Terminal> {
     (stat.terminal.device != 0).then_some(stat.terminal)
 }
 
-/// `{machine}/{boot}/{pid namespace}`. An unknown part is empty, which makes the whole equal to nothing.
+/// `{machine}/{boot}/{pid namespace}`, and `/{time namespace}` unless that is the kernel's own. An unknown field is
+/// empty, which makes the whole equal to nothing.
 pub(super) fn pid_scope() -> String {
     let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(line_of);
     let boot = line_of("/proc/sys/kernel/random/boot_id");
-    let namespace = fs::read_link("/proc/self/ns/pid").ok().and_then(|link| {
-        let link = link.to_str()?;
-        Some(link.strip_prefix("pid:[")?.strip_suffix(']')?.to_owned())
-    });
     // Copied virtual machines and containers share a machine id; a host name is rarely shared too.
-    format!(
+    let mut scope = format!(
         "{}@{}/{}/{}",
         machine.unwrap_or_default(),
         super::host_name().replace('/', "_"),
         boot.unwrap_or_default(),
-        namespace.unwrap_or_default()
-    )
+        namespace("pid").unwrap_or_default()
+    );
+    if let Some(time) = own_time_namespace() {
+        scope.push('/');
+        scope.push_str(&time);
+    }
+    scope
+}
+
+/// The number of a namespace that this process is in.
+fn namespace(kind: &str) -> Option<String> {
+    let link = fs::read_link(format!("/proc/self/ns/{kind}")).ok()?;
+    let number = link.to_str()?.strip_prefix(kind)?.strip_prefix(":[")?.strip_suffix(']')?;
+    Some(number.to_owned())
+}
+
+/// The time namespace, unless it is the kernel's own or the kernel knows none.
+fn own_time_namespace() -> Option<String> {
+    namespace("time").filter(|number| number != INITIAL_TIME_NAMESPACE)
 }
 
 pub(super) fn relation(own: &str, recorded: &str) -> ScopeRelation {
-    let (Some([own_machine, own_boot, own_namespace]), Some([machine, boot, namespace])) =
-        (scope_parts(own), scope_parts(recorded))
-    else {
+    let (Some(own), Some(recorded)) = (Scope::parse(own), Scope::parse(recorded)) else {
         return ScopeRelation::Elsewhere;
     };
     // The boot id is random, so one boot is one machine, whatever its host name is changed to.
-    if boot == own_boot && namespace == own_namespace {
+    let is_this_boot = recorded.boot == own.boot;
+    if is_this_boot && (recorded.pid_namespace, recorded.time_namespace) == (own.pid_namespace, own.time_namespace) {
         return ScopeRelation::Same;
     }
     // A container's machine id may come with its image, so another boot proves something only outside of them.
-    let outside_containers = namespace == INITIAL_PID_NAMESPACE && own_namespace == INITIAL_PID_NAMESPACE;
-    let machine_is_known = !machine.starts_with('@');
-    if boot != own_boot && machine == own_machine && machine_is_known && outside_containers {
+    let outside_containers = [&own, &recorded].iter().all(|scope| scope.pid_namespace == INITIAL_PID_NAMESPACE);
+    let machine_is_known = !recorded.machine.starts_with('@');
+    if !is_this_boot && recorded.machine == own.machine && machine_is_known && outside_containers {
         return ScopeRelation::OtherBootOfThisMachine;
     }
     ScopeRelation::Elsewhere
@@ -120,7 +136,13 @@ pub(super) fn time_asleep() -> Duration {
 
 pub(super) fn booted_at() -> Option<SystemTime> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
-    let seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    let mut seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
+    if own_time_namespace().is_some() {
+        // What is told is shifted by what this namespace was given.
+        let offsets = fs::read_to_string("/proc/self/timens_offsets").ok()?;
+        let offset = offsets.lines().find_map(|line| line.strip_prefix("boottime")?.split_whitespace().next());
+        seconds -= offset?.parse::<f64>().ok()?;
+    }
     SystemTime::now().checked_sub(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
@@ -174,10 +196,22 @@ fn line_of(path: impl AsRef<Path>) -> Option<String> {
     (!line.is_empty() && !line.contains('/')).then(|| line.to_owned())
 }
 
-fn scope_parts(scope: &str) -> Option<[&str; 3]> {
-    let parts: Vec<&str> = scope.split('/').collect();
-    let parts: [&str; 3] = parts.try_into().ok()?;
-    parts.iter().all(|part| !part.is_empty()).then_some(parts)
+/// A scope taken apart.
+struct Scope<'a> {
+    machine: &'a str,
+    boot: &'a str,
+    pid_namespace: &'a str,
+    time_namespace: Option<&'a str>,
+}
+
+impl<'a> Scope<'a> {
+    fn parse(scope: &'a str) -> Option<Self> {
+        let mut fields = scope.split('/');
+        let (machine, boot, pid_namespace) = (fields.next()?, fields.next()?, fields.next()?);
+        let time_namespace = fields.next();
+        let is_whole = scope.split('/').all(|field| !field.is_empty()) && fields.next().is_none();
+        is_whole.then_some(Self { machine, boot, pid_namespace, time_namespace })
+    }
 }
 
 fn text(bytes: &[u8]) -> Option<&str> {
@@ -224,6 +258,12 @@ mod tests {
             (own, "boot", Elsewhere),
             ("@host/boot/4026531836", "@host/earlier/4026531836", Elsewhere),
             ("machine@host/boot/4026532000", "machine@host/earlier/4026532000", Elsewhere),
+            (own, "machine@host/boot/4026531836/4026532177", Elsewhere),
+            (own, "machine@host/earlier/4026531836/4026532177", OtherBootOfThisMachine),
+            ("machine@host/boot/4026531836/4026532177", own, Elsewhere),
+            ("machine@host/boot/4026531836/4026532177", "machine@host/boot/4026531836/4026532177", Same),
+            (own, "machine@host/boot/4026531836/", Elsewhere),
+            (own, "machine@host/boot/4026531836/4026532177/1", Elsewhere),
         ];
         for (own, recorded, expected) in cases {
             assert_eq!(relation(own, recorded), expected, "{recorded} seen from {own}");

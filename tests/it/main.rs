@@ -51,6 +51,7 @@ mod machines;
 mod mailbox;
 mod mcp;
 mod messages;
+mod namespaces;
 mod naming;
 mod neovim;
 mod neovim_actions;

@@ -77,7 +77,6 @@ impl Terminal {
     }
 
     /// The same prompt where this is found for the program: a script that starts it in surroundings of its own.
-    #[allow(dead_code, reason = "only the proof needs it")]
     pub(crate) fn program(mut self, program: &Path) -> Self {
         program.clone_into(&mut self.program);
         self
