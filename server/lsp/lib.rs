@@ -17,7 +17,7 @@ mod input;
 mod output;
 mod parent;
 pub mod present;
-mod settings;
+pub mod settings;
 pub mod situation;
 mod spelling;
 mod state;

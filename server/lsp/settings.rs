@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use tower_lsp::ls_types::DiagnosticSeverity;
 
 use super::situation::Preferences;
@@ -13,32 +15,162 @@ use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions};
 /// The section that the settings are in.
 pub(super) const SECTION: &str = "deconflict";
 
-/// Every setting, with its default where nothing usable was given.
+/// One setting, as the manifests and manuals of the editors tell it too.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    /// Its name below the section, with dots between its groups.
+    pub name: &'static str,
+    /// Which values it takes.
+    pub kind: Kind,
+    /// The value that counts where none is given, as JSON.
+    pub default: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+}
+
+/// Which values a setting takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// True or false.
+    Flag,
+    /// A text; an empty one is as good as none.
+    Text,
+    /// A number of minutes.
+    Minutes,
+    /// A list of globs; null stands for the default ones.
+    Globs,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// What is taken from `initializationOptions` alone: an editor's configuration may come from the workspace, and what a
+/// clone brings along must not decide where records are written.
+pub const NEVER_FROM_WORKSPACE: [&str; 2] = ["directory", "activation"];
+
+/// Every setting.
+pub const SETTINGS: [Setting; 12] = [
+    Setting {
+        name: "directory",
+        kind: Kind::Text,
+        default: r#""""#,
+        description: "The coordination directory, where it is not to be found by itself. Taken from your own settings \
+                      only, never from a workspace's.",
+    },
+    Setting {
+        name: "activation",
+        kind: Kind::Choice(&["auto", "always", "never"]),
+        default: r#""auto""#,
+        description: "Where Deconflict works. Taken from your own settings only, never from a workspace's.",
+    },
+    Setting {
+        name: "sessionName",
+        kind: Kind::Text,
+        default: r#""""#,
+        description: "What the others see as your name, such as `Ada · login form`. Empty: the name of the editor.",
+    },
+    Setting {
+        name: "claims.automatic",
+        kind: Kind::Flag,
+        default: "true",
+        description: "Claim a file by the first change that makes it unsaved.",
+    },
+    Setting {
+        name: "claims.leaseMinutes",
+        kind: Kind::Minutes,
+        default: "15",
+        description: "For how many minutes an automatic claim counts without being renewed. The server renews it while \
+                      you edit.",
+    },
+    Setting {
+        name: "claims.idleMinutes",
+        kind: Kind::Minutes,
+        default: "15",
+        description: "After how many minutes a saved file that you don't edit is released.",
+    },
+    Setting {
+        name: "claims.exclude",
+        kind: Kind::Globs,
+        default: "null",
+        description: "Globs of files that are never claimed by themselves. `null` stands for lock files of package \
+                      managers.",
+    },
+    Setting {
+        name: "diagnostics.enable",
+        kind: Kind::Flag,
+        default: "true",
+        description: "Say on the first line of a file that another session holds it.",
+    },
+    Setting {
+        name: "diagnostics.severity",
+        kind: Kind::Choice(&["default", "error", "warning", "information", "hint"]),
+        default: r#""default""#,
+        description: "One severity for all these notices.",
+    },
+    Setting {
+        name: "inlayHints.enable",
+        kind: Kind::Flag,
+        default: "true",
+        description: "Show at the end of the first line who holds the file.",
+    },
+    Setting {
+        name: "inlayHints.own",
+        kind: Kind::Flag,
+        default: "false",
+        description: "Show that for your own claims too.",
+    },
+    Setting {
+        name: "messages.show",
+        kind: Kind::Choice(&["direct", "all", "none"]),
+        default: r#""direct""#,
+        description: "Which new messages are shown by themselves.",
+    },
+];
+
+impl Kind {
+    /// What a value has to be, in words.
+    pub fn expected(self) -> String {
+        match self {
+            Self::Flag => "true or false".to_owned(),
+            Self::Text => "a text".to_owned(),
+            Self::Minutes => "a number of minutes above 0".to_owned(),
+            Self::Globs => "a list of globs".to_owned(),
+            Self::Choice([first @ .., last]) => format!("\"{}\" or \"{last}\"", first.join("\", \"")),
+            Self::Choice([]) => "nothing".to_owned(),
+        }
+    }
+
+    fn takes(self, value: &Value) -> bool {
+        match self {
+            Self::Flag => value.is_boolean(),
+            Self::Text => value.is_string(),
+            Self::Minutes => minutes(value).is_some(),
+            Self::Globs => globs(value).is_some(),
+            Self::Choice(words) => value.as_str().is_some_and(|word| words.contains(&word)),
+        }
+    }
+}
+
+/// What the settings say.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
-    /// `directory`: the coordination directory that the user names.
+    /// The coordination directory that the user names.
     pub(super) directory: Option<PathBuf>,
-    /// `activation`.
     pub(super) activation: Activation,
-    /// `sessionName`.
     pub(super) session_name: Option<String>,
-    /// `claims.automatic`: an edit claims.
+    /// An edit claims.
     pub(super) automatic: bool,
-    /// `claims.leaseMinutes`.
     pub(super) lease: TimeDelta,
-    /// `claims.idleMinutes`.
     pub(super) idle: Duration,
-    /// `claims.exclude`.
     pub(super) exclude: Vec<String>,
-    /// `diagnostics.*` and `inlayHints.*`.
     pub(super) preferences: Preferences,
-    /// `messages.show`.
     pub(super) show: Show,
 }
 
 /// Where the server works.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Activation {
+    #[default]
     /// In git repositories, and wherever a directory exists.
     Auto,
     /// Everywhere.
@@ -48,8 +180,10 @@ pub(super) enum Activation {
 }
 
 /// Which messages are shown by themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Show {
+    #[default]
     /// Those to this session.
     Direct,
     /// Those to everyone too.
@@ -69,123 +203,88 @@ pub(super) struct Problem {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            directory: None,
-            activation: Activation::Auto,
-            session_name: None,
-            automatic: true,
-            lease: TimeDelta::minutes(15),
-            idle: Duration::from_mins(15),
-            exclude: DEFAULT_EXCLUSIONS.iter().map(|pattern| (*pattern).to_owned()).collect(),
-            preferences: Preferences::default(),
-            show: Show::Direct,
-        }
+        Self::read(&Value::Null, &Value::Null).0
     }
 }
 
 impl Settings {
     /// Reads the settings: `configured` is what the editor's configuration says and counts most, `initial` came with
-    /// `initializationOptions`. `directory` and `activation` are taken from `initial` only, because a configuration
-    /// may come from the workspace, and what a clone brings along must not decide where records are written.
+    /// `initializationOptions`.
     pub(super) fn read(initial: &Value, configured: &Value) -> (Self, Vec<Problem>) {
-        let mut reader = Reader { initial, configured, problems: Vec::new() };
-        reader.check_groups();
-        let default = Self::default();
+        let (values, problems) = Values::read(initial, configured);
+        let minutes_of = |name| values.0.get(name).and_then(minutes).unwrap_or_default();
         let settings = Self {
-            directory: reader.user("directory", "a path", text).and_then(Given::into_option).map(PathBuf::from),
-            activation: reader
-                .user("activation", "\"auto\", \"always\" or \"never\"", activation)
-                .unwrap_or(default.activation),
-            session_name: reader.any("sessionName", "a text", text).and_then(Given::into_option),
-            automatic: reader.any("claims.automatic", "true or false", Value::as_bool).unwrap_or(default.automatic),
-            lease: reader
-                .any("claims.leaseMinutes", "a number of minutes above 0", minutes)
-                .and_then(|lease| TimeDelta::from_std(lease).ok())
-                .unwrap_or(default.lease),
-            idle: reader.any("claims.idleMinutes", "a number of minutes above 0", minutes).unwrap_or(default.idle),
-            exclude: reader.any("claims.exclude", "a list of globs", globs).unwrap_or(default.exclude),
+            directory: values.text("directory").map(PathBuf::from),
+            activation: values.get("activation"),
+            session_name: values.text("sessionName"),
+            automatic: values.get("claims.automatic"),
+            lease: TimeDelta::from_std(minutes_of("claims.leaseMinutes")).unwrap_or_default(),
+            idle: minutes_of("claims.idleMinutes"),
+            exclude: values
+                .get::<Option<Vec<String>>>("claims.exclude")
+                .unwrap_or_else(|| DEFAULT_EXCLUSIONS.iter().map(|pattern| (*pattern).to_owned()).collect()),
             preferences: Preferences {
-                diagnostics: reader.any("diagnostics.enable", "true or false", Value::as_bool).unwrap_or(true),
-                severity: reader
-                    .any("diagnostics.severity", "\"error\", \"warning\", \"information\" or \"hint\"", severity)
-                    .and_then(Given::into_option),
-                hints: reader.any("inlayHints.enable", "true or false", Value::as_bool).unwrap_or(true),
-                own_hints: reader.any("inlayHints.own", "true or false", Value::as_bool).unwrap_or(false),
+                diagnostics: values.get("diagnostics.enable"),
+                severity: severity(&values.get::<String>("diagnostics.severity")),
+                hints: values.get("inlayHints.enable"),
+                own_hints: values.get("inlayHints.own"),
             },
-            show: reader.any("messages.show", "\"direct\", \"all\" or \"none\"", show).unwrap_or(default.show),
+            show: values.get("messages.show"),
         };
-        (settings, reader.problems)
+        (settings, problems)
     }
 }
 
-struct Reader<'a> {
-    initial: &'a Value,
-    configured: &'a Value,
-    problems: Vec<Problem>,
-}
+/// A usable value for each setting: what was given, else its default.
+struct Values(Map<String, Value>);
 
-impl Reader<'_> {
-    /// A group of settings that is none would otherwise be passed over, with all that was meant by it.
-    fn check_groups(&mut self) {
-        for name in ["claims", "diagnostics", "inlayHints", "messages"] {
-            for settings in [self.configured, self.initial] {
-                if let Some(value) = settings.get(name).filter(|value| !value.is_object() && !value.is_null()) {
-                    self.parse(name, "a group of settings", &value.clone(), |_| None::<()>);
-                }
-            }
-        }
-    }
-
-    fn any<T>(&mut self, name: &'static str, expected: &str, parse: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let value = find(self.configured, name).or_else(|| find(self.initial, name))?.clone();
-        self.parse(name, expected, &value, parse)
-    }
-
-    fn user<T>(&mut self, name: &'static str, expected: &str, parse: impl Fn(&Value) -> Option<T>) -> Option<T> {
-        let value = find(self.initial, name)?.clone();
-        self.parse(name, expected, &value, parse)
-    }
-
-    fn parse<T>(
-        &mut self,
-        name: &'static str,
-        expected: &str,
-        value: &Value,
-        parse: impl Fn(&Value) -> Option<T>,
-    ) -> Option<T> {
-        let parsed = parse(value);
-        if parsed.is_none() {
+impl Values {
+    fn read(initial: &Value, configured: &Value) -> (Self, Vec<Problem>) {
+        let mut problems = Vec::new();
+        let mut report = |name, value: &Value, expected: &str| {
             let given = deconflict_protocol::text::one_line(&value.to_string(), 60);
-            self.problems.push(Problem { name, problem: format!("is {given}, but should be {expected}") });
+            problems.push(Problem { name, problem: format!("is {given}, but should be {expected}") });
+        };
+        // A group of settings that is none would otherwise be passed over, with all that was meant by it.
+        let mut groups: Vec<&str> = SETTINGS.iter().filter_map(|row| Some(row.name.split_once('.')?.0)).collect();
+        groups.dedup();
+        for group in groups {
+            let given = [configured, initial].into_iter().filter_map(|settings| settings.get(group));
+            given
+                .filter(|value| !value.is_object() && !value.is_null())
+                .for_each(|value| report(group, value, "a group of settings"));
         }
-        parsed
+        let mut values = Map::new();
+        for Setting { name, kind, default, .. } in SETTINGS {
+            let sources: &[&Value] =
+                if NEVER_FROM_WORKSPACE.contains(&name) { &[initial] } else { &[configured, initial] };
+            let given = sources.iter().find_map(|settings| find(settings, name));
+            if let Some(wrong) = given.filter(|value| !kind.takes(value)) {
+                report(name, wrong, &kind.expected());
+            }
+            let usable = given.filter(|value| kind.takes(value)).cloned();
+            let value = usable.unwrap_or_else(|| serde_json::from_str(default).unwrap_or_default());
+            values.insert(name.to_owned(), value);
+        }
+        (Self(values), problems)
+    }
+
+    /// The value in the form in which it is used.
+    fn get<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        self.0.get(name).cloned().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+    }
+
+    /// A text that may be left empty.
+    fn text(&self, name: &str) -> Option<String> {
+        let text = self.get::<String>(name).trim().to_owned();
+        (!text.is_empty()).then_some(text)
     }
 }
 
 /// Finds a setting by its dotted name, nested or written flat. Null is as good as nothing.
 fn find<'a>(settings: &'a Value, name: &str) -> Option<&'a Value> {
-    let nested = name.split('.').try_fold(settings, |place, part| place.get(part));
+    let nested = name.split('.').try_fold(settings, |group, key| group.get(key));
     nested.or_else(|| settings.get(name)).filter(|value| !value.is_null())
-}
-
-/// A value of a setting that may also be left empty.
-enum Given<T> {
-    Empty,
-    Value(T),
-}
-
-impl<T> Given<T> {
-    fn into_option(self) -> Option<T> {
-        match self {
-            Self::Empty => None,
-            Self::Value(value) => Some(value),
-        }
-    }
-}
-
-fn text(value: &Value) -> Option<Given<String>> {
-    let text = value.as_str()?.trim();
-    Some(if text.is_empty() { Given::Empty } else { Given::Value(text.to_owned()) })
 }
 
 fn minutes(value: &Value) -> Option<Duration> {
@@ -201,32 +300,13 @@ fn globs(value: &Value) -> Option<Vec<String>> {
     Exclusions::new(&patterns).is_ok().then_some(patterns)
 }
 
-fn activation(value: &Value) -> Option<Activation> {
-    match value.as_str()? {
-        "auto" => Some(Activation::Auto),
-        "always" => Some(Activation::Always),
-        "never" => Some(Activation::Never),
-        _ => None,
-    }
-}
-
-/// Empty where each notice keeps its own severity.
-fn severity(value: &Value) -> Option<Given<DiagnosticSeverity>> {
-    match value.as_str()? {
-        "error" => Some(Given::Value(DiagnosticSeverity::ERROR)),
-        "warning" => Some(Given::Value(DiagnosticSeverity::WARNING)),
-        "information" => Some(Given::Value(DiagnosticSeverity::INFORMATION)),
-        "hint" => Some(Given::Value(DiagnosticSeverity::HINT)),
-        "" | "default" => Some(Given::Empty),
-        _ => None,
-    }
-}
-
-fn show(value: &Value) -> Option<Show> {
-    match value.as_str()? {
-        "direct" => Some(Show::Direct),
-        "all" => Some(Show::All),
-        "none" => Some(Show::None),
+/// None where each notice keeps its own.
+fn severity(word: &str) -> Option<DiagnosticSeverity> {
+    match word {
+        "error" => Some(DiagnosticSeverity::ERROR),
+        "warning" => Some(DiagnosticSeverity::WARNING),
+        "information" => Some(DiagnosticSeverity::INFORMATION),
+        "hint" => Some(DiagnosticSeverity::HINT),
         _ => None,
     }
 }
@@ -276,5 +356,22 @@ mod tests {
         assert!(problems[0].problem.contains("-1"), "{problems:?}");
         let (_, problems) = Settings::read(&json!({ "claims": false, "messages": ["all"] }), &Value::Null);
         assert_eq!(problems.iter().map(|problem| problem.name).collect::<Vec<_>>(), ["claims", "messages"]);
+    }
+
+    #[test]
+    fn every_setting_is_used() {
+        let unset = format!("{:?}", Settings::default());
+        for Setting { name, kind, default, .. } in SETTINGS {
+            let other = match kind {
+                Kind::Flag => json!(default != "true"),
+                Kind::Text => json!("x"),
+                Kind::Minutes => json!(3),
+                Kind::Globs => json!(["x"]),
+                Kind::Choice(words) => json!(words.last()),
+            };
+            let (settings, problems) = Settings::read(&json!({ name: other }), &Value::Null);
+            assert_eq!(problems, []);
+            assert_ne!(format!("{settings:?}"), unset, "{name}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use chrono::{DateTime, TimeDelta};
+use deconflict_lsp::settings::{Kind, NEVER_FROM_WORKSPACE, SETTINGS, Setting};
 use serde_json::{Value, json};
 
 use crate::support::{Coordination, Editor, EditorBuilder, Workspace, bare_capabilities, hint_label};
@@ -237,4 +238,50 @@ fn status_is_pushed_to_who_wants_it() {
     let other = Editor::start(&workspace, "other");
     other.wait_for_session();
     other.settle(&workspace);
+}
+
+/// A file of this repository, with every run of white space as one space.
+fn text_of(path: &str) -> String {
+    let text = fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn manifest_and_manuals_say_what_the_table_says() {
+    let manifest: Value = serde_json::from_str(&text_of("editors/vscode/package.json")).unwrap();
+    let texts: Value = serde_json::from_str(&text_of("editors/vscode/package.nls.json")).unwrap();
+    let (help, readme) = (text_of("editors/nvim/doc/deconflict.txt"), text_of("editors/README.md"));
+    let properties = manifest["contributes"]["configuration"]["properties"].as_object().unwrap();
+    for Setting { name, kind, default, description } in SETTINGS {
+        let property = &properties[&format!("deconflict.{name}")];
+        assert_eq!(property["default"], serde_json::from_str::<Value>(default).unwrap(), "{name}");
+        let (json_type, words) = match kind {
+            Kind::Flag => (json!("boolean"), Value::Null),
+            Kind::Text => (json!("string"), Value::Null),
+            Kind::Minutes => (json!("number"), Value::Null),
+            Kind::Globs => (json!(["array", "null"]), Value::Null),
+            Kind::Choice(words) => (json!("string"), json!(words)),
+        };
+        assert_eq!((&property["type"], property.get("enum").unwrap_or(&Value::Null)), (&json_type, &words), "{name}");
+        assert_eq!(property["scope"] == "machine", NEVER_FROM_WORKSPACE.contains(&name), "{name}");
+        let shown = property.get("description").or(property.get("markdownDescription")).unwrap().as_str().unwrap();
+        assert_eq!(texts[shown.trim_matches('%')], description, "{name}");
+        let expected = kind.expected();
+        let manuals = [
+            (&help, format!(" {name} {default} {expected} {description} ")),
+            (&readme, format!("| `{name}` | `{default}` | {expected} | {description} |")),
+        ];
+        for (manual, row) in manuals {
+            assert!(manual.contains(&row), "{row}");
+        }
+    }
+    // What the extension does by itself, without the server.
+    let own = ["server.", "warnings.", "autoSave.", "explorer.", "terminal.", "trace."];
+    for name in properties.keys().map(|name| name.strip_prefix("deconflict.").unwrap()) {
+        let is_own = own.iter().any(|group| name.starts_with(group));
+        assert!(is_own || SETTINGS.iter().any(|setting| setting.name == name), "the server does not read {name}");
+    }
+    let rows =
+        |text: &str, of: &str| text.split("## ").find(|part| part.starts_with(of)).unwrap().matches("| `").count();
+    assert_eq!(rows(&readme, "Settings"), 2 * SETTINGS.len(), "the README has a row more");
 }
