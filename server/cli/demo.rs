@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style;
+use super::table::wrapped;
 use editor::{Editor, Sight};
 use scene::Scene;
 
@@ -424,19 +425,4 @@ fn padded(who: &str) -> usize {
 
 fn milliseconds(took: Duration) -> f64 {
     (took.as_secs_f64() * 10_000.0).round() / 10.0
-}
-
-/// The text in lines of at most `width` characters, broken between words.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for word in text.split_whitespace() {
-        match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
-                line.push(' ');
-                line.push_str(word);
-            }
-            _ => lines.push(word.to_owned()),
-        }
-    }
-    lines
 }

@@ -1,5 +1,9 @@
 //! Rows whose columns stand below each other.
 
+use std::borrow::Cow;
+
+use textwrap::{Options, WordSplitter};
+use unicode_truncate::UnicodeTruncateStr;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A piece of a row, with its style around it.
@@ -124,53 +128,19 @@ fn shortened(text: &str, width: usize, cut_start: bool) -> String {
     if text.width() <= width {
         return text.to_owned();
     }
-    let mut left = width.saturating_sub(1);
-    let fits = |c: &char| {
-        let needed = c.width().unwrap_or(0);
-        let fits = needed <= left;
-        left = left.saturating_sub(needed);
-        fits
-    };
+    let room = width.saturating_sub("…".width());
     if cut_start {
-        let end: Vec<char> = text.chars().rev().take_while(fits).collect();
-        format!("…{}", end.into_iter().rev().collect::<String>())
+        format!("…{}", text.unicode_truncate_start(room).0)
     } else {
-        format!("{}…", text.chars().take_while(fits).collect::<String>().trim_end())
+        format!("{}…", text.unicode_truncate(room).0.trim_end())
     }
 }
 
-/// Breaks a text into lines of at most this width, at spaces where it can.
+/// Breaks a text into lines of at most this width, at spaces where it can: a name that is broken at a hyphen cannot be
+/// copied.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let mut word = word.to_owned();
-        loop {
-            let line = lines.last_mut().map_or(0, |line| if line.is_empty() { 0 } else { line.width() + 1 });
-            if line + word.width() <= width {
-                if let Some(last) = lines.last_mut() {
-                    if line > 0 {
-                        last.push(' ');
-                    }
-                    last.push_str(&word);
-                }
-                break;
-            }
-            if line > 0 {
-                lines.push(String::new());
-                continue;
-            }
-            // A word that is wider than a line.
-            let head = cut(&word, width);
-            let rest = word.split_off(head.len().max(word.chars().next().map_or(0, char::len_utf8)).min(word.len()));
-            if let Some(last) = lines.last_mut() {
-                last.push_str(&word);
-            }
-            lines.push(String::new());
-            word = rest;
-        }
-    }
-    lines
+    let options = Options::new(width).word_splitter(WordSplitter::NoHyphenation);
+    textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()
 }
 
 /// Cuts a line to a width, and leaves the styles in it alone.
@@ -220,6 +190,9 @@ mod tests {
     fn long_texts_are_broken_at_spaces() {
         assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
         assert_eq!(wrapped("a 寸法寸法 b", 4), ["a", "寸法", "寸法", "b"]);
+        assert_eq!(wrapped("the session-1", 8), ["the", "session-", "1"]);
+        assert_eq!(wrapped("the session-1", 9), ["the", "session-1"]);
+        assert_eq!(wrapped("one two", usize::MAX), ["one two"]);
     }
 
     #[test]
