@@ -130,6 +130,7 @@ impl Context {
         if let Some(registry) = self.registry_to_look_at()? {
             return Ok(registry);
         }
+        workspace::make_shared(location);
         let registry = Registry::create(&location.directory, self.clock.clone())?;
         if let Err(error) = workspace::exclude(location) {
             Output::remark(&format!(

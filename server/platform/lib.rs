@@ -38,7 +38,7 @@ pub use file::{
 pub use file_system::{FileSystem, file_system};
 pub use output::write_without_waiting;
 pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_regular};
-pub use sharing::Sharing;
+pub use sharing::{Sharing, make_folder_of_group};
 pub use sharing_violation::retry_while_in_use;
 pub use signal::{ending_signal, suspend, suspending_signal};
 pub use terminal::shares_terminal;

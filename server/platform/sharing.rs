@@ -1,8 +1,12 @@
 //! Who may read and write what is made inside a shared directory.
 
 use std::fs::File;
+use std::io;
+use std::path::Path;
 
 use cap_std::fs::Metadata;
+#[cfg(unix)]
+use rustix::fs::OFlags;
 
 /// The group and mode that a directory gives to what is made in it, so that everyone who may use the directory may
 /// use the records too, whatever their own defaults are. Systems without groups and modes inherit by themselves.
@@ -49,6 +53,25 @@ impl Sharing {
             let _ = fchmod(&target, mode);
         }
     }
+}
+
+/// Makes a folder of the group that the folder above it has, with a mode computed from the one that it would have.
+#[cfg(unix)]
+pub fn make_folder_of_group(path: &Path, mode: impl FnOnce(u32) -> u32) -> io::Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let above = std::fs::metadata(path.parent().unwrap_or(path))?;
+    std::fs::create_dir(path)?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = File::from(rustix::fs::open(path, flags, rustix::fs::Mode::empty())?);
+    let now = folder.metadata()?.mode() & 0o7777;
+    Sharing { group: above.gid(), mode: mode(now) }.apply_to_folder(&folder);
+    Ok(())
+}
+
+/// Makes a folder, which inherits what it needs by itself.
+#[cfg(not(unix))]
+pub fn make_folder_of_group(path: &Path, _: impl FnOnce(u32) -> u32) -> io::Result<()> {
+    std::fs::create_dir(path)
 }
 
 #[cfg(not(unix))]

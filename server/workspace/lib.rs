@@ -14,6 +14,7 @@ mod discovery;
 mod exclusions;
 mod git;
 pub mod git_hooks;
+mod group_sharing;
 mod ignored;
 mod naming;
 mod private_folder;
@@ -25,6 +26,7 @@ pub use discovery::{
     looks_like_one, nested,
 };
 pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions, InvalidGlob};
+pub use group_sharing::make_shared;
 pub use ignored::Ignored;
 pub use naming::{Kind, Namer, NamingError};
 pub use private_folder::PrivateFolder;

@@ -67,6 +67,7 @@ mod setup;
 mod setup_doctor;
 mod setup_editors;
 mod setup_races;
+mod shared_clone;
 mod support;
 mod terminal_doctor;
 mod terminal_identity;

@@ -53,7 +53,7 @@ fn a_torn_claim_is_of_this_boot_whenever_the_machine_seems_to_have_started() {
     let workspace = Workspace::small();
     workspace.coordination().write_session("inside", json!({}));
     workspace.coordination().write_text("claims/file-README.md.claim", "{");
-    workspace.coordination().age("claims/file-README.md.claim", Duration::from_secs(60));
+    workspace.coordination().age("claims/file-README.md.claim", Duration::from_mins(1));
     let check = ["check", "README.md"];
     let outside = Terminal::on(&workspace).run(check);
     assert_ne!(outside.exit_code, 0, "{outside:?}");

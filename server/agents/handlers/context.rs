@@ -107,6 +107,7 @@ impl<'a> SessionContext<'a> {
     }
 
     pub(super) fn make(&self) -> Result<Registry, Trouble> {
+        workspace::make_shared(&self.location);
         let registry = Registry::create(&self.location.directory, Arc::clone(&self.surroundings.clock))?;
         // Git will show the directory as untracked then, which does no harm.
         let _ = workspace::exclude(&self.location);

@@ -158,6 +158,7 @@ impl Desk {
     }
 
     fn make(&self) -> Result<Registry, Error> {
+        workspace::make_shared(&self.location);
         let registry = Registry::create(self.directory(), Arc::clone(&self.clock))?;
         if let Err(error) = workspace::exclude(&self.location) {
             tracing::warn!("git could not be told to ignore {}: {error}", self.directory().display());

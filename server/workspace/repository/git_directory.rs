@@ -8,7 +8,7 @@ use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncEx
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
 
-use deconflict_platform::{check_regular, read_at_most};
+use deconflict_platform::{Sharing, check_regular, read_at_most};
 
 /// Git's small files are never longer; a longer one is not git's.
 pub(super) const LONGEST_SMALL_FILE: u64 = 1 << 20;
@@ -60,7 +60,9 @@ impl GitDirectory {
         options.read(true).append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
         let mut file = regular(folder.open_with(name, &options)?)?;
         let mut last = [b'\n'];
-        if file.metadata()?.len() > 0 {
+        if file.metadata()?.len() == 0 {
+            Sharing::of(&folder.dir_metadata()?).apply_to_file(&file);
+        } else {
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
         }

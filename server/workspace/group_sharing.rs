@@ -1,0 +1,73 @@
+//! A clone that several users share (git-config(1), `core.sharedRepository`).
+
+use super::{Location, Repository};
+use deconflict_platform::make_folder_of_group;
+
+/// Makes the directory so that everybody may write to it who may write to the clone, where the repository is a shared
+/// one. Elsewhere, and where that cannot be done, it is left to whoever needs the directory.
+pub fn make_shared(location: &Location) {
+    let Some(repository) = Repository::containing(location.parent()) else { return };
+    if let Some(access) = repository.configuration().value("core", "sharedrepository").and_then(Access::parse) {
+        let _ = make_folder_of_group(&location.directory, |mode| access.folder_mode(mode));
+    }
+}
+
+/// Which rights files in a shared repository have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// These, beside what the user's own defaults give.
+    Added(u32),
+    /// Exactly these.
+    Exactly(u32),
+}
+
+impl Access {
+    /// Understands what the configuration says; `None` if the user's own defaults count.
+    fn parse(value: &str) -> Option<Self> {
+        match value.to_ascii_lowercase().as_str() {
+            "group" | "true" | "yes" | "on" | "1" => Some(Self::Added(0o660)),
+            "all" | "world" | "everybody" | "2" => Some(Self::Added(0o664)),
+            other => u32::from_str_radix(other, 8)
+                .ok()
+                .filter(|mode| mode & 0o600 == 0o600)
+                // A directory that everyone may write to is used only when it is named.
+                .map(|mode| Self::Exactly(mode & 0o664)),
+        }
+    }
+
+    /// The mode of a folder that would have this one.
+    fn folder_mode(self, mode: u32) -> u32 {
+        let mode = match self {
+            Self::Added(access) => mode | access,
+            Self::Exactly(access) => mode & !0o777 | access,
+        };
+        let enter = (mode & 0o444) >> 2;
+        // What is made in it later is the group's too.
+        let keep_group = if mode & 0o060 == 0 { 0 } else { 0o2000 };
+        mode | enter | keep_group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_those_that_git_gives() {
+        let cases = [
+            ("group", 0o755, Some(0o2775)),
+            ("true", 0o700, Some(0o2770)),
+            ("all", 0o700, Some(0o2775)),
+            ("0640", 0o755, Some(0o2750)),
+            ("0600", 0o755, Some(0o700)),
+            ("0666", 0o755, Some(0o2775)),
+            ("0060", 0o755, None),
+            ("umask", 0o755, None),
+            ("false", 0o755, None),
+            ("0", 0o755, None),
+        ];
+        for (value, before, expected) in cases {
+            assert_eq!(Access::parse(value).map(|access| access.folder_mode(before)), expected, "{value}");
+        }
+    }
+}
