@@ -19,6 +19,7 @@
 mod support;
 
 mod crashes;
+mod invariant;
 mod linearizability;
 mod surroundings;
 mod take_over_model;

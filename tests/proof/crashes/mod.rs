@@ -13,12 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
+use chrono::Utc;
 use deconflict_platform::clock::SystemClock;
 use deconflict_protocol::parse;
-use deconflict_registry::{Claim, Recipient, Registry};
+use deconflict_registry::{Recipient, Registry};
 use serde_json::Value;
 
 use self::scenes::{SCENES, Scene, age, all_files, claim, file, files, join, registry, send, texts};
+use crate::invariant::contradiction_on_disk;
 
 /// Names the scene and the directory to the process that is to die.
 const SCENE: &str = "DECONFLICT_PROOF_SCENE";
@@ -147,13 +149,13 @@ impl Stage {
         }
         let registry = registry(&self.directory());
         (self.scene.check)(&registry);
-        expect_no_conflict(&registry);
+        assert_eq!(contradiction_on_disk(&self.directory(), Utc::now()), None, "{what}");
         expect_usable(&registry);
         // Whoever died does it again.
         assert!(self.play("").success(), "{what}, and again");
         (self.scene.check)(&registry);
         expect_whole(&self.directory());
-        expect_no_conflict(&registry);
+        assert_eq!(contradiction_on_disk(&self.directory(), Utc::now()), None, "{what}");
         expect_nothing_left_behind(&registry);
         !status.success()
     }
@@ -199,16 +201,6 @@ fn expect_whole(directory: &Path) {
 
 fn is_whole_board(board: &str) -> bool {
     board.starts_with("# ") && board.ends_with("`cat COORDINATION/STATUS_BOARD.md`\n")
-}
-
-/// No two sessions hold what overlaps.
-fn expect_no_conflict(registry: &Registry) {
-    let claims: Vec<Claim> = registry.claims().unwrap().into_iter().filter(Claim::is_active).collect();
-    for one in &claims {
-        for other in &claims {
-            assert!(one.holder() == other.holder() || !one.resource.overlaps(&other.resource), "{one:?} {other:?}");
-        }
-    }
 }
 
 /// Nobody has to wait for the dead, and everything can be done.

@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::scenes::{age, all_files, claim, dead_process, file, heir, id, join, send};
 use super::{DIRECTORY, expect_usable, folder_in_memory};
+use crate::invariant::contradiction_on_disk;
 use crate::linearizability::Random;
 use crate::{Scale, scale};
 
@@ -132,6 +133,7 @@ fn expect_promises_kept(directory: &Path, confirmed: &[String], boards: &[String
     if let Ok(board) = fs::read_to_string(directory.join("STATUS_BOARD.md")) {
         assert!(boards.contains(&board), "the board is none of its states {what}: {board}");
     }
+    assert_eq!(contradiction_on_disk(directory, Utc::now()), None, "{what}");
     let registry = Registry::create(directory, Arc::new(SystemClock::new())).unwrap();
     let newcomer = registry.register(NewSession::default()).unwrap().id;
     let is_claim = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "claim");

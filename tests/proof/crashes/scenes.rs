@@ -139,6 +139,44 @@ pub(crate) const SCENES: &[Scene] = &[
         check: |it| assert!(holds(it, "anna", &file("a")) != holds(it, "berta", &file("a")), "one of them holds it"),
     },
     Scene {
+        name: "hand off what was claimed in parts before",
+        prepare: |it| {
+            anna_and_berta(it);
+            claim(&long_ago(it), "anna", &file("src/a"));
+            claim(it, "anna", &Resource::directory("src").unwrap());
+        },
+        act: |it| {
+            it.hand_off(&id("anna"), &Resource::directory("src").unwrap(), &id("berta"), None).unwrap();
+        },
+        check: |it| {
+            let src = Resource::directory("src").unwrap();
+            assert!(holds(it, "anna", &src) != holds(it, "berta", &src), "one of them holds it");
+            if holds(it, "berta", &src) {
+                assert_eq!(it.claim_of(&file("src/a")).unwrap(), None, "it would count again if it were renewed");
+            }
+        },
+    },
+    Scene {
+        name: "move into a folder",
+        prepare: |it| {
+            anna_and_berta(it);
+            claim(it, "anna", &file("a"));
+            claim(&long_ago(it), "berta", &Resource::directory("src").unwrap());
+        },
+        act: |it| {
+            if let Some(holding) = it.claim_of(&file("a")).unwrap().and_then(|claim| claim.holding()) {
+                it.move_claim(&holding, &file("src/a")).unwrap();
+            }
+        },
+        check: |it| {
+            assert!(holds(it, "anna", &file("a")) || holds(it, "anna", &file("src/a")), "there is no gap");
+            if holds(it, "anna", &file("src/a")) {
+                assert_eq!(it.claim_of(&Resource::directory("src").unwrap()).unwrap(), None, "it may count again");
+                expect_told(it, "berta");
+            }
+        },
+    },
+    Scene {
         name: "move",
         prepare: |it| {
             anna_and_berta(it);

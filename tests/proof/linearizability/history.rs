@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
 
-use super::specification::{Answer, Claims, FOLDER, Operation, RESOURCES};
+use super::specification::{Answer, Claims, Operation, Session, THINGS, TREE, overlaps};
+use crate::invariant::{Beliefs, Span, Thing};
 
 /// Whoever sets the clock and kills is a participant too.
 pub(crate) const CONDUCTOR: u32 = u32::MAX;
@@ -21,11 +22,14 @@ pub(crate) enum Event {
 pub(crate) struct History {
     pub(crate) started_at: i64,
     events: Vec<(i64, u32, Event)>,
+    /// Two sessions that hold what overlaps on disk, when all have done what they did.
+    pub(crate) left: Option<String>,
 }
 
 /// Something that was asked, with its answer unless the process was killed before it got it.
 #[derive(Debug, Clone, Copy)]
 struct Step {
+    who: u32,
     invoked: i64,
     returned: Option<i64>,
     operation: Operation,
@@ -35,7 +39,7 @@ struct Step {
 impl History {
     /// Begins when the time of day was this, in milliseconds.
     pub(crate) fn new(started_at: i64) -> Self {
-        Self { started_at, events: Vec::new() }
+        Self { started_at, events: Vec::new(), left: None }
     }
 
     /// Adds what a participant asked or was told, with the time of a clock that all of them share.
@@ -62,19 +66,68 @@ impl History {
     /// numbered in an order that a search of ours proposes. Where that finds none there is none.
     pub(crate) fn is_linearizable(&self) -> bool {
         let steps = self.steps();
-        let Some(order) = proposed_order(&steps, &Claims::at(self.started_at)) else { return false };
-        assert!(self.is_consistent(&steps, &order), "the tester accepts the order {order:?} of {steps:#?}");
+        let Some(order) = proposed_order(&steps, &self.beginning()) else { return false };
+        let participant = |at: usize| order.iter().position(|step| *step == at).unwrap_or(order.len() + at);
+        assert!(self.is_consistent(&steps, participant), "the tester accepts the order {order:?} of {steps:#?}");
         true
     }
 
-    /// What the tester says with no order proposed. It may take very long unless the history is short.
-    pub(crate) fn is_linearizable_in_any_order(&self) -> bool {
-        let steps = self.steps();
-        self.is_consistent(&steps, &(0..steps.len()).collect::<Vec<_>>())
+    /// What the sessions were told of what they hold, for the invariant that knows nothing of the specification.
+    pub(crate) fn beliefs(&self) -> Beliefs {
+        let mut beliefs = Beliefs::default();
+        beliefs.clock_is_set(Span { asked: 0, answered: 0 }, self.started_at);
+        for step in self.asked() {
+            let when = Span { asked: step.invoked, answered: step.returned.unwrap_or(Span::NEVER) };
+            match (step.operation, step.answer) {
+                (
+                    Operation::Claim { session, resource, force, .. },
+                    Some(Answer::Granted { expires, .. } | Answer::AlreadyHeld { expires, .. }),
+                ) => {
+                    beliefs.told(when, &name(session), thing(resource), expires);
+                    if force {
+                        beliefs.forces(when, &name(session), thing(resource));
+                    }
+                }
+                (Operation::Claim { session, resource, force: true, .. }, None) => {
+                    beliefs.forces(when, &name(session), thing(resource));
+                }
+                (Operation::Renew { session, resource, .. }, Some(Answer::Renewed { expires })) => {
+                    beliefs.told(when, &name(session), thing(resource), expires);
+                }
+                (Operation::HandOff { session, resource, to }, answer) => {
+                    beliefs.gives_up(when, &name(session), Some(thing(resource)));
+                    if let Some(Answer::HandedOff { expires, .. }) = answer {
+                        beliefs.told(when, &name(to), thing(resource), expires);
+                    }
+                }
+                (Operation::Move { session, resource, to, .. }, answer) => {
+                    beliefs.gives_up(when, &name(session), Some(thing(resource)));
+                    // What it holds at the new place, if it held that before, is under the terms of what moved.
+                    beliefs.gives_up(when, &name(session), Some(thing(to)));
+                    if let Some(Answer::Moved { expires, .. }) = answer {
+                        beliefs.told(when, &name(session), thing(to), expires);
+                    }
+                }
+                (Operation::Release { session, resource }, _) => {
+                    beliefs.gives_up(when, &name(session), Some(thing(resource)));
+                }
+                (Operation::Die { session }, _) => beliefs.gives_up(when, &name(session), None),
+                (Operation::SetClock { now }, _) => beliefs.clock_is_set(when, now),
+                _ => {}
+            }
+        }
+        beliefs
     }
 
-    fn is_consistent(&self, steps: &[Step], order: &[usize]) -> bool {
-        let mut tester = LinearizabilityTester::new(Claims::at(self.started_at));
+    /// What the tester says with no order proposed; `None` where that would take very long, because somebody was killed.
+    pub(crate) fn is_linearizable_in_any_order(&self) -> Option<bool> {
+        let steps: Vec<Step> = self.asked().collect();
+        let is_all_answered = steps.iter().all(|step| step.answer.is_some());
+        is_all_answered.then(|| self.is_consistent(&steps, |at| steps[at].who as usize))
+    }
+
+    fn is_consistent(&self, steps: &[Step], participant: impl Fn(usize) -> usize) -> bool {
+        let mut tester = LinearizabilityTester::new(self.beginning());
         // At one instant, what was asked counts as asked before what was answered was answered: they overlap.
         let mut instants: Vec<(i64, bool, usize)> = Vec::new();
         for (at, step) in steps.iter().enumerate() {
@@ -83,7 +136,7 @@ impl History {
         }
         instants.sort_unstable();
         for (_, is_answer, at) in instants {
-            let participant = order.iter().position(|step| *step == at).unwrap_or(order.len() + at);
+            let participant = participant(at);
             match steps[at].answer.filter(|_| is_answer) {
                 Some(answer) => drop(tester.on_return(participant, answer).unwrap()),
                 None => drop(tester.on_invoke(participant, steps[at].operation).unwrap()),
@@ -92,31 +145,66 @@ impl History {
         tester.is_consistent()
     }
 
-    fn steps(&self) -> Vec<Step> {
+    fn beginning(&self) -> Claims {
+        let time = |(_, _, event): &(i64, u32, Event)| match event {
+            Event::Invoked(Operation::SetClock { now }) => Some(*now),
+            _ => None,
+        };
+        Claims::new(self.started_at, self.events.iter().filter_map(time).collect())
+    }
+
+    /// What was asked, in the order of asking, with its answer.
+    fn asked(&self) -> impl Iterator<Item = Step> {
         let mut events = self.events.clone();
         events.sort_by_key(|(at, _, event)| (*at, matches!(event, Event::Returned(_))));
-        let mut steps = Vec::new();
-        for (position, (invoked, who, event)) in events.iter().enumerate() {
-            let Event::Invoked(operation) = *event else { continue };
-            let answer = events[position + 1..].iter().find_map(|(at, other, event)| match event {
-                Event::Returned(answer) if other == who => Some((*at, *answer)),
+        let answer_to = |position: usize| {
+            let who = events[position].1;
+            events[position + 1..].iter().find_map(|(at, other, event)| match event {
+                Event::Returned(answer) if *other == who => Some((*at, *answer)),
                 _ => None,
-            });
-            let (returned, answer) = answer.unzip();
-            let parts = if answer.is_none() { parts_of(&operation) } else { Vec::new() };
-            let step = |operation| Step { invoked: *invoked, returned, operation, answer };
-            steps.extend(parts.into_iter().map(step));
-            steps.push(step(operation));
-        }
-        steps
+            })
+        };
+        let step = |position: usize| {
+            let (invoked, who, Event::Invoked(operation)) = events[position] else { return None };
+            let (returned, answer) = answer_to(position).unzip();
+            Some(Step { who, invoked, returned, operation, answer })
+        };
+        (0..events.len()).filter_map(step).collect::<Vec<_>>().into_iter()
+    }
+
+    /// The same, with the parts of what was never answered as steps of their own.
+    fn steps(&self) -> Vec<Step> {
+        let with_parts = |step: Step| {
+            let parts = if step.answer.is_none() { parts_of(&step.operation) } else { Vec::new() };
+            parts.into_iter().map(move |operation| Step { operation, ..step }).chain([step])
+        };
+        self.asked().flat_map(with_parts).collect()
     }
 }
 
-/// What a claim does before it takes effect: of these, a process that is killed may have done any.
+fn name(session: Session) -> String {
+    format!("session {session}")
+}
+
+fn thing(at: usize) -> Thing {
+    Thing::new(TREE[at].kind, &TREE[at].path.join("/"))
+}
+
+/// What is done before an operation takes effect: of these, a process that is killed may have done any.
 fn parts_of(operation: &Operation) -> Vec<Operation> {
-    let Operation::Claim { session, resource, force, .. } = *operation else { return Vec::new() };
-    let overlapping = (0..RESOURCES).filter(|other| *other != resource && [*other, resource].contains(&FOLDER));
-    overlapping.map(|resource| Operation::Displace { by: session, resource, force }).collect()
+    let displacing = |by: Session, wanted: usize, force: bool| {
+        let in_the_way = (0..THINGS).filter(move |other| *other != wanted && overlaps(*other, wanted));
+        in_the_way.map(move |resource| Operation::Displace { by, resource, force })
+    };
+    match *operation {
+        Operation::Claim { session, resource, force, .. } => displacing(session, resource, force).collect(),
+        Operation::Renew { session, resource, .. } => displacing(session, resource, false).collect(),
+        Operation::HandOff { resource, to, .. } => displacing(to, resource, false).collect(),
+        Operation::Move { session, resource, generation, to } => {
+            displacing(session, to, false).chain([Operation::Arrive { session, resource, generation, to }]).collect()
+        }
+        _ => Vec::new(),
+    }
 }
 
 /// An order in which the steps give their answers, with those left out that had no effect; `None` if there is none.

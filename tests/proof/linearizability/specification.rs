@@ -1,16 +1,47 @@
 //! What claims promise, as a machine that does one thing after another: the checker looks for an order of what many
 //! processes did at the same time in which this machine gives every answer that they got.
+//!
+//! Its rules are those of the protocol page, "Claims", and not those of the code. The first one decides most: a claim
+//! that overlaps another session's is refused, in both directions. Whoever comes to hold something counts as the
+//! claimant, whatever it came by: a recipient's others are everybody but itself, the giver included. What is not active
+//! any more gives way to whoever comes to hold what overlaps it, so it never counts again.
 
 use serde::{Deserialize, Serialize};
 use stateright::semantics::SequentialSpec;
 
-/// A folder and two files in it. The folder overlaps both files, and these don't overlap each other.
-pub(crate) const RESOURCES: usize = 3;
-pub(crate) const FOLDER: usize = 0;
+/// Something that is claimed: a type, and where it is, folder by folder.
+pub(crate) struct Thing {
+    pub(crate) kind: &'static str,
+    pub(crate) path: &'static [&'static str],
+}
+
+/// How many things there are.
+pub(crate) const THINGS: usize = 7;
+
+/// A folder with files, a folder in it, and a folder further down that nobody claims; beside it one whose name only
+/// begins alike.
+pub(crate) const TREE: [Thing; THINGS] = [
+    Thing { kind: "directory", path: &["top"] },
+    Thing { kind: "directory", path: &["top", "inner"] },
+    Thing { kind: "file", path: &["top", "one"] },
+    Thing { kind: "file", path: &["top", "inner", "two"] },
+    Thing { kind: "file", path: &["top", "inner", "deep", "three"] },
+    Thing { kind: "directory", path: &["top-beside"] },
+    Thing { kind: "file", path: &["top-beside", "four"] },
+];
+
+/// True if holding one excludes others from the other.
+pub(crate) fn overlaps(one: usize, other: usize) -> bool {
+    let contains = |above: &Thing, below: &Thing| above.kind == "directory" && below.path.starts_with(above.path);
+    one == other || contains(&TREE[one], &TREE[other]) || contains(&TREE[other], &TREE[one])
+}
 
 /// How much longer a claim of a session on another machine is respected, and how much earlier holders cease to rely on
 /// their own where another machine takes part, as one always does here.
 const OTHER_CLOCK: i64 = 60_000;
+
+/// The lease of what is handed off.
+const FOUR_HOURS: i64 = 4 * 60 * 60 * 1_000;
 
 /// A session's number. Every fourth says that it works on another machine, where nobody here can see its process.
 pub(crate) type Session = u32;
@@ -43,17 +74,35 @@ pub(crate) enum Operation {
         resource: usize,
         to: Session,
     },
+    /// What is claimed gets another name, and the claim follows.
+    Move {
+        session: Session,
+        resource: usize,
+        generation: u64,
+        to: usize,
+    },
     Look {
         resource: usize,
     },
-    /// A part of a take-over: whoever takes a folder first removes what is in its way, file by file.
+    /// The first half of a take-over: what is in the way is ended, one after another.
     Displace {
         by: Session,
         resource: usize,
         force: bool,
     },
+    /// The first half of a move: the new place is held and the old one not yet free.
+    Arrive {
+        session: Session,
+        resource: usize,
+        generation: u64,
+        to: usize,
+    },
     /// The process of a session is killed.
     Die {
+        session: Session,
+    },
+    /// Another process goes on with a session whose process was killed.
+    Resume {
         session: Session,
     },
     /// The time of day jumps.
@@ -73,6 +122,7 @@ pub(crate) enum Answer {
         generation: u64,
         expires: i64,
     },
+    /// This claim is in the way.
     Refused {
         by: Session,
         resource: usize,
@@ -91,6 +141,15 @@ pub(crate) enum Answer {
         expires: i64,
     },
     RecipientNotLive,
+    Moved {
+        generation: u64,
+        expires: i64,
+    },
+    /// This claim is in the way of a move, so the old place was given up and nothing is held instead.
+    NotMoved {
+        by: Session,
+        resource: usize,
+    },
     Active(Option<Session>),
     /// The lock was busy for too long, so that nothing was changed.
     Busy,
@@ -105,29 +164,37 @@ struct Slot {
     expires: i64,
 }
 
+impl Slot {
+    fn is_holding(&self, session: Session, generation: u64) -> bool {
+        self.session == session && [generation, 0].contains(&self.generation)
+    }
+}
+
 /// All that is known of the resources.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Claims {
     now: i64,
-    slots: [Option<Slot>; RESOURCES],
+    /// Every time of day that there will be.
+    times: Vec<i64>,
+    slots: [Option<Slot>; THINGS],
     dead: Vec<Session>,
     last_generation: u64,
 }
 
 impl Claims {
-    pub(crate) fn at(now: i64) -> Self {
-        Self { now, slots: [None; RESOURCES], dead: Vec::new(), last_generation: 0 }
+    /// Begins at this time of day, which later jumps to these others.
+    pub(crate) fn new(now: i64, mut times: Vec<i64>) -> Self {
+        times.push(now);
+        Self { now, times, slots: [None; THINGS], dead: Vec::new(), last_generation: 0 }
+    }
+
+    fn is_dead(&self, session: Session) -> bool {
+        !is_elsewhere(session) && self.dead.contains(&session)
     }
 
     fn is_active(&self, slot: &Slot) -> bool {
-        if is_elsewhere(slot.session) {
-            return self.now < slot.expires + OTHER_CLOCK;
-        }
-        self.now < slot.expires && !self.dead.contains(&slot.session)
-    }
-
-    fn is_relied_on(&self, slot: &Slot) -> bool {
-        self.is_active(slot) && self.is_in_time(slot.expires)
+        let respect = if is_elsewhere(slot.session) { OTHER_CLOCK } else { 0 };
+        self.now < slot.expires + respect && !self.is_dead(slot.session)
     }
 
     /// True if a holder that is told of this end may rely on its claim.
@@ -135,42 +202,51 @@ impl Claims {
         self.now < expires - OTHER_CLOCK
     }
 
-    fn slot_of(&self, session: Session, resource: usize) -> Option<Slot> {
-        self.slots[resource].filter(|slot| slot.session == session)
+    /// True if a lease that was just given ends then. The time of day may have jumped between the decision and that.
+    fn is_lease(&self, expires: i64, lease: i64) -> bool {
+        self.times.contains(&(expires - lease))
     }
 
-    /// The claims of others that exclude a session from a resource.
-    fn obstacles(&self, session: Session, resource: usize) -> impl Iterator<Item = (usize, Slot)> {
-        let others = self.slots.iter().enumerate().filter_map(|(at, slot)| Some((at, (*slot)?)));
-        others.filter(move |(at, slot)| overlaps(*at, resource) && slot.session != session && self.is_active(slot))
+    fn is_held(&self, session: Session, resource: usize) -> bool {
+        self.slots[resource].is_some_and(|slot| slot.session == session)
     }
 
-    /// What overlaps a resource that is given to a session, and would stay with others.
-    fn kept_by_others(&self, to: Session, resource: usize) -> impl Iterator<Item = (usize, Slot)> {
-        self.obstacles(to, resource).filter(move |(at, _)| *at != resource)
+    /// The holding of this number, if it still stands.
+    fn holding(&self, session: Session, resource: usize, generation: u64) -> Option<Slot> {
+        self.slots[resource].filter(|slot| slot.is_holding(session, generation))
     }
 
-    fn is_excluded(&self, session: Session, resource: usize) -> bool {
-        self.obstacles(session, resource).next().is_some()
+    /// What keeps a session from coming to hold a resource: claims of others that overlap it and are active. What is
+    /// handed to it is not among them.
+    fn in_the_way(&self, session: Session, resource: usize, given: Option<usize>) -> Vec<(usize, Session)> {
+        let claims = self.slots.iter().enumerate().filter_map(|(at, slot)| Some((at, (*slot)?)));
+        let counts = |(at, slot): &(usize, Slot)| {
+            slot.session != session && Some(*at) != given && overlaps(*at, resource) && self.is_active(slot)
+        };
+        claims.filter(counts).map(|(at, slot)| (at, slot.session)).collect()
     }
 
-    /// Removes what others have and what is in the way.
-    fn clear(&mut self, session: Session, resource: usize) {
+    fn may_hold(&self, session: Session, resource: usize) -> bool {
+        self.in_the_way(session, resource, None).is_empty()
+    }
+
+    /// A session comes to hold a resource, which ends all that others have of it.
+    fn hold(&mut self, session: Session, resource: usize, generation: u64, expires: i64) {
         for (at, slot) in self.slots.iter_mut().enumerate() {
             if overlaps(at, resource) && slot.is_some_and(|slot| slot.session != session) {
                 *slot = None;
             }
         }
-    }
-
-    fn hold(&mut self, session: Session, resource: usize, generation: u64, expires: i64) {
         self.slots[resource] = Some(Slot { session, generation, expires });
         self.last_generation = self.last_generation.max(generation);
     }
-}
 
-fn overlaps(one: usize, other: usize) -> bool {
-    one == other || one == FOLDER || other == FOLDER
+    /// The claim of a file that moved, at its new place.
+    fn arrive(&mut self, session: Session, resource: usize, generation: u64, to: usize) {
+        if let Some(moved) = self.holding(session, resource, generation).filter(|_| self.may_hold(session, to)) {
+            self.hold(session, to, 0, moved.expires);
+        }
+    }
 }
 
 impl SequentialSpec for Claims {
@@ -181,35 +257,33 @@ impl SequentialSpec for Claims {
     fn invoke(&mut self, operation: &Operation) -> Answer {
         match *operation {
             Operation::Claim { session, resource, lease, force } => {
-                if force || !self.is_excluded(session, resource) {
-                    self.clear(session, resource);
+                if force || self.may_hold(session, resource) {
                     self.hold(session, resource, 0, self.now + lease);
                 }
             }
             Operation::Renew { session, resource, generation, lease } => {
-                let now = self.now;
-                let is_excluded = self.is_excluded(session, resource);
-                if let Some(slot) = &mut self.slots[resource]
-                    && (slot.session, slot.generation) == (session, generation)
-                    && !is_excluded
-                {
-                    slot.expires = now + lease;
+                if self.holding(session, resource, generation).is_some() && self.may_hold(session, resource) {
+                    self.hold(session, resource, generation, self.now + lease);
                 }
             }
             Operation::Release { session, resource } => {
-                if self.slot_of(session, resource).is_some() {
+                if self.is_held(session, resource) {
                     self.slots[resource] = None;
                 }
             }
             Operation::HandOff { session, resource, to } => {
-                if self.slot_of(session, resource).is_some()
-                    && !self.is_excluded(session, resource)
-                    && self.kept_by_others(to, resource).next().is_none()
-                {
-                    self.clear(to, resource);
+                let may_go = self.in_the_way(to, resource, Some(resource)).is_empty() && !self.is_dead(to);
+                if self.is_held(session, resource) && may_go {
                     self.hold(to, resource, 0, self.now + FOUR_HOURS);
                 }
             }
+            Operation::Move { session, resource, generation, to } => {
+                if self.holding(session, resource, generation).is_some() {
+                    self.arrive(session, resource, generation, to);
+                    self.slots[resource] = None;
+                }
+            }
+            Operation::Arrive { session, resource, generation, to } => self.arrive(session, resource, generation, to),
             Operation::Displace { by, resource, force } => {
                 if self.slots[resource].is_some_and(|slot| slot.session != by && (force || !self.is_active(&slot))) {
                     self.slots[resource] = None;
@@ -217,6 +291,7 @@ impl SequentialSpec for Claims {
             }
             Operation::Look { .. } => {}
             Operation::Die { session } => self.dead.push(session),
+            Operation::Resume { session } => self.dead.retain(|dead| *dead != session),
             Operation::SetClock { now } => self.now = now,
         }
         Answer::Done
@@ -227,80 +302,86 @@ impl SequentialSpec for Claims {
             return true;
         }
         match (*operation, *answer) {
-            (Operation::Claim { session, resource, force, .. }, Answer::Granted { generation, expires }) => {
-                let is_valid = self.slot_of(session, resource).is_none()
-                    && (force || !self.is_excluded(session, resource))
-                    && generation > self.last_generation;
-                self.clear(session, resource);
+            (Operation::Claim { session, resource, lease, force }, Answer::Granted { generation, expires }) => {
+                let is_valid = !self.is_held(session, resource)
+                    && (force || self.may_hold(session, resource))
+                    && generation > self.last_generation
+                    && self.is_lease(expires, lease);
                 self.hold(session, resource, generation, expires);
                 is_valid
             }
-            (Operation::Claim { session, resource, force, .. }, Answer::AlreadyHeld { generation, expires }) => {
-                let own = self.slot_of(session, resource);
-                let is_valid = own.is_some_and(|slot| slot.generation == generation || slot.generation == 0)
-                    && (force || !self.is_excluded(session, resource));
-                self.clear(session, resource);
+            (Operation::Claim { session, resource, lease, force }, Answer::AlreadyHeld { generation, expires }) => {
+                let is_valid = self.holding(session, resource, generation).is_some()
+                    && (force || self.may_hold(session, resource))
+                    && self.is_lease(expires, lease);
                 self.hold(session, resource, generation, expires);
                 is_valid
             }
             (Operation::Claim { session, resource, force, .. }, Answer::Refused { by, resource: held }) => {
-                !force && self.obstacles(session, resource).any(|(at, slot)| (at, slot.session) == (held, by))
+                !force && self.in_the_way(session, resource, None).contains(&(held, by))
             }
-            (Operation::Renew { session, resource, generation, .. }, answer) => {
-                let own = self.slot_of(session, resource).filter(|slot| slot.generation == generation);
-                let is_lost = own.is_none_or(|own| !self.is_relied_on(&own) && self.is_excluded(session, resource));
-                match answer {
-                    Answer::Renewed { expires } if !is_lost => {
-                        self.hold(session, resource, generation, expires);
-                        self.is_in_time(expires)
-                    }
-                    Answer::Lost => is_lost,
-                    _ => false,
-                }
+            (Operation::Renew { session, resource, generation, lease }, Answer::Renewed { expires }) => {
+                let Some(own) = self.holding(session, resource, generation) else { return false };
+                let is_valid = self.may_hold(session, resource)
+                    && (expires == own.expires || self.is_lease(expires, lease))
+                    && self.is_in_time(expires);
+                self.hold(session, resource, generation, expires);
+                is_valid
+            }
+            (Operation::Renew { session, resource, generation, .. }, Answer::Lost) => {
+                self.holding(session, resource, generation).is_none() || !self.may_hold(session, resource)
             }
             (Operation::Release { session, resource }, Answer::Released) => {
-                let is_valid = self.slot_of(session, resource).is_some();
+                let is_valid = self.is_held(session, resource);
                 self.slots[resource] = None;
                 is_valid
             }
             (Operation::HandOff { session, resource, to }, Answer::HandedOff { generation, expires }) => {
-                let is_valid = self.slot_of(session, resource).is_some()
-                    && !self.is_excluded(session, resource)
-                    && self.kept_by_others(to, resource).next().is_none()
-                    && (is_elsewhere(to) || !self.dead.contains(&to))
-                    && generation > self.last_generation;
-                self.clear(to, resource);
+                let is_valid = self.is_held(session, resource)
+                    && self.in_the_way(to, resource, Some(resource)).is_empty()
+                    && !self.is_dead(to)
+                    && generation > self.last_generation
+                    && self.is_lease(expires, FOUR_HOURS);
                 self.hold(to, resource, generation, expires);
                 is_valid
             }
-            (Operation::HandOff { session, resource, to }, Answer::Refused { by, resource: kept }) => {
-                self.slot_of(session, resource).is_some()
-                    && self.kept_by_others(to, resource).any(|(at, slot)| (at, slot.session) == (kept, by))
+            (Operation::HandOff { session, resource, to }, Answer::Refused { by, resource: held }) => {
+                self.is_held(session, resource) && self.in_the_way(to, resource, Some(resource)).contains(&(held, by))
             }
             (Operation::HandOff { session, resource, to }, Answer::RecipientNotLive) => {
-                self.slot_of(session, resource).is_some() && self.dead.contains(&to)
+                self.is_held(session, resource) && self.is_dead(to)
             }
-            (Operation::Release { session, resource }, Answer::NotHolder { by }) => {
-                by != session && self.slot_of(by, resource).is_some()
-            }
-            (Operation::HandOff { session, resource, .. }, Answer::NotHolder { by }) => {
-                let has_it = by != session && self.slot_of(by, resource).is_some();
-                has_it || self.obstacles(session, resource).any(|(_, slot)| slot.session == by)
-            }
+            (
+                Operation::Release { session, resource } | Operation::HandOff { session, resource, .. },
+                Answer::NotHolder { by },
+            ) => by != session && self.is_held(by, resource),
             (Operation::Release { resource, .. } | Operation::HandOff { resource, .. }, Answer::NotFound) => {
                 self.slots[resource].is_none()
+            }
+            (Operation::Move { session, resource, generation, to }, Answer::Moved { generation: new, expires }) => {
+                let Some(own) = self.holding(session, resource, generation) else { return false };
+                let is_valid = self.may_hold(session, to) && new > self.last_generation && expires == own.expires;
+                self.slots[resource] = None;
+                self.hold(session, to, new, expires);
+                is_valid
+            }
+            (Operation::Move { session, resource, generation, to }, Answer::NotMoved { by, resource: held }) => {
+                let is_valid = self.holding(session, resource, generation).is_some()
+                    && self.in_the_way(session, to, None).contains(&(held, by));
+                self.slots[resource] = None;
+                is_valid
+            }
+            (Operation::Move { session, resource, generation, .. }, Answer::Lost) => {
+                self.holding(session, resource, generation).is_none()
             }
             (Operation::Look { resource }, Answer::Active(holder)) => {
                 self.slots[resource].filter(|slot| self.is_active(slot)).map(|slot| slot.session) == holder
             }
-            (operation @ (Operation::Die { .. } | Operation::SetClock { .. }), Answer::Done) => {
-                self.invoke(&operation);
+            (Operation::Die { .. } | Operation::Resume { .. } | Operation::SetClock { .. }, Answer::Done) => {
+                self.invoke(operation);
                 true
             }
             _ => false,
         }
     }
 }
-
-/// The lease of what is handed off.
-const FOUR_HOURS: i64 = 4 * 60 * 60 * 1_000;

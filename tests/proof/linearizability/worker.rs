@@ -12,17 +12,17 @@ use deconflict_platform as platform;
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Claim, ClaimOutcome, Error, HandOffOutcome, Holding, NewSession, Registry, ReleaseOutcome, RenewOutcome, Terms,
+    Claim, ClaimOutcome, Error, HandOffOutcome, Holding, MoveOutcome, NewSession, Registry, ReleaseOutcome,
+    RenewOutcome, Terms,
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use super::specification::{Answer, FOLDER, Operation, RESOURCES, Session};
+use super::specification::{Answer, Operation, Session, THINGS, TREE};
 
-/// Names the directory, the clock's file and the session's number to a worker.
+/// Names the directory and the clock's file to a worker.
 pub(crate) const DIRECTORY: &str = "DECONFLICT_PROOF_DIRECTORY";
 pub(crate) const CLOCK: &str = "DECONFLICT_PROOF_CLOCK";
-pub(crate) const NUMBER: &str = "DECONFLICT_PROOF_SESSION";
 
 /// How every line of a worker starts that is not the test harness's own.
 pub(crate) const MARK: &str = "worker: ";
@@ -32,6 +32,16 @@ pub(crate) const LEASE: i64 = 10 * 60 * 1_000;
 
 /// What a worker is told to do.
 #[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// To register as this session.
+    Join(Session),
+    /// To go on with this session, whose process was killed.
+    Resume(Session),
+    Contend(Round),
+}
+
+/// A few operations at random.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Round {
     /// Names the resources.
     pub(crate) name: String,
@@ -44,7 +54,7 @@ pub(crate) struct Round {
 /// What a worker says. Times are nanoseconds of the machine's monotonic clock, which all processes share.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Line {
-    Ready,
+    Ready { at: i64 },
     Invoked { at: i64, operation: Operation },
     Returned { at: i64, answer: Answer },
     Failed(String),
@@ -96,12 +106,14 @@ fn session_of(claim: &Claim) -> Session {
 }
 
 /// The resources of a round.
-pub(crate) fn resources(round: &str) -> [Resource; RESOURCES] {
-    [
-        Resource::directory(round).unwrap(),
-        Resource::file(&format!("{round}/one")).unwrap(),
-        Resource::file(&format!("{round}/two")).unwrap(),
-    ]
+fn resources(round: &str) -> [Resource; THINGS] {
+    TREE.map(|thing| {
+        let path = format!("{round}/{}", thing.path.join("/"));
+        match thing.kind {
+            "directory" => Resource::directory(&path).unwrap(),
+            _ => Resource::file(&path).unwrap(),
+        }
+    })
 }
 
 /// The worker's process; as a test it does nothing.
@@ -109,28 +121,45 @@ pub(crate) fn resources(round: &str) -> [Resource; RESOURCES] {
 fn worker() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
     let clock = SharedClock::open(Path::new(&std::env::var_os(CLOCK).unwrap()));
-    let me: Session = std::env::var(NUMBER).unwrap().parse().unwrap();
     let registry = Registry::open(Path::new(&directory), Arc::new(clock)).unwrap();
-    let keeper = Some(platform::current_process());
-    let new = NewSession { id: Some(session_id(me)), keeper, ..NewSession::default() };
-    registry.register(new).unwrap();
-    say(&Line::Ready);
+    let mut me = 0;
     for line in std::io::stdin().lines() {
-        let round: Round = serde_json::from_str(&line.unwrap()).unwrap();
-        let mut worker =
-            Worker { registry: &registry, me, resources: resources(&round.name), held: [const { None }; 3] };
-        let mut random = Random(round.seed);
-        for _ in 0..round.operations {
-            let operation = worker.choose(&mut random, &round.sessions);
-            say(&Line::Invoked { at: monotonic(), operation });
-            match worker.carry_out(&operation) {
-                Ok(answer) => say(&Line::Returned { at: monotonic(), answer }),
-                Err(Error::Busy { .. }) => say(&Line::Returned { at: monotonic(), answer: Answer::Busy }),
-                Err(error) => say(&Line::Failed(format!("{operation:?}: {error}"))),
+        let order = serde_json::from_str(&line.unwrap()).unwrap();
+        let new = NewSession { keeper: Some(platform::current_process()), ..NewSession::default() };
+        match order {
+            Order::Join(session) => {
+                me = session;
+                registry.register(NewSession { id: Some(session_id(me)), ..new }).unwrap();
+                say(&Line::Ready { at: monotonic() });
             }
+            Order::Resume(session) => {
+                me = session;
+                registry.resume(&session_id(me), new).unwrap().expect("nobody else keeps the session");
+                say(&Line::Ready { at: monotonic() });
+            }
+            Order::Contend(round) => contend(&registry, me, &round),
         }
-        say(&Line::RoundDone);
     }
+}
+
+fn contend(registry: &Registry, me: Session, round: &Round) {
+    let resources = resources(&round.name);
+    // Whoever resumes goes on with what it finds that it holds.
+    let held =
+        |resource: &Resource| registry.claim_of(resource).unwrap().filter(|claim| claim.held_by(&session_id(me)));
+    let held = resources.each_ref().map(|resource| held(resource).and_then(|claim| claim.holding()));
+    let mut worker = Worker { registry, me, resources, held };
+    let mut random = Random(round.seed);
+    for _ in 0..round.operations {
+        let operation = worker.choose(&mut random, &round.sessions);
+        say(&Line::Invoked { at: monotonic(), operation });
+        match worker.carry_out(&operation) {
+            Ok(answer) => say(&Line::Returned { at: monotonic(), answer }),
+            Err(Error::Busy { .. }) => say(&Line::Returned { at: monotonic(), answer: Answer::Busy }),
+            Err(error) => say(&Line::Failed(format!("{operation:?}: {error}"))),
+        }
+    }
+    say(&Line::RoundDone);
 }
 
 fn say(line: &Line) {
@@ -143,25 +172,34 @@ fn say(line: &Line) {
 struct Worker<'a> {
     registry: &'a Registry,
     me: Session,
-    resources: [Resource; RESOURCES],
-    held: [Option<Holding>; RESOURCES],
+    resources: [Resource; THINGS],
+    held: [Option<Holding>; THINGS],
 }
 
 impl Worker<'_> {
     fn choose(&self, random: &mut Random, sessions: &[Session]) -> Operation {
         let session = self.me;
-        let resource = random.below(RESOURCES);
-        match (random.below(100), &self.held[resource]) {
-            (0..40, _) => Operation::Claim { session, resource, lease: LEASE, force: random.below(12) == 0 },
-            (40..65, Some(held)) => {
-                // A longer lease than before, or there would be nothing to write.
-                let generation = held.generation.unwrap();
-                Operation::Renew { session, resource, generation, lease: 2 * LEASE }
+        // Mostly something that it holds, or most would only be refused.
+        let held: Vec<usize> = (0..THINGS).filter(|resource| self.held[*resource].is_some()).collect();
+        let resource = match random.below(3) {
+            0 | 1 if !held.is_empty() => held[random.below(held.len())],
+            _ => random.below(THINGS),
+        };
+        let generation = self.held[resource].as_ref().and_then(|held| held.generation);
+        match (random.below(100), generation) {
+            // A longer lease than before, or there would be nothing to write.
+            (0..20, Some(generation)) => Operation::Renew { session, resource, generation, lease: 2 * LEASE },
+            (20..35, Some(generation)) => {
+                let others = (0..THINGS).filter(|to| *to != resource && TREE[*to].kind == TREE[resource].kind);
+                let others: Vec<usize> = others.collect();
+                Operation::Move { session, resource, generation, to: others[random.below(others.len())] }
             }
-            (65..80, _) => Operation::Release { session, resource },
-            (80..88, _) => Operation::HandOff { session, resource, to: sessions[random.below(sessions.len())] },
-            (88..100, _) => Operation::Look { resource },
-            _ => Operation::Claim { session, resource, lease: LEASE, force: false },
+            (35..50, Some(_)) | (90..95, None) => {
+                Operation::HandOff { session, resource, to: sessions[random.below(sessions.len())] }
+            }
+            (50..65, Some(_)) | (95..100, None) => Operation::Release { session, resource },
+            (80..90, _) => Operation::Look { resource },
+            _ => Operation::Claim { session, resource, lease: LEASE, force: random.below(16) == 0 },
         }
     }
 
@@ -214,13 +252,28 @@ impl Worker<'_> {
                     HandOffOutcome::RecipientNotLive(_) => Answer::RecipientNotLive,
                 }
             }
+            Operation::Move { resource, to, .. } => {
+                let holding = self.held[resource].take().unwrap();
+                match self.registry.move_claim(&holding, &self.resources[to])? {
+                    MoveOutcome::Moved(claim) => {
+                        let (generation, expires) = self.take(to, &claim);
+                        Answer::Moved { generation, expires }
+                    }
+                    MoveOutcome::Released { target } => {
+                        Answer::NotMoved { by: session_of(&target), resource: self.place(&target) }
+                    }
+                    MoveOutcome::Lost(_) => Answer::Lost,
+                }
+            }
             Operation::Look { resource } => {
                 let claim = self.registry.claim_of(&self.resources[resource])?;
                 Answer::Active(claim.filter(Claim::is_active).map(|claim| session_of(&claim)))
             }
-            Operation::Displace { .. } | Operation::Die { .. } | Operation::SetClock { .. } => {
-                unreachable!("not for a session to do")
-            }
+            Operation::Displace { .. }
+            | Operation::Arrive { .. }
+            | Operation::Die { .. }
+            | Operation::Resume { .. }
+            | Operation::SetClock { .. } => unreachable!("not for a session to do"),
         })
     }
 
@@ -230,7 +283,7 @@ impl Worker<'_> {
     }
 
     fn place(&self, claim: &Claim) -> usize {
-        self.resources.iter().position(|resource| *resource == claim.resource).unwrap_or(FOLDER)
+        self.resources.iter().position(|resource| *resource == claim.resource).unwrap()
     }
 }
 
