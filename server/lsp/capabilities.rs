@@ -10,7 +10,7 @@ use tower_lsp::ls_types::{
     WorkspaceServerCapabilities,
 };
 
-use super::command_names;
+use super::command::EditorCommand;
 use super::present::code_actions::KINDS;
 use super::situation::Client;
 
@@ -69,11 +69,7 @@ impl Editor {
 
     /// What the server offers to this editor.
     pub(super) fn offer(&self) -> ServerCapabilities {
-        let commands = if self.client.asks_for_text {
-            Vec::new()
-        } else {
-            command_names::ALL.iter().map(|name| (*name).to_owned()).collect()
-        };
+        let commands = if self.client.asks_for_text { Vec::new() } else { EditorCommand::names() };
         ServerCapabilities {
             text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
                 open_close: Some(true),

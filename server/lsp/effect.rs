@@ -6,7 +6,7 @@ use serde_json::Value;
 use tower_lsp::ls_types::{MessageType, PublishDiagnosticsParams, Uri};
 
 use super::event::DirectoryId;
-use super::worker::{Job, Profile};
+use super::job::{Job, Profile};
 use deconflict_registry::MessageId;
 use deconflict_workspace::Location;
 

@@ -8,7 +8,7 @@ use tower_lsp::ls_types::{
     InlayHint, InlayHintParams, TextDocumentContentChangeEvent, Uri, WorkspaceFolder,
 };
 
-use super::worker::Done;
+use super::job::JobResult;
 use deconflict_registry::{Change, MessageId};
 use deconflict_workspace::{DiscoveryError, Location};
 
@@ -87,7 +87,7 @@ pub(super) enum Event {
     /// Coordination directories were found that are not used, below or beside the one that is.
     Unused(Vec<String>),
     /// A worker has done a job.
-    Done(DirectoryId, Box<Done>),
+    JobResult(DirectoryId, Box<JobResult>),
     /// A directory changed.
     Changed(DirectoryId, Vec<Change>),
     /// The editor has been told of these messages.

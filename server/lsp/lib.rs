@@ -4,21 +4,23 @@
 //! it, and the [`effect_runner`] has it done: by a [`worker`] for each coordination directory, or by the editor. What
 //! changes in a directory comes back as an event too. What the editor shows is put into words by [`present`].
 
-mod arguments;
 mod capabilities;
-pub mod command_names;
+mod command;
 mod convert;
+mod diagnostic_code;
 mod effect;
 mod effect_runner;
 mod event;
 mod frame;
 mod handlers;
 mod input;
+mod job;
+mod json;
 mod output;
 mod parent;
-pub mod present;
+mod present;
 pub mod settings;
-pub mod situation;
+mod situation;
 mod spelling;
 mod state;
 mod text;

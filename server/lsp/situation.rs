@@ -12,105 +12,105 @@ use deconflict_registry::{Claim, Session};
 
 /// One open document and every claim that matters to it.
 #[derive(Debug, Clone)]
-pub struct DocumentSituation {
+pub(crate) struct DocumentSituation {
     /// Its URI, exactly as the editor spelled it.
-    pub uri: Uri,
+    pub(crate) uri: Uri,
     /// What a claim of it would be a claim of.
-    pub resource: Resource,
+    pub(crate) resource: Resource,
     /// The folder of the claim files, absolute: `…/COORDINATION/claims`.
-    pub claims_directory: PathBuf,
+    pub(crate) claims_directory: PathBuf,
     /// How long its first line is without the line break, in UTF-16 code units.
-    pub first_line_length: u32,
+    pub(crate) first_line_length: u32,
     /// True if its text here differs from the file on disk.
-    pub is_edited: bool,
+    pub(crate) is_edited: bool,
     /// The claim by which this session holds it: of the file, or of a directory above it.
-    pub own_claim: Option<Claim>,
+    pub(crate) own_claim: Option<Claim>,
     /// Claims by others of the file or of a directory above it, in whatever standing.
-    pub others: Vec<OthersClaim>,
+    pub(crate) others: Vec<OthersClaim>,
     /// Claims by others of the same path in another worktree of the repository.
-    pub elsewhere: Vec<OthersClaim>,
+    pub(crate) elsewhere: Vec<OthersClaim>,
     /// Sessions that edit it while this one holds it. Empty unless `own_claim` is there.
-    pub contenders: Vec<Contender>,
+    pub(crate) contenders: Vec<Contender>,
     /// Set from when a claim was lost under unsaved changes until the document is claimed again or closed.
-    pub lost: Option<LostClaim>,
+    pub(crate) lost: Option<LostClaim>,
 }
 
 /// A claim by another session.
 #[derive(Debug, Clone)]
-pub struct OthersClaim {
+pub(crate) struct OthersClaim {
     /// The claim.
-    pub claim: Claim,
+    pub(crate) claim: Claim,
     /// Its holder's session, if that has a record.
-    pub holder: Option<Session>,
+    pub(crate) holder: Option<Session>,
     /// True if the holder is another editor window of the same user on this machine.
-    pub is_own_window: bool,
+    pub(crate) is_own_window: bool,
     /// True if the user wants no more warnings about this document and this holding.
-    pub is_muted: bool,
+    pub(crate) is_muted: bool,
 }
 
 /// Another session that has unsaved changes in a document that this one holds.
 #[derive(Debug, Clone)]
-pub struct Contender {
+pub(crate) struct Contender {
     /// Who.
-    pub session: Session,
+    pub(crate) session: Session,
     /// True if it is another editor window of the same user on this machine.
-    pub is_own_window: bool,
+    pub(crate) is_own_window: bool,
     /// True if the user has taken note of it.
-    pub is_acknowledged: bool,
+    pub(crate) is_acknowledged: bool,
 }
 
 /// A claim that this session held and another has now.
 #[derive(Debug, Clone)]
-pub struct LostClaim {
+pub(crate) struct LostClaim {
     /// Who took it, with the claim as it stands now; `None` where that claim is gone again.
-    pub successor: Option<OthersClaim>,
+    pub(crate) successor: Option<OthersClaim>,
     /// True if the user has taken note of it.
-    pub is_acknowledged: bool,
+    pub(crate) is_acknowledged: bool,
 }
 
 /// For whom, and when, things are put into words.
 #[derive(Debug, Clone)]
-pub struct Audience {
+pub(crate) struct Audience {
     /// The present moment.
-    pub now: DateTime<Utc>,
+    pub(crate) now: DateTime<Utc>,
     /// How far local time is ahead of UTC now.
-    pub local_offset: FixedOffset,
+    pub(crate) local_offset: FixedOffset,
     /// What the editor can do.
-    pub client: Client,
+    pub(crate) client: Client,
     /// What the user wants.
-    pub preferences: Preferences,
+    pub(crate) preferences: Preferences,
 }
 
 /// What the editor declared, resolved once into plain answers.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent capability of the protocol")]
-pub struct Client {
+pub(crate) struct Client {
     /// `textDocument.publishDiagnostics.relatedInformation`.
-    pub related_information: bool,
+    pub(crate) related_information: bool,
     /// `textDocument.publishDiagnostics.dataSupport`.
-    pub diagnostic_data: bool,
+    pub(crate) diagnostic_data: bool,
     /// `textDocument.codeAction.codeActionLiteralSupport` is there.
-    pub code_action_literals: bool,
+    pub(crate) code_action_literals: bool,
     /// `textDocument.hover.contentFormat` has `markdown`.
-    pub markdown_hover: bool,
+    pub(crate) markdown_hover: bool,
     /// `textDocument.inlayHint.resolveSupport.properties` has `label.command`: labels may carry commands.
-    pub hint_commands: bool,
+    pub(crate) hint_commands: bool,
     /// The editor registers the commands itself and asks for what is missing (`initializationOptions.commands: false`),
     /// so that a message need not come with its text.
-    pub asks_for_text: bool,
+    pub(crate) asks_for_text: bool,
 }
 
 /// The settings that decide what is shown.
 #[derive(Debug, Clone, Copy)]
-pub struct Preferences {
+pub(crate) struct Preferences {
     /// `diagnostics.enable`.
-    pub diagnostics: bool,
+    pub(crate) diagnostics: bool,
     /// `diagnostics.severity`: one severity for every notice instead of each one's own.
-    pub severity: Option<DiagnosticSeverity>,
+    pub(crate) severity: Option<DiagnosticSeverity>,
     /// `inlayHints.enable`.
-    pub hints: bool,
+    pub(crate) hints: bool,
     /// `inlayHints.own`.
-    pub own_hints: bool,
+    pub(crate) own_hints: bool,
 }
 
 impl Default for Preferences {
@@ -121,13 +121,13 @@ impl Default for Preferences {
 
 /// What the editor asks code actions for.
 #[derive(Debug, Clone)]
-pub struct ActionRequest {
+pub(crate) struct ActionRequest {
     /// The selection, or the cursor's place.
-    pub range: Range,
+    pub(crate) range: Range,
     /// What it was asked with: the diagnostics there, the kinds that are wanted, by whom it was triggered.
-    pub context: CodeActionContext,
+    pub(crate) context: CodeActionContext,
     /// The text of `range`, if it isn't empty: it travels with a message as the quotation.
-    pub selected_text: Option<String>,
+    pub(crate) selected_text: Option<String>,
     /// The live sessions that something could be handed to; looked up only where [`super::present::code_actions::wants_sources`] says so.
-    pub live_sessions: Vec<Session>,
+    pub(crate) live_sessions: Vec<Session>,
 }

@@ -3,18 +3,16 @@
 
 use tower_lsp::ls_types::{CodeActionOrCommand, CodeActionTriggerKind, Command};
 
-use super::diagnostics::Code;
-use super::offer::Offer;
+use super::offer::{Offer, QUICK_FIX};
 use super::words::{self, Meaning};
-use crate::command_names as command;
+use crate::diagnostic_code::Code;
 use crate::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
 use deconflict_protocol::SessionId;
 use deconflict_registry::{Claim, Session};
 
 /// The kinds of actions that the server offers, as advertised to the editor.
-pub const KINDS: [&str; 7] = [QUICK_FIX, CLAIM, RELEASE, RELEASE_ALL, HAND_OFF, SHOW_BOARD, MESSAGES];
+pub(crate) const KINDS: [&str; 7] = [QUICK_FIX, CLAIM, RELEASE, RELEASE_ALL, HAND_OFF, SHOW_BOARD, MESSAGES];
 
-pub(super) const QUICK_FIX: &str = "quickfix";
 const OUR_SOURCES: &str = "source.deconflict";
 const CLAIM: &str = "source.deconflict.claim";
 const RELEASE: &str = "source.deconflict.release";
@@ -28,12 +26,12 @@ const MOST_RECIPIENTS: usize = 8;
 
 /// True if the request asks for `source.deconflict.*` by name. The broad `source` is what editors ask for on each save,
 /// and a request without kinds is the light bulb: neither is a wish for ours.
-pub fn wants_sources(request: &ActionRequest) -> bool {
+pub(crate) fn wants_sources(request: &ActionRequest) -> bool {
     request.context.only.iter().flatten().any(|kind| is_or_is_below(kind.as_str(), OUR_SOURCES))
 }
 
 /// The actions for a request, those of the gravest diagnostic first. None is ever preferred.
-pub fn code_actions(
+pub(crate) fn code_actions(
     situation: &DocumentSituation,
     audience: &Audience,
     request: &ActionRequest,
@@ -103,7 +101,7 @@ impl Menu<'_> {
             offers.push(self.message(&to, &holder, &body).about(code));
         }
         if others.claim.allows_coordination() && others.claim.holder().is_some() {
-            let request = offer(format!("Ask {holder} to release {file}"), command::REQUEST_RELEASE);
+            let request = offer(format!("Ask {holder} to release {file}"), "requestRelease");
             offers.push(
                 self.with_quotation(request, &format!("Please release {file} when you can."), "message")
                     .expecting(&others.claim),
@@ -111,13 +109,13 @@ impl Menu<'_> {
         }
         if meaning == Meaning::Forgotten {
             let title = format!("Take over {file} from {holder} ({})", words::period(&others.claim, self.audience));
-            offers.push(offer(title, command::TAKE_OVER).expecting(&others.claim));
+            offers.push(offer(title, "takeOver").expecting(&others.claim));
         }
-        offers.push(offer(format!("Tell me when {file} is free"), command::TELL_WHEN_FREE).expecting(&others.claim));
-        offers.push(offer(format!("Show what {holder} changed in {file}"), command::SHOW_CHANGES));
+        offers.push(offer(format!("Tell me when {file} is free"), "tellWhenFree").expecting(&others.claim));
+        offers.push(offer(format!("Show what {holder} changed in {file}"), "showChanges"));
         if meaning == Meaning::Held {
             let title = format!("Take over {file} by force, though {holder} holds it");
-            offers.push(offer(title, command::TAKE_OVER).with("force", true).expecting(&others.claim));
+            offers.push(offer(title, "takeOver").with("force", true).expecting(&others.claim));
         }
         match code {
             Code::Claimed if !others.is_muted => {
@@ -131,9 +129,9 @@ impl Menu<'_> {
     fn about_stale(&self, others: &OthersClaim, offers: &mut Vec<Offer>) {
         let (holder, file) = (who(others), self.file());
         let offer = |title: String, command| Offer::new(title, command, self.situation).about(Code::ClaimStale);
-        let take_over = offer(format!("Take over {file}: the claim by {holder} counts no more"), command::TAKE_OVER);
+        let take_over = offer(format!("Take over {file}: the claim by {holder} counts no more"), "takeOver");
         offers.push(take_over.expecting(&others.claim));
-        offers.push(offer(format!("Show what {holder} changed in {file}"), command::SHOW_CHANGES));
+        offers.push(offer(format!("Show what {holder} changed in {file}"), "showChanges"));
         if let Some(to) = reachable(others) {
             offers.push(self.message(&to, &holder, &format!("Do you still need {file}?")).about(Code::ClaimStale));
         }
@@ -146,7 +144,7 @@ impl Menu<'_> {
             self.about_holder(successor, meaning, Code::ClaimLost, offers);
         } else {
             let title = format!("Claim {} again", self.file());
-            offers.push(Offer::new(title, command::CLAIM, self.situation).about(Code::ClaimLost));
+            offers.push(Offer::new(title, "claim", self.situation).about(Code::ClaimLost));
             offers.push(self.acknowledge("Hide this notice: I know about it", Code::ClaimLost));
         }
     }
@@ -161,7 +159,7 @@ impl Menu<'_> {
                 offers.push(self.message(&contender.session.id, &who, &body).about(Code::Contended));
             }
             if let Some(claim) = &self.situation.own_claim {
-                let offer = Offer::new(format!("Hand {file} over to {who}"), command::HAND_OFF, self.situation);
+                let offer = Offer::new(format!("Hand {file} over to {who}"), "handOff", self.situation);
                 offers.push(offer.with("to", contender.session.id.as_str()).expecting(claim).about(Code::Contended));
             }
         }
@@ -190,24 +188,22 @@ impl Menu<'_> {
         let mut offers = Vec::new();
         match &situation.own_claim {
             None if is_held_by_another => {}
-            None => offers.push(Offer::source(CLAIM, format!("Claim {file}"), command::CLAIM, situation)),
+            None => offers.push(Offer::source(CLAIM, format!("Claim {file}"), "claim", situation)),
             Some(own) => {
                 if own.is_automatic() {
-                    offers.push(Offer::source(CLAIM, format!("Claim {file} for 4 hours"), command::CLAIM, situation));
+                    offers.push(Offer::source(CLAIM, format!("Claim {file} for 4 hours"), "claim", situation));
                 }
-                let release = Offer::source(RELEASE, format!("Release {file}"), command::RELEASE, situation);
+                let release = Offer::source(RELEASE, format!("Release {file}"), "release", situation);
                 offers.push(release.expecting(own));
                 offers.extend(self.hand_offs(own));
             }
         }
         offers.push(
-            Offer::source(RELEASE_ALL, "Release everything I hold".to_owned(), command::RELEASE_ALL, situation)
-                .without_uri(),
+            Offer::source(RELEASE_ALL, "Release everything I hold".to_owned(), "releaseAll", situation).without_uri(),
         );
-        offers.push(
-            Offer::source(SHOW_BOARD, "Show the status board".to_owned(), command::SHOW_BOARD, situation).without_uri(),
-        );
-        offers.push(Offer::source(MESSAGES, "Read my messages".to_owned(), command::MESSAGES, situation).without_uri());
+        offers
+            .push(Offer::source(SHOW_BOARD, "Show the status board".to_owned(), "showBoard", situation).without_uri());
+        offers.push(Offer::source(MESSAGES, "Read my messages".to_owned(), "messages", situation).without_uri());
         offers.retain(|offer| {
             self.request
                 .context
@@ -228,13 +224,11 @@ impl Menu<'_> {
         }
         if self.audience.client.asks_for_text {
             let title = format!("Hand {file} over");
-            return vec![Offer::source(HAND_OFF, title, command::HAND_OFF, self.situation).expecting(own)];
+            return vec![Offer::source(HAND_OFF, title, "handOff", self.situation).expecting(own)];
         }
         let to_one = |session: &Session| {
             let title = format!("Hand {file} over to {}", words::session(session, false));
-            Offer::source(HAND_OFF, title, command::HAND_OFF, self.situation)
-                .with("to", session.id.as_str())
-                .expecting(own)
+            Offer::source(HAND_OFF, title, "handOff", self.situation).with("to", session.id.as_str()).expecting(own)
         };
         recipients.iter().take(MOST_RECIPIENTS).map(to_one).collect()
     }
@@ -253,7 +247,7 @@ impl Menu<'_> {
     }
 
     fn acknowledge(&self, title: &str, code: Code) -> Offer {
-        Offer::new(title.to_owned(), command::ACKNOWLEDGE, self.situation).with("code", code.as_str()).about(code)
+        Offer::new(title.to_owned(), "acknowledge", self.situation).with("code", code.as_str()).about(code)
     }
 }
 
@@ -320,7 +314,7 @@ mod tests {
         for action in &actions {
             assert_eq!(action.is_preferred, None, "none is ever preferred");
             let command = action.command.as_ref().unwrap();
-            assert!(command::ALL.contains(&command.command.as_str()), "{command:?}");
+            assert!(crate::command::EditorCommand::names().contains(&command.command), "{command:?}");
             assert_eq!(argument(action)["interactive"], true);
             assert!(KINDS.contains(&action.kind.as_ref().unwrap().as_str()));
         }

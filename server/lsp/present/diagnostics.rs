@@ -9,52 +9,18 @@ use tower_lsp::ls_types::{
 
 use super::first_line;
 use super::words::{self, Meaning};
+use crate::diagnostic_code::Code;
 use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
 use deconflict_registry::Claim;
 
 /// What every diagnostic names as its source.
-pub const SOURCE: &str = "deconflict";
+pub(crate) const SOURCE: &str = "deconflict";
 
 /// Stands in every diagnostic, between what is the case and what to do.
 const NOTICE: &str = "Coordination notice, not a code problem:";
 
-/// The codes of the diagnostics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Code {
-    /// Another session holds the document.
-    Claimed,
-    /// Another session's claim of it lies there, expired or abandoned.
-    ClaimStale,
-    /// The same path is held in another worktree.
-    ClaimedElsewhere,
-    /// Another session edits what is held here.
-    Contended,
-    /// It was held here, with unsaved changes, and another session has it now.
-    ClaimLost,
-}
-
-impl Code {
-    /// The code as it stands in a diagnostic.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Claimed => "claimed",
-            Self::ClaimStale => "claim-stale",
-            Self::ClaimedElsewhere => "claimed-elsewhere",
-            Self::Contended => "contended",
-            Self::ClaimLost => "claim-lost",
-        }
-    }
-
-    /// Reads a code as it stands in a diagnostic.
-    pub fn parse(code: &str) -> Option<Self> {
-        [Self::Claimed, Self::ClaimStale, Self::ClaimedElsewhere, Self::Contended, Self::ClaimLost]
-            .into_iter()
-            .find(|known| known.as_str() == code)
-    }
-}
-
 /// The diagnostics of a document, the gravest first.
-pub fn diagnostics(situation: &DocumentSituation, audience: &Audience) -> Vec<Diagnostic> {
+pub(crate) fn diagnostics(situation: &DocumentSituation, audience: &Audience) -> Vec<Diagnostic> {
     if !audience.preferences.diagnostics {
         return Vec::new();
     }
@@ -516,13 +482,5 @@ mod tests {
         assert_eq!(diagnostics(&situation, &preferring)[0].severity, Some(DiagnosticSeverity::HINT));
         preferring.preferences.diagnostics = false;
         assert_eq!(diagnostics(&situation, &preferring), []);
-    }
-
-    #[test]
-    fn codes_are_read_as_they_are_written() {
-        for code in ["claimed", "claim-stale", "claimed-elsewhere", "contended", "claim-lost"] {
-            assert_eq!(Code::parse(code).map(Code::as_str), Some(code));
-        }
-        assert_eq!(Code::parse("E0308"), None);
     }
 }

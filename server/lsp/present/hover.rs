@@ -13,7 +13,7 @@ use deconflict_registry::{Claim, Session};
 const LONGEST_FACT: usize = 300;
 
 /// What to show at a position; nothing below the first line, and nothing where there is nothing to tell.
-pub fn hover(situation: &DocumentSituation, audience: &Audience, position: Position) -> Option<Hover> {
+pub(crate) fn hover(situation: &DocumentSituation, audience: &Audience, position: Position) -> Option<Hover> {
     if position.line > 0 {
         return None;
     }

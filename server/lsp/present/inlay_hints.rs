@@ -14,7 +14,7 @@ use deconflict_registry::Claim;
 const LONGEST_LABEL: usize = 40;
 
 /// The hints of a document within a range: one at most.
-pub fn inlay_hints(situation: &DocumentSituation, audience: &Audience, range: Range) -> Vec<InlayHint> {
+pub(crate) fn inlay_hints(situation: &DocumentSituation, audience: &Audience, range: Range) -> Vec<InlayHint> {
     if !audience.preferences.hints || range.start.line > 0 {
         return Vec::new();
     }

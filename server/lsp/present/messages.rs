@@ -26,11 +26,11 @@ const MOST_NAMES: usize = 3;
 
 /// A message as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notice {
+pub(crate) struct Notice {
     /// How grave it is.
-    pub level: MessageType,
+    pub(crate) level: MessageType,
     /// What it says.
-    pub text: String,
+    pub(crate) text: String,
 }
 
 fn information(text: String) -> Notice {
@@ -48,7 +48,7 @@ fn error(text: String) -> Notice {
 // Claims.
 
 /// The user edits what another holds.
-pub fn held_by_another(resource: &Resource, others: &OthersClaim, audience: &Audience) -> Notice {
+pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audience: &Audience) -> Notice {
     let file = words::resource(resource);
     let holder = words::holder(others);
     let period = words::period(&others.claim, audience);
@@ -74,7 +74,7 @@ pub fn held_by_another(resource: &Resource, others: &OthersClaim, audience: &Aud
 }
 
 /// One action changed many files, and others hold some of them.
-pub fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> Notice {
+pub(crate) fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> Notice {
     let names: Vec<String> = held
         .iter()
         .map(|(resource, others)| format!("{} ({})", words::resource(resource), words::holder(others)))
@@ -87,7 +87,7 @@ pub fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> 
 }
 
 /// The computer slept, and others took over what had lapsed meanwhile.
-pub fn lost_while_asleep(lost: &[(Resource, Option<OthersClaim>)]) -> Notice {
+pub(crate) fn lost_while_asleep(lost: &[(Resource, Option<OthersClaim>)]) -> Notice {
     let names: Vec<String> = lost
         .iter()
         .map(|(resource, successor)| match successor {
@@ -99,7 +99,7 @@ pub fn lost_while_asleep(lost: &[(Resource, Option<OthersClaim>)]) -> Notice {
 }
 
 /// The time of day went back, and every lease with it.
-pub fn clock_went_back(by: TimeDelta) -> Notice {
+pub(crate) fn clock_went_back(by: TimeDelta) -> Notice {
     // Two clocks were read for it, one after the other.
     let by = TimeDelta::seconds((by.num_milliseconds() + 500) / 1_000);
     warning(format!(
@@ -109,12 +109,12 @@ pub fn clock_went_back(by: TimeDelta) -> Notice {
 }
 
 /// What the user was waiting for, with unsaved changes, is theirs now.
-pub fn free_and_claimed(resource: &Resource) -> Notice {
+pub(crate) fn free_and_claimed(resource: &Resource) -> Notice {
     information(format!("{} came free, and you hold it now.", words::resource(resource)))
 }
 
 /// What the user was waiting for came free, but their text is older than the one on disk.
-pub fn free_but_changed(resource: &Resource) -> Notice {
+pub(crate) fn free_but_changed(resource: &Resource) -> Notice {
     warning(format!(
         "{} came free, but it changed on disk since you began to edit it. Compare the two before you save; nobody holds it now.",
         words::resource(resource)
@@ -122,12 +122,12 @@ pub fn free_but_changed(resource: &Resource) -> Notice {
 }
 
 /// What the user asked to be told of came free.
-pub fn free(resource: &Resource) -> Notice {
+pub(crate) fn free(resource: &Resource) -> Notice {
     information(format!("{} is free now: your next edit claims it.", words::resource(resource)))
 }
 
 /// A request for release was granted without asking, because the document was saved and left alone.
-pub fn released_on_request(resource: &Resource, asked_by: &str) -> Notice {
+pub(crate) fn released_on_request(resource: &Resource, asked_by: &str) -> Notice {
     information(format!(
         "{} asked for {}. You had saved it and left it alone, so it is released; your next edit claims it again if it is free.",
         name(asked_by),
@@ -136,7 +136,7 @@ pub fn released_on_request(resource: &Resource, asked_by: &str) -> Notice {
 }
 
 /// A file was renamed or moved to a name that another holds.
-pub fn moved_onto_held(from: &Resource, to: &Resource, others: &OthersClaim) -> Notice {
+pub(crate) fn moved_onto_held(from: &Resource, to: &Resource, others: &OthersClaim) -> Notice {
     let who = words::holder(others);
     warning(format!(
         "You moved {} to {}, which {who} holds. Please agree with {who} before you go on.",
@@ -148,7 +148,13 @@ pub fn moved_onto_held(from: &Resource, to: &Resource, others: &OthersClaim) -> 
 // Messages of others.
 
 /// A message arrived.
-pub fn arrived(sender: &str, kind: &MessageKind, resource: Option<&Resource>, subject: &str, body: &str) -> Notice {
+pub(crate) fn arrived(
+    sender: &str,
+    kind: &MessageKind,
+    resource: Option<&Resource>,
+    subject: &str,
+    body: &str,
+) -> Notice {
     let sender = name(sender);
     let Some(what) = resource.map(words::resource).filter(|_| says_itself(kind)) else {
         let said = said(subject, body);
@@ -189,7 +195,7 @@ fn says_itself(kind: &MessageKind) -> bool {
 }
 
 /// Several messages arrived at once.
-pub fn several_arrived(count: usize, senders: &[String]) -> Notice {
+pub(crate) fn several_arrived(count: usize, senders: &[String]) -> Notice {
     let mut names: Vec<String> = Vec::new();
     for sender in senders.iter().map(|sender| name(sender)) {
         if !names.contains(&sender) {
@@ -200,19 +206,19 @@ pub fn several_arrived(count: usize, senders: &[String]) -> Notice {
 }
 
 /// The user asked for messages, and there are none.
-pub fn nothing_unread() -> Notice {
+pub(crate) fn nothing_unread() -> Notice {
     information("You have no new messages.".to_owned())
 }
 
 /// The user asked for messages, and there are more than can be shown at once.
-pub fn more_unread(count: usize) -> Notice {
+pub(crate) fn more_unread(count: usize) -> Notice {
     information(format!("{count} more messages are new: read your messages once more to see them."))
 }
 
 // The coordination directory and the settings.
 
 /// A folder has no directory that could be used.
-pub fn no_directory(error: &DiscoveryError) -> Notice {
+pub(crate) fn no_directory(error: &DiscoveryError) -> Notice {
     let cause = deconflict_words::sentence(&error.to_string());
     match error {
         DiscoveryError::Unsuitable { .. } => {
@@ -228,7 +234,7 @@ pub fn no_directory(error: &DiscoveryError) -> Notice {
 }
 
 /// The directory is tracked by git and was never joined.
-pub fn not_adopted(directory: &Path) -> Notice {
+pub(crate) fn not_adopted(directory: &Path) -> Notice {
     warning(format!(
         "{} is tracked by git, so it may have come with the clone. Deconflict stays out of it until you run \"deconflict init --adopt\" there.",
         path(directory)
@@ -236,7 +242,7 @@ pub fn not_adopted(directory: &Path) -> Notice {
 }
 
 /// No lock keeps others out, because the directory's file system has none.
-pub fn only_advice(directory: &Path) -> Notice {
+pub(crate) fn only_advice(directory: &Path) -> Notice {
     warning(format!(
         "Claims are only advice here: the file system of {} cannot lock files, so two sessions may be told at once that they hold a file. Put the directory on another file system, and name it in your setting \"deconflict.directory\".",
         path(directory)
@@ -244,7 +250,7 @@ pub fn only_advice(directory: &Path) -> Notice {
 }
 
 /// The directory cannot be written to.
-pub fn read_only(directory: &Path) -> Notice {
+pub(crate) fn read_only(directory: &Path) -> Notice {
     warning(format!(
         "{} cannot be written to: you see what others hold, but your edits are not announced. Ask its owner for write access.",
         path(directory)
@@ -252,7 +258,7 @@ pub fn read_only(directory: &Path) -> Notice {
 }
 
 /// The directory was deleted or replaced under the server.
-pub fn directory_lost(claimed_again: &[Resource], taken_by_others: &[(Resource, OthersClaim)]) -> Notice {
+pub(crate) fn directory_lost(claimed_again: &[Resource], taken_by_others: &[(Resource, OthersClaim)]) -> Notice {
     let again: Vec<String> = claimed_again.iter().map(words::resource).collect();
     let deleted = "The coordination directory was deleted, and every claim with it.";
     let said = match again.as_slice() {
@@ -270,7 +276,7 @@ pub fn directory_lost(claimed_again: &[Resource], taken_by_others: &[(Resource, 
 }
 
 /// Changes by others cannot be watched, so they are looked for every few seconds.
-pub fn cannot_watch(directory: &Path, cause: &str) -> Notice {
+pub(crate) fn cannot_watch(directory: &Path, cause: &str) -> Notice {
     warning(format!(
         "Changes in {} cannot be watched ({}), so they are looked for every few seconds instead.",
         path(directory),
@@ -279,7 +285,7 @@ pub fn cannot_watch(directory: &Path, cause: &str) -> Notice {
 }
 
 /// A setting has a value that cannot be used.
-pub fn wrong_setting(setting: &str, problem: &str, used_instead: &str) -> Notice {
+pub(crate) fn wrong_setting(setting: &str, problem: &str, used_instead: &str) -> Notice {
     warning(format!(
         "The setting \"deconflict.{setting}\" {}; {used_instead} is used instead.",
         text::one_line(problem, LONGEST_TEXT)
@@ -287,7 +293,7 @@ pub fn wrong_setting(setting: &str, problem: &str, used_instead: &str) -> Notice
 }
 
 /// Further coordination directories lie below the one that is used.
-pub fn nested_directories(used: &Path, nested: &[&Path]) -> Notice {
+pub(crate) fn nested_directories(used: &Path, nested: &[&Path]) -> Notice {
     let names: Vec<String> = nested.iter().map(|nested| path(nested)).collect();
     warning(format!(
         "{} is used. Further ones below it are not: {}. Delete them if nobody needs them.",
@@ -297,12 +303,12 @@ pub fn nested_directories(used: &Path, nested: &[&Path]) -> Notice {
 }
 
 /// A record cannot be read.
-pub fn damaged(file: &Path) -> Notice {
+pub(crate) fn damaged(file: &Path) -> Notice {
     warning(format!("{} is damaged and left alone. \"deconflict doctor\" says how to mend it.", path(file)))
 }
 
 /// Something failed; `cause` is a whole sentence.
-pub fn failed(cause: &str) -> Notice {
+pub(crate) fn failed(cause: &str) -> Notice {
     error(format!(
         "{} \"deconflict doctor\" may tell why.",
         deconflict_words::sentence(&text::one_line(cause, LONGEST_TEXT))
@@ -312,7 +318,7 @@ pub fn failed(cause: &str) -> Notice {
 // Refusals of commands: what stands in `message`.
 
 /// Another holds it.
-pub fn refused_held(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
+pub(crate) fn refused_held(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
     let (holder, file) = (words::holder(others), words::resource(resource));
     let period = words::period(&others.claim, audience);
     if !others.claim.allows_coordination() {
@@ -322,7 +328,7 @@ pub fn refused_held(resource: &Resource, others: &OthersClaim, audience: &Audien
 }
 
 /// It is held, but not by this session.
-pub fn refused_not_holder(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
+pub(crate) fn refused_not_holder(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
     let (holder, file) = (words::holder(others), words::resource(resource));
     format!(
         "You don't hold {file}, {holder} does, {}. Only its holder can do that; you can ask for its release.",
@@ -331,23 +337,23 @@ pub fn refused_not_holder(resource: &Resource, others: &OthersClaim, audience: &
 }
 
 /// Nobody holds it.
-pub fn refused_not_held(resource: &Resource) -> String {
+pub(crate) fn refused_not_held(resource: &Resource) -> String {
     format!("Nobody holds {}, so there is nothing to do.", words::resource(resource))
 }
 
 /// It cannot be given away together with what the giver keeps.
-pub fn refused_keeps_overlapping(resource: &Resource, kept: &Resource) -> String {
+pub(crate) fn refused_keeps_overlapping(resource: &Resource, kept: &Resource) -> String {
     let (resource, kept) = (words::resource(resource), words::resource(kept));
     format!("You also hold {kept}, which overlaps {resource}; release {kept} first.")
 }
 
 /// Whoever asks for it holds it.
-pub fn refused_held_by_asker(resource: &Resource) -> String {
+pub(crate) fn refused_held_by_asker(resource: &Resource) -> String {
     format!("You hold {} yourself, so there is nobody to ask.", words::resource(resource))
 }
 
 /// The document lies outside the workspace.
-pub fn refused_outside(document: &str) -> String {
+pub(crate) fn refused_outside(document: &str) -> String {
     format!(
         "{} lies outside the workspace, so it cannot be claimed. Open the folder that it is in.",
         text::one_line(document, LONGEST_SUBJECT)
@@ -355,13 +361,13 @@ pub fn refused_outside(document: &str) -> String {
 }
 
 /// There is no coordination directory, and none is made by itself.
-pub fn refused_inactive() -> String {
+pub(crate) fn refused_inactive() -> String {
     "Deconflict is not active in this folder. Run \"deconflict init\" in it, or set \"deconflict.activation\" to \"always\"."
         .to_owned()
 }
 
 /// The claim is another one than when the menu was made.
-pub fn refused_changed(resource: &Resource) -> String {
+pub(crate) fn refused_changed(resource: &Resource) -> String {
     format!(
         "{} changed hands while the menu was open, so nothing was done. Please look again.",
         words::resource(resource)
@@ -369,7 +375,7 @@ pub fn refused_changed(resource: &Resource) -> String {
 }
 
 /// A command without a document while not exactly one is open.
-pub fn refused_which_document(open: &[Resource]) -> String {
+pub(crate) fn refused_which_document(open: &[Resource]) -> String {
     if open.is_empty() {
         return "No document is open that this could be about. Open one first, or name it as \"uri\".".to_owned();
     }
@@ -378,7 +384,7 @@ pub fn refused_which_document(open: &[Resource]) -> String {
 }
 
 /// A message or a file for nobody in particular, or a file for oneself.
-pub fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
+pub(crate) fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
     let all = if may_be_all { ", or \"broadcast\" for all" } else { "" };
     if live.is_empty() {
         return format!("To whom? Name another session as \"to\"{all}. No other session is live at the moment.");
@@ -387,7 +393,7 @@ pub fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
 }
 
 /// To be muted, but which session?
-pub fn refused_whom_to_mute(live: &[String]) -> String {
+pub(crate) fn refused_whom_to_mute(live: &[String]) -> String {
     if live.is_empty() {
         return "There is no other session to mute at the moment.".to_owned();
     }
@@ -395,7 +401,7 @@ pub fn refused_whom_to_mute(live: &[String]) -> String {
 }
 
 /// A message or a file for a session that is not there.
-pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
+pub(crate) fn refused_unknown_session(id: &str, live: &[String]) -> String {
     let id = name(id);
     if live.is_empty() {
         return format!("There is no live session \"{id}\", and no other at the moment.");
@@ -404,7 +410,7 @@ pub fn refused_unknown_session(id: &str, live: &[String]) -> String {
 }
 
 /// A claim can be given only to a session that gives signs of life.
-pub fn refused_not_live(session: &Session, audience: &Audience) -> String {
+pub(crate) fn refused_not_live(session: &Session, audience: &Audience) -> String {
     let (who, since) = (text::one_line(&session.label_and_id(), LONGEST_LISTED), session.last_sign);
     let state = match session.state {
         SessionState::Completed => "has ended",

@@ -1,15 +1,15 @@
 //! What the editor shows, as pure functions of a [`situation`](super::situation): the same situation always looks the
 //! same. Nothing here keeps state, looks at a clock or touches the disk.
 
-pub mod code_actions;
-pub mod diagnostics;
+pub(crate) mod code_actions;
+pub(crate) mod diagnostics;
 #[cfg(test)]
 mod examples;
-pub mod hover;
-pub mod inlay_hints;
-pub mod messages;
+pub(crate) mod hover;
+pub(crate) mod inlay_hints;
+pub(crate) mod messages;
 mod offer;
-pub mod words;
+pub(crate) mod words;
 
 use tower_lsp::ls_types::{Position, Range};
 

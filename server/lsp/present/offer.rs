@@ -3,14 +3,16 @@
 use serde_json::{Map, Value};
 use tower_lsp::ls_types::{CodeAction, CodeActionKind, CodeActionOrCommand, Command, Diagnostic, NumberOrString};
 
-use super::code_actions::QUICK_FIX;
-use super::diagnostics::{Code, SOURCE};
+use super::diagnostics::SOURCE;
 use super::words;
-use crate::command_names as command;
+use crate::command::{Expected, full_name};
+use crate::diagnostic_code::Code;
 use crate::situation::{Audience, DocumentSituation};
-use crate::worker::answers;
 use deconflict_protocol::{SessionId, text};
 use deconflict_registry::Claim;
+
+/// The kind of what answers a diagnostic.
+pub(super) const QUICK_FIX: &str = "quickfix";
 
 /// A quotation is cut after so many characters.
 const LONGEST_QUOTATION: usize = 2_000;
@@ -49,7 +51,7 @@ impl Offer {
 
     /// Ties it to the claim as it is now.
     pub(super) fn expecting(self, claim: &Claim) -> Self {
-        self.with("expected", answers::expected(claim))
+        self.with("expected", serde_json::to_value(Expected::of(claim)).unwrap_or_default())
     }
 
     pub(super) fn about(mut self, code: Code) -> Self {
@@ -77,7 +79,7 @@ impl Offer {
             (false, false) => format!("Message {who}: \"{ready_text}\""),
             (false, true) => format!("Message {who}: \"{ready_text}\", with the selected lines"),
         };
-        Self::new(title, command::SEND_MESSAGE, situation)
+        Self::new(title, "sendMessage", situation)
             .with("to", to.as_str())
             .with("subject", words::resource(&situation.resource))
             .with_text(ready_text, "message", quotation, audience)
@@ -96,7 +98,7 @@ impl Offer {
 
     /// The command that it runs.
     pub(super) fn command(self) -> Command {
-        Command { title: self.title, command: self.command.to_owned(), arguments: Some(vec![self.argument.into()]) }
+        Command { title: self.title, command: full_name(self.command), arguments: Some(vec![self.argument.into()]) }
     }
 
     /// The offer in the form that the editor understands, tied to those of its diagnostics that it answers.

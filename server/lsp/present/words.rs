@@ -58,7 +58,7 @@ impl Meaning {
 }
 
 /// A session as people know it: `maria (Neovim)`, `you, in Neovim`.
-pub fn session(session: &Session, is_own_window: bool) -> String {
+pub(crate) fn session(session: &Session, is_own_window: bool) -> String {
     let client = session.client().map(|client| text::one_line(client, LONGEST_NAME));
     match client {
         _ if !is_own_window => session.label(),
@@ -83,7 +83,7 @@ pub(super) fn id(id: &SessionId) -> String {
 }
 
 /// Who holds a claim.
-pub fn holder(others: &OthersClaim) -> String {
+pub(crate) fn holder(others: &OthersClaim) -> String {
     called(others, session)
 }
 
@@ -101,7 +101,7 @@ fn called(others: &OthersClaim, name: fn(&Session, bool) -> String) -> String {
 }
 
 /// A file or directory as people call it, its path cut from the left.
-pub fn resource(resource: &Resource) -> String {
+pub(crate) fn resource(resource: &Resource) -> String {
     let name = text::one_line(&resource.display_name(), usize::MAX);
     let length = name.chars().count();
     if length <= LONGEST_PATH {
@@ -137,7 +137,7 @@ pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
 }
 
 /// A moment by the clock of the audience.
-pub fn moment(time: DateTime<Utc>, audience: &Audience) -> String {
+pub(crate) fn moment(time: DateTime<Utc>, audience: &Audience) -> String {
     deconflict_words::clock(time, &audience.now.with_timezone(&audience.local_offset))
 }
 

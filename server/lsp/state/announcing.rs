@@ -6,12 +6,12 @@ use serde_json::json;
 use tower_lsp::ls_types::Uri;
 
 use super::State;
-use super::document::{Unsaved, holding_key};
+use super::document::Unsaved;
 use super::editing::BULK_TIME;
 use super::timers::Timer;
 use crate::event::DirectoryId;
+use crate::json as forms;
 use crate::present;
-use crate::worker::answers;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, Standing};
 
@@ -34,7 +34,7 @@ impl State {
                 return;
             }
         }
-        let key = (uri.clone(), holding_key(&blocked.by));
+        let key = (uri.clone(), blocked.by.holding());
         let wait = if self.is_bulk_change() { BULK_TIME } else { GATHERING };
         let Some(directory) = self.directories.get_mut(&id) else { return };
         if !directory.announced.contains(&key) && directory.to_announce.insert(uri.clone()) {
@@ -76,7 +76,7 @@ impl State {
             }
             let of_many = document.is_bulk;
             let Some(directory) = self.directories.get_mut(&id) else { return };
-            if !directory.announced.insert((uri.clone(), holding_key(&blocked.by))) {
+            if !directory.announced.insert((uri.clone(), blocked.by.holding())) {
                 continue;
             }
             if self.is_muted(blocked.by.holder()) {
@@ -92,7 +92,7 @@ impl State {
         let audience = self.audience();
         for (uri, resource, others) in singly {
             let notice = present::messages::held_by_another(&resource, &others, &audience);
-            let claim = answers::told_claim(&others.claim, others.holder.as_ref());
+            let claim = forms::told_claim(&others.claim, others.holder.as_ref());
             self.show_about(notice, json!({ "kind": "held", "uri": uri.as_str(), "claim": claim }), None);
         }
     }

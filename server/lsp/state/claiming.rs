@@ -11,8 +11,8 @@ use super::document::{Blocked, Document, Look, Unsaved};
 use super::timers::Timer;
 use crate::convert;
 use crate::event::DirectoryId;
+use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, Job, Refusal};
 use crate::text::OnDisk;
-use crate::worker::{ClaimResult, ClaimWish, Examination, Job, Place, Refusal};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
 
@@ -36,7 +36,7 @@ impl State {
     }
 
     /// What to wish if an edit claims; nothing where it doesn't.
-    pub(super) fn wish(&self, uri: &Uri) -> Option<ClaimWish> {
+    pub(super) fn wish(&self, uri: &Uri) -> Option<EditClaim> {
         let document = self.documents.get(uri)?;
         let id = document.directory?;
         let directory = self.directories.get(&id)?;
@@ -44,7 +44,7 @@ impl State {
             self.settings.automatic && directory.is_active() && document.claims_by_itself() && !document.hands_off;
         let wall = self.clock.now();
         let is_held = document.resource().is_some_and(|resource| directory.own_claim(resource, wall).is_some());
-        (is_wanted && !is_held).then(|| ClaimWish {
+        (is_wanted && !is_held).then(|| EditClaim {
             lease: self.lease_at(id),
             // The file was written before a claim could be asked for.
             even_if_saved: document.is_claim_due && document.saves > 0 && document.unsaved == Unsaved::No,
@@ -53,7 +53,7 @@ impl State {
     }
 
     /// Compares a document with its file.
-    pub(super) fn look(&mut self, uri: &Uri, claim: Option<ClaimWish>) {
+    pub(super) fn look(&mut self, uri: &Uri, claim: Option<EditClaim>) {
         let Some(document) = self.documents.get_mut(uri) else { return };
         let Some(id) = document.directory else { return };
         document.last_look += 1;
@@ -64,7 +64,7 @@ impl State {
             claims: claim.is_some(),
             is_after_save: claim.as_ref().is_some_and(|wish| wish.even_if_saved),
         });
-        let examination = Examination {
+        let examination = DiskCheck {
             uri: uri.clone(),
             look: document.last_look,
             path: document.path.clone(),
@@ -73,7 +73,7 @@ impl State {
             is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
             claim,
         };
-        self.job(id, Job::Examine(Box::new(examination)));
+        self.job(id, Job::CheckDisk(Box::new(examination)));
     }
 
     /// Claims an unsaved document if nothing speaks against it any more.
@@ -101,7 +101,7 @@ impl State {
         id: DirectoryId,
         uri: &Uri,
         number: u64,
-        place: Place,
+        place: Claimability,
         on_disk: OnDisk,
         claim: Option<ClaimResult>,
     ) {

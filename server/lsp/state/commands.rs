@@ -7,17 +7,17 @@ use tower_lsp::jsonrpc;
 use tower_lsp::ls_types::{ExecuteCommandParams, MessageType, Uri};
 
 use super::directory::{Directory, Standing};
-use super::document::{Document, Unsaved, holding_key};
+use super::document::{Document, Unsaved};
 use super::{FolderStanding, State};
-use crate::arguments::{self, Target, Wish};
+use crate::command::{About, Acknowledgement, EditorCommand, Target, Work};
 use crate::convert;
+use crate::diagnostic_code::Code;
 use crate::effect::Effect;
 use crate::event::{DirectoryId, Event, Reply};
-use crate::present::diagnostics::Code;
+use crate::job::{Consequence, InTheWay, Job, Purpose, Refusal};
 use crate::present::messages;
-use crate::worker::{Command, Consequence, InTheWay, Job, Purpose, Refusal, Subject, answers};
 use deconflict_protocol::{Resource, text};
-use deconflict_registry::Message;
+use deconflict_registry::{Claim, Message};
 use deconflict_words::{documents, sentence};
 
 /// A cause is cut after so many characters.
@@ -38,14 +38,11 @@ impl State {
             self.early_commands.push(Event::Execute(parameters, reply));
             return;
         }
-        let (wish, is_interactive) = match arguments::parse(&parameters.command, &parameters.arguments) {
+        let (command, is_interactive) = match EditorCommand::parse(&parameters.command, &parameters.arguments) {
             Ok(parsed) => parsed,
-            Err(problem) => {
-                reply.send(Err(jsonrpc::Error::invalid_params(problem)));
-                return;
-            }
+            Err(problem) => return reply.send(Err(jsonrpc::Error::invalid_params(problem))),
         };
-        match self.directed(wish) {
+        match self.directed(command) {
             Ok(Directed::Ask(questions)) => self.ask(questions, reply, is_interactive),
             Ok(Directed::Answered(answer)) => reply.send(Ok(Some(answer))),
             Err(Refused { reason, message }) => {
@@ -64,7 +61,7 @@ impl State {
         }
     }
 
-    fn ask(&mut self, questions: Vec<(DirectoryId, Command)>, reply: Reply<Option<Value>>, is_interactive: bool) {
+    fn ask(&mut self, questions: Vec<(DirectoryId, EditorCommand)>, reply: Reply<Option<Value>>, is_interactive: bool) {
         self.last_question += 1;
         let number = self.last_question;
         let question = Question { reply, is_interactive, waiting: questions.len(), answer: None };
@@ -185,69 +182,68 @@ impl State {
     }
 
     /// Finds out which directories a command is for.
-    fn directed(&mut self, wish: Wish) -> Result<Directed, Refused> {
-        Ok(match wish {
-            Wish::Document(target, make) => {
-                let (id, subject) = match target {
-                    Target::Resource(resource) => {
-                        let holding = self.directory_that_holds(&resource);
-                        (holding.map_or_else(|| self.main_directory(), Ok)?, Subject::Resource(resource))
-                    }
-                    Target::Uri(uri) => self.place_of(&uri).map(|(id, path)| (id, Subject::Path(path)))?,
-                    Target::OnlyDocument => {
-                        let uri = self.only_document()?.uri.clone();
-                        self.place_of(&uri).map(|(id, path)| (id, Subject::Path(path)))?
-                    }
-                };
-                Directed::Ask(vec![(id, make.with(subject))])
+    fn directed(&mut self, mut command: EditorCommand) -> Result<Directed, Refused> {
+        let id = match &mut command {
+            EditorCommand::Claim(about)
+            | EditorCommand::Release(about)
+            | EditorCommand::TellWhenFree(about)
+            | EditorCommand::ShowChanges(about) => self.directory_about(about)?,
+            EditorCommand::TakeOver(it) => self.directory_about(&mut it.about)?,
+            EditorCommand::RequestRelease(it) => self.directory_about(&mut it.about)?,
+            EditorCommand::HandOff(Some(it)) => self.directory_about(&mut it.about)?,
+            EditorCommand::SendMessage(Some(message)) => {
+                let of_document = message.uri.as_ref().and_then(|uri| self.directory_of_uri(uri).ok());
+                let known = of_document.or_else(|| self.directory_that_knows(&message.to));
+                known.map_or_else(|| self.main_directory(), Ok)?
             }
-            Wish::SetWork(activity) => {
-                let target = match activity.target.clone() {
-                    Some(target) => target,
-                    None => self.only_file_name()?,
-                };
-                let activity = deconflict_registry::Activity { target: Some(target), ..activity };
+            EditorCommand::SetWork(work) => {
+                if work.is_none() {
+                    *work = Some(Box::new(Work { target: self.only_file_name()?, ..Work::default() }));
+                }
                 let id = self.main_directory()?;
                 if let Some(directory) = self.directories.get_mut(&id) {
                     directory.is_work_told = true;
                 }
-                Directed::Ask(vec![(self.main_directory()?, Command::Heartbeat(activity))])
+                id
             }
-            Wish::Heartbeat(activity) => Directed::Ask(vec![(self.main_directory()?, Command::Heartbeat(activity))]),
-            Wish::Send { to, subject, message, uri, in_reply_to } => {
-                let place = uri.as_ref().and_then(|uri| self.place_of(uri).ok());
-                let id = match &place {
-                    Some((id, _)) => *id,
-                    None => self.directory_that_knows(&to).map_or_else(|| self.main_directory(), Ok)?,
-                };
-                let path = place.map(|(_, path)| path);
-                Directed::Ask(vec![(id, Command::Send { to, subject, message, path, in_reply_to })])
-            }
-            Wish::ListSessions(purpose) => {
-                Directed::Ask(vec![(self.main_directory()?, Command::ListSessions(purpose))])
-            }
-            Wish::ShowBoard => Directed::Ask(vec![(self.main_directory()?, Command::ShowBoard)]),
-            Wish::Everywhere(command) => {
+            EditorCommand::SendMessage(None)
+            | EditorCommand::HandOff(None)
+            | EditorCommand::Mute(None)
+            | EditorCommand::Heartbeat(_)
+            | EditorCommand::ShowBoard(_) => self.main_directory()?,
+            EditorCommand::ReleaseAll(_)
+            | EditorCommand::Messages(_)
+            | EditorCommand::MarkRead(_)
+            | EditorCommand::Status(_) => {
                 let everywhere: Vec<_> = self.live_directories().map(|(id, _)| (id, command.clone())).collect();
                 if everywhere.is_empty() {
                     return empty_answer(&command).map(Directed::Answered).ok_or_else(inactive);
                 }
-                Directed::Ask(everywhere)
+                return Ok(Directed::Ask(everywhere));
             }
-            Wish::Mute { session, minutes } => Directed::Answered(self.mute(&session, minutes)?),
-            Wish::Acknowledge { uri, code, expected } => {
-                self.acknowledge(&uri, code, expected.as_ref())?;
-                Directed::Answered(json!({ "ok": true }))
+            EditorCommand::Mute(Some(mute)) => return self.mute(&mute.session, mute.minutes).map(Directed::Answered),
+            EditorCommand::Acknowledge(it) => {
+                self.acknowledge(it)?;
+                return Ok(Directed::Answered(json!({ "ok": true })));
             }
-        })
+        };
+        Ok(Directed::Ask(vec![(id, command)]))
     }
 
-    fn acknowledge(
-        &mut self,
-        uri: &Uri,
-        code: Code,
-        expected: Option<&crate::worker::Expected>,
-    ) -> Result<(), Refused> {
+    /// The directory of what a command is about.
+    fn directory_about(&self, about: &mut About) -> Result<DirectoryId, Refused> {
+        if let Target::OnlyDocument = about.target {
+            about.target = Target::Uri(self.only_document()?.uri.clone());
+        }
+        match &about.target {
+            Target::Resource(resource) => self.directory_that_holds(resource).map_or_else(|| self.main_directory(), Ok),
+            Target::Uri(uri) => self.directory_of_uri(uri),
+            Target::OnlyDocument => self.main_directory(),
+        }
+    }
+
+    fn acknowledge(&mut self, acknowledged: &Acknowledgement) -> Result<(), Refused> {
+        let Acknowledgement { uri, code, expected } = acknowledged;
         let situation = self.situation(uri);
         let (Some(situation), Some(document)) = (situation, self.documents.get_mut(uri)) else {
             return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
@@ -263,8 +259,8 @@ impl State {
             }
             _ => {
                 let meant = situation.others.iter().chain(&situation.elsewhere).map(|others| &others.claim);
-                let meant = meant.filter(|claim| expected.is_none_or(|expected| expected.is(claim)));
-                let keys: Vec<String> = meant.map(holding_key).collect();
+                let meant = meant.filter(|claim| expected.as_ref().is_none_or(|expected| expected.is(claim)));
+                let keys: Vec<_> = meant.map(Claim::holding).collect();
                 if keys.is_empty() {
                     let message = messages::refused_changed(&situation.resource);
                     return Err(Refused { reason: "changed", message });
@@ -297,11 +293,11 @@ impl State {
         Ok(path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned())
     }
 
-    fn place_of(&self, uri: &Uri) -> Result<(DirectoryId, PathBuf), Refused> {
+    fn directory_of_uri(&self, uri: &Uri) -> Result<DirectoryId, Refused> {
         let outside = || Refused { reason: "outside-workspace", message: messages::refused_outside(uri.as_str()) };
         let path = convert::path_of(uri).ok_or_else(outside)?;
         if let Some(id) = self.directory_of(&path) {
-            return Ok((id, path));
+            return Ok(id);
         }
         let is_inside = self
             .folders
@@ -380,7 +376,7 @@ impl State {
 }
 
 enum Directed {
-    Ask(Vec<(DirectoryId, Command)>),
+    Ask(Vec<(DirectoryId, EditorCommand)>),
     Answered(Value),
 }
 
@@ -404,10 +400,10 @@ fn claim_of(refusal: &Refusal) -> Option<&InTheWay> {
 }
 
 /// What is answered where there is nothing to ask; `None` for what makes no sense there.
-fn empty_answer(command: &Command) -> Option<Value> {
+fn empty_answer(command: &EditorCommand) -> Option<Value> {
     match command {
-        Command::Status => Some(answers::no_status()),
-        Command::Messages { .. } => Some(json!({ "ok": true, "messages": [] })),
+        EditorCommand::Status(_) => Some(crate::json::no_status()),
+        EditorCommand::Messages(_) => Some(json!({ "ok": true, "messages": [] })),
         _ => None,
     }
 }

@@ -11,9 +11,9 @@ use super::timers::Timer;
 use super::{Folder, FolderStanding, Phase, State, starting};
 use crate::effect::Effect;
 use crate::event::DirectoryId;
+use crate::job::Job;
 use crate::present;
 use crate::settings::Activation;
-use crate::worker::Job;
 use deconflict_registry::{Affected, Change, Claim, Session, View};
 use deconflict_workspace::{DiscoveryError, Location};
 

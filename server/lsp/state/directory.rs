@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use tower_lsp::ls_types::Uri;
 
 use super::damage::Damage;
-use crate::worker::Place;
+use crate::job::Claimability;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, Machines, Message, MessageId, Session, View};
+use deconflict_registry::{Claim, Holding, Machines, Message, MessageId, Session, View};
 
 /// One coordination directory of this window.
 #[derive(Debug)]
@@ -32,11 +32,11 @@ pub(super) struct Directory {
     /// What changed while it was being read again, so that the answer may be from before.
     pub(super) verifying_late: HashSet<Resource>,
     /// Where paths are, as it was seen last.
-    pub(super) places: HashMap<PathBuf, Place>,
+    pub(super) places: HashMap<PathBuf, Claimability>,
     /// What the others were told is edited here without being held; `None` if it is not known what they were told.
     pub(super) editing: Option<Vec<Resource>>,
     /// Which holdings the user was told of, and in which document.
-    pub(super) announced: HashSet<(Uri, String)>,
+    pub(super) announced: HashSet<(Uri, Option<Holding>)>,
     /// Documents of which the user is to be told that another holds them.
     pub(super) to_announce: BTreeSet<Uri>,
     /// Who asked for what.
@@ -44,7 +44,7 @@ pub(super) struct Directory {
     /// Of what the user wants to know when it is free.
     pub(super) awaited: BTreeSet<Resource>,
     /// Holdings of which the user wants no more warnings, and in which document.
-    pub(super) muted: HashSet<(Uri, String)>,
+    pub(super) muted: HashSet<(Uri, Option<Holding>)>,
     /// The sessions whose end matters most.
     pub(super) interest: BTreeSet<SessionId>,
     /// What was lost while this process or the whole machine was suspended, as long as that comes to light.

@@ -9,8 +9,8 @@ use tower_lsp::ls_types::{Diagnostic, Uri};
 
 use super::rate_limit::RateLimit;
 use crate::event::{DirectoryId, Request};
+use crate::job::Claimability;
 use crate::text;
-use crate::worker::Place;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::Claim;
 
@@ -25,7 +25,7 @@ pub(super) struct Document {
     /// The directory that its folder belongs to; `None` while that is not known, and outside of all folders.
     pub(super) directory: Option<DirectoryId>,
     /// Where it is; `None` until the worker has looked.
-    pub(super) place: Option<Place>,
+    pub(super) place: Option<Claimability>,
     /// Its text. Empty for a notebook, whose text is not its file's.
     pub(super) text: Rope,
     /// A notebook: whether it is saved is known only by what the editor says.
@@ -162,16 +162,6 @@ impl Document {
 
     /// True if an edit of it may claim it.
     pub(super) fn claims_by_itself(&self) -> bool {
-        !matches!(self.place, Some(Place::Inside { by_itself: false, .. } | Place::Outside(_)))
-    }
-}
-
-/// What tells one holding of a resource from another.
-pub(super) fn holding_key(claim: &Claim) -> String {
-    let record = &claim.record;
-    let holder = claim.holder().map_or("", SessionId::as_str);
-    match &record.id {
-        Some(id) => format!("{holder} {id}"),
-        None => format!("{holder} {}", record.claimed_at.as_deref().unwrap_or_default()),
+        !matches!(self.place, Some(Claimability::Inside { by_itself: false, .. } | Claimability::Outside(_)))
     }
 }

@@ -10,7 +10,7 @@ use super::timers::Timer;
 use super::{ClosedDocument, State};
 use crate::effect::Effect;
 use crate::event::{DirectoryId, DocumentEvent};
-use crate::worker::{Job, Place};
+use crate::job::{Claimability, Job};
 use crate::{convert, text};
 use deconflict_protocol::Resource;
 use deconflict_registry::Activity;
@@ -169,7 +169,8 @@ impl State {
 
     fn gather_save(&mut self, uri: &Uri) {
         let Some(document) = self.documents.get(uri) else { return };
-        let (Some(id), Some(Place::Inside { resource, is_work: true, .. })) = (document.directory, &document.place)
+        let (Some(id), Some(Claimability::Inside { resource, is_work: true, .. })) =
+            (document.directory, &document.place)
         else {
             return;
         };
@@ -214,7 +215,7 @@ impl State {
             request.answer_nothing();
         }
         let Some(id) = document.directory else { return };
-        let file = document.place.as_ref().and_then(Place::resource).cloned();
+        let file = document.place.as_ref().and_then(Claimability::resource).cloned();
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.to_announce.remove(uri);
         }
@@ -347,7 +348,7 @@ impl State {
                 .filter(|document| document.directory == Some(id) && document.unsaved == Unsaved::Yes)
                 .filter(|document| !document.is_claiming())
                 .filter_map(|document| match &document.place {
-                    Some(Place::Inside { resource, is_work: true, .. }) => Some(resource),
+                    Some(Claimability::Inside { resource, is_work: true, .. }) => Some(resource),
                     _ => None,
                 })
                 .filter(|resource| directory.own_claim(resource, wall).is_none())

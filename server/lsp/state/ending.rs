@@ -6,7 +6,7 @@ use super::timers::Timer;
 use super::{Phase, State};
 use crate::effect::Effect;
 use crate::event::{DirectoryId, Ending, Reply};
-use crate::worker::Job;
+use crate::job::Job;
 
 /// What takes longer is left to the others, who find the session's process gone.
 const LONGEST: Duration = Duration::from_millis(800);

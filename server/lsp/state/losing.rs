@@ -11,8 +11,8 @@ use super::directory::{Own, Restoring};
 use super::document::{Blocked, Lost, Unsaved};
 use super::timers::Timer;
 use crate::event::DirectoryId;
+use crate::job::Job;
 use crate::present;
-use crate::worker::Job;
 use deconflict_protocol::{ClaimFileName, Resource, SessionId};
 use deconflict_registry::{Claim, Draft, Recipient, Standing, StoredClaim};
 

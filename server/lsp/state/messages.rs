@@ -7,9 +7,10 @@ use serde_json::json;
 use super::State;
 use super::timers::Timer;
 use crate::event::DirectoryId;
+use crate::job::Job;
+use crate::json as forms;
 use crate::present;
 use crate::settings::Show;
-use crate::worker::{Job, answers};
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Session};
 
@@ -89,7 +90,7 @@ impl State {
             record.subject.as_deref().unwrap_or_default(),
             &record.text(),
         );
-        let about = json!({ "kind": "message", "message": answers::told_message(&message, sender) });
+        let about = json!({ "kind": "message", "message": forms::told_message(&message, sender) });
         let told = Some((id, vec![message.id]));
         self.show_about(notice, about, told);
     }

@@ -37,9 +37,9 @@ use tower_lsp::ls_types::{MessageType, Uri};
 use super::capabilities::Editor;
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
+use super::job::{JobResult, Profile};
 use super::present::{self, messages::Notice};
 use super::settings::Settings;
-use super::worker::{Done, Profile};
 use deconflict_platform as platform;
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
@@ -193,7 +193,7 @@ impl State {
         match event {
             Event::Shutdown(reply) => self.shut_down(reply),
             Event::End(ending) => self.end(ending),
-            Event::Done(directory, done) if matches!(*done, Done::Completed) => self.completed(directory),
+            Event::JobResult(directory, done) if matches!(*done, JobResult::Completed) => self.completed(directory),
             // Whatever else comes while everything is being released would only undo that.
             _ if matches!(self.phase, Phase::Ending | Phase::Ended) => {}
             Event::Initialize(parameters, reply) => self.initialize(&parameters, reply),
@@ -207,7 +207,7 @@ impl State {
             Event::FilesRenamed(names) => self.files_renamed(&names),
             Event::Request(request) => self.answer(request),
             Event::Execute(parameters, reply) => self.execute(parameters, reply),
-            Event::Done(directory, done) => self.done(directory, *done),
+            Event::JobResult(directory, done) => self.done(directory, *done),
             Event::Changed(directory, changes) => self.directory_changed(directory, changes),
             Event::Told(directory, messages) => self.told(directory, messages),
             Event::Tick => {}
@@ -243,25 +243,27 @@ impl State {
         }
     }
 
-    fn done(&mut self, id: DirectoryId, done: Done) {
+    fn done(&mut self, id: DirectoryId, done: JobResult) {
         match done {
-            Done::Joined { session, claims, view, directory } => self.joined(id, session, claims, view, directory),
-            Done::Observing { view, directory } => self.observing(id, view, &directory),
-            Done::OnlyAdvice(directory) => self.show(present::messages::only_advice(&directory)),
-            Done::NotAdopted(directory) => self.not_adopted(id, &directory),
-            Done::Examined { uri, look, place, on_disk, claim } => {
+            JobResult::Joined { session, claims, view, directory } => self.joined(id, session, claims, view, directory),
+            JobResult::Observing { view, directory } => self.observing(id, view, &directory),
+            JobResult::OnlyAdvice(directory) => self.show(present::messages::only_advice(&directory)),
+            JobResult::NotAdopted(directory) => self.not_adopted(id, &directory),
+            JobResult::DiskChecked { uri, look, place, on_disk, claim } => {
                 self.examined(id, &uri, look, place, on_disk, claim);
             }
-            Done::Written(documents) => self.files_written(&documents),
-            Done::Released(holding, outcome) => self.released(id, &holding, &outcome),
-            Done::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
-            Done::Verified(resource, claim) => self.verified(id, &resource, claim),
-            Done::Moved(holding, outcome) => self.moved(id, &holding, outcome),
-            Done::Read(messages) => self.messages_read(id, &messages),
-            Done::Commanded { question, answer, consequences } => self.commanded(id, question, answer, consequences),
-            Done::EditingUntold => self.editing_untold(id),
-            Done::Failed(cause) => self.tell_failure(&cause),
-            Done::Completed => self.completed(id),
+            JobResult::Written(documents) => self.files_written(&documents),
+            JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
+            JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
+            JobResult::Verified(resource, claim) => self.verified(id, &resource, claim),
+            JobResult::Moved(holding, outcome) => self.moved(id, &holding, outcome),
+            JobResult::Read(messages) => self.messages_read(id, &messages),
+            JobResult::Commanded { question, answer, consequences } => {
+                self.commanded(id, question, answer, consequences);
+            }
+            JobResult::EditingUntold => self.editing_untold(id),
+            JobResult::Failed(cause) => self.tell_failure(&cause),
+            JobResult::Completed => self.completed(id),
         }
     }
 
@@ -269,7 +271,7 @@ impl State {
         self.clock.elapsed()
     }
 
-    fn job(&mut self, directory: DirectoryId, job: super::worker::Job) {
+    fn job(&mut self, directory: DirectoryId, job: super::job::Job) {
         self.effects.push(Effect::Job(directory, job));
     }
 

@@ -9,7 +9,7 @@ use tower_lsp::ls_types::Uri;
 use super::State;
 use super::directory::Own;
 use crate::event::DirectoryId;
-use crate::worker::{Job, Move};
+use crate::job::{Job, Move};
 use crate::{convert, present, text};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Holding, MoveOutcome};

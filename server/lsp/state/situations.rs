@@ -8,14 +8,14 @@ use tower_lsp::ls_types::{InlayHint, InlayHintLabel, Position, PublishDiagnostic
 use super::State;
 use super::announcing::KIN_TIME;
 use super::directory::Directory;
-use super::document::{Document, Unsaved, holding_key};
+use super::document::{Document, Unsaved};
 use super::timers::Timer;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
+use crate::job::Job;
 use crate::present::{diagnostics, inlay_hints};
 use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
-use crate::worker::Job;
 use deconflict_protocol::SessionId;
 use deconflict_registry::{Claim, Session};
 
@@ -158,7 +158,7 @@ impl State {
         OthersClaim {
             is_own_window: holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
             is_muted: document.zip(directory).is_some_and(|(document, directory)| {
-                directory.muted.contains(&(document.uri.clone(), holding_key(&claim)))
+                directory.muted.contains(&(document.uri.clone(), claim.holding()))
             }),
             holder,
             claim,

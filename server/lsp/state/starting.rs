@@ -12,9 +12,9 @@ use crate::capabilities::Editor;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::Reply;
+use crate::job::{Job, Profile};
 use crate::present;
 use crate::settings::{SECTION, Settings};
-use crate::worker::{Job, Profile};
 use deconflict_protocol::text;
 
 /// An editor that doesn't tell its settings in this time is served with what is known.

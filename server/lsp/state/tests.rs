@@ -15,8 +15,8 @@ use super::State;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::{DirectoryId, DocumentEvent, Ending, Event};
+use crate::job::{ClaimResult, Claimability, DiskCheck, Job, JobResult};
 use crate::text::OnDisk;
-use crate::worker::{ClaimResult, Done, Examination, Job, Place};
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{ClaimRecord, MessageRecord, Resource, SessionId, SessionRecord, time};
 use deconflict_registry::{
@@ -56,7 +56,7 @@ impl Scene {
         let me = session("me");
         let view = View::new(me.id.clone(), scene.clock.clone());
         let directory = scene.folder.path().join("COORDINATION");
-        scene.done(Done::Joined { session: me, claims: Vec::new(), view, directory });
+        scene.done(JobResult::Joined { session: me, claims: Vec::new(), view, directory });
         scene.give(Event::Changed(HERE, vec![Change::Ready]));
         scene.effects.clear();
         scene
@@ -66,8 +66,8 @@ impl Scene {
         self.effects.extend(self.state.handle(event));
     }
 
-    fn done(&mut self, done: Done) {
-        self.give(Event::Done(HERE, Box::new(done)));
+    fn done(&mut self, done: JobResult) {
+        self.give(Event::JobResult(HERE, Box::new(done)));
     }
 
     /// Lets time pass, and each timer fire when it is due.
@@ -102,16 +102,16 @@ impl Scene {
     }
 
     /// The looks at files that were asked for since the last time.
-    fn looks(&mut self) -> Vec<Examination> {
+    fn looks(&mut self) -> Vec<DiskCheck> {
         let (looks, rest) = std::mem::take(&mut self.effects)
             .into_iter()
-            .partition(|effect| matches!(effect, Effect::Job(_, Job::Examine(_))));
+            .partition(|effect| matches!(effect, Effect::Job(_, Job::CheckDisk(_))));
         self.effects = rest;
         let looks: Vec<Effect> = looks;
         looks
             .into_iter()
             .map(|look| match look {
-                Effect::Job(_, Job::Examine(examination)) => *examination,
+                Effect::Job(_, Job::CheckDisk(examination)) => *examination,
                 other => panic!("{other:?}"),
             })
             .collect()
@@ -130,7 +130,7 @@ impl Scene {
         }
     }
 
-    fn answer_one(&mut self, look: Examination, on_disk: &str, held_by_another: Option<&Claim>) {
+    fn answer_one(&mut self, look: DiskCheck, on_disk: &str, held_by_another: Option<&Claim>) {
         let name = Path::new(look.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
         let same = look.text.as_ref().is_some_and(|text| *text == on_disk);
         let claim = look.claim.map(|wish| match held_by_another {
@@ -139,10 +139,10 @@ impl Scene {
             None => ClaimResult::Granted(claim(&name, "me", true)),
         });
         let resource = Resource::file(&name).unwrap();
-        self.done(Done::Examined {
+        self.done(JobResult::DiskChecked {
             uri: look.uri,
             look: look.look,
-            place: Place::Inside { resource, by_itself: true, is_work: true },
+            place: Claimability::Inside { resource, by_itself: true, is_work: true },
             on_disk: if same { OnDisk::Same } else { OnDisk::Different(Rope::from_str(on_disk)) },
             claim,
         });
@@ -366,7 +366,7 @@ fn a_claim_that_could_not_be_renewed_is_not_relied_on_in_its_last_minute() {
         let mut renewed = claim("a.rs", "me", true);
         renewed.expires_at = scene.clock.now() + TimeDelta::minutes(15);
         let holding = renewed.holding().unwrap();
-        scene.done(Done::Renewed(holding, RenewOutcome::Renewed(renewed)));
+        scene.done(JobResult::Renewed(holding, RenewOutcome::Renewed(renewed)));
         assert_eq!(scene.edited_unheld(), Vec::<String>::new(), "it is held again");
     }
 }
@@ -469,7 +469,7 @@ fn a_claim_that_was_taken_is_told_only_where_it_matters() {
     let mut scene = Scene::new();
     scene.held("a.rs");
     let holding = claim("a.rs", "me", true).holding().unwrap();
-    scene.done(Done::Renewed(holding, RenewOutcome::Lost(Some(claim("a.rs", "bob", false)))));
+    scene.done(JobResult::Renewed(holding, RenewOutcome::Lost(Some(claim("a.rs", "bob", false)))));
     assert_eq!(scene.own(), Vec::<String>::new());
     let told = scene.state.documents[&scene.uri("a.rs")].published.clone();
     assert_eq!(serde_json::to_value(&told[0].code).unwrap(), "claim-lost");
@@ -479,7 +479,7 @@ fn a_claim_that_was_taken_is_told_only_where_it_matters() {
     scene.save("b.rs");
     scene.answer("edited", None);
     let holding = claim("b.rs", "me", true).holding().unwrap();
-    scene.done(Done::Renewed(holding, RenewOutcome::Lost(Some(claim("b.rs", "bob", false)))));
+    scene.done(JobResult::Renewed(holding, RenewOutcome::Lost(Some(claim("b.rs", "bob", false)))));
     assert!(scene.state.documents[&scene.uri("b.rs")].published.is_empty());
 }
 
@@ -496,7 +496,7 @@ fn what_was_lost_while_the_machine_slept_is_told_after_it() {
     scene.effects.clear();
     for (name, holder) in [("a.rs", "bob"), ("b.rs", "me")] {
         let found = claim(name, holder, true);
-        scene.done(Done::Verified(found.resource.clone(), Some(found)));
+        scene.done(JobResult::Verified(found.resource.clone(), Some(found)));
     }
     scene.wait(Duration::from_secs(3));
     let shown = scene.shown();
@@ -529,7 +529,7 @@ fn nothing_is_done_any_more_once_it_ends() {
     scene.give(Event::End(Ending::Signal(15)));
     scene.change("a.rs", "more");
     assert_eq!(scene.jobs(), ["complete"]);
-    scene.done(Done::Completed);
+    scene.done(JobResult::Completed);
     assert!(matches!(scene.effects[..], [Effect::Exit(143)]), "{:?}", scene.effects);
 
     // A directory that takes too long is left to the others.

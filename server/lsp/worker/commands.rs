@@ -4,153 +4,73 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::answers;
-use super::desk::{Desk, refused};
-use super::job::{InTheWay, Purpose, Refusal};
+use super::session_context::{SessionContext, refused};
+use crate::command::{About, EditorCommand, HandOff, MessageToSend, Target, Work};
+use crate::job::{Consequence, InTheWay, Purpose, Refusal};
+use crate::{convert, json as forms};
 use deconflict_platform::cache_directory;
 use deconflict_protocol::{MessageKind, Resource, SessionId, text};
 use deconflict_registry::{
-    Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, Message, MessageId, Recipient, Registry,
-    ReleaseOutcome, Session, Terms,
+    Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, MessageId, Recipient, Registry, ReleaseOutcome,
+    Session, Terms,
 };
 use deconflict_words::documents;
 use deconflict_workspace::{Kind, committed};
 
-/// What a command is about.
-#[derive(Debug, Clone)]
-pub(crate) enum Subject {
-    /// The file or folder at this path.
-    Path(PathBuf),
-    /// Whatever is called so in the directory.
-    Resource(Resource),
-}
+/// What is answered to a command.
+type CommandResult = Result<Value, Refusal>;
 
-/// A command with its arguments. `expected` is the claim that its menu was about.
-#[derive(Debug, Clone)]
-pub(crate) enum Command {
-    /// Claims by hand.
-    Claim { subject: Subject },
-    /// Releases.
-    Release { subject: Subject, expected: Option<Expected> },
-    /// Releases all.
-    ReleaseAll,
-    /// Takes over.
-    TakeOver { subject: Subject, force: bool, expected: Option<Expected> },
-    /// Asks the holder to release.
-    RequestRelease { subject: Subject, message: Option<String>, expected: Option<Expected> },
-    /// Writes to a session or to everyone.
-    Send { to: String, subject: String, message: String, path: Option<PathBuf>, in_reply_to: Option<String> },
-    /// Lists messages.
-    Messages { unread_only: bool },
-    /// Marks messages as read.
-    MarkRead { ids: Vec<String> },
-    /// Gives a claim away.
-    HandOff { subject: Subject, to: String, notes: Option<String>, expected: Option<Expected> },
-    /// Says what the session does.
-    Heartbeat(Activity),
-    /// Lists everything.
-    Status,
-    /// Brings the status board up to date and returns it.
-    ShowBoard,
-    /// Compares the saved text with the last commit.
-    ShowChanges { subject: Subject },
-    /// Tells once it comes free.
-    TellWhenFree { subject: Subject },
-    /// Refuses, and lists to whom something can be sent or given.
-    ListSessions(Purpose),
-}
-
-/// A claim as it was when a menu was made.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Expected {
-    session: Option<String>,
-    resource: Option<String>,
-    id: Option<String>,
-    generation: Option<String>,
-}
-
-impl Expected {
-    /// True if the claim is still this one.
-    pub(crate) fn is(&self, claim: &Claim) -> bool {
-        claim.holder().map(SessionId::as_str) == self.session.as_deref()
-            && claim.record.id == self.id
-            && claim.record.generation.map(|generation| generation.to_string()) == self.generation
-    }
-
-    /// What it was a claim of.
-    pub(crate) fn resource(&self) -> Option<Resource> {
-        Resource::parse(self.resource.as_deref()?)
-    }
-}
-
-/// What a command changed, for the loop to know.
-#[derive(Debug, Clone)]
-pub(crate) enum Consequence {
-    /// The session holds this now.
-    Holds(Claim),
-    /// The session gave this up.
-    Freed(Claim),
-    /// The session gave this to another.
-    HandedOff(Resource),
-    /// These messages are read.
-    Read(Vec<MessageId>),
-    /// The user asked for the messages, and these are unread.
-    Unread(Vec<Message>),
-    /// This file is to be shown.
-    Show(PathBuf),
-    /// The user wants to know when this is free.
-    Awaits(Resource),
-}
-
-type Answer = Result<Value, Refusal>;
-
-impl Desk {
-    /// Does what a command says.
-    pub(super) fn execute(&mut self, command: Command) -> (Answer, Vec<Consequence>) {
+impl SessionContext {
+    /// Runs a command.
+    pub(super) fn execute(&mut self, command: EditorCommand) -> (CommandResult, Vec<Consequence>) {
         let mut changed = Vec::new();
         let answer = match command {
-            Command::Claim { subject } => self.claim_by_hand(&subject, false, &mut changed),
-            Command::Release { subject, expected } => self.release(&subject, expected.as_ref(), &mut changed),
-            Command::ReleaseAll => self.release_all(&mut changed),
-            Command::TakeOver { subject, force, expected } => {
-                self.take_over(&subject, force, expected.as_ref(), &mut changed)
+            EditorCommand::Claim(about) => self.claim_by_hand(&about, false, &mut changed),
+            EditorCommand::Release(about) => self.release(&about, &mut changed),
+            EditorCommand::ReleaseAll(_) => self.release_all(&mut changed),
+            EditorCommand::TakeOver(it) => self.take_over(&it.about, it.force.unwrap_or(false), &mut changed),
+            EditorCommand::RequestRelease(it) => self.request_release(&it.about, it.message),
+            EditorCommand::SendMessage(Some(message)) => self.send(*message),
+            EditorCommand::Messages(filter) => self.messages(filter.unread_only.unwrap_or(false), &mut changed),
+            EditorCommand::MarkRead(read) => self.mark_read(&read.ids, &mut changed),
+            EditorCommand::HandOff(Some(hand_off)) => self.hand_off(&hand_off, &mut changed),
+            EditorCommand::SetWork(work) => self.heartbeat(&activity(work.as_deref())),
+            EditorCommand::Heartbeat(it) => {
+                self.heartbeat(&Activity::new(it.action.as_deref().unwrap_or("working"), None))
             }
-            Command::RequestRelease { subject, message, expected } => {
-                self.request_release(&subject, message, expected.as_ref())
+            EditorCommand::Status(_) => self.status(),
+            EditorCommand::ShowBoard(_) => self.show_board(&mut changed),
+            EditorCommand::ShowChanges(about) => {
+                self.path_of(&about.target).and_then(|path| show_changes(&path, &mut changed))
             }
-            Command::Send { to, subject, message, path, in_reply_to } => {
-                self.send(&to, Draft { subject, message, in_reply_to, ..Draft::new(MessageKind::Note) }, path)
-            }
-            Command::Messages { unread_only } => self.messages(unread_only, &mut changed),
-            Command::MarkRead { ids } => self.mark_read(&ids, &mut changed),
-            Command::HandOff { subject, to, notes, expected } => {
-                self.hand_off(&subject, &to, notes.as_deref(), expected.as_ref(), &mut changed)
-            }
-            Command::Heartbeat(activity) => self
-                .with_session(true, |registry, session| registry.heartbeat(session, &activity))
-                .map(|()| json!({ "ok": true })),
-            Command::Status => self.status(),
-            Command::ShowBoard => self.show_board(&mut changed),
-            Command::ShowChanges { subject } => {
-                self.path_of(&subject).and_then(|path| show_changes(&path, &mut changed))
-            }
-            Command::TellWhenFree { subject } => self.named(&subject).map(|resource| {
+            EditorCommand::TellWhenFree(about) => self.named(&about.target).map(|resource| {
                 changed.push(Consequence::Awaits(resource));
                 json!({ "ok": true })
             }),
-            Command::ListSessions(purpose) => {
-                self.live_sessions().and_then(|live| Err(Refusal::WhichSession(purpose, live)))
-            }
+            EditorCommand::SendMessage(None) => self.which_session(Purpose::Message),
+            EditorCommand::HandOff(None) => self.which_session(Purpose::HandOff),
+            EditorCommand::Mute(_) => self.which_session(Purpose::Mute),
+            // What a diagnostic says is known to the state alone.
+            EditorCommand::Acknowledge(_) => Err(Refusal::NotThere),
         };
         (answer, changed)
     }
 
-    fn claim_by_hand(&mut self, subject: &Subject, force: bool, changed: &mut Vec<Consequence>) -> Answer {
-        let resource = self.named(subject)?;
-        let path = self.path_of(subject).unwrap_or_else(|_| self.location.workspace.clone());
+    fn which_session(&mut self, purpose: Purpose) -> CommandResult {
+        let live = self.live_sessions()?;
+        Err(Refusal::WhichSession(purpose, live))
+    }
+
+    fn heartbeat(&mut self, activity: &Activity) -> CommandResult {
+        self.with_session(true, |registry, session| registry.heartbeat(session, activity))?;
+        Ok(json!({ "ok": true }))
+    }
+
+    fn claim_by_hand(&mut self, about: &About, force: bool, changed: &mut Vec<Consequence>) -> CommandResult {
+        let resource = self.named(&about.target)?;
+        let path = self.path_of(&about.target).unwrap_or_else(|_| self.location.workspace.clone());
         let terms = Terms { force, ..Self::terms(&resource, &path) };
         match self.claim(&resource, &terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
@@ -166,11 +86,8 @@ impl Desk {
         }
     }
 
-    fn release(&mut self, subject: &Subject, expected: Option<&Expected>, changed: &mut Vec<Consequence>) -> Answer {
-        let named = self.named(subject)?;
-        // What a menu calls the claim of this document may be one of a folder above it.
-        let resource = expected.and_then(Expected::resource).unwrap_or(named);
-        self.check_unchanged(&resource, expected)?;
+    fn release(&mut self, about: &About, changed: &mut Vec<Consequence>) -> CommandResult {
+        let resource = self.unchanged(about)?;
         match self.with_session(false, |registry, session| registry.release(session, &resource))? {
             ReleaseOutcome::Released(claim) => {
                 changed.push(Consequence::Freed(claim.clone()));
@@ -181,7 +98,7 @@ impl Desk {
         }
     }
 
-    fn release_all(&mut self, changed: &mut Vec<Consequence>) -> Answer {
+    fn release_all(&mut self, changed: &mut Vec<Consequence>) -> CommandResult {
         if self.awaits_directory() {
             return Ok(json!({ "ok": true, "released": [] }));
         }
@@ -191,25 +108,19 @@ impl Desk {
         Ok(json!({ "ok": true, "released": released }))
     }
 
-    fn take_over(
-        &mut self,
-        subject: &Subject,
-        force: bool,
-        expected: Option<&Expected>,
-        changed: &mut Vec<Consequence>,
-    ) -> Answer {
-        let resource = self.named(subject)?;
-        if let Some(expected) = expected {
+    fn take_over(&mut self, about: &About, force: bool, changed: &mut Vec<Consequence>) -> CommandResult {
+        if let Some(expected) = &about.expected {
+            let resource = self.named(&about.target)?;
             let obstacles = self.with_session(false, |registry, session| registry.obstacles(session, &resource))?;
             if let Some(other) = obstacles.into_iter().find(|claim| claim.is_active() && !expected.is(claim)) {
                 return Err(Refusal::Claimed(resource, self.in_the_way(other)));
             }
         }
-        self.claim_by_hand(subject, force, changed)
+        self.claim_by_hand(about, force, changed)
     }
 
-    fn request_release(&mut self, subject: &Subject, message: Option<String>, expected: Option<&Expected>) -> Answer {
-        let resource = self.named(subject)?;
+    fn request_release(&mut self, about: &About, message: Option<String>) -> CommandResult {
+        let resource = self.named(&about.target)?;
         let (own, others): (Vec<Claim>, Vec<Claim>) = self.with_session(false, |registry, session| {
             Ok(registry.claims_on(&resource)?.into_iter().partition(|claim| claim.held_by(session)))
         })?;
@@ -217,7 +128,7 @@ impl Desk {
         let Some((claim, holder)) = found else {
             return Err(if own.is_empty() { Refusal::NotHeld(resource) } else { Refusal::HeldByAsker(resource) });
         };
-        if expected.is_some_and(|expected| !expected.is(&claim)) {
+        if about.expected.as_ref().is_some_and(|expected| !expected.is(&claim)) {
             return Err(Refusal::Changed(resource));
         }
         if !claim.allows_coordination() {
@@ -229,18 +140,25 @@ impl Desk {
         self.send_draft(&Recipient::Session(holder), &draft)
     }
 
-    fn send(&mut self, to: &str, draft: Draft, path: Option<PathBuf>) -> Answer {
-        let recipient = if to.eq_ignore_ascii_case(deconflict_protocol::BROADCAST) {
+    fn send(&mut self, message: MessageToSend) -> CommandResult {
+        let recipient = if message.to.eq_ignore_ascii_case(deconflict_protocol::BROADCAST) {
             Recipient::Everyone
         } else {
-            Recipient::Session(self.known_id(to)?)
+            Recipient::Session(self.known_id(&message.to)?)
         };
         // A message about a file elsewhere is still a message.
-        let resource = path.and_then(|path| self.named(&Subject::Path(path)).ok());
-        self.send_draft(&recipient, &Draft { resource, ..draft })
+        let resource = message.uri.and_then(|uri| self.named(&Target::Uri(uri)).ok());
+        let draft = Draft {
+            subject: message.subject,
+            message: message.message,
+            in_reply_to: message.in_reply_to,
+            resource,
+            ..Draft::new(MessageKind::Note)
+        };
+        self.send_draft(&recipient, &draft)
     }
 
-    fn send_draft(&mut self, to: &Recipient, draft: &Draft) -> Answer {
+    fn send_draft(&mut self, to: &Recipient, draft: &Draft) -> CommandResult {
         let sent = self.with_session(true, |registry, session| {
             registry.send(session, to, draft).map(Ok).or_else(|error| match (&error, to) {
                 // The recipient's, not the sender's own session.
@@ -256,7 +174,7 @@ impl Desk {
         }
     }
 
-    fn messages(&mut self, unread_only: bool, changed: &mut Vec<Consequence>) -> Answer {
+    fn messages(&mut self, unread_only: bool, changed: &mut Vec<Consequence>) -> CommandResult {
         if self.awaits_directory() {
             return Ok(json!({ "ok": true, "messages": [] }));
         }
@@ -267,34 +185,26 @@ impl Desk {
             .filter(|message| message.unread || !unread_only)
             .map(|message| {
                 let path = message.resource().and_then(|resource| self.namer.path_of(&resource));
-                answers::listed_message(message, &sessions, path.as_deref())
+                forms::listed_message(message, &sessions, path.as_deref())
             })
             .collect();
         changed.push(Consequence::Unread(messages.into_iter().filter(|message| message.unread).collect()));
         Ok(json!({ "ok": true, "messages": listed }))
     }
 
-    fn mark_read(&mut self, ids: &[String], changed: &mut Vec<Consequence>) -> Answer {
+    fn mark_read(&mut self, ids: &[String], changed: &mut Vec<Consequence>) -> CommandResult {
         let ids: Vec<MessageId> = ids.iter().map(MessageId::new).collect();
         let marked = self.with_session(false, |registry, session| registry.mark_read(session, &ids))?;
         changed.push(Consequence::Read(ids));
         Ok(json!({ "ok": true, "marked": marked }))
     }
 
-    fn hand_off(
-        &mut self,
-        subject: &Subject,
-        to: &str,
-        notes: Option<&str>,
-        expected: Option<&Expected>,
-        changed: &mut Vec<Consequence>,
-    ) -> Answer {
-        let named = self.named(subject)?;
-        let resource = expected.and_then(Expected::resource).unwrap_or(named);
-        self.check_unchanged(&resource, expected)?;
-        let to = self.known_id(to)?;
+    fn hand_off(&mut self, hand_off: &HandOff, changed: &mut Vec<Consequence>) -> CommandResult {
+        let resource = self.unchanged(&hand_off.about)?;
+        let to = self.known_id(&hand_off.to)?;
+        let notes = hand_off.notes.as_deref();
         if self.membership.as_ref().is_some_and(|membership| membership.session == to) {
-            return Err(Refusal::WhichSession(Purpose::HandOff, self.live_sessions()?));
+            return self.which_session(Purpose::HandOff);
         }
         match self.with_session(false, |registry, session| registry.hand_off(session, &resource, &to, notes))? {
             HandOffOutcome::HandedOff(claim) => {
@@ -311,14 +221,14 @@ impl Desk {
         }
     }
 
-    fn status(&mut self) -> Answer {
+    fn status(&mut self) -> CommandResult {
         if self.awaits_directory() {
             self.look_for_directory();
         }
-        let Some(membership) = &self.membership else { return Ok(answers::no_status()) };
+        let Some(membership) = &self.membership else { return Ok(forms::no_status()) };
         let overview = match membership.registry.overview() {
             Ok(overview) => overview.as_seen_by(&membership.session, self.clock.now()),
-            Err(Error::Missing { .. }) => return Ok(answers::no_status()),
+            Err(Error::Missing { .. }) => return Ok(forms::no_status()),
             Err(error) => return Err(refused(&error)),
         };
         let own = overview.sessions.iter().find(|session| session.id == membership.session).map(documents::session);
@@ -334,14 +244,14 @@ impl Desk {
             "sessions": overview
                 .sessions
                 .iter()
-                .map(|session| answers::listed_session(session, &membership.session))
+                .map(|session| forms::listed_session(session, &membership.session))
                 .collect::<Vec<_>>(),
             "claims": overview
                 .claims
                 .iter()
                 .map(|claim| {
                     let path = self.namer.path_of(&claim.resource);
-                    answers::listed_claim(claim, &overview.sessions, &membership.session, path.as_deref())
+                    forms::listed_claim(claim, &overview.sessions, &membership.session, path.as_deref())
                 })
                 .collect::<Vec<_>>(),
             "messages": { "unread": unread },
@@ -349,7 +259,7 @@ impl Desk {
         }))
     }
 
-    fn show_board(&mut self, changed: &mut Vec<Consequence>) -> Answer {
+    fn show_board(&mut self, changed: &mut Vec<Consequence>) -> CommandResult {
         let text = self.with_session(false, |registry, _| {
             registry.refresh_board()?;
             registry.board_text()
@@ -372,31 +282,33 @@ impl Desk {
             .map_err(|_| Refusal::UnknownSession(id.to_owned(), self.live_sessions().unwrap_or_default()))
     }
 
-    fn check_unchanged(&mut self, resource: &Resource, expected: Option<&Expected>) -> Result<(), Refusal> {
-        let Some(expected) = expected else { return Ok(()) };
-        let claim = self.with_session(false, |registry, _| registry.claim_of(resource))?;
-        match claim {
-            Some(claim) if !expected.is(&claim) => Err(Refusal::Changed(resource.clone())),
-            _ => Ok(()),
+    /// What a command is about, unless it changed hands since the menu was made. What the menu of a document calls its
+    /// claim may be that of a folder above it.
+    fn unchanged(&mut self, about: &About) -> Result<Resource, Refusal> {
+        let named = self.named(&about.target)?;
+        let Some(expected) = &about.expected else { return Ok(named) };
+        let resource = expected.resource().unwrap_or(named);
+        match self.with_session(false, |registry, _| registry.claim_of(&resource))? {
+            Some(claim) if !expected.is(&claim) => Err(Refusal::Changed(resource)),
+            _ => Ok(resource),
         }
     }
 
-    fn named(&self, subject: &Subject) -> Result<Resource, Refusal> {
-        match subject {
-            Subject::Path(path) => {
-                self.namer.resource(path, Kind::at(path)).map_err(|error| Refusal::Outside(error.to_string()))
-            }
-            Subject::Resource(resource) => Ok(resource.clone()),
+    fn named(&self, target: &Target) -> Result<Resource, Refusal> {
+        if let Target::Resource(resource) = target {
+            return Ok(resource.clone());
         }
+        let path = self.path_of(target)?;
+        self.namer.resource(&path, Kind::at(&path)).map_err(|error| Refusal::Outside(error.to_string()))
     }
 
-    fn path_of(&self, subject: &Subject) -> Result<PathBuf, Refusal> {
-        match subject {
-            Subject::Path(path) => Ok(path.clone()),
-            Subject::Resource(resource) => self.namer.path_of(resource).ok_or_else(|| {
-                Refusal::Outside(format!("{} is no file or folder on this disk.", resource.display_name()))
-            }),
-        }
+    fn path_of(&self, target: &Target) -> Result<PathBuf, Refusal> {
+        let (path, name) = match target {
+            Target::Uri(uri) => (convert::path_of(uri), uri.to_string()),
+            Target::Resource(resource) => (self.namer.path_of(resource), resource.display_name()),
+            Target::OnlyDocument => (None, "what no document is open for".to_owned()),
+        };
+        path.ok_or_else(|| Refusal::Outside(format!("{name} is no file or folder on this disk.")))
     }
 
     fn in_the_way(&self, claim: Claim) -> Box<InTheWay> {
@@ -406,7 +318,18 @@ impl Desk {
     }
 }
 
-fn show_changes(path: &Path, changed: &mut Vec<Consequence>) -> Answer {
+fn activity(work: Option<&Work>) -> Activity {
+    let Some(work) = work.cloned() else { return Activity::new("working", None) };
+    Activity {
+        phase: work.phase,
+        progress: work.progress,
+        next_action: work.next_action,
+        estimated_completion: work.estimated_completion,
+        ..Activity::new("working", Some(work.target))
+    }
+}
+
+fn show_changes(path: &Path, changed: &mut Vec<Consequence>) -> CommandResult {
     let difference = committed::changes(path).map_err(|error| Refusal::Failed("not-found", error.to_string()))?;
     if !difference.is_empty() {
         let written = write_difference(path, &difference)

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use ropey::Rope;
 use tower_lsp::ls_types::Uri;
 
-use super::desk::Desk;
-use super::job::{ClaimResult, ClaimWish, Done, Examination, Move, Place, Refusal};
+use super::session_context::SessionContext;
+use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, JobResult, Move, Refusal};
 use crate::text::{OnDisk, compare_with_file};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimOutcome, Error, Registry, Terms};
@@ -16,9 +16,9 @@ use deconflict_workspace::{Kind, Repository};
 /// What tells that a file was written: when, and how long it is now.
 pub(super) type FileStamp = (SystemTime, u64);
 
-impl Desk {
+impl SessionContext {
     /// Tells which files are not as they were the last time. Reading them is left to whoever wants to know more.
-    pub(super) fn look_at_files(&mut self, files: Vec<(Uri, PathBuf)>) -> Option<Done> {
+    pub(super) fn look_at_files(&mut self, files: Vec<(Uri, PathBuf)>) -> Option<JobResult> {
         let before = std::mem::take(&mut self.files);
         let mut written = Vec::new();
         for (uri, path) in files {
@@ -28,12 +28,12 @@ impl Desk {
             }
             self.files.insert(path, stamp);
         }
-        (!written.is_empty()).then_some(Done::Written(written))
+        (!written.is_empty()).then_some(JobResult::Written(written))
     }
 
     /// Compares a document with its file, and claims it where that is wished and due.
-    pub(super) fn examine(&mut self, examination: Examination) -> Done {
-        let Examination { uri, look, path, text, is_edited, is_saved, claim } = examination;
+    pub(super) fn examine(&mut self, examination: DiskCheck) -> JobResult {
+        let DiskCheck { uri, look, path, text, is_edited, is_saved, claim } = examination;
         let place = self.place(&path);
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
@@ -48,20 +48,20 @@ impl Desk {
                 OnDisk::Unknown => is_edited,
             };
             match &place {
-                Place::Inside { resource, by_itself: true, .. } if is_unsaved => {
+                Claimability::Inside { resource, by_itself: true, .. } if is_unsaved => {
                     self.claim_for_edit(resource, &path, &wish)
                 }
                 _ => ClaimResult::NotNeeded,
             }
         });
-        Done::Examined { uri, look, place, on_disk, claim }
+        JobResult::DiskChecked { uri, look, place, on_disk, claim }
     }
 
     /// Where a path is, and whether an edit there may claim it.
-    pub(super) fn place(&self, path: &Path) -> Place {
+    pub(super) fn place(&self, path: &Path) -> Claimability {
         let resource = match self.namer.resource(path, Kind::File) {
             Ok(resource) => resource,
-            Err(error) => return Place::Outside(error.to_string()),
+            Err(error) => return Claimability::Outside(error.to_string()),
         };
         let real_path = self.namer.real_path(path).unwrap_or_else(|_| path.to_owned());
         let is_work = !self.namer.is_internal(&resource) && !self.ignored.is_ignored(&real_path);
@@ -70,7 +70,7 @@ impl Desk {
                 real_path.strip_prefix(&self.location.workspace).unwrap_or(Path::new(resource.relative()));
             self.exclusions.contains(in_workspace) || self.exclusions.contains(Path::new(resource.relative()))
         };
-        Place::Inside { resource, by_itself: is_work && !is_excluded, is_work }
+        Claimability::Inside { resource, by_itself: is_work && !is_excluded, is_work }
     }
 
     /// The terms of a claim of a path: by hand, for as long as such claims last.
@@ -82,7 +82,7 @@ impl Desk {
         }
     }
 
-    fn claim_for_edit(&mut self, resource: &Resource, path: &Path, wish: &ClaimWish) -> ClaimResult {
+    fn claim_for_edit(&mut self, resource: &Resource, path: &Path, wish: &EditClaim) -> ClaimResult {
         if let Some(expected) = &wish.only_if_file_is
             && matches!(compare_with_file(expected, path), OnDisk::Different(_))
         {
@@ -99,21 +99,21 @@ impl Desk {
     }
 
     /// Lets a claim follow its file to a new path.
-    pub(super) fn move_claim(&mut self, moved: Move) -> Done {
+    pub(super) fn move_claim(&mut self, moved: Move) -> JobResult {
         let Move { holding, from, to, only_if_gone } = moved;
-        let nothing = Done::Moved(holding.clone(), None);
+        let nothing = JobResult::Moved(holding.clone(), None);
         if only_if_gone && from.symlink_metadata().is_ok() {
             return nothing;
         }
-        let Place::Inside { resource, .. } = self.place(&to) else { return nothing };
+        let Claimability::Inside { resource, .. } = self.place(&to) else { return nothing };
         if resource == holding.resource {
             return nothing;
         }
         let follow =
             |registry: &Registry, _: &SessionId| -> Result<_, Error> { registry.move_claim(&holding, &resource) };
         match self.with_session(false, follow) {
-            Ok(outcome) => Done::Moved(holding.clone(), Some((to, outcome))),
-            Err(Refusal::Failed(_, message)) => Done::Failed(message),
+            Ok(outcome) => JobResult::Moved(holding.clone(), Some((to, outcome))),
+            Err(Refusal::Failed(_, message)) => JobResult::Failed(message),
             Err(_) => nothing,
         }
     }

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use super::desk::{Desk, Membership, refused};
 use super::housekeeping::Housekeeper;
-use super::job::{Done, Job, Refusal};
+use super::session_context::{Membership, SessionContext, refused};
+use crate::job::{Job, JobResult, Refusal};
 use deconflict_platform::{self as platform, ScopeRelation, home_directory};
-use deconflict_protocol::SessionId;
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Claim, Error, KeeperState, NewSession, Registry, Session, View, look_at_keeper, watch, watch_for_directory,
+    Claim, ClaimOutcome, Error, KeeperState, Locking, NewSession, Registry, Session, Terms, View, look_at_keeper,
+    watch, watch_for_directory,
 };
 use deconflict_words::failure;
 use deconflict_workspace as workspace;
@@ -16,18 +17,7 @@ use deconflict_workspace as workspace;
 /// Every so many seconds the session's record is refreshed, as it promises.
 pub(crate) const KEEPALIVE_SECONDS: u32 = 60;
 
-/// What a session says of itself.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Profile {
-    /// What the editor calls itself.
-    pub(crate) client: Option<String>,
-    /// What the user wants the session to be called.
-    pub(crate) name: Option<String>,
-    /// The editor's process.
-    pub(crate) client_pid: Option<u32>,
-}
-
-impl Desk {
+impl SessionContext {
     /// True while there may be a directory some day that is not there yet.
     pub(super) fn awaits_directory(&self) -> bool {
         self.membership.is_none() && !self.is_refused
@@ -51,7 +41,7 @@ impl Desk {
     }
 
     /// Registers the session, or makes its record again.
-    pub(super) fn rejoin(&mut self) -> Option<Done> {
+    pub(super) fn rejoin(&mut self) -> Option<JobResult> {
         if self.membership.is_none() {
             self.appearance = None;
             self.look_for_directory();
@@ -101,6 +91,18 @@ impl Desk {
         verb(&membership.registry, &membership.session).map_err(|error| refused(&error))
     }
 
+    /// Claims for the session, and says once if that keeps nobody out.
+    pub(super) fn claim(&mut self, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Refusal> {
+        let (outcome, locking) = self.with_session(true, |registry, session| {
+            Ok((registry.claim(session, resource, terms)?, registry.locking()))
+        })?;
+        if locking == Locking::Unsupported && !self.is_advice_told {
+            self.is_advice_told = true;
+            self.report(JobResult::OnlyAdvice(self.directory().to_owned()));
+        }
+        Ok(outcome)
+    }
+
     /// Registers the session unless it is. Makes the directory if it may.
     fn join(&mut self, may_make: bool) -> Result<(), Refusal> {
         if self.membership.is_some() {
@@ -124,7 +126,7 @@ impl Desk {
                 let (id, directory) = (session.id.clone(), self.directory().to_owned());
                 // The loop has to know whose view it is before the first change comes.
                 let view = View::new(id.clone(), Arc::clone(&self.clock));
-                self.tell(Done::Joined { session, claims, view: view.clone(), directory });
+                self.report(JobResult::Joined { session, claims, view: view.clone(), directory });
                 self.begin(registry, id, Some(view));
                 Ok(())
             }
@@ -152,7 +154,7 @@ impl Desk {
         let directory = self.directory().to_owned();
         if !self.is_refused {
             self.is_refused = true;
-            self.tell(Done::NotAdopted(directory.clone()));
+            self.report(JobResult::NotAdopted(directory.clone()));
         }
         Refusal::Inactive(format!("{} is tracked by git and was not adopted.", directory.display()))
     }
@@ -227,7 +229,7 @@ impl Desk {
         let directory = self.directory().to_owned();
         tracing::warn!("{error}");
         let view = View::new(observer.clone(), Arc::clone(&self.clock));
-        self.tell(Done::Observing { view, directory });
+        self.report(JobResult::Observing { view, directory });
         self.begin(registry, observer, None);
     }
 

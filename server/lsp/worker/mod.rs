@@ -1,13 +1,12 @@
 //! The thread that works at one coordination directory: it does the loop's jobs in their order, and may wait for the
 //! disk as the loop may not.
 
-pub(super) mod answers;
 mod commands;
-mod desk;
 mod documents;
 mod housekeeping;
-mod job;
+mod jobs;
 mod membership;
+mod session_context;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,14 +17,11 @@ use std::thread;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-pub(super) use commands::{Command, Consequence, Expected, Subject};
-pub(super) use job::{ClaimResult, ClaimWish, Done, Examination, InTheWay, Job, Move, Place, Purpose, Refusal};
-pub(super) use membership::Profile;
-
 use super::event::{DirectoryId, Event};
+use super::job::{Job, Profile};
 use deconflict_platform::clock::Clock;
 use deconflict_workspace::Location;
-use desk::Desk;
+use session_context::SessionContext;
 
 /// A running worker. It ends with [`Job::Complete`].
 #[derive(Debug)]
@@ -47,8 +43,8 @@ impl Worker {
         let (jobs, waiting) = mpsc::channel();
         let is_ending = Arc::new(AtomicBool::new(false));
         let worker = Self { jobs, is_ending: Arc::clone(&is_ending) };
-        let desk = Desk::new(id, location, profile, may_make, clock, worker.jobs.clone(), events);
-        thread::Builder::new().name("registry".to_owned()).spawn(move || work(desk, &waiting, &is_ending))?;
+        let session = SessionContext::new(id, location, profile, may_make, clock, worker.jobs.clone(), events);
+        thread::Builder::new().name("registry".to_owned()).spawn(move || work(session, &waiting, &is_ending))?;
         Ok(worker)
     }
 
@@ -62,13 +58,13 @@ impl Worker {
     }
 }
 
-fn work(mut desk: Desk, jobs: &mpsc::Receiver<Job>, is_ending: &AtomicBool) {
+fn work(mut session: SessionContext, jobs: &mpsc::Receiver<Job>, is_ending: &AtomicBool) {
     for job in jobs {
         let is_last = matches!(job, Job::Complete);
         if is_ending.load(Ordering::Acquire) && !is_last {
             continue;
         }
-        if catch_unwind(AssertUnwindSafe(|| desk.run(job))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| session.run(job))).is_err() {
             tracing::error!("a job failed unexpectedly; the next one goes on");
         }
         if is_last {

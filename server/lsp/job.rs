@@ -7,11 +7,12 @@ use ropey::Rope;
 use serde_json::Value;
 use tower_lsp::ls_types::Uri;
 
-use super::commands::{Command, Consequence};
-use crate::text::OnDisk;
+use super::command::EditorCommand;
+use super::text::OnDisk;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Activity, Claim, Draft, Holding, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session, View,
+    Activity, Claim, Draft, Holding, Message, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session,
+    View,
 };
 
 /// Something to be done at one directory.
@@ -22,7 +23,7 @@ pub(crate) enum Job {
     /// Never claims by itself what matches these globs.
     Exclude(Vec<String>),
     /// Compares a document with its file, and perhaps claims it.
-    Examine(Box<Examination>),
+    CheckDisk(Box<DiskCheck>),
     /// Tells which of these documents' files were written since they were last looked at for this.
     LookAtFiles(Vec<(Uri, PathBuf)>),
     /// Gives up this very holding, if it is still there.
@@ -48,7 +49,7 @@ pub(crate) enum Job {
     /// Marks messages as read.
     MarkRead(Vec<MessageId>),
     /// Does what the user asked for, under the number of the question.
-    Command(u64, Box<Command>),
+    Command(u64, Box<EditorCommand>),
     /// Watches the processes of these sessions most closely.
     Interest(Vec<SessionId>),
     /// Brings the status board up to date within a second.
@@ -57,9 +58,20 @@ pub(crate) enum Job {
     Complete,
 }
 
+/// What a session says of itself.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Profile {
+    /// What the editor calls itself.
+    pub(crate) client: Option<String>,
+    /// What the user wants the session to be called.
+    pub(crate) name: Option<String>,
+    /// The editor's process.
+    pub(crate) client_pid: Option<u32>,
+}
+
 /// A look at a document's file.
 #[derive(Debug)]
-pub(crate) struct Examination {
+pub(crate) struct DiskCheck {
     /// The document.
     pub(crate) uri: Uri,
     /// Counts the looks of the document, so that an answer is known by its question.
@@ -73,12 +85,12 @@ pub(crate) struct Examination {
     /// The editor has just saved it, perhaps with another last line end.
     pub(crate) is_saved: bool,
     /// What to do if it is unsaved.
-    pub(crate) claim: Option<ClaimWish>,
+    pub(crate) claim: Option<EditClaim>,
 }
 
 /// A wish to claim a document because of an edit.
 #[derive(Debug, Clone)]
-pub(crate) struct ClaimWish {
+pub(crate) struct EditClaim {
     /// For how long.
     pub(crate) lease: TimeDelta,
     /// Also if the text equals the file, because it was saved meanwhile.
@@ -102,7 +114,7 @@ pub(crate) struct Move {
 
 /// Where a path is, seen from the directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Claimability {
     /// It can be claimed under this name.
     Inside {
         /// The name.
@@ -116,7 +128,7 @@ pub(crate) enum Place {
     Outside(String),
 }
 
-impl Place {
+impl Claimability {
     /// What a claim of it would be a claim of.
     pub(crate) fn resource(&self) -> Option<&Resource> {
         match self {
@@ -179,6 +191,25 @@ pub(crate) enum Purpose {
     Mute,
 }
 
+/// What a command changed, for the loop to know.
+#[derive(Debug, Clone)]
+pub(crate) enum Consequence {
+    /// The session holds this now.
+    Holds(Claim),
+    /// The session gave this up.
+    Freed(Claim),
+    /// The session gave this to another.
+    HandedOff(Resource),
+    /// These messages are read.
+    Read(Vec<MessageId>),
+    /// The user asked for the messages, and these are unread.
+    Unread(Vec<Message>),
+    /// This file is to be shown.
+    Show(PathBuf),
+    /// The user wants to know when this is free.
+    Awaits(Resource),
+}
+
 /// What came of a wish to claim because of an edit.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ClaimResult {
@@ -196,7 +227,7 @@ pub(crate) enum ClaimResult {
 
 /// What was done.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum JobResult {
     /// The session is registered, with what it holds from before.
     Joined {
         /// The session.
@@ -221,14 +252,14 @@ pub(crate) enum Done {
     NotAdopted(PathBuf),
     /// Answers [`Job::LookAtFiles`]: the documents whose files were written.
     Written(Vec<Uri>),
-    /// Answers [`Job::Examine`].
-    Examined {
+    /// Answers [`Job::CheckDisk`].
+    DiskChecked {
         /// The document.
         uri: Uri,
         /// The question that this answers.
         look: u64,
         /// Where the document is.
-        place: Place,
+        place: Claimability,
         /// What is in its file.
         on_disk: OnDisk,
         /// What came of the wish to claim it.

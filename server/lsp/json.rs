@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use super::command::Expected;
 use deconflict_protocol::{SessionId, time};
 use deconflict_registry::{Claim, Message, Session};
 use deconflict_words::documents;
@@ -39,7 +40,7 @@ pub(crate) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
     let label = holder.map(Session::label).or_else(|| claim.holder().map(ToString::to_string));
     add(&mut told, "holder_label", json!(label));
     add(&mut told, "active_until", json!(time::format(claim.expires_at)));
-    add(&mut told, "expected", expected(claim));
+    add(&mut told, "expected", json!(Expected::of(claim)));
     told
 }
 
@@ -49,17 +50,6 @@ pub(crate) fn told_message(message: &Message, sender: &str) -> Value {
     add(&mut told, "sender_label", json!(sender));
     add(&mut told, "display_name", json!(message.resource().map(|resource| resource.display_name())));
     told
-}
-
-/// What ties a command to the claim as it is now.
-pub(crate) fn expected(claim: &Claim) -> Value {
-    json!({
-        "session": claim.holder().map(SessionId::as_str),
-        "resource": claim.resource.spelled(),
-        "id": claim.record.id,
-        // Not as a number: an editor that counts in floating point would give back another one.
-        "generation": claim.record.generation.map(|generation| generation.to_string()),
-    })
 }
 
 /// The status where there is no directory.

@@ -1,0 +1,47 @@
+//! The codes of the diagnostics, by which editors and menus name them.
+
+use serde::Deserialize;
+
+/// What a diagnostic is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Code {
+    /// Another session holds the document.
+    Claimed,
+    /// Another session's claim of it lies there, expired or abandoned.
+    ClaimStale,
+    /// The same path is held in another worktree.
+    ClaimedElsewhere,
+    /// Another session edits what is held here.
+    Contended,
+    /// It was held here, with unsaved changes, and another session has it now.
+    ClaimLost,
+}
+
+impl Code {
+    /// The code as it stands in a diagnostic.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Claimed => "claimed",
+            Self::ClaimStale => "claim-stale",
+            Self::ClaimedElsewhere => "claimed-elsewhere",
+            Self::Contended => "contended",
+            Self::ClaimLost => "claim-lost",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_read_as_they_are_written() {
+        for code in ["claimed", "claim-stale", "claimed-elsewhere", "contended", "claim-lost"] {
+            assert_eq!(Code::deserialize(json!(code)).unwrap().as_str(), code);
+        }
+        assert!(Code::deserialize(json!("E0308")).is_err());
+    }
+}

@@ -1,0 +1,163 @@
+//! The jobs, each with what does it.
+
+use super::session_context::{BUSY, Membership, SessionContext};
+use crate::job::{Job, JobResult, Refusal};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{Completion, Error, Holding, Registry};
+use deconflict_words::failure;
+use deconflict_workspace::Exclusions;
+
+impl SessionContext {
+    /// Does a job and tells the loop what came of it.
+    pub(super) fn run(&mut self, job: Job) {
+        let done = match job {
+            Job::Join => self.rejoin(),
+            Job::Exclude(globs) => {
+                // They were checked when the settings were read.
+                self.exclusions = Exclusions::new(&globs).unwrap_or_default();
+                None
+            }
+            Job::CheckDisk(examination) => Some(self.examine(*examination)),
+            Job::LookAtFiles(files) => self.look_at_files(files),
+            Job::Release(holding) => self.release_holding(holding),
+            Job::Renew(holding, lease) => self.told(|registry| {
+                let outcome = registry.renew(&holding, lease)?;
+                Ok(Some(JobResult::Renewed(holding.clone(), outcome)))
+            }),
+            Job::MarkIdle(holding, since) => self.told(|registry| {
+                let outcome = registry.mark_idle(&holding, since)?;
+                Ok(Some(JobResult::Renewed(holding.clone(), outcome)))
+            }),
+            Job::Verify(resource) => self.verify(&resource),
+            Job::Move(moved) => Some(self.move_claim(*moved)),
+            Job::SetEditing(resources) => self.set_editing(&resources),
+            Job::SetName(name) => {
+                self.profile.name = Some(name.clone());
+                self.in_session(|registry, session| registry.set_name(session, &name).map(|()| None))
+            }
+            Job::KeepAlive => self.keep_alive(),
+            Job::Heartbeat(activity) => {
+                self.in_session(|registry, session| registry.heartbeat(session, &activity).map(|()| None))
+            }
+            Job::Send(recipient, draft) => {
+                self.in_session(|registry, session| registry.send(session, &recipient, &draft).map(|_| None))
+            }
+            Job::MarkRead(ids) => self.in_session(|registry, session| {
+                registry.mark_read(session, &ids)?;
+                Ok(Some(JobResult::Read(ids.clone())))
+            }),
+            Job::Command(question, command) => {
+                let (answer, consequences) = self.execute(*command);
+                Some(JobResult::Commanded { question, answer, consequences })
+            }
+            Job::Interest(sessions) => {
+                if let Some(watch) = self.membership.as_ref().and_then(|it| it.watch.as_ref()) {
+                    watch.set_interest(sessions);
+                }
+                None
+            }
+            Job::RefreshBoard => {
+                if let Some(housekeeper) = self.membership.as_ref().and_then(|it| it.housekeeper.as_ref()) {
+                    housekeeper.poke();
+                }
+                None
+            }
+            Job::Complete => Some(self.complete()),
+        };
+        if let Some(done) = done {
+            self.report(done);
+        }
+    }
+
+    /// Does something at the directory, if the session takes part there.
+    fn told(&self, verb: impl Fn(&Registry) -> Result<Option<JobResult>, Error>) -> Option<JobResult> {
+        let membership = self.membership.as_ref().filter(|membership| membership.is_writable)?;
+        match verb(&membership.registry) {
+            Ok(done) => done,
+            // It is gone with everything in it, and the watch says so.
+            Err(Error::Missing { .. }) => None,
+            Err(error) => Some(JobResult::Failed(failure(&error))),
+        }
+    }
+
+    /// The same in the name of the session, which is registered again if its record is gone.
+    fn in_session(
+        &mut self,
+        verb: impl Fn(&Registry, &SessionId) -> Result<Option<JobResult>, Error>,
+    ) -> Option<JobResult> {
+        // Nothing of this is worth making a directory for.
+        if !self.membership.as_ref().is_some_and(|it| it.is_writable) || !self.directory().exists() {
+            return None;
+        }
+        match self.with_session(false, verb) {
+            Ok(done) => done,
+            Err(Refusal::Failed(_, message)) => Some(JobResult::Failed(message)),
+            // What keeps the session out was told when it was found.
+            Err(_) => None,
+        }
+    }
+
+    fn release_holding(&self, holding: Holding) -> Option<JobResult> {
+        let membership = self.membership.as_ref().filter(|membership| membership.is_writable)?;
+        match membership.registry.release_holding(&holding) {
+            Ok(outcome) => Some(JobResult::Released(holding, outcome)),
+            Err(Error::Missing { .. }) => None,
+            Err(error) => {
+                if matches!(error, Error::Busy { .. }) {
+                    // Nobody else gives it up. What else waits is done first.
+                    let _ = self.jobs.send(Job::Release(holding));
+                }
+                Some(JobResult::Failed(failure(&error)))
+            }
+        }
+    }
+
+    fn set_editing(&mut self, resources: &[Resource]) -> Option<JobResult> {
+        // Nothing of this is worth making a directory for.
+        if !self.membership.as_ref().is_some_and(|it| it.is_writable) || !self.directory().exists() {
+            return None;
+        }
+        match self.with_session(false, |registry, session| registry.set_editing(session, resources)) {
+            Err(Refusal::Failed(reason, message)) => {
+                if reason == BUSY {
+                    self.report(JobResult::EditingUntold);
+                }
+                Some(JobResult::Failed(message))
+            }
+            // What keeps the session out was told when it was found.
+            Ok(()) | Err(_) => None,
+        }
+    }
+
+    fn verify(&self, resource: &Resource) -> Option<JobResult> {
+        self.told(|registry| Ok(Some(JobResult::Verified(resource.clone(), registry.claim_of(resource)?))))
+    }
+
+    fn keep_alive(&mut self) -> Option<JobResult> {
+        self.take_part_again();
+        self.in_session(|registry, session| registry.keep_alive(session).map(|()| None))
+    }
+
+    fn complete(&mut self) -> JobResult {
+        if let Some(membership) = self.membership.take().filter(|it| it.is_writable)
+            && self.directory().exists()
+        {
+            let Membership { registry, session, .. } = &membership;
+            let complete = || registry.complete(session, &Completion::default());
+            let completed = complete().or_else(|error| {
+                if !error.is_about_record_of(session) {
+                    return Err(error);
+                }
+                registry.resume(session, self.new_session())?;
+                complete()
+            });
+            if let Err(error) = completed {
+                tracing::warn!("the session could not be completed: {error}");
+            }
+            if let Some(housekeeper) = membership.housekeeper {
+                housekeeper.finish();
+            }
+        }
+        JobResult::Completed
+    }
+}

@@ -1,0 +1,122 @@
+//! What a worker works with: where its directory is, and the session there.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::documents::FileStamp;
+use super::housekeeping::Housekeeper;
+use crate::event::{DirectoryId, Event};
+use crate::job::Profile;
+use crate::job::{Job, JobResult, Refusal};
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::SessionId;
+use deconflict_registry::{DirectoryWatch, Error, Registry, Watch};
+use deconflict_words::failure;
+use deconflict_workspace::{Exclusions, Ignored, Location, Namer};
+
+/// Another process kept the directory locked for too long.
+pub(super) const BUSY: &str = "busy";
+
+/// One session at one coordination directory.
+pub(super) struct SessionContext {
+    pub(super) id: DirectoryId,
+    pub(super) location: Location,
+    pub(super) namer: Namer,
+    pub(super) ignored: Ignored,
+    pub(super) exclusions: Exclusions,
+    pub(super) profile: Profile,
+    /// An edit or a command may make the directory.
+    pub(super) may_make: bool,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) membership: Option<Membership>,
+    /// The id under which the session was registered last.
+    pub(super) last_session: Option<SessionId>,
+    pub(super) is_refused: bool,
+    /// The user was told that claims are only advice.
+    pub(super) is_advice_told: bool,
+    /// How the files of unsaved documents were when they were last looked at.
+    pub(super) files: HashMap<PathBuf, Option<FileStamp>>,
+    /// Waits until the directory appears, as long as it is missing.
+    pub(super) appearance: Option<DirectoryWatch>,
+    /// The worker's own queue.
+    pub(super) jobs: Sender<Job>,
+    events: UnboundedSender<Event>,
+}
+
+/// The session at the directory, as long as there is one.
+pub(super) struct Membership {
+    pub(super) registry: Registry,
+    pub(super) session: SessionId,
+    /// False where the directory can only be looked at.
+    pub(super) is_writable: bool,
+    pub(super) housekeeper: Option<Housekeeper>,
+    /// Dropping it ends the watching.
+    pub(super) watch: Option<Watch>,
+}
+
+impl SessionContext {
+    pub(super) fn new(
+        id: DirectoryId,
+        location: Location,
+        profile: Profile,
+        may_make: bool,
+        clock: Arc<dyn Clock>,
+        jobs: Sender<Job>,
+        events: UnboundedSender<Event>,
+    ) -> Self {
+        Self {
+            id,
+            namer: Namer::new(&location),
+            location,
+            ignored: Ignored::new(),
+            exclusions: Exclusions::default(),
+            profile,
+            may_make,
+            clock,
+            membership: None,
+            last_session: None,
+            is_refused: false,
+            is_advice_told: false,
+            files: HashMap::new(),
+            appearance: None,
+            jobs,
+            events,
+        }
+    }
+
+    /// Tells the loop.
+    pub(super) fn report(&self, done: JobResult) {
+        // The loop is gone only while the process ends.
+        let _ = self.events.send(Event::JobResult(self.id, Box::new(done)));
+    }
+
+    /// What gives the loop the changes in the directory.
+    pub(super) fn deliver_changes(&self) -> impl Fn(Vec<deconflict_registry::Change>) + Send + 'static {
+        let (id, events) = (self.id, self.events.clone());
+        move |changes| drop(events.send(Event::Changed(id, changes)))
+    }
+
+    /// The coordination directory.
+    pub(super) fn directory(&self) -> &Path {
+        &self.location.directory
+    }
+}
+
+/// Says why the registry could not do something.
+pub(super) fn refused(error: &Error) -> Refusal {
+    match error {
+        Error::Missing { .. } => Refusal::NotThere,
+        Error::ReadOnly { .. } => Refusal::Failed("read-only", failure(error)),
+        Error::UnknownSession { id } | Error::EndedSession { id } => {
+            Refusal::UnknownSession(id.to_string(), Vec::new())
+        }
+        Error::Busy { .. } => Refusal::Failed(BUSY, failure(error)),
+        Error::Name(_) => Refusal::Failed("invalid-name", failure(error)),
+        Error::TooLarge { .. } => Refusal::Failed("too-large", failure(error)),
+        _ => Refusal::Failed("failed", failure(error)),
+    }
+}
