@@ -35,7 +35,7 @@ pub use file::{
     canonical, is_spelled_so, means_no_locks, means_not_possible_here, means_too_many_files, owned_by_user,
     writable_by_everyone,
 };
-pub use file_system::{FileSystem, file_system};
+pub use file_system::{FileSystem, file_system, locks_stay_here};
 pub use output::write_without_waiting;
 pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_regular};
 pub use sharing::{Sharing, make_folder_of_group};

@@ -23,8 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub enum Locking {
     /// The file system keeps the lock: of any two that change a claim, one comes after the other.
     Enforced,
-    /// The file system cannot lock files. Verbs go on without the lock, and claims are only advice: of two sessions
-    /// that take over one claim in the same moment, both may be told that they have it.
+    /// The file system cannot lock files, or only for those who see the directory through the same mount. Claims are only
+    /// advice: of two sessions that take over one claim in the same moment, both may be told that they have it.
     Unsupported,
 }
 
@@ -63,6 +63,7 @@ impl<'a> Lock<'a> {
         loop {
             let file = directory.open_lock(LOCK)?;
             let locking = match try_lock(&file) {
+                Ok(()) if platform::locks_stay_here(directory.path()) => Some(Locking::Unsupported),
                 Ok(()) => Some(Locking::Enforced),
                 Err(TryLockError::WouldBlock) => None,
                 Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => None,

@@ -84,8 +84,8 @@ pub fn ask_command(claim: &Claim, holder: Option<&Session>) -> Option<String> {
 /// That no lock keeps others out, and what helps.
 pub fn only_advice(directory: &Path) -> String {
     format!(
-        "Claims are only advice here: the file system of {} cannot lock files, so two sessions may be told at once that \
-         they hold a file. It helps to put the directory on another file system, and to name it with --dir.",
+        "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions \
+         may be told at once that they hold a file. It helps to put the directory on another file system, and to name it with --dir.",
         one_line(&directory.display().to_string(), 200)
     )
 }

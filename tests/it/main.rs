@@ -30,6 +30,7 @@ mod commands;
 mod demo;
 mod discovery;
 mod documents;
+mod file_systems;
 mod fuzzed;
 mod git_knowledge;
 mod guard;

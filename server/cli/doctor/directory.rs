@@ -6,7 +6,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use deconflict_platform as platform;
 use deconflict_protocol::time;
-use deconflict_registry::Registry;
+use deconflict_registry::{Locking, Registry};
 use deconflict_workspace::{self as workspace, DirectoryState, Ignored, Location, Reason};
 
 use super::super::context::Context;
@@ -112,12 +112,12 @@ impl Examination {
 
     fn examine_locks(&mut self, registry: &Registry) {
         if let Some(exclude) = self.told("locks", registry.locks_exclude()) {
-            if exclude {
+            if exclude && registry.locking() == Locking::Enforced {
                 self.good("locks", "Records can be written, and locks keep others out.");
             } else {
                 self.problem(
                     "no-locks",
-                    "Locks keep nobody out on this file system, so claims are only advice here.",
+                    "Locks keep not everybody out on this file system, so claims are only advice here.",
                     "Put the directory on a file system that can lock files, and name it with --dir.",
                 );
             }

@@ -244,7 +244,7 @@ pub(crate) fn not_adopted(directory: &Path) -> Notice {
 /// No lock keeps others out, because the directory's file system has none.
 pub(crate) fn only_advice(directory: &Path) -> Notice {
     warning(format!(
-        "Claims are only advice here: the file system of {} cannot lock files, so two sessions may be told at once that they hold a file. Put the directory on another file system, and name it in your setting \"deconflict.directory\".",
+        "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions may be told at once that they hold a file. Put the directory on another file system, and name it in your setting \"deconflict.directory\".",
         path(directory)
     ))
 }
