@@ -43,7 +43,7 @@ enum Answer {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     context.check_joined()?;
-    let Some(registry) = context.registry_to_look_at()? else {
+    let Some(registry) = context.existing_registry()? else {
         // Nobody coordinates here, so nobody holds anything.
         return answer(context, None, &arguments.paths.into_iter().map(free).collect::<Vec<_>>());
     };

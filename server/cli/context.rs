@@ -104,8 +104,8 @@ impl Context {
         Ok(self.location.get_or_init(|| found))
     }
 
-    /// The registry for a verb that only looks; `None` if nobody coordinates here yet.
-    pub(crate) fn registry_to_look_at(&self) -> Result<Option<Registry>, Failure> {
+    /// The registry of a directory that exists, for reading; `None` if nobody coordinates here yet.
+    pub(crate) fn existing_registry(&self) -> Result<Option<Registry>, Failure> {
         let location = self.location()?;
         if !location.exists() {
             return Ok(None);
@@ -117,17 +117,17 @@ impl Context {
         }
     }
 
-    /// The registry for a verb of somebody who takes part, so that it exists and was joined.
+    /// The registry for a verb that acts as a session, so that the directory exists and was joined.
     pub(crate) fn registry(&self) -> Result<Registry, Failure> {
         self.check_joined()?;
-        self.registry_to_look_at()?.ok_or_else(|| self.nobody_here())
+        self.existing_registry()?.ok_or_else(|| self.nobody_here())
     }
 
-    /// The registry for a verb that begins something: the directory is made if it is missing.
-    pub(crate) fn registry_to_begin(&self) -> Result<Registry, Failure> {
+    /// The same, where the directory is made if it is missing.
+    pub(crate) fn registry_or_create(&self) -> Result<Registry, Failure> {
         self.check_joined()?;
         let location = self.location()?;
-        if let Some(registry) = self.registry_to_look_at()? {
+        if let Some(registry) = self.existing_registry()? {
             return Ok(registry);
         }
         workspace::make_shared(location);
@@ -246,8 +246,8 @@ impl Context {
         Self::refresh_board(registry);
     }
 
-    /// Removes what nobody needs any more, for workspaces in which no server does it. Sessions come and go rarely
-    /// enough for a look at everything.
+    /// Removes what nobody needs any more, for workspaces in which no server does it. It reads everything, but sessions
+    /// come and go rarely.
     pub(crate) fn clean_up(registry: &Registry) {
         if let Err(error) = registry.clean_up() {
             Output::remark(&format!("Old records could not be removed: {error}."));

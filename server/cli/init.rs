@@ -40,7 +40,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     } else {
         context.check_joined()?;
     }
-    let registry = context.registry_to_begin()?;
+    let registry = context.registry_or_create()?;
     let scripts = if arguments.scripts { add_scripts(&registry)? } else { Vec::new() };
     let kept: Vec<&str> =
         scripts.iter().filter(|(_, found)| *found == ScriptState::Different).map(|(name, _)| *name).collect();

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     // A name that cannot be used must not leave a directory behind.
     let wanted = context.shared.session.as_ref().map(|id| SessionId::new(id.as_str())).transpose()?;
-    let registry = context.registry_to_begin()?;
+    let registry = context.registry_or_create()?;
     let keeper = keeper::find();
     let agent = keeper.as_ref().and_then(|keeper| keeper.agent);
     let new = NewSession {

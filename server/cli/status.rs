@@ -65,7 +65,7 @@ struct Picture {
 impl Picture {
     fn look(context: &Context) -> Result<Self, Failure> {
         let directory = context.location()?.directory.display().to_string();
-        let registry = context.registry_to_look_at()?;
+        let registry = context.existing_registry()?;
         let now = context.now();
         let Some(registry) = registry else {
             return Ok(Self { directory, now, own: None, unread: 0, overview: None });

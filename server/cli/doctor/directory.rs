@@ -20,7 +20,7 @@ impl Examination {
         self.examine_others(location);
         self.examine_git(location);
         self.examine_guard(context, location);
-        match context.registry_to_look_at() {
+        match context.existing_registry() {
             Ok(Some(registry)) => self.examine_registry(context, location, &registry),
             Ok(None) => self.note(
                 "missing",

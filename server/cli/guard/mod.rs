@@ -127,7 +127,7 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
     if !location.exists() || context.check_joined().is_err() {
         return Ok(None);
     }
-    context.registry_to_look_at()
+    context.existing_registry()
 }
 
 fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {

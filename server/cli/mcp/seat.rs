@@ -55,7 +55,7 @@ impl Seat {
         if let Some(taken) = taken.as_ref() {
             return Ok(Some(taken.session.clone()));
         }
-        let Some(registry) = self.context()?.registry_to_look_at()? else { return Ok(None) };
+        let Some(registry) = self.context()?.existing_registry()? else { return Ok(None) };
         let by_hooks = hooks_sessions(&registry, find_agent().as_ref())?;
         Ok(if let [only] = &by_hooks[..] { Some(only.id.clone()) } else { None })
     }
@@ -68,7 +68,7 @@ impl Seat {
         if !location.exists() && !location.named && !location.may_be_made_unasked() {
             return Err(nobody_here(location));
         }
-        let registry = context.registry_to_begin()?;
+        let registry = context.registry_or_create()?;
         let agent = find_agent();
         let by_hooks = hooks_sessions(&registry, agent.as_ref())?;
         // What the agent runs in a shell acts for the same session, unless that would be one of several.
@@ -103,7 +103,7 @@ impl Seat {
     /// Ends the session, if one was begun here.
     pub(super) fn leave(&self) -> Result<(), Failure> {
         let Some(taken) = self.lock().take().filter(|taken| taken.is_own) else { return Ok(()) };
-        let Some(registry) = self.context()?.registry_to_look_at()? else { return Ok(()) };
+        let Some(registry) = self.context()?.existing_registry()? else { return Ok(()) };
         let is_live = registry.session(&taken.session)?.is_some_and(|session| session.is_live());
         if is_live {
             registry.complete(&taken.session, &Completion::default())?;
