@@ -54,6 +54,27 @@ impl Session {
         self.record.client_pid == Some(pid) && self.is_of_this_scope()
     }
 
+    /// The process that it serves, wherever that means something: an editor or agent.
+    pub fn client_pid(&self) -> Option<u32> {
+        self.record.client_pid
+    }
+
+    /// True for a server that keeps the session of an editor that this user has open on this machine.
+    pub fn is_editor_of_user(&self, user: Option<&str>) -> bool {
+        let own = self.record.user.as_deref();
+        self.is_kept_alive() && own.is_some() && own == user && self.is_of_this_scope()
+    }
+
+    /// True for a server that serves the editor in which the other session's agent runs.
+    pub fn is_editor_around(&self, agent: &Session) -> bool {
+        self.is_kept_alive() && agent.client_pid().is_some_and(|pid| self.serves(pid))
+    }
+
+    /// True if it says that it can do this.
+    pub fn has_capability(&self, word: &str) -> bool {
+        self.record.capabilities.iter().any(|capability| capability == word)
+    }
+
     /// True if one process keeps both.
     pub fn shares_keeper_with(&self, other: &Session) -> bool {
         let keeper = |session: &Session| Some((session.record.pid?, session.record.process_started.clone()));
@@ -70,6 +91,21 @@ impl Claim {
     /// What its holder does with it, as it says.
     pub fn phase(&self) -> Option<&str> {
         given(self.record.phase.as_deref())
+    }
+
+    /// The random id of this holding; absent in other programs' records.
+    pub fn id(&self) -> Option<&str> {
+        self.record.id.as_deref()
+    }
+
+    /// Greater than that of any holding before it; absent in other programs' records.
+    pub fn generation(&self) -> Option<u64> {
+        self.record.generation
+    }
+
+    /// What the record says that is claimed, where it says another name than the file's.
+    pub fn recorded_name(&self) -> Option<&str> {
+        self.record.resource_name.as_deref()
     }
 
     /// Since when its document has been unsaved and untouched.

@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use super::context::{SessionContext, Trouble};
-use deconflict_platform::{self as platform, ScopeRelation};
 use deconflict_registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
 
 /// The editor's server answers within milliseconds, if it gives way at all.
@@ -21,12 +20,12 @@ impl SessionContext<'_> {
         session: &Session,
         obstacles: &[Obstacle],
     ) -> Result<bool, Trouble> {
-        if session.record.client_pid.is_none() {
+        if session.client_pid().is_none() {
             return Ok(false);
         }
         for obstacle in obstacles {
             let holder = obstacle.by.holder().and_then(|id| registry.session(id).ok().flatten());
-            let is_kins = holder.as_ref().is_some_and(|holder| is_editor_of(holder, session));
+            let is_kins = holder.as_ref().is_some_and(|holder| holder.is_editor_around(session));
             if !is_kins || !obstacle.by.is_automatic() {
                 return Ok(false);
             }
@@ -54,17 +53,9 @@ impl SessionContext<'_> {
         let name = claim.resource.display_name();
         let text = format!("{} wants to edit {name}. Save it, and it can.", self.surroundings.agent.name());
         // An agent may try again and again; the person is asked once a minute.
-        let id = claim.record.id.as_ref().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60));
+        let id = claim.id().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60));
         let draft = Draft::release_request(&claim.resource, text, id);
         registry.send(&self.own, &Recipient::Session(holder.clone()), &draft)?;
         Ok(())
     }
-}
-
-/// True for the session of a language server that serves the editor in which the other session's agent runs.
-fn is_editor_of(editor: &Session, agent: &Session) -> bool {
-    editor.record.keepalive.is_some()
-        && editor.record.client_pid.is_some()
-        && editor.record.client_pid == agent.record.client_pid
-        && editor.record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
 }

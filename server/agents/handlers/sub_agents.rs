@@ -50,7 +50,7 @@ impl SessionContext<'_> {
         let agent = self.surroundings.agent;
         let process = (self.surroundings.processes)(agent).agent.map(|process| process.pid);
         let is_kin = |session: &Session| {
-            session.is_live() && session.record.client.as_deref() == Some(agent.name()) && session.record.pid == process
+            session.is_live() && session.client() == Some(agent.name()) && session.record.pid == process
         };
         let mut found = None;
         for session in registry.sessions()?.into_iter().filter(is_kin) {

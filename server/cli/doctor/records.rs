@@ -38,7 +38,7 @@ impl Examination {
     fn examine_claim(&mut self, context: &Context, claim: &Claim) {
         let what = claim.resource.in_a_sentence();
         if claim.says_something_else() {
-            let said = claim.record.resource_name.as_deref().unwrap_or_default();
+            let said = claim.recorded_name().unwrap_or_default();
             self.problem(
                 "says-something-else",
                 format!(

@@ -9,7 +9,7 @@
 //! So a person's own editor never stands in the person's way, an agent's claim always does, and a person's editor
 //! always stands in an agent's.
 
-use deconflict_platform::{self as platform, ScopeRelation};
+use deconflict_platform as platform;
 use deconflict_registry::{Claim, Registry, Session};
 
 use crate::cli::context::Context;
@@ -36,9 +36,7 @@ impl Committer {
             Caller::Unknown => Vec::new(),
         };
         let is_agents = |session: &Session| {
-            let record = &session.record;
-            record.client.as_deref().is_some_and(processes::is_agents_name)
-                || record.capabilities.iter().any(|capability| capability == mcp::CAPABILITY)
+            session.client().is_some_and(processes::is_agents_name) || session.has_capability(mcp::CAPABILITY)
         };
         let is_person = match &sessions[..] {
             [] => !runs_below_an_agent(),
@@ -72,15 +70,9 @@ fn runs_below_an_agent() -> bool {
 /// True for a language server that serves an editor of the user of this process, on this machine. Agents run language
 /// servers too; those are no editors.
 fn is_editor_of_this_user(session: &Session) -> bool {
-    let record = &session.record;
-    let is_here = record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same);
     let serves_an_agent = || {
-        let client = record.client_pid.and_then(platform::look_at);
+        let client = session.client_pid().and_then(platform::look_at);
         client.is_some_and(|client| processes::coding_agent(&client).is_some())
     };
-    record.keepalive.is_some()
-        && record.user.is_some()
-        && record.user == platform::user_name()
-        && is_here
-        && !serves_an_agent()
+    session.is_editor_of_user(platform::user_name().as_deref()) && !serves_an_agent()
 }

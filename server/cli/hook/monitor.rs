@@ -63,7 +63,7 @@ impl Followed {
         let registry = Registry::open(&location.directory, Arc::new(SystemClock::new())).ok()?;
         let is_own = |session: &Session| {
             // Sub-agents have names; their messages come with the answers to their own events.
-            let is_agents = session.record.client.as_deref() == Some(agent.name()) && session.record.name.is_none();
+            let is_agents = session.client() == Some(agent.name()) && !session.is_named();
             let started = session.record.process_started.as_deref().unwrap_or_default();
             is_agents && session.record.pid == Some(process.pid) && started == process.started
         };

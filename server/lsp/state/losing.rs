@@ -34,7 +34,7 @@ impl State {
         let record = stored.and_then(|stored| stored.record.as_ref());
         let is_ours = record.is_some_and(|record| record.claimed_by.as_ref() == Some(session));
         match (directory.own.get_mut(&resource), record) {
-            (Some(own), Some(record)) if is_ours && own.claim.record.id == record.id => {
+            (Some(own), Some(record)) if is_ours && own.claim.id() == record.id.as_deref() => {
                 own.is_seen = true;
                 return;
             }
@@ -86,7 +86,7 @@ impl State {
         match claim {
             Some(claim) if session.is_some_and(|session| claim.held_by(&session)) => {
                 match directory.own.get_mut(resource) {
-                    Some(own) if own.claim.record.id == claim.record.id => {
+                    Some(own) if own.claim.id() == claim.id() => {
                         own.claim = claim;
                         own.is_seen = true;
                     }
@@ -122,7 +122,7 @@ impl State {
 
     /// Tells a session that it wrote over a claim without asking, so that it can look before it goes on.
     fn tell_overwriter(&mut self, id: DirectoryId, overwriter: SessionId, lost: &Claim) {
-        let draft = Draft::overwritten(&lost.resource, lost.record.id.as_deref());
+        let draft = Draft::overwritten(&lost.resource, lost.id());
         self.job(id, Job::Send(Recipient::Session(overwriter), Box::new(draft)));
     }
 
@@ -210,5 +210,5 @@ impl State {
 
 /// Whoever wrote a claim over another without taking the lock: a take-over raises the generation, a script knows none.
 fn overwriter(lost: &Claim, successor: &Claim) -> Option<SessionId> {
-    (successor.record.generation <= lost.record.generation).then(|| successor.holder().cloned()).flatten()
+    (successor.generation() <= lost.generation()).then(|| successor.holder().cloned()).flatten()
 }

@@ -82,13 +82,12 @@ impl State {
     /// Shows one message; it is read when the editor has taken it.
     fn show_message(&mut self, id: DirectoryId, message: Message, sender: &str) {
         let resource = message.resource();
-        let record = &message.record;
         let notice = present::messages::arrived(
             sender,
-            &record.kind(),
+            &message.kind(),
             resource.as_ref(),
-            record.subject.as_deref().unwrap_or_default(),
-            &record.text(),
+            &message.subject(usize::MAX).unwrap_or_default(),
+            &message.text(),
         );
         let about = json!({ "kind": "message", "message": forms::told_message(&message, sender) });
         let told = Some((id, vec![message.id]));
@@ -141,7 +140,7 @@ impl State {
 
     /// Notes who asked for what, and gives it up at once if nobody here works on it.
     fn is_granted(&mut self, id: DirectoryId, message: &Message) -> bool {
-        if message.record.kind() != MessageKind::ReleaseRequest {
+        if message.kind() != MessageKind::ReleaseRequest {
             return false;
         }
         let (Some(resource), Some(from)) = (message.resource(), message.from.clone()) else { return false };
@@ -194,7 +193,7 @@ impl State {
         let session = message.from.as_ref().and_then(|from| view?.session(from));
         session
             .map(|session| session.label())
-            .or_else(|| message.record.from.clone())
+            .or_else(|| message.sender_name().map(str::to_owned))
             .unwrap_or_else(|| "Somebody".to_owned())
     }
 }
