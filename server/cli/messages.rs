@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use deconflict_protocol::text::{one_line, printable};
+use deconflict_protocol::text::{id_or_quoted, one_line, quoted, quoted_lines, without_tags};
 use deconflict_protocol::{MessageKind, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Registry, Session};
 use deconflict_words::documents;
@@ -62,7 +62,7 @@ fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: u
     let mut known: HashMap<SessionId, Option<Session>> = HashMap::new();
     for message in shown {
         let sender = message.from.as_ref().map_or_else(
-            || one_line(message.sender_name().unwrap_or("somebody"), words::PHRASE),
+            || message.sender_name().map_or_else(|| "somebody".to_owned(), |name| quoted(name, words::PHRASE)),
             |id| {
                 let session = known.entry(id.clone()).or_insert_with(|| registry.session(id).ok().flatten());
                 words::who(session.as_ref(), id)
@@ -90,34 +90,32 @@ fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
         Recipient::Everyone => " to everyone",
         Recipient::Session(_) => "",
     };
-    let subject = message.subject(200).unwrap_or_else(|| "(no subject)".to_owned());
+    let subject = message.subject(200).map_or_else(|| "(no subject)".to_owned(), |subject| quoted(&subject, 200));
     let when = words::moment(message.sent_at, now);
     let kind = match message.kind() {
         MessageKind::Note => String::new(),
-        kind => format!("  [{}]", one_line(kind.as_str(), 40)),
+        kind => format!("  [{}]", id_or_quoted(kind.as_str(), 40)),
     };
     let mut lines = format!(
         "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n  {HEADING}{subject}{HEADING:#}\n",
-        one_line(message.id.as_str(), 80)
+        id_or_quoted(message.id.as_str(), 80)
     );
-    for line in body(message).lines() {
-        lines.push_str("    ");
-        lines.push_str(line);
-        lines.push('\n');
+    for line in body(message) {
+        lines.push_str(&format!("  {line}\n"));
     }
     lines
 }
 
-/// The text, without control characters and cut; the whole stays in the file.
-fn body(message: &Message) -> String {
+/// The text, quoted line by line and cut; the whole stays in the file.
+fn body(message: &Message) -> Vec<String> {
     /// In characters: a few screens.
     const LONGEST: usize = 4_000;
     let text = message.text();
-    let mut shown = printable(&text.chars().take(LONGEST).collect::<String>());
+    let mut lines = quoted_lines(&text, LONGEST);
     if text.chars().nth(LONGEST).is_some() {
-        shown.push_str(&format!("…\n(cut; the whole is in {})", message.file.display()));
+        lines.push(format!("(cut; the whole is in {})", message.file.display()));
     }
-    shown
+    lines
 }
 
 /// What the original's session-check-messages.sh prints: the newest five of either kind.
@@ -129,9 +127,10 @@ fn as_the_original<'a>(messages: impl Iterator<Item = &'a Message>) -> String {
         let lines = |message: &&Message| {
             format!(
                 "From: {}\nSubject: {}\nMessage: {}\n---\n",
-                one_line(message.sender_name().unwrap_or_default(), words::PHRASE),
-                message.subject(200).unwrap_or_default(),
-                body(message)
+                without_tags(&one_line(message.sender_name().unwrap_or_default(), words::PHRASE)),
+                without_tags(&message.subject(200).unwrap_or_default()),
+                // The first line stands after its title, as there.
+                body(message).join("\n").trim_start_matches("> ")
             )
         };
         messages.iter().take(5).map(lines).collect::<String>()

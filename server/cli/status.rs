@@ -28,6 +28,12 @@ pub(crate) struct Arguments {
     oneline: bool,
 }
 
+/// No longer page is printed, in bytes: whoever wants everything asks for JSON.
+const LONGEST_PAGE: usize = 30_000;
+
+/// How many lines of each section are shown, as many of these as fit.
+const MOST_LINES: [usize; 7] = [usize::MAX, 200, 100, 50, 20, 10, 3];
+
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     if arguments.watch {
         return watch::run(context);
@@ -121,7 +127,13 @@ impl Picture {
             return format!("{}\n", page::nobody_here(self).join("\n"));
         };
         let sections = page::sections(self, overview, width).into_iter().filter(|section| !section.is_optional());
-        sections.map(|section| section.whole()).collect::<Vec<_>>().join("\n")
+        let sections: Vec<_> = sections.collect();
+        let cut_to = |most| {
+            let shown = sections.iter().map(|section| section.cut_to(most).join("\n") + "\n");
+            shown.collect::<Vec<_>>().join("\n")
+        };
+        let fits = |page: &String| page.len() <= LONGEST_PAGE;
+        MOST_LINES.into_iter().map(cut_to).find(fits).unwrap_or_else(|| cut_to(1))
     }
 
     /// What the original's session-status.sh prints.

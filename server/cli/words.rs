@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 
-use deconflict_protocol::text::one_line;
 pub(super) use deconflict_protocol::text::{count, shell_word};
 use deconflict_registry::{Claim, Session};
 pub(super) use deconflict_words::{
@@ -33,11 +32,7 @@ pub(super) fn list_of_resources(claims: &[Claim]) -> String {
 pub(super) fn choices(sessions: &[Session], now: DateTime<Utc>) -> Vec<String> {
     let line = |session: &Session| {
         let started = moment(session.started_at(), now);
-        let id = one_line(session.id.as_str(), PHRASE);
-        match session.label() {
-            name if name == id => format!("{NAME}{id}{NAME:#}  {FAINT}started {started}{FAINT:#}"),
-            name => format!("{NAME}{name}{NAME:#}  {id}  {FAINT}started {started}{FAINT:#}"),
-        }
+        format!("{NAME}{}{NAME:#}  {FAINT}started {started}{FAINT:#}", session.label_and_id())
     };
     sessions.iter().map(line).collect()
 }

@@ -24,6 +24,9 @@ pub struct Resource {
 /// The longest name that is accepted, in bytes.
 const LONGEST_NAME: usize = 8192;
 
+/// A name is shown with at most so many characters.
+const LONGEST_SHOWN: usize = 200;
+
 /// The longest name that file systems give to a file, in bytes.
 const LONGEST_FILE_NAME: usize = 255;
 
@@ -97,13 +100,13 @@ impl Resource {
         }
     }
 
-    /// What a sentence calls it, on one line: `src/a.rs`, `the directory src`, `task deploy`.
+    /// What a sentence calls it, quoted: `"src/a.rs"`, `the directory "src"`, `"task deploy"`.
     pub fn in_a_sentence(&self) -> String {
-        let name = text::one_line(&self.display_name(), 200);
+        let name = self.display_name();
         match self.resource_type.as_str() {
-            "file" => name,
-            "directory" => format!("the directory {name}"),
-            other => format!("{} {name}", text::one_line(other, 40)),
+            "file" => text::quoted(&name, LONGEST_SHOWN),
+            "directory" => format!("the directory {}", text::quoted(&name, LONGEST_SHOWN)),
+            other => text::quoted(&format!("{other} {name}"), LONGEST_SHOWN),
         }
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
-use super::text::one_line;
+use super::text::{id_or_quoted, one_line, quoted};
 use super::{RecordError, SessionId};
 
 /// A name of a session is cut after so many characters.
@@ -122,14 +122,13 @@ impl SessionRecord {
         }
     }
 
-    /// The label and the id, which commands take: `maria (Neovim, session-…)`.
+    /// The label quoted, and the id, which commands take: `"maria (Neovim)" (session-…)`.
     pub fn label_and_id(&self, id: &SessionId) -> String {
-        let id_text = one_line(id.as_str(), LONGEST_NAME);
-        match self.called(id) {
-            (name, Some(client)) => format!("{name} ({client}, {id_text})"),
-            (name, None) if name == id_text => id_text,
-            (name, None) => format!("{name} ({id_text})"),
+        let label = self.label(id);
+        if label == id.as_str() {
+            return quoted(&label, LONGEST_NAME);
         }
+        format!("{} ({})", quoted(&label, 2 * LONGEST_NAME), id_or_quoted(id.as_str(), LONGEST_NAME))
     }
 
     /// The label without what it runs in.
@@ -158,12 +157,12 @@ mod tests {
     #[test]
     fn sessions_are_called_by_a_human_name_before_an_id() {
         let cases = [
-            ((Some("alice"), Some("maria"), Some("Neovim")), "alice", "alice (session-1)"),
-            ((None, Some("maria"), Some("Neovim")), "maria (Neovim)", "maria (Neovim, session-1)"),
-            ((None, Some("maria"), None), "maria", "maria (session-1)"),
-            ((None, None, Some("terminal")), "terminal", "terminal (session-1)"),
-            ((Some("  "), None, None), "session-1", "session-1"),
-            ((Some("al\u{1b}[31mi\u{202e}ce\n!"), None, None), "al[31mice !", "al[31mice ! (session-1)"),
+            ((Some("alice"), Some("maria"), Some("Neovim")), "alice", "\"alice\" (session-1)"),
+            ((None, Some("maria"), Some("Neovim")), "maria (Neovim)", "\"maria (Neovim)\" (session-1)"),
+            ((None, Some("maria"), None), "maria", "\"maria\" (session-1)"),
+            ((None, None, Some("terminal")), "terminal", "\"terminal\" (session-1)"),
+            ((Some("  "), None, None), "session-1", "\"session-1\""),
+            ((Some("al\u{1b}[31mi\u{202e}ce\n!"), None, None), "al[31mice !", "\"al[31mice !\" (session-1)"),
         ];
         let id = SessionId::foreign("session-1").unwrap();
         for ((name, user, client), label, label_and_id) in cases {

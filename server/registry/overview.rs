@@ -19,7 +19,7 @@ use super::mailbox;
 use super::messages::{Message, Recipient};
 use super::sessions::{self, Session};
 use super::{Error, Registry};
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{id_or_quoted, one_line, quoted, without_tags};
 use deconflict_protocol::{ClaimRecord, MessageKind, Resource, SessionId, SessionRecord, time};
 
 /// Messages are recent for so long.
@@ -190,7 +190,7 @@ impl Overview {
         let mut recent_messages = material.messages;
         mailbox::sort(&mut recent_messages);
         recent_messages.reverse();
-        recent_messages.retain(|message| message.sent_at > now - RECENT);
+        recent_messages.retain(|message| now - RECENT < message.sent_at && message.sent_at <= now);
         Self {
             sessions: material.sessions,
             claims: material.claims,
@@ -485,7 +485,7 @@ fn is_older(contents: &Contents, name: &str, since: DateTime<Utc>) -> Result<boo
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |resource: &Resource| one_line(&resource.to_string(), LONGEST_TEXT);
+        let name = |resource: &Resource| quoted(&resource.to_string(), LONGEST_TEXT);
         match self {
             Self::EditedByNonHolder { resource, session, holder: Some(holder) } => {
                 write!(f, "{session} edits {}, which {holder} holds", name(resource))
@@ -511,9 +511,16 @@ impl fmt::Display for Finding {
                 write!(f, "one path is claimed in several worktrees, so merging may conflict: {}", claims.join(", "))
             }
             Self::SaysSomethingElse { resource, says } => {
-                write!(f, "the claim of {} says inside that it is of {says}; its file name counts", name(resource))
+                write!(
+                    f,
+                    "the claim of {} says inside that it is of {}; its file name counts",
+                    name(resource),
+                    quoted(says, LONGEST_TEXT)
+                )
             }
-            Self::Damaged(DamagedRecord { file, reason }) => write!(f, "{file} cannot be used: {reason}"),
+            Self::Damaged(DamagedRecord { file, reason }) => {
+                write!(f, "{} cannot be used: {}", quoted(file, 300), without_tags(reason))
+            }
             Self::SilentSession { session, is_gone: true, since } => {
                 write!(f, "{session} ended without a word after {}", minute(*since))
             }
@@ -526,8 +533,9 @@ impl fmt::Display for Finding {
 
 impl fmt::Display for Party {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = one_line(self.session_id.as_str(), LONGEST_TEXT);
-        if self.label == id { f.write_str(&id) } else { write!(f, "{} ({id})", self.label) }
+        let id = self.session_id.as_str();
+        let label = quoted(&self.label, LONGEST_TEXT);
+        if self.label == id { f.write_str(&label) } else { write!(f, "{label} ({})", id_or_quoted(id, LONGEST_TEXT)) }
     }
 }
 

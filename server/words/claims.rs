@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use deconflict_protocol::Resource;
-use deconflict_protocol::text::{one_line, shell_word};
+use deconflict_protocol::text::{one_line, quoted, shell_word};
 use deconflict_registry::{Claim, Draft, Session, Standing};
 
 use super::{PHRASE, moment, who};
@@ -28,7 +28,8 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
             "{what} is claimed by nobody knows whom: the record of {written} is damaged. It counts until {until}."
         );
     };
-    let purpose = purpose(claim, holder, PHRASE).map_or_else(String::new, |text| format!(", working on: \"{text}\""));
+    let purpose = purpose(claim, holder, PHRASE)
+        .map_or_else(String::new, |text| format!(", working on: {}", quoted(&text, PHRASE)));
     format!("{what} is claimed by {} {}{purpose}.", who(holder, id), term(claim, now))
 }
 
@@ -58,7 +59,7 @@ pub fn purpose(claim: &Claim, holder: Option<&Session>, longest: usize) -> Optio
     claim.phase().or(work).map(|text| one_line(text, longest))
 }
 
-/// From whom a claim was taken over, and why that could be: `Ada (Neovim, session-…), who is gone`.
+/// From whom a claim was taken over, and why that could be: `"Ada (Neovim)" (session-…), who is gone`.
 pub fn taken_over_from(before: &Claim, holder: Option<&Session>) -> String {
     let whom = before.holder().map_or_else(|| "somebody unknown".to_owned(), |id| who(holder, id));
     let why = match before.standing {
@@ -71,9 +72,13 @@ pub fn taken_over_from(before: &Claim, holder: Option<&Session>) -> String {
     format!("{whom}, {why}")
 }
 
+/// The longest name that stands in a command, which would mean something else if it were cut.
+const LONGEST_IN_COMMAND: usize = 400;
+
 /// The command that asks the holder for a claim; `None` where nobody would read the message, or none is wanted.
 pub fn ask_command(claim: &Claim, holder: Option<&Session>) -> Option<String> {
-    let holder = holder.filter(|_| claim.holder().is_some() && claim.allows_coordination())?;
+    let may_ask = claim.allows_coordination() && claim.resource.name().len() <= LONGEST_IN_COMMAND;
+    let holder = holder.filter(|_| claim.holder().is_some() && may_ask)?;
     let request = Draft::release_request(&claim.resource, String::new(), None);
     let [id, subject, kind, name] =
         [holder.id.as_str(), &request.subject, claim.resource.resource_type().as_str(), claim.resource.name()]
@@ -86,6 +91,6 @@ pub fn only_advice(directory: &Path) -> String {
     format!(
         "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions \
          may be told at once that they hold a file. It helps to put the directory on another file system, and to name it with --dir.",
-        one_line(&directory.display().to_string(), 200)
+        quoted(&directory.display().to_string(), 200)
     )
 }

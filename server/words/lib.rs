@@ -11,13 +11,13 @@ pub use failures::{failure, remedy, sentence};
 pub use moments::{clock, clock_with_seconds, left, local_clock, moment, short_distance};
 
 use deconflict_protocol::SessionId;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::quoted;
 use deconflict_registry::Session;
 
 /// How much of somebody's phase, subject or current work stands in a sentence, in characters.
 pub const PHRASE: usize = 80;
 
-/// A session by the name that people know and the id that commands take: `maria (Neovim, session-…)`.
+/// A session by the name that people know and the id that commands take: `"maria (Neovim)" (session-…)`.
 pub fn who(session: Option<&Session>, id: &SessionId) -> String {
-    session.map_or_else(|| one_line(id.as_str(), PHRASE), Session::label_and_id)
+    session.map_or_else(|| quoted(id.as_str(), PHRASE), Session::label_and_id)
 }

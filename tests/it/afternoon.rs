@@ -37,7 +37,7 @@ fn two_agents_a_person_and_a_shell_user_share_an_afternoon() {
     docs.after_read("src/parser.rs").expect_silence();
     assert!(docs.edit("src/parser.rs", "lost\n").expect_denial().contains(&rename.id()));
     assert!(docs.edit("src/main.rs", "lost\n").expect_denial().contains(&persons));
-    assert!(docs.before_command("echo lost > src/main.rs").expect_denial().contains("overwrite src/main.rs"));
+    assert!(docs.before_command("echo lost > src/main.rs").expect_denial().contains("overwrite \"src/main.rs\""));
     assert!(docs.before_command("git add -A && git commit -m docs").expect_denial().contains("src/parser.rs"));
     docs.edit("README.md", "# Small\n\nWith documents.\n").expect_no_denial();
     rename.edit("src/parser.rs", "pub fn parse_all() { parse() }\n").expect_silence();

@@ -129,7 +129,7 @@ fn coordination_needed_lists_real_findings() {
 
     office.claim(&alice, "src/a.rs", &Terms::default());
     office.registry.set_editing(&bob, &[Resource::file("src/a.rs").unwrap()]).unwrap();
-    assert_eq!(office.findings(), ["bob edits file src/a.rs, which alice holds"]);
+    assert_eq!(office.findings(), ["\"bob\" edits \"file src/a.rs\", which \"alice\" holds"]);
     office.registry.set_editing(&bob, &[]).unwrap();
 
     let request = |about: &str| Draft {
@@ -140,7 +140,10 @@ fn coordination_needed_lists_real_findings() {
     office.registry.send(&bob, &Recipient::Session(alice.clone()), &request("src/a.rs")).unwrap();
     office.registry.send(&bob, &Recipient::Session(alice.clone()), &request("src/not-claimed.rs")).unwrap();
     let found = office.findings();
-    assert!(found.len() == 1 && found[0].starts_with("bob has asked alice to release file src/a.rs"), "{found:?}");
+    assert!(
+        found.len() == 1 && found[0].starts_with("\"bob\" has asked \"alice\" to release \"file src/a.rs\""),
+        "{found:?}"
+    );
     office.clock.advance(Duration::from_hours(2));
     assert_eq!(office.findings(), found, "a request is pending until it is granted");
     office.registry.release(&alice, &Resource::file("src/a.rs").unwrap()).unwrap();
@@ -149,18 +152,18 @@ fn coordination_needed_lists_real_findings() {
     office.claim(&alice, "src/b.rs", &Terms::default());
     office.claim(&bob, "//feature-x/src/b.rs", &Terms::default());
     let found = office.findings();
-    assert!(found.len() == 1 && found[0].contains("file src/b.rs (worktree feature-x) by bob"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("\"file src/b.rs (worktree feature-x)\" by \"bob\""), "{found:?}");
     office.registry.release_all(&bob).unwrap();
 
     office.clock.advance(Duration::from_hours(5));
     let found = office.findings();
-    assert!(found.len() == 1 && found[0].contains("src/b.rs by alice expired at"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("src/b.rs\" by \"alice\" expired at"), "{found:?}");
     office.registry.release_all(&alice).unwrap();
 
     let new = NewSession { name: Some("Carol".to_owned()), keeper: Some(gone()), ..NewSession::default() };
     let carol = office.registry.register(new).unwrap();
     let found = office.findings();
-    assert!(found[0].contains(&format!("Carol ({}) ended without a word", carol.id)), "{found:?}");
+    assert!(found[0].contains(&format!("\"Carol\" ({}) ended without a word", carol.id)), "{found:?}");
     let json = serde_json::to_value(&office.registry.overview().unwrap().coordination_needed).unwrap();
     assert_eq!(json[0]["kind"], "silent_session", "{json}");
     assert_eq!(json[0]["session"], json!({ "session_id": carol.id.as_str(), "label": "Carol" }));
@@ -200,18 +203,18 @@ fn damaged_records_are_told_and_hurt_nothing_else() {
     }
     let found = office.findings();
     let mut expected = vec![
-        "claims/file-torn.claim cannot be used: it is not valid JSON",
-        "sessions/torn.json cannot be used",
-        "sessions/deep.json cannot be used",
-        "sessions/huge.json cannot be used: it is larger than 1 MiB",
-        "messages/broadcast/2025-11-15_10-00-00-torn.json cannot be used",
-        "the claim of file other says inside that it is of file something[31m else",
+        "\"claims/file-torn.claim\" cannot be used: it is not valid JSON",
+        "\"sessions/torn.json\" cannot be used",
+        "\"sessions/deep.json\" cannot be used",
+        "\"sessions/huge.json\" cannot be used: it is larger than 1 MiB",
+        "\"messages/broadcast/2025-11-15_10-00-00-torn.json\" cannot be used",
+        "the claim of \"file other\" says inside that it is of \"file something[31m else\"",
     ];
     #[cfg(unix)]
     expected.extend([
-        "sessions/link.json cannot be used: it is a link",
-        "sessions/pipe.json cannot be used: it is a link, a folder or a device",
-        "messages/direct/alice cannot be used: it is a link",
+        "\"sessions/link.json\" cannot be used: it is a link",
+        "\"sessions/pipe.json\" cannot be used: it is a link, a folder or a device",
+        "\"messages/direct/alice\" cannot be used: it is a link",
     ]);
     for part in expected {
         assert!(found.iter().any(|finding| finding.contains(part)), "{part:?} is missing in {found:#?}");

@@ -52,6 +52,11 @@ fn names_of_any_text_stay_one_component() {
 }
 
 #[test]
+fn other_peoples_text_stays_in_its_quotation() {
+    try_out("quotations", targets::quotations);
+}
+
+#[test]
 fn a_directory_of_any_bytes_can_be_worked_in() {
     try_out("directory", targets::directory);
 }

@@ -29,7 +29,7 @@ fn a_session_starts_with_who_else_is_here() {
     let agent = CodingAgent::on(&workspace, "one");
     workspace.coordination().write_message(&id, &agent.id(), "Welcome", "Mind the parser", json!({}));
     let told = agent.start();
-    for part in ["1 other session", "Ada (", FILE, "Welcome", "Mind the parser"] {
+    for part in ["1 other session", "\"Ada\" (", FILE, "Welcome", "Mind the parser"] {
         assert!(told.context().contains(part), "{part:?} is missing: {told:?}");
     }
     let session = workspace.coordination().session(&agent.id()).unwrap();

@@ -31,6 +31,7 @@ mod demo;
 mod discovery;
 mod documents;
 mod file_systems;
+mod foreign_words;
 mod fuzzed;
 mod git_knowledge;
 mod guard;

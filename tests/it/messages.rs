@@ -94,7 +94,7 @@ fn a_muted_session_is_heard_of_only_where_one_looks() {
 
     let refused = alice.execute_refused("deconflict.mute", json!({ "session": "nobody" }), "not-found");
     let words = refused["message"].as_str().unwrap();
-    assert!(words.contains("nobody") && words.contains("The Ghost (ghost)"), "a name before an id: {words}");
+    assert!(words.contains("nobody") && words.contains("\"The Ghost\" (ghost)"), "a name before an id: {words}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn the_terminal_says_what_to_release_before_a_hand_off() {
     granted(&office, &anna, &file("d/a"));
     let arguments = ["hand-off", "file", "d/a", "berta", "--session", "anna"];
     let answer = Terminal::on(&office.workspace).run(arguments).expect_code(1);
-    assert!(answer.stderr.contains("You also hold the directory d"), "{answer:?}");
+    assert!(answer.stderr.contains("You also hold the directory \"d\""), "{answer:?}");
     assert!(answer.stderr.contains("deconflict release directory d"), "{answer:?}");
     assert!(office.registry.claim_of(&file("d/a")).unwrap().unwrap().held_by(&anna));
 }

@@ -29,14 +29,20 @@ fn a_claim_of_another_is_refused_with_who_since_when_and_until_when() {
     ada.run(["claim", "file", "src/lib.rs", "--phase", "renaming"]).expect_code(0);
     let (terminal, _) = Terminal::with_new_session(&workspace);
 
-    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "src/lib.rs is claimed by Ada");
+    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "\"src/lib.rs\" is claimed by \"Ada\"");
     for part in [holder, "since ", "until ", "(in 4 hours)", "renaming", "deconflict send", "--wait", "--force"] {
         assert!(told.stderr.contains(part), "{part} in {told:?}");
     }
     assert!(told.stderr.contains("--type release_request --resource file src/lib.rs"), "{told:?}");
-    check(&terminal, &["claim", "directory", "src"], 1, "claimed", "src/lib.rs, which is in the directory src,");
-    check(&terminal, &["claim", "directory", "."], 1, "claimed", "src/lib.rs, which is in");
-    check(&terminal, &["check", "src/lib.rs"], 1, "claimed", "is claimed by Ada");
+    check(
+        &terminal,
+        &["claim", "directory", "src"],
+        1,
+        "claimed",
+        "\"src/lib.rs\", which is in the directory \"src\",",
+    );
+    check(&terminal, &["claim", "directory", "."], 1, "claimed", "\"src/lib.rs\", which is in");
+    check(&terminal, &["check", "src/lib.rs"], 1, "claimed", "is claimed by \"Ada\"");
     check(&terminal, &["release", "file", "src/lib.rs"], 1, "not-holder", "Only its holder can release it");
     check(&terminal, &["hand-off", "file", "src/lib.rs", holder], 1, "not-holder", "Only its holder can hand it off");
     let document = terminal.run(["claim", "file", "src/lib.rs", "--json"]).json();
@@ -54,7 +60,7 @@ fn a_claim_by_an_edit_is_refused_with_its_times_too() {
     coordination.write_session("session-editor", json!({}));
     coordination.write_claim("session-editor", "file", "src/lib.rs", json!({"automatic": true}));
     let (terminal, _) = Terminal::with_new_session(&workspace);
-    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "src/lib.rs is claimed by");
+    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "\"src/lib.rs\" is claimed by");
     for part in ["session-editor", "since ", "until ", "while it is edited"] {
         assert!(told.stderr.contains(part), "{part} in {told:?}");
     }
@@ -66,7 +72,7 @@ fn a_claim_on_a_folder_refuses_what_is_in_it() {
     let (holder, _) = Terminal::with_new_session(&workspace);
     holder.run(["claim", "directory", "src"]).expect_code(0);
     let (terminal, _) = Terminal::with_new_session(&workspace);
-    let message = "the directory src, which src/new.rs is in,";
+    let message = "the directory \"src\", which \"src/new.rs\" is in,";
     let told = check(&terminal, &["claim", "file", "src/new.rs"], 1, "claimed", message);
     assert!(!told.stderr.contains(": directory src"), "what is claimed is no purpose: {told:?}");
 }
@@ -121,11 +127,11 @@ fn nothing_goes_to_sessions_that_are_unknown_or_over() {
     let told =
         check(&terminal, &["send", "session-x", "a", "b"], 1, "unknown-session", "No session is called session-x");
     assert!(told.stderr.contains("broadcast"), "{told:?}");
-    check(&terminal, &["send", "session-over", "a", "b"], 1, "ended-session", "session-over has ended");
+    check(&terminal, &["send", "session-over", "a", "b"], 1, "ended-session", "\"session-over\" has ended");
     let words = ["hand-off", "file", "README.md", "session-x"];
     check(&terminal, &words, 1, "unknown-session", "No session is called session-x");
     let words = ["hand-off", "file", "README.md", "session-over"];
-    check(&terminal, &words, 1, "not-live", "session-over is completed");
+    check(&terminal, &words, 1, "not-live", "\"session-over\" is completed");
     check(&terminal, &["send", "../../evil", "a", "b"], 2, "name", "could lead out of the directory");
     assert!(!workspace.path("evil").exists());
 }

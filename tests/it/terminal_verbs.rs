@@ -160,7 +160,7 @@ fn claim_writes_the_originals_record_and_tells_until_when() {
     let workspace = Workspace::small();
     let (terminal, id) = Terminal::with_new_session(&workspace);
     let told = terminal.run(["claim", "file", "src/parser.rs", "--phase", "BUILD", "--for", "2h30m"]).expect_code(0);
-    assert!(told.stdout.starts_with("Claimed src/parser.rs until "), "{told:?}");
+    assert!(told.stdout.starts_with("Claimed \"src/parser.rs\" until "), "{told:?}");
     assert!(told.stdout.contains("(in 2 hours 30 minutes)"), "{told:?}");
     let coordination = workspace.coordination();
     let claim = coordination.claim("src/parser.rs").unwrap();
@@ -290,7 +290,7 @@ fn release_gives_up_one_or_all() {
         terminal.run(["claim", "file", name]).expect_code(0);
     }
     let told = terminal.run(["release", "file", "src/lib.rs"]).expect_code(0);
-    assert_eq!(told.stdout, "Released src/lib.rs.\n");
+    assert_eq!(told.stdout, "Released \"src/lib.rs\".\n");
     assert_eq!(workspace.coordination().heartbeats(&id).pop().unwrap()["action"], "released");
     let document = json_of(&terminal, &["release", "--all"]);
     let names: Vec<_> = document["released"].as_array().unwrap().iter().map(|claim| &claim["resource_name"]).collect();

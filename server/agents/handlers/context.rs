@@ -12,7 +12,7 @@ use crate::hook_state::{HookState, HookStates, Note};
 use crate::names::session_id;
 use crate::surroundings::Surroundings;
 use crate::words;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{NameError, Resource, SessionId};
 use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session, Standing};
 use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
@@ -122,7 +122,7 @@ impl<'a> SessionContext<'a> {
         let notice = format!(
             "Git tracks {}, so it may have come with a clone, and you have not joined it: edits are neither claimed nor \
              checked. To join it: deconflict init --adopt",
-            self.location.directory.display()
+            quoted(&self.location.directory.display().to_string(), 300)
         );
         Answer { notice: Some(notice), ..Answer::default() }
     }

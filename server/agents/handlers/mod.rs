@@ -16,7 +16,7 @@ use crate::event::{EventKind, HookEvent};
 use crate::hook_state::ExpectedSubAgent;
 use crate::surroundings::{Surroundings, UnsurePolicy};
 use context::{SessionContext, Trouble};
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::quoted;
 use deconflict_registry::Registry;
 
 pub use follow_up::FollowUp;
@@ -37,7 +37,7 @@ pub fn too_late(event: &HookEvent, surroundings: &Surroundings) -> Answer {
 
 /// Never silent: the user and the model are told, and the policy decides about an edit.
 fn unsure(event: &HookEvent, surroundings: &Surroundings, trouble: &Trouble) -> Answer {
-    let cause = one_line(&trouble.to_string(), 600);
+    let cause = quoted(&trouble.to_string(), 600);
     let is_edit = matches!(event.kind, EventKind::BeforeEdit(_));
     match surroundings.policy.when_unsure {
         UnsurePolicy::Deny if is_edit => {

@@ -4,7 +4,7 @@ use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::quoted;
 use deconflict_registry::{Claim, Error, Locking, Registry, Session, SessionState};
 
 /// So many other sessions are described.
@@ -118,9 +118,9 @@ impl SessionContext<'_> {
 
 fn described(session: &Session, claims: &[Claim]) -> String {
     let mut text = words::who(Some(session), &session.id);
-    let work = session.work().map(|work| one_line(work, 120));
+    let work = session.work().map(|work| quoted(work, 120));
     if let Some(work) = work {
-        text.push_str(&format!(", working on \"{work}\""));
+        text.push_str(&format!(", working on {work}"));
     }
     let held: Vec<&Claim> = claims.iter().filter(|claim| claim.is_active() && claim.held_by(&session.id)).collect();
     if held.is_empty() {

@@ -1,6 +1,6 @@
 //! The records in the directory, and the scripts beside them.
 
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::{Claim, DamagedRecord, Registry, ScriptState, Standing};
 
 use super::super::context::Context;
@@ -12,7 +12,8 @@ impl Examination {
         if let Some(overview) = self.told("records", registry.overview()) {
             let damaged: Vec<&DamagedRecord> = status::damaged(&overview).collect();
             for record in &damaged {
-                let message = format!("The record {} is damaged: {}.", record.file, record.reason);
+                let message =
+                    format!("The record {} is damaged: {}.", quoted(&record.file, 300), quoted(&record.reason, 300));
                 let mend = "Mend the JSON by hand, or delete the file if nobody needs it.";
                 self.problem("damaged", one_line(&message, 400), mend);
             }
@@ -44,7 +45,7 @@ impl Examination {
                 format!(
                     "{} stands for {what}, and says {} inside. The file's name counts.",
                     claim.record_path(),
-                    one_line(said, words::PHRASE)
+                    quoted(said, words::PHRASE)
                 ),
                 "Release it and claim again what is meant.",
             );

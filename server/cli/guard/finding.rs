@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use deconflict_protocol::Resource;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::{Claim, Registry, Session, Standing};
 use deconflict_words::documents;
 use deconflict_workspace::commits::{PathChange, PathChangeKind};
@@ -43,7 +43,7 @@ impl HeldChanges {
         /// More would hide what the sentence is about.
         const MOST: usize = 5;
         let mut sentence = words::held(&self.claim, self.holder.as_ref(), &self.wanted, now);
-        let paths: Vec<String> = self.changes.iter().map(|change| shown(&change.path)).collect();
+        let paths: Vec<String> = self.changes.iter().map(|change| quoted(&shown(&change.path), 200)).collect();
         let more = match paths.len() {
             0 | 1 => return sentence,
             few if few <= MOST => String::new(),

@@ -1,7 +1,9 @@
 //! The picture in sections of lines that fit a terminal.
 
+use std::collections::HashMap;
+
 use deconflict_protocol::SessionId;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
 use deconflict_registry::{Claim, Message, Overview, Recipient, Session, SessionState, Standing};
 
 use super::{Picture, holders};
@@ -51,15 +53,10 @@ impl Section {
         }
         shown.extend(self.lines.iter().take(most).cloned());
         if self.lines.len() > most {
-            shown.push(format!("{INDENT}{FAINT}… {} more{FAINT:#}", self.lines.len() - most));
+            shown.push(format!("{INDENT}{FAINT}… {} more: deconflict status --json{FAINT:#}", self.lines.len() - most));
         }
         shown.extend(self.foot.clone());
         shown
-    }
-
-    /// All of it.
-    pub(super) fn whole(&self) -> String {
-        format!("{}\n", self.cut_to(usize::MAX).join("\n"))
     }
 }
 
@@ -111,7 +108,7 @@ fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
     let record = &session.record;
     let is_own = picture.own.as_ref().is_some_and(|own| own.id == session.id);
     let place = [record.branch.as_deref(), record.worktree.as_deref()];
-    let place: Vec<String> = place.into_iter().flatten().map(|text| one_line(text, 30)).collect();
+    let place: Vec<String> = place.into_iter().flatten().map(|text| quoted(text, 30)).collect();
     let work = [&record.current_work, &record.phase, &record.progress].into_iter().flatten();
     let work: Vec<String> = work.map(|text| one_line(text, 40)).filter(|text| !text.is_empty()).collect();
     let (mark, state, style) = match session.state {
@@ -120,12 +117,12 @@ fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
         _ => ("●", "", GOOD),
     };
     let name = session.label();
-    let id = one_line(session.id.as_str(), 40);
+    let id = id_or_quoted(session.id.as_str(), 64);
     vec![
         Cell::new(mark, style),
-        Cell::new(name.clone(), NAME),
+        Cell::new(quoted(&name, 100), NAME),
         Cell::new(state, style),
-        if work.is_empty() { Cell::new("idle", FAINT) } else { Cell::plain(work.join(": ")) },
+        if work.is_empty() { Cell::new("idle", FAINT) } else { Cell::plain(quoted(&work.join(": "), 120)) },
         Cell::plain(place.join(", ")),
         Cell::new(words::short_distance(session.last_sign, picture.now), FAINT),
         Cell::new(if name == id { String::new() } else { id }, FAINT),
@@ -146,7 +143,7 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
         let is_own = picture.is_own_claim(claim);
         let by = match claim.holder() {
             Some(_) if is_own => Cell::new("you", GOOD),
-            Some(id) => Cell::plain(holders.get(id).map_or_else(|| one_line(id.as_str(), 40), |holder| holder.label())),
+            Some(id) => Cell::plain(called(&holders, id)),
             None => Cell::new("unknown", WARNING),
         };
         let standing = match claim.standing {
@@ -160,7 +157,7 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
             standing,
             Cell::new(format!("since {}", words::local_clock(claim.claimed_at, picture.now)), FAINT),
             Cell::new(format!("until {}", words::local_clock(claim.expires_at, picture.now)), FAINT),
-            Cell::plain(claim.phase().map_or_else(String::new, |phase| one_line(phase, 40))),
+            Cell::plain(claim.phase().map_or_else(String::new, |phase| quoted(phase, 40))),
         ]
     };
     let mut claims: Vec<&Claim> = overview.claims.iter().collect();
@@ -169,10 +166,15 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
     Section::new("Claims", table(&rows, &COLUMNS, INDENT, width))
 }
 
+/// A session by its name, if it is known.
+fn called(sessions: &HashMap<&SessionId, &Session>, id: &SessionId) -> String {
+    sessions.get(id).map_or_else(|| quoted(id.as_str(), 64), |session| quoted(&session.label(), 100))
+}
+
 /// What is claimed, in few characters: a directory by its last slash.
 fn resource(claim: &Claim) -> String {
     match claim.resource.resource_type().as_str() {
-        "directory" => format!("{}/", one_line(&claim.resource.display_name(), 200)),
+        "directory" => quoted(&format!("{}/", claim.resource.display_name()), 200),
         _ => claim.resource.in_a_sentence(),
     }
 }
@@ -182,8 +184,7 @@ fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
     let sessions = holders(&overview.sessions);
     let name = |id: &SessionId| {
         let is_own = picture.own.as_ref().is_some_and(|own| own.id == *id);
-        let called = || sessions.get(id).map_or_else(|| one_line(id.as_str(), 40), |session| session.label());
-        if is_own { "you".to_owned() } else { called() }
+        if is_own { "you".to_owned() } else { called(&sessions, id) }
     };
     let row = |message: &Message| {
         let from = message.from.as_ref().map_or_else(|| "somebody".to_owned(), name);
@@ -194,7 +195,9 @@ fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
         vec![
             Cell::new(words::local_clock(message.sent_at, picture.now), FAINT),
             Cell::plain(format!("{from} → {to}")),
-            Cell::plain(message.subject(words::PHRASE).unwrap_or_default()),
+            Cell::plain(
+                message.subject(words::PHRASE).map_or_else(String::new, |subject| quoted(&subject, words::PHRASE)),
+            ),
         ]
     };
     let rows: Vec<Vec<Cell>> = overview.recent_messages.iter().map(row).collect();

@@ -11,7 +11,8 @@ use super::first_line;
 use super::words::{self, Meaning};
 use crate::diagnostic_code::Code;
 use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
-use deconflict_registry::Claim;
+use deconflict_protocol::text::{quoted, without_tags};
+use deconflict_registry::{Claim, Session};
 
 /// What every diagnostic names as its source.
 pub(crate) const SOURCE: &str = "deconflict";
@@ -89,7 +90,7 @@ fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience:
         (false, true) => DiagnosticSeverity::WARNING,
         (false, false) => DiagnosticSeverity::INFORMATION,
     };
-    let holder = words::holder(others);
+    let holder = holder(others);
     let may_talk = others.claim.allows_coordination();
     let too = if warns { ", and you edit it too" } else { "" };
     let fact = match meaning {
@@ -120,10 +121,10 @@ fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience:
 }
 
 fn claim_stale<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Finding<'a> {
-    let holder = words::holder(others);
+    let holder = holder(others);
     let what = match &others.claim.resource {
         resource if resource.is_directory() && *resource != situation.resource => {
-            format!("the directory {}", words::resource(resource))
+            format!("the directory {}", quoted(&words::resource(resource), 200))
         }
         _ => "this file".to_owned(),
     };
@@ -141,9 +142,9 @@ fn claim_stale<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audie
 }
 
 fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Finding<'a> {
-    let holder = words::holder(others);
+    let holder = holder(others);
     let place = match others.claim.resource.worktree() {
-        Some(worktree) => format!("the worktree {}", deconflict_protocol::text::one_line(worktree, 40)),
+        Some(worktree) => format!("the worktree {}", quoted(worktree, 40)),
         None => "the main worktree".to_owned(),
     };
     let advice = if others.is_own_window || !others.claim.allows_coordination() {
@@ -165,7 +166,7 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Findin
 }
 
 fn contended<'a>(contender: &Contender, situation: &'a DocumentSituation) -> Finding<'a> {
-    let who = words::session(&contender.session, contender.is_own_window);
+    let who = session(&contender.session, contender.is_own_window);
     let advice = if contender.is_own_window {
         "save or undo your changes in one of the windows first".to_owned()
     } else {
@@ -183,7 +184,7 @@ fn contended<'a>(contender: &Contender, situation: &'a DocumentSituation) -> Fin
 fn claim_lost(lost: &LostClaim) -> Finding<'_> {
     let (fact, advice, claim) = match &lost.successor {
         Some(successor) => {
-            let who = words::holder(successor);
+            let who = holder(successor);
             let advice = if successor.is_own_window {
                 "save in one of the windows only, or you overwrite your own work".to_owned()
             } else if successor.claim.allows_coordination() {
@@ -212,21 +213,39 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
         resource if resource.is_directory() && resource.relative() == "." => {
             "With the whole workspace, claimed".to_owned()
         }
-        resource if resource.is_directory() => format!("With the directory {}, claimed", words::resource(resource)),
+        resource if resource.is_directory() => {
+            format!("With the directory {}, claimed", quoted(&words::resource(resource), 200))
+        }
         _ => "Claimed".to_owned(),
     };
     let is_forgotten = Meaning::of(&others.claim, audience.now) == Meaning::Forgotten;
     let holder = if is_forgotten { format!("{holder},") } else { with_comma(holder) };
     let period = words::period(&others.claim, audience);
     match words::purpose(others) {
-        Some(purpose) => format!("{claimed} by {holder} {period} (\"{}\")", purpose.replace('"', "'")),
+        Some(purpose) => format!("{claimed} by {holder} {period} ({})", quoted(&purpose, 80)),
         None => format!("{claimed} by {holder} {period}"),
     }
 }
 
 /// "you, in Neovim" needs a second comma where the sentence goes on.
+/// Who holds a claim, quoted: agents read diagnostics, and must not take another's name for words of this program.
+fn holder(others: &OthersClaim) -> String {
+    let name = words::holder(others);
+    if is_you(&name) && others.is_own_window { without_tags(&name) } else { quoted(&name, 100) }
+}
+
+fn session(session: &Session, is_own_window: bool) -> String {
+    let name = words::session(session, is_own_window);
+    if is_you(&name) && is_own_window { without_tags(&name) } else { quoted(&name, 100) }
+}
+
+/// True for another window of the same user, whose session has no name of its own.
+fn is_you(name: &str) -> bool {
+    name.starts_with("you, ")
+}
+
 fn with_comma(who: &str) -> String {
-    if who.starts_with("you, ") { format!("{who},") } else { who.to_owned() }
+    if is_you(who) { format!("{who},") } else { who.to_owned() }
 }
 
 /// The claim's record as it is on disk, with its resource spelled out if the record doesn't.
@@ -286,8 +305,8 @@ mod tests {
             &[(
                 "claimed",
                 DiagnosticSeverity::INFORMATION,
-                "Claimed by alice since 14:05. Coordination notice, not a code problem: wait until it is free or agree \
-                 with alice before you edit this file.",
+                "Claimed by \"alice\" since 14:05. Coordination notice, not a code problem: wait until it is free or agree \
+                 with \"alice\" before you edit this file.",
             )],
         );
         check(
@@ -295,8 +314,8 @@ mod tests {
             &[(
                 "claimed",
                 DiagnosticSeverity::WARNING,
-                "Claimed by alice since 14:05, and you edit it too. Coordination notice, not a code problem: agree with \
-                 alice before you save, or one of you overwrites the other.",
+                "Claimed by \"alice\" since 14:05, and you edit it too. Coordination notice, not a code problem: agree with \
+                 \"alice\" before you save, or one of you overwrites the other.",
             )],
         );
         let mut by_hand = by(named("alice"), false);
@@ -307,7 +326,7 @@ mod tests {
             &[(
                 "claimed",
                 DiagnosticSeverity::INFORMATION,
-                "Claimed by alice until 18:05 (\"order 'totals'\"). Coordination notice, not a code problem: please wait \
+                "Claimed by \"alice\" until 18:05 (\"order 'totals'\"). Coordination notice, not a code problem: please wait \
                  until it is free before you edit this file.",
             )],
         );
@@ -319,10 +338,16 @@ mod tests {
         others.claim.resource = Resource::directory("src").unwrap();
         let [shown] = diagnostics(&held(others.clone()), &audience()).try_into().unwrap();
         let shown: Diagnostic = shown;
-        assert!(shown.message.starts_with("With the directory src, claimed by alice until 18:05."), "{shown:?}");
+        assert!(
+            shown.message.starts_with("With the directory \"src\", claimed by \"alice\" until 18:05."),
+            "{shown:?}"
+        );
         others.claim.resource = Resource::directory(".").unwrap();
         let shown = diagnostics(&held(others), &audience());
-        assert!(shown[0].message.starts_with("With the whole workspace, claimed by alice until 18:05."), "{shown:?}");
+        assert!(
+            shown[0].message.starts_with("With the whole workspace, claimed by \"alice\" until 18:05."),
+            "{shown:?}"
+        );
     }
 
     #[test]
@@ -355,7 +380,7 @@ mod tests {
             &[(
                 "claim-stale",
                 DiagnosticSeverity::INFORMATION,
-                "The claim of this file by alice is abandoned, its session is over. Coordination notice, not a code \
+                "The claim of this file by \"alice\" is abandoned, its session is over. Coordination notice, not a code \
                  problem: nobody holds it any more, you can take it over.",
             )],
         );
@@ -366,7 +391,7 @@ mod tests {
             &[(
                 "claim-stale",
                 DiagnosticSeverity::INFORMATION,
-                "The claim of this file by alice expired at 14 Nov 23:00. Coordination notice, not a code problem: \
+                "The claim of this file by \"alice\" expired at 14 Nov 23:00. Coordination notice, not a code problem: \
                  nobody holds it any more, you can take it over.",
             )],
         );
@@ -377,7 +402,7 @@ mod tests {
             &[(
                 "claimed",
                 DiagnosticSeverity::INFORMATION,
-                "Claimed by alice, idle since 11:00. Coordination notice, not a code problem: it seems to be forgotten, \
+                "Claimed by \"alice\", idle since 11:00. Coordination notice, not a code problem: it seems to be forgotten, \
                  so you may take it over.",
             )],
         );
@@ -405,8 +430,8 @@ mod tests {
             &[(
                 "claimed-elsewhere",
                 DiagnosticSeverity::INFORMATION,
-                "The same file is claimed in the worktree feature-x by alice since 14:05. Coordination notice, not a \
-                 code problem: both can edit, but the branches may conflict when they are merged, so talk to alice early.",
+                "The same file is claimed in the worktree \"feature-x\" by \"alice\" since 14:05. Coordination notice, not a \
+                 code problem: both can edit, but the branches may conflict when they are merged, so talk to \"alice\" early.",
             )],
         );
         there.claim.standing = Standing::Expired;
@@ -421,7 +446,7 @@ mod tests {
             &[(
                 "contended",
                 DiagnosticSeverity::WARNING,
-                "Also edited by bob while you hold it. Coordination notice, not a code problem: agree with bob who saves \
+                "Also edited by \"bob\" while you hold it. Coordination notice, not a code problem: agree with \"bob\" who saves \
                  first, or hand the file over.",
             )],
         );
@@ -438,8 +463,8 @@ mod tests {
         assert_eq!(shown[0].severity, Some(DiagnosticSeverity::ERROR));
         assert_eq!(
             shown[0].message,
-            "Taken over by alice while you have unsaved changes. Coordination notice, not a code problem: look at what \
-             alice changed and agree with alice before you save."
+            "Taken over by \"alice\" while you have unsaved changes. Coordination notice, not a code problem: look at what \
+             \"alice\" changed and agree with \"alice\" before you save."
         );
         situation.others.clear();
         situation.lost = Some(LostClaim { successor: None, is_acknowledged: false });

@@ -10,12 +10,14 @@ mod directory_target;
 mod hook_answers;
 mod hooks;
 mod names;
+mod quotations;
 mod records;
 mod session;
 
 pub use directory_target::directory;
 pub use hooks::hooks;
 pub use names::names;
+pub use quotations::quotations;
 pub use records::records;
 pub use session::session;
 
