@@ -144,6 +144,11 @@ impl Beliefs {
         self.clock.push((when, now));
     }
 
+    /// How often a session was told that it holds something.
+    pub(crate) fn count(&self) -> usize {
+        self.told.len()
+    }
+
     /// Two sessions that believed at one instant to hold what overlaps, if there ever were any. Each believes from
     /// when it was told until something was asked for that may have ended its claim.
     pub(crate) fn contradiction(&self) -> Option<String> {

@@ -21,6 +21,7 @@ mod support;
 mod crashes;
 mod invariant;
 mod linearizability;
+mod race;
 mod surroundings;
 mod take_over_model;
 

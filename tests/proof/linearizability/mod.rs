@@ -29,8 +29,8 @@ use serde_json::{Value, json};
 
 use self::history::{CONDUCTOR, Event, History};
 use self::specification::{Answer, Operation, Session, is_elsewhere};
-pub(crate) use self::worker::Random;
-use self::worker::{CLOCK, DIRECTORY, LEASE, Line, MARK, Order, Round, SharedClock, monotonic, session_id};
+use self::worker::{CLOCK, DIRECTORY, LEASE, Line, MARK, Order, Round, SharedClock, session_id};
+pub(crate) use self::worker::{Random, monotonic};
 use crate::invariant::contradiction_on_disk;
 use crate::{Scale, scale};
 
