@@ -109,7 +109,7 @@ pub fn is_spelled_so(path: &Path) -> bool {
 }
 
 /// True if the file system finds the same entry under its name in capitals or in small letters.
-fn is_found_in_other_letters(path: &Path) -> bool {
+pub fn is_found_in_other_letters(path: &Path) -> bool {
     let Some(name) = path.file_name().and_then(std::ffi::OsStr::to_str) else { return false };
     let lower = name.to_lowercase();
     let other = if lower == name { name.to_uppercase() } else { lower };

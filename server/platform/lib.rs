@@ -32,8 +32,8 @@ use std::time::{Duration, SystemTime};
 
 pub use exchange::exchange;
 pub use file::{
-    canonical, is_spelled_so, means_no_locks, means_not_possible_here, means_too_many_files, owned_by_user,
-    writable_by_everyone,
+    canonical, is_found_in_other_letters, is_spelled_so, means_no_locks, means_not_possible_here, means_too_many_files,
+    owned_by_user, writable_by_everyone,
 };
 pub use file_system::{FileSystem, file_system, locks_stay_here};
 pub use output::write_without_waiting;

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::repository::{is_git_directory, root_of_worktree, slashed};
 use super::{Location, Repository};
-use deconflict_platform::canonical;
+use deconflict_platform::{canonical, is_found_in_other_letters};
 use deconflict_protocol::{NameError, Resource};
 
 /// What is meant to be claimed at a path.
@@ -185,7 +185,12 @@ impl Namer {
             let storage = self.common_directory.as_ref()?.strip_prefix(&self.parent).ok()?;
             Some(Path::new(resource.relative()).starts_with(storage))
         };
-        parts.next() == Some(&self.directory_name) || in_repository_storage().unwrap_or(false)
+        // What is not there yet may be named in other letters than it will have.
+        let is_directory = |name: &OsStr| {
+            name == self.directory_name
+                || (name.eq_ignore_ascii_case(&self.directory_name) && is_found_in_other_letters(&self.parent))
+        };
+        parts.next().is_some_and(is_directory) || in_repository_storage().unwrap_or(false)
     }
 
     fn resolve(&self, path: &Path) -> Result<Resolved, NamingError> {
@@ -195,7 +200,7 @@ impl Namer {
     fn name(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
         let worktree = self.worktree_of(path, kind)?;
         let not_utf8 = || NamingError::NotUtf8 { path: path.to_owned() };
-        let relative = path.strip_prefix(&worktree.root).ok().and_then(slashed).ok_or_else(not_utf8)?;
+        let relative = below(&worktree.root, path).and_then(|below| slashed(&below)).ok_or_else(not_utf8)?;
         let name = match (worktree.prefix.as_str(), relative.as_str()) {
             ("", "") => ".".to_owned(),
             ("", relative) => relative.to_owned(),
@@ -221,7 +226,7 @@ impl Namer {
             }
             next = repository.superproject();
         }
-        if path.starts_with(&self.parent) {
+        if below(&self.parent, path).is_some() {
             return Ok(CoveredWorktree { prefix: String::new(), root: self.parent.clone() });
         }
         Err(NamingError::Outside { path: path.to_owned(), covered: self.parent.clone() })
@@ -306,6 +311,22 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
     }
     // Having gone up, it may have come to something that exists. There is no `..` left now.
     if goes_up { resolve(&resolved) } else { Ok(Resolved { path: resolved, kind: None }) }
+}
+
+/// What of a path lies below a folder. Where the file system ignores case, the folder may have been renamed to other
+/// letters since its own path was found out.
+fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
+    if let Ok(below) = path.strip_prefix(folder) {
+        return Some(below.to_owned());
+    }
+    let lower = |component: Component| component.as_os_str().to_str().map(str::to_lowercase);
+    let mut components = path.components();
+    let is_above = folder.components().all(|above| {
+        components
+            .next()
+            .is_some_and(|name| above == name || lower(above).is_some_and(|above| lower(name) == Some(above)))
+    });
+    (is_above && is_found_in_other_letters(folder)).then(|| components.as_path().to_owned())
 }
 
 /// A relative path of plain names only: nothing that goes up, starts at the root or hides in another system's syntax.

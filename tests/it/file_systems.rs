@@ -2,8 +2,11 @@
 
 #![cfg(target_os = "linux")]
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use deconflict_workspace::{Kind, Namer, locate};
 
 use crate::support::{Terminal, Workspace};
 
@@ -54,4 +57,64 @@ fn claims_are_only_advice_in_a_view_whose_locks_do_not_meet_the_folders() {
     let outside = Terminal::on(&workspace).session(&session);
     let claimed = outside.run(["claim", "file", "README.md", "--json"]).expect_code(0).json();
     assert_eq!(claimed["only_advice"], false, "a local disk has one view: {claimed}");
+}
+
+/// A folder on a file system that keeps the case of names and ignores it, which only root can mount; the workspace is
+/// moved there.
+struct IgnoringCase {
+    // It is unmounted before its folder is removed.
+    _mounted: Mounted,
+    _device: Device,
+    root: PathBuf,
+    workspace: Workspace,
+}
+
+/// A file that is a block device for a while.
+struct Device(String);
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["--detach", &self.0]).output();
+    }
+}
+
+impl IgnoringCase {
+    fn new() -> Option<Self> {
+        let workspace = Workspace::plain();
+        let image = workspace.beside("image");
+        File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        let image = image.to_str().unwrap();
+        let run = |program: &str, arguments: &[&str]| {
+            let ended = Command::new(program).args(arguments).output().ok().filter(|ended| ended.status.success());
+            if ended.is_none() {
+                eprintln!("SKIPPED: {program} {arguments:?} does not work here");
+            }
+            ended
+        };
+        run("mkfs.exfat", &[image])?;
+        let device = run("losetup", &["--find", "--show", image])?;
+        let device = Device(String::from_utf8(device.stdout).unwrap().trim().to_owned());
+        let mounted = Mounted::by("mount.exfat-fuse", &["-o", "umask=022", &device.0], workspace.root())?;
+        workspace.git(&["init", "--quiet"]);
+        workspace.write("Lib/x.rs", "x\n");
+        workspace.commit_all("Start");
+        let root = workspace.root().to_owned();
+        Some(Self { _mounted: mounted, _device: device, root, workspace })
+    }
+}
+
+#[test]
+fn a_folder_that_was_renamed_to_other_letters_is_still_the_same() {
+    let Some(here) = IgnoringCase::new() else { return };
+    here.workspace.write("Inner/a.rs", "");
+    let directory = here.root.join("Inner/COORDINATION");
+    let namer = Namer::new(&locate(&here.root.join("Inner"), Some(&directory), None).unwrap());
+    let name = |path: &str| namer.resource_at(&here.root.join(path)).map(|resource| resource.name().to_owned());
+    assert_eq!(name("Inner/a.rs").unwrap(), "a.rs");
+    std::fs::rename(here.root.join("Inner"), here.root.join("INNER")).unwrap();
+    assert_eq!(name("INNER/a.rs").unwrap(), "a.rs");
+    assert_eq!(name("inner/new/b.rs").unwrap(), "new/b.rs");
+    assert!(name("Lib/x.rs").is_err(), "that is another folder");
+    let internal = namer.resource(Path::new("coordination/a"), Kind::File).unwrap();
+    assert!(namer.is_internal(&internal), "{internal}");
 }
