@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, Registry, Standing};
+use deconflict_registry::{Claim, ClaimState, Registry};
 use deconflict_words::documents;
 use deconflict_workspace::NamingError;
 use serde_json::{Value, json};
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
 /// and one that lies idle is still somebody's unsaved work.
 fn stands_against(claim: &Claim, own: Option<&SessionId>) -> bool {
     let is_own = own.is_some_and(|own| claim.held_by(own));
-    let is_over = matches!(claim.standing, Standing::Expired | Standing::Abandoned);
+    let is_over = matches!(claim.standing, ClaimState::Expired | ClaimState::Abandoned);
     !is_own && !is_over
 }
 

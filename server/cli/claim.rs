@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId, time};
-use deconflict_registry::{Activity, Claim, ClaimOutcome, Locking, Registry, Session, Standing, Terms};
+use deconflict_registry::{Activity, Claim, ClaimOutcome, ClaimState, Locking, Registry, Session, Terms};
 use deconflict_words::documents;
 use serde_json::{Value, json};
 
@@ -115,7 +115,7 @@ fn granted_in_words(
     } else {
         format!("You hold {what} already; it is yours until {until} now.")
     };
-    if claim.standing == Standing::Expired {
+    if claim.standing == ClaimState::Expired {
         lines.push_str(
             "\nSessions of another machine take part, whose clock may be ahead of yours: don't rely on the last minute \
              of a claim, and claim for longer.",
@@ -154,7 +154,7 @@ fn refuse(
         return Ok(Exit::Refused);
     }
     let failure = refusal(context, registry, resource, by);
-    if by.standing == Standing::Pending {
+    if by.standing == ClaimState::Pending {
         return Err(failure.advise("Try again in a few seconds."));
     }
     Err(match patience {

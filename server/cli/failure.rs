@@ -216,7 +216,7 @@ mod tests {
             (RegistryError::ReadOnly { directory: directory.clone(), source: source() }, "/x cannot be", "permissions"),
             (RegistryError::Full { directory: directory.clone(), source: source() }, "The disk ", "Make room"),
             (RegistryError::TooManyFiles { path: directory.clone(), source: source() }, "The coordination", "ulimit"),
-            (RegistryError::Busy { path: directory }, "/x has been locked", "Try again"),
+            (RegistryError::Busy { path: directory, holder: None }, "/x has been locked", "Try again"),
             (RegistryError::TooLarge { size: 2 << 20 }, "The message is", "Send a shorter one"),
         ] {
             let failure = Failure::from(error);

@@ -113,7 +113,7 @@ fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<
 
 fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Session, Failure> {
     let again = NewSession { keeper: keeper::find().map(|keeper| keeper.process), ..context.new_session()? };
-    Ok(registry.resume(&session.id, again)?.unwrap_or(session))
+    Ok(registry.resume(&session.id, &again)?.unwrap_or(session))
 }
 
 /// What the processes above the caller tell, and after them the original's `.current_session`.

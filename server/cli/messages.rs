@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         },
         || {
             if context.shared.original {
-                return as_the_original(unread.iter().chain(&read));
+                return as_the_original(&registry, unread.iter().chain(&read));
             }
             in_words(context, &registry, &shown, if is_all_wanted { 0 } else { not_shown })
         },
@@ -68,7 +68,7 @@ fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: u
                 words::who(session.as_ref(), id)
             },
         );
-        text.push_str(&one_message(message, &sender, context.now()));
+        text.push_str(&one_message(registry, message, &sender, context.now()));
         text.push('\n');
     }
     let older = match older {
@@ -84,7 +84,7 @@ fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: u
     text + &older
 }
 
-fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
+fn one_message(registry: &Registry, message: &Message, sender: &str, now: DateTime<Utc>) -> String {
     let mark = if message.unread { format!("{WARNING}●{WARNING:#} ") } else { "  ".to_owned() };
     let to = match &message.to {
         Recipient::Everyone => " to everyone",
@@ -100,26 +100,26 @@ fn one_message(message: &Message, sender: &str, now: DateTime<Utc>) -> String {
         "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n  {HEADING}{subject}{HEADING:#}\n",
         id_or_quoted(message.id.as_str(), 80)
     );
-    for line in body(message) {
+    for line in body(registry, message) {
         lines.push_str(&format!("  {line}\n"));
     }
     lines
 }
 
 /// The text, quoted line by line and cut; the whole stays in the file.
-fn body(message: &Message) -> Vec<String> {
+fn body(registry: &Registry, message: &Message) -> Vec<String> {
     /// In characters: a few screens.
     const LONGEST: usize = 4_000;
     let text = message.text();
     let mut lines = quoted_lines(&text, LONGEST);
     if text.chars().nth(LONGEST).is_some() {
-        lines.push(format!("(cut; the whole is in {})", message.file.display()));
+        lines.push(format!("(cut; the whole is in {})", registry.file_of(&message.key).display()));
     }
     lines
 }
 
 /// What the original's session-check-messages.sh prints: the newest five of either kind.
-fn as_the_original<'a>(messages: impl Iterator<Item = &'a Message>) -> String {
+fn as_the_original<'a>(registry: &Registry, messages: impl Iterator<Item = &'a Message>) -> String {
     let (mut broadcast, mut direct): (Vec<&Message>, Vec<&Message>) =
         messages.partition(|message| message.to == Recipient::Everyone);
     let newest_five = |messages: &mut Vec<&Message>| {
@@ -130,7 +130,7 @@ fn as_the_original<'a>(messages: impl Iterator<Item = &'a Message>) -> String {
                 without_tags(&one_line(message.sender_name().unwrap_or_default(), words::PHRASE)),
                 without_tags(&message.subject(200).unwrap_or_default()),
                 // The first line stands after its title, as there.
-                body(message).join("\n").trim_start_matches("> ")
+                body(registry, message).join("\n").trim_start_matches("> ")
             )
         };
         messages.iter().take(5).map(lines).collect::<String>()

@@ -90,7 +90,7 @@ fn begin_or_go_on(registry: &Registry, id: &SessionId, new: NewSession) -> Resul
         Some(before) if !before.is_damaged() && registry.live_sessions()?.iter().any(|live| live.id == *id) => {
             Err(taken(&before))
         }
-        Some(before) => match registry.resume(id, NewSession { id: None, ..new })? {
+        Some(before) => match registry.resume(id, &NewSession { id: None, ..new })? {
             Some(session) => Ok(session),
             None => Err(taken(&before)),
         },

@@ -17,8 +17,8 @@ pub(crate) struct DocumentSituation {
     pub(crate) uri: Uri,
     /// What a claim of it would be a claim of.
     pub(crate) resource: Resource,
-    /// The folder of the claim files, absolute: `…/COORDINATION/claims`.
-    pub(crate) claims_directory: PathBuf,
+    /// The coordination directory, absolute.
+    pub(crate) coordination_directory: PathBuf,
     /// How long its first line is without the line break, in UTF-16 code units.
     pub(crate) first_line_length: u32,
     /// True if its text here differs from the file on disk.

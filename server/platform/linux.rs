@@ -15,6 +15,18 @@ const INITIAL_PID_NAMESPACE: &str = "4026531836";
 /// The number of the time namespace that the kernel itself makes. In another one `/proc` tells other start times.
 const INITIAL_TIME_NAMESPACE: &str = "4026531834";
 
+/// The process that holds a file's lock, by the file's device and number.
+pub(super) fn lock_holder(device: u64, inode: u64) -> Option<u32> {
+    // 1: FLOCK  ADVISORY  WRITE 4711 08:01:1234567 0 EOF
+    let place = format!("{:02x}:{:02x}:{inode}", rustix::fs::major(device), rustix::fs::minor(device));
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks.lines().find_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let is_it = fields.get(1) == Some(&"FLOCK") && fields.get(5) == Some(&place.as_str());
+        fields.get(4).filter(|_| is_it)?.parse().ok()
+    })
+}
+
 pub(super) fn started_of_current_process() -> Option<String> {
     let stat = fs::read("/proc/self/stat").ok()?;
     // A `/proc` of another pid namespace shows this process under another number, and other processes under ours.

@@ -53,6 +53,10 @@ pub(super) fn command(pid: u32) -> Vec<String> {
     with_process(pid, what, |process| process.cmd().iter().map(|argument| text(argument)).collect()).unwrap_or_default()
 }
 
+pub(super) fn lock_holder(_: u64, _: u64) -> Option<u32> {
+    None
+}
+
 pub(super) fn pid_scope() -> String {
     let machine = Product::uuid().unwrap_or_default();
     format!("{machine}@{}", super::host_name())

@@ -6,6 +6,7 @@
 //! times ([`time`]) and foreign text made safe to show ([`text`]).
 
 mod claim;
+mod claim_key;
 mod hand_off;
 mod heartbeat;
 mod layout;
@@ -18,11 +19,12 @@ pub mod text;
 pub mod time;
 
 pub use claim::{ClaimRecord, DEFAULT_LEASE, LONGEST_LEASE, lease_end};
+pub use claim_key::{ClaimKey, Naming};
 pub use hand_off::HandOffRecord;
 pub use heartbeat::HeartbeatRecord;
 pub use layout::{DIRECTORY_NAME, is_coordination_directory};
 pub use message::{BROADCAST, MessageKind, MessageRecord};
 pub use name::{NameError, ResourceType, SessionId};
 pub use record::{RecordError, overlay, parse, to_bytes};
-pub use resource::{ClaimFileName, Resource};
+pub use resource::Resource;
 pub use session::{SessionRecord, Status};

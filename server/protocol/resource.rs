@@ -1,11 +1,8 @@
-//! What can be claimed, and the name of the file that records the claim.
+//! What can be claimed, and what covers what.
 
-use std::borrow::Borrow;
 use std::fmt;
-use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::{NameError, ResourceType, text};
 
@@ -27,17 +24,8 @@ const LONGEST_NAME: usize = 8192;
 /// A name is shown with at most so many characters.
 const LONGEST_SHOWN: usize = 200;
 
-/// The longest name that file systems give to a file, in bytes.
-const LONGEST_FILE_NAME: usize = 255;
-
-/// The longest encoded name, in bytes. A longer one is cut and ends with a hash.
-const LONGEST_ENCODED_NAME: usize = 200;
-
-/// Stands before the hash of a cut name. The encoding never produces it.
-const CUT_MARK: &str = "%~";
-
 /// The name of the directory that holds everything: the coordination directory's parent.
-const ROOT: &str = ".";
+pub(super) const ROOT: &str = ".";
 
 impl Resource {
     /// Makes a resource of any type.
@@ -177,13 +165,9 @@ impl Resource {
         Self::new(self.resource_type.clone(), name)
     }
 
-    /// The name of the file that records a claim of this.
-    pub fn claim_file_name(&self) -> ClaimFileName {
-        let kind = self.resource_type.as_str();
-        // Another program's type may be so long that it leaves less room.
-        let room = LONGEST_FILE_NAME.saturating_sub(kind.len() + "-".len() + ClaimFileName::ENDING.len());
-        let name = encode(&self.name, room.min(LONGEST_ENCODED_NAME));
-        ClaimFileName(format!("{kind}-{name}{}", ClaimFileName::ENDING).into())
+    /// A resource that stands somewhere under this name, whatever it is.
+    pub(super) fn as_named(resource_type: ResourceType, name: &str) -> Self {
+        Self { resource_type, name: name.to_owned() }
     }
 
     /// The worktree prefix (`//{worktree}` or `//{main worktree}//{worktree}`), or nothing.
@@ -208,133 +192,6 @@ impl fmt::Display for Resource {
     }
 }
 
-/// The name of a claim file. Exclusion follows it: two claims with one file name are claims of one resource,
-/// whatever the records say inside.
-///
-/// Clones share the text, because a server keeps thousands of these names and looks them up in several ways.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ClaimFileName(Arc<str>);
-
-impl ClaimFileName {
-    /// What every claim file's name ends with.
-    pub const ENDING: &'static str = ".claim";
-
-    /// Accepts the name of a claim file found in the directory; `None` for anything else.
-    pub fn from_file_name(name: &str) -> Option<Self> {
-        let stem = name.strip_suffix(Self::ENDING)?;
-        (!stem.is_empty() && !stem.starts_with('.') && !name.contains(['/', '\\'])).then(|| Self(name.into()))
-    }
-
-    /// The name as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// The resource that this file stands for, as far as the name alone tells; the record's own words
-    /// (`type`, `name`) decide where the name was cut or comes from another program's spelling.
-    pub fn resource(&self, recorded: Option<(&str, &str)>) -> Resource {
-        if let Some(said) =
-            recorded.and_then(|(kind, name)| Resource::new(ResourceType::foreign(kind).ok()?, name).ok())
-            && said.claim_file_name() == *self
-        {
-            return said;
-        }
-        let stem = self.0.strip_suffix(Self::ENDING).unwrap_or(&self.0);
-        let (kind, name) = stem.split_once('-').unwrap_or(("unknown", stem));
-        let resource_type = ResourceType::foreign(kind).unwrap_or_else(|_| ResourceType::unknown());
-        let name = decode(name).unwrap_or_else(|| name.to_owned());
-        Resource { resource_type, name: if name.is_empty() { stem.to_owned() } else { name } }
-    }
-
-    /// How the names of all claims below a directory start, for both types that it can cover.
-    /// A cut name keeps its beginning, so it starts so too unless the directory's own name was cut.
-    pub fn prefixes_below(directory: &Resource) -> [String; 2] {
-        let encoded = match directory.name() {
-            ROOT => String::new(),
-            name => encode_whole(&format!("{name}/")),
-        };
-        let mut start = encoded.as_str();
-        if start.len() > LONGEST_ENCODED_NAME - HASH_LENGTH {
-            let mut end = LONGEST_ENCODED_NAME - HASH_LENGTH - 12;
-            while !start.is_char_boundary(end) {
-                end -= 1;
-            }
-            start = &start[..end];
-        }
-        ["file", "directory"].map(|kind| format!("{kind}-{start}"))
-    }
-}
-
-impl Borrow<str> for ClaimFileName {
-    fn borrow(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for ClaimFileName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-/// The length of the cut mark and a 128-bit hash in hexadecimal digits.
-const HASH_LENGTH: usize = CUT_MARK.len() + 32;
-
-/// Encodes a name into at most `room` bytes, which is more than a hash needs.
-fn encode(name: &str, room: usize) -> String {
-    let whole = encode_whole(name);
-    if whole.len() <= room {
-        return whole;
-    }
-    let mut end = room.saturating_sub(HASH_LENGTH);
-    // A cut must fall neither into a character nor into an escape.
-    while !whole.is_char_boundary(end) || whole[..end].bytes().rev().take(2).any(|b| b == b'%') {
-        end -= 1;
-    }
-    let digest = Sha256::digest(name.as_bytes());
-    let hash = text::hex(&digest[..16]);
-    format!("{}{CUT_MARK}{hash}", &whole[..end])
-}
-
-fn encode_whole(name: &str) -> String {
-    let last = name.chars().count().saturating_sub(1);
-    let mut encoded = String::with_capacity(name.len() + 8);
-    for (position, c) in name.chars().enumerate() {
-        let at_an_end = position == 0 || position == last;
-        let must_go = matches!(c, '%' | '/' | '\\' | ':' | '*' | '?' | '"' | '<' | '>' | '|')
-            || c.is_control()
-            || (at_an_end && matches!(c, '.' | ' '));
-        if must_go {
-            let mut buffer = [0; 4];
-            for byte in c.encode_utf8(&mut buffer).bytes() {
-                encoded.push('%');
-                encoded.push(char::from_digit(u32::from(byte >> 4), 16).unwrap_or('0').to_ascii_uppercase());
-                encoded.push(char::from_digit(u32::from(byte & 15), 16).unwrap_or('0').to_ascii_uppercase());
-            }
-        } else {
-            encoded.push(c);
-        }
-    }
-    encoded
-}
-
-/// Undoes the encoding; `None` if the text is no encoding of a whole name.
-fn decode(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = after;
-            continue;
-        }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after.get(2..)?;
-    }
-    String::from_utf8(bytes).ok().filter(|name| !name.contains('\0'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -345,56 +202,6 @@ mod tests {
 
     fn directory(name: &str) -> Resource {
         Resource::directory(name).unwrap()
-    }
-
-    #[test]
-    fn plain_names_are_the_originals() {
-        let cases = [
-            ("file", "CONSCIOUSNESS.md", "file-CONSCIOUSNESS.md.claim"),
-            ("droplet", "church-guidance", "droplet-church-guidance.claim"),
-            ("file", "src/a b.rs", "file-src%2Fa b.rs.claim"),
-            ("file", ".gitignore", "file-%2Egitignore.claim"),
-            ("file", "a. ", "file-a.%20.claim"),
-            ("file", "50%/é\u{7}", "file-50%25%2Fé%07.claim"),
-            ("task", "a:b*c?\"<>|\\", "task-a%3Ab%2Ac%3F%22%3C%3E%7C%5C.claim"),
-            ("file", "//feature-x/src/a.rs", "file-%2F%2Ffeature-x%2Fsrc%2Fa.rs.claim"),
-        ];
-        for (kind, name, expected) in cases {
-            let resource = Resource::new(ResourceType::new(kind).unwrap(), name).unwrap();
-            let file_name = resource.claim_file_name();
-            assert_eq!(file_name.as_str(), expected);
-            assert_eq!(file_name.resource(None), resource, "decodes again");
-        }
-    }
-
-    #[test]
-    fn long_names_are_cut_on_a_boundary_and_stay_distinct() {
-        for filler in ["a", "é", "/", "a/"] {
-            let names: Vec<String> = (150..420).map(|n| filler.repeat(n)).collect();
-            let files: std::collections::HashSet<_> = names.iter().map(|name| file(name).claim_file_name()).collect();
-            assert_eq!(files.len(), names.len());
-            for (name, file_name) in names.iter().map(|name| (name, file(name).claim_file_name())) {
-                assert!(file_name.as_str().len() <= "file-.claim".len() + 200);
-                assert_eq!(file_name.resource(Some(("file", name))), file(name));
-            }
-        }
-    }
-
-    #[test]
-    fn no_type_of_another_program_makes_a_name_too_long_for_a_file() {
-        for length in [1, 40, 48, 49, 100, 200] {
-            let kind = ResourceType::foreign(&"t-".repeat(100)[..length]).unwrap();
-            let files = ["x".repeat(300), "x".repeat(301), "é/".repeat(150)]
-                .map(|name| Resource::new(kind.clone(), &name).unwrap().claim_file_name());
-            assert!(files.iter().all(|file| file.as_str().len() <= 255), "{files:?}");
-            assert!(files[0] != files[1], "{files:?}");
-        }
-    }
-
-    #[test]
-    fn a_record_that_says_something_else_does_not_change_what_is_excluded() {
-        let file_name = file("src/a.rs").claim_file_name();
-        assert_eq!(file_name.resource(Some(("file", "src/b.rs"))), file("src/a.rs"));
     }
 
     #[test]
@@ -435,18 +242,6 @@ mod tests {
         for (name, in_main) in [("//x/src/a", "src/a"), ("//code/main//x/src/a", "code/main/src/a"), ("src/a", "src/a")]
         {
             assert_eq!(file(name).path_in_main_worktree().as_deref(), Some(in_main));
-        }
-    }
-
-    #[test]
-    fn claims_below_a_directory_are_found_by_the_start_of_their_names() {
-        let deep = format!("src/{}", "x".repeat(300));
-        for (above, below) in
-            [("src", "src/a.rs"), ("src", deep.as_str()), (".", "a"), (deep.as_str(), &format!("{deep}/y"))]
-        {
-            let [files, _] = ClaimFileName::prefixes_below(&directory(above));
-            let claim_file = file(below).claim_file_name();
-            assert!(claim_file.as_str().starts_with(&files), "{files} {claim_file}");
         }
     }
 }

@@ -8,10 +8,10 @@ use std::fmt::Write;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::Claim;
-use super::directory::{Directory, Durability, Folder};
 use super::messages::{Message, Recipient};
 use super::overview::{Overview, minute};
 use super::sessions::Session;
+use super::store::files::directory::{Directory, Durability, Folder};
 use super::{Error, Registry};
 use deconflict_protocol::text::{markdown, one_line};
 use deconflict_protocol::{BROADCAST, SessionId, time};
@@ -47,7 +47,7 @@ impl Registry {
     /// old.
     pub fn refresh_board(&self) -> Result<(), Error> {
         let directory = self.directory_to_write()?;
-        let stamp = directory.stamp(&Folder::Root, BOARD)?;
+        let stamp = directory.file_stamp(&Folder::Root, BOARD)?;
         let is_fresh = stamp.is_some_and(|stamp| (self.now() - stamp.modified).abs() < FRESH);
         if is_fresh || is_kept(&directory)? {
             return Ok(());
@@ -78,7 +78,7 @@ impl Registry {
 
 /// True if a server keeps the board: it holds a lock on a file of its own for as long as it lives.
 fn is_kept(directory: &Directory) -> Result<bool, Error> {
-    if directory.stamp(&Folder::Root, BOARD_KEEPER)?.is_none() {
+    if directory.file_stamp(&Folder::Root, BOARD_KEEPER)?.is_none() {
         return Ok(false);
     }
     let keeper = directory.open_lock(BOARD_KEEPER)?;

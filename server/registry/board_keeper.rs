@@ -10,10 +10,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use super::board::{BOARD_KEEPER, LONGEST_SECTION};
-use super::directory::{Directory, Folder};
 use super::overview::{Omitted, Overview, RECENT};
+use super::store::files::directory::{Directory, Folder};
 use super::{Claim, Error, Registry, Session, View};
-use deconflict_protocol::{ClaimFileName, Resource};
+use deconflict_protocol::{ClaimKey, Naming, Resource};
 
 /// After so long a server that ended with the last change has freed the board, and one that lives has written it.
 const PASSING_ON: Duration = Duration::from_millis(1500);
@@ -124,7 +124,7 @@ impl BoardKeeper {
     fn claims_that_matter(&self, directory: &Directory, sessions: &[Session]) -> (Vec<Claim>, Omitted) {
         // A claim that was asked for is held by somebody who got a message.
         let recipients: HashSet<String> = directory.list(&Folder::Recipients).unwrap_or_default().into_iter().collect();
-        let edited = files_in_question(sessions);
+        let edited = keys_in_question(sessions, self.view.naming());
         let (mut claims, mut omitted) = (Vec::new(), Omitted::default());
         let (mut active, mut stale) = (0, 0);
         for claim in self.view.claims() {
@@ -135,7 +135,7 @@ impl BoardKeeper {
             };
             let matters = *listed < LONGEST_SECTION
                 || claim.holder().is_none_or(|holder| recipients.contains(holder.as_str()))
-                || edited.contains(&claim.file)
+                || edited.contains(&claim.key)
                 || claim.says_something_else()
                 || self.view.is_claimed_elsewhere(&claim.resource);
             if matters {
@@ -156,15 +156,15 @@ impl BoardKeeper {
     }
 }
 
-/// The claim files that decide who may edit what sessions edit without holding it.
-fn files_in_question(sessions: &[Session]) -> HashSet<ClaimFileName> {
+/// The keys of the claims that decide who may edit what sessions edit without holding it.
+fn keys_in_question(sessions: &[Session], naming: Naming) -> HashSet<ClaimKey> {
     let names = sessions.iter().flat_map(|session| &session.record.editing);
     let edited = names.filter_map(|name| Resource::file(name).ok());
     edited
         .flat_map(|file| {
-            let mut files: Vec<_> = file.covering_directories().iter().map(Resource::claim_file_name).collect();
-            files.push(file.claim_file_name());
-            files
+            let mut keys: Vec<_> = file.covering_directories().iter().map(|above| naming.key(above)).collect();
+            keys.push(naming.key(&file));
+            keys
         })
         .collect()
 }

@@ -1,11 +1,8 @@
 //! Claiming several resources as one: all of them, or none.
 
 use super::claims::{Claim, ClaimOutcome, Terms};
-use super::directory::Directory;
-use super::holding::{remove_claim, stands_in_the_way};
-use super::lock::Lock;
-use super::sessions::require_active;
-use super::{Error, Registry};
+use super::store::{Committed, Store, Transaction};
+use super::{Error, Registry, Session};
 use deconflict_protocol::{Resource, SessionId};
 
 /// What came of a wish to claim several resources at once.
@@ -37,7 +34,7 @@ pub struct Obstacle {
     pub by: Claim,
 }
 
-impl Registry {
+impl<S: Store> Registry<S> {
     /// Claims all of these resources for a registered session, or none of them.
     ///
     /// `predecessor` is another session of the same user's work that gives way, such as the one that started a
@@ -49,32 +46,29 @@ impl Registry {
         resources: &[Resource],
         terms: &Terms,
     ) -> Result<ClaimAllOutcome, Error> {
-        let directory = self.directory_to_write()?;
-        let mut lock = self.lock(&directory)?;
-        require_active(&directory, session)?;
-        if resources.len() > 1 {
-            let obstacles = self.all_obstacles(&directory, session, predecessor, resources, terms)?;
-            if !obstacles.is_empty() {
-                return Ok(ClaimAllOutcome::Refused(obstacles));
-            }
-        }
-        let mut granted: Vec<Granted> = Vec::with_capacity(resources.len());
-        for resource in resources {
-            let claimed = self.claim_one_of_many(&mut lock, session, predecessor, resource, terms);
-            match claimed {
-                Ok(Ok(one)) => granted.push(one),
-                // A script that takes no lock was faster, or the disk failed: then it is none of them.
-                Ok(Err(obstacle)) => {
-                    give_back(&lock, &granted)?;
-                    return Ok(ClaimAllOutcome::Refused(vec![obstacle]));
-                }
-                Err(error) => {
-                    give_back(&lock, &granted)?;
-                    return Err(error);
+        let (outcome, committed) = self.commit_making(|tx| {
+            let holder = self.judged_active(tx, session)?;
+            if resources.len() > 1 {
+                let obstacles = self.all_obstacles(tx, session, predecessor, resources, terms)?;
+                if !obstacles.is_empty() {
+                    return Ok(ClaimAllOutcome::Refused(obstacles));
                 }
             }
-        }
-        drop(lock);
+            let mut granted: Vec<Granted> = Vec::with_capacity(resources.len());
+            for resource in resources {
+                match self.decide_one_of_many(tx, &holder, predecessor, resource, terms)? {
+                    Ok(one) => granted.push(one),
+                    Err(obstacle) => {
+                        tx.give_up();
+                        return Ok(ClaimAllOutcome::Refused(vec![obstacle]));
+                    }
+                }
+            }
+            Ok(ClaimAllOutcome::Granted(granted))
+        })?;
+        let ClaimAllOutcome::Granted(granted) = outcome else { return Ok(outcome) };
+        let granted = granted.into_iter().map(|one| self.confirmed_one(&committed, one));
+        let granted = granted.collect::<Result<Vec<_>, _>>()?;
         for one in &granted {
             self.tell_displaced_if_possible(&one.claim);
         }
@@ -83,7 +77,7 @@ impl Registry {
 
     fn all_obstacles(
         &self,
-        directory: &Directory,
+        tx: &Transaction,
         session: &SessionId,
         predecessor: Option<&SessionId>,
         resources: &[Resource],
@@ -93,41 +87,33 @@ impl Registry {
         for wanted in resources {
             let is_others =
                 |claim: &Claim| !claim.held_by(session) && !predecessor.is_some_and(|other| claim.held_by(other));
-            let mut overlapping = self.overlapping(directory, wanted)?.into_iter();
-            if let Some(by) = overlapping.find(|claim| is_others(claim) && stands_in_the_way(claim, terms)) {
+            let mut overlapping = self.overlapping(tx, wanted)?.into_iter();
+            if let Some(by) = overlapping.find(|claim| is_others(claim) && claim.stands_in_the_way(terms)) {
                 obstacles.push(Obstacle { wanted: wanted.clone(), by });
             }
         }
         Ok(obstacles)
     }
 
-    fn claim_one_of_many(
+    fn decide_one_of_many(
         &self,
-        lock: &mut Lock,
-        session: &SessionId,
+        tx: &mut Transaction,
+        holder: &Session,
         predecessor: Option<&SessionId>,
         wanted: &Resource,
         terms: &Terms,
     ) -> Result<Result<Granted, Obstacle>, Error> {
-        // A script that takes no lock may write a claim between our look and our write: then look again.
-        loop {
-            let Some(outcome) = self.try_claim(lock, session, predecessor, wanted, terms)? else { continue };
-            return Ok(match outcome {
-                ClaimOutcome::Granted { claim, took_over } => {
-                    let is_others = |before: &Claim| !predecessor.is_some_and(|other| before.held_by(other));
-                    Ok(Granted { claim, is_new: true, took_over: took_over.filter(is_others) })
-                }
-                ClaimOutcome::AlreadyHeld { claim } => Ok(Granted { claim, is_new: false, took_over: None }),
-                ClaimOutcome::Refused { by } => Err(Obstacle { wanted: wanted.clone(), by }),
-            });
-        }
+        Ok(match self.decide_claim(tx, holder, predecessor, wanted, terms)? {
+            ClaimOutcome::Granted { claim, took_over } => {
+                let is_others = |before: &Claim| !predecessor.is_some_and(|other| before.held_by(other));
+                Ok(Granted { claim, is_new: true, took_over: took_over.filter(is_others) })
+            }
+            ClaimOutcome::AlreadyHeld { claim } => Ok(Granted { claim, is_new: false, took_over: None }),
+            ClaimOutcome::Refused { by } => Err(Obstacle { wanted: wanted.clone(), by }),
+        })
     }
-}
 
-/// Ends the claims that were made a moment ago, under the same lock, so that nobody saw them.
-fn give_back(lock: &Lock, granted: &[Granted]) -> Result<(), Error> {
-    for one in granted.iter().filter(|one| one.is_new) {
-        remove_claim(lock, &one.claim.file)?;
+    fn confirmed_one(&self, committed: &Committed, one: Granted) -> Result<Granted, Error> {
+        Ok(Granted { claim: self.confirmed_claim(committed, one.claim)?, ..one })
     }
-    Ok(())
 }

@@ -1,24 +1,17 @@
-//! Claims as they stand: reading them and judging what they are worth now.
-
-use std::collections::HashMap;
+//! Claims as they stand, and what they are worth now.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
-use super::directory::{Contents, Directory, Folder, Stamp};
+use super::leases::{BEING_WRITTEN, OTHER_CLOCK};
 use super::liveness;
-use super::machines::OTHER_CLOCK;
-use super::record::Record;
-use super::sessions::read_session;
-use super::{Error, Registry, Session};
-use deconflict_protocol::{ClaimFileName, ClaimRecord, Resource, SessionId, lease_end, time};
-
-/// A record that cannot be read yet may still be written by a script: it counts as pending for so long.
-pub(super) const BEING_WRITTEN: TimeDelta = TimeDelta::seconds(5);
+use super::sessions::Session;
+use super::store::Stamp;
+use deconflict_protocol::{ClaimKey, ClaimRecord, Resource, SessionId, lease_end, time};
 
 /// What a claim is worth now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum ClaimState {
     /// Its holder has it: only force takes it over.
     Active,
     /// Its lease runs, but its document was left unsaved and untouched: anyone may take it over.
@@ -33,8 +26,8 @@ pub enum Standing {
     Damaged,
 }
 
-impl Standing {
-    /// The standing in one word, as programs and people read it.
+impl ClaimState {
+    /// The state in one word, as programs and people read it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -47,7 +40,7 @@ impl Standing {
     }
 }
 
-impl Serialize for Standing {
+impl Serialize for ClaimState {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
     }
@@ -56,13 +49,13 @@ impl Serialize for Standing {
 /// A claim's record as it was read, not yet judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredClaim {
-    /// The file's name, which decides what is claimed.
-    pub file: ClaimFileName,
+    /// Its key, which decides what is claimed.
+    pub key: ClaimKey,
     /// What is claimed.
     pub resource: Resource,
-    /// What stands in the file; `None` if that cannot be understood.
+    /// What the record says; `None` if that cannot be understood.
     pub record: Option<ClaimRecord>,
-    /// When the file was written.
+    /// When it was written.
     pub modified: DateTime<Utc>,
     pub(super) stamp: Stamp,
 }
@@ -70,8 +63,8 @@ pub struct StoredClaim {
 /// A claim that was judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// The file's name.
-    pub file: ClaimFileName,
+    /// Its key.
+    pub key: ClaimKey,
     /// What is claimed.
     pub resource: Resource,
     /// What the record says. Empty where it cannot be understood.
@@ -83,7 +76,7 @@ pub struct Claim {
     /// When the record was written.
     pub modified: DateTime<Utc>,
     /// What it is worth.
-    pub standing: Standing,
+    pub standing: ClaimState,
 }
 
 /// What a claim that was granted is known by. It goes stale when the resource changes hands, even back.
@@ -222,12 +215,24 @@ impl Claim {
 
     /// True while its holder has it.
     pub fn is_active(&self) -> bool {
-        self.standing == Standing::Active
+        self.standing == ClaimState::Active
     }
 
     /// True if anyone may take it over without force.
     pub fn can_be_taken_over(&self) -> bool {
-        matches!(self.standing, Standing::Idle | Standing::Expired | Standing::Abandoned)
+        matches!(self.standing, ClaimState::Idle | ClaimState::Expired | ClaimState::Abandoned)
+    }
+
+    /// True for a claim that keeps this session from claiming what overlaps it, unless by force. Whatever asks whether a
+    /// claim stands in somebody's way asks this.
+    pub fn stands_against(&self, session: Option<&SessionId>) -> bool {
+        !session.is_some_and(|session| self.held_by(session)) && !self.can_be_taken_over()
+    }
+
+    /// True for another session's claim that has to end before its resource can be claimed under these terms. What is
+    /// being written may turn out to be a claim, so not even force goes over it.
+    pub(super) fn stands_in_the_way(&self, terms: &Terms) -> bool {
+        self.standing == ClaimState::Pending || !(terms.force || self.can_be_taken_over())
     }
 
     /// True unless its holder wants no messages about it.
@@ -251,7 +256,7 @@ impl Claim {
         })
     }
 
-    /// True if the record names another resource than the file's name does.
+    /// True if the record names another resource than the key does.
     pub fn says_something_else(&self) -> bool {
         let said = |field: &Option<String>, is: &str| field.as_deref().is_none_or(|said| said == is);
         !said(&self.record.resource_type, self.resource.resource_type().as_str())
@@ -260,8 +265,9 @@ impl Claim {
 }
 
 impl StoredClaim {
-    pub(super) fn read(directory: &Directory, file: &ClaimFileName) -> Result<Option<Self>, Error> {
-        Ok(ReadClaim::read(directory, file)?.map(|read| read.stored))
+    /// A claim as it is written now.
+    pub(super) fn written_now(key: ClaimKey, resource: Resource, record: ClaimRecord, now: DateTime<Utc>) -> Self {
+        Self { key, resource, record: Some(record), modified: now, stamp: Stamp::unknown(now) }
     }
 
     /// Judges the claim. `holder` is the holder's session, if it has one.
@@ -270,7 +276,7 @@ impl StoredClaim {
         let expires_at = lease_end(record, self.modified, now);
         let claimed_at = time::believed(record.and_then(|record| record.claimed_at.as_deref()), self.modified, now);
         Claim {
-            file: self.file.clone(),
+            key: self.key.clone(),
             resource: self.resource.clone(),
             record: self.record.clone().unwrap_or_default(),
             claimed_at,
@@ -280,32 +286,32 @@ impl StoredClaim {
         }
     }
 
-    fn standing(&self, holder: Option<&Session>, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Standing {
+    fn standing(&self, holder: Option<&Session>, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> ClaimState {
         let Some(record) = &self.record else { return self.standing_unread(expires_at, now) };
         if holder.is_some_and(|session| session.state.is_over()) {
-            return Standing::Abandoned;
+            return ClaimState::Abandoned;
         }
         let is_elsewhere = holder.is_some_and(Session::is_elsewhere);
         let respected_until = if is_elsewhere { expires_at + OTHER_CLOCK } else { expires_at };
         if now >= respected_until {
-            Standing::Expired
+            ClaimState::Expired
         } else if record.automatic == Some(true) && record.idle_since.is_some() {
-            Standing::Idle
+            ClaimState::Idle
         } else {
-            Standing::Active
+            ClaimState::Active
         }
     }
 
-    fn standing_unread(&self, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> Standing {
+    fn standing_unread(&self, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> ClaimState {
         let age = now - self.modified;
         // A file from the future would count for ever.
         let is_from_the_future = age < -time::CLOCK_TOLERANCE;
         if now >= expires_at || liveness::is_older_than_boot(self.modified) || is_from_the_future {
-            Standing::Expired
+            ClaimState::Expired
         } else if age < BEING_WRITTEN && age > -BEING_WRITTEN {
-            Standing::Pending
+            ClaimState::Pending
         } else {
-            Standing::Damaged
+            ClaimState::Damaged
         }
     }
 }
@@ -318,180 +324,4 @@ impl Holding {
             && record.generation == self.generation
             && (self.id.is_some() || record.claimed_at == self.claimed_at)
     }
-}
-
-/// A claim with the record's own fields, to be rewritten.
-#[derive(Debug)]
-pub(super) struct ReadClaim {
-    pub(super) stored: StoredClaim,
-    /// `None` where the record cannot be understood.
-    pub(super) record: Option<Record<ClaimRecord>>,
-}
-
-impl ReadClaim {
-    /// Reads a claim's file; `None` if there is none. What is no regular file, or too large, is a damaged claim.
-    pub(super) fn read(directory: &Directory, file: &ClaimFileName) -> Result<Option<Self>, Error> {
-        let contents = directory.contents(&Folder::Claims)?;
-        contents.map_or(Ok(None), |contents| Self::read_in(&contents, file))
-    }
-
-    /// The same for whoever reads several: the folder is opened only once for all of them.
-    fn read_in(contents: &Contents, file: &ClaimFileName) -> Result<Option<Self>, Error> {
-        let stored = match contents.read(file.as_str()) {
-            Ok(Some(stored)) => stored,
-            Ok(None) => return Ok(None),
-            Err(Error::Unsafe { .. }) => {
-                // What is too large has an age, and counts as any damaged record; what is no file never was one.
-                let stamp = contents.stamp(file.as_str())?;
-                let stamp = stamp.unwrap_or_else(|| Stamp::unknown(DateTime::UNIX_EPOCH));
-                let modified = stamp.modified;
-                let stored =
-                    StoredClaim { file: file.clone(), resource: file.resource(None), record: None, modified, stamp };
-                return Ok(Some(Self { stored, record: None }));
-            }
-            Err(error) => return Err(error),
-        };
-        let record = Record::understand(&stored, ClaimRecord::from_fields).ok();
-        let said = record.as_ref().map(|record| &record.value);
-        let said = said.and_then(|claim| Some((claim.resource_type.as_deref()?, claim.resource_name.as_deref()?)));
-        let stored = StoredClaim {
-            file: file.clone(),
-            resource: file.resource(said),
-            record: record.as_ref().map(|record| record.value.clone()),
-            modified: stored.stamp.modified,
-            stamp: stored.stamp,
-        };
-        Ok(Some(Self { stored, record }))
-    }
-}
-
-impl Registry {
-    /// The claim of exactly this resource, in whatever standing.
-    pub fn claim_of(&self, resource: &Resource) -> Result<Option<Claim>, Error> {
-        let directory = self.directory()?;
-        let stored = StoredClaim::read(&directory, &resource.claim_file_name())?;
-        stored.map(|stored| self.judged_claim(&directory, &stored)).transpose()
-    }
-
-    /// All claims of other sessions that overlap this resource, in whatever standing.
-    pub fn obstacles(&self, session: &SessionId, resource: &Resource) -> Result<Vec<Claim>, Error> {
-        let directory = self.directory()?;
-        let mut obstacles = self.overlapping(&directory, resource)?;
-        obstacles.retain(|claim| !claim.held_by(session));
-        Ok(obstacles)
-    }
-
-    /// All claims that overlap this resource, whoever holds them, in whatever standing.
-    pub fn claims_on(&self, resource: &Resource) -> Result<Vec<Claim>, Error> {
-        self.overlapping(&self.directory()?, resource)
-    }
-
-    /// The claims that cover any of many resources, in whatever standing and in the order of their resources: each
-    /// resource's own and those of the directories above it, with the positions of what they cover. The folder is
-    /// listed once, and only what matters is read.
-    pub fn claims_covering(&self, resources: &[Resource]) -> Result<Vec<(Claim, Vec<usize>)>, Error> {
-        let directory = self.directory()?;
-        let ignores_case = directory.ignores_case();
-        let key = |file: &ClaimFileName| {
-            if ignores_case { file.as_str().to_lowercase() } else { file.as_str().to_owned() }
-        };
-        let mut wanted: HashMap<String, Vec<usize>> = HashMap::new();
-        for (position, resource) in resources.iter().enumerate() {
-            let covering = resource.covering_directories();
-            for resource in covering.iter().chain([resource]) {
-                wanted.entry(key(&resource.claim_file_name())).or_default().push(position);
-            }
-        }
-        let mut claims = Vec::new();
-        for file in list_claims(&directory)? {
-            let Some(positions) = wanted.get(&key(&file)) else { continue };
-            let Some(stored) = StoredClaim::read(&directory, &file)? else { continue };
-            let is_covered = |position: &&usize| {
-                let resource = &resources[**position];
-                stored.resource.overlaps(resource) || key(&file) == key(&resource.claim_file_name())
-            };
-            let covered: Vec<usize> = positions.iter().filter(is_covered).copied().collect();
-            if !covered.is_empty() {
-                claims.push((self.judged_claim(&directory, &stored)?, covered));
-            }
-        }
-        claims.sort_by(|(a, _), (b, _)| a.resource.cmp(&b.resource));
-        Ok(claims)
-    }
-
-    /// All claims, in the order of their resources.
-    pub fn claims(&self) -> Result<Vec<Claim>, Error> {
-        let directory = self.directory()?;
-        let mut claims = Vec::new();
-        for file in list_claims(&directory)? {
-            if let Some(stored) = StoredClaim::read(&directory, &file)? {
-                claims.push(self.judged_claim(&directory, &stored)?);
-            }
-        }
-        claims.sort_by(|a, b| a.resource.cmp(&b.resource));
-        Ok(claims)
-    }
-
-    /// All claims, judged by sessions that were read already.
-    pub(super) fn claims_of(&self, directory: &Directory, sessions: &[Session]) -> Result<Vec<Claim>, Error> {
-        let sessions: HashMap<_, _> = sessions.iter().map(|session| (&session.id, session)).collect();
-        let mut claims = Vec::new();
-        for file in list_claims(directory)? {
-            if let Some(stored) = StoredClaim::read(directory, &file)? {
-                let holder = stored.record.as_ref().and_then(|record| record.claimed_by.as_ref());
-                claims.push(stored.judge(holder.and_then(|holder| sessions.get(holder).copied()), self.now()));
-            }
-        }
-        Ok(claims)
-    }
-
-    /// Judges a stored claim now, by its holder's session as it stands.
-    pub(super) fn judged_claim(&self, directory: &Directory, stored: &StoredClaim) -> Result<Claim, Error> {
-        let holder = stored.record.as_ref().and_then(|record| record.claimed_by.as_ref());
-        let session = match holder {
-            Some(holder) => read_session(directory, holder)?.map(|stored| self.judged(directory, &stored)),
-            None => None,
-        };
-        Ok(stored.judge(session.as_ref(), self.now()))
-    }
-
-    /// All claims that overlap a resource: its own first, then those of the directories above it, nearest first,
-    /// then those below it. Only a directory has to list the folder; a file costs a look-up for each folder above.
-    pub(super) fn overlapping(&self, directory: &Directory, resource: &Resource) -> Result<Vec<Claim>, Error> {
-        let mut files = vec![resource.claim_file_name()];
-        files.extend(resource.covering_directories().iter().map(Resource::claim_file_name));
-        if resource.is_directory() {
-            files.extend(claims_below(directory, resource)?);
-        }
-        let mut claims = Vec::new();
-        let Some(contents) = directory.contents(&Folder::Claims)? else { return Ok(claims) };
-        for file in files {
-            if let Some(ReadClaim { stored, .. }) = ReadClaim::read_in(&contents, &file)?
-                && (stored.resource.overlaps(resource) || file == resource.claim_file_name())
-            {
-                claims.push(self.judged_claim(directory, &stored)?);
-            }
-        }
-        Ok(claims)
-    }
-}
-
-/// The names of all claim files.
-pub(super) fn list_claims(directory: &Directory) -> Result<Vec<ClaimFileName>, Error> {
-    let names = directory.list(&Folder::Claims)?;
-    Ok(names.iter().filter_map(|name| ClaimFileName::from_file_name(name)).collect())
-}
-
-fn claims_below(directory: &Directory, above: &Resource) -> Result<Vec<ClaimFileName>, Error> {
-    let prefixes = ClaimFileName::prefixes_below(above);
-    let own = above.claim_file_name();
-    let mut files = list_claims(directory)?;
-    if directory.ignores_case() {
-        let prefixes = prefixes.map(|prefix| prefix.to_lowercase());
-        files.retain(|file| prefixes.iter().any(|prefix| file.as_str().to_lowercase().starts_with(prefix)));
-    } else {
-        files.retain(|file| prefixes.iter().any(|prefix| file.as_str().starts_with(prefix)));
-    }
-    files.retain(|file| *file != own);
-    Ok(files)
 }

@@ -8,12 +8,12 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claims::{Claim, Standing, StoredClaim};
-use super::directory::{Contents, Directory, Folder, UNFINISHED};
-use super::holding::remove_claim;
+use super::claims::{Claim, ClaimState, StoredClaim};
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
-use super::sessions::{Session, file_name, read_session};
+use super::sessions::{Session, read_session};
+use super::store::files::directory::{Contents, Directory, Folder, UNFINISHED};
+use super::store::{Key, Range, Reader, Series, Write};
 use super::{Error, Registry, View};
 use deconflict_protocol::{SessionId, parse, time};
 
@@ -79,14 +79,14 @@ impl Registry {
                 done.told += 1;
             }
             if self.is_removable(claim, claim.holder().and_then(|holder| by_id.get(holder).copied())) {
-                done.claims += usize::from(self.remove_stale_claim(directory, claim)?);
+                done.claims += usize::from(self.remove_stale_claim(claim)?);
             }
         }
         let holders: HashSet<&SessionId> =
             claims.iter().filter(|claim| claim.is_active()).filter_map(Claim::holder).collect();
         for session in sessions {
             if !holders.contains(&session.id) && self.is_history(session) {
-                done.sessions += usize::from(self.remove_session(directory, &session.id)?);
+                done.sessions += usize::from(self.remove_session(&session.id)?);
             }
         }
         done.messages = self.remove_messages(directory)?;
@@ -103,24 +103,27 @@ impl Registry {
     /// True for a claim of our own that has counted no more for long enough.
     fn is_removable(&self, claim: &Claim, holder: Option<&Session>) -> bool {
         let stale_since = match claim.standing {
-            Standing::Expired => claim.expires_at,
-            Standing::Abandoned => {
+            ClaimState::Expired => claim.expires_at,
+            ClaimState::Abandoned => {
                 holder.map_or(claim.expires_at, |holder| self.over_since(holder)).min(claim.expires_at)
             }
-            Standing::Active | Standing::Idle | Standing::Pending | Standing::Damaged => return false,
+            ClaimState::Active | ClaimState::Idle | ClaimState::Pending | ClaimState::Damaged => return false,
         };
         claim.record.id.is_some() && self.now() - stale_since > STALE_CLAIMS
     }
 
-    fn remove_stale_claim(&self, directory: &Directory, seen: &Claim) -> Result<bool, Error> {
-        let lock = self.lock(directory)?;
-        let Some(stored) = StoredClaim::read(directory, &seen.file)? else { return Ok(false) };
-        let claim = self.judged_claim(directory, &stored)?;
-        // Somebody may have renewed it or taken it over meanwhile.
-        if claim.record != seen.record || claim.standing != seen.standing {
-            return Ok(false);
-        }
-        remove_claim(&lock, &claim.file)
+    fn remove_stale_claim(&self, seen: &Claim) -> Result<bool, Error> {
+        let (is_removed, _) = self.commit(|tx| {
+            let Some(stored) = StoredClaim::read(tx, &seen.key)? else { return Ok(false) };
+            let claim = self.judged_claim(tx, &stored)?;
+            // Somebody may have renewed it or taken it over meanwhile.
+            let is_as_seen = claim.record == seen.record && claim.standing == seen.standing;
+            if is_as_seen {
+                tx.write(Write::Delete(Key::Claim(seen.key.clone())));
+            }
+            Ok(is_as_seen)
+        })?;
+        Ok(is_removed)
     }
 
     /// True for a session that has been over for long enough. One that gives neither a process nor a keepalive is over
@@ -131,13 +134,16 @@ impl Registry {
         !session.is_damaged() && is_over && self.now() - self.over_since(session) > HISTORY
     }
 
-    fn remove_session(&self, directory: &Directory, id: &SessionId) -> Result<bool, Error> {
-        let _lock = self.lock(directory)?;
-        let Some(stored) = read_session(directory, id)? else { return Ok(false) };
-        if !self.is_history(&self.judged(directory, &stored)) {
-            return Ok(false);
-        }
-        directory.remove_file(&Folder::Sessions, &file_name(id))
+    fn remove_session(&self, id: &SessionId) -> Result<bool, Error> {
+        let (is_removed, _) = self.commit(|tx| {
+            let Some(stored) = read_session(tx, id)? else { return Ok(false) };
+            let is_history = self.is_history(&self.judged(tx, &stored));
+            if is_history {
+                tx.write(Write::Delete(Key::Session(id.clone())));
+            }
+            Ok(is_history)
+        })?;
+        Ok(is_removed)
     }
 
     /// Removes broadcasts, direct messages that were read, and those to sessions that are no more, with their folders.
@@ -172,7 +178,11 @@ impl Registry {
         let mailbox = Mailbox::of(directory, session, self.now())?;
         let mut removed = 0;
         for name in old {
-            if mailbox.needs_no_reading(&contents, &name, self.now())? {
+            if mailbox.needs_no_reading(
+                directory,
+                &Key::Entry(Series::Direct(session.id.clone()), name.clone()),
+                self.now(),
+            )? {
                 removed += usize::from(directory.remove_file(folder, &name)?);
             }
         }
@@ -186,7 +196,7 @@ impl Registry {
         let mut kept: HashSet<SessionId> = HashSet::new();
         for name in names {
             let Some(session) = session_of_part(&name) else { continue };
-            if directory.stamp(&Folder::Sessions, &file_name(&session))?.is_some() {
+            if directory.stamp(&Key::Session(session.clone()))?.is_some() {
                 kept.insert(session);
             } else {
                 directory.remove_file(&Folder::ReadMarks, &name)?;
@@ -196,11 +206,10 @@ impl Registry {
             return Ok(());
         }
         let limit = self.now() - HISTORY;
-        let broadcasts: HashSet<String> = keys(directory, &Folder::Broadcasts)?.collect();
+        let broadcasts = mark_names(directory, Series::Broadcasts)?;
         for session in kept {
-            let direct: HashSet<String> = keys(directory, &Folder::Direct(session.clone()))?.collect();
-            let lock = self.lock(directory)?;
-            keep_marks(&lock, &session, |mark| match mark {
+            let direct = mark_names(directory, Series::Direct(session.clone()))?;
+            let is_kept = |mark: &Mark| match mark {
                 Mark::Read { file, .. } | Mark::Inherited { file } => {
                     // What arrived since the folders were listed may have been read already.
                     let name = file.split_once('/').map_or(file.as_str(), |(_, name)| name);
@@ -208,7 +217,8 @@ impl Registry {
                     is_new || broadcasts.contains(file) || direct.contains(file)
                 }
                 Mark::PassedOn => true,
-            })?;
+            };
+            self.commit(|tx| keep_marks(tx, &session, is_kept))?;
         }
         Ok(())
     }
@@ -279,14 +289,14 @@ fn remove_earlier_hook_state(directory: &Directory) -> Result<(), Error> {
     let Some(contents) = readable(directory.contents(&Folder::EarlierHookState))? else { return Ok(()) };
     for name in contents.names()? {
         let Ok(session) = SessionId::foreign(&name) else { continue };
-        if directory.stamp(&Folder::Sessions, &file_name(&session))?.is_none() {
+        if directory.stamp(&Key::Session(session.clone()))?.is_none() {
             directory.remove_file(&Folder::EarlierHookState, &name)?;
         }
     }
     Ok(())
 }
 
-fn keys(directory: &Directory, folder: &Folder) -> Result<impl Iterator<Item = String>, Error> {
-    let names = readable(directory.contents(folder))?.map_or_else(|| Ok(Vec::new()), |contents| contents.names())?;
-    Ok(names.into_iter().map(|name| mailbox::key(folder, &name)))
+fn mark_names(directory: &Directory, series: Series) -> Result<HashSet<String>, Error> {
+    let keys = readable(directory.scan(&[Range::Series(series)]).map(Some))?.unwrap_or_default();
+    Ok(keys.iter().map(mailbox::mark_name).collect())
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::store::Key;
 use deconflict_platform as platform;
 use deconflict_protocol::{NameError, RecordError, SessionId};
 
@@ -55,10 +56,25 @@ pub enum Error {
         source: io::Error,
     },
     /// Another process kept the lock for over 2 seconds.
-    #[error("{} has been locked by another process for over 2 seconds", path.display())]
+    #[error(
+        "{} has been locked by {} for over 2 seconds",
+        path.display(),
+        holder.as_deref().unwrap_or("another process")
+    )]
     Busy {
         /// The lock file.
         path: PathBuf,
+        /// The process that holds it, where the system tells.
+        holder: Option<String>,
+    },
+    /// Something wrote there again and again while it was decided what to write.
+    #[error("other programs went on writing there for over 2 seconds")]
+    Contended,
+    /// A claim was gone as soon as it was written, because somebody takes no lock.
+    #[error("the record {key} was removed as soon as it was written")]
+    Vanished {
+        /// The record.
+        key: Key,
     },
     /// Something that a record must not be: a link, a device, a huge file.
     #[error("{} was left alone: {reason}", path.display())]
@@ -69,21 +85,24 @@ pub enum Error {
         reason: &'static str,
     },
     /// A record that cannot be understood.
-    #[error("the record {} is damaged: {source}", path.display())]
+    #[error("the record {key} is damaged: {source}")]
     Damaged {
         /// The record.
-        path: PathBuf,
+        key: Key,
         /// What is wrong with it.
         source: RecordError,
     },
     /// A record that cannot be written as JSON.
-    #[error("the record {} could not be put into words: {source}", path.display())]
+    #[error("the record {key} could not be put into words: {source}")]
     Unwritable {
         /// The record.
-        path: PathBuf,
+        key: Key,
         /// What is wrong with it.
         source: RecordError,
     },
+    /// A new record that cannot be written as JSON.
+    #[error("a record could not be put into words: {0}")]
+    Wordless(#[source] RecordError),
     /// A name that cannot be used.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -129,8 +148,7 @@ impl Error {
     /// ([`Registry::resume`](super::Registry::resume)).
     pub fn is_about_record_of(&self, session: &SessionId) -> bool {
         match self {
-            Self::UnknownSession { id } => id == session,
-            Self::Damaged { path, .. } => path.ends_with(Path::new("sessions").join(format!("{session}.json"))),
+            Self::UnknownSession { id } | Self::Damaged { key: Key::Session(id), .. } => id == session,
             _ => false,
         }
     }

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use chrono::{DateTime, Utc};
 
-use super::directory::{Directory, Durability, Folder};
 use super::record::{self, Record};
+use super::store::{Key, Range, Reader, Series, Store};
 use super::{Error, Registry, Session};
 use deconflict_protocol::{HeartbeatRecord, SessionId, time};
 
@@ -39,7 +38,7 @@ impl Activity {
     }
 }
 
-impl Registry {
+impl<S: Store> Registry<S> {
     /// Writes a heartbeat and brings the session's own record up to date with it.
     pub fn heartbeat(&self, id: &SessionId, activity: &Activity) -> Result<(), Error> {
         let now = self.now();
@@ -64,7 +63,25 @@ impl Registry {
             fill(&mut session.next_action, &activity.next_action);
             fill(&mut session.estimated_completion, &activity.estimated_completion);
         })?;
-        write_heartbeat(&self.directory()?, id, activity, now)
+        self.add_heartbeat(id, activity, now)
+    }
+}
+
+impl<S: Store> Registry<S> {
+    /// Writes the heartbeat alone.
+    pub(super) fn add_heartbeat(&self, id: &SessionId, activity: &Activity, now: DateTime<Utc>) -> Result<(), Error> {
+        let heartbeat = HeartbeatRecord {
+            session_id: Some(id.clone()),
+            timestamp: Some(time::format(now)),
+            action: Some(activity.action.clone()),
+            target: activity.target.clone(),
+            phase: activity.phase.clone(),
+            files_touched: activity.files_touched.clone(),
+            progress: activity.progress.clone(),
+            next_action: activity.next_action.clone(),
+            estimated_completion: activity.estimated_completion.clone(),
+        };
+        self.store.add(&Series::Heartbeats, id, now, &record::bytes_of(&heartbeat)?).map(drop)
     }
 }
 
@@ -77,19 +94,15 @@ pub struct LastActivity {
     pub record: HeartbeatRecord,
 }
 
-impl Registry {
+impl<S: Store> Registry<S> {
     /// What a session told that it did since a moment, in no order.
     pub fn activities_since(&self, id: &SessionId, since: DateTime<Utc>) -> Result<Vec<LastActivity>, Error> {
-        let directory = self.directory()?;
-        let names = match directory.list(&Folder::Heartbeats) {
-            Err(Error::Unsafe { .. }) => Vec::new(),
-            listed => listed?,
-        };
+        let reader = self.reader()?;
         let mut activities = Vec::new();
-        for name in names {
+        for name in heartbeat_names(&*reader)? {
             // Other programs name theirs in local time, so only the record tells when it was.
             let is_theirs = time::split_stamp(&name).is_some_and(|(_, of)| of == id.as_str());
-            if is_theirs && let Some(activity) = read_activity(&directory, &name, self.now())? {
+            if is_theirs && let Some(activity) = read_activity(&*reader, &name, self.now())? {
                 activities.push(activity);
             }
         }
@@ -100,14 +113,14 @@ impl Registry {
     /// What these sessions did last, from the newest heartbeat of each.
     pub(super) fn last_activities<'a>(
         &self,
-        directory: &Directory,
+        reader: &dyn Reader,
         sessions: impl Iterator<Item = &'a Session>,
     ) -> Result<HashMap<SessionId, LastActivity>, Error> {
-        let mut newest = newest_heartbeats(directory)?;
+        let mut newest = newest_heartbeats(reader)?;
         let mut activities = HashMap::new();
         for session in sessions {
             if let Some((_, name)) = newest.remove(&session.id)
-                && let Some(activity) = read_activity(directory, &name, self.now())?
+                && let Some(activity) = read_activity(reader, &name, self.now())?
             {
                 activities.insert(session.id.clone(), activity);
             }
@@ -117,13 +130,9 @@ impl Registry {
 }
 
 /// The file of each session's newest heartbeat, told by the names alone.
-pub(super) fn newest_heartbeats(directory: &Directory) -> Result<HashMap<SessionId, (DateTime<Utc>, String)>, Error> {
-    let names = match directory.list(&Folder::Heartbeats) {
-        Err(Error::Unsafe { .. }) => Vec::new(),
-        listed => listed?,
-    };
+pub(super) fn newest_heartbeats(reader: &dyn Reader) -> Result<HashMap<SessionId, (DateTime<Utc>, String)>, Error> {
     let mut newest: HashMap<SessionId, (DateTime<Utc>, String)> = HashMap::new();
-    for name in names {
+    for name in heartbeat_names(reader)? {
         if let Some((at, id)) = time::split_stamp(&name).and_then(|(at, id)| Some((at, SessionId::foreign(id).ok()?)))
             && newest.get(&id).is_none_or(|(newest, _)| *newest < at)
         {
@@ -135,14 +144,14 @@ pub(super) fn newest_heartbeats(directory: &Directory) -> Result<HashMap<Session
 
 /// When a session's newest heartbeat was written. Other programs name theirs in local time, so that the file's own
 /// time counts.
-pub(super) fn newest_heartbeat(directory: &Directory, id: &SessionId) -> Result<Option<DateTime<Utc>>, Error> {
-    let Some((_, name)) = newest_heartbeats(directory)?.remove(id) else { return Ok(None) };
-    Ok(directory.stamp(&Folder::Heartbeats, &name)?.map(|stamp| stamp.modified))
+pub(super) fn newest_heartbeat(reader: &dyn Reader, id: &SessionId) -> Result<Option<DateTime<Utc>>, Error> {
+    let Some((_, name)) = newest_heartbeats(reader)?.remove(id) else { return Ok(None) };
+    Ok(reader.stamp(&Key::Entry(Series::Heartbeats, name))?.map(|stamp| stamp.modified))
 }
 
 /// A heartbeat that is damaged tells nothing.
-fn read_activity(directory: &Directory, name: &str, now: DateTime<Utc>) -> Result<Option<LastActivity>, Error> {
-    let stored = match directory.read(&Folder::Heartbeats, name) {
+fn read_activity(reader: &dyn Reader, name: &str, now: DateTime<Utc>) -> Result<Option<LastActivity>, Error> {
+    let stored = match reader.get(&Key::Entry(Series::Heartbeats, name.to_owned())) {
         Ok(Some(stored)) => stored,
         Ok(None) | Err(Error::Unsafe { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -154,39 +163,11 @@ fn read_activity(directory: &Directory, name: &str, now: DateTime<Utc>) -> Resul
     Ok(Some(LastActivity { at, record }))
 }
 
-/// Writes the heartbeat's file alone.
-pub(super) fn write_heartbeat(
-    directory: &Directory,
-    id: &SessionId,
-    activity: &Activity,
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    let heartbeat = HeartbeatRecord {
-        session_id: Some(id.clone()),
-        timestamp: Some(time::format(now)),
-        action: Some(activity.action.clone()),
-        target: activity.target.clone(),
-        phase: activity.phase.clone(),
-        files_touched: activity.files_touched.clone(),
-        progress: activity.progress.clone(),
-        next_action: activity.next_action.clone(),
-        estimated_completion: activity.estimated_completion.clone(),
+/// The names of all heartbeats.
+fn heartbeat_names(reader: &dyn Reader) -> Result<Vec<String>, Error> {
+    let keys = match reader.scan(&[Range::Series(Series::Heartbeats)]) {
+        Err(Error::Unsafe { .. }) => Vec::new(),
+        listed => listed?,
     };
-    create_stamped(directory, &Folder::Heartbeats, id, now, Durability::Process, &heartbeat).map(drop)
-}
-
-/// Writes a record under `{stamp}-{session}.json`; while the name is taken, a millisecond later. Returns the name.
-pub(super) fn create_stamped(
-    directory: &Directory,
-    folder: &Folder,
-    id: &SessionId,
-    now: DateTime<Utc>,
-    durability: Durability,
-    value: &impl Serialize,
-) -> Result<String, Error> {
-    let stamps = (0..).map(|later| format!("{}-{id}.json", time::stamp(now + TimeDelta::milliseconds(later))));
-    let bytes = record::bytes_of(directory, folder, id.as_str(), value)?;
-    let name = directory.create_file_under_first(folder, stamps, &bytes, durability)?;
-    // Nobody has all names of all times.
-    name.ok_or_else(|| Error::Busy { path: directory.path_of(folder) })
+    Ok(keys.into_iter().filter_map(|key| if let Key::Entry(_, name) = key { Some(name) } else { None }).collect())
 }

@@ -1,51 +1,42 @@
-//! Taking, renewing and giving up claims. Each verb decides and changes under the lock, so that no two sessions are
-//! ever told that they hold one resource at the same time.
+//! Taking, renewing and giving up claims. Each verb decides on one consistent state and writes in the same commit, so
+//! that no two sessions are ever told that they hold one resource at the same time.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claims::{
-    Claim, ClaimOutcome, Holding, ReadClaim, ReleaseOutcome, RenewOutcome, Standing, StoredClaim, Terms, list_claims,
-};
-use super::directory::{Directory, Durability, Folder, random_number};
-use super::lock::Lock;
-use super::sessions::{read_session, require_active};
-use super::{Error, Registry, record};
-use deconflict_protocol::{ClaimFileName, ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
+use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, RenewOutcome, StoredClaim, Terms};
+use super::leases::renewal_pause;
+use super::overlap::{ReadClaim, claim_keys};
+use super::record::{self, Record};
+use super::sessions::{Session, read_session, require_active};
+use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
+use super::{Error, Registry, random_number};
+use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
 
-/// Renewing writes at most this often.
-const RENEWAL_PAUSE: TimeDelta = TimeDelta::minutes(5);
-
-impl Registry {
+impl<S: Store> Registry<S> {
     /// Claims a resource for a registered session.
     ///
     /// Refused while an active claim of another session overlaps it, unless the terms say force. Expired, abandoned
     /// and forgotten claims in the way are taken over; a holder that still lives is told.
     pub fn claim(&self, session: &SessionId, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Error> {
-        let directory = self.directory_to_write()?;
-        let mut lock = self.lock(&directory)?;
-        require_active(&directory, session)?;
-        // A script that takes no lock may write a claim between our look and our write: then look again.
-        loop {
-            if let Some(outcome) = self.try_claim(&mut lock, session, None, resource, terms)? {
-                drop(lock);
-                if let ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } = &outcome {
-                    self.tell_displaced_if_possible(claim);
-                }
-                return Ok(outcome);
-            }
+        let (outcome, committed) = self.commit_making(|tx| {
+            let holder = self.judged_active(tx, session)?;
+            self.decide_claim(tx, &holder, None, resource, terms)
+        })?;
+        let outcome = self.confirmed(&committed, outcome)?;
+        if let ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } = &outcome {
+            self.tell_displaced_if_possible(claim);
         }
+        Ok(outcome)
     }
 
     /// Prolongs a holding by a lease from now. Writes at most once in 5 minutes, or in a third of a shorter lease.
     pub fn renew(&self, holding: &Holding, lease: TimeDelta) -> Result<RenewOutcome, Error> {
         self.with_holding(holding, |claim, record, now| {
             let expires_at = now + lease.min(LONGEST_LEASE);
-            let pause = RENEWAL_PAUSE.min(lease / 3);
-            let has_lapsed = claim.expires_at <= now || claim.standing == Standing::Expired;
-            if !has_lapsed && expires_at - claim.expires_at < pause {
-                return;
+            let has_lapsed = claim.expires_at <= now || claim.standing == ClaimState::Expired;
+            if has_lapsed || expires_at - claim.expires_at >= renewal_pause(lease) {
+                record.expires_at = Some(time::format(expires_at));
             }
-            record.expires_at = Some(time::format(expires_at));
         })
     }
 
@@ -81,78 +72,104 @@ impl Registry {
 
     /// The same for several sessions at once.
     pub fn release_all_of(&self, sessions: &[SessionId]) -> Result<Vec<Claim>, Error> {
-        let directory = self.directory()?;
-        let lock = self.lock(&directory)?;
+        self.commit(|tx| self.end_all_of(tx, |holder| sessions.contains(holder))).map(|(released, _)| released)
+    }
+
+    /// Ends every claim whose holder is meant.
+    pub(super) fn end_all_of(
+        &self,
+        tx: &mut Transaction,
+        is_meant: impl Fn(&SessionId) -> bool,
+    ) -> Result<Vec<Claim>, Error> {
         let mut released = Vec::new();
-        for file in list_claims(&directory)? {
-            let Some(stored) = StoredClaim::read(&directory, &file)? else { continue };
-            let holder = stored.record.as_ref().and_then(|record| record.claimed_by.as_ref());
-            if holder.is_some_and(|holder| sessions.contains(holder)) {
-                let claim = stored.judge(None, self.now());
-                remove_claim(&lock, &file)?;
-                released.push(claim);
+        for key in claim_keys(tx, &[Range::all_claims()])? {
+            if let Some(stored) = StoredClaim::read(tx, &key)?.filter(|it| it.holder().is_some_and(&is_meant)) {
+                tx.write(Write::Delete(Key::Claim(key)));
+                released.push(stored.judge(None, self.now()));
             }
         }
         Ok(released)
     }
 
-    /// One try to claim; `None` if something else wrote the claim's file meanwhile. What `predecessor` holds is no
-    /// obstacle, and goes over without a word.
-    pub(super) fn try_claim(
+    /// Decides whether a session may hold a resource. What `predecessor` holds is no obstacle, and goes over without a
+    /// word.
+    pub(super) fn decide_claim(
         &self,
-        lock: &mut Lock,
-        session: &SessionId,
+        tx: &mut Transaction,
+        holder: &Session,
         predecessor: Option<&SessionId>,
         resource: &Resource,
         terms: &Terms,
-    ) -> Result<Option<ClaimOutcome>, Error> {
-        let directory = lock.directory();
-        let file = resource.claim_file_name();
+    ) -> Result<ClaimOutcome, Error> {
+        let key = tx.naming().key(resource);
         let (own, mut others): (Vec<_>, Vec<_>) =
-            self.overlapping(directory, resource)?.into_iter().partition(|claim| claim.held_by(session));
+            self.overlapping(tx, resource)?.into_iter().partition(|claim| claim.held_by(&holder.id));
         let is_predecessors = |claim: &Claim| predecessor.is_some_and(|predecessor| claim.held_by(predecessor));
         // A directory that the predecessor holds stays its own: only the very resource goes over.
-        others.retain(|claim| claim.file == file || !is_predecessors(claim));
-        if let Some(by) = others.iter().find(|claim| stands_in_the_way(claim, terms) && !is_predecessors(claim)) {
-            return Ok(Some(ClaimOutcome::Refused { by: by.clone() }));
+        others.retain(|claim| claim.key == key || !is_predecessors(claim));
+        if let Some(by) = others.iter().find(|claim| claim.stands_in_the_way(terms) && !is_predecessors(claim)) {
+            return Ok(ClaimOutcome::Refused { by: by.clone() });
         }
-        let outcome = if let Some(held) = own.into_iter().find(|claim| claim.file == file) {
-            self.take_over(lock, session, others)?;
-            let held = self.as_holder_sees(directory, held)?;
-            let Some(claim) = self.prolong(directory, &held, terms)? else { return Ok(None) };
-            ClaimOutcome::AlreadyHeld { claim }
-        } else {
-            let (replaced, covered): (Vec<_>, Vec<_>) = others.into_iter().partition(|claim| claim.file == file);
-            let replaced = replaced.into_iter().next();
-            let took_over = replaced.clone().or_else(|| covered.first().cloned());
-            self.take_over(lock, session, covered)?;
-            let displaced = replaced.as_ref().filter(|replaced| !is_predecessors(replaced));
-            let record = self.new_record(lock, session, resource, terms, displaced)?;
-            if !write_claim(lock, &file, &record, replaced.as_ref())? {
-                return Ok(None);
-            }
-            let claim = self.reread_own(directory, &file)?;
-            ClaimOutcome::Granted { claim, took_over }
-        };
-        Ok(Some(outcome))
+        if let Some(held) = own.into_iter().find(|claim| claim.key == key) {
+            self.end_overlapping(tx, &holder.id, &others)?;
+            let held = self.as_holder_sees(tx, held)?;
+            return Ok(ClaimOutcome::AlreadyHeld { claim: self.prolong(tx, holder, held, terms)? });
+        }
+        let took_over = others.iter().find(|claim| claim.key == key).or_else(|| others.first()).cloned();
+        let record = self.new_record(tx, &holder.id, resource, terms)?;
+        let new = NewClaim { holder, resource, record, predecessor, moved_from: None };
+        let claim = self.hold(tx, new, others)?;
+        Ok(ClaimOutcome::Granted { claim: self.as_holder_sees(tx, claim)?, took_over })
     }
 
-    /// Ends claims that overlap the wanted one. A holder that lives is told first, so that it is told in any case.
-    pub(super) fn take_over(&self, lock: &Lock, by: &SessionId, claims: Vec<Claim>) -> Result<(), Error> {
+    /// Lets a session hold a resource. Every new holding comes to be here, and ends all that overlaps it: whatever may be
+    /// taken over would come back when its holder resumes.
+    pub(super) fn hold(
+        &self,
+        tx: &mut Transaction,
+        new: NewClaim<'_>,
+        overlapping: Vec<Claim>,
+    ) -> Result<Claim, Error> {
+        let NewClaim { holder, resource, mut record, predecessor, moved_from } = new;
+        let key = tx.naming().key(resource);
+        let (replaced, covered): (Vec<_>, Vec<_>) = overlapping.into_iter().partition(|claim| claim.key == key);
+        self.end_overlapping(tx, &holder.id, &covered)?;
+        if let Some(replaced) = replaced.first() {
+            set_aside_if_damaged(tx, replaced);
+            // A holder whose claim stood right here is told afterwards: the new record says whom it displaced.
+            record.displaced = replaced
+                .holder()
+                .filter(|id| **id != holder.id && predecessor != Some(*id) && self.is_going_on(tx, id))
+                .cloned();
+        }
+        let name = Key::Claim(key.clone());
+        let bytes = match moved_from {
+            Some(before) => before.rewritten(&name, &record)?,
+            None => record::bytes_of(&record)?,
+        };
+        tx.put_new(name, bytes);
+        let stored = StoredClaim::written_now(key, resource.clone(), record, self.now());
+        Ok(stored.judge(Some(holder), self.now()))
+    }
+
+    /// Ends claims that overlap one that counts from now on. A holder that lives is told first, so that it is told in any
+    /// case.
+    pub(super) fn end_overlapping(&self, tx: &mut Transaction, by: &SessionId, claims: &[Claim]) -> Result<(), Error> {
         for claim in claims {
-            if let Some(holder) = claim.holder().filter(|holder| self.is_going_on(lock.directory(), holder)) {
-                self.send_taken_over(by, holder, &claim.resource, claim.record.id.as_deref())?;
+            if let Some(holder) = claim.holder().filter(|holder| self.is_going_on(tx, holder)) {
+                self.tell_taken_over(tx, by, holder, &claim.resource, claim.record.id.as_deref())?;
             }
-            set_aside_if_damaged(lock, &claim)?;
-            remove_claim(lock, &claim.file)?;
+            if !set_aside_if_damaged(tx, claim) {
+                tx.write(Write::Delete(Key::Claim(claim.key.clone())));
+            }
         }
         Ok(())
     }
 
-    /// Renews the session's own claim under new terms; `None` if something else wrote it meanwhile.
-    fn prolong(&self, directory: &Directory, held: &Claim, terms: &Terms) -> Result<Option<Claim>, Error> {
-        let Some(read) = ReadClaim::read(directory, &held.file)? else { return Ok(None) };
-        let Some(before) = read.record.filter(|before| before.value == held.record) else { return Ok(None) };
+    /// Renews the session's own claim under new terms.
+    fn prolong(&self, tx: &mut Transaction, holder: &Session, held: Claim, terms: &Terms) -> Result<Claim, Error> {
+        let key = Key::Claim(held.key.clone());
+        let before = record::read(tx, &key, ClaimRecord::from_fields)?.ok_or(Error::Contended)?;
         let now = self.now();
         let wanted_end = now + terms.lease.min(LONGEST_LEASE);
         let mut record = before.value.clone();
@@ -161,28 +178,27 @@ impl Registry {
             record.expires_at = Some(time::format(wanted_end));
             record.estimated_duration = Some(time::duration_in_words(terms.lease));
             record.allow_coordination = Some(terms.allow_coordination);
-        } else if held.standing == Standing::Expired
-            || wanted_end - held.expires_at >= RENEWAL_PAUSE.min(terms.lease / 3)
-        {
+        } else if held.standing == ClaimState::Expired || wanted_end - held.expires_at >= renewal_pause(terms.lease) {
             record.expires_at = Some(time::format(wanted_end));
         }
         record.idle_since = None;
         if terms.phase.is_some() {
             record.phase.clone_from(&terms.phase);
         }
-        if record != before.value {
-            before.rewrite(directory, &Folder::Claims, held.file.as_str(), &record)?;
+        if record == before.value {
+            return Ok(held);
         }
-        self.reread_own(directory, &held.file).map(Some)
+        let bytes = before.rewritten(&key, &record)?;
+        tx.put(key, bytes);
+        self.changed(tx, Some(holder), held, record)
     }
 
     pub(super) fn new_record(
         &self,
-        lock: &mut Lock,
+        tx: &mut Transaction,
         session: &SessionId,
         resource: &Resource,
         terms: &Terms,
-        replaced: Option<&Claim>,
     ) -> Result<ClaimRecord, Error> {
         let now = self.now();
         let lease = terms.lease.min(LONGEST_LEASE);
@@ -196,100 +212,133 @@ impl Registry {
             expires_at: Some(time::format(now + lease)),
             allow_coordination: Some(terms.allow_coordination),
             id: Some(new_holding_id()?),
-            generation: Some(lock.next_generation(now)?),
+            generation: Some(tx.next_token(now)?),
             automatic: Some(terms.automatic),
             branch: terms.branch.clone(),
             worktree: terms.worktree.clone(),
             idle_since: None,
-            displaced: self.displaced(lock, replaced),
+            displaced: None,
         })
     }
 
-    /// Whom a claim displaces by replacing another; `None` where nobody is left to be told.
-    pub(super) fn displaced(&self, lock: &Lock, replaced: Option<&Claim>) -> Option<SessionId> {
-        let holder = replaced?.holder()?;
-        self.is_going_on(lock.directory(), holder).then(|| holder.clone())
+    /// A claim as it is with a changed record, as its own holder has to see it.
+    fn changed(
+        &self,
+        reader: &dyn Reader,
+        holder: Option<&Session>,
+        before: Claim,
+        record: ClaimRecord,
+    ) -> Result<Claim, Error> {
+        let stored = StoredClaim::written_now(before.key, before.resource, record, self.now());
+        self.as_holder_sees(reader, stored.judge(holder, self.now()))
     }
 
-    /// Reads a claim that was just written, so that what is reported as held was seen on disk.
-    pub(super) fn reread(&self, directory: &Directory, file: &ClaimFileName) -> Result<Claim, Error> {
-        let path = || directory.path_of(&Folder::Claims).join(file.as_str());
-        let stored = StoredClaim::read(directory, file)?.ok_or_else(|| Error::Io {
-            action: "find",
-            path: path(),
-            source: std::io::Error::new(std::io::ErrorKind::NotFound, "it was removed as soon as it was written"),
-        })?;
-        self.judged_claim(directory, &stored)
+    /// A claim that was decided on, as it was seen to stand there when it had been written: what is reported as held was
+    /// read again.
+    pub(super) fn confirmed_claim(&self, committed: &Committed, decided: Claim) -> Result<Claim, Error> {
+        let key = Key::Claim(decided.key.clone());
+        let Some((_, stored)) = committed.claims.iter().find(|(written, _)| *written == key) else {
+            return Ok(decided);
+        };
+        let Some(stored) = stored else { return Err(Error::Vanished { key }) };
+        let read = ReadClaim::understood(&decided.key, stored).stored;
+        if read.record.as_ref() == Some(&decided.record) {
+            return Ok(Claim { modified: read.modified, ..decided });
+        }
+        // A script that takes no lock wrote there at once.
+        let reader = self.reader()?;
+        let claim = self.judged_claim(&*reader, &read)?;
+        self.as_holder_sees(&*reader, claim)
     }
 
-    /// The same for the holder, as it has to see it.
-    fn reread_own(&self, directory: &Directory, file: &ClaimFileName) -> Result<Claim, Error> {
-        let claim = self.reread(directory, file)?;
-        self.as_holder_sees(directory, claim)
+    fn confirmed(&self, committed: &Committed, outcome: ClaimOutcome) -> Result<ClaimOutcome, Error> {
+        Ok(match outcome {
+            ClaimOutcome::Granted { claim, took_over } => {
+                ClaimOutcome::Granted { claim: self.confirmed_claim(committed, claim)?, took_over }
+            }
+            ClaimOutcome::AlreadyHeld { claim } => {
+                ClaimOutcome::AlreadyHeld { claim: self.confirmed_claim(committed, claim)? }
+            }
+            refused @ ClaimOutcome::Refused { .. } => refused,
+        })
     }
 
     /// Changes the record of a holding if it still stands and nothing stands in its way.
     fn with_holding(
         &self,
         holding: &Holding,
-        change: impl FnOnce(&Claim, &mut ClaimRecord, DateTime<Utc>),
+        change: impl Fn(&Claim, &mut ClaimRecord, DateTime<Utc>),
     ) -> Result<RenewOutcome, Error> {
-        let directory = self.directory()?;
-        let lock = self.lock(&directory)?;
-        let file = holding.resource.claim_file_name();
-        let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(RenewOutcome::Lost(None)) };
-        let claim = self.judged_claim(&directory, &read.stored)?;
-        let claim = self.as_holder_sees(&directory, claim)?;
-        let Some(before) = read.record.filter(|before| holding.is(&before.value)) else {
-            return Ok(RenewOutcome::Lost(Some(claim)));
-        };
-        if !matches!(claim.standing, Standing::Active | Standing::Idle) {
-            if let Some(successor) = self.active_obstacle(&directory, &holding.session, &holding.resource)? {
-                return Ok(RenewOutcome::Lost(Some(successor)));
+        let (outcome, committed) = self.commit(|tx| {
+            let key = tx.naming().key(&holding.resource);
+            let Some(read) = ReadClaim::read(tx, &key)? else { return Ok(RenewOutcome::Lost(None)) };
+            let holder = read_session(tx, &holding.session)?.map(|stored| self.judged(tx, &stored));
+            let Some(before) = read.record.filter(|before| holding.is(&before.value)) else {
+                let claim = self.judged_claim(tx, &read.stored)?;
+                return Ok(RenewOutcome::Lost(Some(self.as_holder_sees(tx, claim)?)));
+            };
+            let claim = self.as_holder_sees(tx, read.stored.judge(holder.as_ref(), self.now()))?;
+            if !claim.counts_for_holder() {
+                // It counts again from now on.
+                let mut others = self.overlapping(tx, &holding.resource)?;
+                others.retain(|other| !other.held_by(&holding.session));
+                if let Some(successor) = others.iter().find(|other| !other.can_be_taken_over()) {
+                    return Ok(RenewOutcome::Lost(Some(successor.clone())));
+                }
+                self.end_overlapping(tx, &holding.session, &others)?;
             }
-            // It counts again from now on.
-            let mut stale = self.overlapping(&directory, &holding.resource)?;
-            stale.retain(|claim| !claim.held_by(&holding.session));
-            self.take_over(&lock, &holding.session, stale)?;
+            let mut record = before.value.clone();
+            change(&claim, &mut record, self.now());
+            if record == before.value {
+                return Ok(RenewOutcome::Renewed(claim));
+            }
+            let key = Key::Claim(key);
+            let bytes = before.rewritten(&key, &record)?;
+            tx.put(key, bytes);
+            self.changed(tx, holder.as_ref(), claim, record).map(RenewOutcome::Renewed)
+        })?;
+        match outcome {
+            RenewOutcome::Renewed(claim) => self.confirmed_claim(&committed, claim).map(RenewOutcome::Renewed),
+            lost @ RenewOutcome::Lost(_) => Ok(lost),
         }
-        let mut record = before.value.clone();
-        change(&claim, &mut record, self.now());
-        if record == before.value {
-            return Ok(RenewOutcome::Renewed(claim));
-        }
-        before.rewrite(&directory, &Folder::Claims, file.as_str(), &record)?;
-        self.reread_own(&directory, &file).map(RenewOutcome::Renewed)
-    }
-
-    /// The first claim of another session that excludes holding this.
-    pub(super) fn active_obstacle(
-        &self,
-        directory: &Directory,
-        session: &SessionId,
-        resource: &Resource,
-    ) -> Result<Option<Claim>, Error> {
-        let overlapping = self.overlapping(directory, resource)?;
-        Ok(overlapping.into_iter().find(|claim| !claim.held_by(session) && !claim.can_be_taken_over()))
     }
 
     fn release_if(&self, resource: &Resource, is_own: impl Fn(&Claim) -> bool) -> Result<ReleaseOutcome, Error> {
-        let directory = self.directory()?;
-        let lock = self.lock(&directory)?;
-        let file = resource.claim_file_name();
-        let Some(stored) = StoredClaim::read(&directory, &file)? else { return Ok(ReleaseOutcome::NotFound) };
-        let claim = self.judged_claim(&directory, &stored)?;
-        if !is_own(&claim) {
-            return Ok(ReleaseOutcome::NotHolder(claim));
-        }
-        remove_claim(&lock, &file)?;
-        Ok(ReleaseOutcome::Released(claim))
+        let (outcome, _) = self.commit(|tx| {
+            let key = tx.naming().key(resource);
+            let Some(stored) = StoredClaim::read(tx, &key)? else { return Ok(ReleaseOutcome::NotFound) };
+            let claim = self.judged_claim(tx, &stored)?;
+            if !is_own(&claim) {
+                return Ok(ReleaseOutcome::NotHolder(claim));
+            }
+            tx.write(Write::Delete(Key::Claim(key)));
+            Ok(ReleaseOutcome::Released(claim))
+        })?;
+        Ok(outcome)
+    }
+
+    /// A registered session that goes on.
+    pub(super) fn judged_active(&self, reader: &dyn Reader, id: &SessionId) -> Result<Session, Error> {
+        let (record, stamp) = require_active(reader, id)?;
+        Ok(self.judged(reader, &super::StoredSession::read_as(id, record.value, stamp)))
     }
 
     /// True if a session has a record and neither ended nor is gone: then it wants to know what happens to its claims.
-    pub(super) fn is_going_on(&self, directory: &Directory, session: &SessionId) -> bool {
-        let stored = read_session(directory, session).ok().flatten();
-        stored.is_some_and(|stored| self.judged(directory, &stored).is_live())
+    fn is_going_on(&self, reader: &dyn Reader, session: &SessionId) -> bool {
+        let stored = read_session(reader, session).ok().flatten();
+        stored.is_some_and(|stored| self.judged(reader, &stored).is_live())
     }
+}
+
+/// A holding that begins.
+pub(super) struct NewClaim<'a> {
+    pub(super) holder: &'a Session,
+    pub(super) resource: &'a Resource,
+    pub(super) record: ClaimRecord,
+    /// Whose claim of the very resource goes over without a word.
+    pub(super) predecessor: Option<&'a SessionId>,
+    /// The record that it goes on from under another key, with fields that only other programs know.
+    pub(super) moved_from: Option<&'a Record<ClaimRecord>>,
 }
 
 /// A random id for a new holding.
@@ -297,55 +346,12 @@ pub(super) fn new_holding_id() -> Result<String, Error> {
     Ok(format!("{:016x}{:016x}", random_number()?, random_number()?))
 }
 
-/// True for another session's claim that has to end before a resource can be claimed under these terms. What is being
-/// written may turn out to be a claim, so not even force goes over it.
-pub(super) fn stands_in_the_way(claim: &Claim, terms: &Terms) -> bool {
-    claim.standing == Standing::Pending || !(terms.force || claim.can_be_taken_over())
-}
-
-/// Writes a claim where nothing stands, or in place of the one that is replaced. Returns false if something else was
-/// written there meanwhile.
-pub(super) fn write_claim(
-    lock: &Lock,
-    file: &ClaimFileName,
-    claim: &ClaimRecord,
-    replaced: Option<&Claim>,
-) -> Result<bool, Error> {
-    let bytes = record::bytes_of(lock.directory(), &Folder::Claims, file.as_str(), claim)?;
-    write_claim_bytes(lock, file, &bytes, replaced)
-}
-
-/// The same with a record that was put into words already.
-pub(super) fn write_claim_bytes(
-    lock: &Lock,
-    file: &ClaimFileName,
-    bytes: &[u8],
-    replaced: Option<&Claim>,
-) -> Result<bool, Error> {
-    let directory = lock.directory();
-    let Some(replaced) = replaced else {
-        return directory.create_file(&Folder::Claims, file.as_str(), bytes, Durability::Process);
-    };
-    let now = StoredClaim::read(directory, file)?;
-    if now.is_some_and(|now| now.record.unwrap_or_default() != replaced.record) {
-        return Ok(false);
+/// Keeps a damaged record out of the way before its place is used, because it is never silently deleted. Returns
+/// whether it was one.
+fn set_aside_if_damaged(tx: &mut Transaction, claim: &Claim) -> bool {
+    let is_damaged = claim.holder().is_none();
+    if is_damaged {
+        tx.write(Write::SetAside(Key::Claim(claim.key.clone())));
     }
-    set_aside_if_damaged(lock, replaced)?;
-    directory.replace_file(&Folder::Claims, file.as_str(), bytes, Durability::Process)?;
-    Ok(true)
-}
-
-pub(super) fn remove_claim(lock: &Lock, file: &ClaimFileName) -> Result<bool, Error> {
-    lock.directory().remove_file(&Folder::Claims, file.as_str())
-}
-
-/// Keeps a damaged record out of the way before its place is used: it is never silently deleted.
-fn set_aside_if_damaged(lock: &Lock, claim: &Claim) -> Result<(), Error> {
-    if claim.holder().is_none() {
-        let name = format!("{}-{:08x}", claim.file, random_number()? >> 32);
-        // A name that leaves no room for the suffix is cut: only people read it.
-        let name: String = name.chars().rev().take(120).collect::<Vec<_>>().into_iter().rev().collect();
-        lock.directory().move_file(&Folder::Claims, claim.file.as_str(), &Folder::Damaged, &name)?;
-    }
-    Ok(())
+    is_damaged
 }

@@ -9,23 +9,24 @@ mod board_keeper;
 mod claim_all;
 mod claims;
 mod clean_up;
-mod directory;
 mod drafts;
 mod earlier_versions;
 mod error;
 mod heartbeats;
 mod holding;
+mod leases;
 mod liveness;
-mod lock;
 mod machines;
 mod mailbox;
 mod messages;
 mod originals;
+mod overlap;
 mod overview;
 mod probe;
 mod read_marks;
 mod record;
 mod sessions;
+mod store;
 mod told;
 mod transfer;
 mod view;
@@ -33,62 +34,55 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 
 pub use board_keeper::{BoardKeeper, Refreshed};
 pub use claim_all::{ClaimAllOutcome, Granted, Obstacle};
 pub use claims::{
-    Claim, ClaimOutcome, HandOffOutcome, Holding, MoveOutcome, ReleaseOutcome, RenewOutcome, Standing, StoredClaim,
+    Claim, ClaimOutcome, ClaimState, HandOffOutcome, Holding, MoveOutcome, ReleaseOutcome, RenewOutcome, StoredClaim,
     Terms,
 };
 pub use clean_up::CleanUp;
 pub use drafts::CompletedWork;
 pub use error::Error;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
+pub use leases::{EDIT_LEASE, RENEWAL_PAUSE};
 pub use liveness::{KeeperState, SessionState, look_at_keeper};
-pub use lock::Locking;
 pub use machines::Machines;
 pub use messages::{Draft, Message, MessageId, Recipient};
 pub use originals::ScriptState;
 pub use overview::{DamagedRecord, Finding, Material, NamedClaim, Overview, Party};
 pub use sessions::{Completion, NewSession, Session, StoredSession};
+pub use store::{
+    Committed, Files, Guarantees, Key, LeaseClock, Locking, Memory, Presence, Range, Reader, Series, Snapshot, Stamp,
+    Store, Stored, Transaction, Write,
+};
 pub use view::{Affected, View};
 pub use watch::{Change, DirectoryWatch, Watch, watch, watch_for_directory};
 
 use deconflict_platform::clock::Clock;
-use directory::Directory;
+use store::files::directory::Directory;
+use store::files::lock::Lock;
+use store::files::names::relative_path;
 
-/// The registry that one coordination directory holds. Cheap to clone, and safe to use from many threads.
-#[derive(Debug, Clone)]
-pub struct Registry {
-    path: Arc<PathBuf>,
+/// What sessions say and claim, as one store keeps it. Cheap to clone, and safe to use from many threads.
+#[derive(Debug)]
+pub struct Registry<S = Files> {
+    store: Arc<S>,
     clock: Arc<dyn Clock>,
-    /// True if the last lock could not be taken, because the file system has none.
-    is_without_locks: Arc<AtomicBool>,
 }
 
-impl Registry {
-    /// Opens the registry of an existing directory.
-    pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        Directory::open(directory)?;
-        Ok(Self::at(directory, clock))
+impl<S> Clone for Registry<S> {
+    fn clone(&self) -> Self {
+        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) }
     }
+}
 
-    /// Makes the directory where it is missing, and opens its registry.
-    pub fn create(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
-        Directory::create(directory)?;
-        Ok(Self::at(directory, clock))
-    }
-
-    fn at(directory: &Path, clock: Arc<dyn Clock>) -> Self {
-        Self { path: Arc::new(directory.to_owned()), clock, is_without_locks: Arc::default() }
-    }
-
-    /// Where the directory is.
-    pub fn path(&self) -> &Path {
-        &self.path
+impl<S: Store> Registry<S> {
+    /// The registry that a store keeps.
+    pub fn over(store: S, clock: Arc<dyn Clock>) -> Self {
+        Self { store: Arc::new(store), clock }
     }
 
     /// What tells the time here.
@@ -96,24 +90,106 @@ impl Registry {
         &self.clock
     }
 
-    /// True if records can be written here.
-    pub fn is_writable(&self) -> bool {
-        self.directory().and_then(|directory| self.lock(&directory).map(drop)).is_ok()
+    /// Whether claims keep others out here, as the last verb saw that changed something; [`Locking::Enforced`] before
+    /// any did. Asking costs nothing.
+    pub fn locking(&self) -> Locking {
+        self.store.guarantees().exclusion
     }
 
     fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
+    fn reader(&self) -> Result<Box<dyn Reader + '_>, Error> {
+        self.store.reader()
+    }
+
+    /// Decides on one consistent state, and writes what was decided.
+    fn commit<T>(
+        &self,
+        mut decide: impl FnMut(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<(T, Committed), Error> {
+        let mut decision = None;
+        let committed = self.store.commit(&mut |tx| {
+            decision = Some(decide(tx)?);
+            Ok(())
+        })?;
+        // A store asks at least once.
+        decision.map(|decision| (decision, committed)).ok_or(Error::Contended)
+    }
+
+    /// The same for what makes a store that is not there yet, or not there any more.
+    fn commit_making<T>(
+        &self,
+        mut decide: impl FnMut(&mut Transaction<'_>) -> Result<T, Error>,
+    ) -> Result<(T, Committed), Error> {
+        self.prepared(|| self.commit(&mut decide))
+    }
+
+    fn prepared<T>(&self, mut write: impl FnMut() -> Result<T, Error>) -> Result<T, Error> {
+        match write() {
+            Err(Error::Missing { .. }) => {
+                self.store.prepare()?;
+                write()
+            }
+            written => written,
+        }
+    }
+}
+
+impl Registry {
+    /// Opens the registry of an existing directory.
+    pub fn open(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Directory::open(directory)?;
+        Ok(Self::over(Files::at(directory), clock))
+    }
+
+    /// Makes the directory where it is missing, and opens its registry.
+    pub fn create(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Directory::create(directory)?;
+        Ok(Self::over(Files::at(directory), clock))
+    }
+
+    /// Where the directory is.
+    pub fn path(&self) -> &Path {
+        self.store.path()
+    }
+
+    /// The file of a record.
+    pub fn file_of(&self, key: &Key) -> PathBuf {
+        file_below(self.path(), key)
+    }
+
+    /// True if records can be written here.
+    pub fn is_writable(&self) -> bool {
+        self.try_locking().is_ok()
+    }
+
+    /// Whether claims keep others out here, tried out now.
+    pub fn try_locking(&self) -> Result<Locking, Error> {
+        self.lock(&self.directory()?).map(|lock| lock.locking())
+    }
+
     fn directory(&self) -> Result<Directory, Error> {
-        Directory::open(&self.path)
+        self.store.directory()
+    }
+
+    fn lock<'a>(&self, directory: &'a Directory) -> Result<Lock<'a>, Error> {
+        self.store.lock(directory)
     }
 
     /// For what writes: whoever deleted the directory gets it back with the next record.
     fn directory_to_write(&self) -> Result<Directory, Error> {
-        match Directory::open(&self.path) {
-            Err(Error::Missing { .. }) => Directory::create(&self.path),
-            opened => opened,
-        }
+        self.prepared(|| self.directory())
     }
+}
+
+/// The file of a record in a directory.
+pub fn file_below(directory: &Path, key: &Key) -> PathBuf {
+    directory.join(relative_path(key))
+}
+
+/// A random number, for names and ids that no other process chooses.
+fn random_number() -> Result<u64, Error> {
+    getrandom::u64().map_err(|source| Error::NoRandomness(source.to_string()))
 }

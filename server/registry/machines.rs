@@ -6,17 +6,13 @@
 //! once that they hold one resource. A holder that has ceased gets its claim back by renewing or claiming it, which
 //! looks under the lock whether nobody took it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
-use super::claims::{Claim, Standing};
-use super::directory::Directory;
+use super::claims::{Claim, ClaimState};
+use super::leases::OTHER_CLOCK;
 use super::sessions::{Session, list_sessions, read_session};
+use super::store::{Reader, Store};
 use super::{Error, Registry};
-use deconflict_platform as platform;
-use deconflict_protocol::{SessionId, SessionRecord};
-
-/// How much takers add to the lease of another machine's claim, and holders take off their own.
-pub(super) const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(60);
 
 /// Whether all who take part go by this machine's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -36,18 +32,6 @@ impl Machines {
     }
 }
 
-impl Session {
-    /// True if its record names another machine.
-    pub fn is_elsewhere(&self) -> bool {
-        is_elsewhere(&self.record)
-    }
-}
-
-/// True if a session's record names another machine.
-pub(super) fn is_elsewhere(record: &SessionRecord) -> bool {
-    record.host.as_deref().is_some_and(|host| host != platform::host_name())
-}
-
 impl Claim {
     /// Until when its own holder relies on it.
     pub fn relied_on_until(&self, machines: Machines) -> DateTime<Utc> {
@@ -61,38 +45,34 @@ impl Claim {
     #[must_use]
     pub fn as_holder_sees(mut self, machines: Machines, now: DateTime<Utc>) -> Self {
         if self.counts_for_holder() && machines == Machines::Several && now >= self.relied_on_until(machines) {
-            self.standing = Standing::Expired;
+            self.standing = ClaimState::Expired;
         }
         self
     }
 
-    fn counts_for_holder(&self) -> bool {
-        matches!(self.standing, Standing::Active | Standing::Idle)
+    pub(super) fn counts_for_holder(&self) -> bool {
+        matches!(self.standing, ClaimState::Active | ClaimState::Idle)
     }
 }
 
-impl Registry {
+impl<S: Store> Registry<S> {
     /// The claim as its own holder has to see it. Looks at the sessions only in a lease's last minute.
-    pub(super) fn as_holder_sees(&self, directory: &Directory, claim: Claim) -> Result<Claim, Error> {
+    pub(super) fn as_holder_sees(&self, reader: &dyn Reader, claim: Claim) -> Result<Claim, Error> {
         let now = self.now();
         if !claim.counts_for_holder() || now < claim.relied_on_until(Machines::Several) {
             return Ok(claim);
         }
-        let machines = self.machines(directory)?;
+        let machines = self.machines(reader)?;
         Ok(claim.as_holder_sees(machines, now))
     }
 
-    fn machines(&self, directory: &Directory) -> Result<Machines, Error> {
-        for id in list_sessions(directory)? {
-            if self.machines_with(directory, &id)? == Machines::Several {
+    fn machines(&self, reader: &dyn Reader) -> Result<Machines, Error> {
+        for id in list_sessions(reader)? {
+            let session = read_session(reader, &id)?.map(|stored| self.judged(reader, &stored));
+            if Machines::of(&session) == Machines::Several {
                 return Ok(Machines::Several);
             }
         }
         Ok(Machines::One)
-    }
-
-    fn machines_with(&self, directory: &Directory, id: &SessionId) -> Result<Machines, Error> {
-        let session = read_session(directory, id)?.map(|stored| self.judged(directory, &stored));
-        Ok(Machines::of(&session))
     }
 }

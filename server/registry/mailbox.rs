@@ -4,13 +4,13 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::directory::{Contents, Directory, Folder};
 use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
 use super::read_marks::{Mark, ReadMarks, Repeat, add_marks};
 use super::record::Record;
-use super::sessions::{list_sessions, read_session};
-use super::{Error, Registry, Session};
+use super::sessions::{Session, list_sessions, read_session};
+use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
+use super::{Error, Registry};
 use deconflict_protocol::{MessageRecord, SessionId, time};
 
 /// Broadcasts that were older than this when a session registered are no news to it.
@@ -19,28 +19,37 @@ const OLD_NEWS: TimeDelta = TimeDelta::hours(1);
 /// No longer id is believed, in bytes.
 const LONGEST_ID: usize = 200;
 
-impl Registry {
+/// A message that goes to another session is named at most so many milliseconds later.
+const LATER_NAMES: i64 = 16;
+
+impl<S: Store> Registry<S> {
     /// All messages to a session and to everyone by others, oldest first, each once. Reads every message: where only
     /// the unread ones are wanted, [`Registry::unread_messages`] does far less.
     pub fn messages(&self, session: &SessionId) -> Result<Vec<Message>, Error> {
-        let directory = self.directory()?;
-        let mailbox = self.mailbox(&directory, session)?;
-        mailbox.collect(&directory, |contents, name| mailbox.message(contents, name, self.now()))
+        let reader = self.reader()?;
+        let mailbox = self.mailbox(&*reader, session)?;
+        mailbox.collect(&*reader, |key| mailbox.message(&*reader, key, self.now()))
     }
 
     /// The messages that a session has not read, oldest first, each once.
     pub fn unread_messages(&self, session: &SessionId) -> Result<Vec<Message>, Error> {
-        let directory = self.directory()?;
-        let mailbox = self.mailbox(&directory, session)?;
-        mailbox.all_unread(&directory, self.now())
+        let reader = self.reader()?;
+        let (mailbox, now) = (self.mailbox(&*reader, session)?, self.now());
+        mailbox.collect(&*reader, |key| mailbox.unread(&*reader, key, now))
     }
 
-    /// How many messages to a session and to everyone by others there are, by their files' names alone.
+    /// How many messages to a session and to everyone by others there are, by their names alone.
     pub fn message_count(&self, session: &SessionId) -> Result<usize, Error> {
-        let directory = self.directory()?;
-        let is_others = |name: &str| time::split_stamp(name).is_none_or(|(_, sender)| sender != session.as_str());
-        let broadcasts = message_names(&directory, &Folder::Broadcasts)?.iter().filter(|name| is_others(name)).count();
-        Ok(broadcasts + message_names(&directory, &Folder::Direct(session.clone()))?.len())
+        let reader = self.reader()?;
+        let is_others = |key: &&Key| match key {
+            Key::Entry(Series::Broadcasts, name) => {
+                time::split_stamp(name).is_none_or(|(_, sender)| sender != session.as_str())
+            }
+            _ => true,
+        };
+        let keys = message_keys(&*reader, &Series::Broadcasts)?;
+        let direct = message_keys(&*reader, &Series::Direct(session.clone()))?;
+        Ok(keys.iter().chain(&direct).filter(is_others).count())
     }
 
     /// Notes that a session has read these messages. Returns how many were unread before.
@@ -48,81 +57,85 @@ impl Registry {
         if ids.is_empty() {
             return Ok(0);
         }
-        let directory = self.directory()?;
-        let lock = self.lock(&directory)?;
-        let mailbox = self.mailbox(&directory, session)?;
         let ids: HashSet<&MessageId> = ids.iter().collect();
-        let mut marks = Vec::new();
-        let mut read = HashSet::new();
-        // A repeat counts as read together with the message, so that it need not be looked at again.
-        for (key, message) in mailbox.each_unread(&directory, self.now())? {
-            if ids.contains(&message.id) {
-                marks.push(Mark::Read { file: key, repeat: repeat(&message.record) });
-                read.insert(message.id);
+        let (read, _) = self.commit(|tx| {
+            let mailbox = self.mailbox(tx, session)?;
+            let mut marks = Vec::new();
+            let mut read = HashSet::new();
+            // A repeat counts as read together with the message, so that it need not be looked at again.
+            for message in mailbox.each_unread(tx, self.now())? {
+                if ids.contains(&message.id) {
+                    marks.push(Mark::Read { file: mark_name(&message.key), repeat: repeat(&message.record) });
+                    read.insert(message.id);
+                }
             }
-        }
-        if !marks.is_empty() {
-            add_marks(&lock, session, &marks)?;
-        }
-        Ok(read.len())
+            if !marks.is_empty() {
+                add_marks(tx, session, &marks)?;
+            }
+            Ok(read.len())
+        })?;
+        Ok(read)
     }
 
     /// Gives a session that just registered what a crashed one of the same user, client and worktree left unread.
-    pub(super) fn inherit_messages(&self, directory: &Directory, heir: &Session) -> Result<(), Error> {
-        if heir.record.user.is_none() || heir.record.client.is_none() || !are_there_messages(directory)? {
+    pub(super) fn inherit_messages(&self, heir: &Session) -> Result<(), Error> {
+        let reader = self.reader()?;
+        let is_empty = |range: Range| reader.is_empty(&range);
+        if heir.record.user.is_none()
+            || heir.record.client.is_none()
+            || (is_empty(Range::Series(Series::Broadcasts))? && is_empty(Range::AllDirect)?)
+        {
             return Ok(());
         }
-        for id in list_sessions(directory)? {
-            if let Some(stored) = read_session(directory, &id)?.filter(|stored| stored.id != heir.id)
+        for id in list_sessions(&*reader)? {
+            if let Some(stored) = read_session(&*reader, &id)?.filter(|stored| stored.id != heir.id)
                 && let Some(record) = &stored.record
                 && (&record.user, &record.client, &record.worktree)
                     == (&heir.record.user, &heir.record.client, &heir.record.worktree)
             {
-                let predecessor = self.judged(directory, &stored);
+                let predecessor = self.judged(&*reader, &stored);
                 if predecessor.state == SessionState::Gone {
-                    self.pass_on(directory, &predecessor, heir)?;
+                    // As one change, so that of two heirs only one gets it.
+                    self.commit(|tx| self.pass_on(tx, &predecessor, heir))?;
                 }
             }
         }
         Ok(())
     }
 
-    fn pass_on(&self, directory: &Directory, from: &Session, to: &Session) -> Result<(), Error> {
-        // Under the lock, so that of two heirs only one gets it.
-        let lock = self.lock(directory)?;
+    fn pass_on(&self, tx: &mut Transaction, from: &Session, to: &Session) -> Result<(), Error> {
         let now = self.now();
-        let mailbox = Mailbox::of(directory, from, now)?;
-        let heirs_mailbox = Mailbox::of(directory, to, now)?;
+        let mailbox = Mailbox::of(tx, from, now)?;
+        let heirs_mailbox = Mailbox::of(tx, to, now)?;
         let mut inherited = Vec::new();
-        for (key, message) in mailbox.each_unread(directory, now)? {
+        for message in mailbox.each_unread(tx, now)? {
             match message.to {
-                Recipient::Session(_) => move_message(directory, &message, from, to)?,
+                Recipient::Session(_) => tx.write(moved(&message, from, to)),
                 Recipient::Everyone if mailbox.marks.is_passed_on() => {}
                 Recipient::Everyone if message.sent_at < heirs_mailbox.news_since => {
-                    inherited.push(Mark::Inherited { file: key });
+                    inherited.push(Mark::Inherited { file: mark_name(&message.key) });
                 }
                 Recipient::Everyone => {}
             }
         }
         if !inherited.is_empty() {
-            add_marks(&lock, &to.id, &inherited)?;
+            add_marks(tx, &to.id, &inherited)?;
         }
         if !mailbox.marks.is_passed_on() {
-            add_marks(&lock, &from.id, &[Mark::PassedOn])?;
+            add_marks(tx, &from.id, &[Mark::PassedOn])?;
         }
         Ok(())
     }
 
-    fn mailbox(&self, directory: &Directory, session: &SessionId) -> Result<Mailbox, Error> {
-        let stored = read_session(directory, session)?.ok_or_else(|| Error::UnknownSession { id: session.clone() })?;
-        Mailbox::of(directory, &self.judged(directory, &stored), self.now())
+    fn mailbox(&self, reader: &dyn Reader, session: &SessionId) -> Result<Mailbox, Error> {
+        let stored = read_session(reader, session)?.ok_or_else(|| Error::UnknownSession { id: session.clone() })?;
+        Mailbox::of(reader, &self.judged(reader, &stored), self.now())
     }
 }
 
 /// A session's view of the messages: which are for it, and which of these it has read.
 #[derive(Debug)]
 pub(super) struct Mailbox {
-    folders: [Folder; 2],
     session: SessionId,
     /// Broadcasts from before are no news.
     news_since: DateTime<Utc>,
@@ -131,159 +144,151 @@ pub(super) struct Mailbox {
 
 impl Mailbox {
     /// Opens a session's mailbox with its read marks as they are now.
-    pub(super) fn of(directory: &Directory, session: &Session, now: DateTime<Utc>) -> Result<Self, Error> {
+    pub(super) fn of(reader: &dyn Reader, session: &Session, now: DateTime<Utc>) -> Result<Self, Error> {
         let registered_at = time::believed(session.record.started_at.as_deref(), session.modified, now);
         Ok(Self {
-            folders: [Folder::Broadcasts, Folder::Direct(session.id.clone())],
             session: session.id.clone(),
             news_since: registered_at - OLD_NEWS,
-            marks: ReadMarks::of(directory, &session.id)?,
+            marks: ReadMarks::of(reader, &session.id)?,
         })
     }
 
     /// Looks whether another process of this session marked messages as read; true if so.
-    pub(super) fn refresh(&mut self, directory: &Directory) -> Result<bool, Error> {
-        let is_outdated = self.marks.is_outdated(directory, &self.session)?;
+    pub(super) fn refresh(&mut self, reader: &dyn Reader) -> Result<bool, Error> {
+        let is_outdated = self.marks.is_outdated(reader, &self.session)?;
         if is_outdated {
-            self.marks = ReadMarks::of(directory, &self.session)?;
+            self.marks = ReadMarks::of(reader, &self.session)?;
         }
         Ok(is_outdated)
     }
 
-    /// True if a file's message was read, as far as the file's own mark tells.
-    pub(super) fn has_read(&self, folder: &Folder, name: &str) -> bool {
-        self.marks.has_read(&key(folder, name))
+    /// True if a message was read, as far as its own mark tells.
+    pub(super) fn has_read(&self, key: &Key) -> bool {
+        self.marks.has_read(&mark_name(key))
     }
 
-    /// The message in a file of one of the folders that hold its messages, if it is for this session and unread.
-    /// What is known to be read, or to be old, is not opened.
-    pub(super) fn unread(&self, contents: &Contents, name: &str, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
-        let key = key(contents.folder(), name);
-        if self.marks.has_read(&key) || self.is_old_news(contents, name, &key)? {
+    /// The message under a key, if it is for this session and unread. What is known to be read, or to be old, is not
+    /// opened.
+    pub(super) fn unread(&self, reader: &dyn Reader, key: &Key, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
+        if self.has_read(key) || self.is_old_news(reader, key)? {
             return Ok(None);
         }
-        Ok(self.message(contents, name, now)?.filter(|message| message.unread))
+        Ok(self.message(reader, key, now)?.filter(|message| message.unread))
     }
 
-    /// The message in a file, if it is for this session.
-    fn message(&self, contents: &Contents, name: &str, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
-        let Some(mut message) = read_message(contents, name, now)? else { return Ok(None) };
+    /// The message under a key, if it is for this session.
+    fn message(&self, reader: &dyn Reader, key: &Key, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
+        let Some(mut message) = read_message(reader, key, now)? else { return Ok(None) };
         let is_broadcast = message.to == Recipient::Everyone;
         if is_broadcast && message.from.as_ref() == Some(&self.session) {
             return Ok(None);
         }
-        let key = key(contents.folder(), name);
-        let is_read = self.marks.has_read(&key)
+        let mark = mark_name(key);
+        let is_read = self.marks.has_read(&mark)
             || repeat(&message.record).is_some_and(|repeat| self.marks.has_read_repeat(&repeat));
-        let is_news = !is_broadcast || message.sent_at >= self.news_since || self.marks.has_inherited(&key);
+        let is_news = !is_broadcast || message.sent_at >= self.news_since || self.marks.has_inherited(&mark);
         message.unread = is_news && !is_read;
         Ok(Some(message))
     }
 
-    /// True if a file holds a message that this session has read, or that was never news to it.
-    pub(super) fn needs_no_reading(&self, contents: &Contents, name: &str, now: DateTime<Utc>) -> Result<bool, Error> {
-        let is_marked = self.marks.has_read(&key(contents.folder(), name));
-        Ok(is_marked || readable(self.message(contents, name, now))?.is_some_and(|message| !message.unread))
+    /// True for a message that this session has read, or that was never news to it.
+    pub(super) fn needs_no_reading(&self, reader: &dyn Reader, key: &Key, now: DateTime<Utc>) -> Result<bool, Error> {
+        Ok(self.has_read(key) || readable(self.message(reader, key, now))?.is_some_and(|message| !message.unread))
     }
 
-    /// True if the file's name and its own time both say that it was sent too long ago to be news. The name alone
+    /// True if a message's name and its own time both say that it was sent too long ago to be news. The name alone
     /// doesn't decide, because other programs write local times there.
-    fn is_old_news(&self, contents: &Contents, name: &str, key: &str) -> Result<bool, Error> {
+    fn is_old_news(&self, reader: &dyn Reader, key: &Key) -> Result<bool, Error> {
+        let Key::Entry(Series::Broadcasts, name) = key else { return Ok(false) };
         let is_named_old = time::split_stamp(name).is_some_and(|(named, _)| named < self.news_since);
-        if *contents.folder() != Folder::Broadcasts || !is_named_old || self.marks.has_inherited(key) {
+        if !is_named_old || self.marks.has_inherited(&mark_name(key)) {
             return Ok(false);
         }
-        Ok(contents.stamp(name)?.is_none_or(|stamp| stamp.modified < self.news_since))
+        Ok(reader.stamp(key)?.is_none_or(|stamp| stamp.modified < self.news_since))
     }
 
-    fn all_unread(&self, directory: &Directory, now: DateTime<Utc>) -> Result<Vec<Message>, Error> {
-        self.collect(directory, |contents, name| self.unread(contents, name, now))
-    }
-
-    /// Every file that holds an unread message, repeats included, by the key of its read mark.
-    fn each_unread(&self, directory: &Directory, now: DateTime<Utc>) -> Result<Vec<(String, Message)>, Error> {
+    /// Every unread message, repeats included.
+    fn each_unread(&self, reader: &dyn Reader, now: DateTime<Utc>) -> Result<Vec<Message>, Error> {
         let mut unread = Vec::new();
-        for folder in &self.folders {
-            let Some(contents) = contents(directory, folder)? else { continue };
-            for name in contents.names()? {
-                if let Some(message) = readable(self.unread(&contents, &name, now))? {
-                    unread.push((key(folder, &name), message));
-                }
-            }
+        for key in self.keys(reader)? {
+            unread.extend(readable(self.unread(reader, &key, now))?);
         }
         Ok(unread)
     }
 
-    /// Collects messages from both folders: in order, and each once.
+    /// Collects messages from both series: in order, and each once.
     fn collect(
         &self,
-        directory: &Directory,
-        look: impl Fn(&Contents, &str) -> Result<Option<Message>, Error>,
+        reader: &dyn Reader,
+        read: impl Fn(&Key) -> Result<Option<Message>, Error>,
     ) -> Result<Vec<Message>, Error> {
         let mut messages = Vec::new();
-        for folder in &self.folders {
-            let Some(contents) = contents(directory, folder)? else { continue };
-            for name in contents.names()? {
-                messages.extend(readable(look(&contents, &name))?);
-            }
+        for key in self.keys(reader)? {
+            messages.extend(readable(read(&key))?);
         }
         sort(&mut messages);
         let mut seen = HashSet::new();
         messages.retain(|message| repeat(&message.record).is_none_or(|repeat| seen.insert(repeat)));
         Ok(messages)
     }
+
+    fn keys(&self, reader: &dyn Reader) -> Result<Vec<Key>, Error> {
+        let mut keys = message_keys(reader, &Series::Broadcasts)?;
+        keys.extend(message_keys(reader, &Series::Direct(self.session.clone()))?);
+        Ok(keys)
+    }
 }
 
-/// Reads the message in a file; `None` if the name is not one of a message or there is no such file.
-pub(super) fn read_message(contents: &Contents, name: &str, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
-    let to = match contents.folder() {
-        Folder::Direct(session) => Recipient::Session(session.clone()),
+/// Reads the message under a key; `None` if the name is not one of a message or there is none.
+pub(super) fn read_message(reader: &dyn Reader, key: &Key, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
+    let Key::Entry(series, name) = key else { return Ok(None) };
+    let to = match series {
+        Series::Direct(session) => Recipient::Session(session.clone()),
         _ => Recipient::Everyone,
     };
     if !is_message_name(name) {
         return Ok(None);
     }
-    let Some(stored) = contents.read(name)? else { return Ok(None) };
-    let file = contents.path_of(name);
-    let record = match Record::understand(&stored, MessageRecord::from_fields) {
-        Ok(record) => record.value,
-        Err(source) => return Err(Error::Damaged { path: file, source }),
-    };
+    let Some(stored) = reader.get(key)? else { return Ok(None) };
+    let record = Record::understand(&stored, MessageRecord::from_fields);
+    let record = record.map_err(|source| Error::Damaged { key: key.clone(), source })?.value;
     let from = match record.from {
         Some(_) => record.sender(),
         None => time::split_stamp(name).and_then(|(_, sender)| SessionId::foreign(sender).ok()),
     };
     let id = match &record.id {
         Some(id) if is_usable_id(id) => id.clone(),
-        _ => key(contents.folder(), name),
+        _ => mark_name(key),
     };
     let sent_at = record.sent_at(stored.stamp.modified, now);
-    Ok(Some(Message { id: MessageId::new(id), from, to, sent_at, unread: false, file, record }))
+    Ok(Some(Message { id: MessageId::new(id), from, to, sent_at, unread: false, key: key.clone(), record }))
 }
 
-/// Puts messages in the order in which they were sent. Records tell that to the second, our files' names to the
-/// millisecond.
+/// Puts messages in the order in which they were sent. Records tell that to the second, our names to the millisecond.
 pub(super) fn sort(messages: &mut [Message]) {
-    messages.sort_by(|a, b| (a.sent_at, a.file.file_name(), &a.file).cmp(&(b.sent_at, b.file.file_name(), &b.file)));
+    messages.sort_by(|a, b| (a.sent_at, name_of(&a.key), &a.key).cmp(&(b.sent_at, name_of(&b.key), &b.key)));
 }
 
-/// True for what a file with a message may be called.
+/// True for what a message may be called.
 pub(super) fn is_message_name(name: &str) -> bool {
     name.strip_suffix(".json").is_some() && !name.starts_with('.') && !name.chars().any(char::is_control)
 }
 
-/// The names in a folder that files with messages may have.
-fn message_names(directory: &Directory, folder: &Folder) -> Result<Vec<String>, Error> {
-    let names = contents(directory, folder)?.map_or_else(|| Ok(Vec::new()), |contents| contents.names())?;
-    Ok(names.into_iter().filter(|name| is_message_name(name)).collect())
+/// The keys in a series that messages may have. A series that is none at all, but a link say, holds nothing.
+fn message_keys(reader: &dyn Reader, series: &Series) -> Result<Vec<Key>, Error> {
+    let mut keys = readable(reader.scan(&[Range::Series(series.clone())]).map(Some))?.unwrap_or_default();
+    keys.retain(|key| name_of(key).is_some_and(is_message_name));
+    Ok(keys)
 }
 
-/// What a read mark calls the file of a message.
-pub(super) fn key(folder: &Folder, name: &str) -> String {
-    match folder {
-        Folder::Broadcasts => format!("broadcast/{name}"),
-        _ => format!("direct/{name}"),
-    }
+/// What a read mark calls a message.
+pub(super) fn mark_name(key: &Key) -> String {
+    let kind = if matches!(key, Key::Entry(Series::Broadcasts, _)) { "broadcast" } else { "direct" };
+    format!("{kind}/{}", name_of(key).unwrap_or_default())
+}
+
+fn name_of(key: &Key) -> Option<&str> {
+    if let Key::Entry(_, name) = key { Some(name) } else { None }
 }
 
 fn repeat(record: &MessageRecord) -> Option<Repeat> {
@@ -295,12 +300,7 @@ fn is_usable_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)
 }
 
-/// A folder of messages that is a link or no folder at all holds none.
-fn contents<'a>(directory: &'a Directory, folder: &'a Folder) -> Result<Option<Contents<'a>>, Error> {
-    readable(directory.contents(folder))
-}
-
-/// A message that is damaged, or that is no plain file of a sane size, harms nothing but itself.
+/// A message that is damaged, or that is no plain record of a sane size, harms nothing but itself.
 pub(super) fn readable<T>(message: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     match message {
         Err(Error::Damaged { .. } | Error::Unsafe { .. }) => Ok(None),
@@ -308,21 +308,12 @@ pub(super) fn readable<T>(message: Result<Option<T>, Error>) -> Result<Option<T>
     }
 }
 
-fn are_there_messages(directory: &Directory) -> Result<bool, Error> {
-    Ok(!directory.list(&Folder::Broadcasts)?.is_empty() || !directory.list(&Folder::Recipients)?.is_empty())
-}
-
-/// Moves a direct message into the folder of another session, under a name that is free there.
-fn move_message(directory: &Directory, message: &Message, from: &Session, to: &Session) -> Result<(), Error> {
-    let Some(name) = message.file.file_name().and_then(|name| name.to_str()) else { return Ok(()) };
-    let target = Folder::Direct(to.id.clone());
-    let source = Folder::Direct(from.id.clone());
-    let mut new_name = name.to_owned();
-    let mut later = 0;
-    while !directory.move_file_safely(&source, name, &target, &new_name)? {
-        later += 1;
-        let (at, sender) = time::split_stamp(name).unwrap_or((message.sent_at, from.id.as_str()));
-        new_name = format!("{}-{sender}.json", time::stamp(at + TimeDelta::milliseconds(later)));
-    }
-    Ok(())
+/// A direct message that goes to another session, under a name that is free there.
+fn moved(message: &Message, from: &Session, to: &Session) -> Write {
+    let name = name_of(&message.key).unwrap_or_default();
+    let (at, sender) = time::split_stamp(name).unwrap_or((message.sent_at, from.id.as_str()));
+    let later = (1..LATER_NAMES).map(|later| at + TimeDelta::milliseconds(later));
+    let later = later.map(|at| format!("{}-{sender}.json", time::stamp(at)));
+    let names = std::iter::once(name.to_owned()).chain(later).collect();
+    Write::Move { from: message.key.clone(), to: Series::Direct(to.id.clone()), names }
 }

@@ -1,14 +1,11 @@
 //! Messages between sessions: what they are made of, and sending them.
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::directory::{Durability, Folder, LARGEST_RECORD, random_number};
-use super::heartbeats::create_stamped;
 use super::sessions::require_active;
-use super::{Error, Registry, record};
+use super::store::{Key, LARGEST_RECORD, Reader, Series, Store};
+use super::{Error, Registry, random_number, record};
 use deconflict_protocol::{BROADCAST, MessageKind, MessageRecord, Resource, SessionId, time};
 
 /// Whom a message is for.
@@ -85,8 +82,8 @@ pub struct Message {
     pub sent_at: DateTime<Utc>,
     /// True if the session that asks has not read it.
     pub unread: bool,
-    /// Where it is.
-    pub file: PathBuf,
+    /// Where it is kept.
+    pub key: Key,
 }
 
 impl Message {
@@ -96,30 +93,57 @@ impl Message {
     }
 }
 
-impl Registry {
+/// A message that is ready to be kept.
+pub(super) struct Composed {
+    pub(super) series: Series,
+    pub(super) at: DateTime<Utc>,
+    pub(super) bytes: Vec<u8>,
+    record: MessageRecord,
+    id: String,
+}
+
+impl<S: Store> Registry<S> {
     /// Sends a message. It is on disk, synced, before this returns.
     pub fn send(&self, from: &SessionId, to: &Recipient, draft: &Draft) -> Result<Message, Error> {
-        let directory = self.directory_to_write()?;
-        let folder = match to {
-            Recipient::Everyone => Folder::Broadcasts,
+        self.prepared(|| {
+            let composed = self.composed(&*self.reader()?, from, to, draft)?;
+            let key = self.store.add(&composed.series, from, composed.at, &composed.bytes)?;
+            Ok(Message {
+                id: MessageId(composed.id),
+                record: composed.record,
+                from: Some(from.clone()),
+                to: to.clone(),
+                sent_at: composed.at,
+                unread: false,
+                key,
+            })
+        })
+    }
+
+    /// Puts a message into words, if there is somebody to read it.
+    pub(super) fn composed(
+        &self,
+        reader: &dyn Reader,
+        from: &SessionId,
+        to: &Recipient,
+        draft: &Draft,
+    ) -> Result<Composed, Error> {
+        let (series, name) = match to {
+            Recipient::Everyone => (Series::Broadcasts, BROADCAST.to_owned()),
             Recipient::Session(id) => {
-                require_active(&directory, id)?;
-                Folder::Direct(id.clone())
+                require_active(reader, id)?;
+                (Series::Direct(id.clone()), id.to_string())
             }
         };
-        let now = self.now();
+        let at = self.now();
         let id = match &draft.id {
             Some(id) => id.clone(),
             None => format!("{:016x}", random_number()?),
         };
-        let name = match to {
-            Recipient::Everyone => BROADCAST.to_owned(),
-            Recipient::Session(id) => id.to_string(),
-        };
-        let message = MessageRecord {
+        let record = MessageRecord {
             from: Some(from.to_string()),
             to: Some(name),
-            timestamp: Some(time::format(now)),
+            timestamp: Some(time::format(at)),
             kind: Some(draft.kind.as_str().to_owned()),
             subject: Some(draft.subject.clone()),
             message: Some(draft.message.clone()),
@@ -128,19 +152,10 @@ impl Registry {
             in_reply_to: draft.in_reply_to.clone(),
             resource: draft.resource.as_ref().map(Resource::spelled),
         };
-        let size = record::bytes_of(&directory, &folder, "message", &message)?.len();
-        if size as u64 > LARGEST_RECORD {
-            return Err(Error::TooLarge { size });
+        let bytes = record::bytes_of(&record)?;
+        if bytes.len() > LARGEST_RECORD {
+            return Err(Error::TooLarge { size: bytes.len() });
         }
-        let file = create_stamped(&directory, &folder, from, now, Durability::Power, &message)?;
-        Ok(Message {
-            id: MessageId(id),
-            record: message,
-            from: Some(from.clone()),
-            to: to.clone(),
-            sent_at: now,
-            unread: false,
-            file: directory.path_of(&folder).join(file),
-        })
+        Ok(Composed { series, at, bytes, record, id })
     }
 }

@@ -10,14 +10,16 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
-use super::claims::{Claim, Standing};
-use super::directory::{Contents, Directory, Folder};
+use super::claims::{Claim, ClaimState};
 use super::heartbeats::{LastActivity, RELEASED};
 use super::liveness::SessionState;
 use super::machines::Machines;
 use super::mailbox;
 use super::messages::{Message, Recipient};
 use super::sessions::{self, Session};
+use super::store::files::directory::{Contents, Directory, Folder};
+use super::store::files::names::{folder_of, relative_path};
+use super::store::{Key, Series};
 use super::{Error, Registry};
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted, without_tags};
 use deconflict_protocol::{ClaimRecord, MessageKind, Resource, SessionId, SessionRecord, time};
@@ -146,7 +148,7 @@ pub enum Finding {
         /// Whose it was, if that is known.
         holder: Option<Party>,
         /// What it is worth.
-        standing: Standing,
+        standing: ClaimState,
         /// Until when its lease ran or runs.
         #[serde(serialize_with = "as_in_records")]
         expires_at: DateTime<Utc>,
@@ -284,12 +286,13 @@ impl Parties<'_> {
 }
 
 fn edited_by_non_holders(material: &Material, parties: &Parties) -> Vec<Finding> {
-    let by_file: HashMap<_, _> = material.claims.iter().map(|claim| (claim.file.as_str(), claim)).collect();
+    let naming = material.claims.first().map(|claim| claim.key.naming()).unwrap_or_default();
+    let by_key: HashMap<_, _> = material.claims.iter().map(|claim| (&claim.key, claim)).collect();
     let holder_of = |resource: &Resource| {
         let covering = resource.covering_directories();
         std::iter::once(resource)
             .chain(&covering)
-            .filter_map(|resource| by_file.get(resource.claim_file_name().as_str()))
+            .filter_map(|resource| by_key.get(&naming.key(resource)))
             .find(|claim| !claim.can_be_taken_over())
             .and_then(|claim| claim.holder())
     };
@@ -384,8 +387,8 @@ fn silent_sessions(material: &Material, now: DateTime<Utc>) -> impl Iterator<Ite
 /// Why sessions' and claims' records cannot be understood.
 fn damaged_records(directory: &Directory, sessions: &[Session], claims: &[Claim]) -> Result<Vec<DamagedRecord>, Error> {
     let mut damaged = Vec::new();
-    for claim in claims.iter().filter(|claim| claim.holder().is_none() && claim.standing != Standing::Pending) {
-        let read = super::record::read(directory, &Folder::Claims, claim.file.as_str(), ClaimRecord::from_fields);
+    for claim in claims.iter().filter(|claim| claim.holder().is_none() && claim.standing != ClaimState::Pending) {
+        let read = super::record::read(directory, &Key::Claim(claim.key.clone()), ClaimRecord::from_fields);
         damaged.extend(damage(directory, read.map(drop))?);
     }
     let listed = sessions::list_sessions(directory)?;
@@ -394,8 +397,7 @@ fn damaged_records(directory: &Directory, sessions: &[Session], claims: &[Claim]
         // A damaged record has left nothing of itself, and what is no file is not listed as a session at all.
         let is_empty = known.get(&id).is_none_or(|session| session.is_damaged());
         if is_empty {
-            let name = sessions::file_name(&id);
-            let read = super::record::read(directory, &Folder::Sessions, &name, SessionRecord::from_fields);
+            let read = super::record::read(directory, &Key::Session(id), SessionRecord::from_fields);
             damaged.extend(damage(directory, read.map(drop))?);
         }
     }
@@ -404,14 +406,15 @@ fn damaged_records(directory: &Directory, sessions: &[Session], claims: &[Claim]
 
 /// What a failure to read a record tells of the record; other failures remain failures.
 fn damage(directory: &Directory, read: Result<(), Error>) -> Result<Option<DamagedRecord>, Error> {
-    let (path, reason) = match read {
-        Err(Error::Damaged { path, source }) => (path, source.to_string()),
-        Err(Error::Unsafe { path, reason }) => (path, reason.to_owned()),
+    let (file, reason) = match read {
+        Err(Error::Damaged { key, source }) => (relative_path(&key), source.to_string()),
+        Err(Error::Unsafe { path, reason }) => {
+            let file = path.strip_prefix(directory.path()).unwrap_or(&path);
+            (file.iter().map(|name| name.to_string_lossy()).collect::<Vec<_>>().join("/"), reason.to_owned())
+        }
         Err(error) => return Err(error),
         Ok(()) => return Ok(None),
     };
-    let file = path.strip_prefix(directory.path()).unwrap_or(&path);
-    let file = file.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
     Ok(Some(DamagedRecord { file: one_line(&file, 300), reason: one_line(&reason, 300) }))
 }
 
@@ -432,7 +435,7 @@ fn messages_that_matter(
         }
     }
     let mut messages = Vec::new();
-    collect_since(directory, &Folder::Broadcasts, recent, now, &mut messages, damaged)?;
+    collect_since(directory, &Series::Broadcasts, recent, now, &mut messages, damaged)?;
     let recipients = match directory.list(&Folder::Recipients) {
         Err(error @ Error::Unsafe { .. }) => {
             damaged.extend(damage(directory, Err(error))?);
@@ -442,20 +445,21 @@ fn messages_that_matter(
     };
     for recipient in recipients.iter().filter_map(|name| SessionId::foreign(name).ok()) {
         let since = held_since.get(&recipient).map_or(recent, |since| recent.min(*since));
-        collect_since(directory, &Folder::Direct(recipient), since, now, &mut messages, damaged)?;
+        collect_since(directory, &Series::Direct(recipient), since, now, &mut messages, damaged)?;
     }
     Ok(messages)
 }
 
 fn collect_since(
     directory: &Directory,
-    folder: &Folder,
+    series: &Series,
     since: DateTime<Utc>,
     now: DateTime<Utc>,
     messages: &mut Vec<Message>,
     damaged: &mut Vec<DamagedRecord>,
 ) -> Result<(), Error> {
-    let contents = match directory.contents(folder) {
+    let folder = folder_of(series);
+    let contents = match directory.contents(&folder) {
         Ok(Some(contents)) => contents,
         Ok(None) => return Ok(()),
         Err(error) => {
@@ -463,12 +467,12 @@ fn collect_since(
             return Ok(());
         }
     };
-    if directory.folder_stamp(folder)?.is_some_and(|stamp| stamp.modified < since) {
+    if directory.folder_stamp(&folder)?.is_some_and(|stamp| stamp.modified < since) {
         return Ok(());
     }
     for name in contents.names()? {
         if !is_older(&contents, &name, since)? {
-            match mailbox::read_message(&contents, &name, now) {
+            match mailbox::read_message(directory, &Key::Entry(series.clone(), name), now) {
                 Ok(message) => messages.extend(message.filter(|message| message.sent_at >= since)),
                 Err(error) => damaged.extend(damage(directory, Err(error))?),
             }
@@ -499,8 +503,8 @@ impl fmt::Display for Finding {
             Self::StaleClaim { resource, holder, standing, expires_at } => {
                 let holder = holder.as_ref().map_or_else(|| "somebody".to_owned(), Party::to_string);
                 match standing {
-                    Standing::Abandoned => write!(f, "the claim of {} by {holder} is abandoned", name(resource))?,
-                    Standing::Idle => write!(f, "the claim of {} by {holder} is forgotten", name(resource))?,
+                    ClaimState::Abandoned => write!(f, "the claim of {} by {holder} is abandoned", name(resource))?,
+                    ClaimState::Idle => write!(f, "the claim of {} by {holder} is forgotten", name(resource))?,
                     _ => write!(f, "the claim of {} by {holder} expired at {}", name(resource), minute(*expires_at))?,
                 }
                 f.write_str("; anyone may take it over")

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use notify::{RecursiveMode, Watcher};
 
-use super::directory::{Durability, Folder, UNFINISHED};
-use super::lock::LOCK;
+use super::store::files::directory::{Durability, Folder, UNFINISHED};
+use super::store::files::lock::LOCK;
 use super::{Error, Registry, clean_up};
 use deconflict_platform::faults::{self, Call};
 

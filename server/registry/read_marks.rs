@@ -8,8 +8,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::Error;
-use super::directory::{Directory, Durability, Folder, Stamp};
-use super::lock::Lock;
+use super::store::{Key, Reader, Series, Stamp, Transaction, Write};
 use deconflict_protocol::SessionId;
 
 /// No part of a log grows beyond this by a new mark, in bytes.
@@ -59,10 +58,10 @@ pub(super) struct ReadMarks {
 impl ReadMarks {
     /// Reads a session's log. A part that cannot be read counts as empty: then messages are delivered again, which is
     /// better than never.
-    pub(super) fn of(directory: &Directory, session: &SessionId) -> Result<Self, Error> {
-        let mut marks = Self { parts: parts(directory, session)?, ..Self::default() };
+    pub(super) fn of(reader: &dyn Reader, session: &SessionId) -> Result<Self, Error> {
+        let mut marks = Self { parts: parts(reader, session)?, ..Self::default() };
         for part in 0..marks.parts.len() {
-            let stored = match directory.read(&Folder::ReadMarks, &part_name(session, part)) {
+            let stored = match reader.get(&part_key(session, part)) {
                 Ok(Some(stored)) => stored,
                 Ok(None) | Err(Error::Unsafe { .. }) => continue,
                 Err(error) => return Err(error),
@@ -77,9 +76,9 @@ impl ReadMarks {
         Ok(marks)
     }
 
-    /// True if the log on disk is no longer the one that was read.
-    pub(super) fn is_outdated(&self, directory: &Directory, session: &SessionId) -> Result<bool, Error> {
-        Ok(parts(directory, session)? != self.parts)
+    /// True if the log is no longer the one that was read.
+    pub(super) fn is_outdated(&self, reader: &dyn Reader, session: &SessionId) -> Result<bool, Error> {
+        Ok(parts(reader, session)? != self.parts)
     }
 
     /// True if the message in this file was read.
@@ -117,32 +116,34 @@ impl ReadMarks {
 }
 
 /// Adds marks to a session's log.
-pub(super) fn add_marks(lock: &Lock, session: &SessionId, marks: &[Mark]) -> Result<(), Error> {
-    let directory = lock.directory();
-    let parts = parts(directory, session)?;
+pub(super) fn add_marks(tx: &mut Transaction, session: &SessionId, marks: &[Mark]) -> Result<(), Error> {
+    let parts = parts(tx, session)?;
     let mut part = parts.len().saturating_sub(1);
-    let mut size = parts.last().map_or(0, Stamp::size);
+    let mut size = parts.last().map_or(0, |stamp| stamp.size);
     // The first line break ends a line that a crash may have cut.
     let mut text = String::from("\n");
     for mark in marks {
         if size + text.len() as u64 > FULL_PART {
-            directory.append(&Folder::ReadMarks, &part_name(session, part), text.as_bytes())?;
-            text.clear();
+            tx.write(Write::Append(part_key(session, part), std::mem::take(&mut text).into_bytes()));
             (part, size) = (part + 1, 0);
         }
         // A mark is made of texts alone, which can always be written.
         text.push_str(&serde_json::to_string(mark).unwrap_or_default());
         text.push('\n');
     }
-    directory.append(&Folder::ReadMarks, &part_name(session, part), text.as_bytes())
+    tx.write(Write::Append(part_key(session, part), text.into_bytes()));
+    Ok(())
 }
 
-/// Rewrites a session's log with only the marks that are still worth keeping. Removes it if none is.
-pub(super) fn keep_marks(lock: &Lock, session: &SessionId, is_kept: impl Fn(&Mark) -> bool) -> Result<(), Error> {
-    let directory = lock.directory();
-    for part in 0..parts(directory, session)?.len() {
-        let name = part_name(session, part);
-        let Ok(Some(stored)) = directory.read(&Folder::ReadMarks, &name) else { continue };
+/// Rewrites a session's log with only the marks that are still worth keeping.
+pub(super) fn keep_marks(
+    tx: &mut Transaction,
+    session: &SessionId,
+    is_kept: impl Fn(&Mark) -> bool,
+) -> Result<(), Error> {
+    for part in 0..parts(tx, session)?.len() {
+        let key = part_key(session, part);
+        let Ok(Some(stored)) = tx.get(&key) else { continue };
         let mut kept = Vec::with_capacity(stored.bytes.len());
         for line in stored.bytes.split(|byte| *byte == b'\n') {
             if serde_json::from_slice(line).is_ok_and(|mark| is_kept(&mark)) {
@@ -152,7 +153,7 @@ pub(super) fn keep_marks(lock: &Lock, session: &SessionId, is_kept: impl Fn(&Mar
         }
         // An empty part stays, so that the parts after it are found.
         if kept.len() + 1 < stored.bytes.len() {
-            directory.replace_file(&Folder::ReadMarks, &name, &kept, Durability::Whole)?;
+            tx.put(key, kept);
         }
     }
     Ok(())
@@ -165,61 +166,75 @@ pub(super) fn session_of_part(name: &str) -> Option<SessionId> {
     SessionId::foreign(session).ok()
 }
 
-fn parts(directory: &Directory, session: &SessionId) -> Result<Vec<Stamp>, Error> {
-    let contents = match directory.contents(&Folder::ReadMarks) {
-        Ok(Some(contents)) => contents,
-        Ok(None) | Err(Error::Unsafe { .. }) => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
+fn parts(reader: &dyn Reader, session: &SessionId) -> Result<Vec<Stamp>, Error> {
     let mut parts = Vec::new();
-    while let Some(stamp) = contents.stamp(&part_name(session, parts.len()))? {
-        parts.push(stamp);
+    loop {
+        match reader.stamp(&part_key(session, parts.len())) {
+            Ok(Some(stamp)) => parts.push(stamp),
+            Ok(None) | Err(Error::Unsafe { .. }) => return Ok(parts),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(parts)
 }
 
-fn part_name(session: &SessionId, part: usize) -> String {
-    format!("{session}.{part}")
+fn part_key(session: &SessionId, part: usize) -> Key {
+    Key::Entry(Series::ReadMarks, format!("{session}.{part}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use deconflict_platform::clock::SystemClock;
+    use deconflict_protocol::Naming;
+
     use super::*;
+    use crate::store::{Memory, Store};
+
+    fn store() -> Memory {
+        Memory::new(Arc::new(SystemClock::new()), Naming::default())
+    }
 
     fn read(file: &str) -> Mark {
         Mark::Read { file: file.to_owned(), repeat: None }
     }
 
+    fn marks_in(store: &Memory, session: &SessionId) -> ReadMarks {
+        ReadMarks::of(&*store.reader().unwrap(), session).unwrap()
+    }
+
     #[test]
     fn a_log_of_many_marks_is_kept_in_parts_that_can_be_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = Directory::create(folder.path()).unwrap();
-        let session = SessionId::new("a.0").unwrap();
+        let (store, session) = (store(), SessionId::new("a.0").unwrap());
         let files: Vec<String> = (0..30_000).map(|number| format!("broadcast/{number:060}.json")).collect();
-        let lock = Lock::take(&directory).unwrap();
         let marks: Vec<Mark> = files.iter().map(|file| read(file)).collect();
         for some in marks.chunks(7_000) {
-            add_marks(&lock, &session, some).unwrap();
+            store.commit(&mut |tx| add_marks(tx, &session, some)).unwrap();
         }
-        let found = ReadMarks::of(&directory, &session).unwrap();
+        let found = marks_in(&store, &session);
         assert!(files.iter().all(|file| found.has_read(file)));
         assert!(found.parts.len() > 1);
-        assert_eq!(session_of_part(&part_name(&session, 3)), Some(session.clone()));
+        let Key::Entry(_, name) = part_key(&session, 3) else { panic!() };
+        assert_eq!(session_of_part(&name), Some(session.clone()));
 
-        keep_marks(&lock, &session, |mark| *mark == marks[20_000]).unwrap();
-        let kept = ReadMarks::of(&directory, &session).unwrap();
-        assert!(found.is_outdated(&directory, &session).unwrap());
+        store.commit(&mut |tx| keep_marks(tx, &session, |mark| *mark == marks[20_000])).unwrap();
+        assert!(found.is_outdated(&*store.reader().unwrap(), &session).unwrap());
+        let kept = marks_in(&store, &session);
         assert_eq!(kept.read.into_iter().collect::<Vec<_>>(), [files[20_000].clone()]);
     }
 
     #[test]
     fn a_mark_that_was_cut_by_a_crash_takes_no_other_with_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let directory = Directory::create(folder.path()).unwrap();
-        let session = SessionId::new("a").unwrap();
-        directory.append(&Folder::ReadMarks, "a.0", b"{\"mark\":\"read\",\"fi").unwrap();
-        add_marks(&Lock::take(&directory).unwrap(), &session, &[read("direct/x"), Mark::PassedOn]).unwrap();
-        let found = ReadMarks::of(&directory, &session).unwrap();
+        let (store, session) = (store(), SessionId::new("a").unwrap());
+        let cut = b"{\"mark\":\"read\",\"fi".to_vec();
+        let marks = [read("direct/x"), Mark::PassedOn];
+        let mut write_cut = |tx: &mut Transaction<'_>| {
+            tx.write(Write::Append(part_key(&session, 0), cut.clone()));
+            Ok(())
+        };
+        store.commit(&mut write_cut).unwrap();
+        store.commit(&mut |tx| add_marks(tx, &session, &marks)).unwrap();
+        let found = marks_in(&store, &session);
         assert!(found.has_read("direct/x") && found.is_passed_on());
     }
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::directory::{Directory, Durability, Folder, Stamp, random_number};
-use super::heartbeats::{Activity, create_stamped, newest_heartbeat, write_heartbeat};
+use super::claims::{Claim, StoredClaim};
+use super::heartbeats::{Activity, newest_heartbeat};
 use super::liveness::{self, KeeperState, LONGEST_SILENCE, SessionState};
+use super::overlap::claim_keys;
 use super::record::{self, Record};
-use super::{Claim, Error, Registry};
+use super::store::{Key, Range, Reader, Series, Stamp, Store, Transaction};
+use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
 use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionRecord, Status, time};
 
@@ -42,11 +44,11 @@ pub struct NewSession {
 /// A session's record as it was read, not yet judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StoredSession {
-    /// Its id, which is the file's name.
+    /// Its id, which is its key.
     pub id: SessionId,
-    /// What stands in the file; `None` if that is damaged.
+    /// What the record says; `None` if that is damaged.
     pub record: Option<SessionRecord>,
-    /// When the file was written.
+    /// When it was written.
     pub modified: DateTime<Utc>,
     pub(super) stamp: Stamp,
 }
@@ -91,13 +93,28 @@ impl Session {
         Some(newest - now).filter(|ahead| *ahead > time::CLOCK_TOLERANCE)
     }
 
+    /// True if its record names another machine.
+    pub fn is_elsewhere(&self) -> bool {
+        is_elsewhere(&self.record)
+    }
+
     /// When it registered.
     pub fn started_at(&self) -> DateTime<Utc> {
         self.record.started_at.as_deref().and_then(time::parse).unwrap_or(self.modified)
     }
 }
 
+/// True if a session's record names another machine.
+pub(super) fn is_elsewhere(record: &SessionRecord) -> bool {
+    record.host.as_deref().is_some_and(|host| host != platform::host_name())
+}
+
 impl StoredSession {
+    /// A record as it was read.
+    pub(super) fn read_as(id: &SessionId, record: SessionRecord, stamp: Stamp) -> Self {
+        Self { id: id.clone(), record: Some(record), modified: stamp.modified, stamp }
+    }
+
     /// A record as if it had been read, for tests that touch no disk.
     #[cfg(any(test, feature = "test-support"))]
     pub fn written(id: SessionId, record: SessionRecord, modified: DateTime<Utc>) -> Self {
@@ -126,10 +143,9 @@ pub struct Completion {
     pub notes: Option<String>,
 }
 
-impl Registry {
+impl<S: Store> Registry<S> {
     /// Registers a session and writes its first heartbeat.
     pub fn register(&self, new: NewSession) -> Result<Session, Error> {
-        let directory = self.directory_to_write()?;
         let now = self.now();
         let wanted = new.id.clone();
         let mut record = described(new, SessionRecord::default(), now);
@@ -139,13 +155,19 @@ impl Registry {
                 None => SessionId::new(&format!("session-{}-{:04x}", now.timestamp(), random_number()? & 0xffff))?,
             };
             record.session_id = Some(id.clone());
-            let name = file_name(&id);
-            let bytes = record::bytes_of(&directory, &Folder::Sessions, &name, &record)?;
-            if directory.create_file(&Folder::Sessions, &name, &bytes, Durability::Process)? {
-                write_heartbeat(&directory, &id, &Activity::new("started", record.current_work.clone()), now)?;
+            let (is_new, _) = self.commit_making(|tx| {
+                let key = Key::Session(id.clone());
+                let is_free = tx.get(&key)?.is_none();
+                if is_free {
+                    tx.put_new(key, record::bytes_of(&record)?);
+                }
+                Ok(is_free)
+            })?;
+            if is_new {
+                self.add_heartbeat(&id, &Activity::new("started", record.current_work.clone()), now)?;
                 let session = self.session(&id)?.ok_or(Error::UnknownSession { id })?;
                 // What cannot be passed on now stays where it is, for the next session.
-                let _ = self.inherit_messages(&directory, &session);
+                let _ = self.inherit_messages(&session);
                 return Ok(session);
             }
             if wanted.is_some() {
@@ -156,54 +178,53 @@ impl Registry {
 
     /// Goes on with a session under a new process: after the server was killed and started again, or after the
     /// directory was deleted. Returns `None`, and changes nothing, if another live process keeps the session.
-    pub fn resume(&self, id: &SessionId, new: NewSession) -> Result<Option<Session>, Error> {
-        let directory = self.directory_to_write()?;
-        let lock = self.lock(&directory)?;
-        let now = self.now();
-        let name = file_name(id);
-        let before = match record::read(&directory, &Folder::Sessions, &name, SessionRecord::from_fields) {
+    pub fn resume(&self, id: &SessionId, new: &NewSession) -> Result<Option<Session>, Error> {
+        let (is_resumed, _) = self.commit_making(|tx| self.decide_resume(tx, id, new))?;
+        if is_resumed { self.session(id) } else { Ok(None) }
+    }
+
+    fn decide_resume(&self, tx: &mut Transaction, id: &SessionId, new: &NewSession) -> Result<bool, Error> {
+        let key = Key::Session(id.clone());
+        let before = match record::read(tx, &key, SessionRecord::from_fields) {
             Ok(before) => before,
             // The owner of the record puts it right.
             Err(Error::Damaged { .. }) => None,
             Err(error) => return Err(error),
         };
-        let keeper = new.keeper.clone();
         if let Some(before) = &before {
-            let is_ours = keeper.as_ref().is_some_and(|keeper| before.value.pid == Some(keeper.pid));
+            let is_ours = new.keeper.as_ref().is_some_and(|keeper| before.value.pid == Some(keeper.pid));
             if !is_ours && liveness::look_at_keeper(&before.value) == KeeperState::Alive {
-                return Ok(None);
+                return Ok(false);
             }
         }
         let known = before.as_ref().map(|before| before.value.clone()).unwrap_or_default();
-        let mut record = described(new, known, now);
+        let mut record = described(new.clone(), known, self.now());
         record.session_id = Some(id.clone());
         record.ended_at = None;
         record.total_duration = None;
         // What the process before had open is not known to be open in this one.
         record.editing.clear();
-        if let Some(before) = before {
-            before.rewrite(&directory, &Folder::Sessions, &name, &record)?;
-        } else {
-            let bytes = record::bytes_of(&directory, &Folder::Sessions, &name, &record)?;
-            directory.replace_file(&Folder::Sessions, &name, &bytes, Durability::Process)?;
-        }
-        drop(lock);
-        self.session(id)
+        let bytes = match before {
+            Some(before) => before.rewritten(&key, &record)?,
+            None => record::bytes_of(&record)?,
+        };
+        tx.put(key, bytes);
+        Ok(true)
     }
 
     /// Looks a session up.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Error> {
-        let directory = self.directory()?;
-        Ok(read_session(&directory, id)?.map(|stored| self.judged(&directory, &stored)))
+        let reader = self.reader()?;
+        Ok(read_session(&*reader, id)?.map(|stored| self.judged(&*reader, &stored)))
     }
 
     /// All sessions that have a record: live ones first, then by their newest sign of life.
     pub fn sessions(&self) -> Result<Vec<Session>, Error> {
-        let directory = self.directory()?;
+        let reader = self.reader()?;
         let mut sessions = Vec::new();
-        for id in list_sessions(&directory)? {
-            if let Some(stored) = read_session(&directory, &id)? {
-                sessions.push(self.judged(&directory, &stored));
+        for id in list_sessions(&*reader)? {
+            if let Some(stored) = read_session(&*reader, &id)? {
+                sessions.push(self.judged(&*reader, &stored));
             }
         }
         sessions.sort_by_key(|session| (!session.is_live(), std::cmp::Reverse(session.last_sign)));
@@ -223,8 +244,16 @@ impl Registry {
     }
 
     /// True if a session has an active claim, which keeps one alive that is forgotten.
-    pub(super) fn holds_something(&self, id: &SessionId) -> Result<bool, Error> {
-        Ok(self.claims()?.iter().any(|claim| claim.is_active() && claim.held_by(id)))
+    pub(super) fn holds_something(&self, reader: &dyn Reader, id: &SessionId) -> Result<bool, Error> {
+        for key in claim_keys(reader, &[Range::all_claims()])? {
+            let stored = StoredClaim::read(reader, &key)?.filter(|stored| stored.holder() == Some(id));
+            if let Some(stored) = stored
+                && self.judged_claim(reader, &stored)?.is_active()
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Refreshes the promise to be alive, and nothing else.
@@ -245,12 +274,15 @@ impl Registry {
         self.update_session(id, |session| session.name = Some(name.to_owned()))
     }
 
-    /// Ends a session and releases all that it holds. Returns what was released.
+    /// Ends a session and releases all that it holds, as one change: what a new run of the session claims stays its own.
+    /// Returns what was released.
     pub fn complete(&self, id: &SessionId, completion: &Completion) -> Result<Vec<Claim>, Error> {
         let now = self.now();
-        let directory = self.directory()?;
-        self.say_that_it_ended(id, completion, now)?;
-        let released = self.release_all(id)?;
+        let (released, _) = self.commit_making(|tx| {
+            // Once the record says that it ended, everything it holds is free, even if this process dies then.
+            change_session(tx, id, |session| note_end(session, completion, now))?;
+            self.end_all_of(tx, |holder| holder == id)
+        })?;
         if completion.notes.is_some() {
             let hand_off = HandOffRecord {
                 from: Some(id.clone()),
@@ -259,73 +291,57 @@ impl Registry {
                 notes: completion.notes.clone(),
                 ..HandOffRecord::default()
             };
-            create_stamped(&directory, &Folder::HandOffs, id, now, Durability::Power, &hand_off)?;
+            self.store.add(&Series::HandOffs, id, now, &record::bytes_of(&hand_off)?)?;
         }
-        write_heartbeat(&directory, id, &Activity::new("completed", None), now)?;
+        self.add_heartbeat(id, &Activity::new("completed", None), now)?;
         Ok(released)
     }
 
-    /// Ends sessions that end together, without releasing what they hold: it is abandoned then, and [`release_all_of`]
+    /// Gives up what sessions hold that have ended, and not what they claimed after going on.
+    pub fn release_all_ended(&self, sessions: &[SessionId]) -> Result<Vec<Claim>, Error> {
+        let (released, _) = self.commit(|tx| {
+            let has_ended = |id: &&SessionId| !matches!(require_active(tx, id), Ok(_) | Err(Error::Io { .. }));
+            let ended: Vec<&SessionId> = sessions.iter().filter(has_ended).collect();
+            self.end_all_of(tx, |holder| ended.contains(&holder))
+        })?;
+        Ok(released)
+    }
+
+    /// Ends sessions that end together, without releasing what they hold: it is abandoned then, and [`release_all_ended`]
     /// may take its time. Passes over one that never registered or has ended already. Returns those that it ended.
     ///
-    /// [`release_all_of`]: Self::release_all_of
+    /// [`release_all_ended`]: Self::release_all_ended
     pub fn complete_together(&self, ids: &[SessionId]) -> Result<Vec<SessionId>, Error> {
         let now = self.now();
-        let directory = self.directory()?;
         let mut ended = Vec::new();
         for id in ids {
-            match self.say_that_it_ended(id, &Completion::default(), now) {
+            match self.update_session(id, |session| note_end(session, &Completion::default(), now)) {
                 Ok(()) => ended.push(id.clone()),
                 Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
         for id in &ended {
-            write_heartbeat(&directory, id, &Activity::new("completed", None), now)?;
+            self.add_heartbeat(id, &Activity::new("completed", None), now)?;
         }
         Ok(ended)
     }
 
-    /// Once the record says that it ended, everything it holds is free, even if this process dies now.
-    fn say_that_it_ended(&self, id: &SessionId, completion: &Completion, now: DateTime<Utc>) -> Result<(), Error> {
-        self.update_session(id, |session| {
-            let started = session.started_at.as_deref().and_then(time::parse).unwrap_or(now);
-            session.status = Some("completed".to_owned());
-            session.last_heartbeat = Some(time::format(now));
-            session.ended_at = Some(time::format(now));
-            session.total_duration = Some(time::duration_in_words(now - started));
-            session.work_completed.extend(completion.work_completed.iter().cloned());
-            session.editing.clear();
-            if completion.notes.is_some() {
-                session.handoff_notes.clone_from(&completion.notes);
-            }
-        })
-    }
-
-    /// Changes a live session's record. The lock keeps the server and a terminal of one session from undoing each
-    /// other's changes.
-    pub(super) fn update_session(&self, id: &SessionId, change: impl FnOnce(&mut SessionRecord)) -> Result<(), Error> {
-        let directory = self.directory_to_write()?;
-        let _lock = self.lock(&directory)?;
-        let before = require_active(&directory, id)?;
-        let mut after = before.value.clone();
-        change(&mut after);
-        if after == before.value {
-            return Ok(());
-        }
-        before.rewrite(&directory, &Folder::Sessions, &file_name(id), &after)
+    /// Changes a live session's record.
+    pub(super) fn update_session(&self, id: &SessionId, change: impl Fn(&mut SessionRecord)) -> Result<(), Error> {
+        self.commit_making(|tx| change_session(tx, id, &change)).map(drop)
     }
 
     /// Judges a stored session now, looking at its process where that can be seen.
-    pub(super) fn judged(&self, directory: &Directory, stored: &StoredSession) -> Session {
+    pub(super) fn judged(&self, reader: &dyn Reader, stored: &StoredSession) -> Session {
         let record = stored.record.clone().unwrap_or_default();
         let keeper = liveness::look_at_keeper(&record);
         let has_to_be_timed = keeper == KeeperState::Unknown && record.keepalive.is_some();
-        let unchanged_for = if has_to_be_timed { unchanged_for(directory, stored) } else { None };
+        let unchanged_for = if has_to_be_timed { unchanged_for(reader, stored) } else { None };
         let mut session = stored.judge(keeper, unchanged_for, self.now());
         // Scripts write heartbeats without touching the session's own record.
         if session.state == SessionState::Silent && record.keepalive.is_none() {
-            let heartbeat = newest_heartbeat(directory, &session.id).ok().flatten();
+            let heartbeat = newest_heartbeat(reader, &session.id).ok().flatten();
             session.last_sign = heartbeat.map_or(session.last_sign, |at| session.last_sign.max(at).min(self.now()));
             if self.now() - session.last_sign <= LONGEST_SILENCE {
                 session.state = SessionState::Live;
@@ -358,27 +374,41 @@ fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> Sessi
     }
 }
 
-/// The name of a session's file.
-pub(super) fn file_name(id: &SessionId) -> String {
-    format!("{id}.json")
+fn note_end(session: &mut SessionRecord, completion: &Completion, now: DateTime<Utc>) {
+    let started = session.started_at.as_deref().and_then(time::parse).unwrap_or(now);
+    session.status = Some("completed".to_owned());
+    session.last_heartbeat = Some(time::format(now));
+    session.ended_at = Some(time::format(now));
+    session.total_duration = Some(time::duration_in_words(now - started));
+    session.work_completed.extend(completion.work_completed.iter().cloned());
+    session.editing.clear();
+    if completion.notes.is_some() {
+        session.handoff_notes.clone_from(&completion.notes);
+    }
 }
 
-/// The ids of all sessions that have a file.
-pub(super) fn list_sessions(directory: &Directory) -> Result<Vec<SessionId>, Error> {
-    let names = directory.list(&Folder::Sessions)?;
-    Ok(names.iter().filter_map(|name| session_of_file(name)).collect())
+/// Changes a live session's record, so that the server and a terminal of one session do not undo each other's changes.
+fn change_session(tx: &mut Transaction, id: &SessionId, change: impl Fn(&mut SessionRecord)) -> Result<(), Error> {
+    let (before, _) = require_active(tx, id)?;
+    let mut after = before.value.clone();
+    change(&mut after);
+    if after != before.value {
+        let key = Key::Session(id.clone());
+        let bytes = before.rewritten(&key, &after)?;
+        tx.put(key, bytes);
+    }
+    Ok(())
 }
 
-/// The session that a file in `sessions/` belongs to.
-pub(super) fn session_of_file(name: &str) -> Option<SessionId> {
-    SessionId::foreign(name.strip_suffix(".json")?).ok()
+/// The ids of all sessions that have a record.
+pub(super) fn list_sessions(reader: &dyn Reader) -> Result<Vec<SessionId>, Error> {
+    let keys = reader.scan(&[Range::Sessions])?;
+    Ok(keys.into_iter().filter_map(|key| if let Key::Session(id) = key { Some(id) } else { None }).collect())
 }
 
-/// Reads a session's file as it stands. A damaged record, and one that is no regular file, is a session of which
-/// nothing is known.
-pub(super) fn read_session(directory: &Directory, id: &SessionId) -> Result<Option<StoredSession>, Error> {
-    let name = file_name(id);
-    match directory.read(&Folder::Sessions, &name) {
+/// Reads a session as it stands. A damaged record, and one that is none at all, is a session of which nothing is known.
+pub(super) fn read_session(reader: &dyn Reader, id: &SessionId) -> Result<Option<StoredSession>, Error> {
+    match reader.get(&Key::Session(id.clone())) {
         Ok(Some(stored)) => {
             let record = Record::understand(&stored, SessionRecord::from_fields).ok().map(|record| record.value);
             Ok(Some(StoredSession { id: id.clone(), record, modified: stored.stamp.modified, stamp: stored.stamp }))
@@ -389,20 +419,22 @@ pub(super) fn read_session(directory: &Directory, id: &SessionId) -> Result<Opti
 }
 
 /// Reads the record of a session that must be going on.
-pub(super) fn require_active(directory: &Directory, id: &SessionId) -> Result<Record<SessionRecord>, Error> {
-    let record = record::read(directory, &Folder::Sessions, &file_name(id), SessionRecord::from_fields)?
-        .ok_or_else(|| Error::UnknownSession { id: id.clone() })?;
+pub(super) fn require_active(reader: &dyn Reader, id: &SessionId) -> Result<(Record<SessionRecord>, Stamp), Error> {
+    let key = Key::Session(id.clone());
+    let stored = reader.get(&key)?.ok_or_else(|| Error::UnknownSession { id: id.clone() })?;
+    let record = Record::understand(&stored, SessionRecord::from_fields);
+    let record = record.map_err(|source| Error::Damaged { key, source })?;
     match record.value.status() {
-        Status::Active => Ok(record),
+        Status::Active => Ok((record, stored.stamp)),
         Status::Completed => Err(Error::EndedSession { id: id.clone() }),
     }
 }
 
-/// For how long a record has not changed, by the clock of the file system that holds it: neither a session's own
-/// wrong clock nor this process's can make it look gone. Time that this machine slept doesn't count, because then
-/// the session could not refresh its record either.
-fn unchanged_for(directory: &Directory, stored: &StoredSession) -> Option<Duration> {
-    let here = directory.file_system_time()?;
+/// For how long a record has not changed, by the clock of the store that holds it: neither a session's own wrong clock
+/// nor this process's can make it look gone. Time that this machine slept doesn't count, because then the session could
+/// not refresh its record either.
+fn unchanged_for(reader: &dyn Reader, stored: &StoredSession) -> Option<Duration> {
+    let here = reader.time()?;
     let age = (here - stored.modified).to_std().ok()?;
     Some(age.saturating_sub(platform::time_asleep()))
 }

@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
+use super::store::Key;
+use super::store::files::names::relative_path;
 use super::{Claim, Message, Session};
 use deconflict_platform::{self as platform, ScopeRelation};
 use deconflict_protocol::{MessageKind, text, time};
@@ -115,7 +117,7 @@ impl Claim {
 
     /// Where its record is, as people and programs are told: below the coordination directory.
     pub fn record_path(&self) -> String {
-        format!("claims/{}", self.file)
+        relative_path(&Key::Claim(self.key.clone()))
     }
 }
 

@@ -1,15 +1,16 @@
 //! Claims that change hands or places: hand-offs, files that move, and what the displaced are told.
 
-use super::claims::{Claim, HandOffOutcome, Holding, MoveOutcome, ReadClaim, StoredClaim, Terms};
-use super::directory::{Durability, Folder};
-use super::heartbeats::create_stamped;
-use super::holding::{new_holding_id, remove_claim, write_claim, write_claim_bytes};
+use super::claims::{Claim, HandOffOutcome, Holding, MoveOutcome, StoredClaim, Terms};
+use super::holding::{NewClaim, new_holding_id};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
-use super::{Error, Registry};
+use super::overlap::ReadClaim;
+use super::sessions::{Session, read_session};
+use super::store::{Key, Reader, Series, Store, Transaction, Write};
+use super::{Error, Registry, record};
 use deconflict_protocol::{ClaimRecord, HandOffRecord, Resource, SessionId, time};
 
-impl Registry {
+impl<S: Store> Registry<S> {
     /// Gives a claim to a live session, as one change: a new holding, by hand, for 4 hours. The recipient is told.
     pub fn hand_off(
         &self,
@@ -18,46 +19,9 @@ impl Registry {
         to: &SessionId,
         notes: Option<&str>,
     ) -> Result<HandOffOutcome, Error> {
-        let directory = self.directory()?;
-        let mut lock = self.lock(&directory)?;
-        let file = resource.claim_file_name();
-        let Some(stored) = StoredClaim::read(&directory, &file)? else { return Ok(HandOffOutcome::NotFound) };
-        let before = self.judged_claim(&directory, &stored)?;
-        if !before.held_by(from) {
-            return Ok(HandOffOutcome::NotHolder(before));
-        }
-        let recipient = self.session(to)?;
-        let is_alive = match &recipient {
-            Some(session) if session.is_forgotten() => self.holds_something(to)?,
-            Some(session) => session.state == SessionState::Live,
-            None => false,
-        };
-        if !is_alive {
-            return Ok(HandOffOutcome::RecipientNotLive(recipient));
-        }
-        if let Some(successor) = self.active_obstacle(&directory, from, resource)? {
-            // The lease had lapsed, and somebody took something that overlaps.
-            return Ok(HandOffOutcome::NotHolder(successor));
-        }
-        let overlapping = self.overlapping(&directory, resource)?;
-        let others = overlapping.into_iter().filter(|claim| claim.file != file && !claim.held_by(to));
-        let (stale, kept): (Vec<_>, Vec<_>) = others.partition(Claim::can_be_taken_over);
-        if let Some(by) = kept.into_iter().next() {
-            return Ok(HandOffOutcome::Refused { by });
-        }
-        self.take_over(&lock, to, stale)?;
-        let terms = Terms {
-            phase: before.record.phase.clone(),
-            allow_coordination: before.allows_coordination(),
-            ..Terms::default()
-        };
-        let record = self.new_record(&mut lock, to, resource, &terms, None)?;
-        if !write_claim(&lock, &file, &record, Some(&before))? {
-            let now = self.reread(&directory, &file)?;
-            return Ok(HandOffOutcome::NotHolder(now));
-        }
-        let claim = self.reread(&directory, &file)?;
-        drop(lock);
+        let (outcome, committed) = self.commit(|tx| self.decide_hand_off(tx, from, resource, to))?;
+        let HandOffOutcome::HandedOff(claim) = outcome else { return Ok(outcome) };
+        let claim = self.confirmed_claim(&committed, claim)?;
         let now = self.now();
         let hand_off = HandOffRecord {
             from: Some(from.clone()),
@@ -68,56 +32,101 @@ impl Registry {
             notes: notes.map(str::to_owned),
             ..HandOffRecord::default()
         };
-        create_stamped(&directory, &Folder::HandOffs, from, now, Durability::Power, &hand_off)?;
+        self.store.add(&Series::HandOffs, from, now, &record::bytes_of(&hand_off)?)?;
         self.send(from, &Recipient::Session(to.clone()), &Draft::handed_off(resource, notes))?;
         Ok(HandOffOutcome::HandedOff(claim))
     }
 
+    fn decide_hand_off(
+        &self,
+        tx: &mut Transaction,
+        from: &SessionId,
+        resource: &Resource,
+        to: &SessionId,
+    ) -> Result<HandOffOutcome, Error> {
+        let key = tx.naming().key(resource);
+        let Some(stored) = StoredClaim::read(tx, &key)? else { return Ok(HandOffOutcome::NotFound) };
+        let before = self.judged_claim(tx, &stored)?;
+        if !before.held_by(from) {
+            return Ok(HandOffOutcome::NotHolder(before));
+        }
+        let recipient = match self.live_recipient(tx, to)? {
+            Ok(recipient) => recipient,
+            Err(recipient) => return Ok(HandOffOutcome::RecipientNotLive(recipient)),
+        };
+        let mut overlapping = self.overlapping(tx, resource)?;
+        if let Some(successor) = overlapping.iter().find(|claim| claim.stands_against(Some(from))) {
+            // The lease had lapsed, and somebody took something that overlaps.
+            return Ok(HandOffOutcome::NotHolder(successor.clone()));
+        }
+        overlapping.retain(|claim| !claim.held_by(to));
+        if let Some(by) = overlapping.iter().find(|claim| claim.key != key && !claim.can_be_taken_over()) {
+            return Ok(HandOffOutcome::Refused { by: by.clone() });
+        }
+        let terms = Terms {
+            phase: before.record.phase.clone(),
+            allow_coordination: before.allows_coordination(),
+            ..Terms::default()
+        };
+        let record = self.new_record(tx, to, resource, &terms)?;
+        let new = NewClaim { holder: &recipient, resource, record, predecessor: Some(from), moved_from: None };
+        let claim = self.hold(tx, new, overlapping)?;
+        Ok(HandOffOutcome::HandedOff(claim))
+    }
+
+    /// The session to which something is given, or what is known of it if it is not alive.
+    fn live_recipient(&self, reader: &dyn Reader, id: &SessionId) -> Result<Result<Session, Option<Session>>, Error> {
+        let session = read_session(reader, id)?.map(|stored| self.judged(reader, &stored));
+        Ok(match session {
+            Some(session) if session.is_forgotten() && !self.holds_something(reader, id)? => Err(Some(session)),
+            Some(session) if session.is_forgotten() || session.state == SessionState::Live => Ok(session),
+            other => Err(other),
+        })
+    }
+
     /// Lets a claim follow its file to a new place: a new holding, in which everything else stands as it did.
     pub fn move_claim(&self, holding: &Holding, to: &Resource) -> Result<MoveOutcome, Error> {
-        let directory = self.directory()?;
-        let mut lock = self.lock(&directory)?;
-        let file = holding.resource.claim_file_name();
-        let Some(read) = ReadClaim::read(&directory, &file)? else { return Ok(MoveOutcome::Lost(None)) };
-        let before = self.judged_claim(&directory, &read.stored)?;
+        let (outcome, committed) = self.commit(|tx| self.decide_move(tx, holding, to))?;
+        let MoveOutcome::Moved(claim) = outcome else { return Ok(outcome) };
+        let claim = self.confirmed_claim(&committed, claim)?;
+        self.tell_displaced_if_possible(&claim);
+        Ok(MoveOutcome::Moved(claim))
+    }
+
+    fn decide_move(&self, tx: &mut Transaction, holding: &Holding, to: &Resource) -> Result<MoveOutcome, Error> {
+        let naming = tx.naming();
+        let (from, target) = (naming.key(&holding.resource), naming.key(to));
+        let Some(read) = ReadClaim::read(tx, &from)? else { return Ok(MoveOutcome::Lost(None)) };
+        let before = self.judged_claim(tx, &read.stored)?;
         let Some(read) = read.record.filter(|read| holding.is(&read.value)) else {
             return Ok(MoveOutcome::Lost(Some(before)));
         };
         if let Some(displaced) = &before.record.displaced {
             // Nobody could do it later: the new record is about another file.
-            self.send_taken_over(&holding.session, displaced, &before.resource, before.record.id.as_deref())?;
+            self.tell_taken_over(tx, &holding.session, displaced, &before.resource, before.record.id.as_deref())?;
         }
-        let at_target = self.overlapping(&directory, to)?;
-        let is_others = |claim: &Claim| !claim.held_by(&holding.session);
-        if let Some(target) = at_target.iter().find(|claim| is_others(claim) && !claim.can_be_taken_over()) {
-            remove_claim(&lock, &file)?;
-            return Ok(MoveOutcome::Released { target: target.clone() });
+        let at_target = self.overlapping(tx, to)?;
+        if let Some(in_the_way) = at_target.iter().find(|claim| claim.stands_against(Some(&holding.session))) {
+            tx.write(Write::Delete(Key::Claim(from)));
+            return Ok(MoveOutcome::Released { target: in_the_way.clone() });
         }
-        let target_file = to.claim_file_name();
-        let (replaced, covered): (Vec<_>, Vec<_>) = at_target.into_iter().partition(|claim| claim.file == target_file);
-        let replaced = replaced.first();
-        self.take_over(&lock, &holding.session, covered.into_iter().filter(is_others).collect())?;
+        let is_ended = |claim: &Claim| claim.key == target || !claim.held_by(&holding.session);
+        let ended = at_target.into_iter().filter(is_ended).collect();
+        let holder = self.judged_active(tx, &holding.session)?;
         let record = ClaimRecord {
             resource_type: Some(to.resource_type().to_string()),
             resource_name: Some(to.name().to_owned()),
             id: Some(new_holding_id()?),
-            generation: Some(lock.next_generation(self.now())?),
-            displaced: self.displaced(&lock, replaced.filter(|claim| is_others(claim))),
+            generation: Some(tx.next_token(self.now())?),
+            displaced: None,
             ..with_times(&before)
         };
+        let new = NewClaim { holder: &holder, resource: to, record, predecessor: None, moved_from: Some(&read) };
+        let claim = self.hold(tx, new, ended)?;
         // The new place is held before the old one is free, so that a crash between the two leaves no gap.
-        let bytes = read.rewritten(&directory, &Folder::Claims, target_file.as_str(), &record)?;
-        if !write_claim_bytes(&lock, &target_file, &bytes, replaced)? {
-            let target = self.reread(&directory, &target_file)?;
-            remove_claim(&lock, &file)?;
-            return Ok(MoveOutcome::Released { target });
+        if target != from {
+            tx.write(Write::Delete(Key::Claim(from)));
         }
-        if target_file != file {
-            remove_claim(&lock, &file)?;
-        }
-        let claim = self.reread(&directory, &target_file)?;
-        drop(lock);
-        self.tell_displaced_if_possible(&claim);
         Ok(MoveOutcome::Moved(claim))
     }
 
@@ -133,38 +142,50 @@ impl Registry {
     /// two, whoever meets the claim next does it again; the message's id tells the repeat.
     pub(super) fn tell_displaced(&self, claim: &Claim) -> Result<(), Error> {
         let (Some(displaced), Some(holder)) = (&claim.record.displaced, claim.holder()) else { return Ok(()) };
-        self.send_taken_over(holder, displaced, &claim.resource, claim.record.id.as_deref())?;
-        let directory = self.directory()?;
-        let _lock = self.lock(&directory)?;
-        if let Some(read) = ReadClaim::read(&directory, &claim.file)?
-            && let Some(before) = read.record
-            && before.value.id == claim.record.id
-        {
-            let mut record = before.value.clone();
-            record.displaced = None;
-            before.rewrite(&directory, &Folder::Claims, claim.file.as_str(), &record)?;
-        }
-        Ok(())
+        let draft = Draft::taken_over(&claim.resource, claim.record.id.as_deref(), displaced);
+        unless_ended(self.send(holder, &Recipient::Session(displaced.clone()), &draft))?;
+        self.commit(|tx| {
+            let key = Key::Claim(claim.key.clone());
+            if let Some(read) = ReadClaim::read(tx, &claim.key)?
+                && let Some(before) = read.record.filter(|before| before.value.id == claim.record.id)
+            {
+                let told = ClaimRecord { displaced: None, ..before.value.clone() };
+                let bytes = before.rewritten(&key, &told)?;
+                tx.put(key, bytes);
+            }
+            Ok(())
+        })
+        .map(drop)
     }
 
-    /// Sends the message that a claim was taken over. A recipient that ended meanwhile needs none.
-    pub(super) fn send_taken_over(
+    /// Sends the message that a claim was taken over, together with what ends it. A recipient that ended meanwhile needs none.
+    pub(super) fn tell_taken_over(
         &self,
+        tx: &mut Transaction,
         by: &SessionId,
         displaced: &SessionId,
         resource: &Resource,
         claim_id: Option<&str>,
     ) -> Result<(), Error> {
         let draft = Draft::taken_over(resource, claim_id, displaced);
-        match self.send(by, &Recipient::Session(displaced.clone()), &draft) {
-            Ok(_) | Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => Ok(()),
-            Err(error) => Err(error),
+        let message = unless_ended(self.composed(tx, by, &Recipient::Session(displaced.clone()), &draft))?;
+        if let Some(message) = message {
+            tx.write(Write::Add { series: message.series, by: by.clone(), at: message.at, bytes: message.bytes });
         }
+        Ok(())
     }
 }
 
-/// A claim's record with the times that count for it: where it tells none that can be believed they come from when its
-/// file was written, which a copy does not tell.
+/// Who is not here any more need not be told.
+fn unless_ended<T>(told: Result<T, Error>) -> Result<Option<T>, Error> {
+    match told {
+        Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => Ok(None),
+        told => told.map(Some),
+    }
+}
+
+/// A claim's record with the times that count for it: where it tells none that can be believed they come from when it
+/// was written, which a copy does not tell.
 fn with_times(claim: &Claim) -> ClaimRecord {
     let mut record = claim.record.clone();
     let told = |field: &Option<String>| field.as_deref().and_then(time::parse);

@@ -5,7 +5,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{one_line, quoted, shell_word};
-use deconflict_registry::{Claim, Draft, Session, Standing};
+use deconflict_registry::{Claim, ClaimState, Draft, Session};
 
 use super::{PHRASE, moment, who};
 
@@ -19,7 +19,7 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
         format!("{}, which is in {},", claim.resource.in_a_sentence(), wanted.in_a_sentence())
     };
     let written = moment(claim.modified, now);
-    if claim.standing == Standing::Pending {
+    if claim.standing == ClaimState::Pending {
         return format!("{what} is being claimed by another program: its record of {written} is not complete yet.");
     }
     let Some(id) = claim.holder() else {
@@ -38,16 +38,18 @@ pub fn term(claim: &Claim, now: DateTime<Utc>) -> String {
     let since = moment(claim.claimed_at, now);
     let until = moment(claim.expires_at, now);
     match claim.standing {
-        Standing::Active if claim.is_automatic() => format!("since {since}, until {until}, longer while it is edited"),
-        Standing::Active | Standing::Pending => format!("since {since}, until {until}"),
-        Standing::Idle => {
+        ClaimState::Active if claim.is_automatic() => {
+            format!("since {since}, until {until}, longer while it is edited")
+        }
+        ClaimState::Active | ClaimState::Pending => format!("since {since}, until {until}"),
+        ClaimState::Idle => {
             let idle =
                 claim.idle_since().map_or_else(String::new, |at| format!(", untouched since {}", moment(at, now)));
             format!("since {since}{idle}")
         }
-        Standing::Expired => format!("since {since}, ran out at {until}"),
-        Standing::Abandoned => format!("since {since}, left behind"),
-        Standing::Damaged => format!("since {since}, the record is damaged"),
+        ClaimState::Expired => format!("since {since}, ran out at {until}"),
+        ClaimState::Abandoned => format!("since {since}, left behind"),
+        ClaimState::Damaged => format!("since {since}, the record is damaged"),
     }
 }
 
@@ -63,11 +65,11 @@ pub fn purpose(claim: &Claim, holder: Option<&Session>, longest: usize) -> Optio
 pub fn taken_over_from(before: &Claim, holder: Option<&Session>) -> String {
     let whom = before.holder().map_or_else(|| "somebody unknown".to_owned(), |id| who(holder, id));
     let why = match before.standing {
-        Standing::Active => "who has been told",
-        Standing::Idle => "who had left it unsaved and untouched for hours",
-        Standing::Expired => "whose claim had run out",
-        Standing::Abandoned => "who is gone",
-        Standing::Pending | Standing::Damaged => "whose record was damaged",
+        ClaimState::Active => "who has been told",
+        ClaimState::Idle => "who had left it unsaved and untouched for hours",
+        ClaimState::Expired => "whose claim had run out",
+        ClaimState::Abandoned => "who is gone",
+        ClaimState::Pending | ClaimState::Damaged => "whose record was damaged",
     };
     format!("{whom}, {why}")
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use chrono::{TimeDelta, Utc};
 use deconflict_platform::clock::SystemClock;
-use deconflict_protocol::time;
-use deconflict_registry::Registry;
+use deconflict_protocol::{Naming, time};
+use deconflict_registry::{Key, Registry};
 use serde_json::json;
 
 /// How much is in the directory: so many claims, of a tenth as many sessions.
@@ -60,8 +60,8 @@ pub(crate) fn populate(directory: &Path, size: Size) -> Registry {
             "estimated_duration": "4 hours", "expires_at": time::format(now + TimeDelta::hours(4)),
             "allow_coordination": true, "id": format!("{claim:032x}"), "generation": claim, "automatic": false,
         });
-        let name = format!("claims/{}", resource.claim_file_name());
-        std::fs::write(directory.join(name), serde_json::to_vec_pretty(&record).unwrap()).unwrap();
+        let file = registry.file_of(&Key::Claim(Naming::default().key(&resource)));
+        std::fs::write(file, serde_json::to_vec_pretty(&record).unwrap()).unwrap();
     }
     registry
 }

@@ -10,8 +10,8 @@ use deconflict_platform as platform;
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Claim, ClaimOutcome, Completion, HandOffOutcome, Holding, MoveOutcome, NewSession, Registry, ReleaseOutcome,
-    RenewOutcome, SessionState, Standing, Terms,
+    Claim, ClaimOutcome, ClaimState, Completion, HandOffOutcome, Holding, MoveOutcome, NewSession, Registry,
+    ReleaseOutcome, RenewOutcome, SessionState, Terms,
 };
 use serde_json::{Value, json};
 
@@ -104,7 +104,7 @@ fn a_second_session_is_refused_and_told_who_holds() {
     let scene = Scene::new();
     let (anna, berta) = (scene.session("anna"), scene.session("berta"));
     let claim = scene.granted(&anna, &file("src/a.rs"));
-    assert_eq!(claim.standing, Standing::Active);
+    assert_eq!(claim.standing, ClaimState::Active);
     assert_eq!(claim.expires_at - claim.claimed_at, TimeDelta::hours(4));
     let by = refused(scene.claim(&berta, &file("src/a.rs")));
     assert!(by.held_by(&anna));
@@ -209,7 +209,7 @@ fn claims_of_a_completed_session_are_free_and_so_are_those_of_a_dead_process() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(scene.registry.session(&id).unwrap().unwrap().state, SessionState::Gone);
-    assert_eq!(scene.registry.claim_of(&file("b")).unwrap().unwrap().standing, Standing::Abandoned);
+    assert_eq!(scene.registry.claim_of(&file("b")).unwrap().unwrap().standing, ClaimState::Abandoned);
     scene.granted(&berta, &file("b"));
 }
 
@@ -262,7 +262,7 @@ fn renewing_writes_at_most_once_in_five_minutes_and_keeps_foreign_fields() {
     assert_eq!(scene.record("claims/file-a.claim")["mood"], "good");
     // A lapsed claim that nobody wanted is still its holder's.
     scene.pass(TimeDelta::hours(1));
-    assert_eq!(scene.registry.claim_of(&file("a")).unwrap().unwrap().standing, Standing::Expired);
+    assert_eq!(scene.registry.claim_of(&file("a")).unwrap().unwrap().standing, ClaimState::Expired);
     assert!(renew() > scene.clock.now());
 }
 
@@ -289,7 +289,7 @@ fn a_forgotten_claim_can_be_taken_without_force() {
     let terms = Terms { automatic: true, ..Terms::default() };
     let claim = granted(scene.registry.claim(&anna, &file("a"), &terms).unwrap());
     scene.registry.mark_idle(&holding(&claim), Some(scene.clock.now())).unwrap();
-    assert_eq!(scene.registry.claim_of(&file("a")).unwrap().unwrap().standing, Standing::Idle);
+    assert_eq!(scene.registry.claim_of(&file("a")).unwrap().unwrap().standing, ClaimState::Idle);
     scene.registry.mark_idle(&holding(&claim), None).unwrap();
     refused(scene.claim(&berta, &file("a")));
     scene.registry.mark_idle(&holding(&claim), Some(scene.clock.now())).unwrap();
@@ -433,11 +433,11 @@ fn damaged_claims_block_for_a_while_and_are_kept() {
         record.set_modified((scene.clock.now() - TimeDelta::seconds(seconds)).into()).unwrap();
     };
     age(1);
-    assert_eq!(refused(scene.claim(&anna, &file("a"))).standing, Standing::Pending);
+    assert_eq!(refused(scene.claim(&anna, &file("a"))).standing, ClaimState::Pending);
     age(60);
     let boot = platform::booted_at().unwrap();
     if chrono::DateTime::<Utc>::from(boot) < scene.clock.now() - TimeDelta::seconds(60) {
-        assert_eq!(refused(scene.claim(&anna, &file("a"))).standing, Standing::Damaged);
+        assert_eq!(refused(scene.claim(&anna, &file("a"))).standing, ClaimState::Damaged);
     }
     scene.pass(TimeDelta::hours(4));
     scene.granted(&anna, &file("a"));
@@ -457,7 +457,7 @@ fn a_torn_claim_from_before_the_machine_was_started_blocks_nobody() {
         let record = fs::File::options().write(true).open(scene.path("claims/file-a.claim")).unwrap();
         record.set_modified((boot + written).into()).unwrap();
         match scene.claim(&anna, &file("a")) {
-            ClaimOutcome::Refused { by } => assert!(blocks && by.standing == Standing::Damaged, "{by:?}"),
+            ClaimOutcome::Refused { by } => assert!(blocks && by.standing == ClaimState::Damaged, "{by:?}"),
             outcome => assert!(!blocks, "{outcome:?}"),
         }
     }
@@ -476,7 +476,7 @@ fn a_session_with_a_torn_record_from_before_the_machine_was_started_holds_nothin
         let record = fs::File::options().write(true).open(scene.path("sessions/anna.json")).unwrap();
         record.set_modified((boot + written).into()).unwrap();
         match scene.claim(&berta, &file("a")) {
-            ClaimOutcome::Refused { by } => assert!(holds && by.standing == Standing::Active, "{by:?}"),
+            ClaimOutcome::Refused { by } => assert!(holds && by.standing == ClaimState::Active, "{by:?}"),
             outcome => assert!(!holds, "{outcome:?}"),
         }
     }
@@ -487,7 +487,7 @@ fn a_claim_file_that_is_too_large_to_read_counts_as_damaged() {
     let scene = Scene::new();
     let anna = scene.session("anna");
     scene.write("claims/file-a.claim", &" ".repeat((1 << 20) + 1));
-    assert_eq!(refused(scene.claim(&anna, &file("a"))).standing, Standing::Pending);
+    assert_eq!(refused(scene.claim(&anna, &file("a"))).standing, ClaimState::Pending);
     scene.pass(TimeDelta::hours(5));
     scene.granted(&anna, &file("a"));
 }
@@ -529,7 +529,7 @@ fn a_deleted_directory_comes_back_with_the_next_registration() {
     scene.granted(&anna, &file("a"));
     fs::remove_dir_all(scene.registry.path()).unwrap();
     assert!(scene.registry.claim(&anna, &file("a"), &Terms::default()).is_err(), "nobody is registered any more");
-    scene.registry.resume(&anna, NewSession::default()).unwrap().unwrap();
+    scene.registry.resume(&anna, &NewSession::default()).unwrap().unwrap();
     scene.granted(&anna, &file("a"));
 }
 

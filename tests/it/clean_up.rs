@@ -176,7 +176,7 @@ fn whoever_was_displaced_is_told_even_if_the_taker_died() {
 
     // As it is on disk when the taker dies between its two writes.
     let coordination = office.coordination();
-    fs::remove_file(&taken_over[0].file).unwrap();
+    fs::remove_file(office.registry.file_of(&taken_over[0].key)).unwrap();
     let mut record = coordination.claims().remove(0);
     record["displaced"] = json!("alice");
     coordination.write("claims/file-a.claim", &record);

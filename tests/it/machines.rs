@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, ClaimOutcome, HandOffOutcome, NewSession, Registry, RenewOutcome, Standing, Terms};
+use deconflict_registry::{Claim, ClaimOutcome, ClaimState, HandOffOutcome, NewSession, Registry, RenewOutcome, Terms};
 use serde_json::json;
 
 use crate::support::{Terminal, Workspace, timestamp};
@@ -63,7 +63,7 @@ impl Scene {
     }
 
     /// What the claim is worth to its holder, and to everybody else.
-    fn standings(&self) -> (Standing, Standing) {
+    fn standings(&self) -> (ClaimState, ClaimState) {
         let overview = self.registry.overview().unwrap();
         let to_others = overview.claims[0].standing;
         (overview.as_seen_by(&self.holder, self.clock.now()).claims[0].standing, to_others)
@@ -80,11 +80,11 @@ fn a_holder_ceases_to_rely_on_a_claim_in_its_last_minute() {
     scene.write_far_session("active");
     scene.claim();
     scene.pass(19);
-    assert_eq!(scene.standings(), (Standing::Active, Standing::Active));
+    assert_eq!(scene.standings(), (ClaimState::Active, ClaimState::Active));
     scene.pass(1);
-    assert_eq!(scene.standings(), (Standing::Expired, Standing::Active), "whoever is here respects it to its end");
+    assert_eq!(scene.standings(), (ClaimState::Expired, ClaimState::Active), "whoever is here respects it to its end");
     scene.write_far_session("completed");
-    assert_eq!(scene.standings(), (Standing::Active, Standing::Active), "nobody's clock differs any more");
+    assert_eq!(scene.standings(), (ClaimState::Active, ClaimState::Active), "nobody's clock differs any more");
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn what_is_not_relied_on_is_renewed_however_soon() {
     assert_eq!(scene.renew(), begin.expires_at + TimeDelta::seconds(25), "it is relied on again");
     scene.pass(20);
     let again = scene.claim();
-    assert_eq!((again.expires_at, again.standing), (begin.expires_at + TimeDelta::seconds(50), Standing::Active));
+    assert_eq!((again.expires_at, again.standing), (begin.expires_at + TimeDelta::seconds(50), ClaimState::Active));
     assert_eq!(again.holding(), begin.holding(), "it was held all the time");
 }
 

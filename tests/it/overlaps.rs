@@ -104,7 +104,7 @@ fn whoever_gets_a_claim_ends_the_abandoned_ones_that_overlap_it() {
         granted(&office, &killed, &directory("d"));
         office.coordination().age(&format!("sessions/{killed}.json"), Duration::from_secs(400));
         get(&office, &anna);
-        office.registry.resume(&killed, NewSession::default()).unwrap().unwrap();
+        office.registry.resume(&killed, &NewSession::default()).unwrap().unwrap();
         assert_eq!(both_held(&office), [], "{way}");
         assert_eq!(office.registry.claim_of(&directory("d")).unwrap(), None, "{way}");
         assert!(office.registry.claim_of(&file("d/a")).unwrap().unwrap().held_by(&anna), "{way}");
@@ -123,6 +123,6 @@ fn a_lapsed_claim_that_is_renewed_ends_the_stale_ones_that_overlap_it() {
     office.clock.advance(Duration::from_hours(5));
     let outcome = office.registry.renew(&claim.holding().unwrap(), TimeDelta::hours(4)).unwrap();
     assert!(matches!(outcome, RenewOutcome::Renewed(_)), "{outcome:?}");
-    office.registry.resume(&ended, NewSession::default()).unwrap().unwrap();
+    office.registry.resume(&ended, &NewSession::default()).unwrap().unwrap();
     assert_eq!(both_held(&office), []);
 }

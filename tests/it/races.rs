@@ -8,8 +8,8 @@ use std::sync::Arc;
 use chrono::{TimeDelta, Utc};
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
-use deconflict_protocol::{Resource, SessionId, time};
-use deconflict_registry::{ClaimOutcome, NewSession, Registry, Terms};
+use deconflict_protocol::{Naming, Resource, SessionId, time};
+use deconflict_registry::{ClaimOutcome, Key, NewSession, Registry, Terms};
 use serde_json::json;
 
 /// So many processes race, so many times.
@@ -40,8 +40,8 @@ fn one_of_many_processes_gets_an_expired_resource() {
             "claimed_by": "gone-home", "resource_type": "file", "resource_name": name,
             "claimed_at": long_ago, "expires_at": long_ago,
         });
-        let file = Resource::file(&name).unwrap().claim_file_name();
-        std::fs::write(race.registry.path().join(format!("claims/{file}")), claim.to_string()).unwrap();
+        let key = Naming::default().key(&Resource::file(&name).unwrap());
+        std::fs::write(race.registry.file_of(&Key::Claim(key)), claim.to_string()).unwrap();
         race.run(&name);
     }
 }

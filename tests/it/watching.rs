@@ -11,7 +11,7 @@ use deconflict_platform as platform;
 use deconflict_platform::clock::{ManualClock, SystemClock};
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{
-    Change, Draft, NewSession, Recipient, Registry, SessionState, Standing, Terms, View, Watch, watch,
+    Change, ClaimState, Draft, NewSession, Recipient, Registry, SessionState, Terms, View, Watch, watch,
     watch_for_directory,
 };
 
@@ -131,7 +131,7 @@ fn what_is_there_already_is_told_first() {
     assert_eq!(watching.view.claims().count(), 600);
     assert_eq!(watching.view.sessions().count(), 2);
     assert_eq!(watching.view.obstacles(&Resource::directory("src").unwrap()).len(), 600);
-    assert_eq!(watching.view.obstacles(&file("src/17.rs"))[0].standing, Standing::Active);
+    assert_eq!(watching.view.obstacles(&file("src/17.rs"))[0].standing, ClaimState::Active);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn records_written_in_place_by_other_programs_are_told() {
     let path = watching.directory().join("claims/file-notes.md.claim");
     fs::write(&path, "{").unwrap();
     watching.until_view("the unfinished claim is seen", |view| {
-        view.claim_of(&file("notes.md")).is_some_and(|claim| claim.standing == Standing::Pending)
+        view.claim_of(&file("notes.md")).is_some_and(|claim| claim.standing == ClaimState::Pending)
     });
     for phase in ["ONE", "TWO"] {
         fs::write(&path, format!(r#"{{"claimed_by":"session-7","phase":"{phase}","expires_at":""}}"#)).unwrap();
@@ -233,13 +233,13 @@ fn a_killed_keeper_is_seen_by_others() {
         let kept = registry.register(kept).unwrap().id;
         registry.claim(&kept, &file("a.rs"), &Terms::default()).unwrap();
     });
-    assert_eq!(watching.view.claim_of(&file("a.rs")).unwrap().standing, Standing::Active);
+    assert_eq!(watching.view.claim_of(&file("a.rs")).unwrap().standing, ClaimState::Active);
     watching.watch.set_interest(vec![SessionId::new("kept").unwrap()]);
 
     let killed = Instant::now();
     keeper.kill().unwrap();
     watching.until_view("its claim is abandoned", |view| {
-        view.claim_of(&file("a.rs")).is_some_and(|claim| claim.standing == Standing::Abandoned)
+        view.claim_of(&file("a.rs")).is_some_and(|claim| claim.standing == ClaimState::Abandoned)
     });
     let took = killed.elapsed();
     keeper.wait().unwrap();

@@ -14,7 +14,7 @@ use crate::surroundings::Surroundings;
 use crate::words;
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{NameError, Resource, SessionId};
-use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session, Standing};
+use deconflict_registry::{self as registry, Claim, ClaimState, Locking, NewSession, Registry, Session};
 use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
@@ -186,7 +186,7 @@ impl<'a> SessionContext<'a> {
         };
         let registered = match before {
             // The agent goes on with a session that ended, or whose process did.
-            Some(_) => registry.resume(id, NewSession { id: None, ..new })?,
+            Some(_) => registry.resume(id, &NewSession { id: None, ..new })?,
             None => match registry.register(new) {
                 Ok(session) => Some(session),
                 // Another hook of the same agent was faster.
@@ -208,7 +208,7 @@ impl<'a> SessionContext<'a> {
     /// True for a claim that another than this agent would have to give up first.
     pub(super) fn stands_against(&self, claim: &Claim) -> bool {
         let is_kin = claim.held_by(&self.own) || self.predecessor().is_some_and(|main| claim.held_by(main));
-        !is_kin && matches!(claim.standing, Standing::Active | Standing::Pending | Standing::Damaged)
+        !is_kin && matches!(claim.standing, ClaimState::Active | ClaimState::Pending | ClaimState::Damaged)
     }
 
     /// A resource's path as it would be typed in the agent's folder.

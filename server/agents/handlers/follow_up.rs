@@ -39,7 +39,7 @@ impl FollowUp {
             note(registry.mark_read(&session, &ids).map(drop));
         }
         if !self.ended.is_empty() {
-            note(registry.release_all_of(&self.ended).map(drop));
+            note(registry.release_all_ended(&self.ended).map(drop));
         }
         if self.clean_up.is_some() {
             note(registry.clean_up().map(drop));

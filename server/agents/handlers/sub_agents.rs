@@ -156,7 +156,7 @@ impl SessionContext<'_> {
         }
         self.note(registry, &self.main, &notes)?;
         let ended = registry.complete_together(std::slice::from_ref(sub_agent))?;
-        registry.release_all_of(&ended)?;
+        registry.release_all_ended(&ended)?;
         self.states.forget(registry, sub_agent)?;
         if self.surroundings.agent.hides_parents() {
             // If it goes on all the same, it is known whose it is.

@@ -1,7 +1,7 @@
 //! The records in the directory, and the scripts beside them.
 
 use deconflict_protocol::text::{one_line, quoted};
-use deconflict_registry::{Claim, DamagedRecord, Registry, ScriptState, Standing};
+use deconflict_registry::{Claim, ClaimState, DamagedRecord, Registry, ScriptState};
 
 use super::super::context::Context;
 use super::super::{init, status, words};
@@ -50,7 +50,7 @@ impl Examination {
                 "Release it and claim again what is meant.",
             );
         }
-        if matches!(claim.standing, Standing::Expired | Standing::Abandoned) {
+        if matches!(claim.standing, ClaimState::Expired | ClaimState::Abandoned) {
             let kind = claim.resource.resource_type();
             let name = words::shell_word(claim.resource.name());
             self.note(

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use deconflict_registry::{Registry, Standing};
+use deconflict_registry::{ClaimState, Registry};
 use deconflict_workspace::commits::{CommitsError, Index, Operation, PathChange, Staged};
 
 use super::CheckResult;
@@ -33,7 +33,7 @@ pub(super) fn could_not_ask(error: &CommitsError) -> Failure {
 /// A record that nobody can read says neither yes nor no.
 pub(super) fn unreadable_claim(found: &HeldChanges, context: &Context) -> Failure {
     let failure = Failure::failed("damaged", found.sentence(context.now())).fact("held", vec![found.document()]);
-    if found.claim.standing == Standing::Pending { failure.advise("Try again in a few seconds.") } else { failure }
+    if found.claim.standing == ClaimState::Pending { failure.advise("Try again in a few seconds.") } else { failure }
 }
 
 /// What can be done: leave the files out, or come to an agreement with those who hold them.

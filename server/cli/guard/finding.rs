@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, Utc};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{one_line, quoted};
-use deconflict_registry::{Claim, Registry, Session, Standing};
+use deconflict_registry::{Claim, ClaimState, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::commits::{PathChange, PathChangeKind};
 use deconflict_workspace::{Kind, Namer, NamingError};
@@ -89,10 +89,10 @@ pub(super) fn sort(
             continue;
         }
         let found = match claim.standing {
-            Standing::Active => &mut sorted.held,
-            Standing::Idle => &mut sorted.left_idle,
-            Standing::Pending | Standing::Damaged => &mut sorted.unreadable,
-            Standing::Expired | Standing::Abandoned => continue,
+            ClaimState::Active => &mut sorted.held,
+            ClaimState::Idle => &mut sorted.left_idle,
+            ClaimState::Pending | ClaimState::Damaged => &mut sorted.unreadable,
+            ClaimState::Expired | ClaimState::Abandoned => continue,
         };
         let covered = positions.iter().filter_map(|position| claimable.get(*position));
         let changes: Vec<PathChange> = covered.map(|(change, _)| (*change).clone()).collect();

@@ -85,7 +85,7 @@ impl Seat {
             match registry.session(&now.session)? {
                 Some(session) if session.is_live() => return Ok(session.id),
                 None if now.is_own => {
-                    if let Some(session) = registry.resume(&now.session, new.clone())? {
+                    if let Some(session) = registry.resume(&now.session, &new)? {
                         return Ok(session.id);
                     }
                 }
@@ -119,7 +119,7 @@ impl Seat {
             Some(id) => match registry.session(id)? {
                 None => registry.register(NewSession { id: Some(id.clone()), ..new })?,
                 Some(before) if before.is_live() => return Err(taken_by_another(&before)),
-                Some(before) => registry.resume(id, new)?.ok_or_else(|| taken_by_another(&before))?,
+                Some(before) => registry.resume(id, &new)?.ok_or_else(|| taken_by_another(&before))?,
             },
         };
         Context::clean_up(registry);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
-use deconflict_registry::{Claim, Message, Overview, Recipient, Session, SessionState, Standing};
+use deconflict_registry::{Claim, ClaimState, Message, Overview, Recipient, Session, SessionState};
 
 use super::{Picture, holders};
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
@@ -147,8 +147,8 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
             None => Cell::new("unknown", WARNING),
         };
         let standing = match claim.standing {
-            Standing::Active if claim.is_automatic() => Cell::new("while edited", FAINT),
-            Standing::Active => Cell::plain(words::left(claim.expires_at, picture.now)),
+            ClaimState::Active if claim.is_automatic() => Cell::new("while edited", FAINT),
+            ClaimState::Active => Cell::plain(words::left(claim.expires_at, picture.now)),
             other => Cell::new(other.as_str(), WARNING),
         };
         vec![

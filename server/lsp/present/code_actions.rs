@@ -279,7 +279,7 @@ mod tests {
     use super::*;
     use crate::present::diagnostics::diagnostics;
     use crate::present::examples::{audience, by, by_alice, claim, contended, document, held, lost, named, session};
-    use deconflict_registry::{SessionState, Standing};
+    use deconflict_registry::{ClaimState, SessionState};
 
     fn at(line: u32, trigger: CodeActionTriggerKind, only: Option<&[&'static str]>) -> ActionRequest {
         ActionRequest {
@@ -325,7 +325,7 @@ mod tests {
         &action.command.as_ref().unwrap().arguments.as_ref().unwrap()[0]
     }
 
-    fn with_standing(standing: Standing) -> DocumentSituation {
+    fn with_standing(standing: ClaimState) -> DocumentSituation {
         let mut others = by_alice();
         others.claim.standing = standing;
         held(others)
@@ -385,7 +385,7 @@ mod tests {
     #[test]
     fn force_is_offered_only_where_it_is_needed() {
         check(
-            &with_standing(Standing::Abandoned),
+            &with_standing(ClaimState::Abandoned),
             &invoked(),
             &[
                 "Take over order.rs: the claim by alice counts no more",
@@ -393,7 +393,7 @@ mod tests {
                 "Message alice: \"Do you still need order.rs?\"",
             ],
         );
-        let mut gone = with_standing(Standing::Expired);
+        let mut gone = with_standing(ClaimState::Expired);
         gone.others[0].holder = Some(Session { state: SessionState::Gone, ..named("alice") });
         let actions = check(
             &gone,
@@ -401,10 +401,10 @@ mod tests {
             &["Take over order.rs: the claim by alice counts no more", "Show what alice changed in order.rs"],
         );
         assert_eq!(argument(&actions[0]).get("force"), None);
-        let idle = actions_titles(&with_standing(Standing::Idle));
+        let idle = actions_titles(&with_standing(ClaimState::Idle));
         assert!(idle.contains(&"Take over order.rs from alice (idle)".to_owned()), "{idle:?}");
         assert!(!idle.iter().any(|title| title.contains("force")), "{idle:?}");
-        assert_eq!(actions_titles(&with_standing(Standing::Pending)), [""; 0]);
+        assert_eq!(actions_titles(&with_standing(ClaimState::Pending)), [""; 0]);
     }
 
     fn actions_titles(situation: &DocumentSituation) -> Vec<String> {
@@ -486,7 +486,7 @@ mod tests {
         let expecting = |first: &[&'static str]| [first, &always].concat();
         check(&document(), &sources, &expecting(&["Claim order.rs"]));
         check(&held(by_alice()), &sources, &expecting(&[]));
-        check(&with_standing(Standing::Expired), &sources, &expecting(&["Claim order.rs"]));
+        check(&with_standing(ClaimState::Expired), &sources, &expecting(&["Claim order.rs"]));
         let own = |automatic| DocumentSituation { own_claim: Some(claim(&session("me"), automatic)), ..document() };
         let actions = check(
             &own(true),

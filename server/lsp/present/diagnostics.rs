@@ -12,7 +12,7 @@ use super::words::{self, Meaning};
 use crate::diagnostic_code::Code;
 use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
 use deconflict_protocol::text::{quoted, without_tags};
-use deconflict_registry::{Claim, Session};
+use deconflict_registry::{Claim, Key, Session, file_below};
 
 /// What every diagnostic names as its source.
 pub(crate) const SOURCE: &str = "deconflict";
@@ -257,7 +257,7 @@ fn as_data(claim: &Claim) -> serde_json::Value {
 }
 
 fn related(claim: &Claim, name: &str, situation: &DocumentSituation) -> Option<DiagnosticRelatedInformation> {
-    let uri = Uri::from_file_path(situation.claims_directory.join(claim.file.as_str()))?;
+    let uri = Uri::from_file_path(file_below(&situation.coordination_directory, &Key::Claim(claim.key.clone())))?;
     Some(DiagnosticRelatedInformation { location: Location { uri, range: Range::default() }, message: name.to_owned() })
 }
 
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
     use crate::present::examples::{audience, by, by_alice, contended, document, held, lost, named, session, time};
     use deconflict_protocol::Resource;
-    use deconflict_registry::Standing;
+    use deconflict_registry::ClaimState;
 
     #[track_caller]
     fn check(situation: &DocumentSituation, expected: &[(&str, DiagnosticSeverity, &str)]) {
@@ -285,7 +285,7 @@ mod tests {
         assert_eq!(seen, expected);
     }
 
-    fn with_standing(standing: Standing) -> DocumentSituation {
+    fn with_standing(standing: ClaimState) -> DocumentSituation {
         let mut others = by_alice();
         others.claim.standing = standing;
         held(others)
@@ -294,7 +294,7 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nothing_is_the_case() {
         check(&document(), &[]);
-        check(&with_standing(Standing::Pending), &[]);
+        check(&with_standing(ClaimState::Pending), &[]);
     }
 
     #[test]
@@ -376,7 +376,7 @@ mod tests {
     #[test]
     fn stale_forgotten_and_damaged_claims_are_told_apart() {
         check(
-            &with_standing(Standing::Abandoned),
+            &with_standing(ClaimState::Abandoned),
             &[(
                 "claim-stale",
                 DiagnosticSeverity::INFORMATION,
@@ -384,7 +384,7 @@ mod tests {
                  problem: nobody holds it any more, you can take it over.",
             )],
         );
-        let mut expired = with_standing(Standing::Expired);
+        let mut expired = with_standing(ClaimState::Expired);
         expired.others[0].claim.expires_at = time("2025-11-14T22:00:00Z");
         check(
             &expired,
@@ -395,7 +395,7 @@ mod tests {
                  nobody holds it any more, you can take it over.",
             )],
         );
-        let mut idle = with_standing(Standing::Idle);
+        let mut idle = with_standing(ClaimState::Idle);
         idle.others[0].claim.record.idle_since = Some("2025-11-15T10:00:00Z".to_owned());
         check(
             &idle,
@@ -406,7 +406,7 @@ mod tests {
                  so you may take it over.",
             )],
         );
-        let mut damaged = with_standing(Standing::Damaged);
+        let mut damaged = with_standing(ClaimState::Damaged);
         check(
             &damaged,
             &[(
@@ -434,7 +434,7 @@ mod tests {
                  code problem: both can edit, but the branches may conflict when they are merged, so talk to \"alice\" early.",
             )],
         );
-        there.claim.standing = Standing::Expired;
+        there.claim.standing = ClaimState::Expired;
         check(&DocumentSituation { elsewhere: vec![there], ..document() }, &[]);
     }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset, Utc};
 
 use crate::situation::{Audience, Client, Contender, DocumentSituation, LostClaim, OthersClaim, Preferences};
-use deconflict_protocol::{ClaimRecord, Resource, SessionId, SessionRecord};
-use deconflict_registry::{Claim, Session, SessionState, Standing};
+use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord};
+use deconflict_registry::{Claim, ClaimState, Session, SessionState};
 
 /// One time zone east of Greenwich, on 15 November 2025 at 16:00 local time, with an editor that can do everything.
 pub(super) fn audience() -> Audience {
@@ -34,10 +34,10 @@ pub(super) fn document() -> DocumentSituation {
     DocumentSituation {
         uri: "file:///work%20space/src/order.rs".parse().unwrap(),
         resource: Resource::file("src/order.rs").unwrap(),
-        claims_directory: PathBuf::from(if cfg!(windows) {
-            r"C:\work\COORDINATION\claims"
+        coordination_directory: PathBuf::from(if cfg!(windows) {
+            r"C:\work\COORDINATION"
         } else {
-            "/project/COORDINATION/claims"
+            "/project/COORDINATION"
         }),
         first_line_length: 12,
         is_edited: false,
@@ -72,7 +72,7 @@ pub(super) fn named(name: &str) -> Session {
 pub(super) fn claim(by: &Session, automatic: bool) -> Claim {
     let resource = Resource::file("src/order.rs").unwrap();
     Claim {
-        file: resource.claim_file_name(),
+        key: Naming::default().key(&resource),
         resource,
         record: ClaimRecord {
             claimed_by: Some(by.id.clone()),
@@ -86,7 +86,7 @@ pub(super) fn claim(by: &Session, automatic: bool) -> Claim {
         claimed_at: time("2025-11-15T13:05:00Z"),
         expires_at: time("2025-11-15T17:05:00Z"),
         modified: time("2025-11-15T13:05:00Z"),
-        standing: Standing::Active,
+        standing: ClaimState::Active,
     }
 }
 

@@ -82,7 +82,7 @@ fn hint(label: InlayHintLabel, tooltip: String, situation: &DocumentSituation) -
 mod tests {
     use super::*;
     use crate::present::examples::{audience, by, by_alice, claim, document, held, named, session, time};
-    use deconflict_registry::{Session, Standing};
+    use deconflict_registry::{ClaimState, Session};
 
     fn first_line() -> Range {
         Range::new(Position::new(0, 0), Position::new(80, 0))
@@ -124,11 +124,11 @@ mod tests {
     #[test]
     fn only_claims_that_count_are_shown() {
         for (standing, expected) in [
-            (Standing::Idle, Some("held by alice idle since 11:00")),
-            (Standing::Damaged, Some("claimed, but the claim file is damaged")),
-            (Standing::Expired, None),
-            (Standing::Abandoned, None),
-            (Standing::Pending, None),
+            (ClaimState::Idle, Some("held by alice idle since 11:00")),
+            (ClaimState::Damaged, Some("claimed, but the claim file is damaged")),
+            (ClaimState::Expired, None),
+            (ClaimState::Abandoned, None),
+            (ClaimState::Pending, None),
         ] {
             let mut others = by_alice();
             others.claim.standing = standing;

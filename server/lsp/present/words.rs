@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::situation::{Audience, OthersClaim};
 use deconflict_protocol::{Resource, SessionId, text};
-use deconflict_registry::{Claim, Session, Standing};
+use deconflict_registry::{Claim, ClaimState, Session};
 
 /// A name of a session is cut after so many characters.
 const LONGEST_NAME: usize = 40;
@@ -37,12 +37,12 @@ impl Meaning {
     /// What the claim means now.
     pub(super) fn of(claim: &Claim, now: DateTime<Utc>) -> Self {
         match claim.standing {
-            Standing::Active => Self::Held,
-            Standing::Idle => Self::Forgotten,
-            Standing::Abandoned => Self::Abandoned,
-            Standing::Pending => Self::Unfinished,
-            Standing::Damaged if now < claim.expires_at => Self::Unreadable,
-            Standing::Expired | Standing::Damaged => Self::Expired,
+            ClaimState::Active => Self::Held,
+            ClaimState::Idle => Self::Forgotten,
+            ClaimState::Abandoned => Self::Abandoned,
+            ClaimState::Pending => Self::Unfinished,
+            ClaimState::Damaged if now < claim.expires_at => Self::Unreadable,
+            ClaimState::Expired | ClaimState::Damaged => Self::Expired,
         }
     }
 

@@ -13,7 +13,7 @@ use crate::event::DirectoryId;
 use crate::json as forms;
 use crate::present;
 use deconflict_protocol::Resource;
-use deconflict_registry::{Claim, Standing};
+use deconflict_registry::{Claim, ClaimState};
 
 /// One change of many files brings one message, so that the first waits for the others.
 const GATHERING: Duration = Duration::from_millis(200);
@@ -69,7 +69,7 @@ impl State {
             let (Some(resource), Some(blocked)) = (document.resource().cloned(), document.blocked.clone()) else {
                 continue;
             };
-            if blocked.by.standing == Standing::Pending {
+            if blocked.by.standing == ClaimState::Pending {
                 // Its file is being written; the view will tell whose it is.
                 self.consider(&uri);
                 continue;

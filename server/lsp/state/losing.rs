@@ -13,8 +13,8 @@ use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::job::Job;
 use crate::present;
-use deconflict_protocol::{ClaimFileName, Resource, SessionId};
-use deconflict_registry::{Claim, Draft, Recipient, Standing, StoredClaim};
+use deconflict_protocol::{ClaimKey, Resource, SessionId};
+use deconflict_registry::{Claim, ClaimState, Draft, Recipient, StoredClaim};
 
 /// A claim's file that is being written is read again after this time.
 const BEING_WRITTEN: Duration = Duration::from_millis(100);
@@ -25,11 +25,11 @@ impl State {
         &mut self,
         id: DirectoryId,
         session: &SessionId,
-        file: &ClaimFileName,
+        file: &ClaimKey,
         stored: Option<&StoredClaim>,
     ) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        let held_there = || directory.own.values().find(|own| own.claim.file == *file).map(|own| &own.claim.resource);
+        let held_there = || directory.own.values().find(|own| own.claim.key == *file).map(|own| &own.claim.resource);
         let Some(resource) = stored.map(|stored| &stored.resource).or_else(held_there).cloned() else { return };
         let record = stored.and_then(|stored| stored.record.as_ref());
         let is_ours = record.is_some_and(|record| record.claimed_by.as_ref() == Some(session));
@@ -75,7 +75,7 @@ impl State {
         }
         let Some(directory) = self.directories.get_mut(&id) else { return };
         if let Some(own) = directory.own.get_mut(resource)
-            && claim.as_ref().is_some_and(|claim| claim.standing == Standing::Pending)
+            && claim.as_ref().is_some_and(|claim| claim.standing == ClaimState::Pending)
         {
             // Whoever writes there is not done: whose it is will be known in a moment.
             own.is_seen = false;

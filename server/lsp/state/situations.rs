@@ -139,7 +139,7 @@ impl State {
         Some(DocumentSituation {
             uri: document.uri.clone(),
             resource,
-            claims_directory: directory.path.join("claims"),
+            coordination_directory: directory.path.clone(),
             first_line_length: convert::first_line_length(&document.text),
             is_edited,
             own_claim: own.map(|own| own.claim.clone()),

@@ -18,9 +18,10 @@ use crate::event::{DirectoryId, DocumentEvent, Ending, Event};
 use crate::job::{ClaimResult, Claimability, DiskCheck, Job, JobResult};
 use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
-use deconflict_protocol::{ClaimRecord, MessageRecord, Resource, SessionId, SessionRecord, time};
+use deconflict_protocol::{ClaimRecord, MessageRecord, Naming, Resource, SessionId, SessionRecord, time};
 use deconflict_registry::{
-    Change, Claim, Message, MessageId, Recipient, RenewOutcome, Session, SessionState, Standing, StoredSession, View,
+    Change, Claim, ClaimState, Key, Message, MessageId, Recipient, RenewOutcome, Series, Session, SessionState,
+    StoredSession, View,
 };
 
 const HERE: DirectoryId = DirectoryId(0);
@@ -211,8 +212,8 @@ fn claim(name: &str, holder: &str, automatic: bool) -> Claim {
         ..ClaimRecord::default()
     };
     let expires_at = now + TimeDelta::hours(4);
-    let file = resource.claim_file_name();
-    Claim { file, resource, record, claimed_at: now, expires_at, modified: now, standing: Standing::Active }
+    let key = Naming::default().key(&resource);
+    Claim { key, resource, record, claimed_at: now, expires_at, modified: now, standing: ClaimState::Active }
 }
 
 fn message(id: &str, kind: &str, resource: Option<&str>) -> Change {
@@ -230,7 +231,7 @@ fn message(id: &str, kind: &str, resource: Option<&str>) -> Change {
         to: Recipient::Session(SessionId::new("me").unwrap()),
         sent_at: Utc::now(),
         unread: true,
-        file: std::path::PathBuf::new(),
+        key: Key::Entry(Series::Broadcasts, id.to_owned()),
     }))
 }
 

@@ -14,7 +14,7 @@ use crate::job::Job;
 use crate::present;
 use deconflict_protocol::time::CLOCK_TOLERANCE;
 use deconflict_protocol::{DEFAULT_LEASE, Resource};
-use deconflict_registry::{Claim, Machines, Standing};
+use deconflict_registry::{Claim, ClaimState, Machines};
 
 /// A claim of a change of many files is released so long after the save.
 const BULK_REST: Duration = Duration::from_mins(1);
@@ -182,7 +182,7 @@ impl State {
         if is_in_use {
             let term = if is_automatic { lease } else { DEFAULT_LEASE };
             let period = RENEWAL.min(term.to_std().unwrap_or(RENEWAL) / 3);
-            let is_expired = own.claim.standing == Standing::Expired || has_lapsed;
+            let is_expired = own.claim.standing == ClaimState::Expired || has_lapsed;
             if own.renewed_at.is_none_or(|renewed| renewed + period <= now) || is_expired {
                 if let Some(holding) = own.claim.holding() {
                     self.job(id, Job::Renew(holding, term));

@@ -148,7 +148,7 @@ impl SessionContext {
                 if !error.is_about_record_of(session) {
                     return Err(error);
                 }
-                registry.resume(session, self.new_session())?;
+                registry.resume(session, &self.new_session())?;
                 complete()
             });
             if let Err(error) = completed {

@@ -76,7 +76,7 @@ impl SessionContext {
         match &error {
             error if error.is_about_record_of(&membership.session) => {
                 let (registry, session) = (membership.registry.clone(), membership.session.clone());
-                registry.resume(&session, self.new_session()).map_err(|error| refused(&error))?;
+                registry.resume(&session, &self.new_session()).map_err(|error| refused(&error))?;
                 return verb(&registry, &session).map_err(|error| refused(&error));
             }
             Error::EndedSession { id } if *id == membership.session => {
@@ -175,7 +175,7 @@ impl SessionContext {
             None => self.session_before(registry)?,
         };
         let resumed = match before {
-            Some(id) => registry.resume(&id, self.new_session())?,
+            Some(id) => registry.resume(&id, &self.new_session())?,
             None => None,
         };
         let Some(session) = resumed else { return Ok((registry.register(self.new_session())?, Vec::new())) };

@@ -5,60 +5,58 @@ use std::time::Duration;
 
 use super::kept::{KeptClaim, KeptSession, Shown};
 use super::{Affected, Order, Shared, worktree_of};
-use crate::machines::is_elsewhere;
+use crate::sessions::is_elsewhere;
 use crate::{KeeperState, StoredClaim, StoredSession};
-use deconflict_protocol::{ClaimFileName, SessionId};
+use deconflict_protocol::{ClaimKey, SessionId};
 
 impl Shared {
-    pub(super) fn set_claim(&self, file: &ClaimFileName, stored: Option<StoredClaim>, affected: &mut Affected) {
-        let kept = stored.map(|stored| KeptClaim::packed(&stored, self.clock.now()));
-        let before = self.claims.get(file).map(|before| before.clone());
-        if kept == before {
+    pub(super) fn set_claim(&self, key: &ClaimKey, stored: Option<StoredClaim>, affected: &mut Affected) {
+        let kept = stored.map(|stored| KeptClaim::new(stored, self.clock.now()));
+        let before = self.claims.get(key).map(|before| before.clone());
+        if kept.as_ref().map(KeptClaim::told) == before.as_ref().map(KeptClaim::told) {
             return;
         }
-        let resource = kept.as_ref().or(before.as_ref()).map(|kept| kept.unpacked(file).resource);
+        affected.naming = key.naming();
+        affected.claims.extend(kept.as_ref().or(before.as_ref()).map(|kept| kept.stored.resource.clone()));
         if let Some(before) = &before {
-            self.forget_claim(file, before);
+            self.forget_claim(key, before);
         }
         if let Some(kept) = kept {
-            self.remember_claim(file, &kept);
-            self.claims.insert(file.clone(), kept);
+            self.remember_claim(key, &kept);
+            self.claims.insert(key.clone(), kept);
         } else {
-            self.claims.remove(file);
+            self.claims.remove(key);
         }
-        affected.claims.extend(resource);
     }
 
-    fn remember_claim(&self, file: &ClaimFileName, kept: &KeptClaim) {
-        let stored = kept.unpacked(file);
-        if let Some(holder) = stored.record.and_then(|record| record.claimed_by) {
-            self.held.entry(holder).or_default().insert(file.clone());
+    fn remember_claim(&self, key: &ClaimKey, kept: &KeptClaim) {
+        if let Some(holder) = kept.stored.holder() {
+            self.held.entry(holder.clone()).or_default().insert(key.clone());
         }
         let mut order = self.write_order();
-        order.files.insert(file.clone());
+        order.keys.insert(key.clone());
         for due in kept.due() {
             count_up(&mut order.claims_due, due);
         }
-        if let Some(worktree) = worktree_of(&stored.resource).filter(|worktree| !worktree.is_empty()) {
+        if let Some(worktree) = worktree_of(&kept.stored.resource).filter(|worktree| !worktree.is_empty()) {
             count_up(&mut order.worktrees, worktree.into());
         }
     }
 
-    fn forget_claim(&self, file: &ClaimFileName, kept: &KeptClaim) {
-        let stored = kept.unpacked(file);
-        if let Some(holder) = stored.record.and_then(|record| record.claimed_by) {
-            self.held.alter(&holder, |_, mut files| {
-                files.remove(file);
-                files
+    fn forget_claim(&self, key: &ClaimKey, kept: &KeptClaim) {
+        if let Some(holder) = kept.stored.holder() {
+            self.held.alter(holder, |_, mut keys| {
+                keys.remove(key);
+                keys
             });
-            self.held.remove_if(&holder, |_, files| files.is_empty());
+            self.held.remove_if(holder, |_, keys| keys.is_empty());
         }
         let mut order = self.write_order();
-        order.files.remove(file);
+        order.keys.remove(key);
         for due in kept.due() {
             count_down(&mut order.claims_due, &due);
         }
-        if let Some(worktree) = worktree_of(&stored.resource).filter(|worktree| !worktree.is_empty()) {
+        if let Some(worktree) = worktree_of(&kept.stored.resource).filter(|worktree| !worktree.is_empty()) {
             count_down(&mut order.worktrees, worktree);
         }
     }
@@ -129,9 +127,8 @@ impl Shared {
             affected.sessions.push(id.clone());
         }
         if is_shown_otherwise {
-            let files = self.files_of(id);
-            let resource = |file| Some(self.claims.get(file)?.unpacked(file).resource);
-            affected.claims.extend(files.iter().filter_map(resource));
+            let resource = |key| Some(self.claims.get(key)?.stored.resource.clone());
+            affected.claims.extend(self.keys_of(id).iter().filter_map(resource));
         }
     }
 

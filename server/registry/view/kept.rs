@@ -1,66 +1,36 @@
-//! Claims and sessions as the view keeps them: small, and with what time alone changes of them.
+//! Claims and sessions as the view keeps them: with what time alone changes of them.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::claims::BEING_WRITTEN;
-use crate::directory::Stamp;
+use crate::leases::BEING_WRITTEN;
 use crate::liveness::{MISSED_REFRESHES, SILENT_REFRESHES};
 use crate::{KeeperState, Session, StoredClaim, StoredSession};
-use deconflict_protocol::{ClaimFileName, ClaimRecord, lease_end};
+use deconflict_protocol::{ClaimRecord, Resource, lease_end};
 
-/// A claim, kept small: there may be thousands. The text is the record without what the file's name says too; it is
-/// understood anew at each look-up, which takes a few microseconds.
+/// A claim, and when its lease ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeptClaim {
-    /// `None` if what stands in the file cannot be understood.
-    record: Option<Box<str>>,
-    modified: DateTime<Utc>,
+    pub(super) stored: StoredClaim,
     lease_end: DateTime<Utc>,
 }
 
 impl KeptClaim {
-    pub(super) fn packed(stored: &StoredClaim, now: DateTime<Utc>) -> Self {
-        let named = stored.file.resource(None);
-        let record = stored.record.as_ref().map(|record| {
-            let mut record = record.clone();
-            if record.resource_type.as_deref() == Some(named.resource_type().as_str()) {
-                record.resource_type = None;
-            }
-            if record.resource_name.as_deref() == Some(named.name()) {
-                record.resource_name = None;
-            }
-            serde_json::to_string(&record).unwrap_or_default().into_boxed_str()
-        });
+    pub(super) fn new(stored: StoredClaim, now: DateTime<Utc>) -> Self {
         let lease_end = lease_end(stored.record.as_ref(), stored.modified, now);
-        Self { record, modified: stored.modified, lease_end }
+        Self { stored, lease_end }
     }
 
-    pub(super) fn unpacked(&self, file: &ClaimFileName) -> StoredClaim {
-        let named = file.resource(None);
-        let record = self.record.as_deref().and_then(|text| serde_json::from_str::<ClaimRecord>(text).ok());
-        let record = record.map(|mut record| {
-            record.resource_type.get_or_insert_with(|| named.resource_type().to_string());
-            record.resource_name.get_or_insert_with(|| named.name().to_owned());
-            record
-        });
-        let said = record
-            .as_ref()
-            .and_then(|record| Some((record.resource_type.as_deref()?, record.resource_name.as_deref()?)));
-        StoredClaim {
-            file: file.clone(),
-            resource: file.resource(said),
-            record,
-            modified: self.modified,
-            stamp: Stamp::unknown(self.modified),
-        }
+    /// What anybody could tell of it: two writes in one moment may differ in their stamps alone.
+    pub(super) fn told(&self) -> (&Option<ClaimRecord>, &Resource, DateTime<Utc>, DateTime<Utc>) {
+        (&self.stored.record, &self.stored.resource, self.stored.modified, self.lease_end)
     }
 
-    /// When its standing changes by time alone.
-    pub(super) fn due(&self) -> Vec<DateTime<Utc>> {
-        let no_longer_pending = self.record.is_none().then(|| self.modified + BEING_WRITTEN);
-        no_longer_pending.into_iter().chain([self.lease_end]).collect()
+    /// When its state changes by time alone.
+    pub(super) fn due(&self) -> impl Iterator<Item = DateTime<Utc>> + use<> {
+        let no_longer_pending = self.stored.record.is_none().then(|| self.stored.modified + BEING_WRITTEN);
+        no_longer_pending.into_iter().chain([self.lease_end])
     }
 }
 

@@ -12,6 +12,7 @@ mod kept;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::Bound;
@@ -23,10 +24,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use dashmap::DashMap;
 
 use self::kept::{KeptClaim, KeptSession};
-use super::machines::OTHER_CLOCK;
-use super::{Change, Claim, Machines, Session};
+use super::leases::OTHER_CLOCK;
+use super::overlap::{ClaimSource, overlapping};
+use super::store::{Key, Range};
+use super::{Change, Claim, Error, Machines, Session};
 use deconflict_platform::clock::Clock;
-use deconflict_protocol::{ClaimFileName, Resource, SessionId};
+use deconflict_protocol::{ClaimKey, Naming, Resource, SessionId};
 
 /// The claims and sessions of one directory as one session sees them. Clones are the same view.
 #[derive(Clone)]
@@ -45,6 +48,8 @@ pub struct Affected {
     pub editing: Vec<String>,
     /// True if everything may be different.
     pub everything: bool,
+    /// Which names are equal there.
+    pub naming: Naming,
 }
 
 impl Affected {
@@ -59,7 +64,7 @@ impl Affected {
         let path = resource.path_in_main_worktree();
         let is_elsewhere = |claimed: &Resource| path.is_some() && claimed.path_in_main_worktree() == path;
         self.everything
-            || self.claims.iter().any(|claimed| claimed.overlaps(resource) || is_elsewhere(claimed))
+            || self.claims.iter().any(|claimed| self.naming.overlap(claimed, resource) || is_elsewhere(claimed))
             || self.editing.iter().any(|name| name == resource.name())
     }
 
@@ -69,6 +74,7 @@ impl Affected {
         self.sessions.extend(other.sessions);
         self.editing.extend(other.editing);
         self.everything |= other.everything;
+        self.naming.ignores_case |= other.naming.ignores_case;
     }
 }
 
@@ -77,10 +83,10 @@ struct Shared {
     session: SessionId,
     clock: Arc<dyn Clock>,
     is_complete: AtomicBool,
-    claims: DashMap<ClaimFileName, KeptClaim>,
+    claims: DashMap<ClaimKey, KeptClaim>,
     sessions: DashMap<SessionId, KeptSession>,
     /// Which claims each holder has: a holder that is gone changes what they are worth.
-    held: DashMap<SessionId, HashSet<ClaimFileName>>,
+    held: DashMap<SessionId, HashSet<ClaimKey>>,
     /// Who edits a file without holding it, by the file's name.
     editors: DashMap<Box<str>, Vec<SessionId>>,
     order: RwLock<Order>,
@@ -89,8 +95,8 @@ struct Shared {
 /// What is kept in order, to be found by its beginning or by its time.
 #[derive(Default)]
 struct Order {
-    /// All claim files, so that those below a directory are found by the start of their names.
-    files: BTreeSet<ClaimFileName>,
+    /// The keys of all claims, so that those below a directory are found by their beginnings.
+    keys: BTreeSet<ClaimKey>,
     /// How many claims there are in each linked worktree, by what the names of its resources start with.
     worktrees: BTreeMap<Box<str>, usize>,
     /// How many claims change by time alone at each of these times.
@@ -124,7 +130,7 @@ impl View {
     pub fn apply(&mut self, change: Change) -> Affected {
         let mut affected = Affected::default();
         match change {
-            Change::Claim(file, stored) => self.shared.set_claim(&file, stored, &mut affected),
+            Change::Claim(key, stored) => self.shared.set_claim(&key, stored, &mut affected),
             Change::Session(id, stored) => self.shared.set_session(&id, stored, &mut affected),
             Change::Process { session, alive } => self.shared.set_keeper(&session, alive, &mut affected),
             Change::Silence { session, lasted } => self.shared.set_silence(&session, lasted, &mut affected),
@@ -157,24 +163,17 @@ impl View {
 
     /// The claim of exactly this resource, in whatever standing.
     pub fn claim_of(&self, resource: &Resource) -> Option<Claim> {
-        self.shared.claim(&resource.claim_file_name(), &mut HashMap::new())
+        self.shared.claim(&self.shared.naming().key(resource), &mut HashMap::new())
     }
 
-    /// All claims of other sessions that overlap this resource, in whatever standing: its own first, then those of
-    /// the directories above it, nearest first, then those below it.
+    /// All claims of other sessions that overlap this resource, in whatever state: its own first, then those of the
+    /// directories above it, nearest first, then those below it.
     pub fn obstacles(&self, resource: &Resource) -> Vec<Claim> {
-        let own = resource.claim_file_name();
-        let mut files = vec![own.clone()];
-        files.extend(resource.covering_directories().iter().map(Resource::claim_file_name));
-        if resource.is_directory() {
-            files.extend(self.shared.files_below(resource).into_iter().filter(|file| *file != own));
-        }
-        let mut holders = HashMap::new();
-        let claims = files.iter().filter_map(|file| self.shared.claim(file, &mut holders));
-        claims
-            .filter(|claim| claim.resource.overlaps(resource) || claim.file == own)
-            .filter(|claim| !claim.held_by(&self.shared.session))
-            .collect()
+        let looked_up = LookedUp { shared: &self.shared, holders: RefCell::default() };
+        // Memory does not fail.
+        let mut obstacles = overlapping(&looked_up, resource).unwrap_or_default();
+        obstacles.retain(|claim| !claim.held_by(&self.shared.session));
+        obstacles
     }
 
     /// Other sessions' claims of the same path in other worktrees of the repository, in whatever standing. They
@@ -182,14 +181,20 @@ impl View {
     pub fn claims_in_other_worktrees(&self, resource: &Resource) -> Vec<Claim> {
         let mut holders = HashMap::new();
         let claims = self.shared.same_path_elsewhere(resource);
-        let claims = claims.iter().filter_map(|other| self.shared.claim(&other.claim_file_name(), &mut holders));
+        let claims =
+            claims.iter().filter_map(|other| self.shared.claim(&self.shared.naming().key(other), &mut holders));
         claims.filter(|claim| !claim.held_by(&self.shared.session)).collect()
+    }
+
+    /// Which names are equal there.
+    pub(super) fn naming(&self) -> Naming {
+        self.shared.naming()
     }
 
     /// True if anybody claims the same path in another worktree.
     pub(super) fn is_claimed_elsewhere(&self, resource: &Resource) -> bool {
         let elsewhere = self.shared.same_path_elsewhere(resource);
-        elsewhere.iter().any(|other| self.shared.claims.contains_key(&other.claim_file_name()))
+        elsewhere.iter().any(|other| self.shared.claims.contains_key(&self.shared.naming().key(other)))
     }
 
     /// The other sessions that edit this file without holding it, as far as they live.
@@ -212,13 +217,13 @@ impl View {
         ids.into_iter().filter_map(move |id| shared.session(&id))
     }
 
-    /// All claims, in the order of their files' names. Each is looked up when the iterator comes to it, so nobody
+    /// All claims, in the order of their keys. Each is looked up when the iterator comes to it, so nobody
     /// waits meanwhile.
     pub fn claims(&self) -> impl Iterator<Item = Claim> + use<> {
-        let files: Vec<ClaimFileName> = self.shared.read_order().files.iter().cloned().collect();
+        let keys: Vec<ClaimKey> = self.shared.read_order().keys.iter().cloned().collect();
         let shared = Arc::clone(&self.shared);
         let mut holders = HashMap::new();
-        files.into_iter().filter_map(move |file| shared.claim(&file, &mut holders))
+        keys.into_iter().filter_map(move |key| shared.claim(&key, &mut holders))
     }
 
     /// Whether a session of another machine takes part.
@@ -263,16 +268,20 @@ type Holders = HashMap<SessionId, Option<Session>>;
 
 /// Looking up.
 impl Shared {
-    fn claim(&self, file: &ClaimFileName, holders: &mut Holders) -> Option<Claim> {
-        let stored = self.claims.get(file)?.unpacked(file);
-        let holder = stored.record.as_ref().and_then(|record| record.claimed_by.as_ref());
-        let holder = holder.and_then(|id| {
+    /// Which names are equal: every key tells. Where none is known there is nothing to be equal to.
+    fn naming(&self) -> Naming {
+        self.read_order().keys.first().map(ClaimKey::naming).unwrap_or_default()
+    }
+
+    fn claim(&self, key: &ClaimKey, holders: &mut Holders) -> Option<Claim> {
+        let kept = self.claims.get(key)?;
+        let holder = kept.stored.holder().and_then(|id| {
             if !holders.contains_key(id) {
                 holders.insert(id.clone(), self.session(id));
             }
             holders.get(id)?.as_ref()
         });
-        Some(stored.judge(holder, self.clock.now()))
+        Some(kept.stored.judge(holder, self.clock.now()))
     }
 
     fn session(&self, id: &SessionId) -> Option<Session> {
@@ -288,18 +297,8 @@ impl Shared {
         kept.stored.judge(kept.keeper, unchanged_for, self.clock.now())
     }
 
-    fn files_of(&self, session: &SessionId) -> Vec<ClaimFileName> {
-        self.held.get(session).map(|files| files.iter().cloned().collect()).unwrap_or_default()
-    }
-
-    /// The claim files whose names start as those below a directory do.
-    fn files_below(&self, directory: &Resource) -> Vec<ClaimFileName> {
-        let order = self.read_order();
-        let starting_with = |prefix: String| {
-            let from = order.files.range::<str, _>((Bound::Included(prefix.as_str()), Bound::Unbounded));
-            from.take_while(|file| file.as_str().starts_with(&prefix)).cloned().collect::<Vec<_>>()
-        };
-        ClaimFileName::prefixes_below(directory).into_iter().flat_map(starting_with).collect()
+    fn keys_of(&self, session: &SessionId) -> Vec<ClaimKey> {
+        self.held.get(session).map(|keys| keys.iter().cloned().collect()).unwrap_or_default()
     }
 
     /// The resources that are the same path in the other worktrees of which claims are known.
@@ -327,6 +326,33 @@ impl Shared {
 
     fn write_order(&self) -> RwLockWriteGuard<'_, Order> {
         self.order.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Claims as the view has them, while several are looked up in one go.
+struct LookedUp<'a> {
+    shared: &'a Shared,
+    holders: RefCell<Holders>,
+}
+
+impl ClaimSource for LookedUp<'_> {
+    fn naming(&self) -> Naming {
+        self.shared.naming()
+    }
+
+    fn keys(&self, ranges: &[Range]) -> Result<Vec<ClaimKey>, Error> {
+        let order = self.shared.read_order();
+        let mut keys = Vec::new();
+        for range in ranges {
+            let Range::Claims(beginning) = range else { continue };
+            let from = order.keys.range::<str, _>((Bound::Included(beginning.as_str()), Bound::Unbounded));
+            keys.extend(from.take_while(|key| range.contains(&Key::Claim((*key).clone()))).cloned());
+        }
+        Ok(keys)
+    }
+
+    fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, Error> {
+        Ok(self.shared.claim(key, &mut self.holders.borrow_mut()))
     }
 }
 

@@ -6,12 +6,11 @@ use std::time::Duration;
 use chrono::{TimeDelta, Utc};
 
 use super::{Affected, View};
-use crate::claims::BEING_WRITTEN;
-use crate::directory::Stamp;
-use crate::machines::OTHER_CLOCK;
-use crate::{Change, Claim, SessionState, Standing, StoredClaim, StoredSession};
+use crate::leases::{BEING_WRITTEN, OTHER_CLOCK};
+use crate::store::Stamp;
+use crate::{Change, Claim, ClaimState, SessionState, StoredClaim, StoredSession};
 use deconflict_platform::clock::{Clock, ManualClock};
-use deconflict_protocol::{ClaimRecord, Resource, SessionId, SessionRecord, parse, time};
+use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, parse, time};
 
 const START: &str = "2025-11-15T10:00:00Z";
 
@@ -36,10 +35,10 @@ impl Seen {
 
     fn claim_record(&mut self, resource: &Resource, record: Option<ClaimRecord>) -> Affected {
         let modified = self.clock.now();
-        let file = resource.claim_file_name();
+        let key = Naming::default().key(resource);
         let stamp = Stamp::unknown(modified);
-        let stored = StoredClaim { file: file.clone(), resource: resource.clone(), record, modified, stamp };
-        self.view.apply(Change::Claim(file, Some(stored)))
+        let stored = StoredClaim { key: key.clone(), resource: resource.clone(), record, modified, stamp };
+        self.view.apply(Change::Claim(key, Some(stored)))
     }
 
     fn session(&mut self, session: &str, record: SessionRecord) -> Affected {
@@ -51,7 +50,7 @@ impl Seen {
         self.view.session(&id(session)).unwrap().state
     }
 
-    fn standing(&self, resource: &Resource) -> Standing {
+    fn standing(&self, resource: &Resource) -> ClaimState {
         self.view.claim_of(resource).unwrap().standing
     }
 
@@ -121,7 +120,7 @@ fn the_same_again_affects_nothing() {
     assert!(!seen.session("another", promising()).is_nothing());
     let refreshed = SessionRecord { last_heartbeat: Some("2025-11-15T10:01:00Z".to_owned()), ..promising() };
     assert!(seen.session("another", refreshed).is_nothing());
-    let gone = seen.view.apply(Change::Claim(file("a.rs").claim_file_name(), None));
+    let gone = seen.view.apply(Change::Claim(Naming::default().key(&file("a.rs")), None));
     assert!(gone.concerns(&file("a.rs")) && gone.concerns(&directory(".")) && !gone.concerns(&file("b.rs")));
     assert_eq!(seen.view.claims().count(), 0);
 }
@@ -134,9 +133,9 @@ fn a_lease_ends_by_time_alone() {
     let end = time::parse("2025-11-15T14:00:00Z").unwrap();
     assert_eq!(seen.view.next_change_at(), Some(end));
     seen.pass(4 * 3600 - 1);
-    assert_eq!(seen.standing(&file("a.rs")), Standing::Active);
+    assert_eq!(seen.standing(&file("a.rs")), ClaimState::Active);
     seen.pass(1);
-    assert_eq!(seen.standing(&file("a.rs")), Standing::Expired);
+    assert_eq!(seen.standing(&file("a.rs")), ClaimState::Expired);
     assert_eq!(seen.view.next_change_at(), Some(end + OTHER_CLOCK), "holders elsewhere are given more time");
     seen.pass(60);
     assert_eq!(seen.view.next_change_at(), None);
@@ -148,10 +147,10 @@ fn an_unreadable_claim_is_pending_and_then_damaged() {
     // The file has to be younger than this machine's start.
     seen.clock.jump(Utc::now() - seen.clock.now());
     seen.claim_record(&file("a.rs"), None);
-    assert_eq!(seen.standing(&file("a.rs")), Standing::Pending);
+    assert_eq!(seen.standing(&file("a.rs")), ClaimState::Pending);
     assert_eq!(seen.view.next_change_at(), Some(seen.clock.now() + BEING_WRITTEN));
     seen.pass(5);
-    assert_eq!(seen.standing(&file("a.rs")), Standing::Damaged);
+    assert_eq!(seen.standing(&file("a.rs")), ClaimState::Damaged);
 }
 
 #[test]
@@ -164,7 +163,7 @@ fn a_broken_promise_abandons_claims() {
     assert_eq!(seen.state("other"), SessionState::Silent);
     seen.pass(180);
     assert_eq!(seen.state("other"), SessionState::Gone);
-    assert_eq!(seen.standing(&file("a.rs")), Standing::Abandoned);
+    assert_eq!(seen.standing(&file("a.rs")), ClaimState::Abandoned);
 
     let back = seen.session("other", promising());
     assert_eq!(seen.state("other"), SessionState::Live);
@@ -218,7 +217,7 @@ fn a_process_proves_more_than_silence() {
 
     let ended = seen.view.apply(Change::Process { session: id("other"), alive: false });
     assert_eq!((ended.sessions, ended.claims), (vec![id("other")], vec![file("a.rs")]));
-    assert_eq!(seen.standing(&file("a.rs")), Standing::Abandoned);
+    assert_eq!(seen.standing(&file("a.rs")), ClaimState::Abandoned);
 
     seen.session("other", SessionRecord { pid: Some(8), ..kept });
     assert_eq!(seen.state("other"), SessionState::Live, "a new process has yet to be looked at");

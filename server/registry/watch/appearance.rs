@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher};
 
-use super::TICK;
+use super::signal::TICK;
 use crate::Error;
 use deconflict_platform as platform;
 use deconflict_protocol::is_coordination_directory;

@@ -7,53 +7,12 @@ use chrono::{DateTime, Utc};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::hints::Interpreter;
-use super::{Signal, path_of};
+use super::signal::Signal;
+use super::watched::{Watched, path_of};
 use crate::Error;
-use crate::directory::{Directory, Folder, FolderIdentity};
+use crate::store::files::directory::{Directory, Folder, FolderIdentity};
 use deconflict_platform::faults::{self, Call};
 use deconflict_protocol::SessionId;
-
-/// A folder that is watched for one session. The tree is never watched as a whole: others' messages, heartbeats and
-/// hand-offs would wake everybody.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Watched {
-    Directory,
-    Sessions,
-    Claims,
-    Messages,
-    Broadcasts,
-    Recipients,
-    /// The folder of messages to this session.
-    Direct,
-}
-
-impl Watched {
-    const ALL: [Self; 7] = [
-        Self::Directory,
-        Self::Sessions,
-        Self::Claims,
-        Self::Messages,
-        Self::Broadcasts,
-        Self::Recipients,
-        Self::Direct,
-    ];
-
-    /// Those with records in them; sessions first, because claims are judged by them.
-    pub(super) const WITH_RECORDS: [Self; 4] = [Self::Sessions, Self::Claims, Self::Broadcasts, Self::Direct];
-
-    /// What the folder is in the directory, for a session that watches.
-    pub(super) fn name_for(self, session: &SessionId) -> Folder {
-        match self {
-            Self::Directory => Folder::Root,
-            Self::Sessions => Folder::Sessions,
-            Self::Claims => Folder::Claims,
-            Self::Messages => Folder::Messages,
-            Self::Broadcasts => Folder::Broadcasts,
-            Self::Recipients => Folder::Recipients,
-            Self::Direct => Folder::Direct(session.clone()),
-        }
-    }
-}
 
 #[derive(Debug, Default)]
 struct State {

@@ -6,14 +6,15 @@ use std::path::{Path, PathBuf};
 use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind};
 
-use super::folders::Watched;
-use crate::sessions::session_of_file;
-use deconflict_protocol::{ClaimFileName, SessionId};
+use super::watched::Watched;
+use crate::store::files::names::session_of;
+use deconflict_protocol::SessionId;
 
 /// Something that the system noticed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hint {
-    Claim(ClaimFileName),
+    /// By the name of its file.
+    Claim(String),
     Session(SessionId),
     Message(Watched, String),
     /// A folder came, went or was replaced.
@@ -25,7 +26,7 @@ pub(super) enum Hint {
 /// All that was noticed and not yet followed, each once.
 #[derive(Debug, Default)]
 pub(super) struct Hints {
-    pub(super) claims: BTreeSet<ClaimFileName>,
+    pub(super) claims: BTreeSet<String>,
     pub(super) sessions: BTreeSet<SessionId>,
     pub(super) messages: BTreeSet<(Watched, String)>,
     pub(super) folders: BTreeSet<Watched>,
@@ -93,8 +94,8 @@ impl Interpreter {
         let above = path.parent()?;
         let (folder, _) = self.folders.iter().find(|(_, of)| of == above)?;
         match folder {
-            Watched::Claims => ClaimFileName::from_file_name(name).map(Hint::Claim),
-            Watched::Sessions => session_of_file(name).map(Hint::Session),
+            Watched::Claims => Some(Hint::Claim(name.to_owned())),
+            Watched::Sessions => session_of(name).map(Hint::Session),
             Watched::Broadcasts | Watched::Direct => Some(Hint::Message(*folder, name.to_owned())),
             Watched::Directory | Watched::Messages | Watched::Recipients => None,
         }

@@ -4,9 +4,8 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 
-use super::folders::Watched;
-use crate::directory::{Contents, Directory};
 use crate::mailbox::Mailbox;
+use crate::store::{Key, Reader};
 use crate::{Error, Message, MessageId, Registry};
 use deconflict_protocol::SessionId;
 
@@ -15,10 +14,10 @@ use deconflict_protocol::SessionId;
 pub(super) struct Inbox {
     /// `None` until the session has a record.
     mailbox: Option<Mailbox>,
-    /// The files that need not be looked at again.
-    looked_at: HashSet<(Watched, String)>,
-    /// The files of messages that were told and not yet read.
-    unread: HashMap<(Watched, String), MessageId>,
+    /// What need not be looked at again.
+    looked_at: HashSet<Key>,
+    /// The messages that were told and not yet read.
+    unread: HashMap<Key, MessageId>,
     /// What was told, by which a copy under another name is known.
     told: HashSet<(Option<SessionId>, MessageId)>,
 }
@@ -29,21 +28,21 @@ impl Inbox {
     pub(super) fn refresh(
         &mut self,
         registry: &Registry,
-        directory: &Directory,
+        reader: &dyn Reader,
         session: &SessionId,
     ) -> Result<Vec<MessageId>, Error> {
         let Some(mailbox) = &mut self.mailbox else {
             if let Some(session) = registry.session(session)? {
-                self.mailbox = Some(Mailbox::of(directory, &session, registry.clock().now())?);
+                self.mailbox = Some(Mailbox::of(reader, &session, registry.clock().now())?);
             }
             return Ok(Vec::new());
         };
-        if !mailbox.refresh(directory)? {
+        if !mailbox.refresh(reader)? {
             return Ok(Vec::new());
         }
         let mut read = Vec::new();
-        self.unread.retain(|(folder, name), id| {
-            let is_read = mailbox.has_read(&folder.name_for(session), name);
+        self.unread.retain(|key, id| {
+            let is_read = mailbox.has_read(key);
             if is_read {
                 read.push(id.clone());
             }
@@ -52,32 +51,30 @@ impl Inbox {
         Ok(read)
     }
 
-    /// The message in a file, if it is unread and was not told before.
+    /// The message under a key, if it is unread and was not told before.
     pub(super) fn look(
         &mut self,
-        contents: &Contents,
-        folder: Watched,
-        name: &str,
+        reader: &dyn Reader,
+        key: &Key,
         now: DateTime<Utc>,
     ) -> Result<Option<Message>, Error> {
         let Some(mailbox) = &self.mailbox else { return Ok(None) };
-        let file = (folder, name.to_owned());
-        if self.looked_at.contains(&file) {
+        if self.looked_at.contains(key) {
             return Ok(None);
         }
-        let found = mailbox.unread(contents, name, now)?;
-        self.looked_at.insert(file.clone());
+        let found = mailbox.unread(reader, key, now)?;
+        self.looked_at.insert(key.clone());
         let Some(message) = found else { return Ok(None) };
         let is_new = self.told.insert((message.from.clone(), message.id.clone()));
-        self.unread.insert(file, message.id.clone());
+        self.unread.insert(key.clone(), message.id.clone());
         Ok(is_new.then_some(message))
     }
 
-    /// Forgets the files of a folder that are gone.
-    pub(super) fn keep_only(&mut self, folder: Watched, names: &HashSet<String>) {
-        let is_there = |(of, name): &(Watched, String)| *of != folder || names.contains(name);
+    /// Forgets what is not there any more of those that are meant.
+    pub(super) fn keep_only(&mut self, keys: &HashSet<Key>, is_meant: impl Fn(&Key) -> bool) {
+        let is_there = |key: &Key| !is_meant(key) || keys.contains(key);
         self.looked_at.retain(is_there);
-        self.unread.retain(|file, _| is_there(file));
+        self.unread.retain(|key, _| is_there(key));
     }
 
     /// Forgets all files, but not what was told: a message that comes back is no news.

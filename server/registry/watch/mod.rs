@@ -2,7 +2,7 @@
 //!
 //! The system's notifications are hints of where to look, never the truth: what they name is read again, and what they
 //! miss is found by looking at everything from time to time. One thread does it all. While nothing happens it wakes
-//! every [`TICK`], for a few system calls:
+//! every [`TICK`](signal::TICK), for a few system calls:
 //!
 //! - it looks whether the directory and its folders are still the same ones, and whether their lists of names changed;
 //! - it asks whether the processes that keep sessions still run, because a killed process changes no file;
@@ -10,72 +10,30 @@
 //!   place while no notification came. The more files, the less often: see [`Pace`].
 
 mod appearance;
+mod change;
 mod folders;
 mod hints;
 mod inbox;
 mod observer;
 mod pace;
 mod processes;
+mod signal;
+mod watched;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 pub use appearance::{DirectoryWatch, watch_for_directory};
+pub use change::Change;
 
 use self::folders::Folders;
-use self::hints::Hint;
 use self::observer::Observer;
-use super::directory::Folder;
-use super::{Error, Message, MessageId, Registry, StoredClaim, StoredSession};
+use self::signal::Signal;
+use super::{Error, Registry};
 use deconflict_platform as platform;
-use deconflict_protocol::{ClaimFileName, SessionId};
-
-/// How often the thread wakes by itself. A killed server is seen so soon, and so is a directory on a file system that
-/// notifies of nothing.
-const TICK: Duration = Duration::from_secs(2);
-
-/// Something that is different in the directory than it was told before.
-#[derive(Debug)]
-pub enum Change {
-    /// A claim's file was written, or is gone.
-    Claim(ClaimFileName, Option<StoredClaim>),
-    /// A session's record was written, or is gone.
-    Session(SessionId, Option<StoredSession>),
-    /// A message that this session has not read. Told once.
-    Message(Box<Message>),
-    /// A message's file that cannot be understood, by its path in the directory. It may not be finished yet, and is told
-    /// again as long as that is so.
-    DamagedMessage(String),
-    /// A message that was told has been read: by this server or by another process of its session.
-    MessageRead(MessageId),
-    /// Whether the process that keeps a session runs. Told only where that can be seen.
-    Process {
-        /// The session.
-        session: SessionId,
-        /// True while it runs.
-        alive: bool,
-    },
-    /// A session's record had not changed for so long when it was first seen.
-    Silence {
-        /// The session.
-        session: SessionId,
-        /// For how long, by the clock of the file system, without the time that this machine slept.
-        lasted: Duration,
-    },
-    /// This process, or the whole machine, was suspended for a while. What others did meanwhile is told after it.
-    Resumed,
-    /// The directory was deleted or replaced: nothing that was told before is there any more.
-    DirectoryLost,
-    /// A directory stands there again. What is in it follows, and then [`Change::Ready`].
-    DirectoryBack,
-    /// All that is in the directory has been told.
-    Ready,
-    /// The directory is not watched as it should be. Told once, in words for people.
-    Trouble(String),
-}
+use deconflict_protocol::SessionId;
 
 /// Watching, for as long as this is kept.
 #[derive(Debug)]
@@ -136,27 +94,14 @@ fn watch_with(
     Ok(watch)
 }
 
-/// What wakes the thread.
-enum Signal {
-    /// The system noticed something.
-    Hint(Hint),
-    /// The server says whose processes matter.
-    Interest(Vec<SessionId>),
-    /// The watch is no longer wanted.
-    Stop,
-}
-
-/// Makes the path of a folder absolute from the directory's.
-fn path_of(directory: &std::path::Path, folder: &Folder) -> PathBuf {
-    folder.components().iter().fold(directory.to_owned(), |path, component| path.join(component))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::{NewSession, Standing, Terms, View};
+    use crate::{ClaimState, Key, NewSession, Terms, View};
     use deconflict_platform::clock::SystemClock;
-    use deconflict_protocol::Resource;
+    use deconflict_protocol::{Naming, Resource};
 
     const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -186,7 +131,7 @@ mod tests {
         registry.claim(&me, &resource, &Terms::default()).unwrap();
         until(&mut view, &|view| view.claim_of(&resource).is_some());
         // In place and of the same length: only the file's own stamp tells.
-        let path = registry.path().join("claims").join(resource.claim_file_name().as_str());
+        let path = registry.file_of(&Key::Claim(Naming::default().key(&resource)));
         let text = std::fs::read_to_string(&path).unwrap().replace("file", "fool");
         std::fs::write(&path, text).unwrap();
         until(&mut view, &|view| view.claim_of(&resource).is_some_and(|claim| claim.says_something_else()));
@@ -194,8 +139,9 @@ mod tests {
         until(&mut view, &|view| !view.is_complete());
         let again = registry.register(NewSession::default()).unwrap().id;
         registry.claim(&again, &resource, &Terms::default()).unwrap();
-        let troubles =
-            until(&mut view, &|view| view.claim_of(&resource).is_some_and(|claim| claim.standing == Standing::Active));
+        let troubles = until(&mut view, &|view| {
+            view.claim_of(&resource).is_some_and(|claim| claim.standing == ClaimState::Active)
+        });
         assert_eq!(troubles, 1);
     }
 }

@@ -1,6 +1,6 @@
 //! The thread that watches: what it knows of the directory, and how it finds out what is different.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -8,17 +8,21 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::folders::{Folders, Watched};
+use super::change::Change;
+use super::folders::Folders;
 use super::hints::Hints;
 use super::inbox::Inbox;
 use super::pace::Pace;
 use super::processes::Keepers;
-use super::{Change, Signal, TICK};
-use crate::directory::{Directory, Folder, FolderIdentity, Stamp};
-use crate::sessions::{read_session, session_of_file};
+use super::signal::{Signal, TICK};
+use super::watched::Watched;
+use crate::sessions::read_session;
+use crate::store::files::directory::{Directory, Folder, FolderIdentity};
+use crate::store::files::names::{key_of, relative_path, session_of};
+use crate::store::{Key, Range, Reader, Series, Stamp};
 use crate::{Error, KeeperState, Message, Registry, StoredClaim, look_at_keeper, mailbox};
 use deconflict_platform as platform;
-use deconflict_protocol::{ClaimFileName, SessionId, Status};
+use deconflict_protocol::{ClaimKey, SessionId, Status};
 
 /// A pause that is longer than [`TICK`] by this much means that this process or the machine was suspended.
 const SUSPENSION: Duration = Duration::from_secs(5);
@@ -54,7 +58,7 @@ pub(super) struct Observer<D> {
     stopped: Arc<AtomicBool>,
     folders: Folders,
     directory: Presence,
-    claims: HashMap<ClaimFileName, Known>,
+    claims: HashMap<ClaimKey, Known>,
     sessions: HashMap<SessionId, Known>,
     inbox: Inbox,
     /// Messages that were found and not told yet.
@@ -169,8 +173,8 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         for id in hints.sessions {
             self.read_session(&directory, id, None);
         }
-        for file in hints.claims {
-            self.read_claim(&directory, file, None);
+        for name in hints.claims {
+            self.read_named_claim(&directory, &name);
         }
         self.flush();
         // What a new folder had in it before it was watched comes before what was put into it since.
@@ -180,7 +184,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
                 self.scan(&directory, folder);
             }
         }
-        self.read_messages(&directory, hints.messages);
+        self.read_named_messages(&directory, hints.messages);
         if hints.everything {
             self.scan_everything(&directory);
         }
@@ -288,9 +292,10 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     }
 
     fn scan_messages(&mut self, directory: &Directory, folder: Watched) -> Result<Duration, Error> {
-        let names: HashSet<String> = directory.list(&self.folders.folder(folder))?.into_iter().collect();
-        self.inbox.keep_only(folder, &names);
-        self.read_messages(directory, names.into_iter().map(|name| (folder, name)));
+        let Some(series) = self.series(folder) else { return Ok(Duration::ZERO) };
+        let keys: HashSet<Key> = directory.scan(&[Range::Series(series.clone())])?.into_iter().collect();
+        self.inbox.keep_only(&keys, |key| matches!(key, Key::Entry(of, _) if *of == series));
+        self.read_messages(directory, keys);
         Ok(Duration::ZERO)
     }
 
@@ -299,11 +304,11 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         for id in std::mem::take(&mut self.hints.sessions) {
             self.read_session(directory, id, None);
         }
-        for file in std::mem::take(&mut self.hints.claims) {
-            self.read_claim(directory, file, None);
+        for name in std::mem::take(&mut self.hints.claims) {
+            self.read_named_claim(directory, &name);
         }
         let messages = std::mem::take(&mut self.hints.messages);
-        self.read_messages(directory, messages);
+        self.read_named_messages(directory, messages);
         self.tell_messages();
         self.flush();
     }
@@ -313,8 +318,8 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         let round = self.round;
         if folder == Watched::Claims {
             let missed = self.claims.iter().filter(|(_, known)| known.round != round);
-            for file in missed.map(|(file, _)| file.clone()).collect::<Vec<_>>() {
-                self.read_claim(directory, file, None);
+            for key in missed.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+                self.read_claim(directory, key, None);
             }
         } else {
             let missed = self.sessions.iter().filter(|(_, known)| known.round != round);
@@ -325,37 +330,36 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     }
 
     fn compare_claim(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
-        let Some(file) = ClaimFileName::from_file_name(name) else { return };
-        match self.claims.get_mut(&file) {
+        let Some(key) = claim_key(directory, name) else { return };
+        match self.claims.get_mut(&key) {
             Some(known) if known.stamp == stamp => known.round = self.round,
-            Some(_) | None => self.read_claim(directory, file, Some(stamp)),
+            Some(_) | None => self.read_claim(directory, key, Some(stamp)),
         }
     }
 
     fn compare_session(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
-        let Some(id) = session_of_file(name) else { return };
+        let Some(id) = session_of(name) else { return };
         match self.sessions.get_mut(&id) {
             Some(known) if known.stamp == stamp => known.round = self.round,
             Some(_) | None => self.read_session(directory, id, Some(stamp)),
         }
     }
 
+    fn read_named_claim(&mut self, directory: &Directory, name: &str) {
+        if let Some(key) = claim_key(directory, name) {
+            self.read_claim(directory, key, None);
+        }
+    }
+
     /// Reads a claim and tells of it, even if its stamp is the known one: two writes in one moment may look alike.
-    fn read_claim(&mut self, directory: &Directory, file: ClaimFileName, listed: Option<Stamp>) {
-        let stored = match StoredClaim::read(directory, &file) {
+    fn read_claim(&mut self, directory: &Directory, key: ClaimKey, listed: Option<Stamp>) {
+        let stored = match StoredClaim::read(directory, &key) {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::debug!("{error}");
-                match directory.stamp(&Folder::Claims, file.as_str()) {
+                match directory.stamp(&Key::Claim(key.clone())) {
                     // There is a claim, and nobody can tell whose.
-                    Ok(Some(stamp)) => Some(StoredClaim {
-                        resource: file.resource(None),
-                        file: file.clone(),
-                        record: None,
-                        modified: stamp.modified,
-                        stamp,
-                    }),
-                    Ok(None) => None,
+                    Ok(stamp) => stamp.map(|stamp| StoredClaim::unreadable(&key, stamp)),
                     Err(_) => return,
                 }
             }
@@ -363,12 +367,12 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         match &stored {
             Some(stored) => {
                 let stamp = listed.unwrap_or(stored.stamp);
-                self.claims.insert(file.clone(), Known { stamp, round: self.round });
+                self.claims.insert(key.clone(), Known { stamp, round: self.round });
             }
-            None if self.claims.remove(&file).is_none() => return,
+            None if self.claims.remove(&key).is_none() => return,
             None => {}
         }
-        self.tell(Change::Claim(file, stored));
+        self.tell(Change::Claim(key, stored));
     }
 
     fn read_session(&mut self, directory: &Directory, id: SessionId, listed: Option<Stamp>) {
@@ -424,29 +428,36 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         }
     }
 
-    fn read_messages(&mut self, directory: &Directory, files: impl IntoIterator<Item = (Watched, String)>) {
-        let mut files = files.into_iter().peekable();
-        if files.peek().is_none() {
+    /// The messages that are in a folder, if any are.
+    fn series(&self, folder: Watched) -> Option<Series> {
+        match folder {
+            Watched::Broadcasts => Some(Series::Broadcasts),
+            Watched::Direct => Some(Series::Direct(self.session.clone())),
+            _ => None,
+        }
+    }
+
+    fn read_named_messages(&mut self, directory: &Directory, files: BTreeSet<(Watched, String)>) {
+        let key = |(folder, name)| Some(Key::Entry(self.series(folder)?, name));
+        let keys: Vec<Key> = files.into_iter().filter_map(key).collect();
+        self.read_messages(directory, keys);
+    }
+
+    fn read_messages(&mut self, directory: &Directory, keys: impl IntoIterator<Item = Key>) {
+        let mut keys = keys.into_iter().peekable();
+        if keys.peek().is_none() {
             return;
         }
         self.refresh_inbox(directory);
-        let mut damaged = Vec::new();
-        let [broadcasts, direct] = [Watched::Broadcasts, Watched::Direct].map(|folder| self.folders.folder(folder));
-        let open = |folder| directory.contents(folder).ok().flatten();
-        let (broadcasts, direct) = (open(&broadcasts), open(&direct));
-        for (folder, name) in files {
-            let contents = if folder == Watched::Direct { &direct } else { &broadcasts };
-            let Some(contents) = contents else { continue };
-            match self.inbox.look(contents, folder, &name, self.registry.clock().now()) {
+        for key in keys {
+            match self.inbox.look(directory, &key, self.registry.clock().now()) {
                 Ok(found) => self.found.extend(found),
                 // It may not be finished yet. The next notification or scan looks again.
-                Err(Error::Damaged { path, .. } | Error::Unsafe { path, .. }) => damaged.push(path),
+                Err(Error::Damaged { .. } | Error::Unsafe { .. }) => {
+                    self.tell(Change::DamagedMessage(relative_path(&key)));
+                }
                 Err(error) => tracing::debug!("{error}"),
             }
-        }
-        let damaged = damaged.iter().filter_map(|path| path.strip_prefix(directory.path()).ok()?.to_str());
-        for file in damaged {
-            self.tell(Change::DamagedMessage(file.to_owned()));
         }
     }
 
@@ -516,5 +527,12 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
 
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
+    }
+}
+
+fn claim_key(directory: &Directory, name: &str) -> Option<ClaimKey> {
+    match key_of(&Range::all_claims(), name, directory.naming()) {
+        Some(Key::Claim(key)) => Some(key),
+        _ => None,
     }
 }

@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
-use super::TICK;
-use super::folders::Watched;
+use super::signal::TICK;
+use super::watched::Watched;
 
 /// Looking at everything never takes more than this part of the time: one two-thousandth, which is 0.05 % of a core.
 const SHARE_OF_EVERYTHING: u32 = 2000;

@@ -1,6 +1,6 @@
 //! Names of sessions, resources and files, from any text.
 
-use deconflict_protocol::{ClaimFileName, Resource, ResourceType, SessionId};
+use deconflict_protocol::{ClaimKey, Naming, Resource, ResourceType, SessionId};
 
 /// Whatever becomes a part of a path is one plain component, and a resource is known again by its file's name.
 pub fn names(data: &[u8]) {
@@ -16,7 +16,7 @@ pub fn names(data: &[u8]) {
         expect_component(kind.as_str());
         if let Ok(resource) = Resource::new(kind, rest) {
             // Others' types may have a hyphen, so that the file's name alone does not say where the type ends.
-            expect_component(resource.claim_file_name().as_str());
+            expect_component(Naming::default().key(&resource).as_str());
         }
     }
     for resource in [Resource::file(text), Resource::directory(text)].into_iter().flatten() {
@@ -26,12 +26,12 @@ pub fn names(data: &[u8]) {
             && !resource.name().starts_with("///");
         for above in resource.covering_directories().into_iter().filter(|_| is_plain) {
             assert!(above.covers(&resource), "{above:?} and {resource:?}");
-            let below = resource.claim_file_name();
-            let prefixes = ClaimFileName::prefixes_below(&above);
+            let below = Naming::default().key(&resource);
+            let prefixes = Naming::default().beginnings_below(&above);
             assert!(is_cut(&below) || prefixes.iter().any(|prefix| below.as_str().starts_with(prefix)), "{below}");
         }
     }
-    if let Some(file) = ClaimFileName::from_file_name(text) {
+    if let Some(file) = Naming::default().parse(text) {
         // Another program may have named its file with anything but what would lead elsewhere.
         assert!(!text.contains(['/', '\\']) && !text.starts_with('.'), "{text:?}");
         let resource = file.resource(None);
@@ -41,9 +41,9 @@ pub fn names(data: &[u8]) {
 }
 
 fn expect_known_again(resource: &Resource) {
-    let file = resource.claim_file_name();
+    let file = Naming::default().key(resource);
     expect_component(file.as_str());
-    let again = ClaimFileName::from_file_name(file.as_str()).expect("a name of ours is one");
+    let again = Naming::default().parse(file.as_str()).expect("a name of ours is one");
     assert_eq!(again, file);
     let recorded = (resource.resource_type().as_str(), resource.name());
     assert_eq!(again.resource(Some(recorded)), *resource, "{file}");
@@ -54,7 +54,7 @@ fn expect_known_again(resource: &Resource) {
 }
 
 /// Too long a name ends with a hash of what was left out.
-fn is_cut(file: &ClaimFileName) -> bool {
+fn is_cut(file: &ClaimKey) -> bool {
     file.as_str().contains("%~")
 }
 

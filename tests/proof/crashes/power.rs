@@ -146,7 +146,7 @@ fn expect_promises_kept(directory: &Path, confirmed: &[String], boards: &[String
             let outcome = registry.claim(&newcomer, &resource, &Terms::default()).unwrap();
             let is_free = match &outcome {
                 ClaimOutcome::Granted { .. } => true,
-                ClaimOutcome::Refused { by } => by.file.as_str() != name,
+                ClaimOutcome::Refused { by } => by.record_path() != format!("claims/{name}"),
                 ClaimOutcome::AlreadyHeld { .. } => false,
             };
             assert!(is_free, "a torn claim is in the way {what}: {outcome:?}");

@@ -270,7 +270,7 @@ pub(crate) const SCENES: &[Scene] = &[
             claim(it, "berta", &file("c"));
         },
         act: |it| {
-            it.resume(&id("anna"), named("anna")).unwrap();
+            it.resume(&id("anna"), &named("anna")).unwrap();
         },
         check: |it| assert!(holds(it, "berta", &file("c"))),
     },

@@ -134,7 +134,7 @@ fn worker() {
             }
             Order::Resume(session) => {
                 me = session;
-                registry.resume(&session_id(me), new).unwrap().expect("nobody else keeps the session");
+                registry.resume(&session_id(me), &new).unwrap().expect("nobody else keeps the session");
                 say(&Line::Ready { at: monotonic() });
             }
             Order::Contend(round) => contend(&registry, me, &round),

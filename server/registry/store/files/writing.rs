@@ -2,15 +2,16 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::fs::{Dir, OpenOptions};
 use chrono::{DateTime, Utc};
 
-use super::{
-    Directory, Durability, Folder, Stamp, UNFINISHED, as_file, check_readable, found, not_a_folder, random_number,
+use super::directory::{
+    Directory, Durability, Folder, UNFINISHED, as_file, check_readable, found, not_a_folder, stamp_of,
 };
-use crate::Error;
+use crate::{Error, random_number};
 use deconflict_platform as platform;
 use deconflict_platform::faults::{self, Change};
 
@@ -187,8 +188,8 @@ impl Directory {
     /// The time by the clock of the file system that holds the directory; `None` where nothing can be written.
     pub(crate) fn file_system_time(&self) -> Option<DateTime<Utc>> {
         let name = self.write_unfinished(&self.root, &Folder::Root, b"", Durability::Process).ok()?;
-        let time = self.root.symlink_metadata(&name).ok().map(|metadata| Stamp::of(&metadata).modified);
-        let change = || Change::Remove(self.path.join(&name));
+        let time = self.root.symlink_metadata(&name).ok().map(|metadata| stamp_of(&metadata).modified);
+        let change = || Change::Remove(self.path().join(&name));
         let _ = faults::change(change, || self.root.remove_file(&name));
         time
     }
@@ -223,17 +224,17 @@ impl Directory {
         faults::change(change, allow).map_err(|source| self.write_error(&path(), source))
     }
 
-    fn made_folder(&self, folder: &Folder) -> Result<Dir, Error> {
+    fn made_folder(&self, folder: &Folder) -> Result<Arc<Dir>, Error> {
         if let Some(handle) = self.folder(folder)? {
             return Ok(handle);
         }
-        let mut handle = self.root.try_clone().map_err(Error::io("open", &self.path))?;
-        let mut path = self.path.clone();
+        let mut handle = self.root.try_clone().map_err(Error::io("open", self.path()))?;
+        let mut path = self.path().to_owned();
         for component in folder.components() {
             path.push(component);
             match faults::change(|| Change::MakeFolder(path.clone()), || handle.create_dir(component)) {
                 // What is synced in it later would be lost with its name.
-                Ok(()) => self.sync_folder(path.parent().unwrap_or(&self.path), || as_file(&handle))?,
+                Ok(()) => self.sync_folder(path.parent().unwrap_or(self.path()), || as_file(&handle))?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(self.write_error(&path, error)),
             }
@@ -245,6 +246,8 @@ impl Directory {
                 self.sharing.apply_to_folder(&folder);
             }
         }
+        let handle = Arc::new(handle);
+        self.remember(folder, &handle);
         Ok(handle)
     }
 
@@ -295,10 +298,10 @@ impl Directory {
     pub(crate) fn write_error(&self, path: &Path, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                Error::ReadOnly { directory: self.path.clone(), source }
+                Error::ReadOnly { directory: self.path().to_owned(), source }
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
-                Error::Full { directory: self.path.clone(), source }
+                Error::Full { directory: self.path().to_owned(), source }
             }
             _ => Error::io("write", path)(source),
         }

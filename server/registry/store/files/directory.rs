@@ -4,31 +4,29 @@
 //! through a handle that no path escapes, only regular files of at most 1 MiB are read, and names come from types that
 //! are one path component. What is written is complete before it gets its name, so no reader sees half a record.
 
-mod writing;
-
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use cap_fs_ext::{DirEntryExt, DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
 
-use super::Error;
+use crate::Error;
+use crate::store::{LARGEST_RECORD, Stamp, Stored};
 use deconflict_platform::Sharing;
 use deconflict_platform::faults::{self, Call, Change};
 use deconflict_protocol::SessionId;
 
-/// No larger file is read, and no larger message sent: 1 MiB.
-pub(super) const LARGEST_RECORD: u64 = 1 << 20;
-
 /// How names of unfinished files start. Readers pass over every name that starts with a dot.
-pub(super) const UNFINISHED: &str = ".unfinished-";
+pub(crate) const UNFINISHED: &str = ".unfinished-";
 
 /// A folder of the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) enum Folder {
+pub(crate) enum Folder {
     Root,
     Sessions,
     Heartbeats,
@@ -51,10 +49,10 @@ pub(super) enum Folder {
 
 impl Folder {
     /// The folders of the original document, made together with the directory.
-    pub(super) const ORIGINALS: [Self; 6] =
+    pub(crate) const ORIGINALS: [Self; 6] =
         [Self::Sessions, Self::Heartbeats, Self::Claims, Self::Broadcasts, Self::Recipients, Self::HandOffs];
 
-    pub(super) fn components(&self) -> Vec<&str> {
+    pub(crate) fn components(&self) -> Vec<&str> {
         match self {
             Self::Root => vec![],
             Self::Sessions => vec!["sessions"],
@@ -73,42 +71,10 @@ impl Folder {
     }
 }
 
-/// A file's content together with what tells it from a later one of the same name.
-#[derive(Debug, Clone)]
-pub(super) struct Stored {
-    pub(super) bytes: Vec<u8>,
-    pub(super) stamp: Stamp,
-}
-
-/// What tells a file from a later one of the same name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Stamp {
-    pub(super) modified: DateTime<Utc>,
-    size: u64,
-    inode: u64,
-}
-
-impl Stamp {
-    /// For something that cannot be read, so that nothing more is known of it.
-    pub(super) fn unknown(modified: DateTime<Utc>) -> Self {
-        Self { modified, size: 0, inode: 0 }
-    }
-
-    /// The file's size in bytes.
-    pub(super) fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn of(metadata: &Metadata) -> Self {
-        let modified = metadata.modified().map_or(DateTime::UNIX_EPOCH, |time| time.into_std().into());
-        Self { modified, size: metadata.len(), inode: metadata.ino() }
-    }
-}
-
 /// What tells a folder from another one that takes its place. File systems give the numbers of deleted folders away
 /// again at once, so the time when it was made belongs to it where the system keeps that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FolderIdentity {
+pub(crate) struct FolderIdentity {
     device: u64,
     inode: u64,
     created: Option<DateTime<Utc>>,
@@ -116,15 +82,15 @@ pub(super) struct FolderIdentity {
 
 /// A folder as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FolderStamp {
-    pub(super) identity: FolderIdentity,
+pub(crate) struct FolderStamp {
+    pub(crate) identity: FolderIdentity,
     /// When a name was last added, removed or replaced in it. Writing into a file doesn't count.
-    pub(super) modified: DateTime<Utc>,
+    pub(crate) modified: DateTime<Utc>,
 }
 
 /// What a file that was just written must survive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Durability {
+pub(crate) enum Durability {
     /// The end of a process: whole or absent, but not synced.
     Process,
     /// A power loss leaves it whole, or leaves what was there before: its content is synced before it has its name.
@@ -135,10 +101,13 @@ pub(super) enum Durability {
 
 /// An open handle on the directory as it is now. Each verb opens its own, so that a directory that was deleted or
 /// replaced meanwhile is never written to behind everybody's back.
-pub(super) struct Directory {
+pub(crate) struct Directory {
     path: PathBuf,
-    root: Dir,
-    sharing: Sharing,
+    pub(super) root: Dir,
+    pub(super) sharing: Sharing,
+    ignores_case: OnceCell<bool>,
+    /// Folders that are looked into again and again.
+    folders: RefCell<Vec<(Folder, Arc<Dir>)>>,
 }
 
 impl fmt::Debug for Directory {
@@ -149,7 +118,7 @@ impl fmt::Debug for Directory {
 
 impl Directory {
     /// Opens an existing directory.
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let opened = faults::check(Call::Open).and_then(|()| Dir::open_ambient_dir(path, ambient_authority()));
         let root = opened.map_err(|source| {
             if source.kind() == io::ErrorKind::NotFound {
@@ -159,11 +128,17 @@ impl Directory {
             }
         })?;
         let metadata = root.dir_metadata().map_err(Error::io("examine", path))?;
-        Ok(Self { path: path.to_owned(), sharing: Sharing::of(&metadata), root })
+        Ok(Self {
+            path: path.to_owned(),
+            sharing: Sharing::of(&metadata),
+            root,
+            ignores_case: OnceCell::new(),
+            folders: RefCell::default(),
+        })
     }
 
     /// Makes the directory and its folders where they are missing, and opens it.
-    pub(super) fn create(path: &Path) -> Result<Self, Error> {
+    pub(crate) fn create(path: &Path) -> Result<Self, Error> {
         let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
         let make = || std::fs::create_dir_all(path);
         faults::change(|| Change::MakeFolder(path.to_owned()), make).map_err(|source| match source.kind() {
@@ -186,53 +161,57 @@ impl Directory {
     }
 
     /// Where it is.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The path of a folder, for messages and for watching.
-    pub(super) fn path_of(&self, folder: &Folder) -> PathBuf {
+    pub(crate) fn path_of(&self, folder: &Folder) -> PathBuf {
         folder.components().iter().fold(self.path.clone(), |path, component| path.join(component))
     }
 
     /// True if the file system takes names that differ only in case as equal.
-    pub(super) fn ignores_case(&self) -> bool {
-        self.root.symlink_metadata("CLAIMS").is_ok() && self.root.symlink_metadata("claims").is_ok()
+    pub(crate) fn ignores_case(&self) -> bool {
+        let identity = |name| self.root.symlink_metadata(name).ok().map(|it| (it.dev(), it.ino()));
+        *self.ignores_case.get_or_init(|| {
+            let shouted = identity("CLAIMS");
+            shouted.is_some() && shouted == identity("claims")
+        })
     }
 
     /// Opens a folder for many looks into it; `None` if it is missing.
-    pub(super) fn contents<'a>(&'a self, folder: &'a Folder) -> Result<Option<Contents<'a>>, Error> {
+    pub(crate) fn contents<'a>(&'a self, folder: &'a Folder) -> Result<Option<Contents<'a>>, Error> {
         Ok(self.folder(folder)?.map(|handle| Contents { directory: self, folder, handle }))
     }
 
     /// The names in a folder that don't start with a dot, in no order; none if the folder is missing.
     /// A name that is not Unicode belongs to no record and is passed over.
-    pub(super) fn list(&self, folder: &Folder) -> Result<Vec<String>, Error> {
+    pub(crate) fn list(&self, folder: &Folder) -> Result<Vec<String>, Error> {
         self.contents(folder)?.map_or_else(|| Ok(Vec::new()), |contents| contents.names())
     }
 
     /// Reads a file; `None` if there is none.
-    pub(super) fn read(&self, folder: &Folder, name: &str) -> Result<Option<Stored>, Error> {
+    pub(crate) fn read(&self, folder: &Folder, name: &str) -> Result<Option<Stored>, Error> {
         self.contents(folder)?.map_or(Ok(None), |contents| contents.read(name))
     }
 
     /// When a file was written and which one it is, without reading it; `None` if there is none or it is no file.
-    pub(super) fn stamp(&self, folder: &Folder, name: &str) -> Result<Option<Stamp>, Error> {
+    pub(crate) fn file_stamp(&self, folder: &Folder, name: &str) -> Result<Option<Stamp>, Error> {
         self.contents(folder)?.map_or(Ok(None), |contents| contents.stamp(name))
     }
 
     /// Which folder stands there now, and when its own list of names changed last; `None` if there is none.
-    pub(super) fn folder_stamp(&self, folder: &Folder) -> Result<Option<FolderStamp>, Error> {
+    pub(crate) fn folder_stamp(&self, folder: &Folder) -> Result<Option<FolderStamp>, Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(None) };
         let metadata = handle.dir_metadata().map_err(|e| Error::io("examine", &self.path_of(folder))(e))?;
         let created = metadata.created().ok().map(|time| time.into_std().into());
         let identity = FolderIdentity { device: metadata.dev(), inode: metadata.ino(), created };
-        Ok(Some(FolderStamp { identity, modified: Stamp::of(&metadata).modified }))
+        Ok(Some(FolderStamp { identity, modified: stamp_of(&metadata).modified }))
     }
 
     /// The names in a folder that don't start with a dot, each with its file's stamp, read from the disk one by one as
     /// they are asked for. What is no regular file has the unknown stamp.
-    pub(super) fn stamps(&self, folder: &Folder) -> Result<impl Iterator<Item = (String, Stamp)> + use<>, Error> {
+    pub(crate) fn stamps(&self, folder: &Folder) -> Result<impl Iterator<Item = (String, Stamp)> + use<>, Error> {
         let failed = |source| Error::io("list", &self.path_of(folder))(source);
         let entries = match self.folder(folder)? {
             Some(handle) => Some(handle.entries().map_err(failed)?),
@@ -245,12 +224,12 @@ impl Directory {
             // tell which file it is.
             let metadata = entry.full_metadata().ok()?;
             let is_file = metadata.is_file();
-            Some((name, if is_file { Stamp::of(&metadata) } else { Stamp::unknown(DateTime::UNIX_EPOCH) }))
+            Some((name, if is_file { stamp_of(&metadata) } else { Stamp::unknown(DateTime::UNIX_EPOCH) }))
         }))
     }
 
     /// Opens a file for locking, made if it is missing.
-    pub(super) fn open_lock(&self, name: &'static str) -> Result<LockFile<'_>, Error> {
+    pub(crate) fn open_lock(&self, name: &'static str) -> Result<LockFile<'_>, Error> {
         let path = || self.path.join(name);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).follow(FollowSymlinks::No).nonblock(true);
@@ -267,11 +246,23 @@ impl Directory {
         Ok(LockFile { root: &self.root, name, identity: (metadata.dev(), metadata.ino()), file })
     }
 
-    fn folder(&self, folder: &Folder) -> Result<Option<Dir>, Error> {
-        self.folder_at(&folder.components())
+    pub(super) fn folder(&self, folder: &Folder) -> Result<Option<Arc<Dir>>, Error> {
+        if let Some((_, handle)) = self.folders.borrow().iter().find(|(known, _)| known == folder) {
+            return Ok(Some(Arc::clone(handle)));
+        }
+        let Some(handle) = self.folder_at(&folder.components())?.map(Arc::new) else { return Ok(None) };
+        self.remember(folder, &handle);
+        Ok(Some(handle))
     }
 
-    fn folder_at(&self, components: &[&str]) -> Result<Option<Dir>, Error> {
+    /// Of the folders for each recipient only the last is kept open, because there may be more than files can be open.
+    pub(super) fn remember(&self, folder: &Folder, handle: &Arc<Dir>) {
+        let mut folders = self.folders.borrow_mut();
+        folders.retain(|(known, _)| !matches!((known, folder), (Folder::Direct(_), Folder::Direct(_))));
+        folders.push((folder.clone(), Arc::clone(handle)));
+    }
+
+    pub(super) fn folder_at(&self, components: &[&str]) -> Result<Option<Dir>, Error> {
         let mut handle = None;
         let mut path = self.path.clone();
         for component in components {
@@ -288,22 +279,22 @@ impl Directory {
 }
 
 /// An open folder.
-pub(super) struct Contents<'a> {
+pub(crate) struct Contents<'a> {
     directory: &'a Directory,
     folder: &'a Folder,
-    handle: Dir,
+    handle: Arc<Dir>,
 }
 
 impl Contents<'_> {
     /// The names that don't start with a dot, in no order. A name that is not Unicode belongs to no record and is
     /// passed over.
-    pub(super) fn names(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, Error> {
         let names = self.all_names()?;
         Ok(names.into_iter().filter(|name| !name.starts_with('.')).collect())
     }
 
     /// The names with those that start with a dot.
-    pub(super) fn all_names(&self) -> Result<Vec<String>, Error> {
+    pub(crate) fn all_names(&self) -> Result<Vec<String>, Error> {
         let failed = |source| Error::io("list", &self.directory.path_of(self.folder))(source);
         let mut names = Vec::new();
         for entry in self.handle.entries().map_err(failed)? {
@@ -315,7 +306,7 @@ impl Contents<'_> {
     }
 
     /// Reads a file; `None` if there is none.
-    pub(super) fn read(&self, name: &str) -> Result<Option<Stored>, Error> {
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Stored>, Error> {
         let path = || self.path_of(name);
         let metadata = found(self.handle.symlink_metadata(name)).map_err(|e| Error::io("examine", &path())(e))?;
         let Some(metadata) = metadata else { return Ok(None) };
@@ -328,64 +319,60 @@ impl Contents<'_> {
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         check_readable(&metadata, path)?;
         let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-        file.take(LARGEST_RECORD + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path())(e))?;
-        Ok(Some(Stored { bytes, stamp: Stamp::of(&metadata) }))
+        file.take(LARGEST_RECORD as u64 + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path())(e))?;
+        Ok(Some(Stored { bytes, stamp: stamp_of(&metadata) }))
     }
 
     /// When a file was written and which one it is, without reading it; `None` if there is none or it is no file.
-    pub(super) fn stamp(&self, name: &str) -> Result<Option<Stamp>, Error> {
+    pub(crate) fn stamp(&self, name: &str) -> Result<Option<Stamp>, Error> {
         let metadata =
             found(self.handle.symlink_metadata(name)).map_err(|e| Error::io("examine", &self.path_of(name))(e))?;
-        Ok(metadata.filter(Metadata::is_file).map(|metadata| Stamp::of(&metadata)))
-    }
-
-    /// Which folder it is.
-    pub(super) fn folder(&self) -> &Folder {
-        self.folder
+        Ok(metadata.filter(Metadata::is_file).map(|metadata| stamp_of(&metadata)))
     }
 
     /// The path of a file, for messages.
-    pub(super) fn path_of(&self, name: &str) -> PathBuf {
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.directory.path_of(self.folder).join(name)
     }
 }
 
 /// A file that is open to be locked.
-pub(super) struct LockFile<'a> {
+pub(crate) struct LockFile<'a> {
     root: &'a Dir,
     name: &'static str,
-    pub(super) identity: (u64, u64),
-    pub(super) file: std::fs::File,
+    pub(crate) identity: (u64, u64),
+    pub(crate) file: std::fs::File,
 }
 
 impl LockFile<'_> {
     /// True if the file is still the one at its path: somebody may have deleted or replaced it.
-    pub(super) fn is_current(&self) -> bool {
+    pub(crate) fn is_current(&self) -> bool {
         self.root.symlink_metadata(self.name).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity)
     }
 }
 
-/// A random number, for names and ids that no other process chooses.
-pub(super) fn random_number() -> Result<u64, Error> {
-    getrandom::u64().map_err(|source| Error::NoRandomness(source.to_string()))
+/// Which file it is, and when it was written.
+pub(super) fn stamp_of(metadata: &Metadata) -> Stamp {
+    let modified = metadata.modified().map_or(DateTime::UNIX_EPOCH, |time| time.into_std().into());
+    Stamp { modified, size: metadata.len(), version: metadata.ino() }
 }
 
 /// The folder opened as a file: the handles that hold a folder open may do nothing but find what is in it.
-fn as_file(folder: &Dir) -> io::Result<std::fs::File> {
+pub(super) fn as_file(folder: &Dir) -> io::Result<std::fs::File> {
     folder.open(".").map(cap_std::fs::File::into_std)
 }
 
-fn check_readable(metadata: &Metadata, path: impl Fn() -> PathBuf) -> Result<(), Error> {
+pub(super) fn check_readable(metadata: &Metadata, path: impl Fn() -> PathBuf) -> Result<(), Error> {
     if !metadata.is_file() {
         return Err(Error::Unsafe { path: path(), reason: "it is a link, a folder or a device, not a file" });
     }
-    if metadata.len() > LARGEST_RECORD {
+    if metadata.len() > LARGEST_RECORD as u64 {
         return Err(Error::Unsafe { path: path(), reason: "it is larger than 1 MiB" });
     }
     Ok(())
 }
 
-fn not_a_folder(above: &Dir, component: &str, path: PathBuf, source: io::Error) -> Error {
+pub(super) fn not_a_folder(above: &Dir, component: &str, path: PathBuf, source: io::Error) -> Error {
     match above.symlink_metadata(component) {
         Ok(metadata) if metadata.is_symlink() => {
             Error::Unsafe { path, reason: "it is a link, and links are not followed" }
@@ -395,7 +382,7 @@ fn not_a_folder(above: &Dir, component: &str, path: PathBuf, source: io::Error) 
     }
 }
 
-fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn found<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

@@ -2,62 +2,33 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::sync::atomic::Ordering;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
 use super::directory::{Directory, LockFile};
-use super::{Error, Registry};
+use crate::Error;
+use crate::store::Locking;
 use deconflict_platform as platform;
 use deconflict_platform::faults::{self, Call};
 
 /// The name of the lock file.
-pub(super) const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 
 /// How long a verb waits for the lock before it gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whether claims keep others out, or only tell them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Locking {
-    /// The file system keeps the lock: of any two that change a claim, one comes after the other.
-    Enforced,
-    /// The file system cannot lock files, or only for those who see the directory through the same mount. Claims are only
-    /// advice: of two sessions that take over one claim in the same moment, both may be told that they have it.
-    Unsupported,
-}
-
 /// Proof that the lock is held, where it can be. The lock goes with it, also when the process dies.
-pub(super) struct Lock<'a> {
+pub(crate) struct Lock<'a> {
     directory: &'a Directory,
     file: LockFile<'a>,
     locking: Locking,
 }
 
-impl Registry {
-    /// Whether claims keep others out here, as the last verb saw that took the lock; [`Locking::Enforced`] before any
-    /// did. Asking costs nothing.
-    pub fn locking(&self) -> Locking {
-        if self.is_without_locks.load(Ordering::Relaxed) { Locking::Unsupported } else { Locking::Enforced }
-    }
-
-    /// The same, tried out now.
-    pub fn try_locking(&self) -> Result<Locking, Error> {
-        self.lock(&self.directory()?).map(|lock| lock.locking)
-    }
-
-    /// Takes the lock, and remembers whether there is one.
-    pub(super) fn lock<'a>(&self, directory: &'a Directory) -> Result<Lock<'a>, Error> {
-        let lock = Lock::take(directory)?;
-        self.is_without_locks.store(lock.locking == Locking::Unsupported, Ordering::Relaxed);
-        Ok(lock)
-    }
-}
-
 impl<'a> Lock<'a> {
     /// Takes the lock. It is never broken: the operating system frees it when its owner dies.
-    pub(super) fn take(directory: &'a Directory) -> Result<Self, Error> {
+    pub(crate) fn take(directory: &'a Directory) -> Result<Self, Error> {
         let start = Instant::now();
         let mut pause = Duration::from_micros(50);
         loop {
@@ -77,7 +48,8 @@ impl<'a> Lock<'a> {
                 return Ok(Self { directory, file, locking });
             }
             if start.elapsed() >= PATIENCE {
-                return Err(Error::Busy { path: directory.path().join(LOCK) });
+                let holder = platform::lock_holder(file.identity.0, file.identity.1);
+                return Err(Error::Busy { path: directory.path().join(LOCK), holder });
             }
             std::thread::sleep(pause);
             pause = (pause * 2).min(Duration::from_millis(2));
@@ -85,14 +57,23 @@ impl<'a> Lock<'a> {
     }
 
     /// The directory that is locked.
-    pub(super) fn directory(&self) -> &'a Directory {
+    pub(crate) fn directory(&self) -> &'a Directory {
         self.directory
     }
 
-    /// A number greater than every one before it. It is kept in the lock file, and is never below the time of day, so
-    /// that it goes on growing when the directory was deleted and made again.
-    pub(super) fn next_generation(&mut self, now: DateTime<Utc>) -> Result<u64, Error> {
-        let path = self.directory.path().join(LOCK);
+    /// Whether the file system keeps it.
+    pub(crate) fn locking(&self) -> Locking {
+        self.locking
+    }
+
+    /// True if it still keeps others out: somebody may have deleted or replaced its file.
+    pub(crate) fn is_current(&self) -> bool {
+        self.file.is_current()
+    }
+
+    /// A number greater than every one that was kept before. It is never below the time of day, so that it goes on
+    /// growing when the directory was deleted and made again.
+    pub(crate) fn next_token(&self, now: DateTime<Utc>) -> Result<u64, Error> {
         let mut file = &self.file.file;
         let mut text = String::new();
         let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(64).read_to_string(&mut text));
@@ -100,13 +81,21 @@ impl<'a> Lock<'a> {
             Ok(_) => text.trim().parse::<u64>().unwrap_or(0),
             // A lock file with anything else in it counts as new.
             Err(source) if source.kind() == io::ErrorKind::InvalidData => 0,
-            Err(source) => return Err(Error::Io { action: "read", path, source }),
+            Err(source) => return Err(Error::Io { action: "read", path: self.path(), source }),
         };
-        let next = u64::try_from(now.timestamp_micros()).unwrap_or(0).max(last.saturating_add(1));
+        Ok(u64::try_from(now.timestamp_micros()).unwrap_or(0).max(last.saturating_add(1)))
+    }
+
+    /// Keeps the last number that was given, in the lock's file.
+    pub(crate) fn keep_token(&self, token: u64) -> Result<(), Error> {
+        let mut file = &self.file.file;
         file.seek(SeekFrom::Start(0))
-            .and_then(|_| faults::write(file, || path.clone(), 0, format!("{next:020}\n").as_bytes()))
-            .map_err(|source| self.directory.write_error(&path, source))?;
-        Ok(next)
+            .and_then(|_| faults::write(file, || self.path(), 0, format!("{token:020}\n").as_bytes()))
+            .map_err(|source| self.directory.write_error(&self.path(), source))
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.path().join(LOCK)
     }
 }
 

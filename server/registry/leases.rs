@@ -1,0 +1,20 @@
+//! How long things count: leases, renewals, and what is respected where clocks differ.
+
+use chrono::TimeDelta;
+
+/// Renewing writes at most this often.
+pub const RENEWAL_PAUSE: TimeDelta = TimeDelta::minutes(5);
+
+/// The lease of a claim that the first edit in an editor made, and for how long an editor's document may rest.
+pub const EDIT_LEASE: TimeDelta = TimeDelta::minutes(15);
+
+/// How much takers add to the lease of another machine's claim, and holders take off their own.
+pub(super) const OTHER_CLOCK: TimeDelta = TimeDelta::seconds(60);
+
+/// A record that cannot be read yet may still be written by a script: it counts as pending for so long.
+pub(super) const BEING_WRITTEN: TimeDelta = TimeDelta::seconds(5);
+
+/// How often a lease is worth renewing.
+pub(super) fn renewal_pause(lease: TimeDelta) -> TimeDelta {
+    RENEWAL_PAUSE.min(lease / 3)
+}

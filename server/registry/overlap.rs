@@ -1,0 +1,212 @@
+//! Which claims overlap a resource: one look-up, for stores and for the view of a server alike.
+
+use std::collections::HashMap;
+
+use chrono::DateTime;
+
+use super::claims::{Claim, StoredClaim};
+use super::record::Record;
+use super::sessions::{Session, read_session};
+use super::store::{Key, Range, Reader, Stamp, Store};
+use super::{Error, Registry};
+use deconflict_protocol::{ClaimKey, ClaimRecord, Naming, Resource, SessionId};
+
+/// Where claims are looked up.
+pub(super) trait ClaimSource {
+    /// Which names are equal there.
+    fn naming(&self) -> Naming;
+
+    /// The keys of the claims in some ranges.
+    fn keys(&self, ranges: &[Range]) -> Result<Vec<ClaimKey>, Error>;
+
+    /// The claim under a key.
+    fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, Error>;
+}
+
+/// All claims that overlap a resource: its own first, then those of the directories above it, nearest first, then those
+/// below it. Only a directory has to look through the keys; a file costs a look-up for each folder above.
+pub(super) fn overlapping(source: &impl ClaimSource, resource: &Resource) -> Result<Vec<Claim>, Error> {
+    let naming = source.naming();
+    let own = naming.key(resource);
+    let mut keys = vec![own.clone()];
+    keys.extend(resource.covering_directories().iter().map(|directory| naming.key(directory)));
+    if resource.is_directory() {
+        keys.extend(source.keys(&Range::below(naming, resource))?.into_iter().filter(|key| *key != own));
+    }
+    let mut claims = Vec::new();
+    for key in keys {
+        let claim = source.claim(&key)?;
+        claims.extend(claim.filter(|claim| key == own || naming.overlap(&claim.resource, resource)));
+    }
+    Ok(claims)
+}
+
+/// A claim with the record's own fields, to be rewritten.
+#[derive(Debug)]
+pub(super) struct ReadClaim {
+    pub(super) stored: StoredClaim,
+    /// `None` where the record cannot be understood.
+    pub(super) record: Option<Record<ClaimRecord>>,
+}
+
+impl ReadClaim {
+    /// Reads a claim; `None` if there is none. What is no record, or too large for one, is a damaged claim.
+    pub(super) fn read(reader: &dyn Reader, key: &ClaimKey) -> Result<Option<Self>, Error> {
+        let name = Key::Claim(key.clone());
+        match reader.get(&name) {
+            Ok(stored) => Ok(stored.map(|stored| Self::understood(key, &stored))),
+            Err(Error::Unsafe { .. }) => {
+                // What is too large has an age, and counts as any damaged record; what is no file never was one.
+                let stamp = reader.stamp(&name)?.unwrap_or_else(|| Stamp::unknown(DateTime::UNIX_EPOCH));
+                Ok(Some(Self { stored: StoredClaim::unreadable(key, stamp), record: None }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A claim as it was read.
+    pub(super) fn understood(key: &ClaimKey, stored: &super::store::Stored) -> Self {
+        let record = Record::understand(stored, ClaimRecord::from_fields).ok();
+        let said = record.as_ref().map(|record| &record.value);
+        let said = said.and_then(|claim| Some((claim.resource_type.as_deref()?, claim.resource_name.as_deref()?)));
+        let stored = StoredClaim {
+            resource: key.resource(said),
+            key: key.clone(),
+            record: record.as_ref().map(|record| record.value.clone()),
+            modified: stored.stamp.modified,
+            stamp: stored.stamp,
+        };
+        Self { stored, record }
+    }
+}
+
+impl StoredClaim {
+    /// What cannot be read, so that nobody knows whose it is.
+    pub(super) fn unreadable(key: &ClaimKey, stamp: Stamp) -> Self {
+        Self { key: key.clone(), resource: key.resource(None), record: None, modified: stamp.modified, stamp }
+    }
+
+    /// The holder, if that is known.
+    pub(super) fn holder(&self) -> Option<&SessionId> {
+        self.record.as_ref()?.claimed_by.as_ref()
+    }
+
+    pub(super) fn read(reader: &dyn Reader, key: &ClaimKey) -> Result<Option<Self>, Error> {
+        Ok(ReadClaim::read(reader, key)?.map(|read| read.stored))
+    }
+}
+
+/// Claims as a store has them, judged by their holders' sessions as they stand.
+pub(super) struct Judged<'a, S> {
+    pub(super) registry: &'a Registry<S>,
+    pub(super) reader: &'a dyn Reader,
+}
+
+impl<S: Store> ClaimSource for Judged<'_, S> {
+    fn naming(&self) -> Naming {
+        self.reader.naming()
+    }
+
+    fn keys(&self, ranges: &[Range]) -> Result<Vec<ClaimKey>, Error> {
+        claim_keys(self.reader, ranges)
+    }
+
+    fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, Error> {
+        let stored = StoredClaim::read(self.reader, key)?;
+        stored.map(|stored| self.registry.judged_claim(self.reader, &stored)).transpose()
+    }
+}
+
+/// The keys of the claims in some ranges.
+pub(super) fn claim_keys(reader: &dyn Reader, ranges: &[Range]) -> Result<Vec<ClaimKey>, Error> {
+    let claim = |key| if let Key::Claim(key) = key { Some(key) } else { None };
+    Ok(reader.scan(ranges)?.into_iter().filter_map(claim).collect())
+}
+
+impl<S: Store> Registry<S> {
+    /// The claim of exactly this resource, in whatever state.
+    pub fn claim_of(&self, resource: &Resource) -> Result<Option<Claim>, Error> {
+        let reader = self.reader()?;
+        let key = reader.naming().key(resource);
+        Judged { registry: self, reader: &*reader }.claim(&key)
+    }
+
+    /// All claims of other sessions that overlap this resource, in whatever state.
+    pub fn obstacles(&self, session: &SessionId, resource: &Resource) -> Result<Vec<Claim>, Error> {
+        let mut obstacles = self.claims_on(resource)?;
+        obstacles.retain(|claim| !claim.held_by(session));
+        Ok(obstacles)
+    }
+
+    /// All claims that overlap this resource, whoever holds them, in whatever state.
+    pub fn claims_on(&self, resource: &Resource) -> Result<Vec<Claim>, Error> {
+        self.overlapping(&*self.reader()?, resource)
+    }
+
+    /// The claims that cover any of many resources, in whatever state and in the order of their resources: each
+    /// resource's own and those of the directories above it, with the positions of what they cover. The keys are
+    /// listed once, and only what matters is read.
+    pub fn claims_covering(&self, resources: &[Resource]) -> Result<Vec<(Claim, Vec<usize>)>, Error> {
+        let reader = self.reader()?;
+        let naming = reader.naming();
+        let mut wanted: HashMap<ClaimKey, Vec<usize>> = HashMap::new();
+        for (position, resource) in resources.iter().enumerate() {
+            for resource in resource.covering_directories().iter().chain([resource]) {
+                wanted.entry(naming.key(resource)).or_default().push(position);
+            }
+        }
+        let mut claims = Vec::new();
+        for key in claim_keys(&*reader, &[Range::all_claims()])? {
+            let Some(positions) = wanted.get(&key) else { continue };
+            let Some(stored) = StoredClaim::read(&*reader, &key)? else { continue };
+            let is_covered = |position: &&usize| {
+                let resource = &resources[**position];
+                naming.overlap(&stored.resource, resource) || key == naming.key(resource)
+            };
+            let covered: Vec<usize> = positions.iter().filter(is_covered).copied().collect();
+            if !covered.is_empty() {
+                claims.push((self.judged_claim(&*reader, &stored)?, covered));
+            }
+        }
+        claims.sort_by(|(a, _), (b, _)| a.resource.cmp(&b.resource));
+        Ok(claims)
+    }
+
+    /// All claims, in the order of their resources.
+    pub fn claims(&self) -> Result<Vec<Claim>, Error> {
+        let reader = self.reader()?;
+        let mut claims = Vec::new();
+        for key in claim_keys(&*reader, &[Range::all_claims()])? {
+            claims.extend(Judged { registry: self, reader: &*reader }.claim(&key)?);
+        }
+        claims.sort_by(|a, b| a.resource.cmp(&b.resource));
+        Ok(claims)
+    }
+
+    /// All claims, judged by sessions that were read already.
+    pub(super) fn claims_of(&self, reader: &dyn Reader, sessions: &[Session]) -> Result<Vec<Claim>, Error> {
+        let sessions: HashMap<_, _> = sessions.iter().map(|session| (&session.id, session)).collect();
+        let mut claims = Vec::new();
+        for key in claim_keys(reader, &[Range::all_claims()])? {
+            if let Some(stored) = StoredClaim::read(reader, &key)? {
+                let holder = stored.holder().and_then(|holder| sessions.get(holder).copied());
+                claims.push(stored.judge(holder, self.now()));
+            }
+        }
+        Ok(claims)
+    }
+
+    /// Judges a stored claim now, by its holder's session as it stands.
+    pub(super) fn judged_claim(&self, reader: &dyn Reader, stored: &StoredClaim) -> Result<Claim, Error> {
+        let session = match stored.holder() {
+            Some(holder) => read_session(reader, holder)?.map(|stored| self.judged(reader, &stored)),
+            None => None,
+        };
+        Ok(stored.judge(session.as_ref(), self.now()))
+    }
+
+    /// All claims that overlap a resource, in the order of [`overlapping`].
+    pub(super) fn overlapping(&self, reader: &dyn Reader, resource: &Resource) -> Result<Vec<Claim>, Error> {
+        overlapping(&Judged { registry: self, reader }, resource)
+    }
+}

@@ -1,0 +1,309 @@
+//! A directory of plain files, which everybody reads and writes by themselves: the coordination directory.
+
+pub(crate) mod directory;
+pub(crate) mod lock;
+pub(crate) mod names;
+mod writing;
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use self::directory::{Directory, Folder};
+use self::lock::Lock;
+use self::names::{durability_in, durability_of, file_of, folder_of, folder_of_range, key_of};
+use super::{
+    Committed, Guarantees, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp, Store, Stored,
+    Transaction, Write,
+};
+use crate::{Error, random_number};
+use deconflict_protocol::{Naming, SessionId, time};
+
+/// How long a decision is made anew because scripts that take no lock write in between.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The coordination directory. Each reading and each commit opens it anew, so that one that was deleted or replaced is
+/// never written to behind everybody's back.
+#[derive(Debug)]
+pub struct Files {
+    path: PathBuf,
+    /// True if the last lock could not be taken, because the file system has none.
+    is_without_locks: AtomicBool,
+}
+
+impl Files {
+    /// The directory at this path, whether it is there or not.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), is_without_locks: AtomicBool::new(false) }
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens it.
+    pub(crate) fn directory(&self) -> Result<Directory, Error> {
+        Directory::open(&self.path)
+    }
+
+    /// Takes the lock, and remembers whether there is one.
+    pub(crate) fn lock<'a>(&self, directory: &'a Directory) -> Result<Lock<'a>, Error> {
+        let lock = Lock::take(directory)?;
+        self.is_without_locks.store(lock.locking() == Locking::Unsupported, Ordering::Relaxed);
+        Ok(lock)
+    }
+}
+
+impl Store for Files {
+    fn reader(&self) -> Result<Box<dyn Reader + '_>, Error> {
+        Ok(Box::new(self.directory()?))
+    }
+
+    fn commit(&self, decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<Committed, Error> {
+        let start = Instant::now();
+        loop {
+            let directory = self.directory()?;
+            let locked = Locked { lock: self.lock(&directory)?, seen: RefCell::default() };
+            let mut transaction = Transaction::new(&locked);
+            decide(&mut transaction)?;
+            let (writes, token) = transaction.decided();
+            if let Some(committed) = locked.carry_out(&writes, token)? {
+                return Ok(committed);
+            }
+            if start.elapsed() >= PATIENCE {
+                return Err(Error::Contended);
+            }
+        }
+    }
+
+    fn add(&self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error> {
+        add(&self.directory()?, series, by, at, bytes)
+    }
+
+    /// Whoever deleted the directory gets it back with the next record.
+    fn prepare(&self) -> Result<(), Error> {
+        Directory::create(&self.path).map(drop)
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        let is_without_locks = self.is_without_locks.load(Ordering::Relaxed);
+        Guarantees {
+            exclusion: if is_without_locks { Locking::Unsupported } else { Locking::Enforced },
+            clock: LeaseClock::Participants,
+            presence: Presence::Process,
+        }
+    }
+}
+
+impl Reader for Directory {
+    fn naming(&self) -> Naming {
+        Naming { ignores_case: self.ignores_case() }
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
+        let (folder, name) = file_of(key);
+        self.read(&folder, &name)
+    }
+
+    fn stamp(&self, key: &Key) -> Result<Option<Stamp>, Error> {
+        let (folder, name) = file_of(key);
+        self.file_stamp(&folder, &name)
+    }
+
+    fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {
+        let mut keys = Vec::new();
+        let mut listed: Option<(Folder, Vec<String>)> = None;
+        for range in ranges {
+            let Some(folder) = folder_of_range(range) else {
+                for to in self.list(&Folder::Recipients)?.iter().filter_map(|name| SessionId::foreign(name).ok()) {
+                    keys.extend(self.scan(&[Range::Series(Series::Direct(to))])?);
+                }
+                continue;
+            };
+            // Neighbouring ranges lie in one folder, which is listed once.
+            let names = match listed.take() {
+                Some((of, names)) if of == folder => names,
+                _ => self.list(&folder)?,
+            };
+            let found = names.iter().filter_map(|name| key_of(range, name, self.naming()));
+            keys.extend(found.filter(|key| range.contains(key)));
+            listed = Some((folder, names));
+        }
+        Ok(keys)
+    }
+
+    fn is_empty(&self, range: &Range) -> Result<bool, Error> {
+        let folder = folder_of_range(range).unwrap_or(Folder::Recipients);
+        Ok(self.list(&folder)?.is_empty())
+    }
+
+    fn time(&self) -> Option<DateTime<Utc>> {
+        self.file_system_time()
+    }
+}
+
+/// What is seen while the lock is held.
+struct Locked<'a> {
+    lock: Lock<'a>,
+    /// Which files stood there when they were read. Who takes no lock may write one before it is written here.
+    seen: RefCell<HashMap<Key, Option<Stamp>>>,
+}
+
+impl Locked<'_> {
+    fn directory(&self) -> &Directory {
+        self.lock.directory()
+    }
+
+    /// Writes what was decided; `None` if something else wrote there since it was read.
+    fn carry_out(&self, writes: &[Write], token: Option<u64>) -> Result<Option<Committed>, Error> {
+        if writes.is_empty() {
+            return Ok(Some(Committed { token, ..Committed::default() }));
+        }
+        if let Some(token) = token {
+            self.lock.keep_token(token)?;
+        }
+        let mut made = Vec::new();
+        for write in writes {
+            match self.write(write, &mut made) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.take_back(&made)?;
+                    return Ok(None);
+                }
+                Err(error) => {
+                    self.take_back(&made)?;
+                    return Err(error);
+                }
+            }
+        }
+        let claims = writes.iter().filter_map(|write| match write {
+            Write::Put { key: key @ Key::Claim(_), .. } => {
+                Some(self.directory().get(key).map(|stored| (key.clone(), stored)))
+            }
+            _ => None,
+        });
+        Ok(Some(Committed { token, claims: claims.collect::<Result<_, _>>()? }))
+    }
+
+    /// Returns false, and writes nothing, if the state that was decided on is not the one that stands there.
+    fn write<'k>(&self, write: &'k Write, made: &mut Vec<&'k Key>) -> Result<bool, Error> {
+        // Whoever deletes the lock's file lets others in, even while this process is suspended.
+        if !self.lock.is_current() {
+            return Ok(false);
+        }
+        let directory = self.directory();
+        match write {
+            Write::Put { key, bytes, is_new } => return self.put(key, bytes, is_new.then_some(made)),
+            Write::Delete(key) | Write::SetAside(key) if !self.is_as_seen(key)? => return Ok(false),
+            Write::Delete(key) => {
+                let (folder, name) = file_of(key);
+                directory.remove_file(&folder, &name)?;
+            }
+            Write::SetAside(key) => {
+                let (folder, name) = file_of(key);
+                let aside = format!("{name}-{:08x}", random_number()? >> 32);
+                // A name that leaves no room for the suffix is cut: only people read it.
+                let aside: String = aside.chars().rev().take(120).collect::<Vec<_>>().into_iter().rev().collect();
+                directory.move_file(&folder, &name, &Folder::Damaged, &aside)?;
+            }
+            Write::Add { series, by, at, bytes } => drop(add(directory, series, by, *at, bytes)?),
+            Write::Append(key, bytes) => {
+                let (folder, name) = file_of(key);
+                directory.append(&folder, &name, bytes)?;
+            }
+            Write::Move { from, to, names } => {
+                let ((folder, name), target) = (file_of(from), folder_of(to));
+                for new_name in names {
+                    if directory.move_file_safely(&folder, &name, &target, new_name)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn put<'k>(&self, key: &'k Key, bytes: &[u8], made: Option<&mut Vec<&'k Key>>) -> Result<bool, Error> {
+        let (folder, name) = file_of(key);
+        let was_there = self.seen.borrow().get(key).is_some_and(Option::is_some);
+        let is_written = if was_there {
+            let is_as_seen = self.is_as_seen(key)?;
+            if is_as_seen {
+                self.directory().replace_file(&folder, &name, bytes, durability_of(key))?;
+            }
+            is_as_seen
+        } else {
+            self.directory().create_file(&folder, &name, bytes, durability_of(key))?
+        };
+        if let Some(made) = made.filter(|_| is_written) {
+            made.push(key);
+        }
+        Ok(is_written)
+    }
+
+    /// True if the file is still the one that was read, or gone. A script may have written another one.
+    fn is_as_seen(&self, key: &Key) -> Result<bool, Error> {
+        let Some(Some(seen)) = self.seen.borrow().get(key).copied() else { return Ok(true) };
+        Ok(self.directory().stamp(key)?.is_none_or(|stamp| stamp == seen))
+    }
+
+    /// Ends what was made a moment ago, under the same lock, so that nobody saw it.
+    fn take_back(&self, made: &[&Key]) -> Result<(), Error> {
+        for key in made {
+            let (folder, name) = file_of(key);
+            self.directory().remove_file(&folder, &name)?;
+        }
+        Ok(())
+    }
+}
+
+impl Reader for Locked<'_> {
+    fn naming(&self) -> Naming {
+        self.directory().naming()
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
+        let stored = self.directory().get(key);
+        let stamp = match &stored {
+            Ok(stored) => stored.as_ref().map(|stored| stored.stamp),
+            Err(_) => self.directory().stamp(key).unwrap_or_default(),
+        };
+        self.seen.borrow_mut().entry(key.clone()).or_insert(stamp);
+        stored
+    }
+
+    fn stamp(&self, key: &Key) -> Result<Option<Stamp>, Error> {
+        self.directory().stamp(key)
+    }
+
+    fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {
+        self.directory().scan(ranges)
+    }
+
+    fn is_empty(&self, range: &Range) -> Result<bool, Error> {
+        self.directory().is_empty(range)
+    }
+
+    fn time(&self) -> Option<DateTime<Utc>> {
+        Reader::time(self.directory())
+    }
+}
+
+impl Snapshot for Locked<'_> {
+    fn next_token(&self, now: DateTime<Utc>) -> Result<u64, Error> {
+        self.lock.next_token(now)
+    }
+}
+
+/// Writes a record under `{stamp}-{session}.json`; while the name is taken, a millisecond later.
+fn add(directory: &Directory, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error> {
+    let names = (0..).map(|later| format!("{}-{by}.json", time::stamp(at + TimeDelta::milliseconds(later))));
+    let name = directory.create_file_under_first(&folder_of(series), names, bytes, durability_in(series))?;
+    // Nobody has all names of all times.
+    name.map(|name| Key::Entry(series.clone(), name)).ok_or(Error::Contended)
+}

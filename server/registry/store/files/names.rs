@@ -1,0 +1,77 @@
+//! How the directory calls records: the folder and the name of each key's file, and back.
+
+use deconflict_protocol::{Naming, SessionId};
+
+use super::directory::{Durability, Folder};
+use crate::store::{Key, Range, Series};
+
+/// What every claim file's name ends with.
+const CLAIM_ENDING: &str = ".claim";
+
+/// The folder and the file of a key.
+pub(crate) fn file_of(key: &Key) -> (Folder, String) {
+    match key {
+        Key::Session(id) => (Folder::Sessions, format!("{id}.json")),
+        Key::Claim(key) => (Folder::Claims, format!("{key}{CLAIM_ENDING}")),
+        Key::Entry(series, name) => (folder_of(series), name.clone()),
+    }
+}
+
+/// The path of a key's file in the directory, with slashes.
+pub(crate) fn relative_path(key: &Key) -> String {
+    let (folder, name) = file_of(key);
+    [folder.components(), vec![&name]].concat().join("/")
+}
+
+/// The folder of a series.
+pub(crate) fn folder_of(series: &Series) -> Folder {
+    match series {
+        Series::Heartbeats => Folder::Heartbeats,
+        Series::Broadcasts => Folder::Broadcasts,
+        Series::Direct(to) => Folder::Direct(to.clone()),
+        Series::HandOffs => Folder::HandOffs,
+        Series::ReadMarks => Folder::ReadMarks,
+    }
+}
+
+/// The folder of a range; `None` where it has several.
+pub(super) fn folder_of_range(range: &Range) -> Option<Folder> {
+    match range {
+        Range::Sessions => Some(Folder::Sessions),
+        Range::Claims(_) => Some(Folder::Claims),
+        Range::Series(series) => Some(folder_of(series)),
+        Range::AllDirect => None,
+    }
+}
+
+/// The key of a file in the folder of a range; `None` for a file that holds no such record.
+pub(crate) fn key_of(range: &Range, name: &str, naming: Naming) -> Option<Key> {
+    match range {
+        Range::Sessions => session_of(name).map(Key::Session),
+        Range::Claims(_) => naming.parse(name.strip_suffix(CLAIM_ENDING)?).map(Key::Claim),
+        Range::Series(series) => Some(Key::Entry(series.clone(), name.to_owned())),
+        Range::AllDirect => None,
+    }
+}
+
+/// The session that a file in `sessions/` belongs to.
+pub(crate) fn session_of(name: &str) -> Option<SessionId> {
+    SessionId::foreign(name.strip_suffix(".json")?).ok()
+}
+
+/// What a record that was just written must survive.
+pub(super) fn durability_of(key: &Key) -> Durability {
+    match key {
+        Key::Session(_) | Key::Claim(_) => Durability::Process,
+        Key::Entry(series, _) => durability_in(series),
+    }
+}
+
+/// The same for a record that was added to a series.
+pub(super) fn durability_in(series: &Series) -> Durability {
+    match series {
+        Series::Heartbeats => Durability::Process,
+        Series::Broadcasts | Series::Direct(_) | Series::HandOffs => Durability::Power,
+        Series::ReadMarks => Durability::Whole,
+    }
+}

@@ -1,0 +1,202 @@
+//! Records in memory, for tests that need no disk.
+//!
+//! It keeps nobody waiting while a decision is made: a commit fails, and the decision is asked again, if anything of what
+//! it read was changed meanwhile, as in a database with transactions.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{
+    Committed, Guarantees, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp, Store, Stored,
+    Transaction, Write,
+};
+use crate::Error;
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::{Naming, SessionId, time};
+
+/// Records in memory.
+#[derive(Debug)]
+pub struct Memory {
+    clock: Arc<dyn Clock>,
+    naming: Naming,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct State {
+    records: BTreeMap<Key, Stored>,
+    set_aside: Vec<Stored>,
+    /// Counts the changes. A record's version is that of its last one.
+    revision: u64,
+}
+
+impl Memory {
+    /// Nothing is there yet.
+    pub fn new(clock: Arc<dyn Clock>, naming: Naming) -> Self {
+        Self { clock, naming, state: Mutex::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seen(&self) -> Seen<'_> {
+        Seen { store: self, state: self.state().clone(), reads: RefCell::default() }
+    }
+}
+
+impl Store for Memory {
+    fn reader(&self) -> Result<Box<dyn Reader + '_>, Error> {
+        Ok(Box::new(self.seen()))
+    }
+
+    fn commit(&self, decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<Committed, Error> {
+        loop {
+            let seen = self.seen();
+            let mut transaction = Transaction::new(&seen);
+            decide(&mut transaction)?;
+            let (writes, token) = transaction.decided();
+            let mut state = self.state();
+            if seen.is_outdated(&state) {
+                continue;
+            }
+            let now = self.clock.now();
+            for write in &writes {
+                state.carry_out(write, now);
+            }
+            let claims = writes.iter().filter_map(|write| match write {
+                Write::Put { key: key @ Key::Claim(_), .. } => Some((key.clone(), state.records.get(key).cloned())),
+                _ => None,
+            });
+            return Ok(Committed { token, claims: claims.collect() });
+        }
+    }
+
+    fn add(&self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error> {
+        Ok(self.state().add(series, by, at, bytes.to_vec(), self.clock.now()))
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees { exclusion: Locking::Enforced, clock: LeaseClock::Participants, presence: Presence::Process }
+    }
+}
+
+impl State {
+    fn carry_out(&mut self, write: &Write, now: DateTime<Utc>) {
+        match write.clone() {
+            Write::Put { key, bytes, .. } => self.put(key, bytes, now),
+            Write::Delete(key) => drop(self.take(&key)),
+            Write::SetAside(key) => {
+                let damaged = self.take(&key);
+                self.set_aside.extend(damaged);
+            }
+            Write::Add { series, by, at, bytes } => drop(self.add(&series, &by, at, bytes, now)),
+            Write::Append(key, bytes) => {
+                let before = self.records.get(&key).map(|stored| stored.bytes.clone()).unwrap_or_default();
+                self.put(key, [before, bytes].concat(), now);
+            }
+            Write::Move { from, to, names } => {
+                let free = names.into_iter().map(|name| Key::Entry(to.clone(), name));
+                let free = free.into_iter().find(|key| !self.records.contains_key(key));
+                if let (Some(key), Some(stored)) = (free, self.take(&from)) {
+                    self.put(key, stored.bytes, stored.stamp.modified);
+                }
+            }
+        }
+    }
+
+    fn put(&mut self, key: Key, bytes: Vec<u8>, modified: DateTime<Utc>) {
+        self.revision += 1;
+        let stamp = Stamp { modified, size: bytes.len() as u64, version: self.revision };
+        // A key that is equal may be spelled otherwise, and then the new spelling counts.
+        self.records.remove(&key);
+        self.records.insert(key, Stored { bytes, stamp });
+    }
+
+    fn take(&mut self, key: &Key) -> Option<Stored> {
+        self.revision += 1;
+        self.records.remove(key)
+    }
+
+    fn add(&mut self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: Vec<u8>, now: DateTime<Utc>) -> Key {
+        let mut at = at;
+        loop {
+            let key = Key::Entry(series.clone(), format!("{}-{by}.json", time::stamp(at)));
+            if !self.records.contains_key(&key) {
+                self.put(key.clone(), bytes, now);
+                return key;
+            }
+            at += TimeDelta::milliseconds(1);
+        }
+    }
+
+    fn keys(&self, range: &Range) -> Vec<Key> {
+        self.records.keys().filter(|key| range.contains(key)).cloned().collect()
+    }
+}
+
+/// The state at one moment, and what was read of it.
+struct Seen<'a> {
+    store: &'a Memory,
+    state: State,
+    reads: RefCell<Vec<Read>>,
+}
+
+enum Read {
+    Record(Key),
+    Keys(Range),
+}
+
+impl Seen<'_> {
+    /// True if something that was read is not as it was any more.
+    fn is_outdated(&self, now: &State) -> bool {
+        let version = |state: &State, key: &Key| state.records.get(key).map(|stored| stored.stamp.version);
+        self.reads.borrow().iter().any(|read| match read {
+            Read::Record(key) => version(now, key) != version(&self.state, key),
+            Read::Keys(range) => now.keys(range) != self.state.keys(range),
+        })
+    }
+
+    fn note(&self, read: Read) {
+        self.reads.borrow_mut().push(read);
+    }
+}
+
+impl Reader for Seen<'_> {
+    fn naming(&self) -> Naming {
+        self.store.naming
+    }
+
+    fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
+        self.note(Read::Record(key.clone()));
+        Ok(self.state.records.get(key).cloned())
+    }
+
+    fn stamp(&self, key: &Key) -> Result<Option<Stamp>, Error> {
+        Ok(self.get(key)?.map(|stored| stored.stamp))
+    }
+
+    fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {
+        for range in ranges {
+            self.note(Read::Keys(range.clone()));
+        }
+        Ok(ranges.iter().flat_map(|range| self.state.keys(range)).collect())
+    }
+
+    fn time(&self) -> Option<DateTime<Utc>> {
+        Some(self.store.clock.now())
+    }
+}
+
+impl Snapshot for Seen<'_> {
+    fn next_token(&self, _: DateTime<Utc>) -> Result<u64, Error> {
+        Ok(self.state.revision + 1)
+    }
+}
