@@ -1,83 +1,233 @@
-//! The coding agents: each is a file that reads its events and writes its answers.
+//! The table of coding agents: what each is called, how it is recognised, the file that reads its events and writes its
+//! answers, and how it is wired.
 
 use std::path::Path;
+
+use deconflict_setup::{AgentHooks, Folder, HookFiles, Method, Target};
 
 use super::answer::Answer;
 use super::event::{Fields, HookEvent, Unreadable};
 use super::{claude_code, codex, cursor, gemini, opencode};
 
 /// A coding agent whose hooks are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Agent {
-    /// Claude Code.
-    ClaudeCode,
-    /// Codex.
-    Codex,
-    /// Gemini CLI.
-    Gemini,
-    /// Cursor.
-    Cursor,
-    /// opencode, and any agent that speaks the form of our plugin for it.
-    OpenCode,
+#[derive(Debug)]
+pub struct Agent {
+    /// What it is called on the command line of hooks and in records.
+    pub name: &'static str,
+    /// How it is wired, and what it is called there.
+    pub target: Target,
+    /// A variable that names a file of the agent's, whose lines its shells run first.
+    pub environment_file: Option<&'static str>,
+    /// It is an editor's, and may run in the editor's own processes.
+    pub runs_in_editor: bool,
+    /// Its sub-agents work in sessions of their own that don't say who started them.
+    pub(super) hides_parents: bool,
+    process: AgentProcess,
+    read: fn(&Fields, &Path) -> Result<Option<HookEvent>, Unreadable>,
+    takes_context: fn(&str) -> bool,
+    write: fn(&str, &Answer) -> String,
 }
 
+/// How an agent's process, and what it starts, is recognised.
+#[derive(Debug)]
+struct AgentProcess {
+    /// The file names of its program, without an ending.
+    programs: &'static [&'static str],
+    /// Its packages, as they stand in the path of a script that a language's runtime runs.
+    packages: &'static [&'static str],
+    /// The variable that it sets for the commands that it runs.
+    variable: Option<&'static str>,
+}
+
+/// The agents whose hooks are known.
+pub static AGENTS: [Agent; 5] = [
+    Agent {
+        name: "claude-code",
+        target: Target {
+            name: "claude-code",
+            title: "Claude Code",
+            aliases: &["claude"],
+            commands: &["claude"],
+            method: Method::Hooks(AgentHooks {
+                settings: Folder { variable: Some("CLAUDE_CONFIG_DIR"), in_home: ".claude", below: "" },
+                // A plugin among the skills is loaded as it is, without a marketplace and without a change of the settings.
+                place: "skills/deconflict",
+                files: HookFiles::Folder("claude-code"),
+                remark: Some("Claude Code loads it from version 2.1.157 on."),
+            }),
+        },
+        environment_file: Some("CLAUDE_ENV_FILE"),
+        runs_in_editor: false,
+        hides_parents: false,
+        process: AgentProcess {
+            programs: &["claude"],
+            packages: &["claude-code", "claude-agent-sdk"],
+            variable: Some("CLAUDECODE"),
+        },
+        read: claude_code::read,
+        takes_context: claude_code::takes_context,
+        write: claude_code::write,
+    },
+    Agent {
+        name: "codex",
+        target: Target {
+            name: "codex",
+            title: "Codex",
+            aliases: &[],
+            commands: &["codex"],
+            method: Method::Hooks(AgentHooks {
+                settings: Folder { variable: Some("CODEX_HOME"), in_home: ".codex", below: "" },
+                place: "hooks.json",
+                files: HookFiles::Shared("codex/hooks.json"),
+                remark: Some("Codex runs new hooks only after you trusted them: start codex and type /hooks."),
+            }),
+        },
+        environment_file: Some("CODEX_ENV_FILE"),
+        runs_in_editor: false,
+        hides_parents: false,
+        process: AgentProcess { programs: &["codex"], packages: &["@openai/codex"], variable: None },
+        read: codex::read,
+        takes_context: codex::takes_context,
+        write: codex::write,
+    },
+    Agent {
+        name: "gemini",
+        target: Target {
+            name: "gemini",
+            title: "Gemini CLI",
+            aliases: &["gemini-cli"],
+            commands: &["gemini"],
+            method: Method::Hooks(AgentHooks {
+                settings: Folder { variable: Some("GEMINI_CLI_HOME"), in_home: "", below: ".gemini" },
+                place: "extensions/deconflict",
+                files: HookFiles::Folder("gemini"),
+                remark: None,
+            }),
+        },
+        environment_file: None,
+        runs_in_editor: false,
+        hides_parents: false,
+        process: AgentProcess { programs: &["gemini"], packages: &["gemini-cli"], variable: Some("GEMINI_CLI") },
+        read: gemini::read,
+        takes_context: gemini::takes_context,
+        write: gemini::write,
+    },
+    Agent {
+        name: "cursor",
+        target: Target {
+            name: "cursor-agent",
+            title: "Cursor's agent",
+            // Cursor is an editor and an agent.
+            aliases: &["cursor"],
+            commands: &["cursor", "cursor-agent"],
+            method: Method::Hooks(AgentHooks {
+                settings: Folder { variable: None, in_home: ".cursor", below: "" },
+                place: "hooks.json",
+                files: HookFiles::Shared("cursor/hooks.json"),
+                remark: None,
+            }),
+        },
+        environment_file: None,
+        runs_in_editor: true,
+        hides_parents: true,
+        process: AgentProcess { programs: &["cursor-agent"], packages: &[], variable: Some("CURSOR_AGENT") },
+        read: cursor::read,
+        takes_context: cursor::takes_context,
+        write: cursor::write,
+    },
+    Agent {
+        name: "opencode",
+        target: Target {
+            name: "opencode",
+            title: "opencode",
+            aliases: &[],
+            commands: &["opencode"],
+            method: Method::Hooks(AgentHooks {
+                // The rules of the desktop, on every system.
+                settings: Folder { variable: Some("XDG_CONFIG_HOME"), in_home: ".config", below: "opencode" },
+                place: "plugins/deconflict.js",
+                files: HookFiles::Plugin("opencode/deconflict.js"),
+                remark: None,
+            }),
+        },
+        environment_file: None,
+        runs_in_editor: false,
+        hides_parents: false,
+        process: AgentProcess { programs: &["opencode"], packages: &["opencode-ai"], variable: None },
+        read: opencode::read,
+        takes_context: opencode::takes_context,
+        write: opencode::write,
+    },
+];
+
+/// Agents that are known only by their processes, and what they are called in records.
+static WITHOUT_HOOKS: [(&str, AgentProcess); 13] = [
+    ("aider", without_hooks(&["aider"])),
+    ("amp", without_hooks(&["amp"])),
+    ("auggie", without_hooks(&["auggie"])),
+    ("cline", without_hooks(&["cline"])),
+    ("copilot", without_hooks(&["copilot"])),
+    ("crush", without_hooks(&["crush"])),
+    ("droid", without_hooks(&["droid"])),
+    ("goose", without_hooks(&["goose"])),
+    ("kimi", without_hooks(&["kimi"])),
+    ("kiro", without_hooks(&["kiro-cli"])),
+    ("openhands", without_hooks(&["openhands"])),
+    ("plandex", without_hooks(&["plandex"])),
+    ("qwen", AgentProcess { packages: &["qwen-code"], ..without_hooks(&["qwen"]) }),
+];
+
 impl Agent {
-    /// All of them.
-    pub const ALL: [Self; 5] = [Self::ClaudeCode, Self::Codex, Self::Gemini, Self::Cursor, Self::OpenCode];
-
-    /// What it is called on the command line and in records.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ClaudeCode => "claude-code",
-            Self::Codex => "codex",
-            Self::Gemini => "gemini",
-            Self::Cursor => "cursor",
-            Self::OpenCode => "opencode",
-        }
-    }
-
     /// Reads an event as this agent writes it; `None` for one that is nothing to us. `own_folder` is where the hook
     /// runs, for an event that doesn't say where the agent works.
     ///
     /// # Errors
     /// When it is no JSON object, or lacks what every event of this agent has.
-    pub fn read(self, input: &[u8], own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
-        let fields = Fields::parse(input)?;
-        match self {
-            Self::ClaudeCode => claude_code::read(&fields, own_folder),
-            Self::Codex => codex::read(&fields, own_folder),
-            Self::Gemini => gemini::read(&fields, own_folder),
-            Self::Cursor => cursor::read(&fields, own_folder),
-            Self::OpenCode => opencode::read(&fields, own_folder),
-        }
+    pub fn read(&self, input: &[u8], own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
+        (self.read)(&Fields::parse(input)?, own_folder)
     }
 
     /// True if an answer to an event of this name can say something to the model, as far as the agent's documentation
     /// promises. What cannot be said there has to wait for an event that can.
-    pub fn takes_context(self, event: &str) -> bool {
-        match self {
-            Self::ClaudeCode => claude_code::takes_context(event),
-            Self::Codex => codex::takes_context(event),
-            Self::Gemini => gemini::takes_context(event),
-            Self::Cursor => cursor::takes_context(event),
-            // Its plugin keeps a text until it can say it.
-            Self::OpenCode => true,
-        }
-    }
-
-    /// True if its sub-agents work in sessions of their own that don't say who started them.
-    pub(super) fn hides_parents(self) -> bool {
-        self == Self::Cursor
+    pub fn takes_context(&self, event: &str) -> bool {
+        (self.takes_context)(event)
     }
 
     /// Writes the answer to an event of this name as this agent expects it on standard output; it may be empty.
-    pub fn write(self, event: &str, answer: &Answer) -> String {
-        match self {
-            Self::ClaudeCode => claude_code::write(event, answer),
-            Self::Codex => codex::write(event, answer),
-            Self::Gemini => gemini::write(event, answer),
-            Self::Cursor => cursor::write(event, answer),
-            Self::OpenCode => opencode::write(answer),
-        }
+    pub fn write(&self, event: &str, answer: &Answer) -> String {
+        (self.write)(event, answer)
     }
+}
+
+/// The name of the agent whose program has this file name, without its ending.
+pub fn agent_of_program(program: &str) -> Option<&'static str> {
+    agent_whose(|process| process.programs.contains(&program))
+}
+
+/// The name of the agent whose package the path of a script names.
+pub fn agent_of_script(path: &str) -> Option<&'static str> {
+    agent_whose(|process| process.packages.iter().any(|package| path.contains(package)))
+}
+
+/// The name of the agent that sets a variable of which this is true.
+pub fn agent_of_variable(is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
+    agent_whose(|process| process.variable.is_some_and(&is_set))
+}
+
+/// True for the name of an agent, as it stands in records.
+pub fn is_agent_name(name: &str) -> bool {
+    processes().any(|(known, _)| known == name)
+}
+
+fn agent_whose(is_it: impl Fn(&AgentProcess) -> bool) -> Option<&'static str> {
+    processes().find(|(_, process)| is_it(process)).map(|(name, _)| name)
+}
+
+fn processes() -> impl Iterator<Item = (&'static str, &'static AgentProcess)> {
+    let with_hooks = AGENTS.iter().map(|agent| (agent.name, &agent.process));
+    with_hooks.chain(WITHOUT_HOOKS.iter().map(|(name, process)| (*name, process)))
+}
+
+const fn without_hooks(programs: &'static [&'static str]) -> AgentProcess {
+    AgentProcess { programs, packages: &[], variable: None }
 }

@@ -23,7 +23,7 @@ mod shell;
 mod surroundings;
 mod words;
 
-pub use agent::Agent;
+pub use agent::{AGENTS, Agent, agent_of_program, agent_of_script, agent_of_variable, is_agent_name};
 pub use answer::Answer;
 pub use event::{EventKind, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};

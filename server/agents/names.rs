@@ -17,12 +17,12 @@ const LONGEST: usize = 64;
 ///
 /// # Errors
 /// Never for the agents that there are; it is checked as any id is.
-pub fn session_id(agent: Agent, session: &str, sub_agent: Option<&SubAgent>) -> Result<SessionId, NameError> {
+pub fn session_id(agent: &Agent, session: &str, sub_agent: Option<&SubAgent>) -> Result<SessionId, NameError> {
     let own = match sub_agent {
         Some(sub_agent) => format!("{session}-{}", sub_agent.id),
         None => session.to_owned(),
     };
-    let whole = format!("{}-{own}", agent.name());
+    let whole = format!("{}-{own}", agent.name);
     let plain: String = whole.chars().map(|c| if is_plain(c) { c } else { '-' }).collect();
     if plain == whole && plain.len() <= LONGEST && !plain.ends_with('.') {
         return SessionId::new(&plain);
@@ -39,14 +39,15 @@ fn is_plain(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::agent::AGENTS;
     use super::*;
 
     #[test]
     fn an_agents_id_becomes_a_part_of_ours() {
-        let id = |session: &str| session_id(Agent::ClaudeCode, session, None).unwrap().to_string();
+        let id = |session: &str| session_id(&AGENTS[0], session, None).unwrap().to_string();
         assert_eq!(id("00893aaf-19fa-41d2-8238-13269b9b3ca0"), "claude-code-00893aaf-19fa-41d2-8238-13269b9b3ca0");
         let sub_agent = SubAgent { id: "a1b2".to_owned(), kind: None };
-        let of_helper = session_id(Agent::Codex, "s", Some(&sub_agent)).unwrap();
+        let of_helper = session_id(&AGENTS[1], "s", Some(&sub_agent)).unwrap();
         assert_eq!(of_helper.as_str(), "codex-s-a1b2");
         for awkward in ["../../x", "a b", "é", "a.", "", &"x".repeat(100)] {
             let id = id(awkward);

@@ -50,8 +50,13 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEven
     Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent, folder, kind }))
 }
 
+/// True: the plugin keeps a text until it can say it.
+pub(super) fn takes_context(_: &str) -> bool {
+    true
+}
+
 /// Writes an answer: one JSON object, empty if there is nothing to say.
-pub(super) fn write(answer: &Answer) -> String {
+pub(super) fn write(_: &str, answer: &Answer) -> String {
     let mut output = Map::new();
     let texts = [("deny", answer.refusal.clone()), ("context", answer.context()), ("notice", answer.notice.clone())];
     for (name, text) in texts {

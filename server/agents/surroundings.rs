@@ -50,7 +50,7 @@ pub struct Processes {
 #[derive(Debug, Clone)]
 pub struct Surroundings {
     /// Which agent it is.
-    pub agent: Agent,
+    pub agent: &'static Agent,
     /// What is done where there is a choice.
     pub policy: HookPolicy,
     /// Tells the time.
@@ -62,5 +62,5 @@ pub struct Surroundings {
     /// Where the user's programs keep what they remember, for a clone without git.
     pub state_folder: Option<PathBuf>,
     /// Looks for the processes behind the hook. It is asked only where a session begins or goes on.
-    pub processes: fn(Agent) -> Processes,
+    pub processes: fn(&Agent) -> Processes,
 }

@@ -14,8 +14,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use deconflict_agents::{
-    self as agents, Agent, Answer, EventKind, HookEvent, HookPolicy, ShellPolicy, Surroundings, UnsurePolicy,
+    self as agents, AGENTS, Agent, Answer, EventKind, HookEvent, HookPolicy, ShellPolicy, Surroundings, UnsurePolicy,
 };
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
@@ -33,9 +34,9 @@ use super::{keeper, words};
 /// agent by its exit code.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Which agent asks
-    #[arg(value_name = "AGENT")]
-    agent: AgentName,
+    /// Which agent asks; `opencode` stands for any that speaks the form of our plugin for it
+    #[arg(value_name = "AGENT", value_parser = agents())]
+    agent: &'static Agent,
     /// What becomes of a shell command that would certainly touch what another session holds
     #[arg(long, value_name = "POLICY", default_value = "deny")]
     shell: ShellChoice,
@@ -45,17 +46,6 @@ pub(crate) struct Arguments {
     /// Stay, and print a line for each message that comes in, until the agent ends
     #[arg(long)]
     monitor: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum AgentName {
-    ClaudeCode,
-    Codex,
-    Gemini,
-    Cursor,
-    /// And any agent that speaks the form of our plugin for it
-    #[value(name = "opencode")]
-    OpenCode,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -88,13 +78,18 @@ const LIMIT_AT_INTERRUPT: Duration = Duration::from_millis(2_500);
 /// More than any event holds, in bytes; a tool's arguments may be a whole file.
 const LONGEST_EVENT: u64 = 64 << 20;
 
+fn agents() -> impl TypedValueParser<Value = &'static Agent> {
+    let named = |name: String| AGENTS.iter().find(|agent| agent.name == name).ok_or("no such agent");
+    PossibleValuesParser::new(AGENTS.iter().map(|agent| agent.name)).try_map(named)
+}
+
 /// True for a command line that was meant for this verb, however wrong it is.
 pub(super) fn is_meant(words: &[OsString]) -> bool {
     words.iter().skip(1).any(|word| word == "hook")
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let agent = Agent::from(arguments.agent);
+    let agent = arguments.agent;
     if arguments.monitor {
         return monitor::run(agent, context);
     }
@@ -109,7 +104,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     };
     watchdog.knows(&event);
     let (mut answer, follow_up) = agents::respond(&event, &surroundings);
-    export(&event, &mut answer, context);
+    export(agent, &event, &mut answer, context);
     // Not every agent shows a notice at every event; what stands on standard error is in its log at least.
     if let Some(notice) = &answer.notice {
         Output::remark(notice);
@@ -123,7 +118,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn read(agent: Agent, context: &Context) -> Result<Option<HookEvent>, String> {
+fn read(agent: &Agent, context: &Context) -> Result<Option<HookEvent>, String> {
     let mut input = Vec::new();
     std::io::stdin().lock().take(LONGEST_EVENT).read_to_end(&mut input).map_err(|error| error.to_string())?;
     agent.read(&input, context.folder()).map_err(|error| error.to_string())
@@ -189,7 +184,7 @@ fn limit(event: &HookEvent) -> Duration {
     }
 }
 
-fn surroundings(agent: Agent, policy: HookPolicy, context: &Context) -> Surroundings {
+fn surroundings(agent: &'static Agent, policy: HookPolicy, context: &Context) -> Surroundings {
     Surroundings {
         agent,
         policy,
@@ -202,11 +197,13 @@ fn surroundings(agent: Agent, policy: HookPolicy, context: &Context) -> Surround
 }
 
 /// Lets the verbs in the agent's shell know whose they are, where the agent names a file for that.
-fn export(event: &HookEvent, answer: &mut Answer, context: &Context) {
+fn export(agent: &Agent, event: &HookEvent, answer: &mut Answer, context: &Context) {
     if event.kind != EventKind::SessionStarted || answer.environment.is_empty() {
         return;
     }
-    let file = ["CODEX_ENV_FILE", "CLAUDE_ENV_FILE"].iter().find_map(std::env::var_os).filter(|file| !file.is_empty());
+    // Some agents take what was written for another.
+    let variables = std::iter::once(agent).chain(&AGENTS).filter_map(|agent| agent.environment_file);
+    let file = variables.filter_map(std::env::var_os).find(|file| !file.is_empty());
     let Some(file) = file.map(PathBuf::from) else { return };
     let line = |name: &str, value: &str| format!("export {name}={}\n", words::shell_word(value));
     let mut lines = answer.environment.iter().fold(String::new(), |lines, (name, value)| lines + &line(name, value));
@@ -229,18 +226,6 @@ fn say(text: &str) -> Result<Printed, Failure> {
 fn unreadable(error: &str) -> Failure {
     Failure::failed("unreadable-event", format!("{}.", error.trim_end_matches('.')))
         .advise("It is started by a coding agent's hooks: see `deconflict hook --help`.")
-}
-
-impl From<AgentName> for Agent {
-    fn from(name: AgentName) -> Self {
-        match name {
-            AgentName::ClaudeCode => Self::ClaudeCode,
-            AgentName::Codex => Self::Codex,
-            AgentName::Gemini => Self::Gemini,
-            AgentName::Cursor => Self::Cursor,
-            AgentName::OpenCode => Self::OpenCode,
-        }
-    }
 }
 
 impl From<ShellChoice> for ShellPolicy {

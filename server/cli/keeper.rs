@@ -44,11 +44,11 @@ pub(super) fn find() -> Option<Keeper> {
 /// The processes behind a hook: the agent that started it, whose session lasts as long as that process, and the editor
 /// in which the agent runs. A program that nobody here knows is not taken for either: if it ended before its user does,
 /// others would take the session for gone.
-pub(super) fn behind_a_hook(agent: Agent) -> Processes {
+pub(super) fn behind_a_hook(agent: &Agent) -> Processes {
     let ancestors = platform::ancestors();
     let is_agent = |process: &Ancestor| {
         // The agent of an editor runs in the editor's own processes.
-        processes::coding_agent(process).is_some() || (agent == Agent::Cursor && processes::is_editor(process))
+        processes::coding_agent(process).is_some() || (agent.runs_in_editor && processes::is_editor(process))
     };
     let position = ancestors.iter().position(is_agent);
     let found = position.and_then(|position| ancestors.get(position));

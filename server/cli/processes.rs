@@ -1,38 +1,7 @@
 //! What the processes above this one are: shells that people type into, coding agents, or something else.
 
+use deconflict_agents as agents;
 use deconflict_platform::Ancestor;
-
-/// Programs of coding agents by their file names without an ending, where people call them otherwise with that name.
-const AGENTS: &[(&str, &str)] = &[
-    ("aider", "aider"),
-    ("amp", "amp"),
-    ("auggie", "auggie"),
-    ("claude", "claude-code"),
-    ("cline", "cline"),
-    ("codex", "codex"),
-    ("copilot", "copilot"),
-    ("crush", "crush"),
-    ("cursor-agent", "cursor"),
-    ("droid", "droid"),
-    ("gemini", "gemini"),
-    ("goose", "goose"),
-    ("kimi", "kimi"),
-    ("kiro-cli", "kiro"),
-    ("opencode", "opencode"),
-    ("openhands", "openhands"),
-    ("plandex", "plandex"),
-    ("qwen", "qwen"),
-];
-
-/// Packages of agents that run as a script of a language's runtime, as they stand in the script's path.
-const AGENT_PACKAGES: &[(&str, &str)] = &[
-    ("claude-code", "claude-code"),
-    ("claude-agent-sdk", "claude-code"),
-    ("@openai/codex", "codex"),
-    ("gemini-cli", "gemini"),
-    ("qwen-code", "qwen"),
-    ("opencode-ai", "opencode"),
-];
 
 /// Editors in whose terminals and panels agents run, as the last part of their path without an ending.
 const EDITORS: &[&str] = &[
@@ -85,19 +54,9 @@ pub(super) fn coding_agent(process: &Ancestor) -> Option<&'static str> {
     agent_named(&process.name).or_else(|| agent_started_by(process.command()))
 }
 
-/// Variables that agents set for the commands that they run, and what people call those agents.
-const AGENT_VARIABLES: &[(&str, &str)] =
-    &[("CLAUDECODE", "claude-code"), ("CURSOR_AGENT", "cursor"), ("GEMINI_CLI", "gemini")];
-
 /// What people call the coding agent that says in the environment that it runs this. A sandbox may hide its process.
 pub(super) fn agent_in_environment() -> Option<&'static str> {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    AGENT_VARIABLES.iter().find(|(name, _)| is_set(name)).map(|(_, called)| *called)
-}
-
-/// True if a session's client is called as coding agents are.
-pub(super) fn is_agents_name(client: &str) -> bool {
-    AGENTS.iter().any(|(_, called)| *called == client)
+    agents::agent_of_variable(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
 /// True for an editor's process.
@@ -111,8 +70,7 @@ pub(super) fn is_interactive_shell(process: &Ancestor) -> bool {
 }
 
 fn agent_named(path: &str) -> Option<&'static str> {
-    let program = program(path);
-    AGENTS.iter().find(|(name, _)| *name == program).map(|(_, called)| *called)
+    agents::agent_of_program(&program(path))
 }
 
 fn agent_started_by(command: &[String]) -> Option<&'static str> {
@@ -130,9 +88,7 @@ fn agent_started_by(command: &[String]) -> Option<&'static str> {
     if options.into_iter().any(|word| !word.starts_with("--") && word.contains('c')) {
         return None;
     }
-    let path = script.replace('\\', "/");
-    let package = AGENT_PACKAGES.iter().find(|(package, _)| path.contains(package)).map(|(_, called)| *called);
-    agent_named(script).or(package)
+    agent_named(script).or_else(|| agents::agent_of_script(&script.replace('\\', "/")))
 }
 
 fn reads_commands_from_a_person(command: &[String]) -> bool {

@@ -1,15 +1,19 @@
 //! `deconflict setup`
 
+mod assets;
 mod words;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use deconflict_setup::{Error, Lock, Part, Plan, Setup};
+use deconflict_setup::{Error, Lock, PROGRAM, Plan, Setup, Target};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::{FAINT, GOOD};
 use super::{demo, words as phrases};
+use assets::targets;
+
+pub(super) use assets::assets;
 
 /// Wire the editors and coding agents on this machine, and prove that it works
 ///
@@ -35,15 +39,17 @@ const NEXT: &str = "Editors and agents that are open take part once they are sta
                     To take all of this back: deconflict setup --remove";
 
 fn names() -> PossibleValuesParser {
-    let names = Part::WIRED.into_iter().filter(|part| part.name() != "cursor-agent");
-    PossibleValuesParser::new(names.map(|part| PossibleValue::new(part.name()).aliases(part.aliases())))
+    // An agent that is called as its editor is meant by that editor's name too.
+    let is_editor_too = |target: &Target| targets().any(|other| target.aliases.contains(&other.name));
+    let names = targets().filter(|target| !is_editor_too(target));
+    PossibleValuesParser::new(names.map(|target| PossibleValue::new(target.name).aliases(target.aliases)))
 }
 
 pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
     let opened = if arguments.dry_run {
-        Setup::of_this_user().map(|setup| (setup, None))
+        Setup::of_this_user(assets()).map(|setup| (setup, None))
     } else {
-        Setup::to_change().map(|(setup, lock)| (setup, Some(lock)))
+        Setup::to_change(assets()).map(|(setup, lock)| (setup, Some(lock)))
     };
     let (setup, lock) = opened.map_err(|error| failure(&error))?;
     let manner =
@@ -66,16 +72,16 @@ struct Work {
 
 impl Work {
     fn set_up(mut self, names: &[String]) -> Result<Exit, Failure> {
-        let parts = if names.is_empty() { self.setup.found() } else { self.called(names) };
-        self.part(Part::Program, Setup::plan)?;
+        let targets = if names.is_empty() { self.setup.found() } else { self.called(names) };
+        self.take(&PROGRAM, Setup::plan)?;
         if self.worst == Exit::Failed {
             // Nothing else would find the program.
             return self.end(None, None);
         }
-        for part in &parts {
-            self.part(*part, Setup::plan)?;
+        for target in &targets {
+            self.take(target, Setup::plan)?;
         }
-        if parts.is_empty() {
+        if targets.is_empty() {
             self.tell(
                 "\nNo editor and no agent that setup knows was found here. Other editors take part by starting \
                  \"deconflict lsp\" as a language server for every kind of file.",
@@ -91,7 +97,7 @@ impl Work {
                 let seconds = took.as_f64().unwrap_or_default() / 1_000.0;
                 self.tell(&format!("  {GOOD}All {steps} steps were seen, in {seconds:.1} s.{GOOD:#}"))?;
                 let facts = json!({"steps": steps, "milliseconds": took});
-                self.end(Some(&facts), (!parts.is_empty()).then_some(NEXT))
+                self.end(Some(&facts), (!targets.is_empty()).then_some(NEXT))
             }
             Err(failure) => {
                 let facts = self.done;
@@ -102,18 +108,18 @@ impl Work {
 
     fn remove(mut self, names: &[String]) -> Result<Exit, Failure> {
         let recorded = self.setup.recorded();
-        let parts: Vec<Part> = match names {
+        let targets: Vec<_> = match names {
             [] => recorded,
-            names => recorded.into_iter().filter(|part| names.iter().any(|name| part.is_called(name))).collect(),
+            names => recorded.into_iter().filter(|target| names.iter().any(|name| target.is_called(name))).collect(),
         };
-        for part in &parts {
+        for target in &targets {
             // What is not taken back still needs the program.
-            let is_needed = *part == Part::Program && self.worst != Exit::Done;
+            let is_needed = target.name == PROGRAM.name && self.worst != Exit::Done;
             if !is_needed {
-                self.part(*part, Setup::plan_removal)?;
+                self.take(target, Setup::plan_removal)?;
             }
         }
-        let last = match (parts.is_empty(), self.manner.dry_run) {
+        let last = match (targets.is_empty(), self.manner.dry_run) {
             (true, _) => Some("Nothing of this was set up from here."),
             (false, true) => Some("Nothing was changed."),
             (false, false) => None,
@@ -121,43 +127,44 @@ impl Work {
         self.end(None, last)
     }
 
-    /// Plans one part, shows the plan and carries it out.
-    fn part(&mut self, part: Part, plan: impl FnOnce(&Setup, Part) -> Result<Plan, Error>) -> Result<(), Failure> {
-        let planned = plan(&self.setup, part);
+    /// Plans what is to be done about one target, shows the plan and carries it out.
+    fn take(
+        &mut self,
+        target: &'static Target,
+        plan: impl FnOnce(&Setup, &'static Target) -> Result<Plan, Error>,
+    ) -> Result<(), Failure> {
+        let planned = plan(&self.setup, target);
         let mut told = match &planned {
             Ok(plan) => words::of_plan(plan, self.setup.places(), self.manner),
-            Err(error) => words::of_error(part, error),
+            Err(error) => words::of_error(target, error),
         };
         match &planned {
             Ok(plan) if !plan.obstacles.is_empty() => self.worsen(Exit::Refused),
-            Ok(plan) if plan.missing.is_some() => {
-                if self.manner.by_name {
-                    self.worsen(Exit::Failed);
-                }
-            }
             Ok(plan) => match &self.lock {
-                None => self.setup.pretend(plan),
+                None => self.setup.assume(plan),
                 Some(lock) => {
                     if let Err(error) = self.setup.carry_out(plan, lock) {
-                        told = words::of_error(part, &error);
+                        told = words::of_error(target, &error);
                         self.worsen(Exit::Failed);
                     }
                 }
             },
+            // An editor that was only found, and not named, may lack it.
+            Err(Error::NoCommand { .. }) if !self.manner.by_name => {}
             Err(_) => self.worsen(Exit::Failed),
         }
         self.done.push(told.document);
         self.tell(&told.text)
     }
 
-    fn called(&self, names: &[String]) -> Vec<Part> {
-        let mut parts: Vec<Part> = Vec::new();
-        for part in names.iter().flat_map(|name| self.setup.called(name)) {
-            if !parts.contains(&part) {
-                parts.push(part);
+    fn called(&self, names: &[String]) -> Vec<&'static Target> {
+        let mut called: Vec<&'static Target> = Vec::new();
+        for target in names.iter().flat_map(|name| self.setup.called(name)) {
+            if called.iter().all(|other| other.name != target.name) {
+                called.push(target);
             }
         }
-        parts
+        called
     }
 
     fn worsen(&mut self, exit: Exit) {
@@ -174,7 +181,7 @@ impl Work {
     }
 
     fn end(self, check: Option<&Value>, last: Option<&str>) -> Result<Exit, Failure> {
-        let changes: usize = self.done.iter().map(|part| part["changes"].as_array().map_or(0, Vec::len)).sum();
+        let changes: usize = self.done.iter().map(|target| target["changes"].as_array().map_or(0, Vec::len)).sum();
         let is_well = self.worst == Exit::Done;
         self.output.answer_with(
             is_well,
@@ -201,7 +208,7 @@ fn failure(error: &Error) -> Failure {
         Error::NoHome => "no-home",
         Error::Unreadable { .. } => "unreadable",
         Error::Record { .. } => "damaged",
-        Error::Command { .. } | Error::Silent { .. } => "editor",
+        Error::Command { .. } | Error::Silent { .. } | Error::NoCommand { .. } => "editor",
         Error::Busy { .. } => "busy",
         Error::Changed { .. } => "changed",
         Error::DanglingLink { .. } => "dangling-link",

@@ -58,6 +58,14 @@ pub enum Error {
         /// What is the matter with it.
         reason: String,
     },
+    /// Only an editor's own command can install the extension, and it is not here.
+    #[error("the command {command} of {editor} is not on the PATH, and only that can install an extension")]
+    NoCommand {
+        /// The editor as people call it.
+        editor: &'static str,
+        /// The name of its command.
+        command: &'static str,
+    },
     /// An editor's own command did not do what it was asked to.
     #[error("{} failed ({status}): {said}", command.display())]
     Command {
@@ -80,7 +88,7 @@ pub enum Error {
 
 impl Error {
     /// Makes an error of what the system said about a path.
-    pub(super) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }

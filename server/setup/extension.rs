@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::Error;
-use super::package::{PROGRAM, Package};
+use crate::error::Error;
+use crate::package::{PROGRAM, Package};
 use deconflict_protocol::text::one_line;
 
 /// How long an editor's command may take. It starts a whole editor without its windows.

@@ -5,7 +5,7 @@ use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use crate::error::Error;
 use deconflict_platform as platform;
 
 /// Who may do what with a new file, as far as the user's defaults allow it.

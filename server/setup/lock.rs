@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use deconflict_platform as platform;
 use serde::{Deserialize, Serialize};
 
-use super::Error;
-use super::files;
+use crate::error::Error;
+use crate::files;
 
 /// The right to change something. The system takes it back when the process dies.
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use serde_json::Value;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
-use super::Error;
-use super::carried::{self, File};
+use crate::carried::{Carried, CarriedFile};
+use crate::error::Error;
 
 /// Where the extension looks for the program in its own folder.
 pub(super) const PROGRAM: &str = if cfg!(windows) { "bin/deconflict.exe" } else { "bin/deconflict" };
@@ -19,13 +19,13 @@ pub(super) const PROGRAM: &str = if cfg!(windows) { "bin/deconflict.exe" } else 
 pub(super) struct Package {
     manifest: Value,
     translations: Value,
-    pub(super) files: Vec<File>,
+    pub(super) files: Vec<CarriedFile>,
 }
 
 impl Package {
-    /// The one that this program carries.
-    pub(super) fn carried() -> Self {
-        let files = carried::folder("vscode");
+    /// The one that the program carries.
+    pub(super) fn new(carried: Carried) -> Self {
+        let files = carried("vscode");
         let read = |wanted: &str| {
             let found = files.iter().find(|(name, _)| name == wanted);
             found.and_then(|(_, text)| serde_json::from_slice(text).ok()).unwrap_or_default()

@@ -3,7 +3,8 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use super::Error;
+use crate::error::Error;
+use crate::target::Folder;
 use deconflict_platform as platform;
 
 /// The folders of one user, as the environment names them. Most tools follow the XDG rules on macOS too.
@@ -39,17 +40,18 @@ impl Places {
 
     /// Where programs keep the user's settings: `~/.config`.
     pub(super) fn configuration(&self) -> PathBuf {
-        self.folder("XDG_CONFIG_HOME", ".config", "LOCALAPPDATA")
+        self.standard_folder("XDG_CONFIG_HOME", ".config", "LOCALAPPDATA")
     }
 
     /// Where programs keep what belongs to the user: `~/.local/share`.
     pub(super) fn data(&self) -> PathBuf {
-        self.folder("XDG_DATA_HOME", ".local/share", "LOCALAPPDATA")
+        self.standard_folder("XDG_DATA_HOME", ".local/share", "LOCALAPPDATA")
     }
 
     /// The folder that a variable names, else one in the home directory.
-    pub(super) fn named_or(&self, variable: &str, in_home: &str) -> PathBuf {
-        named(variable).unwrap_or_else(|| self.home.join(in_home))
+    pub(super) fn folder(&self, folder: &Folder) -> PathBuf {
+        let root = folder.variable.and_then(named).unwrap_or_else(|| joined(&self.home, folder.in_home));
+        joined(&root, folder.below)
     }
 
     /// The first of these programs that the `PATH` has.
@@ -73,10 +75,17 @@ impl Places {
         }
     }
 
-    fn folder(&self, variable: &str, in_home: &str, on_windows: &str) -> PathBuf {
+    fn standard_folder(&self, variable: &str, in_home: &str, on_windows: &str) -> PathBuf {
         let by_system = if cfg!(windows) { named(on_windows) } else { None };
         named(variable).or(by_system).unwrap_or_else(|| self.home.join(in_home))
     }
+}
+
+/// A path below a folder, of a name with `/` in it, which may be empty.
+pub(super) fn joined(root: &Path, name: &str) -> PathBuf {
+    name.split('/')
+        .filter(|component| !component.is_empty())
+        .fold(root.to_owned(), |path, component| path.join(component))
 }
 
 /// A relative path in such a variable is to be ignored (XDG Base Directory Specification).

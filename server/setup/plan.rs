@@ -1,18 +1,18 @@
-//! What is going to be done for one part: to be shown, and then carried out as a whole or not at all.
+//! What is going to be done for one target: to be shown, and then carried out as a whole or not at all.
 
 use std::path::PathBuf;
 
-use super::Error;
-use super::parts::Part;
-use super::places::Places;
-use super::record::{Installed, Record};
-use super::step::{Step, Undo};
+use crate::error::Error;
+use crate::places::Places;
+use crate::record::{Installed, Record};
+use crate::step::{Step, Undo};
+use crate::target::Target;
 
-/// What is going to be done for one part.
+/// What is going to be done for one target.
 #[derive(Debug)]
 pub struct Plan {
     /// The editor, agent or program.
-    pub part: Part,
+    pub target: &'static Target,
     /// The changes, in their order. None: it is as it should be.
     pub steps: Vec<Step>,
     /// What stands in the way. While something does, nothing is done.
@@ -21,8 +21,6 @@ pub struct Plan {
     pub remarks: Vec<String>,
     /// What the user has to write, where nobody else can do it safely, after the changes.
     pub by_hand: Option<String>,
-    /// What has to be done first.
-    pub missing: Option<String>,
     /// The folder that will be ours as a whole.
     pub folder: Option<PathBuf>,
     /// The record afterwards; `None` if nothing is set up any more.
@@ -39,14 +37,13 @@ pub struct Obstacle {
 }
 
 impl Plan {
-    pub(super) fn new(part: Part) -> Self {
+    pub(super) fn new(target: &'static Target) -> Self {
         Self {
-            part,
+            target,
             steps: Vec::new(),
             obstacles: Vec::new(),
             remarks: Vec::new(),
             by_hand: None,
-            missing: None,
             folder: None,
             after: None,
         }
@@ -54,8 +51,8 @@ impl Plan {
 
     /// Carries it out. What fails leaves everything as it was.
     pub(super) fn carry_out(&self, record: &mut Record, places: &Places) -> Result<(), Error> {
-        let name = self.part.name().to_owned();
-        let old = record.parts.get(&name).cloned();
+        let name = self.target.name.to_owned();
+        let old = record.targets.get(&name).cloned();
         if self.steps.is_empty() && old == self.after {
             return Ok(());
         }
@@ -63,7 +60,7 @@ impl Plan {
         let while_at_it = self.after.as_ref().map(|after| joined(old.clone().unwrap_or_default(), after));
         if let Some(installed) = while_at_it {
             record.folders.extend(self.steps.iter().flat_map(Step::folders));
-            record.parts.insert(name.clone(), installed);
+            record.targets.insert(name.clone(), installed);
             if let Err(error) = record.write(places.state()) {
                 put(record, name, old);
                 return Err(error);
@@ -85,16 +82,16 @@ impl Plan {
         record.write(places.state())
     }
 
-    /// Makes only the record what it would be afterwards, and only in memory.
-    pub(super) fn pretend(&self, record: &mut Record) {
-        put(record, self.part.name().to_owned(), self.after.clone());
+    /// Dry run: updates only the record in memory.
+    pub(super) fn assume(&self, record: &mut Record) {
+        put(record, self.target.name.to_owned(), self.after.clone());
     }
 }
 
 fn put(record: &mut Record, name: String, installed: Option<Installed>) {
     match installed {
-        Some(installed) => record.parts.insert(name, installed),
-        None => record.parts.remove(&name),
+        Some(installed) => record.targets.insert(name, installed),
+        None => record.targets.remove(&name),
     };
 }
 

@@ -8,21 +8,21 @@ use deconflict_protocol::text::hex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::Error;
-use super::extension;
-use super::files::{self, Access, Expected};
+use crate::error::Error;
+use crate::extension;
+use crate::files::{self, Access, Expected};
 
-/// What was set up, part by part.
+/// What was set up, target by target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
-    #[serde(default)]
-    pub(super) parts: BTreeMap<String, Installed>,
+    #[serde(default, rename = "parts")]
+    pub(super) targets: BTreeMap<String, Installed>,
     /// Folders that were not there before.
     #[serde(default)]
     pub(super) folders: BTreeSet<PathBuf>,
 }
 
-/// What was set up for one part.
+/// What was set up for one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Installed {
     /// The version of the program that did it.
@@ -83,11 +83,11 @@ impl Record {
         serde_json::from_slice(&text).map_err(|error| Error::Record { path, reason: error.to_string() })
     }
 
-    /// The folders that were made for one part and that no other part needs, the innermost first.
+    /// The folders that were made for one target and that no other needs, the innermost first.
     pub(super) fn folders_of(&self, name: &str) -> Vec<PathBuf> {
         let is_of =
-            |part: &str, folder: &Path| self.parts.get(part).is_some_and(|installed| installed.is_below(folder));
-        let is_of_another = |folder: &Path| self.parts.keys().any(|part| part != name && is_of(part, folder));
+            |target: &str, folder: &Path| self.targets.get(target).is_some_and(|installed| installed.is_below(folder));
+        let is_of_another = |folder: &Path| self.targets.keys().any(|target| target != name && is_of(target, folder));
         let made = self.folders.iter().rev().filter(|folder| is_of(name, folder) && !is_of_another(folder));
         made.cloned().collect()
     }
@@ -95,7 +95,7 @@ impl Record {
     /// Writes it, or removes it when nothing is set up any more.
     pub(super) fn write(&mut self, state: &Path) -> Result<(), Error> {
         let path = place(state);
-        if self.parts.is_empty() {
+        if self.targets.is_empty() {
             files::delete(&path, &Expected::Anything)?;
             return self.folders.iter().rev().try_for_each(|folder| files::delete_folder_if_empty(folder));
         }
@@ -108,7 +108,7 @@ impl Record {
 
     /// Removes what a set-up left that was killed while it wrote something. Where it wrote was recorded before.
     pub(super) fn remove_temporaries(&self, state: &Path) {
-        let paths = self.parts.values().flat_map(|installed| installed.files.keys().chain(installed.edits.keys()));
+        let paths = self.targets.values().flat_map(|installed| installed.files.keys().chain(installed.edits.keys()));
         paths.for_each(|path| files::remove_temporary(path));
         files::remove_temporary(&place(state));
         // Nothing better can be done about one that cannot be removed.

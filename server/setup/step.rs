@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::Error;
-use super::extension::Extension;
-use super::files::{self, Access, Expected};
+use crate::error::Error;
+use crate::extension::{self, Extension};
+use crate::files::{self, Access, Expected};
 
 /// A single change.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ impl Step {
                 }
             }
             Self::Install(extension) => extension.install()?,
-            Self::Uninstall { command, id } => super::extension::uninstall(command, id)?,
+            Self::Uninstall { command, id } => extension::uninstall(command, id)?,
         }
         Ok(())
     }

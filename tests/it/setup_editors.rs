@@ -269,7 +269,7 @@ fn everything_in_the_folders_of_editors_is_carried() {
         let names = files.map(|entry| entry.path().strip_prefix(&folder).unwrap().to_owned());
         for name in names.filter(|name| !is_for_developers(name)).collect::<Vec<PathBuf>>() {
             let path = home.path(installed).join(&name);
-            assert!(path.is_file(), "{carried}/{} is not carried: touch server/setup/carried.rs", name.display());
+            assert!(path.is_file(), "{carried}/{} is not carried: touch server/cli/setup/assets.rs", name.display());
         }
     }
 }

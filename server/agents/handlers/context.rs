@@ -146,7 +146,7 @@ impl<'a> SessionContext<'a> {
             return Ok(session);
         }
         let kind = self.kind.as_deref().unwrap_or("sub-agent");
-        let name = format!("{} ({})", self.surroundings.agent.name(), one_line(kind, 40));
+        let name = format!("{} ({})", self.surroundings.agent.name, one_line(kind, 40));
         let session = self.register(registry, &self.own, Some(name))?;
         self.note(registry, &self.main, &[Note::SubAgent { session: self.own.clone() }])?;
         Ok(session)
@@ -176,7 +176,7 @@ impl<'a> SessionContext<'a> {
         let repository = self.location.repository.as_ref();
         let new = NewSession {
             id: Some(id.clone()),
-            client: Some(self.surroundings.agent.name().to_owned()),
+            client: Some(self.surroundings.agent.name.to_owned()),
             name,
             branch: repository.and_then(Repository::branch),
             worktree: repository.and_then(Repository::worktree).map(str::to_owned),

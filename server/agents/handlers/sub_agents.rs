@@ -16,7 +16,7 @@ impl SessionContext<'_> {
     /// while a session of the same process waits for a sub-agent is that sub-agent; where two sessions wait, it cannot be
     /// told whose it is.
     pub(super) fn below_its_parent(mut self, registry: &Registry) -> Result<Self, Trouble> {
-        if !self.surroundings.agent.hides_parents() {
+        if !self.surroundings.agent.hides_parents {
             return Ok(self);
         }
         match self.event.kind {
@@ -50,7 +50,7 @@ impl SessionContext<'_> {
         let agent = self.surroundings.agent;
         let process = (self.surroundings.processes)(agent).agent.map(|process| process.pid);
         let is_kin = |session: &Session| {
-            session.is_live() && session.client() == Some(agent.name()) && session.record.pid == process
+            session.is_live() && session.client() == Some(agent.name) && session.record.pid == process
         };
         let mut found = None;
         for session in registry.sessions()?.into_iter().filter(is_kin) {
@@ -158,7 +158,7 @@ impl SessionContext<'_> {
         let ended = registry.complete_together(std::slice::from_ref(sub_agent))?;
         registry.release_all_ended(&ended)?;
         self.states.forget(registry, sub_agent)?;
-        if self.surroundings.agent.hides_parents() {
+        if self.surroundings.agent.hides_parents {
             // If it goes on all the same, it is known whose it is.
             let kind = state.part_of.and_then(|(_, kind)| kind);
             self.note(registry, sub_agent, &[Note::PartOf { session: self.main.clone(), kind }])?;

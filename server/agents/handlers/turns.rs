@@ -52,7 +52,7 @@ impl SessionContext<'_> {
         if registry.session(&self.own)?.is_none_or(|session| !session.is_live()) {
             return Ok(Answer::default());
         }
-        if self.surroundings.agent.hides_parents() && self.own != self.main {
+        if self.surroundings.agent.hides_parents && self.own != self.main {
             return self.sub_agent_ended(registry, follow_up);
         }
         self.settle(registry)?;
@@ -62,7 +62,7 @@ impl SessionContext<'_> {
 
     /// Tells what the turn changed, and gives up what it needs no more.
     fn settle(&self, registry: &Registry) -> Result<(), Trouble> {
-        if self.surroundings.agent.hides_parents() {
+        if self.surroundings.agent.hides_parents {
             // Nobody may have told of the end of a sub-agent. One that works on begins anew.
             for sub_agent in self.hook_state(registry, &self.main).sub_agents {
                 self.end_sub_agent(registry, &sub_agent)?;

@@ -4,9 +4,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use deconflict_protocol::text::one_line;
-use deconflict_setup::{Setup, Wiring};
+use deconflict_setup::{Places, Setup, Wiring};
 use serde_json::json;
 
+use super::super::setup;
 use super::examination::Examination;
 
 /// This program's own version, as `--version` tells it.
@@ -15,8 +16,8 @@ const VERSION: &str = concat!("deconflict ", env!("CARGO_PKG_VERSION"));
 impl Examination {
     /// How the editors and agents on this machine start the program.
     pub(super) fn examine_editors(&mut self) {
-        match Setup::of_this_user() {
-            Ok(setup) => setup.wirings().iter().for_each(|wiring| self.examine_wiring(wiring, &setup)),
+        match Setup::of_this_user(setup::assets()) {
+            Ok(setup) => setup.wirings().iter().for_each(|wiring| self.examine_wiring(wiring, setup.places())),
             Err(error) => self.problem(
                 "setup",
                 super::super::failure::sentence(&error.to_string()),
@@ -25,8 +26,8 @@ impl Examination {
         }
     }
 
-    fn examine_wiring(&mut self, wiring: &Wiring, setup: &Setup) {
-        let (name, title) = (wiring.part.name(), wiring.part.title());
+    fn examine_wiring(&mut self, wiring: &Wiring, places: &Places) {
+        let (name, title) = (wiring.target.name, wiring.target.title);
         let version = wiring.program.as_deref().and_then(version_of);
         self.editor(json!({
             "name": name,
@@ -44,7 +45,7 @@ impl Examination {
             );
             return;
         };
-        let path = setup.places().shortened(program);
+        let path = places.shortened(program);
         match version {
             None => self.problem("no-program", format!("{title} starts {path}, which does not run."), again),
             Some(other) if other != VERSION => self.problem(

@@ -36,7 +36,7 @@ impl Committer {
             Caller::Unknown => Vec::new(),
         };
         let is_agents = |session: &Session| {
-            session.client().is_some_and(processes::is_agents_name) || session.has_capability(mcp::CAPABILITY)
+            session.client().is_some_and(deconflict_agents::is_agent_name) || session.has_capability(mcp::CAPABILITY)
         };
         let is_person = match &sessions[..] {
             [] => !runs_below_an_agent(),

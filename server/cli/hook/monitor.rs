@@ -20,9 +20,9 @@ use super::super::output::{Output, Printed};
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Prints what comes in until the agent's process ends, or nobody listens.
-pub(super) fn run(agent: Agent, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(agent: &Agent, context: &Context) -> Result<Exit, Failure> {
     let Some(process) = keeper::behind_a_hook(agent).agent else {
-        return Err(Failure::failed("no-agent", format!("No process above this one is {}.", agent.name()))
+        return Err(Failure::failed("no-agent", format!("No process above this one is {}.", agent.name))
             .advise("It is started by the agent itself: see `editors/` for how."));
     };
     let mut followed: Option<Followed> = None;
@@ -53,7 +53,7 @@ struct Followed {
 impl Followed {
     /// Follows the session that the agent's process keeps now. There is none before the agent takes part, and another
     /// one when it starts over.
-    fn begin(agent: Agent, process: &Process, context: &Context) -> Option<Self> {
+    fn begin(agent: &Agent, process: &Process, context: &Context) -> Option<Self> {
         let home = platform::home_directory();
         let named = context.named_directory();
         let location = workspace::locate(context.folder(), named.as_deref(), home.as_deref()).ok()?;
@@ -63,7 +63,7 @@ impl Followed {
         let registry = Registry::open(&location.directory, Arc::new(SystemClock::new())).ok()?;
         let is_own = |session: &Session| {
             // Sub-agents have names; their messages come with the answers to their own events.
-            let is_agents = session.client() == Some(agent.name()) && !session.is_named();
+            let is_agents = session.client() == Some(agent.name) && !session.is_named();
             let started = session.record.process_started.as_deref().unwrap_or_default();
             is_agents && session.record.pid == Some(process.pid) && started == process.started
         };

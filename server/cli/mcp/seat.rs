@@ -155,7 +155,7 @@ fn hooks_sessions(registry: &Registry, agent: Option<&Agent>) -> Result<Vec<Sess
             && record.pid != Some(own)
             && is_same_process
             && record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
-            && record.client.as_deref().is_some_and(processes::is_agents_name)
+            && record.client.as_deref().is_some_and(deconflict_agents::is_agent_name)
     };
     let mut found = registry.sessions()?;
     found.retain(is_its);

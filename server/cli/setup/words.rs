@@ -1,8 +1,8 @@
-//! How plans are told: to people, a line for each change; to programs, a document for each part.
+//! How plans are told: to people, a line for each change; to programs, a document for each target.
 
 use std::path::Path;
 
-use deconflict_setup::{Error, Expected, Obstacle, Part, Places, Plan, Step};
+use deconflict_setup::{Error, Expected, Obstacle, Places, Plan, Step, Target};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
@@ -11,7 +11,7 @@ use super::super::style::{ERROR, FAINT, GOOD, HEADING, WARNING};
 use super::super::table::{Cell, aligned};
 use super::super::words::count;
 
-/// What is said about one part.
+/// What is said about one target.
 pub(super) struct Told {
     pub(super) text: String,
     pub(super) document: Value,
@@ -24,19 +24,16 @@ pub(super) struct Manner {
     pub(super) dry_run: bool,
     /// What was set up is taken back.
     pub(super) removes: bool,
-    /// The user said which parts are meant.
+    /// The user said which ones are meant.
     pub(super) by_name: bool,
 }
 
 /// Tells what is going to be done, or was done a moment ago.
 pub(super) fn of_plan(plan: &Plan, places: &Places, manner: Manner) -> Told {
-    let mut text = format!("\n{}", heading(plan.part.title()));
+    let mut text = format!("\n{}", heading(plan.target.title));
     let state = if !plan.obstacles.is_empty() {
         plan.obstacles.iter().for_each(|obstacle| text.push_str(&of_obstacle(obstacle, places)));
         "in-the-way"
-    } else if let Some(missing) = &plan.missing {
-        text.push_str(&format!("  {WARNING}!{WARNING:#} {missing}\n"));
-        "missing"
     } else if plan.steps.is_empty() {
         let words = if manner.removes { "nothing of it is left" } else { "as it should be" };
         text.push_str(&format!("  {GOOD}✓{GOOD:#} {words}\n"));
@@ -46,39 +43,50 @@ pub(super) fn of_plan(plan: &Plan, places: &Places, manner: Manner) -> Told {
         "changed"
     };
     if let Some(guide) = plan.by_hand.as_deref().filter(|_| plan.obstacles.is_empty()) {
-        text.push_str(&of_guide(plan.part, guide, manner.by_name || !plan.steps.is_empty()));
+        text.push_str(&of_guide(plan.target, guide, manner.by_name || !plan.steps.is_empty()));
     }
     for remark in &plan.remarks {
         text.push_str(&format!("  {FAINT}·{FAINT:#} {remark}\n"));
     }
     let document = json!({
-        "name": plan.part.name(),
+        "name": plan.target.name,
         "state": state,
         "changes": if state == "changed" { plan.steps.iter().map(document).collect() } else { Vec::new() },
         "in_the_way": plan.obstacles.iter().map(|it| json!({"path": it.path, "why": it.reason})).collect::<Value>(),
-        "to_do": plan.missing.as_ref().or(plan.by_hand.as_ref()),
+        "to_do": plan.by_hand,
         "remarks": plan.remarks,
     });
     Told { text, document }
 }
 
 /// Tells why nothing could be done.
-pub(super) fn of_error(part: Part, error: &Error) -> Told {
-    let message = sentence(&error.to_string());
-    let mut text = format!("\n{}  {ERROR}!{ERROR:#} {message}\n", heading(part.title()));
-    if let Some(advice) = advice(error) {
+pub(super) fn of_error(target: &Target, error: &Error) -> Told {
+    let mut text = format!("\n{}", heading(target.title));
+    if let Error::NoCommand { editor, command } = error {
+        let to_do = format!(
+            "Its command {command} is not on the PATH, and only that can install an extension. In {editor}, run \"Shell \
+             Command: Install '{command}' command in PATH\" from the palette; then: deconflict setup {}",
+            target.name
+        );
+        text.push_str(&format!("  {WARNING}!{WARNING:#} {to_do}\n"));
+        let document = json!({
+            "name": target.name, "state": "missing", "changes": [], "in_the_way": [], "to_do": to_do, "remarks": [],
+        });
+        return Told { text, document };
+    }
+    let (message, advice) = (sentence(&error.to_string()), advice(error));
+    text.push_str(&format!("  {ERROR}!{ERROR:#} {message}\n"));
+    if let Some(advice) = advice {
         text.push_str(&format!("    {FAINT}{advice}{FAINT:#}\n"));
     }
-    let document = json!({
-        "name": part.name(), "state": "failed", "changes": [], "message": message, "to_do": advice(error),
-    });
+    let document = json!({"name": target.name, "state": "failed", "changes": [], "message": message, "to_do": advice});
     Told { text, document }
 }
 
 /// What can be done about an error.
 pub(super) fn advice(error: &Error) -> Option<&'static str> {
     match error {
-        Error::NoHome | Error::Silent { .. } => None,
+        Error::NoHome | Error::Silent { .. } | Error::NoCommand { .. } => None,
         Error::Io { .. } => Some("Nothing was changed for it. Mend that, and run this again."),
         Error::Busy { .. } => Some("Nothing was changed. Wait until it has ended, or end it, and run this again."),
         Error::Changed { .. } => Some("Nothing was changed for it. Run this again."),
@@ -104,11 +112,11 @@ fn of_obstacle(obstacle: &Obstacle, places: &Places) -> String {
 }
 
 /// What is left to the user, or how to see it.
-fn of_guide(part: Part, guide: &str, is_whole: bool) -> String {
+fn of_guide(target: &Target, guide: &str, is_whole: bool) -> String {
     if is_whole {
         return guide.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect();
     }
-    format!("  {FAINT}·{FAINT:#} What you have to write yourself: deconflict setup {}\n", part.name())
+    format!("  {FAINT}·{FAINT:#} What you have to write yourself: deconflict setup {}\n", target.name)
 }
 
 /// A line for each change; files of a folder that is ours as a whole in one, unless every change is to be seen.

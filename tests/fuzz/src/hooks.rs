@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use deconflict_agents::{
-    Agent, Answer, EventKind, HookEvent, HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy, respond,
-    session_id, too_late,
+    AGENTS, Agent, Answer, EventKind, HookEvent, HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy,
+    respond, session_id, too_late,
 };
 use deconflict_platform::clock::ManualClock;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
@@ -36,7 +36,7 @@ const WRITTEN: &str = "src/main.rs";
 pub fn hooks(data: &[u8]) {
     let mut lines = data.split(|byte| *byte == b'\n');
     let first = String::from_utf8_lossy(lines.next().unwrap_or_default());
-    let Some(agent) = Agent::ALL.into_iter().find(|agent| first.split(' ').next() == Some(agent.name())) else {
+    let Some(agent) = AGENTS.iter().find(|agent| first.split(' ').next() == Some(agent.name)) else {
         return;
     };
     let mut scene = Scene::new(agent, &first);
@@ -60,7 +60,7 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(agent: Agent, flags: &str) -> Self {
+    fn new(agent: &'static Agent, flags: &str) -> Self {
         let scratch = tempfile::tempdir().unwrap();
         let top = scratch.path().canonicalize().unwrap();
         let root = top.join("w");
@@ -143,8 +143,8 @@ impl Scene {
         let agent = self.surroundings.agent;
         let written = agent.write(event, answer);
         let json = if written.is_empty() { Value::Null } else { serde_json::from_str(&written).expect("JSON") };
-        check_form(agent.name(), event, &json);
-        assert_eq!(denial(agent.name(), &json), answer.refusal.as_deref(), "{event}");
+        check_form(agent.name, event, &json);
+        assert_eq!(denial(agent.name, &json), answer.refusal.as_deref(), "{event}");
         expect_harmless(&json);
     }
 

@@ -3,22 +3,21 @@
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
-use super::super::carried;
-use super::super::places::Places;
-use super::super::wish::{OwnFile, Wish};
-use super::{Way, joined, own_files};
+use crate::carried::{Carried, CarriedFile};
+use crate::desired::{Desired, OwnFile, own_files};
+use crate::places::{Places, joined};
 
 /// Loads the plugin where a plugin manager has turned packages off.
 const LOADER: &str = include_str!("neovim/loader.lua");
 
-pub(super) fn is_found(places: &Places) -> bool {
-    places.program(&["nvim"]).is_some() || places.configuration().join(app_name()).is_dir()
+pub(super) fn has_settings(places: &Places) -> bool {
+    places.configuration().join(app_name()).is_dir()
 }
 
-pub(super) fn way(places: &Places) -> Way {
+pub(super) fn desired(places: &Places, carried: Carried) -> Desired {
     let site = site(places);
     let root = site.join("pack").join("deconflict").join("start").join("deconflict");
-    let files = carried::folder("nvim");
+    let files = carried("nvim");
     let tags = help_tags(&files);
     let mut files = own_files(files, &root);
     files.push(OwnFile {
@@ -27,7 +26,7 @@ pub(super) fn way(places: &Places) -> Way {
         ..OwnFile::new(joined(&root, "doc/tags"), Cow::Owned(tags.into_bytes()))
     });
     files.push(OwnFile::new(joined(&site, "plugin/deconflict.lua"), Cow::Borrowed(LOADER.as_bytes())));
-    Way::wish(Wish { own_folder: Some(root), files, ..Wish::default() })
+    Desired { own_folder: Some(root), files, ..Desired::default() }
 }
 
 /// Where Neovim looks for what a user or a program installed for all its configurations of this name.
@@ -43,7 +42,7 @@ fn app_name() -> PathBuf {
 }
 
 /// The index of the help, as `:helptags` makes it: `*tag*` at its place in a help file, in the order of the bytes.
-fn help_tags(files: &[carried::File]) -> String {
+fn help_tags(files: &[CarriedFile]) -> String {
     let mut lines = Vec::new();
     for (name, content) in files {
         let path = Path::new(name);

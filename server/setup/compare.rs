@@ -1,18 +1,16 @@
-//! What should be on the disk for one part, compared with what is there.
+//! What should be on the disk for one target, compared with what is there: the difference is the plan.
 
-use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use super::Error;
-use super::extension::Extension;
-use super::files::{self, Access, Expected};
-use super::hooks_file;
-use super::plan::{Obstacle, Plan};
-use super::record::{EditRecord, ExtensionRecord, FileRecord, Installed, digest};
-use super::step::Step;
+use crate::desired::{Desired, OwnFile, UserFileHooks};
+use crate::error::Error;
+use crate::extension;
+use crate::files::{self, Expected};
+use crate::hooks_file;
+use crate::plan::{Obstacle, Plan};
+use crate::record::{EditRecord, ExtensionRecord, FileRecord, Installed, digest};
+use crate::step::Step;
 
 /// Why something is not ours.
 const WAS_THERE: &str = "it was there before, and not from setup";
@@ -23,109 +21,58 @@ const CHANGED: &str = "somebody changed it since setup put it there";
 /// Why nothing of ours can be put in a place.
 const LEADS_NOWHERE: &str = "it is a link that leads nowhere";
 
-/// What should be there.
-#[derive(Debug, Default)]
-pub(super) struct Wish {
-    /// A folder that nobody else puts anything into.
-    pub(super) own_folder: Option<PathBuf>,
-    /// Files of our own.
-    pub(super) files: Vec<OwnFile>,
-    /// Links of our own, with what they lead to.
-    pub(super) links: Vec<(PathBuf, PathBuf)>,
-    /// Hooks in files that belong to the user.
-    pub(super) hooks: Vec<Hooks>,
-    /// An extension in an editor.
-    pub(super) extension: Option<Extension>,
-    /// What the user should know about it.
-    pub(super) remarks: Vec<String>,
-    /// What the user has to write.
-    pub(super) by_hand: Option<String>,
-    /// What the user has to do after a change.
-    pub(super) next: Option<&'static str>,
-}
-
-/// A file of our own.
-#[derive(Debug)]
-pub(super) struct OwnFile {
-    pub(super) path: PathBuf,
-    pub(super) content: Cow<'static, [u8]>,
-    pub(super) access: Access,
-    /// It is replaced and removed whatever is in it.
-    pub(super) is_always_ours: bool,
-}
-
-/// Hooks for a file that belongs to the user.
-#[derive(Debug)]
-pub(super) struct Hooks {
-    pub(super) path: PathBuf,
-    pub(super) hooks: Value,
-}
-
-impl OwnFile {
-    /// A file that is ours as long as nobody changes it.
-    pub(super) fn new(path: PathBuf, content: Cow<'static, [u8]>) -> Self {
-        Self { path, content, access: Access::Shared, is_always_ours: false }
+/// What has to be done for the disk to be as it should.
+pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
+    let mut after = Installed { version: env!("CARGO_PKG_VERSION").to_owned(), ..Installed::default() };
+    if let Some(folder) = &desired.own_folder
+        && let Some(reason) = owned_by_others(folder, &desired.files, installed)
+    {
+        plan.obstacles.push(Obstacle { path: folder.clone(), reason });
+        return Ok(());
     }
+    plan.folder.clone_from(&desired.own_folder);
+    after.folder = desired.own_folder;
+    for file in desired.files {
+        compare_file(file, plan, installed, &mut after)?;
+    }
+    for (path, to) in desired.links {
+        compare_link(path, to, plan, installed, &mut after);
+    }
+    if let Some(hooks) = &desired.hooks {
+        compare_hooks(hooks, plan, installed, &mut after)?;
+    }
+    remove_what_is_over(plan, installed, &after)?;
+    if let Some(extension) = desired.extension {
+        after.extension = Some(ExtensionRecord {
+            command: extension.command.clone(),
+            folder: extension.folder.clone(),
+            id: extension.id(),
+        });
+        if !extension.is_installed() {
+            plan.steps.push(Step::Install(extension));
+        }
+    }
+    plan.by_hand = desired.by_hand;
+    plan.remarks.extend(desired.remarks);
+    plan.remarks.extend(desired.remark_after_change.filter(|_| !plan.steps.is_empty()).map(str::to_owned));
+    plan.after = Some(after);
+    Ok(())
 }
 
-/// True for the commands of our own hooks.
-pub(super) fn is_our_hook(command: &str) -> bool {
-    command.contains("deconflict") && command.contains(" hook ")
-}
-
-impl Wish {
-    /// What has to be done for it to come true.
-    pub(super) fn compare(self, plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
-        let mut after = Installed { version: env!("CARGO_PKG_VERSION").to_owned(), ..Installed::default() };
-        if let Some(reason) = self.own_folder.as_deref().and_then(|folder| self.stranger(folder, installed)) {
-            let path = self.own_folder.unwrap_or_default();
-            plan.obstacles.push(Obstacle { path, reason });
-            return Ok(());
-        }
-        plan.folder.clone_from(&self.own_folder);
-        after.folder = self.own_folder;
-        for file in self.files {
-            compare_file(file, plan, installed, &mut after)?;
-        }
-        for (path, to) in self.links {
-            compare_link(path, to, plan, installed, &mut after);
-        }
-        for hooks in &self.hooks {
-            compare_hooks(hooks, plan, installed, &mut after)?;
-        }
-        remove_what_is_over(plan, installed, &after)?;
-        if let Some(extension) = self.extension {
-            after.extension = Some(ExtensionRecord {
-                command: extension.command.clone(),
-                folder: extension.folder.clone(),
-                id: extension.id(),
-            });
-            if !extension.is_installed() {
-                plan.steps.push(Step::Install(extension));
-            }
-        }
-        plan.by_hand = self.by_hand;
-        plan.remarks.extend(self.remarks);
-        plan.remarks.extend(self.next.filter(|_| !plan.steps.is_empty()).map(str::to_owned));
-        plan.after = Some(after);
-        Ok(())
+/// Why a folder of our name is somebody else's, if it is.
+fn owned_by_others(folder: &Path, files: &[OwnFile], installed: &Installed) -> Option<&'static str> {
+    let found = fs::symlink_metadata(folder).ok()?;
+    let is_recorded = installed.files.keys().any(|path| path.starts_with(folder));
+    if found.is_symlink() {
+        return Some("it is a link, which is not from setup");
     }
-
-    /// Why a folder of our name is somebody else's, if it is.
-    fn stranger(&self, folder: &Path, installed: &Installed) -> Option<&'static str> {
-        let found = fs::symlink_metadata(folder).ok()?;
-        let is_recorded = installed.files.keys().any(|path| path.starts_with(folder));
-        if found.is_symlink() {
-            return Some("it is a link, which is not from setup");
-        }
-        if !found.is_dir() {
-            return Some("it is no folder");
-        }
-        let is_as_ours = |file: &OwnFile| fs::read(&file.path).is_ok_and(|found| found == *file.content);
-        let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-        let is_ours = is_recorded || is_empty() || self.files.iter().all(is_as_ours);
-        (!is_ours).then_some(WAS_THERE)
+    if !found.is_dir() {
+        return Some("it is no folder");
     }
+    let is_as_ours = |file: &OwnFile| fs::read(&file.path).is_ok_and(|found| found == *file.content);
+    let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    let is_ours = is_recorded || is_empty() || files.iter().all(is_as_ours);
+    (!is_ours).then_some(WAS_THERE)
 }
 
 fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &mut Installed) -> Result<(), Error> {
@@ -174,7 +121,12 @@ fn compare_link(path: PathBuf, to: PathBuf, plan: &mut Plan, installed: &Install
     }
 }
 
-fn compare_hooks(hooks: &Hooks, plan: &mut Plan, installed: &Installed, after: &mut Installed) -> Result<(), Error> {
+fn compare_hooks(
+    hooks: &UserFileHooks,
+    plan: &mut Plan,
+    installed: &Installed,
+    after: &mut Installed,
+) -> Result<(), Error> {
     let path = &hooks.path;
     let now = match text_of(path) {
         Err(Error::DanglingLink { path }) => {
@@ -219,7 +171,7 @@ fn remove_what_is_over(plan: &mut Plan, installed: &Installed, after: &Installed
 /// What has to be done to undo what was set up.
 pub(super) fn undo(plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
     if let Some(extension) = &installed.extension {
-        let is_there = super::extension::installed_in(&extension.folder, &extension.id).is_some();
+        let is_there = extension::installed_in(&extension.folder, &extension.id).is_some();
         if is_there && extension.command.exists() {
             plan.steps.push(Step::Uninstall { command: extension.command.clone(), id: extension.id.clone() });
         } else if is_there {
@@ -293,4 +245,9 @@ fn text_of(path: &Path) -> Result<Option<String>, Error> {
 
 fn unreadable(path: &Path) -> impl FnOnce(String) -> Error {
     move |reason| Error::Unreadable { path: path.to_owned(), reason }
+}
+
+/// True for the commands of our own hooks.
+fn is_our_hook(command: &str) -> bool {
+    command.contains("deconflict") && command.contains(" hook ")
 }

@@ -4,26 +4,25 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::PathBuf;
 
-use super::super::error::Error;
-use super::super::files::Access;
-use super::super::places::Places;
-use super::super::wish::{OwnFile, Wish};
-use super::Way;
+use crate::desired::{Desired, OwnFile};
+use crate::error::Error;
+use crate::files::Access;
+use crate::places::Places;
 
 /// The program's file name.
 const NAME: &str = if cfg!(windows) { "deconflict.exe" } else { "deconflict" };
 
 /// Where the program stays.
-pub(in super::super) fn program_place(places: &Places) -> PathBuf {
+pub(crate) fn program_place(places: &Places) -> PathBuf {
     places.data().join("deconflict").join("bin").join(NAME)
 }
 
-pub(super) fn way(places: &Places) -> Result<Way, Error> {
+pub(super) fn desired(places: &Places) -> Result<Desired, Error> {
     let place = program_place(places);
-    let mut wish = Wish::default();
+    let mut desired = Desired::default();
     let running =
         std::env::current_exe().map_err(Error::io("find the file of the running program, to put it at", &place))?;
-    wish.files.push(OwnFile {
+    desired.files.push(OwnFile {
         path: place.clone(),
         content: Cow::Owned(fs::read(&running).map_err(Error::io("read", running))?),
         access: Access::Program,
@@ -31,34 +30,35 @@ pub(super) fn way(places: &Places) -> Result<Way, Error> {
     });
     if cfg!(windows) {
         if let Some(folder) = place.parent().filter(|folder| !places.is_on_path(folder)) {
-            wish.remarks.push(format!("Add {} to your PATH to call it by its name.", folder.display()));
+            desired.remarks.push(format!("Add {} to your PATH to call it by its name.", folder.display()));
         }
-        return Ok(Way::wish(wish));
+        return Ok(desired);
     }
     // The folder for a user's own programs, by the XDG rules.
     let folder = places.home().join(".local/bin");
     let link = folder.join(NAME);
     let is_free = fs::symlink_metadata(&link).is_err() || fs::read_link(&link).is_ok_and(|to| to == place);
     if is_free {
-        wish.links.push((link, place));
+        desired.links.push((link, place));
         if !places.is_on_path(&folder) {
             let remark = "~/.local/bin is not on your PATH. Add this to your shell's profile: \
                           export PATH=\"$HOME/.local/bin:$PATH\"";
-            wish.remarks.push(remark.to_owned());
+            desired.remarks.push(remark.to_owned());
         }
     } else {
-        wish.remarks
+        desired
+            .remarks
             .push("~/.local/bin/deconflict was there before, and not from setup. It stays as it is.".to_owned());
     }
     if let Some(first) = places.program(&["deconflict"]).filter(|first| *first != folder.join(NAME)) {
         let is_another =
             deconflict_platform::canonical(&first).ok() != deconflict_platform::canonical(&program_place(places)).ok();
         if is_another && first.exists() {
-            wish.remarks.push(format!(
+            desired.remarks.push(format!(
                 "Your shell finds another one first, {}. Update it too, or remove it.",
                 places.shortened(&first)
             ));
         }
     }
-    Ok(Way::wish(wish))
+    Ok(desired)
 }

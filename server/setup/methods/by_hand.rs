@@ -1,0 +1,33 @@
+//! Editors whose configuration belongs to the user alone: what they need is put in a folder of ours, and the user is told
+//! what to write.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use crate::carried::Carried;
+use crate::desired::{Desired, own_files};
+use crate::places::Places;
+use crate::target::Guide;
+
+pub(super) fn has_settings(guide: &Guide, places: &Places) -> bool {
+    let in_home = guide.in_home.is_some_and(|folder| places.home().join(folder).is_dir());
+    in_home || places.configuration().join(guide.settings).is_dir()
+}
+
+pub(super) fn desired(name: &str, guide: &Guide, places: &Places, program: &Path, carried: Carried) -> Desired {
+    let root = places.data().join("deconflict").join("editors").join(name);
+    let files = carried(name).into_iter().map(|(name, content)| (name, calling(&content, program)));
+    let files = own_files(files, &root);
+    let text = guide.text.replace("{folder}", &places.shortened(&root)).replace("{path}", &root.to_string_lossy());
+    Desired { own_folder: Some(root), files, by_hand: Some(text), ..Desired::default() }
+}
+
+/// The same file, with the program called by its path where it has one for that.
+fn calling(content: &[u8], program: &Path) -> Cow<'static, [u8]> {
+    let text = String::from_utf8_lossy(content);
+    let path = program.to_string_lossy().replace('\\', r"\\").replace('"', r#"\""#);
+    let text = text
+        .replace("command = \"deconflict\"", &format!("command = \"{path}\""))
+        .replace("(\"deconflict\" \"lsp\")", &format!("(\"{path}\" \"lsp\")"));
+    Cow::Owned(text.into_bytes())
+}

@@ -1,0 +1,51 @@
+//! The ways in which something is wired, a file each: whether it is on this machine, and what should be on the disk.
+
+mod by_hand;
+mod extension;
+mod hooks;
+mod neovim;
+mod program;
+
+use std::path::{Path, PathBuf};
+
+use crate::carried::Carried;
+use crate::desired::Desired;
+use crate::error::Error;
+use crate::places::Places;
+use crate::target::{Method, Target};
+
+pub(super) use program::program_place;
+
+/// True if it is on this machine: its program is on the `PATH`, or it left its settings behind.
+pub(super) fn is_found(target: &Target, places: &Places) -> bool {
+    let has_settings = || match &target.method {
+        Method::Program => true,
+        Method::NeovimPackage => neovim::has_settings(places),
+        Method::Extension(host) => extension::is_found(host, places),
+        Method::ByHand(guide) => by_hand::has_settings(guide, places),
+        Method::Hooks(hooks) => places.folder(&hooks.settings).is_dir(),
+    };
+    places.program(target.commands).is_some() || has_settings()
+}
+
+/// What should be on the disk for it, with the program in its lasting place.
+///
+/// # Errors
+/// [`Error::NoCommand`] where an editor's command has to be installed first; what cannot be read.
+pub(super) fn desired(target: &Target, places: &Places, program: &Path, carried: Carried) -> Result<Desired, Error> {
+    match &target.method {
+        Method::Program => program::desired(places),
+        Method::NeovimPackage => Ok(neovim::desired(places, carried)),
+        Method::Extension(host) => extension::desired(target, host, places, program, carried),
+        Method::ByHand(guide) => Ok(by_hand::desired(target.name, guide, places, program, carried)),
+        Method::Hooks(hooks) => Ok(hooks::desired(hooks, places, program, carried)),
+    }
+}
+
+/// The folder of the extension in an editor that takes one, if it is installed there.
+pub(super) fn installed_extension(target: &Target, places: &Places, carried: Carried) -> Option<PathBuf> {
+    match &target.method {
+        Method::Extension(host) => extension::installed(host, places, carried),
+        Method::Program | Method::NeovimPackage | Method::ByHand(_) | Method::Hooks(_) => None,
+    }
+}
