@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use deconflict_setup::{AgentHooks, Folder, HookFiles, Method, Target};
+use deconflict_setup::{AgentHooks, HookFiles, Method, SetupTarget, UserFolder};
 
 use super::answer::Answer;
 use super::event::{Fields, HookEvent, Unreadable};
@@ -15,7 +15,7 @@ pub struct Agent {
     /// What it is called on the command line of hooks and in records.
     pub name: &'static str,
     /// How it is wired, and what it is called there.
-    pub target: Target,
+    pub target: SetupTarget,
     /// A variable that names a file of the agent's, whose lines its shells run first.
     pub environment_file: Option<&'static str>,
     /// It is an editor's, and may run in the editor's own processes.
@@ -43,13 +43,13 @@ struct AgentProcess {
 pub static AGENTS: [Agent; 5] = [
     Agent {
         name: "claude-code",
-        target: Target {
+        target: SetupTarget {
             name: "claude-code",
             title: "Claude Code",
             aliases: &["claude"],
             commands: &["claude"],
             method: Method::Hooks(AgentHooks {
-                settings: Folder { variable: Some("CLAUDE_CONFIG_DIR"), in_home: ".claude", below: "" },
+                settings: UserFolder { variable: Some("CLAUDE_CONFIG_DIR"), in_home: ".claude", below: "" },
                 // A plugin among the skills is loaded as it is, without a marketplace and without a change of the settings.
                 place: "skills/deconflict",
                 files: HookFiles::Folder("claude-code"),
@@ -70,13 +70,13 @@ pub static AGENTS: [Agent; 5] = [
     },
     Agent {
         name: "codex",
-        target: Target {
+        target: SetupTarget {
             name: "codex",
             title: "Codex",
             aliases: &[],
             commands: &["codex"],
             method: Method::Hooks(AgentHooks {
-                settings: Folder { variable: Some("CODEX_HOME"), in_home: ".codex", below: "" },
+                settings: UserFolder { variable: Some("CODEX_HOME"), in_home: ".codex", below: "" },
                 place: "hooks.json",
                 files: HookFiles::Shared("codex/hooks.json"),
                 remark: Some("Codex runs new hooks only after you trusted them: start codex and type /hooks."),
@@ -92,13 +92,13 @@ pub static AGENTS: [Agent; 5] = [
     },
     Agent {
         name: "gemini",
-        target: Target {
+        target: SetupTarget {
             name: "gemini",
             title: "Gemini CLI",
             aliases: &["gemini-cli"],
             commands: &["gemini"],
             method: Method::Hooks(AgentHooks {
-                settings: Folder { variable: Some("GEMINI_CLI_HOME"), in_home: "", below: ".gemini" },
+                settings: UserFolder { variable: Some("GEMINI_CLI_HOME"), in_home: "", below: ".gemini" },
                 place: "extensions/deconflict",
                 files: HookFiles::Folder("gemini"),
                 remark: None,
@@ -114,14 +114,14 @@ pub static AGENTS: [Agent; 5] = [
     },
     Agent {
         name: "cursor",
-        target: Target {
+        target: SetupTarget {
             name: "cursor-agent",
             title: "Cursor's agent",
             // Cursor is an editor and an agent.
             aliases: &["cursor"],
             commands: &["cursor", "cursor-agent"],
             method: Method::Hooks(AgentHooks {
-                settings: Folder { variable: None, in_home: ".cursor", below: "" },
+                settings: UserFolder { variable: None, in_home: ".cursor", below: "" },
                 place: "hooks.json",
                 files: HookFiles::Shared("cursor/hooks.json"),
                 remark: None,
@@ -137,14 +137,14 @@ pub static AGENTS: [Agent; 5] = [
     },
     Agent {
         name: "opencode",
-        target: Target {
+        target: SetupTarget {
             name: "opencode",
             title: "opencode",
             aliases: &[],
             commands: &["opencode"],
             method: Method::Hooks(AgentHooks {
                 // The rules of the desktop, on every system.
-                settings: Folder { variable: Some("XDG_CONFIG_HOME"), in_home: ".config", below: "opencode" },
+                settings: UserFolder { variable: Some("XDG_CONFIG_HOME"), in_home: ".config", below: "opencode" },
                 place: "plugins/deconflict.js",
                 files: HookFiles::Plugin("opencode/deconflict.js"),
                 remark: None,

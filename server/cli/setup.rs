@@ -4,7 +4,7 @@ mod assets;
 mod words;
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use deconflict_setup::{Error, Lock, PROGRAM, Plan, Setup, Target};
+use deconflict_setup::{Error, Lock, PROGRAM, Plan, Setup, SetupTarget};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
@@ -40,7 +40,7 @@ const NEXT: &str = "Editors and agents that are open take part once they are sta
 
 fn names() -> PossibleValuesParser {
     // An agent that is called as its editor is meant by that editor's name too.
-    let is_editor_too = |target: &Target| targets().any(|other| target.aliases.contains(&other.name));
+    let is_editor_too = |target: &SetupTarget| targets().any(|other| target.aliases.contains(&other.name));
     let names = targets().filter(|target| !is_editor_too(target));
     PossibleValuesParser::new(names.map(|target| PossibleValue::new(target.name).aliases(target.aliases)))
 }
@@ -52,25 +52,25 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure
         Setup::to_change(assets()).map(|(setup, lock)| (setup, Some(lock)))
     };
     let (setup, lock) = opened.map_err(|error| failure(&error))?;
-    let manner =
-        words::Manner { dry_run: lock.is_none(), removes: arguments.remove, by_name: !arguments.editors.is_empty() };
-    let work = Work { setup, lock, output, manner, done: Vec::new(), worst: Exit::Done };
-    if arguments.remove { work.remove(&arguments.editors) } else { work.set_up(&arguments.editors) }
+    let mode =
+        words::RunMode { dry_run: lock.is_none(), removes: arguments.remove, by_name: !arguments.editors.is_empty() };
+    let run = SetupRun { setup, lock, output, mode, done: Vec::new(), worst: Exit::Done };
+    if arguments.remove { run.remove(&arguments.editors) } else { run.set_up(&arguments.editors) }
 }
 
 /// One run of the verb.
-struct Work {
+struct SetupRun {
     setup: Setup,
     /// The right to change something, which a dry run does without.
     lock: Option<Lock>,
     output: Output,
-    manner: words::Manner,
+    mode: words::RunMode,
     /// What was told so far, for programs.
     done: Vec<Value>,
     worst: Exit,
 }
 
-impl Work {
+impl SetupRun {
     fn set_up(mut self, names: &[String]) -> Result<Exit, Failure> {
         let targets = if names.is_empty() { self.setup.found() } else { self.called(names) };
         self.take(&PROGRAM, Setup::plan)?;
@@ -87,7 +87,7 @@ impl Work {
                  \"deconflict lsp\" as a language server for every kind of file.",
             )?;
         }
-        if self.manner.dry_run {
+        if self.mode.dry_run {
             return self.end(None, Some("Nothing was changed. Without --dry-run, a live check follows."));
         }
         self.tell(&format!("\n{}", words::heading("Live check, on a scratch repository")))?;
@@ -119,7 +119,7 @@ impl Work {
                 self.take(target, Setup::plan_removal)?;
             }
         }
-        let last = match (targets.is_empty(), self.manner.dry_run) {
+        let last = match (targets.is_empty(), self.mode.dry_run) {
             (true, _) => Some("Nothing of this was set up from here."),
             (false, true) => Some("Nothing was changed."),
             (false, false) => None,
@@ -130,12 +130,12 @@ impl Work {
     /// Plans what is to be done about one target, shows the plan and carries it out.
     fn take(
         &mut self,
-        target: &'static Target,
-        plan: impl FnOnce(&Setup, &'static Target) -> Result<Plan, Error>,
+        target: &'static SetupTarget,
+        plan: impl FnOnce(&Setup, &'static SetupTarget) -> Result<Plan, Error>,
     ) -> Result<(), Failure> {
         let planned = plan(&self.setup, target);
         let mut told = match &planned {
-            Ok(plan) => words::of_plan(plan, self.setup.places(), self.manner),
+            Ok(plan) => words::of_plan(plan, self.setup.places(), self.mode),
             Err(error) => words::of_error(target, error),
         };
         match &planned {
@@ -150,15 +150,15 @@ impl Work {
                 }
             },
             // An editor that was only found, and not named, may lack it.
-            Err(Error::NoCommand { .. }) if !self.manner.by_name => {}
+            Err(Error::NoCommand { .. }) if !self.mode.by_name => {}
             Err(_) => self.worsen(Exit::Failed),
         }
         self.done.push(told.document);
         self.tell(&told.text)
     }
 
-    fn called(&self, names: &[String]) -> Vec<&'static Target> {
-        let mut called: Vec<&'static Target> = Vec::new();
+    fn called(&self, names: &[String]) -> Vec<&'static SetupTarget> {
+        let mut called: Vec<&'static SetupTarget> = Vec::new();
         for target in names.iter().flat_map(|name| self.setup.called(name)) {
             if called.iter().all(|other| other.name != target.name) {
                 called.push(target);
@@ -185,7 +185,7 @@ impl Work {
         let is_well = self.worst == Exit::Done;
         self.output.answer_with(
             is_well,
-            || json!({"dry_run": self.manner.dry_run, "parts": self.done, "live_check": check}),
+            || json!({"dry_run": self.mode.dry_run, "parts": self.done, "live_check": check}),
             || {
                 let mut text = String::new();
                 if let Some(last) = last {
@@ -193,7 +193,7 @@ impl Work {
                 }
                 if !is_well {
                     text.push_str("\nNot everything could be done; see above.");
-                } else if self.manner.dry_run {
+                } else if self.mode.dry_run {
                     text.push_str(&format!("\n{}", phrases::count(changes, "change")));
                 }
                 text

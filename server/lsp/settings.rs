@@ -21,7 +21,7 @@ pub struct Setting {
     /// Its name below the section, with dots between its groups.
     pub name: &'static str,
     /// Which values it takes.
-    pub kind: Kind,
+    pub kind: SettingKind,
     /// The value that counts where none is given, as JSON.
     pub default: &'static str,
     /// What it is for.
@@ -30,7 +30,7 @@ pub struct Setting {
 
 /// Which values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SettingKind {
     /// True or false.
     Flag,
     /// A text; an empty one is as good as none.
@@ -51,82 +51,82 @@ pub const NEVER_FROM_WORKSPACE: [&str; 2] = ["directory", "activation"];
 pub const SETTINGS: [Setting; 12] = [
     Setting {
         name: "directory",
-        kind: Kind::Text,
+        kind: SettingKind::Text,
         default: r#""""#,
         description: "The coordination directory, where it is not to be found by itself. Taken from your own settings \
                       only, never from a workspace's.",
     },
     Setting {
         name: "activation",
-        kind: Kind::Choice(&["auto", "always", "never"]),
+        kind: SettingKind::Choice(&["auto", "always", "never"]),
         default: r#""auto""#,
         description: "Where Deconflict works. Taken from your own settings only, never from a workspace's.",
     },
     Setting {
         name: "sessionName",
-        kind: Kind::Text,
+        kind: SettingKind::Text,
         default: r#""""#,
         description: "What the others see as your name, such as `Ada · login form`. Empty: the name of the editor.",
     },
     Setting {
         name: "claims.automatic",
-        kind: Kind::Flag,
+        kind: SettingKind::Flag,
         default: "true",
         description: "Claim a file by the first change that makes it unsaved.",
     },
     Setting {
         name: "claims.leaseMinutes",
-        kind: Kind::Minutes,
+        kind: SettingKind::Minutes,
         default: "15",
         description: "For how many minutes an automatic claim counts without being renewed. The server renews it while \
                       you edit.",
     },
     Setting {
         name: "claims.idleMinutes",
-        kind: Kind::Minutes,
+        kind: SettingKind::Minutes,
         default: "15",
         description: "After how many minutes a saved file that you don't edit is released.",
     },
     Setting {
         name: "claims.exclude",
-        kind: Kind::Globs,
+        kind: SettingKind::Globs,
         default: "null",
         description: "Globs of files that are never claimed by themselves. `null` stands for lock files of package \
                       managers.",
     },
     Setting {
         name: "diagnostics.enable",
-        kind: Kind::Flag,
+        kind: SettingKind::Flag,
         default: "true",
         description: "Say on the first line of a file that another session holds it.",
     },
     Setting {
         name: "diagnostics.severity",
-        kind: Kind::Choice(&["default", "error", "warning", "information", "hint"]),
+        kind: SettingKind::Choice(&["default", "error", "warning", "information", "hint"]),
         default: r#""default""#,
         description: "One severity for all these notices.",
     },
     Setting {
         name: "inlayHints.enable",
-        kind: Kind::Flag,
+        kind: SettingKind::Flag,
         default: "true",
         description: "Show at the end of the first line who holds the file.",
     },
     Setting {
         name: "inlayHints.own",
-        kind: Kind::Flag,
+        kind: SettingKind::Flag,
         default: "false",
         description: "Show that for your own claims too.",
     },
     Setting {
         name: "messages.show",
-        kind: Kind::Choice(&["direct", "all", "none"]),
+        kind: SettingKind::Choice(&["direct", "all", "none"]),
         default: r#""direct""#,
         description: "Which new messages are shown by themselves.",
     },
 ];
 
-impl Kind {
+impl SettingKind {
     /// What a value has to be, in words.
     pub fn expected(self) -> String {
         match self {
@@ -363,11 +363,11 @@ mod tests {
         let unset = format!("{:?}", Settings::default());
         for Setting { name, kind, default, .. } in SETTINGS {
             let other = match kind {
-                Kind::Flag => json!(default != "true"),
-                Kind::Text => json!("x"),
-                Kind::Minutes => json!(3),
-                Kind::Globs => json!(["x"]),
-                Kind::Choice(words) => json!(words.last()),
+                SettingKind::Flag => json!(default != "true"),
+                SettingKind::Text => json!("x"),
+                SettingKind::Minutes => json!(3),
+                SettingKind::Globs => json!(["x"]),
+                SettingKind::Choice(words) => json!(words.last()),
             };
             let (settings, problems) = Settings::read(&json!({ name: other }), &Value::Null);
             assert_eq!(problems, []);

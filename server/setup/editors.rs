@@ -1,66 +1,72 @@
 //! The table of editors. Coding agents have one of their own, which the program hands in.
 
-use crate::target::{ExtensionHost, Folder, Guide, Method, Target};
+use crate::target::{ExtensionHost, Guide, Method, SetupTarget, UserFolder};
 
 /// The program itself, which everything else starts.
-pub static PROGRAM: Target =
-    Target { name: "program", title: "The program", aliases: &[], commands: &[], method: Method::Program };
+pub static PROGRAM: SetupTarget =
+    SetupTarget { name: "program", title: "The program", aliases: &[], commands: &[], method: Method::Program };
 
 /// The editors that can be wired.
-pub static EDITORS: [Target; 10] = [
-    Target { name: "neovim", title: "Neovim", aliases: &["nvim"], commands: &["nvim"], method: Method::NeovimPackage },
-    Target {
+pub static EDITORS: [SetupTarget; 10] = [
+    SetupTarget {
+        name: "neovim",
+        title: "Neovim",
+        aliases: &["nvim"],
+        commands: &["nvim"],
+        method: Method::NeovimPackage,
+    },
+    SetupTarget {
         name: "vscode",
         title: "VS Code",
         aliases: &["code"],
         commands: &["code"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/Visual Studio Code.app/Contents/Resources/app/bin/code"),
-            extensions: Folder { variable: Some("VSCODE_EXTENSIONS"), in_home: ".vscode/extensions", below: "" },
+            extensions: UserFolder { variable: Some("VSCODE_EXTENSIONS"), in_home: ".vscode/extensions", below: "" },
             remote_extensions: Some(".vscode-server/extensions"),
         }),
     },
-    Target {
+    SetupTarget {
         name: "vscode-insiders",
         title: "VS Code Insiders",
         aliases: &["code-insiders"],
         commands: &["code-insiders"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/Visual Studio Code - Insiders.app/Contents/Resources/app/bin/code"),
-            extensions: Folder { variable: None, in_home: ".vscode-insiders/extensions", below: "" },
+            extensions: UserFolder { variable: None, in_home: ".vscode-insiders/extensions", below: "" },
             remote_extensions: Some(".vscode-server-insiders/extensions"),
         }),
     },
-    Target {
+    SetupTarget {
         name: "vscodium",
         title: "VSCodium",
         aliases: &["codium"],
         commands: &["codium", "vscodium"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/VSCodium.app/Contents/Resources/app/bin/codium"),
-            extensions: Folder { variable: None, in_home: ".vscode-oss/extensions", below: "" },
+            extensions: UserFolder { variable: None, in_home: ".vscode-oss/extensions", below: "" },
             remote_extensions: Some(".vscodium-server/extensions"),
         }),
     },
-    Target {
+    SetupTarget {
         name: "cursor",
         title: "Cursor",
         aliases: &[],
         commands: &["cursor"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/Cursor.app/Contents/Resources/app/bin/cursor"),
-            extensions: Folder { variable: None, in_home: ".cursor/extensions", below: "" },
+            extensions: UserFolder { variable: None, in_home: ".cursor/extensions", below: "" },
             remote_extensions: Some(".cursor-server/extensions"),
         }),
     },
-    Target {
+    SetupTarget {
         name: "code-server",
         title: "code-server",
         aliases: &[],
         commands: &["code-server"],
         method: Method::Extension(ExtensionHost {
             elsewhere: None,
-            extensions: Folder {
+            extensions: UserFolder {
                 variable: Some("XDG_DATA_HOME"),
                 in_home: ".local/share",
                 below: "code-server/extensions",
@@ -68,7 +74,7 @@ pub static EDITORS: [Target; 10] = [
             remote_extensions: None,
         }),
     },
-    Target {
+    SetupTarget {
         name: "helix",
         title: "Helix",
         aliases: &["hx"],
@@ -80,7 +86,7 @@ pub static EDITORS: [Target; 10] = [
                    ~/.config/helix/languages.toml\n    {folder}/config.toml → ~/.config/helix/config.toml\n",
         }),
     },
-    Target {
+    SetupTarget {
         name: "emacs",
         title: "Emacs",
         aliases: &[],
@@ -91,7 +97,7 @@ pub static EDITORS: [Target; 10] = [
             text: "Add this to your init file, after your own Eglot settings:\n\n    (load \"{folder}/deconflict.el\")\n",
         }),
     },
-    Target {
+    SetupTarget {
         name: "kakoune",
         title: "Kakoune",
         aliases: &["kak"],
@@ -103,7 +109,7 @@ pub static EDITORS: [Target; 10] = [
                    \"{path}/deconflict.kak\"\n",
         }),
     },
-    Target {
+    SetupTarget {
         name: "zed",
         title: "Zed",
         aliases: &[],

@@ -1,6 +1,6 @@
 //! Wiring editors and coding agents: what is on this machine, what would be changed, changing it, and taking it back.
 //!
-//! Everything goes one way: a [`Target`] is a row of a table, its method says what should be on the disk, that is compared
+//! Everything goes one way: a [`SetupTarget`] is a row of a table, its method says what should be on the disk, that is compared
 //! with what is there, and the difference is a [`Plan`] of [`Step`]s. A plan is shown, or carried out as a whole or not at
 //! all. What was done is recorded in the user's state folder, so that `--remove` takes back exactly that.
 //!
@@ -35,7 +35,7 @@ pub use lock::Lock;
 pub use places::Places;
 pub use plan::{Obstacle, Plan};
 pub use step::Step;
-pub use target::{AgentHooks, ExtensionHost, Folder, Guide, HookFiles, Method, Target};
+pub use target::{AgentHooks, ExtensionHost, Guide, HookFiles, Method, SetupTarget, UserFolder};
 
 use record::Record;
 
@@ -53,14 +53,14 @@ pub struct Assets {
     /// The files for editors and agents.
     pub carried: Carried,
     /// The editors and agents that can be wired.
-    pub targets: Vec<&'static Target>,
+    pub targets: Vec<&'static SetupTarget>,
 }
 
 /// How an editor or agent is wired at this moment.
 #[derive(Debug, Clone)]
 pub struct Wiring {
     /// The editor or agent.
-    pub target: &'static Target,
+    pub target: &'static SetupTarget,
     /// It was set up from here.
     pub is_wired: bool,
     /// Something is missing, older or changed.
@@ -107,19 +107,19 @@ impl Setup {
     }
 
     /// The editors and agents on this machine.
-    pub fn found(&self) -> Vec<&'static Target> {
+    pub fn found(&self) -> Vec<&'static SetupTarget> {
         self.assets.targets.iter().copied().filter(|target| self.is_found(target)).collect()
     }
 
     /// The targets that a word on the command line means. Where it means several, those that are here, if any is.
-    pub fn called(&self, word: &str) -> Vec<&'static Target> {
+    pub fn called(&self, word: &str) -> Vec<&'static SetupTarget> {
         let called = self.assets.targets.iter().copied().filter(|target| target.is_called(word));
         let (here, elsewhere): (Vec<_>, Vec<_>) = called.partition(|target| self.is_found(target));
         if here.is_empty() { elsewhere } else { here }
     }
 
     /// What was set up earlier, in the order in which it is taken back: the program last.
-    pub fn recorded(&self) -> Vec<&'static Target> {
+    pub fn recorded(&self) -> Vec<&'static SetupTarget> {
         let targets = self.assets.targets.iter().copied().chain([&PROGRAM]);
         targets.filter(|target| self.is_recorded(target)).collect()
     }
@@ -128,7 +128,7 @@ impl Setup {
     ///
     /// # Errors
     /// What cannot be read or understood, or has to be installed first. Nothing was changed.
-    pub fn plan(&self, target: &'static Target) -> Result<Plan, Error> {
+    pub fn plan(&self, target: &'static SetupTarget) -> Result<Plan, Error> {
         let mut plan = Plan::new(target);
         let installed = self.record.targets.get(target.name).cloned().unwrap_or_default();
         let desired = methods::desired(target, &self.places, &self.program(), self.assets.carried)?;
@@ -140,7 +140,7 @@ impl Setup {
     ///
     /// # Errors
     /// What cannot be read or understood. Nothing was changed.
-    pub fn plan_removal(&self, target: &'static Target) -> Result<Plan, Error> {
+    pub fn plan_removal(&self, target: &'static SetupTarget) -> Result<Plan, Error> {
         let mut plan = Plan::new(target);
         if let Some(installed) = self.record.targets.get(target.name) {
             plan.folder.clone_from(&installed.folder);
@@ -172,11 +172,11 @@ impl Setup {
     /// seen from here.
     pub fn wirings(&self) -> Vec<Wiring> {
         let is_of_interest =
-            |target: &&Target| !target.is_by_hand() && (self.is_found(target) || self.is_recorded(target));
+            |target: &&SetupTarget| !target.is_by_hand() && (self.is_found(target) || self.is_recorded(target));
         self.assets.targets.iter().copied().filter(is_of_interest).map(|target| self.wiring(target)).collect()
     }
 
-    fn wiring(&self, target: &'static Target) -> Wiring {
+    fn wiring(&self, target: &'static SetupTarget) -> Wiring {
         let is_recorded = self.is_recorded(target);
         let in_extension = methods::installed_extension(target, &self.places, self.assets.carried)
             .map(|folder| extension::program_of(&folder));
@@ -199,11 +199,11 @@ impl Setup {
         wiring
     }
 
-    fn is_found(&self, target: &Target) -> bool {
+    fn is_found(&self, target: &SetupTarget) -> bool {
         methods::is_found(target, &self.places)
     }
 
-    fn is_recorded(&self, target: &Target) -> bool {
+    fn is_recorded(&self, target: &SetupTarget) -> bool {
         self.record.targets.contains_key(target.name)
     }
 }

@@ -4,7 +4,7 @@ use std::env;
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
-use crate::target::Folder;
+use crate::target::UserFolder;
 use deconflict_platform as platform;
 
 /// The folders of one user, as the environment names them. Most tools follow the XDG rules on macOS too.
@@ -49,7 +49,7 @@ impl Places {
     }
 
     /// The folder that a variable names, else one in the home directory.
-    pub(super) fn folder(&self, folder: &Folder) -> PathBuf {
+    pub(super) fn folder(&self, folder: &UserFolder) -> PathBuf {
         let root = folder.variable.and_then(named).unwrap_or_else(|| joined(&self.home, folder.in_home));
         joined(&root, folder.below)
     }

@@ -6,13 +6,13 @@ use crate::error::Error;
 use crate::places::Places;
 use crate::record::{Installed, Record};
 use crate::step::{Step, Undo};
-use crate::target::Target;
+use crate::target::SetupTarget;
 
 /// What is going to be done for one target.
 #[derive(Debug)]
 pub struct Plan {
     /// The editor, agent or program.
-    pub target: &'static Target,
+    pub target: &'static SetupTarget,
     /// The changes, in their order. None: it is as it should be.
     pub steps: Vec<Step>,
     /// What stands in the way. While something does, nothing is done.
@@ -37,7 +37,7 @@ pub struct Obstacle {
 }
 
 impl Plan {
-    pub(super) fn new(target: &'static Target) -> Self {
+    pub(super) fn new(target: &'static SetupTarget) -> Self {
         Self {
             target,
             steps: Vec::new(),

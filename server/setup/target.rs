@@ -2,7 +2,7 @@
 
 /// Something that is set up, updated and removed as a whole.
 #[derive(Debug)]
-pub struct Target {
+pub struct SetupTarget {
     /// The word for it on the command line and in the record.
     pub name: &'static str,
     /// What people call it.
@@ -32,7 +32,7 @@ pub enum Method {
 
 /// A folder that a variable may name, else one in the home directory.
 #[derive(Debug)]
-pub struct Folder {
+pub struct UserFolder {
     /// The variable.
     pub variable: Option<&'static str>,
     /// The folder in the home directory.
@@ -47,7 +47,7 @@ pub struct ExtensionHost {
     /// Where its command is when it is not on the `PATH`.
     pub elsewhere: Option<&'static str>,
     /// The folder of its extensions.
-    pub extensions: Folder,
+    pub extensions: UserFolder,
     /// The same of its other half on a machine that it is connected to, in the home directory.
     pub remote_extensions: Option<&'static str>,
 }
@@ -67,7 +67,7 @@ pub struct Guide {
 #[derive(Debug)]
 pub struct AgentHooks {
     /// The folder that the agent keeps its settings in.
-    pub settings: Folder,
+    pub settings: UserFolder,
     /// Where they go, below the settings.
     pub place: &'static str,
     /// What of `editors/` is put there.
@@ -87,7 +87,7 @@ pub enum HookFiles {
     Shared(&'static str),
 }
 
-impl Target {
+impl SetupTarget {
     /// True if a word on the command line means this.
     pub fn is_called(&self, word: &str) -> bool {
         self.name == word || self.aliases.contains(&word)

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::{DateTime, TimeDelta};
-use deconflict_lsp::settings::{Kind, NEVER_FROM_WORKSPACE, SETTINGS, Setting};
+use deconflict_lsp::settings::{NEVER_FROM_WORKSPACE, SETTINGS, Setting, SettingKind};
 use serde_json::{Value, json};
 
 use crate::support::{Coordination, Editor, EditorBuilder, Workspace, bare_capabilities, hint_label};
@@ -256,11 +256,11 @@ fn manifest_and_manuals_say_what_the_table_says() {
         let property = &properties[&format!("deconflict.{name}")];
         assert_eq!(property["default"], serde_json::from_str::<Value>(default).unwrap(), "{name}");
         let (json_type, words) = match kind {
-            Kind::Flag => (json!("boolean"), Value::Null),
-            Kind::Text => (json!("string"), Value::Null),
-            Kind::Minutes => (json!("number"), Value::Null),
-            Kind::Globs => (json!(["array", "null"]), Value::Null),
-            Kind::Choice(words) => (json!("string"), json!(words)),
+            SettingKind::Flag => (json!("boolean"), Value::Null),
+            SettingKind::Text => (json!("string"), Value::Null),
+            SettingKind::Minutes => (json!("number"), Value::Null),
+            SettingKind::Globs => (json!(["array", "null"]), Value::Null),
+            SettingKind::Choice(words) => (json!("string"), json!(words)),
         };
         assert_eq!((&property["type"], property.get("enum").unwrap_or(&Value::Null)), (&json_type, &words), "{name}");
         assert_eq!(property["scope"] == "machine", NEVER_FROM_WORKSPACE.contains(&name), "{name}");

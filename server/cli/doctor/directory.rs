@@ -10,18 +10,18 @@ use deconflict_registry::{Locking, Registry};
 use deconflict_workspace::{self as workspace, DirectoryState, Ignored, Location, Reason};
 
 use super::super::context::Context;
-use super::examination::Examination;
+use super::report::Report;
 
-impl Examination {
-    pub(super) fn examine_directory(&mut self, context: &Context, location: &Location) {
+impl Report {
+    pub(super) fn check_directory(&mut self, context: &Context, location: &Location) {
         let directory = location.directory.display().to_string();
         self.fact("directory", "Directory", directory.clone());
         self.fact("because", "Why this one", why(location));
-        self.examine_others(location);
-        self.examine_git(location);
-        self.examine_guard(context, location);
+        self.check_others(location);
+        self.check_git(location);
+        self.check_guard(context, location);
         match context.existing_registry() {
-            Ok(Some(registry)) => self.examine_registry(context, location, &registry),
+            Ok(Some(registry)) => self.check_registry(context, location, &registry),
             Ok(None) => self.note(
                 "missing",
                 format!("There is no {directory} yet: nobody coordinates here."),
@@ -35,7 +35,7 @@ impl Examination {
     }
 
     /// Directories that somebody might take for the one that is used.
-    fn examine_others(&mut self, location: &Location) {
+    fn check_others(&mut self, location: &Location) {
         for passed_over in &location.passed_over {
             let path = passed_over.path.display();
             let message = format!("{path} is not used: {}.", passed_over.reason);
@@ -54,7 +54,7 @@ impl Examination {
         }
     }
 
-    fn examine_git(&mut self, location: &Location) {
+    fn check_git(&mut self, location: &Location) {
         let directory = location.directory.display();
         match location.state {
             DirectoryState::Tracked => self.problem(
@@ -80,21 +80,21 @@ impl Examination {
         }
     }
 
-    fn examine_registry(&mut self, context: &Context, location: &Location, registry: &Registry) {
-        self.examine_file_system(&location.directory);
+    fn check_registry(&mut self, context: &Context, location: &Location, registry: &Registry) {
+        self.check_file_system(&location.directory);
         // Trying things out writes into the directory, which is not ours to do before it was joined.
         if location.may_be_joined() {
-            self.examine_locks(registry);
-            self.examine_watching(registry);
-            self.examine_clock(registry);
+            self.check_locks(registry);
+            self.check_watching(registry);
+            self.check_clock(registry);
         }
         let sessions = self.told("sessions", registry.sessions()).unwrap_or_default();
-        self.examine_sessions(context, registry, &sessions);
-        self.examine_records(context, registry);
-        self.examine_scripts(registry);
+        self.check_sessions(context, registry, &sessions);
+        self.check_records(context, registry);
+        self.check_scripts(registry);
     }
 
-    fn examine_file_system(&mut self, directory: &Path) {
+    fn check_file_system(&mut self, directory: &Path) {
         let Some(file_system) = platform::file_system(directory) else { return };
         self.fact("file_system", "File system", file_system.name);
         if file_system.is_shared {
@@ -110,7 +110,7 @@ impl Examination {
         }
     }
 
-    fn examine_locks(&mut self, registry: &Registry) {
+    fn check_locks(&mut self, registry: &Registry) {
         if let Some(exclude) = self.told("locks", registry.locks_exclude()) {
             if exclude && registry.locking() == Locking::Enforced {
                 self.good("locks", "Records can be written, and locks keep others out.");
@@ -124,7 +124,7 @@ impl Examination {
         }
     }
 
-    fn examine_watching(&mut self, registry: &Registry) {
+    fn check_watching(&mut self, registry: &Registry) {
         const PATIENCE: Duration = Duration::from_secs(2);
         match self.told("watching", registry.time_to_notice(PATIENCE)) {
             Some(Some(after)) => {
@@ -139,7 +139,7 @@ impl Examination {
         }
     }
 
-    fn examine_clock(&mut self, registry: &Registry) {
+    fn check_clock(&mut self, registry: &Registry) {
         if let Some(Some(difference)) = self.told("clock", registry.clock_difference())
             && difference.abs() > TimeDelta::minutes(1)
         {

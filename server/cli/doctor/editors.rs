@@ -8,16 +8,16 @@ use deconflict_setup::{Places, Setup, Wiring};
 use serde_json::json;
 
 use super::super::setup;
-use super::examination::Examination;
+use super::report::Report;
 
 /// This program's own version, as `--version` tells it.
 const VERSION: &str = concat!("deconflict ", env!("CARGO_PKG_VERSION"));
 
-impl Examination {
+impl Report {
     /// How the editors and agents on this machine start the program.
-    pub(super) fn examine_editors(&mut self) {
+    pub(super) fn check_editors(&mut self) {
         match Setup::of_this_user(setup::assets()) {
-            Ok(setup) => setup.wirings().iter().for_each(|wiring| self.examine_wiring(wiring, setup.places())),
+            Ok(setup) => setup.wirings().iter().for_each(|wiring| self.check_wiring(wiring, setup.places())),
             Err(error) => self.problem(
                 "setup",
                 super::super::failure::sentence(&error.to_string()),
@@ -26,7 +26,7 @@ impl Examination {
         }
     }
 
-    fn examine_wiring(&mut self, wiring: &Wiring, places: &Places) {
+    fn check_wiring(&mut self, wiring: &Wiring, places: &Places) {
         let (name, title) = (wiring.target.name, wiring.target.title);
         let version = wiring.program.as_deref().and_then(version_of);
         self.editor(json!({

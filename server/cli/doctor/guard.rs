@@ -5,11 +5,11 @@ use deconflict_workspace::git_hooks;
 
 use super::super::context::Context;
 use super::super::failure;
-use super::examination::Examination;
+use super::report::Report;
 
-impl Examination {
+impl Report {
     /// A repository does well without the guard, so that it is not there is no more than advice.
-    pub(super) fn examine_guard(&mut self, context: &Context, location: &Location) {
+    pub(super) fn check_guard(&mut self, context: &Context, location: &Location) {
         if location.repository.is_none() {
             return;
         }

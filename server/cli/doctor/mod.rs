@@ -1,16 +1,16 @@
-//! `deconflict doctor`: one file for each thing that is examined.
+//! `deconflict doctor`: one file for each thing that is checked.
 
 mod directory;
 mod editors;
-mod examination;
 mod guard;
 mod program;
 mod records;
+mod report;
 mod sessions;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use examination::Examination;
+use report::Report;
 
 /// Check the set-up and the coordination directory, and say how to mend what is wrong
 ///
@@ -19,14 +19,14 @@ use examination::Examination;
 pub(crate) struct Arguments {}
 
 pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let mut examination = Examination::default();
-    examination.fact("version", "Version", env!("CARGO_PKG_VERSION"));
-    examination.examine_program();
-    examination.examine_editors();
+    let mut report = Report::default();
+    report.fact("version", "Version", env!("CARGO_PKG_VERSION"));
+    report.check_program();
+    report.check_editors();
     match context.location() {
-        Ok(location) => examination.examine_directory(context, location),
-        Err(failure) => examination.problem(failure.reason, &failure.message, "Name another directory with --dir."),
+        Ok(location) => report.check_directory(context, location),
+        Err(failure) => report.problem(failure.reason, &failure.message, "Name another directory with --dir."),
     }
-    context.output.answer_with(examination.is_healthy(), || examination.document(), || examination.in_words())?;
-    Ok(if examination.is_healthy() { Exit::Done } else { Exit::Refused })
+    context.output.answer_with(report.is_healthy(), || report.document(), || report.in_words())?;
+    Ok(if report.is_healthy() { Exit::Done } else { Exit::Refused })
 }

@@ -1,10 +1,10 @@
 //! The program itself.
 
-use super::examination::Examination;
+use super::report::Report;
 
-impl Examination {
+impl Report {
     /// Editors, agents, hooks and scripts call the program by its name.
-    pub(super) fn examine_program(&mut self) {
+    pub(super) fn check_program(&mut self) {
         let name = format!("deconflict{}", std::env::consts::EXE_SUFFIX);
         let folders = std::env::var_os("PATH").unwrap_or_default();
         match std::env::split_paths(&folders).map(|folder| folder.join(&name)).find(|program| program.is_file()) {

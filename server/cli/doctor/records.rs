@@ -5,10 +5,10 @@ use deconflict_registry::{Claim, ClaimState, DamagedRecord, Registry, ScriptStat
 
 use super::super::context::Context;
 use super::super::{init, status, words};
-use super::examination::Examination;
+use super::report::Report;
 
-impl Examination {
-    pub(super) fn examine_records(&mut self, context: &Context, registry: &Registry) {
+impl Report {
+    pub(super) fn check_records(&mut self, context: &Context, registry: &Registry) {
         if let Some(overview) = self.told("records", registry.overview()) {
             let damaged: Vec<&DamagedRecord> = status::damaged(&overview).collect();
             for record in &damaged {
@@ -18,7 +18,7 @@ impl Examination {
                 self.problem("damaged", one_line(&message, 400), mend);
             }
             for claim in &overview.claims {
-                self.examine_claim(context, claim);
+                self.check_claim(context, claim);
             }
             if damaged.is_empty() {
                 self.good(
@@ -36,7 +36,7 @@ impl Examination {
         }
     }
 
-    fn examine_claim(&mut self, context: &Context, claim: &Claim) {
+    fn check_claim(&mut self, context: &Context, claim: &Claim) {
         let what = claim.resource.in_a_sentence();
         if claim.says_something_else() {
             let said = claim.recorded_name().unwrap_or_default();
@@ -61,7 +61,7 @@ impl Examination {
         }
     }
 
-    pub(super) fn examine_scripts(&mut self, registry: &Registry) {
+    pub(super) fn check_scripts(&mut self, registry: &Registry) {
         for (name, text) in init::SCRIPTS {
             if self.told("scripts", registry.script_state(name, text)) == Some(ScriptState::Different) {
                 self.note(

@@ -4,14 +4,14 @@ use deconflict_registry::{Registry, Session, SessionState};
 
 use super::super::context::{Context, SESSION_VARIABLE};
 use super::super::{identity, words};
-use super::examination::Examination;
+use super::report::Report;
 
-impl Examination {
-    pub(super) fn examine_sessions(&mut self, context: &Context, registry: &Registry, sessions: &[Session]) {
+impl Report {
+    pub(super) fn check_sessions(&mut self, context: &Context, registry: &Registry, sessions: &[Session]) {
         let alive = self.told("live-sessions", registry.live_sessions()).unwrap_or_default();
         self.fact("live_sessions", "Sessions", format!("{} live", alive.len()));
         self.fact("servers", "Servers", servers(&alive));
-        self.examine_identity(context, registry);
+        self.check_identity(context, registry);
         for session in sessions {
             let who = words::who(Some(session), &session.id);
             let last = words::moment(session.last_sign, context.now());
@@ -29,10 +29,10 @@ impl Examination {
                 SessionState::Live | SessionState::Completed => {}
             }
         }
-        self.examine_current_session(registry, &alive);
+        self.check_current_session(registry, &alive);
     }
 
-    fn examine_identity(&mut self, context: &Context, registry: &Registry) {
+    fn check_identity(&mut self, context: &Context, registry: &Registry) {
         match (identity::find(context, registry), context.named_session()) {
             (Ok(Some(own)), _) => self.fact("session", "You", words::who(Some(&own), &own.id)),
             (Ok(None), Ok(Some(named))) => self.problem(
@@ -45,7 +45,7 @@ impl Examination {
         }
     }
 
-    fn examine_current_session(&mut self, registry: &Registry, alive: &[Session]) {
+    fn check_current_session(&mut self, registry: &Registry, alive: &[Session]) {
         let Some(Some(current)) = self.told("current-session", registry.current_session()) else { return };
         let live = alive.len();
         if alive.iter().all(|session| session.id != current) {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use deconflict_agents::AGENTS;
-use deconflict_setup::{Assets, CarriedFile, EDITORS, Target};
+use deconflict_setup::{Assets, CarriedFile, EDITORS, SetupTarget};
 use rust_embed::Embed;
 
 /// They lie in the program's file, and are not even read from disk before one of them is asked for.
@@ -29,7 +29,7 @@ pub(in super::super) fn assets() -> Assets {
 }
 
 /// The editors and agents that can be wired.
-pub(super) fn targets() -> impl Iterator<Item = &'static Target> + Clone {
+pub(super) fn targets() -> impl Iterator<Item = &'static SetupTarget> + Clone {
     EDITORS.iter().chain(AGENTS.iter().map(|agent| &agent.target))
 }
 

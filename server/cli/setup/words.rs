@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use deconflict_setup::{Error, Expected, Obstacle, Places, Plan, Step, Target};
+use deconflict_setup::{Error, Expected, Obstacle, Places, Plan, SetupTarget, Step};
 use serde_json::{Value, json};
 use similar::{ChangeTag, TextDiff};
 
@@ -19,7 +19,7 @@ pub(super) struct Told {
 
 /// What a run of the verb is about.
 #[derive(Clone, Copy)]
-pub(super) struct Manner {
+pub(super) struct RunMode {
     /// Everything is shown, and nothing done.
     pub(super) dry_run: bool,
     /// What was set up is taken back.
@@ -29,21 +29,21 @@ pub(super) struct Manner {
 }
 
 /// Tells what is going to be done, or was done a moment ago.
-pub(super) fn of_plan(plan: &Plan, places: &Places, manner: Manner) -> Told {
+pub(super) fn of_plan(plan: &Plan, places: &Places, mode: RunMode) -> Told {
     let mut text = format!("\n{}", heading(plan.target.title));
     let state = if !plan.obstacles.is_empty() {
         plan.obstacles.iter().for_each(|obstacle| text.push_str(&of_obstacle(obstacle, places)));
         "in-the-way"
     } else if plan.steps.is_empty() {
-        let words = if manner.removes { "nothing of it is left" } else { "as it should be" };
+        let words = if mode.removes { "nothing of it is left" } else { "as it should be" };
         text.push_str(&format!("  {GOOD}✓{GOOD:#} {words}\n"));
         "unchanged"
     } else {
-        text.push_str(&changes(plan, places, manner.dry_run));
+        text.push_str(&changes(plan, places, mode.dry_run));
         "changed"
     };
     if let Some(guide) = plan.by_hand.as_deref().filter(|_| plan.obstacles.is_empty()) {
-        text.push_str(&of_guide(plan.target, guide, manner.by_name || !plan.steps.is_empty()));
+        text.push_str(&of_guide(plan.target, guide, mode.by_name || !plan.steps.is_empty()));
     }
     for remark in &plan.remarks {
         text.push_str(&format!("  {FAINT}·{FAINT:#} {remark}\n"));
@@ -60,7 +60,7 @@ pub(super) fn of_plan(plan: &Plan, places: &Places, manner: Manner) -> Told {
 }
 
 /// Tells why nothing could be done.
-pub(super) fn of_error(target: &Target, error: &Error) -> Told {
+pub(super) fn of_error(target: &SetupTarget, error: &Error) -> Told {
     let mut text = format!("\n{}", heading(target.title));
     if let Error::NoCommand { editor, command } = error {
         let to_do = format!(
@@ -112,7 +112,7 @@ fn of_obstacle(obstacle: &Obstacle, places: &Places) -> String {
 }
 
 /// What is left to the user, or how to see it.
-fn of_guide(target: &Target, guide: &str, is_whole: bool) -> String {
+fn of_guide(target: &SetupTarget, guide: &str, is_whole: bool) -> String {
     if is_whole {
         return guide.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect();
     }

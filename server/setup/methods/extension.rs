@@ -8,14 +8,14 @@ use crate::error::Error;
 use crate::extension::{self, Extension};
 use crate::package::Package;
 use crate::places::Places;
-use crate::target::{ExtensionHost, Target};
+use crate::target::{ExtensionHost, SetupTarget};
 
 pub(super) fn is_found(host: &ExtensionHost, places: &Places) -> bool {
     elsewhere(host).is_some() || extensions(host, places).is_dir()
 }
 
 pub(super) fn desired(
-    target: &Target,
+    target: &SetupTarget,
     host: &ExtensionHost,
     places: &Places,
     program: &Path,

@@ -12,12 +12,12 @@ use crate::carried::Carried;
 use crate::desired::Desired;
 use crate::error::Error;
 use crate::places::Places;
-use crate::target::{Method, Target};
+use crate::target::{Method, SetupTarget};
 
 pub(super) use program::program_place;
 
 /// True if it is on this machine: its program is on the `PATH`, or it left its settings behind.
-pub(super) fn is_found(target: &Target, places: &Places) -> bool {
+pub(super) fn is_found(target: &SetupTarget, places: &Places) -> bool {
     let has_settings = || match &target.method {
         Method::Program => true,
         Method::NeovimPackage => neovim::has_settings(places),
@@ -32,7 +32,12 @@ pub(super) fn is_found(target: &Target, places: &Places) -> bool {
 ///
 /// # Errors
 /// [`Error::NoCommand`] where an editor's command has to be installed first; what cannot be read.
-pub(super) fn desired(target: &Target, places: &Places, program: &Path, carried: Carried) -> Result<Desired, Error> {
+pub(super) fn desired(
+    target: &SetupTarget,
+    places: &Places,
+    program: &Path,
+    carried: Carried,
+) -> Result<Desired, Error> {
     match &target.method {
         Method::Program => program::desired(places),
         Method::NeovimPackage => Ok(neovim::desired(places, carried)),
@@ -43,7 +48,7 @@ pub(super) fn desired(target: &Target, places: &Places, program: &Path, carried:
 }
 
 /// The folder of the extension in an editor that takes one, if it is installed there.
-pub(super) fn installed_extension(target: &Target, places: &Places, carried: Carried) -> Option<PathBuf> {
+pub(super) fn installed_extension(target: &SetupTarget, places: &Places, carried: Carried) -> Option<PathBuf> {
     match &target.method {
         Method::Extension(host) => extension::installed(host, places, carried),
         Method::Program | Method::NeovimPackage | Method::ByHand(_) | Method::Hooks(_) => None,

@@ -10,9 +10,9 @@ use deconflict_words::remedy;
 
 /// What was found out so far.
 #[derive(Default)]
-pub(super) struct Examination {
+pub(super) struct Report {
     facts: Vec<Fact>,
-    findings: Vec<Finding>,
+    checks: Vec<Check>,
     editors: Vec<Value>,
 }
 
@@ -24,7 +24,7 @@ struct Fact {
 }
 
 /// Something that is well, or worth knowing, or to be mended.
-struct Finding {
+struct Check {
     code: &'static str,
     severity: Severity,
     message: String,
@@ -38,23 +38,23 @@ enum Severity {
     Problem,
 }
 
-impl Examination {
+impl Report {
     pub(super) fn fact(&mut self, name: &'static str, title: &'static str, value: impl Into<String>) {
         self.facts.push(Fact { name, title, value: value.into() });
     }
 
     pub(super) fn good(&mut self, code: &'static str, message: impl Into<String>) {
-        self.findings.push(Finding { code, severity: Severity::Good, message: message.into(), mend: None });
+        self.checks.push(Check { code, severity: Severity::Good, message: message.into(), mend: None });
     }
 
     pub(super) fn note(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
         let (message, mend) = (message.into(), Some(mend.into()));
-        self.findings.push(Finding { code, severity: Severity::Note, message, mend });
+        self.checks.push(Check { code, severity: Severity::Note, message, mend });
     }
 
     pub(super) fn problem(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
         let (message, mend) = (message.into(), Some(mend.into()));
-        self.findings.push(Finding { code, severity: Severity::Problem, message, mend });
+        self.checks.push(Check { code, severity: Severity::Problem, message, mend });
     }
 
     /// What could be found out, or the problem that kept it from being found out.
@@ -70,7 +70,7 @@ impl Examination {
     }
 
     pub(super) fn is_healthy(&self) -> bool {
-        self.findings.iter().all(|finding| finding.severity != Severity::Problem)
+        self.checks.iter().all(|check| check.severity != Severity::Problem)
     }
 
     /// How an editor or agent is wired, for programs.
@@ -83,13 +83,13 @@ impl Examination {
         for fact in &self.facts {
             document[fact.name] = fact.value.clone().into();
         }
-        let findings = self.findings.iter().map(|finding| {
-            let severity = match finding.severity {
+        let findings = self.checks.iter().map(|check| {
+            let severity = match check.severity {
                 Severity::Good => "good",
                 Severity::Note => "note",
                 Severity::Problem => "problem",
             };
-            json!({"code": finding.code, "severity": severity, "message": finding.message, "mend": finding.mend})
+            json!({"code": check.code, "severity": severity, "message": check.message, "mend": check.mend})
         });
         document["editors"] = self.editors.clone().into();
         document["findings"] = findings.collect();
@@ -101,18 +101,18 @@ impl Examination {
         let rows: Vec<Vec<Cell>> = self.facts.iter().map(row).collect();
         let mut text = aligned(&rows, "");
         text.push('\n');
-        for finding in &self.findings {
-            let (mark, style) = match finding.severity {
+        for check in &self.checks {
+            let (mark, style) = match check.severity {
                 Severity::Good => ("✓", GOOD),
                 Severity::Note => ("·", FAINT),
                 Severity::Problem => ("!", WARNING),
             };
-            text.push_str(&format!("{style}{mark}{style:#} {}\n", finding.message));
-            if let Some(mend) = &finding.mend {
+            text.push_str(&format!("{style}{mark}{style:#} {}\n", check.message));
+            if let Some(mend) = &check.mend {
                 text.push_str(&format!("  {FAINT}{mend}{FAINT:#}\n"));
             }
         }
-        let problems = self.findings.iter().filter(|finding| finding.severity == Severity::Problem).count();
+        let problems = self.checks.iter().filter(|check| check.severity == Severity::Problem).count();
         text.push_str(&match problems {
             0 => format!("\n{GOOD}All is well.{GOOD:#}\n"),
             _ => format!("\n{WARNING}{} to mend.{WARNING:#}\n", words::count(problems, "thing")),
