@@ -12,10 +12,11 @@ use super::style::GOOD;
 use super::{claim, identity, values, words};
 
 /// Give a claim of yours to another session
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, serde::Deserialize)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
-    #[arg(value_name = "TYPE", value_parser = values::any_resource_type)]
+    #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type)]
+    #[serde(rename = "type", default = "ResourceType::file", deserialize_with = "values::read_any_resource_type")]
     resource_type: ResourceType,
     /// Its name; for a file or directory its path
     name: String,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use deconflict_protocol::text::{id_or_quoted, one_line, quoted, quoted_lines, without_tags};
+use deconflict_protocol::text::{id_or_quoted, one_line, quoted, quoted_lines, shell_word, without_tags};
 use deconflict_protocol::{MessageKind, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Registry, Session};
 use deconflict_words::documents;
@@ -16,29 +16,52 @@ use super::style::{FAINT, HEADING, NAME, WARNING};
 use super::{identity, words};
 
 /// Read your messages, unread ones first
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, serde::Deserialize)]
 pub(crate) struct Arguments {
     /// Show those that you have read, too
     #[arg(long)]
+    #[serde(default)]
     all: bool,
     /// Leave them unread
     #[arg(long)]
+    #[serde(default)]
     peek: bool,
+    /// Show this one only, whole; may be given several times
+    #[arg(long, value_name = "MESSAGE")]
+    #[serde(default)]
+    id: Vec<String>,
 }
+
+/// So much is read at once, in characters and in messages; the others wait.
+const MOST_AT_ONCE: (usize, usize) = (20_000, 20);
+
+/// So much of a message is shown where it was not asked for by its id, in characters: a few screens.
+const LONGEST_SHOWN: usize = 4_000;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let registry = context.registry()?;
     let session = identity::require(context, &registry)?;
     // There may be a hundred thousand messages, of which hardly any is unread.
-    let is_all_wanted = arguments.all || context.shared.original;
-    let found = if is_all_wanted { registry.messages(&session.id) } else { registry.unread_messages(&session.id) }?;
+    let is_all_wanted = arguments.all || context.shared.original || !arguments.id.is_empty();
+    let mut found = if is_all_wanted { registry.messages(&session.id) } else { registry.unread_messages(&session.id) }?;
+    if let Some(missing) = arguments.id.iter().find(|id| !found.iter().any(|message| message.id.as_str() == *id)) {
+        let message = format!("You have no message {}.", quoted(missing, words::PHRASE));
+        return Err(Failure::refused("not-found", message).advise("All of them: deconflict messages --all"));
+    }
+    let is_wanted = |message: &Message| arguments.id.iter().any(|id| id == message.id.as_str());
+    found.retain(|message| arguments.id.is_empty() || is_wanted(message));
     let (unread, read): (Vec<Message>, Vec<Message>) = found.into_iter().partition(|message| message.unread);
-    let shown: Vec<&Message> = unread.iter().chain(&read).collect();
-    let not_shown = registry.message_count(&session.id)?.saturating_sub(shown.len());
+    let number_unread = unread.len();
+    let not_shown = registry.message_count(&session.id)?.saturating_sub(unread.len() + read.len());
+    // A program that asked for JSON gets everything; a person or a model reads only so much.
+    let is_whole = context.output.is_json() && !context.output.is_kept() || context.shared.original;
+    let mut shown: Vec<&Message> = unread.iter().chain(&read).collect();
+    let waiting = if is_whole || !arguments.id.is_empty() { 0 } else { leave_out(&mut shown) };
     let printed = context.output.answer(
         || {
             json!({
-                "unread": unread.len(),
+                "unread": number_unread,
+                "waiting": waiting,
                 "messages": shown.iter().map(|message| documents::message(message)).collect::<Vec<_>>(),
             })
         },
@@ -46,18 +69,39 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
             if context.shared.original {
                 return as_the_original(&registry, unread.iter().chain(&read));
             }
-            in_words(context, &registry, &shown, if is_all_wanted { 0 } else { not_shown })
+            let older = if is_all_wanted { 0 } else { not_shown };
+            in_words(context, &registry, &shown, !arguments.id.is_empty(), waiting, older)
         },
     )?;
     // A reader that closed the pipe early has not seen them all, so none is marked.
-    if printed == Printed::Whole && !arguments.peek && !unread.is_empty() {
-        let ids: Vec<MessageId> = unread.into_iter().map(|message| message.id).collect();
+    let ids: Vec<MessageId> = shown.iter().filter(|it| it.unread).map(|message| message.id.clone()).collect();
+    if printed == Printed::Whole && !arguments.peek && !ids.is_empty() {
         registry.mark_read(&session.id, &ids)?;
     }
     Ok(Exit::Done)
 }
 
-fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: usize) -> String {
+/// Leaves out what would be too much at once, and says how many messages that is.
+fn leave_out(messages: &mut Vec<&Message>) -> usize {
+    let (mut characters, before) = (0, messages.len());
+    messages.truncate(MOST_AT_ONCE.1);
+    let fits = |message: &&&Message| {
+        characters += message.text().chars().take(LONGEST_SHOWN).count();
+        characters <= MOST_AT_ONCE.0
+    };
+    let fitting = messages.iter().take_while(fits).count();
+    messages.truncate(fitting.max(1));
+    before - messages.len()
+}
+
+fn in_words(
+    context: &Context,
+    registry: &Registry,
+    shown: &[&Message],
+    is_whole: bool,
+    waiting: usize,
+    older: usize,
+) -> String {
     let mut text = String::new();
     let mut known: HashMap<SessionId, Option<Session>> = HashMap::new();
     for message in shown {
@@ -68,7 +112,7 @@ fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: u
                 words::who(session.as_ref(), id)
             },
         );
-        text.push_str(&one_message(registry, message, &sender, context.now()));
+        text.push_str(&one_message(registry, message, &sender, is_whole, context.now()));
         text.push('\n');
     }
     let older = match older {
@@ -78,13 +122,16 @@ fn in_words(context: &Context, registry: &Registry, shown: &[&Message], older: u
             words::count(older, "message")
         ),
     };
+    if waiting > 0 {
+        text.push_str(&format!("{FAINT}{} more: the same command again{FAINT:#}\n", words::count(waiting, "message")));
+    }
     if shown.is_empty() {
         text.push_str("No new messages.\n");
     }
     text + &older
 }
 
-fn one_message(registry: &Registry, message: &Message, sender: &str, now: DateTime<Utc>) -> String {
+fn one_message(registry: &Registry, message: &Message, sender: &str, is_whole: bool, now: DateTime<Utc>) -> String {
     let mark = if message.unread { format!("{WARNING}●{WARNING:#} ") } else { "  ".to_owned() };
     let to = match &message.to {
         Recipient::Everyone => " to everyone",
@@ -100,20 +147,22 @@ fn one_message(registry: &Registry, message: &Message, sender: &str, now: DateTi
         "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n  {HEADING}{subject}{HEADING:#}\n",
         id_or_quoted(message.id.as_str(), 80)
     );
-    for line in body(registry, message) {
+    for line in body(registry, message, if is_whole { usize::MAX } else { LONGEST_SHOWN }) {
         lines.push_str(&format!("  {line}\n"));
     }
     lines
 }
 
 /// The text, quoted line by line and cut; the whole stays in the file.
-fn body(registry: &Registry, message: &Message) -> Vec<String> {
-    /// In characters: a few screens.
-    const LONGEST: usize = 4_000;
+fn body(registry: &Registry, message: &Message, longest: usize) -> Vec<String> {
     let text = message.text();
-    let mut lines = quoted_lines(&text, LONGEST);
-    if text.chars().nth(LONGEST).is_some() {
-        lines.push(format!("(cut; the whole is in {})", registry.file_of(&message.key).display()));
+    let mut lines = quoted_lines(&text, longest);
+    if text.chars().nth(longest).is_some() {
+        let id = shell_word(message.id.as_str());
+        lines.push(format!(
+            "(cut; the whole: deconflict messages --id {id}, or {})",
+            registry.file_of(&message.key).display()
+        ));
     }
     lines
 }
@@ -130,7 +179,7 @@ fn as_the_original<'a>(registry: &Registry, messages: impl Iterator<Item = &'a M
                 without_tags(&one_line(message.sender_name().unwrap_or_default(), words::PHRASE)),
                 without_tags(&message.subject(200).unwrap_or_default()),
                 // The first line stands after its title, as there.
-                body(registry, message).join("\n").trim_start_matches("> ")
+                body(registry, message, LONGEST_SHOWN).join("\n").trim_start_matches("> ")
             )
         };
         messages.iter().take(5).map(lines).collect::<String>()

@@ -131,24 +131,6 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// Does what a command line says that a program in this process made, and returns the document that `--json` prints.
-fn run_within(words: &[String]) -> (Exit, serde_json::Value) {
-    let output = Output::kept();
-    let ended = match Arguments::try_parse_from(words) {
-        Ok(arguments) => {
-            Context::new(arguments.shared, output.clone()).and_then(|context| act(arguments.verb, &context))
-        }
-        Err(error) => {
-            let message = error.render().to_string();
-            let message = message.trim().trim_start_matches("error: ");
-            // How the command line is written is not what the caller wants to know.
-            Err(Failure::usage(message.split("\n\nUsage:").next().unwrap_or(message)))
-        }
-    };
-    let exit = ended.unwrap_or_else(|failure| output.failure(&failure));
-    (exit, output.take_kept().unwrap_or_default())
-}
-
 /// Says what is wrong with the command line, or prints the help that was asked for.
 fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
     // The command line could not be read, so whether it asks for JSON is only to be seen in its words.

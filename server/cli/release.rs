@@ -19,16 +19,18 @@ use super::{claim, identity, values, words};
 /// Release what you hold
 ///
 /// With --completed, --next-phase, --files or --tests-passing every session is told that the work is done.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, serde::Deserialize)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
-    #[arg(value_name = "TYPE", value_parser = values::any_resource_type, required_unless_present = "all", requires = "name")]
+    #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type, required_unless_present = "all", requires = "name")]
+    #[serde(rename = "type", default, deserialize_with = "values::read_some_resource_type")]
     resource_type: Option<ResourceType>,
     /// Its name; for a file or directory its path
     #[arg(required_unless_present = "all")]
     name: Option<String>,
     /// All that you hold
-    #[arg(long, conflicts_with_all = ["resource_type", "name"])]
+    #[arg(long, conflicts_with_all = ["type", "name"])]
+    #[serde(default)]
     all: bool,
     /// The phase that is completed [default: the claim's]
     #[arg(long, value_name = "PHASE", num_args = 0..=1, default_missing_value = "")]
@@ -38,6 +40,7 @@ pub(crate) struct Arguments {
     next_phase: Option<String>,
     /// Files that were modified, several or separated by commas
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
+    #[serde(default)]
     files: Vec<PathBuf>,
     /// Whether the tests pass
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
@@ -47,13 +50,17 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let registry = context.registry()?;
     let session = identity::require(context, &registry)?;
-    let released = match (&arguments.resource_type, &arguments.name) {
-        (Some(resource_type), Some(name)) => match release_one(context, &registry, &session, resource_type, name)? {
-            ReleaseOutcome::Released(claim) => vec![claim],
-            ReleaseOutcome::NotHolder(claim) => return refuse(context, &registry, &claim),
-            ReleaseOutcome::NotFound => return not_found(context, resource_type, name),
-        },
-        _ => words::in_order(registry.release_all(&session.id)?),
+    let released = match (&arguments.name, arguments.all) {
+        (Some(name), false) => {
+            let resource_type = &arguments.resource_type.clone().unwrap_or_else(ResourceType::file);
+            match release_one(context, &registry, &session, resource_type, name)? {
+                ReleaseOutcome::Released(claim) => vec![claim],
+                ReleaseOutcome::NotHolder(claim) => return refuse(context, &registry, &claim),
+                ReleaseOutcome::NotFound => return not_found(context, resource_type, name),
+            }
+        }
+        (None, true) => words::in_order(registry.release_all(&session.id)?),
+        _ => return Err(Failure::usage("Say what to release: either its name or all.")),
     };
     let sent = match &released[..] {
         [] => None,

@@ -14,7 +14,7 @@ use super::style::GOOD;
 use super::{identity, values, words};
 
 /// Send a message to a session, or to all
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, serde::Deserialize)]
 pub(crate) struct Arguments {
     /// A session's id, or `broadcast` for all
     to: String,
@@ -25,14 +25,20 @@ pub(crate) struct Arguments {
     #[arg(allow_hyphen_values = true)]
     message: String,
     /// What kind of message it is, such as `release_request`
-    #[arg(long = "type", value_name = "WORD", default_value = "note")]
+    #[arg(id = "type", long = "type", value_name = "WORD", default_value = "note")]
+    #[serde(rename = "type", default = "note")]
     kind: String,
     /// The id of the message that this answers
     #[arg(long, value_name = "MESSAGE")]
     reply_to: Option<String>,
     /// What it is about, as `claim` takes it; with `--type release_request` that is asked for
     #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"])]
+    #[serde(skip)]
     resource: Vec<String>,
+}
+
+fn note() -> String {
+    MessageKind::Note.as_str().to_owned()
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -46,7 +52,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let draft = Draft {
         subject: arguments.subject,
         message: match arguments.message {
-            text if text == "-" => read_standard_input()?,
+            // What a tool is called with stands in its request.
+            text if text == "-" && !context.output.is_kept() => read_standard_input()?,
             text => text,
         },
         in_reply_to: arguments.reply_to,

@@ -18,13 +18,15 @@ use super::output::Output;
 use super::{identity, words};
 
 /// Show sessions, claims, messages and what needs coordinating
-#[derive(Debug, clap::Args)]
+#[derive(Debug, clap::Args, serde::Deserialize)]
 pub(crate) struct Arguments {
     /// Stay and show each change, until Ctrl-C
     #[arg(long, conflicts_with = "oneline")]
+    #[serde(skip)]
     watch: bool,
     /// One short line, for a prompt
     #[arg(long)]
+    #[serde(skip)]
     oneline: bool,
 }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::{ResourceType, SessionId, time};
+use serde::de::{Deserialize, Deserializer, Error};
 
 /// A session, ours or another program's.
 pub(super) fn session_id(text: &str) -> Result<SessionId, String> {
@@ -56,6 +57,44 @@ pub(super) fn lease(text: &str) -> Result<TimeDelta, String> {
         return Err("no claim is believed for longer than 7 days; claim it again before it runs out".to_owned());
     }
     Ok(lease)
+}
+
+/// How long a claim lasts where nothing is said.
+pub(super) const DEFAULT_LEASE: &str = "4h";
+
+/// The same as a value, for requests that don't come from a command line.
+pub(super) fn default_lease() -> TimeDelta {
+    deconflict_protocol::DEFAULT_LEASE
+}
+
+/// Reads a value from a request as it is read from a command line.
+fn read<'de, D: Deserializer<'de>, T>(request: D, parse: fn(&str) -> Result<T, String>) -> Result<T, D::Error> {
+    parse(&String::deserialize(request)?).map_err(D::Error::custom)
+}
+
+/// [`lease`] in a request.
+pub(super) fn read_lease<'de, D: Deserializer<'de>>(request: D) -> Result<TimeDelta, D::Error> {
+    read(request, lease)
+}
+
+/// [`duration`] in a request.
+pub(super) fn read_duration<'de, D: Deserializer<'de>>(request: D) -> Result<Option<TimeDelta>, D::Error> {
+    read(request, duration).map(Some)
+}
+
+/// [`resource_type`] in a request.
+pub(super) fn read_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<ResourceType, D::Error> {
+    read(request, resource_type)
+}
+
+/// [`any_resource_type`] in a request.
+pub(super) fn read_any_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<ResourceType, D::Error> {
+    read(request, any_resource_type)
+}
+
+/// [`any_resource_type`] in a request that may be without.
+pub(super) fn read_some_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<Option<ResourceType>, D::Error> {
+    read(request, any_resource_type).map(Some)
 }
 
 /// When something is expected: how long from now, or any words of the caller's own.

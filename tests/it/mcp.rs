@@ -422,3 +422,60 @@ fn the_session_of_the_agents_hooks_is_used_and_not_ended() {
     assert_eq!(workspace.coordination().claim_files(), claims, "its hooks end it");
     assert_eq!(only_session(&workspace.coordination())["status"], "active");
 }
+
+/// Sixty messages, some of 900 KB, and 2,000 claims: more than any model can read.
+#[test]
+fn no_answer_fills_a_models_context() {
+    const LIMIT: usize = 100_000;
+    let workspace = Workspace::small();
+    let mut agent = Agent::ready(&workspace);
+    agent.call("claim", json!({"name": "README.md"}));
+    let coordination = workspace.coordination();
+    let own = only_session(&coordination)["session_id"].as_str().unwrap().to_owned();
+    coordination.write_session("other", json!({"name": "Other"}));
+    let long = "word ".repeat(180_000);
+    for number in 0..60 {
+        let long = if number % 6 == 0 { &long } else { &long[..5_000] };
+        coordination.write_message(
+            "other",
+            &own,
+            &format!("Message {number}"),
+            long,
+            json!({"id": format!("m{number}")}),
+        );
+    }
+    for number in 0..2_000 {
+        let name = format!("deep/folder/file number {number}");
+        coordination.write_claim("other", "file", &name, json!({"phase": "writing it all anew"}));
+    }
+    let told = agent.request("tools/call", json!({"name": "status", "arguments": {}}));
+    assert!(told.to_string().len() < LIMIT, "{}", told.to_string().len());
+    let status = &told["result"]["structuredContent"];
+    let left_out = status["left_out"]["claims"].as_u64().unwrap();
+    assert_eq!(left_out + status["claims"].as_array().unwrap().len() as u64, 2_001);
+
+    // Each message comes once, cut, and none is lost; the whole comes when it is asked for.
+    let mut subjects = Vec::new();
+    for _ in 0..60 {
+        let told = agent.request("tools/call", json!({"name": "messages", "arguments": {}}));
+        assert!(told.to_string().len() < LIMIT, "{}", told.to_string().len());
+        let document = &told["result"]["structuredContent"];
+        let messages = document["messages"].as_array().unwrap();
+        subjects.extend(messages.iter().map(|message| message["subject"].as_str().unwrap().to_owned()));
+        assert_eq!(subjects.len() as u64 + document["waiting"].as_u64().unwrap(), 60, "{document}");
+        if document["waiting"] == 0 {
+            break;
+        }
+    }
+    subjects.sort();
+    subjects.dedup();
+    assert_eq!(subjects.len(), 60);
+    let whole = agent.call("messages", json!({"id": "m6"}));
+    let text = whole["messages"][0]["message"].as_str().unwrap();
+    assert!(text.len() > 30_000 && text.len() < LIMIT, "{}", text.len());
+    // A terminal's page is shorter still, and its JSON whole.
+    let page = Terminal::on(&workspace).run(["status"]).expect_code(0).stdout;
+    assert!(page.len() <= 30_000 && page.contains(" more: deconflict status --json"), "{}", page.len());
+    let all = Terminal::on(&workspace).run(["status", "--json"]).expect_code(0).json();
+    assert_eq!(all["claims"].as_array().unwrap().len(), 2_001);
+}

@@ -1,6 +1,7 @@
 //! `deconflict mcp`
 
-mod seat;
+mod bounds;
+mod session;
 mod tools;
 
 use std::path::PathBuf;
@@ -8,8 +9,8 @@ use std::sync::Arc;
 
 use deconflict_platform as platform;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, Implementation, JsonObject, ListToolsResult,
-    PaginatedRequestParams, ServerCapabilities, ServerConfig,
+    CallToolRequestParams, CallToolResponse, Implementation, JsonObject, ListToolsResult, PaginatedRequestParams,
+    ServerCapabilities, ServerConfig,
 };
 use rmcp::service::{RequestContext, ServerInitializeError};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
@@ -17,7 +18,8 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use seat::Seat;
+use super::output::Output;
+use session::McpSession;
 use tools::{Entry, TOOLS};
 
 /// Run a server of the Model Context Protocol on standard input and output, for agents that have no hooks
@@ -50,15 +52,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         std::env::set_current_dir(workspace)
             .map_err(|error| Failure::could_not(&format!("go to the folder {}", workspace.display()), &error))?;
     }
-    let seat = Arc::new(Seat::new(directory, context.shared.session.clone()));
+    let session = Arc::new(McpSession::new(directory, context.shared.session.clone()));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::could_not("start the server", &error))?;
-    let ended = runtime.block_on(serve(Arc::clone(&seat)));
+    let ended = runtime.block_on(serve(Arc::clone(&session)));
     // What still waits for its turn must not delay the end.
     runtime.shutdown_background();
-    let left = seat.leave();
+    let left = session.end();
     let exit_code = ended?;
     left?;
     // The thread that reads standard input may wait for ever.
@@ -66,9 +68,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
 }
 
 /// Serves one client until its input ends or a signal comes, and returns the exit code.
-async fn serve(seat: Arc<Seat>) -> Result<u8, Failure> {
+async fn serve(session: Arc<McpSession>) -> Result<u8, Failure> {
     let client = async {
-        match (Server { seat }).serve((tokio::io::stdin(), tokio::io::stdout())).await {
+        match (Server { session }).serve((tokio::io::stdin(), tokio::io::stdout())).await {
             Ok(running) => {
                 if let Err(error) = running.waiting().await {
                     return Err(Failure::could_not("go on serving", &error));
@@ -88,7 +90,7 @@ async fn serve(seat: Arc<Seat>) -> Result<u8, Failure> {
 /// What answers a client.
 #[derive(Debug, Clone)]
 struct Server {
-    seat: Arc<Seat>,
+    session: Arc<McpSession>,
 }
 
 impl ServerHandler for Server {
@@ -115,27 +117,25 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(format!("There is no tool called \"{}\".", request.name), None));
         };
         let client = context.peer.peer_info().map(|info| info.client_info.name.clone());
-        let seat = Arc::clone(&self.seat);
+        let session = Arc::clone(&self.session);
         let arguments = request.arguments.unwrap_or_default();
-        let called = tokio::task::spawn_blocking(move || call(entry, &arguments, &seat, client.as_deref())).await;
+        let called = tokio::task::spawn_blocking(move || call(entry, arguments, &session, client.as_deref())).await;
         let (exit, document) = called.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         // A refusal is an answer, and nothing went wrong.
-        let result = match exit {
-            Exit::Done | Exit::Refused => CallToolResult::structured(document),
-            Exit::Usage | Exit::Failed => CallToolResult::structured_error(document),
-        };
+        let result = bounds::result(&document, matches!(exit, Exit::Usage | Exit::Failed));
         Ok(result.into())
     }
 }
 
 /// Runs the verb. It may wait for the disk, or as long as the client says.
-fn call(entry: &Entry, arguments: &JsonObject, seat: &Seat, client: Option<&str>) -> (Exit, Value) {
-    let words = entry.words(arguments).and_then(|words| {
-        let session = if entry.needs_session { Some(seat.take(client)?) } else { seat.session()? };
-        Ok([seat.words(session.as_ref()), words].concat())
-    });
-    match words {
-        Ok(words) => super::run_within(&words),
+fn call(entry: &Entry, request: JsonObject, own: &McpSession, client: Option<&str>) -> (Exit, Value) {
+    let output = Output::kept();
+    let ran = || {
+        let session = if entry.needs_session { Some(own.begin_or_go_on(client)?) } else { own.session()? };
+        entry.run(request, &own.context(session, output.clone())?)
+    };
+    match ran() {
+        Ok(exit) => (exit, output.take_kept().unwrap_or_default()),
         Err(failure) => (failure.exit, failure.document()),
     }
 }

@@ -16,16 +16,16 @@ use crate::cli::processes;
 
 /// Whom the tools act for.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct McpSession {
     /// The directory that the caller names.
     directory: Option<PathBuf>,
     /// The session id that the caller names.
     wanted: Option<SessionId>,
-    taken: Mutex<Option<Taken>>,
+    current: Mutex<Option<Current>>,
 }
 
 #[derive(Debug, Clone)]
-struct Taken {
+struct Current {
     session: SessionId,
     /// False for a session that the agent's hooks keep.
     is_own: bool,
@@ -37,33 +37,26 @@ struct Agent {
     called: &'static str,
 }
 
-impl Seat {
+impl McpSession {
     pub(super) fn new(directory: Option<PathBuf>, wanted: Option<SessionId>) -> Self {
-        Self { directory, wanted, taken: Mutex::new(None) }
-    }
-
-    /// What stands on the command line of every verb: which directory, and as which session if there is one.
-    pub(super) fn words(&self, session: Option<&SessionId>) -> Vec<String> {
-        let directory = self.directory.as_ref().map(|directory| format!("--dir={}", directory.display()));
-        let session = session.map(|id| format!("--session={id}"));
-        [Some("deconflict".to_owned()), Some("--json".to_owned()), directory, session].into_iter().flatten().collect()
+        Self { directory, wanted, current: Mutex::new(None) }
     }
 
     /// The session that there is, if any was begun.
     pub(super) fn session(&self) -> Result<Option<SessionId>, Failure> {
-        let taken = self.lock();
-        if let Some(taken) = taken.as_ref() {
-            return Ok(Some(taken.session.clone()));
+        let current = self.lock();
+        if let Some(current) = current.as_ref() {
+            return Ok(Some(current.session.clone()));
         }
-        let Some(registry) = self.context()?.existing_registry()? else { return Ok(None) };
+        let Some(registry) = self.context_of_nobody()?.existing_registry()? else { return Ok(None) };
         let by_hooks = hooks_sessions(&registry, find_agent().as_ref())?;
         Ok(if let [only] = &by_hooks[..] { Some(only.id.clone()) } else { None })
     }
 
     /// The session, which begins if there is none, and begins again if somebody ended it or took its record away.
-    pub(super) fn take(&self, client: Option<&str>) -> Result<SessionId, Failure> {
-        let mut taken = self.lock();
-        let context = self.context()?;
+    pub(super) fn begin_or_go_on(&self, client: Option<&str>) -> Result<SessionId, Failure> {
+        let mut current = self.lock();
+        let context = self.context_of_nobody()?;
         let location = context.location()?;
         if !location.exists() && !location.named && !location.may_be_made_unasked() {
             return Err(nobody_here(location));
@@ -81,7 +74,7 @@ impl Seat {
             capabilities: vec![CAPABILITY.to_owned()],
             ..context.new_session()?
         };
-        if let Some(now) = taken.as_ref() {
+        if let Some(now) = current.as_ref() {
             match registry.session(&now.session)? {
                 Some(session) if session.is_live() => return Ok(session.id),
                 None if now.is_own => {
@@ -93,20 +86,20 @@ impl Seat {
             }
         }
         let next = match &by_hooks[..] {
-            [only] if self.wanted.is_none() => Taken { session: only.id.clone(), is_own: false },
-            _ => Taken { session: self.begin(&registry, new)?.id, is_own: true },
+            [only] if self.wanted.is_none() => Current { session: only.id.clone(), is_own: false },
+            _ => Current { session: self.begin(&registry, new)?.id, is_own: true },
         };
-        *taken = Some(next.clone());
+        *current = Some(next.clone());
         Ok(next.session)
     }
 
     /// Ends the session, if one was begun here.
-    pub(super) fn leave(&self) -> Result<(), Failure> {
-        let Some(taken) = self.lock().take().filter(|taken| taken.is_own) else { return Ok(()) };
-        let Some(registry) = self.context()?.existing_registry()? else { return Ok(()) };
-        let is_live = registry.session(&taken.session)?.is_some_and(|session| session.is_live());
+    pub(super) fn end(&self) -> Result<(), Failure> {
+        let Some(current) = self.lock().take().filter(|current| current.is_own) else { return Ok(()) };
+        let Some(registry) = self.context_of_nobody()?.existing_registry()? else { return Ok(()) };
+        let is_live = registry.session(&current.session)?.is_some_and(|session| session.is_live());
         if is_live {
-            registry.complete(&taken.session, &Completion::default())?;
+            registry.complete(&current.session, &Completion::default())?;
             Context::refresh_board(&registry);
             Context::clean_up(&registry);
         }
@@ -126,13 +119,18 @@ impl Seat {
         Ok(session)
     }
 
-    fn context(&self) -> Result<Context, Failure> {
-        let shared = Shared { session: None, dir: self.directory.clone(), json: true, original: false };
-        Context::new(shared, Output::kept())
+    /// Where a verb runs, and as whom.
+    pub(super) fn context(&self, session: Option<SessionId>, output: Output) -> Result<Context, Failure> {
+        let shared = Shared { session, dir: self.directory.clone(), json: true, original: false };
+        Context::new(shared, output)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Taken>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    fn context_of_nobody(&self) -> Result<Context, Failure> {
+        self.context(None, Output::kept())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
