@@ -31,6 +31,9 @@ struct State {
     set_aside: Vec<Stored>,
     /// Counts the changes. A record's version is that of its last one.
     revision: u64,
+    /// The last fencing token that was granted. What a decision read may look the same again after another's grant and
+    /// release, and then nothing but this tells that its own token is too small.
+    last_token: u64,
 }
 
 impl Memory {
@@ -60,9 +63,10 @@ impl Store for Memory {
             decide(&mut transaction)?;
             let (writes, token) = transaction.decided();
             let mut state = self.state();
-            if seen.is_outdated(&state) {
+            if seen.is_outdated(&state) || (token.is_some() && state.last_token != seen.state.last_token) {
                 continue;
             }
+            state.last_token = token.unwrap_or(state.last_token);
             let now = self.clock.now();
             for write in &writes {
                 state.carry_out(write, now);
@@ -197,6 +201,6 @@ impl Reader for Seen<'_> {
 
 impl Snapshot for Seen<'_> {
     fn next_token(&self, _: DateTime<Utc>) -> Result<u64, Error> {
-        Ok(self.state.revision + 1)
+        Ok(self.state.revision.max(self.state.last_token) + 1)
     }
 }

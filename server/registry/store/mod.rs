@@ -6,8 +6,9 @@
 //!
 //! Tried on paper against etcd: a transaction compares the `mod_revision` of every key that was read, and for a range
 //! that it holds no key newer than the snapshot's revision, and puts what was decided, so that a conflict is a failed
-//! comparison. Its fencing token is the snapshot's revision plus one: of two grants that exclude each other the later
-//! one has read the earlier, so the number grows. A watch from that revision names the keys that changed.
+//! comparison. Its fencing token is the snapshot's revision plus one, and a transaction that grants also compares and puts
+//! one key that all grants share: a range that was empty, then held a claim, and is empty again tells nothing of that
+//! claim's token. A watch from that revision names the keys that changed.
 
 pub(crate) mod files;
 mod key;

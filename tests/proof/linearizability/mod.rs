@@ -9,6 +9,7 @@
 
 mod history;
 mod specification;
+mod threads;
 mod worker;
 
 use std::collections::{HashMap, HashSet};

@@ -13,7 +13,7 @@ use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
     Claim, ClaimOutcome, Error, HandOffOutcome, Holding, MoveOutcome, NewSession, Registry, ReleaseOutcome,
-    RenewOutcome, Terms,
+    RenewOutcome, Store, Terms,
 };
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -130,19 +130,20 @@ fn worker() {
             Order::Join(session) => {
                 me = session;
                 registry.register(NewSession { id: Some(session_id(me)), ..new }).unwrap();
-                say(&Line::Ready { at: monotonic() });
+                say(Line::Ready { at: monotonic() });
             }
             Order::Resume(session) => {
                 me = session;
                 registry.resume(&session_id(me), &new).unwrap().expect("nobody else keeps the session");
-                say(&Line::Ready { at: monotonic() });
+                say(Line::Ready { at: monotonic() });
             }
-            Order::Contend(round) => contend(&registry, me, &round),
+            Order::Contend(round) => contend(&registry, me, &round, &say),
         }
     }
 }
 
-fn contend(registry: &Registry, me: Session, round: &Round) {
+/// Does a few operations, and says what it asks and what it is told.
+pub(crate) fn contend<S: Store>(registry: &Registry<S>, me: Session, round: &Round, say: &dyn Fn(Line)) {
     let resources = resources(&round.name);
     // Whoever resumes goes on with what it finds that it holds.
     let held =
@@ -152,31 +153,31 @@ fn contend(registry: &Registry, me: Session, round: &Round) {
     let mut random = Random(round.seed);
     for _ in 0..round.operations {
         let operation = worker.choose(&mut random, &round.sessions);
-        say(&Line::Invoked { at: monotonic(), operation });
+        say(Line::Invoked { at: monotonic(), operation });
         match worker.carry_out(&operation) {
-            Ok(answer) => say(&Line::Returned { at: monotonic(), answer }),
-            Err(Error::Busy { .. }) => say(&Line::Returned { at: monotonic(), answer: Answer::Busy }),
-            Err(error) => say(&Line::Failed(format!("{operation:?}: {error}"))),
+            Ok(answer) => say(Line::Returned { at: monotonic(), answer }),
+            Err(Error::Busy { .. }) => say(Line::Returned { at: monotonic(), answer: Answer::Busy }),
+            Err(error) => say(Line::Failed(format!("{operation:?}: {error}"))),
         }
     }
-    say(&Line::RoundDone);
+    say(Line::RoundDone);
 }
 
-fn say(line: &Line) {
-    let text = format!("{MARK}{}\n", serde_json::to_string(line).unwrap());
+fn say(line: Line) {
+    let text = format!("{MARK}{}\n", serde_json::to_string(&line).unwrap());
     // In one piece, so that a killed process leaves no half line behind that another could be mistaken for.
     std::io::stdout().lock().write_all(text.as_bytes()).unwrap();
     std::io::stdout().flush().unwrap();
 }
 
-struct Worker<'a> {
-    registry: &'a Registry,
+struct Worker<'a, S> {
+    registry: &'a Registry<S>,
     me: Session,
     resources: [Resource; THINGS],
     held: [Option<Holding>; THINGS],
 }
 
-impl Worker<'_> {
+impl<S: Store> Worker<'_, S> {
     fn choose(&self, random: &mut Random, sessions: &[Session]) -> Operation {
         let session = self.me;
         // Mostly something that it holds, or most would only be refused.

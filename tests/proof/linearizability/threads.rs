@@ -1,0 +1,126 @@
+//! The same verbs over the store in memory. Only this process sees it, so threads contend instead of processes; and a
+//! decision that has to be made again because something else changed meanwhile is ordinary there.
+
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use chrono::Utc;
+use deconflict_platform as platform;
+use deconflict_protocol::Naming;
+use deconflict_registry::{Memory, NewSession, Registry};
+
+use super::WORKERS;
+use super::history::{CONDUCTOR, Event, History};
+use super::specification::{Answer, Operation, Session};
+use super::worker::{LEASE, Line, Random, Round, SharedClock, contend, monotonic, session_id};
+use crate::{Scale, scale};
+
+/// Their sessions, all of this machine.
+const SESSIONS: [Session; WORKERS] = [0, 1, 2, 4, 5, 6];
+
+#[test]
+fn claims_of_many_threads_in_memory_are_linearizable() {
+    let (rounds, at_least) = match scale() {
+        Scale::Short => (150, 5_000),
+        Scale::Long => (2_500, 100_000),
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SharedClock::open(&folder.path().join("clock")));
+    let (mut operations, mut granted, mut refused, mut moved) = (0, 0, 0, 0);
+    for number in 0..rounds {
+        let history = play(number, &clock);
+        assert_eq!(history.beliefs().contradiction(), None, "round {number}: {history:#?}");
+        assert!(history.is_linearizable(), "round {number}: {history:#?}");
+        operations += history.operations();
+        granted += history.count(|answer| matches!(answer, Answer::Granted { .. }));
+        refused += history.count(|answer| matches!(answer, Answer::Refused { .. }));
+        moved += history.count(|answer| matches!(answer, Answer::Moved { .. } | Answer::HandedOff { .. }));
+    }
+    println!("{operations} operations in {rounds} rounds");
+    println!("{granted} granted, {refused} refused, {moved} moved or handed off");
+    assert!(operations >= at_least, "{operations}");
+    assert!(refused * 10 > operations && granted * 20 > operations && moved > rounds, "nobody contended");
+}
+
+/// One round over a store of its own. The time of day jumps in some, and in some what keeps a session dies, and its
+/// thread goes on with the session later.
+fn play(number: usize, clock: &Arc<SharedClock>) -> History {
+    let mut random = Random(number as u64);
+    let start = Utc::now().timestamp() * 1_000;
+    clock.set(start);
+    let registry = Registry::over(Memory::new(clock.clone(), Naming::default()), clock.clone());
+    let mortal = SESSIONS.into_iter().find(|_| random.below(WORKERS) == 0);
+    let mut keeper = mortal.map(|_| Command::new("sleep").arg("60").spawn().unwrap());
+    for session in SESSIONS {
+        let stand_in = keeper.as_ref().filter(|_| Some(session) == mortal);
+        let keeper = stand_in.map_or_else(platform::current_process, |child| platform::process(child.id()).unwrap());
+        let new = NewSession { id: Some(session_id(session)), keeper: Some(keeper), ..NewSession::default() };
+        registry.register(new).unwrap();
+    }
+    let mut history = History::new(start);
+    let (said, heard) = channel();
+    thread::scope(|scope| {
+        for session in SESSIONS {
+            let (said, registry) = (said.clone(), &registry);
+            let say = move |line: Line| said.send((session, line)).unwrap();
+            let round = |random: &mut Random| Round {
+                name: format!("round-{number}"),
+                operations: 4,
+                seed: random.next(),
+                sessions: SESSIONS.to_vec(),
+            };
+            let rounds = [round(&mut random), round(&mut random)];
+            let keeper = keeper.take_if(|_| Some(session) == mortal);
+            scope.spawn(move || take_part(registry, session, &rounds, keeper, &say));
+        }
+        drop(said);
+        let due = random.below(WORKERS * 8);
+        let jumps = [None, Some(-3 * LEASE), Some(LEASE + 30_000), Some(2 * LEASE + 61_000)];
+        let mut jump = jumps[random.below(jumps.len())].map(|by| start + by);
+        let mut answers = 0;
+        for (who, line) in heard {
+            match line {
+                Line::Invoked { at, operation } => history.add(at, who, Event::Invoked(operation)),
+                Line::Returned { at, answer } => {
+                    answers += 1;
+                    history.add(at, who, Event::Returned(answer));
+                }
+                Line::RoundDone | Line::Ready { .. } => {}
+                Line::Failed(error) => panic!("session {who}: {error}"),
+            }
+            if let Some(now) = jump.take_if(|_| answers == due) {
+                history.add(monotonic(), CONDUCTOR, Event::Invoked(Operation::SetClock { now }));
+                clock.set(now);
+                history.add(monotonic(), CONDUCTOR, Event::Returned(Answer::Done));
+            }
+        }
+    });
+    history
+}
+
+/// What one thread does. Where something else keeps its session, that is killed in between.
+fn take_part(
+    registry: &Registry<Memory>,
+    session: Session,
+    rounds: &[Round; 2],
+    keeper: Option<Child>,
+    say: &dyn Fn(Line),
+) {
+    contend(registry, session, &rounds[0], say);
+    if let Some(mut keeper) = keeper {
+        say(Line::Invoked { at: monotonic(), operation: Operation::Die { session } });
+        keeper.kill().unwrap();
+        keeper.wait().unwrap();
+        say(Line::Returned { at: monotonic(), answer: Answer::Done });
+        // Meanwhile others may take what is abandoned.
+        thread::sleep(Duration::from_millis(2));
+        say(Line::Invoked { at: monotonic(), operation: Operation::Resume { session } });
+        let new = NewSession { keeper: Some(platform::current_process()), ..NewSession::default() };
+        registry.resume(&session_id(session), &new).unwrap().expect("nobody else keeps the session");
+        say(Line::Returned { at: monotonic(), answer: Answer::Done });
+    }
+    contend(registry, session, &rounds[1], say);
+}
