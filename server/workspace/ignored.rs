@@ -4,15 +4,15 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use gix_glob::pattern::Case;
 use gix_glob::{Pattern, wildmatch};
 
-use super::Repository;
 use super::repository::{Configuration, GitDirectory, slashed};
-use deconflict_platform::{Links, home_directory, read_at_most, read_regular};
+use super::{Repository, git_settings};
+use deconflict_platform::{Links, read_at_most, read_regular};
 
 /// Git's own limit is higher, but so large a file would slow every claim down.
 const LARGEST_FILE: u64 = 16 << 20;
@@ -21,7 +21,6 @@ const LARGEST_FILE: u64 = 16 << 20;
 #[derive(Debug, Default)]
 pub struct Ignored {
     read: Mutex<HashMap<PathBuf, (Stamp, Patterns)>>,
-    users_file: OnceLock<Option<PathBuf>>,
 }
 
 /// The patterns of one file, in its order.
@@ -53,7 +52,7 @@ impl Ignored {
     fn is_ignored_as(&self, path: &Path, is_directory: bool) -> bool {
         let Some(repository) = path.parent().and_then(Repository::containing) else { return false };
         let Some(relative) = path.strip_prefix(repository.root()).ok().and_then(slashed) else { return false };
-        let configuration = repository.configuration();
+        let configuration = git_settings::of(&repository);
         let ignores_case = configuration.value("core", "ignorecase").is_some_and(|value| value == "true");
         let case = if ignores_case { Case::Fold } else { Case::Sensitive };
         // What is below an ignored directory is ignored with it, so the outermost is asked first.
@@ -78,8 +77,10 @@ impl Ignored {
 
     /// The rules that count least: the user's own, then those of this clone.
     fn rules_of_repository(&self, repository: &Repository, configuration: &Configuration) -> Vec<Rules> {
-        let configured = configuration.value("core", "excludesfile").and_then(|path| expanded(path, repository.root()));
-        let users = configured.or_else(|| self.users_file.get_or_init(users_excludes_file).clone());
+        let users = match configuration.value("core", "excludesfile") {
+            Some(path) => git_settings::expanded(path, repository.root()),
+            None => git_settings::users_folder().map(|folder| folder.join("ignore")),
+        };
         let users = users.and_then(|file| self.patterns(&file, || read_regular(&file, Links::Followed, LARGEST_FILE)));
         let of_clone = Path::new("info").join("exclude");
         let of_clone = self.patterns(&repository.common_directory().join(&of_clone), || {
@@ -119,28 +120,4 @@ fn verdict(rules: &[Pattern], path: &str, is_folder: bool, case: Case) -> Option
         .rev()
         .find(|rule| rule.matches_repo_relative_path(path.as_bytes().into(), name, Some(is_folder), case, mode))?;
     Some(if matching.is_negative() { Verdict::Kept } else { Verdict::Ignored })
-}
-
-/// The file of the user's own rules: what git's configuration of the user, then of the machine, names, else git's default
-/// for it (git-config(1), `core.excludesFile`).
-fn users_excludes_file() -> Option<PathBuf> {
-    let home = home_directory();
-    let folder = std::env::var_os("XDG_CONFIG_HOME").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let folder = folder.or_else(|| Some(home.as_ref()?.join(".config"))).map(|folder| folder.join("git"));
-    let users = home.as_ref().map(|home| home.join(".gitconfig"));
-    let files = [users, folder.as_ref().map(|folder| folder.join("config")), Some(PathBuf::from("/etc/gitconfig"))];
-    let named = files.into_iter().flatten().find_map(|file| {
-        let configuration = Configuration::parse(&fs::read_to_string(&file).ok()?);
-        let path = configuration.value("core", "excludesfile")?.to_owned();
-        expanded(&path, file.parent()?)
-    });
-    named.or_else(|| Some(folder?.join("ignore")))
-}
-
-/// A path in git's configuration, seen from a folder.
-fn expanded(path: &str, folder: &Path) -> Option<PathBuf> {
-    match path.strip_prefix("~/") {
-        Some(below_home) => Some(home_directory()?.join(below_home)),
-        None => Some(folder.join(path)),
-    }
 }

@@ -14,6 +14,7 @@ mod discovery;
 mod exclusions;
 mod git;
 pub mod git_hooks;
+mod git_settings;
 mod group_sharing;
 mod ignored;
 mod naming;

@@ -37,7 +37,7 @@ impl PrivateFolder {
     pub fn of(directory: &Path, purpose: &str, state_folder: Option<&Path>) -> Option<Self> {
         let parent = directory.parent()?;
         let repository = Repository::containing(parent);
-        let base = repository.as_ref().map(|repository| repository.common_directory().to_owned());
+        let base = repository.as_ref().and_then(|repository| Some(repository.own_common_directory()?.to_owned()));
         let is_shared = base.is_some();
         let base = base.or_else(|| state_folder.map(Path::to_owned))?;
         // A clone that is moved keeps its files, so a path inside of it counts from its root.

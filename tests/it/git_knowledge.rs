@@ -5,7 +5,7 @@ use std::process::Command;
 
 use deconflict_workspace::{Ignored, committed};
 
-use super::support::{NON_ASCII, SPACED, Terminal, Workspace, clean_environment};
+use super::support::{CodingAgent, NON_ASCII, SPACED, Terminal, Workspace, clean_environment};
 
 /// Git's own answer.
 fn git_ignores(workspace: &Workspace, path: &str) -> bool {
@@ -190,5 +190,71 @@ fn many_patterns_cost_little_time_and_memory() {
     assert!(ignored.is_ignored(&workspace.path("generated-19999/deep/a.o")));
     let took = start.elapsed();
     assert!(took < std::time::Duration::from_millis(500), "{took:?}");
+    Terminal::on(&workspace).spawn_limited(100_000_000, &["start"]).wait().expect_code(0);
+}
+
+#[test]
+fn included_configuration_names_the_users_ignore_file_too() {
+    let settings = "[user]\n\tname = T\n\temail = t@example.org\n";
+    let cases: &[(&str, &str)] = &[
+        ("[include]\n\tpath = ~/more\n", ""),
+        ("[include]\n\tpath = more\n[core]\n\texcludesFile = ~/other\n", ""),
+        ("[core]\n\texcludesFile = ~/other\n[include]\n\tpath = more\n", ""),
+        ("[include]\n\tpath = nested\n", ""),
+        ("[includeIf \"gitdir:~/../project/\"]\n\tpath = more\n", ""),
+        ("[includeIf \"gitdir:project/\"]\n\tpath = more\n", ""),
+        ("[includeIf \"gitdir:PROJECT/\"]\n\tpath = more\n", ""),
+        ("[includeIf \"gitdir/i:**/PROJECT/.git\"]\n\tpath = more\n", ""),
+        ("[includeIf \"gitdir:elsewhere/\"]\n\tpath = more\n", ""),
+        ("[includeIf \"onbranch:feat*/\"]\n\tpath = more\n", ""),
+        ("[includeIf \"onbranch:main\"]\n\tpath = more\n", ""),
+        ("[includeIf \"hasconfig:remote.*.url:https://example.org/**\"]\n\tpath = more\n", ""),
+        ("[includeIf \"hasconfig:remote.*.url:https://example.com/**\"]\n\tpath = more\n", ""),
+        ("[includeIf \"unknown:x\"]\n\tpath = more\n", ""),
+        ("[include \"of nothing\"]\n\tpath = more\n", ""),
+        ("", "[include]\n\tpath = ../team\n"),
+        ("[include]\n\tpath = more\n", "[core]\n\texcludesFile = ~/other\n"),
+    ];
+    let mut both = [false, false];
+    for (global, local) in cases {
+        let workspace = Workspace::small();
+        let home = workspace.home();
+        workspace.git(&["checkout", "--quiet", "-b", "feature/one"]);
+        workspace.git(&["remote", "add", "origin", "https://example.org/a/b"]);
+        fs::write(home.join("more"), "[core]\n\texcludesFile = ~/mine\n").unwrap();
+        fs::write(home.join("nested"), "[include]\n\tpath = more\n").unwrap();
+        fs::write(home.join("mine"), "*.mine\n").unwrap();
+        fs::write(home.join("other"), "*.other\n").unwrap();
+        workspace.write("team", "[core]\n\texcludesFile = ~/mine\n");
+        fs::write(home.join(".gitconfig"), format!("{settings}{global}")).unwrap();
+        let config = workspace.read(".git/config");
+        workspace.write(".git/config", config + local);
+        workspace.coordination().create();
+        for path in ["a.mine", "a.other"] {
+            workspace.write(path, "");
+            let expected = git_ignores(&workspace, path);
+            both[usize::from(expected)] = true;
+            let agent = CodingAgent::on(&workspace, "one");
+            agent.before_edit(path).expect_no_denial();
+            let is_claimed = workspace.coordination().holder(path).is_some();
+            assert_eq!(is_claimed, !expected, "{path} with {global:?} and {local:?}");
+        }
+    }
+    assert_eq!(both, [true, true]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn included_files_that_never_end_are_not_read() {
+    let workspace = Workspace::small();
+    let pipe = workspace.beside("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    fs::File::create(workspace.beside("huge")).unwrap().set_len(1 << 40).unwrap();
+    let mut included = String::new();
+    for path in ["/dev/zero", pipe.to_str().unwrap(), "../../huge", "config", "loop"] {
+        included += &format!("[include]\n\tpath = {path}\n\tpath = {path}\n");
+    }
+    workspace.write(".git/loop", &included);
+    workspace.write(".git/config", workspace.read(".git/config") + &included);
     Terminal::on(&workspace).spawn_limited(100_000_000, &["start"]).wait().expect_code(0);
 }

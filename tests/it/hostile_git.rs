@@ -83,7 +83,9 @@ fn a_git_file_lets_nobody_write_into_another_repository() {
         workspace.coordination().wait_for_claim("src/main.rs");
         editor.quit();
         workspace.coordination().delete();
+        CodingAgent::on(&workspace, "one").edit("src/main.rs", "fn main() { }\n").expect_no_denial();
         Terminal::on(&workspace).run(["start"]).expect_code(0);
+        assert!(!victim.path(".git/deconflict").exists(), "what a hook remembers is kept elsewhere");
         assert_eq!(fs::read_to_string(victim.path(".git/info/exclude")).unwrap(), before);
     }
 }

@@ -1,29 +1,31 @@
 //! Git's configuration format, as far as a few plain values need it (git-config(1), "CONFIGURATION FILE").
 
-/// The values of one configuration file, in its order. Includes are not followed.
+/// Values in the order in which git reads them.
 #[derive(Debug, Default)]
 pub(crate) struct Configuration {
     entries: Vec<Entry>,
 }
 
+/// One value. Names are in small letters, except a subsection's.
 #[derive(Debug)]
-struct Entry {
-    section: String,
-    key: String,
-    value: String,
+pub(crate) struct Entry {
+    pub(crate) section: String,
+    pub(crate) subsection: Option<String>,
+    pub(crate) key: String,
+    pub(crate) value: String,
 }
 
 impl Configuration {
     /// Reads what is well-formed and skips the rest.
     pub(crate) fn parse(text: &str) -> Self {
         let mut entries = Vec::new();
-        let mut section = String::new();
+        let (mut section, mut subsection) = (String::new(), None);
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
             let mut line = line.trim();
             if let Some(header) = line.strip_prefix('[') {
-                let Some((name, rest)) = header.split_once(']') else { continue };
-                section = name.split(['"', ' ', '\t', '.']).next().unwrap_or_default().to_ascii_lowercase();
+                let Some((name, named, rest)) = understand_header(header) else { continue };
+                (section, subsection) = (name, named);
                 line = rest.trim();
             }
             if line.is_empty() || line.starts_with(['#', ';']) {
@@ -37,11 +39,17 @@ impl Configuration {
             let (key, value) = whole.split_once('=').unwrap_or((&whole, "true"));
             entries.push(Entry {
                 section: section.clone(),
+                subsection: subsection.clone(),
                 key: key.trim().to_ascii_lowercase(),
                 value: unquoted(value.trim()),
             });
         }
         Self { entries }
+    }
+
+    /// Adds a value, which counts more than those before it.
+    pub(crate) fn push(&mut self, entry: Entry) {
+        self.entries.push(entry);
     }
 
     /// The last value of a key, which is the one that counts. Names are in small letters.
@@ -50,12 +58,43 @@ impl Configuration {
     }
 
     /// All values of a key, in whichever subsection.
-    pub(super) fn values(&self, section: &str, key: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn values(&self, section: &str, key: &str) -> impl Iterator<Item = &str> {
         self.entries
             .iter()
             .filter(move |entry| entry.section == section && entry.key == key)
             .map(|entry| entry.value.as_str())
     }
+}
+
+impl IntoIterator for Configuration {
+    type Item = Entry;
+    type IntoIter = std::vec::IntoIter<Entry>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.entries.into_iter()
+    }
+}
+
+/// The section and subsection that a header names, and what follows it; `header` begins after the bracket.
+fn understand_header(header: &str) -> Option<(String, Option<String>, &str)> {
+    let name_end = header.find([']', '"', ' ', '\t', '.'])?;
+    let section = header[..name_end].to_ascii_lowercase();
+    let rest = header[name_end..].trim_start();
+    let Some(quoted) = rest.strip_prefix('"') else {
+        let (old_style, after) = rest.split_once(']')?;
+        let subsection = old_style.strip_prefix('.').map(str::to_ascii_lowercase);
+        return Some((section, subsection, after));
+    };
+    let mut subsection = String::new();
+    let mut characters = quoted.char_indices();
+    while let Some((position, character)) = characters.next() {
+        match character {
+            '\\' => subsection.push(characters.next()?.1),
+            '"' => return Some((section, Some(subsection), quoted[position + 1..].trim_start().strip_prefix(']')?)),
+            other => subsection.push(other),
+        }
+    }
+    None
 }
 
 /// A value without its quotes, escapes and comment.
@@ -106,5 +145,7 @@ mod tests {
         assert_eq!(read.value("extensions", "objectformat"), Some("sha256"));
         assert_eq!(read.values("submodule", "path").collect::<Vec<_>>(), ["first", "second part of it"]);
         assert_eq!(read.value("core", "missing"), None);
+        let named = read.into_iter().filter(|entry| entry.section == "submodule").map(|entry| entry.subsection);
+        assert_eq!(named.collect::<Vec<_>>(), [Some("one]two".to_owned()), Some("b".to_owned())]);
     }
 }

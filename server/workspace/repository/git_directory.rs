@@ -11,7 +11,7 @@ use cap_std::fs::{Dir, OpenOptions};
 use deconflict_platform::{Sharing, check_regular, read_at_most};
 
 /// Git's small files are never longer; a longer one is not git's.
-pub(super) const LONGEST_SMALL_FILE: u64 = 1 << 20;
+pub(crate) const LONGEST_SMALL_FILE: u64 = 1 << 20;
 
 /// An open git directory. Links that stay in it are followed, others are errors.
 #[derive(Debug)]

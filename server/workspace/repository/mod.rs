@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use configuration::Configuration;
 pub(super) use git_directory::GitDirectory;
-use git_directory::LONGEST_SMALL_FILE;
+pub(super) use git_directory::LONGEST_SMALL_FILE;
 use index::ObjectFormat;
 
 use deconflict_platform::{Links, canonical, owned_by_user, read_regular, writable_by_everyone};
@@ -172,6 +172,11 @@ impl Repository {
             ));
         }
         GitDirectory::open(self.common_directory())?.append_line("info", "exclude", line)
+    }
+
+    /// The git directory that all worktrees share, if something may be written there for this one.
+    pub fn own_common_directory(&self) -> Option<&Path> {
+        self.owns_git_directory().then(|| self.common_directory())
     }
 
     /// False where a `.git` file or link leads to a git directory that may be another worktree's: nothing in that one
