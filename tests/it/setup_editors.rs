@@ -246,6 +246,17 @@ fn every_hook_of_every_agent_calls_the_program_by_its_path() {
 }
 
 #[test]
+fn a_published_crate_has_all_that_it_embeds() {
+    let home = Home::new();
+    home.terminal().run(["setup", "zed"]).expect_code(0);
+    assert!(home.path(".local/share/deconflict/editors/zed/Cargo.toml").is_file(), "Zed builds the extension by it");
+    let walk = ignore::WalkBuilder::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("editors")).build();
+    let manifests =
+        walk.flatten().filter(|entry| entry.file_name() == "Cargo.toml").map(|entry| entry.path().to_owned());
+    assert_eq!(manifests.collect::<Vec<_>>(), Vec::<PathBuf>::new(), "cargo leaves out a folder with its own manifest");
+}
+
+#[test]
 fn everything_in_the_folders_of_editors_is_carried() {
     let home = Home::new();
     home.terminal().run(["setup", "neovim", "claude-code", "gemini"]).expect_code(0);
@@ -260,7 +271,7 @@ fn everything_in_the_folders_of_editors_is_carried() {
             let is_dot_file = path.parent() == Some(Path::new("")) && name.starts_with('.') && name != ".claude-plugin";
             let is_at_the_top = path.parent() == Some(Path::new(""));
             is_dot_file
-                || matches!(name, "README.md" | "marketplace.json" | "tags")
+                || matches!(name, "README.md" | "marketplace.json")
                 || (carried == "nvim" && is_at_the_top)
                 || path.starts_with("tests")
         };

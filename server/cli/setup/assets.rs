@@ -20,7 +20,6 @@ use rust_embed::Embed;
 #[include = "gemini/**"]
 #[include = "cursor/**"]
 #[include = "opencode/**"]
-#[exclude = "nvim/doc/tags"]
 struct Editors;
 
 /// All of it.

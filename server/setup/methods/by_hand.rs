@@ -16,7 +16,9 @@ pub(super) fn has_settings(guide: &Guide, places: &Places) -> bool {
 
 pub(super) fn desired(name: &str, guide: &Guide, places: &Places, program: &Path, carried: Carried) -> Desired {
     let root = places.data().join("deconflict").join("editors").join(name);
-    let files = carried(name).into_iter().map(|(name, content)| (name, calling(&content, program)));
+    // A published crate has no folder with a manifest of its own in it, so the manifest has another name until here.
+    let named = |name: String| name.strip_suffix(".in").map(str::to_owned).unwrap_or(name);
+    let files = carried(name).into_iter().map(|(name, content)| (named(name), calling(&content, program)));
     let files = own_files(files, &root);
     let text = guide.text.replace("{folder}", &places.shortened(&root)).replace("{path}", &root.to_string_lossy());
     Desired { own_folder: Some(root), files, by_hand: Some(text), ..Desired::default() }
