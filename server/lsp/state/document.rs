@@ -32,6 +32,8 @@ pub(super) struct Document {
     pub(super) is_notebook: bool,
     /// What its file has, as far as that was seen.
     pub(super) saved_text: Rope,
+    /// A character in which both differed when they were last compared.
+    difference: usize,
     /// Whether its text differs from its file.
     pub(super) unsaved: Unsaved,
     /// Since when it may differ.
@@ -123,6 +125,7 @@ impl Document {
             place: None,
             saved_text: rope.clone(),
             text: rope,
+            difference: 0,
             is_notebook: text.is_none(),
             unsaved: Unsaved::No,
             unsaved_since: now,
@@ -150,9 +153,19 @@ impl Document {
         self.place.as_ref()?.resource()
     }
 
-    /// True if its text is what its file has, as far as that was seen.
-    pub(super) fn equals_saved_text(&self) -> bool {
-        !self.is_notebook && text::equal(&self.text, &self.saved_text)
+    /// True if its text is what its file has, as far as that was seen. Both are compared as a whole only if they are as
+    /// long and the character in which they differed is the same by now.
+    pub(super) fn equals_saved_text(&mut self) -> bool {
+        let Self { text, saved_text, .. } = self;
+        if self.is_notebook
+            || text.len_bytes() != saved_text.len_bytes()
+            || text.get_char(self.difference) != saved_text.get_char(self.difference)
+        {
+            return false;
+        }
+        let found = text::first_difference(text, saved_text);
+        self.difference = found.unwrap_or(self.difference);
+        found.is_none()
     }
 
     /// True while a look that may claim is not answered.
@@ -163,5 +176,44 @@ impl Document {
     /// True if an edit of it may claim it.
     pub(super) fn claims_by_itself(&self) -> bool {
         !matches!(self.place, Some(Claimability::Inside { by_itself: false, .. } | Claimability::Outside(_)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    #[test]
+    fn every_edit_is_compared_as_a_whole_text_would_be() {
+        let uri = Uri::from_str("file:///a").unwrap();
+        let saved = "aé\n".repeat(600);
+        let mut is_longer_at = None;
+        let mut document = Document::new(uri, PathBuf::from("/a"), Some(&saved), Duration::ZERO);
+        let mut random = 1_u64;
+        let mut next = |limit: usize| {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(random >> 33).unwrap() % limit
+        };
+        let mut times_equal = 0;
+        for _ in 0..4_000 {
+            // Two places and two letters, so that edits often take each other back.
+            let at = [0, 900][next(2)];
+            let letter = ["a", "b"][next(2)];
+            if let Some(at) = is_longer_at.take() {
+                document.text.remove(at..=at);
+            } else if next(4) == 0 {
+                document.text.insert(at, letter);
+                is_longer_at = Some(at);
+            } else {
+                document.text.remove(at..=at);
+                document.text.insert(at, letter);
+            }
+            let is_equal = document.text == *saved;
+            times_equal += usize::from(is_equal);
+            assert_eq!(document.equals_saved_text(), is_equal);
+        }
+        assert!(times_equal > 100, "{times_equal}");
     }
 }
