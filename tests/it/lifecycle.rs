@@ -210,3 +210,28 @@ fn the_server_says_who_it_is_and_what_it_can() {
     }
     assert!(!workspace.coordination().exists(), "opening a folder makes no directory");
 }
+
+/// Whoever makes the directory writes its parent to the disk before the folders in it are made, which takes a while.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_directory_that_is_being_made_while_the_server_starts_is_joined_at_once() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    std::fs::create_dir(coordination.directory()).unwrap();
+    let alice = Editor::start(&workspace, "alice");
+    let document = alice.open("src/lib.rs");
+    assert_eq!(alice.status()["session"], Value::Null);
+    let threads = || std::fs::read_dir(format!("/proc/{}/task", alice.server_id())).unwrap();
+    let name = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("comm")).unwrap_or_default();
+    crate::support::wait_for("the server to watch", || {
+        threads().any(|thread| name(thread.unwrap()).starts_with("notify")).then_some(())
+    });
+    // Until the thread that asked for that waits.
+    (0..20).for_each(|_| drop(alice.status()));
+    let start = Instant::now();
+    coordination.create();
+    coordination.write_session("ghost", json!({}));
+    coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
+    document.wait_for_diagnostic("claimed");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}

@@ -69,7 +69,8 @@ enum Signal {
 fn wait(directory: &Path, signals: Sender<Signal>, received: &Receiver<Signal>) -> bool {
     // Without notifications it is found a little later.
     let _watcher = watch_parent(directory, signals);
-    let mut last_event: Option<Instant> = None;
+    // What stands there already is being made, too: the folders in it come without notification.
+    let mut last_event = directory.exists().then(Instant::now);
     while !exists(directory) {
         let is_being_made = last_event.is_some_and(|at| at.elapsed() < MAKING_TAKES);
         match received.recv_timeout(if is_being_made { BEING_MADE } else { TICK }) {
