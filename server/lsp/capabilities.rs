@@ -12,12 +12,12 @@ use tower_lsp::ls_types::{
 
 use super::command::EditorCommand;
 use super::present::code_actions::KINDS;
-use super::situation::Client;
+use super::snapshot::Client;
 
 /// What the editor declared, and what it wants by `initializationOptions`. All of it is false until it says so.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent capability of the protocol")]
-pub(super) struct Editor {
+pub(super) struct EditorCapabilities {
     /// What matters to how things are put into words.
     pub(super) client: Client,
     /// `workspace.configuration`: settings can be asked for.
@@ -40,7 +40,7 @@ pub(super) struct Editor {
     pub(super) wants_notices: bool,
 }
 
-impl Editor {
+impl EditorCapabilities {
     /// Resolves what the editor said in `initialize`.
     pub(super) fn resolve(parameters: &InitializeParams) -> Self {
         let option = |name: &str| parameters.initialization_options.as_ref().and_then(|options| options.get(name));

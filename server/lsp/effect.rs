@@ -46,7 +46,7 @@ pub(super) enum Effect {
         /// The messages of others that it tells.
         told: Option<(DirectoryId, Vec<MessageId>)>,
     },
-    /// The same for an editor that shows it in its own way, with what it is about.
+    /// The same for an editor that shows it by itself, with what it is about.
     Notice {
         /// How grave it is.
         level: MessageType,

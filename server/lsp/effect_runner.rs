@@ -20,7 +20,7 @@ use super::output::Outgoing;
 use super::present::messages;
 use super::settings::SECTION;
 use super::spelling::Spellings;
-use super::state::State;
+use super::state::ServerState;
 use super::worker::Worker;
 use super::{convert, parent};
 use deconflict_platform::clock::Clock;
@@ -79,7 +79,7 @@ impl EffectRunner {
     }
 
     /// Runs until the loop wants to end, and returns the exit code.
-    pub(super) async fn run(mut self, mut state: State, mut events: UnboundedReceiver<Event>) -> u8 {
+    pub(super) async fn run(mut self, mut state: ServerState, mut events: UnboundedReceiver<Event>) -> u8 {
         loop {
             let event = match state.next_tick() {
                 None => events.recv().await,
@@ -228,7 +228,7 @@ impl EffectRunner {
 
     /// Lets the editor get what was said last.
     async fn flush(&self) {
-        // Answers to requests are on their way to the writing thread by tasks of their own.
+        // Tasks of their own give the answers to requests to the writing thread.
         tokio::task::yield_now().await;
         let (written, all_written) = tokio::sync::oneshot::channel();
         self.outgoing.when_written(Box::new(move || {

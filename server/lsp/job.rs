@@ -24,8 +24,8 @@ pub(crate) enum Job {
     Exclude(Vec<String>),
     /// Compares a document with its file, and perhaps claims it.
     CheckDisk(Box<DiskCheck>),
-    /// Tells which of these documents' files were written since they were last looked at for this.
-    LookAtFiles(Vec<(Uri, PathBuf)>),
+    /// Tells which of these documents' files were written since the last such check.
+    CheckFiles(Vec<(Uri, PathBuf)>),
     /// Gives up this very holding, if it is still there.
     Release(Holding),
     /// Prolongs a holding by a lease from now.
@@ -69,13 +69,13 @@ pub(crate) struct Profile {
     pub(crate) client_pid: Option<u32>,
 }
 
-/// A look at a document's file.
+/// A comparison of a document with its file.
 #[derive(Debug)]
 pub(crate) struct DiskCheck {
     /// The document.
     pub(crate) uri: Uri,
-    /// Counts the looks of the document, so that an answer is known by its question.
-    pub(crate) look: u64,
+    /// Counts the checks of the document, so that an answer is known by its question.
+    pub(crate) number: u64,
     /// Its path as the editor names it.
     pub(crate) path: PathBuf,
     /// Its text; `None` where it cannot be compared.
@@ -88,7 +88,7 @@ pub(crate) struct DiskCheck {
     pub(crate) claim: Option<EditClaim>,
 }
 
-/// A wish to claim a document because of an edit.
+/// The terms on which an edit claims a document.
 #[derive(Debug, Clone)]
 pub(crate) struct EditClaim {
     /// For how long.
@@ -138,7 +138,7 @@ impl Claimability {
     }
 }
 
-/// A claim in the way, and its holder's session, if that has a record.
+/// A claim that stands against another, and its holder's session, if that has a record.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InTheWay {
     /// The claim.
@@ -210,7 +210,7 @@ pub(crate) enum Consequence {
     Awaits(Resource),
 }
 
-/// What came of a wish to claim because of an edit.
+/// What came of the claim that an edit asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum ClaimResult {
     /// The session holds it now.
@@ -239,7 +239,7 @@ pub(crate) enum JobResult {
         /// Where the directory is.
         directory: PathBuf,
     },
-    /// The directory can be looked at, but not written.
+    /// The directory can be read, but not written.
     Observing {
         /// What the directory has; the loop fills it.
         view: View,
@@ -250,19 +250,19 @@ pub(crate) enum JobResult {
     OnlyAdvice(PathBuf),
     /// The directory is tracked by git and not to be joined.
     NotAdopted(PathBuf),
-    /// Answers [`Job::LookAtFiles`]: the documents whose files were written.
+    /// Answers [`Job::CheckFiles`]: the documents whose files were written.
     Written(Vec<Uri>),
     /// Answers [`Job::CheckDisk`].
     DiskChecked {
         /// The document.
         uri: Uri,
         /// The question that this answers.
-        look: u64,
+        number: u64,
         /// Where the document is.
         place: Claimability,
         /// What is in its file.
         on_disk: OnDisk,
-        /// What came of the wish to claim it.
+        /// What came of the claim, if one was asked for.
         claim: Option<ClaimResult>,
     },
     /// Answers [`Job::Release`].

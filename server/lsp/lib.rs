@@ -20,7 +20,7 @@ mod output;
 mod parent;
 mod present;
 pub mod settings;
-mod situation;
+mod snapshot;
 mod spelling;
 mod state;
 mod text;
@@ -40,7 +40,7 @@ use event::{Ending, Event};
 use handlers::Handlers;
 use output::Outgoing;
 use spelling::Spellings;
-use state::State;
+use state::ServerState;
 
 /// Serves one editor on standard input and output until it ends, and returns the exit code: 0 after `shutdown`, 1
 /// without, 128 and the signal's number after a signal. `directory` is the coordination directory that the caller names.
@@ -82,7 +82,7 @@ fn serve(input: impl Read + Send + 'static, outgoing: Outgoing, directory: Optio
         }
     };
     runtime.spawn(signals);
-    let state = State::new(clock.clone(), directory);
+    let state = ServerState::new(clock.clone(), directory);
     let exit_code = runtime.block_on(EffectRunner::new(clock, events, outgoing, spellings).run(state, queue));
     // Nothing that still waits may delay the end.
     runtime.shutdown_background();

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::event::{Ending, Event};
 use deconflict_platform as platform;
 
-/// How often it is looked whether this server ends by itself. The end of the editor's process is noticed at once.
+/// How often it is checked whether this server ends by itself. The end of the editor's process is noticed at once.
 const PAUSE: Duration = Duration::from_secs(10);
 
 /// Watches a process, and says so when it is gone. A process that cannot be seen, as in a container, is not watched:

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tower_lsp::ls_types::DiagnosticSeverity;
 
-use super::situation::Preferences;
+use super::snapshot::Preferences;
 use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions};
 
 /// The section that the settings are in.

@@ -1,5 +1,5 @@
 //! URIs as clients really spell them: a space or a letter left unencoded makes a URI that no parser accepts, and the
-//! client must get it back exactly so. They are mended on the way in and restored on the way out.
+//! client must get it back exactly so. They are mended when they come in and restored when they go out.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;

@@ -4,11 +4,11 @@
 use tower_lsp::ls_types::{CodeActionOrCommand, CodeActionTriggerKind, Command};
 
 use super::offer::{Offer, QUICK_FIX};
-use super::words::{self, Meaning};
+use super::words;
 use crate::diagnostic_code::Code;
-use crate::situation::{ActionRequest, Audience, DocumentSituation, OthersClaim};
+use crate::snapshot::{ActionRequest, Audience, DocumentSnapshot, OthersClaim};
 use deconflict_protocol::SessionId;
-use deconflict_registry::{Claim, Session};
+use deconflict_registry::{Claim, ClaimState, Session};
 
 /// The kinds of actions that the server offers, as advertised to the editor.
 pub(crate) const KINDS: [&str; 7] = [QUICK_FIX, CLAIM, RELEASE, RELEASE_ALL, HAND_OFF, SHOW_BOARD, MESSAGES];
@@ -25,18 +25,18 @@ const MESSAGES: &str = "source.deconflict.messages";
 const MOST_RECIPIENTS: usize = 8;
 
 /// True if the request asks for `source.deconflict.*` by name. The broad `source` is what editors ask for on each save,
-/// and a request without kinds is the light bulb: neither is a wish for ours.
+/// and a request without kinds is the light bulb: neither asks for ours.
 pub(crate) fn wants_sources(request: &ActionRequest) -> bool {
     request.context.only.iter().flatten().any(|kind| is_or_is_below(kind.as_str(), OUR_SOURCES))
 }
 
 /// The actions for a request, those of the gravest diagnostic first. None is ever preferred.
 pub(crate) fn code_actions(
-    situation: &DocumentSituation,
+    snapshot: &DocumentSnapshot,
     audience: &Audience,
     request: &ActionRequest,
 ) -> Vec<CodeActionOrCommand> {
-    let menu = Menu { situation, audience, request };
+    let menu = ActionMenu { snapshot, audience, request };
     let quick_fixes = if menu.wants_quick_fixes() { menu.quick_fixes() } else { Vec::new() };
     let sources = if wants_sources(request) { menu.sources() } else { Vec::new() };
     quick_fixes.into_iter().chain(sources).map(|offer| offer.shown(audience, &request.context.diagnostics)).collect()
@@ -45,21 +45,21 @@ pub(crate) fn code_actions(
 /// What clicking on an inlay hint does: writing to the holder, if that can read it and wants to.
 pub(super) fn message_from_hint(
     others: &OthersClaim,
-    situation: &DocumentSituation,
+    snapshot: &DocumentSnapshot,
     audience: &Audience,
 ) -> Option<Command> {
     let to = reachable(others)?;
-    let file = words::file_name(&situation.resource);
-    Some(Offer::message(&to, &words::holder(others), &how_long(&file), None, situation, audience).command())
+    let file = words::file_name(&snapshot.resource);
+    Some(Offer::message(&to, &words::holder(others), &how_long(&file), None, snapshot, audience).command())
 }
 
-struct Menu<'a> {
-    situation: &'a DocumentSituation,
+struct ActionMenu<'a> {
+    snapshot: &'a DocumentSnapshot,
     audience: &'a Audience,
     request: &'a ActionRequest,
 }
 
-impl Menu<'_> {
+impl ActionMenu<'_> {
     fn wants_quick_fixes(&self) -> bool {
         let by_itself = self.request.context.trigger_kind == Some(CodeActionTriggerKind::AUTOMATIC);
         let on_first_line = self.request.range.start.line == 0;
@@ -76,11 +76,10 @@ impl Menu<'_> {
         let mut offers = Vec::new();
         self.about_loss(&mut offers);
         self.about_contenders(&mut offers);
-        for others in &self.situation.others {
-            let meaning = Meaning::of(&others.claim, self.audience.now);
-            if meaning.blocks() {
-                self.about_holder(others, meaning, Code::Claimed, &mut offers);
-            } else if meaning.is_stale() {
+        for others in &self.snapshot.others {
+            if words::is_claimed(&others.claim) {
+                self.about_holder(others, Code::Claimed, &mut offers);
+            } else if others.claim.can_be_taken_over() {
                 self.about_stale(others, &mut offers);
             }
         }
@@ -88,9 +87,9 @@ impl Menu<'_> {
         offers
     }
 
-    fn about_holder(&self, others: &OthersClaim, meaning: Meaning, code: Code, offers: &mut Vec<Offer>) {
+    fn about_holder(&self, others: &OthersClaim, code: Code, offers: &mut Vec<Offer>) {
         let (holder, file) = (who(others), self.file());
-        let offer = |title: String, command| Offer::new(title, command, self.situation).about(code);
+        let offer = |title: String, command| Offer::new(title, command, self.snapshot).about(code);
         if let Some(to) = reachable(others) {
             let body = match code {
                 Code::ClaimLost => format!(
@@ -107,13 +106,13 @@ impl Menu<'_> {
                     .expecting(&others.claim),
             );
         }
-        if meaning == Meaning::Forgotten {
+        if others.claim.standing == ClaimState::Idle {
             let title = format!("Take over {file} from {holder} ({})", words::period(&others.claim, self.audience));
             offers.push(offer(title, "takeOver").expecting(&others.claim));
         }
         offers.push(offer(format!("Tell me when {file} is free"), "tellWhenFree").expecting(&others.claim));
         offers.push(offer(format!("Show what {holder} changed in {file}"), "showChanges"));
-        if meaning == Meaning::Held {
+        if others.claim.standing == ClaimState::Active {
             let title = format!("Take over {file} by force, though {holder} holds it");
             offers.push(offer(title, "takeOver").with("force", true).expecting(&others.claim));
         }
@@ -128,7 +127,7 @@ impl Menu<'_> {
 
     fn about_stale(&self, others: &OthersClaim, offers: &mut Vec<Offer>) {
         let (holder, file) = (who(others), self.file());
-        let offer = |title: String, command| Offer::new(title, command, self.situation).about(Code::ClaimStale);
+        let offer = |title: String, command| Offer::new(title, command, self.snapshot).about(Code::ClaimStale);
         let take_over = offer(format!("Take over {file}: the claim by {holder} counts no more"), "takeOver");
         offers.push(take_over.expecting(&others.claim));
         offers.push(offer(format!("Show what {holder} changed in {file}"), "showChanges"));
@@ -138,28 +137,27 @@ impl Menu<'_> {
     }
 
     fn about_loss(&self, offers: &mut Vec<Offer>) {
-        let Some(lost) = self.situation.lost.as_ref().filter(|lost| !lost.is_acknowledged) else { return };
+        let Some(lost) = self.snapshot.lost.as_ref().filter(|lost| !lost.is_acknowledged) else { return };
         if let Some(successor) = &lost.successor {
-            let meaning = Meaning::of(&successor.claim, self.audience.now);
-            self.about_holder(successor, meaning, Code::ClaimLost, offers);
+            self.about_holder(successor, Code::ClaimLost, offers);
         } else {
             let title = format!("Claim {} again", self.file());
-            offers.push(Offer::new(title, "claim", self.situation).about(Code::ClaimLost));
+            offers.push(Offer::new(title, "claim", self.snapshot).about(Code::ClaimLost));
             offers.push(self.acknowledge("Hide this notice: I know about it", Code::ClaimLost));
         }
     }
 
     fn about_contenders(&self, offers: &mut Vec<Offer>) {
         let contenders: Vec<_> =
-            self.situation.contenders.iter().filter(|contender| !contender.is_acknowledged).collect();
+            self.snapshot.contenders.iter().filter(|contender| !contender.is_acknowledged).collect();
         for contender in &contenders {
             let (who, file) = (words::session(&contender.session, contender.is_own_window), self.file());
             if !contender.is_own_window {
                 let body = format!("I hold {file} and am changing it. Please don't save yours before we agreed.");
                 offers.push(self.message(&contender.session.id, &who, &body).about(Code::Contended));
             }
-            if let Some(claim) = &self.situation.own_claim {
-                let offer = Offer::new(format!("Hand {file} over to {who}"), "handOff", self.situation);
+            if let Some(claim) = &self.snapshot.own_claim {
+                let offer = Offer::new(format!("Hand {file} over to {who}"), "handOff", self.snapshot);
                 offers.push(offer.with("to", contender.session.id.as_str()).expecting(claim).about(Code::Contended));
             }
         }
@@ -169,9 +167,11 @@ impl Menu<'_> {
     }
 
     fn about_elsewhere(&self, offers: &mut Vec<Offer>) {
-        let active = self.situation.elsewhere.iter().filter(|others| {
-            matches!(Meaning::of(&others.claim, self.audience.now), Meaning::Held | Meaning::Forgotten)
-        });
+        let active = self
+            .snapshot
+            .elsewhere
+            .iter()
+            .filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle));
         for others in active {
             if let Some(to) = reachable(others) {
                 let body = format!("We both change {}, each in a worktree. Let us merge early.", self.file());
@@ -181,29 +181,27 @@ impl Menu<'_> {
     }
 
     fn sources(&self) -> Vec<Offer> {
-        let situation = self.situation;
+        let snapshot = self.snapshot;
         let file = self.file();
-        let is_held_by_another =
-            situation.others.iter().any(|others| Meaning::of(&others.claim, self.audience.now).blocks());
+        let is_held_by_another = snapshot.others.iter().any(|others| words::is_claimed(&others.claim));
         let mut offers = Vec::new();
-        match &situation.own_claim {
+        match &snapshot.own_claim {
             None if is_held_by_another => {}
-            None => offers.push(Offer::source(CLAIM, format!("Claim {file}"), "claim", situation)),
+            None => offers.push(Offer::source(CLAIM, format!("Claim {file}"), "claim", snapshot)),
             Some(own) => {
                 if own.is_automatic() {
-                    offers.push(Offer::source(CLAIM, format!("Claim {file} for 4 hours"), "claim", situation));
+                    offers.push(Offer::source(CLAIM, format!("Claim {file} for 4 hours"), "claim", snapshot));
                 }
-                let release = Offer::source(RELEASE, format!("Release {file}"), "release", situation);
+                let release = Offer::source(RELEASE, format!("Release {file}"), "release", snapshot);
                 offers.push(release.expecting(own));
                 offers.extend(self.hand_offs(own));
             }
         }
         offers.push(
-            Offer::source(RELEASE_ALL, "Release everything I hold".to_owned(), "releaseAll", situation).without_uri(),
+            Offer::source(RELEASE_ALL, "Release everything I hold".to_owned(), "releaseAll", snapshot).without_uri(),
         );
-        offers
-            .push(Offer::source(SHOW_BOARD, "Show the status board".to_owned(), "showBoard", situation).without_uri());
-        offers.push(Offer::source(MESSAGES, "Read my messages".to_owned(), "messages", situation).without_uri());
+        offers.push(Offer::source(SHOW_BOARD, "Show the status board".to_owned(), "showBoard", snapshot).without_uri());
+        offers.push(Offer::source(MESSAGES, "Read my messages".to_owned(), "messages", snapshot).without_uri());
         offers.retain(|offer| {
             self.request
                 .context
@@ -224,22 +222,22 @@ impl Menu<'_> {
         }
         if self.audience.client.asks_for_text {
             let title = format!("Hand {file} over");
-            return vec![Offer::source(HAND_OFF, title, "handOff", self.situation).expecting(own)];
+            return vec![Offer::source(HAND_OFF, title, "handOff", self.snapshot).expecting(own)];
         }
         let to_one = |session: &Session| {
             let title = format!("Hand {file} over to {}", words::session(session, false));
-            Offer::source(HAND_OFF, title, "handOff", self.situation).with("to", session.id.as_str()).expecting(own)
+            Offer::source(HAND_OFF, title, "handOff", self.snapshot).with("to", session.id.as_str()).expecting(own)
         };
         recipients.iter().take(MOST_RECIPIENTS).map(to_one).collect()
     }
 
     fn file(&self) -> String {
-        words::file_name(&self.situation.resource)
+        words::file_name(&self.snapshot.resource)
     }
 
     fn message(&self, to: &SessionId, who: &str, ready_text: &str) -> Offer {
         let quotation = self.request.selected_text.as_deref();
-        Offer::message(to, who, ready_text, quotation, self.situation, self.audience)
+        Offer::message(to, who, ready_text, quotation, self.snapshot, self.audience)
     }
 
     fn with_quotation(&self, offer: Offer, ready_text: &str, field: &str) -> Offer {
@@ -247,7 +245,7 @@ impl Menu<'_> {
     }
 
     fn acknowledge(&self, title: &str, code: Code) -> Offer {
-        Offer::new(title.to_owned(), "acknowledge", self.situation).with("code", code.as_str()).about(code)
+        Offer::new(title.to_owned(), "acknowledge", self.snapshot).with("code", code.as_str()).about(code)
     }
 }
 
@@ -279,7 +277,7 @@ mod tests {
     use super::*;
     use crate::present::diagnostics::diagnostics;
     use crate::present::examples::{audience, by, by_alice, claim, contended, document, held, lost, named, session};
-    use deconflict_registry::{ClaimState, SessionState};
+    use deconflict_registry::SessionState;
 
     fn at(line: u32, trigger: CodeActionTriggerKind, only: Option<&[&'static str]>) -> ActionRequest {
         ActionRequest {
@@ -298,17 +296,17 @@ mod tests {
         at(0, CodeActionTriggerKind::INVOKED, None)
     }
 
-    fn actions(situation: &DocumentSituation, audience: &Audience, request: &ActionRequest) -> Vec<CodeAction> {
+    fn actions(snapshot: &DocumentSnapshot, audience: &Audience, request: &ActionRequest) -> Vec<CodeAction> {
         let only_literals = |action| match action {
             CodeActionOrCommand::CodeAction(action) => action,
             CodeActionOrCommand::Command(command) => panic!("no literal: {command:?}"),
         };
-        code_actions(situation, audience, request).into_iter().map(only_literals).collect()
+        code_actions(snapshot, audience, request).into_iter().map(only_literals).collect()
     }
 
     #[track_caller]
-    fn check(situation: &DocumentSituation, request: &ActionRequest, expected: &[&str]) -> Vec<CodeAction> {
-        let actions = actions(situation, &audience(), request);
+    fn check(snapshot: &DocumentSnapshot, request: &ActionRequest, expected: &[&str]) -> Vec<CodeAction> {
+        let actions = actions(snapshot, &audience(), request);
         let titles: Vec<&str> = actions.iter().map(|action| action.title.as_str()).collect();
         assert_eq!(titles, expected);
         for action in &actions {
@@ -325,7 +323,7 @@ mod tests {
         &action.command.as_ref().unwrap().arguments.as_ref().unwrap()[0]
     }
 
-    fn with_standing(standing: ClaimState) -> DocumentSituation {
+    fn with_standing(standing: ClaimState) -> DocumentSnapshot {
         let mut others = by_alice();
         others.claim.standing = standing;
         held(others)
@@ -407,8 +405,8 @@ mod tests {
         assert_eq!(actions_titles(&with_standing(ClaimState::Pending)), [""; 0]);
     }
 
-    fn actions_titles(situation: &DocumentSituation) -> Vec<String> {
-        actions(situation, &audience(), &invoked()).into_iter().map(|action| action.title).collect()
+    fn actions_titles(snapshot: &DocumentSnapshot) -> Vec<String> {
+        actions(snapshot, &audience(), &invoked()).into_iter().map(|action| action.title).collect()
     }
 
     #[test]
@@ -456,7 +454,7 @@ mod tests {
 
     #[test]
     fn kinds_are_given_only_when_asked_for() {
-        let own = DocumentSituation { own_claim: Some(claim(&session("me"), true)), ..held(by_alice()) };
+        let own = DocumentSnapshot { own_claim: Some(claim(&session("me"), true)), ..held(by_alice()) };
         let kinds = |only: Option<&[&'static str]>| {
             let mut kinds: Vec<String> = actions(&own, &audience(), &at(0, CodeActionTriggerKind::INVOKED, only))
                 .into_iter()
@@ -480,14 +478,14 @@ mod tests {
     }
 
     #[test]
-    fn sources_fit_the_situation() {
+    fn sources_fit_the_snapshot() {
         let sources = at(3, CodeActionTriggerKind::INVOKED, Some(&["source.deconflict"]));
         let always = ["Release everything I hold", "Show the status board", "Read my messages"];
         let expecting = |first: &[&'static str]| [first, &always].concat();
         check(&document(), &sources, &expecting(&["Claim order.rs"]));
         check(&held(by_alice()), &sources, &expecting(&[]));
         check(&with_standing(ClaimState::Expired), &sources, &expecting(&["Claim order.rs"]));
-        let own = |automatic| DocumentSituation { own_claim: Some(claim(&session("me"), automatic)), ..document() };
+        let own = |automatic| DocumentSnapshot { own_claim: Some(claim(&session("me"), automatic)), ..document() };
         let actions = check(
             &own(true),
             &sources,
@@ -541,11 +539,11 @@ mod tests {
 
     #[test]
     fn each_action_names_the_diagnostic_that_it_answers() {
-        let situation = held(by_alice());
+        let snapshot = held(by_alice());
         let mut request = invoked();
-        request.context.diagnostics = diagnostics(&situation, &audience());
+        request.context.diagnostics = diagnostics(&snapshot, &audience());
         request.context.diagnostics.push(Diagnostic { source: Some("rustc".to_owned()), ..Diagnostic::default() });
-        for action in actions(&situation, &audience(), &request) {
+        for action in actions(&snapshot, &audience(), &request) {
             assert_eq!(action.diagnostics.unwrap(), request.context.diagnostics[..1]);
         }
     }
@@ -565,7 +563,7 @@ mod tests {
     fn titles_hold_no_tricks_of_others() {
         let mut tricky = by(named("al\u{202e}i\u{1b}[2Jce\n"), true);
         tricky.claim.resource = deconflict_protocol::Resource::file("src/a\u{7}.rs").unwrap();
-        let situation = DocumentSituation { resource: tricky.claim.resource.clone(), ..held(tricky) };
-        assert_eq!(actions_titles(&situation)[1], "Ask ali[2Jce to release a.rs");
+        let snapshot = DocumentSnapshot { resource: tricky.claim.resource.clone(), ..held(tricky) };
+        assert_eq!(actions_titles(&snapshot)[1], "Ask ali[2Jce to release a.rs");
     }
 }

@@ -8,11 +8,11 @@ use tower_lsp::ls_types::{
 };
 
 use super::first_line;
-use super::words::{self, Meaning};
+use super::words;
 use crate::diagnostic_code::Code;
-use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
+use crate::snapshot::{Audience, Contender, DocumentSnapshot, LostClaim, OthersClaim};
 use deconflict_protocol::text::{quoted, without_tags};
-use deconflict_registry::{Claim, Key, Session, file_below};
+use deconflict_registry::{Claim, ClaimState, Key, Session, file_below};
 
 /// What every diagnostic names as its source.
 pub(crate) const SOURCE: &str = "deconflict";
@@ -21,29 +21,29 @@ pub(crate) const SOURCE: &str = "deconflict";
 const NOTICE: &str = "Coordination notice, not a code problem:";
 
 /// The diagnostics of a document, the gravest first.
-pub(crate) fn diagnostics(situation: &DocumentSituation, audience: &Audience) -> Vec<Diagnostic> {
+pub(crate) fn diagnostics(snapshot: &DocumentSnapshot, audience: &Audience) -> Vec<Diagnostic> {
     if !audience.preferences.diagnostics {
         return Vec::new();
     }
-    let lost = situation.lost.iter().filter(|lost| !lost.is_acknowledged).map(claim_lost);
-    let contended = situation
+    let lost = snapshot.lost.iter().filter(|lost| !lost.is_acknowledged).map(claim_lost);
+    let contended = snapshot
         .contenders
         .iter()
         .filter(|contender| !contender.is_acknowledged)
-        .map(|contender| self::contended(contender, situation));
-    let others = situation.others.iter().filter_map(|others| about_claim(others, situation, audience));
-    let elsewhere = situation
+        .map(|contender| self::contended(contender, snapshot));
+    let others = snapshot.others.iter().filter_map(|others| about_claim(others, snapshot, audience));
+    let elsewhere = snapshot
         .elsewhere
         .iter()
-        .filter(|others| matches!(Meaning::of(&others.claim, audience.now), Meaning::Held | Meaning::Forgotten))
+        .filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle))
         .map(|others| claimed_elsewhere(others, audience));
-    let mut findings: Vec<Finding> = lost.chain(contended).chain(others).chain(elsewhere).collect();
-    findings.sort_by_key(|finding| finding.severity);
-    findings.into_iter().map(|finding| finding.shown(situation, audience)).collect()
+    let mut drafts: Vec<DiagnosticDraft> = lost.chain(contended).chain(others).chain(elsewhere).collect();
+    drafts.sort_by_key(|draft| draft.severity);
+    drafts.into_iter().map(|draft| draft.shown(snapshot, audience)).collect()
 }
 
 /// One thing to be told, before it is fitted to the editor.
-struct Finding<'a> {
+struct DiagnosticDraft<'a> {
     code: Code,
     severity: DiagnosticSeverity,
     fact: String,
@@ -52,13 +52,13 @@ struct Finding<'a> {
     claim: Option<(&'a Claim, String)>,
 }
 
-impl Finding<'_> {
-    fn shown(self, situation: &DocumentSituation, audience: &Audience) -> Diagnostic {
+impl DiagnosticDraft<'_> {
+    fn shown(self, snapshot: &DocumentSnapshot, audience: &Audience) -> Diagnostic {
         let client = audience.client;
-        let related = self.claim.as_ref().and_then(|(claim, name)| related(claim, name, situation));
+        let related = self.claim.as_ref().and_then(|(claim, name)| related(claim, name, snapshot));
         let data = self.claim.as_ref().map(|(claim, _)| as_data(claim));
         Diagnostic {
-            range: first_line(situation),
+            range: first_line(snapshot),
             severity: Some(match audience.preferences.severity {
                 // What the user muted stays muted.
                 Some(wanted) if self.severity != DiagnosticSeverity::HINT => wanted,
@@ -74,17 +74,21 @@ impl Finding<'_> {
     }
 }
 
-fn about_claim<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Option<Finding<'a>> {
-    match Meaning::of(&others.claim, audience.now) {
-        Meaning::Unfinished => None,
-        Meaning::Held | Meaning::Forgotten | Meaning::Unreadable => Some(claimed(others, situation, audience)),
-        Meaning::Expired | Meaning::Abandoned => Some(claim_stale(others, situation, audience)),
+fn about_claim<'a>(
+    others: &'a OthersClaim,
+    snapshot: &DocumentSnapshot,
+    audience: &Audience,
+) -> Option<DiagnosticDraft<'a>> {
+    match others.claim.standing {
+        ClaimState::Pending => None,
+        ClaimState::Active | ClaimState::Idle | ClaimState::Damaged => Some(claimed(others, snapshot, audience)),
+        ClaimState::Expired | ClaimState::Abandoned => Some(claim_stale(others, snapshot, audience)),
     }
 }
 
-fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Finding<'a> {
-    let meaning = Meaning::of(&others.claim, audience.now);
-    let warns = situation.is_edited && !others.is_own_window;
+fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> DiagnosticDraft<'a> {
+    let state = others.claim.standing;
+    let warns = snapshot.is_edited && !others.is_own_window;
     let severity = match (others.is_muted, warns) {
         (true, _) => DiagnosticSeverity::HINT,
         (false, true) => DiagnosticSeverity::WARNING,
@@ -93,13 +97,13 @@ fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience:
     let holder = holder(others);
     let may_talk = others.claim.allows_coordination();
     let too = if warns { ", and you edit it too" } else { "" };
-    let fact = match meaning {
-        Meaning::Unreadable => "Claimed, but the claim's file is damaged, so nobody can tell by whom".to_owned(),
+    let fact = match state {
+        ClaimState::Damaged => "Claimed, but the claim's file is damaged, so nobody can tell by whom".to_owned(),
         _ => format!("{}{too}", claimed_by(others, &holder, audience)),
     };
-    let advice = match meaning {
-        Meaning::Forgotten => "it seems to be forgotten, so you may take it over".to_owned(),
-        Meaning::Unreadable => format!(
+    let advice = match state {
+        ClaimState::Idle => "it seems to be forgotten, so you may take it over".to_owned(),
+        ClaimState::Damaged => format!(
             "wait until {}, when it counts no more, or let \"deconflict doctor\" look at it",
             words::moment(others.claim.expires_at, audience)
         ),
@@ -111,7 +115,7 @@ fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience:
         _ if may_talk => format!("wait until it is free or agree with {holder} before you edit this file"),
         _ => "please wait until it is free before you edit this file".to_owned(),
     };
-    Finding {
+    DiagnosticDraft {
         code: Code::Claimed,
         severity,
         fact,
@@ -120,19 +124,19 @@ fn claimed<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience:
     }
 }
 
-fn claim_stale<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audience: &Audience) -> Finding<'a> {
+fn claim_stale<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> DiagnosticDraft<'a> {
     let holder = holder(others);
     let what = match &others.claim.resource {
-        resource if resource.is_directory() && *resource != situation.resource => {
+        resource if resource.is_directory() && *resource != snapshot.resource => {
             format!("the directory {}", quoted(&words::resource(resource), 200))
         }
         _ => "this file".to_owned(),
     };
-    let how = match Meaning::of(&others.claim, audience.now) {
-        Meaning::Abandoned => "is abandoned, its session is over".to_owned(),
+    let how = match others.claim.standing {
+        ClaimState::Abandoned => "is abandoned, its session is over".to_owned(),
         _ => format!("expired at {}", words::moment(others.claim.expires_at, audience)),
     };
-    Finding {
+    DiagnosticDraft {
         code: Code::ClaimStale,
         severity: DiagnosticSeverity::INFORMATION,
         fact: format!("The claim of {what} by {holder} {how}"),
@@ -141,7 +145,7 @@ fn claim_stale<'a>(others: &'a OthersClaim, situation: &DocumentSituation, audie
     }
 }
 
-fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Finding<'a> {
+fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> DiagnosticDraft<'a> {
     let holder = holder(others);
     let place = match others.claim.resource.worktree() {
         Some(worktree) => format!("the worktree {}", quoted(worktree, 40)),
@@ -152,7 +156,7 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Findin
     } else {
         format!("both can edit, but the branches may conflict when they are merged, so talk to {holder} early")
     };
-    Finding {
+    DiagnosticDraft {
         code: Code::ClaimedElsewhere,
         severity: DiagnosticSeverity::INFORMATION,
         fact: format!(
@@ -165,23 +169,23 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Findin
     }
 }
 
-fn contended<'a>(contender: &Contender, situation: &'a DocumentSituation) -> Finding<'a> {
+fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> DiagnosticDraft<'a> {
     let who = session(&contender.session, contender.is_own_window);
     let advice = if contender.is_own_window {
         "save or undo your changes in one of the windows first".to_owned()
     } else {
         format!("agree with {who} who saves first, or hand the file over")
     };
-    Finding {
+    DiagnosticDraft {
         code: Code::Contended,
         severity: DiagnosticSeverity::WARNING,
         fact: format!("Also edited by {} while you hold it", with_comma(&who)),
         advice,
-        claim: situation.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned())),
+        claim: snapshot.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned())),
     }
 }
 
-fn claim_lost(lost: &LostClaim) -> Finding<'_> {
+fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     let (fact, advice, claim) = match &lost.successor {
         Some(successor) => {
             let who = holder(successor);
@@ -204,7 +208,7 @@ fn claim_lost(lost: &LostClaim) -> Finding<'_> {
             None,
         ),
     };
-    Finding { code: Code::ClaimLost, severity: DiagnosticSeverity::ERROR, fact, advice, claim }
+    DiagnosticDraft { code: Code::ClaimLost, severity: DiagnosticSeverity::ERROR, fact, advice, claim }
 }
 
 /// Who holds it since or until when, and for what.
@@ -218,7 +222,7 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
         }
         _ => "Claimed".to_owned(),
     };
-    let is_forgotten = Meaning::of(&others.claim, audience.now) == Meaning::Forgotten;
+    let is_forgotten = others.claim.standing == ClaimState::Idle;
     let holder = if is_forgotten { format!("{holder},") } else { with_comma(holder) };
     let period = words::period(&others.claim, audience);
     match words::purpose(others) {
@@ -256,8 +260,8 @@ fn as_data(claim: &Claim) -> serde_json::Value {
     serde_json::to_value(record).unwrap_or_default()
 }
 
-fn related(claim: &Claim, name: &str, situation: &DocumentSituation) -> Option<DiagnosticRelatedInformation> {
-    let uri = Uri::from_file_path(file_below(&situation.coordination_directory, &Key::Claim(claim.key.clone())))?;
+fn related(claim: &Claim, name: &str, snapshot: &DocumentSnapshot) -> Option<DiagnosticRelatedInformation> {
+    let uri = Uri::from_file_path(file_below(&snapshot.coordination_directory, &Key::Claim(claim.key.clone())))?;
     Some(DiagnosticRelatedInformation { location: Location { uri, range: Range::default() }, message: name.to_owned() })
 }
 
@@ -266,16 +270,15 @@ mod tests {
     use super::*;
     use crate::present::examples::{audience, by, by_alice, contended, document, held, lost, named, session, time};
     use deconflict_protocol::Resource;
-    use deconflict_registry::ClaimState;
 
     #[track_caller]
-    fn check(situation: &DocumentSituation, expected: &[(&str, DiagnosticSeverity, &str)]) {
-        let shown = diagnostics(situation, &audience());
+    fn check(snapshot: &DocumentSnapshot, expected: &[(&str, DiagnosticSeverity, &str)]) {
+        let shown = diagnostics(snapshot, &audience());
         let seen: Vec<(String, DiagnosticSeverity, &str)> = shown
             .iter()
             .map(|diagnostic| {
                 assert_eq!(diagnostic.source.as_deref(), Some("deconflict"));
-                assert_eq!(diagnostic.range, first_line(situation));
+                assert_eq!(diagnostic.range, first_line(snapshot));
                 let Some(NumberOrString::String(code)) = diagnostic.code.clone() else { panic!("no code") };
                 (code, diagnostic.severity.unwrap(), diagnostic.message.as_str())
             })
@@ -285,7 +288,7 @@ mod tests {
         assert_eq!(seen, expected);
     }
 
-    fn with_standing(standing: ClaimState) -> DocumentSituation {
+    fn with_standing(standing: ClaimState) -> DocumentSnapshot {
         let mut others = by_alice();
         others.claim.standing = standing;
         held(others)
@@ -310,7 +313,7 @@ mod tests {
             )],
         );
         check(
-            &DocumentSituation { is_edited: true, ..on_disk.clone() },
+            &DocumentSnapshot { is_edited: true, ..on_disk.clone() },
             &[(
                 "claimed",
                 DiagnosticSeverity::WARNING,
@@ -356,7 +359,7 @@ mod tests {
         mine.record.client = Some("Neovim".to_owned());
         let there = OthersClaim { is_own_window: true, ..by(mine, true) };
         check(
-            &DocumentSituation { is_edited: true, ..held(there) },
+            &DocumentSnapshot { is_edited: true, ..held(there) },
             &[(
                 "claimed",
                 DiagnosticSeverity::INFORMATION,
@@ -369,7 +372,7 @@ mod tests {
     #[test]
     fn a_muted_claim_is_a_hint() {
         let muted = OthersClaim { is_muted: true, ..by_alice() };
-        let shown = diagnostics(&DocumentSituation { is_edited: true, ..held(muted) }, &audience());
+        let shown = diagnostics(&DocumentSnapshot { is_edited: true, ..held(muted) }, &audience());
         assert_eq!(shown[0].severity, Some(DiagnosticSeverity::HINT));
     }
 
@@ -406,7 +409,7 @@ mod tests {
                  so you may take it over.",
             )],
         );
-        let mut damaged = with_standing(ClaimState::Damaged);
+        let damaged = with_standing(ClaimState::Damaged);
         check(
             &damaged,
             &[(
@@ -416,17 +419,15 @@ mod tests {
                  code problem: wait until 18:05, when it counts no more, or let \"deconflict doctor\" look at it.",
             )],
         );
-        damaged.others[0].claim.expires_at = time("2025-11-15T14:00:00Z");
-        assert_eq!(diagnostics(&damaged, &audience())[0].code, Some(NumberOrString::String("claim-stale".to_owned())));
     }
 
     #[test]
     fn another_worktree_has_the_same_path() {
         let mut there = by_alice();
         there.claim.resource = Resource::file("//feature-x/src/order.rs").unwrap();
-        let situation = DocumentSituation { elsewhere: vec![there.clone()], ..document() };
+        let snapshot = DocumentSnapshot { elsewhere: vec![there.clone()], ..document() };
         check(
-            &situation,
+            &snapshot,
             &[(
                 "claimed-elsewhere",
                 DiagnosticSeverity::INFORMATION,
@@ -435,14 +436,14 @@ mod tests {
             )],
         );
         there.claim.standing = ClaimState::Expired;
-        check(&DocumentSituation { elsewhere: vec![there], ..document() }, &[]);
+        check(&DocumentSnapshot { elsewhere: vec![there], ..document() }, &[]);
     }
 
     #[test]
     fn another_edits_what_is_held_here() {
-        let mut situation = contended();
+        let mut snapshot = contended();
         check(
-            &situation,
+            &snapshot,
             &[(
                 "contended",
                 DiagnosticSeverity::WARNING,
@@ -450,15 +451,15 @@ mod tests {
                  first, or hand the file over.",
             )],
         );
-        situation.contenders[0].is_acknowledged = true;
-        check(&situation, &[]);
+        snapshot.contenders[0].is_acknowledged = true;
+        check(&snapshot, &[]);
     }
 
     #[test]
     fn a_lost_claim_is_an_error_and_comes_first() {
-        let mut situation = lost(Some(by_alice()));
-        situation.others = vec![by_alice()];
-        let shown = diagnostics(&situation, &audience());
+        let mut snapshot = lost(Some(by_alice()));
+        snapshot.others = vec![by_alice()];
+        let shown = diagnostics(&snapshot, &audience());
         assert_eq!(shown.len(), 2);
         assert_eq!(shown[0].severity, Some(DiagnosticSeverity::ERROR));
         assert_eq!(
@@ -466,10 +467,10 @@ mod tests {
             "Taken over by \"alice\" while you have unsaved changes. Coordination notice, not a code problem: look at what \
              \"alice\" changed and agree with \"alice\" before you save."
         );
-        situation.others.clear();
-        situation.lost = Some(LostClaim { successor: None, is_acknowledged: false });
+        snapshot.others.clear();
+        snapshot.lost = Some(LostClaim { successor: None, is_acknowledged: false });
         check(
-            &situation,
+            &snapshot,
             &[(
                 "claim-lost",
                 DiagnosticSeverity::ERROR,
@@ -477,14 +478,14 @@ mod tests {
                  not a code problem: look at what changed on disk, then claim it again before you save.",
             )],
         );
-        situation.lost = Some(LostClaim { successor: None, is_acknowledged: true });
-        check(&situation, &[]);
+        snapshot.lost = Some(LostClaim { successor: None, is_acknowledged: true });
+        check(&snapshot, &[]);
     }
 
     #[test]
     fn only_what_the_editor_declared_is_used() {
-        let situation = held(by_alice());
-        let full = diagnostics(&situation, &audience());
+        let snapshot = held(by_alice());
+        let full = diagnostics(&snapshot, &audience());
         let data = full[0].data.as_ref().unwrap();
         assert_eq!(data["claimed_by"], "session-5");
         assert_eq!(data["resource_name"], "src/order.rs");
@@ -494,18 +495,18 @@ mod tests {
             "{related:?}"
         );
         let mut plain = audience();
-        plain.client = crate::situation::Client::default();
-        let shown = diagnostics(&situation, &plain);
+        plain.client = crate::snapshot::Client::default();
+        let shown = diagnostics(&snapshot, &plain);
         assert_eq!((&shown[0].data, &shown[0].related_information), (&None, &None));
     }
 
     #[test]
     fn the_users_preferences_decide() {
-        let situation = held(by_alice());
+        let snapshot = held(by_alice());
         let mut preferring = audience();
         preferring.preferences.severity = Some(DiagnosticSeverity::HINT);
-        assert_eq!(diagnostics(&situation, &preferring)[0].severity, Some(DiagnosticSeverity::HINT));
+        assert_eq!(diagnostics(&snapshot, &preferring)[0].severity, Some(DiagnosticSeverity::HINT));
         preferring.preferences.diagnostics = false;
-        assert_eq!(diagnostics(&situation, &preferring), []);
+        assert_eq!(diagnostics(&snapshot, &preferring), []);
     }
 }

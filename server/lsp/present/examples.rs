@@ -1,10 +1,10 @@
-//! Sessions, claims and situations for the tests of this room.
+//! Sessions, claims and snapshots for the tests beside it.
 
 use std::path::PathBuf;
 
 use chrono::{DateTime, FixedOffset, Utc};
 
-use crate::situation::{Audience, Client, Contender, DocumentSituation, LostClaim, OthersClaim, Preferences};
+use crate::snapshot::{Audience, Client, Contender, DocumentSnapshot, LostClaim, OthersClaim, Preferences};
 use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord};
 use deconflict_registry::{Claim, ClaimState, Session, SessionState};
 
@@ -30,8 +30,8 @@ pub(super) fn time(text: &str) -> DateTime<Utc> {
 }
 
 /// `src/order.rs` as on disk, about which nobody says anything. Its first line has 12 code units.
-pub(super) fn document() -> DocumentSituation {
-    DocumentSituation {
+pub(super) fn document() -> DocumentSnapshot {
+    DocumentSnapshot {
         uri: "file:///work%20space/src/order.rs".parse().unwrap(),
         resource: Resource::file("src/order.rs").unwrap(),
         coordination_directory: PathBuf::from(if cfg!(windows) {
@@ -101,13 +101,13 @@ pub(super) fn by(holder: Session, automatic: bool) -> OthersClaim {
 }
 
 /// The document with one claim by another.
-pub(super) fn held(others: OthersClaim) -> DocumentSituation {
-    DocumentSituation { others: vec![others], ..document() }
+pub(super) fn held(others: OthersClaim) -> DocumentSnapshot {
+    DocumentSnapshot { others: vec![others], ..document() }
 }
 
 /// The document, held here and edited there by Bob too.
-pub(super) fn contended() -> DocumentSituation {
-    DocumentSituation {
+pub(super) fn contended() -> DocumentSnapshot {
+    DocumentSnapshot {
         own_claim: Some(claim(&session("me"), true)),
         contenders: vec![Contender { session: named("bob"), is_own_window: false, is_acknowledged: false }],
         is_edited: true,
@@ -116,6 +116,6 @@ pub(super) fn contended() -> DocumentSituation {
 }
 
 /// The document, edited here and taken over by another.
-pub(super) fn lost(successor: Option<OthersClaim>) -> DocumentSituation {
-    DocumentSituation { is_edited: true, lost: Some(LostClaim { successor, is_acknowledged: false }), ..document() }
+pub(super) fn lost(successor: Option<OthersClaim>) -> DocumentSnapshot {
+    DocumentSnapshot { is_edited: true, lost: Some(LostClaim { successor, is_acknowledged: false }), ..document() }
 }

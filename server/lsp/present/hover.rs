@@ -4,72 +4,75 @@ use chrono::{DateTime, Utc};
 use tower_lsp::ls_types::{Hover, HoverContents, MarkupContent, MarkupKind, Position};
 
 use super::first_line;
-use super::words::{self, Meaning};
-use crate::situation::{Audience, DocumentSituation, OthersClaim};
+use super::words;
+use crate::snapshot::{Audience, DocumentSnapshot, OthersClaim};
 use deconflict_protocol::text;
-use deconflict_registry::{Claim, Session};
+use deconflict_registry::{Claim, ClaimState, Session};
 
 /// A single fact is cut after so many characters.
 const LONGEST_FACT: usize = 300;
 
 /// What to show at a position; nothing below the first line, and nothing where there is nothing to tell.
-pub(crate) fn hover(situation: &DocumentSituation, audience: &Audience, position: Position) -> Option<Hover> {
+pub(crate) fn hover(snapshot: &DocumentSnapshot, audience: &Audience, position: Position) -> Option<Hover> {
     if position.line > 0 {
         return None;
     }
-    let counts = |others: &&OthersClaim| Meaning::of(&others.claim, audience.now) != Meaning::Unfinished;
-    let others = situation.others.iter().filter(counts).map(|others| record_of_others(others, audience));
-    let own = situation
+    let counts = |others: &&OthersClaim| others.claim.standing != ClaimState::Pending;
+    let others = snapshot.others.iter().filter(counts).map(|others| record_of_others(others, audience));
+    let own = snapshot
         .own_claim
         .iter()
-        .filter(|_| audience.preferences.own_hints || !situation.contenders.is_empty())
+        .filter(|_| audience.preferences.own_hints || !snapshot.contenders.is_empty())
         .map(|claim| record_of_own(claim, audience));
-    let contenders = situation.contenders.iter().map(|contender| {
-        let title =
-            Text::ours("Also edited by ").and_theirs(&words::session(&contender.session, contender.is_own_window));
-        let mut record = Record { title, facts: Vec::new() };
+    let contenders = snapshot.contenders.iter().map(|contender| {
+        let title = StyledText::ours("Also edited by ")
+            .and_theirs(&words::session(&contender.session, contender.is_own_window));
+        let mut record = HoverRecord { title, facts: Vec::new() };
         record.add_session(&contender.session);
         record
     });
-    let elsewhere = situation.elsewhere.iter().filter(counts).map(|others| {
+    let elsewhere = snapshot.elsewhere.iter().filter(counts).map(|others| {
         let mut record = record_of_others(others, audience);
         record.title = record.title.and_ours(", in another worktree");
         record
     });
-    let records: Vec<Record> = others.chain(own).chain(contenders).chain(elsewhere).collect();
+    let records: Vec<HoverRecord> = others.chain(own).chain(contenders).chain(elsewhere).collect();
     if records.is_empty() {
         return None;
     }
     let (kind, texts): (MarkupKind, Vec<String>) = if audience.client.markdown_hover {
-        (MarkupKind::Markdown, records.iter().map(Record::markdown).collect())
+        (MarkupKind::Markdown, records.iter().map(HoverRecord::markdown).collect())
     } else {
-        (MarkupKind::PlainText, records.iter().map(Record::plain).collect())
+        (MarkupKind::PlainText, records.iter().map(HoverRecord::plain).collect())
     };
     let separator = if audience.client.markdown_hover { "\n\n---\n\n" } else { "\n\n" };
     Some(Hover {
         contents: HoverContents::Markup(MarkupContent { kind, value: texts.join(separator) }),
-        range: Some(first_line(situation)),
+        range: Some(first_line(snapshot)),
     })
 }
 
 /// A claim by another, as it is told.
-pub(super) fn record_of_others(others: &OthersClaim, audience: &Audience) -> Record {
+pub(super) fn record_of_others(others: &OthersClaim, audience: &Audience) -> HoverRecord {
     let claim = &others.claim;
     let resource = words::resource(&claim.resource);
     let holder = words::holder(others);
-    let title = match Meaning::of(claim, audience.now) {
-        Meaning::Held => Text::theirs(&resource).and_ours(" is claimed by ").and_theirs(&holder),
-        Meaning::Forgotten => {
-            Text::theirs(&resource).and_ours(" is claimed by ").and_theirs(&holder).and_ours(", but seems forgotten")
+    let title = match claim.standing {
+        ClaimState::Active => StyledText::theirs(&resource).and_ours(" is claimed by ").and_theirs(&holder),
+        ClaimState::Idle => StyledText::theirs(&resource)
+            .and_ours(" is claimed by ")
+            .and_theirs(&holder)
+            .and_ours(", but seems forgotten"),
+        ClaimState::Expired => {
+            StyledText::ours("Expired claim of ").and_theirs(&resource).and_ours(" by ").and_theirs(&holder)
         }
-        Meaning::Expired => Text::ours("Expired claim of ").and_theirs(&resource).and_ours(" by ").and_theirs(&holder),
-        Meaning::Abandoned => {
-            Text::ours("Abandoned claim of ").and_theirs(&resource).and_ours(" by ").and_theirs(&holder)
+        ClaimState::Abandoned => {
+            StyledText::ours("Abandoned claim of ").and_theirs(&resource).and_ours(" by ").and_theirs(&holder)
         }
-        Meaning::Unreadable => Text::theirs(&resource).and_ours(" is claimed, but the claim's file is damaged"),
-        Meaning::Unfinished => Text::theirs(&resource).and_ours(" is just being claimed"),
+        ClaimState::Damaged => StyledText::theirs(&resource).and_ours(" is claimed, but the claim's file is damaged"),
+        ClaimState::Pending => StyledText::theirs(&resource).and_ours(" is just being claimed"),
     };
-    let mut record = Record { title, facts: Vec::new() };
+    let mut record = HoverRecord { title, facts: Vec::new() };
     record.add_claim(claim, audience);
     if let Some(holder) = &others.holder {
         record.add_session(holder);
@@ -80,20 +83,20 @@ pub(super) fn record_of_others(others: &OthersClaim, audience: &Audience) -> Rec
 }
 
 /// The session's own claim, as it is told.
-pub(super) fn record_of_own(claim: &Claim, audience: &Audience) -> Record {
-    let title = Text::theirs(&words::resource(&claim.resource)).and_ours(" is claimed by you");
-    let mut record = Record { title, facts: Vec::new() };
+pub(super) fn record_of_own(claim: &Claim, audience: &Audience) -> HoverRecord {
+    let title = StyledText::theirs(&words::resource(&claim.resource)).and_ours(" is claimed by you");
+    let mut record = HoverRecord { title, facts: Vec::new() };
     record.add_claim(claim, audience);
     record
 }
 
 /// A title and what is known, ready to be written as Markdown or as plain text.
-pub(super) struct Record {
-    title: Text,
+pub(super) struct HoverRecord {
+    title: StyledText,
     facts: Vec<(&'static str, String)>,
 }
 
-impl Record {
+impl HoverRecord {
     /// As Markdown, with everything foreign shown letter by letter.
     pub(super) fn markdown(&self) -> String {
         let facts = self.facts.iter().map(|(name, fact)| format!("\n- {name}: {}", text::markdown(fact)));
@@ -156,12 +159,12 @@ impl Record {
 }
 
 /// A line in both forms, put together from our words and theirs.
-struct Text {
+struct StyledText {
     markdown: String,
     plain: String,
 }
 
-impl Text {
+impl StyledText {
     fn ours(words: &str) -> Self {
         Self { markdown: words.to_owned(), plain: words.to_owned() }
     }
@@ -194,8 +197,8 @@ mod tests {
     use crate::present::examples::{audience, by, by_alice, claim, contended, document, held, named, session};
     use deconflict_protocol::Resource;
 
-    fn shown(situation: &DocumentSituation, audience: &Audience) -> Option<String> {
-        hover(situation, audience, Position::new(0, 3)).map(|hover| match hover.contents {
+    fn shown(snapshot: &DocumentSnapshot, audience: &Audience) -> Option<String> {
+        hover(snapshot, audience, Position::new(0, 3)).map(|hover| match hover.contents {
             HoverContents::Markup(markup) => markup.value,
             other => panic!("no markup: {other:?}"),
         })
@@ -264,7 +267,7 @@ mod tests {
     fn it_keeps_quiet_where_there_is_nothing_to_tell() {
         assert_eq!(shown(&document(), &audience()), None);
         assert_eq!(hover(&held(by_alice()), &audience(), Position::new(1, 0)), None);
-        let own = DocumentSituation { own_claim: Some(claim(&session("me"), true)), ..document() };
+        let own = DocumentSnapshot { own_claim: Some(claim(&session("me"), true)), ..document() };
         assert_eq!(shown(&own, &audience()), None);
         let both = shown(&contended(), &audience()).unwrap();
         assert!(both.contains("is claimed by you") && both.contains("Also edited by bob"), "{both}");
@@ -274,7 +277,7 @@ mod tests {
     fn other_worktrees_are_told_apart() {
         let mut there = by_alice();
         there.claim.resource = Resource::file("//feature-x/src/order.rs").unwrap();
-        let text = shown(&DocumentSituation { elsewhere: vec![there], ..document() }, &audience()).unwrap();
+        let text = shown(&DocumentSnapshot { elsewhere: vec![there], ..document() }, &audience()).unwrap();
         assert!(
             text.contains(r"src/order.rs \(worktree feature-x\) is claimed by alice, in another worktree"),
             "{text}"

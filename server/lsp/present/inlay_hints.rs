@@ -5,45 +5,45 @@ use tower_lsp::ls_types::{
     Range,
 };
 
-use super::words::{self, Meaning};
+use super::words;
 use super::{code_actions, hover};
-use crate::situation::{Audience, DocumentSituation, OthersClaim};
-use deconflict_registry::Claim;
+use crate::snapshot::{Audience, DocumentSnapshot, OthersClaim};
+use deconflict_registry::{Claim, ClaimState};
 
 /// The longest label, in UTF-16 code units. VS Code cuts what is longer than 43, all hints of a line together.
 const LONGEST_LABEL: usize = 40;
 
 /// The hints of a document within a range: one at most.
-pub(crate) fn inlay_hints(situation: &DocumentSituation, audience: &Audience, range: Range) -> Vec<InlayHint> {
+pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, range: Range) -> Vec<InlayHint> {
     if !audience.preferences.hints || range.start.line > 0 {
         return Vec::new();
     }
-    let holding = situation.others.iter().find(|others| Meaning::of(&others.claim, audience.now).blocks());
-    let hint = match (holding, &situation.own_claim) {
-        (Some(others), _) => Some(about_others(others, situation, audience)),
-        (None, Some(claim)) if audience.preferences.own_hints => Some(about_own(claim, situation, audience)),
+    let holding = snapshot.others.iter().find(|others| words::is_claimed(&others.claim));
+    let hint = match (holding, &snapshot.own_claim) {
+        (Some(others), _) => Some(about_others(others, snapshot, audience)),
+        (None, Some(claim)) if audience.preferences.own_hints => Some(about_own(claim, snapshot, audience)),
         (None, _) => None,
     };
     hint.into_iter().collect()
 }
 
-fn about_others(others: &OthersClaim, situation: &DocumentSituation, audience: &Audience) -> InlayHint {
-    let label = if Meaning::of(&others.claim, audience.now) == Meaning::Unreadable {
+fn about_others(others: &OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> InlayHint {
+    let label = if others.claim.standing == ClaimState::Damaged {
         "claimed, but the claim file is damaged".to_owned()
     } else {
         label(&words::short_holder(others), &words::period(&others.claim, audience))
     };
-    let command = code_actions::message_from_hint(others, situation, audience);
+    let command = code_actions::message_from_hint(others, snapshot, audience);
     let label = match command.filter(|_| audience.client.hint_commands) {
         Some(command) => with_command(label, command),
         None => InlayHintLabel::String(label),
     };
-    hint(label, hover::record_of_others(others, audience).markdown(), situation)
+    hint(label, hover::record_of_others(others, audience).markdown(), snapshot)
 }
 
-fn about_own(claim: &Claim, situation: &DocumentSituation, audience: &Audience) -> InlayHint {
+fn about_own(claim: &Claim, snapshot: &DocumentSnapshot, audience: &Audience) -> InlayHint {
     let label = label("you", &words::period(claim, audience));
-    hint(InlayHintLabel::String(label), hover::record_of_own(claim, audience).markdown(), situation)
+    hint(InlayHintLabel::String(label), hover::record_of_own(claim, audience).markdown(), snapshot)
 }
 
 /// "held by maria since 14:05". Where that is too long, "held by" goes first and then the end of the name: the time
@@ -53,8 +53,8 @@ fn label(who: &str, period: &str) -> String {
     if whole.encode_utf16().count() <= LONGEST_LABEL {
         return whole;
     }
-    let room = LONGEST_LABEL.saturating_sub(period.encode_utf16().count() + 1);
-    format!("{} {period}", words::cut(who, room))
+    let left = LONGEST_LABEL.saturating_sub(period.encode_utf16().count() + 1);
+    format!("{} {period}", words::cut(who, left))
 }
 
 fn with_command(label: String, command: Command) -> InlayHintLabel {
@@ -65,9 +65,9 @@ fn with_command(label: String, command: Command) -> InlayHintLabel {
     }])
 }
 
-fn hint(label: InlayHintLabel, tooltip: String, situation: &DocumentSituation) -> InlayHint {
+fn hint(label: InlayHintLabel, tooltip: String, snapshot: &DocumentSnapshot) -> InlayHint {
     InlayHint {
-        position: Position::new(0, situation.first_line_length),
+        position: Position::new(0, snapshot.first_line_length),
         label,
         kind: None,
         text_edits: None,
@@ -82,7 +82,7 @@ fn hint(label: InlayHintLabel, tooltip: String, situation: &DocumentSituation) -
 mod tests {
     use super::*;
     use crate::present::examples::{audience, by, by_alice, claim, document, held, named, session, time};
-    use deconflict_registry::{ClaimState, Session};
+    use deconflict_registry::Session;
 
     fn first_line() -> Range {
         Range::new(Position::new(0, 0), Position::new(80, 0))
@@ -91,16 +91,16 @@ mod tests {
     fn text(hint: &InlayHint) -> String {
         match &hint.label {
             InlayHintLabel::String(label) => label.clone(),
-            InlayHintLabel::LabelParts(parts) => parts.iter().map(|part| part.value.as_str()).collect(),
+            InlayHintLabel::LabelParts(parts) => parts.iter().map(|label| label.value.as_str()).collect(),
         }
     }
 
     #[track_caller]
-    fn check(situation: &DocumentSituation, expected: Option<&str>) {
-        let hints = inlay_hints(situation, &audience(), first_line());
+    fn check(snapshot: &DocumentSnapshot, expected: Option<&str>) {
+        let hints = inlay_hints(snapshot, &audience(), first_line());
         assert_eq!(hints.iter().map(text).next().as_deref(), expected);
         for hint in hints {
-            assert_eq!(hint.position, Position::new(0, situation.first_line_length));
+            assert_eq!(hint.position, Position::new(0, snapshot.first_line_length));
             assert!(text(&hint).encode_utf16().count() <= 40);
         }
     }
@@ -162,8 +162,8 @@ mod tests {
 
     #[test]
     fn the_label_writes_to_the_holder_where_the_editor_can() {
-        let command_of = |situation: &DocumentSituation, audience: &Audience| {
-            let hint = inlay_hints(situation, audience, first_line()).remove(0);
+        let command_of = |snapshot: &DocumentSnapshot, audience: &Audience| {
+            let hint = inlay_hints(snapshot, audience, first_line()).remove(0);
             match hint.label {
                 InlayHintLabel::String(_) => None,
                 InlayHintLabel::LabelParts(mut parts) => parts.remove(0).command,
@@ -202,7 +202,7 @@ mod tests {
     fn range_and_preferences_decide() {
         let below = Range::new(Position::new(1, 0), Position::new(9, 0));
         assert!(inlay_hints(&held(by_alice()), &audience(), below).is_empty());
-        let own = DocumentSituation { own_claim: Some(claim(&session("me"), true)), ..document() };
+        let own = DocumentSnapshot { own_claim: Some(claim(&session("me"), true)), ..document() };
         check(&own, None);
         let mut preferring = audience();
         preferring.preferences.own_hints = true;

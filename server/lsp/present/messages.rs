@@ -6,10 +6,10 @@ use std::path::Path;
 use chrono::TimeDelta;
 use tower_lsp::ls_types::MessageType;
 
-use super::words::{self, Meaning};
-use crate::situation::{Audience, OthersClaim};
+use super::words;
+use crate::snapshot::{Audience, OthersClaim};
 use deconflict_protocol::{MessageKind, Resource, text, time};
-use deconflict_registry::{Session, SessionState};
+use deconflict_registry::{ClaimState, Session, SessionState};
 use deconflict_workspace::DiscoveryError;
 
 /// Another's text is cut after so many characters; the whole of it is in the list of messages.
@@ -57,11 +57,11 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
             "{file} has changes in another window: {holder}, {period}. Save or undo them there before you save here."
         ));
     }
-    match Meaning::of(&others.claim, audience.now) {
-        Meaning::Unreadable | Meaning::Unfinished => warning(format!(
+    match others.claim.standing {
+        ClaimState::Damaged | ClaimState::Pending => warning(format!(
             "{file} is claimed, but the claim's file cannot be read. Run \"deconflict doctor\" before you save."
         )),
-        Meaning::Forgotten => warning(format!(
+        ClaimState::Idle => warning(format!(
             "{file} is claimed by {holder}, {period}. It seems forgotten: you may take it over from the first line's menu."
         )),
         _ if others.claim.allows_coordination() => warning(format!(

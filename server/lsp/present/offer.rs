@@ -7,7 +7,7 @@ use super::diagnostics::SOURCE;
 use super::words;
 use crate::command::{Expected, full_name};
 use crate::diagnostic_code::Code;
-use crate::situation::{Audience, DocumentSituation};
+use crate::snapshot::{Audience, DocumentSnapshot};
 use deconflict_protocol::{SessionId, text};
 use deconflict_registry::Claim;
 
@@ -28,9 +28,9 @@ pub(super) struct Offer {
 }
 
 impl Offer {
-    pub(super) fn new(title: String, command: &'static str, situation: &DocumentSituation) -> Self {
+    pub(super) fn new(title: String, command: &'static str, snapshot: &DocumentSnapshot) -> Self {
         let mut argument = Map::new();
-        argument.insert("uri".to_owned(), situation.uri.as_str().into());
+        argument.insert("uri".to_owned(), snapshot.uri.as_str().into());
         argument.insert("interactive".to_owned(), true.into());
         Self { kind: QUICK_FIX, title, command, argument, code: None }
     }
@@ -39,9 +39,9 @@ impl Offer {
         kind: &'static str,
         title: String,
         command: &'static str,
-        situation: &DocumentSituation,
+        snapshot: &DocumentSnapshot,
     ) -> Self {
-        Self { kind, ..Self::new(title, command, situation) }
+        Self { kind, ..Self::new(title, command, snapshot) }
     }
 
     pub(super) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -71,7 +71,7 @@ impl Offer {
         who: &str,
         ready_text: &str,
         quotation: Option<&str>,
-        situation: &DocumentSituation,
+        snapshot: &DocumentSnapshot,
         audience: &Audience,
     ) -> Self {
         let title = match (audience.client.asks_for_text, quotation.is_some_and(|text| !text.trim().is_empty())) {
@@ -79,9 +79,9 @@ impl Offer {
             (false, false) => format!("Message {who}: \"{ready_text}\""),
             (false, true) => format!("Message {who}: \"{ready_text}\", with the selected lines"),
         };
-        Self::new(title, "sendMessage", situation)
+        Self::new(title, "sendMessage", snapshot)
             .with("to", to.as_str())
-            .with("subject", words::resource(&situation.resource))
+            .with("subject", words::resource(&snapshot.resource))
             .with_text(ready_text, "message", quotation, audience)
     }
 

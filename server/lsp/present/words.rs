@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::situation::{Audience, OthersClaim};
+use crate::snapshot::{Audience, OthersClaim};
 use deconflict_protocol::{Resource, SessionId, text};
 use deconflict_registry::{Claim, ClaimState, Session};
 
@@ -16,45 +16,9 @@ const LONGEST_WORK: usize = 60;
 /// A file's name is cut after so many characters, from the left: its end tells it from others.
 const LONGEST_PATH: usize = 60;
 
-/// What a claim means for whoever is not its holder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meaning {
-    /// Somebody holds it.
-    Held,
-    /// Somebody holds it, but forgot it: it may be taken over.
-    Forgotten,
-    /// Its lease is over.
-    Expired,
-    /// Its holder is gone.
-    Abandoned,
-    /// Nobody can tell whose it is, and it counts for as long as a default lease.
-    Unreadable,
-    /// It is just being written: it will mean something in a moment.
-    Unfinished,
-}
-
-impl Meaning {
-    /// What the claim means now.
-    pub(super) fn of(claim: &Claim, now: DateTime<Utc>) -> Self {
-        match claim.standing {
-            ClaimState::Active => Self::Held,
-            ClaimState::Idle => Self::Forgotten,
-            ClaimState::Abandoned => Self::Abandoned,
-            ClaimState::Pending => Self::Unfinished,
-            ClaimState::Damaged if now < claim.expires_at => Self::Unreadable,
-            ClaimState::Expired | ClaimState::Damaged => Self::Expired,
-        }
-    }
-
-    /// True if the claim keeps others from claiming.
-    pub(super) fn blocks(self) -> bool {
-        matches!(self, Self::Held | Self::Forgotten | Self::Unreadable)
-    }
-
-    /// True if anybody may have it, without force.
-    pub(super) fn is_stale(self) -> bool {
-        matches!(self, Self::Expired | Self::Abandoned)
-    }
+/// True if the claim is told as one that keeps others from claiming. What is just being written is told in a moment.
+pub(super) fn is_claimed(claim: &Claim) -> bool {
+    matches!(claim.standing, ClaimState::Active | ClaimState::Idle | ClaimState::Damaged)
 }
 
 /// A session as people know it: `maria (Neovim)`, `you, in Neovim`.
@@ -125,9 +89,9 @@ pub(super) fn purpose(others: &OthersClaim) -> Option<String> {
 /// Since when or until when a claim is held: `since 14:05` for one by the first edit, `until 18:05` for one by hand,
 /// `idle since 10:00` for a forgotten one.
 pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
-    match Meaning::of(claim, audience.now) {
-        Meaning::Expired => format!("expired {}", moment(claim.expires_at, audience)),
-        Meaning::Forgotten => match claim.idle_since() {
+    match claim.standing {
+        ClaimState::Expired => format!("expired {}", moment(claim.expires_at, audience)),
+        ClaimState::Idle => match claim.idle_since() {
             Some(since) => format!("idle since {}", moment(since, audience)),
             None => "idle".to_owned(),
         },

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use tower_lsp::ls_types::Uri;
 
-use super::State;
+use super::ServerState;
 use super::document::Unsaved;
 use super::editing::BULK_TIME;
 use super::timers::Timer;
@@ -19,18 +19,18 @@ use deconflict_registry::{Claim, ClaimState};
 const GATHERING: Duration = Duration::from_millis(200);
 
 /// An agent that works through this editor saves what it changes; what stays unsaved for longer is a person's.
-pub(super) const KIN_TIME: Duration = Duration::from_millis(1_500);
+pub(super) const SAME_EDITOR_TIME: Duration = Duration::from_millis(1_500);
 
-impl State {
+impl ServerState {
     /// Lets the user be told that another holds what they edit.
     pub(super) fn announce_later(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.get(uri) else { return };
         let (Some(id), Some(blocked)) = (document.directory, &document.blocked) else { return };
-        if self.is_kin(id, &blocked.by) {
-            let lasted = document.unsaved_since + KIN_TIME;
+        if self.is_in_same_editor(id, &blocked.by) {
+            let lasted = document.unsaved_since + SAME_EDITOR_TIME;
             if lasted > now {
-                self.timers.set_by(Timer::Kin(uri.clone()), lasted);
+                self.timers.set_by(Timer::SameEditor(uri.clone()), lasted);
                 return;
             }
         }
@@ -43,7 +43,7 @@ impl State {
     }
 
     /// What looked like an agent's work has stayed unsaved: it is the person's.
-    pub(super) fn kin_clash_lasted(&mut self, uri: &Uri) {
+    pub(super) fn same_editor_clash_lasted(&mut self, uri: &Uri) {
         if self.documents.get(uri).is_some_and(|document| document.unsaved == Unsaved::Yes) {
             self.touched.insert(uri.clone());
             self.announce_later(uri);
@@ -106,7 +106,7 @@ impl State {
         for resource in free {
             let file = resource.clone();
             let is_claimed = self.own_at(id, &file).is_some()
-                || self.documents_of(id, &file).any(super::document::Document::is_claiming);
+                || self.documents_of(id, &file).any(super::document::OpenDocument::is_claiming);
             if let Some(directory) = self.directories.get_mut(&id) {
                 directory.awaited.remove(&resource);
             }
@@ -119,14 +119,14 @@ impl State {
     }
 
     /// True if the holder works through the same editor process.
-    pub(super) fn is_kin(&self, id: DirectoryId, claim: &Claim) -> bool {
+    pub(super) fn is_in_same_editor(&self, id: DirectoryId, claim: &Claim) -> bool {
         let holder =
             self.directories.get(&id).and_then(|it| it.view.as_ref()).and_then(|view| view.session(claim.holder()?));
-        holder.is_some_and(|session| self.is_kin_session(&session))
+        holder.is_some_and(|session| self.works_in_same_editor(&session))
     }
 
     /// True if a session works through the same editor process.
-    pub(super) fn is_kin_session(&self, session: &deconflict_registry::Session) -> bool {
+    pub(super) fn works_in_same_editor(&self, session: &deconflict_registry::Session) -> bool {
         self.profile.client_pid.is_some()
             && session.record.client_pid == self.profile.client_pid
             && session.record.pid_scope.as_deref() == Some(self.me.scope.as_str())

@@ -1,13 +1,13 @@
-//! Claims that follow edits: looking at the file, claiming, releasing.
+//! Claims that follow edits: checking the file, claiming, releasing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use super::State;
-use super::directory::{Directory, Own};
-use super::document::{Blocked, Document, Look, Unsaved};
+use super::ServerState;
+use super::directory::{DirectoryContext, OwnClaim};
+use super::document::{Blocked, OpenDocument, PendingCheck, Unsaved};
 use super::timers::Timer;
 use crate::convert;
 use crate::event::DirectoryId;
@@ -16,10 +16,10 @@ use crate::text::OnDisk;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
 
-/// A claim is looked at once more after this time: it may have been made for a reload.
-const SECOND_LOOK: Duration = Duration::from_millis(500);
+/// A document is checked once more so long after its claim: that may have been made for a reload.
+const SECOND_CHECK: Duration = Duration::from_millis(500);
 
-/// A claim in the way that has not come back from the directory is looked for again after this time.
+/// A claim by another that the view does not show is checked again after this time.
 const UNSEEN: Duration = Duration::from_secs(1);
 
 /// A claim that could not be made is tried again after this time.
@@ -28,15 +28,15 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Claims and releases are gathered for so long before a heartbeat tells of them.
 const GATHERING: Duration = Duration::from_millis(1_500);
 
-impl State {
-    /// Looks at a document's file, and claims it if it is unsaved and an edit may claim it.
-    pub(super) fn look_and_claim(&mut self, uri: &Uri) {
-        let wish = self.wish(uri);
-        self.look(uri, wish);
+impl ServerState {
+    /// Checks a document's file, and claims it if it is unsaved and an edit may claim it.
+    pub(super) fn check_and_claim(&mut self, uri: &Uri) {
+        let edit_claim = self.edit_claim(uri);
+        self.check_disk(uri, edit_claim);
     }
 
-    /// What to wish if an edit claims; nothing where it doesn't.
-    pub(super) fn wish(&self, uri: &Uri) -> Option<EditClaim> {
+    /// The terms on which an edit claims; `None` where it doesn't.
+    pub(super) fn edit_claim(&self, uri: &Uri) -> Option<EditClaim> {
         let document = self.documents.get(uri)?;
         let id = document.directory?;
         let directory = self.directories.get(&id)?;
@@ -53,27 +53,27 @@ impl State {
     }
 
     /// Compares a document with its file.
-    pub(super) fn look(&mut self, uri: &Uri, claim: Option<EditClaim>) {
+    pub(super) fn check_disk(&mut self, uri: &Uri, claim: Option<EditClaim>) {
         let Some(document) = self.documents.get_mut(uri) else { return };
         let Some(id) = document.directory else { return };
-        document.last_look += 1;
-        document.looks.push_back(Look {
-            number: document.last_look,
+        document.last_check += 1;
+        document.pending_checks.push_back(PendingCheck {
+            number: document.last_check,
             text: document.text.clone(),
             saves: document.saves,
             claims: claim.is_some(),
-            is_after_save: claim.as_ref().is_some_and(|wish| wish.even_if_saved),
+            is_after_save: claim.as_ref().is_some_and(|edit_claim| edit_claim.even_if_saved),
         });
-        let examination = DiskCheck {
+        let check = DiskCheck {
             uri: uri.clone(),
-            look: document.last_look,
+            number: document.last_check,
             path: document.path.clone(),
             text: (!document.is_notebook).then(|| document.text.clone()),
             is_edited: document.unsaved != Unsaved::No,
             is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
             claim,
         };
-        self.job(id, Job::CheckDisk(Box::new(examination)));
+        self.job(id, Job::CheckDisk(Box::new(check)));
     }
 
     /// Claims an unsaved document if nothing speaks against it any more.
@@ -89,14 +89,14 @@ impl State {
             return;
         }
         if !document.is_claiming()
-            && let Some(wish) = self.wish(uri)
+            && let Some(edit_claim) = self.edit_claim(uri)
         {
-            self.look(uri, Some(wish));
+            self.check_disk(uri, Some(edit_claim));
         }
     }
 
-    /// Takes in what a look found.
-    pub(super) fn examined(
+    /// Takes in what a check found.
+    pub(super) fn disk_checked(
         &mut self,
         id: DirectoryId,
         uri: &Uri,
@@ -110,16 +110,16 @@ impl State {
         if let (Some((path, place)), Some(directory)) = (path_and_place, self.directories.get_mut(&id)) {
             directory.places.insert(path, place);
         }
-        let look = self
+        let check = self
             .documents
             .get_mut(uri)
             .filter(|document| document.directory == Some(id))
-            .and_then(|document| take_look(document, number));
-        let Some(look) = look else {
+            .and_then(|document| take_pending_check(document, number));
+        let Some(check) = check else {
             // It was closed meanwhile, or belongs to another folder now.
             if let (Some(ClaimResult::Granted(claim)), Some(file), Some(path)) = (claim, file, convert::path_of(uri)) {
                 self.holds(id, claim, None);
-                self.close_claim(id, &file, &path, SECOND_LOOK * 2);
+                self.close_claim(id, &file, &path, SECOND_CHECK * 2);
                 self.recognize_late_rename(id, &file, &path);
             }
             return;
@@ -127,20 +127,20 @@ impl State {
         self.touched.insert(uri.clone());
         let Some(document) = self.documents.get_mut(uri) else { return };
         document.place = Some(place);
-        let was_saved_since = document.saves > look.saves;
+        let was_saved_since = document.saves > check.saves;
         let was_same = matches!(on_disk, OnDisk::Same);
         if !was_saved_since {
-            self.compared(uri, &look, on_disk);
+            self.compared(uri, &check, on_disk);
         }
         if let Some(result) = claim {
-            self.claim_answered(id, uri, result, was_saved_since || look.is_after_save, was_same);
+            self.claim_answered(id, uri, result, was_saved_since || check.is_after_save, was_same);
         } else {
             self.consider(uri);
         }
         self.answer_waiting(uri);
     }
 
-    fn compared(&mut self, uri: &Uri, look: &Look, on_disk: OnDisk) {
+    fn compared(&mut self, uri: &Uri, check: &PendingCheck, on_disk: OnDisk) {
         let Some(document) = self.documents.get_mut(uri) else { return };
         if document.is_notebook {
             return;
@@ -148,7 +148,7 @@ impl State {
         let is_same = matches!(on_disk, OnDisk::Same);
         let is_known = match on_disk {
             OnDisk::Same => {
-                document.saved_text = look.text.clone();
+                document.saved_text = check.text.clone();
                 true
             }
             OnDisk::Different(saved) => {
@@ -161,10 +161,10 @@ impl State {
         if document.equals_saved_text() {
             self.became_saved(uri, is_same);
         } else if is_same {
-            // It was edited since it was looked at.
+            // It was edited since it was checked.
             document.unsaved = Unsaved::Suspected;
-            if document.looks.is_empty() {
-                self.look_and_claim(uri);
+            if document.pending_checks.is_empty() {
+                self.check_and_claim(uri);
             }
         } else if is_known || was_unsaved {
             if !was_unsaved {
@@ -173,7 +173,7 @@ impl State {
             if let Some(document) = self.documents.get_mut(uri) {
                 document.unsaved = Unsaved::Yes;
                 if let Some(id) = document.directory {
-                    self.look_at_files_later(id);
+                    self.check_files_later(id);
                 }
             }
         }
@@ -196,7 +196,7 @@ impl State {
                     own.saved_at = Some(now);
                 }
                 if is_unsaved {
-                    self.timers.set_by(Timer::Look(uri.clone()), now + SECOND_LOOK);
+                    self.timers.set_by(Timer::CheckDisk(uri.clone()), now + SECOND_CHECK);
                 } else {
                     self.withdraw(uri);
                 }
@@ -218,9 +218,9 @@ impl State {
                 if was_saved
                     && was_same
                     && document.is_claim_due
-                    && let Some(wish) = self.wish(uri)
+                    && let Some(edit_claim) = self.edit_claim(uri)
                 {
-                    self.look(uri, Some(wish));
+                    self.check_disk(uri, Some(edit_claim));
                 }
                 self.restored(id, uri, None, None);
             }
@@ -251,12 +251,12 @@ impl State {
             .unwrap_or(false);
         if !is_in_view {
             // What came and went before it was seen would never be seen to go.
-            self.timers.set_by(Timer::Look(uri.clone()), self.now() + UNSEEN);
+            self.timers.set_by(Timer::CheckDisk(uri.clone()), self.now() + UNSEEN);
         }
         self.announce_later(uri);
     }
 
-    /// Notes what stands in the way of a document that is unsaved and not held.
+    /// Notes what stands against a document that is unsaved and not held.
     fn block_unclaimed(&mut self, uri: &Uri) {
         let Some(document) = self.documents.get(uri) else { return };
         let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) else { return };
@@ -279,7 +279,7 @@ impl State {
         match directory.own.get_mut(&claim.resource) {
             Some(own) if own.claim.holding() == claim.holding() => own.claim = claim,
             _ => {
-                let own = Own { is_bulk, path, ..Own::new(claim.clone(), now) };
+                let own = OwnClaim { is_bulk, path, ..OwnClaim::new(claim.clone(), now) };
                 directory.own.insert(claim.resource.clone(), own);
                 directory.released.remove(&name);
                 directory.claimed.insert(name);
@@ -369,27 +369,27 @@ impl State {
     }
 
     /// What the session holds of a document itself.
-    pub(super) fn own_of(&self, uri: &Uri) -> Option<&Own> {
+    pub(super) fn own_of(&self, uri: &Uri) -> Option<&OwnClaim> {
         let document = self.documents.get(uri)?;
         self.own_at(document.directory?, document.resource()?)
     }
 
-    pub(super) fn own_of_mut(&mut self, uri: &Uri) -> Option<&mut Own> {
+    pub(super) fn own_of_mut(&mut self, uri: &Uri) -> Option<&mut OwnClaim> {
         let document = self.documents.get(uri)?;
         let (id, file) = (document.directory?, document.resource()?.clone());
         self.own_at_mut(id, &file)
     }
 
-    pub(super) fn own_at(&self, id: DirectoryId, file: &Resource) -> Option<&Own> {
+    pub(super) fn own_at(&self, id: DirectoryId, file: &Resource) -> Option<&OwnClaim> {
         self.directories.get(&id)?.own.get(file)
     }
 
-    pub(super) fn own_at_mut(&mut self, id: DirectoryId, file: &Resource) -> Option<&mut Own> {
-        self.directories.get_mut(&id).and_then(|directory: &mut Directory| directory.own.get_mut(file))
+    pub(super) fn own_at_mut(&mut self, id: DirectoryId, file: &Resource) -> Option<&mut OwnClaim> {
+        self.directories.get_mut(&id).and_then(|directory: &mut DirectoryContext| directory.own.get_mut(file))
     }
 
     /// The open documents whose claim has this file.
-    pub(super) fn documents_of(&self, id: DirectoryId, file: &Resource) -> impl Iterator<Item = &Document> {
+    pub(super) fn documents_of(&self, id: DirectoryId, file: &Resource) -> impl Iterator<Item = &OpenDocument> {
         self.documents.values().filter(move |document| {
             document.directory == Some(id) && document.resource().is_some_and(|resource| resource == file)
         })
@@ -402,11 +402,11 @@ impl State {
     }
 }
 
-/// Takes the look with this number, and forgets those before it, which nobody will answer any more.
-fn take_look(document: &mut Document, number: u64) -> Option<Look> {
-    while let Some(look) = document.looks.pop_front() {
-        if look.number == number {
-            return Some(look);
+/// Takes the check with this number, and forgets those before it, which nobody will answer any more.
+fn take_pending_check(document: &mut OpenDocument, number: u64) -> Option<PendingCheck> {
+    while let Some(check) = document.pending_checks.pop_front() {
+        if check.number == number {
+            return Some(check);
         }
     }
     None

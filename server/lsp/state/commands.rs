@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use tower_lsp::jsonrpc;
 use tower_lsp::ls_types::{ExecuteCommandParams, MessageType, Uri};
 
-use super::directory::{Directory, Standing};
-use super::document::{Document, Unsaved};
-use super::{FolderStanding, State};
+use super::directory::{DirectoryContext, Participation};
+use super::document::{OpenDocument, Unsaved};
+use super::{FolderState, ServerState};
 use crate::command::{About, Acknowledgement, EditorCommand, Target, Work};
 use crate::convert;
 use crate::diagnostic_code::Code;
@@ -32,7 +32,7 @@ pub(super) struct Question {
     answer: Option<Result<Value, (DirectoryId, Refusal)>>,
 }
 
-impl State {
+impl ServerState {
     pub(super) fn execute(&mut self, parameters: ExecuteCommandParams, reply: Reply<Option<Value>>) {
         if self.is_locating() {
             self.early_commands.push(Event::Execute(parameters, reply));
@@ -244,8 +244,8 @@ impl State {
 
     fn acknowledge(&mut self, acknowledged: &Acknowledgement) -> Result<(), Refused> {
         let Acknowledgement { uri, code, expected } = acknowledged;
-        let situation = self.situation(uri);
-        let (Some(situation), Some(document)) = (situation, self.documents.get_mut(uri)) else {
+        let snapshot = self.snapshot(uri);
+        let (Some(snapshot), Some(document)) = (snapshot, self.documents.get_mut(uri)) else {
             return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
         };
         match code {
@@ -255,14 +255,14 @@ impl State {
                 }
             }
             Code::Contended => {
-                document.acknowledged.extend(situation.contenders.into_iter().map(|contender| contender.session.id));
+                document.acknowledged.extend(snapshot.contenders.into_iter().map(|contender| contender.session.id));
             }
             _ => {
-                let meant = situation.others.iter().chain(&situation.elsewhere).map(|others| &others.claim);
+                let meant = snapshot.others.iter().chain(&snapshot.elsewhere).map(|others| &others.claim);
                 let meant = meant.filter(|claim| expected.as_ref().is_none_or(|expected| expected.is(claim)));
                 let keys: Vec<_> = meant.map(Claim::holding).collect();
                 if keys.is_empty() {
-                    let message = messages::refused_changed(&situation.resource);
+                    let message = messages::refused_changed(&snapshot.resource);
                     return Err(Refused { reason: "changed", message });
                 }
                 let id = document.directory;
@@ -275,13 +275,13 @@ impl State {
         Ok(())
     }
 
-    fn only_document(&self) -> Result<&Document, Refused> {
+    fn only_document(&self) -> Result<&OpenDocument, Refused> {
         let mut open = self.documents.values();
         if let (Some(only), None) = (open.next(), open.next()) {
             return Ok(only);
         }
         // Where a document was opened a moment ago need not be known yet.
-        let named = |document: &Document| {
+        let named = |document: &OpenDocument| {
             document.resource().cloned().or_else(|| Resource::file(&document.path.to_string_lossy()).ok())
         };
         let open: Vec<Resource> = self.documents.values().filter_map(named).collect();
@@ -299,20 +299,19 @@ impl State {
         if let Some(id) = self.directory_of(&path) {
             return Ok(id);
         }
-        let is_inside = self
-            .folders
-            .iter()
-            .any(|folder| folder.standing == FolderStanding::Inactive && path.starts_with(&folder.path));
+        let is_inside =
+            self.folders.iter().any(|folder| folder.state == FolderState::Inactive && path.starts_with(&folder.path));
         Err(if is_inside { inactive() } else { outside() })
     }
 
-    fn live_directories(&self) -> impl Iterator<Item = (DirectoryId, &Directory)> {
+    fn live_directories(&self) -> impl Iterator<Item = (DirectoryId, &DirectoryContext)> {
         self.directories.iter().filter(|(_, directory)| !directory.is_ending).map(|(id, directory)| (*id, directory))
     }
 
     /// The directory of a command that names none: the first with a session, else the first.
     pub(super) fn main_directory(&self) -> Result<DirectoryId, Refused> {
-        let joined = self.live_directories().find(|(_, directory)| matches!(directory.standing, Standing::Joined(_)));
+        let joined =
+            self.live_directories().find(|(_, directory)| matches!(directory.participation, Participation::Joined(_)));
         joined.or_else(|| self.live_directories().next()).map(|(id, _)| id).ok_or_else(inactive)
     }
 
@@ -331,7 +330,7 @@ impl State {
 
     fn words(&self, id: DirectoryId, refusal: Refusal) -> Refused {
         let audience = self.audience();
-        let others = |in_the_way: InTheWay| crate::situation::OthersClaim {
+        let others = |in_the_way: InTheWay| crate::snapshot::OthersClaim {
             is_own_window: in_the_way.holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
             is_muted: false,
             holder: in_the_way.holder,
@@ -360,11 +359,13 @@ impl State {
             }
             Refusal::NotThere => ("inactive", messages::refused_inactive()),
             Refusal::Inactive(cause) => {
-                let path =
-                    self.directories.get(&id).map(|directory| (directory.path.clone(), directory.standing.clone()));
+                let path = self
+                    .directories
+                    .get(&id)
+                    .map(|directory| (directory.path.clone(), directory.participation.clone()));
                 let message = match path {
-                    Some((path, Standing::NotAdopted)) => messages::not_adopted(&path).text,
-                    Some((path, Standing::Observing)) => messages::read_only(&path).text,
+                    Some((path, Participation::NotAdopted)) => messages::not_adopted(&path).text,
+                    Some((path, Participation::Observing)) => messages::read_only(&path).text,
                     _ => sentence(&text::one_line(&cause, LONGEST_CAUSE)),
                 };
                 ("inactive", message)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::State;
+use super::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::present;
@@ -21,9 +21,9 @@ pub(super) struct Damage {
     told: HashSet<String>,
 }
 
-impl State {
+impl ServerState {
     /// Notes whether a record that was read can be understood.
-    pub(super) fn look_for_damage(&mut self, id: DirectoryId, change: &Change) {
+    pub(super) fn note_damage(&mut self, id: DirectoryId, change: &Change) {
         let (file, is_damaged) = match change {
             Change::Claim(file, stored) => {
                 (format!("claims/{file}"), stored.as_ref().is_some_and(|stored| stored.record.is_none()))

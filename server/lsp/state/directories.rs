@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::{Uri, WorkspaceFolder};
 
-use super::directory::{Directory, Own, Standing};
+use super::directory::{DirectoryContext, OwnClaim, Participation};
 use super::document::Unsaved;
 use super::timers::Timer;
-use super::{Folder, FolderStanding, Phase, State, starting};
+use super::{FolderState, Phase, ServerState, WindowFolder, starting};
 use crate::effect::Effect;
 use crate::event::DirectoryId;
 use crate::job::Job;
@@ -26,14 +26,14 @@ const KEEPALIVE: Duration = Duration::from_secs(50);
 /// How often it is tried whether a directory that is only observed can be written to by now.
 const OBSERVING: Duration = Duration::from_secs(5);
 
-impl State {
-    /// Looks for the directory of a folder.
+impl ServerState {
+    /// Searches for the directory of a folder.
     pub(super) fn locate(&mut self, index: usize) {
         let named = self.settings.directory.clone().or_else(|| self.named.clone());
         let is_off = self.settings.activation == Activation::Never;
         let Some(folder) = self.folders.get_mut(index) else { return };
         if is_off {
-            folder.standing = FolderStanding::Inactive;
+            folder.state = FolderState::Inactive;
             return;
         }
         self.effects.push(Effect::Locate { uri: folder.uri.clone(), folder: folder.path.clone(), named });
@@ -43,21 +43,21 @@ impl State {
         let Some(index) = self.folders.iter().position(|folder| folder.uri == *uri) else { return };
         match location {
             Err(error) => {
-                self.set_standing(index, FolderStanding::Inactive);
+                self.set_folder_state(index, FolderState::Inactive);
                 self.show_once(present::messages::no_directory(&error));
             }
             Ok(location) => {
                 let id = self.directory_at(&location.directory).unwrap_or_else(|| self.start(location));
-                self.set_standing(index, FolderStanding::At(id));
+                self.set_folder_state(index, FolderState::At(id));
             }
         }
         self.assign_documents();
         self.run_early_commands();
     }
 
-    fn set_standing(&mut self, index: usize, standing: FolderStanding) {
+    fn set_folder_state(&mut self, index: usize, state: FolderState) {
         if let Some(folder) = self.folders.get_mut(index) {
-            folder.standing = standing;
+            folder.state = state;
         }
     }
 
@@ -69,7 +69,7 @@ impl State {
         let id = DirectoryId(self.directories.keys().last().map_or(0, |last| last.0 + 1));
         let may_make = location.may_be_joined()
             && (self.settings.activation == Activation::Always || location.named || location.may_be_made_unasked());
-        self.directories.insert(id, Directory::new(location.directory.clone(), may_make));
+        self.directories.insert(id, DirectoryContext::new(location.directory.clone(), may_make));
         let profile = self.profile.clone();
         self.effects.push(Effect::Start { id, location: Box::new(location), profile, may_make });
         self.job(id, Job::Exclude(self.settings.exclude.clone()));
@@ -77,18 +77,18 @@ impl State {
         id
     }
 
-    /// True while a folder's directory is being looked for.
+    /// True while a folder's directory is being searched for.
     pub(super) fn is_locating(&self) -> bool {
         matches!(self.phase, Phase::New | Phase::Starting)
-            || self.folders.iter().any(|folder| folder.standing == FolderStanding::Wanted)
+            || self.folders.iter().any(|folder| folder.state == FolderState::Wanted)
     }
 
     /// The directory of the innermost folder that a path is in.
     pub(super) fn directory_of(&self, path: &Path) -> Option<DirectoryId> {
         let inside = self.folders.iter().filter(|folder| path.starts_with(&folder.path));
-        match inside.max_by_key(|folder| folder.path.as_os_str().len())?.standing {
-            FolderStanding::At(id) => Some(id),
-            FolderStanding::Wanted | FolderStanding::Inactive => None,
+        match inside.max_by_key(|folder| folder.path.as_os_str().len())?.state {
+            FolderState::At(id) => Some(id),
+            FolderState::Wanted | FolderState::Inactive => None,
         }
     }
 
@@ -104,11 +104,11 @@ impl State {
             if let Some(document) = self.documents.get_mut(&uri) {
                 document.directory = directory;
                 document.place = None;
-                document.looks.clear();
+                document.pending_checks.clear();
             }
             self.touched.insert(uri.clone());
             match directory {
-                Some(_) => self.look_and_claim(&uri),
+                Some(_) => self.check_and_claim(&uri),
                 None => self.answer_waiting(&uri),
             }
         }
@@ -119,7 +119,7 @@ impl State {
         let first_new = self.folders.len();
         let known: Vec<Uri> = self.folders.iter().map(|folder| folder.uri.clone()).collect();
         let new = added.iter().filter(|added| !known.contains(&added.uri)).filter_map(starting::folder);
-        self.folders.extend(new.collect::<Vec<Folder>>());
+        self.folders.extend(new.collect::<Vec<WindowFolder>>());
         if self.phase == Phase::Running {
             for index in first_new..self.folders.len() {
                 self.locate(index);
@@ -128,9 +128,7 @@ impl State {
         let abandoned: Vec<DirectoryId> = self
             .directories
             .iter()
-            .filter(|(id, it)| {
-                !it.is_ending && self.folders.iter().all(|folder| folder.standing != FolderStanding::At(**id))
-            })
+            .filter(|(id, it)| !it.is_ending && self.folders.iter().all(|folder| folder.state != FolderState::At(**id)))
             .map(|(id, _)| *id)
             .collect();
         for id in abandoned {
@@ -152,13 +150,13 @@ impl State {
             directory.own.clear();
             directory.unread.clear();
         }
-        directory.standing = Standing::Joined(Box::new(session));
+        directory.participation = Participation::Joined(Box::new(session));
         // A server that was killed may have left something in the record.
         directory.editing = None;
         directory.interest.clear();
         for claim in claims {
             let file = claim.resource.clone();
-            directory.own.insert(file.clone(), Own::new(claim, now));
+            directory.own.insert(file.clone(), OwnClaim::new(claim, now));
             self.timers.set(Timer::Closed(id, file), now + REOPENING_TIME);
         }
         self.timers.set(Timer::KeepAlive(id), now + KEEPALIVE);
@@ -173,7 +171,7 @@ impl State {
     pub(super) fn observing(&mut self, id: DirectoryId, view: View, path: &Path) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
         directory.view = Some(view);
-        directory.standing = Standing::Observing;
+        directory.participation = Participation::Observing;
         // Somebody may make it writable.
         self.timers.set(Timer::KeepAlive(id), self.now() + OBSERVING);
         self.show(present::messages::read_only(path));
@@ -181,21 +179,21 @@ impl State {
 
     pub(super) fn not_adopted(&mut self, id: DirectoryId, path: &Path) {
         if let Some(directory) = self.directories.get_mut(&id) {
-            directory.standing = Standing::NotAdopted;
+            directory.participation = Participation::NotAdopted;
             self.show(present::messages::not_adopted(path));
         }
     }
 
     /// Whoever adopts a directory goes on working in the editor that asked for it.
-    pub(super) fn look_whether_adopted(&mut self, uri: &Uri) {
+    pub(super) fn join_if_adopted(&mut self, uri: &Uri) {
         let Some(id) = self.documents.get(uri).and_then(|document| document.directory) else { return };
-        if self.directories.get(&id).is_some_and(|directory| directory.standing == Standing::NotAdopted) {
+        if self.directories.get(&id).is_some_and(|directory| directory.participation == Participation::NotAdopted) {
             self.job(id, Job::Join);
         }
     }
 
     pub(super) fn keep_alive(&mut self, id: DirectoryId) {
-        let is_observing = self.directories.get(&id).is_some_and(|it| it.standing == Standing::Observing);
+        let is_observing = self.directories.get(&id).is_some_and(|it| it.participation == Participation::Observing);
         let pause = if is_observing { OBSERVING } else { KEEPALIVE };
         self.timers.set(Timer::KeepAlive(id), self.now() + pause);
         self.job(id, Job::KeepAlive);
@@ -203,16 +201,17 @@ impl State {
 
     /// Takes in what others did in a directory.
     pub(super) fn directory_changed(&mut self, id: DirectoryId, changes: Vec<Change>) {
-        let Some(session) = self.directories.get(&id).and_then(Directory::session).map(|it| it.id.clone()) else {
+        let Some(session) = self.directories.get(&id).and_then(DirectoryContext::session).map(|it| it.id.clone())
+        else {
             self.watched(id, changes);
             return;
         };
         let mut messages = Vec::new();
         let mut others = Vec::new();
-        // A mere sign of life is no reason to look at thousands of claims for the board.
+        // A mere sign of life is no reason to read thousands of claims for the board.
         let mut is_news = false;
         for change in changes {
-            self.look_for_damage(id, &change);
+            self.note_damage(id, &change);
             match change {
                 Change::Message(message) => messages.push(*message),
                 Change::DirectoryLost => {
@@ -235,7 +234,7 @@ impl State {
                     self.show(present::messages::cannot_watch(&path, &cause));
                 }
                 Change::Claim(file, stored) => {
-                    self.look_at_own(id, &session, &file, stored.as_ref());
+                    self.compare_own_claim(id, &session, &file, stored.as_ref());
                     others.push(Change::Claim(file, stored));
                 }
                 other => others.push(other),
@@ -248,7 +247,7 @@ impl State {
         }
     }
 
-    /// Brings the view up to date, and looks at the documents there once more. Returns false if nothing that anybody
+    /// Brings the view up to date, and refreshes what is shown of the documents there. Returns false if nothing that anybody
     /// shows is different.
     fn watched(&mut self, id: DirectoryId, changes: Vec<Change>) -> bool {
         let Some(view) = self.directories.get_mut(&id).and_then(|it| it.view.as_mut()) else { return false };
@@ -258,7 +257,7 @@ impl State {
         }
         let is_news = !affected.is_nothing();
         if is_news {
-            self.look_at_documents(id, &affected);
+            self.refresh_documents(id, &affected);
         } else {
             self.wake_for_view(id);
         }
@@ -267,7 +266,7 @@ impl State {
 
     /// Something in the view changed, or means something else by now.
     pub(super) fn view_aged(&mut self, id: DirectoryId) {
-        self.look_at_documents(id, &Affected { everything: true, ..Affected::default() });
+        self.refresh_documents(id, &Affected { everything: true, ..Affected::default() });
     }
 
     fn wake_for_view(&mut self, id: DirectoryId) {
@@ -282,7 +281,7 @@ impl State {
     }
 
     /// A session of another machine came, or the last one went.
-    fn look_at_machines(&mut self, id: DirectoryId) {
+    fn update_machines(&mut self, id: DirectoryId) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
         let machines = directory.view.as_ref().map(View::machines).unwrap_or_default();
         if directory.machines != machines {
@@ -292,9 +291,9 @@ impl State {
         }
     }
 
-    fn look_at_documents(&mut self, id: DirectoryId, affected: &Affected) {
+    fn refresh_documents(&mut self, id: DirectoryId, affected: &Affected) {
         self.wake_for_view(id);
-        self.look_at_machines(id);
+        self.update_machines(id);
         for uri in self.documents_at(id) {
             let resource = self.documents.get(&uri).and_then(|document| document.resource());
             // A session that changed its name changes what is said of its claims.

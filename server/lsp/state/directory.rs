@@ -14,19 +14,19 @@ use deconflict_registry::{Claim, Holding, Machines, Message, MessageId, Session,
 
 /// One coordination directory of this window.
 #[derive(Debug)]
-pub(super) struct Directory {
+pub(super) struct DirectoryContext {
     /// Where it is.
     pub(super) path: PathBuf,
     /// True if an edit or a command may make it.
     pub(super) may_make: bool,
     /// Whether the session takes part.
-    pub(super) standing: Standing,
+    pub(super) participation: Participation,
     /// Whether a session of another machine takes part, so that what is held lapses earlier.
     pub(super) machines: Machines,
     /// What others do there.
     pub(super) view: Option<View>,
     /// What the session holds.
-    pub(super) own: HashMap<Resource, Own>,
+    pub(super) own: HashMap<Resource, OwnClaim>,
     /// What is being read again.
     pub(super) verifying: HashSet<Resource>,
     /// What changed while it was being read again, so that the answer may be from before.
@@ -73,12 +73,12 @@ pub(super) struct Directory {
 
 /// Whether the session takes part.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Standing {
+pub(super) enum Participation {
     /// There is no directory yet.
     Awaited,
     /// The session is registered.
     Joined(Box<Session>),
-    /// The directory can only be looked at.
+    /// The directory can only be read.
     Observing,
     /// It is tracked by git and was not adopted.
     NotAdopted,
@@ -86,7 +86,7 @@ pub(super) enum Standing {
 
 /// Something that the session holds.
 #[derive(Debug, Clone)]
-pub(super) struct Own {
+pub(super) struct OwnClaim {
     /// The claim, as it was seen last.
     pub(super) claim: Claim,
     /// Since when, by this process's clock.
@@ -113,7 +113,7 @@ pub(super) struct Restoring {
     pub(super) taken: Vec<(Resource, Claim)>,
 }
 
-impl Own {
+impl OwnClaim {
     /// A claim that was made or found now.
     pub(super) fn new(claim: Claim, now: Duration) -> Self {
         Self {
@@ -129,13 +129,13 @@ impl Own {
     }
 }
 
-impl Directory {
+impl DirectoryContext {
     /// A directory of which nothing is known but its place.
     pub(super) fn new(path: PathBuf, may_make: bool) -> Self {
         Self {
             path,
             may_make,
-            standing: Standing::Awaited,
+            participation: Participation::Awaited,
             machines: Machines::One,
             view: None,
             own: HashMap::new(),
@@ -165,24 +165,24 @@ impl Directory {
 
     /// The session, if it is registered.
     pub(super) fn session(&self) -> Option<&Session> {
-        match &self.standing {
-            Standing::Joined(session) => Some(session),
+        match &self.participation {
+            Participation::Joined(session) => Some(session),
             _ => None,
         }
     }
 
     /// True if edits are claimed here.
     pub(super) fn is_active(&self) -> bool {
-        match self.standing {
-            Standing::Awaited => self.may_make,
-            Standing::Joined(_) => true,
-            Standing::Observing | Standing::NotAdopted => false,
+        match self.participation {
+            Participation::Awaited => self.may_make,
+            Participation::Joined(_) => true,
+            Participation::Observing | Participation::NotAdopted => false,
         }
     }
 
     /// The claim by which the session holds a resource: of itself, or of a directory above it. `wall` is the time of
     /// day.
-    pub(super) fn own_claim(&self, resource: &Resource, wall: DateTime<Utc>) -> Option<&Own> {
+    pub(super) fn own_claim(&self, resource: &Resource, wall: DateTime<Utc>) -> Option<&OwnClaim> {
         if self.own.is_empty() {
             return None;
         }

@@ -17,14 +17,14 @@ use deconflict_registry::Claim;
 /// An open document.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
-pub(super) struct Document {
+pub(super) struct OpenDocument {
     /// Its URI, as the editor spells it.
     pub(super) uri: Uri,
     /// Its path, as the editor names it.
     pub(super) path: PathBuf,
     /// The directory that its folder belongs to; `None` while that is not known, and outside of all folders.
     pub(super) directory: Option<DirectoryId>,
-    /// Where it is; `None` until the worker has looked.
+    /// Where it is; `None` until the worker has found out.
     pub(super) place: Option<Claimability>,
     /// Its text. Empty for a notebook, whose text is not its file's.
     pub(super) text: Rope,
@@ -42,14 +42,14 @@ pub(super) struct Document {
     pub(super) edited_at: Option<Duration>,
     /// When an edit turned out to be a reload.
     pub(super) reloaded_at: Option<Duration>,
-    /// An edit made it unsaved, and no claim was asked for yet or its answer is on the way.
+    /// An edit made it unsaved, and no claim was asked for yet or its answer has not come.
     pub(super) is_claim_due: bool,
     /// How often it was saved.
     pub(super) saves: u64,
-    /// The looks at its file that are not answered yet.
-    pub(super) looks: VecDeque<Look>,
-    /// The number of the last look.
-    pub(super) last_look: u64,
+    /// The checks of its file that are not answered yet.
+    pub(super) pending_checks: VecDeque<PendingCheck>,
+    /// The number of the last check.
+    pub(super) last_check: u64,
     /// The user gave it up by hand, or it changed on disk meanwhile: it is not claimed before it is saved.
     pub(super) hands_off: bool,
     /// It is one of many that were changed at once.
@@ -77,15 +77,15 @@ pub(super) struct Document {
 pub(super) enum Unsaved {
     /// It doesn't.
     No,
-    /// It differs from what the file had; whether it still does is being looked at.
+    /// It differs from what the file had; whether it still does is being checked.
     Suspected,
     /// It does.
     Yes,
 }
 
-/// A look at a document's file that is not answered yet.
+/// A check of a document's file that is not answered yet.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(super) struct PendingCheck {
     /// Its number.
     pub(super) number: u64,
     /// The text that was compared.
@@ -101,7 +101,7 @@ pub(super) struct Look {
 /// What keeps a document from being claimed.
 #[derive(Debug, Clone)]
 pub(super) struct Blocked {
-    /// The claim in the way.
+    /// The claim that stands against it.
     pub(super) by: Claim,
     /// What the file had when the edit began.
     pub(super) file_was: Rope,
@@ -114,7 +114,7 @@ pub(super) struct Lost {
     pub(super) is_acknowledged: bool,
 }
 
-impl Document {
+impl OpenDocument {
     /// A document that was just opened; `text` is `None` for a notebook.
     pub(super) fn new(uri: Uri, path: PathBuf, text: Option<&str>, now: Duration) -> Self {
         let rope = Rope::from_str(text.unwrap_or_default());
@@ -133,8 +133,8 @@ impl Document {
             reloaded_at: None,
             is_claim_due: false,
             saves: 0,
-            looks: VecDeque::new(),
-            last_look: 0,
+            pending_checks: VecDeque::new(),
+            last_check: 0,
             hands_off: false,
             is_bulk: false,
             blocked: None,
@@ -168,9 +168,9 @@ impl Document {
         found.is_none()
     }
 
-    /// True while a look that may claim is not answered.
+    /// True while a check that may claim is not answered.
     pub(super) fn is_claiming(&self) -> bool {
-        self.looks.iter().any(|look| look.claims)
+        self.pending_checks.iter().any(|check| check.claims)
     }
 
     /// True if an edit of it may claim it.
@@ -190,7 +190,7 @@ mod tests {
         let uri = Uri::from_str("file:///a").unwrap();
         let saved = "aé\n".repeat(600);
         let mut is_longer_at = None;
-        let mut document = Document::new(uri, PathBuf::from("/a"), Some(&saved), Duration::ZERO);
+        let mut document = OpenDocument::new(uri, PathBuf::from("/a"), Some(&saved), Duration::ZERO);
         let mut random = 1_u64;
         let mut next = |limit: usize| {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

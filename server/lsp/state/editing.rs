@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::{PublishDiagnosticsParams, TextDocumentContentChangeEvent, Uri};
 
-use super::document::{Document, Unsaved};
+use super::document::{OpenDocument, Unsaved};
 use super::timers::Timer;
-use super::{ClosedDocument, State};
+use super::{ClosedDocument, ServerState};
 use crate::effect::Effect;
 use crate::event::{DirectoryId, DocumentEvent};
 use crate::job::{Claimability, Job};
@@ -25,7 +25,7 @@ pub(super) const BULK_TIME: Duration = Duration::from_secs(2);
 /// A pause in the typing after which a document is compared with its file.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The files of unsaved documents are looked at this often: no reading, only when they were written.
+/// The stamps of unsaved documents' files are compared this often.
 const FILES_PAUSE: Duration = Duration::from_secs(2);
 
 /// A claim younger than this may have been made for a reload.
@@ -40,7 +40,7 @@ const SAVE_DELAY: Duration = Duration::from_secs(2);
 /// Heartbeats about saves come at most this often.
 const SAVES_PAUSE: Duration = Duration::from_secs(15);
 
-impl State {
+impl ServerState {
     pub(super) fn document_event(&mut self, event: DocumentEvent) {
         match event {
             DocumentEvent::Opened { uri, text } => self.opened(&uri, text.as_deref()),
@@ -52,7 +52,7 @@ impl State {
 
     fn opened(&mut self, uri: &Uri, text: Option<&str>) {
         let Some(path) = convert::path_of(uri) else { return };
-        let mut document = Document::new(uri.clone(), path, text, self.now());
+        let mut document = OpenDocument::new(uri.clone(), path, text, self.now());
         document.directory = self.directory_of(&document.path);
         if let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) {
             // Where it was a moment ago will do until it is looked at again.
@@ -65,9 +65,9 @@ impl State {
         }
         self.documents.insert(uri.clone(), document);
         self.touched.insert(uri.clone());
-        self.look_whether_adopted(uri);
+        self.join_if_adopted(uri);
         self.recognize_rename(uri);
-        self.look_and_claim(uri);
+        self.check_and_claim(uri);
     }
 
     fn changed(&mut self, uri: &Uri, edits: &[TextDocumentContentChangeEvent]) {
@@ -86,56 +86,56 @@ impl State {
                 document.is_claim_due = true;
                 document.is_bulk = false;
                 self.count_first_change(uri);
-                self.look_whether_adopted(uri);
-                self.look_and_claim(uri);
+                self.join_if_adopted(uri);
+                self.check_and_claim(uri);
             }
-            // The answer to the look on its way will tell.
+            // The answer to the pending check will tell.
             Unsaved::Suspected => {}
             Unsaved::Yes => {
                 let is_young = self.own_of(uri).is_some_and(|own| now.saturating_sub(own.since) <= YOUNG);
                 if is_young {
-                    self.look(uri, None);
+                    self.check_disk(uri, None);
                 } else {
                     self.consider(uri);
                 }
                 self.unmark_idle(uri);
-                self.timers.set_by(Timer::Look(uri.clone()), now + PAUSE);
+                self.timers.set_by(Timer::CheckDisk(uri.clone()), now + PAUSE);
             }
         }
     }
 
     /// A pause in the typing: is the text still another than the file's?
-    pub(super) fn look_again(&mut self, uri: &Uri) {
+    pub(super) fn check_again(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::Yes) else {
             return;
         };
         match document.edited_at.map(|edited| edited + PAUSE).filter(|end| *end > now) {
-            Some(end) => self.timers.set(Timer::Look(uri.clone()), end),
-            None => self.look(uri, None),
+            Some(end) => self.timers.set(Timer::CheckDisk(uri.clone()), end),
+            None => self.check_disk(uri, None),
         }
     }
 
     /// Somebody else may write just what stands in an unsaved document, and no editor tells of it.
-    pub(super) fn look_at_files_later(&mut self, id: DirectoryId) {
-        self.timers.set_by(Timer::Files(id), self.now() + FILES_PAUSE);
+    pub(super) fn check_files_later(&mut self, id: DirectoryId) {
+        self.timers.set_by(Timer::CheckFiles(id), self.now() + FILES_PAUSE);
     }
 
-    pub(super) fn look_at_files(&mut self, id: DirectoryId) {
+    pub(super) fn check_files(&mut self, id: DirectoryId) {
         let unsaved = self.documents.values().filter(|document| {
             document.directory == Some(id) && document.unsaved == Unsaved::Yes && !document.is_notebook
         });
         let files: Vec<_> = unsaved.map(|document| (document.uri.clone(), document.path.clone())).collect();
         if !files.is_empty() {
-            self.job(id, Job::LookAtFiles(files));
-            self.look_at_files_later(id);
+            self.job(id, Job::CheckFiles(files));
+            self.check_files_later(id);
         }
     }
 
     pub(super) fn files_written(&mut self, documents: &[Uri]) {
         for uri in documents {
             if self.documents.get(uri).is_some_and(|document| document.unsaved == Unsaved::Yes) {
-                self.look(uri, None);
+                self.check_disk(uri, None);
             }
         }
     }
@@ -152,15 +152,15 @@ impl State {
         document.blocked = None;
         document.hands_off = false;
         self.timers.cancel(&Timer::Withdraw(uri.clone()));
-        self.timers.cancel(&Timer::Look(uri.clone()));
+        self.timers.cancel(&Timer::CheckDisk(uri.clone()));
         self.touched.insert(uri.clone());
         let is_held = self.own_of(uri).is_some();
         if let Some(own) = self.own_of_mut(uri) {
             own.saved_at = Some(now);
         }
-        self.look_whether_adopted(uri);
-        let wish = if is_claim_due && !is_held { self.wish(uri) } else { None };
-        self.look(uri, wish);
+        self.join_if_adopted(uri);
+        let edit_claim = if is_claim_due && !is_held { self.edit_claim(uri) } else { None };
+        self.check_disk(uri, edit_claim);
         self.gather_save(uri);
         if let Some(id) = self.documents.get(uri).and_then(|document| document.directory) {
             self.sweep_soon(id);
@@ -202,7 +202,8 @@ impl State {
     fn closed(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.remove(uri) else { return };
-        let timers: [fn(Uri) -> Timer; 5] = [Timer::Look, Timer::Retry, Timer::Withdraw, Timer::Kin, Timer::Show];
+        let timers: [fn(Uri) -> Timer; 5] =
+            [Timer::CheckDisk, Timer::Retry, Timer::Withdraw, Timer::SameEditor, Timer::Show];
         for timer in timers {
             self.timers.cancel(&timer(uri.clone()));
         }
@@ -262,7 +263,7 @@ impl State {
         document.hands_off = false;
         document.is_claim_due = false;
         document.reloaded_at = is_reload.then_some(now);
-        self.timers.cancel(&Timer::Look(uri.clone()));
+        self.timers.cancel(&Timer::CheckDisk(uri.clone()));
         self.touched.insert(uri.clone());
         if is_reload {
             // The file may be read before the editor tells that it wrote it.
@@ -305,7 +306,7 @@ impl State {
             return;
         }
         if self.first_changes.len() == BULK_SIZE + 1 {
-            let lately = |document: &Document| now.saturating_sub(document.unsaved_since) <= BULK_TIME;
+            let lately = |document: &OpenDocument| now.saturating_sub(document.unsaved_since) <= BULK_TIME;
             for document in
                 self.documents.values_mut().filter(|document| document.edited_at.is_some() && lately(document))
             {

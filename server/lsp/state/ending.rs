@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::timers::Timer;
-use super::{Phase, State};
+use super::{Phase, ServerState};
 use crate::effect::Effect;
 use crate::event::{DirectoryId, Ending, Reply};
 use crate::job::Job;
@@ -19,7 +19,7 @@ pub(super) struct End {
     was_asked: bool,
 }
 
-impl State {
+impl ServerState {
     /// `shutdown`: answered when everything is released.
     pub(super) fn shut_down(&mut self, reply: Reply<()>) {
         self.end.was_asked = true;

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use super::State;
-use super::directory::{Own, Restoring};
+use super::ServerState;
+use super::directory::{OwnClaim, Restoring};
 use super::document::{Blocked, Lost, Unsaved};
 use super::timers::Timer;
 use crate::event::DirectoryId;
@@ -19,9 +19,9 @@ use deconflict_registry::{Claim, ClaimState, Draft, Recipient, StoredClaim};
 /// A claim's file that is being written is read again after this time.
 const BEING_WRITTEN: Duration = Duration::from_millis(100);
 
-impl State {
+impl ServerState {
     /// Compares a claim file that changed with what the session believes to hold.
-    pub(super) fn look_at_own(
+    pub(super) fn compare_own_claim(
         &mut self,
         id: DirectoryId,
         session: &SessionId,
@@ -39,7 +39,7 @@ impl State {
                 return;
             }
             (None, _) if !is_ours => return,
-            // It may also be news from before the claim was made or released, which a look at the file will tell.
+            // It may also be news from before the claim was made or released, which reading the file will tell.
             _ => {}
         }
         if directory.verifying.insert(resource.clone()) {
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// Reads again what is held and has not come back from the directory: what came and went between two looks of the
+    /// Reads again what is held and has not come back from the directory: what came and went between two scans of the
     /// watch is never told.
     pub(super) fn verify_unseen(&mut self, id: DirectoryId) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
@@ -91,7 +91,7 @@ impl State {
                         own.is_seen = true;
                     }
                     _ => {
-                        let own = Own { is_seen: true, ..Own::new(claim, now) };
+                        let own = OwnClaim { is_seen: true, ..OwnClaim::new(claim, now) };
                         directory.own.insert(resource.clone(), own);
                         self.sweep_soon(id);
                     }

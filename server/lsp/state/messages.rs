@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::State;
+use super::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::job::Job;
@@ -27,7 +27,7 @@ const GATHERING: Duration = Duration::from_millis(1_500);
 /// A request is granted once the document was saved and left alone for so long.
 pub(super) const RESTING: Duration = Duration::from_mins(1);
 
-impl State {
+impl ServerState {
     pub(super) fn messages_arrived(&mut self, id: DirectoryId, messages: Vec<Message>) {
         let mut to_show = Vec::new();
         let mut are_new = false;
@@ -147,10 +147,10 @@ impl State {
         let file = resource.clone();
         let Some(own) = self.own_at(id, &file) else { return false };
         // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
-        let is_kins = self.is_from_kin(id, &from);
-        let resting = if is_kins { Duration::ZERO } else { RESTING };
+        let is_same_editor = self.is_from_same_editor(id, &from);
+        let resting = if is_same_editor { Duration::ZERO } else { RESTING };
         let may_go = own.claim.is_automatic() && self.rests_for(id, own, resting);
-        if may_go && is_kins {
+        if may_go && is_same_editor {
             self.release(id, &file);
             return true;
         }
@@ -169,14 +169,14 @@ impl State {
     }
 
     /// True if an agent that runs in this very editor waits for something that the session holds.
-    pub(super) fn is_asked_for_by_kin(&self, id: DirectoryId, file: &Resource) -> bool {
+    pub(super) fn is_asked_for_from_same_editor(&self, id: DirectoryId, file: &Resource) -> bool {
         let waiting = self.directories.get(&id).and_then(|directory| directory.requests.get(file));
-        waiting.is_some_and(|waiting| waiting.iter().any(|session| self.is_from_kin(id, session)))
+        waiting.is_some_and(|waiting| waiting.iter().any(|session| self.is_from_same_editor(id, session)))
     }
 
-    fn is_from_kin(&self, id: DirectoryId, from: &SessionId) -> bool {
+    fn is_from_same_editor(&self, id: DirectoryId, from: &SessionId) -> bool {
         let view = self.directories.get(&id).and_then(|directory| directory.view.as_ref());
-        view.and_then(|view| view.session(from)).is_some_and(|session| self.is_kin_session(&session))
+        view.and_then(|view| view.session(from)).is_some_and(|session| self.works_in_same_editor(&session))
     }
 
     /// Who waits for something that the session holds, as people call them; `None` if nobody does.

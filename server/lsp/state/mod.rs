@@ -1,6 +1,6 @@
 //! The state of the server, and the only thing that changes it.
 //!
-//! [`State::handle`] takes an event and returns what is to be done about it. It never waits, touches no disk and reads
+//! [`ServerState::handle`] takes an event and returns what is to be done about it. It never waits, touches no disk and reads
 //! no clock but the one that it was given; so everything that the server decides can be tested without a server.
 
 mod announcing;
@@ -15,10 +15,10 @@ mod ending;
 mod losing;
 mod messages;
 mod muting;
+mod publishing;
 mod rate_limit;
 mod renaming;
 mod requests;
-mod situations;
 mod starting;
 mod status;
 #[cfg(test)]
@@ -34,7 +34,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tower_lsp::ls_types::{MessageType, Uri};
 
-use super::capabilities::Editor;
+use super::capabilities::EditorCapabilities;
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
 use super::job::{JobResult, Profile};
@@ -43,26 +43,26 @@ use super::settings::Settings;
 use deconflict_platform as platform;
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
-use directory::Directory;
-use document::Document;
+use directory::DirectoryContext;
+use document::OpenDocument;
 use timers::{Timer, Timers};
 
 /// Everything that the server knows.
-pub(super) struct State {
+pub(super) struct ServerState {
     clock: Arc<dyn Clock>,
     /// The directory that the command line or the environment names.
     named: Option<PathBuf>,
     me: Me,
-    editor: Editor,
+    editor: EditorCapabilities,
     profile: Profile,
     initial_settings: Value,
     configured_settings: Value,
     settings: Settings,
     reported_settings: BTreeSet<(String, String)>,
     phase: Phase,
-    folders: Vec<Folder>,
-    directories: BTreeMap<DirectoryId, Directory>,
-    documents: HashMap<Uri, Document>,
+    folders: Vec<WindowFolder>,
+    directories: BTreeMap<DirectoryId, DirectoryContext>,
+    documents: HashMap<Uri, OpenDocument>,
     closed: Vec<ClosedDocument>,
     /// Commands that came before it was known where the directories are.
     early_commands: Vec<Event>,
@@ -77,7 +77,7 @@ pub(super) struct State {
     told_status: Option<Value>,
     told_failures: BTreeSet<String>,
     timers: Timers,
-    /// Documents that may have to be shown in another way.
+    /// Documents that may have to be shown differently.
     touched: BTreeSet<Uri>,
     hint_refreshes: rate_limit::RateLimit,
     effects: Vec<Effect>,
@@ -109,15 +109,15 @@ enum Phase {
 
 /// A folder of the window.
 #[derive(Debug)]
-struct Folder {
+struct WindowFolder {
     uri: Uri,
     path: PathBuf,
-    standing: FolderStanding,
+    state: FolderState,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FolderStanding {
-    /// Its directory is being looked for.
+enum FolderState {
+    /// Its directory is being searched for.
     Wanted,
     /// It belongs to this directory.
     At(DirectoryId),
@@ -136,14 +136,14 @@ struct ClosedDocument {
     at: Duration,
 }
 
-impl State {
+impl ServerState {
     /// The state before anything happened. `named` is the directory that the command line or the environment names.
     pub(super) fn new(clock: Arc<dyn Clock>, named: Option<PathBuf>) -> Self {
         Self {
             clock,
             named,
             me: Me { user: platform::user_name(), scope: platform::pid_scope() },
-            editor: Editor::default(),
+            editor: EditorCapabilities::default(),
             profile: Profile::default(),
             initial_settings: Value::Null,
             configured_settings: Value::Null,
@@ -172,7 +172,7 @@ impl State {
         }
     }
 
-    /// Takes in what happened, and says what is to be done.
+    /// Takes in an event, and returns the effects.
     pub(super) fn handle(&mut self, event: Event) -> Vec<Effect> {
         self.notice_sleep();
         self.take_in(event);
@@ -220,11 +220,11 @@ impl State {
         }
         match timer {
             Timer::Configuration => self.configured(None),
-            Timer::Look(uri) => self.look_again(&uri),
-            Timer::Files(directory) => self.look_at_files(directory),
+            Timer::CheckDisk(uri) => self.check_again(&uri),
+            Timer::CheckFiles(directory) => self.check_files(directory),
             Timer::Retry(uri) => self.consider(&uri),
             Timer::Withdraw(uri) => self.withdraw(&uri),
-            Timer::Kin(uri) => self.kin_clash_lasted(&uri),
+            Timer::SameEditor(uri) => self.same_editor_clash_lasted(&uri),
             Timer::Closed(directory, file) => self.stayed_closed(directory, &file),
             Timer::Sweep(directory) => self.sweep(directory),
             Timer::Verify(directory) => self.verify_unseen(directory),
@@ -249,8 +249,8 @@ impl State {
             JobResult::Observing { view, directory } => self.observing(id, view, &directory),
             JobResult::OnlyAdvice(directory) => self.show(present::messages::only_advice(&directory)),
             JobResult::NotAdopted(directory) => self.not_adopted(id, &directory),
-            JobResult::DiskChecked { uri, look, place, on_disk, claim } => {
-                self.examined(id, &uri, look, place, on_disk, claim);
+            JobResult::DiskChecked { uri, number, place, on_disk, claim } => {
+                self.disk_checked(id, &uri, number, place, on_disk, claim);
             }
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),

@@ -6,13 +6,13 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::State;
+use super::ServerState;
 use super::commands::Refused;
 use crate::present::messages;
 use deconflict_protocol::{SessionId, time};
 use deconflict_registry::Session;
 
-impl State {
+impl ServerState {
     /// Mutes a live session for so many minutes; for none ends it.
     pub(super) fn mute(&mut self, session: &str, minutes: u32) -> Result<Value, Refused> {
         self.main_directory()?;

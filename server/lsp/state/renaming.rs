@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use super::State;
-use super::directory::Own;
+use super::ServerState;
+use super::directory::OwnClaim;
 use crate::event::DirectoryId;
 use crate::job::{Job, Move};
 use crate::{convert, present, text};
@@ -17,7 +17,7 @@ use deconflict_registry::{Holding, MoveOutcome};
 /// A file that is closed under one name and opened under another within this time may have been renamed.
 const RENAMING_TIME: Duration = Duration::from_secs(1);
 
-impl State {
+impl ServerState {
     /// The editor tells that files or folders have other names now.
     pub(super) fn files_renamed(&mut self, names: &[(String, String)]) {
         for (old, new) in names {
@@ -39,7 +39,7 @@ impl State {
     }
 
     /// Where the file of something that is held is, as a document told.
-    fn path_of_own(&self, id: DirectoryId, own: &Own) -> Option<PathBuf> {
+    fn path_of_own(&self, id: DirectoryId, own: &OwnClaim) -> Option<PathBuf> {
         let of_document = self.documents_of(id, &own.claim.resource).next().map(|document| document.path.clone());
         of_document.or_else(|| own.path.clone())
     }
@@ -88,8 +88,8 @@ impl State {
             MoveOutcome::Moved(claim) => {
                 let now = self.now();
                 let own = match before {
-                    Some(before) => Own { claim, path: Some(to.clone()), is_seen: false, ..before },
-                    None => Own { path: Some(to.clone()), ..Own::new(claim, now) },
+                    Some(before) => OwnClaim { claim, path: Some(to.clone()), is_seen: false, ..before },
+                    None => OwnClaim { path: Some(to.clone()), ..OwnClaim::new(claim, now) },
                 };
                 let file = own.claim.resource.clone();
                 if let Some(directory) = self.directories.get_mut(&id) {

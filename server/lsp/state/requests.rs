@@ -2,14 +2,14 @@
 
 use tower_lsp::ls_types::Uri;
 
-use super::State;
+use super::ServerState;
 use crate::convert;
 use crate::event::Request;
 use crate::present::{code_actions, hover, inlay_hints};
-use crate::situation::ActionRequest;
+use crate::snapshot::ActionRequest;
 use deconflict_registry::{Session, SessionState};
 
-impl State {
+impl ServerState {
     pub(super) fn answer(&mut self, request: Request) {
         let uri = request.uri().clone();
         let Some(document) = self.documents.get_mut(&uri) else {
@@ -34,7 +34,7 @@ impl State {
     }
 
     fn answer_now(&self, request: Request) {
-        let Some(situation) = self.situation(request.uri()) else {
+        let Some(snapshot) = self.snapshot(request.uri()) else {
             request.answer_nothing();
             return;
         };
@@ -43,10 +43,10 @@ impl State {
         match request {
             Request::Hover(parameters, reply) => {
                 let position = parameters.text_document_position_params.position;
-                reply.send(Ok(hover::hover(&situation, &audience, position)));
+                reply.send(Ok(hover::hover(&snapshot, &audience, position)));
             }
             Request::Hints(parameters, reply) => {
-                reply.send(Ok(Some(inlay_hints::inlay_hints(&situation, &audience, parameters.range))));
+                reply.send(Ok(Some(inlay_hints::inlay_hints(&snapshot, &audience, parameters.range))));
             }
             Request::Actions(parameters, reply) => {
                 let uri = &parameters.text_document.uri;
@@ -59,7 +59,7 @@ impl State {
                 if code_actions::wants_sources(&request) {
                     request.live_sessions = self.other_live_sessions(uri);
                 }
-                reply.send(Ok(Some(code_actions::code_actions(&situation, &audience, &request))));
+                reply.send(Ok(Some(code_actions::code_actions(&snapshot, &audience, &request))));
             }
         }
     }

@@ -7,8 +7,8 @@ use tower_lsp::jsonrpc;
 use tower_lsp::ls_types::{InitializeParams, InitializeResult, ServerInfo, Uri, WorkspaceFolder};
 
 use super::timers::Timer;
-use super::{Folder, FolderStanding, Phase, State};
-use crate::capabilities::Editor;
+use super::{FolderState, Phase, ServerState, WindowFolder};
+use crate::capabilities::EditorCapabilities;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::Reply;
@@ -23,14 +23,14 @@ const CONFIGURATION_TIME: Duration = Duration::from_millis(800);
 /// A client that doesn't say in this time that it is initialized is served without.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
 
-impl State {
+impl ServerState {
     pub(super) fn initialize(&mut self, parameters: &InitializeParams, reply: Reply<InitializeResult>) {
         if self.phase != Phase::New {
             reply.send(Err(jsonrpc::Error::invalid_request()));
             return;
         }
         self.phase = Phase::Starting;
-        self.editor = Editor::resolve(parameters);
+        self.editor = EditorCapabilities::resolve(parameters);
         self.profile = Profile {
             client: parameters.client_info.as_ref().map(|client| text::one_line(&client.name, 60)),
             name: None,
@@ -100,7 +100,7 @@ impl State {
             if before.exclude != self.settings.exclude {
                 self.job(id, Job::Exclude(self.settings.exclude.clone()));
                 for uri in self.documents_at(id) {
-                    self.look(&uri, None);
+                    self.check_disk(&uri, None);
                 }
             }
             if before.session_name != self.settings.session_name
@@ -122,7 +122,7 @@ impl State {
         let (settings, problems) = Settings::read(&self.initial_settings, &self.configured_settings);
         self.settings = settings;
         for problem in problems {
-            // The same value may come in several ways.
+            // The same value may come from several sources.
             if self.reported_settings.insert((problem.name.to_owned(), problem.problem.clone())) {
                 self.show(present::messages::wrong_setting(problem.name, &problem.problem, "the default"));
             }
@@ -130,7 +130,7 @@ impl State {
     }
 }
 
-fn folders(parameters: &InitializeParams) -> Vec<Folder> {
+fn folders(parameters: &InitializeParams) -> Vec<WindowFolder> {
     let folders = parameters.workspace_folders.as_deref().unwrap_or_default();
     if !folders.is_empty() {
         return folders.iter().filter_map(folder).collect();
@@ -142,7 +142,7 @@ fn folders(parameters: &InitializeParams) -> Vec<Folder> {
 }
 
 /// A folder of the editor's window; `None` if it is no folder on this disk.
-pub(super) fn folder(folder: &WorkspaceFolder) -> Option<Folder> {
+pub(super) fn folder(folder: &WorkspaceFolder) -> Option<WindowFolder> {
     let path = convert::path_of(&folder.uri)?;
-    Some(Folder { uri: folder.uri.clone(), path, standing: FolderStanding::Wanted })
+    Some(WindowFolder { uri: folder.uri.clone(), path, state: FolderState::Wanted })
 }

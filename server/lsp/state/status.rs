@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::State;
-use super::directory::{Directory, Standing};
+use super::ServerState;
+use super::directory::{DirectoryContext, Participation};
 use super::timers::Timer;
 use crate::effect::Effect;
 use deconflict_registry::View;
@@ -17,11 +17,11 @@ const GATHERING: Duration = Duration::from_millis(100);
 const MANY: usize = 1_000;
 const GATHERING_MANY: Duration = Duration::from_secs(1);
 
-impl State {
+impl ServerState {
     /// Something changed that the status may tell.
     pub(super) fn status_may_differ(&mut self) {
         if self.editor.wants_status || self.editor.wants_changes {
-            let claims = |directory: &Directory| directory.view.as_ref().map_or(0, View::number_of_claims);
+            let claims = |directory: &DirectoryContext| directory.view.as_ref().map_or(0, View::number_of_claims);
             let are_many = self.directories.values().map(claims).sum::<usize>() > MANY;
             let wait = if are_many { GATHERING_MANY } else { GATHERING };
             self.timers.set_by(Timer::Status, self.now() + wait);
@@ -66,7 +66,7 @@ impl State {
     }
 
     fn own_session(&self) -> Value {
-        let session = self.directories.values().find_map(Directory::session);
+        let session = self.directories.values().find_map(DirectoryContext::session);
         // What changes with every heartbeat is left out, or the editor would be told every minute.
         session.map_or(Value::Null, |session| {
             json!({
@@ -81,12 +81,12 @@ impl State {
     }
 
     fn activity(&self) -> &'static str {
-        let standings = || self.directories.values().map(|directory| &directory.standing);
-        if standings().any(|standing| matches!(standing, Standing::Joined(_))) {
+        let participations = || self.directories.values().map(|directory| &directory.participation);
+        if participations().any(|participation| matches!(participation, Participation::Joined(_))) {
             "active"
-        } else if standings().any(|standing| *standing == Standing::Observing) {
+        } else if participations().any(|participation| *participation == Participation::Observing) {
             "observing"
-        } else if self.directories.values().any(Directory::is_active) {
+        } else if self.directories.values().any(DirectoryContext::is_active) {
             "ready"
         } else {
             "inactive"

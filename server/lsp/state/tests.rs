@@ -11,10 +11,10 @@ use ropey::Rope;
 use serde_json::{Value, json};
 use tower_lsp::ls_types::{InitializeParams, TextDocumentContentChangeEvent, Uri};
 
-use super::State;
+use super::ServerState;
 use crate::convert;
 use crate::effect::Effect;
-use crate::event::{DirectoryId, DocumentEvent, Ending, Event};
+use crate::event::{DirectoryId, DocumentEvent, Ending, Event, Reply, Request};
 use crate::job::{ClaimResult, Claimability, DiskCheck, Job, JobResult};
 use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
@@ -28,7 +28,7 @@ const HERE: DirectoryId = DirectoryId(0);
 
 /// A state with one folder whose directory the session has joined.
 struct Scene {
-    state: State,
+    state: ServerState,
     clock: Arc<ManualClock>,
     effects: Vec<Effect>,
     folder: tempfile::TempDir,
@@ -42,7 +42,7 @@ impl Scene {
     fn with(mut options: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Utc::now()));
-        let state = State::new(clock.clone(), None);
+        let state = ServerState::new(clock.clone(), None);
         let mut scene = Self { state, clock, effects: Vec::new(), folder };
         options["activation"] = json!("always");
         let root = convert::uri_of(scene.folder.path()).unwrap();
@@ -102,47 +102,47 @@ impl Scene {
         self.give(Event::Document(DocumentEvent::Closed(self.uri(name))));
     }
 
-    /// The looks at files that were asked for since the last time.
-    fn looks(&mut self) -> Vec<DiskCheck> {
-        let (looks, rest) = std::mem::take(&mut self.effects)
+    /// The checks at files that were asked for since the last time.
+    fn disk_checks(&mut self) -> Vec<DiskCheck> {
+        let (checks, rest) = std::mem::take(&mut self.effects)
             .into_iter()
             .partition(|effect| matches!(effect, Effect::Job(_, Job::CheckDisk(_))));
         self.effects = rest;
-        let looks: Vec<Effect> = looks;
-        looks
+        let checks: Vec<Effect> = checks;
+        checks
             .into_iter()
-            .map(|look| match look {
-                Effect::Job(_, Job::CheckDisk(examination)) => *examination,
+            .map(|check| match check {
+                Effect::Job(_, Job::CheckDisk(check)) => *check,
                 other => panic!("{other:?}"),
             })
             .collect()
     }
 
-    /// Answers every look at a file that has `on_disk` in it; what is unsaved is claimed, unless another holds it.
+    /// Answers every check at a file that has `on_disk` in it; what is unsaved is claimed, unless another holds it.
     fn answer(&mut self, on_disk: &str, held_by_another: Option<&Claim>) {
         loop {
-            let looks = self.looks();
-            if looks.is_empty() {
+            let checks = self.disk_checks();
+            if checks.is_empty() {
                 return;
             }
-            for look in looks {
-                self.answer_one(look, on_disk, held_by_another);
+            for check in checks {
+                self.answer_one(check, on_disk, held_by_another);
             }
         }
     }
 
-    fn answer_one(&mut self, look: DiskCheck, on_disk: &str, held_by_another: Option<&Claim>) {
-        let name = Path::new(look.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
-        let same = look.text.as_ref().is_some_and(|text| *text == on_disk);
-        let claim = look.claim.map(|wish| match held_by_another {
-            _ if same && !wish.even_if_saved => ClaimResult::NotNeeded,
+    fn answer_one(&mut self, check: DiskCheck, on_disk: &str, held_by_another: Option<&Claim>) {
+        let name = Path::new(check.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
+        let same = check.text.as_ref().is_some_and(|text| *text == on_disk);
+        let claim = check.claim.map(|edit_claim| match held_by_another {
+            _ if same && !edit_claim.even_if_saved => ClaimResult::NotNeeded,
             Some(claim) => ClaimResult::Refused(claim.clone()),
             None => ClaimResult::Granted(claim(&name, "me", true)),
         });
         let resource = Resource::file(&name).unwrap();
         self.done(JobResult::DiskChecked {
-            uri: look.uri,
-            look: look.look,
+            uri: check.uri,
+            number: check.number,
             place: Claimability::Inside { resource, by_itself: true, is_work: true },
             on_disk: if same { OnDisk::Same } else { OnDisk::Different(Rope::from_str(on_disk)) },
             claim,
@@ -170,7 +170,7 @@ impl Scene {
         editing.map(|resource| resource.name().to_owned()).collect()
     }
 
-    /// The jobs other than looks since the last time, as words.
+    /// The jobs other than checks since the last time, as words.
     fn jobs(&mut self) -> Vec<String> {
         let jobs = std::mem::take(&mut self.effects).into_iter().filter_map(|effect| match effect {
             Effect::Job(_, Job::Release(holding)) => Some(format!("release {}", holding.resource.name())),
@@ -378,9 +378,9 @@ fn leases_are_long_enough_to_be_relied_on_beside_another_machine() {
     let lease = |scene: &mut Scene| {
         scene.open("a.rs", "text");
         scene.change("a.rs", "edited");
-        let wish = scene.looks().into_iter().find_map(|look| look.claim);
+        let edit_claim = scene.disk_checks().into_iter().find_map(|check| check.claim);
         scene.close("a.rs");
-        wish.unwrap().lease
+        edit_claim.unwrap().lease
     };
     assert_eq!(lease(&mut scene), TimeDelta::minutes(1));
     scene.give(Event::Changed(HERE, vec![of_another_machine("far")]));
@@ -453,10 +453,10 @@ fn a_change_of_many_files_brings_one_message() {
     for name in &names {
         scene.change(name, "edited");
     }
-    for look in scene.looks() {
-        let name = Path::new(look.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
+    for check in scene.disk_checks() {
+        let name = Path::new(check.uri.as_str()).file_name().unwrap().to_str().unwrap().to_owned();
         let theirs = (name.len() == 4).then(|| claim(&name, "bob", false));
-        scene.answer_one(look, "text", theirs.as_ref());
+        scene.answer_one(check, "text", theirs.as_ref());
     }
     assert_eq!(scene.own().len(), 15, "bob holds those with one digit");
     scene.wait(Duration::from_secs(4));
@@ -579,4 +579,81 @@ fn what_changes_all_the_time_is_published_a_few_times_a_second() {
     assert!((4..=8).contains(&published), "{published} publications");
     let shown = &scene.state.documents[&scene.uri("a.rs")].published;
     assert!(shown[0].message.contains("bob 650"), "the last is shown: {shown:?}");
+}
+
+/// A request of any kind, and whether its answer has come since the last time.
+type Asked = (Event, Box<dyn FnMut() -> bool>);
+
+fn asked<T: 'static>(event: impl FnOnce(Reply<T>) -> Event) -> Asked {
+    let (reply, mut answer) = Reply::new();
+    (event(reply), Box::new(move || answer.try_recv().is_ok()))
+}
+
+fn command(name: &str, argument: &Value) -> Asked {
+    let parameters = serde_json::from_value(json!({ "command": name, "arguments": [argument] })).unwrap();
+    asked(|reply| Event::Execute(parameters, reply))
+}
+
+fn requests_about(uri: &Uri) -> Vec<Asked> {
+    let parameters = json!({
+        "textDocument": { "uri": uri }, "position": { "line": 0, "character": 0 }, "context": { "diagnostics": [] },
+        "range": { "start": { "line": 0, "character": 0 }, "end": { "line": 0, "character": 0 } },
+    });
+    let [hover, hints, actions] = [(); 3].map(|()| parameters.clone());
+    vec![
+        asked(|reply| Event::Request(Request::Hover(serde_json::from_value(hover).unwrap(), reply))),
+        asked(|reply| Event::Request(Request::Hints(serde_json::from_value(hints).unwrap(), reply))),
+        asked(|reply| Event::Request(Request::Actions(serde_json::from_value(actions).unwrap(), reply))),
+    ]
+}
+
+/// That it is not answered twice is in the type: an answer uses the reply up.
+#[test]
+fn a_request_is_answered_exactly_once() {
+    let mut scene = Scene::new();
+    let ask = |scene: &mut Scene, requests: Vec<Asked>| {
+        let (events, answered): (Vec<Event>, Vec<_>) = requests.into_iter().unzip();
+        for event in events {
+            scene.give(event);
+        }
+        answered
+    };
+    let all = |answered: &mut Vec<Box<dyn FnMut() -> bool>>| answered.iter_mut().all(|is_answered| is_answered());
+    let none = |answered: &mut Vec<Box<dyn FnMut() -> bool>>| !answered.iter_mut().any(|is_answered| is_answered());
+
+    let unknown = scene.uri("unknown.rs");
+    assert!(all(&mut ask(&mut scene, requests_about(&unknown))), "nobody opened it");
+    scene.open("a.rs", "text");
+    let uri = scene.uri("a.rs");
+    let mut waiting = ask(&mut scene, requests_about(&uri));
+    assert!(none(&mut waiting), "it is not known where it is");
+    scene.answer("text", None);
+    assert!(all(&mut waiting));
+    assert!(all(&mut ask(&mut scene, requests_about(&uri))));
+    scene.open("b.rs", "text");
+    let closed = scene.uri("b.rs");
+    let mut waiting = ask(&mut scene, requests_about(&closed));
+    assert!(none(&mut waiting));
+    scene.close("b.rs");
+    assert!(all(&mut waiting), "it was closed meanwhile");
+
+    let about = json!({ "uri": uri });
+    let wrong = ["deconflict.claim", "deconflict.unheardOf", "deconflict.mute"];
+    let wrong = wrong.map(|name| command(name, &json!({ "session": "nobody" })));
+    assert!(all(&mut ask(&mut scene, wrong.into())));
+    let mut claimed = ask(&mut scene, vec![command("deconflict.claim", &about)]);
+    assert!(none(&mut claimed), "the worker has to answer");
+    let commanded = || JobResult::Commanded { question: 1, answer: Ok(json!({})), consequences: Vec::new() };
+    scene.done(commanded());
+    assert!(all(&mut claimed));
+    scene.done(commanded());
+
+    let mut unanswered = ask(&mut scene, vec![command("deconflict.status", &json!({}))]);
+    assert!(none(&mut unanswered));
+    scene.give(Event::End(Ending::Editor));
+    let mut late = requests_about(&uri);
+    late.push(command("deconflict.claim", &about));
+    assert!(all(&mut ask(&mut scene, late)), "it is ending");
+    drop(scene);
+    assert!(all(&mut unanswered), "it has ended");
 }

@@ -14,22 +14,22 @@ pub(super) enum Timer {
     /// The editor did not tell its settings in time.
     Configuration,
     /// Compare a document with its file once more.
-    Look(Uri),
-    /// Look whether somebody else wrote the files of unsaved documents.
-    Files(DirectoryId),
+    CheckDisk(Uri),
+    /// Check whether somebody else wrote the files of unsaved documents.
+    CheckFiles(DirectoryId),
     /// Claim a document that could not be claimed.
     Retry(Uri),
     /// A text that equals its file was not saved by the editor, so its claim goes.
     Withdraw(Uri),
     /// A clash inside one editor has lasted.
-    Kin(Uri),
+    SameEditor(Uri),
     /// A document was closed and not opened again.
     Closed(DirectoryId, Resource),
     /// Read again what is held and has not come back from the directory.
     Verify(DirectoryId),
     /// Tell what was lost while this process was suspended.
     Asleep(DirectoryId),
-    /// Look for what has to be renewed or released.
+    /// Renew and release what is due.
     Sweep(DirectoryId),
     /// Refresh the promise to be alive.
     KeepAlive(DirectoryId),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::State;
-use super::directory::Own;
+use super::ServerState;
+use super::directory::OwnClaim;
 use super::document::Unsaved;
 use super::messages::RESTING;
 use super::timers::Timer;
@@ -29,7 +29,7 @@ const RENEWAL: Duration = Duration::from_mins(5);
 /// their holder doesn't rely on them any more.
 const SHORTEST_AMONG_MACHINES: TimeDelta = TimeDelta::minutes(5);
 
-/// The clocks part by more than this only if the machine slept or its time was set.
+/// The clocks differ by more than this only if the machine slept or its time was set.
 const JUMP: TimeDelta = TimeDelta::seconds(30);
 
 /// So long after waking up it is known what was lost.
@@ -42,7 +42,7 @@ pub(super) struct WallClock {
     elapsed: Duration,
 }
 
-impl State {
+impl ServerState {
     /// After a sleep, leases may have run out that this process's clock knows nothing of. A clock that goes back only makes
     /// them longer, which is told.
     pub(super) fn notice_sleep(&mut self) {
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// This process or the machine was suspended: what is held has to be looked at, and what was lost has to be told.
+    /// This process or the machine was suspended: what is held has to be checked, and what was lost has to be told.
     pub(super) fn went_on(&mut self, id: DirectoryId) {
         let now = self.now();
         let Some(directory) = self.directories.get_mut(&id).filter(|directory| !directory.own.is_empty()) else {
@@ -92,7 +92,7 @@ impl State {
         }
     }
 
-    /// Lets what is held be looked at soon.
+    /// Lets what is held be checked soon.
     pub(super) fn sweep_soon(&mut self, id: DirectoryId) {
         self.timers.set_by(Timer::Sweep(id), self.now() + Duration::from_millis(100));
     }
@@ -104,7 +104,7 @@ impl State {
         let held: Vec<Resource> = directory.own.keys().cloned().collect();
         let mut next: Option<Duration> = None;
         for file in held {
-            let due = self.look_after(id, &file, now);
+            let due = self.maintain(id, &file, now);
             next = match (next, due) {
                 (Some(next), Some(due)) => Some(next.min(due)),
                 (next, due) => next.or(due),
@@ -136,8 +136,8 @@ impl State {
         left.to_std().ok().filter(|left| machines == Machines::Several && !left.is_zero())
     }
 
-    /// Does what is due for one claim and returns when to look again.
-    fn look_after(&mut self, id: DirectoryId, file: &Resource, now: Duration) -> Option<Duration> {
+    /// Does what is due for one claim and returns when the next is.
+    fn maintain(&mut self, id: DirectoryId, file: &Resource, now: Duration) -> Option<Duration> {
         let use_of = self.use_of(id, file);
         let idle = self.settings.idle;
         let lease = self.lease_at(id);
@@ -149,7 +149,7 @@ impl State {
         if is_automatic && !use_of.is_unsaved {
             let asked_by = self.asked_for_by(id, file);
             let rest = match &asked_by {
-                Some(_) if self.is_asked_for_by_kin(id, file) => Duration::ZERO,
+                Some(_) if self.is_asked_for_from_same_editor(id, file) => Duration::ZERO,
                 Some(_) => RESTING.min(idle),
                 None if own.is_bulk && own.saved_at.is_some() => BULK_REST.min(idle),
                 None => idle,
@@ -199,8 +199,8 @@ impl State {
         due.into_iter().min()
     }
 
-    fn use_of(&self, id: DirectoryId, file: &Resource) -> Use {
-        let mut use_of = Use::default();
+    fn use_of(&self, id: DirectoryId, file: &Resource) -> DocumentUse {
+        let mut use_of = DocumentUse::default();
         let directory = self.directories.get(&id);
         let resource = directory.and_then(|it| it.own.get(file)).map(|own| &own.claim.resource);
         let documents = self.documents.values().filter(|document| {
@@ -241,7 +241,7 @@ impl State {
     }
 
     /// True if nothing of what a claim is about is unsaved or was touched for so long.
-    pub(super) fn rests_for(&self, id: DirectoryId, own: &Own, time: Duration) -> bool {
+    pub(super) fn rests_for(&self, id: DirectoryId, own: &OwnClaim, time: Duration) -> bool {
         let use_of = self.use_of(id, &own.claim.resource);
         let last_use = use_of.edited_at.unwrap_or_default().max(own.since).max(own.saved_at.unwrap_or_default());
         !use_of.is_unsaved && self.now().saturating_sub(last_use) >= time
@@ -250,7 +250,7 @@ impl State {
 
 /// What the open documents of a claim say.
 #[derive(Debug, Default)]
-struct Use {
+struct DocumentUse {
     is_open: bool,
     is_unsaved: bool,
     edited_at: Option<Duration>,

@@ -223,7 +223,7 @@ impl SessionContext {
 
     fn status(&mut self) -> CommandResult {
         if self.awaits_directory() {
-            self.look_for_directory();
+            self.find_directory();
         }
         let Some(membership) = &self.membership else { return Ok(forms::no_status()) };
         let overview = match membership.registry.overview() {

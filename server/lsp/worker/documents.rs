@@ -18,7 +18,7 @@ pub(super) type FileStamp = (SystemTime, u64);
 
 impl SessionContext {
     /// Tells which files are not as they were the last time. Reading them is left to whoever wants to know more.
-    pub(super) fn look_at_files(&mut self, files: Vec<(Uri, PathBuf)>) -> Option<JobResult> {
+    pub(super) fn check_files(&mut self, files: Vec<(Uri, PathBuf)>) -> Option<JobResult> {
         let before = std::mem::take(&mut self.files);
         let mut written = Vec::new();
         for (uri, path) in files {
@@ -31,9 +31,9 @@ impl SessionContext {
         (!written.is_empty()).then_some(JobResult::Written(written))
     }
 
-    /// Compares a document with its file, and claims it where that is wished and due.
-    pub(super) fn examine(&mut self, examination: DiskCheck) -> JobResult {
-        let DiskCheck { uri, look, path, text, is_edited, is_saved, claim } = examination;
+    /// Compares a document with its file, and claims it where an edit does.
+    pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
+        let DiskCheck { uri, number, path, text, is_edited, is_saved, claim } = check;
         let place = self.place(&path);
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
@@ -41,20 +41,20 @@ impl SessionContext {
             }
             compared => compared,
         };
-        let claim = claim.map(|wish| {
+        let claim = claim.map(|edit_claim| {
             let is_unsaved = match &on_disk {
-                OnDisk::Same => wish.even_if_saved,
+                OnDisk::Same => edit_claim.even_if_saved,
                 OnDisk::Different(_) => true,
                 OnDisk::Unknown => is_edited,
             };
             match &place {
                 Claimability::Inside { resource, by_itself: true, .. } if is_unsaved => {
-                    self.claim_for_edit(resource, &path, &wish)
+                    self.claim_for_edit(resource, &path, &edit_claim)
                 }
                 _ => ClaimResult::NotNeeded,
             }
         });
-        JobResult::DiskChecked { uri, look, place, on_disk, claim }
+        JobResult::DiskChecked { uri, number, place, on_disk, claim }
     }
 
     /// Where a path is, and whether an edit there may claim it.
@@ -82,13 +82,13 @@ impl SessionContext {
         }
     }
 
-    fn claim_for_edit(&mut self, resource: &Resource, path: &Path, wish: &EditClaim) -> ClaimResult {
-        if let Some(expected) = &wish.only_if_file_is
+    fn claim_for_edit(&mut self, resource: &Resource, path: &Path, edit_claim: &EditClaim) -> ClaimResult {
+        if let Some(expected) = &edit_claim.only_if_file_is
             && matches!(compare_with_file(expected, path), OnDisk::Different(_))
         {
             return ClaimResult::ChangedOnDisk;
         }
-        let terms = Terms { lease: wish.lease, automatic: true, ..Self::terms(resource, path) };
+        let terms = Terms { lease: edit_claim.lease, automatic: true, ..Self::terms(resource, path) };
         match self.claim(resource, &terms) {
             Ok(ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim }) => {
                 ClaimResult::Granted(claim)

@@ -11,7 +11,7 @@ use deconflict_registry::{BoardKeeper, Registry, View};
 /// The board is written at most this often.
 const BOARD_PAUSE: Duration = Duration::from_secs(1);
 
-/// Old records are looked for this often.
+/// Old records are cleared away this often.
 const CLEAN_UP_PAUSE: Duration = Duration::from_hours(1);
 
 /// The first clean-up waits until an editor has started.

@@ -17,8 +17,8 @@ impl SessionContext {
                 self.exclusions = Exclusions::new(&globs).unwrap_or_default();
                 None
             }
-            Job::CheckDisk(examination) => Some(self.examine(*examination)),
-            Job::LookAtFiles(files) => self.look_at_files(files),
+            Job::CheckDisk(check) => Some(self.check_disk(*check)),
+            Job::CheckFiles(files) => self.check_files(files),
             Job::Release(holding) => self.release_holding(holding),
             Job::Renew(holding, lease) => self.told(|registry| {
                 let outcome = registry.renew(&holding, lease)?;

@@ -24,7 +24,7 @@ impl SessionContext {
     }
 
     /// Joins the directory if it is there, and waits for it otherwise.
-    pub(super) fn look_for_directory(&mut self) {
+    pub(super) fn find_directory(&mut self) {
         match self.join(false) {
             Err(Refusal::NotThere) if self.appearance.is_none() => self.await_directory(),
             Ok(()) | Err(Refusal::NotThere) => {}
@@ -44,7 +44,7 @@ impl SessionContext {
     pub(super) fn rejoin(&mut self) -> Option<JobResult> {
         if self.membership.is_none() {
             self.appearance = None;
-            self.look_for_directory();
+            self.find_directory();
             return None;
         }
         self.with_session(false, |registry, session| match registry.session(session)? {
@@ -138,7 +138,7 @@ impl SessionContext {
         }
     }
 
-    /// Looks once more where the directory is: it may have appeared, or have been adopted.
+    /// Finds out once more where the directory is: it may have appeared, or have been adopted.
     fn locate_again(&mut self) {
         let named = self.location.named.then(|| self.location.directory.clone());
         let home = home_directory();
@@ -220,7 +220,7 @@ impl SessionContext {
     pub(super) fn take_part_again(&mut self) {
         if self.membership.as_ref().is_some_and(|it| !it.is_writable && it.registry.is_writable()) {
             self.membership = None;
-            self.look_for_directory();
+            self.find_directory();
         }
     }
 

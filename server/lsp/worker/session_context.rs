@@ -38,7 +38,7 @@ pub(super) struct SessionContext {
     pub(super) is_refused: bool,
     /// The user was told that claims are only advice.
     pub(super) is_advice_told: bool,
-    /// How the files of unsaved documents were when they were last looked at.
+    /// The stamps of unsaved documents' files when they were last checked.
     pub(super) files: HashMap<PathBuf, Option<FileStamp>>,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
@@ -51,7 +51,7 @@ pub(super) struct SessionContext {
 pub(super) struct Membership {
     pub(super) registry: Registry,
     pub(super) session: SessionId,
-    /// False where the directory can only be looked at.
+    /// False where the directory can only be read.
     pub(super) is_writable: bool,
     pub(super) housekeeper: Option<Housekeeper>,
     /// Dropping it ends the watching.

@@ -12,7 +12,7 @@ use deconflict_registry::{Claim, Session};
 
 /// One open document and every claim that matters to it.
 #[derive(Debug, Clone)]
-pub(crate) struct DocumentSituation {
+pub(crate) struct DocumentSnapshot {
     /// Its URI, exactly as the editor spelled it.
     pub(crate) uri: Uri,
     /// What a claim of it would be a claim of.

@@ -5,21 +5,21 @@ use std::collections::BTreeSet;
 use chrono::{Local, Offset};
 use tower_lsp::ls_types::{InlayHint, InlayHintLabel, Position, PublishDiagnosticsParams, Range, Uri};
 
-use super::State;
-use super::announcing::KIN_TIME;
-use super::directory::Directory;
-use super::document::{Document, Unsaved};
+use super::ServerState;
+use super::announcing::SAME_EDITOR_TIME;
+use super::directory::DirectoryContext;
+use super::document::{OpenDocument, Unsaved};
 use super::timers::Timer;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
 use crate::job::Job;
 use crate::present::{diagnostics, inlay_hints};
-use crate::situation::{Audience, Contender, DocumentSituation, LostClaim, OthersClaim};
+use crate::snapshot::{Audience, Contender, DocumentSnapshot, LostClaim, OthersClaim};
 use deconflict_protocol::SessionId;
 use deconflict_registry::{Claim, Session};
 
-impl State {
+impl ServerState {
     /// For whom things are put into words, and when.
     pub(super) fn audience(&self) -> Audience {
         Audience {
@@ -44,16 +44,16 @@ impl State {
                 self.timers.set_by(Timer::Show(uri), later);
                 continue;
             }
-            let situation = self.situation(&uri);
-            let (diagnostics, hints) = match &situation {
-                Some(situation) => (
-                    diagnostics::diagnostics(situation, &audience),
-                    inlay_hints::inlay_hints(situation, &audience, whole_document()).iter().map(reading).collect(),
+            let snapshot = self.snapshot(&uri);
+            let (diagnostics, hints) = match &snapshot {
+                Some(snapshot) => (
+                    diagnostics::diagnostics(snapshot, &audience),
+                    inlay_hints::inlay_hints(snapshot, &audience, whole_document()).iter().map(reading).collect(),
                 ),
                 None => (Vec::new(), Vec::new()),
             };
             let Some(document) = self.documents.get_mut(&uri) else { continue };
-            document.concerned = situation.as_ref().map(concerned).unwrap_or_default();
+            document.concerned = snapshot.as_ref().map(concerned).unwrap_or_default();
             // Whoever ceased to edit it and begins again is news.
             document.acknowledged.retain(|session| document.concerned.contains(session));
             if document.hints != hints || document.published != diagnostics {
@@ -101,7 +101,7 @@ impl State {
     }
 
     /// What is known of a document; `None` where nothing can be.
-    pub(super) fn situation(&self, uri: &Uri) -> Option<DocumentSituation> {
+    pub(super) fn snapshot(&self, uri: &Uri) -> Option<DocumentSnapshot> {
         let document = self.documents.get(uri)?;
         let id = document.directory?;
         let directory = self.directories.get(&id)?;
@@ -112,9 +112,9 @@ impl State {
         let others = view.map(|view| view.obstacles(&resource)).unwrap_or_default();
         let others = others
             .into_iter()
-            // What was just taken over is still on its way out of the view.
+            // The view still shows what was just taken over.
             .filter(|claim| own.is_none_or(|own| own.claim.resource != claim.resource))
-            .filter(|claim| !self.is_kin(id, claim) || self.clashes_with_kin(document))
+            .filter(|claim| !self.is_in_same_editor(id, claim) || self.clashes_in_same_editor(document))
             .map(|claim| self.others_claim(id, claim, Some(document)))
             .collect();
         let elsewhere = view.map(|view| view.claims_in_other_worktrees(&resource)).unwrap_or_default();
@@ -136,7 +136,7 @@ impl State {
                 .map(|claim| self.others_claim(id, claim, None)),
             is_acknowledged: lost.is_acknowledged,
         });
-        Some(DocumentSituation {
+        Some(DocumentSnapshot {
             uri: document.uri.clone(),
             resource,
             coordination_directory: directory.path.clone(),
@@ -151,7 +151,7 @@ impl State {
     }
 
     /// A claim by another with what is known of its holder.
-    pub(super) fn others_claim(&self, id: DirectoryId, claim: Claim, document: Option<&Document>) -> OthersClaim {
+    pub(super) fn others_claim(&self, id: DirectoryId, claim: Claim, document: Option<&OpenDocument>) -> OthersClaim {
         let directory = self.directories.get(&id);
         let view = directory.and_then(|directory| directory.view.as_ref());
         let holder = claim.holder().and_then(|holder| view?.session(holder));
@@ -174,15 +174,15 @@ impl State {
             && record.pid_scope.as_deref() == Some(self.me.scope.as_str())
     }
 
-    fn clashes_with_kin(&self, document: &Document) -> bool {
-        document.unsaved == Unsaved::Yes && self.now().saturating_sub(document.unsaved_since) >= KIN_TIME
+    fn clashes_in_same_editor(&self, document: &OpenDocument) -> bool {
+        document.unsaved == Unsaved::Yes && self.now().saturating_sub(document.unsaved_since) >= SAME_EDITOR_TIME
     }
 
-    fn contenders(&self, directory: &Directory, document: &Document) -> Vec<Contender> {
+    fn contenders(&self, directory: &DirectoryContext, document: &OpenDocument) -> Vec<Contender> {
         let (Some(view), Some(resource)) = (&directory.view, document.resource()) else { return Vec::new() };
         view.editors_of(resource)
             .into_iter()
-            .filter(|session| !self.is_kin_session(session))
+            .filter(|session| !self.works_in_same_editor(session))
             .map(|session| Contender {
                 is_own_window: self.is_own_window(&session),
                 is_acknowledged: document.acknowledged.contains(&session.id),
@@ -193,12 +193,12 @@ impl State {
 }
 
 /// The sessions that are told of in a document.
-fn concerned(situation: &DocumentSituation) -> Vec<SessionId> {
-    let claims = situation.others.iter().chain(&situation.elsewhere).filter_map(|others| others.claim.holder());
-    claims.chain(situation.contenders.iter().map(|contender| &contender.session.id)).cloned().collect()
+fn concerned(snapshot: &DocumentSnapshot) -> Vec<SessionId> {
+    let claims = snapshot.others.iter().chain(&snapshot.elsewhere).filter_map(|others| others.claim.holder());
+    claims.chain(snapshot.contenders.iter().map(|contender| &contender.session.id)).cloned().collect()
 }
 
-fn is_own(directory: &Directory, claim: &Claim) -> bool {
+fn is_own(directory: &DirectoryContext, claim: &Claim) -> bool {
     directory.session().is_some_and(|session| claim.held_by(&session.id))
 }
 
@@ -210,7 +210,7 @@ fn whole_document() -> Range {
 fn reading(hint: &InlayHint) -> String {
     let label = match &hint.label {
         InlayHintLabel::String(label) => label.clone(),
-        InlayHintLabel::LabelParts(parts) => parts.iter().map(|part| part.value.as_str()).collect(),
+        InlayHintLabel::LabelParts(parts) => parts.iter().map(|label| label.value.as_str()).collect(),
     };
     format!("{label} at {}", hint.position.character)
 }
