@@ -249,7 +249,7 @@ impl Context {
     /// Removes what nobody needs any more, for workspaces in which no server does it. It reads everything, but sessions
     /// come and go rarely.
     pub(crate) fn clean_up(registry: &Registry) {
-        if let Err(error) = registry.clean_up() {
+        if let Err(error) = registry.clean_up_when_due() {
             Output::remark(&format!("Old records could not be removed: {error}."));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::one_line;
-use deconflict_registry::{Claim, DamagedRecord, Finding, Overview, Registry, Session};
+use deconflict_registry::{Claim, Concern, DamagedRecord, Overview, Registry, Session};
 use deconflict_words::documents;
 use serde_json::{Value, json};
 
@@ -175,7 +175,7 @@ impl Picture {
 /// The records that cannot be understood.
 pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecord> {
     overview.coordination_needed.iter().filter_map(|finding| match finding {
-        Finding::Damaged(record) => Some(record),
+        Concern::Damaged(record) => Some(record),
         _ => None,
     })
 }

@@ -5,13 +5,17 @@
 
 use std::fmt::Write;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
+use super::board_rows::{BoardRows, SHOWN};
 use super::claims::Claim;
+use super::concerns::minute;
 use super::messages::{Message, Recipient};
-use super::overview::{Overview, minute};
+use super::overview::Overview;
+use super::records::{position_of_claim, position_of_session};
 use super::sessions::Session;
 use super::store::files::directory::{Directory, Durability, Folder};
+use super::store::files::lock::lock_file;
 use super::{Error, Registry};
 use deconflict_protocol::text::{markdown, one_line};
 use deconflict_protocol::{BROADCAST, SessionId, time};
@@ -22,46 +26,49 @@ pub(super) const BOARD: &str = "STATUS_BOARD.md";
 /// Whoever keeps the board holds this file locked.
 pub(super) const BOARD_KEEPER: &str = ".board-keeper";
 
+/// Whoever writes the board for a verb holds this file locked.
+const BOARD_LOCK: &str = ".board-lock";
+
 /// How the only line starts that says when the board was written.
 const LAST_UPDATED: &str = "**Last Updated:**";
 
-/// A verb refreshes the board only if it is older than this.
-const FRESH: TimeDelta = TimeDelta::seconds(1);
-
-/// A section has so many entries and then says how many more there are: nobody reads a page of thousands.
-pub(super) const LONGEST_SECTION: usize = 200;
-
-/// Names and single facts are cut after so many characters, messages after more, and findings, which are our own words
+/// Names and single facts are cut after so many characters, messages after more, and concerns, which are our own words
 /// around names that are cut already, after more still.
-const LONGEST_FACT: usize = 120;
-const LONGEST_MESSAGE: usize = 240;
-const LONGEST_FINDING: usize = 1_000;
+pub(super) const LONGEST_FACT: usize = 120;
+pub(super) const LONGEST_MESSAGE: usize = 240;
+const LONGEST_CONCERN: usize = 1_000;
 
 impl Registry {
-    /// The board as it would be written now.
+    /// The board as it would be written now, from all records.
     pub fn board_text(&self) -> Result<String, Error> {
-        Ok(render(&self.overview()?, self.now()))
+        let now = self.now();
+        let mut rows = BoardRows { records: self.records(&self.directory()?)?, ..BoardRows::default() };
+        rows.shorten(now);
+        Ok(render(rows, now))
     }
 
-    /// Brings the board up to date for a verb that changed something, if no server keeps it and it is over a second
-    /// old.
+    /// Brings the board up to date for a verb that changed something, unless a server keeps it.
     pub fn refresh_board(&self) -> Result<(), Error> {
         let directory = self.directory_to_write()?;
-        let stamp = directory.file_stamp(&Folder::Root, BOARD)?;
-        let is_fresh = stamp.is_some_and(|stamp| (self.now() - stamp.modified).abs() < FRESH);
-        if is_fresh || is_kept(&directory)? {
+        if is_kept(&directory)? {
+            // It sees the changes by itself.
+            drop(self.store.changes.take());
             return Ok(());
         }
-        if !self.write_board(&directory, &self.overview()?)? {
-            // It tells what is: it is as good as new, and the next verb need not look at everything again.
-            directory.touch(&Folder::Root, BOARD, self.now())?;
-        }
-        Ok(())
+        let _lock = lock_file(&directory, BOARD_LOCK)?;
+        let rows = self.board_rows(&directory)?;
+        // A board that a power loss has torn is mended by the next verb: none waits for the disk.
+        self.write_board(&directory, rows, Durability::Process).map(drop)
     }
 
     /// Writes the board unless nothing but "Last Updated" would differ. Returns whether it was written.
-    pub(super) fn write_board(&self, directory: &Directory, overview: &Overview) -> Result<bool, Error> {
-        let text = render(overview, self.now());
+    pub(super) fn write_board(
+        &self,
+        directory: &Directory,
+        rows: BoardRows,
+        durability: Durability,
+    ) -> Result<bool, Error> {
+        let text = render(rows, self.now());
         let before = match directory.read(&Folder::Root, BOARD) {
             Ok(stored) => stored.and_then(|stored| String::from_utf8(stored.bytes).ok()),
             // Something else has the board's name. A link or an overlong file is replaced, not followed.
@@ -71,7 +78,7 @@ impl Registry {
         if before.is_some_and(|before| says_the_same(&before, &text)) {
             return Ok(false);
         }
-        directory.replace_file(&Folder::Root, BOARD, text.as_bytes(), Durability::Whole)?;
+        directory.replace_file(&Folder::Root, BOARD, text.as_bytes(), durability)?;
         Ok(true)
     }
 }
@@ -91,28 +98,34 @@ fn says_the_same(before: &str, after: &str) -> bool {
     before.lines().filter(told).eq(after.lines().filter(told))
 }
 
-/// Puts the overview on one page.
-pub(super) fn render(overview: &Overview, now: DateTime<Utc>) -> String {
-    let mut live: Vec<&Session> = overview.sessions.iter().filter(|session| overview.is_alive(session)).collect();
+/// Puts the rows on one page.
+fn render(rows: BoardRows, now: DateTime<Utc>) -> String {
+    let left_out = rows.left_out;
+    let overview = &Overview::of(rows.records, now);
     // Not in the order of their last signs, which keepalives change.
-    live.sort_by_key(|session| (session.started_at(), &session.id));
-    let claims: Vec<&Claim> = overview.claims.iter().filter(|claim| !claim.can_be_taken_over()).collect();
-    let (messages, findings) = (&overview.recent_messages, &overview.coordination_needed);
+    let mut live: Vec<&Session> = overview.sessions.iter().filter(|session| overview.is_alive(session)).collect();
+    live.sort_by_cached_key(|session| position_of_session(session));
+    let mut claims: Vec<&Claim> = overview.claims.iter().filter(|claim| !claim.can_be_taken_over()).collect();
+    claims.sort_by_cached_key(|claim| position_of_claim(claim));
+    let (messages, concerns) = (&overview.recent_messages, &overview.coordination_needed);
     let sections = [
-        ("🟢 Active Sessions", section(live.iter(), 0, |session| session_entry(overview, session))),
-        ("🔒 Active Claims", section(claims.iter(), overview.omitted.active, |claim| claim_entry(overview, claim))),
-        ("📬 Recent Messages (Last Hour)", section(messages.iter(), 0, |message| message_entry(overview, message))),
+        ("🟢 Active Sessions", section(live.iter(), left_out.live.count, |session| session_entry(overview, session))),
+        ("🔒 Active Claims", section(claims.iter(), left_out.active.count, |claim| claim_entry(overview, claim))),
+        (
+            "📬 Recent Messages (Last Hour)",
+            section(messages.iter(), left_out.messages.count, |message| message_entry(overview, message)),
+        ),
         (
             "⚠️ Coordination Needed",
-            section(findings.iter(), overview.omitted.stale, |finding| {
-                format!("- {}\n", cut(&finding.to_string(), LONGEST_FINDING))
+            section(concerns.iter(), left_out.stale.count + left_out.silent.count, |concern| {
+                format!("- {}\n", cut(&concern.to_string(), LONGEST_CONCERN))
             }),
         ),
     ];
     let mut page = format!(
         "# 🤝 Multi-Session Status Board\n\n{LAST_UPDATED} {}\n**Active Sessions:** {}\n",
         minute(now),
-        live.len()
+        live.len() + left_out.live.count
     );
     for (title, entries) in sections {
         let nothing = if title.starts_with('⚠') { "- None detected\n" } else { "- None\n" };
@@ -124,12 +137,12 @@ pub(super) fn render(overview: &Overview, now: DateTime<Utc>) -> String {
     page
 }
 
-/// The entries of a section. `omitted` more are not even in the overview.
+/// The entries of a section. `omitted` more are only counted.
 fn section<T>(items: impl ExactSizeIterator<Item = T>, omitted: usize, entry: impl Fn(T) -> String) -> Vec<String> {
-    let more = items.len().saturating_sub(LONGEST_SECTION) + omitted;
-    let mut entries: Vec<String> = items.take(LONGEST_SECTION).map(entry).collect();
+    let more = items.len().saturating_sub(SHOWN) + omitted;
+    let mut entries: Vec<String> = items.take(SHOWN).map(entry).collect();
     if more > 0 {
-        entries.push(format!("- … and {more} more: `deconflict status` shows all\n"));
+        entries.push(format!("- … and {more} more: `deconflict status` shows them\n"));
     }
     entries
 }
@@ -208,6 +221,11 @@ fn fact(text: &str) -> String {
 }
 
 fn cut(text: &str, limit: usize) -> String {
+    // Most names and times need neither: nothing in them means anything anywhere.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '/';
+    if text.len() <= limit && text.split(' ').all(|word| !word.is_empty() && word.chars().all(is_plain)) {
+        return text.to_owned();
+    }
     markdown(&one_line(text, limit))
 }
 

@@ -3,17 +3,17 @@
 //! A lock on a file of its own decides: whoever holds it keeps the board until it ends, however it ends. The board is
 //! made from the server's view, so that thousands of claims are not read again for it.
 
-use std::collections::HashSet;
 use std::fs::{File, TryLockError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::board::{BOARD_KEEPER, LONGEST_SECTION};
-use super::overview::{Omitted, Overview, RECENT};
-use super::store::files::directory::{Directory, Folder};
-use super::{Claim, Error, Registry, Session, View};
-use deconflict_protocol::{ClaimKey, Naming, Resource};
+use super::board::BOARD_KEEPER;
+use super::board_rows::BoardRows;
+use super::overview::{damaged_claims, held_since};
+use super::records::RECENT;
+use super::store::files::directory::{Directory, Durability};
+use super::{Error, Registry, Session, View};
 
 /// After so long a server that ended with the last change has freed the board, and one that lives has written it.
 const PASSING_ON: Duration = Duration::from_millis(1500);
@@ -73,11 +73,11 @@ impl BoardKeeper {
             self.due = (!was_due).then_some(elapsed + PASSING_ON);
             return Ok(Refreshed::KeptByAnother);
         }
-        let sessions: Vec<Session> = self.view.sessions().collect();
-        let (claims, omitted) = self.claims_that_matter(&directory, &sessions);
-        let overview = Overview { omitted, ..self.registry.overview_with(sessions, claims)? };
-        let is_written = self.registry.write_board(&directory, &overview)?;
-        self.due = self.outdated_in(&overview).map(|pause| elapsed + pause);
+        let rows = self.rows(&directory)?;
+        let last_message = rows.records.messages.iter().map(|message| message.sent_at + RECENT);
+        let last_message = last_message.filter(|until| *until > self.registry.now()).min();
+        let is_written = self.registry.write_board(&directory, rows, Durability::Whole)?;
+        self.due = self.outdated_in(last_message).map(|pause| elapsed + pause);
         Ok(if is_written { Refreshed::Written } else { Refreshed::Unchanged })
     }
 
@@ -91,7 +91,9 @@ impl BoardKeeper {
         if !self.keep(&directory)? {
             return Ok(Refreshed::KeptByAnother);
         }
-        let is_written = self.registry.write_board(&directory, &self.registry.overview()?)?;
+        let mut rows = BoardRows { records: self.registry.records(&directory)?, ..BoardRows::default() };
+        rows.shorten(self.registry.now());
+        let is_written = self.registry.write_board(&directory, rows, Durability::Whole)?;
         Ok(if is_written { Refreshed::Written } else { Refreshed::Unchanged })
     }
 
@@ -119,52 +121,22 @@ impl BoardKeeper {
         Ok(self.lock.is_some())
     }
 
-    /// The claims that the board lists, and those that may need coordination. Thousands of others are only counted:
-    /// each is looked at, and none is kept.
-    fn claims_that_matter(&self, directory: &Directory, sessions: &[Session]) -> (Vec<Claim>, Omitted) {
-        // A claim that was asked for is held by somebody who got a message.
-        let recipients: HashSet<String> = directory.list(&Folder::Recipients).unwrap_or_default().into_iter().collect();
-        let edited = keys_in_question(sessions, self.view.naming());
-        let (mut claims, mut omitted) = (Vec::new(), Omitted::default());
-        let (mut active, mut stale) = (0, 0);
-        for claim in self.view.claims() {
-            let (listed, left_out) = if claim.can_be_taken_over() {
-                (&mut stale, &mut omitted.stale)
-            } else {
-                (&mut active, &mut omitted.active)
-            };
-            let matters = *listed < LONGEST_SECTION
-                || claim.holder().is_none_or(|holder| recipients.contains(holder.as_str()))
-                || edited.contains(&claim.key)
-                || claim.says_something_else()
-                || self.view.is_claimed_elsewhere(&claim.resource);
-            if matters {
-                *listed += 1;
-                claims.push(claim);
-            } else {
-                *left_out += 1;
-            }
-        }
-        (claims, omitted)
+    /// What is on the board, as the view knows it. Of thousands of claims each is looked up, and few are kept.
+    fn rows(&self, directory: &Directory) -> Result<BoardRows, Error> {
+        let held_since = held_since(self.view.claims());
+        let sessions: Vec<Session> = self.view.sessions().collect();
+        let records = self.registry.other_records(directory, sessions, &held_since)?;
+        let mut rows = BoardRows { records, ..BoardRows::default() };
+        rows.add_claims(self.view.claims(), |claim| self.view.is_claimed_elsewhere(&claim.resource));
+        let damaged = damaged_claims(directory, &rows.records.claims)?;
+        rows.records.damaged.extend(damaged);
+        rows.shorten(self.registry.now());
+        Ok(rows)
     }
 
     /// How long until what the board says is no longer so by time alone.
-    fn outdated_in(&self, overview: &Overview) -> Option<Duration> {
-        let last_message = overview.recent_messages.iter().map(|message| message.sent_at + RECENT).min();
+    fn outdated_in(&self, last_message: Option<DateTime<Utc>>) -> Option<Duration> {
         let next: DateTime<Utc> = [self.view.next_change_at(), last_message].into_iter().flatten().min()?;
         Some((next - self.registry.clock().now()).to_std().unwrap_or_default())
     }
-}
-
-/// The keys of the claims that decide who may edit what sessions edit without holding it.
-fn keys_in_question(sessions: &[Session], naming: Naming) -> HashSet<ClaimKey> {
-    let names = sessions.iter().flat_map(|session| &session.record.editing);
-    let edited = names.filter_map(|name| Resource::file(name).ok());
-    edited
-        .flat_map(|file| {
-            let mut keys: Vec<_> = file.covering_directories().iter().map(|above| naming.key(above)).collect();
-            keys.push(naming.key(&file));
-            keys
-        })
-        .collect()
 }

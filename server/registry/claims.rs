@@ -256,6 +256,17 @@ impl Claim {
         })
     }
 
+    /// Judges the claim again by its holder's session, if it has one.
+    pub(super) fn judge_again(&mut self, holder: Option<&Session>, now: DateTime<Utc>) {
+        if self.holder().is_none() {
+            *self = StoredClaim::of(self).judge(holder, now);
+            return;
+        }
+        self.expires_at = lease_end(Some(&self.record), self.modified, now);
+        self.claimed_at = time::believed(self.record.claimed_at.as_deref(), self.modified, now);
+        self.standing = state_of(&self.record, holder, self.expires_at, now);
+    }
+
     /// True if the record names another resource than the key does.
     pub fn says_something_else(&self) -> bool {
         let said = |field: &Option<String>, is: &str| field.as_deref().is_none_or(|said| said == is);
@@ -265,6 +276,17 @@ impl Claim {
 }
 
 impl StoredClaim {
+    /// The record of a claim that was judged before.
+    pub(super) fn of(claim: &Claim) -> Self {
+        Self {
+            key: claim.key.clone(),
+            resource: claim.resource.clone(),
+            record: claim.holder().map(|_| claim.record.clone()),
+            modified: claim.modified,
+            stamp: Stamp::unknown(claim.modified),
+        }
+    }
+
     /// A claim as it is written now.
     pub(super) fn written_now(key: ClaimKey, resource: Resource, record: ClaimRecord, now: DateTime<Utc>) -> Self {
         Self { key, resource, record: Some(record), modified: now, stamp: Stamp::unknown(now) }
@@ -287,18 +309,9 @@ impl StoredClaim {
     }
 
     fn standing(&self, holder: Option<&Session>, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> ClaimState {
-        let Some(record) = &self.record else { return self.standing_unread(expires_at, now) };
-        if holder.is_some_and(|session| session.state.is_over()) {
-            return ClaimState::Abandoned;
-        }
-        let is_elsewhere = holder.is_some_and(Session::is_elsewhere);
-        let respected_until = if is_elsewhere { expires_at + OTHER_CLOCK } else { expires_at };
-        if now >= respected_until {
-            ClaimState::Expired
-        } else if record.automatic == Some(true) && record.idle_since.is_some() {
-            ClaimState::Idle
-        } else {
-            ClaimState::Active
+        match &self.record {
+            Some(record) => state_of(record, holder, expires_at, now),
+            None => self.standing_unread(expires_at, now),
         }
     }
 
@@ -313,6 +326,27 @@ impl StoredClaim {
         } else {
             ClaimState::Damaged
         }
+    }
+}
+
+/// What a record is worth that can be understood.
+fn state_of(
+    record: &ClaimRecord,
+    holder: Option<&Session>,
+    expires_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> ClaimState {
+    if holder.is_some_and(|session| session.state.is_over()) {
+        return ClaimState::Abandoned;
+    }
+    let is_elsewhere = holder.is_some_and(Session::is_elsewhere);
+    let respected_until = if is_elsewhere { expires_at + OTHER_CLOCK } else { expires_at };
+    if now >= respected_until {
+        ClaimState::Expired
+    } else if record.automatic == Some(true) && record.idle_since.is_some() {
+        ClaimState::Idle
+    } else {
+        ClaimState::Active
     }
 }
 

@@ -5,6 +5,7 @@
 //! at a time, so that nobody waits long for it; everything else changes no hands and needs none.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -12,7 +13,7 @@ use super::claims::{Claim, ClaimState, StoredClaim};
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
 use super::sessions::{Session, read_session};
-use super::store::files::directory::{Contents, Directory, Folder, UNFINISHED};
+use super::store::files::directory::{Contents, Directory, Durability, Folder, UNFINISHED};
 use super::store::{Key, Range, Reader, Series, Write};
 use super::{Error, Registry, View};
 use deconflict_protocol::{SessionId, parse, time};
@@ -28,6 +29,18 @@ const HISTORY: TimeDelta = TimeDelta::days(7);
 
 /// A file that is unfinished for so long was left behind by a process that died.
 const LEFTOVERS: TimeDelta = TimeDelta::hours(1);
+
+/// Verbs clean up once in so long: what is old can wait, and finding it means reading everything.
+const PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// Written whenever a verb cleaned up.
+const CLEANED_UP: &str = ".cleaned-up";
+
+/// So many claims are removed in one commit, and then others come first.
+const BATCH: usize = 64;
+
+/// For so long. Whoever waits for the lock tries again in a shorter time than this.
+const TURN: Duration = Duration::from_millis(3);
 
 /// Whoever forces a take-over tells the displaced holder at once. After so long it died before it could.
 const TELLING: TimeDelta = TimeDelta::seconds(10);
@@ -58,6 +71,17 @@ impl Registry {
         self.clear_away(&directory, &sessions, &claims)
     }
 
+    /// The same for a verb that may be one of many: it does nothing if another cleaned up within the hour.
+    pub fn clean_up_when_due(&self) -> Result<CleanUp, Error> {
+        let directory = self.directory()?;
+        let last = directory.file_stamp(&Folder::Root, CLEANED_UP)?;
+        if last.is_some_and(|last| (self.now() - last.modified).abs() < PAUSE) {
+            return Ok(CleanUp::default());
+        }
+        directory.replace_file(&Folder::Root, CLEANED_UP, b"", Durability::Process)?;
+        self.clean_up()
+    }
+
     /// The same for a server, which need not read thousands of records again to know which of them are old. What it
     /// removes is looked at once more before.
     pub fn clean_up_known(&self, view: &View) -> Result<CleanUp, Error> {
@@ -78,9 +102,15 @@ impl Registry {
                 self.tell_displaced(claim)?;
                 done.told += 1;
             }
-            if self.is_removable(claim, claim.holder().and_then(|holder| by_id.get(holder).copied())) {
-                done.claims += usize::from(self.remove_stale_claim(claim)?);
+        }
+        let is_removable =
+            |claim: &&Claim| self.is_removable(claim, claim.holder().and_then(|holder| by_id.get(holder).copied()));
+        let removable: Vec<&Claim> = claims.iter().filter(is_removable).collect();
+        for (number, batch) in removable.chunks(BATCH).enumerate() {
+            if number > 0 {
+                std::thread::sleep(TURN);
             }
+            done.claims += self.remove_stale_claims(batch)?;
         }
         let holders: HashSet<&SessionId> =
             claims.iter().filter(|claim| claim.is_active()).filter_map(Claim::holder).collect();
@@ -112,18 +142,30 @@ impl Registry {
         claim.record.id.is_some() && self.now() - stale_since > STALE_CLAIMS
     }
 
-    fn remove_stale_claim(&self, seen: &Claim) -> Result<bool, Error> {
-        let (is_removed, _) = self.commit(|tx| {
-            let Some(stored) = StoredClaim::read(tx, &seen.key)? else { return Ok(false) };
-            let claim = self.judged_claim(tx, &stored)?;
-            // Somebody may have renewed it or taken it over meanwhile.
-            let is_as_seen = claim.record == seen.record && claim.standing == seen.standing;
-            if is_as_seen {
-                tx.write(Write::Delete(Key::Claim(seen.key.clone())));
+    fn remove_stale_claims(&self, seen: &[&Claim]) -> Result<usize, Error> {
+        let (removed, _) = self.commit(|tx| {
+            let mut holders: HashMap<&SessionId, Option<Session>> = HashMap::new();
+            let mut removable = Vec::new();
+            for seen in seen {
+                // Somebody may have renewed it or taken it over meanwhile.
+                let stored = StoredClaim::read(tx, &seen.key)?.filter(|now| now.record.as_ref() == Some(&seen.record));
+                let (Some(stored), Some(holder)) = (stored, seen.holder()) else { continue };
+                if !holders.contains_key(holder) {
+                    let session = read_session(tx, holder)?.map(|stored| self.judged(tx, &stored));
+                    holders.insert(holder, session);
+                }
+                let holder = holders.get(holder).and_then(Option::as_ref);
+                if stored.judge(holder, self.now()).standing == seen.standing {
+                    removable.push(seen.key.clone());
+                }
             }
-            Ok(is_as_seen)
+            let removed = removable.len();
+            for key in removable {
+                tx.write(Write::Delete(Key::Claim(key)));
+            }
+            Ok(removed)
         })?;
-        Ok(is_removed)
+        Ok(removed)
     }
 
     /// True for a session that has been over for long enough. One that gives neither a process nor a keepalive is over
@@ -229,7 +271,7 @@ impl Registry {
         let mut removed = 0;
         for name in contents.names()? {
             if self.is_older(&contents, &name, limit)? {
-                removed += usize::from(directory.remove_file(folder, &name)?);
+                removed += usize::from(contents.remove(&name)?);
             }
         }
         Ok(removed)
@@ -244,6 +286,10 @@ impl Registry {
             return Ok(false);
         }
         let Some(stamp) = contents.stamp(name)? else { return Ok(false) };
+        if stamp.modified < limit && time::split_stamp(name).is_some() {
+            // Both say it. What stands inside was written no later.
+            return Ok(true);
+        }
         let fields = readable(contents.read(name))?.and_then(|stored| parse(&stored.bytes).ok());
         let told = fields.as_ref().and_then(|fields| fields.get("timestamp")?.as_str());
         Ok(time::believed(told, stamp.modified, self.now()) < limit)

@@ -92,6 +92,8 @@ pub struct LastActivity {
     pub at: DateTime<Utc>,
     /// What its heartbeat says.
     pub record: HeartbeatRecord,
+    /// The heartbeat's name.
+    pub(super) name: String,
 }
 
 impl<S: Store> Registry<S> {
@@ -142,15 +144,12 @@ pub(super) fn newest_heartbeats(reader: &dyn Reader) -> Result<HashMap<SessionId
     Ok(newest)
 }
 
-/// When a session's newest heartbeat was written. Other programs name theirs in local time, so that the file's own
-/// time counts.
-pub(super) fn newest_heartbeat(reader: &dyn Reader, id: &SessionId) -> Result<Option<DateTime<Utc>>, Error> {
-    let Some((_, name)) = newest_heartbeats(reader)?.remove(id) else { return Ok(None) };
-    Ok(reader.stamp(&Key::Entry(Series::Heartbeats, name))?.map(|stamp| stamp.modified))
-}
-
 /// A heartbeat that is damaged tells nothing.
-fn read_activity(reader: &dyn Reader, name: &str, now: DateTime<Utc>) -> Result<Option<LastActivity>, Error> {
+pub(super) fn read_activity(
+    reader: &dyn Reader,
+    name: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<LastActivity>, Error> {
     let stored = match reader.get(&Key::Entry(Series::Heartbeats, name.to_owned())) {
         Ok(Some(stored)) => stored,
         Ok(None) | Err(Error::Unsafe { .. }) => return Ok(None),
@@ -160,7 +159,7 @@ fn read_activity(reader: &dyn Reader, name: &str, now: DateTime<Utc>) -> Result<
         return Ok(None);
     };
     let at = time::believed(record.timestamp.as_deref(), stored.stamp.modified, now);
-    Ok(Some(LastActivity { at, record }))
+    Ok(Some(LastActivity { at, record, name: name.to_owned() }))
 }
 
 /// The names of all heartbeats.

@@ -6,9 +6,13 @@
 
 mod board;
 mod board_keeper;
+mod board_rows;
+mod board_state;
+mod changes;
 mod claim_all;
 mod claims;
 mod clean_up;
+mod concerns;
 mod drafts;
 mod earlier_versions;
 mod error;
@@ -25,8 +29,10 @@ mod overview;
 mod probe;
 mod read_marks;
 mod record;
+mod records;
 mod sessions;
 mod store;
+mod stored_rows;
 mod told;
 mod transfer;
 mod view;
@@ -44,6 +50,7 @@ pub use claims::{
     Terms,
 };
 pub use clean_up::CleanUp;
+pub use concerns::{Concern, NamedClaim, NamedSession};
 pub use drafts::CompletedWork;
 pub use error::Error;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
@@ -52,7 +59,8 @@ pub use liveness::{KeeperState, SessionState, look_at_keeper};
 pub use machines::Machines;
 pub use messages::{Draft, Message, MessageId, Recipient};
 pub use originals::ScriptState;
-pub use overview::{DamagedRecord, Finding, Material, NamedClaim, Overview, Party};
+pub use overview::Overview;
+pub use records::DamagedRecord;
 pub use sessions::{Completion, NewSession, Session, StoredSession};
 pub use store::{
     Committed, Files, Guarantees, Key, LeaseClock, Locking, Memory, Presence, Range, Reader, Series, Snapshot, Stamp,

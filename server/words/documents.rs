@@ -2,7 +2,7 @@
 //! with what only the registry knows beside them.
 
 use deconflict_protocol::{BROADCAST, Resource, time};
-use deconflict_registry::{Claim, DamagedRecord, Finding, Message, Recipient, Session};
+use deconflict_registry::{Claim, Concern, DamagedRecord, Message, Recipient, Session};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -50,7 +50,7 @@ pub fn message(message: &Message) -> Value {
 }
 
 /// A finding: what it is, and one sentence for people.
-pub fn finding(finding: &Finding) -> Value {
+pub fn finding(finding: &Concern) -> Value {
     let mut document = fields(finding);
     add(&mut document, "message", finding.to_string());
     document.into()

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use deconflict_platform::Process;
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{MessageKind, Resource};
-use deconflict_registry::{Activity, Draft, Finding, NewSession, Recipient, Terms};
+use deconflict_registry::{Activity, Concern, Draft, NewSession, Recipient, Terms};
 use serde_json::json;
 
 use crate::support::{Office, timestamp, wait_for};
@@ -15,7 +15,7 @@ use crate::support::{Office, timestamp, wait_for};
 impl Office {
     fn findings(&self) -> Vec<String> {
         let findings = self.registry.overview().unwrap().coordination_needed;
-        findings.iter().map(Finding::to_string).collect()
+        findings.iter().map(Concern::to_string).collect()
     }
 
     fn section(&self, title: &str) -> String {
@@ -102,17 +102,14 @@ fn the_board_is_rewritten_only_when_it_has_something_to_tell() {
 }
 
 #[test]
-fn a_verb_leaves_a_fresh_board_and_one_that_a_server_keeps() {
+fn a_verb_leaves_a_board_that_a_server_keeps() {
     let office = Office::new();
-    office.coordination().write_text("STATUS_BOARD.md", "fresh");
-    office.registry.refresh_board().unwrap();
-    assert_eq!(office.coordination().board(), "fresh");
-    office.clock.advance(Duration::from_secs(2));
+    office.coordination().write_text("STATUS_BOARD.md", "the server's");
     let keeper = office.coordination().directory().join(".board-keeper");
     let server = fs::File::create(keeper).unwrap();
     server.lock().unwrap();
     office.registry.refresh_board().unwrap();
-    assert_eq!(office.coordination().board(), "fresh");
+    assert_eq!(office.coordination().board(), "the server's");
     drop(server);
     // Other tests start processes, and until such a one runs its own program it holds our locks, too.
     wait_for("the board to be written", || {

@@ -21,6 +21,7 @@ mod afternoon;
 mod age;
 mod assembly_line;
 mod board;
+mod board_by_changes;
 mod board_keeping;
 mod capabilities;
 mod claim_all;

@@ -42,7 +42,7 @@ impl FollowUp {
             note(registry.release_all_ended(&self.ended).map(drop));
         }
         if self.clean_up.is_some() {
-            note(registry.clean_up().map(drop));
+            note(registry.clean_up_when_due().map(drop));
         }
         if self.refresh_board {
             note(registry.refresh_board().map(drop));

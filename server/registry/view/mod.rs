@@ -186,11 +186,6 @@ impl View {
         claims.filter(|claim| !claim.held_by(&self.shared.session)).collect()
     }
 
-    /// Which names are equal there.
-    pub(super) fn naming(&self) -> Naming {
-        self.shared.naming()
-    }
-
     /// True if anybody claims the same path in another worktree.
     pub(super) fn is_claimed_elsewhere(&self, resource: &Resource) -> bool {
         let elsewhere = self.shared.same_path_elsewhere(resource);

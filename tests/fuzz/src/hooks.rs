@@ -13,7 +13,7 @@ use deconflict_agents::{
 };
 use deconflict_platform::clock::ManualClock;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
-use deconflict_registry::{Claim, Draft, Finding, NewSession, Recipient, Registry, Terms};
+use deconflict_registry::{Claim, Concern, Draft, NewSession, Recipient, Registry, Terms};
 use deconflict_workspace::{Exclusions, Ignored, Namer, locate};
 use serde_json::Value;
 
@@ -187,7 +187,7 @@ impl Scene {
         let board = self.registry.board_text().unwrap();
         assert!(!steers(&board), "{board:?}");
         let found = self.registry.overview().unwrap().coordination_needed;
-        assert!(!found.iter().any(|finding| matches!(finding, Finding::Damaged(_))), "{found:?}");
+        assert!(!found.iter().any(|finding| matches!(finding, Concern::Damaged(_))), "{found:?}");
     }
 }
 

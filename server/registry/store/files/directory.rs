@@ -16,6 +16,7 @@ use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
 
 use crate::Error;
+use crate::changes::Changes;
 use crate::store::{LARGEST_RECORD, Stamp, Stored};
 use deconflict_platform::Sharing;
 use deconflict_platform::faults::{self, Call, Change};
@@ -51,6 +52,14 @@ impl Folder {
     /// The folders of the original document, made together with the directory.
     pub(crate) const ORIGINALS: [Self; 6] =
         [Self::Sessions, Self::Heartbeats, Self::Claims, Self::Broadcasts, Self::Recipients, Self::HandOffs];
+
+    /// True if a change in it may have to be shown on the status board.
+    pub(crate) fn is_on_the_board(&self) -> bool {
+        matches!(
+            self,
+            Self::Sessions | Self::Heartbeats | Self::Claims | Self::Broadcasts | Self::Recipients | Self::Direct(_)
+        )
+    }
 
     pub(crate) fn components(&self) -> Vec<&str> {
         match self {
@@ -108,6 +117,7 @@ pub(crate) struct Directory {
     ignores_case: OnceCell<bool>,
     /// Folders that are looked into again and again.
     folders: RefCell<Vec<(Folder, Arc<Dir>)>>,
+    pub(super) changes: Arc<Changes>,
 }
 
 impl fmt::Debug for Directory {
@@ -134,6 +144,7 @@ impl Directory {
             root,
             ignores_case: OnceCell::new(),
             folders: RefCell::default(),
+            changes: Arc::default(),
         })
     }
 
@@ -158,6 +169,12 @@ impl Directory {
             directory.make_folder(&folder)?;
         }
         Ok(directory)
+    }
+
+    /// The same handle, which adds what is changed through it to these changes.
+    pub(crate) fn noting(mut self, changes: &Arc<Changes>) -> Self {
+        self.changes = Arc::clone(changes);
+        self
     }
 
     /// Where it is.
@@ -280,9 +297,9 @@ impl Directory {
 
 /// An open folder.
 pub(crate) struct Contents<'a> {
-    directory: &'a Directory,
-    folder: &'a Folder,
-    handle: Arc<Dir>,
+    pub(super) directory: &'a Directory,
+    pub(super) folder: &'a Folder,
+    pub(super) handle: Arc<Dir>,
 }
 
 impl Contents<'_> {

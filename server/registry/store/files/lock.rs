@@ -29,31 +29,8 @@ pub(crate) struct Lock<'a> {
 impl<'a> Lock<'a> {
     /// Takes the lock. It is never broken: the operating system frees it when its owner dies.
     pub(crate) fn take(directory: &'a Directory) -> Result<Self, Error> {
-        let start = Instant::now();
-        let mut pause = Duration::from_micros(50);
-        loop {
-            let file = directory.open_lock(LOCK)?;
-            let locking = match try_lock(&file) {
-                Ok(()) if platform::locks_stay_here(directory.path()) => Some(Locking::Unsupported),
-                Ok(()) => Some(Locking::Enforced),
-                Err(TryLockError::WouldBlock) => None,
-                Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => None,
-                Err(TryLockError::Error(source)) if platform::means_no_locks(&source) => Some(Locking::Unsupported),
-                Err(TryLockError::Error(source)) => {
-                    return Err(Error::io("lock", &directory.path().join(LOCK))(source));
-                }
-            };
-            // Whoever deleted the lock file and made it again must not be locked out by the old one.
-            if let Some(locking) = locking.filter(|_| file.is_current()) {
-                return Ok(Self { directory, file, locking });
-            }
-            if start.elapsed() >= PATIENCE {
-                let holder = platform::lock_holder(file.identity.0, file.identity.1);
-                return Err(Error::Busy { path: directory.path().join(LOCK), holder });
-            }
-            std::thread::sleep(pause);
-            pause = (pause * 2).min(Duration::from_millis(2));
-        }
+        let (file, locking) = lock_file(directory, LOCK)?;
+        Ok(Self { directory, file, locking })
     }
 
     /// The directory that is locked.
@@ -96,6 +73,35 @@ impl<'a> Lock<'a> {
 
     fn path(&self) -> PathBuf {
         self.directory.path().join(LOCK)
+    }
+}
+
+/// Locks a file of the directory, and waits for that so long as a verb may.
+pub(crate) fn lock_file<'a>(directory: &'a Directory, name: &'static str) -> Result<(LockFile<'a>, Locking), Error> {
+    let start = Instant::now();
+    let mut pause = Duration::from_micros(50);
+    loop {
+        let file = directory.open_lock(name)?;
+        let locking = match try_lock(&file) {
+            Ok(()) if platform::locks_stay_here(directory.path()) => Some(Locking::Unsupported),
+            Ok(()) => Some(Locking::Enforced),
+            Err(TryLockError::WouldBlock) => None,
+            Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => None,
+            Err(TryLockError::Error(source)) if platform::means_no_locks(&source) => Some(Locking::Unsupported),
+            Err(TryLockError::Error(source)) => {
+                return Err(Error::io("lock", &directory.path().join(name))(source));
+            }
+        };
+        // Whoever deleted the lock file and made it again must not be locked out by the old one.
+        if let Some(locking) = locking.filter(|_| file.is_current()) {
+            return Ok((file, locking));
+        }
+        if start.elapsed() >= PATIENCE {
+            let holder = platform::lock_holder(file.identity.0, file.identity.1);
+            return Err(Error::Busy { path: directory.path().join(name), holder });
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(2));
     }
 }
 

@@ -8,6 +8,7 @@ mod writing;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,7 @@ use super::{
     Committed, Guarantees, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp, Store, Stored,
     Transaction, Write,
 };
+use crate::changes::Changes;
 use crate::{Error, random_number};
 use deconflict_protocol::{Naming, SessionId, time};
 
@@ -33,12 +35,14 @@ pub struct Files {
     path: PathBuf,
     /// True if the last lock could not be taken, because the file system has none.
     is_without_locks: AtomicBool,
+    /// What is not on the status board yet.
+    pub(crate) changes: Arc<Changes>,
 }
 
 impl Files {
     /// The directory at this path, whether it is there or not.
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), is_without_locks: AtomicBool::new(false) }
+        Self { path: path.to_owned(), is_without_locks: AtomicBool::new(false), changes: Arc::default() }
     }
 
     /// Where it is.
@@ -48,7 +52,7 @@ impl Files {
 
     /// Opens it.
     pub(crate) fn directory(&self) -> Result<Directory, Error> {
-        Directory::open(&self.path)
+        Ok(Directory::open(&self.path)?.noting(&self.changes))
     }
 
     /// Takes the lock, and remembers whether there is one.

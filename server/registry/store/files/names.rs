@@ -34,6 +34,15 @@ pub(crate) fn folder_of(series: &Series) -> Folder {
     }
 }
 
+/// The series of messages that a folder holds.
+pub(crate) fn series_of(folder: &Folder) -> Option<Series> {
+    match folder {
+        Folder::Broadcasts => Some(Series::Broadcasts),
+        Folder::Direct(to) => Some(Series::Direct(to.clone())),
+        _ => None,
+    }
+}
+
 /// The folder of a range; `None` where it has several.
 pub(super) fn folder_of_range(range: &Range) -> Option<Folder> {
     match range {

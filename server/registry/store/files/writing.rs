@@ -1,7 +1,7 @@
 //! Writing into the directory: what is written is complete before it gets its name, so no reader sees half a record.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
@@ -9,8 +9,9 @@ use cap_std::fs::{Dir, OpenOptions};
 use chrono::{DateTime, Utc};
 
 use super::directory::{
-    Directory, Durability, Folder, UNFINISHED, as_file, check_readable, found, not_a_folder, stamp_of,
+    Contents, Directory, Durability, Folder, UNFINISHED, as_file, check_readable, found, not_a_folder, stamp_of,
 };
+use crate::changes::ChangedRecord;
 use crate::{Error, random_number};
 use deconflict_platform as platform;
 use deconflict_platform::faults::{self, Change};
@@ -37,15 +38,25 @@ impl Directory {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<Option<String>, Error> {
+        // A direct message is begun beside the recipients' folders, so that one folder's time tells of all of them.
+        let beginnings = if matches!(folder, Folder::Direct(_)) { &Folder::Recipients } else { folder };
+        let beginning = self.made_folder(beginnings)?;
+        let before_beginning = Self::modified(beginnings, &beginning);
         let handle = self.made_folder(folder)?;
-        let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
-        let path = || self.path_of(folder).join(&unfinished);
+        let before = Self::modified(folder, &handle);
+        let unfinished = self.write_unfinished(&beginning, beginnings, bytes, durability)?;
+        let path = || self.path_of(beginnings).join(&unfinished);
         let first = names.into_iter().find_map(|name| {
-            let is_named = self.name_unfinished(&handle, folder, &unfinished, &name);
+            let is_named = self.name_unfinished((&beginning, path()), (&handle, folder), &unfinished, &name);
             is_named.map(|is_named| is_named.then_some(name)).transpose()
         });
         let created = first.transpose();
-        let _ = faults::change(|| Change::Remove(path()), || handle.remove_file(&unfinished));
+        let _ = faults::change(|| Change::Remove(path()), || beginning.remove_file(&unfinished));
+        let name = created.as_ref().ok().and_then(Clone::clone);
+        self.note(folder, &handle, before, name.map(|name| ChangedRecord { name, before: None }));
+        if beginnings != folder {
+            self.note(beginnings, &beginning, before_beginning, None);
+        }
         if matches!(created, Ok(Some(_))) && durability == Durability::Power {
             self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
         }
@@ -53,10 +64,16 @@ impl Directory {
     }
 
     /// Gives a written file its name, if nothing has it yet.
-    fn name_unfinished(&self, handle: &Dir, folder: &Folder, unfinished: &str, name: &str) -> Result<bool, Error> {
-        let (from, to) = (|| self.path_of(folder).join(unfinished), || self.path_of(folder).join(name));
-        let link = || handle.hard_link(unfinished, handle, name);
-        let rename = || platform::retry_while_in_use(|| handle.rename(unfinished, handle, name));
+    fn name_unfinished(
+        &self,
+        (beginning, path): (&Dir, PathBuf),
+        (handle, folder): (&Dir, &Folder),
+        unfinished: &str,
+        name: &str,
+    ) -> Result<bool, Error> {
+        let (from, to) = (|| path.clone(), || self.path_of(folder).join(name));
+        let link = || beginning.hard_link(unfinished, handle, name);
+        let rename = || platform::retry_while_in_use(|| beginning.rename(unfinished, handle, name));
         let named = match faults::change(|| Change::Link(from(), to()), link) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -79,11 +96,26 @@ impl Directory {
         durability: Durability,
     ) -> Result<(), Error> {
         let handle = self.made_folder(folder)?;
-        let unfinished = self.write_unfinished(&handle, folder, bytes, durability)?;
+        let before = Self::modified(folder, &handle);
+        let changed = self.about_to_change(folder, &handle, name);
+        let replaced = self.replace_in(&handle, folder, name, bytes, durability);
+        self.note(folder, &handle, before, changed);
+        replaced
+    }
+
+    fn replace_in(
+        &self,
+        handle: &Dir,
+        folder: &Folder,
+        name: &str,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<(), Error> {
+        let unfinished = self.write_unfinished(handle, folder, bytes, durability)?;
         let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
         // In this order the last that a watching program hears of the name is that a file came to it.
-        let exchange = || platform::exchange(&handle, name, &unfinished);
-        let rename = || platform::retry_while_in_use(|| handle.rename(&unfinished, &handle, name));
+        let exchange = || platform::exchange(handle, name, &unfinished);
+        let rename = || platform::retry_while_in_use(|| handle.rename(&unfinished, handle, name));
         let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
             match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {
                 // A folder stood there. It is not ours to remove.
@@ -123,14 +155,7 @@ impl Directory {
 
     /// Removes a file. Returns false if there was none.
     pub(crate) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
-        let Some(handle) = self.folder(folder)? else { return Ok(false) };
-        let path = || self.path_of(folder).join(name);
-        let removed = found(faults::change(
-            || Change::Remove(path()),
-            || platform::retry_while_in_use(|| handle.remove_file(name)),
-        ))
-        .map_err(|source| self.write_error(&path(), source))?;
-        Ok(removed.is_some())
+        self.contents(folder)?.map_or(Ok(false), |contents| contents.remove(name))
     }
 
     /// Moves a file from one folder to another. Returns false if there was none.
@@ -138,11 +163,15 @@ impl Directory {
         let Some(handle) = self.folder(from)? else { return Ok(false) };
         let target = self.made_folder(to)?;
         let path = || self.path_of(from).join(name);
+        let (before, before_target) = (Self::modified(from, &handle), Self::modified(to, &target));
+        let changed = self.about_to_change(from, &handle, name);
         let change = || Change::Rename(path(), self.path_of(to).join(new_name));
         let moved =
             found(faults::change(change, || platform::retry_while_in_use(|| handle.rename(name, &target, new_name))))
-                .map_err(|source| self.write_error(&path(), source))?;
-        Ok(moved.is_some())
+                .map_err(|source| self.write_error(&path(), source));
+        self.note(from, &handle, before, changed);
+        self.note(to, &target, before_target, Some(ChangedRecord { name: new_name.to_owned(), before: None }));
+        Ok(moved?.is_some())
     }
 
     /// Moves a file from one folder to another so that no power loss takes it from both. Returns false, and moves
@@ -157,8 +186,10 @@ impl Directory {
         let Some(handle) = self.folder(from)? else { return Ok(true) };
         let target = self.made_folder(to)?;
         let (path, new_path) = (|| self.path_of(from).join(name), || self.path_of(to).join(new_name));
+        let before = Self::modified(to, &target);
         match faults::change(|| Change::Link(path(), new_path()), || handle.hard_link(name, &target, new_name)) {
             Ok(()) => {
+                self.note(to, &target, before, Some(ChangedRecord { name: new_name.to_owned(), before: None }));
                 self.sync_folder(&self.path_of(to), || as_file(&target))?;
                 self.remove_file(from, name)?;
                 Ok(true)
@@ -194,19 +225,29 @@ impl Directory {
         time
     }
 
+    /// When a name in a folder last changed, if what is in it is on the status board.
+    fn modified(folder: &Folder, handle: &Dir) -> Option<DateTime<Utc>> {
+        let metadata = folder.is_on_the_board().then(|| handle.dir_metadata().ok())??;
+        Some(stamp_of(&metadata).modified)
+    }
+
+    /// A record with what stands in it before it is changed. What is new tells what it is by itself.
+    fn about_to_change(&self, folder: &Folder, handle: &Arc<Dir>, name: &str) -> Option<ChangedRecord> {
+        let is_counted = matches!(folder, Folder::Claims | Folder::Sessions);
+        let read = || Contents { directory: self, folder, handle: Arc::clone(handle) }.read(name).ok().flatten();
+        let before = is_counted.then(read).flatten().map(|stored| stored.bytes);
+        folder.is_on_the_board().then(|| ChangedRecord { name: name.to_owned(), before })
+    }
+
+    fn note(&self, folder: &Folder, handle: &Dir, before: Option<DateTime<Utc>>, changed: Option<ChangedRecord>) {
+        if let Some(times) = before.zip(Self::modified(folder, handle)) {
+            self.changes.add(folder, times, changed);
+        }
+    }
+
     /// Makes a folder, and those above it, where they are missing.
     pub(crate) fn make_folder(&self, folder: &Folder) -> Result<(), Error> {
         self.made_folder(folder).map(drop)
-    }
-
-    /// Gives a file a new modification time and leaves what is in it. A link is left alone.
-    pub(crate) fn touch(&self, folder: &Folder, name: &str, at: DateTime<Utc>) -> Result<(), Error> {
-        let Some(handle) = self.folder(folder)? else { return Ok(()) };
-        let mut options = OpenOptions::new();
-        options.write(true).follow(FollowSymlinks::No).nonblock(true);
-        let path = || self.path_of(folder).join(name);
-        let touch = || handle.open_with(name, &options)?.into_std().set_modified(at.into());
-        faults::change(|| Change::Attributes(path()), touch).map_err(|source| self.write_error(&path(), source))
     }
 
     /// Lets those run a file who may enter the directory. A link is left alone.
@@ -305,6 +346,20 @@ impl Directory {
             }
             _ => Error::io("write", path)(source),
         }
+    }
+}
+
+impl Contents<'_> {
+    /// Removes a file. Returns false if there was none.
+    pub(crate) fn remove(&self, name: &str) -> Result<bool, Error> {
+        let (directory, folder, handle) = (self.directory, self.folder, &self.handle);
+        let before = Directory::modified(folder, handle);
+        let changed = directory.about_to_change(folder, handle, name);
+        let remove = || platform::retry_while_in_use(|| handle.remove_file(name));
+        let removed = found(faults::change(|| Change::Remove(self.path_of(name)), remove))
+            .map_err(|source| directory.write_error(&self.path_of(name), source));
+        directory.note(folder, handle, before, changed);
+        Ok(removed?.is_some())
     }
 }
 

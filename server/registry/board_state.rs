@@ -1,0 +1,421 @@
+//! What the status board was last made of, kept beside it. A verb brings it up to date with what it changed itself and
+//! reads no other record for that. Everything is read again if that is long ago, or if something else changed since:
+//! a script wrote records, or a process died between its change and the board. What a script overwrites without a new
+//! name is seen when everything is read the next time.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::board_rows::{BoardRows, LeftOut, keys_in_question, requested};
+use super::changes::{ChangedRecord, FolderChanges};
+use super::claims::{Claim, StoredClaim};
+use super::heartbeats::{LastActivity, newest_heartbeats, read_activity};
+use super::liveness::is_older_than_boot;
+use super::mailbox::read_message;
+use super::messages::{Message, Recipient};
+use super::overlap::ReadClaim;
+use super::overview::{damage, damaged_claims, damaged_session};
+use super::record::Record;
+use super::sessions::{Observer, Session, StoredSession, read_session};
+use super::store::files::directory::{Directory, Durability, Folder};
+use super::store::files::names::{key_of, series_of, session_of};
+use super::store::{Key, Range, Reader, Stamp, Stored};
+use super::stored_rows::{StoredRows, unstored};
+use super::{Error, Registry};
+use deconflict_protocol::{ClaimKey, SessionId, SessionRecord, time};
+
+/// Where it is kept.
+const STATE: &str = ".board.json";
+
+/// Another number means another form.
+const FORM: u32 = 1;
+
+/// After so long everything is read again.
+const LONGEST_AGE: TimeDelta = TimeDelta::minutes(5);
+
+/// Where others change things all the time, reading everything takes at most one part of so many of the time.
+const SHARE: u32 = 20;
+
+/// The folders whose times tell that something changed, as far as a verb can afford to ask.
+const WATCHED: [Folder; 5] =
+    [Folder::Sessions, Folder::Claims, Folder::Heartbeats, Folder::Broadcasts, Folder::Recipients];
+
+/// When a name in each of these last changed.
+type Times = [Option<i64>; WATCHED.len()];
+
+/// What the board was made of.
+#[derive(Debug, Serialize, Deserialize)]
+struct BoardState<T> {
+    form: u32,
+    /// When everything was read, and how long that took.
+    read_at: DateTime<Utc>,
+    took: Duration,
+    /// The folders as they were then, or as a verb left them since. `None` after a change that is not in the rows.
+    times: Option<Times>,
+    left_out: LeftOut,
+    worktrees: Vec<String>,
+    rows: StoredRows<T>,
+}
+
+/// What has to be done to know what is on the board.
+enum Next {
+    ReadEverything,
+    Apply(Times),
+    /// Something else changed, but everything was read a moment ago.
+    ApplyMeanwhile,
+}
+
+impl Registry {
+    /// What the board is made of now. To be called by one process at a time.
+    pub(super) fn board_rows(&self, directory: &Directory) -> Result<BoardRows, Error> {
+        let changes = self.store.changes.take();
+        let times = times_of(directory)?;
+        if let Some(state) = load(directory) {
+            let next = self.next(&state, &times, &changes);
+            let next_times = match next {
+                Next::ReadEverything => return self.read_board_rows(directory, times),
+                Next::Apply(times) => Some(times),
+                Next::ApplyMeanwhile => None,
+            };
+            let changes: HashMap<Folder, Vec<ChangedRecord>> = changes
+                .into_iter()
+                .filter(|(folder, changes)| !is_included(&state, &times, folder, changes))
+                .filter_map(|(folder, changes)| Some((folder, changes.records?)))
+                .collect();
+            let is_changed = !changes.is_empty() || state.times != next_times;
+            let BoardState { form, read_at, took, left_out, worktrees, rows, .. } = state;
+            let rows = BoardRows {
+                records: unstored(rows, directory.naming(), self.now()),
+                left_out,
+                worktrees: worktrees.into_iter().collect(),
+            };
+            let mut update = Update { registry: self, directory, rows, now: self.now() };
+            if update.apply(changes)? {
+                let rows = update.rows;
+                if is_changed {
+                    save(directory, &BoardState { times: next_times, ..state_of(&rows, form, read_at, took) })?;
+                }
+                return Ok(rows);
+            }
+        }
+        self.read_board_rows(directory, times)
+    }
+
+    fn next(&self, state: &BoardState<String>, times: &Times, changes: &HashMap<Folder, FolderChanges>) -> Next {
+        let age = self.now() - state.read_at;
+        let are_too_many = changes.values().any(|changes| changes.records.is_none());
+        if are_too_many || age >= LONGEST_AGE || age < TimeDelta::zero() {
+            return Next::ReadEverything;
+        }
+        let is_explained = |(position, folder): (usize, &Folder)| {
+            let Some(before) = state.times else { return false };
+            let ours = changes.get(folder);
+            before[position] == times[position]
+                || ours.is_some_and(|ours| {
+                    Some(nanoseconds(ours.before)) == before[position]
+                        && Some(nanoseconds(ours.after)) == times[position]
+                })
+        };
+        if WATCHED.iter().enumerate().all(is_explained) {
+            Next::Apply(*times)
+        } else if age.to_std().unwrap_or_default() < state.took * SHARE {
+            Next::ApplyMeanwhile
+        } else {
+            Next::ReadEverything
+        }
+    }
+
+    /// Reads everything.
+    fn read_board_rows(&self, directory: &Directory, times: Times) -> Result<BoardRows, Error> {
+        let start = self.clock().elapsed();
+        let now = self.now();
+        let mut rows = BoardRows { records: self.records(directory)?, ..BoardRows::default() };
+        rows.shorten(now);
+        let took = self.clock().elapsed().saturating_sub(start);
+        save(directory, &BoardState { times: Some(times), ..state_of(&rows, FORM, now, took) })?;
+        Ok(rows)
+    }
+}
+
+fn save(directory: &Directory, state: &BoardState<Cow<'_, str>>) -> Result<(), Error> {
+    let bytes = serde_json::to_vec(state).unwrap_or_default();
+    directory.replace_file(&Folder::Root, STATE, &bytes, Durability::Process)
+}
+
+fn state_of(rows: &BoardRows, form: u32, read_at: DateTime<Utc>, took: Duration) -> BoardState<Cow<'_, str>> {
+    BoardState {
+        form,
+        read_at,
+        took,
+        times: None,
+        left_out: rows.left_out.clone(),
+        worktrees: rows.worktrees.iter().cloned().collect(),
+        rows: StoredRows::of(&rows.records),
+    }
+}
+
+/// What was kept, if it can be understood.
+fn load(directory: &Directory) -> Option<BoardState<String>> {
+    let stored = directory.read(&Folder::Root, STATE).ok()??;
+    // After a power loss it may be older than what it tells of.
+    let is_of_this_boot = !is_older_than_boot(stored.stamp.modified);
+    serde_json::from_slice(&stored.bytes)
+        .ok()
+        .filter(|state: &BoardState<String>| state.form == FORM && is_of_this_boot)
+}
+
+fn times_of(directory: &Directory) -> Result<Times, Error> {
+    let mut times = Times::default();
+    for (time, folder) in times.iter_mut().zip(&WATCHED) {
+        *time = directory.folder_stamp(folder)?.map(|stamp| nanoseconds(stamp.modified));
+    }
+    Ok(times)
+}
+
+fn nanoseconds(at: DateTime<Utc>) -> i64 {
+    at.timestamp_nanos_opt().unwrap_or_default()
+}
+
+/// True if somebody who read everything has seen these changes already.
+fn is_included(state: &BoardState<String>, times: &Times, folder: &Folder, changes: &FolderChanges) -> bool {
+    WATCHED.iter().position(|watched| watched == folder).is_some_and(|position| {
+        state.times.is_some_and(|before| {
+            before[position] == times[position] && before[position] != Some(nanoseconds(changes.before))
+        })
+    })
+}
+
+/// Brings rows up to date.
+struct Update<'a> {
+    registry: &'a Registry,
+    directory: &'a Directory,
+    rows: BoardRows,
+    now: DateTime<Utc>,
+}
+
+impl Update<'_> {
+    /// Returns false if the rows don't tell enough.
+    fn apply(&mut self, mut changes: HashMap<Folder, Vec<ChangedRecord>>) -> Result<bool, Error> {
+        let mut of = |folder: &Folder| first_of_each(changes.remove(folder).unwrap_or_default());
+        let (sessions, claims, heartbeats) = (of(&Folder::Sessions), of(&Folder::Claims), of(&Folder::Heartbeats));
+        self.judge_again();
+        for changed in &sessions {
+            if !self.apply_to_session(changed)? {
+                return Ok(false);
+            }
+        }
+        for changed in &claims {
+            self.apply_to_claim(changed)?;
+        }
+        self.apply_to_activities(&heartbeats)?;
+        for (folder, changed) in changes {
+            for changed in first_of_each(changed) {
+                self.apply_to_message(&folder, &changed.name)?;
+            }
+        }
+        self.add_what_is_needed()?;
+        Ok(self.rows.shorten(self.now))
+    }
+
+    /// Time passed since, and processes may have ended.
+    fn judge_again(&mut self) {
+        let records = &mut self.rows.records;
+        let heartbeat = |last: &LastActivity| Some((time::split_stamp(&last.name)?.0, last.name.clone()));
+        let heartbeats = records.last_activities.iter().filter_map(|(id, last)| Some((id.clone(), heartbeat(last)?)));
+        let observer = Observer::knowing(self.directory, heartbeats.collect());
+        for session in &mut records.sessions {
+            self.registry.judge_again(&observer, session);
+        }
+        let sessions: HashMap<&SessionId, &Session> =
+            records.sessions.iter().map(|session| (&session.id, session)).collect();
+        for claim in &mut records.claims {
+            let holder = claim.holder().and_then(|holder| sessions.get(holder).copied());
+            claim.judge_again(holder, self.now);
+        }
+    }
+
+    fn apply_to_session(&mut self, changed: &ChangedRecord) -> Result<bool, Error> {
+        let Some(id) = session_of(&changed.name) else { return Ok(true) };
+        let known = self.rows.records.sessions.iter().position(|session| session.id == id);
+        let before = match known {
+            Some(position) => Some(self.rows.records.sessions.remove(position)),
+            None => changed.before.as_ref().map(|bytes| {
+                let stored = Stored { bytes: bytes.clone(), stamp: Stamp::unknown(self.now) };
+                let record = Record::understand(&stored, SessionRecord::from_fields).ok().map(|record| record.value);
+                let stored = StoredSession { id: id.clone(), record, modified: self.now, stamp: stored.stamp };
+                self.registry.judged(self.directory, &stored)
+            }),
+        };
+        if let Some(before) = before.as_ref().filter(|_| known.is_none()) {
+            self.is_no_longer_left_out(before);
+        }
+        let after = read_session(self.directory, &id)?.map(|stored| self.registry.judged(self.directory, &stored));
+        let file = format!("sessions/{}", changed.name);
+        self.rows.records.damaged.retain(|damaged| damaged.file != file);
+        self.rows.records.damaged.extend(damaged_session(self.directory, &id)?);
+        let is_over = |session: &Option<Session>| session.as_ref().is_some_and(|session| session.state.is_over());
+        if is_over(&before) != is_over(&after) && self.rows.left_out.active.count + self.rows.left_out.stale.count > 0 {
+            // What it holds may be among the claims that are only counted.
+            return Ok(false);
+        }
+        if is_over(&before) != is_over(&after) || before.is_none() != after.is_none() {
+            for claim in self.rows.records.claims.iter_mut().filter(|claim| claim.held_by(&id)) {
+                claim.judge_again(after.as_ref(), self.now);
+            }
+        }
+        if after.as_ref().is_none_or(|session| !session.is_live()) {
+            self.rows.records.last_activities.remove(&id);
+        } else if is_over(&before) || (known.is_none() && before.is_some()) {
+            self.find_activity(&id)?;
+        }
+        self.rows.records.sessions.extend(after);
+        Ok(true)
+    }
+
+    fn apply_to_claim(&mut self, changed: &ChangedRecord) -> Result<(), Error> {
+        let naming = self.directory.naming();
+        let Some(Key::Claim(key)) = key_of(&Range::all_claims(), &changed.name, naming) else { return Ok(()) };
+        let known = self.rows.records.claims.iter().position(|claim| claim.key == key);
+        match (known, &changed.before) {
+            (Some(position), _) => drop(self.rows.records.claims.remove(position)),
+            (None, Some(bytes)) => {
+                let stored = Stored { bytes: bytes.clone(), stamp: Stamp::unknown(self.now) };
+                let stored = ReadClaim::understood(&key, &stored).stored;
+                let before = self.registry.judged_claim(self.directory, &stored)?;
+                self.claim_is_no_longer_left_out(&before);
+            }
+            (None, None) => {}
+        }
+        let path = format!("claims/{}", changed.name);
+        self.rows.records.damaged.retain(|damaged| damaged.file != path);
+        if let Some(stored) = StoredClaim::read(self.directory, &key)? {
+            let claim = self.registry.judged_claim(self.directory, &stored)?;
+            self.rows.records.damaged.extend(damaged_claims(self.directory, [&claim])?);
+            self.rows.records.claims.push(claim);
+        }
+        Ok(())
+    }
+
+    /// What each session did last.
+    fn apply_to_activities(&mut self, changed: &[ChangedRecord]) -> Result<(), Error> {
+        for ChangedRecord { name, .. } in changed {
+            let Some((at, id)) = time::split_stamp(name) else { continue };
+            let Ok(id) = SessionId::foreign(id) else { continue };
+            let is_wanted = self.rows.records.sessions.iter().any(|session| session.id == id && session.is_live());
+            if !is_wanted {
+                continue;
+            }
+            let known = self.rows.records.last_activities.get(&id);
+            let known_at = known.and_then(|last| Some(time::split_stamp(&last.name)?.0));
+            if known.is_some_and(|last| last.name == *name) {
+                self.find_activity(&id)?;
+            } else if known_at.is_none_or(|known_at| known_at < at) {
+                self.set_activity(id, name)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_activity(&mut self, id: &SessionId) -> Result<(), Error> {
+        if let Some((_, name)) = newest_heartbeats(self.directory)?.remove(id) {
+            return self.set_activity(id.clone(), &name);
+        }
+        self.rows.records.last_activities.remove(id);
+        Ok(())
+    }
+
+    fn set_activity(&mut self, id: SessionId, name: &str) -> Result<(), Error> {
+        match read_activity(self.directory, name, self.now)? {
+            Some(activity) => drop(self.rows.records.last_activities.insert(id, activity)),
+            None => drop(self.rows.records.last_activities.remove(&id)),
+        }
+        Ok(())
+    }
+
+    fn apply_to_message(&mut self, folder: &Folder, name: &str) -> Result<(), Error> {
+        let Some(series) = series_of(folder) else { return Ok(()) };
+        let key = Key::Entry(series, name.to_owned());
+        self.rows.records.messages.retain(|message| message.key != key);
+        match read_message(self.directory, &key, self.now) {
+            Ok(message) => self.rows.records.messages.extend(message),
+            Err(error) => self.rows.records.damaged.extend(damage(self.directory, Err(error))?),
+        }
+        Ok(())
+    }
+
+    /// Reads what the findings need and what is only counted so far.
+    fn add_what_is_needed(&mut self) -> Result<(), Error> {
+        let (records, naming) = (&self.rows.records, self.directory.naming());
+        let edited = records.sessions.iter().flat_map(|session| keys_in_question(&session.record.editing, naming));
+        let mut keys: HashSet<ClaimKey> = edited.collect();
+        keys.extend(records.messages.iter().filter_map(|message| requested(message, naming)));
+        if self.rows.worktrees.iter().any(|root| !root.is_empty()) {
+            let elsewhere = |claim: &Claim| self.rows.same_path_elsewhere(&claim.resource, naming);
+            keys.extend(records.claims.iter().filter(|claim| claim.is_active()).flat_map(elsewhere));
+        }
+        for claim in &records.claims {
+            keys.remove(&claim.key);
+        }
+        if self.rows.left_out.active.count + self.rows.left_out.stale.count > 0 {
+            for key in keys {
+                if let Some(stored) = StoredClaim::read(self.directory, &key)? {
+                    let claim = self.registry.judged_claim(self.directory, &stored)?;
+                    self.claim_is_no_longer_left_out(&claim);
+                    self.rows.records.claims.push(claim);
+                }
+            }
+        }
+        self.add_named_sessions()
+    }
+
+    fn add_named_sessions(&mut self) -> Result<(), Error> {
+        let records = &self.rows.records;
+        let mut named: HashSet<SessionId> = records.claims.iter().filter_map(Claim::holder).cloned().collect();
+        for Message { from, to, .. } in &records.messages {
+            named.extend(from.clone());
+            if let Recipient::Session(id) = to {
+                named.insert(id.clone());
+            }
+        }
+        for session in &records.sessions {
+            named.remove(&session.id);
+        }
+        for id in named {
+            if let Some(stored) = read_session(self.directory, &id)? {
+                let session = self.registry.judged(self.directory, &stored);
+                self.is_no_longer_left_out(&session);
+                self.rows.records.sessions.push(session);
+            }
+        }
+        Ok(())
+    }
+
+    fn claim_is_no_longer_left_out(&mut self, claim: &Claim) {
+        let left_out = &mut self.rows.left_out;
+        let rest = if claim.can_be_taken_over() { &mut left_out.stale } else { &mut left_out.active };
+        rest.count = rest.count.saturating_sub(1);
+    }
+
+    fn is_no_longer_left_out(&mut self, session: &Session) {
+        let holds_something =
+            || self.rows.records.claims.iter().any(|claim| claim.is_active() && claim.held_by(&session.id));
+        let is_alive = session.is_live() && (!session.is_forgotten() || holds_something());
+        let left_out = &mut self.rows.left_out;
+        if is_alive {
+            left_out.live.count = left_out.live.count.saturating_sub(1);
+        }
+        if super::records::is_silent(session, self.now) {
+            left_out.silent.count = left_out.silent.count.saturating_sub(1);
+        }
+    }
+}
+
+/// Each record once, with what stood in it before all of this.
+fn first_of_each(changed: Vec<ChangedRecord>) -> Vec<ChangedRecord> {
+    let mut seen = HashSet::new();
+    changed.into_iter().filter(|changed| seen.insert(changed.name.clone())).collect()
+}
