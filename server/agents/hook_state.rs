@@ -273,7 +273,7 @@ impl HookState {
         let mut text: String = notes.iter().map(line).collect();
         for (resource, state) in self.seen {
             let line = line(&Note::Seen { resource, state });
-            // Half of the room, so that it is not soon written anew again.
+            // Half of the length, so that it is not soon written anew again.
             if text.len() + line.len() <= usize::try_from(LONGEST / 2).unwrap_or(usize::MAX) {
                 text.push_str(&line);
             }

@@ -38,14 +38,14 @@ pub(super) fn taken_over(before: &Claim, holder: Option<&Session>) -> String {
 
 /// What can be done about a file that another session holds.
 pub(super) fn advice(claim: &Claim, holder: Option<&Session>, typed: &str) -> String {
-    let mut ways = vec!["Go on with another file, if your task allows it.".to_owned()];
+    let mut options = vec!["Go on with another file, if your task allows it.".to_owned()];
     if let Some(command) = ask_command(claim, holder) {
-        ways.push(format!("Ask for it: {command}"));
+        options.push(format!("Ask for it: {command}"));
     }
     let kind = if claim.resource.is_directory() { "directory" } else { "file" };
-    ways.push(format!("Wait for it: deconflict claim {kind} {typed} --wait 2m"));
-    let ways = ways.join("\n- ");
-    format!("What you can do:\n- {ways}\nDon't write it by another way: that would overwrite somebody's work.")
+    options.push(format!("Wait for it: deconflict claim {kind} {typed} --wait 2m"));
+    let options = options.join("\n- ");
+    format!("What you can do:\n- {options}\nDon't write it by another way: that would overwrite somebody's work.")
 }
 
 /// Messages, attributed and quoted.

@@ -233,7 +233,7 @@ fn it_never_outlives_its_time_limit() {
     lock.lock().unwrap();
     let start = Instant::now();
     let told = agent.before_edit("src/lib.rs").expect_no_denial();
-    assert!(told.notice().contains("locked by another process"), "{told:?}");
+    assert!(told.notice().contains("locked by "), "{told:?}");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
     let start = Instant::now();
     agent.end();

@@ -59,6 +59,8 @@ fn an_edit_takes_the_lock_once_and_a_read_never() {
     agent.after_command("cat src/parser.rs").expect_silence();
     assert_eq!(lock.count(), 0, "reading, and commands that only read");
     let other = CodingAgent::on(&workspace, "two");
+    other.start();
+    lock.count();
     other.before_edit("src/new.rs").expect_silence();
     assert_eq!(lock.count(), 1, "the first edit of a session");
     other.before_edit(FILE).expect_denial();

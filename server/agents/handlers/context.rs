@@ -207,8 +207,8 @@ impl<'a> SessionContext<'a> {
 
     /// True for a claim that another than this agent would have to give up first.
     pub(super) fn stands_against(&self, claim: &Claim) -> bool {
-        let is_kin = claim.held_by(&self.own) || self.predecessor().is_some_and(|main| claim.held_by(main));
-        !is_kin && matches!(claim.standing, ClaimState::Active | ClaimState::Pending | ClaimState::Damaged)
+        let is_own = claim.held_by(&self.own) || self.predecessor().is_some_and(|main| claim.held_by(main));
+        !is_own && matches!(claim.standing, ClaimState::Active | ClaimState::Pending | ClaimState::Damaged)
     }
 
     /// A resource's path as it would be typed in the agent's folder.

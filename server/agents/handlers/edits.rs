@@ -32,7 +32,7 @@ struct Sorted {
     outside: Vec<PathBuf>,
 }
 
-/// What came of the wish to claim a tool's files in one directory.
+/// What came of claiming a tool's files in one directory.
 #[derive(Default)]
 pub(super) struct Claimed {
     pub(super) answer: Answer,

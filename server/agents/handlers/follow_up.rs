@@ -10,7 +10,7 @@ use crate::hook_state::HookStates;
 pub struct FollowUp {
     pub(super) registry: Option<Registry>,
     pub(super) delivered: Option<(SessionId, Vec<MessageId>)>,
-    /// True where the answer has no room for more messages.
+    /// True where the answer takes no more messages.
     pub(super) is_full: bool,
     pub(super) ended: Vec<SessionId>,
     pub(super) refresh_board: bool,

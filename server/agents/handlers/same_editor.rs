@@ -25,8 +25,8 @@ impl SessionContext<'_> {
         }
         for obstacle in obstacles {
             let holder = obstacle.by.holder().and_then(|id| registry.session(id).ok().flatten());
-            let is_kins = holder.as_ref().is_some_and(|holder| holder.is_editor_around(session));
-            if !is_kins || !obstacle.by.is_automatic() {
+            let is_this_editors = holder.as_ref().is_some_and(|holder| holder.is_editor_around(session));
+            if !is_this_editors || !obstacle.by.is_automatic() {
                 return Ok(false);
             }
         }

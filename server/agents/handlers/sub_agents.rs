@@ -49,11 +49,11 @@ impl SessionContext<'_> {
     fn expecting_session(&self, registry: &Registry) -> Result<Option<(SessionId, Option<String>)>, Trouble> {
         let agent = self.surroundings.agent;
         let process = (self.surroundings.processes)(agent).agent.map(|process| process.pid);
-        let is_kin = |session: &Session| {
+        let is_of_this_process = |session: &Session| {
             session.is_live() && session.client() == Some(agent.name) && session.record.pid == process
         };
         let mut found = None;
-        for session in registry.sessions()?.into_iter().filter(is_kin) {
+        for session in registry.sessions()?.into_iter().filter(is_of_this_process) {
             let expected = self.hook_state(registry, &session.id).expected;
             let Some(first) = expected.first() else { continue };
             if found.is_some() {

@@ -161,7 +161,7 @@ impl Reader {
         folder
     }
 
-    /// `sed -i` and its kin: the first name is the script, unless an option brings it.
+    /// `sed -i` and what works like it: the first name is the script, unless an option brings it.
     fn edited_in_place(&mut self, arguments: &[&Word], folder: Option<&Path>, in_place: &[&str], script: &[&str]) {
         let is_in_place = |word: &&&Word| {
             in_place.iter().any(|option| match option.strip_prefix("--") {
