@@ -165,11 +165,27 @@ impl Beliefs {
             going_on.retain(|(_, until, ..)| *until > span.0);
             let other = going_on.iter().find(|other| other.2 != span.2 && other.3.overlaps(span.3));
             if let Some(other) = other {
-                return Some(format!("at {} both believed: {other:?} and {span:?}", span.0));
+                let course = self.course(span.0, [other.2, span.2], span.3);
+                return Some(format!("at {} both believed: {other:?} and {span:?}; {course}", span.0));
             }
             going_on.push(span);
         }
         None
+    }
+
+    /// All that happened around a moment to what overlaps a thing, or that two sessions did.
+    fn course(&self, moment: i64, sessions: [&str; 2], thing: &Thing) -> String {
+        let near = |when: &Span| when.asked < moment + 1_000_000_000 && when.answered > moment - 2_000_000_000;
+        let told = self.told.iter().filter(|(when, _, what, _)| near(when) && what.overlaps(thing));
+        let told = told.map(|(when, session, what, _)| (when.asked, format!("{when:?} told {session} {what:?}")));
+        let forced = self.forced.iter().filter(|(when, _, what)| near(when) && what.overlaps(thing));
+        let forced = forced.map(|(when, session, what)| (when.asked, format!("{when:?} forced {session} {what:?}")));
+        let given_up = sessions.into_iter().flat_map(|session| self.given_up.get(session).into_iter().flatten());
+        let given_up = given_up.filter(|(when, _)| near(when));
+        let given_up = given_up.map(|(when, what)| (when.asked, format!("{when:?} gave up {what:?}")));
+        let mut course: Vec<_> = told.chain(forced).chain(given_up).collect();
+        course.sort();
+        course.into_iter().map(|(_, what)| what).collect::<Vec<_>>().join("\n")
     }
 
     /// The first moment from which a session may no longer hold what it was told it holds, or holds it until another

@@ -195,6 +195,7 @@ impl Arena {
             name: format!("round-{number}"),
             operations: self.operations,
             seed: random.next(),
+            may_jump: [Disturbance::ClockForward, Disturbance::ClockBack].contains(&disturbance),
             sessions: sessions.clone(),
         };
         for worker in &mut self.workers {

@@ -70,11 +70,12 @@ fn play(number: usize, clock: &Arc<SharedClock>) -> History {
                 name: format!("round-{number}"),
                 operations: 4,
                 seed: random.next(),
+                may_jump: true,
                 sessions: SESSIONS.to_vec(),
             };
             let rounds = [round(&mut random), round(&mut random)];
             let keeper = keeper.take_if(|_| Some(session) == mortal);
-            scope.spawn(move || take_part(registry, session, &rounds, keeper, &say));
+            scope.spawn(move || take_part(registry, clock, session, &rounds, keeper, &say));
         }
         drop(said);
         let due = random.below(WORKERS * 8);
@@ -104,12 +105,13 @@ fn play(number: usize, clock: &Arc<SharedClock>) -> History {
 /// What one thread does. Where something else keeps its session, that is killed in between.
 fn take_part(
     registry: &Registry<Memory>,
+    clock: &SharedClock,
     session: Session,
     rounds: &[Round; 2],
     keeper: Option<Child>,
     say: &dyn Fn(Line),
 ) {
-    contend(registry, session, &rounds[0], say);
+    contend(registry, clock, session, &rounds[0], say);
     if let Some(mut keeper) = keeper {
         say(Line::Invoked { at: monotonic(), operation: Operation::Die { session } });
         keeper.kill().unwrap();
@@ -122,5 +124,5 @@ fn take_part(
         registry.resume(&session_id(session), &new).unwrap().expect("nobody else keeps the session");
         say(Line::Returned { at: monotonic(), answer: Answer::Done });
     }
-    contend(registry, session, &rounds[1], say);
+    contend(registry, clock, session, &rounds[1], say);
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,6 +47,8 @@ pub(crate) struct Round {
     pub(crate) name: String,
     pub(crate) operations: usize,
     pub(crate) seed: u64,
+    /// True if the time of day may jump.
+    pub(crate) may_jump: bool,
     /// Who else is there.
     pub(crate) sessions: Vec<Session>,
 }
@@ -70,6 +72,7 @@ pub(crate) fn monotonic() -> i64 {
 /// A time of day that many processes share through a file, so that it jumps for all of them at once.
 #[derive(Debug)]
 pub(crate) struct SharedClock {
+    path: PathBuf,
     file: File,
     start: Instant,
 }
@@ -77,11 +80,31 @@ pub(crate) struct SharedClock {
 impl SharedClock {
     pub(crate) fn open(path: &Path) -> Self {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path).unwrap();
-        Self { file, start: Instant::now() }
+        Self { path: path.to_owned(), file, start: Instant::now() }
+    }
+
+    /// Keeps the time of day from jumping while this lives. A jump in the middle of a verb, between what it reads and
+    /// what it decides, is at no instant.
+    fn steady(&self) -> File {
+        let gate = self.gate();
+        let steady = File::open(&self.path).unwrap();
+        steady.lock_shared().unwrap();
+        drop(gate);
+        steady
+    }
+
+    /// Whoever wants the time to jump waits here before all who come later.
+    fn gate(&self) -> File {
+        let gate = File::create(self.path.with_extension("gate")).unwrap();
+        gate.lock().unwrap();
+        gate
     }
 
     pub(crate) fn set(&self, milliseconds: i64) {
+        let _gate = self.gate();
+        self.file.lock().unwrap();
         self.file.write_all_at(&milliseconds.to_le_bytes(), 0).unwrap();
+        self.file.unlock().unwrap();
     }
 }
 
@@ -120,8 +143,8 @@ fn resources(round: &str) -> [Resource; THINGS] {
 #[test]
 fn worker() {
     let Some(directory) = std::env::var_os(DIRECTORY) else { return };
-    let clock = SharedClock::open(Path::new(&std::env::var_os(CLOCK).unwrap()));
-    let registry = Registry::open(Path::new(&directory), Arc::new(clock)).unwrap();
+    let clock = Arc::new(SharedClock::open(Path::new(&std::env::var_os(CLOCK).unwrap())));
+    let registry = Registry::open(Path::new(&directory), clock.clone()).unwrap();
     let mut me = 0;
     for line in std::io::stdin().lines() {
         let order = serde_json::from_str(&line.unwrap()).unwrap();
@@ -137,13 +160,19 @@ fn worker() {
                 registry.resume(&session_id(me), &new).unwrap().expect("nobody else keeps the session");
                 say(Line::Ready { at: monotonic() });
             }
-            Order::Contend(round) => contend(&registry, me, &round, &say),
+            Order::Contend(round) => contend(&registry, &clock, me, &round, &say),
         }
     }
 }
 
 /// Does a few operations, and says what it asks and what it is told.
-pub(crate) fn contend<S: Store>(registry: &Registry<S>, me: Session, round: &Round, say: &dyn Fn(Line)) {
+pub(crate) fn contend<S: Store>(
+    registry: &Registry<S>,
+    clock: &SharedClock,
+    me: Session,
+    round: &Round,
+    say: &dyn Fn(Line),
+) {
     let resources = resources(&round.name);
     // Whoever resumes goes on with what it finds that it holds.
     let held =
@@ -154,7 +183,10 @@ pub(crate) fn contend<S: Store>(registry: &Registry<S>, me: Session, round: &Rou
     for _ in 0..round.operations {
         let operation = worker.choose(&mut random, &round.sessions);
         say(Line::Invoked { at: monotonic(), operation });
-        match worker.carry_out(&operation) {
+        let steady = round.may_jump.then(|| clock.steady());
+        let answer = worker.carry_out(&operation);
+        drop(steady);
+        match answer {
             Ok(answer) => say(Line::Returned { at: monotonic(), answer }),
             Err(Error::Busy { .. }) => say(Line::Returned { at: monotonic(), answer: Answer::Busy }),
             Err(error) => say(Line::Failed(format!("{operation:?}: {error}"))),
