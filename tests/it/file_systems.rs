@@ -8,7 +8,7 @@ use std::process::Command;
 
 use deconflict_workspace::{Kind, Namer, locate};
 
-use crate::support::{Terminal, Workspace};
+use crate::support::{CodingAgent, Editor, Terminal, Workspace};
 
 /// Something that is mounted in a scratch folder. It is unmounted with the value.
 struct Mounted(PathBuf);
@@ -101,6 +101,53 @@ impl IgnoringCase {
         let root = workspace.root().to_owned();
         Some(Self { _mounted: mounted, _device: device, root, workspace })
     }
+
+    fn session(&self, name: &str) -> Terminal {
+        Terminal::with_named_session(&self.workspace, name).0
+    }
+}
+
+#[test]
+fn names_in_other_letters_are_the_same_where_the_file_system_ignores_case() {
+    let Some(here) = IgnoringCase::new() else { return };
+    let (alice, bob) = (here.session("alice"), here.session("bob"));
+
+    // What is not there yet has no spelling on disk.
+    alice.run(["claim", "file", "New/a.rs"]).expect_code(0);
+    bob.run(["claim", "file", "new/A.rs"]).expect_code(1);
+    bob.run(["claim", "directory", "new"]).expect_code(1);
+    bob.run(["check", "NEW/a.rs"]).expect_code(1);
+    alice.run(["claim", "directory", "Later"]).expect_code(0);
+    bob.run(["claim", "file", "later/deep/a.rs"]).expect_code(1);
+    alice.run(["release", "file", "new/a.RS"]).expect_code(0);
+    bob.run(["claim", "directory", "new"]).expect_code(0);
+
+    // A rename that changes nothing but letters.
+    alice.run(["claim", "file", "lib/x.rs"]).expect_code(0);
+    assert_eq!(here.workspace.coordination().claim("Lib/x.rs").unwrap()["resource_name"], "Lib/x.rs");
+    std::fs::rename(here.root.join("Lib"), here.root.join("LIB")).unwrap();
+    bob.run(["claim", "directory", "lib"]).expect_code(1);
+    bob.run(["claim", "file", "LIB/x.rs"]).expect_code(1);
+    let own = alice.run(["claim", "file", "LIB/X.rs", "--json"]).expect_code(0).json();
+    assert_eq!(own["outcome"], "renewed", "{own}");
+    alice.run(["release", "file", "lib/x.rs"]).expect_code(0);
+    bob.run(["claim", "directory", "lib"]).expect_code(0);
+}
+
+#[test]
+fn editors_and_agents_meet_in_other_letters_where_the_file_system_ignores_case() {
+    let Some(here) = IgnoringCase::new() else { return };
+    let alice = here.session("alice");
+    alice.run(["claim", "file", "Lib/x.rs"]).expect_code(0);
+    std::fs::rename(here.root.join("Lib"), here.root.join("LIB")).unwrap();
+    let editor = Editor::start(&here.workspace, "bob");
+    editor.open("LIB/x.rs").wait_for_diagnostic("claimed");
+    CodingAgent::on(&here.workspace, "one").before_edit("lib/X.rs").expect_denial();
+    for internal in ["coordination/claims/a", ".GIT/config"] {
+        CodingAgent::on(&here.workspace, "two").before_edit(internal).expect_no_denial();
+        assert_eq!(here.workspace.coordination().claims().len(), 1, "{internal}");
+    }
+    editor.quit();
 }
 
 #[test]
