@@ -49,7 +49,7 @@ fn find_required(context: &Context, registry: &Registry) -> Result<Session, Fail
             SessionState::Live | SessionState::Silent => Ok(session),
         };
     }
-    match infer(registry)? {
+    match infer(registry, live_sessions(registry)?)? {
         Ok(session) => Ok(session),
         Err(unknown) => Err(explain(context, registry, unknown)?),
     }
@@ -58,6 +58,15 @@ fn find_required(context: &Context, registry: &Registry) -> Result<Session, Fail
 /// The session that a verb would act as; `None` if the caller has none that can be told. A variable that was set for
 /// another workspace keeps nobody from asking, so that names nobody here.
 pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Session>, Failure> {
+    find_among(context, registry, || live_sessions(registry))
+}
+
+/// The same, where the live sessions may be known already.
+pub(super) fn find_among(
+    context: &Context,
+    registry: &Registry,
+    live: impl FnOnce() -> Result<Vec<Session>, Failure>,
+) -> Result<Option<Session>, Failure> {
     if context.output.is_kept() && context.shared.session.is_none() {
         // The variable and the processes above are those of the program that this runs in, and say nothing of who asks.
         return Ok(None);
@@ -65,7 +74,7 @@ pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Sess
     match (&context.shared.session, context.named_session()?) {
         (Some(id), _) => find_named(context, registry, id).map(Some),
         (None, Some(id)) => Ok(registry.session(&id)?),
-        (None, None) => Ok(infer(registry)?.ok()),
+        (None, None) => Ok(infer(registry, live()?)?.ok()),
     }
 }
 
@@ -92,7 +101,7 @@ pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Caller, F
     if let Some(session) = named {
         return Ok(Caller::Session(session));
     }
-    Ok(match infer(registry)? {
+    Ok(match infer(registry, live_sessions(registry)?)? {
         Ok(session) => Caller::Session(session),
         Err(Unknown::Several(sessions)) => Caller::OneOf(sessions),
         Err(Unknown::Agent(_)) => Caller::Agent,
@@ -117,8 +126,7 @@ fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Ses
 }
 
 /// What the processes above the caller tell, and after them the original's `.current_session`.
-fn infer(registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
-    let live = live_sessions(registry)?;
+fn infer(registry: &Registry, live: Vec<Session>) -> Result<Result<Session, Unknown>, Failure> {
     if live.is_empty() {
         return Ok(Err(Unknown::NoSession));
     }

@@ -78,10 +78,11 @@ impl Picture {
         let Some(registry) = registry else {
             return Ok(Self { directory, now, own: None, unread: 0, overview: None });
         };
-        // Whoever names a session that is not there still wants to see those that are.
-        let own = identity::find(context, &registry).unwrap_or_default();
-        let unread = own.as_ref().map_or(Ok(0), |own| unread(&registry, &own.id))?;
         let mut overview = registry.overview()?;
+        let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
+        // Whoever names a session that is not there still wants to see those that are.
+        let own = identity::find_among(context, &registry, live).unwrap_or_default();
+        let unread = own.as_ref().map_or(Ok(0), |own| unread(&registry, &own.id))?;
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }

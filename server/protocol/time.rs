@@ -1,6 +1,6 @@
 //! Times as records and file names spell them.
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 
 use super::text::count;
 
@@ -37,15 +37,40 @@ pub fn stamp(time: DateTime<Utc>) -> String {
 /// Stamps to the minute, the second and the millisecond are read.
 pub fn split_stamp(file_name: &str) -> Option<(DateTime<Utc>, &str)> {
     let stem = file_name.strip_suffix(".json")?;
-    // From the longest to the shortest: lengths in bytes, and what follows the date and hour and minute.
-    [(23, "%Y-%m-%d_%H-%M-%S%.3f"), (19, "%Y-%m-%d_%H-%M-%S"), (16, "%Y-%m-%d_%H-%M")].into_iter().find_map(
-        |(length, pattern)| {
-            let (stamp, rest) = stem.split_at_checked(length)?;
-            let time = NaiveDateTime::parse_from_str(stamp, pattern).ok()?;
-            let rest = rest.strip_prefix('-')?;
-            (!rest.is_empty()).then(|| (time.and_utc(), rest))
-        },
-    )
+    // From the longest to the shortest.
+    [MILLISECOND_STAMP, "2025-11-15_10-05-00".len(), "2025-11-15_10-05".len()].into_iter().find_map(|length| {
+        let (stamp, rest) = stem.split_at_checked(length)?;
+        let rest = rest.strip_prefix('-').filter(|rest| !rest.is_empty())?;
+        Some((read_stamp(stamp)?, rest))
+    })
+}
+
+/// Whether a record is older, as far as its name alone tells. Names to the millisecond are this program's: in UTC, and by
+/// the time that the record tells. Of others, which may be in local time, only that they are newer is believed.
+pub fn is_named_older(file_name: &str, since: DateTime<Utc>) -> Option<bool> {
+    let is_own = file_name.as_bytes().get(MILLISECOND_STAMP) == Some(&b'-');
+    let (named, _) = split_stamp(file_name)?;
+    (is_own || named >= since).then_some(named < since)
+}
+
+const MILLISECOND_STAMP: usize = "2025-11-15_10-05-00.123".len();
+
+/// Reads a stamp, or the beginning of one. A directory may have a hundred thousand of them, for which chrono's patterns
+/// take too long.
+fn read_stamp(stamp: &str) -> Option<DateTime<Utc>> {
+    let is_spelled_so = stamp.bytes().enumerate().all(|(position, byte)| match position {
+        4 | 7 | 13 | 16 => byte == b'-',
+        10 => byte == b'_',
+        19 => byte == b'.',
+        _ => byte.is_ascii_digit(),
+    });
+    if !is_spelled_so {
+        return None;
+    }
+    let number = |start: usize, end: usize| stamp.get(start..end).map_or(Some(0), |digits| digits.parse().ok());
+    let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
+    let time = date.and_hms_milli_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?)?;
+    Some(time.and_utc())
 }
 
 /// Says how long something took or takes, as records do: `4 hours`, `2 hours 5 minutes`, `40 seconds`.
@@ -108,6 +133,11 @@ mod tests {
         {
             assert_eq!(split_stamp(other), None, "{other}");
         }
+        let later = at + TimeDelta::hours(1);
+        assert_eq!([at, later].map(|since| is_named_older(&precise, since)), [Some(false), Some(true)]);
+        let foreign = "2025-11-15_10-05-00-session-002.json";
+        assert_eq!([at, later].map(|since| is_named_older(foreign, since)), [Some(false), None]);
+        assert_eq!(is_named_older("x.json", at), None);
     }
 
     #[test]

@@ -196,15 +196,16 @@ impl Mailbox {
         Ok(self.has_read(key) || readable(self.message(reader, key, now))?.is_some_and(|message| !message.unread))
     }
 
-    /// True if a message's name and its own time both say that it was sent too long ago to be news. The name alone
-    /// doesn't decide, because other programs write local times there.
+    /// True if a message was sent too long ago to be news.
     fn is_old_news(&self, reader: &dyn Reader, key: &Key) -> Result<bool, Error> {
         let Key::Entry(Series::Broadcasts, name) = key else { return Ok(false) };
-        let is_named_old = time::split_stamp(name).is_some_and(|(named, _)| named < self.news_since);
-        if !is_named_old || self.marks.has_inherited(&mark_name(key)) {
+        if time::split_stamp(name).is_none() || self.marks.has_inherited(&mark_name(key)) {
             return Ok(false);
         }
-        Ok(reader.stamp(key)?.is_none_or(|stamp| stamp.modified < self.news_since))
+        match time::is_named_older(name, self.news_since) {
+            Some(is_older) => Ok(is_older),
+            None => Ok(reader.stamp(key)?.is_none_or(|stamp| stamp.modified < self.news_since)),
+        }
     }
 
     /// Every unread message, repeats included.

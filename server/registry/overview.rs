@@ -259,8 +259,9 @@ fn collect_since(
     Ok(())
 }
 
-/// True if a file's name and its own time both say that it is older; see `Mailbox` about names.
 fn is_older(contents: &Contents, name: &str, since: DateTime<Utc>) -> Result<bool, Error> {
-    let is_named_newer = time::split_stamp(name).is_some_and(|(named, _)| named >= since);
-    Ok(!is_named_newer && contents.stamp(name)?.is_some_and(|stamp| stamp.modified < since))
+    match time::is_named_older(name, since) {
+        Some(is_older) => Ok(is_older),
+        None => Ok(contents.stamp(name)?.is_some_and(|stamp| stamp.modified < since)),
+    }
 }

@@ -300,3 +300,17 @@ fn a_folder_where_the_board_should_be_stays_as_it_is() {
     let names = fs::read_dir(office.coordination().directory()).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.filter(|name| name.to_string_lossy().starts_with(".unfinished-")).count(), 0);
 }
+
+/// After a busy night there are a hundred thousand of them, each written lately by its file's own time.
+#[test]
+fn messages_of_ours_whose_names_are_old_are_not_opened() {
+    let office = Office::new();
+    office.session("alice");
+    let stamp = |ago: i64| (office.clock.now() - TimeDelta::minutes(ago)).format("%Y-%m-%d_%H-%M-%S").to_string();
+    office.coordination().write_text(&format!("messages/broadcast/{}.123-bob.json", stamp(61)), "not opened");
+    assert_eq!(office.findings(), Vec::<String>::new());
+    // Others may name theirs in local time, so that only the file's own time tells.
+    office.coordination().write_text(&format!("messages/broadcast/{}-bob.json", stamp(62)), "opened");
+    office.coordination().write_text(&format!("messages/broadcast/{}.123-bob.json", stamp(59)), "opened");
+    assert_eq!(office.findings().len(), 2, "{:?}", office.findings());
+}
