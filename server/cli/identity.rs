@@ -49,7 +49,7 @@ fn find_required(context: &Context, registry: &Registry) -> Result<Session, Fail
             SessionState::Live | SessionState::Silent => Ok(session),
         };
     }
-    match infer(registry, live_sessions(registry)?)? {
+    match infer(registry, &live_sessions(registry)?)? {
         Ok(session) => Ok(session),
         Err(unknown) => Err(explain(context, registry, unknown)?),
     }
@@ -74,7 +74,7 @@ pub(super) fn find_among(
     match (&context.shared.session, context.named_session()?) {
         (Some(id), _) => find_named(context, registry, id).map(Some),
         (None, Some(id)) => Ok(registry.session(&id)?),
-        (None, None) => Ok(infer(registry, live()?)?.ok()),
+        (None, None) => Ok(infer(registry, &live()?)?.ok()),
     }
 }
 
@@ -101,7 +101,7 @@ pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Caller, F
     if let Some(session) = named {
         return Ok(Caller::Session(session));
     }
-    Ok(match infer(registry, live_sessions(registry)?)? {
+    Ok(match infer(registry, &live_sessions(registry)?)? {
         Ok(session) => Caller::Session(session),
         Err(Unknown::Several(sessions)) => Caller::OneOf(sessions),
         Err(Unknown::Agent(_)) => Caller::Agent,
@@ -126,7 +126,7 @@ fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Ses
 }
 
 /// What the processes above the caller tell, and after them the original's `.current_session`.
-fn infer(registry: &Registry, live: Vec<Session>) -> Result<Result<Session, Unknown>, Failure> {
+fn infer(registry: &Registry, live: &[Session]) -> Result<Result<Session, Unknown>, Failure> {
     if live.is_empty() {
         return Ok(Err(Unknown::NoSession));
     }
@@ -142,7 +142,7 @@ fn infer(registry: &Registry, live: Vec<Session>) -> Result<Result<Session, Unkn
             _ => return Ok(Err(Unknown::Several(own))),
         }
     }
-    if let [only] = live.as_slice()
+    if let [only] = live
         && registry.current_session()?.as_ref() == Some(&only.id)
     {
         return Ok(Ok(only.clone()));
