@@ -1,7 +1,6 @@
 //! Documents and their files: what a path is called, whether its text is saved, and claims that follow edits and files.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use ropey::Rope;
 use tower_lsp::ls_types::Uri;
@@ -12,9 +11,6 @@ use crate::text::{OnDisk, compare_with_file};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimOutcome, Error, Registry, Terms};
 use deconflict_workspace::{Kind, Repository};
-
-/// What tells that a file was written: when, and how long it is now.
-pub(super) type FileStamp = (SystemTime, u64);
 
 impl SessionContext {
     /// Tells which files are not as they were the last time. Reading them is left to whoever wants to know more.

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::time::SystemTime;
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::documents::FileStamp;
 use super::housekeeping::Housekeeper;
 use crate::event::{DirectoryId, Event};
 use crate::job::Profile;
@@ -20,6 +20,9 @@ use deconflict_workspace::{Exclusions, Ignored, Location, Namer};
 
 /// Another process kept the directory locked for too long.
 pub(super) const BUSY: &str = "busy";
+
+/// What tells that a file was written: when, and how long it is now.
+pub(super) type FileStamp = (SystemTime, u64);
 
 /// One session at one coordination directory.
 pub(super) struct SessionContext {
