@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use deconflict_protocol::Resource;
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, ClaimState, Registry};
+use deconflict_registry::{Claim, Registry};
 use deconflict_words::documents;
 use deconflict_workspace::NamingError;
 use serde_json::{Value, json};
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             let answer = match registry.claims_on(&resource) {
                 Ok(claims) => claims
                     .into_iter()
-                    .find(|claim| stands_against(claim, own))
+                    .find(|claim| claim.stands_against(own))
                     .map_or(Answer::May, |claim| Answer::HeldBy(Box::new(claim))),
                 Err(error) => Answer::Unknown(error.into()),
             };
@@ -67,14 +67,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let verdicts: Vec<Verdict> = arguments.paths.into_iter().map(verdict).collect();
     answer(context, Some(&registry), &verdicts)
-}
-
-/// True for a claim that another session would have to give up first. An abandoned or expired one needs nobody's leave,
-/// and one that lies idle is still somebody's unsaved work.
-fn stands_against(claim: &Claim, own: Option<&SessionId>) -> bool {
-    let is_own = own.is_some_and(|own| claim.held_by(own));
-    let is_over = matches!(claim.standing, ClaimState::Expired | ClaimState::Abandoned);
-    !is_own && !is_over
 }
 
 fn free(path: PathBuf) -> Verdict {

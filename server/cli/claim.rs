@@ -237,7 +237,7 @@ impl Waiting<'_> {
             std::thread::sleep(PAUSE.min(left));
             // Looking needs no lock, so that many who wait don't keep the holder from releasing.
             let obstacles = self.registry.obstacles(&self.session.id, self.resource)?;
-            if let Some(still) = obstacles.into_iter().find(|claim| !claim.can_be_taken_over()) {
+            if let Some(still) = obstacles.into_iter().find(|claim| claim.stands_against(Some(&self.session.id))) {
                 has_told &= still.holder() == in_the_way.holder();
                 in_the_way = still;
                 continue;

@@ -168,12 +168,11 @@ pub fn relation_to(scope: &str) -> ScopeRelation {
     system::relation(own_scope(), scope)
 }
 
-/// The process that holds the lock of a file, by the file's device and number, as people call it: `deconflict, process
-/// 4711`. `None` where the system does not tell.
+/// The process that holds the lock of a file, by the file's device and number, as people call it: `deconflict, 4711`. `None` where the system does not tell.
 pub fn lock_holder(device: u64, inode: u64) -> Option<String> {
     let pid = system::lock_holder(device, inode)?;
     let name = look_at(pid).map(|process| process.name);
-    Some(name.map_or_else(|| format!("process {pid}"), |name| format!("{name}, process {pid}")))
+    Some(name.map_or_else(|| pid.to_string(), |name| format!("{name}, {pid}")))
 }
 
 /// When this machine was started, if it tells.

@@ -116,7 +116,7 @@ impl ClaimKey {
     pub fn resource(&self, recorded: Option<(&str, &str)>) -> Resource {
         if let Some(said) =
             recorded.and_then(|(kind, name)| Resource::new(ResourceType::foreign(kind).ok()?, name).ok())
-            && Naming::default().key(&said).spelled == self.spelled
+            && self.naming().key(&said) == *self
         {
             return said;
         }

@@ -57,9 +57,9 @@ pub enum Error {
     },
     /// Another process kept the lock for over 2 seconds.
     #[error(
-        "{} has been locked by {} for over 2 seconds",
+        "{} has been locked by another process{} for over 2 seconds",
         path.display(),
-        holder.as_deref().unwrap_or("another process")
+        holder.as_ref().map_or_else(String::new, |holder| format!(" ({holder})"))
     )]
     Busy {
         /// The lock file.

@@ -90,7 +90,12 @@ impl<S> Clone for Registry<S> {
 impl<S: Store> Registry<S> {
     /// The registry that a store keeps.
     pub fn over(store: S, clock: Arc<dyn Clock>) -> Self {
-        Self { store: Arc::new(store), clock }
+        Self::of(Arc::new(store), clock)
+    }
+
+    /// The same, where others use the store too.
+    pub fn of(store: Arc<S>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
     }
 
     /// What tells the time here.

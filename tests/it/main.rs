@@ -71,6 +71,7 @@ mod setup_doctor;
 mod setup_editors;
 mod setup_races;
 mod shared_clone;
+mod stores;
 mod support;
 mod terminal_doctor;
 mod terminal_identity;

@@ -126,3 +126,19 @@ fn a_lapsed_claim_that_is_renewed_ends_the_stale_ones_that_overlap_it() {
     office.registry.resume(&ended, &NewSession::default()).unwrap().unwrap();
     assert_eq!(both_held(&office), []);
 }
+
+/// "Forgotten" on the protocol page: it can be taken over without force, so it stands in nobody's way, whoever asks.
+#[test]
+fn what_was_left_idle_may_be_edited_by_whoever_asks() {
+    let office = Office::new();
+    let anna = office.session("anna");
+    office.session("berta");
+    let terms = Terms { automatic: true, ..Terms::default() };
+    office.claim(&anna, "a", &terms);
+    let check = || Terminal::on(&office.workspace).run(["check", "a", "--session", "berta"]);
+    check().expect_code(1);
+    let claim = office.registry.claim_of(&file("a")).unwrap().unwrap();
+    office.registry.mark_idle(&claim.holding().unwrap(), Some(claim.claimed_at)).unwrap();
+    check().expect_code(0);
+    Terminal::on(&office.workspace).run(["claim", "file", "a", "--session", "berta"]).expect_code(0);
+}

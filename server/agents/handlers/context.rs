@@ -14,7 +14,7 @@ use crate::surroundings::Surroundings;
 use crate::words;
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{NameError, Resource, SessionId};
-use deconflict_registry::{self as registry, Claim, ClaimState, Locking, NewSession, Registry, Session};
+use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session};
 use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
@@ -207,8 +207,7 @@ impl<'a> SessionContext<'a> {
 
     /// True for a claim that another than this agent would have to give up first.
     pub(super) fn stands_against(&self, claim: &Claim) -> bool {
-        let is_own = claim.held_by(&self.own) || self.predecessor().is_some_and(|main| claim.held_by(main));
-        !is_own && matches!(claim.standing, ClaimState::Active | ClaimState::Pending | ClaimState::Damaged)
+        claim.stands_against(Some(&self.own)) && !self.predecessor().is_some_and(|main| claim.held_by(main))
     }
 
     /// A resource's path as it would be typed in the agent's folder.

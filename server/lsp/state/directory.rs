@@ -199,7 +199,7 @@ impl DirectoryContext {
     /// Others' claims that keep a resource from being claimed.
     pub(super) fn obstacles(&self, resource: &Resource) -> Vec<Claim> {
         let mut obstacles = self.view.as_ref().map(|view| view.obstacles(resource)).unwrap_or_default();
-        obstacles.retain(|claim| !claim.can_be_taken_over());
+        obstacles.retain(|claim| claim.stands_against(None));
         obstacles
     }
 }

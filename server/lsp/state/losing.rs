@@ -132,7 +132,7 @@ impl ServerState {
             else {
                 continue;
             };
-            match successor.filter(|claim| !claim.can_be_taken_over()) {
+            match successor.filter(|claim| claim.stands_against(None)) {
                 Some(successor) => {
                     document.lost = Some(Lost::default());
                     document.blocked = Some(Blocked { by: successor.clone(), file_was: document.saved_text.clone() });

@@ -41,7 +41,7 @@ pub struct Files {
 
 impl Files {
     /// The directory at this path, whether it is there or not.
-    pub(crate) fn at(path: &Path) -> Self {
+    pub fn at(path: &Path) -> Self {
         Self { path: path.to_owned(), is_without_locks: AtomicBool::new(false), changes: Arc::default() }
     }
 

@@ -1,0 +1,197 @@
+//! The registry's verbs over every store by the same scenes: over files, over memory, and over memory that takes names as
+//! equal that differ only in case.
+
+use std::fs;
+use std::sync::Arc;
+
+use chrono::{TimeDelta, Utc};
+use deconflict_platform::clock::ManualClock;
+use deconflict_protocol::{ClaimRecord, MessageKind, Naming, Resource, SessionId, to_bytes};
+use deconflict_registry::{
+    Activity, Claim, ClaimOutcome, ClaimState, Completion, Draft, Files, HandOffOutcome, Key, Locking, Memory,
+    MoveOutcome, NewSession, Recipient, Registry, ReleaseOutcome, RenewOutcome, Store, Terms, Transaction,
+};
+
+fn file(name: &str) -> Resource {
+    Resource::file(name).unwrap()
+}
+
+fn directory(name: &str) -> Resource {
+    Resource::directory(name).unwrap()
+}
+
+fn register<S: Store>(registry: &Registry<S>, id: &str) -> SessionId {
+    let new = NewSession { id: Some(SessionId::new(id).unwrap()), ..NewSession::default() };
+    registry.register(new).unwrap().id
+}
+
+fn claim<S: Store>(registry: &Registry<S>, session: &SessionId, resource: &Resource) -> ClaimOutcome {
+    registry.claim(session, resource, &Terms::default()).unwrap()
+}
+
+fn granted<S: Store>(registry: &Registry<S>, session: &SessionId, resource: &Resource) -> Claim {
+    match claim(registry, session, resource) {
+        ClaimOutcome::Granted { claim, .. } => claim,
+        other => panic!("{resource}: {other:?}"),
+    }
+}
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Utc::now()))
+}
+
+fn memory(ignores_case: bool) -> (Registry<Memory>, Arc<ManualClock>) {
+    let clock = clock();
+    (Registry::over(Memory::new(clock.clone(), Naming { ignores_case }), clock.clone()), clock)
+}
+
+fn files() -> (Registry<Files>, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    (Registry::create(&folder.path().join("COORDINATION"), clock()).unwrap(), folder)
+}
+
+#[test]
+fn every_verb_does_the_same_over_files_and_over_memory() {
+    every_verb(&files().0);
+    every_verb(&memory(false).0);
+    every_verb(&memory(true).0);
+}
+
+fn every_verb<S: Store>(registry: &Registry<S>) {
+    let (anna, berta) = (register(registry, "anna"), register(registry, "berta"));
+    let first = granted(registry, &anna, &file("src/a.rs"));
+    assert!(matches!(claim(registry, &berta, &directory("src")), ClaimOutcome::Refused { by } if by.held_by(&anna)));
+    assert!(matches!(claim(registry, &anna, &file("src/a.rs")), ClaimOutcome::AlreadyHeld { .. }));
+    let holding = first.holding().unwrap();
+    let renewed = registry.renew(&holding, TimeDelta::hours(9)).unwrap();
+    assert!(matches!(renewed, RenewOutcome::Renewed(claim) if claim.expires_at > first.expires_at));
+    registry.claim_all(&anna, None, &[file("b"), file("c")], &Terms::default()).unwrap();
+    assert_eq!(registry.claims().unwrap().len(), 3);
+
+    let claims = registry.claims_covering(&[file("src/a.rs"), file("d")]).unwrap();
+    assert!(matches!(&claims[..], [(claim, covered)] if claim.resource == file("src/a.rs") && *covered == [0]));
+    let outcome = registry.hand_off(&anna, &file("src/a.rs"), &berta, None).unwrap();
+    let HandOffOutcome::HandedOff(given) = outcome else { panic!("{outcome:?}") };
+    assert!(given.record.generation > first.record.generation);
+    let outcome = registry.move_claim(&given.holding().unwrap(), &file("src/moved.rs")).unwrap();
+    assert!(matches!(outcome, MoveOutcome::Moved(ref moved) if moved.held_by(&berta)), "{outcome:?}");
+    assert_eq!(registry.release(&anna, &file("src/a.rs")).unwrap(), ReleaseOutcome::NotFound);
+
+    let force = Terms { force: true, ..Terms::default() };
+    let outcome = registry.claim(&anna, &directory("src"), &force).unwrap();
+    assert!(matches!(outcome, ClaimOutcome::Granted { took_over: Some(_), .. }), "{outcome:?}");
+    let unread = registry.unread_messages(&berta).unwrap();
+    let kinds: Vec<MessageKind> = unread.iter().map(|message| message.record.kind()).collect();
+    assert!(kinds.contains(&MessageKind::HandOff) && kinds.contains(&MessageKind::TakenOver), "{kinds:?}");
+    let draft = Draft { message: "hello".to_owned(), ..Draft::new(MessageKind::Note) };
+    registry.send(&anna, &Recipient::Everyone, &draft).unwrap();
+    let ids: Vec<_> = registry.unread_messages(&berta).unwrap().into_iter().map(|message| message.id).collect();
+    assert_eq!((ids.len(), registry.mark_read(&berta, &ids).unwrap()), (3, 3));
+    assert_eq!(registry.unread_messages(&berta).unwrap(), []);
+    assert_eq!(registry.message_count(&berta).unwrap(), 3);
+
+    registry.heartbeat(&anna, &Activity::new("building", Some("src".to_owned()))).unwrap();
+    assert_eq!(registry.session(&anna).unwrap().unwrap().record.current_work.as_deref(), Some("src"));
+    let released = registry.complete(&anna, &Completion::default()).unwrap();
+    assert_eq!(released.len(), 3);
+    assert_eq!(registry.claims().unwrap(), []);
+    assert_eq!(registry.locking(), Locking::Enforced);
+    registry.resume(&anna, &NewSession::default()).unwrap().unwrap();
+    granted(registry, &anna, &file("again"));
+}
+
+/// A folder `new` is not there yet while another holds a file in `New/`; `lib` became `LIB` after it was claimed.
+#[test]
+fn where_case_is_ignored_a_claim_is_found_however_it_is_spelled() {
+    for (held, wanted) in [
+        (file("New/a"), directory("new")),
+        (directory("new"), file("New/a")),
+        (file("Lib/x"), file("LIB/x")),
+        (directory("LIB"), directory("lib/deep")),
+    ] {
+        let (registry, clock) = memory(true);
+        let (anna, berta) = (register(&registry, "anna"), register(&registry, "berta"));
+        granted(&registry, &anna, &held);
+        let outcome = claim(&registry, &berta, &wanted);
+        assert!(matches!(outcome, ClaimOutcome::Refused { ref by } if by.resource == held), "{wanted}: {outcome:?}");
+        assert!(registry.claims_on(&wanted).unwrap().len() == 1);
+        clock.advance(std::time::Duration::from_hours(5));
+        granted(&registry, &berta, &wanted);
+        assert_eq!(registry.claims().unwrap().len(), 1, "{held} ended by {wanted}");
+
+        let (registry, _) = memory(false);
+        let (anna, berta) = (register(&registry, "anna"), register(&registry, "berta"));
+        granted(&registry, &anna, &held);
+        granted(&registry, &berta, &wanted);
+    }
+}
+
+/// Somebody else claims what overlaps while a decision is made: then it is made again, on what stands there now.
+fn is_decided_again<S: Store>(registry: &Registry<S>, store: &S, mut meanwhile: impl FnMut()) {
+    let (anna, _) = (register(registry, "anna"), register(registry, "berta"));
+    let naming = store.reader().unwrap().naming();
+    let mut decisions = 0;
+    let mut was_held = false;
+    let mut decide = |tx: &mut Transaction<'_>| {
+        use deconflict_registry::Reader;
+        decisions += 1;
+        was_held = tx.get(&Key::Claim(naming.key(&file("d/a"))))?.is_some();
+        if decisions == 1 {
+            meanwhile();
+        }
+        let record = ClaimRecord { claimed_by: Some(anna.clone()), ..ClaimRecord::default() };
+        if !was_held {
+            tx.put_new(Key::Claim(naming.key(&directory("d"))), to_bytes(&record).unwrap());
+        }
+        Ok(())
+    };
+    store.commit(&mut decide).unwrap();
+    assert_eq!((decisions, was_held), (2, true));
+    let held: Vec<Claim> = registry.claims().unwrap();
+    assert!(matches!(&held[..], [claim] if claim.resource == file("d/a") && claim.standing == ClaimState::Active));
+}
+
+#[test]
+fn a_decision_is_made_again_if_what_it_saw_changed() {
+    let clock = clock();
+    let store = Arc::new(Memory::new(clock.clone(), Naming::default()));
+    let registry = Registry::of(Arc::clone(&store), clock);
+    is_decided_again(&registry, &store, || {
+        granted(&registry, &SessionId::new("berta").unwrap(), &file("d/a"));
+    });
+}
+
+/// Whoever removes the lock's file by hand lets others in. Its owner, which may have been suspended, must not go on.
+#[test]
+fn a_lock_that_was_removed_by_hand_gives_no_double_grant() {
+    let (registry, folder) = files();
+    let store = Files::at(registry.path());
+    is_decided_again(&registry, &store, || {
+        fs::remove_file(folder.path().join("COORDINATION/.lock")).unwrap();
+        granted(&registry, &SessionId::new("berta").unwrap(), &file("d/a"));
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_stuck_lock_names_who_holds_it() {
+    let (registry, folder) = files();
+    let anna = register(&registry, "anna");
+    let lock = fs::File::open(folder.path().join("COORDINATION/.lock")).unwrap();
+    lock.lock().unwrap();
+    let error = registry.claim(&anna, &file("a"), &Terms::default()).unwrap_err().to_string();
+    assert!(error.contains("another process (it-") && error.contains(&format!(", {})", std::process::id())), "{error}");
+}
+
+/// The old run of a session ends while a new one has begun: what the new one holds stays its own.
+#[test]
+fn an_end_releases_nothing_of_a_new_run() {
+    let (registry, _) = memory(false);
+    let anna = register(&registry, "anna");
+    granted(&registry, &anna, &file("old"));
+    let ended = registry.complete_together(std::slice::from_ref(&anna)).unwrap();
+    registry.resume(&anna, &NewSession::default()).unwrap().unwrap();
+    granted(&registry, &anna, &file("new"));
+    assert_eq!(registry.release_all_ended(&ended).unwrap(), []);
+    assert!(registry.claim_of(&file("new")).unwrap().unwrap().is_active());
+}
