@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{Race, THINGS, timed};
+use super::{GivesUp, Race, THINGS, timed};
 use crate::invariant::Thing;
 use crate::linearizability::Random;
 use crate::support::Editor;
@@ -27,7 +27,7 @@ const FOLDERS: [&str; 3] = ["", "src/", "src/deep/"];
 pub(crate) fn in_an_editor(race: &Race, number: usize, operations: usize, mut random: Random) {
     let first = Editor::builder(&race.workspace).client("Neovim").start();
     let session = first.wait_for_session();
-    race.joins(&session);
+    race.joins(&session, GivesUp::ByItself);
     let mut player = Player { race, number, first, again: None, session, open: Vec::new(), file_in: 0, folder_in: 0 };
     for _ in 0..operations {
         player.act(&mut random);

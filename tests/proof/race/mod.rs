@@ -73,7 +73,7 @@ struct Race {
     workspace: Workspace,
     beliefs: Mutex<Beliefs>,
     /// Who takes part, and may be handed something.
-    sessions: Mutex<Vec<String>>,
+    sessions: Mutex<Vec<Party>>,
     /// How many operations were done, by who did them.
     done: Mutex<BTreeMap<&'static str, usize>>,
     looks: AtomicUsize,
@@ -144,16 +144,16 @@ impl Race {
         }
     }
 
-    fn joins(&self, session: &str) {
-        self.sessions.lock().unwrap().push(session.to_owned());
+    fn joins(&self, session: &str, gives_up: GivesUp) {
+        self.sessions.lock().unwrap().push(Party { session: session.to_owned(), gives_up });
     }
 
     fn leaves(&self, session: &str) {
-        self.sessions.lock().unwrap().retain(|other| other != session);
+        self.sessions.lock().unwrap().retain(|other| other.session != session);
     }
 
     /// Somebody who takes part.
-    fn somebody(&self, random: &mut Random) -> String {
+    fn somebody(&self, random: &mut Random) -> Party {
         let sessions = self.sessions.lock().unwrap();
         sessions[random.below(sessions.len())].clone()
     }
@@ -174,6 +174,22 @@ impl Race {
     fn forces(&self, when: Span, session: &str, thing: Thing) {
         self.beliefs.lock().unwrap().forces(when, session, thing);
     }
+}
+
+/// A session that takes part.
+#[derive(Debug, Clone)]
+struct Party {
+    session: String,
+    gives_up: GivesUp,
+}
+
+/// How a session gives up what it holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum GivesUp {
+    /// Only by what it is seen to ask for.
+    WhenSeen,
+    /// Also by itself, as editors and agents do.
+    ByItself,
 }
 
 /// Does something, and says from when to when that took.

@@ -13,7 +13,7 @@ use deconflict_registry::{
     ClaimOutcome, Completion, Error, HandOffOutcome, Holding, MoveOutcome, NewSession, Registry, RenewOutcome, Terms,
 };
 
-use super::{Race, THINGS, timed};
+use super::{GivesUp, Party, Race, THINGS, timed};
 use crate::invariant::{Span, Thing};
 use crate::linearizability::Random;
 use crate::support::{CodingAgent, Terminal};
@@ -22,7 +22,7 @@ use crate::support::{CodingAgent, Terminal};
 pub(crate) fn at_a_terminal(race: &Race, number: usize, operations: usize, mut random: Random) {
     let start = || {
         let (terminal, session) = Terminal::with_named_session(&race.workspace, &format!("Terminal {number}"));
-        race.joins(&session);
+        race.joins(&session, GivesUp::WhenSeen);
         (terminal, session)
     };
     let (mut terminal, mut session) = start();
@@ -34,7 +34,7 @@ pub(crate) fn at_a_terminal(race: &Race, number: usize, operations: usize, mut r
             0..55 => &["claim", kind, name],
             55..60 => &["claim", kind, name, "--force"],
             60..75 => &["release", kind, name],
-            75..95 => &["hand-off", kind, name, &to],
+            75..95 => &["hand-off", kind, name, &to.session],
             _ => &["end"],
         };
         let is_killed = random.below(12) == 0;
@@ -66,8 +66,8 @@ pub(crate) fn at_a_terminal(race: &Race, number: usize, operations: usize, mut r
             "release" => race.gives_up(when, &session, Some(thing)),
             "hand-off" => {
                 race.gives_up(when, &session, Some(thing.clone()));
-                if is_done && is_steady(&to) {
-                    race.told(when, &to, thing);
+                if is_done && to.gives_up == GivesUp::WhenSeen {
+                    race.told(when, &to.session, thing);
                 }
             }
             _ => {
@@ -79,17 +79,12 @@ pub(crate) fn at_a_terminal(race: &Race, number: usize, operations: usize, mut r
     }
 }
 
-/// True for a session that gives nothing up but by what it is seen to ask for. Editors and agents do so by themselves.
-fn is_steady(session: &str) -> bool {
-    session.starts_with("session-") || session.starts_with("thread-")
-}
-
 /// Edits what its hook lets it edit; between turns it has given everything up.
 pub(crate) fn as_an_agent(race: &Race, number: usize, operations: usize, mut random: Random) {
     let agent = CodingAgent::on(&race.workspace, &format!("agent-{number}"));
     let session = agent.id();
     agent.start();
-    race.joins(&session);
+    race.joins(&session, GivesUp::ByItself);
     for operation in 0..operations {
         let files: Vec<&str> = THINGS.iter().filter(|(kind, _)| *kind == "file").map(|(_, name)| *name).collect();
         let file = files[random.below(files.len())];
@@ -150,7 +145,7 @@ impl<'a> Thread<'a> {
         let id = Some(SessionId::new(&session).unwrap());
         let keeper = Some(platform::current_process());
         let session = registry.register(NewSession { id, keeper, ..NewSession::default() }).unwrap().id;
-        race.joins(session.as_str());
+        race.joins(session.as_str(), GivesUp::WhenSeen);
         Self { race, registry, session, held: HashMap::new() }
     }
 
@@ -203,14 +198,14 @@ impl<'a> Thread<'a> {
         outcome.map(drop)
     }
 
-    fn hand_off(&mut self, wanted: &Resource, to: &str) -> Result<(), Error> {
-        let recipient = SessionId::new(to).unwrap();
+    fn hand_off(&mut self, wanted: &Resource, to: &Party) -> Result<(), Error> {
+        let recipient = SessionId::new(&to.session).unwrap();
         let (when, outcome) = timed(|| self.registry.hand_off(&self.session, wanted, &recipient, None));
         self.race.gives_up(when, self.session.as_str(), Some(thing(wanted)));
         if let HandOffOutcome::HandedOff(_) = outcome? {
             self.held.remove(wanted);
-            if is_steady(to) {
-                self.race.told(when, to, thing(wanted));
+            if to.gives_up == GivesUp::WhenSeen {
+                self.race.told(when, &to.session, thing(wanted));
             }
         }
         Ok(())
