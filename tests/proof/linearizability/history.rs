@@ -121,7 +121,7 @@ impl History {
 
     /// What the tester says with no order proposed; `None` where that would take very long, because somebody was killed.
     pub(crate) fn is_linearizable_in_any_order(&self) -> Option<bool> {
-        let steps: Vec<Step> = self.asked().collect();
+        let steps = self.steps();
         let is_all_answered = steps.iter().all(|step| step.answer.is_some());
         is_all_answered.then(|| self.is_consistent(&steps, |at| steps[at].who as usize))
     }
@@ -178,8 +178,20 @@ impl History {
             let parts = if step.answer.is_none() { parts_of(&step.operation) } else { Vec::new() };
             parts.into_iter().map(move |operation| Step { operation, ..step }).chain([step])
         };
-        self.asked().flat_map(with_parts).collect()
+        let asked: Vec<Step> = self.asked().collect();
+        let is_certain = |step: &&Step| !may_have_seen_half(step, &asked);
+        asked.iter().filter(is_certain).copied().flat_map(with_parts).collect()
     }
+}
+
+/// True for a look, which takes no lock, that may have come between the writes of one change: where a take-over ended
+/// some of the claims in its way and not yet all, or where a claim that moves stands at both places.
+fn may_have_seen_half(look: &Step, asked: &[Step]) -> bool {
+    let ended = |step: &Step| step.returned.unwrap_or(i64::MAX);
+    let is_meanwhile = |step: &Step| step.invoked <= ended(look) && look.invoked <= ended(step);
+    let is_moving = |step: &Step| matches!(step.operation, Operation::Move { .. }) && is_meanwhile(step);
+    matches!(look.operation, Operation::Look { .. })
+        && (look.answer == Some(Answer::Active(None)) || asked.iter().any(is_moving))
 }
 
 fn name(session: Session) -> String {
