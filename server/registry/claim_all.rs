@@ -1,8 +1,9 @@
 //! Claiming several resources as one: all of them, or none.
 
 use super::claims::{Claim, ClaimOutcome, Terms};
+use super::holding::active_session;
 use super::store::{Committed, Store, Transaction};
-use super::{Error, Registry, Session};
+use super::{Error, Registry, StoredSession};
 use deconflict_protocol::{Resource, SessionId};
 
 /// What came of a wish to claim several resources at once.
@@ -47,7 +48,7 @@ impl<S: Store> Registry<S> {
         terms: &Terms,
     ) -> Result<ClaimAllOutcome, Error> {
         let (outcome, committed) = self.commit_making(|tx| {
-            let holder = self.judged_active(tx, session)?;
+            let asker = active_session(tx, session)?;
             if resources.len() > 1 {
                 let obstacles = self.all_obstacles(tx, session, predecessor, resources, terms)?;
                 if !obstacles.is_empty() {
@@ -56,7 +57,7 @@ impl<S: Store> Registry<S> {
             }
             let mut granted: Vec<Granted> = Vec::with_capacity(resources.len());
             for resource in resources {
-                match self.decide_one_of_many(tx, &holder, predecessor, resource, terms)? {
+                match self.decide_one_of_many(tx, &asker, predecessor, resource, terms)? {
                     Ok(one) => granted.push(one),
                     Err(obstacle) => {
                         tx.give_up();
@@ -98,12 +99,12 @@ impl<S: Store> Registry<S> {
     fn decide_one_of_many(
         &self,
         tx: &mut Transaction,
-        holder: &Session,
+        asker: &StoredSession,
         predecessor: Option<&SessionId>,
         wanted: &Resource,
         terms: &Terms,
     ) -> Result<Result<Granted, Obstacle>, Error> {
-        Ok(match self.decide_claim(tx, holder, predecessor, wanted, terms)? {
+        Ok(match self.decide_claim(tx, asker, predecessor, wanted, terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
                 let is_others = |before: &Claim| !predecessor.is_some_and(|other| before.held_by(other));
                 Ok(Granted { claim, is_new: true, took_over: took_over.filter(is_others) })

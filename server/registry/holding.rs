@@ -7,7 +7,7 @@ use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, Re
 use super::leases::renewal_pause;
 use super::overlap::{ReadClaim, claim_keys};
 use super::record::{self, Record};
-use super::sessions::{Session, read_session, require_active};
+use super::sessions::{Session, StoredSession, read_session, require_active};
 use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
@@ -19,8 +19,8 @@ impl<S: Store> Registry<S> {
     /// and forgotten claims in the way are taken over; a holder that still lives is told.
     pub fn claim(&self, session: &SessionId, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Error> {
         let (outcome, committed) = self.commit_making(|tx| {
-            let holder = self.judged_active(tx, session)?;
-            self.decide_claim(tx, &holder, None, resource, terms)
+            let asker = active_session(tx, session)?;
+            self.decide_claim(tx, &asker, None, resource, terms)
         })?;
         let outcome = self.confirmed(&committed, outcome)?;
         if let ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } = &outcome {
@@ -96,20 +96,21 @@ impl<S: Store> Registry<S> {
     pub(super) fn decide_claim(
         &self,
         tx: &mut Transaction,
-        holder: &Session,
+        asker: &StoredSession,
         predecessor: Option<&SessionId>,
         resource: &Resource,
         terms: &Terms,
     ) -> Result<ClaimOutcome, Error> {
         let key = tx.naming().key(resource);
         let (own, mut others): (Vec<_>, Vec<_>) =
-            self.overlapping(tx, resource)?.into_iter().partition(|claim| claim.held_by(&holder.id));
+            self.overlapping(tx, resource)?.into_iter().partition(|claim| claim.held_by(&asker.id));
         let is_predecessors = |claim: &Claim| predecessor.is_some_and(|predecessor| claim.held_by(predecessor));
         // A directory that the predecessor holds stays its own: only the very resource goes over.
         others.retain(|claim| claim.key == key || !is_predecessors(claim));
         if let Some(by) = others.iter().find(|claim| claim.stands_in_the_way(terms) && !is_predecessors(claim)) {
             return Ok(ClaimOutcome::Refused { by: by.clone() });
         }
+        let holder = &self.judged(tx, asker);
         if let Some(held) = own.into_iter().find(|claim| claim.key == key) {
             self.end_overlapping(tx, &holder.id, &others)?;
             let held = self.as_holder_sees(tx, held)?;
@@ -317,12 +318,6 @@ impl<S: Store> Registry<S> {
         Ok(outcome)
     }
 
-    /// A registered session that goes on.
-    pub(super) fn judged_active(&self, reader: &dyn Reader, id: &SessionId) -> Result<Session, Error> {
-        let (record, stamp) = require_active(reader, id)?;
-        Ok(self.judged(reader, &super::StoredSession::read_as(id, record.value, stamp)))
-    }
-
     /// True if a session has a record and neither ended nor is gone: then it wants to know what happens to its claims.
     fn is_going_on(&self, reader: &dyn Reader, session: &SessionId) -> bool {
         let stored = read_session(reader, session).ok().flatten();
@@ -339,6 +334,12 @@ pub(super) struct NewClaim<'a> {
     pub(super) predecessor: Option<&'a SessionId>,
     /// The record that it goes on from under another key, with fields that only other programs know.
     pub(super) moved_from: Option<&'a Record<ClaimRecord>>,
+}
+
+/// A registered session that goes on.
+pub(super) fn active_session(reader: &dyn Reader, id: &SessionId) -> Result<StoredSession, Error> {
+    let (record, stamp) = require_active(reader, id)?;
+    Ok(StoredSession::read_as(id, record.value, stamp))
 }
 
 /// A random id for a new holding.

@@ -1,7 +1,7 @@
 //! Claims that change hands or places: hand-offs, files that move, and what the displaced are told.
 
 use super::claims::{Claim, HandOffOutcome, Holding, MoveOutcome, StoredClaim, Terms};
-use super::holding::{NewClaim, new_holding_id};
+use super::holding::{NewClaim, active_session, new_holding_id};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::overlap::ReadClaim;
@@ -112,7 +112,7 @@ impl<S: Store> Registry<S> {
         }
         let is_ended = |claim: &Claim| claim.key == target || !claim.held_by(&holding.session);
         let ended = at_target.into_iter().filter(is_ended).collect();
-        let holder = self.judged_active(tx, &holding.session)?;
+        let holder = self.judged(tx, &active_session(tx, &holding.session)?);
         let record = ClaimRecord {
             resource_type: Some(to.resource_type().to_string()),
             resource_name: Some(to.name().to_owned()),
