@@ -15,6 +15,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style;
 use super::table::wrapped;
+use deconflict_registry::board_below;
 use editor::{Editor, Sight};
 use scene::Scene;
 
@@ -179,7 +180,7 @@ fn the_board_tells_it(story: &mut Story, scene: &Scene) -> Result<(), Problem> {
     story.step("all", "can read how things stand in COORDINATION/STATUS_BOARD.md.")?;
     let start = Instant::now();
     loop {
-        let board = fs::read_to_string(scene.directory().join("STATUS_BOARD.md")).unwrap_or_default();
+        let board = fs::read_to_string(board_below(&scene.directory())).unwrap_or_default();
         let claims: Vec<&str> = section(&board, "Active Claims");
         let tells = |file: &str, who: &str| claims.iter().any(|line| line.contains(file) && line.contains(who));
         if tells(ORDERS, "alice") && tells(INVOICES, "agent") {

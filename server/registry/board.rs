@@ -4,6 +4,7 @@
 //! automatic claims show. So it is rewritten only where it has something new to tell.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
@@ -21,7 +22,7 @@ use deconflict_protocol::text::{markdown, one_line};
 use deconflict_protocol::{BROADCAST, SessionId, time};
 
 /// The board's file.
-pub(super) const BOARD: &str = "STATUS_BOARD.md";
+const BOARD: &str = "STATUS_BOARD.md";
 
 /// Whoever keeps the board holds this file locked.
 pub(super) const BOARD_KEEPER: &str = ".board-keeper";
@@ -37,6 +38,11 @@ const LAST_UPDATED: &str = "**Last Updated:**";
 pub(super) const LONGEST_FACT: usize = 120;
 pub(super) const LONGEST_MESSAGE: usize = 240;
 const LONGEST_CONCERN: usize = 1_000;
+
+/// The board's file in a directory.
+pub fn board_below(directory: &Path) -> PathBuf {
+    directory.join(BOARD)
+}
 
 impl Registry {
     /// The board as it would be written now, from all records.

@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use board::board_below;
 pub use board_keeper::{BoardKeeper, Refreshed};
 pub use claim_all::{ClaimAllOutcome, Granted, Obstacle};
 pub use claims::{

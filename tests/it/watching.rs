@@ -95,7 +95,7 @@ fn sketch(change: &Change) -> Change {
         Change::DirectoryLost => Change::DirectoryLost,
         Change::DirectoryBack => Change::DirectoryBack,
         Change::Ready => Change::Ready,
-        Change::DamagedMessage(file) => Change::DamagedMessage(file.clone()),
+        Change::DamagedMessage(key) => Change::DamagedMessage(key.clone()),
         Change::Trouble(words) => Change::Trouble(words.clone()),
     }
 }

@@ -7,40 +7,40 @@ use super::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::present;
-use deconflict_registry::Change;
+use deconflict_registry::{Change, Key, file_below};
 
 /// A script may still be writing what cannot be understood (protocol page, "Claims").
 const BEING_WRITTEN: Duration = Duration::from_secs(5);
 
-/// What is known of the damage in one directory, by the files' paths in it.
+/// What is known of the damage in one directory, by the records' keys.
 #[derive(Debug, Default)]
 pub(super) struct Damage {
     /// What could not be understood when it was read last, and since when.
-    found: Vec<(String, Duration)>,
+    found: Vec<(Key, Duration)>,
     /// What was told.
-    told: HashSet<String>,
+    told: HashSet<Key>,
 }
 
 impl ServerState {
     /// Notes whether a record that was read can be understood.
     pub(super) fn note_damage(&mut self, id: DirectoryId, change: &Change) {
-        let (file, is_damaged) = match change {
-            Change::Claim(file, stored) => {
-                (format!("claims/{file}"), stored.as_ref().is_some_and(|stored| stored.record.is_none()))
+        let (key, is_damaged) = match change {
+            Change::Claim(key, stored) => {
+                (Key::Claim(key.clone()), stored.as_ref().is_some_and(|stored| stored.record.is_none()))
             }
-            Change::Session(session, stored) => {
-                (format!("sessions/{session}.json"), stored.as_ref().is_some_and(|stored| stored.record.is_none()))
+            Change::Session(id, stored) => {
+                (Key::Session(id.clone()), stored.as_ref().is_some_and(|stored| stored.record.is_none()))
             }
-            Change::DamagedMessage(file) => (file.clone(), true),
+            Change::DamagedMessage(key) => (key.clone(), true),
             _ => return,
         };
         let now = self.now();
         let Some(directory) = self.directories.get_mut(&id) else { return };
         let damage = &mut directory.damage;
         if !is_damaged {
-            damage.found.retain(|(found, _)| *found != file);
-        } else if !damage.told.contains(&file) && damage.found.iter().all(|(found, _)| *found != file) {
-            damage.found.push((file, now));
+            damage.found.retain(|(found, _)| *found != key);
+        } else if !damage.told.contains(&key) && damage.found.iter().all(|(found, _)| *found != key) {
+            damage.found.push((key, now));
             self.timers.set_by(Timer::Damage(id), now + BEING_WRITTEN);
         }
     }
@@ -50,11 +50,12 @@ impl ServerState {
         let now = self.now();
         let Some(directory) = self.directories.get_mut(&id) else { return };
         let is_due = |since: Duration| since + BEING_WRITTEN <= now;
-        let due: BTreeSet<String> =
-            directory.damage.found.extract_if(.., |(_, since)| is_due(*since)).map(|(file, _)| file).collect();
+        let due: BTreeSet<Key> =
+            directory.damage.found.extract_if(.., |(_, since)| is_due(*since)).map(|(key, _)| key).collect();
         directory.damage.told.extend(due.iter().cloned());
         let next = directory.damage.found.iter().map(|(_, since)| *since + BEING_WRITTEN).min();
-        let remarks = due.iter().map(|file| present::messages::damaged(&directory.path.join(file)).text).collect();
+        let remarks =
+            due.iter().map(|key| present::messages::damaged(&file_below(&directory.path, key)).text).collect();
         if let Some(next) = next {
             self.timers.set(Timer::Damage(id), next);
         }

@@ -14,7 +14,7 @@ use deconflict_platform::cache_directory;
 use deconflict_protocol::{MessageKind, Resource, SessionId, text};
 use deconflict_registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, MessageId, Recipient, Registry, ReleaseOutcome,
-    Session, Terms,
+    Session, Terms, board_below,
 };
 use deconflict_words::documents;
 use deconflict_workspace::{Kind, committed};
@@ -264,7 +264,7 @@ impl SessionContext {
             registry.refresh_board()?;
             registry.board_text()
         })?;
-        let path = self.directory().join("STATUS_BOARD.md");
+        let path = board_below(self.directory());
         changed.push(Consequence::Show(path.clone()));
         Ok(json!({ "ok": true, "path": path, "text": text }))
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Message, MessageId, StoredClaim, StoredSession};
+use crate::{Key, Message, MessageId, StoredClaim, StoredSession};
 use deconflict_protocol::{ClaimKey, SessionId};
 
 /// Something that is different in the directory than it was told before.
@@ -14,9 +14,9 @@ pub enum Change {
     Session(SessionId, Option<StoredSession>),
     /// A message that this session has not read. Told once.
     Message(Box<Message>),
-    /// A message's file that cannot be understood, by its path in the directory. It may not be finished yet, and is told
-    /// again as long as that is so.
-    DamagedMessage(String),
+    /// A message's file that cannot be understood, by its key. It may not be finished yet, and is told again as long
+    /// as that is so.
+    DamagedMessage(Key),
     /// A message that was told has been read: by this server or by another process of its session.
     MessageRead(MessageId),
     /// Whether the process that keeps a session runs. Told only where that can be seen.

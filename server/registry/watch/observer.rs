@@ -18,7 +18,7 @@ use super::signal::{Signal, TICK};
 use super::watched::Watched;
 use crate::sessions::read_session;
 use crate::store::files::directory::{Directory, Folder, FolderIdentity};
-use crate::store::files::names::{key_of, relative_path, session_of};
+use crate::store::files::names::{key_of, session_of};
 use crate::store::{Key, Range, Reader, Series, Stamp};
 use crate::{Error, KeeperState, Message, Registry, StoredClaim, look_at_keeper, mailbox};
 use deconflict_platform as platform;
@@ -454,7 +454,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
                 Ok(found) => self.found.extend(found),
                 // It may not be finished yet. The next notification or scan looks again.
                 Err(Error::Damaged { .. } | Error::Unsafe { .. }) => {
-                    self.tell(Change::DamagedMessage(relative_path(&key)));
+                    self.tell(Change::DamagedMessage(key));
                 }
                 Err(error) => tracing::debug!("{error}"),
             }
