@@ -13,7 +13,7 @@ use super::records::{
     Position, RECENT, Records, is_silent, position_of_claim, position_of_message, position_of_session,
     position_of_silence,
 };
-use super::sessions::Session;
+use super::session::Session;
 use deconflict_protocol::{ClaimKey, MessageKind, Naming, Resource, SessionId};
 
 /// A list on the board shows its newest rows, so many of them: nobody reads a page of thousands.

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use super::store::files::directory::Folder;
+use super::store::files::folder::Folder;
 
 /// More changes than this are not kept: whoever makes so many reads everything once.
 const MOST: usize = 128;

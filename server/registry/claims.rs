@@ -5,7 +5,7 @@ use serde::{Serialize, Serializer};
 
 use super::leases::{BEING_WRITTEN, OTHER_CLOCK};
 use super::liveness;
-use super::sessions::Session;
+use super::session::Session;
 use super::store::Stamp;
 use deconflict_protocol::{ClaimKey, ClaimRecord, Resource, SessionId, lease_end, time};
 

@@ -11,7 +11,7 @@ use super::claims::{Claim, ClaimState};
 use super::liveness::SessionState;
 use super::messages::Recipient;
 use super::records::{DamagedRecord, Records, is_silent, position_of_claim};
-use super::sessions::Session;
+use super::session::Session;
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted, without_tags};
 use deconflict_protocol::{MessageKind, Resource, SessionId, time};
 

@@ -1,6 +1,6 @@
 //! What earlier versions kept in the directory and this one keeps elsewhere.
 
-use super::store::files::directory::Folder;
+use super::store::files::folder::Folder;
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
 

@@ -7,7 +7,7 @@ use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, Re
 use super::leases::renewal_pause;
 use super::overlap::{ReadClaim, claim_keys};
 use super::record::{self, Record};
-use super::sessions::{Session, StoredSession, read_session, require_active};
+use super::session::{Session, StoredSession, read_session, require_active};
 use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};

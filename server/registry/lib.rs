@@ -18,6 +18,7 @@ mod earlier_versions;
 mod error;
 mod heartbeats;
 mod holding;
+mod judging;
 mod leases;
 mod liveness;
 mod machines;
@@ -30,6 +31,7 @@ mod probe;
 mod read_marks;
 mod record;
 mod records;
+mod session;
 mod sessions;
 mod store;
 mod stored_rows;
@@ -62,7 +64,8 @@ pub use messages::{Draft, Message, MessageId, Recipient};
 pub use originals::ScriptState;
 pub use overview::Overview;
 pub use records::DamagedRecord;
-pub use sessions::{Completion, NewSession, Session, StoredSession};
+pub use session::{Session, StoredSession};
+pub use sessions::{Completion, NewSession};
 pub use store::{
     Committed, Files, Guarantees, Key, LeaseClock, Locking, Memory, Presence, Range, Reader, Series, Snapshot, Stamp,
     Store, Stored, Transaction, Write,

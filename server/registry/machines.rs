@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::claims::{Claim, ClaimState};
 use super::leases::OTHER_CLOCK;
-use super::sessions::{Session, list_sessions, read_session};
+use super::session::{Session, list_sessions, read_session};
 use super::store::{Reader, Store};
 use super::{Error, Registry};
 

@@ -8,7 +8,7 @@ use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
 use super::read_marks::{Mark, ReadMarks, Repeat, add_marks};
 use super::record::Record;
-use super::sessions::{Session, list_sessions, read_session};
+use super::session::{Session, list_sessions, read_session};
 use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry};
 use deconflict_protocol::{MessageRecord, SessionId, time};

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use super::sessions::require_active;
+use super::session::require_active;
 use super::store::{Key, LARGEST_RECORD, Reader, Series, Store};
 use super::{Error, Registry, random_number, record};
 use deconflict_protocol::{BROADCAST, MessageKind, MessageRecord, Resource, SessionId, time};

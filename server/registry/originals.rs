@@ -1,6 +1,7 @@
 //! What serves those who use the original's scripts: `.current_session`, and scripts of the same names.
 
-use super::store::files::directory::{Durability, Folder};
+use super::store::files::directory::Durability;
+use super::store::files::folder::Folder;
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
 

@@ -6,7 +6,7 @@ use chrono::DateTime;
 
 use super::claims::{Claim, StoredClaim};
 use super::record::Record;
-use super::sessions::{Session, read_session};
+use super::session::{Session, read_session};
 use super::store::{Key, Range, Reader, Stamp, Store};
 use super::{Error, Registry};
 use deconflict_protocol::{ClaimKey, ClaimRecord, Naming, Resource, SessionId};

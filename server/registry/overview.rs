@@ -16,8 +16,9 @@ use super::machines::Machines;
 use super::mailbox;
 use super::messages::Message;
 use super::records::{DamagedRecord, RECENT, Records};
-use super::sessions::{self, Session};
-use super::store::files::directory::{Contents, Directory, Folder};
+use super::session::{self, Session};
+use super::store::files::directory::{Contents, Directory};
+use super::store::files::folder::Folder;
 use super::store::files::names::{folder_of, relative_path};
 use super::store::{Key, Series};
 use super::{Error, Registry};
@@ -174,7 +175,7 @@ pub(super) fn damaged_claims<'a>(
 fn damaged_sessions(directory: &Directory, sessions: &[Session]) -> Result<Vec<DamagedRecord>, Error> {
     let known: HashMap<_, _> = sessions.iter().map(|session| (&session.id, session)).collect();
     let mut damaged = Vec::new();
-    for id in sessions::list_sessions(directory)? {
+    for id in session::list_sessions(directory)? {
         // A damaged record has left nothing of itself, and what is no file is not listed as a session at all.
         if known.get(&id).is_none_or(|session| session.is_damaged()) {
             damaged.extend(damaged_session(directory, &id)?);

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use chrono::TimeDelta;
 use notify::{RecursiveMode, Watcher};
 
-use super::store::files::directory::{Durability, Folder, UNFINISHED};
+use super::store::files::directory::{Durability, UNFINISHED};
+use super::store::files::folder::Folder;
 use super::store::files::lock::LOCK;
 use super::{Error, Registry, clean_up};
 use deconflict_platform::faults::{self, Call};

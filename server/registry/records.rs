@@ -10,7 +10,7 @@ use super::claims::Claim;
 use super::heartbeats::LastActivity;
 use super::liveness::SessionState;
 use super::messages::Message;
-use super::sessions::Session;
+use super::session::Session;
 use super::store::Key;
 use deconflict_protocol::SessionId;
 

@@ -1,20 +1,17 @@
 //! Sessions: registering, staying alive, ending.
 
-use std::cell::OnceCell;
-use std::collections::HashMap;
-use std::time::Duration;
-
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::claims::{Claim, StoredClaim};
-use super::heartbeats::{Activity, newest_heartbeats};
-use super::liveness::{self, KeeperState, LONGEST_SILENCE, SessionState};
+use super::heartbeats::Activity;
+use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
-use super::record::{self, Record};
-use super::store::{Key, Range, Reader, Series, Stamp, Store, Transaction};
+use super::record;
+use super::session::{Session, read_session, require_active};
+use super::store::{Key, Range, Reader, Series, Store, Transaction};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
-use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionRecord, Status, time};
+use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionRecord, time};
 
 /// What a session says of itself when it registers.
 #[derive(Debug, Clone, Default)]
@@ -41,109 +38,6 @@ pub struct NewSession {
     pub capabilities: Vec<String>,
     /// What it works on.
     pub current_work: Option<String>,
-}
-
-/// A session's record as it was read, not yet judged.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredSession {
-    /// Its id, which is its key.
-    pub id: SessionId,
-    /// What the record says; `None` if that is damaged.
-    pub record: Option<SessionRecord>,
-    /// When it was written.
-    pub modified: DateTime<Utc>,
-    pub(super) stamp: Stamp,
-}
-
-/// A session that was judged.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Session {
-    /// Its id.
-    pub id: SessionId,
-    /// What it says of itself. Empty where the record is damaged.
-    pub record: SessionRecord,
-    /// When the record was written.
-    pub modified: DateTime<Utc>,
-    /// What becomes of it.
-    pub state: SessionState,
-    /// Its newest sign of life.
-    pub last_sign: DateTime<Utc>,
-}
-
-impl Session {
-    /// True unless it ended or is known to be gone.
-    pub fn is_live(&self) -> bool {
-        !self.state.is_over()
-    }
-
-    /// True if its record cannot be understood, so that nothing is known of it but its id.
-    pub fn is_damaged(&self) -> bool {
-        self.record == SessionRecord::default()
-    }
-
-    /// True if nothing but its own signs tells whether it lives, because it gave neither a process nor a keepalive, and
-    /// it has given none for a day. It is over then, unless it still holds something.
-    pub fn is_forgotten(&self) -> bool {
-        self.state == SessionState::Silent && self.record.pid.is_none() && self.record.keepalive.is_none()
-    }
-
-    /// How far its newest time is ahead of now, if that is more than clocks may differ: then the clock went back since,
-    /// or is another than the one that wrote it.
-    pub fn ahead_of(&self, now: DateTime<Utc>) -> Option<TimeDelta> {
-        let times = [&self.record.started_at, &self.record.last_heartbeat];
-        let newest = times.into_iter().flatten().filter_map(|text| time::parse(text)).max()?;
-        Some(newest - now).filter(|ahead| *ahead > time::CLOCK_TOLERANCE)
-    }
-
-    /// True if its record names another machine.
-    pub fn is_elsewhere(&self) -> bool {
-        is_elsewhere(&self.record)
-    }
-
-    /// When it registered.
-    pub fn started_at(&self) -> DateTime<Utc> {
-        self.record.started_at.as_deref().and_then(time::parse).unwrap_or(self.modified)
-    }
-}
-
-/// True if a session's record names another machine.
-pub(super) fn is_elsewhere(record: &SessionRecord) -> bool {
-    record.host.as_deref().is_some_and(|host| host != platform::host_name())
-}
-
-impl StoredSession {
-    /// The record of a session that was judged before.
-    pub(super) fn of(session: &Session) -> Self {
-        Self {
-            id: session.id.clone(),
-            record: (!session.is_damaged()).then(|| session.record.clone()),
-            modified: session.modified,
-            stamp: Stamp::unknown(session.modified),
-        }
-    }
-
-    /// A record as it was read.
-    pub(super) fn read_as(id: &SessionId, record: SessionRecord, stamp: Stamp) -> Self {
-        Self { id: id.clone(), record: Some(record), modified: stamp.modified, stamp }
-    }
-
-    /// A record as if it had been read, for tests that touch no disk.
-    #[cfg(any(test, feature = "test-support"))]
-    pub fn written(id: SessionId, record: SessionRecord, modified: DateTime<Utc>) -> Self {
-        Self { id, record: Some(record), modified, stamp: Stamp::unknown(modified) }
-    }
-
-    /// Judges the session by what is known of its process and for how long its record has not changed.
-    pub fn judge(&self, keeper: KeeperState, unchanged_for: Option<Duration>, now: DateTime<Utc>) -> Session {
-        let record = self.record.clone().unwrap_or_default();
-        let last_sign = liveness::last_sign(&record, self.modified, now);
-        let state = if self.record.is_none() && liveness::is_older_than_boot(self.modified) {
-            SessionState::Gone
-        } else {
-            liveness::judge(&record, keeper, unchanged_for, last_sign, now)
-        };
-        Session { id: self.id.clone(), record, modified: self.modified, state, last_sign }
-    }
 }
 
 /// What a session leaves behind when it ends.
@@ -234,18 +128,6 @@ impl<S: Store> Registry<S> {
     pub fn sessions(&self) -> Result<Vec<Session>, Error> {
         let mut sessions = self.sessions_in(&*self.reader()?)?;
         sessions.sort_by_key(|session| (!session.is_live(), std::cmp::Reverse(session.last_sign)));
-        Ok(sessions)
-    }
-
-    /// All sessions that have a record, in no order.
-    pub(super) fn sessions_in(&self, reader: &dyn Reader) -> Result<Vec<Session>, Error> {
-        let observer = Observer::new(reader);
-        let mut sessions = Vec::new();
-        for id in list_sessions(reader)? {
-            if let Some(stored) = read_session(reader, &id)? {
-                sessions.push(self.judged_by(&observer, &stored));
-            }
-        }
         Ok(sessions)
     }
 
@@ -349,78 +231,6 @@ impl<S: Store> Registry<S> {
     pub(super) fn update_session(&self, id: &SessionId, change: impl Fn(&mut SessionRecord)) -> Result<(), Error> {
         self.commit_making(|tx| change_session(tx, id, &change)).map(drop)
     }
-
-    /// Judges a stored session now, by its process where that can be seen.
-    pub(super) fn judged(&self, reader: &dyn Reader, stored: &StoredSession) -> Session {
-        self.judged_by(&Observer::new(reader), stored)
-    }
-
-    /// The same for whoever judges several: what tells of their lives is found out once for all of them.
-    pub(super) fn judged_by(&self, observer: &Observer, stored: &StoredSession) -> Session {
-        let record = stored.record.clone().unwrap_or_default();
-        let keeper = liveness::look_at_keeper(&record);
-        let has_to_be_timed = keeper == KeeperState::Unknown && record.keepalive.is_some();
-        let unchanged_for = if has_to_be_timed { observer.unchanged_for(stored) } else { None };
-        let mut session = stored.judge(keeper, unchanged_for, self.now());
-        // Scripts write heartbeats without touching the session's own record.
-        if session.state == SessionState::Silent && record.keepalive.is_none() {
-            let heartbeat = observer.newest_heartbeat(&session.id);
-            session.last_sign = heartbeat.map_or(session.last_sign, |at| session.last_sign.max(at).min(self.now()));
-            if self.now() - session.last_sign <= LONGEST_SILENCE {
-                session.state = SessionState::Live;
-            }
-        }
-        session
-    }
-
-    /// Judges a session again that was judged before.
-    pub(super) fn judge_again(&self, observer: &Observer, session: &mut Session) {
-        if session.record.pid.is_none() && session.record.keepalive.is_none() && !session.is_damaged() {
-            let now = self.now();
-            session.last_sign = liveness::last_sign(&session.record, session.modified, now);
-            session.state = liveness::judge(&session.record, KeeperState::Unknown, None, session.last_sign, now);
-            if session.state != SessionState::Silent {
-                return;
-            }
-        }
-        *session = self.judged_by(observer, &StoredSession::of(session));
-    }
-}
-
-/// What tells whether sessions live besides their own records. Each is found out when it is first asked for.
-pub(super) struct Observer<'a> {
-    reader: &'a dyn Reader,
-    time: OnceCell<Option<DateTime<Utc>>>,
-    heartbeats: OnceCell<HashMap<SessionId, (DateTime<Utc>, String)>>,
-}
-
-impl<'a> Observer<'a> {
-    pub(super) fn new(reader: &'a dyn Reader) -> Self {
-        Self { reader, time: OnceCell::new(), heartbeats: OnceCell::new() }
-    }
-
-    /// For whoever knows the newest heartbeats already.
-    pub(super) fn knowing(reader: &'a dyn Reader, heartbeats: HashMap<SessionId, (DateTime<Utc>, String)>) -> Self {
-        Self { heartbeats: OnceCell::from(heartbeats), ..Self::new(reader) }
-    }
-
-    /// For how long a record has not changed, by the store's own clock: neither a session's own wrong clock nor this
-    /// process's can make it look gone. Time that this machine slept doesn't count, because then the session could not
-    /// refresh its record either.
-    fn unchanged_for(&self, stored: &StoredSession) -> Option<Duration> {
-        let here = (*self.time.get_or_init(|| self.reader.time()))?;
-        let age = (here - stored.modified).to_std().ok()?;
-        Some(age.saturating_sub(platform::time_asleep()))
-    }
-
-    /// When a session's newest heartbeat was written. Other programs name theirs in local time, so that the record's own
-    /// time counts.
-    fn newest_heartbeat(&self, id: &SessionId) -> Option<DateTime<Utc>> {
-        let heartbeats = self.heartbeats.get_or_init(|| newest_heartbeats(self.reader).unwrap_or_default());
-        let (_, name) = heartbeats.get(id)?;
-        let key = Key::Entry(Series::Heartbeats, name.clone());
-        self.reader.stamp(&key).ok().flatten().map(|stamp| stamp.modified)
-    }
 }
 
 fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> SessionRecord {
@@ -470,34 +280,4 @@ fn change_session(tx: &mut Transaction, id: &SessionId, change: impl Fn(&mut Ses
         tx.put(key, bytes);
     }
     Ok(())
-}
-
-/// The ids of all sessions that have a record.
-pub(super) fn list_sessions(reader: &dyn Reader) -> Result<Vec<SessionId>, Error> {
-    let keys = reader.scan(&[Range::Sessions])?;
-    Ok(keys.into_iter().filter_map(|key| if let Key::Session(id) = key { Some(id) } else { None }).collect())
-}
-
-/// Reads a session as it stands. A damaged record, and one that is none at all, is a session of which nothing is known.
-pub(super) fn read_session(reader: &dyn Reader, id: &SessionId) -> Result<Option<StoredSession>, Error> {
-    match reader.get(&Key::Session(id.clone())) {
-        Ok(Some(stored)) => {
-            let record = Record::understand(&stored, SessionRecord::from_fields).ok().map(|record| record.value);
-            Ok(Some(StoredSession { id: id.clone(), record, modified: stored.stamp.modified, stamp: stored.stamp }))
-        }
-        Ok(None) | Err(Error::Unsafe { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// Reads the record of a session that must be going on.
-pub(super) fn require_active(reader: &dyn Reader, id: &SessionId) -> Result<(Record<SessionRecord>, Stamp), Error> {
-    let key = Key::Session(id.clone());
-    let stored = reader.get(&key)?.ok_or_else(|| Error::UnknownSession { id: id.clone() })?;
-    let record = Record::understand(&stored, SessionRecord::from_fields);
-    let record = record.map_err(|source| Error::Damaged { key, source })?;
-    match record.value.status() {
-        Status::Active => Ok((record, stored.stamp)),
-        Status::Completed => Err(Error::EndedSession { id: id.clone() }),
-    }
 }

@@ -11,7 +11,7 @@ use super::heartbeats::LastActivity;
 use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
 use super::records::{DamagedRecord, Records};
-use super::sessions::Session;
+use super::session::Session;
 use super::store::{Key, Series};
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{ClaimRecord, HeartbeatRecord, MessageRecord, Naming, SessionId, SessionRecord};

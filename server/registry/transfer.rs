@@ -5,7 +5,7 @@ use super::holding::{NewClaim, active_session, new_holding_id};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::overlap::ReadClaim;
-use super::sessions::{Session, read_session};
+use super::session::{Session, read_session};
 use super::store::{Key, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, record};
 use deconflict_protocol::{ClaimRecord, HandOffRecord, Resource, SessionId, time};

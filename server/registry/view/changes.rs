@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::kept::{KeptClaim, KeptSession, Shown};
 use super::{Affected, Order, Shared, worktree_of};
-use crate::sessions::is_elsewhere;
+use crate::session::is_elsewhere;
 use crate::{KeeperState, StoredClaim, StoredSession};
 use deconflict_protocol::{ClaimKey, SessionId};
 

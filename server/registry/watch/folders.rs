@@ -10,7 +10,8 @@ use super::hints::Interpreter;
 use super::signal::Signal;
 use super::watched::{Watched, path_of};
 use crate::Error;
-use crate::store::files::directory::{Directory, Folder, FolderIdentity};
+use crate::store::files::directory::{Directory, FolderIdentity};
+use crate::store::files::folder::Folder;
 use deconflict_platform::faults::{self, Call};
 use deconflict_protocol::SessionId;
 

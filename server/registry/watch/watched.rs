@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::store::files::directory::Folder;
+use crate::store::files::folder::Folder;
 use deconflict_protocol::SessionId;
 
 /// A folder that is watched for one session. The tree is never watched as a whole: others' messages, heartbeats and

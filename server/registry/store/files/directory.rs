@@ -15,70 +15,15 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
 
+use super::folder::Folder;
 use crate::Error;
 use crate::changes::Changes;
 use crate::store::{LARGEST_RECORD, Stamp, Stored};
 use deconflict_platform::Sharing;
 use deconflict_platform::faults::{self, Call, Change};
-use deconflict_protocol::SessionId;
 
 /// How names of unfinished files start. Readers pass over every name that starts with a dot.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
-
-/// A folder of the directory.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Folder {
-    Root,
-    Sessions,
-    Heartbeats,
-    Claims,
-    /// Holds the folders of messages.
-    Messages,
-    Broadcasts,
-    /// Holds a folder for each recipient.
-    Recipients,
-    Direct(SessionId),
-    HandOffs,
-    Scripts,
-    /// Damaged claims that were taken over: kept, so that nothing is silently deleted.
-    Damaged,
-    /// Read marks of each session.
-    ReadMarks,
-    /// What agents' hooks remembered in earlier versions.
-    EarlierHookState,
-}
-
-impl Folder {
-    /// The folders of the original document, made together with the directory.
-    pub(crate) const ORIGINALS: [Self; 6] =
-        [Self::Sessions, Self::Heartbeats, Self::Claims, Self::Broadcasts, Self::Recipients, Self::HandOffs];
-
-    /// True if a change in it may have to be shown on the status board.
-    pub(crate) fn is_on_the_board(&self) -> bool {
-        matches!(
-            self,
-            Self::Sessions | Self::Heartbeats | Self::Claims | Self::Broadcasts | Self::Recipients | Self::Direct(_)
-        )
-    }
-
-    pub(crate) fn components(&self) -> Vec<&str> {
-        match self {
-            Self::Root => vec![],
-            Self::Sessions => vec!["sessions"],
-            Self::Heartbeats => vec!["heartbeats"],
-            Self::Claims => vec!["claims"],
-            Self::Messages => vec!["messages"],
-            Self::Broadcasts => vec!["messages", "broadcast"],
-            Self::Recipients => vec!["messages", "direct"],
-            Self::Direct(session) => vec!["messages", "direct", session.as_str()],
-            Self::HandOffs => vec!["handoffs"],
-            Self::Scripts => vec!["scripts"],
-            Self::Damaged => vec![".damaged"],
-            Self::ReadMarks => vec![".read"],
-            Self::EarlierHookState => vec![".notebooks"],
-        }
-    }
-}
 
 /// What tells a folder from another one that takes its place. File systems give the numbers of deleted folders away
 /// again at once, so the time when it was made belongs to it where the system keeps that.

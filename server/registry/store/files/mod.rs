@@ -1,6 +1,7 @@
 //! A directory of plain files, which everybody reads and writes by themselves: the coordination directory.
 
 pub(crate) mod directory;
+pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod names;
 mod writing;
@@ -14,7 +15,8 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use self::directory::{Directory, Folder};
+use self::directory::Directory;
+use self::folder::Folder;
 use self::lock::Lock;
 use self::names::{durability_in, durability_of, file_of, folder_of, folder_of_range, key_of};
 use super::{

@@ -2,7 +2,8 @@
 
 use deconflict_protocol::{Naming, SessionId};
 
-use super::directory::{Durability, Folder};
+use super::directory::Durability;
+use super::folder::Folder;
 use crate::store::{Key, Range, Series};
 
 /// What every claim file's name ends with.

@@ -9,8 +9,9 @@ use cap_std::fs::{Dir, OpenOptions};
 use chrono::{DateTime, Utc};
 
 use super::directory::{
-    Contents, Directory, Durability, Folder, UNFINISHED, as_file, check_readable, found, not_a_folder, stamp_of,
+    Contents, Directory, Durability, UNFINISHED, as_file, check_readable, found, not_a_folder, stamp_of,
 };
+use super::folder::Folder;
 use crate::changes::ChangedRecord;
 use crate::{Error, random_number};
 use deconflict_platform as platform;
