@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tower_lsp::ls_types::DiagnosticSeverity;
 
 use super::snapshot::Preferences;
+use deconflict_protocol::LONGEST_LEASE;
 use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions};
 
 /// The section that the settings are in.
@@ -288,10 +289,10 @@ fn find<'a>(settings: &'a Value, name: &str) -> Option<&'a Value> {
 }
 
 fn minutes(value: &Value) -> Option<Duration> {
-    /// No lease is believed for longer than this.
-    const MOST: f64 = 7.0 * 24.0 * 60.0;
+    let longest = LONGEST_LEASE.to_std().unwrap_or_default();
     let minutes = value.as_f64().filter(|minutes| *minutes > 0.0)?;
-    Duration::try_from_secs_f64(minutes.min(MOST) * 60.0).ok().filter(|duration| !duration.is_zero())
+    let duration = Duration::try_from_secs_f64(minutes * 60.0).unwrap_or(longest);
+    Some(duration.min(longest)).filter(|duration| !duration.is_zero())
 }
 
 fn globs(value: &Value) -> Option<Vec<String>> {
@@ -313,6 +314,7 @@ fn severity(word: &str) -> Option<DiagnosticSeverity> {
 
 #[cfg(test)]
 mod tests {
+    use deconflict_registry::EDIT_LEASE;
     use serde_json::json;
 
     use super::*;
@@ -352,7 +354,7 @@ mod tests {
         let expected =
             ["claims.leaseMinutes", "claims.idleMinutes", "claims.exclude", "diagnostics.severity", "messages.show"];
         assert_eq!(names, expected);
-        assert_eq!(settings.lease, TimeDelta::minutes(15));
+        assert_eq!((settings.lease, TimeDelta::from_std(settings.idle).unwrap()), (EDIT_LEASE, EDIT_LEASE));
         assert!(problems[0].problem.contains("-1"), "{problems:?}");
         let (_, problems) = Settings::read(&json!({ "claims": false, "messages": ["all"] }), &Value::Null);
         assert_eq!(problems.iter().map(|problem| problem.name).collect::<Vec<_>>(), ["claims", "messages"]);

@@ -57,7 +57,7 @@ pub use concerns::{Concern, NamedClaim, NamedSession};
 pub use drafts::CompletedWork;
 pub use error::Error;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
-pub use leases::{EDIT_LEASE, RENEWAL_PAUSE};
+pub use leases::{BEING_WRITTEN, EDIT_LEASE, RENEWAL_PAUSE, renewal_pause};
 pub use liveness::{KeeperState, SessionState, look_at_keeper};
 pub use machines::Machines;
 pub use messages::{Draft, Message, MessageId, Recipient};

@@ -13,15 +13,12 @@ use crate::names::session_id;
 use crate::surroundings::Surroundings;
 use crate::words;
 use deconflict_protocol::text::{one_line, quoted};
-use deconflict_protocol::{NameError, Resource, SessionId};
+use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId};
 use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session};
 use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
 pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
-
-/// The lease of what an edit claims, renewed by each event.
-pub(super) const LEASE: TimeDelta = TimeDelta::hours(4);
 
 /// Why it could not be told what stands against an edit.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +68,7 @@ impl<'a> SessionContext<'a> {
         let kind = event.sub_agent.as_ref().and_then(|sub_agent| sub_agent.kind.clone());
         let states = HookStates::of(&location.directory, surroundings.state_folder.as_deref());
         let namer = Namer::new(&location);
-        Ok(Self { event, surroundings, namer, location, main, own, kind, lease: LEASE, states })
+        Ok(Self { event, surroundings, namer, location, main, own, kind, lease: DEFAULT_LEASE, states })
     }
 
     /// What the hooks of a session of this agent remember.

@@ -5,14 +5,8 @@ use chrono::TimeDelta;
 use super::context::{SessionContext, Trouble};
 use crate::hook_state::Note;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Activity, Registry, RenewOutcome};
+use deconflict_registry::{Activity, EDIT_LEASE, RENEWAL_PAUSE, Registry, RenewOutcome};
 use deconflict_workspace::committed;
-
-/// Leases are renewed at most this often.
-const RENEWAL_PAUSE: TimeDelta = TimeDelta::minutes(5);
-
-/// What is left of a lease when the turn ends and the file is not as it was last committed.
-pub(super) const IDLE: TimeDelta = TimeDelta::minutes(15);
 
 /// Saves are told at most this often, all files since the last time together.
 const HEARTBEAT_PAUSE: TimeDelta = TimeDelta::seconds(15);
@@ -49,7 +43,7 @@ impl SessionContext<'_> {
                     registry.release_holding(holding)?;
                     return Ok(RenewOutcome::Lost(None));
                 }
-                registry.shorten(holding, IDLE)
+                registry.shorten(holding, EDIT_LEASE)
             })?;
             if !is_held {
                 notes.push(Note::Released { resource: resource.clone() });

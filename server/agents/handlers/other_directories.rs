@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::context::{LEASE, SessionContext, Trouble, existing_folder};
+use super::context::{SessionContext, Trouble, existing_folder};
 use super::edits::Claimed;
-use super::leases::IDLE;
 use crate::answer::Answer;
 use crate::event::EventKind;
 use crate::hook_state::{HookStates, Note};
 use crate::words;
-use deconflict_registry::{self as registry, Holding, Registry};
+use deconflict_protocol::DEFAULT_LEASE;
+use deconflict_registry::{self as registry, EDIT_LEASE, Holding, Registry};
 use deconflict_workspace::{self as workspace, Namer};
 
 /// Another coordination directory than that of the agent's own folder.
@@ -75,7 +75,7 @@ impl<'a> SessionContext<'a> {
         let mut places = Vec::new();
         for folder in self.hook_state(registry, &self.own).elsewhere {
             if let Some(mut place) = self.place_at(Path::new(&folder))? {
-                place.context.lease = LEASE;
+                place.context.lease = DEFAULT_LEASE;
                 places.push(place);
             }
         }
@@ -102,7 +102,7 @@ impl<'a> SessionContext<'a> {
             main: self.main.clone(),
             own: self.own.clone(),
             kind: self.kind.clone(),
-            lease: IDLE,
+            lease: EDIT_LEASE,
         };
         Ok(Some(Elsewhere { context, registry, paths: Vec::new() }))
     }
@@ -120,7 +120,7 @@ impl<'a> SessionContext<'a> {
             None => false,
         };
         for place in there {
-            place.context.lease = if is_remembered { LEASE } else { IDLE };
+            place.context.lease = if is_remembered { DEFAULT_LEASE } else { EDIT_LEASE };
             let place = &*place;
             let claimed = place.context.claim_sorted(Some(place.registry.clone()), &place.paths);
             match claimed {

@@ -1,6 +1,6 @@
 //! Sub-agents: how they begin, whose they are, and how they end.
 
-use super::context::{LEASE, SessionContext, Trouble};
+use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::event::EventKind;
@@ -140,7 +140,7 @@ impl SessionContext<'_> {
 
     fn inherit_from(&self, registry: &Registry, sub_agent: &SessionId) -> Result<(), Trouble> {
         let state = self.hook_state(registry, sub_agent);
-        let terms = Terms { lease: LEASE, automatic: true, ..Terms::default() };
+        let terms = Terms { automatic: true, ..Terms::default() };
         let mut notes = Vec::new();
         for resource in state.claimed {
             // It may have been lost meanwhile; then there is nothing to go over.

@@ -7,10 +7,7 @@ use super::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::present;
-use deconflict_registry::{Change, Key, file_below};
-
-/// A script may still be writing what cannot be understood (protocol page, "Claims").
-const BEING_WRITTEN: Duration = Duration::from_secs(5);
+use deconflict_registry::{BEING_WRITTEN, Change, Key, file_below};
 
 /// What is known of the damage in one directory, by the records' keys.
 #[derive(Debug, Default)]
@@ -41,7 +38,7 @@ impl ServerState {
             damage.found.retain(|(found, _)| *found != key);
         } else if !damage.told.contains(&key) && damage.found.iter().all(|(found, _)| *found != key) {
             damage.found.push((key, now));
-            self.timers.set_by(Timer::Damage(id), now + BEING_WRITTEN);
+            self.timers.set_by(Timer::Damage(id), now + being_written());
         }
     }
 
@@ -49,11 +46,11 @@ impl ServerState {
     pub(super) fn tell_damage(&mut self, id: DirectoryId) {
         let now = self.now();
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        let is_due = |since: Duration| since + BEING_WRITTEN <= now;
+        let is_due = |since: Duration| since + being_written() <= now;
         let due: BTreeSet<Key> =
             directory.damage.found.extract_if(.., |(_, since)| is_due(*since)).map(|(key, _)| key).collect();
         directory.damage.told.extend(due.iter().cloned());
-        let next = directory.damage.found.iter().map(|(_, since)| *since + BEING_WRITTEN).min();
+        let next = directory.damage.found.iter().map(|(_, since)| *since + being_written()).min();
         let remarks =
             due.iter().map(|key| present::messages::damaged(&file_below(&directory.path, key)).text).collect();
         if let Some(next) = next {
@@ -61,4 +58,9 @@ impl ServerState {
         }
         self.log(remarks);
     }
+}
+
+/// How long a script may still be writing what cannot be understood (protocol page, "Claims").
+fn being_written() -> Duration {
+    BEING_WRITTEN.to_std().unwrap_or_default()
 }

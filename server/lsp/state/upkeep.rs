@@ -14,16 +14,13 @@ use crate::job::Job;
 use crate::present;
 use deconflict_protocol::time::CLOCK_TOLERANCE;
 use deconflict_protocol::{DEFAULT_LEASE, Resource};
-use deconflict_registry::{Claim, ClaimState, Machines};
+use deconflict_registry::{Claim, ClaimState, Machines, renewal_pause};
 
 /// A claim of a change of many files is released so long after the save.
 const BULK_REST: Duration = Duration::from_mins(1);
 
 /// An unsaved document that was left alone for so long is forgotten.
 const FORGOTTEN: Duration = Duration::from_hours(4);
-
-/// Leases are renewed at most this often, as the registry writes no oftener.
-const RENEWAL: Duration = Duration::from_mins(5);
 
 /// Where another machine takes part, leases are at least this long: renewals come in time before the minute in which
 /// their holder doesn't rely on them any more.
@@ -181,7 +178,7 @@ impl ServerState {
         let is_in_use = use_of.is_unsaved || (use_of.is_open && last_use + idle > now);
         if is_in_use {
             let term = if is_automatic { lease } else { DEFAULT_LEASE };
-            let period = RENEWAL.min(term.to_std().unwrap_or(RENEWAL) / 3);
+            let period = renewal_pause(term).to_std().unwrap_or_default();
             let is_expired = own.claim.standing == ClaimState::Expired || has_lapsed;
             if own.renewed_at.is_none_or(|renewed| renewed + period <= now) || is_expired {
                 if let Some(holding) = own.claim.holding() {
