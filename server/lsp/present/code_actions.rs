@@ -79,7 +79,7 @@ impl ActionMenu<'_> {
         for others in &self.snapshot.others {
             if words::is_claimed(&others.claim) {
                 self.about_holder(others, Code::Claimed, &mut offers);
-            } else if others.claim.can_be_taken_over() {
+            } else if !others.claim.stands_against(None) {
                 self.about_stale(others, &mut offers);
             }
         }

@@ -16,9 +16,14 @@ const LONGEST_WORK: usize = 60;
 /// A file's name is cut after so many characters, from the left: its end tells it from others.
 const LONGEST_PATH: usize = 60;
 
-/// True if the claim is told as one that keeps others from claiming. What is just being written is told in a moment.
+/// True if another's claim is told as one that somebody has: what stands in the way, and what its holder left idle but
+/// may go on with. What is just being written is told in a moment.
 pub(super) fn is_claimed(claim: &Claim) -> bool {
-    matches!(claim.standing, ClaimState::Active | ClaimState::Idle | ClaimState::Damaged)
+    match claim.standing {
+        ClaimState::Idle => true,
+        ClaimState::Pending => false,
+        _ => claim.stands_against(None),
+    }
 }
 
 /// A session as people know it: `maria (Neovim)`, `you, in Neovim`.

@@ -10,6 +10,7 @@
 //!   place while no notification came. The more files, the less often: see [`Pace`].
 
 mod appearance;
+mod batch;
 mod change;
 mod folders;
 mod hints;
@@ -18,6 +19,7 @@ mod observer;
 mod pace;
 mod processes;
 mod signal;
+mod suspension;
 mod watched;
 
 use std::path::PathBuf;

@@ -6,30 +6,26 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
+use super::batch::Batch;
 use super::change::Change;
 use super::folders::Folders;
 use super::hints::Hints;
 use super::inbox::Inbox;
 use super::pace::Pace;
 use super::processes::Keepers;
-use super::signal::{Signal, TICK};
+use super::signal::Signal;
+use super::suspension::LastSeen;
 use super::watched::Watched;
 use crate::session::read_session;
 use crate::store::files::directory::{Directory, FolderIdentity};
 use crate::store::files::folder::Folder;
-use crate::store::files::names::{key_of, session_of};
-use crate::store::{Key, Range, Reader, Series, Stamp};
+use crate::store::files::names::{claim_of, series_of, session_of};
+use crate::store::{Key, Range, Reader, Stamp};
 use crate::{Error, KeeperState, Message, Registry, StoredClaim, look_at_keeper, mailbox};
 use deconflict_platform as platform;
 use deconflict_protocol::{ClaimKey, SessionId, Status};
-
-/// A pause that is longer than [`TICK`] by this much means that this process or the machine was suspended.
-const SUSPENSION: Duration = Duration::from_secs(5);
-
-/// At most so many changes are delivered at once, so that thousands of records are never in memory twice.
-const BATCH: usize = 256;
 
 /// After so many files a scan looks whether anything more urgent happened.
 const STEP: usize = 64;
@@ -54,7 +50,7 @@ struct Known {
 pub(super) struct Observer<D> {
     registry: Registry,
     session: SessionId,
-    deliver: D,
+    batch: Batch<D>,
     received: Receiver<Signal>,
     stopped: Arc<AtomicBool>,
     folders: Folders,
@@ -66,12 +62,10 @@ pub(super) struct Observer<D> {
     found: Vec<Message>,
     keepers: Keepers,
     hints: Hints,
-    batch: Vec<Change>,
     round: u32,
     pace: Pace,
     next_tick: Instant,
-    /// Both readings of the clock when this thread last ran.
-    last_seen: (Duration, DateTime<Utc>),
+    last_seen: LastSeen,
 }
 
 impl<D: Fn(Vec<Change>)> Observer<D> {
@@ -84,11 +78,11 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         received: Receiver<Signal>,
         stopped: Arc<AtomicBool>,
     ) -> Self {
-        let last_seen = (registry.clock().elapsed(), registry.clock().now());
+        let last_seen = LastSeen::now(&**registry.clock());
         Self {
             registry,
             session,
-            deliver,
+            batch: Batch::new(deliver, Arc::clone(&stopped)),
             received,
             stopped,
             folders,
@@ -99,7 +93,6 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             found: Vec::new(),
             keepers: Keepers::default(),
             hints: Hints::default(),
-            batch: Vec::new(),
             round: 0,
             pace: Pace::new(),
             next_tick: Instant::now(),
@@ -143,7 +136,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             self.refresh_inbox(&directory);
         }
         self.tell_messages();
-        self.flush();
+        self.batch.flush();
         self.next_tick = Instant::now() + self.pace.tick(self.folders.is_watching());
     }
 
@@ -177,7 +170,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         for name in hints.claims {
             self.read_named_claim(&directory, &name);
         }
-        self.flush();
+        self.batch.flush();
         // What a new folder had in it before it was watched comes before what was put into it since.
         if !hints.folders.is_empty() {
             hints.folders.iter().for_each(|folder| self.folders.distrust(*folder));
@@ -190,7 +183,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             self.scan_everything(&directory);
         }
         self.tell_messages();
-        self.flush();
+        self.batch.flush();
     }
 
     /// Finds out whether the directory is there, and whether it is the one it was.
@@ -219,19 +212,19 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             self.sessions.clear();
             self.inbox.clear();
             self.keepers.clear();
-            self.batch.push(Change::DirectoryLost);
+            self.batch.tell(Change::DirectoryLost);
         }
         if let (Presence::Present(_), Some(directory)) = (now, found) {
             if before != Presence::NotLooked {
-                self.batch.push(Change::DirectoryBack);
+                self.batch.tell(Change::DirectoryBack);
             }
             self.folders.distrust_all();
             self.arm(&directory);
             self.scan_everything(&directory);
             self.tell_messages();
-            self.batch.push(Change::Ready);
+            self.batch.tell(Change::Ready);
         }
-        self.flush();
+        self.batch.flush();
         self.folders.watch_parent();
     }
 
@@ -240,7 +233,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     fn arm(&mut self, directory: &Directory) -> Vec<Watched> {
         let renewed = self.folders.arm(directory);
         if let Some(trouble) = self.folders.take_trouble() {
-            self.batch.push(Change::Trouble(trouble));
+            self.batch.tell(Change::Trouble(trouble));
         }
         renewed
     }
@@ -263,7 +256,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             Ok(elsewhere) => self.pace.note_scan(folder, start.elapsed().saturating_sub(elsewhere)),
             Err(error) => tracing::debug!("{error}"),
         }
-        self.flush();
+        self.batch.flush();
     }
 
     /// Returns how long was spent on what was more urgent.
@@ -293,7 +286,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     }
 
     fn scan_messages(&mut self, directory: &Directory, folder: Watched) -> Result<Duration, Error> {
-        let Some(series) = self.series(folder) else { return Ok(Duration::ZERO) };
+        let Some(series) = series_of(&self.folders.folder(folder)) else { return Ok(Duration::ZERO) };
         let keys: HashSet<Key> = directory.scan(&[Range::Series(series.clone())])?.into_iter().collect();
         self.inbox.keep_only(&keys, |key| matches!(key, Key::Entry(of, _) if *of == series));
         self.read_messages(directory, keys);
@@ -311,7 +304,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         let messages = std::mem::take(&mut self.hints.messages);
         self.read_named_messages(directory, messages);
         self.tell_messages();
-        self.flush();
+        self.batch.flush();
     }
 
     /// Reads again what a scan did not meet: either it is gone, or it was renamed just then and the list left it out.
@@ -331,7 +324,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     }
 
     fn compare_claim(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
-        let Some(key) = claim_key(directory, name) else { return };
+        let Some(key) = claim_of(name, directory.naming()) else { return };
         match self.claims.get_mut(&key) {
             Some(known) if known.stamp == stamp => known.round = self.round,
             Some(_) | None => self.read_claim(directory, key, Some(stamp)),
@@ -347,7 +340,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     }
 
     fn read_named_claim(&mut self, directory: &Directory, name: &str) {
-        if let Some(key) = claim_key(directory, name) {
+        if let Some(key) = claim_of(name, directory.naming()) {
             self.read_claim(directory, key, None);
         }
     }
@@ -373,7 +366,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             None if self.claims.remove(&key).is_none() => return,
             None => {}
         }
-        self.tell(Change::Claim(key, stored));
+        self.batch.tell(Change::Claim(key, stored));
     }
 
     fn read_session(&mut self, directory: &Directory, id: SessionId, listed: Option<Stamp>) {
@@ -387,7 +380,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         let Some(stored) = stored else {
             self.keepers.forget(&id);
             if self.sessions.remove(&id).is_some() {
-                self.tell(Change::Session(id, None));
+                self.batch.tell(Change::Session(id, None));
             }
             return;
         };
@@ -395,7 +388,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         let is_new = self.sessions.insert(id.clone(), known).is_none();
         let record = stored.record.clone().unwrap_or_default();
         let modified = stored.modified;
-        self.tell(Change::Session(id.clone(), Some(stored)));
+        self.batch.tell(Change::Session(id.clone(), Some(stored)));
         if record.status() == Status::Completed {
             self.keepers.forget(&id);
             return;
@@ -414,7 +407,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
                 } else {
                     self.keepers.forget(&id);
                 }
-                self.tell(Change::Process { session: id, alive });
+                self.batch.tell(Change::Process { session: id, alive });
             }
         }
     }
@@ -425,21 +418,12 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         let Ok(age) = (here - modified).to_std() else { return };
         let lasted = age.saturating_sub(platform::time_asleep());
         if !lasted.is_zero() {
-            self.tell(Change::Silence { session, lasted });
-        }
-    }
-
-    /// The messages that are in a folder, if any are.
-    fn series(&self, folder: Watched) -> Option<Series> {
-        match folder {
-            Watched::Broadcasts => Some(Series::Broadcasts),
-            Watched::Direct => Some(Series::Direct(self.session.clone())),
-            _ => None,
+            self.batch.tell(Change::Silence { session, lasted });
         }
     }
 
     fn read_named_messages(&mut self, directory: &Directory, files: BTreeSet<(Watched, String)>) {
-        let key = |(folder, name)| Some(Key::Entry(self.series(folder)?, name));
+        let key = |(folder, name)| Some(Key::Entry(series_of(&self.folders.folder(folder))?, name));
         let keys: Vec<Key> = files.into_iter().filter_map(key).collect();
         self.read_messages(directory, keys);
     }
@@ -455,7 +439,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
                 Ok(found) => self.found.extend(found),
                 // It may not be finished yet. The next notification or scan looks again.
                 Err(Error::Damaged { .. } | Error::Unsafe { .. }) => {
-                    self.tell(Change::DamagedMessage(key));
+                    self.batch.tell(Change::DamagedMessage(key));
                 }
                 Err(error) => tracing::debug!("{error}"),
             }
@@ -466,32 +450,27 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     fn tell_messages(&mut self) {
         mailbox::sort(&mut self.found);
         for message in std::mem::take(&mut self.found) {
-            self.tell(Change::Message(Box::new(message)));
+            self.batch.tell(Change::Message(Box::new(message)));
         }
     }
 
     fn refresh_inbox(&mut self, directory: &Directory) {
         match self.inbox.refresh(&self.registry, directory, &self.session) {
-            Ok(read) => read.into_iter().for_each(|id| self.tell(Change::MessageRead(id))),
+            Ok(read) => read.into_iter().for_each(|id| self.batch.tell(Change::MessageRead(id))),
             Err(error) => tracing::debug!("{error}"),
         }
     }
 
     fn look_at_processes(&mut self) {
         for session in self.keepers.look() {
-            self.tell(Change::Process { session, alive: false });
+            self.batch.tell(Change::Process { session, alive: false });
         }
     }
 
     /// Whoever was suspended missed the others' signs of life, and has to say so before it reads on.
     fn notice_suspension(&mut self) {
-        let clock = self.registry.clock();
-        let now = (clock.elapsed(), clock.now());
-        let (monotonic, of_day) = (now.0.saturating_sub(self.last_seen.0), now.1 - self.last_seen.1);
-        self.last_seen = now;
-        let longest = TICK + SUSPENSION;
-        if monotonic > longest || of_day > TimeDelta::from_std(longest).unwrap_or(TimeDelta::MAX) {
-            self.tell(Change::Resumed);
+        if self.last_seen.was_suspended(&**self.registry.clock()) {
+            self.batch.tell(Change::Resumed);
             // What happened meanwhile may have been more than the system keeps for us.
             self.hints.everything = true;
             self.next_tick = Instant::now();
@@ -512,28 +491,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         }
     }
 
-    fn tell(&mut self, change: Change) {
-        self.batch.push(change);
-        if self.batch.len() >= BATCH {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        let batch = std::mem::take(&mut self.batch);
-        if !batch.is_empty() && !self.is_stopped() {
-            (self.deliver)(batch);
-        }
-    }
-
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
-    }
-}
-
-fn claim_key(directory: &Directory, name: &str) -> Option<ClaimKey> {
-    match key_of(&Range::all_claims(), name, directory.naming()) {
-        Some(Key::Claim(key)) => Some(key),
-        _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! How the directory calls records: the folder and the name of each key's file, and back.
 
-use deconflict_protocol::{Naming, SessionId};
+use deconflict_protocol::{ClaimKey, Naming, SessionId};
 
 use super::directory::Durability;
 use super::folder::Folder;
@@ -58,10 +58,15 @@ pub(super) fn folder_of_range(range: &Range) -> Option<Folder> {
 pub(crate) fn key_of(range: &Range, name: &str, naming: Naming) -> Option<Key> {
     match range {
         Range::Sessions => session_of(name).map(Key::Session),
-        Range::Claims(_) => naming.parse(name.strip_suffix(CLAIM_ENDING)?).map(Key::Claim),
+        Range::Claims(_) => claim_of(name, naming).map(Key::Claim),
         Range::Series(series) => Some(Key::Entry(series.clone(), name.to_owned())),
         Range::AllDirect => None,
     }
+}
+
+/// The claim that a file in `claims/` belongs to.
+pub(crate) fn claim_of(name: &str, naming: Naming) -> Option<ClaimKey> {
+    naming.parse(name.strip_suffix(CLAIM_ENDING)?)
 }
 
 /// The session that a file in `sessions/` belongs to.
