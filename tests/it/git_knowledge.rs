@@ -250,10 +250,9 @@ fn included_files_that_never_end_are_not_read() {
     let pipe = workspace.beside("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     fs::File::create(workspace.beside("huge")).unwrap().set_len(1 << 40).unwrap();
-    let mut included = String::new();
-    for path in ["/dev/zero", pipe.to_str().unwrap(), "../../huge", "config", "loop"] {
-        included += &format!("[include]\n\tpath = {path}\n\tpath = {path}\n");
-    }
+    let included = ["/dev/zero", pipe.to_str().unwrap(), "../../huge", "config", "loop"]
+        .map(|path| format!("[include]\n\tpath = {path}\n\tpath = {path}\n"))
+        .concat();
     workspace.write(".git/loop", &included);
     workspace.write(".git/config", workspace.read(".git/config") + &included);
     Terminal::on(&workspace).spawn_limited(100_000_000, &["start"]).wait().expect_code(0);
