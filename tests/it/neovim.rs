@@ -341,11 +341,12 @@ fn a_long_notice_is_shown_whole_and_stops_nobody() {
         neovim.open(FILE);
         let (terminal, _) = Terminal::with_new_session(workspace);
         let session = session_of(&coordination, &neovim);
-        let text = "word ".repeat(40) + "at the end";
+        // One word, which no line break divides.
+        let text = "word ".repeat(40) + "to_the_end";
 
         terminal.run(["send", session.as_str(), "Long", text.as_str()]).expect_code(0);
 
-        neovim.wait_for_screen("at the end");
+        neovim.wait_for_screen("to_the_end");
         neovim.type_keys("ggO// mine<Esc>");
         coordination.wait_for_claim(FILE);
     });

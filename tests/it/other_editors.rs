@@ -89,7 +89,7 @@ fn helix() {
     let Some(screen) = scene.screen(&[&helix]) else { return };
     let screen = screen.start(SIZE, [helix.as_os_str(), FILE.as_ref()]);
 
-    screen.wait_for(&format!("Claimed by {HOLDER}"));
+    screen.wait_for(&format!("Claimed by \"{HOLDER}\""));
     screen.press(&["Space"]);
     screen.wait_for("code action");
     screen.press(&["a"]);
@@ -140,7 +140,7 @@ fn kakoune() {
     let Some(screen) = scene.screen(&[&kakoune, &client]) else { return };
     let screen = screen.start(SIZE, [kakoune.as_os_str(), FILE.as_ref()]);
 
-    screen.wait_for(&format!("Claimed by {HOLDER}"));
+    screen.wait_for(&format!("Claimed by \"{HOLDER}\""));
     screen.type_text(":lsp-code-actions");
     screen.press(&["Enter"]);
     screen.wait_for(&format!("Ask {HOLDER} to release"));
@@ -186,7 +186,7 @@ fn emacs() {
     screen.press(&["M-x"]);
     screen.type_text("flymake-show-buffer-diagnostics");
     screen.press(&["Enter"]);
-    screen.wait_for(&format!("Claimed by {HOLDER}"));
+    screen.wait_for(&format!("Claimed by \"{HOLDER}\""));
     screen.press(&["C-x", "1"]);
     screen.press(&["M-x"]);
     screen.type_text("eglot-code-actions");
