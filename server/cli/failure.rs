@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use deconflict_protocol::{DIRECTORY_NAME, NameError};
 use deconflict_registry::Error as RegistryError;
-use deconflict_words::remedy;
 pub(super) use deconflict_words::sentence;
+use deconflict_words::{FEWER_OPEN_FILES, remedy};
 use deconflict_workspace::{DiscoveryError, NamingError};
 use serde_json::{Map, Value};
 
@@ -154,6 +154,7 @@ impl From<DiscoveryError> for Failure {
             DiscoveryError::DoesNotContain { .. } => (Exit::Usage, "outside-workspace"),
             DiscoveryError::NoParent { .. } | DiscoveryError::NotOne { .. } => (Exit::Usage, "no-directory"),
             DiscoveryError::Unsuitable { .. } => (Exit::Failed, "unsuitable"),
+            DiscoveryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files"),
             DiscoveryError::NoWorkspace { .. } => (Exit::Failed, "io"),
         };
         let failure = Self::new(exit, reason, sentence(&error.to_string()));
@@ -165,6 +166,7 @@ impl From<DiscoveryError> for Failure {
             DiscoveryError::NotOne { .. } => {
                 failure.advise(format!("Name one, or a folder {DIRECTORY_NAME} that is to be made."))
             }
+            DiscoveryError::TooManyFiles { .. } => failure.advise(FEWER_OPEN_FILES),
             DiscoveryError::NoParent { .. } | DiscoveryError::NoWorkspace { .. } => failure,
         }
     }

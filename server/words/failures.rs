@@ -16,12 +16,15 @@ pub fn sentence(words: &str) -> String {
     sentence
 }
 
+/// What helps where too many files are open.
+pub const FEWER_OPEN_FILES: &str = "Close programs that you don't need, or raise the limit: ulimit -n 4096";
+
 /// What helps against an error of the registry, in whatever front end it is told.
 pub fn remedy(error: &Error) -> Option<&'static str> {
     match error {
         Error::ReadOnly { .. } => Some("Change its permissions to take part."),
         Error::Full { .. } => Some("Make room there."),
-        Error::TooManyFiles { .. } => Some("Close programs that you don't need, or raise the limit: ulimit -n 4096"),
+        Error::TooManyFiles { .. } => Some(FEWER_OPEN_FILES),
         Error::Busy { .. } => Some("Try again."),
         Error::TooLarge { .. } => Some("Send a shorter one, or the path of a file."),
         _ => None,

@@ -7,7 +7,7 @@ mod failures;
 mod moments;
 
 pub use claims::{ask_command, held, only_advice, purpose, taken_over_from, term};
-pub use failures::{failure, remedy, sentence};
+pub use failures::{FEWER_OPEN_FILES, failure, remedy, sentence};
 pub use moments::{clock, clock_with_seconds, left, local_clock, moment, short_distance};
 
 use deconflict_protocol::SessionId;

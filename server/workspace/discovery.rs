@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::repository::slashed;
-use super::{Adoptions, Ignored, Repository};
-use deconflict_platform::{canonical, is_spelled_so, owned_by_user, writable_by_everyone};
+use super::{Adoptions, Ignored, IndexError, Repository};
+use deconflict_platform::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
 use deconflict_protocol::{DIRECTORY_NAME, is_coordination_directory};
 
 /// What stands where a workspace's coordination directory is.
@@ -116,6 +116,14 @@ pub enum DiscoveryError {
         /// What the system said.
         source: io::Error,
     },
+    /// This process or the whole system has too many files open, so what git says of the directory could not be read.
+    #[error("what git says of {directory} could not be read, because too many files are open ({source})")]
+    TooManyFiles {
+        /// The coordination directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The named directory belongs to another part of the disk.
     #[error("the coordination directory {directory} does not cover {workspace}")]
     DoesNotContain {
@@ -187,7 +195,7 @@ impl Search<'_> {
         };
         let state = if !looks_like_one(&directory) {
             DirectoryState::Missing
-        } else if !is_tracked(&directory, repository.as_ref()) {
+        } else if !is_tracked(&directory, repository.as_ref())? {
             DirectoryState::Untracked
         } else if self.adoptions.contains(&directory) {
             DirectoryState::Adopted
@@ -223,7 +231,8 @@ pub fn is_adopted(location: &Location) -> bool {
 pub fn exclude(location: &Location) -> io::Result<bool> {
     let Some(repository) = Repository::containing(location.parent()) else { return Ok(false) };
     let ignored = Ignored::new();
-    if is_tracked(&location.directory, Some(&repository)) || ignored.is_ignored_directory(&location.directory) {
+    let is_tracked = is_tracked(&location.directory, Some(&repository)).map_err(io::Error::other)?;
+    if is_tracked || ignored.is_ignored_directory(&location.directory) {
         return Ok(false);
     }
     let name = location.directory.file_name().and_then(OsStr::to_str).unwrap_or(DIRECTORY_NAME);
@@ -338,15 +347,22 @@ fn outside_of_any_directory(workspace: &Path) -> &Path {
     inside.and_then(Path::parent).unwrap_or(workspace)
 }
 
-fn is_tracked(directory: &Path, repository: Option<&Repository>) -> bool {
-    let Some(parent) = directory.parent() else { return false };
+/// An index that cannot be understood counts as one that tracks the directory; one that cannot be opened just now, for
+/// want of file handles, tells nothing.
+fn is_tracked(directory: &Path, repository: Option<&Repository>) -> Result<bool, DiscoveryError> {
+    let Some(parent) = directory.parent() else { return Ok(false) };
     let tracking = match repository {
         Some(repository) if repository.root() == parent => Some(repository.clone()),
         Some(_) | None => Repository::containing(parent),
     };
-    let Some(tracking) = tracking else { return false };
-    let Some(path) = directory.strip_prefix(tracking.root()).ok().and_then(slashed) else { return false };
-    tracking.tracks(&format!("{path}/")).unwrap_or(true)
+    let Some(tracking) = tracking else { return Ok(false) };
+    let Some(path) = directory.strip_prefix(tracking.root()).ok().and_then(slashed) else { return Ok(false) };
+    match tracking.tracks(&format!("{path}/")) {
+        Err(IndexError::Unreadable { source, .. }) if means_too_many_files(&source) => {
+            Err(DiscoveryError::TooManyFiles { directory: directory.to_owned(), source })
+        }
+        tracks => Ok(tracks.unwrap_or(true)),
+    }
 }
 
 /// A folder at or above the workspace whose `.git` file was not believed.

@@ -229,7 +229,7 @@ pub(crate) fn no_directory(error: &DiscoveryError) -> Notice {
                 "{cause} It is named in your setting \"deconflict.directory\", or in `DECONFLICT_DIR`."
             ))
         }
-        DiscoveryError::NoWorkspace { .. } => failed(&cause),
+        DiscoveryError::NoWorkspace { .. } | DiscoveryError::TooManyFiles { .. } => failed(&cause),
     }
 }
 
