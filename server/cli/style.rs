@@ -1,4 +1,4 @@
-//! The few colours, one for each meaning. They reach only terminals that want them.
+//! The few colours, one for each kind of text. They reach only terminals that want them.
 
 use anstyle::{AnsiColor, Style};
 

@@ -92,7 +92,7 @@ impl MessageRecord {
 pub enum MessageKind {
     /// A person's or agent's own words.
     Note,
-    /// A wish that the recipient release a resource.
+    /// Asks the recipient to release a resource.
     ReleaseRequest,
     /// A resource came free that the recipient asked for.
     Released,

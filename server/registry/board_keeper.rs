@@ -28,7 +28,7 @@ pub struct BoardKeeper {
     due: Option<Duration>,
 }
 
-/// What came of a wish to refresh the board.
+/// The outcome of an attempt to refresh the board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refreshed {
     /// It was written.

@@ -6,7 +6,7 @@ use super::store::{Committed, Store, Transaction};
 use super::{Error, Registry, StoredSession};
 use deconflict_protocol::{Resource, SessionId};
 
-/// What came of a wish to claim several resources at once.
+/// The outcome of claiming several resources at once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimAllOutcome {
     /// The session holds all of them now, in the order in which they were asked for.

@@ -128,7 +128,7 @@ impl Default for Terms {
     }
 }
 
-/// What came of a wish to claim.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimOutcome {
     /// The session holds it now.
@@ -150,7 +150,7 @@ pub enum ClaimOutcome {
     },
 }
 
-/// What came of a wish to release.
+/// The outcome of a release.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ReleaseOutcome {
     /// It is free now; this was the claim.
@@ -161,7 +161,7 @@ pub enum ReleaseOutcome {
     NotFound,
 }
 
-/// What came of a wish to renew.
+/// The outcome of a renewal.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RenewOutcome {
     /// The session still holds it.
@@ -170,7 +170,7 @@ pub enum RenewOutcome {
     Lost(Option<Claim>),
 }
 
-/// What came of a wish to hand off.
+/// The outcome of a hand-off.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HandOffOutcome {
     /// The recipient holds it now.

@@ -137,7 +137,7 @@ impl<S: Store> Registry<S> {
         self.end_overlapping(tx, &holder.id, &covered)?;
         if let Some(replaced) = replaced.first() {
             set_aside_if_damaged(tx, replaced);
-            // A holder whose claim stood right here is told afterwards: the new record says whom it displaced.
+            // A holder whose claim stood right here is told after the commit: the new record says whom it displaced.
             record.displaced = replaced
                 .holder()
                 .filter(|id| **id != holder.id && predecessor != Some(*id) && self.is_going_on(tx, id))

@@ -23,7 +23,7 @@ pub struct Plan {
     pub by_hand: Option<String>,
     /// The folder that will be ours as a whole.
     pub folder: Option<PathBuf>,
-    /// The record afterwards; `None` if nothing is set up any more.
+    /// The record after the plan was carried out; `None` if nothing is set up any more.
     pub(super) after: Option<Installed>,
 }
 

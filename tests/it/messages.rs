@@ -1,8 +1,9 @@
 //! Messages between sessions: each arrives, once, in words that harm nobody.
 
+use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::support::{Editor, Terminal, Workspace, wait_for};
+use crate::support::{Editor, Terminal, Workspace, timestamp, wait_for};
 
 #[test]
 fn what_is_shown_is_the_users_choice() {
@@ -53,9 +54,11 @@ fn messages_of_one_look_are_shown_oldest_first() {
     for number in 0..100 {
         coordination.write_claim("ghost", "task", &number.to_string(), json!({}));
     }
-    coordination.write_message("ghost", "broadcast", "Hello", "the first", json!({}));
-    coordination.write_message("ghost", &session, "Hello", "the second", json!({}));
-    coordination.write_message("ghost", "broadcast", "Hello", "the third", json!({}));
+    // Within one millisecond they would be of one time, and none would be older.
+    let sent = |seconds_ago| json!({ "timestamp": timestamp(Utc::now() - TimeDelta::seconds(seconds_ago)) });
+    coordination.write_message("ghost", "broadcast", "Hello", "the first", sent(3));
+    coordination.write_message("ghost", &session, "Hello", "the second", sent(2));
+    coordination.write_message("ghost", "broadcast", "Hello", "the third", sent(1));
     alice.signal_server(Signal::CONT);
     for text in ["the first", "the second", "the third"] {
         alice.wait_for_message(text);

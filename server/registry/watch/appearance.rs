@@ -60,7 +60,7 @@ pub fn watch_for_directory(
 
 enum Signal {
     /// Something happened at the directory's path.
-    Look,
+    Check,
     /// Nobody waits any more.
     Stop,
 }
@@ -74,7 +74,7 @@ fn wait(directory: &Path, signals: Sender<Signal>, received: &Receiver<Signal>) 
     while !exists(directory) {
         let is_being_made = last_event.is_some_and(|at| at.elapsed() < MAKING_TAKES);
         match received.recv_timeout(if is_being_made { BEING_MADE } else { TICK }) {
-            Ok(Signal::Look) => last_event = Some(Instant::now()),
+            Ok(Signal::Check) => last_event = Some(Instant::now()),
             Err(RecvTimeoutError::Timeout) => {}
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return false,
         }
@@ -90,7 +90,7 @@ fn watch_parent(directory: &Path, signals: Sender<Signal>) -> Option<notify::Rec
         let concerns = |event: &notify::Event| !event.kind.is_access() && event.paths.contains(&awaited);
         if event.as_ref().map_or(true, |event| event.need_rescan() || concerns(event)) {
             // Nobody listens only after the directory was found.
-            let _ = signals.send(Signal::Look);
+            let _ = signals.send(Signal::Check);
         }
     });
     let mut watcher = watcher.ok()?;

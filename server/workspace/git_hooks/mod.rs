@@ -275,7 +275,7 @@ enum Direction {
     Up,
 }
 
-/// Moves a hook; a relative link leads to the same file afterwards.
+/// Moves a hook; a relative link leads to the same file as before.
 fn move_hook(from: &Path, to: &Path, direction: Direction) -> Result<(), HooksError> {
     let found = fs::symlink_metadata(from).map_err(io_error("look at", from))?;
     #[cfg(unix)]
