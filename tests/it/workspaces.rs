@@ -346,6 +346,8 @@ fn a_deleted_directory_is_made_again_for_what_is_unsaved() {
     alice.open("src/lib.rs").type_text("x").save();
     coordination.wait_for_claim("src/main.rs");
     coordination.wait_for_claim("src/lib.rs");
+    // By then the server knows that it was saved.
+    alice.settle(&workspace);
     coordination.delete();
     coordination.wait_for_claim("src/main.rs");
     coordination.wait_for("the session to be registered again", |here| here.session(&alice.session_id()));
