@@ -1,107 +1,152 @@
 //! What a shell command would do to files, read conservatively: the common ways to write a file, and of these only what
-//! is certain. A variable, a pattern, a program that nobody here knows: about these nothing is said.
+//! is certain. An unknown variable, a pattern, a program that nobody here knows: about these nothing is said.
 
+mod effect;
 mod git;
-mod tokens;
+mod programs;
+mod words;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::thread;
 
-use tokens::{Token, Word};
+use rable::{Node, NodeKind};
 
-/// Something that a command would do.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Effect {
-    /// To what.
-    pub(super) target: Target,
-    /// What it would do.
-    pub(super) deed: Deed,
-    /// It concerns only files that differ from the last commit.
-    pub(super) only_changed: bool,
-}
-
-/// What a command would do something to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    /// A file, or a directory and all that is in it.
-    Path(PathBuf),
-    /// Everything in the worktree that this folder is in.
-    Repository(PathBuf),
-}
-
-/// What a command would do to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
-    Overwrite,
-    Move,
-    Delete,
-    Discard,
-    Stash,
-    Stage,
-    Commit,
-}
-
-impl Deed {
-    /// As it is told: "this command would …".
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Overwrite => "overwrite",
-            Self::Move => "move",
-            Self::Delete => "delete",
-            Self::Discard => "throw away the unsaved work in",
-            Self::Stash => "stash away the unfinished work in",
-            Self::Stage => "stage the unfinished work in",
-            Self::Commit => "commit the unfinished work in",
-        }
-    }
-}
+use effect::Effects;
+pub(super) use effect::{Deed, Effect, Target};
+use words::{Given, Word};
 
 /// No longer command line is read, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
 
+/// Nor one with more brackets in one another: substitutions in substitutions take the parser ever longer.
+const MOST_BRACKETS: usize = 40;
+
 /// Commands in commands are followed so far down.
 const DEEPEST: usize = 4;
 
+/// A loop over more values is read as one over a value that nobody knows.
+const MOST_ROUNDS: usize = 100;
+
+/// The parser follows lists of commands by recursion; the longest line fits into this, in bytes.
+const STACK: usize = 64 * 1024 * 1024;
+
 /// What a command line would do to files when it runs in a folder.
 pub(super) fn effects(line: &str, folder: &Path) -> Vec<Effect> {
-    let mut reader = Reader { effects: Vec::new() };
-    reader.line(line, Some(folder.to_owned()), 0);
+    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new() };
+    let mut reader = Reader::default();
+    thread::scope(|scope| {
+        let reading = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || reader.line(line, &mut shell));
+        // Where there is no thread to spare, or the parser gives up on the line, nothing more is said.
+        let _ = reading.map(thread::ScopedJoinHandle::join);
+    });
     reader.effects
 }
 
-/// The path that a word names; `None` for a relative one in a folder that nobody knows, and for devices.
-fn path(text: &str, folder: Option<&Path>) -> Option<PathBuf> {
-    let path = Path::new(text);
-    if text.is_empty() || text == "-" || path.starts_with("/dev") {
-        return None;
-    }
-    if path.is_absolute() { Some(path.to_owned()) } else { folder.map(|folder| folder.join(path)) }
+/// What a shell knows where it stands.
+#[derive(Clone)]
+struct Shell {
+    folder: Option<PathBuf>,
+    variables: HashMap<String, String>,
 }
 
+#[derive(Default)]
 struct Reader {
     effects: Vec<Effect>,
+    depth: usize,
 }
 
 impl Reader {
-    fn line(&mut self, line: &str, folder: Option<PathBuf>, depth: usize) {
-        if line.len() > LONGEST_LINE || depth > DEEPEST {
+    fn line(&mut self, line: &str, shell: &mut Shell) {
+        if line.len() > LONGEST_LINE || self.depth > DEEPEST || has_too_many_brackets(line) {
             return;
         }
-        // A subshell may go elsewhere, and what follows it is where it was before.
-        let mut folders = vec![folder];
-        let mut words: Vec<Word> = Vec::new();
-        for token in tokens::tokens(line).into_iter().chain([Token::End]) {
-            let folder = folders.last().cloned().flatten();
-            match token {
-                Token::Word(word) => words.push(word),
-                Token::Output(word) => self.word(&word, folder.as_deref(), Deed::Overwrite),
-                Token::End | Token::Open | Token::Close => {
-                    let after = self.command(&std::mem::take(&mut words), folder, depth);
-                    if let Some(folder) = folders.last_mut() {
-                        folder.clone_from(&after);
-                    }
-                    match token {
-                        Token::Open => folders.push(after),
-                        Token::Close if folders.len() > 1 => drop(folders.pop()),
+        self.depth += 1;
+        rable::parse(line, false).unwrap_or_default().iter().for_each(|node| self.node(node, shell));
+        self.depth -= 1;
+    }
+
+    fn node(&mut self, node: &Node, shell: &mut Shell) {
+        self.redirections(redirects(&node.kind), shell);
+        match &node.kind {
+            NodeKind::Command { assignments, words, redirects } => self.command(assignments, words, redirects, shell),
+            // Each runs in a shell of its own.
+            NodeKind::Pipeline { commands, .. } => {
+                for command in commands {
+                    self.node(command, &mut shell.clone());
+                }
+            }
+            NodeKind::List { items } => items.iter().for_each(|item| self.node(&item.command, shell)),
+            NodeKind::If { condition, then_body, else_body, .. } => {
+                [condition, then_body].into_iter().chain(else_body).for_each(|node| self.node(node, shell));
+            }
+            NodeKind::While { condition, body, .. } | NodeKind::Until { condition, body, .. } => {
+                self.node(condition, shell);
+                self.node(body, shell);
+            }
+            NodeKind::For { var, words, body, .. } => self.loop_over(var, words.as_deref(), body, shell),
+            NodeKind::ForArith { body, .. } | NodeKind::Select { body, .. } | NodeKind::BraceGroup { body, .. } => {
+                self.node(body, shell);
+            }
+            NodeKind::Case { patterns, .. } => {
+                patterns.iter().filter_map(|it| it.body.as_ref()).for_each(|body| self.node(body, &mut shell.clone()));
+            }
+            NodeKind::Subshell { body, .. } => self.node(body, &mut shell.clone()),
+            NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => self.node(pipeline, shell),
+            NodeKind::Coproc { command, .. } => self.node(command, &mut shell.clone()),
+            _ => {}
+        }
+    }
+
+    fn loop_over(&mut self, variable: &str, words: Option<&[Node]>, body: &Node, shell: &mut Shell) {
+        let values: Vec<Word> = words.unwrap_or_default().iter().map(|word| self.word(word, shell)).collect();
+        if values.is_empty() || values.len() > MOST_ROUNDS || !values.iter().all(|value| value.is_literal) {
+            shell.variables.remove(variable);
+            return self.node(body, shell);
+        }
+        for value in values {
+            shell.variables.insert(variable.to_owned(), value.text);
+            self.node(body, shell);
+        }
+    }
+
+    fn command(&mut self, assignments: &[Node], words: &[Node], redirects: &[Node], shell: &mut Shell) {
+        let assigned: Vec<Word> = assignments.iter().map(|word| self.word(word, shell)).collect();
+        let words: Vec<Word> = words.iter().map(|word| self.word(word, shell)).collect();
+        if words.is_empty() {
+            shell.assign(&assigned);
+        }
+        let words = programs::without_runners(&words);
+        let Some((program, arguments)) = words.split_first().filter(|(program, _)| program.is_literal) else { return };
+        let given = Given::new(arguments, &[]);
+        let mut effects = Effects { folder: shell.folder.as_deref(), found: &mut self.effects };
+        match programs::program_name(program) {
+            "cd" | "pushd" => shell.folder = given.names.first().and_then(|word| effects.path(word)),
+            "popd" => shell.folder = None,
+            "export" | "declare" | "local" | "readonly" | "typeset" => shell.assign(arguments),
+            "sh" | "bash" | "zsh" | "dash" | "ksh" => self.inner_shell(&given, redirects, shell),
+            "eval" if arguments.iter().all(|word| word.is_literal) => {
+                let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+                self.line(&line, shell);
+            }
+            name => programs::effects(name, arguments, &mut effects),
+        }
+    }
+
+    /// A shell that is given its commands as an argument, or as a text on its standard input.
+    fn inner_shell(&mut self, given: &Given, redirects: &[Node], shell: &Shell) {
+        let mut inner = shell.clone();
+        match given.names.first() {
+            Some(line) if line.is_literal && given.has("c", &[]) => self.line(&line.text, &mut inner),
+            Some(_) => {}
+            None => {
+                for redirect in redirects {
+                    match &redirect.kind {
+                        NodeKind::HereDoc { content, .. } => self.line(content, &mut inner),
+                        NodeKind::Redirect { op, target, .. } if op == "<<<" => {
+                            let line = self.word(target, shell);
+                            self.line(if line.is_literal { &line.text } else { "" }, &mut inner);
+                        }
                         _ => {}
                     }
                 }
@@ -109,202 +154,74 @@ impl Reader {
         }
     }
 
-    /// Reads one command, and returns the folder in which the next one runs.
-    fn command(&mut self, words: &[Word], folder: Option<PathBuf>, depth: usize) -> Option<PathBuf> {
-        let words: Vec<&Word> = words.iter().collect();
-        let words = without_prefixes(&words);
-        let Some((program, arguments)) = words.split_first().filter(|(program, _)| program.is_literal) else {
-            return folder;
-        };
-        let here = folder.as_deref();
-        let name = program.text.rsplit('/').next().unwrap_or_default();
-        let given = Given::new(arguments);
-        match name {
-            "cd" => {
-                let to = given.names.first().filter(|word| word.is_literal && word.text != "-")?;
-                return path(&to.text, here);
+    fn redirections(&mut self, redirects: &[Node], shell: &Shell) {
+        for redirect in redirects {
+            let NodeKind::Redirect { op, target, .. } = &redirect.kind else { continue };
+            let word = self.word(target, shell);
+            // Onto another descriptor, unless a file follows.
+            let is_descriptor = word.text == "-" || word.text.chars().all(|c| c.is_ascii_digit());
+            if op.contains('>') && !(op == ">&" && is_descriptor) {
+                let mut effects = Effects { folder: shell.folder.as_deref(), found: &mut self.effects };
+                effects.words(&[&word], Deed::Overwrite);
             }
-            "pushd" | "popd" => return None,
-            "tee" => self.words(&given.names, here, Deed::Overwrite),
-            "sed" | "gsed" => {
-                self.edited_in_place(arguments, here, &["-i", "--in-place"], &["-e", "-f", "--expression", "--file"]);
+        }
+    }
+
+    /// Reads a word, and the commands in it, each of which runs in a shell of its own.
+    fn word(&mut self, word: &Node, shell: &Shell) -> Word {
+        for part in words::parts(word) {
+            if let NodeKind::CommandSubstitution { command, .. } | NodeKind::ProcessSubstitution { command, .. } =
+                &part.kind
+            {
+                self.node(command, &mut shell.clone());
             }
-            "perl" | "ruby" => self.edited_in_place(arguments, here, &["-i"], &["-e", "-E"]),
-            "rm" | "unlink" | "shred" => self.words(&given.names, here, Deed::Delete),
-            "truncate" => self.words(
-                &Given::with_values(arguments, &["-s", "-r", "--size", "--reference"]).names,
-                here,
-                Deed::Overwrite,
-            ),
-            "mv" => self.transferred(arguments, here, true),
-            "cp" | "install" => self.transferred(arguments, here, false),
-            "ln" if given.has('f') => self.transferred(arguments, here, false),
-            "dd" => {
-                for word in arguments {
-                    if let Some(path) = word.text.strip_prefix("of=") {
-                        self.word(&Word { text: path.to_owned(), is_literal: word.is_literal }, here, Deed::Overwrite);
-                    }
-                }
+        }
+        Word::read(word, &shell.variables)
+    }
+}
+
+impl Shell {
+    fn assign(&mut self, words: &[Word]) {
+        for (word, (name, value)) in words.iter().filter_map(|word| Some((word, word.text.split_once('=')?))) {
+            // An array, or what is added to a value, is not known.
+            if word.is_literal && !value.starts_with('(') && !name.ends_with('+') {
+                self.variables.insert(name.to_owned(), value.to_owned());
+            } else {
+                self.variables.remove(name.trim_end_matches('+'));
             }
-            "git" => git::effects(arguments, here, &mut self.effects),
-            "sh" | "bash" | "zsh" | "dash" | "ksh" if given.has('c') => {
-                if let Some(line) = given.names.first().filter(|word| word.is_literal) {
-                    self.line(&line.text, folder.clone(), depth + 1);
-                }
-            }
-            "eval" if arguments.iter().all(|word| word.is_literal) => {
-                let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
-                self.line(&line, folder.clone(), depth + 1);
-            }
+        }
+    }
+}
+
+fn redirects(kind: &NodeKind) -> &[Node] {
+    match kind {
+        NodeKind::Command { redirects, .. }
+        | NodeKind::If { redirects, .. }
+        | NodeKind::While { redirects, .. }
+        | NodeKind::Until { redirects, .. }
+        | NodeKind::For { redirects, .. }
+        | NodeKind::ForArith { redirects, .. }
+        | NodeKind::Select { redirects, .. }
+        | NodeKind::Case { redirects, .. }
+        | NodeKind::Subshell { redirects, .. }
+        | NodeKind::BraceGroup { redirects, .. }
+        | NodeKind::ArithmeticCommand { redirects, .. }
+        | NodeKind::ConditionalExpr { redirects, .. } => redirects,
+        _ => &[],
+    }
+}
+
+/// True for a line with more brackets in one another than people write, quoted or not.
+fn has_too_many_brackets(line: &str) -> bool {
+    let mut open = 0_usize;
+    line.bytes().any(|byte| {
+        match byte {
+            b'(' | b'{' => open += 1,
+            b')' | b'}' => open = open.saturating_sub(1),
             _ => {}
         }
-        folder
-    }
-
-    /// `sed -i` and what works like it: the first name is the script, unless an option brings it.
-    fn edited_in_place(&mut self, arguments: &[&Word], folder: Option<&Path>, in_place: &[&str], script: &[&str]) {
-        let is_in_place = |word: &&&Word| {
-            in_place.iter().any(|option| match option.strip_prefix("--") {
-                Some(_) => word.text.starts_with(option),
-                // Also as a part of several: `-pi`, `-ni.bak`.
-                None => word.text.starts_with('-') && !word.text.starts_with("--") && word.text.contains('i'),
-            })
-        };
-        if !arguments.iter().any(|word| is_in_place(&word)) {
-            return;
-        }
-        let brings_script = |word: &&Word| {
-            let several = word.text.starts_with('-') && !word.text.starts_with("--");
-            script.contains(&word.text.as_str())
-                || script.iter().any(|option| option.starts_with("--") && word.text.starts_with(&format!("{option}=")))
-                || (several && word.text.ends_with('e') && word.text.len() > 2)
-        };
-        let mut names = Vec::new();
-        let mut has_script = false;
-        let mut words = arguments.iter();
-        while let Some(word) = words.next() {
-            if brings_script(word) {
-                has_script = true;
-                if !word.text.contains('=') {
-                    words.next();
-                }
-            } else if !word.text.starts_with('-') && !word.text.is_empty() {
-                names.push(*word);
-            }
-        }
-        let files = if has_script { &names[..] } else { names.get(1..).unwrap_or_default() };
-        self.words(files, folder, Deed::Overwrite);
-    }
-
-    /// `mv` and `cp`: the last name is where all others go, unless an option says it.
-    fn transferred(&mut self, arguments: &[&Word], folder: Option<&Path>, moves: bool) {
-        let given = Given::with_values(arguments, &["-t", "--target-directory", "-S", "--suffix", "-m", "-o", "-g"]);
-        if given.has('n') || given.options.contains(&"--no-clobber") {
-            return;
-        }
-        let (sources, target) = match (given.value_of(&["-t", "--target-directory"]), given.names.split_last()) {
-            (Some(target), _) => (given.names.clone(), target),
-            (None, Some((target, sources))) if !sources.is_empty() => (sources.to_vec(), *target),
-            _ => return,
-        };
-        if moves {
-            self.words(&sources, folder, Deed::Move);
-        }
-        let Some(into) = path(&target.text, folder).filter(|_| target.is_literal) else { return };
-        let is_folder = target.text.ends_with('/') || into.is_dir() || sources.len() > 1;
-        for source in sources {
-            let name = Path::new(&source.text).file_name().filter(|_| source.is_literal);
-            match name {
-                Some(name) if is_folder => self.add(into.join(name), Deed::Overwrite),
-                _ if !is_folder => self.add(into.clone(), Deed::Overwrite),
-                _ => {}
-            }
-        }
-    }
-
-    fn words(&mut self, words: &[&Word], folder: Option<&Path>, deed: Deed) {
-        for word in words {
-            self.word(word, folder, deed);
-        }
-    }
-
-    fn word(&mut self, word: &Word, folder: Option<&Path>, deed: Deed) {
-        if let Some(path) = path(&word.text, folder).filter(|_| word.is_literal) {
-            self.add(path, deed);
-        }
-    }
-
-    fn add(&mut self, path: PathBuf, deed: Deed) {
-        self.effects.push(Effect { target: Target::Path(path), deed, only_changed: false });
-    }
-}
-
-/// A command without what only leads to it: keywords, assignments, programs that run another one.
-fn without_prefixes<'a, 'w>(words: &'a [&'w Word]) -> &'a [&'w Word] {
-    const KEYWORDS: &[&str] = &["then", "do", "else", "elif", "if", "while", "until", "!", "{", "time"];
-    const RUNNERS: &[&str] = &["sudo", "env", "command", "exec", "nohup", "builtin", "nice"];
-    let mut words = words;
-    let mut is_behind_runner = false;
-    while let Some((first, rest)) = words.split_first() {
-        let text = first.text.as_str();
-        let is_assignment = text
-            .split_once('=')
-            .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'));
-        let is_runner = RUNNERS.contains(&text);
-        let is_runners_option = is_behind_runner && text.starts_with('-');
-        if !(is_assignment || is_runner || is_runners_option || KEYWORDS.contains(&text)) {
-            break;
-        }
-        is_behind_runner |= is_runner;
-        words = rest;
-    }
-    words
-}
-
-/// The arguments of a command: options, and names that are none.
-struct Given<'a> {
-    options: Vec<&'a str>,
-    values: Vec<(&'a str, &'a Word)>,
-    names: Vec<&'a Word>,
-}
-
-impl<'a> Given<'a> {
-    fn new(words: &[&'a Word]) -> Self {
-        Self::with_values(words, &[])
-    }
-
-    /// The same where some options take the next word.
-    fn with_values(words: &[&'a Word], with_value: &[&str]) -> Self {
-        let mut given = Self { options: Vec::new(), values: Vec::new(), names: Vec::new() };
-        let mut words = words.iter();
-        while let Some(word) = words.next() {
-            match word.text.as_str() {
-                "--" => {
-                    given.names.extend(words.by_ref());
-                    break;
-                }
-                option if option.starts_with('-') && option.len() > 1 => {
-                    given.options.push(option);
-                    if with_value.contains(&option)
-                        && let Some(value) = words.next()
-                    {
-                        given.values.push((option, value));
-                    }
-                }
-                _ => given.names.push(word),
-            }
-        }
-        given
-    }
-
-    /// True if this letter is one of the short options.
-    fn has(&self, letter: char) -> bool {
-        self.options.iter().any(|option| !option.starts_with("--") && option.contains(letter))
-    }
-
-    fn value_of(&self, names: &[&str]) -> Option<&'a Word> {
-        self.values.iter().find(|(name, _)| names.contains(name)).map(|(_, value)| *value)
-    }
+        open > MOST_BRACKETS
+    })
 }
 
 #[cfg(test)]

@@ -1,0 +1,106 @@
+//! What programs other than git would do to files.
+
+use std::path::Path;
+
+use super::effect::{Deed, Effects, Target};
+use super::git;
+use super::words::{Given, Word};
+
+/// Programs that run another one: their options that take a word, and how many words come before the other's name.
+const RUNNERS: &[(&str, &[&str], usize)] = &[
+    ("builtin", &[], 0),
+    ("command", &[], 0),
+    ("env", &["-u", "--unset", "-C", "--chdir"], 0),
+    ("exec", &["-a"], 0),
+    ("nice", &["-n", "--adjustment"], 0),
+    ("nohup", &[], 0),
+    ("stdbuf", &["-i", "-o", "-e"], 0),
+    ("sudo", &["-u", "--user", "-g", "--group"], 0),
+    ("timeout", &["-k", "--kill-after", "-s", "--signal"], 1),
+];
+
+/// A command without the programs that only run it, and what they are told.
+pub(super) fn without_runners(words: &[Word]) -> &[Word] {
+    let mut words = words;
+    while let Some(first) = words.first()
+        && let Some((_, with_value, before)) = RUNNERS.iter().find(|(name, ..)| *name == program_name(first))
+    {
+        let mut position = 1;
+        while let Some(word) = words.get(position)
+            && (word.text.starts_with('-') || is_assignment(&word.text))
+        {
+            position += 1 + usize::from(with_value.contains(&word.text.as_str()));
+        }
+        words = words.get(position + before..).unwrap_or_default();
+    }
+    words
+}
+
+/// The name of a program, without the folder that it is in.
+pub(super) fn program_name(word: &Word) -> &str {
+    word.text.rsplit('/').next().unwrap_or_default()
+}
+
+/// Adds what a program would do with its arguments.
+pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) {
+    let given = Given::new(arguments, &[]);
+    match program {
+        "git" => git::effects(arguments, effects),
+        "tee" => effects.words(&given.all(), Deed::Overwrite),
+        "sed" | "gsed" => edited_in_place(&Given::new(arguments, &["-e", "-f", "--expression", "--file"]), effects),
+        "perl" | "ruby" => edited_in_place(&Given::new(arguments, &["-e", "-E"]), effects),
+        "rm" | "unlink" | "shred" => effects.words(&given.all(), Deed::Delete),
+        "truncate" => {
+            let given = Given::new(arguments, &["-s", "-r", "--size", "--reference"]);
+            effects.words(&given.all(), Deed::Overwrite);
+        }
+        "mv" => transferred(arguments, true, effects),
+        "cp" | "install" => transferred(arguments, false, effects),
+        "ln" if given.has("f", &["--force"]) => transferred(arguments, false, effects),
+        "dd" => {
+            for word in arguments {
+                if let Some(path) = word.text.strip_prefix("of=") {
+                    effects.words(&[&Word { text: path.to_owned(), ..*word }], Deed::Overwrite);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// `sed -i` and what works like it: the first name is the script, unless an option brings it.
+fn edited_in_place(given: &Given, effects: &mut Effects) {
+    if given.has("i", &["--in-place"]) {
+        let has_script = !given.values.is_empty() || given.has("", &["--expression", "--file"]);
+        let names = given.all().into_iter().filter(|word| !word.text.is_empty());
+        effects.words(&names.skip(usize::from(!has_script)).collect::<Vec<_>>(), Deed::Overwrite);
+    }
+}
+
+/// `mv` and `cp`: the last name is where all others go, unless an option says it.
+fn transferred(arguments: &[Word], moves: bool, effects: &mut Effects) {
+    let given = Given::new(arguments, &["-t", "--target-directory", "-S", "--suffix", "-m", "-o", "-g"]);
+    if given.has("n", &["--no-clobber"]) {
+        return;
+    }
+    let mut sources = given.all();
+    let named = given.values.iter().find(|(option, _)| option.ends_with('t') || *option == "--target-directory");
+    let Some(target) = named.map(|(_, target)| *target).or_else(|| sources.pop()) else { return };
+    if moves {
+        effects.words(&sources, Deed::Move);
+    }
+    let Some(into) = effects.path(target) else { return };
+    let is_folder = target.text.ends_with('/') || into.is_dir() || sources.len() > 1;
+    for source in sources {
+        let name = Path::new(&source.text).file_name().filter(|_| source.is_literal);
+        let path = if is_folder { name.map(|name| into.join(name)) } else { Some(into.clone()) };
+        if let Some(path) = path {
+            effects.add(Target::Path(path), Deed::Overwrite, false);
+        }
+    }
+}
+
+fn is_assignment(text: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    text.split_once('=').is_some_and(|(name, _)| is_name(name))
+}
