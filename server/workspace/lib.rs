@@ -18,6 +18,7 @@ mod git_settings;
 mod group_sharing;
 mod ignored;
 mod naming;
+mod packing;
 mod private_folder;
 mod repository;
 
@@ -30,5 +31,6 @@ pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions, InvalidGlob};
 pub use group_sharing::make_shared;
 pub use ignored::Ignored;
 pub use naming::{Kind, Namer, NamingError};
-pub use private_folder::PrivateFolder;
+pub use packing::pack_objects;
+pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
 pub use repository::{IndexError, Repository};

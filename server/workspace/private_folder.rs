@@ -2,9 +2,12 @@
 //! below git's common directory, which all worktrees share and no clean-up of git's reaches; without git in the user's
 //! state folder. Nothing in it is trusted: no link is followed, and only regular files of a bounded size are read.
 
+mod locked_file;
+
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
@@ -16,6 +19,7 @@ use deconflict_protocol::text::hex;
 use sha2::{Digest, Sha256};
 
 use super::Repository;
+pub use locked_file::{Lock, LockedFile};
 
 /// What this program's folders are called.
 const OURS: &str = "deconflict";
@@ -29,6 +33,19 @@ pub struct PrivateFolder {
     components: Vec<String>,
     /// True where users share the base, and with it the first component.
     is_shared: bool,
+}
+
+/// Something in such a folder.
+#[derive(Debug, Clone)]
+pub struct FolderEntry {
+    /// What it is called.
+    pub name: String,
+    /// False for a folder, a link or anything else.
+    pub is_file: bool,
+    /// How long it is, in bytes.
+    pub length: u64,
+    /// When it was written last.
+    pub written: SystemTime,
 }
 
 impl PrivateFolder {
@@ -62,6 +79,21 @@ impl PrivateFolder {
         self.open().is_ok_and(|folder| folder.is_some_and(|folder| folder.symlink_metadata(name).is_ok()))
     }
 
+    /// Reads at most so many bytes at the end of a file, and says where they begin; `None` as for [`Self::read`].
+    pub fn read_end(&self, name: &str, longest: u64) -> io::Result<Option<(u64, Vec<u8>)>> {
+        let Some(folder) = self.open()? else { return Ok(None) };
+        match open_file(&folder, name, OpenOptions::new().read(true)) {
+            Ok(file) => {
+                // Where locks keep out readers too.
+                #[cfg(windows)]
+                let _ = file.lock_shared();
+                locked_file::read_end(&file, longest).map(Some)
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Adds bytes to a file, which is made if it is missing. One that would grow beyond `longest` is written anew with
     /// what `shorten` makes of all. The file's own lock keeps its writers apart.
     pub fn append(
@@ -71,43 +103,85 @@ impl PrivateFolder {
         longest: u64,
         shorten: impl FnOnce(Vec<u8>) -> Vec<u8>,
     ) -> io::Result<()> {
-        let folder = self.make()?;
-        let path = || self.path().join(name);
-        let mut options = OpenOptions::new();
-        options.read(true).append(true).create(true);
-        let mut open = || faults::change(|| Change::Create(path()), || open_file(&folder, name, &mut options));
-        let mut file = open()?;
-        while let Err(error) = file.lock() {
-            // Without locks, lines that are added whole are all that can be had.
-            if error.kind() != io::ErrorKind::Interrupted {
-                break;
-            }
+        let file = self.lock(name, Lock::Exclusive, Duration::MAX)?;
+        if file.length()? + bytes.len() as u64 <= longest {
+            return file.append(bytes);
         }
-        while !is_current(&folder, name, &file)? {
-            // Another writer has replaced it meanwhile.
-            file = open()?;
-            let _ = file.lock();
-        }
-        let length = file.metadata()?.len();
-        if length + bytes.len() as u64 <= longest {
-            return faults::write(&file, path, length, bytes);
-        }
-        let mut whole = read_whole(&file, longest.saturating_mul(2))?.unwrap_or_default();
+        let mut whole = read_whole(file.as_file(), longest.saturating_mul(2))?.unwrap_or_default();
         whole.extend_from_slice(bytes);
-        self.replace(&folder, name, &shorten(whole))
+        file.replace(&shorten(whole))
     }
 
-    fn replace(&self, folder: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let unfinished = format!(".{name}.new");
-        let path = self.path().join(name);
-        match folder.remove_file(&unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
+    /// Writes a file as a whole, unless one of that name and length is there: for names that say what is in it. Without
+    /// writing anew it counts as written now.
+    pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let folder = self.make()?;
+        if folder.symlink_metadata(name).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64) {
+            let file = open_file(&folder, name, OpenOptions::new().read(true))?;
+            let touch = || file.set_modified(SystemTime::now());
+            // Files of one's own can be touched; where not, they are as old as they look.
+            let _ = faults::change(|| Change::Attributes(self.path().join(name)), touch);
+            return Ok(());
         }
-        let file = open_file(folder, &unfinished, OpenOptions::new().write(true).create_new(true))?;
-        faults::write(&file, || path.clone(), 0, bytes)?;
+        self.write_anew(&folder, name, bytes)
+    }
+
+    /// Gives a file its whole content at once.
+    fn write_anew(&self, folder: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let (unfinished, file) = loop {
+            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let unfinished = format!(".{name}.{}-{number}.new", std::process::id());
+            let path = || Change::Create(self.path().join(&unfinished));
+            let open = || open_file(folder, &unfinished, OpenOptions::new().write(true).create_new(true));
+            match faults::change(path, open) {
+                // One that died had the same number, or lives in a container.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                opened => break (unfinished.clone(), opened?),
+            }
+        };
+        let path = self.path();
         let rename = || folder.rename(&unfinished, folder, name);
-        faults::change(|| Change::Rename(self.path().join(&unfinished), path.clone()), rename)
+        let done = faults::write(&file, || path.join(&unfinished), 0, bytes)
+            .and_then(|()| faults::change(|| Change::Rename(path.join(&unfinished), path.join(name)), rename));
+        if done.is_err() {
+            let _ = folder.remove_file(&unfinished);
+        }
+        done
+    }
+
+    /// Opens a file, made if it is missing, and waits for its lock at most so long. Without the lock, lines that are
+    /// added whole are all that can be had.
+    pub fn lock(&self, name: &str, lock: Lock, patience: Duration) -> io::Result<LockedFile<'_>> {
+        LockedFile::open(self, self.make()?, name, lock, patience)
+    }
+
+    /// The folder of that name in it.
+    #[must_use]
+    pub fn below(&self, name: &str) -> Self {
+        let mut below = self.clone();
+        below.components.push(name.to_owned());
+        below
+    }
+
+    /// Makes it, if it is missing.
+    pub fn ensure(&self) -> io::Result<()> {
+        self.make().map(drop)
+    }
+
+    /// What is in it. Empty where it is missing.
+    pub fn entries(&self) -> io::Result<Vec<FolderEntry>> {
+        let Some(folder) = self.open()? else { return Ok(Vec::new()) };
+        let entries = folder.entries()?.filter_map(Result::ok).filter_map(|entry| {
+            let found = entry.metadata().ok()?;
+            Some(FolderEntry {
+                name: entry.file_name().into_string().ok()?,
+                is_file: found.is_file(),
+                length: found.len(),
+                written: found.modified().map_or(SystemTime::UNIX_EPOCH, cap_std::time::SystemTime::into_std),
+            })
+        });
+        Ok(entries.collect())
     }
 
     /// Removes a file, if there is one.

@@ -1,0 +1,154 @@
+//! All that is known of one file's changes.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use deconflict_protocol::SessionId;
+
+use super::entry::{Author, Entry, EntryId, FileState, Line, Settlement};
+use super::stamp::Stamp;
+
+/// The log of one file.
+#[derive(Debug, Clone, Default)]
+pub struct FileLog {
+    lines: Vec<Line>,
+    damaged: usize,
+}
+
+/// What stood there when somebody looked last.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tip {
+    /// What stands there.
+    pub state: FileState,
+    /// The file on disk.
+    pub stamp: Option<Stamp>,
+    /// When it was seen.
+    pub at: DateTime<Utc>,
+}
+
+/// A change that took something of somebody's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss {
+    /// The change.
+    pub entry: Entry,
+    /// Who lost by it.
+    pub owner: Author,
+    /// When it was found.
+    pub at: DateTime<Utc>,
+    /// Who was told of it already.
+    pub told: Vec<SessionId>,
+    /// How it came to its end, if it did.
+    pub settled: Option<(Settlement, DateTime<Utc>)>,
+}
+
+impl FileLog {
+    /// Reads a log. Lines that cannot be read are counted and passed over.
+    pub(super) fn parse(bytes: &[u8]) -> Self {
+        let mut log = Self::default();
+        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            match serde_json::from_slice(line) {
+                Ok(line) => log.lines.push(line),
+                Err(_) => log.damaged += 1,
+            }
+        }
+        log
+    }
+
+    /// Every readable line, oldest first.
+    pub fn lines(&self) -> &[Line] {
+        &self.lines
+    }
+
+    /// How many lines cannot be read.
+    pub fn damaged(&self) -> usize {
+        self.damaged
+    }
+
+    /// The changes, oldest first, with the authors that were found since.
+    pub fn entries(&self) -> Vec<Entry> {
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut positions: HashMap<&EntryId, usize> = HashMap::new();
+        for line in &self.lines {
+            match line {
+                Line::Change(entry) => {
+                    positions.insert(&entry.id, entries.len());
+                    entries.push(entry.clone());
+                }
+                Line::Attributed { entry, author, cause } => {
+                    if let Some(position) = positions.get(entry) {
+                        entries[*position].attribute(author, cause);
+                    }
+                }
+                _ => {}
+            }
+        }
+        entries
+    }
+
+    /// What stood there when somebody looked last.
+    pub fn tip(&self) -> Option<Tip> {
+        self.lines.iter().rev().find_map(Tip::of)
+    }
+
+    /// The changes that took something of somebody's, oldest first.
+    pub fn losses(&self) -> Vec<Loss> {
+        if !self.lines.iter().any(|line| matches!(line, Line::Lost { .. })) {
+            return Vec::new();
+        }
+        let entries: HashMap<EntryId, Entry> =
+            self.entries().into_iter().map(|entry| (entry.id.clone(), entry)).collect();
+        let mut losses: Vec<Loss> = Vec::new();
+        let mut told: Vec<(&EntryId, &SessionId)> = Vec::new();
+        for line in &self.lines {
+            match line {
+                Line::Lost { entry, owner, at } => {
+                    let is_known = |loss: &Loss| loss.entry.id == *entry && loss.owner.session == owner.session;
+                    if let Some(entry) = entries.get(entry)
+                        && !losses.iter().any(is_known)
+                    {
+                        losses.push(Loss {
+                            entry: entry.clone(),
+                            owner: owner.clone(),
+                            at: *at,
+                            told: Vec::new(),
+                            settled: None,
+                        });
+                    }
+                }
+                Line::Settled { entry, owner, how, at } => {
+                    let is_meant = |loss: &&mut Loss| {
+                        loss.entry.id == *entry && owner.as_ref().is_none_or(|owner| *owner == loss.owner.session)
+                    };
+                    for loss in losses.iter_mut().filter(is_meant) {
+                        loss.settled.get_or_insert((*how, *at));
+                    }
+                }
+                Line::Told { entry, session, .. } => told.push((entry, session)),
+                _ => {}
+            }
+        }
+        for loss in &mut losses {
+            let of_it = told.iter().filter(|(entry, _)| **entry == loss.entry.id);
+            loss.told = of_it.map(|(_, session)| (*session).clone()).collect();
+        }
+        losses
+    }
+}
+
+impl Tip {
+    pub(super) fn of(line: &Line) -> Option<Self> {
+        match line {
+            Line::Change(entry) => Some(Self { state: entry.after.clone(), stamp: entry.stamp, at: entry.at }),
+            Line::Seen { state, stamp, at, .. } => Some(Self { state: state.clone(), stamp: *stamp, at: *at }),
+            _ => None,
+        }
+    }
+}
+
+impl Entry {
+    pub(super) fn attribute(&mut self, author: &Author, cause: &super::Cause) {
+        self.author = Some(author.clone());
+        self.cause = cause.clone();
+        self.candidates.clear();
+    }
+}

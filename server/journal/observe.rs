@@ -1,0 +1,275 @@
+//! The one way into the journal: somebody looks at a file, and says what they know of how it came to be so.
+
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_workspace::Lock;
+use imara_diff::{Algorithm, Diff, InternedInput};
+
+use super::Journal;
+use super::entry::{Author, Cause, Entry, EntryId, FileState, Line};
+use super::error::{Error, failed};
+use super::file_log::Tip;
+use super::logs::End;
+use super::objects::{Prepared, id_of};
+use super::stamp::Stamp;
+use super::working_file::{WorkingFile, look};
+
+/// How often a file is read anew that is written while it is read.
+const ATTEMPTS: usize = 5;
+
+/// Whoever removes contents holds the lock for a moment; one who was stopped meanwhile is not waited for.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Lines of longer texts are not counted, in bytes.
+const LONGEST_COUNTED: usize = 2 << 20;
+
+/// What somebody who looks at a file knows.
+#[derive(Debug, Clone)]
+pub struct Observation {
+    /// What made the change, if there is one.
+    pub cause: Cause,
+    /// Whose it is, if that is known.
+    pub author: Option<Author>,
+    /// Who may have done it, if nobody knows.
+    pub candidates: Vec<SessionId>,
+    /// Now.
+    pub at: DateTime<Utc>,
+    /// When the author's edit, save or command began. A change that another one noticed since then without knowing whose
+    /// it is, and that left what stands there now, is the author's.
+    pub began: Option<DateTime<Utc>>,
+    /// What stood there before if nobody has looked yet, such as what the last commit has.
+    pub before: Option<Vec<u8>>,
+    /// Git ignores the file, or its user excluded it: nothing of it is kept, and what was kept of it goes.
+    pub ignored: bool,
+}
+
+impl Observation {
+    /// A look by one who knows nothing of a change.
+    pub fn look(at: DateTime<Utc>) -> Self {
+        Self {
+            cause: Cause::Unknown,
+            author: None,
+            candidates: Vec::new(),
+            at,
+            began: None,
+            before: None,
+            ignored: false,
+        }
+    }
+
+    /// A look by the author of a change that began at `began`.
+    pub fn by(author: Author, cause: Cause, began: DateTime<Utc>, at: DateTime<Utc>) -> Self {
+        Self { cause, author: Some(author), began: Some(began), ..Self::look(at) }
+    }
+}
+
+impl Journal {
+    /// Looks at a file, and adds what changed since somebody looked last. Returns the change that this is, if the file
+    /// changed or the observation says whose the newest change was.
+    pub fn observe(&self, resource: &Resource, path: &Path, observation: &Observation) -> Result<Option<Entry>, Error> {
+        if observation.ignored {
+            self.forget(resource)?;
+            return Ok(None);
+        }
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let seen = look(path).map_err(failed("look at", path))?;
+            let end = self.logs.end(resource)?;
+            if is_unchanged(&end, seen) && !finds_author(&end, observation) {
+                return Ok(None);
+            }
+            let file = WorkingFile::read(path).map_err(failed("read", path))?;
+            if let Some(outcome) = self.decide(resource, path, observation, &file, attempt == ATTEMPTS)? {
+                return Ok(outcome);
+            }
+        }
+    }
+
+    /// Adds what there is to be added, once nobody else can. `None` if the file was written meanwhile, unless that is
+    /// put up with.
+    fn decide(
+        &self,
+        resource: &Resource,
+        path: &Path,
+        observation: &Observation,
+        file: &WorkingFile,
+        is_last: bool,
+    ) -> Result<Option<Option<Entry>>, Error> {
+        // Contents are not removed while one of them gets its first line.
+        let _sweeping = self.contents_lock(Lock::Shared, PATIENCE)?;
+        let tip = self.logs.end(resource)?.tip();
+        let mut prepared = Vec::new();
+        if let Some((id, bytes)) = &file.kept
+            && tip.as_ref().is_none_or(|tip| tip.state.kept() != Some(*id))
+        {
+            prepared.push(Prepared::new(*id, bytes).map_err(failed("compress", path))?);
+        }
+        let known_before = observation.before.as_ref().and_then(|bytes| Some((id_of(bytes)?, bytes)));
+        if let Some((id, bytes)) = known_before.filter(|_| tip.is_none()) {
+            prepared.push(Prepared::new(id, bytes).map_err(failed("compress", path))?);
+        }
+        for content in &prepared {
+            self.objects.put(content)?;
+        }
+        let mut log = self.logs.open(resource)?;
+        if !is_last && !is_same(look(path).map_err(failed("look at", path))?, file.stamp) {
+            return Ok(None);
+        }
+        let before = known_before.map(|(content, bytes)| FileState::File {
+            content,
+            executable: matches!(file.state, FileState::File { executable: true, .. }),
+            length: bytes.len() as u64,
+        });
+        let Decision { line, entry } = self.decide_by(&log.end, resource, observation, file, before)?;
+        let Some(line) = line else { return Ok(Some(entry)) };
+        // A log or a content that somebody deleted behind our back is made again.
+        let mut tries = 0;
+        loop {
+            log.append(std::slice::from_ref(&line))?;
+            tries += 1;
+            let is_there = log.is_current() && prepared.iter().all(|content| self.objects.has_loose(content.id()));
+            if is_there || tries == 3 {
+                return Ok(Some(entry));
+            }
+            for content in &prepared {
+                self.objects.put(content)?;
+            }
+            if log.is_current() {
+                return Ok(Some(entry));
+            }
+            log = self.logs.open(resource)?;
+        }
+    }
+
+    /// What is to be added after such an end.
+    fn decide_by(
+        &self,
+        end: &End,
+        resource: &Resource,
+        observation: &Observation,
+        file: &WorkingFile,
+        known_before: Option<FileState>,
+    ) -> Result<Decision, Error> {
+        let seen = || Line::Seen {
+            resource: resource.clone(),
+            state: file.state.clone(),
+            stamp: file.stamp,
+            at: observation.at,
+        };
+        let tip = end.tip();
+        let before = match &tip {
+            Some(tip) if is_same_state(tip, file) => {
+                if let Some(entry) = end.newest_change().filter(|_| finds_author(end, observation)) {
+                    return Ok(attributed(entry, observation));
+                }
+                let is_known = tip.stamp == file.stamp || is_same(tip.stamp, file.stamp) && !is_certain(file.stamp);
+                return Ok(Decision { line: (!is_known).then(seen), entry: None });
+            }
+            Some(tip) => tip.state.clone(),
+            None => match known_before.filter(|before| *before != file.state) {
+                Some(before) => before,
+                None => return Ok(Decision { line: Some(seen()), entry: None }),
+            },
+        };
+        let (added, removed) = self.count_lines(&before, file);
+        let entry = Entry {
+            id: EntryId::random()?,
+            at: observation.at,
+            resource: resource.clone(),
+            cause: observation.cause.clone(),
+            author: observation.author.clone(),
+            candidates: observation.candidates.clone(),
+            before,
+            after: file.state.clone(),
+            stamp: file.stamp,
+            added,
+            removed,
+        };
+        Ok(Decision { line: Some(Line::Change(entry.clone())), entry: Some(entry) })
+    }
+
+    fn count_lines(&self, before: &FileState, file: &WorkingFile) -> (u32, u32) {
+        let text = |state: &FileState| match state {
+            FileState::File { content, length, .. } if *length <= LONGEST_COUNTED as u64 => self.content(*content).ok(),
+            FileState::Absent => Some(Vec::new()),
+            _ => None,
+        };
+        let Some(before) = text(before) else { return (0, 0) };
+        let after: &[u8] = match (&file.state, &file.kept) {
+            (FileState::File { .. }, Some((_, bytes))) => bytes,
+            (FileState::Absent, _) => &[],
+            _ => return (0, 0),
+        };
+        if [&before[..], after].iter().any(|bytes| bytes.len() > LONGEST_COUNTED || bytes.contains(&0)) {
+            return (0, 0);
+        }
+        let input = InternedInput::new(&before[..], after);
+        let diff = Diff::compute(Algorithm::Histogram, &input);
+        (diff.count_additions(), diff.count_removals())
+    }
+}
+
+/// What is to be added, and what is to be returned.
+struct Decision {
+    line: Option<Line>,
+    entry: Option<Entry>,
+}
+
+/// The newest change, which this observation is about.
+fn attributed(mut entry: Entry, observation: &Observation) -> Decision {
+    let Some(author) = observation.author.clone() else { return Decision { line: None, entry: None } };
+    let is_said = entry.author.as_ref().is_some_and(|known| known.session == author.session);
+    let line = (!is_said).then(|| Line::Attributed {
+        entry: entry.id.clone(),
+        author: author.clone(),
+        cause: observation.cause.clone(),
+    });
+    if !is_said {
+        entry.attribute(&author, &observation.cause);
+    }
+    Decision { line, entry: Some(entry) }
+}
+
+/// True if the newest change is the observation's: somebody noticed it first, who knew less or nothing of it. An edit or
+/// a save with exactly this text is surer than a command that ran meanwhile.
+fn finds_author(end: &End, observation: &Observation) -> bool {
+    let (Some(author), Some(began)) = (&observation.author, observation.began) else { return false };
+    let Some(newest) = end.newest_change().filter(|newest| newest.at >= began) else { return false };
+    match &newest.author {
+        None => newest.cause == Cause::Unknown,
+        Some(known) if known.session == author.session => true,
+        Some(_) => {
+            matches!(newest.cause, Cause::Command { .. }) && matches!(observation.cause, Cause::Edit | Cause::Save)
+        }
+    }
+}
+
+fn is_unchanged(end: &End, seen: Option<Stamp>) -> bool {
+    match (end.tip(), seen) {
+        (Some(tip), None) => tip.state == FileState::Absent,
+        (Some(Tip { stamp: Some(then), .. }), Some(now)) => then.is_certain() && then.looks_like(&now),
+        _ => false,
+    }
+}
+
+/// True if nothing changed. Of a content that is not kept only length and time are known.
+fn is_same_state(tip: &Tip, file: &WorkingFile) -> bool {
+    let is_not_kept = matches!(file.state, FileState::NotKept { .. });
+    tip.state == file.state
+        && (!is_not_kept || tip.stamp.map(|stamp| stamp.content()) == file.stamp.map(|stamp| stamp.content()))
+}
+
+fn is_same(one: Option<Stamp>, other: Option<Stamp>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => one.looks_like(&other),
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+fn is_certain(stamp: Option<Stamp>) -> bool {
+    stamp.is_none_or(|stamp| stamp.is_certain())
+}

@@ -1,0 +1,178 @@
+//! What keeps the journal small: what is old goes, contents that no log speaks of go, and git packs the rest.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_protocol::Resource;
+use deconflict_workspace::Lock;
+
+use super::Journal;
+use super::entry::{ContentId, Entry, Line};
+use super::error::{Error, failed};
+use super::logs::name_of;
+use super::objects::Pack;
+use super::packing::contents_in;
+
+/// Contents are packed when so many are not.
+const LOOSE: usize = 1000;
+
+/// Packs are made one when there are more.
+const PACKS: usize = 12;
+
+/// A content that no log speaks of yet may get its line in this time.
+const GRACE: Duration = Duration::from_secs(3600);
+
+/// How much is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// For how long.
+    pub age: TimeDelta,
+    /// How many bytes.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { age: TimeDelta::days(7), bytes: 1 << 30 }
+    }
+}
+
+/// What [`Journal::maintain`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// How many changes were dropped.
+    pub dropped: usize,
+    /// How many contents were removed.
+    pub removed: usize,
+    /// How many contents were packed.
+    pub packed: usize,
+}
+
+/// How much a journal keeps, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// The journal's folder.
+    pub path: PathBuf,
+    /// How many bytes, as far as files' lengths tell.
+    pub bytes: u64,
+    /// How many files have a log.
+    pub files: usize,
+    /// How many contents are not packed.
+    pub loose: usize,
+    /// How many packs there are.
+    pub packs: usize,
+}
+
+/// What cannot be had back.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// How many lines of logs cannot be read.
+    pub lines: usize,
+    /// Contents that logs speak of, and that are damaged or missing.
+    pub contents: Vec<ContentId>,
+}
+
+impl Journal {
+    /// How much is kept.
+    pub fn usage(&self) -> Result<Usage, Error> {
+        let logs = self.logs.list()?;
+        let loose = self.objects.loose()?;
+        let packs = self.objects.packs()?;
+        let bytes = logs.iter().map(|log| log.length).sum::<u64>()
+            + loose.iter().map(|(_, length, _)| length).sum::<u64>()
+            + packs.iter().map(Pack::length).sum::<u64>();
+        Ok(Usage { path: self.path(), bytes, files: logs.len(), loose: loose.len(), packs: packs.iter().count() })
+    }
+
+    /// Reads everything, and says what cannot be had back.
+    pub fn damage(&self) -> Result<Damage, Error> {
+        let mut damage = Damage::default();
+        let mut contents = HashSet::new();
+        for log in self.logs.list()? {
+            let log = self.logs.read_named(&log.name)?;
+            damage.lines += log.damaged();
+            for line in log.lines() {
+                match line {
+                    Line::Change(entry) => contents.extend([&entry.before, &entry.after].map(|state| state.kept())),
+                    Line::Seen { state, .. } => contents.extend([state.kept()]),
+                    _ => {}
+                }
+            }
+        }
+        damage.contents = contents.into_iter().flatten().filter(|content| self.content(*content).is_err()).collect();
+        damage.contents.sort_unstable();
+        Ok(damage)
+    }
+
+    /// Removes what is kept of a file, at once and from packs too. True if there was something.
+    pub fn forget(&self, resource: &Resource) -> Result<bool, Error> {
+        let name = name_of(resource);
+        if !self.logs.contains(&name) {
+            return Ok(false);
+        }
+        let log = self.logs.open_named(&name)?;
+        let contents = contents_in(&log.read()?);
+        log.replace(&[])?;
+        self.remove_unfinished()?;
+        let removed = self.remove_contents(&contents, Duration::MAX)?;
+        if removed.useless_in_packs.iter().any(|content| contents.contains(content)) {
+            self.pack_anew()?;
+        }
+        Ok(true)
+    }
+
+    /// Drops what is old, and beginning with the oldest what is too much, except a change that `is_needed` and what a
+    /// loss took that is not settled. Drops all of a file that `is_ignored`. Packs contents when many are loose. Does
+    /// nothing while another one does it.
+    pub fn maintain(
+        &self,
+        now: DateTime<Utc>,
+        limits: Limits,
+        is_needed: &dyn Fn(&Resource, &Entry) -> bool,
+        is_ignored: &dyn Fn(&Resource) -> bool,
+    ) -> Result<Upkeep, Error> {
+        let mut upkeep = Upkeep::default();
+        if !self.folder.contains("HEAD") {
+            return Ok(upkeep);
+        }
+        let path = self.path().join("upkeep");
+        let lock = self.folder.lock("upkeep", Lock::Exclusive, Duration::ZERO).map_err(failed("open", &path))?;
+        if !lock.is_locked() {
+            return Ok(upkeep);
+        }
+        self.remove_unfinished()?;
+        for resource in self.files()?.iter().filter(|resource| is_ignored(resource)) {
+            self.forget(resource)?;
+        }
+        let mut limit = now - limits.age;
+        let mut bytes = u64::MAX;
+        loop {
+            let dropped = self.drop_older(limit, is_needed)?;
+            upkeep.dropped += dropped.entries;
+            let removed = self.remove_contents(&dropped.contents, GRACE)?;
+            upkeep.removed += removed.loose;
+            let is_too_much = self.usage()?.bytes > limits.bytes;
+            let useless = removed.useless_in_packs.len();
+            if useless * 4 > removed.in_packs || (is_too_much && useless > 0) || removed.packs > PACKS {
+                upkeep.packed += self.pack_anew()?;
+            } else if self.objects.loose()?.len() >= LOOSE {
+                upkeep.packed += self.pack_loose()?;
+            }
+            let now_bytes = self.usage()?.bytes;
+            if now_bytes <= limits.bytes || now_bytes >= bytes {
+                return Ok(upkeep);
+            }
+            bytes = now_bytes;
+            // A quarter of what may go, and then it is looked again.
+            let Some(next) = self.quarter_after(limit, is_needed)? else { return Ok(upkeep) };
+            limit = next;
+        }
+    }
+
+    fn remove_unfinished(&self) -> Result<(), Error> {
+        self.logs.remove_unfinished();
+        self.objects.remove_unfinished()
+    }
+}

@@ -1,0 +1,130 @@
+//! A file of a private folder whose lock is held, so that what is decided by its content is written into the same file.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use cap_std::fs::{Dir, OpenOptions};
+use deconflict_platform::faults::{self, Change};
+
+use super::{PrivateFolder, is_current, open_file};
+
+/// How often a lock that somebody else has is asked for.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// Whom a lock keeps out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lock {
+    /// Those who want it for themselves.
+    Shared,
+    /// Everybody.
+    Exclusive,
+}
+
+/// An open file whose lock is held until it is dropped, unless its holder kept it for longer than one would wait.
+#[derive(Debug)]
+pub struct LockedFile<'a> {
+    place: &'a PrivateFolder,
+    folder: Dir,
+    name: String,
+    file: File,
+    is_locked: bool,
+}
+
+impl<'a> LockedFile<'a> {
+    pub(super) fn open(
+        place: &'a PrivateFolder,
+        mut folder: Dir,
+        name: &str,
+        lock: Lock,
+        patience: Duration,
+    ) -> io::Result<Self> {
+        let began = Instant::now();
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        loop {
+            let path = place.path().join(name);
+            let opened = faults::change(|| Change::Create(path), || open_file(&folder, name, &mut options));
+            let file = match opened {
+                // The folder was removed after it had been opened.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && began.elapsed() < patience => {
+                    folder = place.make()?;
+                    continue;
+                }
+                opened => opened?,
+            };
+            let is_locked = wait_for(&file, lock, began, patience);
+            // Another writer may have replaced it meanwhile.
+            if !is_locked || is_current(&folder, name, &file)? {
+                return Ok(Self { place, folder, name: name.to_owned(), file, is_locked });
+            }
+        }
+    }
+
+    /// False if the lock could not be had.
+    pub fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+
+    pub(super) fn as_file(&self) -> &File {
+        &self.file
+    }
+
+    /// How long it is, in bytes.
+    pub fn length(&self) -> io::Result<u64> {
+        Ok(self.file.metadata()?.len())
+    }
+
+    /// At most so many bytes at its end, and where they begin.
+    pub fn read_end(&self, longest: u64) -> io::Result<(u64, Vec<u8>)> {
+        read_end(&self.file, longest)
+    }
+
+    /// Adds bytes at its end. True if that is what others read from now on.
+    pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
+        faults::write(&self.file, || self.place.path().join(&self.name), self.length()?, bytes)
+    }
+
+    /// True unless it was removed or replaced meanwhile, by somebody who did not wait for the lock.
+    pub fn is_current(&self) -> bool {
+        is_current(&self.folder, &self.name, &self.file).unwrap_or(false)
+    }
+
+    /// Puts another content in its place. Whoever waits for the lock finds the new file.
+    pub fn replace(self, bytes: &[u8]) -> io::Result<()> {
+        self.place.write_anew(&self.folder, &self.name, bytes)
+    }
+
+    /// Removes it.
+    pub fn remove(self) -> io::Result<()> {
+        let path = self.place.path().join(&self.name);
+        match faults::change(|| Change::Remove(path), || self.folder.remove_file(&self.name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn wait_for(file: &File, lock: Lock, began: Instant, patience: Duration) -> bool {
+    loop {
+        let tried = match lock {
+            Lock::Shared => file.try_lock_shared(),
+            Lock::Exclusive => file.try_lock(),
+        };
+        match tried {
+            Ok(()) => return true,
+            Err(TryLockError::WouldBlock) if began.elapsed() < patience => thread::sleep(PAUSE),
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+pub(super) fn read_end(mut file: &File, longest: u64) -> io::Result<(u64, Vec<u8>)> {
+    let start = file.metadata()?.len().saturating_sub(longest);
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok((start, bytes))
+}
