@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_text, typed};
 use super::{RecordError, SessionId, time};
@@ -66,8 +65,8 @@ pub struct ClaimRecord {
 
 impl ClaimRecord {
     /// Reads a claim; a record without a holder is damaged.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, RecordError> {
-        let record: Self = typed(fields)?;
+    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
+        let record: Self = typed(bytes)?;
         if record.claimed_by.is_none() {
             return Err(RecordError::Missing("claimed_by"));
         }
@@ -92,7 +91,7 @@ mod tests {
     use crate::parse;
 
     fn read(json: &str) -> Result<ClaimRecord, RecordError> {
-        ClaimRecord::from_fields(parse(json.as_bytes())?)
+        ClaimRecord::read(json.as_bytes())
     }
 
     #[test]
@@ -126,10 +125,10 @@ mod tests {
 
     #[test]
     fn rewriting_keeps_what_it_does_not_know() {
-        let fields = parse(br#"{"claimed_by":"a","mood":"good","phase":"BUILD","displaced":"b","id":[7]}"#).unwrap();
-        let before = ClaimRecord::from_fields(fields.clone()).unwrap();
+        let bytes = br#"{"claimed_by":"a","mood":"good","phase":"BUILD","displaced":"b","id":[7]}"#;
+        let before = ClaimRecord::read(bytes).unwrap();
         let after = ClaimRecord { phase: Some("TEST".to_owned()), displaced: None, ..before.clone() };
-        let written = crate::overlay(fields, &before, &after).unwrap();
+        let written = crate::overlay(parse(bytes).unwrap(), &before, &after).unwrap();
         assert_eq!(
             serde_json::to_string(&written).unwrap(),
             r#"{"claimed_by":"a","mood":"good","phase":"TEST","id":[7]}"#

@@ -1,7 +1,6 @@
 //! The record of a hand-off: what one session leaves to another, or to whoever goes on.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
 use super::{RecordError, SessionId};
@@ -35,7 +34,7 @@ pub struct HandOffRecord {
 
 impl HandOffRecord {
     /// Reads a hand-off.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, RecordError> {
-        typed(fields)
+    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
+        typed(bytes)
     }
 }

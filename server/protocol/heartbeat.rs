@@ -1,7 +1,6 @@
 //! The record of a heartbeat: what a session did last.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
 use super::{RecordError, SessionId};
@@ -41,7 +40,7 @@ pub struct HeartbeatRecord {
 
 impl HeartbeatRecord {
     /// Reads a heartbeat.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, RecordError> {
-        typed(fields)
+    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
+        typed(bytes)
     }
 }

@@ -1,7 +1,7 @@
 //! The record of a message.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::record::{lenient_text, typed};
 use super::{RecordError, SessionId, time};
@@ -47,8 +47,8 @@ pub struct MessageRecord {
 
 impl MessageRecord {
     /// Reads a message.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, RecordError> {
-        typed(fields)
+    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
+        typed(bytes)
     }
 
     /// The text, wherever the sender put it.
@@ -137,7 +137,6 @@ impl MessageKind {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse;
 
     #[test]
     fn the_text_is_found_in_message_or_details() {
@@ -150,7 +149,7 @@ mod tests {
             ("{}", ""),
         ];
         for (json, text) in cases {
-            assert_eq!(MessageRecord::from_fields(parse(json.as_bytes()).unwrap()).unwrap().text(), text, "{json}");
+            assert_eq!(MessageRecord::read(json.as_bytes()).unwrap().text(), text, "{json}");
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Reading and writing records as JSON, so that nothing that another program wrote gets lost.
 
-use serde::de::DeserializeOwned;
+use std::fmt;
+
+use serde::de::value::MapDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
@@ -28,9 +31,40 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, RecordError> {
     }
 }
 
-/// Gives a record's known fields their types. A field of the wrong type counts as absent.
-pub(super) fn typed<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, RecordError> {
-    Ok(serde_json::from_value(Value::Object(fields))?)
+/// Reads a record's known fields. A field of the wrong type counts as absent, and of one that is there several times
+/// the last counts.
+pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
+    // Verbs read several records each, and a map takes longer than all else in that.
+    let listed = serde_json::from_slice(bytes);
+    if let Ok(record) = listed.and_then(|Fields(fields)| T::deserialize(MapDeserializer::new(fields.into_iter()))) {
+        return Ok(record);
+    }
+    Ok(serde_json::from_value(Value::Object(parse(bytes)?))?)
+}
+
+/// An object's fields as they stand there.
+struct Fields(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Listing;
+        impl<'de> Visitor<'de> for Listing {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Vec::with_capacity(16);
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Listing)
+    }
 }
 
 /// Brings a record's fields from what was read (`before`) to what it shall be (`after`). Only what differs between the

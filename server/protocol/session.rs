@@ -1,7 +1,6 @@
 //! The record of a session.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
 use super::text::{id_or_quoted, one_line, quoted};
@@ -105,8 +104,8 @@ pub enum Status {
 
 impl SessionRecord {
     /// Reads a session.
-    pub fn from_fields(fields: Map<String, Value>) -> Result<Self, RecordError> {
-        typed(fields)
+    pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
+        typed(bytes)
     }
 
     /// What the record says of its state.

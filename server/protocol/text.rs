@@ -3,11 +3,18 @@
 /// Leaves out what could steer a terminal or reorder a line (control characters, bidirectional and invisible
 /// formatting) and keeps line breaks and tabs.
 pub fn printable(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     text.replace("\r\n", "\n").chars().filter(|c| matches!(c, '\n' | '\t') || !is_steering(*c)).collect()
 }
 
 /// The text on one line, cut to at most `limit` characters, the last of them `…` where something is missing.
 pub fn one_line(text: &str, limit: usize) -> String {
+    // Most names are so already, and a page shows hundreds of them.
+    if text.len() <= limit && is_plain_line(text) {
+        return text.to_owned();
+    }
     // Only the beginning can be shown: a message may be a mebibyte long.
     let beginning: String = text.chars().take(limit.saturating_mul(4).saturating_add(256)).collect();
     let line = printable(&beginning).split_whitespace().collect::<Vec<_>>().join(" ");
@@ -19,6 +26,11 @@ pub fn one_line(text: &str, limit: usize) -> String {
     cut.truncate(cut.trim_end().len());
     cut.push('…');
     cut
+}
+
+/// True if words of letters that can be seen are all there is, with one space between each two.
+fn is_plain_line(text: &str) -> bool {
+    text.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'!'..=b'~')))
 }
 
 /// Other people's text as a quotation on one line, with at most `limit` characters between its marks. The text can
@@ -73,9 +85,13 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Line breaks become spaces, so that it stays in its place. What means something at the start of a line only is
 /// escaped only there: names of files and sessions stay readable in editors that show Markdown as it is written.
 pub fn markdown(text: &str) -> String {
-    let line = printable(text).split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = one_line(text, usize::MAX);
     let mut escaped = String::with_capacity(line.len() + 8);
     for (position, c) in line.char_indices() {
+        if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/') {
+            escaped.push(c);
+            continue;
+        }
         let before = &line[..position];
         let after = line[position + c.len_utf8()..].chars().next();
         let is_after_number = before.ends_with(|c: char| c.is_ascii_digit());

@@ -228,11 +228,6 @@ fn fact(text: &str) -> String {
 }
 
 fn cut(text: &str, limit: usize) -> String {
-    // Most names and times need neither: nothing in them means anything anywhere.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '/';
-    if text.len() <= limit && text.split(' ').all(|word| !word.is_empty() && word.chars().all(is_plain)) {
-        return text.to_owned();
-    }
     markdown(&one_line(text, limit))
 }
 

@@ -20,7 +20,6 @@ use super::mailbox::read_message;
 use super::messages::{Message, Recipient};
 use super::overlap::ReadClaim;
 use super::overview::{damage, damaged_claims, damaged_session};
-use super::record::Record;
 use super::session::{Session, StoredSession, read_session};
 use super::store::files::directory::{Directory, Durability};
 use super::store::files::folder::Folder;
@@ -246,16 +245,16 @@ impl Update<'_> {
         let before = match known {
             Some(position) => Some(self.rows.records.sessions.remove(position)),
             None => changed.before.as_ref().map(|bytes| {
-                let stored = Stored { bytes: bytes.clone(), stamp: Stamp::unknown(self.now) };
-                let record = Record::understand(&stored, SessionRecord::from_fields).ok().map(|record| record.value);
-                let stored = StoredSession { id: id.clone(), record, modified: self.now, stamp: stored.stamp };
-                self.registry.judged(self.directory, &stored)
+                let record = SessionRecord::read(bytes).ok();
+                let stored =
+                    StoredSession { id: id.clone(), record, modified: self.now, stamp: Stamp::unknown(self.now) };
+                self.registry.judged(self.directory, stored)
             }),
         };
         if let Some(before) = before.as_ref().filter(|_| known.is_none()) {
             self.is_no_longer_left_out(before);
         }
-        let after = read_session(self.directory, &id)?.map(|stored| self.registry.judged(self.directory, &stored));
+        let after = read_session(self.directory, &id)?.map(|stored| self.registry.judged(self.directory, stored));
         let file = format!("sessions/{}", changed.name);
         self.rows.records.damaged.retain(|damaged| damaged.file != file);
         self.rows.records.damaged.extend(damaged_session(self.directory, &id)?);
@@ -286,8 +285,8 @@ impl Update<'_> {
             (Some(position), _) => drop(self.rows.records.claims.remove(position)),
             (None, Some(bytes)) => {
                 let stored = Stored { bytes: bytes.clone(), stamp: Stamp::unknown(self.now) };
-                let stored = ReadClaim::understood(&key, &stored).stored;
-                let before = self.registry.judged_claim(self.directory, &stored)?;
+                let stored = ReadClaim::understood(&key, stored).stored;
+                let before = self.registry.judged_claim(self.directory, stored)?;
                 self.claim_is_no_longer_left_out(&before);
             }
             (None, None) => {}
@@ -295,7 +294,7 @@ impl Update<'_> {
         let path = format!("claims/{}", changed.name);
         self.rows.records.damaged.retain(|damaged| damaged.file != path);
         if let Some(stored) = StoredClaim::read(self.directory, &key)? {
-            let claim = self.registry.judged_claim(self.directory, &stored)?;
+            let claim = self.registry.judged_claim(self.directory, stored)?;
             self.rows.records.damaged.extend(damaged_claims(self.directory, [&claim])?);
             self.rows.records.claims.push(claim);
         }
@@ -365,7 +364,7 @@ impl Update<'_> {
         if self.rows.left_out.active.count + self.rows.left_out.stale.count > 0 {
             for key in keys {
                 if let Some(stored) = StoredClaim::read(self.directory, &key)? {
-                    let claim = self.registry.judged_claim(self.directory, &stored)?;
+                    let claim = self.registry.judged_claim(self.directory, stored)?;
                     self.claim_is_no_longer_left_out(&claim);
                     self.rows.records.claims.push(claim);
                 }
@@ -388,7 +387,7 @@ impl Update<'_> {
         }
         for id in named {
             if let Some(stored) = read_session(self.directory, &id)? {
-                let session = self.registry.judged(self.directory, &stored);
+                let session = self.registry.judged(self.directory, stored);
                 self.is_no_longer_left_out(&session);
                 self.rows.records.sessions.push(session);
             }

@@ -293,19 +293,13 @@ impl StoredClaim {
     }
 
     /// Judges the claim. `holder` is the holder's session, if it has one.
-    pub fn judge(&self, holder: Option<&Session>, now: DateTime<Utc>) -> Claim {
+    pub fn judge(self, holder: Option<&Session>, now: DateTime<Utc>) -> Claim {
         let record = self.record.as_ref();
         let expires_at = lease_end(record, self.modified, now);
         let claimed_at = time::believed(record.and_then(|record| record.claimed_at.as_deref()), self.modified, now);
-        Claim {
-            key: self.key.clone(),
-            resource: self.resource.clone(),
-            record: self.record.clone().unwrap_or_default(),
-            claimed_at,
-            expires_at,
-            modified: self.modified,
-            standing: self.standing(holder, expires_at, now),
-        }
+        let standing = self.standing(holder, expires_at, now);
+        let Self { key, resource, record, modified, .. } = self;
+        Claim { key, resource, record: record.unwrap_or_default(), claimed_at, expires_at, modified, standing }
     }
 
     fn standing(&self, holder: Option<&Session>, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> ClaimState {
@@ -339,9 +333,8 @@ fn state_of(
     if holder.is_some_and(|session| session.state.is_over()) {
         return ClaimState::Abandoned;
     }
-    let is_elsewhere = holder.is_some_and(Session::is_elsewhere);
-    let respected_until = if is_elsewhere { expires_at + OTHER_CLOCK } else { expires_at };
-    if now >= respected_until {
+    let is_respected = || now < expires_at + OTHER_CLOCK && holder.is_some_and(Session::is_elsewhere);
+    if now >= expires_at && !is_respected() {
         ClaimState::Expired
     } else if record.automatic == Some(true) && record.idle_since.is_some() {
         ClaimState::Idle

@@ -152,7 +152,7 @@ impl Registry {
                 let stored = StoredClaim::read(tx, &seen.key)?.filter(|now| now.record.as_ref() == Some(&seen.record));
                 let (Some(stored), Some(holder)) = (stored, seen.holder()) else { continue };
                 if !holders.contains_key(holder) {
-                    let session = read_session(tx, holder)?.map(|stored| self.judged(tx, &stored));
+                    let session = read_session(tx, holder)?.map(|stored| self.judged(tx, stored));
                     holders.insert(holder, session);
                 }
                 let holder = holders.get(holder).and_then(Option::as_ref);
@@ -180,7 +180,7 @@ impl Registry {
     fn remove_session(&self, id: &SessionId) -> Result<bool, Error> {
         let (is_removed, _) = self.commit(|tx| {
             let Some(stored) = read_session(tx, id)? else { return Ok(false) };
-            let is_history = self.is_history(&self.judged(tx, &stored));
+            let is_history = self.is_history(&self.judged(tx, stored));
             if is_history {
                 tx.write(Write::Delete(Key::Session(id.clone())));
             }
@@ -196,7 +196,7 @@ impl Registry {
         for recipient in recipients.names()?.iter().filter_map(|name| SessionId::foreign(name).ok()) {
             let folder = Folder::Direct(recipient.clone());
             if let Some(stored) = read_session(directory, &recipient)? {
-                let session = self.judged(directory, &stored);
+                let session = self.judged(directory, stored);
                 removed += self.remove_read(directory, &folder, &session)?;
             } else {
                 removed += self.remove_older(directory, &folder, HISTORY)?;

@@ -200,18 +200,18 @@ fn stale_claims(records: &Records, names: &SessionNames) -> Vec<Concern> {
 }
 
 fn in_two_worktrees(records: &Records, names: &SessionNames) -> Vec<Concern> {
-    let mut by_path: BTreeMap<String, Vec<NamedClaim>> = BTreeMap::new();
+    let mut by_path: BTreeMap<String, Vec<(&Claim, &SessionId)>> = BTreeMap::new();
     for claim in records.claims.iter().filter(|claim| claim.is_active()) {
         if let (Some(path), Some(holder)) = (claim.resource.path_in_main_worktree(), claim.holder()) {
-            let claim = NamedClaim { resource: claim.resource.clone(), holder: names.named(holder) };
-            by_path.entry(path).or_default().push(claim);
+            by_path.entry(path).or_default().push((claim, holder));
         }
     }
-    by_path
-        .into_values()
-        .filter(|claims| claims.len() > 1)
-        .map(|claims| Concern::ClaimedInTwoWorktrees { claims })
-        .collect()
+    let named = |(claim, holder): (&Claim, &SessionId)| NamedClaim {
+        resource: claim.resource.clone(),
+        holder: names.named(holder),
+    };
+    let concern = |claims: Vec<_>| Concern::ClaimedInTwoWorktrees { claims: claims.into_iter().map(named).collect() };
+    by_path.into_values().filter(|claims| claims.len() > 1).map(concern).collect()
 }
 
 fn says_something_else(claim: &Claim) -> Concern {
@@ -289,7 +289,9 @@ impl fmt::Display for NamedSession {
 
 /// A time as people read it in lists, to the minute and always in UTC, because readers are in many places.
 pub(super) fn minute(time: DateTime<Utc>) -> String {
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
+    let text = time::format(time);
+    let (day, clock) = text.split_once('T').unwrap_or_default();
+    format!("{day} {} UTC", clock.get(..5).unwrap_or_default())
 }
 
 fn as_in_records<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {

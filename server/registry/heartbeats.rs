@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 
-use super::record::{self, Record};
+use super::record;
 use super::store::{Key, Range, Reader, Series, Store};
 use super::{Error, Registry, Session};
 use deconflict_protocol::{HeartbeatRecord, SessionId, time};
@@ -155,9 +155,7 @@ pub(super) fn read_activity(
         Ok(None) | Err(Error::Unsafe { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let Ok(Record { value: record, .. }) = Record::understand(&stored, HeartbeatRecord::from_fields) else {
-        return Ok(None);
-    };
+    let Ok(record) = HeartbeatRecord::read(&stored.bytes) else { return Ok(None) };
     let at = time::believed(record.timestamp.as_deref(), stored.stamp.modified, now);
     Ok(Some(LastActivity { at, record, name: name.to_owned() }))
 }

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, RenewOutcome, StoredClaim, Terms};
 use super::leases::renewal_pause;
 use super::overlap::{ReadClaim, claim_keys};
-use super::record::{self, Record};
+use super::record;
 use super::session::{Session, StoredSession, read_session, require_active};
 use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
@@ -110,7 +110,7 @@ impl<S: Store> Registry<S> {
         if let Some(by) = others.iter().find(|claim| claim.stands_in_the_way(terms) && !is_predecessors(claim)) {
             return Ok(ClaimOutcome::Refused { by: by.clone() });
         }
-        let holder = &self.judged(tx, asker);
+        let holder = &self.judged(tx, asker.clone());
         if let Some(held) = own.into_iter().find(|claim| claim.key == key) {
             self.end_overlapping(tx, &holder.id, &others)?;
             let held = self.as_holder_sees(tx, held)?;
@@ -170,7 +170,7 @@ impl<S: Store> Registry<S> {
     /// Renews the session's own claim under new terms.
     fn prolong(&self, tx: &mut Transaction, holder: &Session, held: Claim, terms: &Terms) -> Result<Claim, Error> {
         let key = Key::Claim(held.key.clone());
-        let before = record::read(tx, &key, ClaimRecord::from_fields)?.ok_or(Error::Contended)?;
+        let before = record::read(tx, &key, ClaimRecord::read)?.ok_or(Error::Contended)?;
         let now = self.now();
         let wanted_end = now + terms.lease.min(LONGEST_LEASE);
         let mut record = before.value.clone();
@@ -242,13 +242,13 @@ impl<S: Store> Registry<S> {
             return Ok(decided);
         };
         let Some(stored) = stored else { return Err(Error::Vanished { key }) };
-        let read = ReadClaim::understood(&decided.key, stored).stored;
+        let read = ReadClaim::understood(&decided.key, stored.clone()).stored;
         if read.record.as_ref() == Some(&decided.record) {
             return Ok(Claim { modified: read.modified, ..decided });
         }
         // A script that takes no lock wrote there at once.
         let reader = self.reader()?;
-        let claim = self.judged_claim(&*reader, &read)?;
+        let claim = self.judged_claim(&*reader, read)?;
         self.as_holder_sees(&*reader, claim)
     }
 
@@ -273,12 +273,12 @@ impl<S: Store> Registry<S> {
         let (outcome, committed) = self.commit(|tx| {
             let key = tx.naming().key(&holding.resource);
             let Some(read) = ReadClaim::read(tx, &key)? else { return Ok(RenewOutcome::Lost(None)) };
-            let holder = read_session(tx, &holding.session)?.map(|stored| self.judged(tx, &stored));
-            let Some(before) = read.record.filter(|before| holding.is(&before.value)) else {
-                let claim = self.judged_claim(tx, &read.stored)?;
+            if !read.stored.record.as_ref().is_some_and(|record| holding.is(record)) {
+                let claim = self.judged_claim(tx, read.stored)?;
                 return Ok(RenewOutcome::Lost(Some(self.as_holder_sees(tx, claim)?)));
-            };
-            let claim = self.as_holder_sees(tx, read.stored.judge(holder.as_ref(), self.now()))?;
+            }
+            let holder = read_session(tx, &holding.session)?.map(|stored| self.judged(tx, stored));
+            let claim = self.as_holder_sees(tx, read.stored.clone().judge(holder.as_ref(), self.now()))?;
             if !claim.counts_for_holder() {
                 // It counts again from now on.
                 let mut others = self.overlapping(tx, &holding.resource)?;
@@ -288,13 +288,13 @@ impl<S: Store> Registry<S> {
                 }
                 self.end_overlapping(tx, &holding.session, &others)?;
             }
-            let mut record = before.value.clone();
+            let mut record = claim.record.clone();
             change(&claim, &mut record, self.now());
-            if record == before.value {
+            if record == claim.record {
                 return Ok(RenewOutcome::Renewed(claim));
             }
             let key = Key::Claim(key);
-            let bytes = before.rewritten(&key, &record)?;
+            let bytes = read.rewritten(&key, &record)?;
             tx.put(key, bytes);
             self.changed(tx, holder.as_ref(), claim, record).map(RenewOutcome::Renewed)
         })?;
@@ -308,7 +308,7 @@ impl<S: Store> Registry<S> {
         let (outcome, _) = self.commit(|tx| {
             let key = tx.naming().key(resource);
             let Some(stored) = StoredClaim::read(tx, &key)? else { return Ok(ReleaseOutcome::NotFound) };
-            let claim = self.judged_claim(tx, &stored)?;
+            let claim = self.judged_claim(tx, stored)?;
             if !is_own(&claim) {
                 return Ok(ReleaseOutcome::NotHolder(claim));
             }
@@ -321,7 +321,7 @@ impl<S: Store> Registry<S> {
     /// True if a session has a record and neither ended nor is gone: then it wants to know what happens to its claims.
     fn is_going_on(&self, reader: &dyn Reader, session: &SessionId) -> bool {
         let stored = read_session(reader, session).ok().flatten();
-        stored.is_some_and(|stored| self.judged(reader, &stored).is_live())
+        stored.is_some_and(|stored| self.judged(reader, stored).is_live())
     }
 }
 
@@ -333,7 +333,7 @@ pub(super) struct NewClaim<'a> {
     /// Whose claim of the very resource goes over without a word.
     pub(super) predecessor: Option<&'a SessionId>,
     /// The record that it goes on from under another key, with fields that only other programs know.
-    pub(super) moved_from: Option<&'a Record<ClaimRecord>>,
+    pub(super) moved_from: Option<&'a ReadClaim>,
 }
 
 /// A registered session that goes on.

@@ -21,26 +21,26 @@ impl<S: Store> Registry<S> {
         let mut sessions = Vec::new();
         for id in list_sessions(reader)? {
             if let Some(stored) = read_session(reader, &id)? {
-                sessions.push(self.judged_by(&observer, &stored));
+                sessions.push(self.judged_by(&observer, stored));
             }
         }
         Ok(sessions)
     }
 
     /// Judges a stored session now, by its process where that can be seen.
-    pub(super) fn judged(&self, reader: &dyn Reader, stored: &StoredSession) -> Session {
+    pub(super) fn judged(&self, reader: &dyn Reader, stored: StoredSession) -> Session {
         self.judged_by(&Observer::new(reader), stored)
     }
 
     /// The same for whoever judges several: what tells of their lives is found out once for all of them.
-    pub(super) fn judged_by(&self, observer: &Observer, stored: &StoredSession) -> Session {
-        let record = stored.record.clone().unwrap_or_default();
-        let keeper = liveness::look_at_keeper(&record);
-        let has_to_be_timed = keeper == KeeperState::Unknown && record.keepalive.is_some();
-        let unchanged_for = if has_to_be_timed { observer.unchanged_for(stored) } else { None };
+    pub(super) fn judged_by(&self, observer: &Observer, stored: StoredSession) -> Session {
+        let record = stored.record.as_ref();
+        let keeper = record.map_or(KeeperState::Unknown, liveness::look_at_keeper);
+        let has_to_be_timed = keeper == KeeperState::Unknown && record.is_some_and(|it| it.keepalive.is_some());
+        let unchanged_for = if has_to_be_timed { observer.unchanged_for(&stored) } else { None };
         let mut session = stored.judge(keeper, unchanged_for, self.now());
         // Scripts write heartbeats without touching the session's own record.
-        if session.state == SessionState::Silent && record.keepalive.is_none() {
+        if session.state == SessionState::Silent && session.record.keepalive.is_none() {
             let heartbeat = observer.newest_heartbeat(&session.id);
             session.last_sign = heartbeat.map_or(session.last_sign, |at| session.last_sign.max(at).min(self.now()));
             if self.now() - session.last_sign <= LONGEST_SILENCE {
@@ -60,7 +60,7 @@ impl<S: Store> Registry<S> {
                 return;
             }
         }
-        *session = self.judged_by(observer, &StoredSession::of(session));
+        *session = self.judged_by(observer, StoredSession::of(session));
     }
 }
 

@@ -68,7 +68,7 @@ impl<S: Store> Registry<S> {
 
     fn machines(&self, reader: &dyn Reader) -> Result<Machines, Error> {
         for id in list_sessions(reader)? {
-            let session = read_session(reader, &id)?.map(|stored| self.judged(reader, &stored));
+            let session = read_session(reader, &id)?.map(|stored| self.judged(reader, stored));
             if Machines::of(&session) == Machines::Several {
                 return Ok(Machines::Several);
             }

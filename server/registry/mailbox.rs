@@ -7,7 +7,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
 use super::read_marks::{Mark, ReadMarks, Repeat, add_marks};
-use super::record::Record;
 use super::session::{Session, list_sessions, read_session};
 use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry};
@@ -93,7 +92,7 @@ impl<S: Store> Registry<S> {
                 && (&record.user, &record.client, &record.worktree)
                     == (&heir.record.user, &heir.record.client, &heir.record.worktree)
             {
-                let predecessor = self.judged(&*reader, &stored);
+                let predecessor = self.judged(&*reader, stored);
                 if predecessor.state == SessionState::Gone {
                     // As one change, so that of two heirs only one gets it.
                     self.commit(|tx| self.pass_on(tx, &predecessor, heir))?;
@@ -129,7 +128,7 @@ impl<S: Store> Registry<S> {
 
     fn mailbox(&self, reader: &dyn Reader, session: &SessionId) -> Result<Mailbox, Error> {
         let stored = read_session(reader, session)?.ok_or_else(|| Error::UnknownSession { id: session.clone() })?;
-        Mailbox::of(reader, &self.judged(reader, &stored), self.now())
+        Mailbox::of(reader, &self.judged(reader, stored), self.now())
     }
 }
 
@@ -251,8 +250,7 @@ pub(super) fn read_message(reader: &dyn Reader, key: &Key, now: DateTime<Utc>) -
         return Ok(None);
     }
     let Some(stored) = reader.get(key)? else { return Ok(None) };
-    let record = Record::understand(&stored, MessageRecord::from_fields);
-    let record = record.map_err(|source| Error::Damaged { key: key.clone(), source })?.value;
+    let record = MessageRecord::read(&stored.bytes).map_err(|source| Error::Damaged { key: key.clone(), source })?;
     let from = match record.from {
         Some(_) => record.sender(),
         None => time::split_stamp(name).and_then(|(_, sender)| SessionId::foreign(sender).ok()),

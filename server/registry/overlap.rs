@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use chrono::DateTime;
 
 use super::claims::{Claim, StoredClaim};
-use super::record::Record;
+use super::record;
 use super::session::{Session, read_session};
-use super::store::{Key, Range, Reader, Stamp, Store};
+use super::store::{Key, Range, Reader, Stamp, Store, Stored};
 use super::{Error, Registry};
 use deconflict_protocol::{ClaimKey, ClaimRecord, Naming, Resource, SessionId};
 
@@ -41,12 +41,11 @@ pub(super) fn overlapping(source: &impl ClaimSource, resource: &Resource) -> Res
     Ok(claims)
 }
 
-/// A claim with the record's own fields, to be rewritten.
+/// A claim together with what was read, to be rewritten.
 #[derive(Debug)]
 pub(super) struct ReadClaim {
     pub(super) stored: StoredClaim,
-    /// `None` where the record cannot be understood.
-    pub(super) record: Option<Record<ClaimRecord>>,
+    bytes: Vec<u8>,
 }
 
 impl ReadClaim {
@@ -54,29 +53,29 @@ impl ReadClaim {
     pub(super) fn read(reader: &dyn Reader, key: &ClaimKey) -> Result<Option<Self>, Error> {
         let name = Key::Claim(key.clone());
         match reader.get(&name) {
-            Ok(stored) => Ok(stored.map(|stored| Self::understood(key, &stored))),
+            Ok(stored) => Ok(stored.map(|stored| Self::understood(key, stored))),
             Err(Error::Unsafe { .. }) => {
                 // What is too large has an age, and counts as any damaged record; what is no file never was one.
                 let stamp = reader.stamp(&name)?.unwrap_or_else(|| Stamp::unknown(DateTime::UNIX_EPOCH));
-                Ok(Some(Self { stored: StoredClaim::unreadable(key, stamp), record: None }))
+                Ok(Some(Self { stored: StoredClaim::unreadable(key, stamp), bytes: Vec::new() }))
             }
             Err(error) => Err(error),
         }
     }
 
     /// A claim as it was read.
-    pub(super) fn understood(key: &ClaimKey, stored: &super::store::Stored) -> Self {
-        let record = Record::understand(stored, ClaimRecord::from_fields).ok();
-        let said = record.as_ref().map(|record| &record.value);
-        let said = said.and_then(|claim| Some((claim.resource_type.as_deref()?, claim.resource_name.as_deref()?)));
-        let stored = StoredClaim {
-            resource: key.resource(said),
-            key: key.clone(),
-            record: record.as_ref().map(|record| record.value.clone()),
-            modified: stored.stamp.modified,
-            stamp: stored.stamp,
-        };
-        Self { stored, record }
+    pub(super) fn understood(key: &ClaimKey, Stored { bytes, stamp }: Stored) -> Self {
+        let record = ClaimRecord::read(&bytes).ok();
+        let said =
+            record.as_ref().and_then(|said| Some((said.resource_type.as_deref()?, said.resource_name.as_deref()?)));
+        let resource = key.resource(said);
+        Self { stored: StoredClaim { key: key.clone(), resource, record, modified: stamp.modified, stamp }, bytes }
+    }
+
+    /// Puts a changed record into words, with all fields that only other programs know, for this key.
+    pub(super) fn rewritten(&self, key: &Key, record: &ClaimRecord) -> Result<Vec<u8>, Error> {
+        let before = self.stored.record.as_ref();
+        record::rewritten(&self.bytes, before.unwrap_or(&ClaimRecord::default()), record, key)
     }
 }
 
@@ -113,7 +112,7 @@ impl<S: Store> ClaimSource for Judged<'_, S> {
 
     fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, Error> {
         let stored = StoredClaim::read(self.reader, key)?;
-        stored.map(|stored| self.registry.judged_claim(self.reader, &stored)).transpose()
+        stored.map(|stored| self.registry.judged_claim(self.reader, stored)).transpose()
     }
 }
 
@@ -165,7 +164,7 @@ impl<S: Store> Registry<S> {
             };
             let covered: Vec<usize> = positions.iter().filter(is_covered).copied().collect();
             if !covered.is_empty() {
-                claims.push((self.judged_claim(&*reader, &stored)?, covered));
+                claims.push((self.judged_claim(&*reader, stored)?, covered));
             }
         }
         claims.sort_by(|(a, _), (b, _)| a.resource.cmp(&b.resource));
@@ -197,9 +196,9 @@ impl<S: Store> Registry<S> {
     }
 
     /// Judges a stored claim now, by its holder's session as it stands.
-    pub(super) fn judged_claim(&self, reader: &dyn Reader, stored: &StoredClaim) -> Result<Claim, Error> {
+    pub(super) fn judged_claim(&self, reader: &dyn Reader, stored: StoredClaim) -> Result<Claim, Error> {
         let session = match stored.holder() {
-            Some(holder) => read_session(reader, holder)?.map(|stored| self.judged(reader, &stored)),
+            Some(holder) => read_session(reader, holder)?.map(|stored| self.judged(reader, stored)),
             None => None,
         };
         Ok(stored.judge(session.as_ref(), self.now()))

@@ -164,7 +164,7 @@ pub(super) fn damaged_claims<'a>(
     let mut damaged = Vec::new();
     for claim in claims {
         if claim.holder().is_none() && claim.standing != ClaimState::Pending {
-            let read = super::record::read(directory, &Key::Claim(claim.key.clone()), ClaimRecord::from_fields);
+            let read = super::record::read(directory, &Key::Claim(claim.key.clone()), ClaimRecord::read);
             damaged.extend(damage(directory, read.map(drop))?);
         }
     }
@@ -186,7 +186,7 @@ fn damaged_sessions(directory: &Directory, sessions: &[Session]) -> Result<Vec<D
 
 /// Why a session's record cannot be understood, if it cannot.
 pub(super) fn damaged_session(directory: &Directory, id: &SessionId) -> Result<Option<DamagedRecord>, Error> {
-    let read = super::record::read(directory, &Key::Session(id.clone()), SessionRecord::from_fields);
+    let read = super::record::read(directory, &Key::Session(id.clone()), SessionRecord::read);
     damage(directory, read.map(drop))
 }
 

@@ -1,7 +1,6 @@
 //! Records read with their fields, so that rewriting one keeps what another program put there.
 
 use serde::Serialize;
-use serde_json::{Map, Value};
 
 use super::Error;
 use super::store::{Key, Reader, Stored};
@@ -10,36 +9,38 @@ use deconflict_protocol::{self as protocol, RecordError};
 /// A record as it stands in a store.
 #[derive(Debug, Clone)]
 pub(super) struct Record<T> {
-    fields: Map<String, Value>,
+    bytes: Vec<u8>,
     pub(super) value: T,
 }
 
 impl<T: Clone + Serialize> Record<T> {
     /// Understands what was read.
-    pub(super) fn understand(
-        stored: &Stored,
-        typed: fn(Map<String, Value>) -> Result<T, RecordError>,
-    ) -> Result<Self, RecordError> {
-        let fields = protocol::parse(&stored.bytes)?;
-        Ok(Self { value: typed(fields.clone())?, fields })
+    pub(super) fn understand(stored: Stored, typed: fn(&[u8]) -> Result<T, RecordError>) -> Result<Self, RecordError> {
+        Ok(Self { value: typed(&stored.bytes)?, bytes: stored.bytes })
     }
 
     /// Puts a changed value into words, with all other fields, for this key.
     pub(super) fn rewritten(&self, key: &Key, value: &T) -> Result<Vec<u8>, Error> {
-        protocol::overlay(self.fields.clone(), &self.value, value)
-            .and_then(|fields| protocol::to_bytes(&fields))
-            .map_err(|source| Error::Unwritable { key: key.clone(), source })
+        rewritten(&self.bytes, &self.value, value, key)
     }
+}
+
+/// Puts what was read, changed from `before` to `after`, into words for a key.
+pub(super) fn rewritten<T: Serialize>(bytes: &[u8], before: &T, after: &T, key: &Key) -> Result<Vec<u8>, Error> {
+    protocol::parse(bytes)
+        .and_then(|fields| protocol::overlay(fields, before, after))
+        .and_then(|fields| protocol::to_bytes(&fields))
+        .map_err(|source| Error::Unwritable { key: key.clone(), source })
 }
 
 /// Reads a record; `None` if there is none.
 pub(super) fn read<T: Clone + Serialize>(
     reader: &dyn Reader,
     key: &Key,
-    typed: fn(Map<String, Value>) -> Result<T, RecordError>,
+    typed: fn(&[u8]) -> Result<T, RecordError>,
 ) -> Result<Option<Record<T>>, Error> {
     let Some(stored) = reader.get(key)? else { return Ok(None) };
-    Record::understand(&stored, typed).map(Some).map_err(|source| Error::Damaged { key: key.clone(), source })
+    Record::understand(stored, typed).map(Some).map_err(|source| Error::Damaged { key: key.clone(), source })
 }
 
 /// Puts a new record into words.

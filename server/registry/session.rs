@@ -102,15 +102,13 @@ impl StoredSession {
     }
 
     /// Judges the session by what is known of its process and for how long its record has not changed.
-    pub fn judge(&self, keeper: KeeperState, unchanged_for: Option<Duration>, now: DateTime<Utc>) -> Session {
-        let record = self.record.clone().unwrap_or_default();
+    pub fn judge(self, keeper: KeeperState, unchanged_for: Option<Duration>, now: DateTime<Utc>) -> Session {
+        let is_lost = self.record.is_none() && liveness::is_older_than_boot(self.modified);
+        let record = self.record.unwrap_or_default();
         let last_sign = liveness::last_sign(&record, self.modified, now);
-        let state = if self.record.is_none() && liveness::is_older_than_boot(self.modified) {
-            SessionState::Gone
-        } else {
-            liveness::judge(&record, keeper, unchanged_for, last_sign, now)
-        };
-        Session { id: self.id.clone(), record, modified: self.modified, state, last_sign }
+        let state =
+            if is_lost { SessionState::Gone } else { liveness::judge(&record, keeper, unchanged_for, last_sign, now) };
+        Session { id: self.id, record, modified: self.modified, state, last_sign }
     }
 }
 
@@ -124,7 +122,7 @@ pub(super) fn list_sessions(reader: &dyn Reader) -> Result<Vec<SessionId>, Error
 pub(super) fn read_session(reader: &dyn Reader, id: &SessionId) -> Result<Option<StoredSession>, Error> {
     match reader.get(&Key::Session(id.clone())) {
         Ok(Some(stored)) => {
-            let record = Record::understand(&stored, SessionRecord::from_fields).ok().map(|record| record.value);
+            let record = SessionRecord::read(&stored.bytes).ok();
             Ok(Some(StoredSession { id: id.clone(), record, modified: stored.stamp.modified, stamp: stored.stamp }))
         }
         Ok(None) | Err(Error::Unsafe { .. }) => Ok(None),
@@ -136,10 +134,11 @@ pub(super) fn read_session(reader: &dyn Reader, id: &SessionId) -> Result<Option
 pub(super) fn require_active(reader: &dyn Reader, id: &SessionId) -> Result<(Record<SessionRecord>, Stamp), Error> {
     let key = Key::Session(id.clone());
     let stored = reader.get(&key)?.ok_or_else(|| Error::UnknownSession { id: id.clone() })?;
-    let record = Record::understand(&stored, SessionRecord::from_fields);
+    let stamp = stored.stamp;
+    let record = Record::understand(stored, SessionRecord::read);
     let record = record.map_err(|source| Error::Damaged { key, source })?;
     match record.value.status() {
-        Status::Active => Ok((record, stored.stamp)),
+        Status::Active => Ok((record, stamp)),
         Status::Completed => Err(Error::EndedSession { id: id.clone() }),
     }
 }

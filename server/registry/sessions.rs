@@ -91,7 +91,7 @@ impl<S: Store> Registry<S> {
 
     fn decide_resume(&self, tx: &mut Transaction, id: &SessionId, new: &NewSession) -> Result<bool, Error> {
         let key = Key::Session(id.clone());
-        let before = match record::read(tx, &key, SessionRecord::from_fields) {
+        let before = match record::read(tx, &key, SessionRecord::read) {
             Ok(before) => before,
             // The owner of the record puts it right.
             Err(Error::Damaged { .. }) => None,
@@ -121,7 +121,7 @@ impl<S: Store> Registry<S> {
     /// Looks a session up.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Error> {
         let reader = self.reader()?;
-        Ok(read_session(&*reader, id)?.map(|stored| self.judged(&*reader, &stored)))
+        Ok(read_session(&*reader, id)?.map(|stored| self.judged(&*reader, stored)))
     }
 
     /// All sessions that have a record: live ones first, then by their newest sign of life.
@@ -148,7 +148,7 @@ impl<S: Store> Registry<S> {
         for key in claim_keys(reader, &[Range::all_claims()])? {
             let stored = StoredClaim::read(reader, &key)?.filter(|stored| stored.holder() == Some(id));
             if let Some(stored) = stored
-                && self.judged_claim(reader, &stored)?.is_active()
+                && self.judged_claim(reader, stored)?.is_active()
             {
                 return Ok(true);
             }

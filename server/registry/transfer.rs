@@ -46,7 +46,7 @@ impl<S: Store> Registry<S> {
     ) -> Result<HandOffOutcome, Error> {
         let key = tx.naming().key(resource);
         let Some(stored) = StoredClaim::read(tx, &key)? else { return Ok(HandOffOutcome::NotFound) };
-        let before = self.judged_claim(tx, &stored)?;
+        let before = self.judged_claim(tx, stored)?;
         if !before.held_by(from) {
             return Ok(HandOffOutcome::NotHolder(before));
         }
@@ -76,7 +76,7 @@ impl<S: Store> Registry<S> {
 
     /// The session to which something is given, or what is known of it if it is not alive.
     fn live_recipient(&self, reader: &dyn Reader, id: &SessionId) -> Result<Result<Session, Option<Session>>, Error> {
-        let session = read_session(reader, id)?.map(|stored| self.judged(reader, &stored));
+        let session = read_session(reader, id)?.map(|stored| self.judged(reader, stored));
         Ok(match session {
             Some(session) if session.is_forgotten() && !self.holds_something(reader, id)? => Err(Some(session)),
             Some(session) if session.is_forgotten() || session.state == SessionState::Live => Ok(session),
@@ -97,10 +97,10 @@ impl<S: Store> Registry<S> {
         let naming = tx.naming();
         let (from, target) = (naming.key(&holding.resource), naming.key(to));
         let Some(read) = ReadClaim::read(tx, &from)? else { return Ok(MoveOutcome::Lost(None)) };
-        let before = self.judged_claim(tx, &read.stored)?;
-        let Some(read) = read.record.filter(|read| holding.is(&read.value)) else {
+        let before = self.judged_claim(tx, read.stored.clone())?;
+        if !read.stored.record.as_ref().is_some_and(|record| holding.is(record)) {
             return Ok(MoveOutcome::Lost(Some(before)));
-        };
+        }
         if let Some(displaced) = &before.record.displaced {
             // Nobody could do it later: the new record is about another file.
             self.tell_taken_over(tx, &holding.session, displaced, &before.resource, before.record.id.as_deref())?;
@@ -112,7 +112,7 @@ impl<S: Store> Registry<S> {
         }
         let is_ended = |claim: &Claim| claim.key == target || !claim.held_by(&holding.session);
         let ended = at_target.into_iter().filter(is_ended).collect();
-        let holder = self.judged(tx, &active_session(tx, &holding.session)?);
+        let holder = self.judged(tx, active_session(tx, &holding.session)?);
         let record = ClaimRecord {
             resource_type: Some(to.resource_type().to_string()),
             resource_name: Some(to.name().to_owned()),
@@ -147,10 +147,10 @@ impl<S: Store> Registry<S> {
         self.commit(|tx| {
             let key = Key::Claim(claim.key.clone());
             if let Some(read) = ReadClaim::read(tx, &claim.key)?
-                && let Some(before) = read.record.filter(|before| before.value.id == claim.record.id)
+                && let Some(before) = read.stored.record.as_ref().filter(|before| before.id == claim.record.id)
             {
-                let told = ClaimRecord { displaced: None, ..before.value.clone() };
-                let bytes = before.rewritten(&key, &told)?;
+                let told = ClaimRecord { displaced: None, ..before.clone() };
+                let bytes = read.rewritten(&key, &told)?;
                 tx.put(key, bytes);
             }
             Ok(())

@@ -276,7 +276,7 @@ impl Shared {
             }
             holders.get(id)?.as_ref()
         });
-        Some(kept.stored.judge(holder, self.clock.now()))
+        Some(kept.stored.clone().judge(holder, self.clock.now()))
     }
 
     fn session(&self, id: &SessionId) -> Option<Session> {
@@ -289,7 +289,7 @@ impl Shared {
         let was_suspended =
             self.read_order().resumed_at.is_some_and(|resumed| elapsed < resumed + kept.refresh().unwrap_or_default());
         let unchanged_for = (!was_suspended).then(|| elapsed.saturating_sub(kept.seen_at) + kept.silence_before);
-        kept.stored.judge(kept.keeper, unchanged_for, self.clock.now())
+        kept.stored.clone().judge(kept.keeper, unchanged_for, self.clock.now())
     }
 
     fn keys_of(&self, session: &SessionId) -> Vec<ClaimKey> {

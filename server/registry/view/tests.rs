@@ -10,7 +10,7 @@ use crate::leases::{BEING_WRITTEN, OTHER_CLOCK};
 use crate::store::Stamp;
 use crate::{Change, Claim, ClaimState, SessionState, StoredClaim, StoredSession};
 use deconflict_platform::clock::{Clock, ManualClock};
-use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, parse, time};
+use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time};
 
 const START: &str = "2025-11-15T10:00:00Z";
 
@@ -29,7 +29,7 @@ impl Seen {
     /// Someone claims something for four hours.
     fn claim(&mut self, holder: &str, resource: &Resource) -> Affected {
         let json = format!(r#"{{"claimed_by":"{holder}","claimed_at":"{START}"}}"#);
-        let record = ClaimRecord::from_fields(parse(json.as_bytes()).unwrap()).unwrap();
+        let record = ClaimRecord::read(json.as_bytes()).unwrap();
         self.claim_record(resource, Some(record))
     }
 
@@ -102,7 +102,7 @@ fn a_claim_comes_back_as_it_was_stored() {
     let json = r#"{"claimed_by":"other","claimed_at":"2025-11-15T09:00:00Z","phase":"BUILD","expires_at":"",
         "allow_coordination":false,"id":"7f","generation":18446744073709551615,"automatic":true,"displaced":"x"}"#;
     for resource in [file("src/a.rs"), long] {
-        let mut record = ClaimRecord::from_fields(parse(json.as_bytes()).unwrap()).unwrap();
+        let mut record = ClaimRecord::read(json.as_bytes()).unwrap();
         record.resource_type = Some("file".to_owned());
         record.resource_name = Some(resource.name().to_owned());
         seen.claim_record(&resource, Some(record.clone()));

@@ -134,7 +134,8 @@ impl Directory {
 
     /// True if the file system takes names that differ only in case as equal.
     pub(crate) fn ignores_case(&self) -> bool {
-        let names = ["claims", "CLAIMS"];
+        // Mostly the second is missing, and then the first need not be looked for.
+        let names = ["CLAIMS", "claims"];
         *self.ignores_case.get_or_init(|| {
             // Numbers tell nothing here: file systems without numbers of their own give each spelling another one.
             names.iter().all(|name| self.root.symlink_metadata(name).is_ok()) && {
@@ -283,8 +284,9 @@ impl Contents<'_> {
         let Some(file) = opened else { return Ok(None) };
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         check_readable(&metadata, path)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0) + 1);
-        file.take(LARGEST_RECORD as u64 + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path())(e))?;
+        let mut bytes = Vec::with_capacity(usize::try_from(metadata.len()).unwrap_or(0));
+        // As long as it was a moment ago, so that the system need not be asked whether it ends there.
+        file.take(metadata.len()).read_to_end(&mut bytes).map_err(|e| Error::io("read", &path())(e))?;
         Ok(Some(Stored { bytes, stamp: stamp_of(&metadata) }))
     }
 

@@ -1,7 +1,7 @@
 //! The one lock that covers every change of a claim (protocol page, "Claims").
 
 use std::fs::TryLockError;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,9 @@ use deconflict_platform::faults::{self, Call};
 
 /// The name of the lock file.
 pub(crate) const LOCK: &str = ".lock";
+
+/// A fencing token in digits, and a line break.
+const TOKEN_LENGTH: usize = 21;
 
 /// How long a verb waits for the lock before it gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -51,23 +54,19 @@ impl<'a> Lock<'a> {
     /// A number greater than every one that was kept before. It is never below the time of day, so that it goes on
     /// growing when the directory was deleted and made again.
     pub(crate) fn next_token(&self, now: DateTime<Utc>) -> Result<u64, Error> {
+        let mut text = [0; TOKEN_LENGTH];
         let mut file = &self.file.file;
-        let mut text = String::new();
-        let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.take(64).read_to_string(&mut text));
-        let last = match read {
-            Ok(_) => text.trim().parse::<u64>().unwrap_or(0),
-            // A lock file with anything else in it counts as new.
-            Err(source) if source.kind() == io::ErrorKind::InvalidData => 0,
-            Err(source) => return Err(Error::Io { action: "read", path: self.path(), source }),
-        };
+        let read = file.rewind().and_then(|()| file.read(&mut text)).map_err(Error::io("read", &self.path()))?;
+        // A lock file with anything else in it counts as new.
+        let last = str::from_utf8(&text[..read]).ok().and_then(|text| text.trim().parse::<u64>().ok()).unwrap_or(0);
         Ok(u64::try_from(now.timestamp_micros()).unwrap_or(0).max(last.saturating_add(1)))
     }
 
     /// Keeps the last number that was given, in the lock's file.
     pub(crate) fn keep_token(&self, token: u64) -> Result<(), Error> {
         let mut file = &self.file.file;
-        file.seek(SeekFrom::Start(0))
-            .and_then(|_| faults::write(file, || self.path(), 0, format!("{token:020}\n").as_bytes()))
+        file.rewind()
+            .and_then(|()| faults::write(file, || self.path(), 0, format!("{token:020}\n").as_bytes()))
             .map_err(|source| self.directory.write_error(&self.path(), source))
     }
 

@@ -43,8 +43,13 @@ impl Directory {
         let beginnings = if matches!(folder, Folder::Direct(_)) { &Folder::Recipients } else { folder };
         let beginning = self.made_folder(beginnings)?;
         let before_beginning = Self::modified(beginnings, &beginning);
-        let handle = self.made_folder(folder)?;
-        let before = Self::modified(folder, &handle);
+        let (handle, before) = if beginnings == folder {
+            (Arc::clone(&beginning), before_beginning)
+        } else {
+            let handle = self.made_folder(folder)?;
+            let before = Self::modified(folder, &handle);
+            (handle, before)
+        };
         let unfinished = self.write_unfinished(&beginning, beginnings, bytes, durability)?;
         let path = || self.path_of(beginnings).join(&unfinished);
         let first = names.into_iter().find_map(|name| {
