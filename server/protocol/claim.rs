@@ -118,9 +118,18 @@ mod tests {
 
     #[test]
     fn records_without_a_usable_holder_are_damaged() {
-        for json in ["", "{", "[]", "{}", r#"{"claimed_by":"../x"}"#, r#"{"claimed_by":7}"#, r#"{"claimed_by":""}"#] {
+        let deep = format!(r#"{{"claimed_by":"a","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+        for json in
+            [&deep, "", "{", "[]", "{}", r#"{"claimed_by":"../x"}"#, r#"{"claimed_by":7}"#, r#"{"claimed_by":""}"#]
+        {
             assert!(read(json).is_err(), "{json}");
         }
+    }
+
+    #[test]
+    fn of_a_field_that_is_there_twice_the_last_counts() {
+        let record = read(r#"{"claimed_by":"a","phase":"x","other":[1],"claimed_by":"b"}"#).unwrap();
+        assert_eq!(record.claimed_by, Some(SessionId::new("b").unwrap()));
     }
 
     #[test]

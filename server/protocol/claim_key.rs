@@ -38,7 +38,7 @@ impl Naming {
         // Another program's type may be so long that it leaves less room.
         let room = LONGEST_KEY.saturating_sub(kind.len() + "-".len());
         let name = encode(resource.name(), room.min(LONGEST_ENCODED_NAME));
-        self.spelled(&format!("{kind}-{name}"))
+        self.spelled(&[kind, "-", &name].concat())
     }
 
     /// A key as a store spells it; `None` for what is none.
@@ -99,6 +99,11 @@ impl ClaimKey {
     /// The key as the store spells it.
     pub fn as_str(&self) -> &str {
         &self.spelled
+    }
+
+    /// True if it may not tell the whole name.
+    pub fn is_cut(&self) -> bool {
+        self.spelled.contains(CUT_MARK)
     }
 
     /// Which names are equal where it comes from.
@@ -208,17 +213,11 @@ fn encode_whole(name: &str) -> String {
 
 /// Undoes the encoding; `None` if the text is no encoding of a whole name.
 fn decode(encoded: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        if byte != b'%' {
-            bytes.push(byte);
-            rest = after;
-            continue;
-        }
-        let digits = std::str::from_utf8(after.get(..2)?).ok()?;
-        bytes.push(u8::from_str_radix(digits, 16).ok()?);
-        rest = after.get(2..)?;
+    let mut parts = encoded.split('%');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[2..]);
     }
     String::from_utf8(bytes).ok().filter(|name| !name.contains('\0'))
 }

@@ -43,19 +43,19 @@ pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError>
 }
 
 /// An object's fields as they stand there.
-struct Fields(Vec<(String, Value)>);
+struct Fields<'de>(Vec<(&'de str, Value)>);
 
-impl<'de> Deserialize<'de> for Fields {
+impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Listing;
         impl<'de> Visitor<'de> for Listing {
-            type Value = Fields;
+            type Value = Fields<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
                 let mut fields = Vec::with_capacity(16);
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);

@@ -85,7 +85,7 @@ pub fn hex(bytes: &[u8]) -> String {
 /// Line breaks become spaces, so that it stays in its place. What means something at the start of a line only is
 /// escaped only there: names of files and sessions stay readable in editors that show Markdown as it is written.
 pub fn markdown(text: &str) -> String {
-    let line = one_line(text, usize::MAX);
+    let line = if is_plain_line(text) { text } else { &one_line(text, usize::MAX) };
     let mut escaped = String::with_capacity(line.len() + 8);
     for (position, c) in line.char_indices() {
         if c.is_ascii_alphanumeric() || matches!(c, ' ' | '/') {

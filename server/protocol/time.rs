@@ -61,17 +61,15 @@ const MILLISECOND_STAMP: usize = "2025-11-15_10-05-00.123".len();
 
 /// Reads a day and a time of day, or the beginning of it, with these marks between the two and between hours and minutes.
 fn read(stamp: &str, middle: u8, mark: u8) -> Option<DateTime<Utc>> {
-    let is_spelled_so = stamp.bytes().enumerate().all(|(position, byte)| match position {
-        4 | 7 => byte == b'-',
-        10 => byte == middle,
-        13 | 16 => byte == mark,
-        19 => byte == b'.',
-        _ => byte.is_ascii_digit(),
-    });
-    if !is_spelled_so {
+    let stamp = stamp.as_bytes();
+    let mut marks = [(4, b'-'), (7, b'-'), (10, middle), (13, mark), (16, mark), (19, b'.')].into_iter();
+    if !marks.all(|(at, mark)| stamp.get(at).is_none_or(|byte| *byte == mark)) {
         return None;
     }
-    let number = |start: usize, end: usize| stamp.get(start..end).map_or(Some(0), |digits| digits.parse().ok());
+    let number = |start: usize, end: usize| {
+        let mut digits = stamp.get(start..end).unwrap_or_default().iter();
+        digits.try_fold(0, |number, digit| digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0')))
+    };
     let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
     let time = date.and_hms_milli_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?, number(20, 23)?)?;
     Some(time.and_utc())

@@ -101,8 +101,12 @@ fn is_kept(directory: &Directory) -> Result<bool, Error> {
 }
 
 fn says_the_same(before: &str, after: &str) -> bool {
-    let told = |line: &&str| !line.starts_with(LAST_UPDATED);
-    before.lines().filter(told).eq(after.lines().filter(told))
+    // Nothing of others stands before that line.
+    let around = |page| {
+        let (above, rest) = str::split_once(page, LAST_UPDATED)?;
+        Some((above, rest.split_once('\n')?.1))
+    };
+    around(before) == around(after)
 }
 
 /// Puts the rows on one page.
@@ -165,7 +169,7 @@ fn session_entry(overview: &Overview, session: &Session) -> String {
     let mut entry = format!("### {title} (Started: {})\n", minute(session.started_at()));
     let mut add = |name: &str, value: Option<&str>| {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
-            let _ = writeln!(entry, "- **{name}:** {}", fact(value));
+            entry.extend(["- **", name, ":** ", &fact(value), "\n"]);
         }
     };
     add("Status", Some(&capitalised(action.unwrap_or("active"))));

@@ -90,7 +90,7 @@ impl BoardRows {
     }
 
     fn leave_out_claims(&mut self, is_needed: &dyn Fn(&Claim) -> bool) -> bool {
-        let needed = Needed::of(&self.records);
+        let needed = Needed::of(&self.records, self.worktrees.len() > 1);
         let (claims, left_out) = (&mut self.records.claims, &mut self.left_out);
         let active =
             List::of(claims, &left_out.active, |claim| (!claim.can_be_taken_over()).then(|| position_of_claim(claim)));
@@ -105,16 +105,11 @@ impl BoardRows {
     }
 
     fn leave_out_sessions(&mut self, now: DateTime<Utc>) -> bool {
-        let holders: HashSet<SessionId> =
-            self.records.claims.iter().filter(|claim| claim.is_active()).filter_map(Claim::holder).cloned().collect();
-        let mut named: HashSet<SessionId> = self.records.claims.iter().filter_map(Claim::holder).cloned().collect();
-        for message in &self.records.messages {
-            named.extend(message.from.clone());
-            if let Recipient::Session(id) = &message.to {
-                named.insert(id.clone());
-            }
-        }
-        let (sessions, left_out) = (&mut self.records.sessions, &mut self.left_out);
+        let Records { claims, messages, sessions, .. } = &mut self.records;
+        let left_out = &mut self.left_out;
+        let active = claims.iter().filter(|claim| claim.is_active());
+        let holders: HashSet<&SessionId> = active.filter_map(Claim::holder).collect();
+        let named = named(claims, messages);
         let live = List::of(sessions, &left_out.live, |session| {
             let is_alive = session.is_live() && (!session.is_forgotten() || holders.contains(&session.id));
             is_alive.then(|| position_of_session(session))
@@ -146,6 +141,16 @@ impl BoardRows {
     }
 }
 
+/// The sessions that claims and messages name.
+pub(super) fn named<'a>(claims: &'a [Claim], messages: &'a [Message]) -> HashSet<&'a SessionId> {
+    let recipient = |message: &'a Message| match &message.to {
+        Recipient::Session(id) => Some(id),
+        Recipient::Everyone => None,
+    };
+    let told = messages.iter().flat_map(|message| message.from.iter().chain(recipient(message)));
+    claims.iter().filter_map(Claim::holder).chain(told).collect()
+}
+
 /// What findings tell of, so that it is kept however old it is.
 struct Needed {
     edited: HashSet<ClaimKey>,
@@ -155,9 +160,9 @@ struct Needed {
 }
 
 impl Needed {
-    fn of(records: &Records) -> Self {
+    fn of(records: &Records, are_several_worktrees: bool) -> Self {
         let mut worktrees_of: HashMap<String, usize> = HashMap::new();
-        for claim in records.claims.iter().filter(|claim| claim.is_active()) {
+        for claim in records.claims.iter().filter(|claim| are_several_worktrees && claim.is_active()) {
             if let Some(path) = claim.resource.path_in_main_worktree() {
                 *worktrees_of.entry(path).or_default() += 1;
             }

@@ -10,14 +10,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::board_rows::{BoardRows, LeftOut, keys_in_question, requested};
+use super::board_rows::{BoardRows, LeftOut, keys_in_question, named, requested};
 use super::changes::{ChangedRecord, FolderChanges};
 use super::claims::{Claim, StoredClaim};
 use super::heartbeats::{LastActivity, newest_heartbeats, read_activity};
 use super::judging::Observer;
 use super::liveness::is_older_than_boot;
 use super::mailbox::read_message;
-use super::messages::{Message, Recipient};
 use super::overlap::ReadClaim;
 use super::overview::{damage, damaged_claims, damaged_session};
 use super::session::{Session, StoredSession, read_session};
@@ -375,17 +374,12 @@ impl Update<'_> {
 
     fn add_named_sessions(&mut self) -> Result<(), Error> {
         let records = &self.rows.records;
-        let mut named: HashSet<SessionId> = records.claims.iter().filter_map(Claim::holder).cloned().collect();
-        for Message { from, to, .. } in &records.messages {
-            named.extend(from.clone());
-            if let Recipient::Session(id) = to {
-                named.insert(id.clone());
-            }
-        }
+        let mut named = named(&records.claims, &records.messages);
         for session in &records.sessions {
             named.remove(&session.id);
         }
-        for id in named {
+        let unknown: Vec<SessionId> = named.into_iter().cloned().collect();
+        for id in unknown {
             if let Some(stored) = read_session(self.directory, &id)? {
                 let session = self.registry.judged(self.directory, stored);
                 self.is_no_longer_left_out(&session);

@@ -200,6 +200,9 @@ fn stale_claims(records: &Records, names: &SessionNames) -> Vec<Concern> {
 }
 
 fn in_two_worktrees(records: &Records, names: &SessionNames) -> Vec<Concern> {
+    if records.claims.iter().all(|claim| claim.resource.worktree().is_none()) {
+        return Vec::new();
+    }
     let mut by_path: BTreeMap<String, Vec<(&Claim, &SessionId)>> = BTreeMap::new();
     for claim in records.claims.iter().filter(|claim| claim.is_active()) {
         if let (Some(path), Some(holder)) = (claim.resource.path_in_main_worktree(), claim.holder()) {
@@ -291,7 +294,7 @@ impl fmt::Display for NamedSession {
 pub(super) fn minute(time: DateTime<Utc>) -> String {
     let text = time::format(time);
     let (day, clock) = text.split_once('T').unwrap_or_default();
-    format!("{day} {} UTC", clock.get(..5).unwrap_or_default())
+    [day, " ", clock.get(..5).unwrap_or_default(), " UTC"].concat()
 }
 
 fn as_in_records<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::record;
-use super::store::{Key, Range, Reader, Series, Store};
+use super::sessions::change_session;
+use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, Session};
-use deconflict_protocol::{HeartbeatRecord, SessionId, time};
+use deconflict_protocol::{HeartbeatRecord, SessionId, SessionRecord, time};
 
 /// The action of a session that gave something up.
 pub const RELEASED: &str = "released";
@@ -42,7 +43,7 @@ impl<S: Store> Registry<S> {
     /// Writes a heartbeat and brings the session's own record up to date with it.
     pub fn heartbeat(&self, id: &SessionId, activity: &Activity) -> Result<(), Error> {
         let now = self.now();
-        self.update_session(id, |session| {
+        let change = |session: &mut SessionRecord| {
             session.last_heartbeat = Some(time::format(now));
             let fill = |field: &mut Option<String>, told: &Option<String>| {
                 if told.is_some() {
@@ -62,27 +63,36 @@ impl<S: Store> Registry<S> {
             fill(&mut session.progress, &activity.progress);
             fill(&mut session.next_action, &activity.next_action);
             fill(&mut session.estimated_completion, &activity.estimated_completion);
-        })?;
-        self.add_heartbeat(id, activity, now)
+        };
+        self.commit_making(|tx| {
+            change_session(tx, id, change)?;
+            add_heartbeat(tx, id, activity, now)
+        })
+        .map(drop)
     }
 }
 
-impl<S: Store> Registry<S> {
-    /// Writes the heartbeat alone.
-    pub(super) fn add_heartbeat(&self, id: &SessionId, activity: &Activity, now: DateTime<Utc>) -> Result<(), Error> {
-        let heartbeat = HeartbeatRecord {
-            session_id: Some(id.clone()),
-            timestamp: Some(time::format(now)),
-            action: Some(activity.action.clone()),
-            target: activity.target.clone(),
-            phase: activity.phase.clone(),
-            files_touched: activity.files_touched.clone(),
-            progress: activity.progress.clone(),
-            next_action: activity.next_action.clone(),
-            estimated_completion: activity.estimated_completion.clone(),
-        };
-        self.store.add(&Series::Heartbeats, id, now, &record::bytes_of(&heartbeat)?).map(drop)
-    }
+/// Adds the heartbeat alone.
+pub(super) fn add_heartbeat(
+    tx: &mut Transaction,
+    id: &SessionId,
+    activity: &Activity,
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
+    let heartbeat = HeartbeatRecord {
+        session_id: Some(id.clone()),
+        timestamp: Some(time::format(now)),
+        action: Some(activity.action.clone()),
+        target: activity.target.clone(),
+        phase: activity.phase.clone(),
+        files_touched: activity.files_touched.clone(),
+        progress: activity.progress.clone(),
+        next_action: activity.next_action.clone(),
+        estimated_completion: activity.estimated_completion.clone(),
+    };
+    let bytes = record::bytes_of(&heartbeat)?;
+    tx.write(Write::Add { series: Series::Heartbeats, by: id.clone(), at: now, bytes });
+    Ok(())
 }
 
 /// What a session did last.

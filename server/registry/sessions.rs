@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::claims::{Claim, StoredClaim};
-use super::heartbeats::Activity;
+use super::heartbeats::{Activity, add_heartbeat};
 use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
 use super::record;
@@ -66,11 +66,11 @@ impl<S: Store> Registry<S> {
                 let is_free = tx.get(&key)?.is_none();
                 if is_free {
                     tx.put_new(key, record::bytes_of(&record)?);
+                    add_heartbeat(tx, &id, &Activity::new("started", record.current_work.clone()), now)?;
                 }
                 Ok(is_free)
             })?;
             if is_new {
-                self.add_heartbeat(&id, &Activity::new("started", record.current_work.clone()), now)?;
                 let session = self.session(&id)?.ok_or(Error::UnknownSession { id })?;
                 // What cannot be passed on now stays where it is, for the next session.
                 let _ = self.inherit_messages(&session);
@@ -181,7 +181,9 @@ impl<S: Store> Registry<S> {
         let (released, _) = self.commit_making(|tx| {
             // Once the record says that it ended, everything it holds is free, even if this process dies then.
             change_session(tx, id, |session| note_end(session, completion, now))?;
-            self.end_all_of(tx, |holder| holder == id)
+            let released = self.end_all_of(tx, |holder| holder == id)?;
+            add_heartbeat(tx, id, &Activity::new("completed", None), now)?;
+            Ok(released)
         })?;
         if completion.notes.is_some() {
             let hand_off = HandOffRecord {
@@ -193,7 +195,6 @@ impl<S: Store> Registry<S> {
             };
             self.store.add(&Series::HandOffs, id, now, &record::bytes_of(&hand_off)?)?;
         }
-        self.add_heartbeat(id, &Activity::new("completed", None), now)?;
         Ok(released)
     }
 
@@ -215,14 +216,15 @@ impl<S: Store> Registry<S> {
         let now = self.now();
         let mut ended = Vec::new();
         for id in ids {
-            match self.update_session(id, |session| note_end(session, &Completion::default(), now)) {
-                Ok(()) => ended.push(id.clone()),
+            let committed = self.commit_making(|tx| {
+                change_session(tx, id, |session| note_end(session, &Completion::default(), now))?;
+                add_heartbeat(tx, id, &Activity::new("completed", None), now)
+            });
+            match committed {
+                Ok(_) => ended.push(id.clone()),
                 Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => {}
                 Err(error) => return Err(error),
             }
-        }
-        for id in &ended {
-            self.add_heartbeat(id, &Activity::new("completed", None), now)?;
         }
         Ok(ended)
     }
@@ -270,7 +272,11 @@ fn note_end(session: &mut SessionRecord, completion: &Completion, now: DateTime<
 }
 
 /// Changes a live session's record, so that the server and a terminal of one session do not undo each other's changes.
-fn change_session(tx: &mut Transaction, id: &SessionId, change: impl Fn(&mut SessionRecord)) -> Result<(), Error> {
+pub(super) fn change_session(
+    tx: &mut Transaction,
+    id: &SessionId,
+    change: impl Fn(&mut SessionRecord),
+) -> Result<(), Error> {
     let (before, _) = require_active(tx, id)?;
     let mut after = before.value.clone();
     change(&mut after);

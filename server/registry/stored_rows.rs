@@ -137,7 +137,8 @@ fn session(SessionRow(id, modified, says): SessionRow<String>, now: DateTime<Utc
 
 fn claim_row(claim: &Claim) -> ClaimRow<Cow<'_, str>> {
     let record = &claim.record;
-    let is_told_by_its_name = !claim.says_something_else() && claim.key.resource(None) == claim.resource;
+    // Of a name that was cut only the record tells the end.
+    let is_told_by_its_name = !claim.says_something_else() && !claim.key.is_cut();
     let said = |field| if is_told_by_its_name { None } else { whole(field) };
     let says = record.claimed_by.as_ref().map(|holder| {
         let texts = [

@@ -1,19 +1,46 @@
-//! The least that each thing can cost: the same work with nothing but the operating system.
+//! The least that each thing can cost: the same work with nothing but the operating system. It opens and locks as
+//! carefully as the program does (no link is followed, and a lock file that was replaced is noticed), for less would be
+//! other work; what it reads it does not understand, and nobody is asked whether the holder lives.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use rustix::fs::{
+    AtFlags, FileType, FlockOperation, Mode, OFlags, Stat, flock, fstat, linkat, open, openat, renameat, statat,
+    unlinkat,
+};
+
+/// The name of a file that is not finished.
+const UNFINISHED: &str = ".bare";
 
 /// As large as a claim's record.
 const RECORD: [u8; 480] = [b'x'; 480];
 
-/// Take the lock, do something, free the lock.
-fn locked(directory: &Path, work: impl FnOnce()) {
-    let lock = File::options().create(true).truncate(false).write(true).open(directory.join(".bare-lock")).unwrap();
-    lock.lock().unwrap();
-    work();
-    lock.unlock().unwrap();
+/// Open the directory, take the lock, see that its file is still the one at the path, do something, free the lock.
+fn locked(directory: &Path, work: impl FnOnce(&OwnedFd)) {
+    let root = open(directory, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW;
+    let lock = openat(&root, ".bare-lock", flags, Mode::RUSR | Mode::WUSR).unwrap();
+    let opened = fstat(&lock).unwrap();
+    flock(&lock, FlockOperation::LockExclusive).unwrap();
+    assert_eq!(statat(&root, ".bare-lock", AtFlags::SYMLINK_NOFOLLOW).unwrap().st_ino, opened.st_ino);
+    let claims = openat(&root, "claims", OFlags::DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).unwrap();
+    work(&claims);
+}
+
+/// Read a file, if it is one, and not one that a link leads to.
+fn read(claims: &OwnedFd, name: &str) -> Vec<u8> {
+    let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode).is_file();
+    assert!(is_file(statat(claims, name, AtFlags::SYMLINK_NOFOLLOW).unwrap()));
+    let file = openat(claims, name, OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK, Mode::empty()).unwrap();
+    let opened = fstat(&file).unwrap();
+    assert!(is_file(opened));
+    let mut bytes = vec![0; usize::try_from(opened.st_size).unwrap()];
+    File::from(file).read_exact(&mut bytes).unwrap();
+    bytes
 }
 
 fn name_of(round: usize) -> String {
@@ -22,43 +49,39 @@ fn name_of(round: usize) -> String {
 
 /// A claim: take a lock, write a file, give it its name, free the lock.
 pub(crate) fn claim(directory: &Path, round: usize) {
-    let claims = directory.join("claims");
-    locked(directory, || {
-        let unfinished = write_unfinished(&claims);
-        fs::hard_link(&unfinished, claims.join(name_of(round))).unwrap();
-        fs::remove_file(&unfinished).unwrap();
+    locked(directory, |claims| {
+        write_unfinished(claims);
+        linkat(claims, UNFINISHED, claims, name_of(round), AtFlags::empty()).unwrap();
+        unlinkat(claims, UNFINISHED, AtFlags::empty()).unwrap();
     });
 }
 
 /// A refusal: take a lock, read the file that is in the way, free the lock.
 pub(crate) fn refusal(directory: &Path, round: usize) {
-    locked(directory, || drop(fs::read(directory.join("claims").join(name_of(round))).unwrap()));
+    locked(directory, |claims| drop(read(claims, &name_of(round))));
 }
 
 /// A renewal: take a lock, read the file, put another one in its place, free the lock.
 pub(crate) fn renewal(directory: &Path, round: usize) {
-    let claims = directory.join("claims");
-    locked(directory, || {
-        let name = claims.join(name_of(round));
-        fs::read(&name).unwrap();
-        fs::rename(write_unfinished(&claims), name).unwrap();
+    locked(directory, |claims| {
+        read(claims, &name_of(round));
+        write_unfinished(claims);
+        renameat(claims, UNFINISHED, claims, name_of(round)).unwrap();
     });
 }
 
 /// A release: take a lock, read the file, remove it, free the lock.
 pub(crate) fn release(directory: &Path, round: usize) {
-    locked(directory, || {
-        let name = directory.join("claims").join(name_of(round));
-        fs::read(&name).unwrap();
-        fs::remove_file(name).unwrap();
+    locked(directory, |claims| {
+        read(claims, &name_of(round));
+        unlinkat(claims, name_of(round), AtFlags::empty()).unwrap();
     });
 }
 
-fn write_unfinished(claims: &Path) -> std::path::PathBuf {
-    let unfinished = claims.join(".bare");
-    let mut file = File::create_new(&unfinished).unwrap();
-    file.write_all(&RECORD).unwrap();
-    unfinished
+fn write_unfinished(claims: &OwnedFd) {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
+    let file = openat(claims, UNFINISHED, flags, Mode::RUSR | Mode::WUSR).unwrap();
+    File::from(file).write_all(&RECORD).unwrap();
 }
 
 /// Reading all that is in the directory.

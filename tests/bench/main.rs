@@ -44,9 +44,10 @@ enum Measure {
     All(fn() -> Vec<Figure>),
 }
 
-const GROUPS: [(&str, Measure); 6] = [
+const GROUPS: [(&str, Measure); 7] = [
     ("in process", Measure::All(in_process::measure)),
     ("whole process", Measure::Each(whole_process::measure)),
+    ("pace", Measure::All(whole_process::measure_pace)),
     ("propagation", Measure::Each(propagation::measure)),
     ("keystroke", Measure::Each(documents::measure_keystroke)),
     ("start", Measure::Each(documents::measure_start)),

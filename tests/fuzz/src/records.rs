@@ -25,7 +25,7 @@ pub fn records(data: &[u8]) {
     let Ok(fields) = protocol::parse(data) else { return };
     let written = protocol::to_bytes(&fields).expect("what was read can be written");
     assert_eq!(protocol::parse(&written).expect("it can be read again"), fields);
-    if let Ok(claim) = ClaimRecord::from_fields(fields.clone()) {
+    if let Ok(claim) = ClaimRecord::read(data) {
         assert!(lease_end(Some(&claim), now, now) <= now + LONGEST_LEASE + TimeDelta::minutes(10));
         let renewed = ClaimRecord { expires_at: Some(time::format(now)), ..claim.clone() };
         let kept = protocol::overlay(fields.clone(), &claim, &renewed).expect("it can be renewed");
@@ -33,18 +33,20 @@ pub fn records(data: &[u8]) {
             assert!(name == "expires_at" || kept.get(name) == Some(value), "{name} was lost: {kept:?}");
         }
     }
-    if let Ok(session) = SessionRecord::from_fields(fields.clone()) {
+    let by_fields = serde_json::from_value::<SessionRecord>(fields.into()).ok();
+    assert_eq!(SessionRecord::read(data).ok(), by_fields, "each field is read as it stands there last");
+    if let Ok(session) = SessionRecord::read(data) {
         session.status();
         let label = session.label(&SessionId::new("somebody").unwrap());
         assert!(!super::steers(&label) && !label.contains('\n'), "{label:?}");
     }
-    if let Ok(message) = MessageRecord::from_fields(fields.clone()) {
+    if let Ok(message) = MessageRecord::read(data) {
         message.kind();
         message.sender();
         message.text();
         let sent = message.sent_at(now, now);
         assert!(sent <= now + time::CLOCK_TOLERANCE, "{sent}");
     }
-    let _ = HeartbeatRecord::from_fields(fields.clone());
-    let _ = HandOffRecord::from_fields(fields);
+    let _ = HeartbeatRecord::read(data);
+    let _ = HandOffRecord::read(data);
 }

@@ -12,8 +12,8 @@ const CLAIM_ENDING: &str = ".claim";
 /// The folder and the file of a key.
 pub(crate) fn file_of(key: &Key) -> (Folder, String) {
     match key {
-        Key::Session(id) => (Folder::Sessions, format!("{id}.json")),
-        Key::Claim(key) => (Folder::Claims, format!("{key}{CLAIM_ENDING}")),
+        Key::Session(id) => (Folder::Sessions, [id.as_str(), ".json"].concat()),
+        Key::Claim(key) => (Folder::Claims, [key.as_str(), CLAIM_ENDING].concat()),
         Key::Entry(series, name) => (folder_of(series), name.clone()),
     }
 }
