@@ -23,9 +23,10 @@ pub struct Agent {
     /// Its sub-agents work in sessions of their own that don't say who started them.
     pub(super) hides_parents: bool,
     process: AgentProcess,
+    /// The events whose answer can say something to the model, as far as its documentation promises; `None`: all.
+    context_at: Option<&'static [&'static str]>,
     read: fn(&Fields, &Path) -> Result<Option<HookEvent>, Unreadable>,
-    takes_context: fn(&str) -> bool,
-    write: fn(&str, &Answer) -> String,
+    write: fn(&str, &Answer, takes_context: bool) -> String,
 }
 
 /// How an agent's process, and what it starts, is recognised.
@@ -64,8 +65,15 @@ pub static AGENTS: [Agent; 5] = [
             packages: &["claude-code", "claude-agent-sdk"],
             variable: Some("CLAUDECODE"),
         },
+        context_at: Some(&[
+            "SessionStart",
+            "UserPromptSubmit",
+            "PreToolUse",
+            "PostToolUse",
+            "PostToolUseFailure",
+            "SubagentStart",
+        ]),
         read: claude_code::read,
-        takes_context: claude_code::takes_context,
         write: claude_code::write,
     },
     Agent {
@@ -86,9 +94,9 @@ pub static AGENTS: [Agent; 5] = [
         runs_in_editor: false,
         hides_parents: false,
         process: AgentProcess { programs: &["codex"], packages: &["@openai/codex"], variable: None },
+        context_at: Some(&["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SubagentStart"]),
         read: codex::read,
-        takes_context: codex::takes_context,
-        write: codex::write,
+        write: claude_code::write,
     },
     Agent {
         name: "gemini",
@@ -108,8 +116,8 @@ pub static AGENTS: [Agent; 5] = [
         runs_in_editor: false,
         hides_parents: false,
         process: AgentProcess { programs: &["gemini"], packages: &["gemini-cli"], variable: Some("GEMINI_CLI") },
+        context_at: Some(&["SessionStart", "BeforeAgent", "AfterTool"]),
         read: gemini::read,
-        takes_context: gemini::takes_context,
         write: gemini::write,
     },
     Agent {
@@ -121,7 +129,7 @@ pub static AGENTS: [Agent; 5] = [
             aliases: &["cursor"],
             commands: &["cursor", "cursor-agent"],
             method: Method::Hooks(AgentHooks {
-                settings: UserFolder { variable: None, in_home: ".cursor", below: "" },
+                settings: UserFolder::in_home(".cursor"),
                 place: "hooks.json",
                 files: HookFiles::Shared("cursor/hooks.json"),
                 remark: None,
@@ -131,8 +139,8 @@ pub static AGENTS: [Agent; 5] = [
         runs_in_editor: true,
         hides_parents: true,
         process: AgentProcess { programs: &["cursor-agent"], packages: &[], variable: Some("CURSOR_AGENT") },
+        context_at: Some(&["sessionStart", "postToolUse"]),
         read: cursor::read,
-        takes_context: cursor::takes_context,
         write: cursor::write,
     },
     Agent {
@@ -154,80 +162,67 @@ pub static AGENTS: [Agent; 5] = [
         runs_in_editor: false,
         hides_parents: false,
         process: AgentProcess { programs: &["opencode"], packages: &["opencode-ai"], variable: None },
+        context_at: None,
         read: opencode::read,
-        takes_context: opencode::takes_context,
         write: opencode::write,
     },
 ];
 
-/// Agents that are known only by their processes, and what they are called in records.
-static WITHOUT_HOOKS: [(&str, AgentProcess); 13] = [
-    ("aider", without_hooks(&["aider"])),
-    ("amp", without_hooks(&["amp"])),
-    ("auggie", without_hooks(&["auggie"])),
-    ("cline", without_hooks(&["cline"])),
-    ("copilot", without_hooks(&["copilot"])),
-    ("crush", without_hooks(&["crush"])),
-    ("droid", without_hooks(&["droid"])),
-    ("goose", without_hooks(&["goose"])),
-    ("kimi", without_hooks(&["kimi"])),
-    ("kiro", without_hooks(&["kiro-cli"])),
-    ("openhands", without_hooks(&["openhands"])),
-    ("plandex", without_hooks(&["plandex"])),
-    ("qwen", AgentProcess { packages: &["qwen-code"], ..without_hooks(&["qwen"]) }),
+/// Agents that are known only by their processes: what they are called in records, their program, their package.
+static WITHOUT_HOOKS: [(&str, &str, Option<&str>); 13] = [
+    ("aider", "aider", None),
+    ("amp", "amp", None),
+    ("auggie", "auggie", None),
+    ("cline", "cline", None),
+    ("copilot", "copilot", None),
+    ("crush", "crush", None),
+    ("droid", "droid", None),
+    ("goose", "goose", None),
+    ("kimi", "kimi", None),
+    ("kiro", "kiro-cli", None),
+    ("openhands", "openhands", None),
+    ("plandex", "plandex", None),
+    ("qwen", "qwen", Some("qwen-code")),
 ];
 
 impl Agent {
     /// Reads an event as this agent writes it; `None` for one that is nothing to us. `own_folder` is where the hook
     /// runs, for an event that doesn't say where the agent works.
-    ///
-    /// # Errors
-    /// When it is no JSON object, or lacks what every event of this agent has.
     pub fn read(&self, input: &[u8], own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
         (self.read)(&Fields::parse(input)?, own_folder)
     }
 
-    /// True if an answer to an event of this name can say something to the model, as far as the agent's documentation
-    /// promises. What cannot be said there has to wait for an event that can.
+    /// True if an answer to an event of this name can say something to the model. What cannot be said there has to wait
+    /// for an event that can.
     pub fn takes_context(&self, event: &str) -> bool {
-        (self.takes_context)(event)
+        self.context_at.is_none_or(|events| events.contains(&event))
     }
 
     /// Writes the answer to an event of this name as this agent expects it on standard output; it may be empty.
     pub fn write(&self, event: &str, answer: &Answer) -> String {
-        (self.write)(event, answer)
+        (self.write)(event, answer, self.takes_context(event))
     }
 }
 
 /// The name of the agent whose program has this file name, without its ending.
 pub fn agent_of_program(program: &str) -> Option<&'static str> {
-    agent_whose(|process| process.programs.contains(&program))
+    let known = AGENTS.iter().find(|agent| agent.process.programs.contains(&program)).map(|agent| agent.name);
+    known.or_else(|| WITHOUT_HOOKS.iter().find(|(_, known, _)| *known == program).map(|(name, ..)| *name))
 }
 
 /// The name of the agent whose package the path of a script names.
 pub fn agent_of_script(path: &str) -> Option<&'static str> {
-    agent_whose(|process| process.packages.iter().any(|package| path.contains(package)))
+    let known = AGENTS.iter().find(|agent| agent.process.packages.iter().any(|package| path.contains(package)));
+    let other = || WITHOUT_HOOKS.iter().find(|(_, _, package)| package.is_some_and(|package| path.contains(package)));
+    known.map(|agent| agent.name).or_else(|| other().map(|(name, ..)| *name))
 }
 
 /// The name of the agent that sets a variable of which this is true.
 pub fn agent_of_variable(is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
-    agent_whose(|process| process.variable.is_some_and(&is_set))
+    AGENTS.iter().find(|agent| agent.process.variable.is_some_and(&is_set)).map(|agent| agent.name)
 }
 
 /// True for the name of an agent, as it stands in records.
 pub fn is_agent_name(name: &str) -> bool {
-    processes().any(|(known, _)| known == name)
-}
-
-fn agent_whose(is_it: impl Fn(&AgentProcess) -> bool) -> Option<&'static str> {
-    processes().find(|(_, process)| is_it(process)).map(|(name, _)| name)
-}
-
-fn processes() -> impl Iterator<Item = (&'static str, &'static AgentProcess)> {
-    let with_hooks = AGENTS.iter().map(|agent| (agent.name, &agent.process));
-    with_hooks.chain(WITHOUT_HOOKS.iter().map(|(name, process)| (*name, process)))
-}
-
-const fn without_hooks(programs: &'static [&'static str]) -> AgentProcess {
-    AgentProcess { programs, packages: &[], variable: None }
+    AGENTS.iter().any(|agent| agent.name == name) || WITHOUT_HOOKS.iter().any(|(known, ..)| *known == name)
 }

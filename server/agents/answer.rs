@@ -1,5 +1,7 @@
 //! What a coding agent is told, the same for all of them.
 
+use serde_json::{Map, Value};
+
 /// The answer to one event.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
@@ -22,6 +24,16 @@ impl Answer {
         Self { refusal: Some(reason.into()), ..Self::default() }
     }
 
+    /// An answer that only the user sees.
+    pub(super) fn notice(text: String) -> Self {
+        Self { notice: Some(text), ..Self::default() }
+    }
+
+    /// An answer that both the model and the user see.
+    pub(super) fn warning(text: String) -> Self {
+        Self { context: vec![text.clone()], ..Self::notice(text) }
+    }
+
     /// Adds what is told of another place. What is refused is refused before.
     pub(super) fn add(&mut self, other: Self) {
         self.context.extend(other.context);
@@ -41,12 +53,21 @@ impl Answer {
         if self.context.is_empty() {
             return None;
         }
-        let text = self.context.join("\n\n");
-        if text.chars().count() <= LONGEST_CONTEXT {
-            return Some(text);
+        let mut text = self.context.join("\n\n");
+        if let Some((end, _)) = text.char_indices().nth(LONGEST_CONTEXT) {
+            text.replace_range(end.., "…");
         }
-        let mut cut: String = text.chars().take(LONGEST_CONTEXT).collect();
-        cut.push('…');
-        Some(cut)
+        Some(text)
     }
+
+    /// The variables as a JSON object; `None` if there are none.
+    pub(super) fn variables(&self) -> Option<Value> {
+        let variables = self.environment.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
+        (!self.environment.is_empty()).then(|| Value::Object(variables.collect()))
+    }
+}
+
+/// A JSON object of the fields that have a value.
+pub(super) fn object<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// One event.
@@ -26,6 +27,17 @@ pub struct SubAgent {
     pub id: String,
     /// What kind it is, such as `Explore`.
     pub kind: Option<String>,
+}
+
+/// A sub-agent that was started, and whose session is not known yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExpectedSubAgent {
+    /// The agent's own id of it, which that session doesn't know.
+    pub id: String,
+    /// What kind it is.
+    pub kind: Option<String>,
+    /// False while a tool was only asked to start it.
+    pub has_begun: bool,
 }
 
 /// What happened.
@@ -59,14 +71,7 @@ pub enum EventKind {
     /// A sub-agent is done.
     SubAgentEnded,
     /// A sub-agent is about to work in a session of its own, whose events don't say who started it.
-    SubAgentExpected {
-        /// The agent's own id of it, which that session doesn't know.
-        id: String,
-        /// What kind it is.
-        kind: Option<String>,
-        /// False while a tool was only asked to start it.
-        has_begun: bool,
-    },
+    SubAgentExpected(ExpectedSubAgent),
     /// Such a sub-agent is done.
     SubAgentDone {
         /// The agent's own id of it, where that is told.
@@ -91,6 +96,36 @@ pub enum Unreadable {
     Missing(&'static str),
 }
 
+/// What a tool does, before and after it runs.
+pub(super) enum ToolUse {
+    Edit(Vec<PathBuf>),
+    Command { command: String, folder: PathBuf },
+    Read(Vec<PathBuf>),
+}
+
+impl ToolUse {
+    pub(super) fn before(self) -> Option<EventKind> {
+        match self {
+            Self::Edit(paths) => Some(EventKind::BeforeEdit(paths)),
+            Self::Command { command, folder } => Some(EventKind::BeforeCommand { command, folder }),
+            Self::Read(_) => None,
+        }
+    }
+
+    pub(super) fn after(self) -> EventKind {
+        match self {
+            Self::Edit(paths) => EventKind::AfterEdit(paths),
+            Self::Command { .. } => EventKind::AfterCommand,
+            Self::Read(paths) => EventKind::AfterRead(paths),
+        }
+    }
+
+    /// A command that failed may have changed files before it did.
+    pub(super) fn failed(self) -> Option<EventKind> {
+        matches!(self, Self::Command { .. }).then_some(EventKind::AfterCommand)
+    }
+}
+
 /// The fields of an event. What is missing, or of another type than it should be, is not there.
 #[derive(Debug, Clone)]
 pub(super) struct Fields(Map<String, Value>);
@@ -105,6 +140,27 @@ impl Fields {
             Ok(_) => Err(Unreadable::NotJson("it is another JSON value".to_owned())),
             Err(error) => Err(Unreadable::NotJson(error.to_string())),
         }
+    }
+
+    /// The event, with what `kind` makes of its name; `None` for one that is nothing to us. The first of the names of a
+    /// session's field is the usual one.
+    pub(super) fn event(
+        &self,
+        name: &'static str,
+        session: &[&'static str],
+        folder: &Path,
+        kind: impl FnOnce(&str) -> Option<EventKind>,
+    ) -> Result<Option<HookEvent>, Unreadable> {
+        let name = self.text(name).ok_or(Unreadable::Missing(name))?;
+        let Some(kind) = kind(name) else { return Ok(None) };
+        let session = self.first_text(session).ok_or(Unreadable::Missing(session[0]))?.to_owned();
+        Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent: None, folder: folder.to_owned(), kind }))
+    }
+
+    /// A command line, and where it runs: what the arguments say, else the agent's folder.
+    pub(super) fn command(&self, command: &[&str], folders: &[&str], folder: &Path) -> ToolUse {
+        let command = self.first_text(command).unwrap_or_default().to_owned();
+        ToolUse::Command { command, folder: self.folder(folders, folder) }
     }
 
     /// A text that is not empty.

@@ -3,62 +3,49 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use super::answer::Answer;
-use super::event::{EventKind, Fields, HookEvent, Unreadable};
+use super::answer::{Answer, object};
+use super::event::{EventKind, Fields, HookEvent, ToolUse, Unreadable};
 
 /// Where the tools name the files that they touch.
 const PATHS: &[&str] = &["file_path", "absolute_path", "path"];
 
 /// Reads an event; `None` for one that is nothing to us.
 pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
-    let name = fields.text("hook_event_name").ok_or(Unreadable::Missing("hook_event_name"))?;
     let folder = fields.folder(&["cwd"], own_folder);
-    let input = fields.object("tool_input");
-    let kind = match (name, fields.text("tool_name").unwrap_or_default()) {
-        ("SessionStart", _) => EventKind::SessionStarted,
-        ("BeforeAgent", _) => EventKind::Prompted,
-        ("BeforeTool", "write_file" | "replace" | "edit") => EventKind::BeforeEdit(input.paths(PATHS, &folder)),
-        ("AfterTool", "write_file" | "replace" | "edit") => EventKind::AfterEdit(input.paths(PATHS, &folder)),
-        ("AfterTool", "read_file") => EventKind::AfterRead(input.paths(PATHS, &folder)),
-        ("BeforeTool", "run_shell_command") => EventKind::BeforeCommand {
-            command: input.text("command").unwrap_or_default().to_owned(),
-            folder: input.folder(&["dir_path", "directory"], &folder),
-        },
-        ("AfterTool", "run_shell_command") => EventKind::AfterCommand,
-        ("AfterAgent", _) => EventKind::TurnEnded,
-        ("SessionEnd", _) => EventKind::SessionEnded,
-        _ => return Ok(None),
-    };
-    let session = fields.text("session_id").ok_or(Unreadable::Missing("session_id"))?.to_owned();
-    Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent: None, folder, kind }))
+    fields.event("hook_event_name", &["session_id"], &folder, |name| match name {
+        "SessionStart" => Some(EventKind::SessionStarted),
+        "BeforeAgent" => Some(EventKind::Prompted),
+        "BeforeTool" => tool_use(fields, &folder)?.before(),
+        "AfterTool" => Some(tool_use(fields, &folder)?.after()),
+        "AfterAgent" => Some(EventKind::TurnEnded),
+        "SessionEnd" => Some(EventKind::SessionEnded),
+        _ => None,
+    })
 }
 
-/// True if an answer to this event can say something to the model.
-pub(super) fn takes_context(event: &str) -> bool {
-    matches!(event, "SessionStart" | "BeforeAgent" | "AfterTool")
+fn tool_use(fields: &Fields, folder: &Path) -> Option<ToolUse> {
+    let input = fields.object("tool_input");
+    match fields.text("tool_name")? {
+        "write_file" | "replace" | "edit" => Some(ToolUse::Edit(input.paths(PATHS, folder))),
+        "read_file" => Some(ToolUse::Read(input.paths(PATHS, folder))),
+        "run_shell_command" => Some(input.command(&["command"], &["dir_path", "directory"], folder)),
+        _ => None,
+    }
 }
 
 /// Writes an answer: one JSON object, empty if there is nothing to say.
-pub(super) fn write(event: &str, answer: &Answer) -> String {
-    let mut output = Map::new();
-    if let Some(reason) = &answer.refusal {
-        output.insert("decision".to_owned(), "deny".into());
-        output.insert("reason".to_owned(), reason.as_str().into());
-    }
-    let mut notices: Vec<String> = answer.notice.iter().cloned().collect();
-    match answer.context() {
-        Some(context) if takes_context(event) => {
-            let specific = json!({ "hookEventName": event, "additionalContext": context });
-            output.insert("hookSpecificOutput".to_owned(), specific);
-        }
-        // Before a tool only the user can be told something that is no refusal.
-        Some(context) => notices.push(context),
-        None => {}
-    }
-    if !notices.is_empty() {
-        output.insert("systemMessage".to_owned(), notices.join("\n\n").into());
-    }
+pub(super) fn write(event: &str, answer: &Answer, takes_context: bool) -> String {
+    let (context, more_notice) = if takes_context { (answer.context(), None) } else { (None, answer.context()) };
+    // Before a tool only the user can be told something that is no refusal.
+    let notices: Vec<String> = answer.notice.iter().cloned().chain(more_notice).collect();
+    let specific = context.map(|context| json!({ "hookEventName": event, "additionalContext": context }));
+    let output = object([
+        ("decision", answer.refusal.as_ref().map(|_| "deny".into())),
+        ("reason", answer.refusal.clone().map(Value::from)),
+        ("hookSpecificOutput", specific),
+        ("systemMessage", (!notices.is_empty()).then(|| notices.join("\n\n").into())),
+    ]);
     Value::Object(output).to_string()
 }

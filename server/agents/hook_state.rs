@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::event::ExpectedSubAgent;
 use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::Registry;
 use deconflict_workspace::PrivateFolder;
@@ -103,17 +104,6 @@ pub(super) enum Note {
         /// The folder that holds that directory.
         folder: String,
     },
-}
-
-/// A sub-agent that was started, and whose session is not known yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct ExpectedSubAgent {
-    /// The agent's own id of it.
-    pub(super) id: String,
-    /// What kind it is.
-    pub(super) kind: Option<String>,
-    /// False while a tool was only asked to start it.
-    pub(super) has_begun: bool,
 }
 
 /// What a session's hook remembers, as it was read.

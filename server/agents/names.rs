@@ -14,9 +14,6 @@ const LONGEST: usize = 64;
 ///
 /// What an id cannot hold becomes `-`, and an id that would be too long is cut; both then end with a hash of the whole,
 /// so that two sessions of an agent never share an id.
-///
-/// # Errors
-/// Never for the agents that there are; it is checked as any id is.
 pub fn session_id(agent: &Agent, session: &str, sub_agent: Option<&SubAgent>) -> Result<SessionId, NameError> {
     let own = match sub_agent {
         Some(sub_agent) => format!("{session}-{}", sub_agent.id),

@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::answer::Answer;
-use super::event::{EventKind, Fields, HookEvent, SubAgent, Unreadable};
+use super::answer::{Answer, object};
+use super::event::{EventKind, Fields, HookEvent, SubAgent, ToolUse, Unreadable};
 use super::patch;
 
 /// Where the tools name the files that they touch.
@@ -14,63 +14,52 @@ const PATHS: &[&str] = &["filePath", "file_path", "path"];
 
 /// Reads an event; `None` for one that is nothing to us.
 pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
-    let name = fields.text("event").ok_or(Unreadable::Missing("event"))?;
     let folder = fields.folder(&["directory"], own_folder);
-    let arguments = fields.object("args");
     let parent = fields.text("parentID");
-    let edited = || {
-        let mut paths = arguments.paths(PATHS, &folder);
-        paths.extend(patch::paths(arguments.first_text(&["patchText", "patch"]).unwrap_or_default(), &folder));
-        for edit in arguments.objects("edits") {
-            paths.extend(edit.paths(PATHS, &folder));
+    let kind = |name: &str| match name {
+        "session.created" if parent.is_some() => Some(EventKind::SubAgentStarted),
+        "session.created" => Some(EventKind::SessionStarted),
+        "chat.message" => Some(EventKind::Prompted),
+        "tool.execute.before" => tool_use(fields, &folder)?.before(),
+        "tool.execute.after" => Some(tool_use(fields, &folder)?.after()),
+        "shell.env" => Some(EventKind::ShellStarted),
+        "session.idle" | "session.deleted" if parent.is_some() => Some(EventKind::SubAgentEnded),
+        "session.idle" => Some(EventKind::TurnEnded),
+        "session.deleted" => Some(EventKind::SessionEnded),
+        _ => None,
+    };
+    let event = fields.event("event", &["sessionID"], &folder, kind)?;
+    Ok(event.map(|event| match parent {
+        Some(parent) => {
+            let sub_agent = SubAgent { id: event.session, kind: fields.text("agent").map(str::to_owned) };
+            HookEvent { session: parent.to_owned(), sub_agent: Some(sub_agent), ..event }
         }
-        paths
-    };
-    let kind = match (name, fields.text("tool").unwrap_or_default()) {
-        ("session.created", _) if parent.is_some() => EventKind::SubAgentStarted,
-        ("session.created", _) => EventKind::SessionStarted,
-        ("chat.message", _) => EventKind::Prompted,
-        ("tool.execute.before", tool) if edits(tool) => EventKind::BeforeEdit(edited()),
-        ("tool.execute.after", tool) if edits(tool) => EventKind::AfterEdit(edited()),
-        ("tool.execute.after", "read") => EventKind::AfterRead(arguments.paths(PATHS, &folder)),
-        ("tool.execute.before", "bash") => EventKind::BeforeCommand {
-            command: arguments.text("command").unwrap_or_default().to_owned(),
-            folder: arguments.folder(&["workdir"], &folder),
-        },
-        ("tool.execute.after", "bash") => EventKind::AfterCommand,
-        ("shell.env", _) => EventKind::ShellStarted,
-        ("session.idle" | "session.deleted", _) if parent.is_some() => EventKind::SubAgentEnded,
-        ("session.idle", _) => EventKind::TurnEnded,
-        ("session.deleted", _) => EventKind::SessionEnded,
-        _ => return Ok(None),
-    };
-    let own = fields.text("sessionID").ok_or(Unreadable::Missing("sessionID"))?;
-    let sub_agent = parent.map(|_| SubAgent { id: own.to_owned(), kind: fields.text("agent").map(str::to_owned) });
-    let session = parent.unwrap_or(own).to_owned();
-    Ok(Some(HookEvent { name: name.to_owned(), session, sub_agent, folder, kind }))
+        None => event,
+    }))
 }
 
-/// True: the plugin keeps a text until it can say it.
-pub(super) fn takes_context(_: &str) -> bool {
-    true
+fn tool_use(fields: &Fields, folder: &Path) -> Option<ToolUse> {
+    let arguments = fields.object("args");
+    match fields.text("tool")? {
+        "edit" | "write" | "multiedit" | "patch" | "apply_patch" => {
+            let mut paths = arguments.paths(PATHS, folder);
+            paths.extend(patch::paths(arguments.first_text(&["patchText", "patch"]).unwrap_or_default(), folder));
+            paths.extend(arguments.objects("edits").iter().flat_map(|edit| edit.paths(PATHS, folder)));
+            Some(ToolUse::Edit(paths))
+        }
+        "read" => Some(ToolUse::Read(arguments.paths(PATHS, folder))),
+        "bash" => Some(arguments.command(&["command"], &["workdir"], folder)),
+        _ => None,
+    }
 }
 
 /// Writes an answer: one JSON object, empty if there is nothing to say.
-pub(super) fn write(_: &str, answer: &Answer) -> String {
-    let mut output = Map::new();
-    let texts = [("deny", answer.refusal.clone()), ("context", answer.context()), ("notice", answer.notice.clone())];
-    for (name, text) in texts {
-        if let Some(text) = text {
-            output.insert(name.to_owned(), text.into());
-        }
-    }
-    if !answer.environment.is_empty() {
-        let variables = answer.environment.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into()));
-        output.insert("env".to_owned(), Value::Object(variables.collect()));
-    }
+pub(super) fn write(_: &str, answer: &Answer, _: bool) -> String {
+    let output = object([
+        ("deny", answer.refusal.clone().map(Value::from)),
+        ("context", answer.context().map(Value::from)),
+        ("notice", answer.notice.clone().map(Value::from)),
+        ("env", answer.variables()),
+    ]);
     Value::Object(output).to_string()
-}
-
-fn edits(tool: &str) -> bool {
-    matches!(tool, "edit" | "write" | "multiedit" | "patch" | "apply_patch")
 }

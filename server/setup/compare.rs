@@ -3,13 +3,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::desired::{Desired, OwnFile, UserFileHooks};
+use serde_json::Value;
+
+use crate::desired::{Desired, OwnFile};
 use crate::error::Error;
 use crate::extension;
 use crate::files::{self, Expected};
 use crate::hooks_file;
 use crate::plan::{Obstacle, Plan};
-use crate::record::{EditRecord, ExtensionRecord, FileRecord, Installed, digest};
+use crate::record::{EditRecord, FileRecord, Installed, digest};
 use crate::step::Step;
 
 /// Why something is not ours.
@@ -17,9 +19,6 @@ const WAS_THERE: &str = "it was there before, and not from setup";
 
 /// Why something is not ours any more.
 const CHANGED: &str = "somebody changed it since setup put it there";
-
-/// Why nothing of ours can be put in a place.
-const LEADS_NOWHERE: &str = "it is a link that leads nowhere";
 
 /// What has to be done for the disk to be as it should.
 pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
@@ -33,21 +32,19 @@ pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) 
     plan.folder.clone_from(&desired.own_folder);
     after.folder = desired.own_folder;
     for file in desired.files {
-        compare_file(file, plan, installed, &mut after)?;
+        let compared = compare_file(file, plan, installed, &mut after);
+        noting_dangling_links(compared, plan)?;
     }
     for (path, to) in desired.links {
         compare_link(path, to, plan, installed, &mut after);
     }
-    if let Some(hooks) = &desired.hooks {
-        compare_hooks(hooks, plan, installed, &mut after)?;
+    if let Some((path, hooks)) = &desired.hooks {
+        let compared = compare_hooks(path, hooks, plan, installed, &mut after);
+        noting_dangling_links(compared, plan)?;
     }
     remove_what_is_over(plan, installed, &after)?;
     if let Some(extension) = desired.extension {
-        after.extension = Some(ExtensionRecord {
-            command: extension.command.clone(),
-            folder: extension.folder.clone(),
-            id: extension.id(),
-        });
+        after.extension = Some(extension.record.clone());
         if !extension.is_installed() {
             plan.steps.push(Step::Install(extension));
         }
@@ -56,6 +53,13 @@ pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) 
     plan.remarks.extend(desired.remarks);
     plan.remarks.extend(desired.remark_after_change.filter(|_| !plan.steps.is_empty()).map(str::to_owned));
     plan.after = Some(after);
+    Ok(())
+}
+
+/// Nothing of ours can be put where a link leads nowhere.
+fn noting_dangling_links(compared: Result<(), Error>, plan: &mut Plan) -> Result<(), Error> {
+    let Err(Error::DanglingLink { path }) = compared else { return compared };
+    plan.obstacles.push(Obstacle { path, reason: "it is a link that leads nowhere" });
     Ok(())
 }
 
@@ -79,30 +83,20 @@ fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &m
     let OwnFile { path, content, access, is_always_ours } = file;
     let digests = if is_always_ours { Vec::new() } else { vec![digest(&content)] };
     after.files.insert(path.clone(), FileRecord { digests, is_always_ours });
-    let found = match files::read(&path) {
-        Err(Error::DanglingLink { .. }) => {
-            plan.obstacles.push(Obstacle { path, reason: LEADS_NOWHERE });
-            return Ok(());
-        }
-        found => found?,
-    };
+    let found = files::read(&path)?;
     if found.as_deref() == Some(&*content) {
         return Ok(());
     }
     let recorded = installed.files.get(&path);
     let is_as_we_left_it = |found: &[u8]| recorded.is_some_and(|record| record.digests.contains(&digest(found)));
-    match found {
-        Some(found) if !is_always_ours && !is_as_we_left_it(&found) => {
-            let reason = if recorded.is_some() { CHANGED } else { WAS_THERE };
-            plan.obstacles.push(Obstacle { path, reason });
-        }
-        Some(_) if is_always_ours => {
-            plan.steps.push(Step::Write { path, content, access, expected: Expected::Anything });
-        }
-        found => {
-            plan.steps.push(Step::Write { path, content, access, expected: Expected::unchanged(found) });
-        }
+    if !is_always_ours && found.as_deref().is_some_and(|found| !is_as_we_left_it(found)) {
+        let reason = if recorded.is_some() { CHANGED } else { WAS_THERE };
+        plan.obstacles.push(Obstacle { path, reason });
+        return Ok(());
     }
+    let is_replaced = is_always_ours && found.is_some();
+    let expected = if is_replaced { Expected::Anything } else { Expected::unchanged(found) };
+    plan.steps.push(Step::Write { path, content, access, expected });
     Ok(())
 }
 
@@ -122,19 +116,13 @@ fn compare_link(path: PathBuf, to: PathBuf, plan: &mut Plan, installed: &Install
 }
 
 fn compare_hooks(
-    hooks: &UserFileHooks,
+    path: &Path,
+    hooks: &Value,
     plan: &mut Plan,
     installed: &Installed,
     after: &mut Installed,
 ) -> Result<(), Error> {
-    let path = &hooks.path;
-    let now = match text_of(path) {
-        Err(Error::DanglingLink { path }) => {
-            plan.obstacles.push(Obstacle { path, reason: LEADS_NOWHERE });
-            return Ok(());
-        }
-        now => now?,
-    };
+    let now = text_of(path)?;
     if !installed.edits.contains_key(path) && now.as_deref().is_some_and(|now| hooks_file::has_hooks(now, is_our_hook))
     {
         plan.remarks.push(format!(
@@ -148,11 +136,11 @@ fn compare_hooks(
         (None, now) => now.map(str::to_owned),
         (Some(_), None) => None,
     };
-    let wanted = hooks_file::with_hooks(before.as_deref(), &hooks.hooks).map_err(unreadable(path))?;
+    let wanted = hooks_file::with_hooks(before.as_deref(), hooks).map_err(unreadable(path))?;
     let record = EditRecord { before, after: digest(wanted.as_bytes()) };
-    after.edits.insert(path.clone(), record);
+    after.edits.insert(path.to_owned(), record);
     if now.as_ref() != Some(&wanted) {
-        plan.steps.push(Step::Edit { path: path.clone(), before: now, after: Some(wanted) });
+        plan.steps.push(Step::Edit { path: path.to_owned(), before: now, after: Some(wanted) });
     }
     Ok(())
 }

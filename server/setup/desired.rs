@@ -15,23 +15,18 @@ use crate::places::joined;
 pub(super) struct Desired {
     /// A folder that nobody else puts anything into.
     pub(super) own_folder: Option<PathBuf>,
-    /// Files of our own.
     pub(super) files: Vec<OwnFile>,
     /// Links of our own, with what they lead to.
     pub(super) links: Vec<(PathBuf, PathBuf)>,
-    /// Hooks in a file that belongs to the user.
-    pub(super) hooks: Option<UserFileHooks>,
-    /// An extension in an editor.
+    /// A file that belongs to the user, with the hooks for it.
+    pub(super) hooks: Option<(PathBuf, Value)>,
     pub(super) extension: Option<Extension>,
-    /// What the user should know about it.
     pub(super) remarks: Vec<String>,
-    /// What the user has to write.
     pub(super) by_hand: Option<String>,
     /// What the user should know after a change.
     pub(super) remark_after_change: Option<&'static str>,
 }
 
-/// A file of our own.
 #[derive(Debug)]
 pub(super) struct OwnFile {
     pub(super) path: PathBuf,
@@ -39,13 +34,6 @@ pub(super) struct OwnFile {
     pub(super) access: Access,
     /// It is replaced and removed whatever is in it.
     pub(super) is_always_ours: bool,
-}
-
-/// Hooks for a file that belongs to the user.
-#[derive(Debug)]
-pub(super) struct UserFileHooks {
-    pub(super) path: PathBuf,
-    pub(super) hooks: Value,
 }
 
 impl OwnFile {

@@ -33,7 +33,7 @@ pub static EDITORS: [SetupTarget; 10] = [
         commands: &["code-insiders"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/Visual Studio Code - Insiders.app/Contents/Resources/app/bin/code"),
-            extensions: UserFolder { variable: None, in_home: ".vscode-insiders/extensions", below: "" },
+            extensions: UserFolder::in_home(".vscode-insiders/extensions"),
             remote_extensions: Some(".vscode-server-insiders/extensions"),
         }),
     },
@@ -44,7 +44,7 @@ pub static EDITORS: [SetupTarget; 10] = [
         commands: &["codium", "vscodium"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/VSCodium.app/Contents/Resources/app/bin/codium"),
-            extensions: UserFolder { variable: None, in_home: ".vscode-oss/extensions", below: "" },
+            extensions: UserFolder::in_home(".vscode-oss/extensions"),
             remote_extensions: Some(".vscodium-server/extensions"),
         }),
     },
@@ -55,7 +55,7 @@ pub static EDITORS: [SetupTarget; 10] = [
         commands: &["cursor"],
         method: Method::Extension(ExtensionHost {
             elsewhere: Some("/Applications/Cursor.app/Contents/Resources/app/bin/cursor"),
-            extensions: UserFolder { variable: None, in_home: ".cursor/extensions", below: "" },
+            extensions: UserFolder::in_home(".cursor/extensions"),
             remote_extensions: Some(".cursor-server/extensions"),
         }),
     },

@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::package::{PROGRAM, Package};
+use crate::record::ExtensionRecord;
 use deconflict_protocol::text::one_line;
 
 /// How long an editor's command may take. It starts a whole editor without its windows.
@@ -23,33 +24,27 @@ const MOST_WORDS: usize = 400;
 /// An extension for one editor.
 #[derive(Debug, Clone)]
 pub struct Extension {
-    pub(super) command: PathBuf,
-    pub(super) folder: PathBuf,
+    pub(super) record: ExtensionRecord,
     pub(super) program: PathBuf,
     pub(super) package: Package,
     /// Where the package is put for the editor.
     pub(super) package_place: PathBuf,
 }
 
-/// Where a package is put for an editor, in the folder of our state.
-pub(super) fn package_place(state: &Path) -> PathBuf {
-    state.join("extension.vsix")
-}
-
 impl Extension {
     /// The extension's id, as `publisher.name`.
     pub fn id(&self) -> String {
-        self.package.id()
+        self.record.id.clone()
     }
 
     /// The extension's version.
     pub fn version(&self) -> String {
-        self.package.version()
+        self.package.text("/version").to_owned()
     }
 
     /// True if the editor has just this one.
     pub(super) fn is_installed(&self) -> bool {
-        let Some(folder) = installed_in(&self.folder, &self.id()) else { return false };
+        let Some(folder) = installed_in(&self.record.folder, &self.record.id) else { return false };
         let has = |name: &str, content: &[u8]| fs::read(folder.join(name)).is_ok_and(|found| found == content);
         // The editor writes notes of its own into the manifest.
         let mut files = self.package.files.iter().filter(|(name, _)| name != "package.json");
@@ -62,9 +57,9 @@ impl Extension {
         let package = self.package.around(&self.program)?;
         let failed = |source| Error::Io { action: "write", path: self.package_place.clone(), source };
         fs::write(&self.package_place, package).map_err(failed)?;
-        let mut command = Command::new(&self.command);
+        let mut command = Command::new(&self.record.command);
         command.arg("--install-extension").arg(&self.package_place).arg("--force");
-        let installed = run(&self.command, command);
+        let installed = run(&self.record.command, command);
         fs::remove_file(&self.package_place).map_err(Error::io("remove", &self.package_place))?;
         installed
     }

@@ -8,9 +8,6 @@ use jsonc_parser::cst::{CstArray, CstInputValue, CstNode, CstObject, CstRootNode
 use serde_json::Value;
 
 /// The file's text with our hooks in it, at the end of each event's list. `text` is `None` if there is no file yet.
-///
-/// # Errors
-/// Says what keeps them out: the text is no JSON, or something else stands where the hooks belong.
 pub(super) fn with_hooks(text: Option<&str>, ours: &Value) -> Result<String, String> {
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else {
         let pretty = serde_json::to_string_pretty(ours).map_err(|error| error.to_string())?;
@@ -41,9 +38,6 @@ pub(super) fn with_hooks(text: Option<&str>, ours: &Value) -> Result<String, Str
 
 /// The file's text without our hooks, which are known by their commands. Lists and objects that have nothing in them
 /// any more go too.
-///
-/// # Errors
-/// Says why the text cannot be understood.
 pub(super) fn without_hooks(text: &str, is_ours: impl Fn(&str) -> bool) -> Result<String, String> {
     let root = parse(text)?;
     let Some(hooks) = root.object_value().and_then(|file| file.object_value("hooks")) else {

@@ -73,9 +73,6 @@ pub struct Wiring {
 
 impl Setup {
     /// That of the user who runs this process, to change it. Nobody else changes it as long as the lock is kept.
-    ///
-    /// # Errors
-    /// [`Error::NoHome`], [`Error::Busy`], or a record of earlier set-ups that cannot be read.
     pub fn to_change(assets: Assets) -> Result<(Self, Lock), Error> {
         let places = Places::of_this_user()?;
         let mut lock = Lock::take(places.state())?;
@@ -87,9 +84,6 @@ impl Setup {
     }
 
     /// That of the user who runs this process, only to be looked at.
-    ///
-    /// # Errors
-    /// [`Error::NoHome`], or a record of earlier set-ups that cannot be read.
     pub fn of_this_user(assets: Assets) -> Result<Self, Error> {
         let places = Places::of_this_user()?;
         let record = Record::read(places.state())?;
@@ -125,9 +119,6 @@ impl Setup {
     }
 
     /// What has to be done to set a target up, or to bring it up to date.
-    ///
-    /// # Errors
-    /// What cannot be read or understood, or has to be installed first. Nothing was changed.
     pub fn plan(&self, target: &'static SetupTarget) -> Result<Plan, Error> {
         let mut plan = Plan::new(target);
         let installed = self.record.targets.get(target.name).cloned().unwrap_or_default();
@@ -137,9 +128,6 @@ impl Setup {
     }
 
     /// What has to be done to take a target back.
-    ///
-    /// # Errors
-    /// What cannot be read or understood. Nothing was changed.
     pub fn plan_removal(&self, target: &'static SetupTarget) -> Result<Plan, Error> {
         let mut plan = Plan::new(target);
         if let Some(installed) = self.record.targets.get(target.name) {
@@ -155,10 +143,6 @@ impl Setup {
     }
 
     /// Carries a plan out, as a whole or not at all.
-    ///
-    /// # Errors
-    /// What the system or an editor's own command refused, or what somebody changed since it was planned. Everything is as
-    /// it was before.
     pub fn carry_out(&mut self, plan: &Plan, _: &Lock) -> Result<(), Error> {
         plan.carry_out(&mut self.record, &self.places)
     }

@@ -17,9 +17,6 @@ pub struct Places {
 
 impl Places {
     /// Those of the user who runs this process.
-    ///
-    /// # Errors
-    /// [`Error::NoHome`] if there is no home directory.
     pub fn of_this_user() -> Result<Self, Error> {
         let home = platform::home_directory().ok_or(Error::NoHome)?;
         let state = platform::state_directory().ok_or(Error::NoHome)?.join("deconflict");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::error::Error;
 use crate::places::Places;
 use crate::record::{Installed, Record};
-use crate::step::{Step, Undo};
+use crate::step::{self, Step};
 use crate::target::SetupTarget;
 
 /// What is going to be done for one target.
@@ -66,10 +66,10 @@ impl Plan {
                 return Err(error);
             }
         }
-        let mut undo = Vec::new();
+        let mut done = Vec::new();
         for step in &self.steps {
-            if let Err(error) = step.carry_out(&mut undo) {
-                undo.into_iter().rev().for_each(Undo::carry_out);
+            if let Err(error) = step.carry_out(&mut done) {
+                step::undo(done);
                 put(record, name, old);
                 record.folders.retain(|folder| folder.is_dir());
                 // The error that led here is what counts.

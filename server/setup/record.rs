@@ -9,10 +9,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Error;
-use crate::extension;
 use crate::files::{self, Access, Expected};
 
-/// What was set up, target by target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Record {
     #[serde(default, rename = "parts")]
@@ -22,16 +20,13 @@ pub(super) struct Record {
     pub(super) folders: BTreeSet<PathBuf>,
 }
 
-/// What was set up for one target.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Installed {
-    /// The version of the program that did it.
     #[serde(default)]
     pub(super) version: String,
     /// The folder that is ours as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) folder: Option<PathBuf>,
-    /// Files that are ours.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) files: BTreeMap<PathBuf, FileRecord>,
     /// Links that are ours, with what they lead to.
@@ -55,7 +50,6 @@ pub(super) struct FileRecord {
     pub(super) is_always_ours: bool,
 }
 
-/// What was done to a file of the user's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct EditRecord {
     /// What was in it; nothing if there was no such file.
@@ -67,9 +61,7 @@ pub(super) struct EditRecord {
 /// An extension that an editor's own command installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ExtensionRecord {
-    /// The editor's command.
     pub(super) command: PathBuf,
-    /// The editor's folder of extensions.
     pub(super) folder: PathBuf,
     /// The extension's id, as `publisher.name`.
     pub(super) id: String,
@@ -112,7 +104,7 @@ impl Record {
         paths.for_each(|path| files::remove_temporary(path));
         files::remove_temporary(&place(state));
         // Nothing better can be done about one that cannot be removed.
-        let _ = fs::remove_file(extension::package_place(state));
+        let _ = fs::remove_file(package_place(state));
     }
 }
 
@@ -127,6 +119,11 @@ impl Installed {
 /// A short text that tells contents apart.
 pub(super) fn digest(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
+}
+
+/// Where a package is put for an editor, in the folder of our state.
+pub(super) fn package_place(state: &Path) -> PathBuf {
+    state.join("extension.vsix")
 }
 
 fn place(state: &Path) -> PathBuf {

@@ -62,14 +62,6 @@ pub enum Step {
     },
 }
 
-/// How a change is unmade. What somebody else changed since then stays.
-pub(super) enum Undo<'a> {
-    File { path: &'a Path, before: Option<Vec<u8>>, access: Access, ours: Option<&'a [u8]> },
-    Link { path: &'a Path, before: Option<&'a Path>, ours: Option<&'a Path> },
-    DeleteFolder(PathBuf),
-    MakeFolder(&'a Path),
-}
-
 impl Step {
     /// The folders that it will make.
     pub(super) fn folders(&self) -> Vec<PathBuf> {
@@ -81,8 +73,9 @@ impl Step {
         }
     }
 
-    /// Makes the change, and notes how it is unmade. An extension is not: what installs one comes last.
-    pub(super) fn carry_out<'a>(&'a self, undo: &mut Vec<Undo<'a>>) -> Result<(), Error> {
+    /// Makes the change, and notes what unmakes it, where nobody else changed something since then. An extension is not
+    /// unmade: what installs one comes last.
+    pub(super) fn carry_out(&self, undo: &mut Vec<Self>) -> Result<(), Error> {
         match self {
             Self::Write { path, content, access, expected } => change(path, Some(content), *access, expected, undo)?,
             Self::Edit { path, before, after } => {
@@ -91,19 +84,13 @@ impl Step {
             }
             Self::Delete { path, expected } => change(path, None, Access::Shared, expected, undo)?,
             Self::Link { path, from, to } => {
-                let (from, to) = (from.as_deref(), to.as_deref());
                 if to.is_some() {
                     make_room(path, undo)?;
                 }
-                files::link(path, to, from)?;
-                undo.push(Undo::Link { path, before: from, ours: to });
+                files::link(path, to.as_deref(), from.as_deref())?;
+                undo.push(Self::Link { path: path.clone(), from: to.clone(), to: from.clone() });
             }
-            Self::DeleteFolder { path } => {
-                files::delete_folder_if_empty(path)?;
-                if !path.exists() {
-                    undo.push(Undo::MakeFolder(path));
-                }
-            }
+            Self::DeleteFolder { path } => files::delete_folder_if_empty(path)?,
             Self::Install(extension) => extension.install()?,
             Self::Uninstall { command, id } => extension::uninstall(command, id)?,
         }
@@ -111,31 +98,18 @@ impl Step {
     }
 }
 
-impl Undo<'_> {
-    /// Nothing better can be done about what fails here.
-    pub(super) fn carry_out(self) {
-        let _ = match self {
-            Self::File { path, before, access, ours } => {
-                let expected = Expected::unchanged(ours.map(<[u8]>::to_vec));
-                match before {
-                    Some(content) => files::write(path, &content, access, &expected).map(drop),
-                    None => files::delete(path, &expected).map(drop),
-                }
-            }
-            Self::Link { path, before, ours } => files::link(path, before, ours),
-            Self::DeleteFolder(path) => files::delete_folder_if_empty(&path),
-            Self::MakeFolder(path) => files::make_folders(path).map(drop),
-        };
-    }
+/// Unmakes what was done, the latest first. Nothing better can be done about what fails here.
+pub(super) fn undo(steps: Vec<Step>) {
+    steps.into_iter().rev().for_each(|step| drop(step.carry_out(&mut Vec::new())));
 }
 
 /// Gives a file a content, or removes it.
-fn change<'a>(
-    path: &'a Path,
-    content: Option<&'a [u8]>,
+fn change(
+    path: &Path,
+    content: Option<&[u8]>,
     access: Access,
     expected: &Expected,
-    undo: &mut Vec<Undo<'a>>,
+    undo: &mut Vec<Step>,
 ) -> Result<(), Error> {
     let access_before = access_to(path);
     let before = match content {
@@ -145,13 +119,17 @@ fn change<'a>(
         }
         None => files::delete(path, expected)?,
     };
-    undo.push(Undo::File { path, before, access: access_before, ours: content });
+    let (path, expected) = (path.to_owned(), Expected::unchanged(content.map(<[u8]>::to_vec)));
+    undo.push(match before {
+        Some(content) => Step::Write { path, content: content.into(), access: access_before, expected },
+        None => Step::Delete { path, expected },
+    });
     Ok(())
 }
 
-fn make_room(path: &Path, undo: &mut Vec<Undo<'_>>) -> Result<(), Error> {
+fn make_room(path: &Path, undo: &mut Vec<Step>) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
-        undo.extend(files::make_folders(folder)?.into_iter().map(Undo::DeleteFolder));
+        undo.extend(files::make_folders(folder)?.into_iter().map(|path| Step::DeleteFolder { path }));
     }
     Ok(())
 }
@@ -203,7 +181,7 @@ mod tests {
             if let Some(text) = saved_since {
                 fs::write(&path, text).unwrap();
             }
-            undo.into_iter().rev().for_each(Undo::carry_out);
+            super::undo(undo);
             assert_eq!(now(), expected);
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "something temporary stayed");

@@ -87,6 +87,13 @@ pub enum HookFiles {
     Shared(&'static str),
 }
 
+impl UserFolder {
+    /// One in the home directory that no variable names.
+    pub const fn in_home(folder: &'static str) -> Self {
+        Self { variable: None, in_home: folder, below: "" }
+    }
+}
+
 impl SetupTarget {
     /// True if a word on the command line means this.
     pub fn is_called(&self, word: &str) -> bool {

@@ -55,8 +55,7 @@ impl SessionContext<'_> {
         Ok(if policy == ShellPolicy::Deny {
             Answer::refuse(format!("This command was not run. {text}"))
         } else {
-            let warning = format!("Careful. {text}");
-            Answer { context: vec![warning.clone()], notice: Some(warning), ..Answer::default() }
+            Answer::warning(format!("Careful. {text}"))
         })
     }
 

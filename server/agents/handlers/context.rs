@@ -116,12 +116,11 @@ impl<'a> SessionContext<'a> {
         if self.event.kind != EventKind::SessionStarted {
             return Answer::default();
         }
-        let notice = format!(
+        Answer::notice(format!(
             "Git tracks {}, so it may have come with a clone, and you have not joined it: edits are neither claimed nor \
              checked. To join it: deconflict init --adopt",
             quoted(&self.location.directory.display().to_string(), 300)
-        );
-        Answer { notice: Some(notice), ..Answer::default() }
+        ))
     }
 
     /// Lets the verbs in the agent's shell know whose they are.

@@ -13,7 +13,6 @@ mod turns;
 
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};
-use crate::hook_state::ExpectedSubAgent;
 use crate::surroundings::{Surroundings, UnsurePolicy};
 use context::{SessionContext, Trouble};
 use deconflict_protocol::text::quoted;
@@ -47,19 +46,14 @@ fn unsure(event: &HookEvent, surroundings: &Surroundings, trouble: &Trouble) -> 
             );
             Answer { notice: Some(reason.clone()), ..Answer::refuse(reason) }
         }
-        UnsurePolicy::Allow | UnsurePolicy::Deny => {
-            let warning = if is_edit {
-                format!(
-                    "deconflict could not tell whether somebody else holds this, so the edit was neither claimed nor \
-                     checked: {cause}. `deconflict doctor` finds out what is wrong."
-                )
-            } else {
-                format!("deconflict could not do its part: {cause}. `deconflict doctor` finds out what is wrong.")
-            };
-            let mut answer = Answer { notice: Some(warning.clone()), ..Answer::default() };
-            answer.tell(warning);
-            answer
-        }
+        UnsurePolicy::Allow | UnsurePolicy::Deny => Answer::warning(if is_edit {
+            format!(
+                "deconflict could not tell whether somebody else holds this, so the edit was neither claimed nor checked: \
+                 {cause}. `deconflict doctor` finds out what is wrong."
+            )
+        } else {
+            format!("deconflict could not do its part: {cause}. `deconflict doctor` finds out what is wrong.")
+        }),
     }
 }
 
@@ -103,9 +97,8 @@ impl SessionContext<'_> {
             (EventKind::AfterCommand, Some(registry)) => self.after_command(registry, follow_up),
             (EventKind::SubAgentStarted, Some(registry)) => self.sub_agent_started(registry),
             (EventKind::SubAgentEnded, Some(registry)) => self.sub_agent_ended(registry, follow_up),
-            (EventKind::SubAgentExpected { id, kind, has_begun }, Some(registry)) => {
-                let sub_agent = ExpectedSubAgent { id: id.clone(), kind: kind.clone(), has_begun: *has_begun };
-                self.sub_agent_expected(registry, sub_agent)
+            (EventKind::SubAgentExpected(sub_agent), Some(registry)) => {
+                self.sub_agent_expected(registry, sub_agent.clone())
             }
             (EventKind::SubAgentDone { id, session, is_tools_end }, Some(registry)) => {
                 self.sub_agent_done(registry, id.as_ref(), session.as_ref(), *is_tools_end, follow_up)

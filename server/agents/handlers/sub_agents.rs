@@ -3,8 +3,8 @@
 use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
-use crate::event::EventKind;
-use crate::hook_state::{ExpectedSubAgent, Note};
+use crate::event::{EventKind, ExpectedSubAgent};
+use crate::hook_state::Note;
 use crate::names::session_id;
 use deconflict_protocol::SessionId;
 use deconflict_registry::{ClaimAllOutcome, Registry, Session, Terms};
@@ -24,7 +24,7 @@ impl SessionContext<'_> {
                 self.stand_on_its_own(registry)?;
                 return Ok(self);
             }
-            EventKind::SubAgentExpected { .. } | EventKind::SubAgentDone { .. } => return Ok(self),
+            EventKind::SubAgentExpected(_) | EventKind::SubAgentDone { .. } => return Ok(self),
             _ => {}
         }
         let parent = match self.hook_state(registry, &self.own).part_of {

@@ -20,8 +20,7 @@ impl SessionContext<'_> {
             Ok(session) => session,
             Err(Trouble::Registry(error @ Error::ReadOnly { .. })) => {
                 // Who can only look is told so once; what others hold is respected all the same.
-                let notice = format!("deconflict only looks. {}", words::failure(&error));
-                let mut answer = Answer { notice: Some(notice), ..Answer::default() };
+                let mut answer = Answer::notice(format!("deconflict only looks. {}", words::failure(&error)));
                 self.tell_who_is_here(registry, &mut answer)?;
                 return Ok(answer);
             }

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::extension::{self, Extension};
 use crate::package::Package;
 use crate::places::Places;
+use crate::record::{self, ExtensionRecord};
 use crate::target::{ExtensionHost, SetupTarget};
 
 pub(super) fn is_found(host: &ExtensionHost, places: &Places) -> bool {
@@ -24,12 +25,12 @@ pub(super) fn desired(
     let Some(command) = places.program(target.commands).or_else(|| elsewhere(host)) else {
         return Err(Error::NoCommand { editor: target.title, command: target.commands[0] });
     };
+    let package = Package::new(carried);
     let extension = Extension {
-        command,
-        folder: extensions(host, places),
+        record: ExtensionRecord { command, folder: extensions(host, places), id: package.id() },
         program: program.to_owned(),
-        package: Package::new(carried),
-        package_place: extension::package_place(places.state()),
+        package,
+        package_place: record::package_place(places.state()),
     };
     Ok(Desired { extension: Some(extension), ..Desired::default() })
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::carried::{self, Carried, CarriedFile};
-use crate::desired::{Desired, OwnFile, UserFileHooks, own_files};
+use crate::desired::{Desired, OwnFile, own_files};
 use crate::places::{Places, joined};
 use crate::target::{AgentHooks, HookFiles};
 
@@ -29,7 +29,7 @@ pub(super) fn desired(hooks: &AgentHooks, places: &Places, program: &Path, carri
         HookFiles::Shared(name) => {
             let (_, text) = calling((name.to_owned(), carried::file(carried, name)), &command);
             let hooks = serde_json::from_slice(&text).unwrap_or_default();
-            desired.hooks = Some(UserFileHooks { path: place, hooks });
+            desired.hooks = Some((place, hooks));
         }
     }
     desired

@@ -29,9 +29,6 @@ pub(super) fn is_found(target: &SetupTarget, places: &Places) -> bool {
 }
 
 /// What should be on the disk for it, with the program in its lasting place.
-///
-/// # Errors
-/// [`Error::NoCommand`] where an editor's command has to be installed first; what cannot be read.
 pub(super) fn desired(
     target: &SetupTarget,
     places: &Places,
@@ -49,8 +46,6 @@ pub(super) fn desired(
 
 /// The folder of the extension in an editor that takes one, if it is installed there.
 pub(super) fn installed_extension(target: &SetupTarget, places: &Places, carried: Carried) -> Option<PathBuf> {
-    match &target.method {
-        Method::Extension(host) => extension::installed(host, places, carried),
-        Method::Program | Method::NeovimPackage | Method::ByHand(_) | Method::Hooks(_) => None,
-    }
+    let Method::Extension(host) = &target.method else { return None };
+    extension::installed(host, places, carried)
 }
