@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 /// Larger files are told by size and time alone, in bytes.
 const LARGEST_READ: u64 = 1 << 20;
 
-/// The state of a file that is not there.
 const MISSING: &str = "missing";
 
 /// How a file stands now; `None` if nobody can tell.
@@ -54,7 +53,6 @@ pub(super) fn has_changed(path: &Path, state: &str) -> bool {
     }
 }
 
-/// When a file was written last.
 pub(super) fn written_at(path: &Path) -> Option<DateTime<Utc>> {
     Some(fs::metadata(path).ok()?.modified().ok()?.into())
 }

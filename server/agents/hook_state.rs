@@ -22,69 +22,55 @@ const LONGEST: u64 = 128 * 1024;
 /// What is younger is kept, whether its session has a record yet or not.
 const YOUNG: Duration = Duration::from_hours(24);
 
-/// One entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub(super) enum Note {
     /// An edit claimed this for the session.
     Claimed {
-        /// What was claimed.
         #[serde(with = "spelled")]
         resource: Resource,
     },
     /// The session need not care for its claim of this any more.
     Released {
-        /// What was released.
         #[serde(with = "spelled")]
         resource: Resource,
     },
     /// The session knows a file as it was then.
     Seen {
-        /// The file.
         #[serde(with = "spelled")]
         resource: Resource,
-        /// Tells the file's state from later ones.
         state: String,
     },
     /// The session changed a file, and has not told the others yet.
     Touched {
-        /// The file.
         #[serde(with = "spelled")]
         resource: Resource,
     },
     /// The others were told of all that was touched.
     Told {
-        /// When.
         at: DateTime<Utc>,
     },
-    /// All leases were renewed.
     Renewed {
-        /// When.
         at: DateTime<Utc>,
     },
     /// A turn ended, and with it the long leases.
     TurnEnded,
     /// A command began that may change files by itself.
     CommandBegan {
-        /// When.
         at: DateTime<Utc>,
     },
     /// A sub-agent took part under an id of its own.
     #[serde(alias = "helper")]
     SubAgent {
-        /// Its session.
         session: SessionId,
     },
-    /// A sub-agent is done.
     #[serde(alias = "helper_ended")]
     SubAgentEnded {
-        /// Its session.
         session: SessionId,
     },
     /// A sub-agent was started whose session is not known yet.
     #[serde(alias = "helper_expected")]
     SubAgentExpected(ExpectedSubAgent),
-    /// It is expected no more.
     #[serde(alias = "helper_not_expected")]
     SubAgentNotExpected {
         /// The agent's own id of it; without one, the one that was expected first.
@@ -92,9 +78,7 @@ pub(super) enum Note {
     },
     /// The session is a sub-agent of another one.
     PartOf {
-        /// The session that started it.
         session: SessionId,
-        /// What kind of sub-agent it is.
         kind: Option<String>,
     },
     /// The session is nobody's sub-agent.
@@ -113,17 +97,13 @@ pub(super) struct HookState {
     pub(super) claimed: Vec<Resource>,
     /// The files that the session knows, and how they were when it last looked.
     pub(super) seen: HashMap<Resource, String>,
-    /// What was touched and not told yet.
     pub(super) touched: Vec<Resource>,
-    /// When the others were last told.
     pub(super) told_at: Option<DateTime<Utc>>,
     /// When all leases were last renewed; `None` after the end of a turn.
     pub(super) renewed_at: Option<DateTime<Utc>>,
     /// True from the first claim of a turn to its end.
     pub(super) is_turn_open: bool,
-    /// When the newest command began.
     pub(super) command_began_at: Option<DateTime<Utc>>,
-    /// The sessions of sub-agents that are at work.
     pub(super) sub_agents: Vec<SessionId>,
     /// Sub-agents that were started in this turn, and whose sessions are not known to be theirs.
     pub(super) expected: Vec<ExpectedSubAgent>,
@@ -140,7 +120,6 @@ pub(super) struct HookStates {
 }
 
 impl HookStates {
-    /// Those for a coordination directory.
     pub(super) fn of(directory: &Path, state_folder: Option<&Path>) -> Self {
         Self { folder: PrivateFolder::of(directory, "hooks", state_folder) }
     }
@@ -153,7 +132,6 @@ impl HookStates {
         HookState::parse(&stored.unwrap_or_default())
     }
 
-    /// Adds to what a session's hook remembers.
     pub(super) fn note(&self, registry: &Registry, session: &SessionId, notes: &[Note]) -> io::Result<()> {
         let Some(folder) = self.folder.as_ref().filter(|_| !notes.is_empty()) else { return Ok(()) };
         let name = session.as_str();
@@ -172,7 +150,6 @@ impl HookStates {
         Ok(())
     }
 
-    /// Forgets what a session's hook remembered.
     pub(super) fn forget(&self, registry: &Registry, session: &SessionId) -> io::Result<()> {
         let _ = registry.remove_earlier_hook_state(session);
         self.folder.as_ref().map_or(Ok(()), |folder| folder.remove(session.as_str()))
@@ -200,7 +177,6 @@ impl HookState {
         state
     }
 
-    /// True if an edit claimed this for the session.
     pub(super) fn has_claimed(&self, resource: &Resource) -> bool {
         self.claimed.contains(resource)
     }

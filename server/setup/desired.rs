@@ -18,12 +18,10 @@ pub(super) struct Desired {
     pub(super) files: Vec<OwnFile>,
     /// Links of our own, with what they lead to.
     pub(super) links: Vec<(PathBuf, PathBuf)>,
-    /// A file that belongs to the user, with the hooks for it.
     pub(super) hooks: Option<(PathBuf, Value)>,
     pub(super) extension: Option<Extension>,
     pub(super) remarks: Vec<String>,
     pub(super) by_hand: Option<String>,
-    /// What the user should know after a change.
     pub(super) remark_after_change: Option<&'static str>,
 }
 

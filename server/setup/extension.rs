@@ -18,7 +18,6 @@ use deconflict_protocol::text::one_line;
 /// How long an editor's command may take. It starts a whole editor without its windows.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How much of what a failing command said is shown.
 const MOST_WORDS: usize = 400;
 
 /// An extension for one editor.
@@ -65,7 +64,6 @@ impl Extension {
     }
 }
 
-/// Has the editor's own command remove an extension.
 pub(super) fn uninstall(editor: &Path, id: &str) -> Result<(), Error> {
     let mut command = Command::new(editor);
     command.arg("--uninstall-extension").arg(id);
@@ -85,7 +83,6 @@ pub(super) fn installed_in(extensions: &Path, id: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-/// The program inside an installed extension.
 pub(super) fn program_of(folder: &Path) -> PathBuf {
     folder.join(PROGRAM)
 }

@@ -54,7 +54,6 @@ pub(super) fn without_hooks(text: &str, is_ours: impl Fn(&str) -> bool) -> Resul
     Ok(root.to_string())
 }
 
-/// True if one of our hooks is in the text.
 pub(super) fn has_hooks(text: &str, is_ours: impl Fn(&str) -> bool) -> bool {
     without_hooks(text, is_ours).is_ok_and(|without| without != text)
 }

@@ -30,7 +30,6 @@ impl Places {
         &self.home
     }
 
-    /// Where `setup` remembers what it did.
     pub(super) fn state(&self) -> &Path {
         &self.state
     }
@@ -51,14 +50,12 @@ impl Places {
         joined(&root, folder.below)
     }
 
-    /// The first of these programs that the `PATH` has.
     pub(super) fn program(&self, names: &[&str]) -> Option<PathBuf> {
         let suffixes: &[&str] = if cfg!(windows) { &[".exe", ".cmd"] } else { &[""] };
         let files = names.iter().flat_map(|name| suffixes.iter().map(move |suffix| format!("{name}{suffix}")));
         files.flat_map(|file| self.path.iter().map(move |folder| folder.join(&file))).find(|path| is_program(path))
     }
 
-    /// True if the `PATH` names a folder.
     pub(super) fn is_on_path(&self, folder: &Path) -> bool {
         let same = |other: &PathBuf| other == folder || (folder.exists() && same_folder(other, folder));
         self.path.iter().any(same)

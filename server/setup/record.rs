@@ -24,18 +24,15 @@ pub(super) struct Record {
 pub(super) struct Installed {
     #[serde(default)]
     pub(super) version: String,
-    /// The folder that is ours as a whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) folder: Option<PathBuf>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) files: BTreeMap<PathBuf, FileRecord>,
-    /// Links that are ours, with what they lead to.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) links: BTreeMap<PathBuf, PathBuf>,
     /// Files of the user's that have something of ours in them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) edits: BTreeMap<PathBuf, EditRecord>,
-    /// The extension that an editor's own command installed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) extension: Option<ExtensionRecord>,
 }
@@ -58,12 +55,10 @@ pub(super) struct EditRecord {
     pub(super) after: String,
 }
 
-/// An extension that an editor's own command installed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ExtensionRecord {
     pub(super) command: PathBuf,
     pub(super) folder: PathBuf,
-    /// The extension's id, as `publisher.name`.
     pub(super) id: String,
 }
 
@@ -109,7 +104,6 @@ impl Record {
 }
 
 impl Installed {
-    /// True if something of it is below a folder.
     fn is_below(&self, folder: &Path) -> bool {
         let mut paths = self.files.keys().chain(self.links.keys()).chain(self.edits.keys());
         paths.any(|path| path.starts_with(folder))

@@ -11,15 +11,13 @@ use crate::file_state::{has_changed, written_at};
 use crate::hook_state::Note;
 use crate::shell::{self, Deed, Effect, Target};
 use crate::surroundings::ShellPolicy;
-use crate::words;
 use deconflict_protocol::Resource;
-use deconflict_registry::{Claim, Registry};
+use deconflict_registry::Claim;
 use deconflict_workspace::{Kind, Repository, committed};
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
 const MOST_COMPARED: usize = 50;
 
-/// So many files are named.
 const MOST_NAMED: usize = 8;
 
 /// File systems tell times by a clock that ticks only every few milliseconds, and so lags behind.
@@ -34,11 +32,11 @@ struct Hit {
 
 impl SessionContext<'_> {
     /// Looks whether a command would certainly touch what another session holds.
-    pub(super) fn before_command(&self, registry: &Registry, command: &str, folder: &Path) -> Result<Answer, Trouble> {
+    pub(super) fn before_command(&self, command: &str, folder: &Path) -> Result<Answer, Trouble> {
         let policy = self.surroundings.policy.shell;
         // An agent that has no session yet has nothing to remember.
-        if registry.session(&self.own)?.is_some() {
-            self.note(registry, &self.own, &[Note::CommandBegan { at: self.now() }])?;
+        if self.registry.session(&self.own)?.is_some() {
+            self.note(&self.own, &[Note::CommandBegan { at: self.now() }])?;
         }
         if policy == ShellPolicy::Off {
             return Ok(Answer::default());
@@ -46,12 +44,12 @@ impl SessionContext<'_> {
         let mut hits: Vec<Hit> = Vec::new();
         let mut compared = 0;
         for effect in shell::effects(command, folder) {
-            self.collect_hits(registry, &effect, &mut compared, &mut hits)?;
+            self.collect_hits(&effect, &mut compared, &mut hits)?;
         }
         if hits.is_empty() {
             return Ok(Answer::default());
         }
-        let text = self.told_as_hit(registry, &hits);
+        let text = self.told_as_hit(&hits);
         Ok(if policy == ShellPolicy::Deny {
             Answer::refuse(format!("This command was not run. {text}"))
         } else {
@@ -59,13 +57,7 @@ impl SessionContext<'_> {
         })
     }
 
-    fn collect_hits(
-        &self,
-        registry: &Registry,
-        effect: &Effect,
-        compared: &mut usize,
-        hits: &mut Vec<Hit>,
-    ) -> Result<(), Trouble> {
+    fn collect_hits(&self, effect: &Effect, compared: &mut usize, hits: &mut Vec<Hit>) -> Result<(), Trouble> {
         // Where it cannot be told what a command means, nothing is said.
         let wanted = match &effect.target {
             Target::Path(path) => self.namer.resource_at(path).ok(),
@@ -76,7 +68,7 @@ impl SessionContext<'_> {
             }
         };
         let Some(wanted) = wanted else { return Ok(()) };
-        for claim in registry.obstacles(&self.own, &wanted)? {
+        for claim in self.registry.obstacles(&self.own, &wanted)? {
             let is_file_or_directory = claim.resource.is_file() || claim.resource.is_directory();
             let is_known = hits.iter().any(|hit| hit.claim.resource == claim.resource && hit.deed == effect.deed);
             if is_known || !is_file_or_directory || !self.stands_against(&claim) {
@@ -97,11 +89,10 @@ impl SessionContext<'_> {
         Ok(())
     }
 
-    fn told_as_hit(&self, registry: &Registry, hits: &[Hit]) -> String {
+    fn told_as_hit(&self, hits: &[Hit]) -> String {
         let mut text = String::new();
         for hit in hits.iter().take(MOST_NAMED) {
-            let holder = hit.claim.holder().and_then(|id| registry.session(id).ok().flatten());
-            let held = words::held(&hit.claim, holder.as_ref(), &hit.wanted, self.now());
+            let held = self.told_as_held(&hit.claim, &hit.wanted);
             let deed = format!("It would {} {}.", hit.deed.words(), hit.wanted.in_a_sentence());
             text.push_str(&format!("{deed} {held}\n"));
         }
@@ -113,16 +104,15 @@ impl SessionContext<'_> {
             text.push_str("Name the files that you changed yourself instead of taking everything.\n");
         }
         if let Some(hit) = hits.first() {
-            let holder = hit.claim.holder().and_then(|id| registry.session(id).ok().flatten());
-            text.push_str(&words::advice(&hit.claim, holder.as_ref(), &self.typed(&hit.claim.resource)));
+            text.push_str(&self.advice(&hit.claim));
         }
         text
     }
 
     /// What a command changed is known to whoever ran it, as far as nobody else holds it.
-    pub(super) fn after_command(&self, registry: &Registry, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
-        let session = self.take_part(registry)?;
-        let state = self.hook_state(registry, &self.own);
+    pub(super) fn after_command(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
+        let session = self.take_part()?;
+        let state = self.hook_state(&self.own);
         let mut notes = Vec::new();
         if let Some(began) = state.command_began_at {
             for (resource, state) in &state.seen {
@@ -131,13 +121,12 @@ impl SessionContext<'_> {
                 if !is_of_now || !has_changed(&path, state) {
                     continue;
                 }
-                let is_others = registry.obstacles(&self.own, resource)?.iter().any(|claim| self.stands_against(claim));
-                if !is_others {
+                if self.obstacle(resource)?.is_none() {
                     notes.extend(self.sighting(resource));
                 }
             }
         }
-        self.note(registry, &self.own, &notes)?;
-        self.between_tools(registry, &session, follow_up)
+        self.note(&self.own, &notes)?;
+        self.between_tools(&session, follow_up)
     }
 }

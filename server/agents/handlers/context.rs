@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};
+use crate::file_state::state_of;
 use crate::hook_state::{HookState, HookStates, Note};
 use crate::names::session_id;
 use crate::surroundings::Surroundings;
@@ -18,7 +19,7 @@ use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry
 use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
-pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
+const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
 
 /// Why it could not be told what stands against an edit.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +38,8 @@ pub(super) enum Trouble {
     Late,
 }
 
-/// What one event is answered from.
-pub(super) struct SessionContext<'a> {
+/// What one event is answered from: in a directory with its registry, or, with `()`, where nobody coordinates yet.
+pub(super) struct SessionContext<'a, R = Registry> {
     pub(super) event: &'a HookEvent,
     pub(super) surroundings: &'a Surroundings,
     pub(super) location: Location,
@@ -51,64 +52,27 @@ pub(super) struct SessionContext<'a> {
     pub(super) kind: Option<String>,
     /// How long a claim lasts that an edit makes or that is renewed.
     pub(super) lease: TimeDelta,
-    /// What the hooks remember here.
     pub(super) states: HookStates,
+    pub(super) registry: R,
 }
 
-impl<'a> SessionContext<'a> {
+impl<'a> SessionContext<'a, ()> {
     pub(super) fn open(event: &'a HookEvent, surroundings: &'a Surroundings) -> Result<Self, Trouble> {
         let folder = existing_folder(&event.folder);
         let location =
             workspace::locate(folder, surroundings.named_directory.as_deref(), surroundings.home.as_deref())?;
-        let main = session_id(surroundings.agent, &event.session, None)?;
-        let own = match &event.sub_agent {
-            Some(sub_agent) => session_id(surroundings.agent, &event.session, Some(sub_agent))?,
-            None => main.clone(),
-        };
-        let kind = event.sub_agent.as_ref().and_then(|sub_agent| sub_agent.kind.clone());
-        let states = HookStates::of(&location.directory, surroundings.state_folder.as_deref());
-        let namer = Namer::new(&location);
-        Ok(Self { event, surroundings, namer, location, main, own, kind, lease: DEFAULT_LEASE, states })
-    }
-
-    /// What the hooks of a session of this agent remember.
-    pub(super) fn hook_state(&self, registry: &Registry, session: &SessionId) -> HookState {
-        self.states.read(registry, session)
-    }
-
-    /// Adds to what the hooks of a session remember.
-    pub(super) fn note(&self, registry: &Registry, session: &SessionId, notes: &[Note]) -> Result<(), Trouble> {
-        Ok(self.states.note(registry, session, notes)?)
-    }
-
-    pub(super) fn now(&self) -> DateTime<Utc> {
-        self.surroundings.clock.now()
-    }
-
-    /// The registry; `None` while nobody coordinates here.
-    pub(super) fn registry(&self) -> Result<Option<Registry>, Trouble> {
-        if !self.location.exists() {
-            return Ok(None);
-        }
-        match Registry::open(&self.location.directory, Arc::clone(&self.surroundings.clock)) {
-            Ok(registry) => Ok(Some(registry)),
-            Err(registry::Error::Missing { .. }) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// True where a claim may make the directory: it was named, or this is a git repository other than the home
-    /// directory.
-    pub(super) fn may_make(&self) -> bool {
-        self.location.named || self.location.may_be_made_unasked()
-    }
-
-    pub(super) fn make(&self) -> Result<Registry, Trouble> {
-        workspace::make_shared(&self.location);
-        let registry = Registry::create(&self.location.directory, Arc::clone(&self.surroundings.clock))?;
-        // Git will show the directory as untracked then, which does no harm.
-        let _ = workspace::exclude(&self.location);
-        Ok(registry)
+        Ok(Self {
+            event,
+            surroundings,
+            namer: Namer::new(&location),
+            main: session_id(surroundings.agent, &event.session, None)?,
+            own: session_id(surroundings.agent, &event.session, event.sub_agent.as_ref())?,
+            kind: event.sub_agent.as_ref().and_then(|sub_agent| sub_agent.kind.clone()),
+            lease: DEFAULT_LEASE,
+            states: HookStates::of(&location.directory, surroundings.state_folder.as_deref()),
+            location,
+            registry: (),
+        })
     }
 
     /// A directory that came with a clone is none of ours before the user says so; that is told once.
@@ -123,6 +87,40 @@ impl<'a> SessionContext<'a> {
         ))
     }
 
+    pub(super) fn make(self) -> Result<SessionContext<'a>, Trouble> {
+        workspace::make_shared(&self.location);
+        let registry = Registry::create(&self.location.directory, Arc::clone(&self.surroundings.clock))?;
+        // Git will show the directory as untracked then, which does no harm.
+        let _ = workspace::exclude(&self.location);
+        Ok(self.with(registry))
+    }
+}
+
+impl<'a, R> SessionContext<'a, R> {
+    /// The same event where a registry is.
+    pub(super) fn with<S>(self, registry: S) -> SessionContext<'a, S> {
+        let Self { event, surroundings, location, namer, main, own, kind, lease, states, .. } = self;
+        SessionContext { event, surroundings, location, namer, main, own, kind, lease, states, registry }
+    }
+
+    /// The registry of a directory; `None` while nobody coordinates there.
+    pub(super) fn registry_at(&self, location: &Location) -> Result<Option<Registry>, Trouble> {
+        if !location.exists() {
+            return Ok(None);
+        }
+        match Registry::open(&location.directory, Arc::clone(&self.surroundings.clock)) {
+            Ok(registry) => Ok(Some(registry)),
+            Err(registry::Error::Missing { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// True where a claim may make the directory: it was named, or this is a git repository other than the home
+    /// directory.
+    pub(super) fn may_make(&self) -> bool {
+        self.location.named || self.location.may_be_made_unasked()
+    }
+
     /// Lets the verbs in the agent's shell know whose they are.
     pub(super) fn environment(&self) -> Vec<(&'static str, String)> {
         if self.location.exists() || self.may_make() {
@@ -131,20 +129,43 @@ impl<'a> SessionContext<'a> {
             Vec::new()
         }
     }
+}
+
+impl SessionContext<'_> {
+    pub(super) fn now(&self) -> DateTime<Utc> {
+        self.surroundings.clock.now()
+    }
+
+    pub(super) fn hook_state(&self, session: &SessionId) -> HookState {
+        self.states.read(&self.registry, session)
+    }
+
+    pub(super) fn note(&self, session: &SessionId, notes: &[Note]) -> Result<(), Trouble> {
+        Ok(self.states.note(&self.registry, session, notes)?)
+    }
+
+    pub(super) fn sighting(&self, resource: &Resource) -> Option<Note> {
+        let state = state_of(&self.namer.path_of(resource)?)?;
+        Some(Note::Seen { resource: resource.clone(), state })
+    }
+
+    pub(super) fn is_live(&self, session: &SessionId) -> Result<bool, Trouble> {
+        Ok(self.registry.session(session)?.is_some_and(|session| session.is_live()))
+    }
 
     /// Registers the session in which the event happened, or goes on with it.
-    pub(super) fn take_part(&self, registry: &Registry) -> Result<Session, Trouble> {
-        let main = self.register(registry, &self.main, None)?;
+    pub(super) fn take_part(&self) -> Result<Session, Trouble> {
+        let main = self.register(&self.main, None)?;
         if self.own == self.main {
             return Ok(main);
         }
-        if let Some(session) = registry.session(&self.own)?.filter(Session::is_live) {
+        if let Some(session) = self.registry.session(&self.own)?.filter(Session::is_live) {
             return Ok(session);
         }
         let kind = self.kind.as_deref().unwrap_or("sub-agent");
         let name = format!("{} ({})", self.surroundings.agent.name, one_line(kind, 40));
-        let session = self.register(registry, &self.own, Some(name))?;
-        self.note(registry, &self.main, &[Note::SubAgent { session: self.own.clone() }])?;
+        let session = self.register(&self.own, Some(name))?;
+        self.note(&self.main, &[Note::SubAgent { session: self.own.clone() }])?;
         Ok(session)
     }
 
@@ -157,13 +178,8 @@ impl<'a> SessionContext<'a> {
         }
     }
 
-    pub(super) fn register(
-        &self,
-        registry: &Registry,
-        id: &SessionId,
-        name: Option<String>,
-    ) -> Result<Session, Trouble> {
-        let before = registry.session(id)?;
+    fn register(&self, id: &SessionId, name: Option<String>) -> Result<Session, Trouble> {
+        let before = self.registry.session(id)?;
         // A script may have damaged the record; its owner puts it right.
         if let Some(session) = before.as_ref().filter(|session| session.is_live() && !session.is_damaged()) {
             return Ok(session.clone());
@@ -182,8 +198,8 @@ impl<'a> SessionContext<'a> {
         };
         let registered = match before {
             // The agent goes on with a session that ended, or whose process did.
-            Some(_) => registry.resume(id, &NewSession { id: None, ..new })?,
-            None => match registry.register(new) {
+            Some(_) => self.registry.resume(id, &NewSession { id: None, ..new })?,
+            None => match self.registry.register(new) {
                 Ok(session) => Some(session),
                 // Another hook of the same agent was faster.
                 Err(registry::Error::SessionTaken { .. }) => None,
@@ -192,7 +208,7 @@ impl<'a> SessionContext<'a> {
         };
         match registered {
             Some(session) => Ok(session),
-            None => registry.session(id)?.ok_or_else(|| registry::Error::UnknownSession { id: id.clone() }.into()),
+            None => self.registry.session(id)?.ok_or_else(|| registry::Error::UnknownSession { id: id.clone() }.into()),
         }
     }
 
@@ -206,30 +222,23 @@ impl<'a> SessionContext<'a> {
         claim.stands_against(Some(&self.own)) && !self.predecessor().is_some_and(|main| claim.held_by(main))
     }
 
-    /// A resource's path as it would be typed in the agent's folder.
-    pub(super) fn typed(&self, resource: &Resource) -> String {
-        match self.namer.path_of(resource) {
-            Some(path) => words::path_to_type(&path, &self.location.workspace),
-            None => words::path_to_type(Path::new(resource.name()), &self.location.workspace),
-        }
+    /// The first claim that another would have to give up before this could be claimed.
+    pub(super) fn obstacle(&self, wanted: &Resource) -> Result<Option<Claim>, Trouble> {
+        Ok(self.registry.obstacles(&self.own, wanted)?.into_iter().find(|claim| self.stands_against(claim)))
     }
 
-    /// Says who holds what, for a refusal.
-    pub(super) fn told_as_held(&self, registry: &Registry, obstacles: &[(Resource, Claim)]) -> String {
-        let holder = |claim: &Claim| registry.session(claim.holder()?).ok().flatten();
-        let mut lines: Vec<String> = Vec::new();
-        for (wanted, claim) in obstacles {
-            let line = words::held(claim, holder(claim).as_ref(), wanted, self.now());
-            if !lines.contains(&line) {
-                lines.push(line);
-            }
-        }
-        let mut text = lines.join("\n");
-        if let Some((_, claim)) = obstacles.first() {
-            text.push('\n');
-            text.push_str(&words::advice(claim, holder(claim).as_ref(), &self.typed(&claim.resource)));
-        }
-        text
+    pub(super) fn holder(&self, claim: &Claim) -> Option<Session> {
+        self.registry.session(claim.holder()?).ok().flatten()
+    }
+
+    pub(super) fn told_as_held(&self, claim: &Claim, wanted: &Resource) -> String {
+        words::held(claim, self.holder(claim).as_ref(), wanted, self.now())
+    }
+
+    pub(super) fn advice(&self, claim: &Claim) -> String {
+        let path = self.namer.path_of(&claim.resource).unwrap_or_else(|| claim.resource.name().into());
+        let typed = words::path_to_type(&path, &self.location.workspace);
+        words::advice(claim, self.holder(claim).as_ref(), &typed)
     }
 }
 
@@ -238,7 +247,6 @@ pub(super) fn existing_folder(folder: &Path) -> &Path {
     folder.ancestors().find(|folder| folder.is_dir()).unwrap_or(folder)
 }
 
-/// Paths without repeats.
 pub(super) fn distinct(paths: &[PathBuf]) -> Vec<&PathBuf> {
     let mut distinct: Vec<&PathBuf> = Vec::new();
     for path in paths {

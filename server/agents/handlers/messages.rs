@@ -4,7 +4,7 @@ use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
-use deconflict_registry::{Message, Registry, Session};
+use deconflict_registry::{Message, Session};
 
 /// So many messages are brought at once; the others wait for the next time.
 const MOST_DELIVERED: usize = 5;
@@ -13,7 +13,6 @@ impl SessionContext<'_> {
     /// Adds what the session has not read. It counts as read once the agent has the answer.
     pub(super) fn deliver_messages(
         &self,
-        registry: &Registry,
         session: &Session,
         answer: &mut Answer,
         follow_up: &mut FollowUp,
@@ -22,22 +21,31 @@ impl SessionContext<'_> {
         if follow_up.is_full || !self.surroundings.agent.takes_context(&self.event.name) {
             return Ok(());
         }
-        let mut unread = registry.unread_messages(&session.id)?;
+        let mut unread = self.registry.unread_messages(&session.id)?;
         if unread.is_empty() {
             return Ok(());
         }
         let left = unread.len().saturating_sub(MOST_DELIVERED);
         unread.truncate(MOST_DELIVERED);
         let ids = unread.iter().map(|message| message.id.clone()).collect();
-        let with_senders: Vec<(Message, Option<Session>)> = unread
+        let sender = |message: &Message| self.registry.session(message.from.as_ref()?).ok().flatten();
+        let with_senders: Vec<_> = unread
             .into_iter()
-            .map(|message| {
-                let sender = message.from.as_ref().and_then(|id| registry.session(id).ok().flatten());
-                (message, sender)
+            .map(|it| {
+                let sender = sender(&it);
+                (it, sender)
             })
             .collect();
         answer.tell(words::messages(&with_senders, left, self.now()));
         follow_up.delivered = Some((session.id.clone(), ids));
         Ok(())
+    }
+
+    /// What follows a tool: leases last on, and messages come in.
+    pub(super) fn between_tools(&self, session: &Session, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
+        self.renew_all()?;
+        let mut answer = Answer::default();
+        self.deliver_messages(session, &mut answer, follow_up)?;
+        Ok(answer)
     }
 }

@@ -1,5 +1,6 @@
 //! What is done at which event: the same for all agents.
 
+mod claiming;
 mod commands;
 mod context;
 mod edits;
@@ -10,22 +11,21 @@ mod other_directories;
 mod same_editor;
 mod sub_agents;
 mod turns;
+mod who_is_here;
 
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};
 use crate::surroundings::{Surroundings, UnsurePolicy};
 use context::{SessionContext, Trouble};
 use deconflict_protocol::text::quoted;
-use deconflict_registry::Registry;
 
 pub use follow_up::FollowUp;
 
 /// Answers an event, and says what is to be done once the agent has the answer.
 pub fn respond(event: &HookEvent, surroundings: &Surroundings) -> (Answer, FollowUp) {
     let mut follow_up = FollowUp::default();
-    let answer = SessionContext::open(event, surroundings)
-        .and_then(|context| context.respond(&mut follow_up))
-        .unwrap_or_else(|trouble| unsure(event, surroundings, &trouble));
+    let answer =
+        answer(event, surroundings, &mut follow_up).unwrap_or_else(|trouble| unsure(event, surroundings, &trouble));
     (answer, follow_up)
 }
 
@@ -57,56 +57,64 @@ fn unsure(event: &HookEvent, surroundings: &Surroundings, trouble: &Trouble) -> 
     }
 }
 
-impl SessionContext<'_> {
-    fn respond(mut self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
-        if !self.location.may_be_joined() {
-            return Ok(self.not_joined());
-        }
-        let registry = self.registry()?;
-        if let Some(registry) = &registry {
-            self = self.below_its_parent(registry)?;
-        }
-        // The end of a session forgets where else it took part.
-        let others = self.others_concerned(registry.as_ref())?;
-        let mut answer = self.respond_here(registry, follow_up)?;
-        for other in others {
-            let brings_messages = |place: &FollowUp| place.delivered.is_some();
-            let is_full = brings_messages(follow_up) || follow_up.elsewhere.iter().any(brings_messages);
-            let mut theirs = FollowUp { is_full, ..FollowUp::default() };
-            answer.add(other.context.respond_here(Some(other.registry), &mut theirs)?);
-            follow_up.elsewhere.push(theirs);
-        }
-        Ok(answer)
+fn answer(event: &HookEvent, surroundings: &Surroundings, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
+    let context = SessionContext::open(event, surroundings)?;
+    if !context.location.may_be_joined() {
+        return Ok(context.not_joined());
     }
+    let (mut answer, others) = if let Some(registry) = context.registry_at(&context.location)? {
+        let context = context.with(registry).below_its_parent()?;
+        // The end of a session forgets where else it took part.
+        let others = context.others_concerned()?;
+        (context.respond(follow_up)?, others)
+    } else {
+        let others = context.edited_elsewhere()?;
+        (context.respond()?, others)
+    };
+    for other in others {
+        let brings_messages = |place: &FollowUp| place.delivered.is_some();
+        let is_full = brings_messages(follow_up) || follow_up.elsewhere.iter().any(brings_messages);
+        let mut theirs = FollowUp { is_full, ..FollowUp::default() };
+        answer.add(other.context.respond(&mut theirs)?);
+        follow_up.elsewhere.push(theirs);
+    }
+    Ok(answer)
+}
 
-    /// Answers in one directory.
-    fn respond_here(&self, registry: Option<Registry>, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
-        let answer = match (&self.event.kind, &registry) {
-            (EventKind::BeforeEdit(paths), _) => return self.before_edit(registry, paths),
-            (EventKind::SessionStarted, None) => Ok(Answer { environment: self.environment(), ..Answer::default() }),
-            (EventKind::ShellStarted, _) => return Ok(Answer { environment: self.environment(), ..Answer::default() }),
+impl SessionContext<'_, ()> {
+    fn respond(self) -> Result<Answer, Trouble> {
+        match &self.event.kind {
+            EventKind::BeforeEdit(paths) => self.before_first_edit(paths),
+            EventKind::SessionStarted | EventKind::ShellStarted => {
+                Ok(Answer { environment: self.environment(), ..Answer::default() })
+            }
             // Where nobody coordinates there is nothing to say.
-            (_, None) => Ok(Answer::default()),
-            (EventKind::SessionStarted, Some(registry)) => self.session_started(registry, follow_up),
-            (EventKind::Prompted, Some(registry)) => self.prompted(registry, follow_up),
-            (EventKind::BeforeCommand { command, folder }, Some(registry)) => {
-                return self.before_command(registry, command, folder);
+            _ => Ok(Answer::default()),
+        }
+    }
+}
+
+impl SessionContext<'_> {
+    fn respond(self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
+        let answer = match &self.event.kind {
+            EventKind::SessionStarted => self.session_started(follow_up),
+            EventKind::ShellStarted => Ok(Answer { environment: self.environment(), ..Answer::default() }),
+            EventKind::Prompted => self.prompted(follow_up),
+            EventKind::BeforeEdit(paths) => self.before_edit(paths),
+            EventKind::BeforeCommand { command, folder } => self.before_command(command, folder),
+            EventKind::AfterEdit(paths) => self.after_edit(paths, follow_up),
+            EventKind::AfterRead(paths) => self.after_read(paths),
+            EventKind::AfterCommand => self.after_command(follow_up),
+            EventKind::SubAgentStarted => self.sub_agent_started(),
+            EventKind::SubAgentEnded => self.sub_agent_ended(follow_up),
+            EventKind::SubAgentExpected(sub_agent) => self.sub_agent_expected(sub_agent.clone()),
+            EventKind::SubAgentDone { id, session, is_tools_end } => {
+                self.sub_agent_done(id.as_ref(), session.as_ref(), *is_tools_end, follow_up)
             }
-            (EventKind::AfterEdit(paths), Some(registry)) => self.after_edit(registry, paths, follow_up),
-            (EventKind::AfterRead(paths), Some(registry)) => return self.after_read(registry, paths),
-            (EventKind::AfterCommand, Some(registry)) => self.after_command(registry, follow_up),
-            (EventKind::SubAgentStarted, Some(registry)) => self.sub_agent_started(registry),
-            (EventKind::SubAgentEnded, Some(registry)) => self.sub_agent_ended(registry, follow_up),
-            (EventKind::SubAgentExpected(sub_agent), Some(registry)) => {
-                self.sub_agent_expected(registry, sub_agent.clone())
-            }
-            (EventKind::SubAgentDone { id, session, is_tools_end }, Some(registry)) => {
-                self.sub_agent_done(registry, id.as_ref(), session.as_ref(), *is_tools_end, follow_up)
-            }
-            (EventKind::TurnEnded, Some(registry)) => self.turn_ended(registry, follow_up),
-            (EventKind::SessionEnded, Some(registry)) => self.session_ended(registry, follow_up),
+            EventKind::TurnEnded => self.turn_ended(follow_up),
+            EventKind::SessionEnded => self.session_ended(follow_up),
         };
-        follow_up.registry = registry;
+        follow_up.registry = Some(self.registry);
         answer
     }
 }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::context::{SessionContext, Trouble};
-use deconflict_registry::{Claim, Draft, Obstacle, Recipient, Registry, Session};
+use deconflict_registry::{Claim, Draft, Obstacle, Recipient, Session};
 
 /// The editor's server answers within milliseconds, if it gives way at all.
 const PATIENCE: Duration = Duration::from_millis(700);
@@ -14,31 +14,26 @@ const PAUSE: Duration = Duration::from_millis(5);
 impl SessionContext<'_> {
     /// Asks the editor in which the agent runs for what it holds. Its server gives way at once where the person has
     /// saved everything. Returns whether all obstacles are gone.
-    pub(super) fn editor_gives_way(
-        &self,
-        registry: &Registry,
-        session: &Session,
-        obstacles: &[Obstacle],
-    ) -> Result<bool, Trouble> {
+    pub(super) fn editor_gives_way(&self, session: &Session, obstacles: &[Obstacle]) -> Result<bool, Trouble> {
         if session.client_pid().is_none() {
             return Ok(false);
         }
         for obstacle in obstacles {
-            let holder = obstacle.by.holder().and_then(|id| registry.session(id).ok().flatten());
+            let holder = self.holder(&obstacle.by);
             let is_this_editors = holder.as_ref().is_some_and(|holder| holder.is_editor_around(session));
             if !is_this_editors || !obstacle.by.is_automatic() {
                 return Ok(false);
             }
         }
         for obstacle in obstacles {
-            self.ask_for(registry, &obstacle.by)?;
+            self.ask_for(&obstacle.by)?;
         }
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             std::thread::sleep(PAUSE);
             let mut are_gone = true;
             for obstacle in obstacles {
-                let still = registry.claim_of(&obstacle.by.resource)?;
+                let still = self.registry.claim_of(&obstacle.by.resource)?;
                 are_gone &= still.is_none_or(|claim| claim.holder() != obstacle.by.holder());
             }
             if are_gone {
@@ -48,14 +43,14 @@ impl SessionContext<'_> {
         Ok(false)
     }
 
-    fn ask_for(&self, registry: &Registry, claim: &Claim) -> Result<(), Trouble> {
+    fn ask_for(&self, claim: &Claim) -> Result<(), Trouble> {
         let Some(holder) = claim.holder() else { return Ok(()) };
         let name = claim.resource.display_name();
         let text = format!("{} wants to edit {name}. Save it, and it can.", self.surroundings.agent.name);
         // An agent may try again and again; the person is asked once a minute.
         let id = claim.id().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60));
         let draft = Draft::release_request(&claim.resource, text, id);
-        registry.send(&self.own, &Recipient::Session(holder.clone()), &draft)?;
+        self.registry.send(&self.own, &Recipient::Session(holder.clone()), &draft)?;
         Ok(())
     }
 }

@@ -35,7 +35,6 @@ pub(super) fn desired(
     Ok(Desired { extension: Some(extension), ..Desired::default() })
 }
 
-/// The folder of the extension in one of these editors, if it is installed there.
 pub(super) fn installed(host: &ExtensionHost, places: &Places, carried: Carried) -> Option<PathBuf> {
     extension::installed_in(&extensions(host, places), &Package::new(carried).id())
 }

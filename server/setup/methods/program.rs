@@ -9,10 +9,8 @@ use crate::error::Error;
 use crate::files::Access;
 use crate::places::Places;
 
-/// The program's file name.
 const NAME: &str = if cfg!(windows) { "deconflict.exe" } else { "deconflict" };
 
-/// Where the program stays.
 pub(crate) fn program_place(places: &Places) -> PathBuf {
     places.data().join("deconflict").join("bin").join(NAME)
 }

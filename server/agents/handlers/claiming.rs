@@ -1,0 +1,231 @@
+//! Claiming a tool's files in one directory.
+
+use std::path::{Path, PathBuf};
+
+use super::context::{SessionContext, Trouble, distinct};
+use crate::answer::Answer;
+use crate::file_state::{has_changed, state_of, written_at};
+use crate::hook_state::{HookState, Note};
+use crate::words;
+use deconflict_protocol::Resource;
+use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Terms};
+use deconflict_workspace::{Exclusions, Ignored, Kind, NamingError, Repository};
+
+/// What an edit means to a file.
+pub(super) enum Place {
+    /// It claims the file.
+    Claimed(Resource),
+    /// What git ignores, and lock files, are never claimed by themselves; what others claimed by hand counts.
+    OnlyRespected(Resource),
+    /// The coordination directory doesn't cover it; perhaps another one does.
+    Outside,
+    /// It is nobody's work: a part of git's own storage or of the coordination directory.
+    Internal,
+}
+
+/// A tool's files by what an edit means to them.
+#[derive(Default)]
+pub(super) struct Sorted {
+    pub(super) claimed: Vec<Resource>,
+    respected: Vec<Resource>,
+    pub(super) outside: Vec<PathBuf>,
+}
+
+/// What came of claiming a tool's files in one directory.
+#[derive(Default)]
+pub(super) struct Claimed {
+    pub(super) answer: Answer,
+    /// What the session holds now and didn't before.
+    pub(super) new: Vec<Holding>,
+}
+
+impl<R> SessionContext<'_, R> {
+    pub(super) fn sort(&self, paths: &[PathBuf]) -> Result<Sorted, Trouble> {
+        let ignored = Ignored::new();
+        let mut sorted = Sorted::default();
+        for path in distinct(paths) {
+            let (list, resource) = match self.place(&ignored, path)? {
+                Place::Claimed(resource) => (&mut sorted.claimed, resource),
+                Place::OnlyRespected(resource) => (&mut sorted.respected, resource),
+                Place::Outside => {
+                    sorted.outside.push(path.clone());
+                    continue;
+                }
+                Place::Internal => continue,
+            };
+            if !list.contains(&resource) {
+                list.push(resource);
+            }
+        }
+        Ok(sorted)
+    }
+
+    pub(super) fn place(&self, ignored: &Ignored, path: &Path) -> Result<Place, Trouble> {
+        let resource = match self.namer.resource(path, Kind::File) {
+            Ok(resource) => resource,
+            // A tool that takes a directory for a file fails by itself; one that deletes directories means it.
+            Err(NamingError::IsDirectory { .. }) => return Ok(self.directory(path)),
+            Err(NamingError::Outside { .. }) => return Ok(Place::Outside),
+            Err(error) => return Err(error.into()),
+        };
+        if self.namer.is_internal(&resource) {
+            return Ok(Place::Internal);
+        }
+        let is_excluded = Exclusions::is_default_name(resource.relative());
+        let real_path = self.namer.real_path(path)?;
+        Ok(if is_excluded || ignored.is_ignored(&real_path) {
+            Place::OnlyRespected(resource)
+        } else {
+            Place::Claimed(resource)
+        })
+    }
+
+    fn directory(&self, path: &Path) -> Place {
+        match self.namer.resource(path, Kind::Directory) {
+            Ok(resource) if !self.namer.is_internal(&resource) => Place::OnlyRespected(resource),
+            _ => Place::Internal,
+        }
+    }
+}
+
+impl SessionContext<'_> {
+    /// Claims files, or refuses the edit.
+    pub(super) fn claim(&self, files: &Sorted) -> Result<Claimed, Trouble> {
+        let mut new = Vec::new();
+        if let Some(answer) = self.respect(&files.respected)? {
+            return Ok(Claimed { answer, new });
+        }
+        if files.claimed.is_empty() {
+            return Ok(Claimed::default());
+        }
+        let answer = match self.claim_for_edit(&files.claimed, &mut new) {
+            // Nothing can be claimed; what others hold can be told all the same.
+            Err(Trouble::Registry(error @ registry::Error::ReadOnly { .. })) => {
+                self.respect(&files.claimed)?.ok_or(error)?
+            }
+            answer => answer?,
+        };
+        Ok(Claimed { answer, new })
+    }
+
+    /// Claims these, and adds what the session had not held before to `new`.
+    fn claim_for_edit(&self, wanted: &[Resource], new: &mut Vec<Holding>) -> Result<Answer, Trouble> {
+        let session = self.take_part()?;
+        let repository = self.location.repository.as_ref();
+        let terms = Terms {
+            lease: self.lease,
+            automatic: true,
+            branch: repository.and_then(Repository::branch),
+            worktree: session.record.worktree.clone(),
+            ..Terms::default()
+        };
+        let claim = || self.registry.claim_all(&self.own, self.predecessor(), wanted, &terms);
+        let mut outcome = claim()?;
+        if let ClaimAllOutcome::Refused(obstacles) = &outcome
+            && self.editor_gives_way(&session, obstacles)?
+        {
+            outcome = claim()?;
+        }
+        let granted = match outcome {
+            ClaimAllOutcome::Granted(granted) => granted,
+            ClaimAllOutcome::Refused(obstacles) => {
+                let obstacles: Vec<_> = obstacles.into_iter().map(|it| (it.wanted, it.by)).collect();
+                return Ok(self.refuse_edit(&obstacles));
+            }
+        };
+        let state = self.hook_state(&self.own);
+        if let Some(answer) = self.refuse_if_changed(&state, &granted)? {
+            return Ok(answer);
+        }
+        let is_news = |one: &&Granted| !state.has_claimed(&one.claim.resource);
+        // What was claimed by hand keeps the terms of the hand.
+        let by_edit = granted.iter().filter(|one| one.claim.is_automatic()).filter(is_news);
+        let notes: Vec<Note> = by_edit.map(|one| Note::Claimed { resource: one.claim.resource.clone() }).collect();
+        self.note(&self.own, &notes)?;
+        let mut answer = Answer::default();
+        for before in granted.iter().filter_map(|one| one.took_over.as_ref()) {
+            answer.tell(words::taken_over(before, self.holder(before).as_ref()));
+        }
+        for one in granted.iter().filter(|one| one.is_new) {
+            self.tell_of_other_worktrees(&one.claim.resource, &mut answer);
+            new.extend(one.claim.holding());
+        }
+        Ok(answer)
+    }
+
+    /// Refuses once where somebody else changed a file since the session last looked at it: a claim that begins now
+    /// protects from what comes, not from what came before it.
+    fn refuse_if_changed(&self, state: &HookState, granted: &[Granted]) -> Result<Option<Answer>, Trouble> {
+        let mut changed: Vec<(&Resource, PathBuf)> = Vec::new();
+        for one in granted.iter().filter(|one| one.is_new) {
+            let resource = &one.claim.resource;
+            let Some(state) = state.seen.get(resource) else { continue };
+            if let Some(path) = self.namer.path_of(resource).filter(|path| has_changed(path, state)) {
+                changed.push((resource, path));
+            }
+        }
+        if changed.is_empty() {
+            return Ok(None);
+        }
+        for holding in granted.iter().filter(|one| one.is_new).filter_map(|one| one.claim.holding()) {
+            self.registry.release_holding(&holding)?;
+        }
+        let mut notes = Vec::new();
+        let mut lines = Vec::new();
+        for (resource, path) in changed {
+            let resource = resource.clone();
+            let when = match written_at(&path) {
+                Some(at) => format!("was changed on disk at {}", words::moment(at, self.now())),
+                None => "was deleted".to_owned(),
+            };
+            lines.push(format!("{} {when} by somebody else, after you last looked at it.", resource.in_a_sentence()));
+            notes.extend(state_of(&path).map(|state| Note::Seen { resource, state }));
+        }
+        self.note(&self.own, &notes)?;
+        lines.push(
+            "Read it again and make your edit fit what is there now; the next attempt is let through. Nothing was \
+             changed."
+                .to_owned(),
+        );
+        Ok(Some(Answer::refuse(lines.join("\n"))))
+    }
+
+    /// Refuses if others hold some of these.
+    fn respect<'r>(&self, wanted: impl IntoIterator<Item = &'r Resource>) -> Result<Option<Answer>, Trouble> {
+        let mut obstacles = Vec::new();
+        for wanted in wanted {
+            obstacles.extend(self.obstacle(wanted)?.map(|claim| (wanted.clone(), claim)));
+        }
+        Ok((!obstacles.is_empty()).then(|| self.refuse_edit(&obstacles)))
+    }
+
+    fn refuse_edit(&self, obstacles: &[(Resource, Claim)]) -> Answer {
+        let mut lines = vec!["Another session holds this, so nothing was changed.".to_owned()];
+        for (wanted, claim) in obstacles {
+            let line = self.told_as_held(claim, wanted);
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines.extend(obstacles.first().map(|(_, claim)| self.advice(claim)));
+        if obstacles.len() > 1 {
+            lines.push("None of the files was claimed.".to_owned());
+        }
+        Answer::refuse(lines.join("\n"))
+    }
+
+    /// Claims of one path in several worktrees don't exclude each other, but a merge may conflict.
+    fn tell_of_other_worktrees(&self, resource: &Resource, answer: &mut Answer) {
+        let Some(repository) = &self.location.repository else { return };
+        for other in self.namer.same_path_elsewhere(repository, resource) {
+            let Ok(Some(claim)) = self.registry.claim_of(&other) else { continue };
+            if !self.stands_against(&claim) {
+                continue;
+            }
+            answer.tell(format!(
+                "{} It is the same path in another worktree, so you may edit yours; a merge may conflict.",
+                self.told_as_held(&claim, &other)
+            ));
+        }
+    }
+}
