@@ -273,6 +273,13 @@ pub enum Line {
         /// When.
         at: DateTime<Utc>,
     },
+    /// Who lost by a change was found out.
+    Judged {
+        /// The change.
+        entry: EntryId,
+        /// When.
+        at: DateTime<Utc>,
+    },
     /// A session was told of a change.
     Told {
         /// The change.
@@ -289,6 +296,9 @@ pub enum Line {
         session: Option<SessionId>,
         /// The commit, as git names it.
         commit: String,
+        /// What the commit before it has; nothing if it had no such file.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<ContentId>,
         /// What the commit has; nothing if it removed the file. The journal may not have it.
         #[serde(rename = "blob", default, skip_serializing_if = "Option::is_none")]
         content: Option<ContentId>,
@@ -305,6 +315,7 @@ impl Line {
             Self::Attributed { entry, .. }
             | Self::Lost { entry, .. }
             | Self::Settled { entry, .. }
+            | Self::Judged { entry, .. }
             | Self::Told { entry, .. } => Some(entry),
             Self::Seen { .. } | Self::Given { .. } | Self::Committed { .. } => None,
         }
@@ -320,6 +331,7 @@ impl Line {
             | Self::Given { at, .. }
             | Self::Lost { at, .. }
             | Self::Settled { at, .. }
+            | Self::Judged { at, .. }
             | Self::Told { at, .. }
             | Self::Committed { at, .. } => Some(*at),
             Self::Attributed { .. } => None,

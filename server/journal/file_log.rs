@@ -90,6 +90,16 @@ impl FileLog {
         self.lines.iter().rev().find_map(Tip::of)
     }
 
+    /// True if it was found out who lost by a change.
+    pub fn is_judged(&self, id: &EntryId) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Judged { entry, .. } if entry == id))
+    }
+
+    /// True if a session was told of a change.
+    pub fn was_told(&self, id: &EntryId, by: &SessionId) -> bool {
+        self.lines.iter().any(|line| matches!(line, Line::Told { entry, session, .. } if entry == id && session == by))
+    }
+
     /// The changes that took something of somebody's, oldest first.
     pub fn losses(&self) -> Vec<Loss> {
         if !self.lines.iter().any(|line| matches!(line, Line::Lost { .. })) {

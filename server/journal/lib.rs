@@ -20,6 +20,7 @@ mod observe;
 mod packing;
 mod retention;
 mod stamp;
+pub mod text;
 mod upkeep;
 mod working_file;
 
@@ -52,6 +53,19 @@ pub struct Journal {
     logs: Logs,
     objects: Objects,
     commands: Commands,
+}
+
+/// What a commit did to a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Whose changes alone it has; everybody's if it is not said.
+    pub session: Option<SessionId>,
+    /// What git calls it.
+    pub id: String,
+    /// What the commit before it has; nothing if it had no such file.
+    pub before: Option<ContentId>,
+    /// What it has; nothing if it removed the file.
+    pub after: Option<ContentId>,
 }
 
 impl Journal {
@@ -174,23 +188,20 @@ impl Journal {
         self.logs.append(&entry.resource, &[Line::Settled { entry: entry.id.clone(), owner: owner.cloned(), how, at }])
     }
 
+    /// Says that it was found out who lost by a change.
+    pub fn judged(&self, entry: &Entry, at: DateTime<Utc>) -> Result<(), Error> {
+        self.logs.append(&entry.resource, &[Line::Judged { entry: entry.id.clone(), at }])
+    }
+
     /// Says that a session was told of a change.
     pub fn told(&self, entry: &Entry, session: &SessionId, at: DateTime<Utc>) -> Result<(), Error> {
         self.logs.append(&entry.resource, &[Line::Told { entry: entry.id.clone(), session: session.clone(), at }])
     }
 
-    /// Says that what a file has, or one session's part of it, is in a commit now: `content`, or nothing if the commit
-    /// removed the file.
-    pub fn committed(
-        &self,
-        resource: &Resource,
-        session: Option<&SessionId>,
-        commit: &str,
-        content: Option<ContentId>,
-        at: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let line = Line::Committed { session: session.cloned(), commit: commit.to_owned(), content, at };
-        self.logs.append(resource, &[line])
+    /// Says that a commit has what a file has, or one session's part of it.
+    pub fn committed(&self, resource: &Resource, commit: Commit, at: DateTime<Utc>) -> Result<(), Error> {
+        let Commit { session, id, before, after } = commit;
+        self.logs.append(resource, &[Line::Committed { session, commit: id, before, content: after, at }])
     }
 
     /// Says that a session's command began.

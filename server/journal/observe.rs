@@ -6,7 +6,6 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_workspace::Lock;
-use imara_diff::{Algorithm, Diff, InternedInput};
 
 use super::Journal;
 use super::entry::{Author, Cause, Entry, EntryId, FileState, Line};
@@ -15,6 +14,7 @@ use super::file_log::Tip;
 use super::logs::End;
 use super::objects::{Prepared, id_of};
 use super::stamp::Stamp;
+use super::text::counts;
 use super::working_file::{WorkingFile, look};
 
 /// How often a file is read anew that is written while it is read.
@@ -207,9 +207,8 @@ impl Journal {
         if [&before[..], after].iter().any(|bytes| bytes.len() > LONGEST_COUNTED || bytes.contains(&0)) {
             return (0, 0);
         }
-        let input = InternedInput::new(&before[..], after);
-        let diff = Diff::compute(Algorithm::Histogram, &input);
-        (diff.count_additions(), diff.count_removals())
+        let (added, removed) = counts(&before, after);
+        (u32::try_from(added).unwrap_or(u32::MAX), u32::try_from(removed).unwrap_or(u32::MAX))
     }
 }
 

@@ -52,6 +52,15 @@ pub struct SessionRecord {
     /// Whose it is.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
+    /// Whose it is, as people are called.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub person: Option<String>,
+    /// Which coding agent it is, as a word: `claude-code`.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
+    /// An agent's turn: `working`, or `waiting` for its user.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub turn: Option<String>,
     /// The branch it works on.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub branch: Option<String>,

@@ -24,6 +24,10 @@ pub struct NewSession {
     pub name: Option<String>,
     /// Whose it is.
     pub user: Option<String>,
+    /// Whose it is, as people are called.
+    pub person: Option<String>,
+    /// Which coding agent it is, as a word.
+    pub agent: Option<String>,
     /// The branch it works on.
     pub branch: Option<String>,
     /// The linked worktree it works in.
@@ -246,6 +250,8 @@ fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> Sessi
         client: new.client.or_else(|| known.client.clone()),
         name: new.name.or_else(|| known.name.clone()),
         user: new.user.or_else(platform::user_name),
+        person: new.person.or_else(|| known.person.clone()),
+        agent: new.agent.or_else(|| known.agent.clone()),
         branch: new.branch.or_else(|| known.branch.clone()),
         worktree: new.worktree.or_else(|| known.worktree.clone()),
         host: Some(platform::host_name()),

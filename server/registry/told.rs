@@ -34,6 +34,21 @@ impl Session {
         given(self.record.client.as_deref())
     }
 
+    /// Whose it is, as people are called.
+    pub fn person(&self) -> Option<&str> {
+        given(self.record.person.as_deref())
+    }
+
+    /// Which coding agent it is, as a word.
+    pub fn agent(&self) -> Option<&str> {
+        given(self.record.agent.as_deref())
+    }
+
+    /// True if it is a coding agent that waits for its user.
+    pub fn is_waiting(&self) -> bool {
+        self.record.turn.as_deref() == Some("waiting")
+    }
+
     /// True if its user gave it a name.
     pub fn is_named(&self) -> bool {
         given(self.record.name.as_deref()).is_some()

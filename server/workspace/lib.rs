@@ -17,6 +17,7 @@ pub mod git_hooks;
 mod git_settings;
 mod group_sharing;
 mod ignored;
+pub mod last_commit;
 mod naming;
 mod packing;
 mod private_folder;

@@ -202,7 +202,6 @@ impl SessionContext {
     pub(super) fn new_session(&self) -> NewSession {
         let repository = self.location.repository.as_ref();
         NewSession {
-            id: None,
             client: self.profile.client.clone(),
             name: self.profile.name.clone(),
             user: platform::user_name(),
@@ -211,8 +210,7 @@ impl SessionContext {
             keeper: Some(platform::current_process()),
             client_pid: self.profile.client_pid,
             keepalive: Some(KEEPALIVE_SECONDS),
-            capabilities: Vec::new(),
-            current_work: None,
+            ..NewSession::default()
         }
     }
 

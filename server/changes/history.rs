@@ -1,0 +1,205 @@
+//! One file's changes as the journal knows them, with the texts between them: whose each line is, and what is uncommitted.
+
+use deconflict_journal::text::{Change, Uncommitted, Weave};
+use deconflict_journal::{Author, ContentId, Entry, FileState, Journal, Line};
+use deconflict_protocol::{Resource, SessionId};
+
+use super::Error;
+
+/// A file's changes, the oldest first.
+#[derive(Debug)]
+pub struct FileHistory {
+    resource: Resource,
+    entries: Vec<Entry>,
+    /// Whose each entry is: who made it, or to whom it was given since.
+    owners: Vec<Option<Author>>,
+    /// The first entry from which on all texts are kept.
+    first: usize,
+    /// What stood before that entry, and what stood after it and each that follows.
+    texts: Vec<Vec<u8>>,
+    /// What stands there as far as is known.
+    state: FileState,
+    commits: Vec<SessionCommit>,
+}
+
+/// What one session has in a file that is not committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owned {
+    /// Whose it is; `None` for what nobody is known to have changed.
+    pub owner: Option<Author>,
+    /// So many lines are there by it that the last commit does not have.
+    pub added: usize,
+    /// So many of the last commit's lines are missing by it.
+    pub removed: usize,
+}
+
+/// A commit of one session's changes alone.
+#[derive(Debug)]
+struct SessionCommit {
+    session: SessionId,
+    /// Changes after this many entries are not in it.
+    entries: usize,
+    before: Option<ContentId>,
+    after: Option<ContentId>,
+}
+
+impl FileHistory {
+    /// Reads what the journal has about a file. `None` if it has nothing.
+    pub fn read(journal: &Journal, resource: &Resource) -> Result<Option<Self>, Error> {
+        let log = journal.log(resource)?;
+        let Some(tip) = log.tip() else { return Ok(None) };
+        let entries = log.entries();
+        let mut first = entries.len();
+        let mut texts = vec![text_of(journal, &tip.state)];
+        for (index, entry) in entries.iter().enumerate().rev() {
+            let next = entries.get(index + 1).map_or(&tip.state, |next| &next.before);
+            if entry.after != *next || texts.last().is_none_or(Option::is_none) {
+                break;
+            }
+            texts.push(text_of(journal, &entry.before));
+            first = index;
+        }
+        if texts.last().is_some_and(Option::is_none) && texts.len() > 1 {
+            texts.pop();
+            first += 1;
+        }
+        let texts = texts.into_iter().rev().map(Option::unwrap_or_default).collect();
+        let mut owners: Vec<Option<Author>> = entries.iter().map(|entry| entry.author.clone()).collect();
+        let (mut seen, mut commits) = (0, Vec::new());
+        for line in log.lines() {
+            match line {
+                Line::Change(_) => seen += 1,
+                Line::Given { from, to, .. } => {
+                    for owner in owners[..seen].iter_mut().flatten().filter(|owner| owner.session == *from) {
+                        *owner = to.clone();
+                    }
+                }
+                Line::Committed { session: Some(session), before, content, .. } => commits.push(SessionCommit {
+                    session: session.clone(),
+                    entries: seen,
+                    before: *before,
+                    after: *content,
+                }),
+                _ => {}
+            }
+        }
+        Ok(Some(Self { resource: resource.clone(), entries, owners, first, texts, state: tip.state, commits }))
+    }
+
+    /// The file.
+    pub fn resource(&self) -> &Resource {
+        &self.resource
+    }
+
+    /// All entries, the oldest first.
+    pub fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// What stands there as far as is known.
+    pub fn state(&self) -> &FileState {
+        &self.state
+    }
+
+    /// The newest text; empty if the file is gone.
+    pub fn newest(&self) -> &[u8] {
+        self.texts.last().map_or(&[], Vec::as_slice)
+    }
+
+    /// The oldest text that is kept.
+    pub fn oldest(&self) -> &[u8] {
+        self.texts.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// The entries that brought each line of the newest text, `None` for what stood there before the first.
+    pub fn blame(&self) -> Vec<Option<&Entry>> {
+        self.weave(self.texts.len()).blame().map(|change| self.entry(change)).collect()
+    }
+
+    /// How the newest text differs from what is committed.
+    pub fn uncommitted<'t>(&'t self, committed: &'t [u8]) -> Uncommitted<'t> {
+        let weave = self.weave(self.texts.len());
+        self.by_known_commits(&weave, committed).unwrap_or_else(|| weave.uncommitted(committed))
+    }
+
+    /// How the text that stood before the newest entry differs from what is committed.
+    pub fn uncommitted_before_newest<'t>(&'t self, committed: &'t [u8]) -> Uncommitted<'t> {
+        self.weave((self.texts.len() - 1).max(1)).uncommitted(committed)
+    }
+
+    /// How the newest text differs from itself without some changes.
+    pub fn reverted(&self, is_meant: impl Fn(Change) -> bool) -> Uncommitted<'_> {
+        self.weave(self.texts.len()).reverted(is_meant)
+    }
+
+    /// The owners of what is uncommitted, with how much each has.
+    pub fn owned(&self, uncommitted: &Uncommitted) -> Vec<Owned> {
+        let mut all: Vec<Owned> = Vec::new();
+        let session_of = |owner: Option<&Author>| owner.map(|author| author.session.clone());
+        for (change, (added, removed)) in uncommitted.counts() {
+            let owner = self.owner_of(change);
+            match all.iter_mut().find(|known| session_of(known.owner.as_ref()) == session_of(owner)) {
+                Some(known) => (known.added, known.removed) = (known.added + added, known.removed + removed),
+                None => all.push(Owned { owner: owner.cloned(), added, removed }),
+            }
+        }
+        all
+    }
+
+    /// The changes that can be told apart, with their entries, the oldest first.
+    pub fn changes(&self) -> impl Iterator<Item = (Change, &Entry)> {
+        self.entries[self.first..].iter().enumerate()
+    }
+
+    /// The entry that made a change.
+    pub fn entry(&self, change: Option<Change>) -> Option<&Entry> {
+        self.entries.get(self.first + change?)
+    }
+
+    /// Whose a change is: who made it, or to whom it was given since.
+    pub fn owner_of(&self, change: Option<Change>) -> Option<&Author> {
+        self.owners.get(self.first + change?)?.as_ref()
+    }
+
+    /// True for the changes of one session.
+    pub fn is_of(&self, session: &SessionId) -> impl Fn(Option<Change>) -> bool {
+        move |change| self.owner_of(change).is_some_and(|owner| owner.session == *session)
+    }
+
+    fn weave(&self, texts: usize) -> Weave<'_> {
+        let mut texts = self.texts[..texts.min(self.texts.len())].iter();
+        let mut weave = Weave::of(texts.next().map_or(&[], Vec::as_slice));
+        for text in texts {
+            weave.apply(text);
+        }
+        weave
+    }
+
+    /// Where the newest commits of the file were of one session's changes each, it is known exactly which changes are in
+    /// them. By their text alone, equal lines of two sessions are not always told apart.
+    fn by_known_commits<'t>(&'t self, weave: &Weave<'t>, committed: &'t [u8]) -> Option<Uncommitted<'t>> {
+        let is_head = |content: Option<ContentId>| content == Journal::name_of(committed);
+        let newest = self.commits.iter().rposition(|commit| is_head(commit.after))?;
+        let mut oldest = newest;
+        while oldest > 0 && self.commits[oldest - 1].after == self.commits[oldest].before {
+            oldest -= 1;
+        }
+        let base = self.texts.iter().find(|text| Journal::name_of(text) == self.commits[oldest].before)?;
+        let mut uncommitted = weave.uncommitted(base);
+        for commit in &self.commits[oldest..=newest] {
+            let is_in = |change: Option<Change>| {
+                change.is_some_and(|change| self.first + change < commit.entries) && self.is_of(&commit.session)(change)
+            };
+            uncommitted = uncommitted.committed(is_in);
+        }
+        (uncommitted.only(|_| false) == committed).then_some(uncommitted)
+    }
+}
+
+/// The text of a state; `None` where it is not kept any more.
+fn text_of(journal: &Journal, state: &FileState) -> Option<Vec<u8>> {
+    match state {
+        FileState::Absent => Some(Vec::new()),
+        state => journal.content(state.kept()?).ok(),
+    }
+}

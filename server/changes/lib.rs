@@ -1,0 +1,66 @@
+//! Who changed what, what is uncommitted and whose it is, who lost something by a change, and the ways back.
+//!
+//! The journal keeps what stood in files; the registry knows who holds what; git knows what is committed. Here these three
+//! come together, once for hooks, editors, guard and terminal:
+//!
+//! - [`Recorder`] notices changes, finds out who lost something by one, and tells them.
+//! - [`FileHistory`] says whose each line of a file is.
+//! - [`Recorder::restore`] and [`Undo`] bring back what stood there; [`CommitPlan`] says what a commit of one session's
+//!   changes alone contains.
+//!
+//! Protocol page, "Uncommitted changes have owners" and "The journal".
+
+mod commit;
+mod history;
+mod overlap;
+mod people;
+mod recorder;
+mod restore;
+mod telling;
+mod undo;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
+pub use history::{FileHistory, Owned};
+pub use overlap::Overlap;
+pub use people::{author_of, is_same_person};
+pub use recorder::{GRACE, Lost, Noticed, Recorder};
+pub use restore::{Restored, before_others, put_back};
+pub use telling::{Telling, sentence};
+pub use undo::{Undo, UndoneFile};
+
+/// Why a change could not be noticed or taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The journal failed.
+    #[error(transparent)]
+    Journal(#[from] deconflict_journal::Error),
+    /// The registry failed.
+    #[error(transparent)]
+    Registry(#[from] deconflict_registry::Error),
+    /// Git could not be asked what is committed.
+    #[error(transparent)]
+    Git(#[from] deconflict_workspace::commits::CommitsError),
+    /// A file of the working tree could not be read or written.
+    #[error("could not {action} {}: {source}", path.display())]
+    File {
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The content that stood there is not kept, because it was too large or is too old.
+    #[error("what stood in {} is not kept any more", path.display())]
+    NotKept {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::File { action, path: path.to_owned(), source }
+}

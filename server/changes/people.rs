@@ -1,0 +1,20 @@
+//! Whose a session's changes are.
+
+use deconflict_journal::Author;
+use deconflict_registry::Session;
+
+/// The author of what a session changes.
+pub fn author_of(session: &Session) -> Author {
+    Author {
+        session: session.id.clone(),
+        label: session.label(),
+        person: session.person().map(str::to_owned),
+        agent: session.agent().map(str::to_owned),
+    }
+}
+
+/// True if two authors are one person, or a person and their agent. Who does not say whose they are is another person
+/// (protocol page, "Names people see").
+pub fn is_same_person(one: &Author, other: &Author) -> bool {
+    one.session == other.session || (one.person.is_some() && one.person == other.person)
+}

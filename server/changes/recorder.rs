@@ -1,0 +1,218 @@
+//! Noticing changes: what stands in a file goes into the journal, and whoever lost something by a change is found.
+
+use std::path::{Path, PathBuf};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_journal::{Author, Cause, Entry, Journal, Observation};
+use deconflict_protocol::Resource;
+use deconflict_registry::Registry;
+use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
+
+use super::Error;
+use super::history::{FileHistory, Owned};
+use super::people::{author_of, is_same_person};
+
+/// A change of which nobody knows whose it is may still find its author for so long: an editor's save and an agent's edit
+/// are told of right after they happened.
+pub const GRACE: TimeDelta = TimeDelta::milliseconds(700);
+
+/// So many of the commits at which the worktree stood lately are looked into for what is missing now.
+const MOST_HEADS: usize = 20;
+
+/// Notices changes on behalf of one session, or of nobody in particular.
+#[derive(Debug, Clone, Copy)]
+pub struct Recorder<'a> {
+    /// Where contents and entries are kept.
+    pub journal: &'a Journal,
+    /// What files are called.
+    pub namer: &'a Namer,
+    /// What git ignores.
+    pub ignored: &'a Ignored,
+    /// Who holds what; `None` while nobody coordinates.
+    pub registry: Option<&'a Registry>,
+}
+
+/// A change, and who lost something by it.
+#[derive(Debug, Clone)]
+pub struct Noticed {
+    /// The change.
+    pub entry: Entry,
+    /// Who lost something; empty for an ordinary change.
+    pub lost: Vec<Lost>,
+}
+
+/// What somebody lost by a change of another one's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// Who lost it.
+    pub owner: Author,
+    /// True if they held the file at that moment.
+    pub held: bool,
+    /// So many of their uncommitted lines are neither in the file nor committed any more.
+    pub lines: usize,
+}
+
+impl Recorder<'_> {
+    /// Looks at a file, knowing nothing of how it came to be so. What changed meanwhile is nobody's until its author says
+    /// so; who lost by it is found by [`Recorder::settle_unknown`].
+    pub fn look(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Option<Entry>, Error> {
+        self.observe(resource, Observation::look(now))
+    }
+
+    /// Looks at a file that an author has changed since a time, and finds who lost by it.
+    pub fn changed_by(
+        &self,
+        author: &Author,
+        cause: Cause,
+        resource: &Resource,
+        began: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Noticed>, Error> {
+        let entry = self.observe(resource, Observation::by(author.clone(), cause, began, now))?;
+        entry.map(|entry| self.judge(entry, now)).transpose()
+    }
+
+    /// Finds who lost by the newest change of a file if nobody has said whose it is in time. A change is judged once.
+    pub fn settle_unknown(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Option<Noticed>, Error> {
+        let log = self.journal.log(resource)?;
+        let newest = log.entries().pop().filter(|entry| entry.author.is_none() && !log.is_judged(&entry.id));
+        match newest {
+            Some(entry) if now - entry.at >= GRACE => self.judge(entry, now).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
+        let Some(path) = self.namer.path_of(resource) else { return Ok(None) };
+        let ignored = self.namer.is_internal(resource) || self.ignored.is_ignored(&path);
+        Ok(self.journal.observe(resource, &path, &Observation { ignored, ..observation })?)
+    }
+
+    /// Finds who lost by a change, and remembers it until it is settled.
+    fn judge(&self, entry: Entry, now: DateTime<Utc>) -> Result<Noticed, Error> {
+        let mut lost = self.taken(&entry)?;
+        for holder in self.holders(&entry)? {
+            match lost.iter_mut().find(|lost| lost.owner.session == holder.session) {
+                Some(lost) => lost.held = true,
+                None => lost.push(Lost { owner: holder, held: true, lines: 0 }),
+            }
+        }
+        // Between a person and their own agents only what is lost is worth a word.
+        lost.retain(|lost| {
+            let is_own = entry.author.as_ref().is_some_and(|author| is_same_person(author, &lost.owner));
+            lost.lines > 0 || !is_own
+        });
+        for lost in &lost {
+            self.journal.lost(&entry, &lost.owner, now)?;
+        }
+        self.journal.judged(&entry, now)?;
+        Ok(Noticed { entry, lost })
+    }
+
+    /// Who else holds the file now.
+    fn holders(&self, entry: &Entry) -> Result<Vec<Author>, Error> {
+        let Some(registry) = self.registry else { return Ok(Vec::new()) };
+        let author = entry.author.as_ref().map(|author| &author.session);
+        let mut holders = Vec::new();
+        for claim in registry.claims_on(&entry.resource)? {
+            let holder = claim.holder().filter(|holder| claim.is_active() && author != Some(*holder));
+            if let Some(session) = holder.map(|holder| registry.session(holder)).transpose()?.flatten() {
+                holders.push(author_of(&session));
+            }
+        }
+        Ok(holders)
+    }
+
+    /// Whose uncommitted changes were taken away.
+    fn taken(&self, entry: &Entry) -> Result<Vec<Lost>, Error> {
+        let Some(history) = FileHistory::read(self.journal, &entry.resource)? else { return Ok(Vec::new()) };
+        let is_newest = history.entries().last().is_some_and(|newest| newest.id == entry.id);
+        let author = entry.author.as_ref().map(|author| &author.session);
+        let others = history.entries().iter().rev().skip(1).filter_map(|entry| entry.author.as_ref());
+        if !is_newest || others.clone().all(|other| Some(&other.session) == author) {
+            return Ok(Vec::new());
+        }
+        let before = history.entries().iter().rev().nth(1).map_or(entry.at, |before| before.at);
+        let committed = |commit: &str| Ok::<_, Error>(self.committed(&history, commit)?.unwrap_or_default());
+        let mut lost = taken_against(&history, entry, &committed("HEAD")?);
+        // What was committed and is on another branch now is not lost.
+        if !lost.is_empty()
+            && let Some(root) = self.root_of(&entry.resource)
+        {
+            // Git's clock may be another one.
+            let since = before - TimeDelta::minutes(10);
+            for head in last_commit::heads_since(&root, since, MOST_HEADS)?.iter().skip(1) {
+                let still = taken_against(&history, entry, &committed(head)?);
+                lost.retain(|lost| still.iter().any(|other| other.owner.session == lost.owner.session));
+                if lost.is_empty() {
+                    break;
+                }
+            }
+        }
+        Ok(lost)
+    }
+
+    /// What a commit has of a file, with the line ends that the file has on disk; `None` if it has no such file. Outside of
+    /// git it is the oldest text that is known.
+    pub fn committed(&self, history: &FileHistory, commit: &str) -> Result<Option<Vec<u8>>, Error> {
+        let Some(path) = self.namer.path_of(history.resource()) else { return Ok(None) };
+        let Some(root) = self.root_of(history.resource()) else { return Ok(Some(history.oldest().to_vec())) };
+        let Some(relative) = slashed(&root, &path) else { return Ok(None) };
+        let mut contents = last_commit::contents(&root, commit, &[&relative])?;
+        Ok(contents.remove(&relative).map(|content| with_line_ends_of(history.newest(), content)))
+    }
+
+    /// The root of the worktree that a file is in; `None` outside of git.
+    pub fn root_of(&self, resource: &Resource) -> Option<PathBuf> {
+        let path = self.namer.path_of(resource)?;
+        let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
+        Repository::containing(folder).map(|repository| repository.root().to_owned())
+    }
+}
+
+/// Whose changes are in the text before an entry and not after it, compared with what is committed.
+fn taken_against(history: &FileHistory, entry: &Entry, committed: &[u8]) -> Vec<Lost> {
+    let after = history.owned(&history.uncommitted(committed));
+    let author = entry.author.as_ref().map(|author| &author.session);
+    let is_edit = matches!(entry.cause, Cause::Edit | Cause::Save);
+    let mut lost = Vec::new();
+    for had in history.owned(&history.uncommitted_before_newest(committed)) {
+        let Some(owner) = had.owner.filter(|owner| Some(&owner.session) != author) else { continue };
+        let is_own = |owned: &&Owned| owned.owner.as_ref().is_some_and(|other| other.session == owner.session);
+        let (added, removed) = after.iter().find(is_own).map_or((0, 0), |has| (has.added, has.removed));
+        let lines = had.added.saturating_sub(added) + had.removed.saturating_sub(removed);
+        // Whoever edits may change what others wrote; only one who leaves nothing of it has probably not seen it.
+        let leaves_nothing = if had.added > 0 { added == 0 } else { removed == 0 };
+        if lines > 0 && (!is_edit || leaves_nothing) {
+            lost.push(Lost { owner, held: false, lines });
+        }
+    }
+    lost
+}
+
+/// A path below a root as git spells it.
+pub(super) fn slashed(root: &Path, path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = path.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
+}
+
+/// Git may keep texts with Unix' line ends that have Windows' on disk.
+fn with_line_ends_of(newest: &[u8], committed: Vec<u8>) -> Vec<u8> {
+    let unix_ends = |text: &[u8]| {
+        let after_return = |index: usize| index.checked_sub(1).is_some_and(|before| text[before] == b'\r');
+        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        ends.clone().count() - ends.filter(|(index, _)| after_return(*index)).count()
+    };
+    let is_windows = newest.contains(&b'\n') && unix_ends(newest) == 0;
+    if !is_windows || committed.contains(&0) || unix_ends(&committed) == 0 {
+        return committed;
+    }
+    let mut converted = Vec::with_capacity(committed.len() + committed.len() / 16);
+    for byte in committed {
+        if byte == b'\n' && converted.last() != Some(&b'\r') {
+            converted.push(b'\r');
+        }
+        converted.push(byte);
+    }
+    converted
+}

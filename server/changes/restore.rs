@@ -1,0 +1,121 @@
+//! Bringing back what stood there.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+use deconflict_journal::{Author, Cause, Entry, EntryId, FileState, Journal, Settlement};
+use deconflict_protocol::Resource;
+
+use super::{Error, FileHistory, Noticed, Recorder, failed};
+
+/// What was brought back.
+#[derive(Debug, Clone)]
+pub struct Restored {
+    /// The file.
+    pub resource: Resource,
+    /// The change before which the file was as it is now.
+    pub entry: EntryId,
+    /// The restore itself, with who lost something by it; `None` if the file stood so already.
+    pub noticed: Option<Noticed>,
+}
+
+/// The newest change that was not the caller's, before which a restore goes back by default.
+pub fn before_others(history: &FileHistory, is_own: impl Fn(&Author) -> bool) -> Option<&Entry> {
+    history.entries().iter().rev().find(|entry| !entry.author.as_ref().is_some_and(&is_own))
+}
+
+impl Recorder<'_> {
+    /// Brings back what stood in a file before a change. What stands there now is kept first, so that this can be taken
+    /// back too. The caller holds the file.
+    pub fn restore(&self, author: &Author, entry: &Entry, now: DateTime<Utc>) -> Result<Restored, Error> {
+        let noticed = self.write(author, &entry.resource, &entry.before, now)?;
+        for loss in self.journal.log(&entry.resource)?.losses() {
+            if loss.settled.is_none() && loss.entry.at >= entry.at {
+                self.journal.settle(&loss.entry, None, Settlement::Restored, now)?;
+            }
+        }
+        Ok(Restored { resource: entry.resource.clone(), entry: entry.id.clone(), noticed })
+    }
+
+    /// Lets a file be so, as a change of the author's.
+    pub(super) fn write(
+        &self,
+        author: &Author,
+        resource: &Resource,
+        state: &FileState,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Noticed>, Error> {
+        let Some(path) = self.namer.path_of(resource) else { return Ok(None) };
+        self.look(resource, now)?;
+        put_back(self.journal, &path, state)?;
+        self.changed_by(author, Cause::Restore, resource, now, now)
+    }
+}
+
+/// Lets a file be as it was: its content, whether it may be run, or the link. Another program sees the old one or the new
+/// one, whole. A file that is there keeps its other permissions.
+pub fn put_back(journal: &Journal, path: &Path, state: &FileState) -> Result<(), Error> {
+    let content = match state {
+        FileState::NotKept { .. } => return Err(Error::NotKept { path: path.to_owned() }),
+        FileState::Absent => {
+            return match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(error)),
+                _ => Ok(()),
+            };
+        }
+        FileState::File { content, .. } | FileState::Link { content } => journal.content(*content)?,
+    };
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).map_err(failed("make the folder of", path))?;
+    let write = || match state {
+        FileState::File { executable, .. } => write_file(folder, path, &content, *executable),
+        _ => write_link(folder, path, &content),
+    };
+    write().map_err(failed("write", path))
+}
+
+fn write_file(folder: &Path, path: &Path, content: &[u8], executable: bool) -> io::Result<()> {
+    let there = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".deconflict-");
+    #[cfg(unix)]
+    let builder = {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = match &there {
+            Some(there) => there.permissions().mode() & 0o777 & !0o111,
+            None => 0o666,
+        };
+        // Whoever may read it may run it.
+        let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
+        builder.permissions(fs::Permissions::from_mode(mode))
+    };
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(content)?;
+    #[cfg(unix)]
+    if let Some(there) = there {
+        use std::os::unix::fs::PermissionsExt;
+        // The umask does not count for a file that is there already.
+        let mode = there.permissions().mode() & 0o777 & !0o111;
+        let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
+        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+    }
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(unix)]
+fn write_link(folder: &Path, path: &Path, target: &[u8]) -> io::Result<()> {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let make = |link: &Path| std::os::unix::fs::symlink(OsStr::from_bytes(target), link);
+    let link = tempfile::Builder::new().prefix(".deconflict-").make_in(folder, make)?;
+    link.persist(path)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn write_link(_: &Path, _: &Path, _: &[u8]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}

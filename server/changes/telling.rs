@@ -1,0 +1,101 @@
+//! Telling both sides of a loss.
+
+use chrono::{DateTime, Utc};
+use deconflict_journal::{Cause, Entry, FileState};
+use deconflict_protocol::text::quoted;
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{Draft, Recipient, Registry, Session};
+use deconflict_words::local_clock;
+
+use super::people::{author_of, is_same_person};
+use super::{Error, Lost, Noticed, Recorder};
+
+/// A command is told of with at most so many characters.
+const LONGEST_COMMAND: usize = 120;
+
+/// Who tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Telling<'a> {
+    /// What is noticed with.
+    pub recorder: Recorder<'a>,
+    /// The session that noticed it, which needs no message: its front end says it.
+    pub by: Option<&'a SessionId>,
+}
+
+impl Telling<'_> {
+    /// Sends a message to everybody who lost something by a change, once. One whose session is over is told through
+    /// another session of the same person, if there is one; else it stays where it is looked for.
+    pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<(), Error> {
+        let Some(registry) = self.recorder.registry else { return Ok(()) };
+        for lost in &noticed.lost {
+            let told = self.recorder.journal.log(&noticed.entry.resource)?;
+            if told.was_told(&noticed.entry.id, &lost.owner.session) {
+                continue;
+            }
+            if self.by == Some(&lost.owner.session) {
+                self.recorder.journal.told(&noticed.entry, &lost.owner.session, now)?;
+                continue;
+            }
+            let Some(recipient) = recipient(registry, lost)? else { continue };
+            let author = noticed.entry.author.as_ref().map(|author| &author.session);
+            let live =
+                |id: &&SessionId| registry.session(id).is_ok_and(|found| found.is_some_and(|found| found.is_live()));
+            let from = author.filter(live).or(self.by.filter(live)).unwrap_or(&recipient);
+            registry.send(from, &Recipient::Session(recipient.clone()), &draft(noticed, lost, now))?;
+            self.recorder.journal.told(&noticed.entry, &lost.owner.session, now)?;
+        }
+        Ok(())
+    }
+}
+
+/// The session itself, or the one that its person used last.
+fn recipient(registry: &Registry, lost: &Lost) -> Result<Option<SessionId>, Error> {
+    if registry.session(&lost.owner.session)?.is_some_and(|session| session.is_live()) {
+        return Ok(Some(lost.owner.session.clone()));
+    }
+    let live = registry.live_sessions()?;
+    let own = live.iter().filter(|session| is_same_person(&author_of(session), &lost.owner));
+    // A person before their agents.
+    let newest = own.max_by_key(|session: &&Session| (session.agent().is_none(), session.last_sign));
+    Ok(newest.map(|session| session.id.clone()))
+}
+
+fn draft(noticed: &Noticed, lost: &Lost, now: DateTime<Utc>) -> Draft {
+    let entry = &noticed.entry;
+    let is_deleted = entry.after == FileState::Absent;
+    let kind = if is_deleted { "deleted" } else { "overwritten" };
+    let name = entry.resource.in_a_sentence();
+    let subject = if is_deleted { format!("{name} was deleted") } else { format!("{name} was overwritten") };
+    let path = quoted(&entry.resource.display_name(), 200);
+    let message = format!(
+        "{} To have back what stood there: deconflict restore {path}",
+        sentence(entry, &entry.resource, Some(lost), now)
+    );
+    Draft {
+        subject,
+        message,
+        id: Some(format!("{kind}-{}-{}", entry.id, lost.owner.session)),
+        resource: Some(entry.resource.clone()),
+        details: serde_json::json!({ "entry": entry.id.as_str(), "owner": lost.owner.session.as_str() }),
+        ..Draft::new(MessageKind::Other(kind.to_owned()))
+    }
+}
+
+/// What happened, in one sentence: who changed or deleted a file, when and by what, and what is missing by it.
+pub fn sentence(entry: &Entry, resource: &Resource, lost: Option<&Lost>, now: DateTime<Utc>) -> String {
+    let who = entry.author.as_ref().map_or("Somebody unknown", |author| author.label.as_str());
+    let deed = if entry.after == FileState::Absent { "deleted" } else { "changed" };
+    let how = match &entry.cause {
+        Cause::Command { command: Some(command) } => format!(" by the command {}", quoted(command, LONGEST_COMMAND)),
+        Cause::Command { command: None } => " by a command".to_owned(),
+        Cause::Save => " by a save".to_owned(),
+        Cause::Restore => " by a restore".to_owned(),
+        Cause::Edit | Cause::Unknown => String::new(),
+    };
+    let missing = match lost {
+        Some(Lost { lines: 0, .. }) => ", which you hold",
+        Some(_) => ", and your uncommitted changes in it are gone",
+        None => "",
+    };
+    format!("{who} {deed} {}{how} at {}{missing}.", resource.in_a_sentence(), local_clock(entry.at, now))
+}

@@ -1,0 +1,271 @@
+//! Whose each line is.
+//!
+//! A weave holds every line that a file ever had, in the order in which they would stand if none had been removed, each
+//! with the changes that brought it and took it away. So the text without some of the changes, or with some of them alone,
+//! is read off it; where two changes cannot be told apart, because one removed or split what the other brought, it says so.
+
+use std::collections::BTreeMap;
+
+use super::{diff, lines};
+
+/// One change of the file, counted from 0 in the order in which they were applied.
+pub type Change = usize;
+
+/// Every line that a file ever had.
+#[derive(Debug, Clone, Default)]
+pub struct Weave<'t> {
+    lines: Vec<Woven<'t>>,
+    changes: Change,
+    runs: usize,
+}
+
+#[derive(Debug, Clone)]
+struct Woven<'t> {
+    text: &'t [u8],
+    /// `None` for a line that stood there from the beginning.
+    brought: Option<Brought>,
+    removed: Option<Change>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Brought {
+    change: Change,
+    /// Lines that came together, next to one another, share this.
+    run: usize,
+}
+
+/// Lines of the newest text, counted from 1. Where lines are missing, it is the line that follows them, and `last` is one
+/// less than `first`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The first line.
+    pub first: usize,
+    /// The last one.
+    pub last: usize,
+}
+
+impl<'t> Weave<'t> {
+    /// Begins with a text that is nobody's.
+    pub fn of(text: &'t [u8]) -> Self {
+        let lines = lines(text).into_iter().map(|text| Woven { text, brought: None, removed: None }).collect();
+        Self { lines, ..Self::default() }
+    }
+
+    /// Applies the next change, and gives its number.
+    pub fn apply(&mut self, after: &'t [u8]) -> Change {
+        let change = self.changes;
+        self.changes += 1;
+        let after = lines(after);
+        let visible: Vec<usize> = self.visible().collect();
+        let before: Vec<&[u8]> = visible.iter().map(|index| self.lines[*index].text).collect();
+        let mut woven = Vec::with_capacity(self.lines.len() + 8);
+        let mut next = 0;
+        for hunk in diff::of_lines(&before, &after) {
+            for index in &visible[hunk.before.clone()] {
+                self.lines[*index].removed = Some(change);
+            }
+            // The gap holds what was removed now and what had been removed around it before.
+            let gap_start = hunk.before.start.checked_sub(1).map_or(0, |above| visible[above] + 1);
+            let gap_end = visible.get(hunk.before.end).copied().unwrap_or(self.lines.len());
+            woven.extend_from_slice(&self.lines[next..gap_start]);
+            weave_gap(
+                &mut woven,
+                &self.lines[gap_start..gap_end],
+                &after[hunk.after],
+                Brought { change, run: self.runs },
+            );
+            self.runs += 1;
+            next = gap_end;
+        }
+        woven.extend_from_slice(&self.lines[next..]);
+        self.lines = woven;
+        change
+    }
+
+    /// The newest text's lines with the changes that brought them; `None` for what stood there from the beginning.
+    pub fn blame(&self) -> impl Iterator<Item = Option<Change>> {
+        self.visible().map(|index| self.lines[index].brought.map(|brought| brought.change))
+    }
+
+    /// Compares the newest text with what is committed.
+    pub fn uncommitted(&self, committed: &'t [u8]) -> Uncommitted<'t> {
+        let committed = lines(committed);
+        let visible: Vec<usize> = self.visible().collect();
+        let newest: Vec<&[u8]> = visible.iter().map(|index| self.lines[*index].text).collect();
+        let mut items = Vec::with_capacity(self.lines.len());
+        let mut next = 0;
+        let keep = |items: &mut Vec<Item<'t>>, lines: &[Woven<'t>]| {
+            items.extend(lines.iter().map(|line| Item::new(line, line.removed.is_none())));
+        };
+        for hunk in diff::of_lines(&committed, &newest) {
+            let gap_start = hunk.after.start.checked_sub(1).map_or(0, |above| visible[above] + 1);
+            let gap_end = visible.get(hunk.after.end).copied().unwrap_or(self.lines.len());
+            keep(&mut items, &self.lines[next..gap_start]);
+            // What is committed and not there any more should be among what was removed here.
+            let gap = &self.lines[gap_start..gap_end];
+            let mut taken = 0;
+            for line in &committed[hunk.before] {
+                let found = gap[taken..].iter().position(|woven| woven.removed.is_some() && woven.text == *line);
+                let until = found.map_or(taken, |found| taken + found);
+                items.extend(gap[taken..until].iter().map(|woven| Item::new(woven, false)));
+                let change = found.and_then(|found| gap[taken + found].removed);
+                items.push(Item {
+                    text: line,
+                    is_committed: true,
+                    is_there: false,
+                    brought: None,
+                    change,
+                    removed: change,
+                });
+                taken = found.map_or(taken, |found| taken + found + 1);
+            }
+            items.extend(gap[taken..].iter().map(|woven| Item::new(woven, false)));
+            next = gap_end;
+        }
+        keep(&mut items, &self.lines[next..]);
+        Uncommitted { items }
+    }
+
+    /// Compares the newest text with the same without some changes.
+    pub fn reverted(&self, is_meant: impl Fn(Change) -> bool) -> Uncommitted<'t> {
+        let item = |line: &Woven<'t>| {
+            let is_unbrought = line.brought.is_some_and(|brought| is_meant(brought.change));
+            let stays = !is_unbrought && line.removed.is_none_or(&is_meant);
+            let change = if line.removed.is_some() { line.removed } else { line.brought.map(|brought| brought.change) };
+            Item { change: change.filter(|change| is_meant(*change)), ..Item::new(line, stays) }
+        };
+        Uncommitted { items: self.lines.iter().map(item).collect() }
+    }
+
+    fn visible(&self) -> impl Iterator<Item = usize> {
+        self.lines.iter().enumerate().filter(|(_, line)| line.removed.is_none()).map(|(index, _)| index)
+    }
+}
+
+/// Puts lines into a gap. One that had been removed there comes back as what it was, so that whoever undoes a change by
+/// hand leaves none of their own. The others stand right behind what they replace.
+fn weave_gap<'t>(woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8]], brought: Brought) {
+    let is_new = |line: &Woven| line.removed == Some(brought.change);
+    let (mut gap_start, mut text_start) = (0, 0);
+    let piece = |woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8]]| {
+        let behind = gap.iter().rposition(is_new).map_or(gap.len(), |last| last + 1);
+        woven.extend_from_slice(&gap[..behind]);
+        woven.extend(texts.iter().map(|text| Woven { text, brought: Some(brought), removed: None }));
+        woven.extend_from_slice(&gap[behind..]);
+    };
+    for (index, line) in gap.iter().enumerate().filter(|(_, line)| !is_new(line)) {
+        if let Some(position) = texts[text_start..].iter().position(|text| *text == line.text) {
+            piece(woven, &gap[gap_start..index], &texts[text_start..text_start + position]);
+            woven.push(Woven { removed: None, ..line.clone() });
+            (gap_start, text_start) = (index + 1, text_start + position + 1);
+        }
+    }
+    piece(woven, &gap[gap_start..], &texts[text_start..]);
+}
+
+/// How the newest text differs from what is committed, and by which changes.
+#[derive(Debug, Clone)]
+pub struct Uncommitted<'t> {
+    items: Vec<Item<'t>>,
+}
+
+#[derive(Debug, Clone)]
+struct Item<'t> {
+    text: &'t [u8],
+    is_committed: bool,
+    is_there: bool,
+    brought: Option<Brought>,
+    removed: Option<Change>,
+    /// The change by which it differs, where it is known and it does.
+    change: Option<Change>,
+}
+
+impl<'t> Item<'t> {
+    fn new(line: &Woven<'t>, is_committed: bool) -> Self {
+        let is_there = line.removed.is_none();
+        let change = if is_there && !is_committed { line.brought.map(|brought| brought.change) } else { None };
+        Self { text: line.text, is_committed, is_there, brought: line.brought, removed: line.removed, change }
+    }
+
+    fn differs(&self) -> bool {
+        self.is_committed != self.is_there
+    }
+}
+
+impl Uncommitted<'_> {
+    /// The changes by which it differs, sorted. `None` is what no known change explains.
+    pub fn changes(&self) -> Vec<Option<Change>> {
+        self.counts().into_keys().collect()
+    }
+
+    /// The same with how many lines each brought, and how many it removed.
+    pub fn counts(&self) -> BTreeMap<Option<Change>, (usize, usize)> {
+        let mut counts: BTreeMap<_, (usize, usize)> = BTreeMap::new();
+        for item in self.items.iter().filter(|item| item.differs()) {
+            let (brought, removed) = counts.entry(item.change).or_default();
+            *(if item.is_there { brought } else { removed }) += 1;
+        }
+        counts
+    }
+
+    /// What is committed, with some changes alone.
+    pub fn only(&self, wanted: impl Fn(Option<Change>) -> bool) -> Vec<u8> {
+        self.text(|item| if wanted(item.change) { item.is_there } else { item.is_committed })
+    }
+
+    /// The newest text without some changes.
+    pub fn without(&self, unwanted: impl Fn(Option<Change>) -> bool) -> Vec<u8> {
+        self.text(|item| if unwanted(item.change) { item.is_committed } else { item.is_there })
+    }
+
+    /// The same after some changes were committed alone, as [`Self::only`] gives them.
+    #[must_use]
+    pub fn committed(mut self, wanted: impl Fn(Option<Change>) -> bool) -> Self {
+        for item in self.items.iter_mut().filter(|item| item.differs() && wanted(item.change)) {
+            item.is_committed = item.is_there;
+            item.change = None;
+        }
+        self
+    }
+
+    fn text(&self, is_kept: impl Fn(&Item) -> bool) -> Vec<u8> {
+        let kept = |item: &&Item| if item.differs() { is_kept(item) } else { item.is_there };
+        self.items.iter().filter(kept).flat_map(|item| item.text).copied().collect()
+    }
+
+    /// Where the changes of one side cannot be told from those of the other, with the other side's changes there.
+    pub fn overlaps(&self, is_mine: impl Fn(Option<Change>) -> bool) -> Vec<(Place, Vec<Change>)> {
+        let mut overlaps = Vec::new();
+        let mut line = 1;
+        for hunk in self.items.split(|item| item.is_committed && item.is_there) {
+            let there = hunk.iter().filter(|item| item.is_there).count();
+            if has_overlap(hunk, &is_mine) {
+                let all = hunk.iter().flat_map(|item| [item.brought.map(|brought| brought.change), item.removed]);
+                let mut others: Vec<Change> = all.flatten().filter(|change| !is_mine(Some(*change))).collect();
+                others.sort_unstable();
+                others.dedup();
+                overlaps.push((Place { first: line, last: line + there - 1 }, others));
+            }
+            line += there + 1;
+        }
+        overlaps
+    }
+}
+
+/// True if, between two lines that are as committed, one side removed or split what the other had brought.
+fn has_overlap(hunk: &[Item], is_mine: &impl Fn(Option<Change>) -> bool) -> bool {
+    if !hunk.iter().any(|item| item.differs() && is_mine(item.change)) {
+        return false;
+    }
+    let belongs_across = hunk
+        .iter()
+        .filter(|item| !item.is_committed && !item.is_there)
+        .any(|item| item.brought.is_some_and(|brought| is_mine(Some(brought.change)) != is_mine(item.removed)));
+    let brought: Vec<Brought> = hunk.iter().filter(|item| item.is_there).filter_map(|item| item.brought).collect();
+    let splits = |(index, inner): (usize, &Brought)| {
+        let is_across = |outer: &Brought| is_mine(Some(outer.change)) != is_mine(Some(inner.change));
+        let is_around = |outer: &Brought| brought[index + 1..].iter().any(|below| below.run == outer.run);
+        brought[..index].iter().any(|above| is_across(above) && is_around(above))
+    };
+    belongs_across || brought.iter().enumerate().any(splits)
+}

@@ -1,0 +1,80 @@
+//! What commits have at many paths at once.
+//!
+//! One git answers for all of them, since starting it is what takes the time.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::commits::CommitsError;
+use super::git::{self, Surroundings};
+
+/// The content of files in a commit, by the paths that were asked for; a path that the commit does not have is missing.
+pub type Contents = HashMap<String, Vec<u8>>;
+
+/// Files above this size, in bytes, are not read.
+const LARGEST: u64 = 50 << 20;
+
+/// Reads files of a commit, such as `HEAD`. The paths count from the worktree's root, with `/`. Where nothing was
+/// committed yet there is nothing. What is not a file, and what is too large, is missing too.
+pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, CommitsError> {
+    let askable: Vec<&str> = paths.iter().copied().filter(|path| !path.contains('\n')).collect();
+    let mut contents = Contents::new();
+    if askable.is_empty() {
+        return Ok(contents);
+    }
+    let sizes = ask(root, "--batch-check=%(objecttype) %(objectsize)", commit, &askable)?;
+    let sizes = String::from_utf8_lossy(&sizes);
+    let is_wanted = |line: &str| {
+        let size = line.strip_prefix("blob ").and_then(|size| size.parse::<u64>().ok());
+        size.is_some_and(|size| size <= LARGEST)
+    };
+    let wanted: Vec<&str> =
+        askable.iter().zip(sizes.lines()).filter(|(_, line)| is_wanted(line)).map(|(path, _)| *path).collect();
+    let answer = ask(root, "--batch=%(objectsize)", commit, &wanted)?;
+    let mut rest = &answer[..];
+    for path in wanted {
+        // Each answer is its size on a line, the content, and a line end.
+        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
+        let Some(size) = std::str::from_utf8(&rest[..end]).ok().and_then(|size| size.parse::<usize>().ok()) else {
+            break;
+        };
+        let Some(content) = rest.get(end + 1..end + 1 + size) else { break };
+        contents.insert(path.to_owned(), content.to_vec());
+        rest = rest.get(end + size + 2..).unwrap_or_default();
+    }
+    Ok(contents)
+}
+
+/// The commits at which a worktree stood since a time, the newest first, at most so many. The first is the one at which it
+/// stands now.
+pub fn heads_since(
+    root: &Path,
+    since: chrono::DateTime<chrono::Utc>,
+    most: usize,
+) -> Result<Vec<String>, CommitsError> {
+    let mut command = git::command_in(root, Surroundings::Own);
+    // Unlike `git log`, this checks no signatures, for which programs would run.
+    command.args(["rev-list", "-g", &format!("--since={}", since.timestamp()), &format!("-{most}"), "HEAD"]);
+    let output = git::run(command, b"").map_err(|source| CommitsError::NoGit { source })?;
+    let mut heads = vec!["HEAD".to_owned()];
+    // A repository without a commit, or whose reflog is off, has none.
+    if output.status.success() {
+        heads.extend(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned));
+    }
+    Ok(heads)
+}
+
+fn ask(root: &Path, what: &str, commit: &str, paths: &[&str]) -> Result<Vec<u8>, CommitsError> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut command = git::command_in(root, Surroundings::Own);
+    command.args(["cat-file", "--buffer", what]);
+    let questions: String = paths.iter().flat_map(|path| [commit, ":", path, "\n"]).collect();
+    let output = git::run(command, questions.as_bytes()).map_err(|source| CommitsError::NoGit { source })?;
+    if output.status.success() {
+        Ok(output.stdout)
+    } else {
+        Err(CommitsError::Failed { what: "what was committed", message: git::complaint(&output) })
+    }
+}
