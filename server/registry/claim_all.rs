@@ -1,15 +1,17 @@
 //! Claiming several resources as one: all of them, or none.
 
+use std::collections::HashSet;
+
 use super::claims::{Claim, ClaimOutcome, Terms};
 use super::holding::active_session;
-use super::store::{Committed, Store, Transaction};
+use super::store::{Committed, Reader, Store, Transaction};
 use super::{Error, Registry, StoredSession};
 use deconflict_protocol::{Resource, SessionId};
 
 /// The outcome of claiming several resources at once.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ClaimAllOutcome {
-    /// The session holds all of them now, in the order in which they were asked for.
+    /// The session holds all of them now, in the order in which they were asked for, each once.
     Granted(Vec<Granted>),
     /// It got none of them. What stands in the way of each that others hold, in the same order.
     Refused(Vec<Obstacle>),
@@ -49,8 +51,10 @@ impl<S: Store> Registry<S> {
     ) -> Result<ClaimAllOutcome, Error> {
         let (outcome, committed) = self.commit_making(|tx| {
             let asker = active_session(tx, session)?;
+            let mut keys = HashSet::new();
+            let resources: Vec<&Resource> = resources.iter().filter(|it| keys.insert(tx.naming().key(it))).collect();
             if resources.len() > 1 {
-                let obstacles = self.all_obstacles(tx, session, predecessor, resources, terms)?;
+                let obstacles = self.all_obstacles(tx, session, predecessor, &resources, terms)?;
                 if !obstacles.is_empty() {
                     return Ok(ClaimAllOutcome::Refused(obstacles));
                 }
@@ -81,11 +85,11 @@ impl<S: Store> Registry<S> {
         tx: &Transaction,
         session: &SessionId,
         predecessor: Option<&SessionId>,
-        resources: &[Resource],
+        resources: &[&Resource],
         terms: &Terms,
     ) -> Result<Vec<Obstacle>, Error> {
         let mut obstacles = Vec::new();
-        for wanted in resources {
+        for &wanted in resources {
             let is_others =
                 |claim: &Claim| !claim.held_by(session) && !predecessor.is_some_and(|other| claim.held_by(other));
             let mut overlapping = self.overlapping(tx, wanted)?.into_iter();

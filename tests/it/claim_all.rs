@@ -152,3 +152,13 @@ fn a_lease_is_only_ever_made_shorter() {
     assert!(cut <= chrono::Utc::now() + minutes(15));
     assert_eq!(end(scene.registry.shorten(&holding, minutes(60)).unwrap()), cut);
 }
+
+#[test]
+fn what_is_asked_for_twice_is_taken_once() {
+    let scene = Scene::new();
+    let one = scene.session();
+    let outcome = scene.registry.claim_all(&one, None, &files(&["a", "b", "a"]), &Terms::default()).unwrap();
+    let ClaimAllOutcome::Granted(granted) = outcome else { panic!("{outcome:?}") };
+    let names: Vec<_> = granted.iter().map(|one| (one.claim.resource.name(), one.is_new)).collect();
+    assert_eq!(names, [("a", true), ("b", true)]);
+}

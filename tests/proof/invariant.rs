@@ -96,16 +96,12 @@ fn json(path: &Path) -> Option<Value> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// When something was asked and answered, by a clock that everybody shares. Whatever it did, it did in between.
+/// When something was asked and answered, by a clock that everybody shares; for what a process that was killed had asked
+/// for, when it was seen dead. Whatever it did, it did in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) asked: i64,
     pub(crate) answered: i64,
-}
-
-impl Span {
-    /// For what was never answered: it may have its effect at any time after.
-    pub(crate) const NEVER: i64 = i64::MAX;
 }
 
 /// What sessions were told that they hold, and all that may have ended it.
@@ -202,6 +198,6 @@ impl Beliefs {
         let endings = given_up.map(|(when, _)| when).chain(forced.map(|(when, ..)| when));
         let endings = endings.chain(told_anew.map(|(when, ..)| when));
         let endings = endings.filter(|ending| ending.answered >= told.asked && **ending != told);
-        endings.chain(lapsed.map(|(when, _)| when)).map(|ending| ending.asked).min().unwrap_or(Span::NEVER)
+        endings.chain(lapsed.map(|(when, _)| when)).map(|ending| ending.asked).min().unwrap_or(i64::MAX)
     }
 }

@@ -18,6 +18,7 @@
 #[path = "../it/support/mod.rs"]
 mod support;
 
+mod all_or_none;
 mod crashes;
 mod invariant;
 mod linearizability;

@@ -76,8 +76,14 @@ impl History {
     pub(crate) fn beliefs(&self) -> Beliefs {
         let mut beliefs = Beliefs::default();
         beliefs.clock_is_set(Span { asked: 0, answered: 0 }, self.started_at);
-        for step in self.asked() {
-            let when = Span { asked: step.invoked, answered: step.returned.unwrap_or(Span::NEVER) };
+        let steps: Vec<Step> = self.asked().collect();
+        let seen_dead = |step: &Step| {
+            let deaths = steps.iter().filter(|death| matches!(death.operation, Operation::Die { .. }));
+            deaths.filter_map(|death| death.returned).find(|returned| *returned > step.invoked)
+        };
+        for step in &steps {
+            let answered = step.returned.or_else(|| seen_dead(step)).expect("only the dead do not answer");
+            let when = Span { asked: step.invoked, answered };
             match (step.operation, step.answer) {
                 (
                     Operation::Claim { session, resource, force, .. },

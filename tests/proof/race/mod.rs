@@ -19,7 +19,7 @@ use chrono::Utc;
 
 use crate::invariant::{Beliefs, Span, Thing, contradiction_on_disk};
 use crate::linearizability::{Random, monotonic};
-use crate::support::Workspace;
+use crate::support::{Terminal, Workspace};
 use crate::{Scale, scale};
 
 /// What they contend for. Most things overlap others, at several levels.
@@ -68,6 +68,31 @@ fn no_two_of_many_processes_believe_that_they_hold_what_overlaps() {
     assert!(told * 20 > at_least && looks > 100, "nobody contended");
 }
 
+/// Whatever a killed verb did is done when it is dead: what is told after that is judged as if it had never been asked.
+#[test]
+fn the_judge_sees_what_comes_after_a_killed_verb() {
+    let race = Race::new();
+    let (terminal, killed) = Terminal::with_named_session(&race.workspace, "Killed");
+    for arguments in [["claim", "directory", "src", "--force"], ["release", "directory", "src", "--json"]] {
+        // Now and then it is faster than whoever kills it.
+        let when = loop {
+            let (when, code) = players::ask(&terminal, &arguments, Some(Duration::ZERO));
+            if code == -1 {
+                break when;
+            }
+        };
+        let thing = || Thing::new("directory", "src");
+        match arguments[0] {
+            "claim" => race.forces(when, &killed, thing()),
+            _ => race.gives_up(when, &killed, Some(thing())),
+        }
+    }
+    race.told(timed(|| ()).0, &killed, Thing::new("directory", "src"));
+    race.told(timed(|| ()).0, "another", Thing::new("file", "src/a.txt"));
+    let wrong = race.beliefs.lock().unwrap().contradiction();
+    assert!(wrong.is_some(), "two sessions were told of what overlaps");
+}
+
 /// One round in a repository of its own.
 struct Race {
     workspace: Workspace,
@@ -93,7 +118,7 @@ impl Race {
         }
         workspace.commit_all("Something to contend for");
         // It is there before anybody comes, so that whoever judges has its lock.
-        crate::support::Terminal::on(&workspace).run(["init"]).expect_code(0);
+        Terminal::on(&workspace).run(["init"]).expect_code(0);
         Self {
             workspace,
             beliefs: Mutex::default(),

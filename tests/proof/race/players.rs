@@ -39,20 +39,9 @@ pub(crate) fn at_a_terminal(race: &Race, number: usize, operations: usize, mut r
         };
         let is_killed = random.below(12) == 0;
         let pause = Duration::from_micros(random.next() % 20_000);
-        let (mut when, code) = timed(|| {
-            let mut running = terminal.spawn(arguments);
-            if is_killed {
-                thread::sleep(pause);
-                running.kill();
-            }
-            running.wait().exit_code
-        });
+        let (when, code) = ask(&terminal, arguments, is_killed.then_some(pause));
         race.count("terminal");
         assert!((0..=3).contains(&code) || is_killed, "{arguments:?}: {code}");
-        if code == -1 {
-            // What it had asked for may be done, but not later than it died; and nobody was told.
-            when.answered = Span::NEVER;
-        }
         let is_done = code == 0;
         match arguments[0] {
             "claim" => {
@@ -77,6 +66,19 @@ pub(crate) fn at_a_terminal(race: &Race, number: usize, operations: usize, mut r
             }
         }
     }
+}
+
+/// Runs a verb, which is killed after a while if so wanted. What it had asked for may be done even then, but not later
+/// than it was seen dead; and nobody was told.
+pub(super) fn ask(terminal: &Terminal, arguments: &[&str], killed_after: Option<Duration>) -> (Span, i32) {
+    timed(|| {
+        let mut running = terminal.spawn(arguments);
+        if let Some(pause) = killed_after {
+            thread::sleep(pause);
+            running.kill();
+        }
+        running.wait().exit_code
+    })
 }
 
 /// Edits what its hook lets it edit; between turns it has given everything up.

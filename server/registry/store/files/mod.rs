@@ -173,19 +173,21 @@ impl Locked<'_> {
         if let Some(token) = token {
             self.lock.keep_token(token)?;
         }
-        let mut made = Vec::new();
-        for write in writes {
-            match self.write(write, &mut made) {
-                Ok(true) => {}
-                Ok(false) => {
-                    self.take_back(&made)?;
-                    return Ok(None);
+        let is_all_or_none = writes.iter().any(|write| matches!(write, Write::Put { is_new: true, .. }));
+        let mut done = Vec::new();
+        for (at, write) in writes.iter().enumerate() {
+            // What comes last is done or not done, and needs no undoing.
+            let may_be_undone = is_all_or_none && at + 1 < writes.len();
+            let written = self.write(write, may_be_undone.then_some(&mut done));
+            if !matches!(written, Ok(true)) {
+                for undo in done.iter().rev() {
+                    undo.carry_out(self.directory());
                 }
-                Err(error) => {
-                    self.take_back(&made)?;
-                    return Err(error);
-                }
+                return written.map(|_| None);
             }
+        }
+        for undo in &done {
+            undo.forget(self.directory());
         }
         let claims = writes.iter().filter_map(|write| match write {
             Write::Put { key: key @ Key::Claim(_), .. } => {
@@ -196,19 +198,28 @@ impl Locked<'_> {
         Ok(Some(Committed { token, claims: claims.collect::<Result<_, _>>()? }))
     }
 
-    /// Returns false, and writes nothing, if the state that was decided on is not the one that stands there.
-    fn write<'k>(&self, write: &'k Write, made: &mut Vec<&'k Key>) -> Result<bool, Error> {
+    /// Returns false, and writes nothing, if the state that was decided on is not the one that stands there. Adds how it
+    /// is undone, where that is asked for.
+    fn write(&self, write: &Write, done: Option<&mut Vec<Undo>>) -> Result<bool, Error> {
         // Whoever deletes the lock's file lets others in, even while this process is suspended.
         if !self.lock.is_current() {
             return Ok(false);
         }
         let directory = self.directory();
         match write {
-            Write::Put { key, bytes, is_new } => return self.put(key, bytes, is_new.then_some(made)),
-            Write::Delete(key) | Write::SetAside(key) if !self.is_as_seen(key)? => return Ok(false),
-            Write::Delete(key) => {
+            Write::Put { key, .. } | Write::Delete(key) | Write::SetAside(key) if !self.is_as_seen(key)? => {
+                return Ok(false);
+            }
+            Write::Put { key, .. } | Write::Delete(key) => {
                 let (folder, name) = file_of(key);
-                directory.remove_file(&folder, &name)?;
+                let kept = if done.is_some() { directory.keep_file(&folder, &name)? } else { None };
+                let undo = Undo { folder, name, kept };
+                let changed = self.change(write, &undo);
+                match done {
+                    Some(done) if matches!(changed, Ok(true)) => done.push(undo),
+                    _ => undo.forget(directory),
+                }
+                return changed;
             }
             Write::SetAside(key) => {
                 let (folder, name) = file_of(key);
@@ -217,7 +228,13 @@ impl Locked<'_> {
                 let aside: String = aside.chars().rev().take(120).collect::<Vec<_>>().into_iter().rev().collect();
                 directory.move_file(&folder, &name, &Folder::Damaged, &aside)?;
             }
-            Write::Add { series, by, at, bytes } => drop(add(directory, series, by, *at, bytes)?),
+            Write::Add { series, by, at, bytes } => {
+                let added = add(directory, series, by, *at, bytes)?;
+                if let Some(done) = done {
+                    let (folder, name) = file_of(&added);
+                    done.push(Undo { folder, name, kept: None });
+                }
+            }
             Write::Append(key, bytes) => {
                 let (folder, name) = file_of(key);
                 directory.append(&folder, &name, bytes)?;
@@ -234,22 +251,16 @@ impl Locked<'_> {
         Ok(true)
     }
 
-    fn put<'k>(&self, key: &'k Key, bytes: &[u8], made: Option<&mut Vec<&'k Key>>) -> Result<bool, Error> {
-        let (folder, name) = file_of(key);
-        let was_there = self.seen.borrow().get(key).is_some_and(Option::is_some);
-        let is_written = if was_there {
-            let is_as_seen = self.is_as_seen(key)?;
-            if is_as_seen {
-                self.directory().replace_file(&folder, &name, bytes, durability_of(key))?;
+    /// Puts or deletes a record. Returns false, and changes nothing, if something came to stand there.
+    fn change(&self, write: &Write, Undo { folder, name, .. }: &Undo) -> Result<bool, Error> {
+        let directory = self.directory();
+        match write {
+            Write::Put { key, bytes, .. } if self.seen.borrow().get(key).is_some_and(Option::is_some) => {
+                directory.replace_file(folder, name, bytes, durability_of(key)).map(|()| true)
             }
-            is_as_seen
-        } else {
-            self.directory().create_file(&folder, &name, bytes, durability_of(key))?
-        };
-        if let Some(made) = made.filter(|_| is_written) {
-            made.push(key);
+            Write::Put { key, bytes, .. } => directory.create_file(folder, name, bytes, durability_of(key)),
+            _ => directory.remove_file(folder, name).map(|_| true),
         }
-        Ok(is_written)
     }
 
     /// True if the file is still the one that was read, or gone. A script may have written another one.
@@ -257,14 +268,28 @@ impl Locked<'_> {
         let Some(Some(seen)) = self.seen.borrow().get(key).copied() else { return Ok(true) };
         Ok(self.directory().stamp(key)?.is_none_or(|stamp| stamp == seen))
     }
+}
 
-    /// Ends what was made a moment ago, under the same lock, so that nobody saw it.
-    fn take_back(&self, made: &[&Key]) -> Result<(), Error> {
-        for key in made {
-            let (folder, name) = file_of(key);
-            self.directory().remove_file(&folder, &name)?;
-        }
-        Ok(())
+/// How a change that was made a moment ago is undone, under the same lock. It needs no room on the disk.
+struct Undo {
+    folder: Folder,
+    name: String,
+    /// What the file that had the name before is called now.
+    kept: Option<String>,
+}
+
+impl Undo {
+    /// Nobody can be told more than why it came to this.
+    fn carry_out(&self, directory: &Directory) {
+        let _ = match &self.kept {
+            Some(kept) => directory.move_file(&Folder::Root, kept, &self.folder, &self.name),
+            None => directory.remove_file(&self.folder, &self.name),
+        };
+    }
+
+    /// What is left goes with the next clean-up.
+    fn forget(&self, directory: &Directory) {
+        let _ = self.kept.as_ref().map(|kept| directory.remove_file(&Folder::Root, kept));
     }
 }
 

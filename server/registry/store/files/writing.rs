@@ -170,14 +170,30 @@ impl Directory {
         let target = self.made_folder(to)?;
         let path = || self.path_of(from).join(name);
         let (before, before_target) = (Self::modified(from, &handle), Self::modified(to, &target));
-        let changed = self.about_to_change(from, &handle, name);
+        let (changed, target_changed) =
+            (self.about_to_change(from, &handle, name), self.about_to_change(to, &target, new_name));
         let change = || Change::Rename(path(), self.path_of(to).join(new_name));
         let moved =
             found(faults::change(change, || platform::retry_while_in_use(|| handle.rename(name, &target, new_name))))
                 .map_err(|source| self.write_error(&path(), source));
         self.note(from, &handle, before, changed);
-        self.note(to, &target, before_target, Some(ChangedRecord { name: new_name.to_owned(), before: None }));
+        self.note(to, &target, before_target, target_changed);
         Ok(moved?.is_some())
+    }
+
+    /// Gives what has a name in a folder another name as well, out of sight; `None` if nothing has it.
+    pub(crate) fn keep_file(&self, folder: &Folder, name: &str) -> Result<Option<String>, Error> {
+        let Some(handle) = self.folder(folder)? else { return Ok(None) };
+        let kept = format!("{UNFINISHED}{:016x}", random_number()?);
+        let (from, to) = (|| self.path_of(folder).join(name), || self.path().join(&kept));
+        match found(faults::change(|| Change::Link(from(), to()), || handle.hard_link(name, &self.root, &kept))) {
+            Ok(linked) => Ok(linked.map(|()| kept)),
+            Err(error) if has_no_links(&error) => {
+                let Some(stored) = self.read(folder, name)? else { return Ok(None) };
+                self.write_unfinished(&self.root, &Folder::Root, &stored.bytes, Durability::Process).map(Some)
+            }
+            Err(source) => Err(self.write_error(&from(), source)),
+        }
     }
 
     /// Moves a file from one folder to another so that no power loss takes it from both. Returns false, and moves
