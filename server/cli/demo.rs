@@ -3,19 +3,20 @@
 mod editor;
 mod scene;
 
-use std::fs;
-use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
+use deconflict_protocol::DIRECTORY_NAME;
+use deconflict_registry::board_below;
 use serde_json::{Value, json};
 use thiserror::Error;
+use unicode_width::UnicodeWidthStr;
 
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::style;
+use super::style::{FAINT, GOOD, HEADING, WARNING};
 use super::table::wrapped;
-use deconflict_registry::board_below;
 use editor::{Editor, Sight};
 use scene::Scene;
 
@@ -32,7 +33,7 @@ const ORDERS: &str = "src/orders.rs";
 /// The file that the agent works on.
 const INVOICES: &str = "src/invoices.rs";
 
-/// What whoever watches can wait for.
+/// Nothing in the demonstration should take longer; what does was not seen.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 /// What is said at the end, whatever the end.
@@ -45,7 +46,7 @@ const WIDEST: usize = 92;
 const NARROWEST: usize = 60;
 
 pub(super) fn run(_: &Arguments, output: Output) -> Result<Exit, Failure> {
-    let mut story = Story::new(output, Telling::Whole);
+    let mut story = Story::new(output, false);
     let told = std::env::current_exe()
         .map_err(|cause| Problem::io("find this program", cause))
         .and_then(|program| tell(&mut story, &program));
@@ -57,7 +58,7 @@ pub(super) fn run(_: &Arguments, output: Output) -> Result<Exit, Failure> {
 
 /// The same with another program of ours, told in a line for each step. Returns the facts.
 pub(super) fn check(program: &Path, output: Output) -> Result<Value, Failure> {
-    let mut story = Story::new(output, Telling::Brief);
+    let mut story = Story::new(output, true);
     match tell(&mut story, program) {
         Ok(()) => Ok(story.facts()),
         Err(problem) => Err(story.break_off(&problem)),
@@ -78,7 +79,7 @@ fn tell(story: &mut Story, program: &Path) -> Result<(), Problem> {
 
     both_want_one_file(story, &mut alice, &mut bob)?;
     it_changes_hands(story, &mut alice, &mut bob)?;
-    let agent = an_agent_joins(story, &scene, &alice)?;
+    let agent = an_agent_joins(story, &scene, &mut alice)?;
     a_server_is_killed(story, &mut alice, bob)?;
     the_board_tells_it(story, &scene)?;
     everybody_leaves(story, &scene, alice, &agent)
@@ -104,8 +105,7 @@ fn both_want_one_file(story: &mut Story, alice: &mut Editor, bob: &mut Editor) -
     let cleared = alice.all_clear(undone, ORDERS)?;
     story.saw("alice", "is rid of the warning", &cleared)?;
     let asked = Instant::now();
-    let request = json!({ "uri": bob.uri(ORDERS), "message": "May I fix the rounding?" });
-    bob.execute("deconflict.requestRelease", &request)?;
+    bob.execute("deconflict.requestRelease", ORDERS, Some("May I fix the rounding?"))?;
     let request = alice.message(asked, "May I fix the rounding?")?;
     story.saw("alice", "reads", &request)
 }
@@ -114,7 +114,7 @@ fn it_changes_hands(story: &mut Story, alice: &mut Editor, bob: &mut Editor) -> 
     story.step("alice", "saves and releases it.")?;
     alice.save(ORDERS)?;
     let released = Instant::now();
-    alice.execute("deconflict.release", &json!({ "uri": alice.uri(ORDERS) }))?;
+    alice.execute("deconflict.release", ORDERS, None)?;
     let cleared = bob.all_clear(released, ORDERS)?;
     let told = bob.message(released, "orders.rs")?;
     story.saw("bob", "has no notice any more", &cleared)?;
@@ -128,38 +128,22 @@ fn it_changes_hands(story: &mut Story, alice: &mut Editor, bob: &mut Editor) -> 
 }
 
 /// Returns the id of the agent's session.
-fn an_agent_joins(story: &mut Story, scene: &Scene, alice: &Editor) -> Result<String, Problem> {
+fn an_agent_joins(story: &mut Story, scene: &Scene, alice: &mut Editor) -> Result<String, Problem> {
     story.step("agent", "works in a terminal, without an editor.")?;
-    let started = scene.run("agent", &["start", "--name", "agent"])?;
-    let agent = String::from_utf8_lossy(&started.stdout).trim().to_owned();
-    if !started.status.success() {
-        return Err(Problem::Refused {
-            who: "agent",
-            what: "deconflict start".to_owned(),
-            message: scene::words(&started),
-        });
-    }
+    let started = scene.run("agent", &["start", "--name", "agent"])?.check("agent", "deconflict start")?;
+    let agent = started.output.trim().to_owned();
     let asked = Instant::now();
-    let claimed = scene.run("agent", &["--session", &agent, "claim", "file", INVOICES, "--phase", "new numbers"])?;
-    let took = asked.elapsed();
-    if !claimed.status.success() {
-        return Err(Problem::Refused {
-            who: "agent",
-            what: "deconflict claim".to_owned(),
-            message: scene::words(&claimed),
-        });
-    }
-    story.ran(&format!("deconflict claim file {INVOICES}"), 0, &scene::first_line(&claimed), took)?;
+    let claim = ["--session", &agent, "claim", "file", INVOICES, "--phase", "new numbers"];
+    let claimed = scene.run("agent", &claim)?.check("agent", "deconflict claim")?;
+    story.ran(&format!("deconflict claim file {INVOICES}"), 0, claimed.first_line(), claimed.took)?;
     let notice = alice.diagnostic(asked, INVOICES, "claimed")?;
     story.saw("alice", "sees", &notice)?;
 
-    let asked = Instant::now();
     let refused = scene.run("agent", &["--session", &agent, "claim", "file", ORDERS])?;
-    let took = asked.elapsed();
-    if refused.status.code() != Some(1) {
+    if refused.code != Some(1) {
         return Err(Problem::Unseen { who: "agent", what: "a refusal of what bob holds".to_owned(), ended: false });
     }
-    story.ran(&format!("deconflict claim file {ORDERS}"), 1, &scene::first_line(&refused), took)?;
+    story.ran(&format!("deconflict claim file {ORDERS}"), 1, refused.first_line(), refused.took)?;
     Ok(agent)
 }
 
@@ -178,49 +162,42 @@ fn a_server_is_killed(story: &mut Story, alice: &mut Editor, bob: Editor) -> Res
 
 fn the_board_tells_it(story: &mut Story, scene: &Scene) -> Result<(), Problem> {
     story.step("all", "can read how things stand in COORDINATION/STATUS_BOARD.md.")?;
-    let start = Instant::now();
-    loop {
-        let board = fs::read_to_string(board_below(&scene.directory())).unwrap_or_default();
-        let claims: Vec<&str> = section(&board, "Active Claims");
+    let path = board_below(&scene.repository().join(DIRECTORY_NAME));
+    let claims = poll(|| {
+        let board = fs::read_to_string(&path).unwrap_or_default();
+        let claims: Vec<String> =
+            board.lines().filter(|line| line.starts_with("- **file/")).map(str::to_owned).collect();
         let tells = |file: &str, who: &str| claims.iter().any(|line| line.contains(file) && line.contains(who));
-        if tells(ORDERS, "alice") && tells(INVOICES, "agent") {
-            return story.quoted_lines(&claims);
-        }
-        if start.elapsed() > DEADLINE {
-            return Err(Problem::Unseen { who: "the board", what: "both claims".to_owned(), ended: false });
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+        Ok((tells(ORDERS, "alice") && tells(INVOICES, "agent")).then_some(claims))
+    })?;
+    let unseen = || Problem::Unseen { who: "the board", what: "both claims".to_owned(), ended: false };
+    story.quoted_lines(&claims.ok_or_else(unseen)?)
 }
 
 fn everybody_leaves(story: &mut Story, scene: &Scene, alice: Editor, agent: &str) -> Result<(), Problem> {
     story.step("all", "leave: alice closes her editor, the agent ends its session.")?;
     let left = Instant::now();
     alice.quit()?;
-    let ended = scene.run("agent", &["--session", agent, "end"])?;
-    let claims =
-        fs::read_dir(scene.directory().join("claims")).map_err(|cause| Problem::io("list the claims", cause))?;
-    let names = claims.flatten().map(|entry| entry.file_name());
-    let has_claims = names.into_iter().any(|name| name.to_string_lossy().ends_with(".claim"));
-    if has_claims || !ended.status.success() {
+    scene.run("agent", &["--session", agent, "end"])?.check("agent", "deconflict end")?;
+    let took = left.elapsed();
+    let status = scene.run("agent", &["status", "--json"])?.check("agent", "deconflict status")?;
+    let status: Value = serde_json::from_str(&status.output).unwrap_or_default();
+    if status["claims"] != json!([]) {
         return Err(Problem::Unseen { who: "the directory", what: "no claim any more".to_owned(), ended: false });
     }
-    story.saw(
-        "all",
-        "claims are released, all sessions completed",
-        &Sight { text: String::new(), took: left.elapsed() },
-    )
+    story.saw("all", "claims are released, all sessions completed", &Sight { text: String::new(), took })
 }
 
-/// The lines of a section of the board, without its heading.
-fn section<'a>(board: &'a str, heading: &str) -> Vec<&'a str> {
-    board
-        .lines()
-        .skip_while(|line| !(line.starts_with('#') && line.contains(heading)))
-        .skip(1)
-        .take_while(|line| !line.starts_with('#'))
-        .filter(|line| !matches!(line.trim(), "" | "---"))
-        .collect()
+/// Looks again and again; `None` if there is nothing in time.
+fn poll<T>(mut look: impl FnMut() -> Result<Option<T>, Problem>) -> Result<Option<T>, Problem> {
+    let start = Instant::now();
+    loop {
+        let found = look()?;
+        if found.is_some() || start.elapsed() > DEADLINE {
+            return Ok(found);
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Why the story cannot go on.
@@ -244,101 +221,72 @@ impl Problem {
     }
 }
 
-/// How much of the story people are told.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Telling {
-    /// Who does what, who sees what, in whose words.
-    Whole,
-    /// Who does what, and after how long that was seen elsewhere.
-    Brief,
-}
-
 /// What was seen so far: told at once to people, at the end to programs.
 struct Story {
     output: Output,
-    telling: Telling,
+    /// A line is told for each step: who does what, and after how long that was seen elsewhere. Else also who sees what,
+    /// in whose words.
+    is_brief: bool,
     width: usize,
     start: Instant,
     steps: Vec<Value>,
 }
 
 impl Story {
-    fn new(output: Output, telling: Telling) -> Self {
+    fn new(output: Output, is_brief: bool) -> Self {
         let columns = terminal_size::terminal_size().map_or(WIDEST, |(columns, _)| usize::from(columns.0));
-        let width = columns.clamp(NARROWEST, WIDEST);
-        Self { output, telling, width, start: Instant::now(), steps: Vec::new() }
+        Self { output, is_brief, width: columns.clamp(NARROWEST, WIDEST), start: Instant::now(), steps: Vec::new() }
     }
 
     fn begin(&mut self) -> Result<(), Problem> {
-        let bold = style::HEADING;
         let explanation = "Two real language servers and a real terminal on a scratch git repository. Each time on \
                            the right is measured now, from the cause in one process to its effect in another.";
-        self.print_whole(&format!(
-            "{bold}Two editors and an agent in one clone{bold:#}\n{}",
-            wrapped(explanation, self.width).join("\n")
-        ))
+        let title = "Two editors and an agent in one clone";
+        self.tell(&format!("{HEADING}{title}{HEADING:#}\n{}", wrapped(explanation, self.width).join("\n")))
     }
 
     /// Begins a step: who does what.
     fn step(&mut self, who: &str, does: &str) -> Result<(), Problem> {
-        self.steps.push(json!({ "step": self.steps.len() + 1, "who": who, "does": does, "seen": [] }));
-        let number = self.steps.len();
-        let name = name(who);
-        self.print_whole(&format!(
-            "\n{}{number:>2}{:#}  {name} {}{does}{:#}",
-            style::FAINT,
-            style::FAINT,
-            style::HEADING,
-            style::HEADING
-        ))
+        let number = self.steps.len() + 1;
+        self.steps.push(json!({ "step": number, "who": who, "does": does, "seen": [] }));
+        self.tell(&format!("\n{FAINT}{number:>2}{FAINT:#}  {} {HEADING}{does}{HEADING:#}", name(who)))
     }
 
     /// Somebody saw something, so long after its cause.
     fn saw(&mut self, who: &str, what: &str, sight: &Sight) -> Result<(), Problem> {
-        self.tick(Some(sight.took))?;
-        self.note(json!({
-            "who": who, "what": what, "text": sight.text, "milliseconds": milliseconds(sight.took),
-        }));
-        self.print_whole(&self.timed(&format!("    {} {what}", name(who)), 5 + padded(who) + what.len(), sight.took))?;
-        self.quote(&sight.text)
+        let Sight { text, took } = sight;
+        self.note(Some(*took), json!({ "who": who, "what": what, "text": text, "milliseconds": milliseconds(*took) }))?;
+        self.tell(&self.timed(&format!("    {} {what}", name(who)), *took))?;
+        self.quote(text)
     }
 
     /// What stands at the end of a line of text.
     fn showed(&mut self, line: &str, hint: &str) -> Result<(), Problem> {
-        self.note(json!({ "what": "inlay hint", "text": hint }));
-        let (faint, marked) = (style::FAINT, style::WARNING);
-        self.print_whole(&format!("          {faint}1 │{faint:#} {line}  {marked}{hint}{marked:#}"))
+        self.note(None, json!({ "what": "inlay hint", "text": hint }))?;
+        self.tell(&format!("          {FAINT}1 │{FAINT:#} {line}  {WARNING}{hint}{WARNING:#}"))
     }
 
     /// A command ran in a terminal.
     fn ran(&mut self, command: &str, exit: i32, said: &str, took: Duration) -> Result<(), Problem> {
-        self.tick(Some(took))?;
-        self.note(json!({ "command": command, "exit": exit, "text": said, "milliseconds": milliseconds(took) }));
-        let marked = if exit == 0 { style::GOOD } else { style::WARNING };
-        let line = format!("    $ {command}  {marked}exit {exit}{marked:#}");
-        self.print_whole(&self.timed(&line, 6 + command.len() + 7 + exit.to_string().len(), took))?;
+        let seen = json!({ "command": command, "exit": exit, "text": said, "milliseconds": milliseconds(took) });
+        self.note(Some(took), seen)?;
+        let style = if exit == 0 { GOOD } else { WARNING };
+        self.tell(&self.timed(&format!("    $ {command}  {style}exit {exit}{style:#}"), took))?;
         self.quote(said)
     }
 
-    fn quoted_lines(&mut self, lines: &[&str]) -> Result<(), Problem> {
-        self.tick(None)?;
-        self.note(json!({ "text": lines.join("\n") }));
+    fn quoted_lines(&mut self, lines: &[String]) -> Result<(), Problem> {
+        self.note(None, json!({ "text": lines.join("\n") }))?;
         lines.iter().try_for_each(|line| self.quote(line))
     }
 
     /// Everything was seen.
     fn end(self) -> Result<Exit, Failure> {
-        let (steps, took) = (self.steps.len(), self.start.elapsed());
-        let good = style::GOOD;
+        let (steps, seconds) = (self.steps.len(), self.start.elapsed().as_secs_f64());
+        let clean = wrapped(CLEAN, self.width).join("\n");
         self.output.answer(
             || self.facts(),
-            || {
-                format!(
-                    "\n{good}All {steps} steps were seen, in {:.1} s.{good:#}\n{}",
-                    took.as_secs_f64(),
-                    wrapped(CLEAN, self.width).join("\n")
-                )
-            },
+            || format!("\n{GOOD}All {steps} steps were seen, in {seconds:.1} s.{GOOD:#}\n{clean}"),
         )?;
         Ok(Exit::Done)
     }
@@ -359,52 +307,40 @@ impl Story {
             .fact("steps", self.steps)
     }
 
-    fn note(&mut self, seen: Value) {
-        if let Some(list) = self.steps.last_mut().and_then(|step| step["seen"].as_array_mut()) {
-            list.push(seen);
+    /// Notes what was seen in this step. Told briefly, a step is one line, as soon as its first effect is seen.
+    fn note(&mut self, took: Option<Duration>, seen: Value) -> Result<(), Problem> {
+        let Some(step) = self.steps.last_mut() else { return Ok(()) };
+        let (who, does) = (step["who"].as_str().unwrap_or_default(), step["does"].as_str().unwrap_or_default());
+        let line = format!("  {GOOD}✓{GOOD:#} {} {does}", name(who));
+        let Some(list) = step["seen"].as_array_mut() else { return Ok(()) };
+        list.push(seen);
+        if !self.is_brief || list.len() > 1 {
+            return Ok(());
         }
+        self.print(&took.map_or_else(|| line.clone(), |took| self.timed(&line, took)))
     }
 
     fn quote(&self, text: &str) -> Result<(), Problem> {
-        let faint = style::FAINT;
-        for line in wrapped(text, self.width - 12) {
-            self.print_whole(&format!("          {faint}{line}{faint:#}"))?;
-        }
-        Ok(())
+        let lines = wrapped(text, self.width - 12);
+        lines.iter().try_for_each(|line| self.tell(&format!("          {FAINT}{line}{FAINT:#}")))
     }
 
-    /// A line with a time at its right end. `length` is how long the line looks.
-    fn timed(&self, line: &str, length: usize, took: Duration) -> String {
+    /// A line with a time at its right end.
+    fn timed(&self, line: &str, took: Duration) -> String {
         let time = format!("{:.1} ms", took.as_secs_f64() * 1_000.0);
-        let gap = self.width.saturating_sub(length + time.len()).max(2);
-        let good = style::GOOD;
-        format!("{line}{}{good}{time}{good:#}", " ".repeat(gap))
+        let length = anstream::adapter::strip_str(line).to_string().width() + time.len();
+        format!("{line}{}{GOOD}{time}{GOOD:#}", " ".repeat(self.width.saturating_sub(length).max(2)))
     }
 
-    /// Told briefly, a step is one line, as soon as its first effect is seen.
-    fn tick(&self, took: Option<Duration>) -> Result<(), Problem> {
-        let Some(step) = self.steps.last().filter(|step| step["seen"].as_array().is_none_or(Vec::is_empty)) else {
-            return Ok(());
-        };
-        let (who, does) = (step["who"].as_str().unwrap_or_default(), step["does"].as_str().unwrap_or_default());
-        let (mark, length) = (style::GOOD, 5 + padded(who) + does.chars().count());
-        let line = format!("  {mark}✓{mark:#} {} {does}", name(who));
-        self.print_brief(&took.map_or_else(|| line.clone(), |took| self.timed(&line, length, took)))
-    }
-
-    fn print_brief(&self, line: &str) -> Result<(), Problem> {
-        if self.telling == Telling::Brief { self.print(line) } else { Ok(()) }
-    }
-
-    fn print_whole(&self, line: &str) -> Result<(), Problem> {
-        if self.telling == Telling::Whole { self.print(line) } else { Ok(()) }
+    fn tell(&self, line: &str) -> Result<(), Problem> {
+        if self.is_brief { Ok(()) } else { self.print(line) }
     }
 
     fn print(&self, line: &str) -> Result<(), Problem> {
         if self.output.is_json() {
             return Ok(());
         }
-        Output::text(line).map(|_| ()).map_err(|_| Problem::Silent)
+        Output::text(line).map(drop).map_err(|_| Problem::Silent)
     }
 }
 
@@ -418,10 +354,6 @@ fn name(who: &str) -> String {
     };
     let style = colour.on_default().bold();
     format!("{style}{who:<5}{style:#}")
-}
-
-fn padded(who: &str) -> usize {
-    who.len().max(5)
 }
 
 fn milliseconds(took: Duration) -> f64 {

@@ -1,23 +1,20 @@
-//! The smallest editor that is one: it starts a real language server, speaks the language server protocol with it over
-//! its pipe, and notes when what arrived.
+//! The smallest editor that is one: it starts a real language server, talks with it over its pipe, and notes when what
+//! arrived.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::process::{Child, ChildStdin, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use lsp_server::{Message, Notification, Request, Response};
 use serde_json::{Value, json};
 use tower_lsp::ls_types::Uri;
 
-use super::Problem;
-use super::scene::Scene;
-
-/// Nothing in the demonstration should take longer; what does was not seen.
-const DEADLINE: Duration = Duration::from_secs(10);
+use super::scene::{Scene, is_interrupted};
+use super::{DEADLINE, Problem, poll};
 
 /// How often a waiting editor looks whether the user gave up.
 const LOOK_FOR_INTERRUPTION: Duration = Duration::from_millis(100);
@@ -27,10 +24,12 @@ pub(super) struct Editor {
     name: &'static str,
     root: PathBuf,
     server: Child,
-    pipe: Arc<Mutex<ChildStdin>>,
-    arrivals: Arc<Arrivals>,
-    interrupted: Arc<AtomicBool>,
-    next_id: i64,
+    input: ChildStdin,
+    incoming: Receiver<(Instant, Message)>,
+    /// What came so far, with the time of its arrival.
+    arrived: Vec<(Instant, Message)>,
+    has_ended: bool,
+    next_id: i32,
     texts: BTreeMap<&'static str, String>,
 }
 
@@ -40,74 +39,56 @@ pub(super) struct Sight {
     pub(super) took: Duration,
 }
 
-/// Everything that the server sent, with the time of its arrival.
-#[derive(Default)]
-struct Arrivals {
-    messages: Mutex<Vec<(Instant, Value)>>,
-    grew: Condvar,
-    has_ended: AtomicBool,
-}
-
 impl Editor {
     /// Starts an editor in the scene's repository, under a user of the same name.
     pub(super) fn start(scene: &Scene, name: &'static str) -> Result<Self, Problem> {
-        let started = scene
-            .command(name, &["lsp"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
+        let mut command = scene.command(name, &["lsp"]);
+        let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let (server, input, output) = started
             .and_then(|mut server| match (server.stdin.take(), server.stdout.take()) {
                 (Some(input), Some(output)) => Ok((server, input, output)),
                 _ => Err(io::Error::other("it has no pipes")),
-            });
-        let (server, input, output) = started.map_err(|cause| Problem::io("start a language server", cause))?;
-        let pipe = Arc::new(Mutex::new(input));
-        let arrivals = Arc::new(Arrivals::default());
-        {
-            let (pipe, arrivals) = (Arc::clone(&pipe), Arc::clone(&arrivals));
-            thread::spawn(move || listen(output, &pipe, &arrivals));
-        }
-        let mut editor = Self {
-            name,
-            root: scene.repository(),
-            server,
-            pipe,
-            arrivals,
-            interrupted: scene.interrupted(),
-            next_id: 1,
-            texts: BTreeMap::new(),
-        };
-        let root = uri(&scene.repository());
+            })
+            .map_err(|cause| Problem::io("start a language server", cause))?;
+        let (sender, incoming) = channel();
+        thread::spawn(move || {
+            let mut output = BufReader::new(output);
+            while let Ok(Some(message)) = Message::read(&mut output) {
+                if sender.send((Instant::now(), message)).is_err() {
+                    break;
+                }
+            }
+        });
+        let root = scene.repository();
+        let folder = uri(&root);
+        let (arrived, texts) = (Vec::new(), BTreeMap::new());
+        let mut editor = Self { name, root, server, input, incoming, arrived, has_ended: false, next_id: 1, texts };
         editor.request(
             "initialize",
-            &json!({
+            json!({
                 // Two editors in one process would count as one person's.
                 "processId": null,
                 "clientInfo": { "name": "demo" },
-                "rootUri": root,
-                "workspaceFolders": [{ "uri": root, "name": "demo" }],
+                "rootUri": folder,
+                "workspaceFolders": [{ "uri": folder, "name": "demo" }],
                 "capabilities": {
                     "textDocument": { "publishDiagnostics": {}, "inlayHint": {}, "synchronization": { "didSave": true } },
                 },
                 "initializationOptions": { "sessionName": name },
             }),
         )?;
-        editor.notify("initialized", &json!({}));
+        editor.notify("initialized", json!({}));
         Ok(editor)
     }
 
     /// Waits until the server has its session.
     pub(super) fn wait_for_session(&mut self) -> Result<(), Problem> {
-        let start = Instant::now();
         let status = json!({ "command": "deconflict.status", "arguments": [{}] });
-        while self.request("workspace/executeCommand", &status)?["session"]["session_id"].is_null() {
-            if start.elapsed() > DEADLINE {
-                return Err(self.unseen("a session of its own"));
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
+        let begun = poll(|| {
+            let told = self.request("workspace/executeCommand", status.clone())?;
+            Ok((!told["session"]["session_id"].is_null()).then_some(()))
+        })?;
+        begun.ok_or_else(|| self.unseen("a session of its own"))
     }
 
     /// Opens a file.
@@ -115,14 +96,13 @@ impl Editor {
         let text = self.text_on_disk(file)?;
         let document = json!({ "uri": self.uri(file), "languageId": "rust", "version": 0, "text": text });
         self.texts.insert(file, text);
-        self.notify("textDocument/didOpen", &json!({ "textDocument": document }));
+        self.notify("textDocument/didOpen", json!({ "textDocument": document }));
         Ok(())
     }
 
     /// Types at the beginning of an open file. Returns the moment of the keystroke.
     pub(super) fn type_text(&mut self, file: &'static str, typed: &str) -> Instant {
-        let text = self.texts.entry(file).or_default();
-        text.insert_str(0, typed);
+        self.texts.entry(file).or_default().insert_str(0, typed);
         let beginning = json!({ "line": 0, "character": 0 });
         self.change(file, &json!({ "range": { "start": beginning, "end": beginning }, "text": typed }))
     }
@@ -139,32 +119,27 @@ impl Editor {
     pub(super) fn save(&mut self, file: &'static str) -> Result<(), Problem> {
         let text = self.texts.get(file).cloned().unwrap_or_default();
         std::fs::write(self.root.join(file), text).map_err(|cause| Problem::io("save a file", cause))?;
-        self.notify("textDocument/didSave", &json!({ "textDocument": { "uri": self.uri(file) } }));
+        self.notify("textDocument/didSave", json!({ "textDocument": { "uri": self.uri(file) } }));
         Ok(())
     }
 
-    /// Runs a command of the server, which must succeed.
-    pub(super) fn execute(&mut self, command: &str, argument: &Value) -> Result<Value, Problem> {
+    /// Runs a command of the server on a file, which must succeed.
+    pub(super) fn execute(&mut self, command: &str, file: &str, message: Option<&str>) -> Result<(), Problem> {
+        let argument = json!({ "uri": self.uri(file), "message": message });
         let answer =
-            self.request("workspace/executeCommand", &json!({ "command": command, "arguments": [argument] }))?;
+            self.request("workspace/executeCommand", json!({ "command": command, "arguments": [argument] }))?;
         if answer["ok"] == true {
-            Ok(answer)
-        } else {
-            let message = answer["message"].as_str().unwrap_or("no reason was given").to_owned();
-            Err(Problem::Refused { who: self.name, what: command.to_owned(), message })
+            return Ok(());
         }
-    }
-
-    /// A document's URI.
-    pub(super) fn uri(&self, file: &str) -> String {
-        uri(&self.root.join(file))
+        let message = answer["message"].as_str().unwrap_or("no reason was given").to_owned();
+        Err(Problem::Refused { who: self.name, what: command.to_owned(), message })
     }
 
     /// The first line of a file, and the inlay hint behind it.
     pub(super) fn first_line_with_hint(&mut self, file: &'static str) -> Result<(String, String), Problem> {
         let range = json!({ "start": { "line": 0, "character": 0 }, "end": { "line": 1, "character": 0 } });
         let parameters = json!({ "textDocument": { "uri": self.uri(file) }, "range": range });
-        let hints = self.request("textDocument/inlayHint", &parameters)?;
+        let hints = self.request("textDocument/inlayHint", parameters)?;
         let label = match &hints[0]["label"] {
             Value::String(label) => label.clone(),
             Value::Array(parts) => parts.iter().filter_map(|part| part["value"].as_str()).collect(),
@@ -175,25 +150,24 @@ impl Editor {
     }
 
     /// Waits for a diagnostic with a code, published after `cause`.
-    pub(super) fn diagnostic(&self, cause: Instant, file: &str, code: &str) -> Result<Sight, Problem> {
+    pub(super) fn diagnostic(&mut self, cause: Instant, file: &str, code: &str) -> Result<Sight, Problem> {
         let uri = self.uri(file);
-        self.wait_for(cause, &format!("the notice \"{code}\""), |message| {
-            let published = published(message, &uri)?;
-            let diagnostic = published.iter().find(|diagnostic| diagnostic["code"] == code)?;
+        self.wait_for(cause, &format!("the notice \"{code}\""), |told| {
+            let diagnostic = published(told, &uri)?.iter().find(|diagnostic| diagnostic["code"] == code)?;
             diagnostic["message"].as_str().map(str::to_owned)
         })
     }
 
     /// Waits until a file has no diagnostics any more.
-    pub(super) fn all_clear(&self, cause: Instant, file: &str) -> Result<Sight, Problem> {
+    pub(super) fn all_clear(&mut self, cause: Instant, file: &str) -> Result<Sight, Problem> {
         let uri = self.uri(file);
-        self.wait_for(cause, "the notice going away", |message| published(message, &uri)?.is_empty().then(String::new))
+        self.wait_for(cause, "the notice going away", |told| published(told, &uri)?.is_empty().then(String::new))
     }
 
     /// Waits for a message to the user that has these words in it.
-    pub(super) fn message(&self, cause: Instant, words: &str) -> Result<Sight, Problem> {
-        self.wait_for(cause, &format!("a message about \"{words}\""), |message| {
-            let text = message["params"]["message"].as_str().filter(|_| message["method"] == "window/showMessage")?;
+    pub(super) fn message(&mut self, cause: Instant, words: &str) -> Result<Sight, Problem> {
+        self.wait_for(cause, &format!("a message about \"{words}\""), |told| {
+            let text = told.params["message"].as_str().filter(|_| told.method == "window/showMessage")?;
             text.contains(words).then(|| text.to_owned())
         })
     }
@@ -207,16 +181,13 @@ impl Editor {
 
     /// Quits as editors do.
     pub(super) fn quit(mut self) -> Result<(), Problem> {
-        self.request("shutdown", &Value::Null)?;
-        self.notify("exit", &Value::Null);
-        let start = Instant::now();
-        loop {
-            match self.server.try_wait().map_err(|cause| Problem::io("wait for a language server", cause))? {
-                Some(status) if status.success() => return Ok(()),
-                Some(_) => return Err(self.unseen("an orderly end of the server")),
-                None if start.elapsed() > DEADLINE => return Err(self.unseen("the end of the server")),
-                None => thread::sleep(Duration::from_millis(5)),
-            }
+        self.request("shutdown", Value::Null)?;
+        self.notify("exit", Value::Null);
+        let ended = poll(|| self.server.try_wait().map_err(|cause| Problem::io("wait for a language server", cause)))?;
+        match ended {
+            Some(status) if status.success() => Ok(()),
+            Some(_) => Err(self.unseen("an orderly end of the server")),
+            None => Err(self.unseen("the end of the server")),
         }
     }
 
@@ -225,7 +196,7 @@ impl Editor {
         self.next_id += 1;
         let document = json!({ "uri": self.uri(file), "version": version });
         let moment = Instant::now();
-        self.notify("textDocument/didChange", &json!({ "textDocument": document, "contentChanges": [change] }));
+        self.notify("textDocument/didChange", json!({ "textDocument": document, "contentChanges": [change] }));
         moment
     }
 
@@ -233,57 +204,82 @@ impl Editor {
         std::fs::read_to_string(self.root.join(file)).map_err(|cause| Problem::io("read a file", cause))
     }
 
-    fn request(&mut self, method: &str, parameters: &Value) -> Result<Value, Problem> {
+    fn uri(&self, file: &str) -> String {
+        uri(&self.root.join(file))
+    }
+
+    fn request(&mut self, method: &str, parameters: Value) -> Result<Value, Problem> {
         let id = self.next_id;
         self.next_id += 1;
         let asked = Instant::now();
-        send(&self.pipe, &with_parameters(json!({ "jsonrpc": "2.0", "id": id, "method": method }), parameters));
-        let answer = self.find(asked, &format!("an answer to {method}"), |message| {
-            (message["id"] == id && message.get("method").is_none()).then(|| message.clone())
+        self.send(Request::new(id.into(), method.to_owned(), parameters).into());
+        let (_, answer) = self.find(asked, &format!("an answer to {method}"), |message| match message {
+            Message::Response(answer) if answer.id == id.into() => Some(answer.clone()),
+            _ => None,
         })?;
-        match answer.1.get("error") {
-            Some(error) => {
-                Err(Problem::Refused { who: self.name, what: method.to_owned(), message: error.to_string() })
-            }
-            None => Ok(answer.1["result"].clone()),
-        }
+        answer.response_result.map_err(|error| Problem::Refused {
+            who: self.name,
+            what: method.to_owned(),
+            message: error.message,
+        })
     }
 
-    fn notify(&self, method: &str, parameters: &Value) {
-        send(&self.pipe, &with_parameters(json!({ "jsonrpc": "2.0", "method": method }), parameters));
+    fn notify(&mut self, method: &str, parameters: Value) {
+        self.send(Notification::new(method.to_owned(), parameters).into());
     }
 
-    fn wait_for(&self, cause: Instant, what: &str, look: impl Fn(&Value) -> Option<String>) -> Result<Sight, Problem> {
-        let (arrived, text) = self.find(cause, what, look)?;
+    /// Sends a message. That nobody reads it any more shows in the answer that never comes.
+    fn send(&mut self, message: Message) {
+        let _ = message.write(&mut self.input);
+    }
+
+    fn wait_for(
+        &mut self,
+        cause: Instant,
+        what: &str,
+        look: impl Fn(&Notification) -> Option<String>,
+    ) -> Result<Sight, Problem> {
+        let (arrived, text) = self.find(cause, what, |message| match message {
+            Message::Notification(told) => look(told),
+            _ => None,
+        })?;
         Ok(Sight { text, took: arrived.duration_since(cause) })
     }
 
     /// The first thing that arrived at `since` or later and is looked for, with its time.
-    fn find<T>(&self, since: Instant, what: &str, look: impl Fn(&Value) -> Option<T>) -> Result<(Instant, T), Problem> {
+    fn find<T>(
+        &mut self,
+        since: Instant,
+        what: &str,
+        look: impl Fn(&Message) -> Option<T>,
+    ) -> Result<(Instant, T), Problem> {
         let start = Instant::now();
-        let mut messages = lock(&self.arrivals.messages);
         let mut looked_at = 0;
         loop {
-            for (arrived, message) in &messages[looked_at..] {
+            for (arrived, message) in &self.arrived[looked_at..] {
                 if let Some(found) = (*arrived >= since).then(|| look(message)).flatten() {
                     return Ok((*arrived, found));
                 }
             }
-            looked_at = messages.len();
-            if self.interrupted.load(Ordering::Relaxed) {
+            looked_at = self.arrived.len();
+            if is_interrupted() {
                 return Err(Problem::Interrupted);
             }
-            if start.elapsed() > DEADLINE || self.arrivals.has_ended.load(Ordering::Relaxed) {
+            if start.elapsed() > DEADLINE || self.has_ended {
                 return Err(self.unseen(what));
             }
-            let waited = self.arrivals.grew.wait_timeout(messages, LOOK_FOR_INTERRUPTION);
-            messages = waited.unwrap_or_else(PoisonError::into_inner).0;
+            match self.incoming.recv_timeout(LOOK_FOR_INTERRUPTION) {
+                // It has not a word to say to what the server asks.
+                Ok((_, Message::Request(asked))) => self.send(Response::new_ok(asked.id, Value::Null).into()),
+                Ok(came) => self.arrived.push(came),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.has_ended = true,
+            }
         }
     }
 
     fn unseen(&self, what: &str) -> Problem {
-        let ended = self.arrivals.has_ended.load(Ordering::Relaxed);
-        Problem::Unseen { who: self.name, what: what.to_owned(), ended }
+        Problem::Unseen { who: self.name, what: what.to_owned(), ended: self.has_ended }
     }
 }
 
@@ -295,66 +291,11 @@ impl Drop for Editor {
     }
 }
 
-/// Notes whatever arrives until the pipe ends, and answers the server's own requests: an editor without a word to say.
-fn listen(output: ChildStdout, pipe: &Mutex<ChildStdin>, arrivals: &Arrivals) {
-    let mut output = BufReader::new(output);
-    while let Some(message) = read_message(&mut output) {
-        let arrived = Instant::now();
-        if message.get("method").is_some() && message.get("id").is_some() {
-            let result = match message["params"]["items"].as_array() {
-                Some(items) => items.iter().map(|_| Value::Null).collect(),
-                None => Value::Null,
-            };
-            send(pipe, &json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }));
-        }
-        lock(&arrivals.messages).push((arrived, message));
-        arrivals.grew.notify_all();
-    }
-    arrivals.has_ended.store(true, Ordering::Relaxed);
-    arrivals.grew.notify_all();
-}
-
-fn read_message(output: &mut BufReader<ChildStdout>) -> Option<Value> {
-    let mut length = None;
-    loop {
-        let mut line = String::new();
-        if output.read_line(&mut line).ok()? == 0 {
-            return None;
-        }
-        match line.trim_end() {
-            "" => break,
-            header => length = header.strip_prefix("Content-Length: ").and_then(|count| count.parse().ok()).or(length),
-        }
-    }
-    let mut body = vec![0; length?];
-    output.read_exact(&mut body).ok()?;
-    serde_json::from_slice(&body).ok()
-}
-
-/// JSON-RPC knows no parameters that are null: they are left out.
-fn with_parameters(mut message: Value, parameters: &Value) -> Value {
-    if !parameters.is_null() {
-        message["params"] = parameters.clone();
-    }
-    message
-}
-
-/// Sends a message. That nobody reads it any more shows in the answer that never comes.
-fn send(pipe: &Mutex<ChildStdin>, message: &Value) {
-    let body = message.to_string();
-    let mut pipe = lock(pipe);
-    let _ = write!(pipe, "Content-Length: {}\r\n\r\n{body}", body.len()).and_then(|()| pipe.flush());
-}
-
-fn published<'a>(message: &'a Value, uri: &str) -> Option<&'a Vec<Value>> {
-    let is_about_it = message["method"] == "textDocument/publishDiagnostics" && message["params"]["uri"] == uri;
-    message["params"]["diagnostics"].as_array().filter(|_| is_about_it)
+fn published<'a>(told: &'a Notification, uri: &str) -> Option<&'a Vec<Value>> {
+    let is_about_it = told.method == "textDocument/publishDiagnostics" && told.params["uri"] == uri;
+    told.params["diagnostics"].as_array().filter(|_| is_about_it)
 }
 
 fn uri(path: &Path) -> String {
     Uri::from_file_path(path).map(|uri| uri.as_str().to_owned()).unwrap_or_default()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

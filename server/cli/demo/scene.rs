@@ -2,25 +2,35 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::Arc;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use super::{INVOICES, ORDERS, Problem};
+
+/// True once the user pressed Ctrl-C.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The scratch repository, with a home directory beside it so that nobody's settings or other clones play a part.
 pub(super) struct Scene {
     folder: PathBuf,
     program: PathBuf,
-    interrupted: Arc<AtomicBool>,
+}
+
+/// How a program ended.
+pub(super) struct Ended {
+    pub(super) code: Option<i32>,
+    pub(super) output: String,
+    pub(super) errors: String,
+    pub(super) took: Duration,
 }
 
 impl Scene {
     /// Makes the repository with a few files and a coordination directory.
     pub(super) fn set(program: &Path) -> Result<Self, Problem> {
-        let scene =
-            Self { folder: scratch_folder()?, program: program.to_owned(), interrupted: watch_for_interruption() };
+        watch_for_interruption();
+        let scene = Self { folder: scratch_folder()?, program: program.to_owned() };
         let make = |path: &Path| fs::create_dir_all(path).map_err(|cause| Problem::io("make a folder", cause));
         make(&scene.repository().join("src"))?;
         make(&scene.home())?;
@@ -30,28 +40,17 @@ impl Scene {
         ] {
             fs::write(scene.repository().join(file), text).map_err(|cause| Problem::io("write a file", cause))?;
         }
-        scene.git_init()?;
-        let begun = scene.run("alice", &["init"])?;
-        if begun.status.success() {
-            Ok(scene)
-        } else {
-            Err(Problem::Refused { who: "alice", what: "deconflict init".to_owned(), message: words(&begun) })
-        }
+        let mut git = Command::new("git");
+        git.args(["init", "--quiet", "--template="]);
+        scene.settle(&mut git);
+        end(git, "run git, which the demonstration needs")?.check("git", "git init")?;
+        scene.run("alice", &["init"])?.check("alice", "deconflict init")?;
+        Ok(scene)
     }
 
     /// The root of the repository.
     pub(super) fn repository(&self) -> PathBuf {
         self.folder.join("shop")
-    }
-
-    /// The coordination directory.
-    pub(super) fn directory(&self) -> PathBuf {
-        self.repository().join("COORDINATION")
-    }
-
-    /// True once the user pressed Ctrl-C.
-    pub(super) fn interrupted(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.interrupted)
     }
 
     /// The program with some arguments, in the repository, as a user of that name.
@@ -64,31 +63,18 @@ impl Scene {
     }
 
     /// Runs a verb of the terminal to its end.
-    pub(super) fn run(&self, user: &str, arguments: &[&str]) -> Result<Output, Problem> {
-        let run = self.command(user, arguments).stdin(Stdio::null()).output();
-        run.map_err(|cause| Problem::io("run this program", cause))
-    }
-
-    fn git_init(&self) -> Result<(), Problem> {
-        let mut git = Command::new("git");
-        git.args(["init", "--quiet", "--template="]).stdin(Stdio::null());
-        self.settle(&mut git);
-        let ended = git.output().map_err(|cause| Problem::io("run git, which the demonstration needs", cause))?;
-        if ended.status.success() {
-            return Ok(());
-        }
-        Err(Problem::Refused { who: "git", what: "git init".to_owned(), message: words(&ended) })
+    pub(super) fn run(&self, user: &str, arguments: &[&str]) -> Result<Ended, Problem> {
+        end(self.command(user, arguments), "run this program")
     }
 
     /// Lets a program see this place only, and none of what the caller's environment names.
     fn settle(&self, command: &mut Command) {
-        let names_something_else = |name: &str| name.starts_with("GIT_") || name.starts_with("DECONFLICT_");
-        for (name, _) in std::env::vars_os() {
-            if name.to_str().is_some_and(names_something_else) {
-                command.env_remove(name);
-            }
-        }
-        for name in ["XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "LOCALAPPDATA"] {
+        let names_something_else = |name: &str| {
+            name.starts_with("GIT_")
+                || name.starts_with("DECONFLICT_")
+                || matches!(name, "XDG_CONFIG_HOME" | "XDG_STATE_HOME" | "XDG_CACHE_HOME" | "LOCALAPPDATA")
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(names_something_else)) {
             command.env_remove(name);
         }
         command.current_dir(self.repository()).env("HOME", self.home()).env("USERPROFILE", self.home());
@@ -106,6 +92,39 @@ impl Drop for Scene {
     }
 }
 
+impl Ended {
+    /// The first line of what a program said: the fact, without the advice that follows.
+    pub(super) fn first_line(&self) -> &str {
+        self.said().lines().next().unwrap_or_default()
+    }
+
+    /// Fails if the program did.
+    pub(super) fn check(self, who: &'static str, what: &str) -> Result<Self, Problem> {
+        if self.code == Some(0) {
+            return Ok(self);
+        }
+        let message = self.said().split_whitespace().collect::<Vec<_>>().join(" ");
+        Err(Problem::Refused { who, what: what.to_owned(), message })
+    }
+
+    fn said(&self) -> &str {
+        if self.errors.is_empty() { &self.output } else { &self.errors }
+    }
+}
+
+/// True once the user gave up.
+pub(super) fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}
+
+fn end(mut command: Command, action: &'static str) -> Result<Ended, Problem> {
+    let start = Instant::now();
+    let run = command.stdin(Stdio::null()).output().map_err(|cause| Problem::io(action, cause))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (output, errors) = (text(&run.stdout), text(&run.stderr));
+    Ok(Ended { code: run.status.code(), output, errors, took: start.elapsed() })
+}
+
 fn scratch_folder() -> Result<PathBuf, Problem> {
     let unsuitable = |cause| Problem::io("make a scratch folder", cause);
     // Without symbolic links, as editors give paths: macOS has one in front of its temporary folder.
@@ -115,29 +134,12 @@ fn scratch_folder() -> Result<PathBuf, Problem> {
     Ok(folder)
 }
 
-/// The first line of what a program said: the fact, without the advice that follows.
-pub(super) fn first_line(output: &Output) -> String {
-    let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
-    String::from_utf8_lossy(said).lines().next().unwrap_or_default().to_owned()
-}
-
-/// All that a program said, on one line.
-pub(super) fn words(output: &Output) -> String {
-    let said = if output.stderr.is_empty() { &output.stdout } else { &output.stderr };
-    String::from_utf8_lossy(said).split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Ctrl-C ends the demonstration in order, so that nothing of it stays behind.
-fn watch_for_interruption() -> Arc<AtomicBool> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let noticed = Arc::clone(&interrupted);
-    thread::spawn(move || {
+fn watch_for_interruption() {
+    thread::spawn(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(runtime) = runtime
-            && runtime.block_on(tokio::signal::ctrl_c()).is_ok()
-        {
-            noticed.store(true, Ordering::Relaxed);
+        if runtime.is_ok_and(|runtime| runtime.block_on(tokio::signal::ctrl_c()).is_ok()) {
+            INTERRUPTED.store(true, Ordering::Relaxed);
         }
     });
-    interrupted
 }
