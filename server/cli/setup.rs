@@ -33,7 +33,6 @@ pub(crate) struct Arguments {
     remove: bool,
 }
 
-/// What is said when all is done.
 const NEXT: &str = "Editors and agents that are open take part once they are started again.\n\
                     To check a repository's commits too, in it: deconflict guard --install\n\
                     To take all of this back: deconflict setup --remove";
@@ -58,14 +57,12 @@ pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure
     if arguments.remove { run.remove(&arguments.editors) } else { run.set_up(&arguments.editors) }
 }
 
-/// One run of the verb.
 struct SetupRun {
     setup: Setup,
     /// The right to change something, which a dry run does without.
     lock: Option<Lock>,
     output: Output,
     mode: words::RunMode,
-    /// What was told so far, for programs.
     done: Vec<Value>,
     worst: Exit,
 }

@@ -22,12 +22,10 @@ use rust_embed::Embed;
 #[include = "opencode/**"]
 struct Editors;
 
-/// All of it.
 pub(in super::super) fn assets() -> Assets {
     Assets { carried: folder, targets: targets().collect() }
 }
 
-/// The editors and agents that can be wired.
 pub(super) fn targets() -> impl Iterator<Item = &'static SetupTarget> + Clone {
     EDITORS.iter().chain(AGENTS.iter().map(|agent| &agent.target))
 }

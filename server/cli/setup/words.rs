@@ -11,7 +11,6 @@ use super::super::style::{ERROR, FAINT, GOOD, HEADING, WARNING};
 use super::super::table::{Cell, aligned};
 use super::super::words::count;
 
-/// What is said about one target.
 pub(super) struct Told {
     pub(super) text: String,
     pub(super) document: Value,
@@ -59,7 +58,6 @@ pub(super) fn of_plan(plan: &Plan, places: &Places, mode: RunMode) -> Told {
     Told { text, document }
 }
 
-/// Tells why nothing could be done.
 pub(super) fn of_error(target: &SetupTarget, error: &Error) -> Told {
     let mut text = format!("\n{}", heading(target.title));
     if let Error::NoCommand { editor, command } = error {
@@ -83,7 +81,6 @@ pub(super) fn of_error(target: &SetupTarget, error: &Error) -> Told {
     Told { text, document }
 }
 
-/// What can be done about an error.
 pub(super) fn advice(error: &Error) -> Option<&'static str> {
     match error {
         Error::NoHome | Error::Silent { .. } | Error::NoCommand { .. } => None,
@@ -97,7 +94,6 @@ pub(super) fn advice(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// The head of a section.
 pub(super) fn heading(title: &str) -> String {
     format!("{HEADING}{title}{HEADING:#}\n")
 }
@@ -156,42 +152,37 @@ fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
 }
 
 fn row(step: &Step, places: &Places, dry_run: bool) -> Vec<Cell> {
-    let (change, what) = match step {
-        Step::Write { path, expected, .. } => {
-            (if is_there(expected) { "updated" } else { "added" }, places.shortened(path))
+    let what = match step {
+        Step::Link { path, to: Some(to), .. } => format!("{} → {}", places.shortened(path), places.shortened(to)),
+        Step::Write { path, .. } | Step::Edit { path, .. } | Step::Delete { path, .. } | Step::Link { path, .. } => {
+            places.shortened(path)
         }
-        Step::Link { path, to: Some(to), .. } => {
-            ("linked", format!("{} → {}", places.shortened(path), places.shortened(to)))
-        }
-        Step::Edit { path, before, after } => (edited(before.as_ref(), after.as_ref()), places.shortened(path)),
-        Step::Delete { path, .. } | Step::Link { path, to: None, .. } => ("removed", places.shortened(path)),
-        Step::DeleteFolder { path } => ("removed", format!("{}/", places.shortened(path))),
-        Step::Install(extension) => ("installed", format!("the extension {} {}", extension.id(), extension.version())),
-        Step::Uninstall { id, .. } => ("removed", format!("the extension {id}")),
+        Step::DeleteFolder { path } => format!("{}/", places.shortened(path)),
+        Step::Install(extension) => format!("the extension {} {}", extension.id(), extension.version()),
+        Step::Uninstall { id, .. } => format!("the extension {id}"),
     };
-    let change = match (dry_run, change) {
-        (false, change) => change,
-        (true, "updated") => "would update",
-        (true, "added") => "would add",
-        (true, "linked") => "would link",
-        (true, "installed") => "would install",
-        (true, "changed") => "would change",
-        (true, _) => "would remove",
-    };
-    vec![Cell::new(change, GOOD), Cell::plain(what)]
+    let (done, planned, _) = change(step);
+    vec![Cell::new(if dry_run { planned } else { done }, GOOD), Cell::plain(what)]
 }
 
-/// True if something of ours is replaced.
+/// What a step does, as it is told once it is done, before that, and to programs.
+fn change(step: &Step) -> (&'static str, &'static str, &'static str) {
+    match step {
+        Step::Write { expected, .. } if is_there(expected) => ("updated", "would update", "update"),
+        Step::Write { .. } | Step::Edit { before: None, .. } => ("added", "would add", "add"),
+        Step::Edit { after: None, .. } | Step::Delete { .. } | Step::Link { to: None, .. } => {
+            ("removed", "would remove", "remove")
+        }
+        Step::Edit { .. } => ("changed", "would change", "edit"),
+        Step::Link { .. } => ("linked", "would link", "link"),
+        Step::DeleteFolder { .. } => ("removed", "would remove", "remove-folder"),
+        Step::Install(_) => ("installed", "would install", "install"),
+        Step::Uninstall { .. } => ("removed", "would remove", "uninstall"),
+    }
+}
+
 fn is_there(expected: &Expected) -> bool {
     !matches!(expected, Expected::Nothing)
-}
-
-fn edited(before: Option<&String>, after: Option<&String>) -> &'static str {
-    match (before, after) {
-        (None, _) => "added",
-        (_, None) => "removed",
-        (Some(_), Some(_)) => "changed",
-    }
 }
 
 /// The lines that come and go, with a little of what is round them.
@@ -216,24 +207,17 @@ fn difference(before: Option<&str>, after: Option<&str>) -> String {
 }
 
 fn document(step: &Step) -> Value {
+    let (_, _, change) = change(step);
     match step {
-        Step::Write { path, expected, .. } => {
-            json!({"change": if is_there(expected) { "update" } else { "add" }, "path": path})
-        }
-        Step::Link { path, to: Some(to), .. } => json!({"change": "link", "path": path, "to": to}),
-        Step::Edit { path, before, after } => {
-            let change = match edited(before.as_ref(), after.as_ref()) {
-                "added" => "add",
-                "removed" => "remove",
-                _ => "edit",
-            };
-            json!({"change": change, "path": path})
-        }
-        Step::Delete { path, .. } | Step::Link { path, to: None, .. } => json!({"change": "remove", "path": path}),
-        Step::DeleteFolder { path } => json!({"change": "remove-folder", "path": path}),
+        Step::Link { path, to: Some(to), .. } => json!({"change": change, "path": path, "to": to}),
+        Step::Write { path, .. }
+        | Step::Edit { path, .. }
+        | Step::Delete { path, .. }
+        | Step::DeleteFolder { path }
+        | Step::Link { path, .. } => json!({"change": change, "path": path}),
         Step::Install(extension) => {
-            json!({"change": "install", "extension": extension.id(), "version": extension.version()})
+            json!({"change": change, "extension": extension.id(), "version": extension.version()})
         }
-        Step::Uninstall { id, .. } => json!({"change": "uninstall", "extension": id}),
+        Step::Uninstall { id, .. } => json!({"change": change, "extension": id}),
     }
 }
