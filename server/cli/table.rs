@@ -6,19 +6,16 @@ use textwrap::{Options, WordSplitter};
 use unicode_truncate::UnicodeTruncateStr;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A piece of a row, with its style around it.
 pub(super) struct Cell {
     text: String,
     style: anstyle::Style,
 }
 
 impl Cell {
-    /// A piece of text in one style.
     pub(super) fn new(text: impl Into<String>, style: anstyle::Style) -> Self {
         Self { text: text.into(), style }
     }
 
-    /// A piece of text as it is.
     pub(super) fn plain(text: impl Into<String>) -> Self {
         Self::new(text, anstyle::Style::new())
     }
@@ -36,26 +33,21 @@ pub(super) struct Column {
 }
 
 impl Column {
-    /// A column that stays as it is.
     pub(super) const WHOLE: Self = Self { least: usize::MAX, rank: 0, cut_start: false };
 
-    /// It may be cut to this width.
     pub(super) const fn least(self, least: usize) -> Self {
         Self { least, ..self }
     }
 
-    /// It may go, those of the greatest number first.
     pub(super) const fn rank(self, rank: u8) -> Self {
         Self { rank, ..self }
     }
 
-    /// Its texts keep their ends.
     pub(super) const fn keep_end(self) -> Self {
         Self { cut_start: true, ..self }
     }
 }
 
-/// Between two columns.
 const GAP: usize = 2;
 /// Nothing is left of a text that is narrower.
 const NARROWEST: usize = 4;

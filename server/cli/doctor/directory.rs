@@ -152,7 +152,6 @@ impl Report {
     }
 }
 
-/// Why the directory is where it is.
 fn why(location: &Location) -> String {
     let start = location.starting_point.display();
     if location.named {

@@ -10,7 +10,6 @@ use serde_json::json;
 use super::super::setup;
 use super::report::Report;
 
-/// This program's own version, as `--version` tells it.
 const VERSION: &str = concat!("deconflict ", env!("CARGO_PKG_VERSION"));
 
 impl Report {

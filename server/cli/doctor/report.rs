@@ -1,5 +1,6 @@
 //! What was found out, and how it is told.
 
+use anstyle::Style;
 use deconflict_registry::Error;
 use serde_json::{Value, json};
 
@@ -8,7 +9,6 @@ use super::super::table::{Cell, aligned};
 use super::super::{failure, words};
 use deconflict_words::remedy;
 
-/// What was found out so far.
 #[derive(Default)]
 pub(super) struct Report {
     facts: Vec<Fact>,
@@ -38,42 +38,46 @@ enum Severity {
     Problem,
 }
 
+impl Severity {
+    fn told(self) -> (&'static str, &'static str, Style) {
+        match self {
+            Self::Good => ("good", "✓", GOOD),
+            Self::Note => ("note", "·", FAINT),
+            Self::Problem => ("problem", "!", WARNING),
+        }
+    }
+}
+
 impl Report {
     pub(super) fn fact(&mut self, name: &'static str, title: &'static str, value: impl Into<String>) {
         self.facts.push(Fact { name, title, value: value.into() });
     }
 
     pub(super) fn good(&mut self, code: &'static str, message: impl Into<String>) {
-        self.checks.push(Check { code, severity: Severity::Good, message: message.into(), mend: None });
+        self.add(code, Severity::Good, message.into(), None);
     }
 
     pub(super) fn note(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
-        let (message, mend) = (message.into(), Some(mend.into()));
-        self.checks.push(Check { code, severity: Severity::Note, message, mend });
+        self.add(code, Severity::Note, message.into(), Some(mend.into()));
     }
 
     pub(super) fn problem(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
-        let (message, mend) = (message.into(), Some(mend.into()));
-        self.checks.push(Check { code, severity: Severity::Problem, message, mend });
+        self.add(code, Severity::Problem, message.into(), Some(mend.into()));
+    }
+
+    fn add(&mut self, code: &'static str, severity: Severity, message: String, mend: Option<String>) {
+        self.checks.push(Check { code, severity, message, mend });
     }
 
     /// What could be found out, or the problem that kept it from being found out.
     pub(super) fn told<T>(&mut self, code: &'static str, result: Result<T, Error>) -> Option<T> {
-        match result {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let message = failure::sentence(&error.to_string());
-                self.problem(code, message, mend(&error));
-                None
-            }
-        }
+        result.map_err(|error| self.problem(code, failure::sentence(&error.to_string()), mend(&error))).ok()
     }
 
     pub(super) fn is_healthy(&self) -> bool {
         self.checks.iter().all(|check| check.severity != Severity::Problem)
     }
 
-    /// How an editor or agent is wired, for programs.
     pub(super) fn editor(&mut self, facts: Value) {
         self.editors.push(facts);
     }
@@ -84,11 +88,7 @@ impl Report {
             document[fact.name] = fact.value.clone().into();
         }
         let findings = self.checks.iter().map(|check| {
-            let severity = match check.severity {
-                Severity::Good => "good",
-                Severity::Note => "note",
-                Severity::Problem => "problem",
-            };
+            let (severity, ..) = check.severity.told();
             json!({"code": check.code, "severity": severity, "message": check.message, "mend": check.mend})
         });
         document["editors"] = self.editors.clone().into();
@@ -102,11 +102,7 @@ impl Report {
         let mut text = aligned(&rows, "");
         text.push('\n');
         for check in &self.checks {
-            let (mark, style) = match check.severity {
-                Severity::Good => ("✓", GOOD),
-                Severity::Note => ("·", FAINT),
-                Severity::Problem => ("!", WARNING),
-            };
+            let (_, mark, style) = check.severity.told();
             text.push_str(&format!("{style}{mark}{style:#} {}\n", check.message));
             if let Some(mend) = &check.mend {
                 text.push_str(&format!("  {FAINT}{mend}{FAINT:#}\n"));
@@ -121,7 +117,6 @@ impl Report {
     }
 }
 
-/// What to do when something could not be found out.
 fn mend(error: &Error) -> &'static str {
     match error {
         Error::Unwatchable { .. } => "Raise the limit of watches: sysctl fs.inotify.max_user_watches=524288",
