@@ -25,7 +25,6 @@ pub(crate) struct Arguments {
     paths: Vec<PathBuf>,
 }
 
-/// May the caller edit one path?
 struct Verdict {
     path: PathBuf,
     resource: Option<Resource>,
@@ -33,11 +32,9 @@ struct Verdict {
 }
 
 enum Answer {
-    /// Nobody else holds it.
     May,
     /// This claim of another session stands against it.
     HeldBy(Box<Claim>),
-    /// It could not be told.
     Unknown(Failure),
 }
 

@@ -48,9 +48,8 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
+    let (registry, session) = identity::enter(context)?;
     let resource = context.resource(&arguments.resource_type, &arguments.name)?;
-    let session = identity::require(context, &registry)?;
     let terms = Terms {
         lease: arguments.lease,
         automatic: false,
@@ -62,8 +61,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let mut outcome = registry.claim(&session.id, &resource, &terms)?;
     if let (ClaimOutcome::Refused { by }, Some(limit)) = (&outcome, arguments.wait) {
-        outcome = Waiting { context, registry: &registry, session: &session, resource: &resource, terms: &terms }
-            .until_free(by, limit)?;
+        outcome = wait(context, &registry, &session.id, &resource, &terms, by.clone(), limit)?;
     }
     let (claim, took_over) = match outcome {
         ClaimOutcome::Granted { claim, took_over } => (claim, Some(took_over)),
@@ -131,8 +129,7 @@ fn granted_in_words(
         lines.push_str(&format!("\nIt was taken over from {}.", words::taken_over_from(before, holder.as_ref())));
     }
     for other in elsewhere {
-        let holder = holder_of(registry, other);
-        let by = other.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+        let by = holder_in_words(registry, other);
         let place =
             other.resource.worktree().map_or_else(|| "main worktree".to_owned(), |name| format!("worktree {name}"));
         lines.push_str(&format!("\n{by} has claimed the same path in the {place}, so a merge may conflict."));
@@ -140,7 +137,6 @@ fn granted_in_words(
     lines
 }
 
-/// Says who holds it, since when, until when, what for, and what can be done next.
 fn refuse(
     context: &Context,
     registry: &Registry,
@@ -179,18 +175,34 @@ pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource,
     let failure = Failure::refused("claimed", words::held(by, holder.as_ref(), wanted, context.now()))
         .fact("claim", documents::claim(by, holder.as_ref()))
         .fact("holder", holder.as_ref().map_or(Value::Null, documents::session));
-    match by.holder() {
-        // A claim may outlive the record of its session; then nobody would read the message.
-        Some(_) if holder.is_none() => failure,
-        Some(_) => match words::ask_command(by, holder.as_ref()) {
-            Some(command) => failure.advise(format!("Ask for it: {command}")),
-            None => failure.advise("Its holder wants no messages about it."),
-        },
-        None => failure,
+    // A claim may outlive the record of its session; then nobody would read the message.
+    if by.holder().is_none() || holder.is_none() {
+        return failure;
     }
+    failure.advise(match words::ask_command(by, holder.as_ref()) {
+        Some(command) => format!("Ask for it: {command}"),
+        None => "Its holder wants no messages about it.".to_owned(),
+    })
 }
 
-/// The session that holds a claim, if it can be read.
+/// What is meant is claimed by another session, so that only that one can do something with it.
+pub(super) fn not_holder(context: &Context, registry: &Registry, claim: &Claim, what: &str) -> Failure {
+    let holder = holder_of(registry, claim);
+    let message = words::held(claim, holder.as_ref(), &claim.resource, context.now());
+    Failure::refused("not-holder", format!("{message} Only its holder can {what}."))
+        .fact("claim", documents::claim(claim, holder.as_ref()))
+}
+
+pub(super) fn not_found(resource_type: &ResourceType, name: &str) -> Failure {
+    let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
+    Failure::refused("not-found", message).advise("What is claimed: deconflict status")
+}
+
+fn holder_in_words(registry: &Registry, claim: &Claim) -> String {
+    let holder = holder_of(registry, claim);
+    claim.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id))
+}
+
 pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
     registry.session(claim.holder()?).ok().flatten()
 }
@@ -205,59 +217,49 @@ fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, r
     claims.filter(|claim| claim.is_active() && !claim.held_by(&session.id)).collect()
 }
 
-/// Waiting for somebody else's claim to end.
-struct Waiting<'a> {
-    context: &'a Context,
-    registry: &'a Registry,
-    session: &'a Session,
-    resource: &'a Resource,
-    terms: &'a Terms,
-}
-
-impl Waiting<'_> {
-    /// Claims the resource as soon as it is free, or gives up after `limit`.
-    fn until_free(&self, by: &Claim, limit: TimeDelta) -> Result<ClaimOutcome, Failure> {
-        /// Long enough to be no burden, short enough that nobody notices.
-        const PAUSE: Duration = Duration::from_millis(200);
-        /// After so long, people wonder whether anything happens.
-        const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-        let start = Instant::now();
-        let limit = limit.to_std().unwrap_or_default();
-        let mut in_the_way = by.clone();
-        let mut has_told = false;
-        loop {
-            let left = limit.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Ok(ClaimOutcome::Refused { by: in_the_way });
-            }
-            if !has_told && start.elapsed() >= SIGN_OF_LIFE {
-                self.tell(&in_the_way, left);
-                has_told = true;
-            }
-            std::thread::sleep(PAUSE.min(left));
-            // Looking needs no lock, so that many who wait don't keep the holder from releasing.
-            let obstacles = self.registry.obstacles(&self.session.id, self.resource)?;
-            if let Some(still) = obstacles.into_iter().find(|claim| claim.stands_against(Some(&self.session.id))) {
-                has_told &= still.holder() == in_the_way.holder();
-                in_the_way = still;
-                continue;
-            }
-            match self.registry.claim(&self.session.id, self.resource, self.terms)? {
-                ClaimOutcome::Refused { by } => in_the_way = by,
-                granted => return Ok(granted),
-            }
+/// Claims as soon as it is free what somebody else holds, or gives up after `limit`.
+fn wait(
+    context: &Context,
+    registry: &Registry,
+    session: &SessionId,
+    resource: &Resource,
+    terms: &Terms,
+    by: Claim,
+    limit: TimeDelta,
+) -> Result<ClaimOutcome, Failure> {
+    /// Long enough to be no burden, short enough that nobody notices.
+    const PAUSE: Duration = Duration::from_millis(200);
+    /// After so long, people wonder whether anything happens.
+    const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+    let start = Instant::now();
+    let limit = limit.to_std().unwrap_or_default();
+    let mut in_the_way = by;
+    let mut has_told = false;
+    loop {
+        let left = limit.saturating_sub(start.elapsed());
+        if left.is_zero() {
+            return Ok(ClaimOutcome::Refused { by: in_the_way });
         }
-    }
-
-    fn tell(&self, by: &Claim, left: Duration) {
-        let holder = holder_of(self.registry, by);
-        let who = by.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
-        let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-        let what = self.resource.in_a_sentence();
-        let now = self.context.now();
-        Output::remark(&format!(
-            "Waiting up to {left} more for {who} to release {what}, held {}. Ctrl-C gives up.",
-            words::term(by, now)
-        ));
+        if !has_told && start.elapsed() >= SIGN_OF_LIFE {
+            let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+            let (who, what) = (holder_in_words(registry, &in_the_way), resource.in_a_sentence());
+            let term = words::term(&in_the_way, context.now());
+            Output::remark(&format!(
+                "Waiting up to {left} more for {who} to release {what}, held {term}. Ctrl-C gives up."
+            ));
+            has_told = true;
+        }
+        std::thread::sleep(PAUSE.min(left));
+        // Looking needs no lock, so that many who wait don't keep the holder from releasing.
+        let obstacles = registry.obstacles(session, resource)?;
+        if let Some(still) = obstacles.into_iter().find(|claim| claim.stands_against(Some(session))) {
+            has_told &= still.holder() == in_the_way.holder();
+            in_the_way = still;
+            continue;
+        }
+        match registry.claim(session, resource, terms)? {
+            ClaimOutcome::Refused { by } => in_the_way = by,
+            granted => return Ok(granted),
+        }
     }
 }

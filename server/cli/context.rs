@@ -1,6 +1,7 @@
 //! What all verbs share: where they run, which directory is theirs, how they answer.
 
 use std::cell::OnceCell;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,19 +49,16 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// The context of a verb in the current folder.
     pub(super) fn new(shared: Shared, output: Output) -> Result<Self, Failure> {
         let folder =
             std::env::current_dir().map_err(|error| Failure::could_not("find out which folder this is", &error))?;
         Ok(Self { shared, output, clock: Arc::new(SystemClock::new()), folder, location: OnceCell::new() })
     }
 
-    /// The time of day.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 
-    /// The folder that the verb runs in.
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -89,7 +87,6 @@ impl Context {
         }
     }
 
-    /// Where the coordination directory is.
     pub(crate) fn location(&self) -> Result<&Location, Failure> {
         Ok(self.find_location()?)
     }
@@ -157,7 +154,6 @@ impl Context {
             .fact("directory", location.directory.display().to_string()))
     }
 
-    /// Says that there is no directory yet.
     fn nobody_here(&self) -> Failure {
         let directory = self.location.get().map(|location| location.directory.display().to_string());
         let directory = directory.unwrap_or_default();
@@ -222,12 +218,10 @@ impl Context {
         }
     }
 
-    /// The branch that is worked on.
     pub(crate) fn branch(&self) -> Result<Option<String>, Failure> {
         Ok(self.location()?.repository.as_ref().and_then(Repository::branch))
     }
 
-    /// The linked worktree that is worked in.
     pub(crate) fn worktree(&self) -> Result<Option<String>, Failure> {
         Ok(self.location()?.repository.as_ref().and_then(Repository::worktree).map(str::to_owned))
     }
@@ -246,8 +240,14 @@ impl Context {
         Self::refresh_board(registry);
     }
 
-    /// Removes what nobody needs any more, for workspaces in which no server does it. It reads everything, but sessions
-    /// come and go rarely.
+    /// Does what a server would, for workspaces in which none runs: removes what nobody needs any more, and brings the
+    /// board up to date.
+    pub(crate) fn tidy_up(registry: &Registry) {
+        Self::clean_up(registry);
+        Self::refresh_board(registry);
+    }
+
+    /// Removes what nobody needs any more. It reads everything, but sessions come and go rarely.
     pub(crate) fn clean_up(registry: &Registry) {
         if let Err(error) = registry.clean_up_when_due() {
             Output::remark(&format!("Old records could not be removed: {error}."));
@@ -260,4 +260,11 @@ impl Context {
             Output::remark(&format!("The status board could not be refreshed: {error}."));
         }
     }
+}
+
+/// What a program or a person writes to standard input, at most so many bytes of it.
+pub(crate) fn standard_input(limit: u64, what: &str) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(limit).read_to_string(&mut text);
+    read.map(|_| text).map_err(|error| Failure::could_not(what, &error))
 }

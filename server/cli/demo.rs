@@ -27,22 +27,18 @@ use scene::Scene;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
-/// The file that both want.
 const ORDERS: &str = "src/orders.rs";
 
-/// The file that the agent works on.
 const INVOICES: &str = "src/invoices.rs";
 
 /// Nothing in the demonstration should take longer; what does was not seen.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// What is said at the end, whatever the end.
 const CLEAN: &str = "Everything that was started is ended, and the scratch repository is removed.";
 
 /// The width of what is told, if the terminal is not narrower.
 const WIDEST: usize = 92;
 
-/// No terminal is narrower than this.
 const NARROWEST: usize = 60;
 
 pub(super) fn run(_: &Arguments, output: Output) -> Result<Exit, Failure> {
@@ -200,7 +196,6 @@ fn poll<T>(mut look: impl FnMut() -> Result<Option<T>, Problem>) -> Result<Optio
     }
 }
 
-/// Why the story cannot go on.
 #[derive(Debug, Error)]
 enum Problem {
     #[error("{who} did not get to see {what}{}", if *.ended { ", because the language server ended" } else { "" })]
@@ -245,14 +240,12 @@ impl Story {
         self.tell(&format!("{HEADING}{title}{HEADING:#}\n{}", wrapped(explanation, self.width).join("\n")))
     }
 
-    /// Begins a step: who does what.
     fn step(&mut self, who: &str, does: &str) -> Result<(), Problem> {
         let number = self.steps.len() + 1;
         self.steps.push(json!({ "step": number, "who": who, "does": does, "seen": [] }));
         self.tell(&format!("\n{FAINT}{number:>2}{FAINT:#}  {} {HEADING}{does}{HEADING:#}", name(who)))
     }
 
-    /// Somebody saw something, so long after its cause.
     fn saw(&mut self, who: &str, what: &str, sight: &Sight) -> Result<(), Problem> {
         let Sight { text, took } = sight;
         self.note(Some(*took), json!({ "who": who, "what": what, "text": text, "milliseconds": milliseconds(*took) }))?;
@@ -266,7 +259,6 @@ impl Story {
         self.tell(&format!("          {FAINT}1 │{FAINT:#} {line}  {WARNING}{hint}{WARNING:#}"))
     }
 
-    /// A command ran in a terminal.
     fn ran(&mut self, command: &str, exit: i32, said: &str, took: Duration) -> Result<(), Problem> {
         let seen = json!({ "command": command, "exit": exit, "text": said, "milliseconds": milliseconds(took) });
         self.note(Some(took), seen)?;
@@ -280,7 +272,6 @@ impl Story {
         lines.iter().try_for_each(|line| self.quote(line))
     }
 
-    /// Everything was seen.
     fn end(self) -> Result<Exit, Failure> {
         let (steps, seconds) = (self.steps.len(), self.start.elapsed().as_secs_f64());
         let clean = wrapped(CLEAN, self.width).join("\n");

@@ -23,8 +23,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
-    let session = identity::require(context, &registry)?;
+    let (registry, session) = identity::enter(context)?;
     let completion = Completion { work_completed: arguments.completed, notes: arguments.notes };
     let released = words::in_order(registry.complete(&session.id, &completion)?);
     let ended = registry.session(&session.id)?.unwrap_or(session);
@@ -44,7 +43,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             format!("{GOOD}Ended{GOOD:#} {} after {lasted}.{released}", words::who(Some(&ended), &ended.id))
         },
     )?;
-    Context::clean_up(&registry);
-    Context::refresh_board(&registry);
+    Context::tidy_up(&registry);
     Ok(Exit::Done)
 }

@@ -3,41 +3,29 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use deconflict_protocol::{DIRECTORY_NAME, NameError};
+use deconflict_protocol::NameError;
 use deconflict_registry::Error as RegistryError;
 pub(super) use deconflict_words::sentence;
 use deconflict_words::{FEWER_OPEN_FILES, remedy};
 use deconflict_workspace::{DiscoveryError, NamingError};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
-/// How a verb ended; a script can always tell "refused" from "failed".
+/// How a verb ended, by its exit code; a script can always tell "refused" from "failed".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// It did what was asked.
-    Done,
+    Done = 0,
     /// Another session stands against it.
-    Refused,
+    Refused = 1,
     /// It was asked for something that makes no sense.
-    Usage,
+    Usage = 2,
     /// It could not tell, or could not do it.
-    Failed,
-}
-
-impl Exit {
-    /// The code that the process ends with.
-    pub(super) fn code(self) -> u8 {
-        match self {
-            Self::Done => 0,
-            Self::Refused => 1,
-            Self::Usage => 2,
-            Self::Failed => 3,
-        }
-    }
+    Failed = 3,
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
-        Self::from(exit.code())
+        Self::from(exit as u8)
     }
 }
 
@@ -51,7 +39,6 @@ pub(crate) struct Failure {
     pub(super) message: String,
     /// What can be done next, a line each.
     pub(super) advice: Vec<String>,
-    /// More facts for programs.
     pub(super) facts: Box<Map<String, Value>>,
 }
 
@@ -74,47 +61,42 @@ impl Failure {
     /// Something on this machine kept us from doing `what`.
     pub(crate) fn could_not(what: &str, error: &dyn Error) -> Self {
         let mut message = format!("Could not {what}: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            let cause_text = cause.to_string();
-            if !message.contains(&cause_text) {
-                message.push_str(": ");
-                message.push_str(&cause_text);
+        for cause in std::iter::successors(error.source(), |&cause| cause.source()).map(ToString::to_string) {
+            if !message.contains(&cause) {
+                message.push_str(&format!(": {cause}"));
             }
-            source = cause.source();
         }
         Self::failed("io", message)
     }
 
-    /// Gives the word for programs.
     pub(crate) fn reason(mut self, reason: &'static str) -> Self {
         self.reason = reason;
         self
     }
 
-    /// Adds something that can be done next.
     pub(crate) fn advise(mut self, advice: impl Into<String>) -> Self {
         self.advice.push(advice.into());
         self
     }
 
-    /// Adds a fact for programs.
     pub(crate) fn fact(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.facts.insert(name.to_owned(), value.into());
         self
     }
 
-    /// The document for programs.
     pub(super) fn document(&self) -> Value {
-        let mut document = Map::new();
-        document.insert("ok".to_owned(), false.into());
-        document.insert("reason".to_owned(), self.reason.into());
-        document.insert("message".to_owned(), self.message.clone().into());
+        let mut document = json!({"ok": false, "reason": self.reason, "message": self.message});
         if !self.advice.is_empty() {
-            document.insert("advice".to_owned(), self.advice.clone().into());
+            document["advice"] = self.advice.clone().into();
         }
-        document.extend(self.facts.as_ref().clone());
-        Value::Object(document)
+        for (name, value) in self.facts.iter() {
+            document[name] = value.clone();
+        }
+        document
+    }
+
+    fn of(error: &dyn Error, exit: Exit, reason: &'static str, advice: Option<&str>) -> Self {
+        advice.into_iter().fold(Self::new(exit, reason, sentence(&error.to_string())), Self::advise)
     }
 
     fn new(exit: Exit, reason: &'static str, message: impl Into<String>) -> Self {
@@ -143,59 +125,52 @@ impl From<RegistryError> for Failure {
             RegistryError::Damaged { .. } => (Exit::Failed, "damaged", None),
             _ => (Exit::Failed, "io", None),
         };
-        let failure = Self::new(exit, reason, sentence(&error.to_string()));
-        advice.into_iter().fold(failure, Self::advise)
+        Self::of(&error, exit, reason, advice)
     }
 }
 
 impl From<DiscoveryError> for Failure {
     fn from(error: DiscoveryError) -> Self {
-        let (exit, reason) = match &error {
-            DiscoveryError::DoesNotContain { .. } => (Exit::Usage, "outside-workspace"),
-            DiscoveryError::NoParent { .. } | DiscoveryError::NotOne { .. } => (Exit::Usage, "no-directory"),
-            DiscoveryError::Unsuitable { .. } => (Exit::Failed, "unsuitable"),
-            DiscoveryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files"),
-            DiscoveryError::NoWorkspace { .. } => (Exit::Failed, "io"),
-        };
-        let failure = Self::new(exit, reason, sentence(&error.to_string()));
-        match error {
-            DiscoveryError::Unsuitable { .. } => {
-                failure.advise("If you trust it, name it with `--dir` or `DECONFLICT_DIR`.")
+        let (exit, reason, advice) = match &error {
+            DiscoveryError::DoesNotContain { .. } => {
+                (Exit::Usage, "outside-workspace", Some("Name one whose parent contains that folder."))
             }
-            DiscoveryError::DoesNotContain { .. } => failure.advise("Name one whose parent contains that folder."),
+            DiscoveryError::NoParent { .. } => (Exit::Usage, "no-directory", None),
             DiscoveryError::NotOne { .. } => {
-                failure.advise(format!("Name one, or a folder {DIRECTORY_NAME} that is to be made."))
+                (Exit::Usage, "no-directory", Some("Name one, or a folder COORDINATION that is to be made."))
             }
-            DiscoveryError::TooManyFiles { .. } => failure.advise(FEWER_OPEN_FILES),
-            DiscoveryError::NoParent { .. } | DiscoveryError::NoWorkspace { .. } => failure,
-        }
+            DiscoveryError::Unsuitable { .. } => {
+                (Exit::Failed, "unsuitable", Some("If you trust it, name it with `--dir` or `DECONFLICT_DIR`."))
+            }
+            DiscoveryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files", Some(FEWER_OPEN_FILES)),
+            DiscoveryError::NoWorkspace { .. } => (Exit::Failed, "io", None),
+        };
+        Self::of(&error, exit, reason, advice)
     }
 }
 
 impl From<NamingError> for Failure {
     fn from(error: NamingError) -> Self {
-        let (exit, reason) = match &error {
-            NamingError::Outside { .. } => (Exit::Usage, "outside-workspace"),
-            NamingError::IsDirectory { .. } => (Exit::Usage, "is-directory"),
-            NamingError::IsFile { .. } => (Exit::Usage, "is-file"),
-            NamingError::DanglingLink { .. } => (Exit::Usage, "dangling-link"),
-            NamingError::NotUtf8 { .. } => (Exit::Usage, "not-utf8"),
-            NamingError::Name(_) => (Exit::Usage, "name"),
-            NamingError::Unresolvable { .. } => (Exit::Failed, "io"),
+        let (exit, reason, advice) = match &error {
+            NamingError::Outside { .. } => (Exit::Usage, "outside-workspace", None),
+            NamingError::IsDirectory { .. } => {
+                (Exit::Usage, "is-directory", Some("Use `directory` instead of `file`."))
+            }
+            NamingError::IsFile { .. } => (Exit::Usage, "is-file", Some("Use `file` instead of `directory`.")),
+            NamingError::DanglingLink { .. } => {
+                (Exit::Usage, "dangling-link", Some("Name the file that it should lead to."))
+            }
+            NamingError::NotUtf8 { .. } => (Exit::Usage, "not-utf8", None),
+            NamingError::Name(_) => (Exit::Usage, "name", None),
+            NamingError::Unresolvable { .. } => (Exit::Failed, "io", None),
         };
-        let failure = Self::new(exit, reason, sentence(&error.to_string()));
-        match error {
-            NamingError::IsDirectory { .. } => failure.advise("Use `directory` instead of `file`."),
-            NamingError::IsFile { .. } => failure.advise("Use `file` instead of `directory`."),
-            NamingError::DanglingLink { .. } => failure.advise("Name the file that it should lead to."),
-            _ => failure,
-        }
+        Self::of(&error, exit, reason, advice)
     }
 }
 
 impl From<NameError> for Failure {
     fn from(error: NameError) -> Self {
-        Self::new(Exit::Usage, "name", sentence(&error.to_string()))
+        Self::of(&error, Exit::Usage, "name", None)
     }
 }
 

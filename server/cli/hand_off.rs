@@ -1,6 +1,5 @@
 //! `deconflict hand-off TYPE NAME TO`
 
-use deconflict_protocol::text::one_line;
 use deconflict_protocol::{ResourceType, SessionId};
 use deconflict_registry::{Activity, Claim, HandOffOutcome, Registry, Session};
 use deconflict_words::documents;
@@ -29,8 +28,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
-    let session = identity::require(context, &registry)?;
+    let (registry, session) = identity::enter(context)?;
     if session.id == arguments.to {
         return Err(Failure::usage("You cannot hand off to yourself.").advise("Who is here: deconflict status"));
     }
@@ -90,17 +88,8 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
             }
         }
     }
-    Err(match others {
-        Some(claim) => {
-            let holder = claim::holder_of(registry, &claim);
-            let message = words::held(&claim, holder.as_ref(), &claim.resource, now);
-            Failure::refused("not-holder", format!("{message} Only its holder can hand it off."))
-                .fact("claim", documents::claim(&claim, holder.as_ref()))
-        }
-        None => Failure::refused(
-            "not-found",
-            format!("There is no claim on the {} {}.", arguments.resource_type, one_line(&arguments.name, 200)),
-        )
-        .advise("What is claimed: deconflict status"),
-    })
+    Err(others.map_or_else(
+        || claim::not_found(&arguments.resource_type, &arguments.name),
+        |claim| claim::not_holder(context, registry, &claim, "hand it off"),
+    ))
 }

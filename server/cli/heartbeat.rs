@@ -35,8 +35,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
-    let session = identity::require(context, &registry)?;
+    let (registry, session) = identity::enter(context)?;
     let activity = Activity {
         action: arguments.action,
         target: given(arguments.target),
@@ -65,14 +64,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
                 return String::new();
             }
             let told = [Some(&activity.action), activity.target.as_ref()].into_iter().flatten();
-            format!(
-                "Told the others: {}.",
-                told.map(|text| one_line(text, words::PHRASE)).collect::<Vec<_>>().join(" ")
-            )
+            let told: Vec<String> = told.map(|text| one_line(text, words::PHRASE)).collect();
+            format!("Told the others: {}.", told.join(" "))
         },
     )?;
-    Context::clean_up(&registry);
-    Context::refresh_board(&registry);
+    Context::tidy_up(&registry);
     Ok(Exit::Done)
 }
 

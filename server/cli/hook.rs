@@ -13,8 +13,7 @@ use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use clap::ValueEnum;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use deconflict_agents::{
     self as agents, AGENTS, Agent, Answer, EventKind, HookEvent, HookPolicy, ShellPolicy, Surroundings, UnsurePolicy,
 };
@@ -38,33 +37,27 @@ pub(crate) struct Arguments {
     #[arg(value_name = "AGENT", value_parser = agents())]
     agent: &'static Agent,
     /// What becomes of a shell command that would certainly touch what another session holds
-    #[arg(long, value_name = "POLICY", default_value = "deny")]
-    shell: ShellChoice,
+    #[arg(long, value_name = "POLICY", default_value = "deny", value_parser = choice(SHELL_POLICIES))]
+    shell: ShellPolicy,
     /// What becomes of an edit when it cannot be told whether somebody holds the file
-    #[arg(long, value_name = "POLICY", default_value = "allow")]
-    when_unsure: UnsureChoice,
+    #[arg(long, value_name = "POLICY", default_value = "allow", value_parser = choice(UNSURE_POLICIES))]
+    when_unsure: UnsurePolicy,
     /// Stay, and print a line for each message that comes in, until the agent ends
     #[arg(long)]
     monitor: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum ShellChoice {
-    /// It is refused
-    Deny,
-    /// It runs, with a warning
-    Warn,
-    /// Commands are not looked at
-    Off,
-}
+/// The words for the policies, what they mean, and which they are.
+type Choices<T> = &'static [(&'static str, &'static str, T)];
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum UnsureChoice {
-    /// It is made, with a warning
-    Allow,
-    /// It is refused
-    Deny,
-}
+const SHELL_POLICIES: Choices<ShellPolicy> = &[
+    ("deny", "It is refused", ShellPolicy::Deny),
+    ("warn", "It runs, with a warning", ShellPolicy::Warn),
+    ("off", "Commands are not looked at", ShellPolicy::Off),
+];
+
+const UNSURE_POLICIES: Choices<UnsurePolicy> =
+    &[("allow", "It is made, with a warning", UnsurePolicy::Allow), ("deny", "It is refused", UnsurePolicy::Deny)];
 
 /// No agent gives its hook less time than this, except at the end of a session.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -83,6 +76,12 @@ fn agents() -> impl TypedValueParser<Value = &'static Agent> {
     PossibleValuesParser::new(AGENTS.iter().map(|agent| agent.name)).try_map(named)
 }
 
+fn choice<T: Clone + Send + Sync>(choices: Choices<T>) -> impl TypedValueParser<Value = T> {
+    let named = |name: String| choices.iter().find(|(word, ..)| *word == name).map(|(.., it)| it.clone());
+    let words = choices.iter().map(|(word, meaning, _)| PossibleValue::new(*word).help(*meaning));
+    PossibleValuesParser::new(words).try_map(move |name| named(name).ok_or("no such policy"))
+}
+
 /// True for a command line that was meant for this verb, however wrong it is.
 pub(super) fn is_meant(words: &[OsString]) -> bool {
     words.iter().skip(1).any(|word| word == "hook")
@@ -93,13 +92,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.monitor {
         return monitor::run(agent, context);
     }
-    let policy = HookPolicy { shell: arguments.shell.into(), when_unsure: arguments.when_unsure.into() };
+    let policy = HookPolicy { shell: arguments.shell, when_unsure: arguments.when_unsure };
     let surroundings = surroundings(agent, policy, context);
     let watchdog = Watchdog::start(surroundings.clone(), context);
     let event = match read(agent, context) {
         Ok(Some(event)) => event,
         // What is nothing to us gets the answer that says nothing, in the agent's form.
-        Ok(None) => return watchdog.answer_first(|| say(&agent.write("", &Answer::default()))).map(|_| Exit::Done),
+        Ok(None) => {
+            return watchdog.answer_first(|| Output::text(&agent.write("", &Answer::default()))).map(|_| Exit::Done);
+        }
         Err(error) => return Err(unreadable(&error)),
     };
     watchdog.knows(&event);
@@ -109,7 +110,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if let Some(notice) = &answer.notice {
         Output::remark(notice);
     }
-    let printed = watchdog.answer_first(|| say(&agent.write(&event.name, &answer)))?;
+    let printed = watchdog.answer_first(|| Output::text(&agent.write(&event.name, &answer)))?;
     if printed == Printed::Whole {
         for failure in follow_up.carry_out() {
             Output::remark(&format!("deconflict: {failure}"));
@@ -144,7 +145,7 @@ impl Watchdog {
                 Ok(event) => event,
                 Err(RecvTimeoutError::Timeout) => {
                     let failure = unreadable("no event came on standard input in time");
-                    std::process::exit(Output::new(is_json).failure(&failure).code().into());
+                    std::process::exit(Output::new(is_json).failure(&failure) as i32);
                 }
                 // There was nothing to answer.
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -154,7 +155,7 @@ impl Watchdog {
             if !*has_answered {
                 let answer = agents::too_late(&event, &surroundings);
                 // If nobody listens, there is nobody left to tell.
-                let _ = say(&surroundings.agent.write(&event.name, &answer));
+                let _ = Output::text(&surroundings.agent.write(&event.name, &answer));
             }
             std::process::exit(0);
         };
@@ -219,30 +220,7 @@ fn export(agent: &Agent, event: &HookEvent, answer: &mut Answer, context: &Conte
     }
 }
 
-fn say(text: &str) -> Result<Printed, Failure> {
-    Output::text(text)
-}
-
 fn unreadable(error: &str) -> Failure {
     Failure::failed("unreadable-event", format!("{}.", error.trim_end_matches('.')))
         .advise("It is started by a coding agent's hooks: see `deconflict hook --help`.")
-}
-
-impl From<ShellChoice> for ShellPolicy {
-    fn from(choice: ShellChoice) -> Self {
-        match choice {
-            ShellChoice::Deny => Self::Deny,
-            ShellChoice::Warn => Self::Warn,
-            ShellChoice::Off => Self::Off,
-        }
-    }
-}
-
-impl From<UnsureChoice> for UnsurePolicy {
-    fn from(choice: UnsureChoice) -> Self {
-        match choice {
-            UnsureChoice::Allow => Self::Allow,
-            UnsureChoice::Deny => Self::Deny,
-        }
-    }
 }

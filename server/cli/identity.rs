@@ -15,8 +15,8 @@ use super::failure::Failure;
 use super::output::Output;
 use super::{keeper, processes, words};
 
-/// Why nobody can tell who the caller is.
-enum Unknown {
+/// Why nobody can tell which session the caller's is.
+pub(super) enum Unknown {
     /// Nothing points to any session.
     NoSession,
     /// Several sessions belong to one process.
@@ -25,15 +25,32 @@ enum Unknown {
     Agent(&'static str),
 }
 
-/// The session that a verb acts as, or an error that lists the choices.
+/// The registry and the session that a verb acts as, or an error that lists the choices.
 ///
 /// A session that its user names is in use, even if the process that kept it has ended: it goes on with a new keeper.
-pub(super) fn require(context: &Context, registry: &Registry) -> Result<Session, Failure> {
-    let session = find_required(context, registry)?;
+pub(super) fn enter(context: &Context) -> Result<(Registry, Session), Failure> {
+    let registry = context.registry()?;
+    let session = find_required(context, &registry)?;
     if let Some(ahead) = session.ahead_of(context.now()).filter(|_| !context.output.is_json()) {
         Output::remark(&clock_went_back(ahead));
     }
-    Ok(session)
+    Ok((registry, session))
+}
+
+/// Registers a session, or goes on with the one that had its id before, unless that is in use.
+pub(super) fn register(
+    registry: &Registry,
+    new: NewSession,
+    advise: impl Fn(Failure, &SessionId) -> Failure,
+) -> Result<Session, Failure> {
+    let Some(id) = new.id.clone() else { return Ok(registry.register(new)?) };
+    let Some(before) = registry.session(&id)? else { return Ok(registry.register(new)?) };
+    let is_in_use = !before.is_damaged() && live_sessions(registry)?.iter().any(|live| live.id == id);
+    let again = if is_in_use { None } else { registry.resume(&id, &NewSession { id: None, ..new })? };
+    again.ok_or_else(|| {
+        let failure = Failure::refused("session-taken", format!("There is already a live session called {id}."));
+        advise(failure, &id).fact("session", documents::session(&before))
+    })
 }
 
 fn find_required(context: &Context, registry: &Registry) -> Result<Session, Failure> {
@@ -49,10 +66,7 @@ fn find_required(context: &Context, registry: &Registry) -> Result<Session, Fail
             SessionState::Live | SessionState::Silent => Ok(session),
         };
     }
-    match infer(registry, &live_sessions(registry)?)? {
-        Ok(session) => Ok(session),
-        Err(unknown) => Err(explain(context, registry, unknown)?),
-    }
+    infer(registry, &live_sessions(registry)?)?.or_else(|unknown| Err(explain(context, registry, unknown)?))
 }
 
 /// The session that a verb would act as; `None` if the caller has none that can be told. A variable that was set for
@@ -71,41 +85,26 @@ pub(super) fn find_among(
         // The variable and the processes above are those of the program that this runs in, and say nothing of who asks.
         return Ok(None);
     }
-    match (&context.shared.session, context.named_session()?) {
-        (Some(id), _) => find_named(context, registry, id).map(Some),
-        (None, Some(id)) => Ok(registry.session(&id)?),
-        (None, None) => Ok(infer(registry, &live()?)?.ok()),
+    match named(context, registry)? {
+        (true, session) => Ok(session),
+        (false, _) => Ok(infer(registry, &live()?)?.ok()),
     }
 }
 
-/// Whoever calls, as far as it can be told.
-pub(super) enum Caller {
-    /// This session.
-    Session(Session),
-    /// One of these, which belong to one process.
-    OneOf(Vec<Session>),
-    /// A coding agent without a session of its own.
-    Agent,
-    /// Nothing points to any session.
-    Unknown,
+/// Whoever calls, for a verb that has an answer for everybody.
+pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
+    match named(context, registry)? {
+        (_, Some(session)) => Ok(Ok(session)),
+        (_, None) => infer(registry, &live_sessions(registry)?),
+    }
 }
 
-/// Whoever calls, for a verb that has an answer for everybody. A variable that was set for another workspace names
-/// nobody here.
-pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Caller, Failure> {
-    let named = match (&context.shared.session, context.named_session()?) {
-        (Some(id), _) => Some(find_named(context, registry, id)?),
-        (None, Some(id)) => registry.session(&id)?,
-        (None, None) => None,
-    };
-    if let Some(session) = named {
-        return Ok(Caller::Session(session));
-    }
-    Ok(match infer(registry, &live_sessions(registry)?)? {
-        Ok(session) => Caller::Session(session),
-        Err(Unknown::Several(sessions)) => Caller::OneOf(sessions),
-        Err(Unknown::Agent(_)) => Caller::Agent,
-        Err(Unknown::NoSession) => Caller::Unknown,
+/// Whether the caller names a session, and which. A variable may name one of another workspace, which is nobody here.
+fn named(context: &Context, registry: &Registry) -> Result<(bool, Option<Session>), Failure> {
+    Ok(match (&context.shared.session, context.named_session()?) {
+        (Some(id), _) => (true, Some(find_named(context, registry, id)?)),
+        (None, Some(id)) => (true, registry.session(&id)?),
+        (None, None) => (false, None),
     })
 }
 
@@ -167,30 +166,29 @@ fn clock_went_back(by: TimeDelta) -> String {
 
 fn explain(context: &Context, registry: &Registry, unknown: Unknown) -> Result<Failure, Failure> {
     let name_it = "Name one with --session ID or DECONFLICT_SESSION.";
-    Ok(match unknown {
+    let no_session = |message: String| Failure::usage(message).reason("no-session");
+    let (failure, choices) = match unknown {
         Unknown::Several(own) => {
-            let failure = Failure::usage("Several sessions belong to the program that runs this, so which is yours?");
-            list_choices(failure.reason("no-session").advise(name_it), &own, context)
+            let message = "Several sessions belong to the program that runs this, so which is yours?";
+            (no_session(message.to_owned()).advise(name_it), own)
         }
         Unknown::Agent(agent) => {
-            let live = live_sessions(registry)?;
             let message = format!("The coding agent that runs this ({agent}) has no session of its own yet.");
-            let failure = Failure::usage(message)
-                .reason("no-session")
+            let failure = no_session(message)
                 .advise("Begin one: deconflict start")
                 .advise("If one of these is yours, name it with --session ID or DECONFLICT_SESSION.");
-            list_choices(failure, &live, context)
+            (failure, live_sessions(registry)?)
         }
         Unknown::NoSession => {
             let live = live_sessions(registry)?;
-            let failure = Failure::usage("You have no session here yet.")
-                .reason("no-session")
+            let failure = no_session("You have no session here yet.".to_owned())
                 .advise("Begin one: eval \"$(deconflict start --export)\"");
-            let failure =
-                if live.is_empty() { failure } else { failure.advise(format!("Or is one of these yours? {name_it}")) };
-            list_choices(failure, &live, context)
+            let is_alone = live.is_empty();
+            let ask = format!("Or is one of these yours? {name_it}");
+            (if is_alone { failure } else { failure.advise(ask) }, live)
         }
-    })
+    };
+    Ok(list_choices(failure, &choices, context))
 }
 
 pub(super) fn list_choices(failure: Failure, sessions: &[Session], context: &Context) -> Failure {

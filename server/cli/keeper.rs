@@ -21,7 +21,6 @@ use deconflict_platform::{self as platform, Ancestor, Process};
 
 use super::processes;
 
-/// The process that keeps a session.
 pub(super) struct Keeper {
     pub(super) process: Process,
     /// What people call it, if it is a coding agent.
@@ -36,9 +35,7 @@ pub(super) fn find() -> Option<Keeper> {
         Some((process, agent)) => (process, Some(agent)),
         None => (outermost_shell_of_the_terminal(&ancestors)?, None),
     };
-    // Without its start token a process could not be told from a later one with its number.
-    let process = Process { pid: ancestor.pid, started: ancestor.started.clone() };
-    (!process.started.is_empty()).then_some(Keeper { process, agent })
+    Some(Keeper { process: ancestor.process()?, agent })
 }
 
 /// The processes behind a hook: the agent that started it, whose session lasts as long as that process, and the editor
@@ -54,9 +51,7 @@ pub(super) fn behind_a_hook(agent: &Agent) -> Processes {
     let found = position.and_then(|position| ancestors.get(position));
     let above = ancestors.iter().skip(position.unwrap_or(0));
     Processes {
-        agent: found
-            .map(|process| Process { pid: process.pid, started: process.started.clone() })
-            .filter(|process| !process.started.is_empty()),
+        agent: found.and_then(Ancestor::process),
         editor: above.into_iter().find(|process| processes::is_editor(process)).map(|process| process.pid),
     }
 }

@@ -1,5 +1,7 @@
 //! `deconflict lsp`
 
+use tracing_subscriber::EnvFilter;
+
 use super::context::Context;
 use super::failure::{Exit, Failure};
 
@@ -15,13 +17,16 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let log = tracing_subscriber::EnvFilter::try_from_env("DECONFLICT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-    // Standard output is the protocol's.
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
+    log_to_standard_error("warn");
     let named = context.named_directory().map(|named| context.folder().join(named));
     let exit_code =
         deconflict_lsp::run(named).map_err(|error| Failure::could_not("start the language server", &error))?;
     // The thread that reads the editor's pipe may wait for ever.
     std::process::exit(exit_code.into())
+}
+
+/// Standard output is the protocol's.
+pub(super) fn log_to_standard_error(default: &str) {
+    let log = EnvFilter::try_from_env("DECONFLICT_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
 }

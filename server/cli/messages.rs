@@ -39,8 +39,7 @@ const MOST_AT_ONCE: (usize, usize) = (20_000, 20);
 const LONGEST_SHOWN: usize = 4_000;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
-    let session = identity::require(context, &registry)?;
+    let (registry, session) = identity::enter(context)?;
     // There may be a hundred thousand messages, of which hardly any is unread.
     let is_all_wanted = arguments.all || context.shared.original || !arguments.id.is_empty();
     let mut found = if is_all_wanted { registry.messages(&session.id) } else { registry.unread_messages(&session.id) }?;

@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::failure::{Exit, Failure};
 use super::style;
 
-/// Where a verb's answer goes.
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
     json: bool,
@@ -21,14 +20,12 @@ pub(crate) struct Output {
 /// Whether all of an answer reached its reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Printed {
-    /// All of it did.
     Whole,
     /// The reader closed the pipe, as `head` does. That is its right, and no error.
     Cut,
 }
 
 impl Output {
-    /// Answers in JSON, or in words.
     pub(crate) fn new(json: bool) -> Self {
         Self { json, kept: None }
     }
@@ -38,17 +35,14 @@ impl Output {
         Self { json: true, kept: Some(Rc::default()) }
     }
 
-    /// True if the answer is kept.
     pub(crate) fn is_kept(&self) -> bool {
         self.kept.is_some()
     }
 
-    /// The document that was kept last.
     pub(crate) fn take_kept(&self) -> Option<Value> {
         self.kept.as_ref()?.borrow_mut().take()
     }
 
-    /// True if programs read the answer.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
@@ -62,7 +56,6 @@ impl Output {
         self.answer_with(true, document, words)
     }
 
-    /// Prints an answer that may be bad news.
     pub(crate) fn answer_with(
         &self,
         ok: bool,
@@ -72,18 +65,13 @@ impl Output {
         if !self.json {
             return Self::text(&words());
         }
-        let mut whole = Map::new();
-        whole.insert("ok".to_owned(), ok.into());
-        match document() {
-            Value::Object(facts) => whole.extend(facts),
-            other => {
-                whole.insert("value".to_owned(), other);
-            }
+        let mut whole = Map::from_iter([("ok".to_owned(), ok.into())]);
+        if let Value::Object(facts) = document() {
+            whole.extend(facts);
         }
-        self.document(Value::Object(whole))
+        self.document(whole.into())
     }
 
-    /// Prints a document as it is.
     pub(crate) fn document(&self, document: Value) -> Result<Printed, Failure> {
         if let Some(kept) = &self.kept {
             kept.replace(Some(document));
@@ -105,7 +93,6 @@ impl Output {
         let _ = print(&mut anstream::stderr().lock(), words);
     }
 
-    /// Says why a verb did not do what was asked.
     pub(crate) fn failure(&self, failure: &Failure) -> Exit {
         if self.json {
             let _ = self.document(failure.document());
@@ -118,10 +105,7 @@ impl Output {
             _ => (style::ERROR, "error"),
         };
         let mut words = format!("{mark}{word}:{mark:#} {}", failure.message);
-        for advice in &failure.advice {
-            words.push_str("\n  ");
-            words.push_str(advice);
-        }
+        failure.advice.iter().for_each(|advice| words.push_str(&format!("\n  {advice}")));
         Self::remark(&words);
         failure.exit
     }
@@ -129,11 +113,7 @@ impl Output {
 
 fn print(stream: &mut impl Write, text: &str) -> Result<Printed, Failure> {
     let line_end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    let written = stream
-        .write_all(text.as_bytes())
-        .and_then(|()| stream.write_all(line_end.as_bytes()))
-        .and_then(|()| stream.flush());
-    match written {
+    match write!(stream, "{text}{line_end}").and_then(|()| stream.flush()) {
         Ok(()) => Ok(Printed::Whole),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Printed::Cut),
         Err(error) => Err(Failure::could_not("print the answer", &error)),

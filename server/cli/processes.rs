@@ -4,50 +4,14 @@ use deconflict_agents as agents;
 use deconflict_platform::Ancestor;
 
 /// Editors in whose terminals and panels agents run, as the last part of their path without an ending.
-const EDITORS: &[&str] = &[
-    "code",
-    "code-insiders",
-    "codium",
-    "cursor",
-    "emacs",
-    "gvim",
-    "helix",
-    "hx",
-    "kak",
-    "nvim",
-    "vim",
-    "vscodium",
-    "windsurf",
-    "zed",
-    "zed-editor",
-];
+const EDITORS: &str =
+    "code code-insiders codium cursor emacs gvim helix hx kak nvim vim vscodium windsurf zed zed-editor";
 
-/// Programs that run other programs' scripts.
 const RUNTIMES: &[&str] = &["node", "bun", "deno", "python", "uv", "uvx", "npx"];
 
 /// Shells, as the last part of their path without an ending.
-const SHELLS: &[&str] = &[
-    "ash",
-    "bash",
-    "cmd",
-    "csh",
-    "dash",
-    "elvish",
-    "fish",
-    "ion",
-    "ksh",
-    "mksh",
-    "nu",
-    "oksh",
-    "osh",
-    "powershell",
-    "pwsh",
-    "sh",
-    "tcsh",
-    "xonsh",
-    "yash",
-    "zsh",
-];
+const SHELLS: &str =
+    "ash bash cmd csh dash elvish fish ion ksh mksh nu oksh osh powershell pwsh sh tcsh xonsh yash zsh";
 
 /// What people call the coding agent whose process this is; `None` for any other process.
 pub(super) fn coding_agent(process: &Ancestor) -> Option<&'static str> {
@@ -59,9 +23,8 @@ pub(super) fn agent_in_environment() -> Option<&'static str> {
     agents::agent_of_variable(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// True for an editor's process.
 pub(super) fn is_editor(process: &Ancestor) -> bool {
-    EDITORS.contains(&program(&process.name).as_str())
+    is_one_of(EDITORS, &program(&process.name))
 }
 
 /// True for a shell that a person types into: neither a script nor a single command runs in it.
@@ -79,7 +42,7 @@ fn agent_started_by(command: &[String]) -> Option<&'static str> {
         return Some(agent);
     }
     let runtime = program(path);
-    if !RUNTIMES.iter().any(|name| runtime.starts_with(name)) && !SHELLS.contains(&runtime.as_str()) {
+    if !RUNTIMES.iter().any(|name| runtime.starts_with(name)) && !is_one_of(SHELLS, &runtime) {
         return None;
     }
     // The script is the first word that is no option; a shell's own command line (`-c`) is no script.
@@ -94,7 +57,7 @@ fn agent_started_by(command: &[String]) -> Option<&'static str> {
 fn reads_commands_from_a_person(command: &[String]) -> bool {
     let Some((path, words)) = command.split_first() else { return false };
     let shell = program(path.trim_start_matches('-'));
-    if !SHELLS.contains(&shell.as_str()) {
+    if !is_one_of(SHELLS, &shell) {
         return false;
     }
     if matches!(shell.as_str(), "cmd" | "powershell" | "pwsh") {
@@ -120,6 +83,10 @@ fn reads_commands_from_a_person(command: &[String]) -> bool {
         }
     }
     true
+}
+
+fn is_one_of(names: &str, name: &str) -> bool {
+    names.split(' ').any(|known| known == name)
 }
 
 /// A program's file name without its folder and ending, in lower case.

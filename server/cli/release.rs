@@ -48,15 +48,21 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
-    let session = identity::require(context, &registry)?;
+    let (registry, session) = identity::enter(context)?;
     let released = match (&arguments.name, arguments.all) {
         (Some(name), false) => {
             let resource_type = &arguments.resource_type.clone().unwrap_or_else(ResourceType::file);
             match release_one(context, &registry, &session, resource_type, name)? {
                 ReleaseOutcome::Released(claim) => vec![claim],
-                ReleaseOutcome::NotHolder(claim) => return refuse(context, &registry, &claim),
-                ReleaseOutcome::NotFound => return not_found(context, resource_type, name),
+                ReleaseOutcome::NotHolder(claim) => {
+                    let failure = claim::not_holder(context, &registry, &claim, "release it");
+                    let original = failure.message.clone();
+                    return refuse(context, failure, &original);
+                }
+                ReleaseOutcome::NotFound => {
+                    let original = format!("No claim found for {resource_type}/{}", one_line(name, 200));
+                    return refuse(context, claim::not_found(resource_type, name), &original);
+                }
             }
         }
         (None, true) => words::in_order(registry.release_all(&session.id)?),
@@ -108,25 +114,12 @@ fn release_one(
     Ok(first.map_or(ReleaseOutcome::NotFound, ReleaseOutcome::NotHolder))
 }
 
-fn refuse(context: &Context, registry: &Registry, claim: &Claim) -> Result<Exit, Failure> {
-    let holder = claim::holder_of(registry, claim);
-    let message = words::held(claim, holder.as_ref(), &claim.resource, context.now());
-    let failure = Failure::refused("not-holder", format!("{message} Only its holder can release it."))
-        .fact("claim", documents::claim(claim, holder.as_ref()));
+fn refuse(context: &Context, failure: Failure, original: &str) -> Result<Exit, Failure> {
     if context.shared.original {
-        Output::text(&format!("⚠️  {}", failure.message))?;
+        Output::text(&format!("⚠️  {original}"))?;
         return Ok(Exit::Refused);
     }
     Err(failure)
-}
-
-fn not_found(context: &Context, resource_type: &ResourceType, name: &str) -> Result<Exit, Failure> {
-    if context.shared.original {
-        Output::text(&format!("⚠️  No claim found for {resource_type}/{}", one_line(name, 200)))?;
-        return Ok(Exit::Refused);
-    }
-    let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
-    Err(Failure::refused("not-found", message).advise("What is claimed: deconflict status"))
 }
 
 fn in_words(context: &Context, released: &[Claim], sent: Option<&Message>) -> String {
@@ -152,7 +145,6 @@ impl Arguments {
     }
 }
 
-/// Sends the original's broadcast about completed work.
 fn tell_all(
     arguments: &Arguments,
     context: &Context,

@@ -1,14 +1,12 @@
 //! `deconflict send TO SUBJECT MESSAGE`
 
-use std::io::Read;
-
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{BROADCAST, MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry, Session, SessionState};
 use deconflict_words::documents;
 use serde_json::json;
 
-use super::context::Context;
+use super::context::{Context, standard_input};
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::{identity, values, words};
@@ -37,13 +35,15 @@ pub(crate) struct Arguments {
     resource: Vec<String>,
 }
 
+/// More than any message may have, in bytes, so that a longer one is refused as too long and not cut.
+const LONGEST_INPUT: u64 = 2 << 20;
+
 fn note() -> String {
     MessageKind::Note.as_str().to_owned()
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let registry = context.registry()?;
-    let session = identity::require(context, &registry)?;
+    let (registry, session) = identity::enter(context)?;
     let (to, recipient) = recipient(&arguments.to, context, &registry)?;
     let resource = match &arguments.resource[..] {
         [resource_type, name] => Some(meant(context, &registry, resource_type, name)?),
@@ -53,7 +53,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         subject: arguments.subject,
         message: match arguments.message {
             // What a tool is called with stands in its request.
-            text if text == "-" && !context.output.is_kept() => read_standard_input()?,
+            text if text == "-" && !context.output.is_kept() => {
+                standard_input(LONGEST_INPUT, "read the message from standard input")?
+            }
             text => text,
         },
         in_reply_to: arguments.reply_to,
@@ -111,13 +113,4 @@ fn meant(context: &Context, registry: &Registry, resource_type: &str, name: &str
         likeliest = likeliest.or(Some(candidate));
     }
     likeliest.ok_or_else(|| Failure::usage(format!("\"{name}\" names nothing that a message could be about.")))
-}
-
-fn read_standard_input() -> Result<String, Failure> {
-    /// More than any message may have, so that a longer one is refused as too long and not cut.
-    const LIMIT: u64 = 2 << 20;
-    let mut text = String::new();
-    let read = std::io::stdin().take(LIMIT).read_to_string(&mut text);
-    read.map_err(|error| Failure::could_not("read the message from standard input", &error))?;
-    Ok(text)
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::{Context, SESSION_VARIABLE};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{keeper, words};
+use super::{identity, keeper, words};
 
 /// Register a session and print its id
 ///
@@ -40,7 +40,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let keeper = keeper::find();
     let agent = keeper.as_ref().and_then(|keeper| keeper.agent);
     let new = NewSession {
-        id: wanted.clone(),
+        id: wanted,
         client: Some(arguments.client.unwrap_or_else(|| agent.unwrap_or("terminal").to_owned())),
         name: arguments.name,
         current_work: arguments.work,
@@ -48,10 +48,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         keeper: keeper.map(|keeper| keeper.process),
         ..context.new_session()?
     };
-    let session = match &wanted {
-        Some(id) => begin_or_go_on(&registry, id, new)?,
-        None => registry.register(new)?,
-    };
+    let session = identity::register(&registry, new, |failure, id| {
+        failure
+            .advise(format!("If it is yours, go on with it: export {SESSION_VARIABLE}={id}"))
+            .advise("Else choose another name, or none: deconflict start")
+    })?;
     if context.shared.original {
         registry.set_current_session(&session.id)?;
     }
@@ -78,30 +79,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             Output::remark(&remark);
         }
     }
-    Context::clean_up(&registry);
-    Context::refresh_board(&registry);
+    Context::tidy_up(&registry);
     Ok(Exit::Done)
-}
-
-/// Registers a session under the name that its user chose, or goes on with the one that had it before.
-fn begin_or_go_on(registry: &Registry, id: &SessionId, new: NewSession) -> Result<Session, Failure> {
-    match registry.session(id)? {
-        None => Ok(registry.register(new)?),
-        Some(before) if !before.is_damaged() && registry.live_sessions()?.iter().any(|live| live.id == *id) => {
-            Err(taken(&before))
-        }
-        Some(before) => match registry.resume(id, &NewSession { id: None, ..new })? {
-            Some(session) => Ok(session),
-            None => Err(taken(&before)),
-        },
-    }
-}
-
-fn taken(session: &Session) -> Failure {
-    Failure::refused("session-taken", format!("There is already a live session called {}.", session.id))
-        .advise(format!("If it is yours, go on with it: export {}={}", SESSION_VARIABLE, session.id))
-        .advise("Else choose another name, or none: deconflict start")
-        .fact("session", documents::session(session))
 }
 
 /// What `eval` gets. These lines mean the same to the POSIX shells, zsh and fish.

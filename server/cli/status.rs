@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::one_line;
-use deconflict_registry::{Claim, Concern, DamagedRecord, Overview, Registry, Session};
+use deconflict_registry::{Claim, Concern, DamagedRecord, Overview, Session};
 use deconflict_words::documents;
 use serde_json::{Value, json};
 
@@ -63,26 +63,23 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
 struct Picture {
     directory: String,
     now: DateTime<Utc>,
-    /// The caller's own session, if it has one.
     own: Option<Session>,
     unread: usize,
-    /// `None` while there is no directory.
     overview: Option<Overview>,
 }
 
 impl Picture {
     fn look(context: &Context) -> Result<Self, Failure> {
         let directory = context.location()?.directory.display().to_string();
-        let registry = context.existing_registry()?;
         let now = context.now();
-        let Some(registry) = registry else {
+        let Some(registry) = context.existing_registry()? else {
             return Ok(Self { directory, now, own: None, unread: 0, overview: None });
         };
         let mut overview = registry.overview()?;
         let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
         // Whoever names a session that is not there still wants to see those that are.
         let own = identity::find_among(context, &registry, live).unwrap_or_default();
-        let unread = own.as_ref().map_or(Ok(0), |own| unread(&registry, &own.id))?;
+        let unread = own.as_ref().map(|own| registry.unread_messages(&own.id)).transpose()?.unwrap_or_default().len();
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }
@@ -144,16 +141,16 @@ impl Picture {
         let mut text = "=== ACTIVE SESSIONS ===\n".to_owned();
         let overview = self.overview.as_ref();
         for session in overview.into_iter().flat_map(|overview| &overview.sessions) {
-            let record = &session.record;
-            let field = |field: &Option<String>, default: &str| {
-                field.as_deref().map_or_else(|| default.to_owned(), |text| one_line(text, words::PHRASE))
+            let told = documents::session(session);
+            let field = |name: &str, default: &str| {
+                told[name].as_str().map_or_else(|| default.to_owned(), |text| one_line(text, words::PHRASE))
             };
             text.push_str(&format!(
                 "{}: {} - {} (last: {})\n",
                 one_line(session.id.as_str(), words::PHRASE),
-                field(&record.status, "unknown"),
-                field(&record.current_work, "idle"),
-                field(&record.last_heartbeat, "unknown"),
+                field("status", "unknown"),
+                field("current_work", "idle"),
+                field("last_heartbeat", "unknown"),
             ));
         }
         text.push_str("\n=== ACTIVE CLAIMS ===\n");
@@ -173,7 +170,6 @@ impl Picture {
     }
 }
 
-/// The records that cannot be understood.
 pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecord> {
     overview.coordination_needed.iter().filter_map(|finding| match finding {
         Concern::Damaged(record) => Some(record),
@@ -183,10 +179,6 @@ pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecor
 
 fn holders(sessions: &[Session]) -> HashMap<&SessionId, &Session> {
     sessions.iter().map(|session| (&session.id, session)).collect()
-}
-
-fn unread(registry: &Registry, own: &SessionId) -> Result<usize, Failure> {
-    Ok(registry.unread_messages(own)?.len())
 }
 
 /// How wide a line may be: as wide as the terminal, or of any width for a file or a pipe.

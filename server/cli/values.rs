@@ -4,12 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::{ResourceType, SessionId, time};
 use serde::de::{Deserialize, Deserializer, Error};
 
-/// A session, ours or another program's.
 pub(super) fn session_id(text: &str) -> Result<SessionId, String> {
     SessionId::foreign(text).map_err(|error| error.to_string())
 }
 
-/// The type of something that is to be claimed.
 pub(super) fn resource_type(text: &str) -> Result<ResourceType, String> {
     ResourceType::new(text).map_err(|error| error.to_string())
 }
@@ -72,27 +70,22 @@ fn read<'de, D: Deserializer<'de>, T>(request: D, parse: fn(&str) -> Result<T, S
     parse(&String::deserialize(request)?).map_err(D::Error::custom)
 }
 
-/// [`lease`] in a request.
 pub(super) fn read_lease<'de, D: Deserializer<'de>>(request: D) -> Result<TimeDelta, D::Error> {
     read(request, lease)
 }
 
-/// [`duration`] in a request.
 pub(super) fn read_duration<'de, D: Deserializer<'de>>(request: D) -> Result<Option<TimeDelta>, D::Error> {
     read(request, duration).map(Some)
 }
 
-/// [`resource_type`] in a request.
 pub(super) fn read_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<ResourceType, D::Error> {
     read(request, resource_type)
 }
 
-/// [`any_resource_type`] in a request.
 pub(super) fn read_any_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<ResourceType, D::Error> {
     read(request, any_resource_type)
 }
 
-/// [`any_resource_type`] in a request that may be without.
 pub(super) fn read_some_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<Option<ResourceType>, D::Error> {
     read(request, any_resource_type).map(Some)
 }

@@ -11,13 +11,11 @@ pub(super) use deconflict_words::{
 
 use super::style::{FAINT, NAME};
 
-/// Claims in the order of their resources.
 pub(super) fn in_order(mut claims: Vec<Claim>) -> Vec<Claim> {
     claims.sort_by(|a, b| a.resource.cmp(&b.resource));
     claims
 }
 
-/// Several claimed resources in one phrase, cut where there are many.
 pub(super) fn list_of_resources(claims: &[Claim]) -> String {
     /// More would hide what the sentence is about.
     const MOST: usize = 5;

@@ -70,6 +70,11 @@ impl Ancestor {
     pub fn command(&self) -> &[String] {
         self.command.get_or_init(|| system::command(self.pid))
     }
+
+    /// It, to be told apart from any later one; `None` if the system hides when it started.
+    pub fn process(&self) -> Option<Process> {
+        (!self.started.is_empty()).then(|| Process { pid: self.pid, started: self.started.clone() })
+    }
 }
 
 /// Whether a recorded process still runs.

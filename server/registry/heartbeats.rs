@@ -106,6 +106,18 @@ pub struct LastActivity {
     pub(super) name: String,
 }
 
+impl LastActivity {
+    /// True if this is what it did.
+    pub fn did(&self, action: &str) -> bool {
+        self.record.action.as_deref() == Some(action)
+    }
+
+    /// True if it did something to the file of this name.
+    pub fn touched(&self, file: &str) -> bool {
+        self.record.files_touched.iter().any(|touched| touched == file)
+    }
+}
+
 impl<S: Store> Registry<S> {
     /// What a session told that it did since a moment, in no order.
     pub fn activities_since(&self, id: &SessionId, since: DateTime<Utc>) -> Result<Vec<LastActivity>, Error> {

@@ -213,6 +213,9 @@ fn the_answers_are_those_of_the_terminal() {
         ("messages", json!({"all": true}), vec!["messages", "--all"], 0),
         ("release", json!({"name": "README.md"}), vec!["release", "file", "README.md"], 1),
         ("claim", json!({"type": "No!", "name": "x"}), vec!["claim", "No!", "x"], 2),
+        ("messages", json!({"id": "m9"}), vec!["messages", "--id", "m9"], 1),
+        ("hand_off", json!({"name": "README.md", "to": id}), vec!["hand-off", "file", "README.md", id], 2),
+        ("hand_off", json!({"name": "README.md", "to": ada}), vec!["hand-off", "file", "README.md", &ada], 1),
         ("send_message", json!({"to": "nobody", "subject": "s", "message": "m"}), vec!["send", "nobody", "s", "m"], 1),
     ] {
         let told = agent.request("tools/call", json!({"name": tool, "arguments": arguments}));
@@ -243,14 +246,18 @@ fn without_what_passes(document: &Value) -> Value {
 fn wrong_arguments_are_told_to_the_agent_and_wrong_requests_to_its_program() {
     let workspace = Workspace::small();
     let mut agent = Agent::ready(&workspace);
-    for (arguments, part) in [
-        (json!({}), "needs \"name\""),
-        (json!({"name": 7}), "is a text"),
-        (json!({"name": "a", "colour": "blue"}), "takes no \"colour\""),
-        (json!({"name": "a", "for": "soon"}), "is no duration"),
-        (json!({"name": "src"}), "is a directory"),
+    for (tool, arguments, part) in [
+        ("claim", json!({}), "needs \"name\""),
+        ("claim", json!({"name": 7}), "\"name\" is a text"),
+        ("claim", json!({"name": "a", "force": "yes"}), "\"force\" is true or false"),
+        ("claim", json!({"name": "a", "colour": "blue"}), "takes no \"colour\""),
+        ("claim", json!({"name": "a", "for": "soon"}), "\"soon\" is no duration"),
+        ("claim", json!({"type": "A B", "name": "a"}), "A B"),
+        ("claim", json!({"name": "src"}), "is a directory"),
+        ("check", json!({"paths": {"a": 1}}), "\"paths\" is a list of texts"),
+        ("status", json!({"watch": true}), "takes no \"watch\""),
     ] {
-        let told = agent.request("tools/call", json!({"name": "claim", "arguments": arguments}))["result"].clone();
+        let told = agent.request("tools/call", json!({"name": tool, "arguments": arguments}))["result"].clone();
         assert_eq!(told["isError"], true, "{told}");
         let told = &told["structuredContent"];
         assert_eq!(told["ok"], false);

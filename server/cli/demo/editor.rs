@@ -19,7 +19,6 @@ use super::{DEADLINE, Problem, poll};
 /// How often a waiting editor looks whether the user gave up.
 const LOOK_FOR_INTERRUPTION: Duration = Duration::from_millis(100);
 
-/// An editor with its language server.
 pub(super) struct Editor {
     name: &'static str,
     root: PathBuf,
@@ -81,7 +80,6 @@ impl Editor {
         Ok(editor)
     }
 
-    /// Waits until the server has its session.
     pub(super) fn wait_for_session(&mut self) -> Result<(), Problem> {
         let status = json!({ "command": "deconflict.status", "arguments": [{}] });
         let begun = poll(|| {
@@ -91,7 +89,6 @@ impl Editor {
         begun.ok_or_else(|| self.unseen("a session of its own"))
     }
 
-    /// Opens a file.
     pub(super) fn open(&mut self, file: &'static str) -> Result<(), Problem> {
         let text = self.text_on_disk(file)?;
         let document = json!({ "uri": self.uri(file), "languageId": "rust", "version": 0, "text": text });
@@ -115,7 +112,6 @@ impl Editor {
         Ok(moment)
     }
 
-    /// Saves an open file.
     pub(super) fn save(&mut self, file: &'static str) -> Result<(), Problem> {
         let text = self.texts.get(file).cloned().unwrap_or_default();
         std::fs::write(self.root.join(file), text).map_err(|cause| Problem::io("save a file", cause))?;
@@ -212,7 +208,7 @@ impl Editor {
         let id = self.next_id;
         self.next_id += 1;
         let asked = Instant::now();
-        self.send(Request::new(id.into(), method.to_owned(), parameters).into());
+        self.send(&Request::new(id.into(), method.to_owned(), parameters).into());
         let (_, answer) = self.find(asked, &format!("an answer to {method}"), |message| match message {
             Message::Response(answer) if answer.id == id.into() => Some(answer.clone()),
             _ => None,
@@ -225,11 +221,11 @@ impl Editor {
     }
 
     fn notify(&mut self, method: &str, parameters: Value) {
-        self.send(Notification::new(method.to_owned(), parameters).into());
+        self.send(&Notification::new(method.to_owned(), parameters).into());
     }
 
     /// Sends a message. That nobody reads it any more shows in the answer that never comes.
-    fn send(&mut self, message: Message) {
+    fn send(&mut self, message: &Message) {
         let _ = message.write(&mut self.input);
     }
 
@@ -270,7 +266,7 @@ impl Editor {
             }
             match self.incoming.recv_timeout(LOOK_FOR_INTERRUPTION) {
                 // It has not a word to say to what the server asks.
-                Ok((_, Message::Request(asked))) => self.send(Response::new_ok(asked.id, Value::Null).into()),
+                Ok((_, Message::Request(asked))) => self.send(&Response::new_ok(asked.id, Value::Null).into()),
                 Ok(came) => self.arrived.push(came),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => self.has_ended = true,

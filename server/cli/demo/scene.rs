@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use super::{INVOICES, ORDERS, Problem};
 
-/// True once the user pressed Ctrl-C.
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 /// The scratch repository, with a home directory beside it so that nobody's settings or other clones play a part.
@@ -18,7 +17,6 @@ pub(super) struct Scene {
     program: PathBuf,
 }
 
-/// How a program ended.
 pub(super) struct Ended {
     pub(super) code: Option<i32>,
     pub(super) output: String,
@@ -48,7 +46,6 @@ impl Scene {
         Ok(scene)
     }
 
-    /// The root of the repository.
     pub(super) fn repository(&self) -> PathBuf {
         self.folder.join("shop")
     }
@@ -62,7 +59,6 @@ impl Scene {
         command
     }
 
-    /// Runs a verb of the terminal to its end.
     pub(super) fn run(&self, user: &str, arguments: &[&str]) -> Result<Ended, Problem> {
         end(self.command(user, arguments), "run this program")
     }

@@ -25,7 +25,6 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
     Ok(CheckResult { what: "This commit", checked, findings: sorted.held, warnings: sorted.left_idle, advice })
 }
 
-/// Git could not be asked, so nothing can be told.
 pub(super) fn could_not_ask(error: &CommitsError) -> Failure {
     Failure::failed("git", sentence(&error.to_string()))
 }

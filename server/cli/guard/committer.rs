@@ -14,26 +14,23 @@ use deconflict_registry::{Claim, Registry, Session};
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::identity::{self, Caller};
+use crate::cli::identity::{self, Unknown};
 use crate::cli::mcp;
 use crate::cli::processes;
 
-/// Whoever commits or pushes.
 #[derive(Debug)]
 pub(super) struct Committer {
-    /// The sessions that it may be.
     sessions: Vec<Session>,
     is_person: bool,
 }
 
 impl Committer {
-    /// Finds out who it is.
     pub(super) fn find(context: &Context, registry: &Registry) -> Result<Self, Failure> {
         let sessions = match identity::caller(context, registry)? {
-            Caller::Session(session) => vec![session],
-            Caller::OneOf(sessions) => sessions,
-            Caller::Agent => return Ok(Self { sessions: Vec::new(), is_person: false }),
-            Caller::Unknown => Vec::new(),
+            Ok(session) => vec![session],
+            Err(Unknown::Several(sessions)) => sessions,
+            Err(Unknown::Agent(_)) => return Ok(Self { sessions: Vec::new(), is_person: false }),
+            Err(Unknown::NoSession) => Vec::new(),
         };
         let is_agents = |session: &Session| {
             session.client().is_some_and(deconflict_agents::is_agent_name) || session.has_capability(mcp::CAPABILITY)
@@ -49,10 +46,7 @@ impl Committer {
 
     /// The session that commits, if it is known which.
     pub(super) fn session(&self) -> Option<&Session> {
-        match &self.sessions[..] {
-            [only] => Some(only),
-            _ => None,
-        }
+        if let [only] = &self.sessions[..] { Some(only) } else { None }
     }
 
     /// True if what is held by this session is the committer's own.

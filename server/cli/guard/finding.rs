@@ -20,7 +20,6 @@ use crate::cli::{claim, words};
 pub(super) struct HeldChanges {
     pub(super) claim: Claim,
     pub(super) holder: Option<Session>,
-    /// What of it is changed.
     pub(super) changes: Vec<PathChange>,
     /// What the first of these is called.
     pub(super) wanted: Resource,
@@ -54,7 +53,6 @@ impl HeldChanges {
         sentence
     }
 
-    /// The same for programs.
     pub(super) fn document(&self) -> Value {
         let change = |change: &PathChange| {
             let kind = match change.kind {
@@ -117,7 +115,6 @@ pub(super) fn name(change: &PathChange, root: &Path, namer: &Namer) -> Option<Re
     }
 }
 
-/// A path on one line, as a person would type it.
 pub(super) fn shown(path: &Path) -> String {
     one_line(&path.display().to_string(), 200)
 }

@@ -16,6 +16,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::{GOOD, WARNING};
 use super::words;
+use finding::HeldChanges;
 
 /// Keep other sessions' files out of your commits, as a git hook
 ///
@@ -69,17 +70,13 @@ enum Policy {
     Deny,
 }
 
-/// The result of a check.
 #[derive(Debug, Default)]
 struct CheckResult {
-    /// What is checked, such as `this commit`.
     what: &'static str,
-    /// How many paths were checked.
     checked: usize,
-    /// What stands against it.
-    findings: Vec<finding::HeldChanges>,
+    findings: Vec<HeldChanges>,
     /// What doesn't, but should be known.
-    warnings: Vec<finding::HeldChanges>,
+    warnings: Vec<HeldChanges>,
     /// What to do about the findings, a line each.
     advice: Vec<String>,
 }
@@ -131,14 +128,10 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
 }
 
 fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let documents =
-        |findings: &[finding::HeldChanges]| findings.iter().map(finding::HeldChanges::document).collect::<Vec<_>>();
+    let documents = |findings: &[HeldChanges]| findings.iter().map(HeldChanges::document).collect::<Vec<_>>();
     if verdict.findings.is_empty() {
-        let warnings: Vec<String> = verdict.warnings.iter().map(|warning| warning.sentence(context.now())).collect();
-        if !context.output.is_json() {
-            for warning in &warnings {
-                Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {warning}"));
-            }
+        for warning in verdict.warnings.iter().filter(|_| !context.output.is_json()) {
+            Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {}", warning.sentence(context.now())));
         }
         if !arguments.quiet || context.output.is_json() {
             context.output.answer(
@@ -168,20 +161,16 @@ fn unsure(failure: Failure, arguments: &Arguments, context: &Context) -> Result<
         Moment::PrePush => "push",
         Moment::PreCommit | Moment::PostCommit => "commit",
     };
-    let reason = failure.message.clone();
+    let message = format!("It could not be told whether others hold what this {what} contains. {}", failure.message);
     if arguments.when_unsure == Some(Policy::Allow) {
-        let sentence = format!("It could not be told whether others hold what this {what} contains. {reason}");
         if context.output.is_json() {
-            context.output.answer(
-                || json!({"outcome": "could_not_tell", "reason": failure.reason, "message": sentence}),
-                String::new,
-            )?;
+            let facts = || json!({"outcome": "could_not_tell", "reason": failure.reason, "message": message});
+            context.output.answer(facts, String::new)?;
         }
-        Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {sentence}"));
+        Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {message}"));
         Output::remark("  The policy is to go on. What is wrong, and how to mend it: deconflict doctor");
         return Ok(Exit::Done);
     }
-    let message = format!("It could not be told whether others hold what this {what} contains. {reason}");
     Err(Failure { exit: Exit::Failed, message, ..failure }
         .fact("outcome", "could_not_tell")
         .advise("What is wrong, and how to mend it: deconflict doctor")

@@ -8,26 +8,28 @@
 //! - What somebody else committed while it was held went past the guard before the commit, or there was none. That is
 //!   refused: it is the last moment at which it can still be taken back.
 
-use std::io::Read;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_registry::{LastActivity, Registry};
-use deconflict_workspace::commits::{self, PathChange, Pushed};
+use deconflict_workspace::commits::{self, PathChange};
 
 use super::CheckResult;
 use super::after_commit::COMMITTED;
 use super::commit::could_not_ask;
 use super::committer::Committer;
 use super::finding::{HeldChanges, name, sort};
-use crate::cli::context::Context;
+use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
 
 /// Between the beginning of a commit and its end the message is written.
 const LONGEST_COMMIT: TimeDelta = TimeDelta::hours(1);
 
+/// Far more than git writes for any push, in bytes.
+const LONGEST_LIST: u64 = 64 << 20;
+
 pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
-    let refs = commits::pushed_refs(&read_standard_input()?).map_err(|error| could_not_ask(&error))?;
+    let refs = commits::pushed_refs(&standard_input(LONGEST_LIST, "read from git what is pushed")?)
+        .map_err(|error| could_not_ask(&error))?;
     let committer = Committer::find(context, registry)?;
     let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
     let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(CheckResult::default()) };
@@ -35,7 +37,7 @@ pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Res
     let pushed = commits::pushed(folder, remote, &refs, since).map_err(|error| could_not_ask(&error))?;
     let root = commits::root_of(folder).map_err(|error| could_not_ask(&error))?;
     let namer = context.namer()?;
-    let changes = every_change(&pushed);
+    let changes: Vec<PathChange> = pushed.iter().flat_map(|commit| &commit.changes).cloned().collect();
     let (sorted, checked) = sort(&changes, &root, &namer, registry, &committer)?;
     let mut verdict = CheckResult { what: "What you push", checked, ..CheckResult::default() };
     for found in sorted.held {
@@ -43,16 +45,14 @@ pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Res
         let mut others = Vec::new();
         for commit in pushed.iter().filter(|commit| commit.authored_at > found.claim.claimed_at) {
             for change in commit.changes.iter().filter(|change| found.changes.contains(change)) {
-                let resource = name(change, &root, &namer);
-                let by_holder = resource.is_some_and(|resource| {
-                    let holder = found.claim.holder();
-                    holder.is_some_and(|holder| has_committed(registry, holder, resource.name(), commit.authored_at))
-                });
+                let by_holder = name(change, &root, &namer)
+                    .zip(found.claim.holder())
+                    .is_some_and(|(file, holder)| has_committed(registry, holder, file.name(), commit.authored_at));
                 if by_holder { own.push(change.clone()) } else { others.push((commit, change.clone())) }
             }
         }
-        let advice = others.iter().map(|(commit, _)| format!("Look at it: git show --stat {}", short(&commit.id)));
-        for line in advice {
+        for (commit, _) in &others {
+            let line = format!("Look at it: git show --stat {:.12}", commit.id);
             if !verdict.advice.contains(&line) && verdict.advice.len() < 3 {
                 verdict.advice.push(line);
             }
@@ -72,17 +72,8 @@ pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Res
 
 /// True if a session told that it committed a file itself, when the commit was made.
 fn has_committed(registry: &Registry, session: &SessionId, name: &str, authored_at: DateTime<Utc>) -> bool {
-    let is_it = |activity: LastActivity| {
-        let record = &activity.record;
-        record.action.as_deref() == Some(COMMITTED)
-            && record.files_touched.iter().any(|file| file == name)
-            && activity.at <= authored_at + LONGEST_COMMIT
-    };
-    registry.activities_since(session, authored_at).is_ok_and(|activities| activities.into_iter().any(is_it))
-}
-
-fn every_change(pushed: &[Pushed]) -> Vec<PathChange> {
-    pushed.iter().flat_map(|commit| &commit.changes).cloned().collect()
+    let is_it = |it: &LastActivity| it.did(COMMITTED) && it.touched(name) && it.at <= authored_at + LONGEST_COMMIT;
+    registry.activities_since(session, authored_at).is_ok_and(|activities| activities.iter().any(is_it))
 }
 
 /// Each path once, however many commits change it.
@@ -90,17 +81,4 @@ fn once_each(mut changes: Vec<PathChange>) -> Vec<PathChange> {
     changes.sort_by(|a, b| a.path.cmp(&b.path));
     changes.dedup_by(|a, b| a.path == b.path);
     changes
-}
-
-fn short(id: &str) -> &str {
-    id.get(..12).unwrap_or(id)
-}
-
-fn read_standard_input() -> Result<String, Failure> {
-    /// Far more than git writes for any push.
-    const LIMIT: u64 = 64 << 20;
-    let mut text = String::new();
-    let read = std::io::stdin().take(LIMIT).read_to_string(&mut text);
-    read.map_err(|error| Failure::could_not("read from git what is pushed", &error))?;
-    Ok(text)
 }

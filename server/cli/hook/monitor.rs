@@ -64,8 +64,7 @@ impl Followed {
         let is_own = |session: &Session| {
             // Sub-agents have names; their messages come with the answers to their own events.
             let is_agents = session.client() == Some(agent.name) && !session.is_named();
-            let started = session.record.process_started.as_deref().unwrap_or_default();
-            is_agents && session.record.pid == Some(process.pid) && started == process.started
+            is_agents && session.is_kept_by(process.pid, &process.started)
         };
         let sessions = registry.sessions().ok()?;
         let newest = sessions.into_iter().filter(|session| session.is_live() && is_own(session));

@@ -42,10 +42,7 @@ const INSTRUCTIONS: &str = "Several people and agents edit this repository at th
     and then; they come from other sessions, not from your user.";
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let log = tracing_subscriber::EnvFilter::try_from_env("DECONFLICT_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("error"));
-    // Standard output is the protocol's.
-    tracing_subscriber::fmt().with_env_filter(log).with_writer(std::io::stderr).with_ansi(false).init();
+    super::lsp::log_to_standard_error("error");
     let directory = context.named_directory().map(|named| context.folder().join(named));
     if let Some(workspace) = &arguments.workspace {
         // Each tool finds out anew where it is.
@@ -87,7 +84,6 @@ async fn serve(session: Arc<McpSession>) -> Result<u8, Failure> {
     }
 }
 
-/// What answers a client.
 #[derive(Debug, Clone)]
 struct Server {
     session: Arc<McpSession>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use deconflict_platform::{self as platform, Process, ScopeRelation};
+use deconflict_platform::{self as platform, Ancestor};
 use deconflict_protocol::SessionId;
 use deconflict_registry::{Completion, NewSession, Registry, Session};
 use deconflict_workspace::Location;
@@ -12,14 +12,11 @@ use super::CAPABILITY;
 use crate::cli::context::{Context, Shared};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::processes;
+use crate::cli::{identity, processes};
 
-/// Whom the tools act for.
 #[derive(Debug)]
 pub(super) struct McpSession {
-    /// The directory that the caller names.
     directory: Option<PathBuf>,
-    /// The session id that the caller names.
     wanted: Option<SessionId>,
     current: Mutex<Option<Current>>,
 }
@@ -31,25 +28,18 @@ struct Current {
     is_own: bool,
 }
 
-/// The coding agent that runs this server.
-struct Agent {
-    process: Process,
-    called: &'static str,
-}
-
 impl McpSession {
     pub(super) fn new(directory: Option<PathBuf>, wanted: Option<SessionId>) -> Self {
         Self { directory, wanted, current: Mutex::new(None) }
     }
 
-    /// The session that there is, if any was begun.
     pub(super) fn session(&self) -> Result<Option<SessionId>, Failure> {
         let current = self.lock();
         if let Some(current) = current.as_ref() {
             return Ok(Some(current.session.clone()));
         }
         let Some(registry) = self.context_of_nobody()?.existing_registry()? else { return Ok(None) };
-        let by_hooks = hooks_sessions(&registry, find_agent().as_ref())?;
+        let by_hooks = hooks_sessions(&registry, find_agent().as_ref().map(|(process, _)| process))?;
         Ok(if let [only] = &by_hooks[..] { Some(only.id.clone()) } else { None })
     }
 
@@ -62,13 +52,12 @@ impl McpSession {
             return Err(nobody_here(location));
         }
         let registry = context.registry_or_create()?;
-        let agent = find_agent();
+        let (agent, called) = find_agent().unzip();
         let by_hooks = hooks_sessions(&registry, agent.as_ref())?;
         // What the agent runs in a shell acts for the same session, unless that would be one of several.
-        let client_pid = agent.as_ref().filter(|_| by_hooks.is_empty()).map(|agent| agent.process.pid);
-        let called = agent.as_ref().map(|agent| agent.called).or(client);
+        let client_pid = agent.filter(|_| by_hooks.is_empty()).map(|agent| agent.pid);
         let new = NewSession {
-            client: called.map(str::to_owned),
+            client: called.or(client).map(str::to_owned),
             keeper: Some(platform::current_process()),
             client_pid,
             capabilities: vec![CAPABILITY.to_owned()],
@@ -93,33 +82,25 @@ impl McpSession {
         Ok(next.session)
     }
 
-    /// Ends the session, if one was begun here.
     pub(super) fn end(&self) -> Result<(), Failure> {
         let Some(current) = self.lock().take().filter(|current| current.is_own) else { return Ok(()) };
         let Some(registry) = self.context_of_nobody()?.existing_registry()? else { return Ok(()) };
         let is_live = registry.session(&current.session)?.is_some_and(|session| session.is_live());
         if is_live {
             registry.complete(&current.session, &Completion::default())?;
-            Context::refresh_board(&registry);
-            Context::clean_up(&registry);
+            Context::tidy_up(&registry);
         }
         Ok(())
     }
 
     fn begin(&self, registry: &Registry, new: NewSession) -> Result<Session, Failure> {
-        let session = match &self.wanted {
-            None => registry.register(new)?,
-            Some(id) => match registry.session(id)? {
-                None => registry.register(NewSession { id: Some(id.clone()), ..new })?,
-                Some(before) if before.is_live() => return Err(taken_by_another(&before)),
-                Some(before) => registry.resume(id, &new)?.ok_or_else(|| taken_by_another(&before))?,
-            },
-        };
+        let new = NewSession { id: self.wanted.clone(), ..new };
+        let advise = |failure: Failure, _: &SessionId| failure.advise("Choose another name, or none: deconflict mcp");
+        let session = identity::register(registry, new, advise)?;
         Context::clean_up(registry);
         Ok(session)
     }
 
-    /// Where a verb runs, and as whom.
     pub(super) fn context(&self, session: Option<SessionId>, output: Output) -> Result<Context, Failure> {
         let shared = Shared { session, dir: self.directory.clone(), json: true, original: false };
         Context::new(shared, output)
@@ -134,29 +115,26 @@ impl McpSession {
     }
 }
 
-fn find_agent() -> Option<Agent> {
+/// The coding agent that runs this server, and what people call it.
+fn find_agent() -> Option<(Ancestor, &'static str)> {
     platform::ancestors().into_iter().find_map(|ancestor| {
         let called = processes::coding_agent(&ancestor)?;
-        Some(Agent { process: Process { pid: ancestor.pid, started: ancestor.started.clone() }, called })
+        Some((ancestor, called))
     })
 }
 
 /// The sessions that hooks of the same agent registered. One agent is one session; with sub-agents it may have several,
 /// of which none is known to be meant.
-fn hooks_sessions(registry: &Registry, agent: Option<&Agent>) -> Result<Vec<Session>, Failure> {
+fn hooks_sessions(registry: &Registry, agent: Option<&Ancestor>) -> Result<Vec<Session>, Failure> {
     let Some(agent) = agent else { return Ok(Vec::new()) };
-    let own = std::process::id();
-    let is_its = |session: &Session| {
-        let record = &session.record;
-        let is_same_process = record.pid == Some(agent.process.pid) || record.client_pid == Some(agent.process.pid);
-        session.is_live()
-            && record.pid != Some(own)
-            && is_same_process
-            && record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
-            && record.client.as_deref().is_some_and(deconflict_agents::is_agent_name)
-    };
+    let own = platform::current_process();
     let mut found = registry.sessions()?;
-    found.retain(is_its);
+    found.retain(|session| {
+        session.is_live()
+            && !session.is_kept_by(own.pid, &own.started)
+            && (session.is_kept_by(agent.pid, &agent.started) || session.serves(agent.pid))
+            && session.client().is_some_and(deconflict_agents::is_agent_name)
+    });
     Ok(found)
 }
 
@@ -166,9 +144,4 @@ fn nobody_here(location: &Location) -> Failure {
     Failure::failed("inactive", message)
         .advise("Name the folder that you work in where this server is configured: deconflict mcp --workspace DIR")
         .advise("Or begin to coordinate there: deconflict init")
-}
-
-fn taken_by_another(session: &Session) -> Failure {
-    Failure::refused("session-taken", format!("There is already a live session called {}.", session.id))
-        .advise("Choose another name, or none: deconflict mcp")
 }

@@ -11,7 +11,6 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::{check, claim, end, hand_off, heartbeat, messages, release, send, status};
 
-/// A verb as a tool.
 pub(super) struct Entry {
     pub(super) name: &'static str,
     description: &'static str,
@@ -27,7 +26,6 @@ pub(super) struct Entry {
 /// What only a command line takes.
 const ONLY_TYPED: [&str; 3] = ["watch", "oneline", "resource"];
 
-/// All tools.
 pub(super) const TOOLS: &[Entry] = &[
     Entry {
         name: "claim",
@@ -110,12 +108,10 @@ pub(super) const TOOLS: &[Entry] = &[
 ];
 
 impl Entry {
-    /// Finds a tool by its name.
     pub(super) fn find(name: &str) -> Option<&'static Self> {
         TOOLS.iter().find(|entry| entry.name == name)
     }
 
-    /// What a client is told of it.
     pub(super) fn describe(&self) -> Tool {
         let arguments: Vec<Arg> = self.arguments();
         let properties: JsonObject = arguments.iter().map(|it| (it.get_id().to_string(), schema(it))).collect();
@@ -177,7 +173,6 @@ fn fit(name: &str, schema: &Value, value: &mut Value) -> Result<(), Failure> {
     if is_right { Ok(()) } else { Err(Failure::usage(format!("\"{name}\" is {what}."))) }
 }
 
-/// A verb's request from JSON.
 fn read<T: DeserializeOwned>(request: JsonObject) -> Result<T, Failure> {
     serde_json::from_value(request.into()).map_err(|error| Failure::usage(format!("The request is wrong: {error}.")))
 }
@@ -227,31 +222,15 @@ mod tests {
         );
         both::<check::Arguments>(&["--", "a", "--b"], json!({"paths": ["a", "--b"]}));
         both::<send::Arguments>(&["x", "s", "m"], json!({"to": "x", "subject": "s", "message": "m"}));
+        both::<messages::Arguments>(&["--peek", "--id=a", "--id=b"], json!({"peek": true, "id": ["a", "b"]}));
+        both::<messages::Arguments>(&["--all"], json!({"all": true, "id": []}));
+        both::<hand_off::Arguments>(
+            &["task", "x", "ada", "--notes", "n"],
+            json!({"type": "task", "name": "x", "to": "ada", "notes": "n"}),
+        );
+        both::<hand_off::Arguments>(&["file", "x", "ada"], json!({"name": "x", "to": "ada"}));
         both::<heartbeat::Arguments>(&["building", "a"], json!({"action": "building", "target": "a"}));
         both::<status::Arguments>(&[], json!({}));
         both::<end::Arguments>(&["--completed", "a"], json!({"completed": ["a"]}));
-    }
-
-    #[test]
-    fn wrong_requests_are_named() {
-        let wrong = |tool: &str, request: Value| {
-            let Value::Object(request) = request else { panic!("{request}") };
-            let shared = crate::cli::context::Shared { session: None, dir: None, json: true, original: false };
-            let context = Context::new(shared, crate::cli::output::Output::kept()).unwrap();
-            Entry::find(tool).unwrap().run(request, &context).unwrap_err().message
-        };
-        for (tool, request, part) in [
-            ("claim", json!({}), "needs \"name\""),
-            ("claim", json!({"name": 7}), "\"name\" is a text"),
-            ("claim", json!({"name": "a", "force": "yes"}), "\"force\" is true or false"),
-            ("claim", json!({"name": "a", "minutes": 7}), "takes no \"minutes\""),
-            ("claim", json!({"name": "a", "for": "long"}), "\"long\" is no duration"),
-            ("claim", json!({"type": "A B", "name": "a"}), "A B"),
-            ("check", json!({"paths": {"a": 1}}), "\"paths\" is a list of texts"),
-            ("status", json!({"watch": true}), "takes no \"watch\""),
-        ] {
-            let told = wrong(tool, request);
-            assert!(told.contains(part), "{told}");
-        }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
 use deconflict_registry::{Claim, ClaimState, Message, Overview, Recipient, Session, SessionState};
+use deconflict_words::documents;
 
 use super::{Picture, holders};
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
@@ -13,7 +14,6 @@ use crate::cli::words;
 
 const INDENT: &str = "  ";
 
-/// A part of the picture.
 pub(super) struct Section {
     title: &'static str,
     lines: Vec<String>,
@@ -40,12 +40,10 @@ impl Section {
         shown.min(most.max(1)) + usize::from(shown > most) + usize::from(self.foot.is_some()) + 2
     }
 
-    /// How many lines of it could be left out.
     pub(super) fn len(&self) -> usize {
         self.lines.len()
     }
 
-    /// It with at most so many of its lines.
     pub(super) fn cut_to(&self, most: usize) -> Vec<String> {
         let mut shown = vec![format!("{HEADING}{}{HEADING:#}", self.title)];
         if self.lines.is_empty() && self.foot.is_none() {
@@ -60,7 +58,6 @@ impl Section {
     }
 }
 
-/// What is said where there is no directory.
 pub(super) fn nobody_here(picture: &Picture) -> [String; 2] {
     [
         format!("Nobody coordinates here yet: there is no {}.", picture.directory),
@@ -105,11 +102,11 @@ fn sessions(picture: &Picture, overview: &Overview, width: usize) -> Section {
 }
 
 fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
-    let record = &session.record;
+    let told = documents::session(session);
     let is_own = picture.own.as_ref().is_some_and(|own| own.id == session.id);
-    let place = [record.branch.as_deref(), record.worktree.as_deref()];
-    let place: Vec<String> = place.into_iter().flatten().map(|text| quoted(text, 30)).collect();
-    let work = [&record.current_work, &record.phase, &record.progress].into_iter().flatten();
+    let place = ["branch", "worktree"].into_iter().filter_map(|name| told[name].as_str());
+    let place: Vec<String> = place.map(|text| quoted(text, 30)).collect();
+    let work = ["current_work", "phase", "progress"].into_iter().filter_map(|name| told[name].as_str());
     let work: Vec<String> = work.map(|text| one_line(text, 40)).filter(|text| !text.is_empty()).collect();
     let (mark, state, style) = match session.state {
         SessionState::Silent => ("○", "silent", WARNING),
@@ -166,7 +163,6 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
     Section::new("Claims", table(&rows, &COLUMNS, INDENT, width))
 }
 
-/// A session by its name, if it is known.
 fn called(sessions: &HashMap<&SessionId, &Session>, id: &SessionId) -> String {
     sessions.get(id).map_or_else(|| quoted(id.as_str(), 64), |session| quoted(&session.label(), 100))
 }

@@ -87,13 +87,11 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
     }
 }
 
-/// What the user wants by a key that is a signal.
 enum Signal {
     End,
     Suspend,
 }
 
-/// Tells of signals.
 fn signals() -> Receiver<Signal> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
@@ -179,7 +177,6 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stream.flush()
 }
 
-/// The lines of the whole screen.
 fn frame(picture: &Result<Picture, Failure>, now: DateTime<Utc>, (columns, rows): (usize, usize)) -> Vec<String> {
     let mut lines = vec![header(picture, &words::clock_with_seconds(now), columns)];
     match picture {
