@@ -48,10 +48,14 @@ pub fn board_below(directory: &Path) -> PathBuf {
 impl Registry {
     /// The board as it would be written now, from all records.
     pub fn board_text(&self) -> Result<String, Error> {
-        let now = self.now();
-        let mut rows = BoardRows { records: self.records(&self.directory()?)?, ..BoardRows::default() };
-        rows.shorten(now);
-        Ok(render(rows, now))
+        Ok(render(self.all_board_rows(&self.directory()?)?, self.now()))
+    }
+
+    /// What the board is made of, from all records.
+    pub(super) fn all_board_rows(&self, directory: &Directory) -> Result<BoardRows, Error> {
+        let mut rows = BoardRows { records: self.records(directory)?, ..BoardRows::default() };
+        rows.shorten(self.now());
+        Ok(rows)
     }
 
     /// Brings the board up to date for a verb that changed something, unless a server keeps it.

@@ -91,8 +91,7 @@ impl BoardKeeper {
         if !self.keep(&directory)? {
             return Ok(Refreshed::KeptByAnother);
         }
-        let mut rows = BoardRows { records: self.registry.records(&directory)?, ..BoardRows::default() };
-        rows.shorten(self.registry.now());
+        let rows = self.registry.all_board_rows(&directory)?;
         let is_written = self.registry.write_board(&directory, rows, Durability::Whole)?;
         Ok(if is_written { Refreshed::Written } else { Refreshed::Unchanged })
     }

@@ -133,8 +133,7 @@ impl Registry {
     fn read_board_rows(&self, directory: &Directory, times: Times) -> Result<BoardRows, Error> {
         let start = self.clock().elapsed();
         let now = self.now();
-        let mut rows = BoardRows { records: self.records(directory)?, ..BoardRows::default() };
-        rows.shorten(now);
+        let rows = self.all_board_rows(directory)?;
         let took = self.clock().elapsed().saturating_sub(start);
         save(directory, &BoardState { times: Some(times), ..state_of(&rows, FORM, now, took) })?;
         Ok(rows)

@@ -209,11 +209,11 @@ fn in_two_worktrees(records: &Records, names: &SessionNames) -> Vec<Concern> {
             by_path.entry(path).or_default().push((claim, holder));
         }
     }
-    let named = |(claim, holder): (&Claim, &SessionId)| NamedClaim {
+    let told = |(claim, holder): (&Claim, &SessionId)| NamedClaim {
         resource: claim.resource.clone(),
         holder: names.named(holder),
     };
-    let concern = |claims: Vec<_>| Concern::ClaimedInTwoWorktrees { claims: claims.into_iter().map(named).collect() };
+    let concern = |claims: Vec<_>| Concern::ClaimedInTwoWorktrees { claims: claims.into_iter().map(told).collect() };
     by_path.into_values().filter(|claims| claims.len() > 1).map(concern).collect()
 }
 

@@ -44,7 +44,7 @@ enum Measure {
     All(fn() -> Vec<Figure>),
 }
 
-const GROUPS: [(&str, Measure); 7] = [
+const GROUPS: [(&str, Measure); 8] = [
     ("in process", Measure::All(in_process::measure)),
     ("whole process", Measure::Each(whole_process::measure)),
     ("pace", Measure::All(whole_process::measure_pace)),
@@ -52,6 +52,7 @@ const GROUPS: [(&str, Measure); 7] = [
     ("keystroke", Measure::Each(documents::measure_keystroke)),
     ("start", Measure::Each(documents::measure_start)),
     ("rest", Measure::All(rest::measure)),
+    ("clean-up", Measure::All(rest::measure_clean_up)),
 ];
 
 fn main() {

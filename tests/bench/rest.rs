@@ -1,10 +1,17 @@
-//! What a server costs while nothing happens: the memory that it keeps, and its share of a processor.
+//! What a server costs while nothing happens: the memory that it keeps, and its share of a processor; and what one
+//! clean-up takes where a lot is left.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::figures::{Figure, Goal, in_milliseconds};
+use chrono::{TimeDelta, Utc};
+use deconflict_platform::clock::ManualClock;
+use deconflict_protocol::time;
+use deconflict_registry::{CleanUp, Registry};
+
+use crate::figures::{Figure, Goal, in_milliseconds, milliseconds};
 use crate::pipe::Server;
 use crate::populate::{CLAIMED, Size, populate};
 use crate::support::Workspace;
@@ -53,6 +60,27 @@ pub(crate) fn measure() -> Vec<Figure> {
         figures.push(row("idle server, resident", "MB", resident, Goal::AtMost(30.0)));
     }
     figures
+}
+
+/// How many heartbeats wait to be cleaned up.
+const HEARTBEATS: i64 = 50_000;
+
+/// The first clean-up after two days of a directory that is as full as any.
+pub(crate) fn measure_clean_up() -> Vec<Figure> {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("COORDINATION");
+    populate(&directory, Size::MOST);
+    let now = Utc::now();
+    for number in 0..HEARTBEATS {
+        let stamp = time::stamp(now + TimeDelta::milliseconds(number));
+        std::fs::write(directory.join(format!("heartbeats/{stamp}-session-{}.json", number % 1000)), "{}").unwrap();
+    }
+    let registry = Registry::open(&directory, Arc::new(ManualClock::new(now + TimeDelta::days(2)))).unwrap();
+    let mut done = CleanUp::default();
+    let value = milliseconds(|| done = registry.clean_up().unwrap());
+    assert_eq!((done.claims, done.heartbeats), (10_000, 50_000), "{done:?}");
+    let name = "clean-up of all claims and 50,000 heartbeats";
+    vec![Figure { name, size: Size::MOST, unit: "ms", value, floor: None, goal: Goal::AtMost(5000.0) }]
 }
 
 /// The time that all threads of a process spent on a processor.

@@ -15,6 +15,7 @@ use crate::populate::{Size, populate};
 use crate::support::{Workspace, clean_environment};
 
 const ROUNDS: usize = 100;
+const STATUS_ROUNDS: usize = 20;
 
 /// How often a person claims or releases, at most, and how often that is measured.
 const PACE: Duration = Duration::from_millis(1100);
@@ -32,9 +33,9 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
     for round in 0..ROUNDS {
         let name = format!("src/free-{round}.rs");
         floor.push(place.floor());
-        claims.push(place.verb(&place.session, "claim", &name, 0));
-        refusals.push(place.verb(&place.other, "claim", &name, 1));
-        releases.push(place.verb(&place.session, "release", &name, 0));
+        claims.push(place.verb(&place.session, &["claim", "file", &name], 0));
+        refusals.push(place.verb(&place.other, &["claim", "file", &name], 1));
+        releases.push(place.verb(&place.session, &["release", "file", &name], 0));
         let name = format!("src/edited-{round}.rs");
         allowed.push(milliseconds(|| assert_eq!(hook(workspace, "first", &name).answer(), "")));
         denied.push(milliseconds(|| assert!(hook(workspace, "second", &name).answer().contains("deny"))));
@@ -46,6 +47,8 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
         row("`deconflict hook`, edit allowed, p50", &mut allowed),
         row("`deconflict hook`, edit denied, p50", &mut denied),
     ];
+    let mut statuses: Vec<f64> = (0..STATUS_ROUNDS).map(|_| place.verb(&place.session, &["status"], 0)).collect();
+    figures.push(Figure { goal: Goal::AtMost(200.0), ..row("`deconflict status`, p50", &mut statuses) });
     figures.extend(quantiles(CLAIM, size, &mut claims, floor));
     figures.extend(quantiles(RELEASE, size, &mut releases, floor));
     figures
@@ -77,7 +80,7 @@ pub(crate) fn measure_pace() -> Vec<Figure> {
             let begin = Instant::now();
             for (place, samples) in places.iter().zip(samples) {
                 floor.push(place.floor());
-                samples.push(place.verb(&place.session, verb, &name, 0));
+                samples.push(place.verb(&place.session, &[verb, "file", &name], 0));
             }
             // The pace is what is measured here, so nothing is waited for.
             sleep(PACE.saturating_sub(begin.elapsed()));
@@ -122,10 +125,10 @@ impl Place {
         Self { workspace, session, other, empty: empty_program(scratch.path()), _scratch: scratch }
     }
 
-    fn verb(&self, session: &SessionId, verb: &str, name: &str, code: i32) -> f64 {
+    fn verb(&self, session: &SessionId, arguments: &[&str], code: i32) -> f64 {
         let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
         clean_environment(&mut command, self.workspace.home());
-        command.args(["--session", session.as_str(), verb, "file", name]).current_dir(self.workspace.root());
+        command.args(["--session", session.as_str()]).args(arguments).current_dir(self.workspace.root());
         run(command, code)
     }
 
