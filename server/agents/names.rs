@@ -33,24 +33,3 @@ pub fn session_id(agent: &Agent, session: &str, sub_agent: Option<&SubAgent>) ->
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::agent::AGENTS;
-    use super::*;
-
-    #[test]
-    fn an_agents_id_becomes_a_part_of_ours() {
-        let id = |session: &str| session_id(&AGENTS[0], session, None).unwrap().to_string();
-        assert_eq!(id("00893aaf-19fa-41d2-8238-13269b9b3ca0"), "claude-code-00893aaf-19fa-41d2-8238-13269b9b3ca0");
-        let sub_agent = SubAgent { id: "a1b2".to_owned(), kind: None };
-        let of_helper = session_id(&AGENTS[1], "s", Some(&sub_agent)).unwrap();
-        assert_eq!(of_helper.as_str(), "codex-s-a1b2");
-        for awkward in ["../../x", "a b", "é", "a.", "", &"x".repeat(100)] {
-            let id = id(awkward);
-            assert!(id.starts_with("claude-code") && id.len() <= LONGEST, "{id}");
-        }
-        assert_ne!(id("a/b"), id("a b"));
-        assert_ne!(id(&"x".repeat(100)), id(&"x".repeat(101)));
-    }
-}

@@ -25,18 +25,3 @@ pub(super) fn paths(text: &str, folder: &Path) -> Vec<PathBuf> {
     }
     found
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_file_of_a_patch_is_found_once() {
-        let patch = "*** Begin Patch\n*** Add File: new.rs\n+*** Add File: not/a/header\n*** Update File: a.rs\n\
-                     *** Move to: src/b.rs\n@@\n-x\n+y\n*** Delete File: /abs/c.rs\r\n*** Update File: a.rs\n*** End Patch\n";
-        let found = paths(patch, Path::new("/w"));
-        assert_eq!(found, ["/w/new.rs", "/w/a.rs", "/w/src/b.rs", "/abs/c.rs"].map(PathBuf::from));
-        assert!(is_one(&format!("apply_patch <<'EOF'\n{patch}EOF")));
-        assert!(!is_one("grep '*** Begin Patch' x"));
-    }
-}

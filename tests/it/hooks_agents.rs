@@ -4,8 +4,9 @@
 //! event must lead to while another session holds `src/parser.rs`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use deconflict_agents::{Agent, EventKind, SubAgent, session_id};
 use serde_json::{Value, json};
 
 use crate::support::hook_answers::{check_form, context, denial};
@@ -235,4 +236,39 @@ fn every_file_that_wires_an_agent_starts_the_hook_for_known_events() {
     assert!(manifest("marketplace.json")["description"].is_string());
     let skill = fs::read_to_string(editors.join("claude-code/skills/deconflict/SKILL.md")).unwrap();
     assert!(skill.starts_with("---\ndescription: "), "a skill is chosen by its description");
+}
+
+#[test]
+fn an_agents_id_becomes_a_part_of_ours() {
+    let [claude, codex] = ["claude-code", "codex"].map(agent);
+    let id = |session: &str| session_id(claude, session, None).unwrap().to_string();
+    assert_eq!(id("00893aaf-19fa-41d2-8238-13269b9b3ca0"), "claude-code-00893aaf-19fa-41d2-8238-13269b9b3ca0");
+    let sub_agent = SubAgent { id: "a1b2".to_owned(), kind: None };
+    assert_eq!(session_id(codex, "s", Some(&sub_agent)).unwrap().as_str(), "codex-s-a1b2");
+    for awkward in ["../../x", "a b", "é", "a.", "", &"x".repeat(100)] {
+        let id = id(awkward);
+        assert!(id.starts_with("claude-code") && id.len() <= 64, "{id}");
+    }
+    assert_ne!(id("a/b"), id("a b"));
+    assert_ne!(id(&"x".repeat(100)), id(&"x".repeat(101)));
+}
+
+#[test]
+fn every_file_of_a_patch_is_found_once() {
+    let patch = "*** Begin Patch\n*** Add File: new.rs\n+*** Add File: not/a/header\n*** Update File: a.rs\n\
+                 *** Move to: src/b.rs\n@@\n-x\n+y\n*** Delete File: /abs/c.rs\r\n*** Update File: a.rs\n*** End Patch\n";
+    let read = |tool: &str, command: &str| {
+        let event = json!({"hook_event_name": "PreToolUse", "session_id": "s", "cwd": "/w", "tool_name": tool,
+            "tool_input": {"command": command}});
+        agent("codex").read(event.to_string().as_bytes(), Path::new("/w")).unwrap().unwrap().kind
+    };
+    let files = ["/w/new.rs", "/w/a.rs", "/w/src/b.rs", "/abs/c.rs"].map(PathBuf::from);
+    assert_eq!(read("apply_patch", patch), EventKind::BeforeEdit(files.to_vec()));
+    assert_eq!(read("Bash", &format!("apply_patch <<'EOF'\n{patch}EOF")), EventKind::BeforeEdit(files.to_vec()));
+    let command = "grep '*** Begin Patch' x";
+    assert_eq!(read("Bash", command), EventKind::BeforeCommand { command: command.into(), folder: "/w".into() });
+}
+
+fn agent(name: &str) -> &'static Agent {
+    deconflict_agents::AGENTS.iter().find(|agent| agent.name == name).unwrap()
 }

@@ -320,6 +320,11 @@ fn commands_that_would_touch_what_another_holds_are_refused() {
         "git add -A",
         "git commit -am all",
         "git -C src add --all",
+        "f=src/main.rs; rm \"$f\"",
+        "for f in main other; do rm src/$f.rs; done",
+        "bash <<'E'\nrm src/main.rs\nE",
+        "echo \"$(rm src/main.rs)\"",
+        "timeout -k 5 10 env -u A nice -n 3 rm src/main.rs",
     ] {
         let told = agent.before_command(command);
         let denial = told.expect_denial();
@@ -337,6 +342,8 @@ fn commands_that_would_touch_what_another_holds_are_refused() {
         "git status",
         "rm $FILES",
         "cp src/main.rs copy.rs",
+        "[[ a > src/main.rs ]]",
+        "for f in $FILES; do rm $f; done",
     ] {
         agent.before_command(command).expect_silence();
     }
