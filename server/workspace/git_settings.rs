@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use gix_glob::wildmatch;
 
 use super::Repository;
-use super::repository::{Configuration, GitDirectory, LONGEST_SMALL_FILE};
-use deconflict_platform::{Links, home_directory, read_regular};
+use super::repository::{Configuration, read_small};
+use deconflict_platform::{Links, home_directory};
 
 /// Reads it; what cannot be read says nothing.
 pub(super) fn of(repository: &Repository) -> Configuration {
@@ -17,11 +17,8 @@ pub(super) fn of(repository: &Repository) -> Configuration {
     for file in [Some(PathBuf::from("/etc/gitconfig")), folder, users].into_iter().flatten() {
         reader.read_file(&file, 0);
     }
-    let directory = repository.common_directory();
-    for name in ["config", "config.worktree"] {
-        if let Some(text) = GitDirectory::open(directory).ok().and_then(|opened| opened.text(name)) {
-            reader.read(&text, directory, 0);
-        }
+    for (folder, said) in repository.configurations() {
+        reader.take(said, folder, 0);
     }
     reader.configuration
 }
@@ -48,18 +45,17 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn read_file(&mut self, file: &Path, depth: u32) {
-        let Ok(bytes) = read_regular(file, Links::Followed, LONGEST_SMALL_FILE) else { return };
-        let Ok(text) = String::from_utf8(bytes) else { return };
-        self.read(&text, file.parent().unwrap_or(file), depth);
+        let text = read_small(file, Links::Followed).unwrap_or_default();
+        self.take(Configuration::parse(&text), file.parent().unwrap_or(file), depth);
     }
 
     /// Takes the values of one file, and in their places those of the files that it includes.
-    fn read(&mut self, text: &str, folder: &Path, depth: u32) {
+    fn take(&mut self, said: Configuration, folder: &Path, depth: u32) {
         /// Git's own limit.
         const DEEPEST: u32 = 10;
         /// Nobody needs as many; it ends what includes itself many times over.
         const MOST_INCLUDED: u32 = 100;
-        for entry in Configuration::parse(text) {
+        for entry in said {
             let file = match (entry.section.as_str(), entry.subsection.as_deref(), entry.key.as_str()) {
                 ("include", None, "path") => expanded(&entry.value, folder),
                 ("includeif", Some(condition), "path") if self.holds(condition, folder) => {

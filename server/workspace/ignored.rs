@@ -53,8 +53,7 @@ impl Ignored {
         let Some(repository) = path.parent().and_then(Repository::containing) else { return false };
         let Some(relative) = path.strip_prefix(repository.root()).ok().and_then(slashed) else { return false };
         let configuration = git_settings::of(&repository);
-        let ignores_case = configuration.value("core", "ignorecase").is_some_and(|value| value == "true");
-        let case = if ignores_case { Case::Fold } else { Case::Sensitive };
+        let case = if configuration.is_true("core", "ignorecase") { Case::Fold } else { Case::Sensitive };
         // What is below an ignored directory is ignored with it, so the outermost is asked first.
         let mut rules = self.rules_of_repository(&repository, &configuration);
         let mut start = 0;

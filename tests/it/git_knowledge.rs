@@ -243,6 +243,24 @@ fn included_configuration_names_the_users_ignore_file_too() {
     assert_eq!(both, [true, true]);
 }
 
+#[test]
+fn a_worktrees_own_configuration_counts_there_and_nowhere_else() {
+    let workspace = Workspace::small();
+    let feature = workspace.add_worktree("feature");
+    fs::write(workspace.beside("ours"), "*.ours\n").unwrap();
+    let names = format!("[core]\n\texcludesFile = {}\n", workspace.beside("ours").display());
+    workspace.write(".git/worktrees/feature/config.worktree", names);
+    let both = || [workspace.path("a.ours"), feature.join("a.ours")].map(|path| Ignored::new().is_ignored(&path));
+    assert_eq!(both(), [false, false], "only where `extensions.worktreeConfig` says so");
+    workspace.git(&["config", "extensions.worktreeConfig", "true"]);
+    assert_eq!(both(), [false, true]);
+    // Git takes a name in any encoding, and a key without a value for a true one.
+    let config =
+        [workspace.read(".git/config").as_bytes(), b"[user]\n\tname = Andr\xe9\n[core]\n\tignoreCase\n"].concat();
+    workspace.write(".git/config", config);
+    assert!(Ignored::new().is_ignored(&feature.join("a.OURS")));
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn included_files_that_never_end_are_not_read() {

@@ -1,6 +1,8 @@
 //! Git's index, read just far enough to say whether a path is in it (gitformat-index(5)).
 //!
-//! Entries are sorted by name, so reading stops where the path would be.
+//! Entries are sorted by name, so reading stops where the path would be: for a coordination directory mostly within the
+//! first kilobytes. `gix-index` decodes all entries before it answers, which takes 1 ms for 10,000 files and 13 ms for
+//! 100,000, where an agent's hook has 2.5 ms for everything.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};

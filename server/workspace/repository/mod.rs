@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use configuration::Configuration;
 pub(super) use git_directory::GitDirectory;
-pub(super) use git_directory::LONGEST_SMALL_FILE;
+use git_directory::LONGEST_SMALL_FILE;
 use index::ObjectFormat;
 
 use deconflict_platform::{Links, canonical, owned_by_user, read_regular, writable_by_everyone};
@@ -192,9 +192,14 @@ impl Repository {
         GitDirectory::open(self.common_directory()).into_iter().flat_map(|directory| directory.names("worktrees"))
     }
 
-    /// What the repository's own configuration says.
+    /// What the repository's own configuration says, without what it includes.
     pub(super) fn configuration(&self) -> Configuration {
-        configuration_of(self.common_directory())
+        self.configurations().into_iter().flat_map(|(_, said)| said).collect()
+    }
+
+    /// The same file by file, each with its folder.
+    pub(super) fn configurations(&self) -> Vec<(&Path, Configuration)> {
+        configurations(self.common_directory(), &self.git_directory)
     }
 
     fn lists_submodule(&self, root: &Path) -> bool {
@@ -250,20 +255,25 @@ fn main_root_of(common_directory: &Path) -> Option<PathBuf> {
 
 /// Where a git directory says that its worktree is.
 fn worktree_of(git_directory: &Path) -> Option<PathBuf> {
-    let configuration = configuration_of(git_directory);
-    canonical(&git_directory.join(configuration.value("core", "worktree")?)).ok()
+    let said: Configuration =
+        configurations(git_directory, git_directory).into_iter().flat_map(|(_, said)| said).collect();
+    canonical(&git_directory.join(said.value("core", "worktree")?)).ok()
 }
 
-fn configuration_of(common_directory: &Path) -> Configuration {
-    let Ok(directory) = GitDirectory::open(common_directory) else { return Configuration::default() };
-    let texts = ["config", "config.worktree"].map(|name| directory.text(name).unwrap_or_default());
-    Configuration::parse(&texts.join("\n"))
+/// What the configuration that all worktrees share says, and what that of one says if they may have their own.
+fn configurations<'a>(common: &'a Path, own: &'a Path) -> Vec<(&'a Path, Configuration)> {
+    let read = |folder, name| (folder, Configuration::parse(&text_in(folder, name).unwrap_or_default()));
+    let mut files = vec![read(common, "config")];
+    if files[0].1.is_true("extensions", "worktreeconfig") {
+        files.push(read(own, "config.worktree"));
+    }
+    files
 }
 
 fn text_in(git_directory: &Path, name: impl AsRef<Path>) -> Option<String> {
     GitDirectory::open(git_directory).ok()?.text(name)
 }
 
-fn read_small(path: &Path, links: Links) -> Option<String> {
-    String::from_utf8(read_regular(path, links, LONGEST_SMALL_FILE).ok()?).ok()
+pub(super) fn read_small(path: &Path, links: Links) -> Option<String> {
+    read_regular(path, links, LONGEST_SMALL_FILE).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
