@@ -133,23 +133,3 @@ impl MessageKind {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_text_is_found_in_message_or_details() {
-        let cases = [
-            (r#"{"message":"hello"}"#, "hello"),
-            (r#"{"details":{"resource":"x","tests_passing":true}}"#, "resource: x; tests_passing: true"),
-            (r#"{"message":"hello","details":{"resource":"x"}}"#, "hello"),
-            (r#"{"details":"plain"}"#, "plain"),
-            (r#"{"message":7}"#, "7"),
-            ("{}", ""),
-        ];
-        for (json, text) in cases {
-            assert_eq!(MessageRecord::read(json.as_bytes()).unwrap().text(), text, "{json}");
-        }
-    }
-}

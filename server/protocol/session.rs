@@ -157,27 +157,3 @@ impl SessionRecord {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sessions_are_called_by_a_human_name_before_an_id() {
-        let cases = [
-            ((Some("alice"), Some("maria"), Some("Neovim")), "alice", "\"alice\" (session-1)"),
-            ((None, Some("maria"), Some("Neovim")), "maria (Neovim)", "\"maria (Neovim)\" (session-1)"),
-            ((None, Some("maria"), None), "maria", "\"maria\" (session-1)"),
-            ((None, None, Some("terminal")), "terminal", "\"terminal\" (session-1)"),
-            ((Some("  "), None, None), "session-1", "\"session-1\""),
-            ((Some("al\u{1b}[31mi\u{202e}ce\n!"), None, None), "al[31mice !", "\"al[31mice !\" (session-1)"),
-        ];
-        let id = SessionId::foreign("session-1").unwrap();
-        for ((name, user, client), label, label_and_id) in cases {
-            let [name, user, client] = [name, user, client].map(|text| text.map(str::to_owned));
-            let record = SessionRecord { client, name, user, ..SessionRecord::default() };
-            assert_eq!(record.label(&id), label);
-            assert_eq!(record.label_and_id(&id), label_and_id);
-        }
-    }
-}

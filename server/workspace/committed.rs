@@ -159,16 +159,3 @@ fn unix_lines(text: &[u8]) -> impl Iterator<Item = u8> {
     let next = text.iter().skip(1).map(Some).chain([None]);
     text.iter().zip(next).filter(|(byte, next)| **byte != b'\r' || *next != Some(&b'\n')).map(|(byte, _)| *byte)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn line_ends_and_a_byte_order_mark_make_no_difference() {
-        let text = |bytes: &[u8]| unix_lines(bytes).collect::<Vec<_>>();
-        assert_eq!(text(b"\xef\xbb\xbfa\r\nb\r\n"), b"a\nb\n");
-        assert_eq!(text(b"a\rb\n\r"), b"a\rb\n\r");
-        assert_eq!(text(b""), b"");
-    }
-}

@@ -47,27 +47,3 @@ impl Access {
         mode | enter | keep_group
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn modes_are_those_that_git_gives() {
-        let cases = [
-            ("group", 0o755, Some(0o2775)),
-            ("true", 0o700, Some(0o2770)),
-            ("all", 0o700, Some(0o2775)),
-            ("0640", 0o755, Some(0o2750)),
-            ("0600", 0o755, Some(0o700)),
-            ("0666", 0o755, Some(0o2775)),
-            ("0060", 0o755, None),
-            ("umask", 0o755, None),
-            ("false", 0o755, None),
-            ("0", 0o755, None),
-        ];
-        for (value, before, expected) in cases {
-            assert_eq!(Access::parse(value).map(|access| access.folder_mode(before)), expected, "{value}");
-        }
-    }
-}

@@ -359,16 +359,3 @@ fn common_directories_at(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|entry| is_git_directory(entry) && entry.join("objects").is_dir()).collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_names_lead_somewhere() {
-        assert_eq!(plain_path("src/a b.rs"), Some(PathBuf::from("src/a b.rs")));
-        for escaping in ["", "..", "../a", "a/../../b", "/etc/passwd", "a//b", ".", "a/./b", "a\0b"] {
-            assert_eq!(plain_path(escaping), None, "{escaping:?}");
-        }
-    }
-}

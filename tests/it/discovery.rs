@@ -383,3 +383,19 @@ fn excluding_adds_one_line_unless_it_is_ignored_already() {
     let plain = Workspace::plain();
     assert!(!exclude(&locate(&plain, plain.root())).unwrap());
 }
+
+#[test]
+fn a_damaged_index_is_an_error_and_an_empty_one_lists_nothing() {
+    let workspace = Workspace::small();
+    let tracks = |index: &[u8]| {
+        workspace.write(".git/index", index);
+        Repository::at(workspace.root()).unwrap().tracks("a")
+    };
+    let mut version_4 = b"DIRC\0\0\0\x04\0\0\0\x01".to_vec();
+    version_4.extend([0; 62]);
+    version_4.extend([0xff; 9]);
+    for damaged in [&b""[..], b"DIRC", b"DIRC\0\0\0\x09\0\0\0\0", b"DIRC\0\0\0\x02\0\0\0\x05short", &version_4] {
+        assert!(tracks(damaged).is_err(), "{damaged:?}");
+    }
+    assert!(!tracks(b"DIRC\0\0\0\x02\0\0\0\0").unwrap());
+}

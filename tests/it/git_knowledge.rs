@@ -275,3 +275,19 @@ fn included_files_that_never_end_are_not_read() {
     workspace.write(".git/config", workspace.read(".git/config") + &included);
     Terminal::on(&workspace).spawn_limited(100_000_000, &["start"]).wait().expect_code(0);
 }
+
+#[test]
+fn line_ends_and_a_byte_order_mark_make_no_difference() {
+    let workspace = Workspace::small();
+    let equals = |committed: &[u8], saved: &[u8]| {
+        workspace.write("a.txt", committed);
+        workspace.git(&["-c", "core.autocrlf=false", "add", "a.txt"]);
+        workspace.git(&["commit", "--quiet", "--allow-empty", "--message", "a"]);
+        workspace.write("a.txt", saved);
+        committed::equals_last_commit(&workspace.path("a.txt")).unwrap()
+    };
+    assert!(equals(b"a\nb\n", b"\xef\xbb\xbfa\r\nb\r\n"));
+    assert!(equals(b"\xef\xbb\xbfa\r\nb\r\n", b"a\nb\n"));
+    assert!(!equals(b"a\nb\n\n", b"a\rb\n\r"), "a return alone ends no line");
+    assert!(!equals(b"a\n", b""));
+}

@@ -7,6 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use deconflict_workspace::git_hooks::{self, Guard, HooksFolder, Scope};
 use serde_json::{Value, json};
 
 use crate::support::{Committer, Workspace};
@@ -272,4 +273,41 @@ fn outside_of_a_repository_there_are_no_hooks() {
     let workspace = Workspace::plain();
     let told = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(3);
     assert!(told.stderr.contains("not a git repository"), "{told:?}");
+}
+
+#[test]
+fn only_scripts_of_plain_shells_take_lines() {
+    let workspace = Workspace::plain();
+    let folder = HooksFolder { path: workspace.path("hooks"), scope: Scope::Shared };
+    let guard = Guard { program: "/opt/it's/deconflict".into(), deny_when_unsure: true };
+    let hook = folder.path.join("pre-commit");
+    let is_moved = |content: &str| {
+        write_hook(&hook, content, 0o755);
+        git_hooks::install(&folder, &guard).unwrap();
+        assert!(git_hooks::is_installed(&folder));
+        let is_moved = folder.path.join("deconflict.before/pre-commit").exists();
+        assert!(std::process::Command::new("sh").arg("-n").arg(&hook).status().unwrap().success());
+        git_hooks::uninstall(&folder).unwrap();
+        assert_eq!(fs::read_to_string(&hook).unwrap(), content);
+        is_moved
+    };
+    for first_line in
+        ["#!/bin/sh", "#! /bin/bash -e", "#!/usr/bin/env bash", "#!/usr/bin/env -S zsh -f", "#!/bin/busybox sh"]
+    {
+        assert!(!is_moved(&format!("{first_line}\necho\n")), "{first_line}");
+    }
+    for content in [
+        "",
+        "echo no first line\n",
+        "#!/bin/sh",
+        "#!/bin/sh\r\n",
+        "#!/usr/bin/env python3\n",
+        "#!/usr/bin/env\n",
+        "#!/usr/bin/fish\n",
+        "#!\n",
+        "\u{7f}ELF\n",
+        "#!/bin/sh\n# >>> deconflict guard\n",
+    ] {
+        assert_eq!(is_moved(content), !content.starts_with("#!/bin/sh\n"), "{content:?}");
+    }
 }

@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
+use deconflict_workspace::{locate, make_shared};
+
 use crate::support::{CodingAgent, Editor, Terminal, Workspace};
 
 /// Mode and group of a folder and of all that is in it.
@@ -74,4 +76,29 @@ fn what_one_makes_in_ones_own_clone_is_ones_own() {
     let group = fs::metadata(workspace.path("src/main.rs")).unwrap().gid();
     let plain = fs::metadata(workspace.path("src")).unwrap().mode() & 0o7777;
     expect(&workspace, group, plain, plain & 0o666);
+}
+
+#[test]
+fn modes_are_those_that_git_gives() {
+    let cases = [
+        ("group", Some(0o2775)),
+        ("true", Some(0o2775)),
+        ("all", Some(0o2775)),
+        ("0640", Some(0o2750)),
+        ("0600", Some(0o700)),
+        ("0666", Some(0o2775)),
+        ("0060", None),
+        ("umask", None),
+        ("false", None),
+        ("0", None),
+    ];
+    for (value, expected) in cases {
+        let workspace = Workspace::plain();
+        workspace.git(&["init", "--quiet"]);
+        let config = workspace.read(".git/config");
+        workspace.write(".git/config", format!("{config}[core]\n\tsharedRepository = {value}\n"));
+        make_shared(&locate(workspace.root(), None, None).unwrap());
+        let made = fs::metadata(workspace.coordination().directory()).ok();
+        assert_eq!(made.map(|found| found.mode() & 0o7777), expected, "{value}");
+    }
 }
