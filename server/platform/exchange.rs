@@ -8,14 +8,10 @@ use cap_std::fs::Dir;
 ///
 /// Ext4 begins to write a file to disk when it is renamed over another one, and whoever replaces it again meanwhile has
 /// to wait for that, for milliseconds. Of files that change their names it demands no such thing.
-#[cfg(target_os = "linux")]
+#[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "only Linux can"))]
 pub fn exchange(folder: &Dir, one: &str, other: &str) -> io::Result<()> {
-    use rustix::fs::{RenameFlags, renameat_with};
-    Ok(renameat_with(folder, one, folder, other, RenameFlags::EXCHANGE)?)
-}
-
-/// Lets two names of a folder change their files; not here.
-#[cfg(not(target_os = "linux"))]
-pub fn exchange(_: &Dir, _: &str, _: &str) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    #[cfg(target_os = "linux")]
+    return Ok(rustix::fs::renameat_with(folder, one, folder, other, rustix::fs::RenameFlags::EXCHANGE)?);
+    #[cfg(not(target_os = "linux"))]
+    return Err(io::ErrorKind::Unsupported.into());
 }

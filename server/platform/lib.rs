@@ -28,7 +28,7 @@ mod system;
 mod system;
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use exchange::exchange;
 pub use file::{
@@ -41,6 +41,7 @@ pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_re
 pub use sharing::{Sharing, make_folder_of_group};
 pub use sharing_violation::retry_while_in_use;
 pub use signal::{ending_signal, suspend, suspending_signal};
+pub use system::{booted_at, look_at, time_asleep};
 pub use terminal::shares_terminal;
 pub use user::{cache_directory, home_directory, host_name, state_directory, user_id, user_name};
 
@@ -62,6 +63,7 @@ pub struct Ancestor {
     pub started: String,
     /// The program's short name as the system keeps it; Linux cuts it at 15 bytes.
     pub name: String,
+    parent: Option<u32>,
     command: OnceLock<Vec<String>>,
 }
 
@@ -149,17 +151,11 @@ pub fn ancestors() -> Vec<Ancestor> {
     let mut found: Vec<Ancestor> = Vec::new();
     let mut next = system::parent_of_current_process();
     while let Some(pid) = next.filter(|pid| *pid != 0 && found.len() < LONGEST_CHAIN) {
-        let Some(seen) = system::look_at(pid) else { break };
+        let Some(seen) = look_at(pid) else { break };
         next = seen.parent;
-        found.push(Ancestor { pid, started: seen.started, name: seen.name, command: OnceLock::new() });
+        found.push(seen);
     }
     found
-}
-
-/// What can be seen of the process with this number, as of the ones above this one; `None` if there is none.
-pub fn look_at(pid: u32) -> Option<Ancestor> {
-    let seen = system::look_at(pid)?;
-    Some(Ancestor { pid, started: seen.started, name: seen.name, command: OnceLock::new() })
 }
 
 /// Where a process id and a start token mean something: the machine, its boot and the namespaces of process ids and of
@@ -173,31 +169,15 @@ pub fn relation_to(scope: &str) -> ScopeRelation {
     system::relation(own_scope(), scope)
 }
 
-/// The process that holds the lock of a file, by the file's device and number, as people call it: `deconflict, 4711`. `None` where the system does not tell.
+/// The process that holds the lock of a file, by the file's device and number, as people call it: `deconflict, 4711`.
+/// `None` where the system does not tell.
 pub fn lock_holder(device: u64, inode: u64) -> Option<String> {
     let pid = system::lock_holder(device, inode)?;
     let name = look_at(pid).map(|process| process.name);
     Some(name.map_or_else(|| pid.to_string(), |name| format!("{name}, {pid}")))
 }
 
-/// When this machine was started, if it tells.
-pub fn booted_at() -> Option<SystemTime> {
-    system::booted_at()
-}
-
-/// For how long this machine has slept since it was started; zero where the system doesn't tell.
-pub fn time_asleep() -> Duration {
-    system::time_asleep()
-}
-
 fn own_scope() -> &'static str {
     static SCOPE: OnceLock<String> = OnceLock::new();
     SCOPE.get_or_init(system::pid_scope)
-}
-
-/// What the system tells about one process.
-struct Seen {
-    started: String,
-    name: String,
-    parent: Option<u32>,
 }

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use rustix::io::Errno;
 use rustix::process::Pid;
 
-use super::{Process, ScopeRelation, Seen};
+use super::{Ancestor, Process, ScopeRelation};
 
 /// The number of the pid namespace that the kernel itself makes, the same on every machine.
 const INITIAL_PID_NAMESPACE: &str = "4026531836";
@@ -47,9 +48,10 @@ pub(super) fn process(pid: u32) -> Option<Process> {
     }
 }
 
-pub(super) fn look_at(pid: u32) -> Option<Seen> {
-    let stat = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
-    Some(Seen { started: stat.started, name: stat.name, parent: Some(stat.parent) })
+/// What can be seen of the process with this number, as of the ones above this one; `None` if there is none.
+pub fn look_at(pid: u32) -> Option<Ancestor> {
+    let Stat { started, name, parent, .. } = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    Some(Ancestor { pid, started, name, parent: Some(parent), command: OnceLock::new() })
 }
 
 pub(super) fn command(pid: u32) -> Vec<String> {
@@ -76,18 +78,14 @@ pub(super) fn pid_scope() -> String {
     let machine = ["/etc/machine-id", "/var/lib/dbus/machine-id"].iter().find_map(line_of);
     let boot = line_of("/proc/sys/kernel/random/boot_id");
     // Copied virtual machines and containers share a machine id; a host name is rarely shared too.
-    let mut scope = format!(
-        "{}@{}/{}/{}",
+    format!(
+        "{}@{}/{}/{}{}",
         machine.unwrap_or_default(),
         super::host_name().replace('/', "_"),
         boot.unwrap_or_default(),
-        namespace("pid").unwrap_or_default()
-    );
-    if let Some(time) = own_time_namespace() {
-        scope.push('/');
-        scope.push_str(&time);
-    }
-    scope
+        namespace("pid").unwrap_or_default(),
+        own_time_namespace().map(|time| format!("/{time}")).unwrap_or_default()
+    )
 }
 
 /// The number of a namespace that this process is in.
@@ -137,7 +135,8 @@ pub(super) fn ends_within(pid: u32, limit: Duration) -> Option<bool> {
     }
 }
 
-pub(super) fn time_asleep() -> Duration {
+/// For how long this machine has slept since it was started.
+pub fn time_asleep() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let since_start = |clock| {
         let time = clock_gettime(clock);
@@ -146,7 +145,8 @@ pub(super) fn time_asleep() -> Duration {
     since_start(ClockId::Boottime).saturating_sub(since_start(ClockId::Monotonic))
 }
 
-pub(super) fn booted_at() -> Option<SystemTime> {
+/// When this machine was started, if it tells.
+pub fn booted_at() -> Option<SystemTime> {
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
     let mut seconds: f64 = uptime.split_whitespace().next()?.parse().ok()?;
     if own_time_namespace().is_some() {

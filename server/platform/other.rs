@@ -4,11 +4,12 @@
 //! the scope needs no boot, which these systems don't name reliably.
 
 use std::ffi::OsStr;
+use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use sysinfo::{Pid, ProcessRefreshKind, ProcessStatus, ProcessesToUpdate, Product, System, UpdateKind};
 
-use super::{Process, ScopeRelation, Seen};
+use super::{Ancestor, Process, ScopeRelation};
 
 pub(super) fn started_of_current_process() -> Option<String> {
     look_at(std::process::id()).map(|seen| seen.started)
@@ -22,7 +23,8 @@ pub(super) fn process(pid: u32) -> Option<Process> {
     seen(pid).map(|(seen, _)| Process { pid, started: seen.started })
 }
 
-pub(super) fn look_at(pid: u32) -> Option<Seen> {
+/// What can be seen of the process with this number, as of the ones above this one; `None` if there is none.
+pub fn look_at(pid: u32) -> Option<Ancestor> {
     let (mut found, start) = seen(pid)?;
     if cfg!(windows) {
         // Windows goes on naming a parent that has ended, and another process may have got its number since.
@@ -32,15 +34,17 @@ pub(super) fn look_at(pid: u32) -> Option<Seen> {
 }
 
 /// A process, and when it was started, in seconds; zero if the system hides that.
-fn seen(pid: u32) -> Option<(Seen, u64)> {
+fn seen(pid: u32) -> Option<(Ancestor, u64)> {
     with_process(pid, ProcessRefreshKind::nothing(), |process| {
         let ended = matches!(process.status(), ProcessStatus::Zombie | ProcessStatus::Dead);
         let start = process.start_time();
         (!ended).then(|| {
-            let seen = Seen {
+            let seen = Ancestor {
+                pid,
                 started: if start == 0 { String::new() } else { start.to_string() },
                 name: text(process.name()),
                 parent: process.parent().map(Pid::as_u32),
+                command: OnceLock::new(),
             };
             (seen, start)
         })
@@ -70,11 +74,13 @@ pub(super) fn ends_within(_: u32, _: Duration) -> Option<bool> {
     None
 }
 
-pub(super) fn time_asleep() -> Duration {
+/// Zero: nothing here tells how long this machine has slept.
+pub fn time_asleep() -> Duration {
     Duration::ZERO
 }
 
-pub(super) fn booted_at() -> Option<SystemTime> {
+/// When this machine was started, if it tells.
+pub fn booted_at() -> Option<SystemTime> {
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(System::boot_time().ok().filter(|seconds| *seconds != 0)?))
 }
 

@@ -18,39 +18,47 @@ pub struct Sharing {
     mode: u32,
 }
 
-#[cfg(unix)]
 impl Sharing {
     /// Reads it off the directory.
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "there are no groups and modes"))]
     pub fn of(directory: &Metadata) -> Self {
-        use cap_std::fs::MetadataExt;
-        Self { group: directory.gid(), mode: directory.mode() & 0o7777 }
+        Self {
+            #[cfg(unix)]
+            group: cap_std::fs::MetadataExt::gid(directory),
+            #[cfg(unix)]
+            mode: cap_std::fs::MetadataExt::mode(directory) & 0o7777,
+        }
     }
 
     /// Gives it to a new file. Where the system refuses, the file keeps its defaults: it is usable all the same.
     pub fn apply_to_file(&self, file: &File) {
-        self.apply(file, self.mode & 0o666);
+        self.apply(file, 0o666);
     }
 
     /// Gives it to a new program: who may enter the directory may run it.
     pub fn apply_to_program(&self, file: &File) {
-        self.apply(file, self.mode & 0o777);
+        self.apply(file, 0o777);
     }
 
     /// Gives it to a new folder.
     pub fn apply_to_folder(&self, folder: &File) {
-        self.apply(folder, self.mode);
+        self.apply(folder, 0o7777);
     }
 
-    fn apply(self, target: impl std::os::fd::AsFd, mode: u32) {
+    #[cfg(not(unix))]
+    fn apply(self, _: &File, _: u32) {}
+
+    #[cfg(unix)]
+    fn apply(self, target: &File, kept: u32) {
         use rustix::fs::{Gid, Mode, RawMode, fchmod, fchown, fstat};
         // macOS keeps modes in 16 bits, which the permission bits fit into.
-        let mode = Mode::from_bits_truncate(mode as RawMode);
-        let Ok(now) = fstat(&target) else { return };
+        let mode = Mode::from_bits_truncate((self.mode & kept) as RawMode);
+        let Ok(now) = fstat(target) else { return };
         if now.st_gid != self.group {
-            let _ = fchown(&target, None, Some(Gid::from_raw(self.group)));
+            let _ = fchown(target, None, Some(Gid::from_raw(self.group)));
         }
         if Mode::from_raw_mode(now.st_mode) != mode {
-            let _ = fchmod(&target, mode);
+            let _ = fchmod(target, mode);
         }
     }
 }
@@ -72,21 +80,4 @@ pub fn make_folder_of_group(path: &Path, mode: impl FnOnce(u32) -> u32) -> io::R
 #[cfg(not(unix))]
 pub fn make_folder_of_group(path: &Path, _: impl FnOnce(u32) -> u32) -> io::Result<()> {
     std::fs::create_dir(path)
-}
-
-#[cfg(not(unix))]
-impl Sharing {
-    /// Reads it off the directory.
-    pub fn of(_: &Metadata) -> Self {
-        Self {}
-    }
-
-    /// Gives it to a new file.
-    pub fn apply_to_file(&self, _: &File) {}
-
-    /// Gives it to a new program.
-    pub fn apply_to_program(&self, _: &File) {}
-
-    /// Gives it to a new folder.
-    pub fn apply_to_folder(&self, _: &File) {}
 }

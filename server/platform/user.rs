@@ -39,22 +39,22 @@ pub fn home_directory() -> Option<PathBuf> {
 
 /// Where programs keep what they remember about this user between runs. It may not exist yet.
 pub fn state_directory() -> Option<PathBuf> {
-    #[cfg(target_os = "macos")]
-    return folder_named_by("XDG_STATE_HOME").or_else(|| Some(home_directory()?.join("Library/Application Support")));
-    #[cfg(windows)]
-    return folder_named_by("XDG_STATE_HOME").or_else(|| folder_named_by("LOCALAPPDATA"));
-    #[cfg(not(any(target_os = "macos", windows)))]
-    return folder_named_by("XDG_STATE_HOME").or_else(|| Some(home_directory()?.join(".local/state")));
+    users_folder("XDG_STATE_HOME", "Library/Application Support", ".local/state")
 }
 
 /// Where programs keep what they can work out again. It may not exist yet.
 pub fn cache_directory() -> Option<PathBuf> {
-    #[cfg(target_os = "macos")]
-    return folder_named_by("XDG_CACHE_HOME").or_else(|| Some(home_directory()?.join("Library/Caches")));
-    #[cfg(windows)]
-    return folder_named_by("XDG_CACHE_HOME").or_else(|| folder_named_by("LOCALAPPDATA"));
-    #[cfg(not(any(target_os = "macos", windows)))]
-    return folder_named_by("XDG_CACHE_HOME").or_else(|| Some(home_directory()?.join(".cache")));
+    users_folder("XDG_CACHE_HOME", "Library/Caches", ".cache")
+}
+
+/// The folder that a variable names, else what the system has for it; the last two are below the home directory.
+fn users_folder(variable: &str, on_macos: &str, elsewhere: &str) -> Option<PathBuf> {
+    let by_default = || match std::env::consts::OS {
+        "windows" => folder_named_by("LOCALAPPDATA"),
+        "macos" => Some(home_directory()?.join(on_macos)),
+        _ => Some(home_directory()?.join(elsewhere)),
+    };
+    folder_named_by(variable).or_else(by_default)
 }
 
 /// A relative path in such a variable is to be ignored (XDG Base Directory Specification).
@@ -62,18 +62,17 @@ fn folder_named_by(variable: &str) -> Option<PathBuf> {
     env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-#[cfg(unix)]
 fn name_in_user_database() -> Option<String> {
-    let user = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next().filter(|name| !name.is_empty())?;
-        (fields.nth(1)? == user).then(|| name.to_owned())
-    })
-}
-
-#[cfg(not(unix))]
-fn name_in_user_database() -> Option<String> {
+    #[cfg(unix)]
+    {
+        let user = rustix::process::getuid().as_raw().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        users.lines().find_map(|line| {
+            let mut fields = line.split(':');
+            let name = fields.next().filter(|name| !name.is_empty())?;
+            (fields.nth(1)? == user).then(|| name.to_owned())
+        })
+    }
+    #[cfg(not(unix))]
     None
 }

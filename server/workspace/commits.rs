@@ -5,40 +5,13 @@
 
 use std::collections::HashSet;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use chrono::{DateTime, Utc};
 
-use super::git::{self, NOTHING, Surroundings};
+use super::git::{self, GitError, NOTHING, Surroundings, answer};
 use super::repository::GitDirectory;
 use deconflict_platform::canonical;
-
-/// Why git's answer could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum CommitsError {
-    /// Git is not there.
-    #[error("could not run git: {source}")]
-    NoGit {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Git failed.
-    #[error("git could not tell {what}: {message}")]
-    Failed {
-        /// What was asked.
-        what: &'static str,
-        /// What git said.
-        message: String,
-    },
-    /// Git answered in a form that is not known here.
-    #[error("git's answer about {what} could not be understood")]
-    NotUnderstood {
-        /// What was asked.
-        what: &'static str,
-    },
-}
 
 /// What the next commit would contain.
 #[derive(Debug, Clone)]
@@ -127,28 +100,26 @@ pub struct PushedRef {
 
 impl Staged {
     /// Looks at what the next commit of the repository that `folder` is in would contain.
-    pub fn of(folder: &Path) -> Result<Self, CommitsError> {
+    pub fn of(folder: &Path) -> Result<Self, GitError> {
         const WHAT: &str = "what is to be committed";
         let root = root_of(folder)?;
-        let git_directory = git_directory_of(folder)?;
-        let last = resolve(folder, "HEAD")?;
+        let git_directory = folder_told(folder, "--git-dir", "where the repository is")?;
+        let last = resolve(folder, "HEAD", "commit")?;
         let is_first = last.is_none();
-        let base = match last {
-            Some(last) => last,
-            None => empty_tree(folder)?,
-        };
+        let base = last.map_or_else(|| empty_tree(folder), Ok)?;
         let mut changes = changes_in_index(folder, &base, WHAT)?;
-        let under_way = UnderWay::at(&git_directory);
-        if let Some(under_way) = &under_way {
-            for source in under_way.sources() {
+        let under_way = under_way(&git_directory);
+        if let Some((_, sources)) = &under_way {
+            // `AUTO_MERGE` is what git merged by itself.
+            for source in sources.iter().map(String::as_str).chain(["AUTO_MERGE"]) {
                 // What such a commit has, the operation brought along: nobody's unfinished work is in it.
-                let Some(source) = resolve_tree(folder, source)? else { continue };
+                let Some(source) = resolve(folder, source, "tree")? else { continue };
                 let differing = changes_in_index(folder, &source, WHAT)?;
                 let differing: HashSet<PathBuf> = differing.into_iter().map(|change| change.path).collect();
                 changes.retain(|change| differing.contains(&change.path));
             }
         }
-        let operation = under_way.map(|under_way| under_way.operation);
+        let operation = under_way.map(|(operation, _)| operation);
         Ok(Self { root, changes, is_first, operation, index: Index::from_environment() })
     }
 
@@ -173,46 +144,41 @@ impl Index {
 }
 
 /// What the last commit changed: paths relative to the root, and that root.
-pub fn last_commit(folder: &Path) -> Result<(PathBuf, Pushed), CommitsError> {
+pub fn last_commit(folder: &Path) -> Result<(PathBuf, Pushed), GitError> {
     const WHAT: &str = "what was committed";
     let root = root_of(folder)?;
     let mut git = git::command_in(folder, Surroundings::OfHook);
     // A merge is held against the branch that it was made on.
     git.args(["diff-tree", "-r", "-m", "--first-parent", "--root", "--raw", "--no-abbrev", "-z", "--no-renames"]);
     git.args(["--always", FORMAT, "HEAD", "--"]);
-    let commits = understand_commits(&succeeded(git, WHAT, b"")?, WHAT)?;
-    let commit = commits.into_iter().next().ok_or(CommitsError::NotUnderstood { what: WHAT })?;
+    let commits = understand_commits(&answer(git, WHAT, b"")?, WHAT)?;
+    let commit = commits.into_iter().next().ok_or(GitError::NotUnderstood(WHAT))?;
     Ok((root, commit))
 }
 
 /// The root of the worktree that a folder is in, without symlinks.
-pub fn root_of(folder: &Path) -> Result<PathBuf, CommitsError> {
-    let answer = ask(folder, &["rev-parse", "--show-toplevel"], "which worktree this is")?;
-    let root = git::path_from(trimmed(&answer));
-    Ok(canonical(root).unwrap_or_else(|_| root.to_owned()))
+pub fn root_of(folder: &Path) -> Result<PathBuf, GitError> {
+    folder_told(folder, "--show-toplevel", "which worktree this is")
 }
 
 /// The git directory that all worktrees of the repository share, without symlinks.
-pub fn common_directory(folder: &Path) -> Result<PathBuf, CommitsError> {
-    let answer = ask(folder, &["rev-parse", "--git-common-dir"], "where the repository is")?;
-    let directory = folder.join(git::path_from(trimmed(&answer)));
-    Ok(canonical(&directory).unwrap_or(directory))
+pub fn common_directory(folder: &Path) -> Result<PathBuf, GitError> {
+    folder_told(folder, "--git-common-dir", "where the repository is")
 }
 
 /// Where git looks for the hooks of the repository that a folder is in: `core.hooksPath`, wherever that is configured,
 /// else `hooks` in the git directory. It need not exist.
-pub fn hooks_folder(folder: &Path) -> Result<PathBuf, CommitsError> {
+pub fn hooks_folder(folder: &Path) -> Result<PathBuf, GitError> {
     const WHAT: &str = "where the hooks are";
     // A relative one counts from where git runs hooks, which is the root.
     let root = root_of(folder)?;
     let mut git = git::command(Surroundings::OfHook);
     git.current_dir(&root).args(["-c", "core.fsmonitor=false", "rev-parse", "--git-path", "hooks"]);
-    let answer = succeeded(git, WHAT, b"")?;
-    Ok(root.join(git::path_from(trimmed(&answer))))
+    Ok(root.join(git::path_from(trimmed(&answer(git, WHAT, b"")?))))
 }
 
 /// Understands what git tells a pre-push hook on standard input, a line for each ref.
-pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, CommitsError> {
+pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, GitError> {
     let id = |word: &str| (!word.bytes().all(|byte| byte == b'0')).then(|| word.to_owned());
     let understood = |line: &str| {
         let mut words = line.split(' ');
@@ -221,25 +187,20 @@ pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, CommitsError> {
         (are_ids && words.next().is_none()).then(|| PushedRef { local: id(local), remote: id(remote) })
     };
     let lines = input.lines().filter(|line| !line.is_empty());
-    lines.map(|line| understood(line).ok_or(CommitsError::NotUnderstood { what: "what is pushed" })).collect()
+    lines.map(|line| understood(line).ok_or(GitError::NotUnderstood("what is pushed"))).collect()
 }
 
 /// The commits that a push to this remote would publish, of those made since a moment.
-pub fn pushed(
-    folder: &Path,
-    remote: &str,
-    refs: &[PushedRef],
-    since: DateTime<Utc>,
-) -> Result<Vec<Pushed>, CommitsError> {
+pub fn pushed(folder: &Path, remote: &str, refs: &[PushedRef], since: DateTime<Utc>) -> Result<Vec<Pushed>, GitError> {
     const WHAT: &str = "what is pushed";
     let mut revisions = Vec::new();
     for pushed in refs {
         // A tag may be of something that is no commit.
         let Some(local) = &pushed.local else { continue };
-        revisions.extend(resolve(folder, local)?);
+        revisions.extend(resolve(folder, local, "commit")?);
         if let Some(remote) = &pushed.remote {
             // What the remote has may never have been fetched.
-            revisions.extend(resolve(folder, remote)?.map(|id| format!("^{id}")));
+            revisions.extend(resolve(folder, remote, "commit")?.map(|id| format!("^{id}")));
         }
     }
     if revisions.iter().all(|revision| revision.starts_with('^')) {
@@ -249,103 +210,72 @@ pub fn pushed(
     let remotes = if is_named { format!("--remotes={remote}") } else { "--remotes".to_owned() };
     let mut git = git::command_in(folder, Surroundings::OfHook);
     git.args(["rev-list", &format!("--since={}", since.timestamp()), "--stdin", "--not", &remotes]);
-    let ids = succeeded(git, WHAT, (revisions.join("\n") + "\n").as_bytes())?;
+    let ids = answer(git, WHAT, (revisions.join("\n") + "\n").as_bytes())?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let mut git = git::command_in(folder, Surroundings::OfHook);
     git.args(["diff-tree", "--stdin", "-r", "-c", "--root", "--raw", "--no-abbrev", "-z", "--no-renames", FORMAT]);
-    understand_commits(&succeeded(git, WHAT, &ids)?, WHAT)
+    understand_commits(&answer(git, WHAT, &ids)?, WHAT)
 }
 
 /// A commit's id and when its changes were made, in seconds.
 const FORMAT: &str = "--format=%H %at";
 
-/// What git is in the middle of, and where the changes of that come from.
-struct UnderWay {
-    operation: Operation,
-    git_directory: PathBuf,
-}
-
-impl UnderWay {
-    fn at(git_directory: &Path) -> Option<Self> {
-        let has = |name: &str| fs::symlink_metadata(git_directory.join(name)).is_ok();
-        let is_rebase = ["rebase-merge", "rebase-apply"].iter().any(|folder| has(folder));
-        let operation = if has("MERGE_HEAD") {
-            Operation::Merge
-        } else if is_rebase {
-            Operation::Rebase
-        } else if has("CHERRY_PICK_HEAD") {
-            Operation::CherryPick
-        } else if has("REVERT_HEAD") {
-            Operation::Revert
-        } else if has("SQUASH_MSG") {
-            Operation::Squash
-        } else {
-            return None;
-        };
-        Some(Self { operation, git_directory: git_directory.to_owned() })
-    }
-
-    /// The commits and trees whose content the operation brings along. `AUTO_MERGE` is what git merged by itself.
-    fn sources(&self) -> Vec<String> {
-        let mut sources = vec!["AUTO_MERGE".to_owned()];
-        match self.operation {
-            Operation::Merge => sources.extend(self.lines("MERGE_HEAD")),
-            Operation::Rebase => sources.push("REBASE_HEAD".to_owned()),
-            Operation::CherryPick => sources.push("CHERRY_PICK_HEAD".to_owned()),
-            Operation::Revert => sources.push("REVERT_HEAD^".to_owned()),
-            Operation::Squash => {
-                // The message lists the squashed commits, the newest first.
-                let lines = self.lines("SQUASH_MSG");
-                sources.extend(lines.iter().find_map(|line| line.strip_prefix("commit ")).map(str::to_owned));
-            }
+/// What git is in the middle of, and the commits and trees whose content that brings along.
+fn under_way(git_directory: &Path) -> Option<(Operation, Vec<String>)> {
+    const SIGNS: [(&str, Operation); 6] = [
+        ("MERGE_HEAD", Operation::Merge),
+        ("rebase-merge", Operation::Rebase),
+        ("rebase-apply", Operation::Rebase),
+        ("CHERRY_PICK_HEAD", Operation::CherryPick),
+        ("REVERT_HEAD", Operation::Revert),
+        ("SQUASH_MSG", Operation::Squash),
+    ];
+    let is_there = |(sign, _): &(&str, Operation)| fs::symlink_metadata(git_directory.join(sign)).is_ok();
+    let (sign, operation) = SIGNS.into_iter().find(is_there)?;
+    let text = GitDirectory::open(git_directory).ok().and_then(|directory| directory.text(sign)).unwrap_or_default();
+    let from = match operation {
+        Operation::Merge => text.lines().map(str::to_owned).collect(),
+        Operation::Rebase => vec!["REBASE_HEAD".to_owned()],
+        Operation::CherryPick => vec![sign.to_owned()],
+        Operation::Revert => vec!["REVERT_HEAD^".to_owned()],
+        // The message lists the squashed commits, the newest first.
+        Operation::Squash => {
+            text.lines().find_map(|line| line.strip_prefix("commit ")).map(str::to_owned).into_iter().collect()
         }
-        sources
-    }
-
-    fn lines(&self, name: &str) -> Vec<String> {
-        let text = GitDirectory::open(&self.git_directory).ok().and_then(|directory| directory.text(name));
-        text.unwrap_or_default().lines().map(str::to_owned).collect()
-    }
+    };
+    Some((operation, from))
 }
 
-/// The git directory of the worktree that a folder is in.
-fn git_directory_of(folder: &Path) -> Result<PathBuf, CommitsError> {
-    let answer = ask(folder, &["rev-parse", "--git-dir"], "where the repository is")?;
-    Ok(folder.join(git::path_from(trimmed(&answer))))
+/// A folder that git names, without symlinks if it is there.
+fn folder_told(folder: &Path, argument: &str, what: &'static str) -> Result<PathBuf, GitError> {
+    let told = ask(folder, &["rev-parse", argument], what)?;
+    let told = folder.join(git::path_from(trimmed(&told)));
+    Ok(canonical(&told).unwrap_or(told))
 }
 
-/// The id of a commit; `None` if there is no such commit.
-fn resolve(folder: &Path, revision: &str) -> Result<Option<String>, CommitsError> {
-    resolve_as(folder, &format!("{revision}^{{commit}}"))
-}
-
-/// The id of a tree, or of the tree of a commit; `None` if there is none.
-fn resolve_tree(folder: &Path, revision: impl AsRef<str>) -> Result<Option<String>, CommitsError> {
-    resolve_as(folder, &format!("{}^{{tree}}", revision.as_ref()))
-}
-
-fn resolve_as(folder: &Path, revision: &str) -> Result<Option<String>, CommitsError> {
+/// The id of a `commit`, or of a `tree` or a commit's tree; `None` if there is none.
+fn resolve(folder: &Path, revision: &str, kind: &str) -> Result<Option<String>, GitError> {
     let mut git = git::command_in(folder, Surroundings::OfHook);
-    git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", revision]);
-    let output = run(git, b"")?;
+    git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{{kind}}}")]);
+    let output = git::run(git, b"")?;
     Ok(output.status.success().then(|| String::from_utf8_lossy(trimmed(&output.stdout)).into_owned()))
 }
 
 /// The tree without anything in it, under the name that this repository's hash gives it.
-fn empty_tree(folder: &Path) -> Result<String, CommitsError> {
-    let answer = ask(folder, &["hash-object", "-t", "tree", NOTHING], "what is to be committed")?;
-    Ok(String::from_utf8_lossy(trimmed(&answer)).into_owned())
+fn empty_tree(folder: &Path) -> Result<String, GitError> {
+    let id = ask(folder, &["hash-object", "-t", "tree", NOTHING], "what is to be committed")?;
+    Ok(String::from_utf8_lossy(trimmed(&id)).into_owned())
 }
 
-fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec<PathChange>, CommitsError> {
+fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec<PathChange>, GitError> {
     let arguments = ["diff-index", "--cached", "--raw", "--no-abbrev", "-z", "--no-renames"];
     let answer = ask(folder, &[&arguments[..], &["--ignore-submodules=none", base, "--"]].concat(), what)?;
     let mut changes = Vec::new();
     let mut fields = fields(&answer);
     while let Some(field) = fields.next() {
-        let change = understand_change(field, fields.next()).ok_or(CommitsError::NotUnderstood { what })?;
+        let change = understand_change(field, fields.next()).ok_or(GitError::NotUnderstood(what))?;
         // A path with a conflict is told twice.
         if !changes.contains(&change) {
             changes.push(change);
@@ -355,8 +285,8 @@ fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec
 }
 
 /// Understands `git diff-tree --raw -z` with [`FORMAT`].
-fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, CommitsError> {
-    let not_understood = || CommitsError::NotUnderstood { what };
+fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, GitError> {
+    let not_understood = || GitError::NotUnderstood(what);
     let mut commits: Vec<Pushed> = Vec::new();
     let mut fields = fields(answer);
     while let Some(field) = fields.next() {
@@ -415,22 +345,10 @@ fn trimmed(answer: &[u8]) -> &[u8] {
     answer.strip_suffix(b"\r").unwrap_or(answer)
 }
 
-fn ask(folder: &Path, arguments: &[&str], what: &'static str) -> Result<Vec<u8>, CommitsError> {
+fn ask(folder: &Path, arguments: &[&str], what: &'static str) -> Result<Vec<u8>, GitError> {
     let mut git = git::command_in(folder, Surroundings::OfHook);
     git.args(arguments);
-    succeeded(git, what, b"")
-}
-
-fn succeeded(git: std::process::Command, what: &'static str, input: &[u8]) -> Result<Vec<u8>, CommitsError> {
-    let output = run(git, input)?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    Err(CommitsError::Failed { what, message: git::complaint(&output) })
-}
-
-fn run(git: std::process::Command, input: &[u8]) -> Result<Output, CommitsError> {
-    git::run(git, input).map_err(|source| CommitsError::NoGit { source })
+    answer(git, what, b"")
 }
 
 #[cfg(test)]

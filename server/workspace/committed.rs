@@ -5,10 +5,9 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
 
 use super::Repository;
-use super::git::{self, NOTHING, Surroundings};
+use super::git::{self, GitError, NOTHING, Surroundings};
 use super::repository::slashed;
 
 /// Files above this size, in bytes, are not compared.
@@ -17,24 +16,15 @@ pub const LARGEST_COMPARED: u64 = 5 << 20;
 /// Why a file could not be compared with the last commit.
 #[derive(Debug, thiserror::Error)]
 pub enum CommittedError {
-    /// It is in no git repository.
-    #[error("{path} is not in a git repository")]
-    NotInRepository {
-        /// The file.
-        path: PathBuf,
-    },
-    /// It is too large.
-    #[error("{path} is too large to compare with the last commit")]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
+    /// This file is in no git repository.
+    #[error("{0} is not in a git repository")]
+    NotInRepository(PathBuf),
+    /// This file is too large.
+    #[error("{0} is too large to compare with the last commit")]
+    TooLarge(PathBuf),
     /// Git cannot be asked about a path with a line end in it, or one that is not UTF-8.
-    #[error("the path {path} cannot be asked about")]
-    UnusualPath {
-        /// The file.
-        path: PathBuf,
-    },
+    #[error("the path {0} cannot be asked about")]
+    UnusualPath(PathBuf),
     /// The saved file could not be read.
     #[error("could not read {path}: {source}")]
     Unreadable {
@@ -43,21 +33,13 @@ pub enum CommittedError {
         /// What the system said.
         source: io::Error,
     },
-    /// Git is not there.
-    #[error("could not run git: {source}")]
-    NoGit {
-        /// What the system said.
-        source: io::Error,
-    },
-    /// Git failed.
-    #[error("git could not read the last commit of {path}: {message}")]
-    Failed {
-        /// The file.
-        path: PathBuf,
-        /// What git said.
-        message: String,
-    },
+    /// Git could not be asked.
+    #[error(transparent)]
+    Git(#[from] GitError),
 }
+
+/// What git is asked for.
+const WHAT: &str = "what is in the last commit";
 
 /// What was changed in a saved file since the last commit, as a unified diff; empty if nothing was. A file that was
 /// not committed yet is all new. Line ends that only became Windows' or stopped being so don't count.
@@ -72,9 +54,9 @@ pub fn changes(file: &Path) -> Result<String, CommittedError> {
     git.env("GIT_CONFIG_GLOBAL", NOTHING).env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_DIR", NOTHING);
     git.args(["diff", "--no-index", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-cr-at-eol", "--", "-"]);
     git.arg(if saved.is_some() { file } else { Path::new(NOTHING) });
-    let output = run(git, &committed)?;
+    let output = git::run(git, &committed).map_err(GitError::NoGit)?;
     if !matches!(output.status.code(), Some(0 | 1)) {
-        return Err(failed(file, &output));
+        return Err(git::failed(WHAT, &output).into());
     }
     let text = String::from_utf8_lossy(&output.stdout);
     let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -102,18 +84,17 @@ fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
     let repository = file
         .parent()
         .and_then(Repository::containing)
-        .ok_or_else(|| CommittedError::NotInRepository { path: file.to_owned() })?;
+        .ok_or_else(|| CommittedError::NotInRepository(file.to_owned()))?;
     let path = file
         .strip_prefix(repository.root())
         .ok()
         .and_then(slashed)
         .filter(|path| !path.contains('\n'))
-        .ok_or_else(|| CommittedError::UnusualPath { path: file.to_owned() })?;
+        .ok_or_else(|| CommittedError::UnusualPath(file.to_owned()))?;
     let ask = |what: &str| {
         let mut git = git::command_in(repository.root(), Surroundings::Own);
         git.args(["cat-file", what]);
-        let output = run(git, format!("HEAD:{path}\n").as_bytes())?;
-        if output.status.success() { Ok(output.stdout) } else { Err(failed(file, &output)) }
+        git::answer(git, WHAT, format!("HEAD:{path}\n").as_bytes())
     };
     // The answer is "{id} {type} {size}", or says that there is none.
     let described = ask("--batch-check")?;
@@ -123,7 +104,7 @@ fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
         return Ok(None);
     };
     if length > LARGEST_COMPARED {
-        return Err(CommittedError::TooLarge { path: file.to_owned() });
+        return Err(CommittedError::TooLarge(file.to_owned()));
     }
     let mut answer = ask("--batch")?;
     let start = answer.iter().position(|byte| *byte == b'\n').map_or(answer.len(), |end| end + 1);
@@ -138,19 +119,11 @@ fn saved(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
     let unreadable = |source| CommittedError::Unreadable { path: file.to_owned(), source };
     match fs::metadata(file) {
         Ok(found) if !found.is_file() => Err(unreadable(io::ErrorKind::InvalidInput.into())),
-        Ok(found) if found.len() > LARGEST_COMPARED => Err(CommittedError::TooLarge { path: file.to_owned() }),
+        Ok(found) if found.len() > LARGEST_COMPARED => Err(CommittedError::TooLarge(file.to_owned())),
         Ok(_) => fs::read(file).map(Some).map_err(unreadable),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(error)),
     }
-}
-
-fn run(git: Command, input: &[u8]) -> Result<Output, CommittedError> {
-    git::run(git, input).map_err(|source| CommittedError::NoGit { source })
-}
-
-fn failed(file: &Path, output: &Output) -> CommittedError {
-    CommittedError::Failed { path: file.to_owned(), message: git::complaint(output) }
 }
 
 /// The bytes of a text without its byte-order mark and with every line end as Unix writes it.

@@ -141,11 +141,8 @@ pub enum DiscoveryError {
         source: io::Error,
     },
     /// The named path is a file, or a folder full of something else.
-    #[error("{path} is not a coordination directory")]
-    NotOne {
-        /// The named path.
-        path: PathBuf,
-    },
+    #[error("{0} is not a coordination directory")]
+    NotOne(PathBuf),
     /// What stands where the directory should be made may be used only when it is named.
     #[error("{directory} is not used, because {reason}")]
     Unsuitable {
@@ -272,7 +269,7 @@ pub fn nested(location: &Location) -> Vec<PathBuf> {
 
 /// Checks what the caller named. Its parent is resolved, the directory itself may be a symlink.
 fn named_directory(named: &Path, workspace: &Path, starting_point: &Path) -> Result<PathBuf, DiscoveryError> {
-    let not_one = || DiscoveryError::NotOne { path: named.to_owned() };
+    let not_one = || DiscoveryError::NotOne(named.to_owned());
     let name = named.file_name().ok_or_else(not_one)?;
     let parent = canonical(named.parent().ok_or_else(not_one)?)
         .map_err(|source| DiscoveryError::NoParent { directory: named.to_owned(), source })?;

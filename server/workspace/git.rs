@@ -10,6 +10,25 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+/// Why git's answer could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// Git is not there.
+    #[error("could not run git: {0}")]
+    NoGit(#[from] io::Error),
+    /// Git failed.
+    #[error("git could not tell {what}: {message}")]
+    Failed {
+        /// What was asked.
+        what: &'static str,
+        /// What git said.
+        message: String,
+    },
+    /// Git answered in a form that is not known here to this question.
+    #[error("git's answer about {0} could not be understood")]
+    NotUnderstood(&'static str),
+}
+
 /// Git knows this as the empty file on every system.
 pub(super) const NOTHING: &str = "/dev/null";
 
@@ -58,6 +77,17 @@ fn is_passed_on(name: &str, surroundings: Surroundings) -> bool {
     surroundings == Surroundings::OfHook && (OF_HOOK.contains(&name) || name.starts_with("GIT_CONFIG"))
 }
 
+/// What git prints, if it succeeds, with this standard input. `what` says what is asked.
+pub(super) fn answer(git: Command, what: &'static str, input: &[u8]) -> Result<Vec<u8>, GitError> {
+    let output = run(git, input)?;
+    if output.status.success() { Ok(output.stdout) } else { Err(failed(what, &output)) }
+}
+
+/// The error of a command that failed.
+pub(super) fn failed(what: &'static str, output: &Output) -> GitError {
+    GitError::Failed { what, message: String::from_utf8_lossy(&output.stderr).trim().to_owned() }
+}
+
 /// Runs git to its end with this standard input.
 pub(super) fn run(mut git: Command, input: &[u8]) -> io::Result<Output> {
     let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -74,20 +104,10 @@ pub(super) fn run(mut git: Command, input: &[u8]) -> io::Result<Output> {
     })
 }
 
-/// What git complained of.
-pub(super) fn complaint(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).trim().to_owned()
-}
-
-/// A path as git prints it with `-z`: bytes on Unix, UTF-8 elsewhere.
-#[cfg(unix)]
+/// A path as git prints it with `-z`: bytes on Unix, UTF-8 elsewhere, where what is none leads nowhere.
 pub(super) fn path_from(bytes: &[u8]) -> &Path {
-    use std::os::unix::ffi::OsStrExt;
-    Path::new(OsStr::from_bytes(bytes))
-}
-
-/// A path as git prints it with `-z`: bytes on Unix, UTF-8 elsewhere. What is none leads nowhere.
-#[cfg(not(unix))]
-pub(super) fn path_from(bytes: &[u8]) -> &Path {
-    Path::new(std::str::from_utf8(bytes).map_or_else(|_| OsStr::new("?"), OsStr::new))
+    #[cfg(unix)]
+    return Path::new(<OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes));
+    #[cfg(not(unix))]
+    return Path::new(std::str::from_utf8(bytes).map_or_else(|_| OsStr::new("?"), OsStr::new));
 }

@@ -29,6 +29,7 @@ pub use discovery::{
     looks_like_one, nested,
 };
 pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions, InvalidGlob};
+pub use git::GitError;
 pub use group_sharing::make_shared;
 pub use ignored::Ignored;
 pub use naming::{Kind, Namer, NamingError};

@@ -38,29 +38,17 @@ pub enum NamingError {
         covered: PathBuf,
     },
     /// A file was meant, and there is a directory.
-    #[error("{path} is a directory, and no file")]
-    IsDirectory {
-        /// The path, without symlinks.
-        path: PathBuf,
-    },
+    #[error("{0} is a directory, and no file")]
+    IsDirectory(PathBuf),
     /// A directory was meant, and there is a file.
-    #[error("{path} is a file, and no directory")]
-    IsFile {
-        /// The path, without symlinks.
-        path: PathBuf,
-    },
+    #[error("{0} is a file, and no directory")]
+    IsFile(PathBuf),
     /// It is a symlink that leads nowhere.
-    #[error("{path} is a symlink that leads nowhere")]
-    DanglingLink {
-        /// The symlink.
-        path: PathBuf,
-    },
+    #[error("{0} is a symlink that leads nowhere")]
+    DanglingLink(PathBuf),
     /// It cannot be written into a record.
-    #[error("the path {path} is not valid UTF-8 and cannot be claimed")]
-    NotUtf8 {
-        /// The path.
-        path: PathBuf,
-    },
+    #[error("the path {0} is not valid UTF-8 and cannot be claimed")]
+    NotUtf8(PathBuf),
     /// The system could not say where it leads.
     #[error("could not find out where {path} leads: {source}")]
     Unresolvable {
@@ -115,8 +103,8 @@ impl Namer {
     pub fn resource(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
         let resolved = self.resolve(path)?;
         match (kind, resolved.kind) {
-            (Kind::File, Some(Kind::Directory)) => Err(NamingError::IsDirectory { path: resolved.path }),
-            (Kind::Directory, Some(Kind::File)) => Err(NamingError::IsFile { path: resolved.path }),
+            (Kind::File, Some(Kind::Directory)) => Err(NamingError::IsDirectory(resolved.path)),
+            (Kind::Directory, Some(Kind::File)) => Err(NamingError::IsFile(resolved.path)),
             (_, _) => self.name(&resolved.path, kind),
         }
     }
@@ -199,7 +187,7 @@ impl Namer {
 
     fn name(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
         let worktree = self.worktree_of(path, kind)?;
-        let not_utf8 = || NamingError::NotUtf8 { path: path.to_owned() };
+        let not_utf8 = || NamingError::NotUtf8(path.to_owned());
         let relative = below(&worktree.root, path).and_then(|below| slashed(&below)).ok_or_else(not_utf8)?;
         let name = match (worktree.prefix.as_str(), relative.as_str()) {
             ("", "") => ".".to_owned(),
@@ -242,7 +230,7 @@ impl Namer {
         else {
             return Ok(None);
         };
-        let covered = slashed(covered).ok_or_else(|| NamingError::NotUtf8 { path: main.to_owned() })?;
+        let covered = slashed(covered).ok_or_else(|| NamingError::NotUtf8(main.to_owned()))?;
         let prefix = if covered.is_empty() { format!("//{worktree}") } else { format!("//{covered}//{worktree}") };
         Ok(Some(CoveredWorktree { prefix, root: repository.root().to_owned() }))
     }
@@ -296,7 +284,7 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
     if let Some(Component::Normal(name)) = missing.last() {
         let first_missing = resolved.join(name);
         if fs::symlink_metadata(&first_missing).is_ok_and(|found| found.is_symlink()) {
-            return Err(NamingError::DanglingLink { path: first_missing });
+            return Err(NamingError::DanglingLink(first_missing));
         }
     }
     let goes_up = missing.contains(&Component::ParentDir);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use deconflict_registry::{ClaimState, Registry};
-use deconflict_workspace::commits::{CommitsError, Index, Operation, PathChange, Staged};
+use deconflict_workspace::GitError;
+use deconflict_workspace::commits::{Index, Operation, PathChange, Staged};
 
 use super::CheckResult;
 use super::committer::Committer;
@@ -25,7 +26,7 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
     Ok(CheckResult { what: "This commit", checked, findings: sorted.held, warnings: sorted.left_idle, advice })
 }
 
-pub(super) fn could_not_ask(error: &CommitsError) -> Failure {
+pub(super) fn could_not_ask(error: &GitError) -> Failure {
     Failure::failed("git", sentence(&error.to_string()))
 }
 

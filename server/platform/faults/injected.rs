@@ -35,7 +35,7 @@ static WRITES: AtomicU64 = AtomicU64::new(0);
 pub fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let Some(orders) = Orders::read() else { return call() };
     let change = describe();
-    orders.fail(change.kind(), Some(change.path()))?;
+    orders.fail(&change.kind(), Some(change.path()))?;
     if let Some(pause) = orders.number(&format!("slow {}", change.kind())) {
         std::thread::sleep(Duration::from_micros(pause));
     }
@@ -48,7 +48,7 @@ pub fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::R
 pub fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let Some(orders) = Orders::read() else { return file.write_all(bytes) };
     let change = Change::Write(path(), offset);
-    orders.fail(change.kind(), Some(change.path()))?;
+    orders.fail(&change.kind(), Some(change.path()))?;
     if orders.number("tear") == Some(WRITES.fetch_add(1, Ordering::SeqCst) + 1) {
         file.write_all(&bytes[..bytes.len() / 2])?;
         die();
@@ -76,36 +76,18 @@ pub fn clock_error() -> TimeDelta {
 }
 
 impl Change {
-    fn kind(&self) -> &'static str {
-        match self {
-            Self::Create(_) => "create",
-            Self::Write(..) => "write",
-            Self::Sync(_) => "sync",
-            Self::SyncFolder(_) => "syncfolder",
-            Self::Link(..) => "link",
-            Self::Rename(..) => "rename",
-            Self::Exchange(..) => "exchange",
-            Self::Remove(_) => "remove",
-            Self::MakeFolder(_) => "makefolder",
-            Self::RemoveFolder(_) => "removefolder",
-            Self::Attributes(_) => "attributes",
-        }
+    /// The variant's name in lower case.
+    fn kind(&self) -> String {
+        let described = format!("{self:?}");
+        described.split('(').next().unwrap_or_default().to_lowercase()
     }
 
     /// What is changed; of two names, the new one.
     fn path(&self) -> &Path {
         match self {
-            Self::Create(path)
-            | Self::Write(path, _)
-            | Self::Sync(path)
-            | Self::SyncFolder(path)
-            | Self::Link(_, path)
-            | Self::Rename(_, path)
-            | Self::Exchange(_, path)
-            | Self::Remove(path)
-            | Self::MakeFolder(path)
-            | Self::RemoveFolder(path)
-            | Self::Attributes(path) => path,
+            Self::Write(path, _) | Self::Link(_, path) | Self::Rename(_, path) | Self::Exchange(_, path) => path,
+            Self::Create(path) | Self::Sync(path) | Self::SyncFolder(path) | Self::Remove(path) => path,
+            Self::MakeFolder(path) | Self::RemoveFolder(path) | Self::Attributes(path) => path,
         }
     }
 }

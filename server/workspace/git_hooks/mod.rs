@@ -10,7 +10,8 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::commits::{self, CommitsError};
+use crate::commits;
+use crate::git::GitError;
 use deconflict_platform::{Links, canonical, open_regular};
 use script::{Hook, Layout, MOVED_TO, SHEBANG};
 
@@ -76,7 +77,7 @@ pub enum HookChange {
 pub enum HooksError {
     /// Git could not be asked where they are.
     #[error(transparent)]
-    Git(#[from] CommitsError),
+    Git(#[from] GitError),
     /// The operating system refused or failed.
     #[error("could not {action} {path}: {source}")]
     Io {
@@ -96,17 +97,11 @@ pub enum HooksError {
         target: PathBuf,
     },
     /// A folder or the like stands where a hook should be.
-    #[error("{path} is neither a file nor a link; move it away first")]
-    NoFile {
-        /// What stands there.
-        path: PathBuf,
-    },
+    #[error("{0} is neither a file nor a link; move it away first")]
+    NoFile(PathBuf),
     /// A hook would have to be moved where something is already.
-    #[error("{path} is in the way; move it away first")]
-    InTheWay {
-        /// What stands there.
-        path: PathBuf,
-    },
+    #[error("{0} is in the way; move it away first")]
+    InTheWay(PathBuf),
     /// Somebody wrote into the file that runs a moved hook.
     #[error("somebody added lines to {path}: move them into {moved}, then try again")]
     LinesAdded {
@@ -196,7 +191,7 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(Hoo
         Err(source) => return Err(io_error("look at", path)(source)),
     };
     if !found.is_file() && !found.is_symlink() {
-        return Err(HooksError::NoFile { path: path.to_owned() });
+        return Err(HooksError::NoFile(path.to_owned()));
     }
     if found.is_file() {
         let content = read(path)?;
@@ -219,11 +214,11 @@ fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(Hoo
     }
     let moved = moved_to(path, hook.name());
     if fs::symlink_metadata(&moved).is_ok() {
-        return Err(HooksError::InTheWay { path: moved });
+        return Err(HooksError::InTheWay(moved));
     }
     let below = path.with_file_name(MOVED_TO);
     if fs::symlink_metadata(&below).is_ok_and(|found| !found.is_dir()) {
-        return Err(HooksError::InTheWay { path: below });
+        return Err(HooksError::InTheWay(below));
     }
     fs::create_dir_all(&below).map_err(io_error("make", &below))?;
     move_hook(path, &moved, Direction::Down)?;

@@ -21,11 +21,8 @@ pub enum IndexError {
         source: io::Error,
     },
     /// It is of a version that is not known here, or damaged.
-    #[error("could not understand git's index {path}; does `git status` work there?")]
-    NotUnderstood {
-        /// The index.
-        path: PathBuf,
-    },
+    #[error("could not understand git's index {0}; does `git status` work there?")]
+    NotUnderstood(PathBuf),
 }
 
 /// Which hash names the repository's objects.
@@ -62,7 +59,7 @@ pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> R
             Ok(true) => return Ok(true),
             Ok(false) => {}
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-                return Err(IndexError::NotUnderstood { path: index });
+                return Err(IndexError::NotUnderstood(index));
             }
             Err(source) => return Err(unreadable(index)(source)),
         }
