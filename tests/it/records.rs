@@ -5,7 +5,7 @@ use deconflict_protocol::{
 };
 
 fn claim(json: &str) -> Result<ClaimRecord, RecordError> {
-    ClaimRecord::from_fields(parse(json.as_bytes())?)
+    ClaimRecord::read(json.as_bytes())
 }
 
 #[test]
@@ -32,17 +32,25 @@ fn the_lease_ends_as_the_protocol_says() {
 
 #[test]
 fn records_without_a_usable_holder_are_damaged() {
-    for json in ["", "{", "[]", "{}", r#"{"claimed_by":"../x"}"#, r#"{"claimed_by":7}"#, r#"{"claimed_by":""}"#] {
+    let deep = format!(r#"{{"claimed_by":"a","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
+    for json in [&deep, "", "{", "[]", "{}", r#"{"claimed_by":"../x"}"#, r#"{"claimed_by":7}"#, r#"{"claimed_by":""}"#]
+    {
         assert!(claim(json).is_err(), "{json}");
     }
 }
 
 #[test]
+fn of_a_field_that_is_there_twice_the_last_counts() {
+    let record = claim(r#"{"claimed_by":"a","phase":"x","other":[1],"claimed_by":"b"}"#).unwrap();
+    assert_eq!(record.claimed_by, Some(SessionId::new("b").unwrap()));
+}
+
+#[test]
 fn rewriting_keeps_what_it_does_not_know() {
-    let fields = parse(br#"{"claimed_by":"a","mood":"good","phase":"BUILD","displaced":"b","id":[7]}"#).unwrap();
-    let before = ClaimRecord::from_fields(fields.clone()).unwrap();
+    let bytes = br#"{"claimed_by":"a","mood":"good","phase":"BUILD","displaced":"b","id":[7]}"#;
+    let before = ClaimRecord::read(bytes).unwrap();
     let after = ClaimRecord { phase: Some("TEST".to_owned()), displaced: None, ..before.clone() };
-    let written = overlay(fields, &before, &after).unwrap();
+    let written = overlay(parse(bytes).unwrap(), &before, &after).unwrap();
     assert_eq!(serde_json::to_string(&written).unwrap(), r#"{"claimed_by":"a","mood":"good","phase":"TEST","id":[7]}"#);
 }
 
@@ -57,7 +65,7 @@ fn the_text_is_found_in_message_or_details() {
         ("{}", ""),
     ];
     for (json, text) in cases {
-        assert_eq!(MessageRecord::from_fields(parse(json.as_bytes()).unwrap()).unwrap().text(), text, "{json}");
+        assert_eq!(MessageRecord::read(json.as_bytes()).unwrap().text(), text, "{json}");
     }
 }
 
