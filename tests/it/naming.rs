@@ -101,7 +101,7 @@ fn links_are_resolved_and_dangling_ones_refused() {
     symlink("/", workspace.path("everything")).unwrap();
     for link in ["docs/dangling.md", "docs/dangling.md/below"] {
         let error = namer.resource(Path::new(link), Kind::File).unwrap_err();
-        let NamingError::DanglingLink { path } = &error else { panic!("{link}: {error:?}") };
+        let NamingError::DanglingLink(path) = &error else { panic!("{link}: {error:?}") };
         assert_eq!(*path, workspace.path("docs/dangling.md"));
     }
     assert!(matches!(namer.resource(Path::new("loop"), Kind::File), Err(NamingError::Unresolvable { .. })));
