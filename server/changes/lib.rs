@@ -42,7 +42,7 @@ pub enum Error {
     Registry(#[from] deconflict_registry::Error),
     /// Git could not be asked what is committed.
     #[error(transparent)]
-    Git(#[from] deconflict_workspace::commits::CommitsError),
+    Git(#[from] deconflict_workspace::GitError),
     /// A file of the working tree could not be read or written.
     #[error("could not {action} {}: {source}", path.display())]
     File {

@@ -5,8 +5,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use super::commits::CommitsError;
-use super::git::{self, Surroundings};
+use super::git::{self, GitError, Surroundings};
 
 /// The content of files in a commit, by the paths that were asked for; a path that the commit does not have is missing.
 pub type Contents = HashMap<String, Vec<u8>>;
@@ -16,7 +15,7 @@ const LARGEST: u64 = 50 << 20;
 
 /// Reads files of a commit, such as `HEAD`. The paths count from the worktree's root, with `/`. Where nothing was
 /// committed yet there is nothing. What is not a file, and what is too large, is missing too.
-pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, CommitsError> {
+pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, GitError> {
     let askable: Vec<&str> = paths.iter().copied().filter(|path| !path.contains('\n')).collect();
     let mut contents = Contents::new();
     if askable.is_empty() {
@@ -47,15 +46,11 @@ pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, C
 
 /// The commits at which a worktree stood since a time, the newest first, at most so many. The first is the one at which it
 /// stands now.
-pub fn heads_since(
-    root: &Path,
-    since: chrono::DateTime<chrono::Utc>,
-    most: usize,
-) -> Result<Vec<String>, CommitsError> {
+pub fn heads_since(root: &Path, since: chrono::DateTime<chrono::Utc>, most: usize) -> Result<Vec<String>, GitError> {
     let mut command = git::command_in(root, Surroundings::Own);
     // Unlike `git log`, this checks no signatures, for which programs would run.
     command.args(["rev-list", "-g", &format!("--since={}", since.timestamp()), &format!("-{most}"), "HEAD"]);
-    let output = git::run(command, b"").map_err(|source| CommitsError::NoGit { source })?;
+    let output = git::run(command, b"")?;
     let mut heads = vec!["HEAD".to_owned()];
     // A repository without a commit, or whose reflog is off, has none.
     if output.status.success() {
@@ -64,17 +59,12 @@ pub fn heads_since(
     Ok(heads)
 }
 
-fn ask(root: &Path, what: &str, commit: &str, paths: &[&str]) -> Result<Vec<u8>, CommitsError> {
+fn ask(root: &Path, what: &str, commit: &str, paths: &[&str]) -> Result<Vec<u8>, GitError> {
     if paths.is_empty() {
         return Ok(Vec::new());
     }
     let mut command = git::command_in(root, Surroundings::Own);
     command.args(["cat-file", "--buffer", what]);
     let questions: String = paths.iter().flat_map(|path| [commit, ":", path, "\n"]).collect();
-    let output = git::run(command, questions.as_bytes()).map_err(|source| CommitsError::NoGit { source })?;
-    if output.status.success() {
-        Ok(output.stdout)
-    } else {
-        Err(CommitsError::Failed { what: "what was committed", message: git::complaint(&output) })
-    }
+    git::answer(command, "what was committed", questions.as_bytes())
 }
