@@ -271,11 +271,10 @@ impl Pack {
         let (mut bytes, mut inflate) = (Vec::new(), gix_zlib::Inflate::default());
         let is_found =
             bundle.find(&id.0, &mut bytes, &mut inflate, &mut gix_pack::cache::Never).map_err(drop)?.is_some();
-        match is_found {
-            false => Ok(None),
-            true if id_of(&bytes) == Some(id) => Ok(Some(bytes)),
-            true => Err(()),
+        if !is_found {
+            return Ok(None);
         }
+        if id_of(&bytes) == Some(id) { Ok(Some(bytes)) } else { Err(()) }
     }
 
     /// The contents in it; `None` if it cannot be read.

@@ -74,33 +74,32 @@ impl Journal {
             self.forget(resource)?;
             return Ok(None);
         }
-        let mut attempt = 0;
-        loop {
-            attempt += 1;
+        for attempt in 1.. {
             let seen = look(path).map_err(failed("look at", path))?;
             let end = self.logs.end(resource)?;
             if is_unchanged(&end, seen) && !finds_author(&end, observation) {
-                return Ok(None);
+                break;
             }
-            let file = WorkingFile::read(path).map_err(failed("read", path))?;
-            if let Some(outcome) = self.decide(resource, path, observation, &file, attempt == ATTEMPTS)? {
+            if let Some(outcome) = self.add(resource, path, observation, attempt >= ATTEMPTS)? {
                 return Ok(outcome);
             }
         }
+        Ok(None)
     }
 
-    /// Adds what there is to be added, once nobody else can. `None` if the file was written meanwhile, unless that is
-    /// put up with.
-    fn decide(
+    /// Reads a file and adds what there is to be added. `None` if the file was written between the two; not if it is read
+    /// while nobody else can add anything, which takes longer.
+    fn add(
         &self,
         resource: &Resource,
         path: &Path,
         observation: &Observation,
-        file: &WorkingFile,
-        is_last: bool,
+        is_alone: bool,
     ) -> Result<Option<Option<Entry>>, Error> {
         // Contents are not removed while one of them gets its first line.
         let _sweeping = self.contents_lock(Lock::Shared, PATIENCE)?;
+        let locked = if is_alone { Some(self.logs.open(resource)?) } else { None };
+        let file = WorkingFile::read(path).map_err(failed("read", path))?;
         let tip = self.logs.end(resource)?.tip();
         let mut prepared = Vec::new();
         if let Some((id, bytes)) = &file.kept
@@ -115,16 +114,22 @@ impl Journal {
         for content in &prepared {
             self.objects.put(content)?;
         }
-        let mut log = self.logs.open(resource)?;
-        if !is_last && !is_same(look(path).map_err(failed("look at", path))?, file.stamp) {
-            return Ok(None);
-        }
+        let mut log = match locked {
+            Some(log) => log,
+            None => {
+                let log = self.logs.open(resource)?;
+                if !is_same(look(path).map_err(failed("look at", path))?, file.stamp) {
+                    return Ok(None);
+                }
+                log
+            }
+        };
         let before = known_before.map(|(content, bytes)| FileState::File {
             content,
             executable: matches!(file.state, FileState::File { executable: true, .. }),
             length: bytes.len() as u64,
         });
-        let Decision { line, entry } = self.decide_by(&log.end, resource, observation, file, before)?;
+        let Decision { line, entry } = self.decide(&log.end, resource, observation, &file, before)?;
         let Some(line) = line else { return Ok(Some(entry)) };
         // A log or a content that somebody deleted behind our back is made again.
         let mut tries = 0;
@@ -146,7 +151,7 @@ impl Journal {
     }
 
     /// What is to be added after such an end.
-    fn decide_by(
+    fn decide(
         &self,
         end: &End,
         resource: &Resource,
@@ -237,7 +242,7 @@ fn attributed(mut entry: Entry, observation: &Observation) -> Decision {
 /// a save with exactly this text is surer than a command that ran meanwhile.
 fn finds_author(end: &End, observation: &Observation) -> bool {
     let (Some(author), Some(began)) = (&observation.author, observation.began) else { return false };
-    let Some(newest) = end.newest_change().filter(|newest| newest.at >= began) else { return false };
+    let Some(newest) = end.newest_change().filter(|newest| newest.at > began) else { return false };
     match &newest.author {
         None => newest.cause == Cause::Unknown,
         Some(known) if known.session == author.session => true,

@@ -39,10 +39,10 @@ pub(super) fn contents_in(log: &[u8]) -> HashSet<ContentId> {
 }
 
 impl Journal {
-    /// The contents that logs speak of, each with the path of a file that has or had it.
-    pub(super) fn spoken_of(&self) -> Result<HashMap<ContentId, String>, Error> {
+    /// The contents that logs speak of, each with the path of a file that has or had it. One log may be left out.
+    fn spoken_of(&self, without: Option<&str>) -> Result<HashMap<ContentId, String>, Error> {
         let mut found = HashMap::new();
-        for log in self.logs.list()? {
+        for log in self.logs.list()?.iter().filter(|log| without != Some(log.name.as_str())) {
             let bytes = self.logs.bytes(&log.name)?;
             let path = resource_of(&bytes).map_or_else(|| log.name.clone(), |resource| resource.relative().to_owned());
             found.extend(contents_in(&bytes).into_iter().map(|content| (content, path.clone())));
@@ -51,10 +51,15 @@ impl Journal {
     }
 
     /// Removes contents that no log speaks of, if they are among those that are given, or so old that nobody is about to
-    /// speak of them.
-    pub(super) fn remove_contents(&self, given: &HashSet<ContentId>, grace: Duration) -> Result<Removed, Error> {
+    /// speak of them. What one log says may count for nothing.
+    pub(super) fn remove_contents(
+        &self,
+        given: &HashSet<ContentId>,
+        grace: Duration,
+        without: Option<&str>,
+    ) -> Result<Removed, Error> {
         let lock = self.contents_lock(Lock::Exclusive, PATIENCE)?;
-        let spoken = self.spoken_of()?;
+        let spoken = self.spoken_of(without)?;
         let mut removed = Removed::default();
         let is_old = |written: SystemTime| written.elapsed().is_ok_and(|age| age > grace);
         for (content, _, written) in self.objects.loose()? {
@@ -75,7 +80,7 @@ impl Journal {
 
     /// Packs what is not packed. Returns how many contents that were.
     pub(super) fn pack_loose(&self) -> Result<usize, Error> {
-        let spoken = self.spoken_of()?;
+        let spoken = self.spoken_of(None)?;
         let loose: Vec<ContentId> = self.objects.loose()?.into_iter().map(|(content, ..)| content).collect();
         // One that is damaged would keep git from packing all others.
         let is_whole = |content: &ContentId| self.objects.get_loose(*content).is_ok_and(|bytes| bytes.is_some());
@@ -85,9 +90,10 @@ impl Journal {
         Ok(whole.len())
     }
 
-    /// Makes one pack of all that logs speak of, packed or not, and removes the packs that there were.
-    pub(super) fn pack_anew(&self) -> Result<usize, Error> {
-        let spoken = self.spoken_of()?;
+    /// Makes one pack of all that logs speak of, packed or not, and removes the packs that there were. What one log says
+    /// may count for nothing: what is to be forgotten goes even if git cannot pack.
+    pub(super) fn pack_anew(&self, without: Option<&str>) -> Result<usize, Error> {
+        let spoken = self.spoken_of(without)?;
         let packs = self.objects.packs()?;
         let is_whole = |content: &ContentId| {
             self.objects.get_loose(*content).is_ok_and(|bytes| bytes.is_some())
@@ -97,7 +103,8 @@ impl Journal {
         let name = self.pack(&whole, &spoken)?;
         match &name {
             Some(name) => self.remove_packed(name)?,
-            // Without git, what is to stay is written out again.
+            None if whole.is_empty() => {}
+            None if without.is_none() => return Ok(0),
             None => {
                 for content in &whole {
                     if let Ok(Some(bytes)) = packs.get(*content) {

@@ -34,8 +34,13 @@ impl Journal {
         let mut dropped = Dropped::default();
         for log in self.logs.list()? {
             let bytes = self.logs.bytes(&log.name)?;
-            // A log without one readable line names no file that it could be needed for.
-            let Some(resource) = resource_of(&bytes) else { continue };
+            let Some(resource) = resource_of(&bytes) else {
+                // It names no file that it could be needed for.
+                if DateTime::<Utc>::from(log.written) < limit {
+                    self.logs.open_named(&log.name)?.replace(&[])?;
+                }
+                continue;
+            };
             let seen = FileLog::parse(&bytes);
             let going = may_go(&seen, &resource, limit, is_needed);
             if going.is_empty() && !is_worth_shortening(&seen, limit) {

@@ -112,15 +112,22 @@ impl Journal {
         if !self.logs.contains(&name) {
             return Ok(false);
         }
-        let log = self.logs.open_named(&name)?;
-        let contents = contents_in(&log.read()?);
-        log.replace(&[])?;
         self.remove_unfinished()?;
-        let removed = self.remove_contents(&contents, Duration::MAX)?;
-        if removed.useless_in_packs.iter().any(|content| contents.contains(content)) {
-            self.pack_anew()?;
+        // The contents go first: whoever is killed meanwhile still finds what is to be forgotten.
+        let mut forgotten = HashSet::new();
+        loop {
+            let contents = contents_in(&self.logs.bytes(&name)?);
+            let removed = self.remove_contents(&contents, Duration::MAX, Some(&name))?;
+            if removed.useless_in_packs.iter().any(|content| contents.contains(content)) {
+                self.pack_anew(Some(&name))?;
+            }
+            forgotten.extend(contents);
+            let log = self.logs.open_named(&name)?;
+            if contents_in(&log.read()?).is_subset(&forgotten) {
+                log.replace(&[])?;
+                return Ok(true);
+            }
         }
-        Ok(true)
     }
 
     /// Drops what is old, and beginning with the oldest what is too much, except a change that `is_needed` and what a
@@ -151,12 +158,12 @@ impl Journal {
         loop {
             let dropped = self.drop_older(limit, is_needed)?;
             upkeep.dropped += dropped.entries;
-            let removed = self.remove_contents(&dropped.contents, GRACE)?;
+            let removed = self.remove_contents(&dropped.contents, GRACE, None)?;
             upkeep.removed += removed.loose;
             let is_too_much = self.usage()?.bytes > limits.bytes;
             let useless = removed.useless_in_packs.len();
             if useless * 4 > removed.in_packs || (is_too_much && useless > 0) || removed.packs > PACKS {
-                upkeep.packed += self.pack_anew()?;
+                upkeep.packed += self.pack_anew(None)?;
             } else if self.objects.loose()?.len() >= LOOSE {
                 upkeep.packed += self.pack_loose()?;
             }

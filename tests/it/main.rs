@@ -51,6 +51,7 @@ mod hooks_state;
 mod hooks_turns;
 mod hostile;
 mod hostile_git;
+mod journal;
 mod lifecycle;
 mod load;
 mod machines;

@@ -21,6 +21,7 @@ mod support;
 mod all_or_none;
 mod crashes;
 mod invariant;
+mod journal;
 mod linearizability;
 mod race;
 mod surroundings;

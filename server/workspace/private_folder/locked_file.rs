@@ -81,7 +81,7 @@ impl<'a> LockedFile<'a> {
         read_end(&self.file, longest)
     }
 
-    /// Adds bytes at its end. True if that is what others read from now on.
+    /// Adds bytes at its end.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
         faults::write(&self.file, || self.place.path().join(&self.name), self.length()?, bytes)
     }
