@@ -1,16 +1,17 @@
 //! The files that hold the logs, one for each file that was seen. Each line of it is one event.
 
+use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::hex;
 use deconflict_workspace::{FolderEntry, Lock, LockedFile, PrivateFolder};
 use sha2::{Digest, Sha256};
 
-use super::entry::{Entry, EntryId, Line};
+use super::entry::{Entry, Line};
 use super::error::{Error, failed};
 use super::file_log::{FileLog, Tip};
 
@@ -78,18 +79,36 @@ impl Logs {
         }
     }
 
-    /// The newest changes since a time that a log speaks of, at most so many.
+    /// The newest changes since a time that a log speaks of, at most so many, newest first. It reads no more lines than
+    /// it needs.
     pub(super) fn newest(&self, name: &str, since: DateTime<Utc>, limit: usize) -> Result<Vec<Entry>, Error> {
         let path = self.path(name);
         let mut longest = END;
         loop {
             let (start, bytes) =
                 self.folder.read_end(name, longest).map_err(failed("read", &path))?.unwrap_or_default();
-            let mut entries = FileLog::parse(&whole_lines(start, bytes)).entries();
-            let is_enough = entries.len() >= limit || entries.first().is_some_and(|oldest| oldest.at < since);
+            let (mut entries, mut authors, mut is_enough) = (Vec::new(), HashMap::new(), false);
+            for line in whole_lines(start, bytes).rsplit(|byte| *byte == b'\n') {
+                match serde_json::from_slice(line) {
+                    // What somebody noticed later may have been added a moment before.
+                    Ok(Line::Change(entry)) if entry.at + TimeDelta::seconds(10) < since => is_enough = true,
+                    Ok(Line::Change(mut entry)) => {
+                        if let Some((author, cause)) = authors.remove(&entry.id) {
+                            entry.attribute(&author, &cause);
+                        }
+                        entries.extend(Some(entry).filter(|entry| entry.at >= since));
+                        is_enough = entries.len() >= limit;
+                    }
+                    Ok(Line::Attributed { entry, author, cause }) => {
+                        authors.entry(entry).or_insert((author, cause));
+                    }
+                    _ => {}
+                }
+                if is_enough {
+                    break;
+                }
+            }
             if is_enough || start == 0 || longest >= LONGEST {
-                entries.retain(|entry| entry.at >= since);
-                entries.drain(..entries.len().saturating_sub(limit));
                 return Ok(entries);
             }
             longest *= 4;
@@ -266,11 +285,10 @@ fn write_line(bytes: &mut Vec<u8>, line: &Line) -> io::Result<()> {
 }
 
 /// Finds changes whose name begins so, in what a log holds, without reading every line.
-pub(super) fn changes_beginning<'a>(bytes: &'a [u8], prefix: &'a str) -> impl Iterator<Item = EntryId> + 'a {
-    let begins = format!("{{\"change\":{{\"id\":\"{prefix}");
-    let lines = bytes.split(|byte| *byte == b'\n').filter(move |line| line.starts_with(begins.as_bytes()));
-    lines.filter_map(|line| match serde_json::from_slice(line) {
-        Ok(Line::Change(entry)) => Some(entry.id),
-        _ => None,
-    })
+pub(super) fn changes_beginning(bytes: &[u8], prefix: &str) -> Vec<String> {
+    const BEGIN: &str = "{\"change\":{\"id\":\"";
+    let text = String::from_utf8_lossy(bytes);
+    let begins = format!("{BEGIN}{prefix}");
+    let named = text.match_indices(&begins).map(|(position, _)| position + BEGIN.len());
+    named.filter_map(|start| Some(text[start..].split_once('"')?.0.to_owned())).collect()
 }

@@ -20,7 +20,7 @@ pub(super) const LARGEST: u64 = 50 << 20;
 const LONGEST_HEADER: u64 = 64;
 
 /// Whoever has written for so long has died.
-const UNFINISHED: Duration = Duration::from_secs(600);
+const UNFINISHED: Duration = Duration::from_mins(10);
 
 /// The contents of a journal.
 #[derive(Debug, Clone)]
@@ -218,7 +218,7 @@ impl Objects {
 pub(super) fn remove_unfinished(folder: &PrivateFolder) {
     let Some(limit) = SystemTime::now().checked_sub(UNFINISHED) else { return };
     for name in folder.older_than(limit).unwrap_or_default() {
-        let is_unfinished = (name.starts_with('.') && name.ends_with(".new")) || name.starts_with("tmp_");
+        let is_unfinished = (name.starts_with('.') && name.strip_suffix(".new").is_some()) || name.starts_with("tmp_");
         if is_unfinished {
             // The next upkeep tries again.
             let _ = folder.remove(&name);

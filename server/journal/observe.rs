@@ -1,5 +1,6 @@
 //! The one way into the journal: somebody looks at a file, and says what they know of how it came to be so.
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -80,14 +81,14 @@ impl Journal {
             if is_unchanged(&end, seen) && !finds_author(&end, observation) {
                 break;
             }
-            if let Some(outcome) = self.add(resource, path, observation, attempt >= ATTEMPTS)? {
-                return Ok(outcome);
+            if let ControlFlow::Break(entry) = self.add(resource, path, observation, attempt >= ATTEMPTS)? {
+                return Ok(entry);
             }
         }
         Ok(None)
     }
 
-    /// Reads a file and adds what there is to be added. `None` if the file was written between the two; not if it is read
+    /// Reads a file and adds what there is to be added. Goes on if the file was written between the two; not if it is read
     /// while nobody else can add anything, which takes longer.
     fn add(
         &self,
@@ -95,7 +96,7 @@ impl Journal {
         path: &Path,
         observation: &Observation,
         is_alone: bool,
-    ) -> Result<Option<Option<Entry>>, Error> {
+    ) -> Result<ControlFlow<Option<Entry>>, Error> {
         // Contents are not removed while one of them gets its first line.
         let _sweeping = self.contents_lock(Lock::Shared, PATIENCE)?;
         let locked = if is_alone { Some(self.logs.open(resource)?) } else { None };
@@ -114,15 +115,14 @@ impl Journal {
         for content in &prepared {
             self.objects.put(content)?;
         }
-        let mut log = match locked {
-            Some(log) => log,
-            None => {
-                let log = self.logs.open(resource)?;
-                if !is_same(look(path).map_err(failed("look at", path))?, file.stamp) {
-                    return Ok(None);
-                }
-                log
+        let mut log = if let Some(log) = locked {
+            log
+        } else {
+            let log = self.logs.open(resource)?;
+            if !is_same(look(path).map_err(failed("look at", path))?, file.stamp) {
+                return Ok(ControlFlow::Continue(()));
             }
+            log
         };
         let before = known_before.map(|(content, bytes)| FileState::File {
             content,
@@ -130,7 +130,7 @@ impl Journal {
             length: bytes.len() as u64,
         });
         let Decision { line, entry } = self.decide(&log.end, resource, observation, &file, before)?;
-        let Some(line) = line else { return Ok(Some(entry)) };
+        let Some(line) = line else { return Ok(ControlFlow::Break(entry)) };
         // A log or a content that somebody deleted behind our back is made again.
         let mut tries = 0;
         loop {
@@ -138,13 +138,13 @@ impl Journal {
             tries += 1;
             let is_there = log.is_current() && prepared.iter().all(|content| self.objects.has_loose(content.id()));
             if is_there || tries == 3 {
-                return Ok(Some(entry));
+                return Ok(ControlFlow::Break(entry));
             }
             for content in &prepared {
                 self.objects.put(content)?;
             }
             if log.is_current() {
-                return Ok(Some(entry));
+                return Ok(ControlFlow::Break(entry));
             }
             log = self.logs.open(resource)?;
         }

@@ -133,7 +133,7 @@ impl Journal {
         let mut input = String::new();
         for content in contents {
             let path = paths.get(content).map_or("", String::as_str).replace(char::is_control, "?");
-            input.push_str(&format!("{content} {path}\n"));
+            input.extend([content.to_string().as_str(), " ", &path, "\n"]);
         }
         let packed = pack_objects(&self.path(), input.as_bytes());
         Ok(packed.ok().map(|name| format!("pack-{name}")))

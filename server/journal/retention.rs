@@ -120,9 +120,8 @@ fn kept_lines(log: &mut FileLog, resource: &Resource, going: &HashSet<EntryId>, 
         let is_tip = newest == Some(position);
         match line {
             Line::Given { at, .. } | Line::Committed { at, .. } if *at >= since => kept.push(line.clone()),
-            Line::Given { .. } | Line::Committed { .. } => {}
             Line::Seen { .. } if is_tip => kept.push(line.clone()),
-            Line::Seen { .. } => {}
+            Line::Given { .. } | Line::Committed { .. } | Line::Seen { .. } => {}
             Line::Change(entry) if is_tip && !stays(line) => kept.push(Line::Seen {
                 resource: resource.clone(),
                 state: entry.after.clone(),

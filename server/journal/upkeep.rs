@@ -9,7 +9,7 @@ use deconflict_protocol::Resource;
 use deconflict_workspace::Lock;
 
 use super::Journal;
-use super::entry::{ContentId, Entry, Line};
+use super::entry::{ContentId, Entry, FileState, Line};
 use super::error::{Error, failed};
 use super::logs::name_of;
 use super::objects::Pack;
@@ -22,7 +22,7 @@ const LOOSE: usize = 1000;
 const PACKS: usize = 12;
 
 /// A content that no log speaks of yet may get its line in this time.
-const GRACE: Duration = Duration::from_secs(3600);
+const GRACE: Duration = Duration::from_hours(1);
 
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Journal {
             damage.lines += log.damaged();
             for line in log.lines() {
                 match line {
-                    Line::Change(entry) => contents.extend([&entry.before, &entry.after].map(|state| state.kept())),
+                    Line::Change(entry) => contents.extend([&entry.before, &entry.after].map(FileState::kept)),
                     Line::Seen { state, .. } => contents.extend([state.kept()]),
                     _ => {}
                 }

@@ -125,7 +125,7 @@ fn a_writer_may_be_killed_after_every_change() {
         let count = changes.lines().count();
         let writes = changes.lines().filter(|line| line.contains("\"kind\":\"write\"")).count();
         // Packing removes a thousand contents one after the other: some of them stand for all.
-        let deaths = (1..=count).step_by((count / 40).max(1)).map(|number| ("kill-after", number));
+        let deaths = (1..=count).step_by((count / 12).max(1)).map(|number| ("kill-after", number));
         let deaths: Vec<_> = deaths.chain((1..=writes).map(|number| ("tear", number))).collect();
         println!("{scene}: {} points of death among {count} changes", deaths.len());
         assert!(deaths.len() > 2, "{scene}: {deaths:?}");
