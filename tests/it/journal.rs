@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::{
-    Author, Cause, CommandRun, Entry, Error, FileState, Journal, Limits, Line, Observation, Settlement,
+    Author, Cause, CommandRun, Commit, Entry, Error, FileState, Journal, Limits, Line, Observation, Settlement,
 };
 use deconflict_protocol::{Resource, SessionId};
 
@@ -228,7 +228,8 @@ fn what_is_given_and_committed_stands_in_the_log() {
     let entry = scene.edit("a", "one\n", "anna", 1);
     scene.journal.give(&file("a"), &session("anna"), &author("berta"), at(2)).unwrap();
     let content = entry.after.kept();
-    scene.journal.committed(&file("a"), Some(&session("berta")), "c0ffee", content, at(3)).unwrap();
+    let commit = Commit { session: Some(session("berta")), id: "c0ffee".to_owned(), before: None, after: content };
+    scene.journal.committed(&file("a"), commit, at(3)).unwrap();
     let lines = scene.journal.log(&file("a")).unwrap();
     let [.., Line::Given { to, .. }, Line::Committed { commit, content: committed, .. }] = lines.lines() else {
         panic!("{lines:?}")
