@@ -31,6 +31,9 @@ const FILES_PAUSE: Duration = Duration::from_secs(2);
 /// A claim younger than this may have been made for a reload.
 const YOUNG: Duration = Duration::from_millis(500);
 
+/// A pause in the edits of a document whose claim is young: the edits of one reload come closer together.
+const RELOAD_PAUSE: Duration = Duration::from_millis(10);
+
 /// What is not known yet is asked again after this time.
 const NOT_YET: Duration = Duration::from_millis(50);
 
@@ -92,14 +95,9 @@ impl ServerState {
             // The answer to the pending check will tell.
             Unsaved::Suspected => {}
             Unsaved::Yes => {
-                let is_young = self.own_of(uri).is_some_and(|own| now.saturating_sub(own.since) <= YOUNG);
-                if is_young {
-                    self.check_disk(uri, None);
-                } else {
-                    self.consider(uri);
-                }
+                self.consider(uri);
                 self.unmark_idle(uri);
-                self.timers.set_by(Timer::CheckDisk(uri.clone()), now + PAUSE);
+                self.timers.set_by(Timer::CheckDisk(uri.clone()), now + self.pause(uri));
             }
         }
     }
@@ -110,10 +108,16 @@ impl ServerState {
         let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::Yes) else {
             return;
         };
-        match document.edited_at.map(|edited| edited + PAUSE).filter(|end| *end > now) {
+        match document.edited_at.map(|edited| edited + self.pause(uri)).filter(|end| *end > now) {
             Some(end) => self.timers.set(Timer::CheckDisk(uri.clone()), end),
             None => self.check_disk(uri, None),
         }
+    }
+
+    /// After what pause in the edits a document is compared with its file.
+    fn pause(&self, uri: &Uri) -> Duration {
+        let is_young = self.own_of(uri).is_some_and(|own| self.now().saturating_sub(own.since) <= YOUNG);
+        if is_young { RELOAD_PAUSE } else { PAUSE }
     }
 
     /// Somebody else may write just what stands in an unsaved document, and no editor tells of it.

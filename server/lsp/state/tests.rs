@@ -275,6 +275,21 @@ fn a_claim_for_a_half_written_file_is_withdrawn() {
 }
 
 #[test]
+fn a_stream_of_edits_under_a_young_claim_reads_the_file_once_it_pauses() {
+    let mut scene = Scene::new();
+    scene.held("a.rs");
+    for round in 0..50 {
+        scene.change("a.rs", &format!("reload {round}"));
+        scene.wait(Duration::from_millis(2));
+        assert!(scene.disk_checks().is_empty());
+    }
+    scene.wait(Duration::from_millis(20));
+    scene.answer("reload 49", None);
+    scene.wait(Duration::from_millis(500));
+    assert_eq!(scene.own(), Vec::<String>::new());
+}
+
+#[test]
 fn a_save_that_is_faster_than_the_first_look_claims_all_the_same() {
     let mut scene = Scene::new();
     scene.open("a.rs", "text");
