@@ -101,11 +101,16 @@ impl Namer {
 
     /// What the file or directory at a path is called. The path need not exist.
     pub fn resource(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
+        self.resource_and_path(path, kind).map(|(resource, _)| resource)
+    }
+
+    /// The same, and where the path leads.
+    pub fn resource_and_path(&self, path: &Path, kind: Kind) -> Result<(Resource, PathBuf), NamingError> {
         let resolved = self.resolve(path)?;
         match (kind, resolved.kind) {
             (Kind::File, Some(Kind::Directory)) => Err(NamingError::IsDirectory(resolved.path)),
             (Kind::Directory, Some(Kind::File)) => Err(NamingError::IsFile(resolved.path)),
-            (_, _) => self.name(&resolved.path, kind),
+            (_, _) => Ok((self.name(&resolved.path, kind)?, resolved.path)),
         }
     }
 

@@ -55,11 +55,10 @@ impl SessionContext {
 
     /// Where a path is, and whether an edit there may claim it.
     pub(super) fn place(&self, path: &Path) -> Claimability {
-        let resource = match self.namer.resource(path, Kind::File) {
-            Ok(resource) => resource,
+        let (resource, real_path) = match self.namer.resource_and_path(path, Kind::File) {
+            Ok(found) => found,
             Err(error) => return Claimability::Outside(error.to_string()),
         };
-        let real_path = self.namer.real_path(path).unwrap_or_else(|_| path.to_owned());
         let is_work = !self.namer.is_internal(&resource) && !self.ignored.is_ignored(&real_path);
         let is_excluded = {
             let in_workspace =
