@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tower_lsp::ls_types::{
-    ConfigurationItem, ConfigurationParams, LogMessageParams, MessageType, Registration, RegistrationParams,
-    ShowDocumentParams, ShowMessageParams, notification, request,
+    ConfigurationItem, ConfigurationParams, LogMessageParams, Registration, RegistrationParams, ShowDocumentParams,
+    ShowMessageParams, notification, request,
 };
 
 use super::effect::Effect;
@@ -26,6 +26,7 @@ use super::{convert, parent};
 use deconflict_platform::clock::Clock;
 use deconflict_platform::home_directory;
 use deconflict_protocol::text::printable;
+use deconflict_registry::MessageId;
 use deconflict_workspace::{self as workspace, Location};
 
 /// How long the editor may take to answer.
@@ -134,35 +135,17 @@ impl EffectRunner {
                 }
             }
             Effect::Publish(parameters) => {
-                let mut parameters = serde_json::to_value(parameters).unwrap_or_default();
-                if let Some(original) = parameters["uri"].as_str().and_then(|uri| self.spellings.original(uri)) {
-                    parameters["uri"] = Value::String(original);
-                }
+                let parameters = self.as_spelled(serde_json::to_value(parameters).unwrap_or_default());
                 self.outgoing.notify_value("textDocument/publishDiagnostics", &parameters);
             }
-            Effect::Show { level, text, told: None } => self.show(level, text),
-            Effect::Show { level, text, told: Some((id, messages)) } => {
-                let events = self.events.clone();
+            Effect::Show { level, text, told } => {
                 let parameters = ShowMessageParams { typ: level, message: text };
-                self.outgoing.notify_then::<notification::ShowMessage>(
-                    &parameters,
-                    Box::new(move || drop(events.send(Event::Told(id, messages)))),
-                );
+                self.outgoing.notify_then::<notification::ShowMessage>(&parameters, self.once_told(told));
             }
-            Effect::Notice { level, text, mut about, told } => {
-                if let Some(original) = about["uri"].as_str().and_then(|uri| self.spellings.original(uri)) {
-                    about["uri"] = Value::String(original);
-                }
+            Effect::Notice { level, text, about, told } => {
+                let about = self.as_spelled(about);
                 let parameters = serde_json::json!({ "level": level, "text": text, "about": about });
-                let events = self.events.clone();
-                self.outgoing.notify_then::<NoticeNotification>(
-                    &parameters,
-                    Box::new(move || {
-                        if let Some((id, messages)) = told {
-                            let _ = events.send(Event::Told(id, messages));
-                        }
-                    }),
-                );
+                self.outgoing.notify_then::<NoticeNotification>(&parameters, self.once_told(told));
             }
             Effect::Log(level, text) => {
                 self.outgoing.notify::<notification::LogMessage>(&LogMessageParams { typ: level, message: text });
@@ -199,8 +182,22 @@ impl EffectRunner {
         None
     }
 
-    fn show(&self, level: MessageType, text: String) {
-        self.outgoing.notify::<notification::ShowMessage>(&ShowMessageParams { typ: level, message: text });
+    /// With the document's URI as the editor spelled it.
+    fn as_spelled(&self, mut parameters: Value) -> Value {
+        if let Some(original) = parameters["uri"].as_str().and_then(|uri| self.spellings.original(uri)) {
+            parameters["uri"] = Value::String(original);
+        }
+        parameters
+    }
+
+    /// What is to be done once the editor has a message that tells those of others.
+    fn once_told(&self, told: Option<(DirectoryId, Vec<MessageId>)>) -> Box<dyn FnOnce() + Send> {
+        let events = self.events.clone();
+        Box::new(move || {
+            if let Some((id, messages)) = told {
+                let _ = events.send(Event::Told(id, messages));
+            }
+        })
     }
 
     /// Sends a request and turns its answer, or the lack of one, into an event. Nothing waits for it.

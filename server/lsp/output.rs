@@ -7,6 +7,7 @@ use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::jsonrpc::{self, Id, Response};
@@ -94,11 +95,11 @@ impl Outgoing {
 
     /// Sends a notification.
     pub(super) fn notify<N: notification::Notification>(&self, parameters: &N::Params) {
-        self.send(&json!({ "jsonrpc": "2.0", "method": N::METHOD, "params": parameters }), None);
+        self.notify_value(N::METHOD, parameters);
     }
 
-    /// Sends a notification whose parameters were put into their form already.
-    pub(super) fn notify_value(&self, method: &str, parameters: &Value) {
+    /// Sends a notification whose parameters are in their form already.
+    pub(super) fn notify_value(&self, method: &str, parameters: &impl Serialize) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": parameters }), None);
     }
 
@@ -127,7 +128,7 @@ impl Outgoing {
         self.writer().write(Vec::new(), Some(on_written));
     }
 
-    fn send(&self, message: &Value, on_written: Option<OnWritten>) {
+    fn send(&self, message: &impl Serialize, on_written: Option<OnWritten>) {
         match serde_json::to_vec(message) {
             Ok(body) => self.writer().write(frame::framed(&body), on_written),
             Err(error) => tracing::error!("a message could not be written as JSON: {error}"),
@@ -140,10 +141,7 @@ impl Outgoing {
 
     /// Answers a request of the editor.
     pub(super) fn send_response(&self, response: &Response) {
-        match serde_json::to_value(response) {
-            Ok(message) => self.send(&message, None),
-            Err(error) => tracing::error!("an answer could not be written as JSON: {error}"),
-        }
+        self.send(response, None);
     }
 
     /// Takes the editor's answer to a request of the server's own.

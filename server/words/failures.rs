@@ -36,20 +36,3 @@ pub fn failure(error: &Error) -> String {
     let sentence = sentence(&error.to_string());
     remedy(error).map_or_else(|| sentence.clone(), |remedy| format!("{sentence} {remedy}"))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_become_sentences() {
-        for (words, expected) in [
-            ("could not read a: no", "Could not read a: no."),
-            ("/a/b is a file", "/a/b is a file."),
-            ("is this it?", "Is this it?"),
-            ("src/a is a file", "src/a is a file."),
-        ] {
-            assert_eq!(sentence(words), expected);
-        }
-    }
-}

@@ -94,6 +94,7 @@ mod times;
 mod trouble;
 mod two_sessions;
 mod watching;
+mod words;
 mod workspaces;
 
 use std::fs;

@@ -183,7 +183,8 @@ impl ActionMenu<'_> {
     fn sources(&self) -> Vec<Offer> {
         let snapshot = self.snapshot;
         let file = self.file();
-        let is_held_by_another = snapshot.others.iter().any(|others| words::is_claimed(&others.claim));
+        // What another left idle may be claimed.
+        let is_held_by_another = snapshot.others.iter().any(|others| others.claim.stands_against(None));
         let mut offers = Vec::new();
         match &snapshot.own_claim {
             None if is_held_by_another => {}
@@ -484,7 +485,9 @@ mod tests {
         let expecting = |first: &[&'static str]| [first, &always].concat();
         check(&document(), &sources, &expecting(&["Claim order.rs"]));
         check(&held(by_alice()), &sources, &expecting(&[]));
-        check(&with_standing(ClaimState::Expired), &sources, &expecting(&["Claim order.rs"]));
+        for free in [ClaimState::Expired, ClaimState::Idle] {
+            check(&with_standing(free), &sources, &expecting(&["Claim order.rs"]));
+        }
         let own = |automatic| DocumentSnapshot { own_claim: Some(claim(&session("me"), automatic)), ..document() };
         let actions = check(
             &own(true),

@@ -17,173 +17,119 @@ pub(crate) fn hover(snapshot: &DocumentSnapshot, audience: &Audience, position: 
     if position.line > 0 {
         return None;
     }
+    let form = HoverForm { audience, is_markdown: audience.client.markdown_hover };
     let counts = |others: &&OthersClaim| others.claim.standing != ClaimState::Pending;
-    let others = snapshot.others.iter().filter(counts).map(|others| record_of_others(others, audience));
+    let others = snapshot.others.iter().filter(counts).map(|others| form.others(others, ""));
     let own = snapshot
         .own_claim
         .iter()
         .filter(|_| audience.preferences.own_hints || !snapshot.contenders.is_empty())
-        .map(|claim| record_of_own(claim, audience));
+        .map(|claim| form.own(claim));
     let contenders = snapshot.contenders.iter().map(|contender| {
-        let title = StyledText::ours("Also edited by ")
-            .and_theirs(&words::session(&contender.session, contender.is_own_window));
-        let mut record = HoverRecord { title, facts: Vec::new() };
-        record.add_session(&contender.session);
-        record
+        let who = words::session(&contender.session, contender.is_own_window);
+        form.record(&format!("Also edited by {}", form.theirs(&who)), facts_of_session(&contender.session))
     });
-    let elsewhere = snapshot.elsewhere.iter().filter(counts).map(|others| {
-        let mut record = record_of_others(others, audience);
-        record.title = record.title.and_ours(", in another worktree");
-        record
-    });
-    let records: Vec<HoverRecord> = others.chain(own).chain(contenders).chain(elsewhere).collect();
+    let elsewhere = snapshot.elsewhere.iter().filter(counts).map(|others| form.others(others, ", in another worktree"));
+    let records: Vec<String> = others.chain(own).chain(contenders).chain(elsewhere).collect();
     if records.is_empty() {
         return None;
     }
-    let (kind, texts): (MarkupKind, Vec<String>) = if audience.client.markdown_hover {
-        (MarkupKind::Markdown, records.iter().map(HoverRecord::markdown).collect())
-    } else {
-        (MarkupKind::PlainText, records.iter().map(HoverRecord::plain).collect())
-    };
-    let separator = if audience.client.markdown_hover { "\n\n---\n\n" } else { "\n\n" };
+    let (kind, separator) =
+        if form.is_markdown { (MarkupKind::Markdown, "\n\n---\n\n") } else { (MarkupKind::PlainText, "\n\n") };
     Some(Hover {
-        contents: HoverContents::Markup(MarkupContent { kind, value: texts.join(separator) }),
+        contents: HoverContents::Markup(MarkupContent { kind, value: records.join(separator) }),
         range: Some(first_line(snapshot)),
     })
 }
 
-/// A claim by another, as it is told.
-pub(super) fn record_of_others(others: &OthersClaim, audience: &Audience) -> HoverRecord {
-    let claim = &others.claim;
-    let resource = words::resource(&claim.resource);
-    let holder = words::holder(others);
-    let title = match claim.standing {
-        ClaimState::Active => StyledText::theirs(&resource).and_ours(" is claimed by ").and_theirs(&holder),
-        ClaimState::Idle => StyledText::theirs(&resource)
-            .and_ours(" is claimed by ")
-            .and_theirs(&holder)
-            .and_ours(", but seems forgotten"),
-        ClaimState::Expired => {
-            StyledText::ours("Expired claim of ").and_theirs(&resource).and_ours(" by ").and_theirs(&holder)
-        }
-        ClaimState::Abandoned => {
-            StyledText::ours("Abandoned claim of ").and_theirs(&resource).and_ours(" by ").and_theirs(&holder)
-        }
-        ClaimState::Damaged => StyledText::theirs(&resource).and_ours(" is claimed, but the claim's file is damaged"),
-        ClaimState::Pending => StyledText::theirs(&resource).and_ours(" is just being claimed"),
-    };
-    let mut record = HoverRecord { title, facts: Vec::new() };
-    record.add_claim(claim, audience);
-    if let Some(holder) = &others.holder {
-        record.add_session(holder);
-    } else if let Some(holder) = claim.holder() {
-        record.add("Session", &words::id(holder));
-    }
-    record
+/// What is known, each fact with its name.
+type Facts = Vec<(&'static str, Option<String>)>;
+
+/// How a record is written: as Markdown, with everything foreign shown letter by letter, or as plain text.
+pub(super) struct HoverForm<'a> {
+    pub(super) audience: &'a Audience,
+    pub(super) is_markdown: bool,
 }
 
-/// The session's own claim, as it is told.
-pub(super) fn record_of_own(claim: &Claim, audience: &Audience) -> HoverRecord {
-    let title = StyledText::theirs(&words::resource(&claim.resource)).and_ours(" is claimed by you");
-    let mut record = HoverRecord { title, facts: Vec::new() };
-    record.add_claim(claim, audience);
-    record
-}
-
-/// A title and what is known, ready to be written as Markdown or as plain text.
-pub(super) struct HoverRecord {
-    title: StyledText,
-    facts: Vec<(&'static str, String)>,
-}
-
-impl HoverRecord {
-    /// As Markdown, with everything foreign shown letter by letter.
-    pub(super) fn markdown(&self) -> String {
-        let facts = self.facts.iter().map(|(name, fact)| format!("\n- {name}: {}", text::markdown(fact)));
-        format!("**{}**\n{}", self.title.markdown, facts.collect::<String>())
-    }
-
-    fn plain(&self) -> String {
-        let facts = self.facts.iter().map(|(name, fact)| format!("\n{name}: {fact}"));
-        format!("{}{}", self.title.plain, facts.collect::<String>())
-    }
-
-    fn add(&mut self, name: &'static str, fact: &str) {
-        let fact = text::one_line(fact, LONGEST_FACT);
-        if !fact.is_empty() {
-            self.facts.push((name, fact));
+impl HoverForm<'_> {
+    /// A claim by another; `place` is put behind its title.
+    pub(super) fn others(&self, others: &OthersClaim, place: &str) -> String {
+        let claim = &others.claim;
+        let resource = self.theirs(&words::resource(&claim.resource));
+        let holder = self.theirs(&words::holder(others));
+        let title = match claim.standing {
+            ClaimState::Active => format!("{resource} is claimed by {holder}"),
+            ClaimState::Idle => format!("{resource} is claimed by {holder}, but seems forgotten"),
+            ClaimState::Expired => format!("Expired claim of {resource} by {holder}"),
+            ClaimState::Abandoned => format!("Abandoned claim of {resource} by {holder}"),
+            ClaimState::Damaged => format!("{resource} is claimed, but the claim's file is damaged"),
+            ClaimState::Pending => format!("{resource} is just being claimed"),
+        };
+        let mut facts = self.facts_of(claim);
+        match &others.holder {
+            Some(holder) => facts.extend(facts_of_session(holder)),
+            None => facts.push(("Session", claim.holder().map(words::id))),
         }
+        self.record(&(title + place), facts)
     }
 
-    fn add_known(&mut self, name: &'static str, fact: Option<&String>) {
-        if let Some(fact) = fact {
-            self.add(name, fact);
+    /// The session's own claim.
+    pub(super) fn own(&self, claim: &Claim) -> String {
+        let resource = self.theirs(&words::resource(&claim.resource));
+        self.record(&format!("{resource} is claimed by you"), self.facts_of(claim))
+    }
+
+    fn record(&self, title: &str, facts: Facts) -> String {
+        let (mut record, bullet) =
+            if self.is_markdown { (format!("**{title}**\n"), "- ") } else { (title.to_owned(), "") };
+        for (name, fact) in facts {
+            let fact = self.theirs(&text::one_line(&fact.unwrap_or_default(), LONGEST_FACT));
+            if !fact.is_empty() {
+                record.push_str(&format!("\n{bullet}{name}: {fact}"));
+            }
         }
+        record
     }
 
-    fn add_claim(&mut self, claim: &Claim, audience: &Audience) {
+    fn theirs(&self, words: &str) -> String {
+        if self.is_markdown { text::markdown(words) } else { text::one_line(words, LONGEST_FACT) }
+    }
+
+    fn facts_of(&self, claim: &Claim) -> Facts {
         let record = &claim.record;
-        self.add("Since", &full_moment(claim.claimed_at, audience));
-        self.add("Until", &full_moment(claim.expires_at, audience));
-        if let Some(idle) = record.idle_since.as_deref().and_then(deconflict_protocol::time::parse) {
-            self.add("Idle since", &full_moment(idle, audience));
-        }
-        self.add("Made", if claim.is_automatic() { "by the first edit" } else { "by hand" });
-        self.add_known("Phase", record.phase.as_ref());
-        self.add_known("Estimated duration", record.estimated_duration.as_ref());
-        self.add_known("Branch", record.branch.as_ref());
-        self.add_known("Worktree", record.worktree.as_ref());
-        if !claim.allows_coordination() {
-            self.add("Messages about it", "not wanted");
-        }
-        if let Some(id) = &record.id {
-            let generation = record.generation.map(|generation| format!(", generation {generation}"));
-            self.add("Claim", &format!("{id}{}", generation.unwrap_or_default()));
-        }
-        if let Some(displaced) = &record.displaced {
-            self.add("Taken over from", displaced.as_str());
-        }
-    }
-
-    fn add_session(&mut self, session: &Session) {
-        let record = &session.record;
-        self.add("Session", session.id.as_str());
-        self.add_known("User", record.user.as_ref());
-        self.add_known("In", record.client.as_ref());
-        self.add_known("On", record.host.as_ref());
-        self.add_known("Working on", record.current_work.as_ref());
-        self.add_known("Progress", record.progress.as_ref());
-        self.add_known("Next", record.next_action.as_ref());
-        self.add_known("Expects to be done", record.estimated_completion.as_ref());
+        let made = if claim.is_automatic() { "by the first edit" } else { "by hand" };
+        let id = claim.id().map(|id| match claim.generation() {
+            Some(generation) => format!("{id}, generation {generation}"),
+            None => id.to_owned(),
+        });
+        vec![
+            ("Since", Some(full_moment(claim.claimed_at, self.audience))),
+            ("Until", Some(full_moment(claim.expires_at, self.audience))),
+            ("Idle since", claim.idle_since().map(|idle| full_moment(idle, self.audience))),
+            ("Made", Some(made.to_owned())),
+            ("Phase", claim.phase().map(str::to_owned)),
+            ("Estimated duration", record.estimated_duration.clone()),
+            ("Branch", record.branch.clone()),
+            ("Worktree", record.worktree.clone()),
+            ("Messages about it", (!claim.allows_coordination()).then(|| "not wanted".to_owned())),
+            ("Claim", id),
+            ("Taken over from", record.displaced.as_ref().map(ToString::to_string)),
+        ]
     }
 }
 
-/// A line in both forms, put together from our words and theirs.
-struct StyledText {
-    markdown: String,
-    plain: String,
-}
-
-impl StyledText {
-    fn ours(words: &str) -> Self {
-        Self { markdown: words.to_owned(), plain: words.to_owned() }
-    }
-
-    fn theirs(words: &str) -> Self {
-        Self::ours("").and_theirs(words)
-    }
-
-    fn and_ours(mut self, words: &str) -> Self {
-        self.markdown.push_str(words);
-        self.plain.push_str(words);
-        self
-    }
-
-    fn and_theirs(mut self, words: &str) -> Self {
-        self.markdown.push_str(&text::markdown(words));
-        self.plain.push_str(&text::one_line(words, LONGEST_FACT));
-        self
-    }
+fn facts_of_session(session: &Session) -> Facts {
+    let record = &session.record;
+    vec![
+        ("Session", Some(session.id.to_string())),
+        ("User", record.user.clone()),
+        ("In", session.client().map(str::to_owned)),
+        ("On", record.host.clone()),
+        ("Working on", session.work().map(str::to_owned)),
+        ("Progress", record.progress.clone()),
+        ("Next", record.next_action.clone()),
+        ("Expects to be done", record.estimated_completion.clone()),
+    ]
 }
 
 /// Local time with its date always: a record may be read long after.

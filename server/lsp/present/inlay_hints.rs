@@ -5,8 +5,9 @@ use tower_lsp::ls_types::{
     Range,
 };
 
+use super::code_actions;
+use super::hover::HoverForm;
 use super::words;
-use super::{code_actions, hover};
 use crate::snapshot::{Audience, DocumentSnapshot, OthersClaim};
 use deconflict_registry::{Claim, ClaimState};
 
@@ -38,12 +39,12 @@ fn about_others(others: &OthersClaim, snapshot: &DocumentSnapshot, audience: &Au
         Some(command) => with_command(label, command),
         None => InlayHintLabel::String(label),
     };
-    hint(label, hover::record_of_others(others, audience).markdown(), snapshot)
+    hint(label, HoverForm { audience, is_markdown: true }.others(others, ""), snapshot)
 }
 
 fn about_own(claim: &Claim, snapshot: &DocumentSnapshot, audience: &Audience) -> InlayHint {
     let label = label("you", &words::period(claim, audience));
-    hint(InlayHintLabel::String(label), hover::record_of_own(claim, audience).markdown(), snapshot)
+    hint(InlayHintLabel::String(label), HoverForm { audience, is_markdown: true }.own(claim), snapshot)
 }
 
 /// "held by maria since 14:05". Where that is too long, "held by" goes first and then the end of the name: the time

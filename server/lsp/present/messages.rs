@@ -75,14 +75,10 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
 
 /// One action changed many files, and others hold some of them.
 pub(crate) fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> Notice {
-    let names: Vec<String> = held
-        .iter()
-        .map(|(resource, others)| format!("{} ({})", words::resource(resource), words::holder(others)))
-        .collect();
     warning(format!(
         "Others hold {} of the {changed} files that you just changed: {}. Please agree with them before you save these.",
         held.len(),
-        list(&names)
+        list(&with_holders(held))
     ))
 }
 
@@ -268,11 +264,8 @@ pub(crate) fn directory_lost(claimed_again: &[Resource], taken_by_others: &[(Res
     if taken_by_others.is_empty() {
         return warning(said);
     }
-    let taken: Vec<String> = taken_by_others
-        .iter()
-        .map(|(resource, others)| format!("{} ({})", words::resource(resource), words::holder(others)))
-        .collect();
-    error(format!("{said} Others were faster with: {}. Look at what changed there before you save.", list(&taken)))
+    let taken = list(&with_holders(taken_by_others));
+    error(format!("{said} Others were faster with: {taken}. Look at what changed there before you save."))
 }
 
 /// Changes by others cannot be watched, so they are looked for every few seconds.
@@ -450,6 +443,11 @@ fn path(path: &Path) -> String {
 fn with_full_stop(said: &str) -> String {
     let said = text::one_line(said, LONGEST_TEXT);
     if said.ends_with(['.', '!', '?', '…']) { said } else { format!("{said}.") }
+}
+
+fn with_holders(held: &[(Resource, OthersClaim)]) -> Vec<String> {
+    let named = |(resource, others): &(_, _)| format!("{} ({})", words::resource(resource), words::holder(others));
+    held.iter().map(named).collect()
 }
 
 /// "a, b, c and 4 more".
