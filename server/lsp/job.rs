@@ -38,15 +38,11 @@ pub(crate) enum Job {
     Move(Box<Move>),
     /// Tells the others what is edited here without being held.
     SetEditing(Vec<Resource>),
-    /// Renames the session.
     SetName(String),
     /// Refreshes the promise to be alive.
     KeepAlive,
-    /// Writes a heartbeat.
     Heartbeat(Activity),
-    /// Sends a message.
     Send(Recipient, Box<Draft>),
-    /// Marks messages as read.
     MarkRead(Vec<MessageId>),
     /// Does what the user asked for, under the number of the question.
     Command(u64, Box<EditorCommand>),
@@ -72,7 +68,6 @@ pub(crate) struct Profile {
 /// A comparison of a document with its file.
 #[derive(Debug)]
 pub(crate) struct DiskCheck {
-    /// The document.
     pub(crate) uri: Uri,
     /// Counts the checks of the document, so that an answer is known by its question.
     pub(crate) number: u64,
@@ -91,7 +86,6 @@ pub(crate) struct DiskCheck {
 /// The terms on which an edit claims a document.
 #[derive(Debug, Clone)]
 pub(crate) struct EditClaim {
-    /// For how long.
     pub(crate) lease: TimeDelta,
     /// Also if the text equals the file, because it was saved meanwhile.
     pub(crate) even_if_saved: bool,
@@ -104,9 +98,7 @@ pub(crate) struct EditClaim {
 pub(crate) struct Move {
     /// What is held at the old place.
     pub(crate) holding: Holding,
-    /// The old place.
     pub(crate) from: PathBuf,
-    /// The new place.
     pub(crate) to: PathBuf,
     /// Nobody said that it moved: it did only if nothing is left at the old place.
     pub(crate) only_if_gone: bool,
@@ -117,7 +109,6 @@ pub(crate) struct Move {
 pub(crate) enum Claimability {
     /// It can be claimed under this name.
     Inside {
-        /// The name.
         resource: Resource,
         /// An edit may claim it: it is neither ignored nor excluded nor internal.
         by_itself: bool,
@@ -141,9 +132,7 @@ impl Claimability {
 /// A claim that stands against another, and its holder's session, if that has a record.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct InTheWay {
-    /// The claim.
     pub(crate) claim: Claim,
-    /// The holder.
     pub(crate) holder: Option<Session>,
 }
 
@@ -156,7 +145,6 @@ pub(crate) enum Refusal {
     NotHolder(Resource, Box<InTheWay>),
     /// It cannot be given away while the session keeps this claim of its own, which overlaps it.
     KeepsOverlapping(Resource, Box<InTheWay>),
-    /// Nobody holds it.
     NotHeld(Resource),
     /// The session holds it itself, so that there is nobody to ask.
     HeldByAsker(Resource),
@@ -230,20 +218,16 @@ pub(crate) enum ClaimResult {
 pub(crate) enum JobResult {
     /// The session is registered, with what it holds from before.
     Joined {
-        /// The session.
         session: Session,
-        /// What it holds.
         claims: Vec<Claim>,
         /// What the directory has; the loop fills it.
         view: View,
-        /// Where the directory is.
         directory: PathBuf,
     },
     /// The directory can be read, but not written.
     Observing {
         /// What the directory has; the loop fills it.
         view: View,
-        /// Where the directory is.
         directory: PathBuf,
     },
     /// Claims keep nobody out, because the directory's file system cannot lock files. Told once.
@@ -254,13 +238,10 @@ pub(crate) enum JobResult {
     Written(Vec<Uri>),
     /// Answers [`Job::CheckDisk`].
     DiskChecked {
-        /// The document.
         uri: Uri,
         /// The question that this answers.
         number: u64,
-        /// Where the document is.
         place: Claimability,
-        /// What is in its file.
         on_disk: OnDisk,
         /// What came of the claim, if one was asked for.
         claim: Option<ClaimResult>,
@@ -276,14 +257,7 @@ pub(crate) enum JobResult {
     /// Answers [`Job::MarkRead`] and any command that does the same.
     Read(Vec<MessageId>),
     /// Answers [`Job::Command`].
-    Commanded {
-        /// The number of the question.
-        question: u64,
-        /// The answer.
-        answer: Result<Value, Refusal>,
-        /// What it changed.
-        consequences: Vec<Consequence>,
-    },
+    Commanded { question: u64, answer: Result<Value, Refusal>, consequences: Vec<Consequence> },
     /// The others could not be told what is edited here: [`Job::SetEditing`] came to nothing.
     EditingUntold,
     /// A job that answers nothing failed.

@@ -314,7 +314,6 @@ fn severity(word: &str) -> Option<DiagnosticSeverity> {
 
 #[cfg(test)]
 mod tests {
-    use deconflict_registry::EDIT_LEASE;
     use serde_json::json;
 
     use super::*;
@@ -341,23 +340,6 @@ mod tests {
         let (read, _) = Settings::read(&settings, &Value::Null);
         assert_eq!(read.directory, Some(PathBuf::from("/x/COORDINATION")));
         assert_eq!(read.activation, Activation::Always);
-    }
-
-    #[test]
-    fn what_cannot_be_used_is_reported_by_name() {
-        let given = json!({
-            "claims": { "leaseMinutes": -1, "idleMinutes": "a while", "exclude": ["a["] },
-            "messages": { "show": "some" }, "diagnostics": { "severity": 1 },
-        });
-        let (settings, problems) = Settings::read(&given, &Value::Null);
-        let names: Vec<&str> = problems.iter().map(|problem| problem.name).collect();
-        let expected =
-            ["claims.leaseMinutes", "claims.idleMinutes", "claims.exclude", "diagnostics.severity", "messages.show"];
-        assert_eq!(names, expected);
-        assert_eq!((settings.lease, TimeDelta::from_std(settings.idle).unwrap()), (EDIT_LEASE, EDIT_LEASE));
-        assert!(problems[0].problem.contains("-1"), "{problems:?}");
-        let (_, problems) = Settings::read(&json!({ "claims": false, "messages": ["all"] }), &Value::Null);
-        assert_eq!(problems.iter().map(|problem| problem.name).collect::<Vec<_>>(), ["claims", "messages"]);
     }
 
     #[test]

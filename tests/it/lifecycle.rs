@@ -235,3 +235,33 @@ fn a_directory_that_is_being_made_while_the_server_starts_is_joined_at_once() {
     document.wait_for_diagnostic("claimed");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
+
+/// Everybody's reading would wake every server, and the server's own reading itself.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_is_not_woken_by_what_is_only_read() {
+    const READ_OR_OPENED: u32 = 0x1 | 0x20;
+    let workspace = Workspace::small();
+    let alice = Editor::start(&workspace, "alice");
+    let document = alice.open("src/lib.rs");
+    // What the system is asked for, as it tells itself: `inotify wd:1 ino:… mask:fce …`.
+    let masks = |at_least: usize| {
+        crate::support::wait_for("the server to watch", || {
+            let files = std::fs::read_dir(format!("/proc/{}/fdinfo", alice.server_id())).unwrap();
+            let told = files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap_or_default());
+            let words = told.collect::<String>();
+            let masks = words.split_whitespace().filter_map(|word| word.strip_prefix("mask:"));
+            let masks: Vec<u32> = masks.filter_map(|mask| u32::from_str_radix(mask, 16).ok()).collect();
+            (masks.len() >= at_least).then_some(masks)
+        })
+    };
+    let awaiting = masks(1);
+    assert!(awaiting.iter().all(|mask| mask & READ_OR_OPENED == 0), "{awaiting:x?}");
+    let coordination = workspace.coordination();
+    coordination.create();
+    coordination.write_session("ghost", json!({}));
+    coordination.write_claim("ghost", "file", "src/lib.rs", json!({}));
+    document.wait_for_diagnostic("claimed");
+    let watching = masks(4);
+    assert!(watching.iter().all(|mask| mask & READ_OR_OPENED == 0), "{watching:x?}");
+}

@@ -358,13 +358,6 @@ mod tests {
     }
 
     #[test]
-    fn a_holder_that_wants_no_messages_is_offered_none() {
-        let mut others = by_alice();
-        others.claim.record.allow_coordination = Some(false);
-        check(&held(others), &invoked(), &ABOUT_ALICE[2..]);
-    }
-
-    #[test]
     fn ones_own_other_window_needs_no_message() {
         let mut mine = session("session-2");
         mine.record.client = Some("Neovim".to_owned());
@@ -440,17 +433,6 @@ mod tests {
         );
         assert_eq!(argument(&actions[5])["code"], "claim-lost");
         check(&lost(None), &invoked(), &["Claim order.rs again", "Hide this notice: I know about it"]);
-    }
-
-    #[test]
-    fn by_themselves_only_on_the_first_line() {
-        let count = |line, trigger| actions(&held(by_alice()), &audience(), &at(line, trigger, None)).len();
-        assert_eq!(count(0, CodeActionTriggerKind::AUTOMATIC), 6);
-        assert_eq!(count(7, CodeActionTriggerKind::AUTOMATIC), 0);
-        assert_eq!(count(7, CodeActionTriggerKind::INVOKED), 6);
-        let mut old_editor = at(7, CodeActionTriggerKind::INVOKED, None);
-        old_editor.context.trigger_kind = None;
-        assert_eq!(actions(&held(by_alice()), &audience(), &old_editor).len(), 6);
     }
 
     #[test]
@@ -549,17 +531,6 @@ mod tests {
         for action in actions(&snapshot, &audience(), &request) {
             assert_eq!(action.diagnostics.unwrap(), request.context.diagnostics[..1]);
         }
-    }
-
-    #[test]
-    fn editors_without_literals_get_commands() {
-        let mut old = audience();
-        old.client.code_action_literals = false;
-        let offered = code_actions(&held(by_alice()), &old, &invoked());
-        assert_eq!(offered.len(), 6);
-        let CodeActionOrCommand::Command(command) = &offered[1] else { panic!("a literal: {offered:?}") };
-        assert_eq!(command.title, "Ask alice to release order.rs");
-        assert_eq!(command.command, "deconflict.requestRelease");
     }
 
     #[test]

@@ -370,13 +370,6 @@ mod tests {
     }
 
     #[test]
-    fn a_muted_claim_is_a_hint() {
-        let muted = OthersClaim { is_muted: true, ..by_alice() };
-        let shown = diagnostics(&DocumentSnapshot { is_edited: true, ..held(muted) }, &audience());
-        assert_eq!(shown[0].severity, Some(DiagnosticSeverity::HINT));
-    }
-
-    #[test]
     fn stale_forgotten_and_damaged_claims_are_told_apart() {
         check(
             &with_standing(ClaimState::Abandoned),
@@ -480,33 +473,5 @@ mod tests {
         );
         snapshot.lost = Some(LostClaim { successor: None, is_acknowledged: true });
         check(&snapshot, &[]);
-    }
-
-    #[test]
-    fn only_what_the_editor_declared_is_used() {
-        let snapshot = held(by_alice());
-        let full = diagnostics(&snapshot, &audience());
-        let data = full[0].data.as_ref().unwrap();
-        assert_eq!(data["claimed_by"], "session-5");
-        assert_eq!(data["resource_name"], "src/order.rs");
-        let related = &full[0].related_information.as_ref().unwrap()[0];
-        assert!(
-            related.location.uri.as_str().ends_with("/COORDINATION/claims/file-src%252Forder.rs.claim"),
-            "{related:?}"
-        );
-        let mut plain = audience();
-        plain.client = crate::snapshot::Client::default();
-        let shown = diagnostics(&snapshot, &plain);
-        assert_eq!((&shown[0].data, &shown[0].related_information), (&None, &None));
-    }
-
-    #[test]
-    fn the_users_preferences_decide() {
-        let snapshot = held(by_alice());
-        let mut preferring = audience();
-        preferring.preferences.severity = Some(DiagnosticSeverity::HINT);
-        assert_eq!(diagnostics(&snapshot, &preferring)[0].severity, Some(DiagnosticSeverity::HINT));
-        preferring.preferences.diagnostics = false;
-        assert_eq!(diagnostics(&snapshot, &preferring), []);
     }
 }

@@ -175,41 +175,6 @@ mod tests {
     }
 
     #[test]
-    fn no_markup_of_others_comes_alive() {
-        let hostile = "**x** [y](command:z) <b> `c` \u{202e}\u{1b}[31m\n# h ![i](http://e/x.png) | a | $m$ www.e.com";
-        let mut holder = named(hostile);
-        holder.record.current_work = Some(hostile.to_owned());
-        let mut others = by(holder, true);
-        others.claim.record.phase = Some(hostile.to_owned());
-        others.claim.resource = Resource::file("src/[a](command:b).rs").unwrap();
-        let text = shown(&held(others), &audience()).unwrap();
-        // What is left without every escaped character must hold no markup but our own.
-        let (mut unescaped, mut characters) = (String::new(), text.chars());
-        while let Some(c) = characters.next() {
-            if c == '\\' {
-                characters.next();
-            } else {
-                unescaped.push(c);
-            }
-        }
-        let foreign = unescaped.replace("\n- ", "").replacen('\n', "", 1).replacen("**", "", 2);
-        for alive in ['*', '[', ']', '(', '<', '>', '`', '!', '|', '$', '\n', '\u{202e}', '\u{1b}'] {
-            assert!(!foreign.contains(alive), "{alive:?} in {text}");
-        }
-        for link in ["http:", "www."] {
-            assert!(!text.contains(link), "{link} in {text}");
-        }
-    }
-
-    #[test]
-    fn editors_without_markdown_get_plain_text() {
-        let mut plain = audience();
-        plain.client.markdown_hover = false;
-        let text = shown(&held(by_alice()), &plain).unwrap();
-        assert!(text.starts_with("src/order.rs is claimed by alice\nSince: 2025-11-15 14:05:00 +01:00\n"), "{text}");
-    }
-
-    #[test]
     fn it_keeps_quiet_where_there_is_nothing_to_tell() {
         assert_eq!(shown(&document(), &audience()), None);
         assert_eq!(hover(&held(by_alice()), &audience(), Position::new(1, 0)), None);

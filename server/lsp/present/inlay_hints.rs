@@ -187,19 +187,6 @@ mod tests {
     }
 
     #[test]
-    fn the_tooltip_has_the_record_with_its_markup_dead() {
-        let mut others = by(named("[x](command:run)"), true);
-        others.claim.record.phase = Some("<img src=x>\n# big".to_owned());
-        let Some(InlayHintTooltip::MarkupContent(tooltip)) =
-            inlay_hints(&held(others), &audience(), first_line()).remove(0).tooltip
-        else {
-            panic!("no tooltip")
-        };
-        assert!(tooltip.value.contains(r"\[x\]\(command&#58;run\)"), "{}", tooltip.value);
-        assert!(tooltip.value.contains(r"&lt;img src=x&gt; # big"), "{}", tooltip.value);
-    }
-
-    #[test]
     fn range_and_preferences_decide() {
         let below = Range::new(Position::new(1, 0), Position::new(9, 0));
         assert!(inlay_hints(&held(by_alice()), &audience(), below).is_empty());

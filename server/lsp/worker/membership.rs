@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::housekeeping::Housekeeper;
 use super::session_context::{Membership, SessionContext, refused};
 use crate::job::{Job, JobResult, Refusal};
-use deconflict_platform::{self as platform, ScopeRelation, home_directory};
+use deconflict_platform::{self as platform, home_directory};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
     Claim, ClaimOutcome, Error, KeeperState, Locking, NewSession, Registry, Session, Terms, View, look_at_keeper,
@@ -187,13 +187,11 @@ impl SessionContext {
         let Some(client_pid) = self.profile.client_pid else { return Ok(None) };
         let new = self.new_session();
         let is_ours = |session: &Session| {
-            let record = &session.record;
-            record.client_pid == Some(client_pid)
-                && record.worktree == new.worktree
-                && record.keepalive.is_some()
-                && record.status() == deconflict_protocol::Status::Active
-                && record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same)
-                && look_at_keeper(record) == KeeperState::Gone
+            session.serves(client_pid)
+                && session.record.worktree == new.worktree
+                && session.is_kept_alive()
+                && session.record.status() == deconflict_protocol::Status::Active
+                && look_at_keeper(&session.record) == KeeperState::Gone
         };
         Ok(registry.sessions()?.into_iter().filter(is_ours).max_by_key(|session| session.last_sign).map(|it| it.id))
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher};
 
+use super::hints;
 use super::signal::TICK;
 use crate::Error;
 use deconflict_platform as platform;
@@ -86,7 +87,7 @@ fn watch_parent(directory: &Path, signals: Sender<Signal>) -> Option<notify::Rec
     let name = directory.file_name()?.to_owned();
     let parent: PathBuf = platform::canonical(directory.parent()?).ok()?;
     let awaited = parent.join(name);
-    let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+    let watcher = hints::watcher(move |event: notify::Result<notify::Event>| {
         let concerns = |event: &notify::Event| !event.kind.is_access() && event.paths.contains(&awaited);
         if event.as_ref().map_or(true, |event| event.need_rescan() || concerns(event)) {
             // Nobody listens only after the directory was found.

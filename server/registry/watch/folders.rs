@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 
 use chrono::{DateTime, Utc};
-use notify::{Config, EventKindMask, RecommendedWatcher, RecursiveMode, Watcher};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::hints::Interpreter;
+use super::hints::{Interpreter, watcher};
 use super::signal::Signal;
 use super::watched::{Watched, path_of};
 use crate::Error;
@@ -147,15 +147,12 @@ impl Folders {
         let interpreter = Interpreter::new(paths);
         let signals = self.signals.clone();
         let start = || {
-            let deliver = move |event| {
+            watcher(move |event| {
                 for hint in interpreter.hints(&event) {
                     // Nobody listens only after the watch was dropped.
                     let _ = signals.send(Signal::Hint(hint));
                 }
-            };
-            // Whatever anybody reads would wake everybody who watches.
-            let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
-            RecommendedWatcher::new(deliver, Config::default().with_event_kinds(kinds))
+            })
         };
         match faults::check(Call::Watch).map_err(notify::Error::io).and_then(|()| start()) {
             Ok(watcher) => self.watcher = Some(watcher),

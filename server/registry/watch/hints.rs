@@ -4,11 +4,17 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind};
-use notify::{Event, EventKind};
+use notify::{Config, Event, EventHandler, EventKind, EventKindMask, RecommendedWatcher, Watcher};
 
 use super::watched::Watched;
 use crate::store::files::names::session_of;
 use deconflict_protocol::SessionId;
+
+/// What the system notifies of: what was written. Whatever anybody reads would wake everybody who watches.
+pub(super) fn watcher(handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
+    let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+    RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))
+}
 
 /// Something that the system noticed.
 #[derive(Debug, PartialEq, Eq)]
