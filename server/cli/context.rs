@@ -228,7 +228,17 @@ impl Context {
 
     /// What a session that works here says of itself.
     pub(crate) fn new_session(&self) -> Result<NewSession, Failure> {
-        Ok(NewSession { branch: self.branch()?, worktree: self.worktree()?, ..NewSession::default() })
+        Ok(NewSession {
+            person: self.person()?,
+            branch: self.branch()?,
+            worktree: self.worktree()?,
+            ..NewSession::default()
+        })
+    }
+
+    /// What the person is called who works here.
+    pub(crate) fn person(&self) -> Result<Option<String>, Failure> {
+        Ok(workspace::person(self.location()?.repository.as_ref()))
     }
 
     /// What a verb that changed something does after it answered: a sign of life, and the status board.

@@ -39,9 +39,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let registry = context.registry_or_create()?;
     let keeper = keeper::find();
     let agent = keeper.as_ref().and_then(|keeper| keeper.agent);
+    let client = arguments.client.unwrap_or_else(|| agent.unwrap_or("terminal").to_owned());
     let new = NewSession {
         id: wanted,
-        client: Some(arguments.client.unwrap_or_else(|| agent.unwrap_or("terminal").to_owned())),
+        agent: Some(client.clone()).filter(|client| deconflict_agents::is_agent_name(client)),
+        client: Some(client),
         name: arguments.name,
         current_work: arguments.work,
         capabilities: arguments.capabilities,

@@ -19,6 +19,19 @@ pub fn user_name() -> Option<String> {
         .or_else(name_in_user_database)
 }
 
+/// What the user is called in full, as the system knows it.
+pub fn full_name() -> Option<String> {
+    #[cfg(unix)]
+    {
+        // What follows the first comma is a room or a telephone number.
+        let name = fields_in_user_database()?.into_iter().nth(4)?;
+        let name = name.split(',').next().unwrap_or_default().trim().to_owned();
+        Some(name).filter(|name| !name.is_empty())
+    }
+    #[cfg(not(unix))]
+    None
+}
+
 /// What tells this user from others of the machine, as one component of a path.
 pub fn user_id() -> String {
     #[cfg(unix)]
@@ -64,15 +77,16 @@ fn folder_named_by(variable: &str) -> Option<PathBuf> {
 
 fn name_in_user_database() -> Option<String> {
     #[cfg(unix)]
-    {
-        let user = rustix::process::getuid().as_raw().to_string();
-        let users = std::fs::read_to_string("/etc/passwd").ok()?;
-        users.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next().filter(|name| !name.is_empty())?;
-            (fields.nth(1)? == user).then(|| name.to_owned())
-        })
-    }
+    return fields_in_user_database()?.into_iter().next().filter(|name| !name.is_empty());
     #[cfg(not(unix))]
     None
+}
+
+/// The user's line in the system's list of users (passwd(5)).
+#[cfg(unix)]
+fn fields_in_user_database() -> Option<Vec<String>> {
+    let user = rustix::process::getuid().as_raw().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    let mut lines = users.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
+    lines.find(|fields| fields.get(2) == Some(&user))
 }

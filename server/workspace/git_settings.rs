@@ -11,16 +11,16 @@ use deconflict_platform::{Links, home_directory};
 
 /// Reads it; what cannot be read says nothing.
 pub(super) fn of(repository: &Repository) -> Configuration {
-    let mut reader = Reader { repository, configuration: Configuration::default(), included: 0 };
-    let users = home_directory().map(|home| home.join(".gitconfig"));
-    let folder = users_folder().map(|folder| folder.join("config"));
-    for file in [Some(PathBuf::from("/etc/gitconfig")), folder, users].into_iter().flatten() {
-        reader.read_file(&file, 0);
-    }
+    let mut reader = Reader::with_what_holds_everywhere(Some(repository));
     for (folder, said) in repository.configurations() {
         reader.take(said, folder, 0);
     }
     reader.configuration
+}
+
+/// What it says outside of any repository.
+pub(super) fn of_the_user() -> Configuration {
+    Reader::with_what_holds_everywhere(None).configuration
 }
 
 /// Where git looks for the user's files that are not in the home directory itself.
@@ -38,12 +38,23 @@ pub(super) fn expanded(path: &str, folder: &Path) -> Option<PathBuf> {
 }
 
 struct Reader<'a> {
-    repository: &'a Repository,
+    repository: Option<&'a Repository>,
     configuration: Configuration,
     included: u32,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    /// Has read the machine's files and the user's.
+    fn with_what_holds_everywhere(repository: Option<&'a Repository>) -> Self {
+        let mut reader = Self { repository, configuration: Configuration::default(), included: 0 };
+        let users = home_directory().map(|home| home.join(".gitconfig"));
+        let folder = users_folder().map(|folder| folder.join("config"));
+        for file in [Some(PathBuf::from("/etc/gitconfig")), folder, users].into_iter().flatten() {
+            reader.read_file(&file, 0);
+        }
+        reader
+    }
+
     fn read_file(&mut self, file: &Path, depth: u32) {
         let text = read_small(file, Links::Followed).unwrap_or_default();
         self.take(Configuration::parse(&text), file.parent().unwrap_or(file), depth);
@@ -76,7 +87,9 @@ impl Reader<'_> {
 
     /// True if a condition of a conditional include holds; one that is not known never does.
     fn holds(&self, condition: &str, folder: &Path) -> bool {
-        let Some((keyword, pattern)) = condition.split_once(':') else { return false };
+        let (Some(repository), Some((keyword, pattern))) = (self.repository, condition.split_once(':')) else {
+            return false;
+        };
         let is_case_ignored =
             if keyword == "gitdir/i" { wildmatch::Mode::IGNORE_CASE } else { wildmatch::Mode::empty() };
         let matches = |pattern: &str, text: &str| {
@@ -94,12 +107,12 @@ impl Reader<'_> {
                     None if Path::new(pattern).is_absolute() => Some(pattern.to_owned()),
                     None => Some(format!("**/{pattern}")),
                 };
-                let directory = self.repository.git_directory().to_str();
+                let directory = repository.git_directory().to_str();
                 anchored.zip(directory).is_some_and(|(pattern, directory)| matches(&below(&pattern), directory))
             }
-            "onbranch" => self.repository.branch().is_some_and(|branch| matches(&below(pattern), &branch)),
+            "onbranch" => repository.branch().is_some_and(|branch| matches(&below(pattern), &branch)),
             "hasconfig" => {
-                let own = self.repository.configuration();
+                let own = repository.configuration();
                 let mut urls = own.values("remote", "url");
                 pattern.strip_prefix("remote.*.url:").is_some_and(|pattern| urls.any(|url| matches(pattern, url)))
             }

@@ -20,6 +20,7 @@ mod ignored;
 pub mod last_commit;
 mod naming;
 mod packing;
+mod person;
 mod private_folder;
 mod repository;
 
@@ -34,5 +35,6 @@ pub use group_sharing::make_shared;
 pub use ignored::Ignored;
 pub use naming::{Kind, Namer, NamingError};
 pub use packing::pack_objects;
+pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
 pub use repository::{IndexError, Repository};

@@ -58,6 +58,7 @@ impl McpSession {
         let client_pid = agent.filter(|_| by_hooks.is_empty()).map(|agent| agent.pid);
         let new = NewSession {
             client: called.or(client).map(str::to_owned),
+            agent: called.map(str::to_owned),
             keeper: Some(platform::current_process()),
             client_pid,
             capabilities: vec![CAPABILITY.to_owned()],
