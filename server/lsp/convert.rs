@@ -48,7 +48,7 @@ pub(super) fn offset_of(text: &Rope, position: Position) -> usize {
     }
     let start = text.line_to_char(line_number);
     let line = text.line(line_number);
-    let end = line.len_chars() - line_break_length(line);
+    let end = line.len_chars() - line_break(line).len();
     let units = (position.character as usize).min(line.char_to_utf16_cu(end));
     start + line.utf16_cu_to_char(units)
 }
@@ -62,51 +62,17 @@ pub(super) fn offsets_of(text: &Rope, range: Range) -> std::ops::Range<usize> {
 /// How long the first line is without its line break, in UTF-16 code units.
 pub(super) fn first_line_length(text: &Rope) -> u32 {
     let line = text.line(0);
-    let end = line.len_chars() - line_break_length(line);
+    let end = line.len_chars() - line_break(line).len();
     u32::try_from(line.char_to_utf16_cu(end)).unwrap_or(u32::MAX)
 }
 
-fn line_break_length(line: ropey::RopeSlice<'_>) -> usize {
+/// How a line ends.
+pub(super) fn line_break(line: ropey::RopeSlice<'_>) -> &'static str {
     let mut from_end = line.chars_at(line.len_chars());
     match from_end.prev() {
-        Some('\n') if from_end.prev() == Some('\r') => 2,
-        Some('\n' | '\r') => 1,
-        _ => 0,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::str::FromStr;
-
-    use super::*;
-
-    #[test]
-    fn only_file_uris_have_paths() {
-        let path = |uri: &str| path_of(&Uri::from_str(uri).unwrap());
-        if cfg!(windows) {
-            assert_eq!(path("file:///C:/a%20b/%C3%A9.rs"), Some(PathBuf::from(r"C:\a b\é.rs")));
-            assert!(path("file:///c%3A/a.rs").unwrap().to_str().unwrap().eq_ignore_ascii_case(r"c:\a.rs"));
-        } else {
-            assert_eq!(path("file:///a%20b/%C3%A9.rs"), Some(PathBuf::from("/a b/é.rs")));
-            assert_eq!(path("file:///a/./b/../c.rs"), Some(PathBuf::from("/a/c.rs")));
-        }
-        for other in ["untitled:Untitled-1", "git:/a/b.rs", "file:///a.rs?ref=HEAD", "file:///a%FF.rs", "vscode:x"] {
-            assert_eq!(path(other), None, "{other}");
-        }
-    }
-
-    #[test]
-    fn positions_count_utf16_and_stay_inside() {
-        let text = Rope::from_str("a😀é\r\nb\u{2028}c\n");
-        let offset = |line, character| offset_of(&text, Position { line, character });
-        assert_eq!(offset(0, 0), 0);
-        assert_eq!(offset(0, 3), 2, "behind the surrogate pair");
-        assert_eq!(offset(0, 99), 3, "before the line break");
-        assert_eq!(offset(1, 2), 7, "a line separator is no line break");
-        assert_eq!(offset(2, 0), 9);
-        assert_eq!(offset(9, 0), text.len_chars());
-        assert_eq!(first_line_length(&text), 4);
-        assert_eq!(first_line_length(&Rope::new()), 0);
+        Some('\n') if from_end.prev() == Some('\r') => "\r\n",
+        Some('\n') => "\n",
+        Some('\r') => "\r",
+        _ => "",
     }
 }

@@ -30,18 +30,3 @@ impl Code {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn codes_are_read_as_they_are_written() {
-        for code in ["claimed", "claim-stale", "claimed-elsewhere", "contended", "claim-lost"] {
-            assert_eq!(Code::deserialize(json!(code)).unwrap().as_str(), code);
-        }
-        assert!(Code::deserialize(json!("E0308")).is_err());
-    }
-}

@@ -10,53 +10,20 @@ use super::job::{Job, Profile};
 use deconflict_registry::MessageId;
 use deconflict_workspace::Location;
 
-/// Something to be done.
 #[derive(Debug)]
 pub(super) enum Effect {
     /// Find out where a folder's directory is.
-    Locate {
-        /// The folder, as the editor names it.
-        uri: Uri,
-        /// Its path.
-        folder: PathBuf,
-        /// The directory that the user named.
-        named: Option<PathBuf>,
-    },
+    Locate { uri: Uri, folder: PathBuf, named: Option<PathBuf> },
     /// Start the worker of a directory.
-    Start {
-        /// What the directory is called here.
-        id: DirectoryId,
-        /// Where it is.
-        location: Box<Location>,
-        /// What the session says of itself.
-        profile: Profile,
-        /// An edit or a command may make it.
-        may_make: bool,
-    },
+    Start { id: DirectoryId, location: Box<Location>, profile: Profile, may_make: bool },
     /// Give a job to a directory's worker.
     Job(DirectoryId, Job),
     /// Tell the editor the diagnostics of a document.
     Publish(PublishDiagnosticsParams),
     /// Show a message, and say when the editor has taken it if it is one of others.
-    Show {
-        /// How grave it is.
-        level: MessageType,
-        /// What it says.
-        text: String,
-        /// The messages of others that it tells.
-        told: Option<(DirectoryId, Vec<MessageId>)>,
-    },
+    Show { level: MessageType, text: String, told: Option<(DirectoryId, Vec<MessageId>)> },
     /// The same for an editor that shows it by itself, with what it is about.
-    Notice {
-        /// How grave it is.
-        level: MessageType,
-        /// What it says.
-        text: String,
-        /// The claim or message.
-        about: Value,
-        /// The messages of others that it tells.
-        told: Option<(DirectoryId, Vec<MessageId>)>,
-    },
+    Notice { level: MessageType, text: String, about: Value, told: Option<(DirectoryId, Vec<MessageId>)> },
     /// Write a line into the editor's log.
     Log(MessageType, String),
     /// Ask the editor to ask for inlay hints again.

@@ -52,32 +52,33 @@ const SERVER_CANCELLED: i64 = -32802;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct DirectoryId(pub(super) u32);
 
-/// Something that happened.
 #[derive(Debug)]
 pub(super) enum Event {
-    /// `initialize`.
     Initialize(Box<InitializeParams>, Reply<InitializeResult>),
-    /// `initialized`.
     Initialized,
-    /// `shutdown`.
     Shutdown(Reply<()>),
     /// The server has to end.
     End(Ending),
-    /// A document changed its state in the editor.
-    Document(DocumentEvent),
-    /// The editor wants something shown.
+    /// A document was opened; a notebook counts as its file, and has no text.
+    Opened {
+        uri: Uri,
+        text: Option<String>,
+    },
+    /// It was changed by these edits in their order; by none if it is a notebook.
+    DocumentChanged {
+        uri: Uri,
+        edits: Vec<TextDocumentContentChangeEvent>,
+    },
+    Saved(Uri),
+    Closed(Uri),
     Request(Request),
-    /// `workspace/executeCommand`.
     Execute(ExecuteCommandParams, Reply<Option<Value>>),
     /// `workspace/didChangeConfiguration`, with what came with it.
     ConfigurationChanged(Value),
     /// The answer to `workspace/configuration`; `None` if there was none in time.
     Configured(Option<Value>),
-    /// `workspace/didChangeWorkspaceFolders`.
     FoldersChanged {
-        /// New ones.
         added: Vec<WorkspaceFolder>,
-        /// Gone ones.
         removed: Vec<WorkspaceFolder>,
     },
     /// `workspace/didRenameFiles`: old and new names of files and folders.
@@ -86,13 +87,10 @@ pub(super) enum Event {
     Located(Uri, Box<Result<Location, DiscoveryError>>),
     /// Coordination directories were found that are not used, below or beside the one that is.
     Unused(Vec<String>),
-    /// A worker has done a job.
     JobResult(DirectoryId, Box<JobResult>),
-    /// A directory changed.
     Changed(DirectoryId, Vec<Change>),
     /// The editor has been told of these messages.
     Told(DirectoryId, Vec<MessageId>),
-    /// Time has passed.
     Tick,
 }
 
@@ -105,37 +103,11 @@ pub(super) enum Ending {
     Signal(u8),
 }
 
-/// What the editor tells of a document. Notebooks count as their file.
-#[derive(Debug)]
-pub(super) enum DocumentEvent {
-    /// It was opened.
-    Opened {
-        /// Which.
-        uri: Uri,
-        /// Its text; `None` for a notebook.
-        text: Option<String>,
-    },
-    /// It was changed.
-    Changed {
-        /// Which.
-        uri: Uri,
-        /// The edits in their order; empty for a notebook.
-        edits: Vec<TextDocumentContentChangeEvent>,
-    },
-    /// It was saved.
-    Saved(Uri),
-    /// It was closed.
-    Closed(Uri),
-}
-
 /// A question about one document.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// `textDocument/hover`.
     Hover(Box<HoverParams>, Reply<Option<Hover>>),
-    /// `textDocument/inlayHint`.
     Hints(Box<InlayHintParams>, Reply<Option<Vec<InlayHint>>>),
-    /// `textDocument/codeAction`.
     Actions(Box<CodeActionParams>, Reply<Option<CodeActionResponse>>),
 }
 

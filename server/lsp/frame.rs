@@ -9,7 +9,7 @@ const LONGEST_BODY: usize = 256 * 1024 * 1024;
 const LONGEST_HEADER: u64 = 4096;
 
 /// What was read from a pipe.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Frame {
     /// A whole body, whatever is in it.
     Body(Vec<u8>),
@@ -75,43 +75,4 @@ fn body(input: &mut impl BufRead, length: usize) -> io::Result<Option<Frame>> {
     let mut body = Vec::with_capacity(length.min(64 * 1024));
     input.by_ref().take(length as u64).read_to_end(&mut body)?;
     Ok((body.len() == length).then_some(Frame::Body(body)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frames(mut bytes: &[u8]) -> Vec<Frame> {
-        let mut found = Vec::new();
-        while let Some(frame) = read(&mut bytes).unwrap() {
-            found.push(frame);
-        }
-        found
-    }
-
-    #[test]
-    fn frames_are_read_one_after_the_other() {
-        let bytes = b"Content-Length: 2\r\n\r\n{}content-length:3\r\nContent-Type: x\r\n\r\n[1]";
-        assert_eq!(frames(bytes), [Frame::Body(b"{}".to_vec()), Frame::Body(b"[1]".to_vec())]);
-    }
-
-    #[test]
-    fn noise_is_reported_and_reading_goes_on() {
-        let bytes = b"hello\r\n\r\nContent-Length: x\r\n\r\nX: 1\r\n\r\n\r\nContent-Length: 2\r\n\r\n{}";
-        let found = frames(bytes);
-        assert!(matches!(found[..3], [Frame::Malformed(_), Frame::Malformed(_), Frame::Malformed(_)]), "{found:?}");
-        assert_eq!(found[3], Frame::Body(b"{}".to_vec()));
-    }
-
-    #[test]
-    fn a_frame_that_is_cut_off_is_the_end() {
-        assert_eq!(frames(b"Content-Length: 10\r\n\r\n{}"), []);
-        assert_eq!(frames(b"Content-Length: 10\r\n"), []);
-    }
-
-    #[test]
-    fn what_is_written_can_be_read() {
-        let bytes = framed("{\"é\":1}".as_bytes());
-        assert_eq!(frames(&bytes), [Frame::Body("{\"é\":1}".as_bytes().to_vec())]);
-    }
 }

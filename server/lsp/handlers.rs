@@ -13,7 +13,7 @@ use tower_lsp::ls_types::{
     InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams, RenameFilesParams,
 };
 
-use super::event::{DocumentEvent, Event, Reply, Request};
+use super::event::{Event, Reply, Request};
 
 /// The language server as tower-lsp calls it.
 #[derive(Debug)]
@@ -54,24 +54,24 @@ impl LanguageServer for Handlers {
 
     async fn did_open(&self, parameters: DidOpenTextDocumentParams) {
         let document = parameters.text_document;
-        self.tell(Event::Document(DocumentEvent::Opened { uri: document.uri, text: Some(document.text) }));
+        self.tell(Event::Opened { uri: document.uri, text: Some(document.text) });
     }
 
     async fn did_change(&self, parameters: DidChangeTextDocumentParams) {
         let uri = parameters.text_document.uri;
-        self.tell(Event::Document(DocumentEvent::Changed { uri, edits: parameters.content_changes }));
+        self.tell(Event::DocumentChanged { uri, edits: parameters.content_changes });
     }
 
     async fn did_save(&self, parameters: DidSaveTextDocumentParams) {
-        self.tell(Event::Document(DocumentEvent::Saved(parameters.text_document.uri)));
+        self.tell(Event::Saved(parameters.text_document.uri));
     }
 
     async fn did_close(&self, parameters: DidCloseTextDocumentParams) {
-        self.tell(Event::Document(DocumentEvent::Closed(parameters.text_document.uri)));
+        self.tell(Event::Closed(parameters.text_document.uri));
     }
 
     async fn notebook_did_open(&self, parameters: DidOpenNotebookDocumentParams) {
-        self.tell(Event::Document(DocumentEvent::Opened { uri: parameters.notebook_document.uri, text: None }));
+        self.tell(Event::Opened { uri: parameters.notebook_document.uri, text: None });
     }
 
     async fn notebook_did_change(&self, parameters: DidChangeNotebookDocumentParams) {
@@ -79,16 +79,16 @@ impl LanguageServer for Handlers {
         // What a run printed, or how long it took, is no edit of a person.
         if change.cells.is_some() || change.metadata.is_some() {
             let uri = parameters.notebook_document.uri;
-            self.tell(Event::Document(DocumentEvent::Changed { uri, edits: Vec::new() }));
+            self.tell(Event::DocumentChanged { uri, edits: Vec::new() });
         }
     }
 
     async fn notebook_did_save(&self, parameters: DidSaveNotebookDocumentParams) {
-        self.tell(Event::Document(DocumentEvent::Saved(parameters.notebook_document.uri)));
+        self.tell(Event::Saved(parameters.notebook_document.uri));
     }
 
     async fn notebook_did_close(&self, parameters: DidCloseNotebookDocumentParams) {
-        self.tell(Event::Document(DocumentEvent::Closed(parameters.notebook_document.uri)));
+        self.tell(Event::Closed(parameters.notebook_document.uri));
     }
 
     async fn hover(&self, parameters: HoverParams) -> Result<Option<Hover>> {

@@ -38,7 +38,6 @@ pub(crate) struct DocumentSnapshot {
 /// A claim by another session.
 #[derive(Debug, Clone)]
 pub(crate) struct OthersClaim {
-    /// The claim.
     pub(crate) claim: Claim,
     /// Its holder's session, if that has a record.
     pub(crate) holder: Option<Session>,
@@ -51,7 +50,6 @@ pub(crate) struct OthersClaim {
 /// Another session that has unsaved changes in a document that this one holds.
 #[derive(Debug, Clone)]
 pub(crate) struct Contender {
-    /// Who.
     pub(crate) session: Session,
     /// True if it is another editor window of the same user on this machine.
     pub(crate) is_own_window: bool,
@@ -71,13 +69,10 @@ pub(crate) struct LostClaim {
 /// For whom, and when, things are put into words.
 #[derive(Debug, Clone)]
 pub(crate) struct Audience {
-    /// The present moment.
     pub(crate) now: DateTime<Utc>,
     /// How far local time is ahead of UTC now.
     pub(crate) local_offset: FixedOffset,
-    /// What the editor can do.
     pub(crate) client: Client,
-    /// What the user wants.
     pub(crate) preferences: Preferences,
 }
 

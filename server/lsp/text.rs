@@ -27,11 +27,6 @@ pub(super) fn apply(text: &mut Rope, changes: &[TextDocumentContentChangeEvent])
     }
 }
 
-/// True if the texts are equal. Texts of different lengths are told apart without looking at them.
-pub(super) fn equal(one: &Rope, other: &Rope) -> bool {
-    one.len_bytes() == other.len_bytes() && one == other
-}
-
 /// The first character in which two texts of the same length differ.
 pub(super) fn first_difference(one: &Rope, other: &Rope) -> Option<usize> {
     let (mut ones, mut others) = (one.chunks(), other.chunks());
@@ -101,47 +96,17 @@ fn compare(text: &Rope, saved: &str) -> OnDisk {
 
 /// The saved text with the document's kind of line ends, which the document mixes only if the file does.
 fn with_line_ends_of(text: &Rope, saved: &str) -> String {
-    let line_end = {
-        let first = text.line(0);
-        let mut from_end = first.chars_at(first.len_chars());
-        match from_end.prev() {
-            Some('\n') if from_end.prev() == Some('\r') => "\r\n",
-            Some('\r') => "\r",
-            Some('\n') => "\n",
-            _ => return saved.to_owned(),
-        }
-    };
+    let line_end = convert::line_break(text.line(0));
+    if line_end.is_empty() {
+        return saved.to_owned();
+    }
     let plain = saved.replace("\r\n", "\n").replace('\r', "\n");
     if line_end == "\n" { plain } else { plain.replace('\n', line_end) }
 }
 
 #[cfg(test)]
 mod tests {
-    use tower_lsp::ls_types::{Position, Range};
-
     use super::*;
-
-    fn is_same(text: &str, saved: &str) -> bool {
-        matches!(compare(&Rope::from_str(text), saved), OnDisk::Same)
-    }
-
-    #[test]
-    fn byte_order_marks_and_line_ends_make_no_difference() {
-        for (text, saved) in [
-            ("a\nb\n", "a\nb\n"),
-            ("a\nb\n", "\u{feff}a\r\nb\r\n"),
-            ("\u{feff}a\r\nb", "a\nb"),
-            ("a\rb", "a\nb"),
-            ("", ""),
-            ("\n", ""),
-            ("\r\n", "\u{feff}"),
-        ] {
-            assert!(is_same(text, saved), "{text:?} {saved:?}");
-        }
-        for (text, saved) in [("a\n", "a"), ("a", "b"), ("", "\n"), ("a\n\n", "a\n"), ("\n\n\n", "")] {
-            assert!(!is_same(text, saved), "{text:?} {saved:?}");
-        }
-    }
 
     #[test]
     fn the_first_difference_is_found_wherever_the_chunks_end() {
@@ -157,37 +122,5 @@ mod tests {
             other.insert(at, if before == '😀' { "😁" } else { "\u{1}" });
             assert_eq!(first_difference(&one, &other), Some(at));
         }
-    }
-
-    #[test]
-    fn what_differs_comes_with_the_documents_line_ends() {
-        let OnDisk::Different(saved) = compare(&Rope::from_str("a\r\nB\r\n"), "\u{feff}a\nb\n") else { panic!() };
-        assert_eq!(saved, "a\r\nb\r\n");
-    }
-
-    #[test]
-    fn files_that_are_no_text_are_unknown_and_missing_ones_empty() {
-        let scratch = tempfile::tempdir().unwrap();
-        let path = scratch.path().join("a");
-        assert!(matches!(compare_with_file(&Rope::from_str("x"), &path), OnDisk::Different(saved) if saved == ""));
-        std::fs::write(&path, [0xff, 0xfe, 0x41, 0x00]).unwrap();
-        assert!(matches!(compare_with_file(&Rope::from_str("A"), &path), OnDisk::Unknown));
-        assert!(matches!(compare_with_file(&Rope::from_str("A"), scratch.path()), OnDisk::Unknown));
-    }
-
-    #[test]
-    fn edits_apply_one_after_the_other() {
-        let edit = |start: (u32, u32), end: (u32, u32), text: &str| TextDocumentContentChangeEvent {
-            range: Some(Range::new(Position::new(start.0, start.1), Position::new(end.0, end.1))),
-            range_length: None,
-            text: text.to_owned(),
-        };
-        let mut text = Rope::from_str("one\ntwo\n");
-        apply(&mut text, &[edit((1, 0), (1, 3), "2"), edit((0, 3), (1, 0), " "), edit((0, 0), (0, 0), "😀")]);
-        assert_eq!(text, "😀one 2\n");
-        apply(&mut text, &[edit((0, 2), (0, 5), ""), edit((9, 9), (9, 9), "end")]);
-        assert_eq!(text, "😀 2\nend");
-        apply(&mut text, &[TextDocumentContentChangeEvent { range: None, range_length: None, text: "new".into() }]);
-        assert_eq!(text, "new");
     }
 }

@@ -292,6 +292,11 @@ impl StoredClaim {
         Self { key, resource, record: Some(record), modified: now, stamp: Stamp::unknown(now) }
     }
 
+    /// The random id of this holding.
+    pub fn id(&self) -> Option<&str> {
+        self.record.as_ref()?.id.as_deref()
+    }
+
     /// Judges the claim. `holder` is the holder's session, if it has one.
     pub fn judge(self, holder: Option<&Session>, now: DateTime<Utc>) -> Claim {
         let record = self.record.as_ref();

@@ -86,7 +86,7 @@ impl StoredClaim {
     }
 
     /// The holder, if that is known.
-    pub(super) fn holder(&self) -> Option<&SessionId> {
+    pub fn holder(&self) -> Option<&SessionId> {
         self.record.as_ref()?.claimed_by.as_ref()
     }
 

@@ -88,6 +88,10 @@ fn byte_order_marks_and_line_ends_make_no_document_unsaved() {
         ("windows.txt", "one\r\ntwo\r\n", "one\ntwo\n"),
         ("unix.txt", "one\ntwo\n", "one\r\ntwo\r\n"),
         ("both.txt", "\u{feff}one\r\ntwo\r\n", "one\ntwo\n"),
+        ("old.txt", "one\ntwo\n", "one\rtwo\r"),
+        // Some editors call an empty document one empty line.
+        ("empty.txt", "", "\n"),
+        ("only-a-mark.txt", "\u{feff}", "\r\n"),
     ];
     for (path, on_disk, in_editor) in cases {
         workspace.write(path, on_disk);
@@ -107,6 +111,17 @@ fn byte_order_marks_and_line_ends_make_no_document_unsaved() {
 }
 
 /// If the server's copy differed from the editor's in one unit, undoing would not be seen as such.
+/// Nobody can tell whether such a text differs from its file.
+#[test]
+fn a_file_that_is_no_text_is_not_taken_for_unsaved() {
+    let workspace = Workspace::small();
+    let alice = Editor::start(&workspace, "alice");
+    workspace.write("a.bin", [0xff, 0xfe, 0x41, 0x00]);
+    alice.open_unsaved("a.bin", "A");
+    alice.settle(&workspace);
+    assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
+}
+
 #[test]
 fn edits_in_texts_of_every_kind_are_followed_exactly() {
     let workspace = Workspace::small();
@@ -262,6 +277,9 @@ fn documents_that_are_no_files_are_nothing_to_the_server() {
         format!("vscode-remote://host{plain}"),
         "fugitive:///somewhere".to_owned(),
         "not even a uri".to_owned(),
+        // Some editors show the saved text of a file under its own path.
+        format!("file://{plain}?ref=HEAD"),
+        "file:///a%FF.rs".to_owned(),
     ] {
         let document = alice.open_as(&uri, &path);
         document.type_text("x");

@@ -103,9 +103,12 @@ fn an_editor_that_says_nothing_of_itself_is_served() {
 
 #[test]
 fn a_malformed_body_loses_no_claim() {
-    for malformed in
-        [&b"Content-Length: 9\r\n\r\n{\"method\""[..], b"Content-Length: 2\r\n\r\n[]", b"Content-Length: 4\r\n\r\nnull"]
-    {
+    for malformed in [
+        &b"Content-Length: 9\r\n\r\n{\"method\""[..],
+        b"Content-Length: 2\r\n\r\n[]",
+        b"Content-Length: 4\r\n\r\nnull",
+        b"hello\r\n\r\nContent-Length: x\r\n\r\nX: 1\r\n\r\n\r\n",
+    ] {
         let workspace = Workspace::small();
         let coordination = workspace.coordination();
         let alice = Editor::start(&workspace, "alice");

@@ -44,8 +44,12 @@ fn a_uri_goes_back_as_it_came() {
     let alice = Editor::start(&workspace, "alice");
     let path = workspace.path(SPACED);
     let exact = file_uri(&path);
-    for uri in [exact.clone(), exact.replace("%20", " ").replace("week", "wee%6B"), exact.replace("/docs/", "/%64ocs/")]
-    {
+    for uri in [
+        exact.clone(),
+        exact.replace("%20", " ").replace("week", "wee%6B"),
+        exact.replace("/docs/", "/%64ocs/"),
+        exact.replace("/docs/", "/./docs/../docs/"),
+    ] {
         let document = alice.open_as(&uri, &path);
         document.wait_for_diagnostic("claimed");
         document.close();

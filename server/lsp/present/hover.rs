@@ -85,7 +85,7 @@ impl HoverForm<'_> {
         for (name, fact) in facts {
             let fact = self.theirs(&text::one_line(&fact.unwrap_or_default(), LONGEST_FACT));
             if !fact.is_empty() {
-                record.push_str(&format!("\n{bullet}{name}: {fact}"));
+                record.extend(["\n", bullet, name, ": ", &fact]);
             }
         }
         record

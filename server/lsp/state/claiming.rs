@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use super::ServerState;
-use super::directory::{DirectoryContext, OwnClaim};
+use super::directory::OwnClaim;
 use super::document::{Blocked, OpenDocument, PendingCheck, Unsaved};
+use super::server_state::ServerState;
 use super::timers::Timer;
-use crate::convert;
 use crate::event::DirectoryId;
 use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, Job, Refusal};
 use crate::text::OnDisk;
+use crate::{convert, present::messages};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
 
@@ -42,8 +42,7 @@ impl ServerState {
         let directory = self.directories.get(&id)?;
         let is_wanted =
             self.settings.automatic && directory.is_active() && document.claims_by_itself() && !document.hands_off;
-        let wall = self.clock.now();
-        let is_held = document.resource().is_some_and(|resource| directory.own_claim(resource, wall).is_some());
+        let is_held = document.resource().is_some_and(|it| directory.own_claim(it, self.clock.now()).is_some());
         (is_wanted && !is_held).then(|| EditClaim {
             lease: self.lease_at(id),
             // The file was written before a claim could be asked for.
@@ -78,19 +77,15 @@ impl ServerState {
 
     /// Claims an unsaved document if nothing speaks against it any more.
     pub(super) fn consider(&mut self, uri: &Uri) {
-        let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::Yes) else {
-            return;
-        };
+        let Some(document) = self.unsaved(uri).filter(|document| !document.is_claiming()) else { return };
         let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) else { return };
-        if let Some(resource) = document.resource()
-            && !directory.obstacles(resource).is_empty()
-        {
-            self.block_unclaimed(uri);
-            return;
-        }
-        if !document.is_claiming()
-            && let Some(edit_claim) = self.edit_claim(uri)
-        {
+        let resource = document.resource();
+        if let Some(by) = resource.and_then(|resource| directory.obstacle(resource)) {
+            // What is held nevertheless was taken over a moment ago.
+            if resource.is_some_and(|resource| directory.own_claim(resource, self.clock.now()).is_none()) {
+                self.blocked(uri, by);
+            }
+        } else if let Some(edit_claim) = self.edit_claim(uri) {
             self.check_disk(uri, Some(edit_claim));
         }
     }
@@ -106,16 +101,12 @@ impl ServerState {
         claim: Option<ClaimResult>,
     ) {
         let file = place.resource().cloned();
-        let path_and_place = self.documents.get(uri).map(|document| (document.path.clone(), place.clone()));
-        if let (Some((path, place)), Some(directory)) = (path_and_place, self.directories.get_mut(&id)) {
-            directory.places.insert(path, place);
+        if let (Some(document), Some(directory)) = (self.documents.get(uri), self.directories.get_mut(&id)) {
+            directory.places.insert(document.path.clone(), place.clone());
         }
-        let check = self
-            .documents
-            .get_mut(uri)
-            .filter(|document| document.directory == Some(id))
-            .and_then(|document| take_pending_check(document, number));
-        let Some(check) = check else {
+        let document = self.documents.get_mut(uri).filter(|document| document.directory == Some(id));
+        let Some((document, check)) = document.and_then(|it| take_pending_check(it, number).map(|check| (it, check)))
+        else {
             // It was closed meanwhile, or belongs to another folder now.
             if let (Some(ClaimResult::Granted(claim)), Some(file), Some(path)) = (claim, file, convert::path_of(uri)) {
                 self.holds(id, claim, None);
@@ -125,7 +116,6 @@ impl ServerState {
             return;
         };
         self.touched.insert(uri.clone());
-        let Some(document) = self.documents.get_mut(uri) else { return };
         document.place = Some(place);
         let was_saved_since = document.saves > check.saves;
         let was_same = matches!(on_disk, OnDisk::Same);
@@ -141,22 +131,15 @@ impl ServerState {
     }
 
     fn compared(&mut self, uri: &Uri, check: &PendingCheck, on_disk: OnDisk) {
-        let Some(document) = self.documents.get_mut(uri) else { return };
-        if document.is_notebook {
-            return;
-        }
+        let now = self.now();
+        let Some(document) = self.documents.get_mut(uri).filter(|document| !document.is_notebook) else { return };
         let is_same = matches!(on_disk, OnDisk::Same);
-        let is_known = match on_disk {
-            OnDisk::Same => {
-                document.saved_text = check.text.clone();
-                true
-            }
-            OnDisk::Different(saved) => {
-                document.saved_text = saved;
-                true
-            }
-            OnDisk::Unknown => false,
-        };
+        let is_known = !matches!(on_disk, OnDisk::Unknown);
+        match on_disk {
+            OnDisk::Same => document.saved_text = check.text.clone(),
+            OnDisk::Different(saved) => document.saved_text = saved,
+            OnDisk::Unknown => {}
+        }
         let was_unsaved = document.unsaved != Unsaved::No;
         if document.equals_saved_text() {
             self.became_saved(uri, is_same);
@@ -168,13 +151,11 @@ impl ServerState {
             }
         } else if is_known || was_unsaved {
             if !was_unsaved {
-                document.unsaved_since = self.clock.elapsed();
+                document.unsaved_since = now;
             }
-            if let Some(document) = self.documents.get_mut(uri) {
-                document.unsaved = Unsaved::Yes;
-                if let Some(id) = document.directory {
-                    self.check_files_later(id);
-                }
+            document.unsaved = Unsaved::Yes;
+            if let Some(id) = document.directory {
+                self.check_files_later(id);
             }
         }
     }
@@ -210,7 +191,7 @@ impl ServerState {
                 document.blocked = None;
                 document.hands_off = true;
                 if let Some(resource) = document.resource().cloned() {
-                    self.show(crate::present::messages::free_but_changed(&resource));
+                    self.show(messages::free_but_changed(&resource));
                 }
             }
             ClaimResult::NotNeeded => {
@@ -244,29 +225,12 @@ impl ServerState {
             None => document.saved_text.clone(),
         };
         document.blocked = Some(Blocked { by, file_was });
-        let is_in_view = document
-            .directory
-            .zip(document.resource())
-            .and_then(|(id, resource)| Some(!self.directories.get(&id)?.obstacles(resource).is_empty()))
-            .unwrap_or(false);
-        if !is_in_view {
+        let in_view = document.location().and_then(|(id, file)| self.directories.get(&id)?.obstacle(file));
+        if in_view.is_none() {
             // What came and went before it was seen would never be seen to go.
             self.timers.set_by(Timer::CheckDisk(uri.clone()), self.now() + UNSEEN);
         }
         self.announce_later(uri);
-    }
-
-    /// Notes what stands against a document that is unsaved and not held.
-    fn block_unclaimed(&mut self, uri: &Uri) {
-        let Some(document) = self.documents.get(uri) else { return };
-        let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) else { return };
-        let Some(resource) = document.resource() else { return };
-        if directory.own_claim(resource, self.clock.now()).is_some() || document.is_claiming() {
-            return;
-        }
-        if let Some(by) = directory.obstacles(resource).into_iter().next() {
-            self.blocked(uri, by);
-        }
     }
 
     /// Notes that the session holds something.
@@ -309,7 +273,7 @@ impl ServerState {
         if !directory.claimed.remove(&name) {
             directory.released.insert(name);
         }
-        let asked: BTreeSet<_> = directory.requests.remove(&claim.resource).unwrap_or_default();
+        let asked = directory.requests.remove(&claim.resource).unwrap_or_default();
         self.timers.set_by(Timer::Claims(id), now + GATHERING);
         for session in asked {
             let draft = Draft::released(&claim.resource);
@@ -321,23 +285,20 @@ impl ServerState {
     /// Lets a heartbeat tell what was claimed and released.
     pub(super) fn tell_claims(&mut self, id: DirectoryId) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        let told = [
-            ("claimed", std::mem::take(&mut directory.claimed)),
-            ("released", std::mem::take(&mut directory.released)),
-        ];
-        let is_work_told = directory.is_work_told;
-        if directory.session().is_none() {
+        let (claimed, released) = (std::mem::take(&mut directory.claimed), std::mem::take(&mut directory.released));
+        self.heartbeat(id, "claimed", &claimed, Vec::new());
+        self.heartbeat(id, "released", &released, Vec::new());
+    }
+
+    /// Tells what was done to these files; nothing where there are none, or no session.
+    pub(super) fn heartbeat(&mut self, id: DirectoryId, action: &str, files: &BTreeSet<String>, touched: Vec<String>) {
+        let Some(directory) = self.directories.get(&id).filter(|directory| directory.session().is_some()) else {
             return;
-        }
-        for (action, names) in told {
-            let target = match names.len() {
-                0 => continue,
-                1 => names.first().cloned().unwrap_or_default(),
-                count => format!("{count} files"),
-            };
-            let target = (!is_work_told).then_some(target);
-            self.job(id, Job::Heartbeat(Activity::new(action, target)));
-        }
+        };
+        let Some(first) = files.first() else { return };
+        let target = if files.len() == 1 { first.clone() } else { format!("{} files", files.len()) };
+        let target = (!directory.is_work_told).then_some(target);
+        self.job(id, Job::Heartbeat(Activity { files_touched: touched, ..Activity::new(action, target) }));
     }
 
     pub(super) fn released(&mut self, id: DirectoryId, holding: &Holding, outcome: &ReleaseOutcome) {
@@ -345,8 +306,7 @@ impl ServerState {
             tracing::info!("{} was held by another when it was released: {:?}", holding.resource, claim.holder());
         }
         // It was forgotten when its release was asked for. Whoever was told meanwhile that it is held is wrong now.
-        let file = holding.resource.clone();
-        if self.own_at(id, &file).is_some_and(|own| own.claim.holding().as_ref() == Some(holding)) {
+        if self.holds_still(id, holding) {
             self.verified(id, &holding.resource, None);
         }
     }
@@ -354,8 +314,8 @@ impl ServerState {
     pub(super) fn renewed(&mut self, id: DirectoryId, holding: &Holding, outcome: RenewOutcome) {
         match outcome {
             RenewOutcome::Renewed(claim) => {
-                if let Some(own) = self.own_at_mut(id, &claim.resource)
-                    && own.claim.holding().as_ref() == Some(holding)
+                if self.holds_still(id, holding)
+                    && let Some(own) = self.own_at_mut(id, &claim.resource)
                 {
                     let before = std::mem::replace(&mut own.claim, claim);
                     if self.has_lapsed(id, &before) {
@@ -364,50 +324,17 @@ impl ServerState {
                     }
                 }
             }
-            RenewOutcome::Lost(successor) => self.verified(id, &holding.resource.clone(), successor),
+            RenewOutcome::Lost(successor) => self.verified(id, &holding.resource, successor),
         }
     }
 
-    /// What the session holds of a document itself.
-    pub(super) fn own_of(&self, uri: &Uri) -> Option<&OwnClaim> {
-        let document = self.documents.get(uri)?;
-        self.own_at(document.directory?, document.resource()?)
-    }
-
-    pub(super) fn own_of_mut(&mut self, uri: &Uri) -> Option<&mut OwnClaim> {
-        let document = self.documents.get(uri)?;
-        let (id, file) = (document.directory?, document.resource()?.clone());
-        self.own_at_mut(id, &file)
-    }
-
-    pub(super) fn own_at(&self, id: DirectoryId, file: &Resource) -> Option<&OwnClaim> {
-        self.directories.get(&id)?.own.get(file)
-    }
-
-    pub(super) fn own_at_mut(&mut self, id: DirectoryId, file: &Resource) -> Option<&mut OwnClaim> {
-        self.directories.get_mut(&id).and_then(|directory: &mut DirectoryContext| directory.own.get_mut(file))
-    }
-
-    /// The open documents whose claim has this file.
-    pub(super) fn documents_of(&self, id: DirectoryId, file: &Resource) -> impl Iterator<Item = &OpenDocument> {
-        self.documents.values().filter(move |document| {
-            document.directory == Some(id) && document.resource().is_some_and(|resource| resource == file)
-        })
-    }
-
-    pub(super) fn touch_all_at(&mut self, id: DirectoryId) {
-        let here = self.documents_at(id);
-        self.touched.extend(here);
-        self.status_may_differ();
+    /// True if the session holds something by this very holding, as far as it knows.
+    pub(super) fn holds_still(&self, id: DirectoryId, holding: &Holding) -> bool {
+        self.own_at(id, &holding.resource).is_some_and(|own| own.claim.holding().as_ref() == Some(holding))
     }
 }
 
 /// Takes the check with this number, and forgets those before it, which nobody will answer any more.
 fn take_pending_check(document: &mut OpenDocument, number: u64) -> Option<PendingCheck> {
-    while let Some(check) = document.pending_checks.pop_front() {
-        if check.number == number {
-            return Some(check);
-        }
-    }
-    None
+    std::iter::from_fn(|| document.pending_checks.pop_front()).find(|check| check.number == number)
 }

@@ -8,12 +8,12 @@ use tower_lsp::ls_types::{ExecuteCommandParams, MessageType, Uri};
 
 use super::directory::{DirectoryContext, Participation};
 use super::document::{OpenDocument, Unsaved};
-use super::{FolderState, ServerState};
+use super::server_state::{CommandReply, FolderState, Question, ServerState};
 use crate::command::{About, Acknowledgement, EditorCommand, Target, Work};
 use crate::convert;
 use crate::diagnostic_code::Code;
 use crate::effect::Effect;
-use crate::event::{DirectoryId, Event, Reply};
+use crate::event::DirectoryId;
 use crate::job::{Consequence, InTheWay, Job, Purpose, Refusal};
 use crate::present::messages;
 use deconflict_protocol::{Resource, text};
@@ -23,19 +23,10 @@ use deconflict_words::{documents, sentence};
 /// A cause is cut after so many characters.
 const LONGEST_CAUSE: usize = 400;
 
-/// A command that waits for its answers.
-#[derive(Debug)]
-pub(super) struct Question {
-    reply: Reply<Option<Value>>,
-    is_interactive: bool,
-    waiting: usize,
-    answer: Option<Result<Value, (DirectoryId, Refusal)>>,
-}
-
 impl ServerState {
-    pub(super) fn execute(&mut self, parameters: ExecuteCommandParams, reply: Reply<Option<Value>>) {
+    pub(super) fn execute(&mut self, parameters: ExecuteCommandParams, reply: CommandReply) {
         if self.is_locating() {
-            self.early_commands.push(Event::Execute(parameters, reply));
+            self.early_commands.push((parameters, reply));
             return;
         }
         let (command, is_interactive) = match EditorCommand::parse(&parameters.command, &parameters.arguments) {
@@ -55,13 +46,13 @@ impl ServerState {
     /// Runs the commands that came before it was known where the directories are.
     pub(super) fn run_early_commands(&mut self) {
         if !self.is_locating() {
-            for command in std::mem::take(&mut self.early_commands) {
-                self.take_in(command);
+            for (parameters, reply) in std::mem::take(&mut self.early_commands) {
+                self.execute(parameters, reply);
             }
         }
     }
 
-    fn ask(&mut self, questions: Vec<(DirectoryId, EditorCommand)>, reply: Reply<Option<Value>>, is_interactive: bool) {
+    fn ask(&mut self, questions: Vec<(DirectoryId, EditorCommand)>, reply: CommandReply, is_interactive: bool) {
         self.last_question += 1;
         let number = self.last_question;
         let question = Question { reply, is_interactive, waiting: questions.len(), answer: None };
@@ -109,7 +100,7 @@ impl ServerState {
         }
     }
 
-    fn refuse(&mut self, answer: Value, message: &str, is_interactive: bool, reply: Reply<Option<Value>>) {
+    fn refuse(&mut self, answer: Value, message: &str, is_interactive: bool, reply: CommandReply) {
         if is_interactive {
             self.effects.push(Effect::Show { level: MessageType::WARNING, text: message.to_owned(), told: None });
         }
@@ -121,12 +112,10 @@ impl ServerState {
             Consequence::Holds(claim) => {
                 let resource = claim.resource.clone();
                 self.holds(id, claim, None);
-                for uri in self.documents_held_by(id, &resource) {
-                    if let Some(document) = self.documents.get_mut(&uri) {
-                        document.blocked = None;
-                        document.lost = None;
-                        document.hands_off = false;
-                    }
+                for document in self.documents_held_by_mut(id, &resource) {
+                    document.blocked = None;
+                    document.lost = None;
+                    document.hands_off = false;
                 }
             }
             Consequence::Freed(claim) => {
@@ -171,10 +160,8 @@ impl ServerState {
 
     /// The user gave something up by hand: typing on doesn't take it back.
     fn given_up(&mut self, id: DirectoryId, resource: &Resource) {
-        for uri in self.documents_held_by(id, resource) {
-            if let Some(document) = self.documents.get_mut(&uri) {
-                document.hands_off = document.unsaved != Unsaved::No;
-            }
+        for document in self.documents_held_by_mut(id, resource) {
+            document.hands_off = document.unsaved != Unsaved::No;
         }
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.own.remove(resource);
@@ -310,8 +297,7 @@ impl ServerState {
 
     /// The directory of a command that names none: the first with a session, else the first.
     pub(super) fn main_directory(&self) -> Result<DirectoryId, Refused> {
-        let joined =
-            self.live_directories().find(|(_, directory)| matches!(directory.participation, Participation::Joined(_)));
+        let joined = self.live_directories().find(|(_, directory)| directory.session().is_some());
         joined.or_else(|| self.live_directories().next()).map(|(id, _)| id).ok_or_else(inactive)
     }
 
@@ -359,13 +345,10 @@ impl ServerState {
             }
             Refusal::NotThere => ("inactive", messages::refused_inactive()),
             Refusal::Inactive(cause) => {
-                let path = self
-                    .directories
-                    .get(&id)
-                    .map(|directory| (directory.path.clone(), directory.participation.clone()));
-                let message = match path {
-                    Some((path, Participation::NotAdopted)) => messages::not_adopted(&path).text,
-                    Some((path, Participation::Observing)) => messages::read_only(&path).text,
+                let directory = self.directories.get(&id);
+                let message = match directory.map(|it| (&it.path, &it.participation)) {
+                    Some((path, Participation::NotAdopted)) => messages::not_adopted(path).text,
+                    Some((path, Participation::Observing)) => messages::read_only(path).text,
                     _ => sentence(&text::one_line(&cause, LONGEST_CAUSE)),
                 };
                 ("inactive", message)

@@ -1,22 +1,12 @@
 //! Records that cannot be understood: each is told of once, because whoever wrote it believes that it was read.
 
-use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
-use super::ServerState;
+use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
-use crate::present;
+use crate::present::messages;
 use deconflict_registry::{BEING_WRITTEN, Change, Key, file_below};
-
-/// What is known of the damage in one directory, by the records' keys.
-#[derive(Debug, Default)]
-pub(super) struct Damage {
-    /// What could not be understood when it was read last, and since when.
-    found: Vec<(Key, Duration)>,
-    /// What was told.
-    told: HashSet<Key>,
-}
 
 impl ServerState {
     /// Notes whether a record that was read can be understood.
@@ -33,11 +23,10 @@ impl ServerState {
         };
         let now = self.now();
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        let damage = &mut directory.damage;
         if !is_damaged {
-            damage.found.retain(|(found, _)| *found != key);
-        } else if !damage.told.contains(&key) && damage.found.iter().all(|(found, _)| *found != key) {
-            damage.found.push((key, now));
+            directory.damaged.retain(|(found, _)| *found != key);
+        } else if !directory.told_damaged.contains(&key) && directory.damaged.iter().all(|(found, _)| *found != key) {
+            directory.damaged.push((key, now));
             self.timers.set_by(Timer::Damage(id), now + being_written());
         }
     }
@@ -46,15 +35,13 @@ impl ServerState {
     pub(super) fn tell_damage(&mut self, id: DirectoryId) {
         let now = self.now();
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        let is_due = |since: Duration| since + being_written() <= now;
-        let due: BTreeSet<Key> =
-            directory.damage.found.extract_if(.., |(_, since)| is_due(*since)).map(|(key, _)| key).collect();
-        directory.damage.told.extend(due.iter().cloned());
-        let next = directory.damage.found.iter().map(|(_, since)| *since + being_written()).min();
-        let remarks =
-            due.iter().map(|key| present::messages::damaged(&file_below(&directory.path, key)).text).collect();
-        if let Some(next) = next {
-            self.timers.set(Timer::Damage(id), next);
+        let due = directory.damaged.extract_if(.., |(_, since)| *since + being_written() <= now);
+        let mut due: Vec<Key> = due.map(|(key, _)| key).collect();
+        due.sort();
+        let remarks = due.iter().map(|key| messages::damaged(&file_below(&directory.path, key)).text).collect();
+        directory.told_damaged.extend(due);
+        if let Some((_, since)) = directory.damaged.first() {
+            self.timers.set(Timer::Damage(id), *since + being_written());
         }
         self.log(remarks);
     }

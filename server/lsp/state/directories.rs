@@ -6,13 +6,13 @@ use std::time::Duration;
 use tower_lsp::ls_types::{Uri, WorkspaceFolder};
 
 use super::directory::{DirectoryContext, OwnClaim, Participation};
-use super::document::Unsaved;
+use super::server_state::{FolderState, Phase, ServerState, WindowFolder};
+use super::starting;
 use super::timers::Timer;
-use super::{FolderState, Phase, ServerState, WindowFolder, starting};
 use crate::effect::Effect;
 use crate::event::DirectoryId;
 use crate::job::Job;
-use crate::present;
+use crate::present::messages;
 use crate::settings::Activation;
 use deconflict_registry::{Affected, Change, Claim, Session, View};
 use deconflict_workspace::{DiscoveryError, Location};
@@ -44,7 +44,7 @@ impl ServerState {
         match location {
             Err(error) => {
                 self.set_folder_state(index, FolderState::Inactive);
-                self.show_once(present::messages::no_directory(&error));
+                self.show_once(messages::no_directory(&error));
             }
             Ok(location) => {
                 let id = self.directory_at(&location.directory).unwrap_or_else(|| self.start(location));
@@ -69,18 +69,13 @@ impl ServerState {
         let id = DirectoryId(self.directories.keys().last().map_or(0, |last| last.0 + 1));
         let may_make = location.may_be_joined()
             && (self.settings.activation == Activation::Always || location.named || location.may_be_made_unasked());
-        self.directories.insert(id, DirectoryContext::new(location.directory.clone(), may_make));
+        let path = location.directory.clone();
+        self.directories.insert(id, DirectoryContext { path, may_make, ..DirectoryContext::default() });
         let profile = self.profile.clone();
         self.effects.push(Effect::Start { id, location: Box::new(location), profile, may_make });
         self.job(id, Job::Exclude(self.settings.exclude.clone()));
         self.job(id, Job::Join);
         id
-    }
-
-    /// True while a folder's directory is being searched for.
-    pub(super) fn is_locating(&self) -> bool {
-        matches!(self.phase, Phase::New | Phase::Starting)
-            || self.folders.iter().any(|folder| folder.state == FolderState::Wanted)
     }
 
     /// The directory of the innermost folder that a path is in.
@@ -94,18 +89,12 @@ impl ServerState {
 
     /// Gives each open document to the directory of its folder.
     pub(super) fn assign_documents(&mut self) {
-        let uris: Vec<Uri> = self.documents.keys().cloned().collect();
-        for uri in uris {
-            let Some(document) = self.documents.get(&uri) else { continue };
-            let directory = self.directory_of(&document.path);
-            if directory == document.directory {
-                continue;
-            }
-            if let Some(document) = self.documents.get_mut(&uri) {
-                document.directory = directory;
-                document.place = None;
-                document.pending_checks.clear();
-            }
+        let now = self.documents.values().map(|document| (document.uri.clone(), self.directory_of(&document.path)));
+        for (uri, directory) in now.collect::<Vec<_>>() {
+            let Some(document) = self.documents.get_mut(&uri).filter(|it| it.directory != directory) else { continue };
+            document.directory = directory;
+            document.place = None;
+            document.pending_checks.clear();
             self.touched.insert(uri.clone());
             match directory {
                 Some(_) => self.check_and_claim(&uri),
@@ -117,26 +106,19 @@ impl ServerState {
     pub(super) fn folders_changed(&mut self, added: &[WorkspaceFolder], removed: &[WorkspaceFolder]) {
         self.folders.retain(|folder| removed.iter().all(|removed| removed.uri != folder.uri));
         let first_new = self.folders.len();
-        let known: Vec<Uri> = self.folders.iter().map(|folder| folder.uri.clone()).collect();
-        let new = added.iter().filter(|added| !known.contains(&added.uri)).filter_map(starting::folder);
-        self.folders.extend(new.collect::<Vec<WindowFolder>>());
+        let is_new = |added: &&WorkspaceFolder| self.folders.iter().all(|folder| folder.uri != added.uri);
+        let new: Vec<WindowFolder> = added.iter().filter(is_new).filter_map(starting::folder).collect();
+        self.folders.extend(new);
         if self.phase == Phase::Running {
             for index in first_new..self.folders.len() {
                 self.locate(index);
             }
         }
-        let abandoned: Vec<DirectoryId> = self
-            .directories
-            .iter()
-            .filter(|(id, it)| !it.is_ending && self.folders.iter().all(|folder| folder.state != FolderState::At(**id)))
-            .map(|(id, _)| *id)
-            .collect();
-        for id in abandoned {
-            if let Some(directory) = self.directories.get_mut(&id) {
-                directory.is_ending = true;
-                directory.own.clear();
-            }
-            self.job(id, Job::Complete);
+        let is_used = |id: DirectoryId| self.folders.iter().any(|folder| folder.state == FolderState::At(id));
+        for (id, directory) in self.directories.iter_mut().filter(|(id, it)| !it.is_ending && !is_used(**id)) {
+            directory.is_ending = true;
+            directory.own.clear();
+            self.effects.push(Effect::Job(*id, Job::Complete));
         }
         self.assign_documents();
     }
@@ -174,27 +156,26 @@ impl ServerState {
         directory.participation = Participation::Observing;
         // Somebody may make it writable.
         self.timers.set(Timer::KeepAlive(id), self.now() + OBSERVING);
-        self.show(present::messages::read_only(path));
+        self.show(messages::read_only(path));
     }
 
     pub(super) fn not_adopted(&mut self, id: DirectoryId, path: &Path) {
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.participation = Participation::NotAdopted;
-            self.show(present::messages::not_adopted(path));
+            self.show(messages::not_adopted(path));
         }
     }
 
     /// Whoever adopts a directory goes on working in the editor that asked for it.
     pub(super) fn join_if_adopted(&mut self, uri: &Uri) {
         let Some(id) = self.documents.get(uri).and_then(|document| document.directory) else { return };
-        if self.directories.get(&id).is_some_and(|directory| directory.participation == Participation::NotAdopted) {
+        if self.participates(id, &Participation::NotAdopted) {
             self.job(id, Job::Join);
         }
     }
 
     pub(super) fn keep_alive(&mut self, id: DirectoryId) {
-        let is_observing = self.directories.get(&id).is_some_and(|it| it.participation == Participation::Observing);
-        let pause = if is_observing { OBSERVING } else { KEEPALIVE };
+        let pause = if self.participates(id, &Participation::Observing) { OBSERVING } else { KEEPALIVE };
         self.timers.set(Timer::KeepAlive(id), self.now() + pause);
         self.job(id, Job::KeepAlive);
     }
@@ -206,42 +187,38 @@ impl ServerState {
             self.watched(id, changes);
             return;
         };
-        let mut messages = Vec::new();
+        let mut arrived = Vec::new();
         let mut others = Vec::new();
         // A mere sign of life is no reason to read thousands of claims for the board.
         let mut is_news = false;
         for change in changes {
             self.note_damage(id, &change);
             match change {
-                Change::Message(message) => messages.push(*message),
+                Change::Message(message) => arrived.push(*message),
                 Change::DirectoryLost => {
                     self.watched(id, std::mem::take(&mut others));
                     self.watched(id, vec![Change::DirectoryLost]);
                     is_news = true;
                     self.directory_lost(id);
                 }
-                Change::DirectoryBack => {
-                    self.job(id, Job::Join);
-                    others.push(Change::DirectoryBack);
-                }
                 Change::MessageRead(message) => self.messages_read(id, &[message]),
-                Change::Resumed => {
-                    self.went_on(id);
-                    others.push(Change::Resumed);
-                }
                 Change::Trouble(cause) => {
                     let path = self.directories.get(&id).map(|it| it.path.clone()).unwrap_or_default();
-                    self.show(present::messages::cannot_watch(&path, &cause));
+                    self.show(messages::cannot_watch(&path, &cause));
                 }
-                Change::Claim(file, stored) => {
-                    self.compare_own_claim(id, &session, &file, stored.as_ref());
-                    others.push(Change::Claim(file, stored));
+                other => {
+                    match &other {
+                        Change::DirectoryBack => self.job(id, Job::Join),
+                        Change::Resumed => self.went_on(id),
+                        Change::Claim(file, stored) => self.compare_own_claim(id, &session, file, stored.as_ref()),
+                        _ => {}
+                    }
+                    others.push(other);
                 }
-                other => others.push(other),
             }
         }
-        is_news |= self.watched(id, others) || !messages.is_empty();
-        self.messages_arrived(id, messages);
+        is_news |= self.watched(id, others) || !arrived.is_empty();
+        self.messages_arrived(id, arrived);
         if is_news {
             self.job(id, Job::RefreshBoard);
         }
@@ -270,10 +247,9 @@ impl ServerState {
     }
 
     fn wake_for_view(&mut self, id: DirectoryId) {
-        let wall = self.clock.now();
         let next = self.directories.get(&id).and_then(|it| it.view.as_ref()?.next_change_at());
         if let Some(next) = next {
-            let wait = (next - wall).to_std().unwrap_or_default() + Duration::from_millis(5);
+            let wait = (next - self.clock.now()).to_std().unwrap_or_default() + Duration::from_millis(5);
             self.timers.set(Timer::View(id), self.now() + wait);
         } else {
             self.timers.cancel(&Timer::View(id));
@@ -295,15 +271,12 @@ impl ServerState {
         self.wake_for_view(id);
         self.update_machines(id);
         for uri in self.documents_at(id) {
-            let resource = self.documents.get(&uri).and_then(|document| document.resource());
+            let Some(document) = self.documents.get(&uri) else { continue };
             // A session that changed its name changes what is said of its claims.
-            if affected.sessions.is_empty() && !resource.is_some_and(|resource| affected.concerns(resource)) {
-                continue;
-            }
-            if self.documents.get(&uri).is_some_and(|document| document.unsaved != Unsaved::No) {
+            if !affected.sessions.is_empty() || document.resource().is_some_and(|file| affected.concerns(file)) {
                 self.consider(&uri);
+                self.touched.insert(uri);
             }
-            self.touched.insert(uri);
         }
         self.tell_what_came_free(id);
         self.status_may_differ();

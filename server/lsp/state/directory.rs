@@ -7,19 +7,16 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tower_lsp::ls_types::Uri;
 
-use super::damage::Damage;
 use crate::job::Claimability;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, Holding, Machines, Message, MessageId, Session, View};
+use deconflict_registry::{Claim, Holding, Key, Machines, MessageId, Session, View};
 
 /// One coordination directory of this window.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct DirectoryContext {
-    /// Where it is.
     pub(super) path: PathBuf,
     /// True if an edit or a command may make it.
     pub(super) may_make: bool,
-    /// Whether the session takes part.
     pub(super) participation: Participation,
     /// Whether a session of another machine takes part, so that what is held lapses earlier.
     pub(super) machines: Machines,
@@ -49,15 +46,14 @@ pub(super) struct DirectoryContext {
     pub(super) interest: BTreeSet<SessionId>,
     /// What was lost while this process or the whole machine was suspended, as long as that comes to light.
     pub(super) lost_asleep: Option<Vec<(Resource, Option<Claim>)>>,
-    /// Unread messages.
-    pub(super) unread: HashMap<MessageId, Message>,
+    pub(super) unread: HashSet<MessageId>,
     /// Messages that were shown.
     pub(super) shown: HashSet<MessageId>,
     /// Saved files of which no heartbeat tells yet.
     pub(super) saved: BTreeSet<String>,
     /// When a heartbeat told of saves last.
     pub(super) saves_told_at: Option<Duration>,
-    /// What was claimed and released since a heartbeat told of it.
+    /// What was claimed since a heartbeat told of it.
     pub(super) claimed: BTreeSet<String>,
     /// What was released since a heartbeat told of it.
     pub(super) released: BTreeSet<String>,
@@ -65,16 +61,19 @@ pub(super) struct DirectoryContext {
     pub(super) is_work_told: bool,
     /// Documents whose claims went with the directory, until it is known what became of them.
     pub(super) restoring: Option<Restoring>,
-    /// Records that could not be understood when they were read last.
-    pub(super) damage: Damage,
+    /// Records that could not be understood when they were read last, and since when.
+    pub(super) damaged: Vec<(Key, Duration)>,
+    /// Damaged records that the user was told of.
+    pub(super) told_damaged: HashSet<Key>,
     /// The worker has not said yet that it has ended.
     pub(super) is_ending: bool,
 }
 
 /// Whether the session takes part.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub(super) enum Participation {
     /// There is no directory yet.
+    #[default]
     Awaited,
     /// The session is registered.
     Joined(Box<Session>),
@@ -87,7 +86,7 @@ pub(super) enum Participation {
 /// Something that the session holds.
 #[derive(Debug, Clone)]
 pub(super) struct OwnClaim {
-    /// The claim, as it was seen last.
+    /// As it was seen last.
     pub(super) claim: Claim,
     /// Since when, by this process's clock.
     pub(super) since: Duration,
@@ -130,39 +129,6 @@ impl OwnClaim {
 }
 
 impl DirectoryContext {
-    /// A directory of which nothing is known but its place.
-    pub(super) fn new(path: PathBuf, may_make: bool) -> Self {
-        Self {
-            path,
-            may_make,
-            participation: Participation::Awaited,
-            machines: Machines::One,
-            view: None,
-            own: HashMap::new(),
-            verifying: HashSet::new(),
-            verifying_late: HashSet::new(),
-            places: HashMap::new(),
-            editing: None,
-            announced: HashSet::new(),
-            to_announce: BTreeSet::new(),
-            requests: HashMap::new(),
-            awaited: BTreeSet::new(),
-            muted: HashSet::new(),
-            interest: BTreeSet::new(),
-            lost_asleep: None,
-            unread: HashMap::new(),
-            shown: HashSet::new(),
-            saved: BTreeSet::new(),
-            saves_told_at: None,
-            claimed: BTreeSet::new(),
-            released: BTreeSet::new(),
-            is_work_told: false,
-            restoring: None,
-            damage: Damage::default(),
-            is_ending: false,
-        }
-    }
-
     /// The session, if it is registered.
     pub(super) fn session(&self) -> Option<&Session> {
         match &self.participation {
@@ -196,10 +162,13 @@ impl DirectoryContext {
         self.machines == Machines::Several && wall >= claim.relied_on_until(self.machines)
     }
 
-    /// Others' claims that keep a resource from being claimed.
-    pub(super) fn obstacles(&self, resource: &Resource) -> Vec<Claim> {
-        let mut obstacles = self.view.as_ref().map(|view| view.obstacles(resource)).unwrap_or_default();
-        obstacles.retain(|claim| claim.stands_against(None));
-        obstacles
+    /// Another's claim that keeps a resource from being claimed.
+    pub(super) fn obstacle(&self, resource: &Resource) -> Option<Claim> {
+        self.view.as_ref()?.obstacles(resource).into_iter().find(|claim| claim.stands_against(None))
+    }
+
+    /// True if the session itself is the holder.
+    pub(super) fn is_own(&self, claim: &Claim) -> bool {
+        self.session().is_some_and(|session| claim.held_by(&session.id))
     }
 }

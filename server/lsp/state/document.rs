@@ -14,13 +14,10 @@ use crate::text;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::Claim;
 
-/// An open document.
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 pub(super) struct OpenDocument {
-    /// Its URI, as the editor spells it.
     pub(super) uri: Uri,
-    /// Its path, as the editor names it.
     pub(super) path: PathBuf,
     /// The directory that its folder belongs to; `None` while that is not known, and outside of all folders.
     pub(super) directory: Option<DirectoryId>,
@@ -38,17 +35,14 @@ pub(super) struct OpenDocument {
     pub(super) unsaved: Unsaved,
     /// Since when it may differ.
     pub(super) unsaved_since: Duration,
-    /// When it was edited last.
     pub(super) edited_at: Option<Duration>,
     /// When an edit turned out to be a reload.
     pub(super) reloaded_at: Option<Duration>,
     /// An edit made it unsaved, and no claim was asked for yet or its answer has not come.
     pub(super) is_claim_due: bool,
-    /// How often it was saved.
     pub(super) saves: u64,
     /// The checks of its file that are not answered yet.
     pub(super) pending_checks: VecDeque<PendingCheck>,
-    /// The number of the last check.
     pub(super) last_check: u64,
     /// The user gave it up by hand, or it changed on disk meanwhile: it is not claimed before it is saved.
     pub(super) hands_off: bool,
@@ -62,9 +56,7 @@ pub(super) struct OpenDocument {
     pub(super) concerned: Vec<SessionId>,
     /// Sessions that edit it too, of which the user has taken note.
     pub(super) acknowledged: HashSet<SessionId>,
-    /// What the editor shows.
     pub(super) published: Vec<Diagnostic>,
-    /// What its inlay hints read.
     pub(super) hints: Vec<String>,
     /// How often the editor is told of it.
     pub(super) publications: RateLimit,
@@ -75,18 +67,15 @@ pub(super) struct OpenDocument {
 /// Whether a document's text differs from its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unsaved {
-    /// It doesn't.
     No,
     /// It differs from what the file had; whether it still does is being checked.
     Suspected,
-    /// It does.
     Yes,
 }
 
 /// A check of a document's file that is not answered yet.
 #[derive(Debug)]
 pub(super) struct PendingCheck {
-    /// Its number.
     pub(super) number: u64,
     /// The text that was compared.
     pub(super) text: Rope,
@@ -101,7 +90,6 @@ pub(super) struct PendingCheck {
 /// What keeps a document from being claimed.
 #[derive(Debug, Clone)]
 pub(super) struct Blocked {
-    /// The claim that stands against it.
     pub(super) by: Claim,
     /// What the file had when the edit began.
     pub(super) file_was: Rope,
@@ -168,6 +156,24 @@ impl OpenDocument {
         found.is_none()
     }
 
+    /// The directory that it is at, and what a claim of it would be a claim of there.
+    pub(super) fn location(&self) -> Option<(DirectoryId, &Resource)> {
+        self.directory.zip(self.resource())
+    }
+
+    /// True if a claim of this resource is about it.
+    pub(super) fn is_held_by(&self, id: DirectoryId, held: &Resource) -> bool {
+        self.location().is_some_and(|(at, file)| at == id && (file == held || held.covers(file)))
+    }
+
+    /// Its location if people edit such a file: it is neither ignored nor internal.
+    pub(super) fn work(&self) -> Option<(DirectoryId, &Resource)> {
+        match &self.place {
+            Some(Claimability::Inside { resource, is_work: true, .. }) => Some((self.directory?, resource)),
+            _ => None,
+        }
+    }
+
     /// True while a check that may claim is not answered.
     pub(super) fn is_claiming(&self) -> bool {
         self.pending_checks.iter().any(|check| check.claims)
@@ -176,44 +182,5 @@ impl OpenDocument {
     /// True if an edit of it may claim it.
     pub(super) fn claims_by_itself(&self) -> bool {
         !matches!(self.place, Some(Claimability::Inside { by_itself: false, .. } | Claimability::Outside(_)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::str::FromStr;
-
-    use super::*;
-
-    #[test]
-    fn every_edit_is_compared_as_a_whole_text_would_be() {
-        let uri = Uri::from_str("file:///a").unwrap();
-        let saved = "aé\n".repeat(600);
-        let mut is_longer_at = None;
-        let mut document = OpenDocument::new(uri, PathBuf::from("/a"), Some(&saved), Duration::ZERO);
-        let mut random = 1_u64;
-        let mut next = |limit: usize| {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(random >> 33).unwrap() % limit
-        };
-        let mut times_equal = 0;
-        for _ in 0..4_000 {
-            // Two places and two letters, so that edits often take each other back.
-            let at = [0, 900][next(2)];
-            let letter = ["a", "b"][next(2)];
-            if let Some(at) = is_longer_at.take() {
-                document.text.remove(at..=at);
-            } else if next(4) == 0 {
-                document.text.insert(at, letter);
-                is_longer_at = Some(at);
-            } else {
-                document.text.remove(at..=at);
-                document.text.insert(at, letter);
-            }
-            let is_equal = document.text == *saved;
-            times_equal += usize::from(is_equal);
-            assert_eq!(document.equals_saved_text(), is_equal);
-        }
-        assert!(times_equal > 100, "{times_equal}");
     }
 }

@@ -1,19 +1,19 @@
 //! What the editor does with documents: opening, changing, saving, closing.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use tower_lsp::ls_types::{PublishDiagnosticsParams, TextDocumentContentChangeEvent, Uri};
 
 use super::document::{OpenDocument, Unsaved};
+use super::server_state::{ClosedDocument, ServerState};
 use super::timers::Timer;
-use super::{ClosedDocument, ServerState};
 use crate::effect::Effect;
-use crate::event::{DirectoryId, DocumentEvent};
-use crate::job::{Claimability, Job};
+use crate::event::DirectoryId;
+use crate::job::Job;
 use crate::{convert, text};
 use deconflict_protocol::Resource;
-use deconflict_registry::Activity;
 
 /// A closed document may be opened again within this time.
 const REOPENING_TIME: Duration = Duration::from_secs(2);
@@ -44,16 +44,7 @@ const SAVE_DELAY: Duration = Duration::from_secs(2);
 const SAVES_PAUSE: Duration = Duration::from_secs(15);
 
 impl ServerState {
-    pub(super) fn document_event(&mut self, event: DocumentEvent) {
-        match event {
-            DocumentEvent::Opened { uri, text } => self.opened(&uri, text.as_deref()),
-            DocumentEvent::Changed { uri, edits } => self.changed(&uri, &edits),
-            DocumentEvent::Saved(uri) => self.saved(&uri),
-            DocumentEvent::Closed(uri) => self.closed(&uri),
-        }
-    }
-
-    fn opened(&mut self, uri: &Uri, text: Option<&str>) {
+    pub(super) fn opened(&mut self, uri: &Uri, text: Option<&str>) {
         let Some(path) = convert::path_of(uri) else { return };
         let mut document = OpenDocument::new(uri.clone(), path, text, self.now());
         document.directory = self.directory_of(&document.path);
@@ -73,7 +64,7 @@ impl ServerState {
         self.check_and_claim(uri);
     }
 
-    fn changed(&mut self, uri: &Uri, edits: &[TextDocumentContentChangeEvent]) {
+    pub(super) fn changed(&mut self, uri: &Uri, edits: &[TextDocumentContentChangeEvent]) {
         let now = self.now();
         let Some(document) = self.documents.get_mut(uri) else { return };
         text::apply(&mut document.text, edits);
@@ -105,9 +96,7 @@ impl ServerState {
     /// A pause in the typing: is the text still another than the file's?
     pub(super) fn check_again(&mut self, uri: &Uri) {
         let now = self.now();
-        let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::Yes) else {
-            return;
-        };
+        let Some(document) = self.unsaved(uri) else { return };
         match document.edited_at.map(|edited| edited + self.pause(uri)).filter(|end| *end > now) {
             Some(end) => self.timers.set(Timer::CheckDisk(uri.clone()), end),
             None => self.check_disk(uri, None),
@@ -138,13 +127,13 @@ impl ServerState {
 
     pub(super) fn files_written(&mut self, documents: &[Uri]) {
         for uri in documents {
-            if self.documents.get(uri).is_some_and(|document| document.unsaved == Unsaved::Yes) {
+            if self.unsaved(uri).is_some() {
                 self.check_disk(uri, None);
             }
         }
     }
 
-    fn saved(&mut self, uri: &Uri) {
+    pub(super) fn saved(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.get_mut(uri) else { return };
         let was_reloaded = document.reloaded_at.take().is_some_and(|at| now.saturating_sub(at) < SAVE_DELAY);
@@ -158,54 +147,39 @@ impl ServerState {
         self.timers.cancel(&Timer::Withdraw(uri.clone()));
         self.timers.cancel(&Timer::CheckDisk(uri.clone()));
         self.touched.insert(uri.clone());
-        let is_held = self.own_of(uri).is_some();
+        let mut is_held = false;
         if let Some(own) = self.own_of_mut(uri) {
             own.saved_at = Some(now);
+            is_held = true;
         }
         self.join_if_adopted(uri);
         let edit_claim = if is_claim_due && !is_held { self.edit_claim(uri) } else { None };
         self.check_disk(uri, edit_claim);
-        self.gather_save(uri);
-        if let Some(id) = self.documents.get(uri).and_then(|document| document.directory) {
-            self.sweep_soon(id);
-        }
-    }
-
-    fn gather_save(&mut self, uri: &Uri) {
         let Some(document) = self.documents.get(uri) else { return };
-        let (Some(id), Some(Claimability::Inside { resource, is_work: true, .. })) =
-            (document.directory, &document.place)
-        else {
-            return;
-        };
-        let name = resource.name().to_owned();
-        let now = self.now();
-        let Some(directory) = self.directories.get_mut(&id) else { return };
-        directory.saved.insert(name);
-        let due = directory.saves_told_at.map_or(now, |told| told + SAVES_PAUSE);
-        self.timers.set_by(Timer::Saves(id), due);
+        let Some(id) = document.directory else { return };
+        if let (Some((_, file)), Some(directory)) = (document.work(), self.directories.get_mut(&id)) {
+            directory.saved.insert(file.name().to_owned());
+            let due = directory.saves_told_at.map_or(now, |told| told + SAVES_PAUSE);
+            self.timers.set_by(Timer::Saves(id), due);
+        }
+        self.sweep_soon(id);
     }
 
     pub(super) fn tell_saves(&mut self, id: DirectoryId) {
         let now = self.now();
-        let Some(directory) = self.directories.get_mut(&id) else { return };
-        let files: Vec<String> = std::mem::take(&mut directory.saved).into_iter().collect();
-        if directory.session().is_none() || files.is_empty() {
+        let Some(directory) = self.directories.get_mut(&id).filter(|directory| !directory.saved.is_empty()) else {
             return;
-        }
-        directory.saves_told_at = Some(now);
-        let target = match files.as_slice() {
-            [one] => one.clone(),
-            many => format!("{} files", many.len()),
         };
-        let target = (!directory.is_work_told).then_some(target);
-        let activity = Activity { files_touched: files, ..Activity::new("saved", target) };
-        self.job(id, Job::Heartbeat(activity));
+        let files = std::mem::take(&mut directory.saved);
+        if directory.session().is_some() {
+            directory.saves_told_at = Some(now);
+        }
+        self.heartbeat(id, "saved", &files, files.iter().cloned().collect());
     }
 
-    fn closed(&mut self, uri: &Uri) {
+    pub(super) fn closed(&mut self, uri: &Uri) {
         let now = self.now();
-        let Some(document) = self.documents.remove(uri) else { return };
+        let Some(mut document) = self.documents.remove(uri) else { return };
         let timers: [fn(Uri) -> Timer; 5] =
             [Timer::CheckDisk, Timer::Retry, Timer::Withdraw, Timer::SameEditor, Timer::Show];
         for timer in timers {
@@ -216,11 +190,11 @@ impl ServerState {
             let nothing = PublishDiagnosticsParams { uri: uri.clone(), diagnostics: Vec::new(), version: None };
             self.effects.push(Effect::Publish(nothing));
         }
-        for request in document.waiting {
+        for request in std::mem::take(&mut document.waiting) {
             request.answer_nothing();
         }
         let Some(id) = document.directory else { return };
-        let file = document.place.as_ref().and_then(Claimability::resource).cloned();
+        let file = document.resource().cloned();
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.to_announce.remove(uri);
         }
@@ -245,8 +219,7 @@ impl ServerState {
         if self.documents_of(id, file).next().is_some() {
             return;
         }
-        let is_automatic = self.own_at(id, file).is_some_and(|own| own.claim.is_automatic());
-        if is_automatic {
+        if self.own_at(id, file).is_some_and(|own| own.claim.is_automatic()) {
             self.release(id, file);
         }
     }
@@ -280,20 +253,16 @@ impl ServerState {
     /// Gives up what nothing was saved under, once nothing of it is unsaved.
     pub(super) fn withdraw(&mut self, uri: &Uri) {
         let Some(document) = self.documents.get(uri).filter(|document| document.unsaved == Unsaved::No) else { return };
-        let (Some(id), Some(resource)) = (document.directory, document.resource()) else { return };
-        let file = resource.clone();
+        let Some((id, file)) = document.location() else { return };
+        let file = file.clone();
         let is_free_to_go =
             self.own_at(id, &file).is_some_and(|own| own.claim.is_automatic() && own.saved_at.is_none());
-        let is_unsaved = self.documents_of(id, &file).any(|document| document.unsaved != Unsaved::No);
-        // It may be the same file under another name.
-        let may_be_unsaved = self
-            .documents
-            .values()
-            .any(|other| other.directory == Some(id) && other.place.is_none() && other.unsaved != Unsaved::No);
-        if !is_free_to_go || is_unsaved {
+        if !is_free_to_go || self.documents_of(id, &file).any(|document| document.unsaved != Unsaved::No) {
             return;
         }
-        if may_be_unsaved {
+        // It may be the same file under another name.
+        let may_be_it = |other: &OpenDocument| other.directory == Some(id) && other.place.is_none();
+        if self.documents.values().any(|other| may_be_it(other) && other.unsaved != Unsaved::No) {
             self.timers.set(Timer::Withdraw(uri.clone()), self.now() + NOT_YET);
         } else {
             self.release(id, &file);
@@ -310,20 +279,12 @@ impl ServerState {
             return;
         }
         if self.first_changes.len() == BULK_SIZE + 1 {
-            let lately = |document: &OpenDocument| now.saturating_sub(document.unsaved_since) <= BULK_TIME;
-            for document in
-                self.documents.values_mut().filter(|document| document.edited_at.is_some() && lately(document))
-            {
-                document.is_bulk = true;
-            }
-            let touched: Vec<_> = self
-                .documents
-                .values()
-                .filter(|document| document.is_bulk)
-                .filter_map(|document| Some((document.directory?, document.resource()?.clone())))
-                .collect();
-            for (id, file) in touched {
-                if let Some(own) = self.own_at_mut(id, &file) {
+            for document in self.documents.values_mut() {
+                let is_recent = now.saturating_sub(document.unsaved_since) <= BULK_TIME;
+                document.is_bulk |= document.edited_at.is_some() && is_recent;
+                if let Some((id, file)) = document.location().filter(|_| document.is_bulk)
+                    && let Some(own) = self.directories.get_mut(&id).and_then(|directory| directory.own.get_mut(file))
+                {
                     own.is_bulk = true;
                 }
             }
@@ -342,30 +303,15 @@ impl ServerState {
     /// Tells the others what is edited here without being held.
     pub(super) fn tell_editing(&mut self) {
         let wall = self.clock.now();
-        let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
-        for id in ids {
-            let Some(directory) = self.directories.get(&id).filter(|directory| directory.session().is_some()) else {
-                continue;
-            };
-            let mut editing: Vec<_> = self
-                .documents
-                .values()
-                .filter(|document| document.directory == Some(id) && document.unsaved == Unsaved::Yes)
-                .filter(|document| !document.is_claiming())
-                .filter_map(|document| match &document.place {
-                    Some(Claimability::Inside { resource, is_work: true, .. }) => Some(resource),
-                    _ => None,
-                })
-                .filter(|resource| directory.own_claim(resource, wall).is_none())
-                .cloned()
-                .collect();
-            editing.sort();
-            editing.dedup();
+        for (id, directory) in self.directories.iter_mut().filter(|(_, directory)| directory.session().is_some()) {
+            let unsaved = self.documents.values().filter(|it| it.unsaved == Unsaved::Yes && !it.is_claiming());
+            let here = unsaved.filter_map(OpenDocument::work).filter(|(at, _)| at == id);
+            let editing: BTreeSet<&Resource> =
+                here.map(|(_, file)| file).filter(|file| directory.own_claim(file, wall).is_none()).collect();
+            let editing: Vec<Resource> = editing.into_iter().cloned().collect();
             if directory.editing.as_ref() != Some(&editing) {
-                if let Some(directory) = self.directories.get_mut(&id) {
-                    directory.editing = Some(editing.clone());
-                }
-                self.job(id, Job::SetEditing(editing));
+                directory.editing = Some(editing.clone());
+                self.effects.push(Effect::Job(*id, Job::SetEditing(editing)));
             }
         }
     }

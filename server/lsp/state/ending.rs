@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use super::server_state::{Phase, ServerState};
 use super::timers::Timer;
-use super::{Phase, ServerState};
 use crate::effect::Effect;
 use crate::event::{DirectoryId, Ending, Reply};
 use crate::job::Job;
@@ -11,26 +11,18 @@ use crate::job::Job;
 /// What takes longer is left to the others, who find the session's process gone.
 const LONGEST: Duration = Duration::from_millis(800);
 
-/// What the end waits for, and what it answers.
-#[derive(Debug, Default)]
-pub(super) struct End {
-    reply: Option<Reply<()>>,
-    exit_code: Option<u8>,
-    was_asked: bool,
-}
-
 impl ServerState {
     /// `shutdown`: answered when everything is released.
     pub(super) fn shut_down(&mut self, reply: Reply<()>) {
-        self.end.was_asked = true;
-        self.end.reply = Some(reply);
+        self.was_shut_down = true;
+        self.shutdown = Some(reply);
         self.begin_to_end();
     }
 
     /// The process has to end.
     pub(super) fn end(&mut self, ending: Ending) {
-        self.end.exit_code = Some(match ending {
-            _ if self.end.was_asked => 0,
+        self.exit_code = Some(match ending {
+            _ if self.was_shut_down => 0,
             Ending::Editor => 1,
             // What a shell says of a process that a signal ended.
             Ending::Signal(number) => 128_u8.saturating_add(number),
@@ -39,23 +31,16 @@ impl ServerState {
     }
 
     fn begin_to_end(&mut self) {
-        if self.phase == Phase::Ended {
-            self.end_now();
-            return;
-        }
-        if self.phase != Phase::Ending {
+        if !matches!(self.phase, Phase::Ending | Phase::Ended) {
             self.phase = Phase::Ending;
             self.timers.set(Timer::End, self.now() + LONGEST);
-            let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
-            for id in ids {
-                if let Some(directory) = self.directories.get_mut(&id)
-                    && !std::mem::replace(&mut directory.is_ending, true)
-                {
-                    self.job(id, Job::Complete);
+            for (id, directory) in &mut self.directories {
+                if !std::mem::replace(&mut directory.is_ending, true) {
+                    self.effects.push(Effect::Job(*id, Job::Complete));
                 }
             }
         }
-        if self.directories.is_empty() {
+        if self.phase == Phase::Ended || self.directories.is_empty() {
             self.end_now();
         }
     }
@@ -71,10 +56,10 @@ impl ServerState {
     pub(super) fn end_now(&mut self) {
         self.phase = Phase::Ended;
         self.timers.cancel(&Timer::End);
-        if let Some(reply) = self.end.reply.take() {
+        if let Some(reply) = self.shutdown.take() {
             reply.send(Ok(()));
         }
-        if let Some(exit_code) = self.end.exit_code {
+        if let Some(exit_code) = self.exit_code {
             self.effects.push(Effect::Exit(exit_code));
         }
     }

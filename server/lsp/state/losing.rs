@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use super::ServerState;
 use super::directory::{OwnClaim, Restoring};
 use super::document::{Blocked, Lost, Unsaved};
+use super::server_state::ServerState;
 use super::timers::Timer;
+use crate::effect::Effect;
 use crate::event::DirectoryId;
 use crate::job::Job;
-use crate::present;
+use crate::present::messages;
 use deconflict_protocol::{ClaimKey, Resource, SessionId};
 use deconflict_registry::{Claim, ClaimState, Draft, Recipient, StoredClaim};
 
@@ -31,14 +32,13 @@ impl ServerState {
         let Some(directory) = self.directories.get_mut(&id) else { return };
         let held_there = || directory.own.values().find(|own| own.claim.key == *file).map(|own| &own.claim.resource);
         let Some(resource) = stored.map(|stored| &stored.resource).or_else(held_there).cloned() else { return };
-        let record = stored.and_then(|stored| stored.record.as_ref());
-        let is_ours = record.is_some_and(|record| record.claimed_by.as_ref() == Some(session));
-        match (directory.own.get_mut(&resource), record) {
-            (Some(own), Some(record)) if is_ours && own.claim.id() == record.id.as_deref() => {
+        let is_ours = stored.is_some_and(|stored| stored.holder() == Some(session));
+        match directory.own.get_mut(&resource) {
+            Some(own) if is_ours && stored.is_some_and(|stored| own.claim.id() == stored.id()) => {
                 own.is_seen = true;
                 return;
             }
-            (None, _) if !is_ours => return,
+            None if !is_ours => return,
             // It may also be news from before the claim was made or released, which reading the file will tell.
             _ => {}
         }
@@ -53,14 +53,10 @@ impl ServerState {
     /// watch is never told.
     pub(super) fn verify_unseen(&mut self, id: DirectoryId) {
         let Some(directory) = self.directories.get_mut(&id) else { return };
-        let unseen: Vec<Resource> = directory
-            .own
-            .values()
-            .filter(|own| !own.is_seen && directory.verifying.insert(own.claim.resource.clone()))
-            .map(|own| own.claim.resource.clone())
-            .collect();
-        for resource in unseen {
-            self.job(id, Job::Verify(resource));
+        for (resource, _) in directory.own.iter().filter(|(_, own)| !own.is_seen) {
+            if directory.verifying.insert(resource.clone()) {
+                self.effects.push(Effect::Job(id, Job::Verify(resource.clone())));
+            }
         }
     }
 
@@ -71,9 +67,8 @@ impl ServerState {
         directory.verifying.remove(resource);
         if directory.verifying_late.remove(resource) {
             directory.verifying.insert(resource.clone());
-            self.job(id, Job::Verify(resource.clone()));
+            self.effects.push(Effect::Job(id, Job::Verify(resource.clone())));
         }
-        let Some(directory) = self.directories.get_mut(&id) else { return };
         if let Some(own) = directory.own.get_mut(resource)
             && claim.as_ref().is_some_and(|claim| claim.standing == ClaimState::Pending)
         {
@@ -82,9 +77,8 @@ impl ServerState {
             self.timers.set_by(Timer::Verify(id), now + BEING_WRITTEN);
             return;
         }
-        let session = directory.session().map(|session| session.id.clone());
         match claim {
-            Some(claim) if session.is_some_and(|session| claim.held_by(&session)) => {
+            Some(claim) if directory.is_own(&claim) => {
                 match directory.own.get_mut(resource) {
                     Some(own) if own.claim.id() == claim.id() => {
                         own.claim = claim;
@@ -96,12 +90,9 @@ impl ServerState {
                         self.sweep_soon(id);
                     }
                 }
-                let found = self.documents_held_by(id, resource);
-                for uri in found {
-                    if let Some(document) = self.documents.get_mut(&uri) {
-                        document.lost = None;
-                        document.blocked = None;
-                    }
+                for document in self.documents_held_by_mut(id, resource) {
+                    document.lost = None;
+                    document.blocked = None;
                 }
             }
             successor => {
@@ -112,7 +103,9 @@ impl ServerState {
                     }
                     self.lost(id, resource, successor.as_ref());
                     if let Some(overwriter) = overwriter {
-                        self.tell_overwriter(id, overwriter, &own.claim);
+                        // So that it can look before it goes on.
+                        let draft = Draft::overwritten(resource, own.claim.id());
+                        self.job(id, Job::Send(Recipient::Session(overwriter), Box::new(draft)));
                     }
                 }
             }
@@ -120,36 +113,21 @@ impl ServerState {
         self.touch_all_at(id);
     }
 
-    /// Tells a session that it wrote over a claim without asking, so that it can look before it goes on.
-    fn tell_overwriter(&mut self, id: DirectoryId, overwriter: SessionId, lost: &Claim) {
-        let draft = Draft::overwritten(&lost.resource, lost.id());
-        self.job(id, Job::Send(Recipient::Session(overwriter), Box::new(draft)));
-    }
-
     fn lost(&mut self, id: DirectoryId, resource: &Resource, successor: Option<&Claim>) {
-        for uri in self.documents_held_by(id, resource) {
-            let Some(document) = self.documents.get_mut(&uri).filter(|document| document.unsaved == Unsaved::Yes)
-            else {
-                continue;
-            };
-            match successor.filter(|claim| claim.stands_against(None)) {
-                Some(successor) => {
-                    document.lost = Some(Lost::default());
-                    document.blocked = Some(Blocked { by: successor.clone(), file_was: document.saved_text.clone() });
-                }
-                // Nobody has it: whoever deleted the claim didn't want it.
-                None => self.consider(&uri),
+        let successor = successor.filter(|claim| claim.stands_against(None));
+        let mut free = Vec::new();
+        for document in self.documents_held_by_mut(id, resource).filter(|it| it.unsaved == Unsaved::Yes) {
+            if let Some(successor) = successor {
+                document.lost = Some(Lost::default());
+                document.blocked = Some(Blocked { by: successor.clone(), file_was: document.saved_text.clone() });
+            } else {
+                free.push(document.uri.clone());
             }
         }
-    }
-
-    /// The open documents that a claim of a resource is about.
-    pub(super) fn documents_held_by(&self, id: DirectoryId, resource: &Resource) -> Vec<Uri> {
-        let here = self.documents.values().filter(|document| document.directory == Some(id));
-        let held = here.filter(|document| {
-            document.resource().is_some_and(|of_document| of_document == resource || resource.covers(of_document))
-        });
-        held.map(|document| document.uri.clone()).collect()
+        // Nobody has these: whoever deleted the claim didn't want it.
+        for uri in free {
+            self.consider(&uri);
+        }
     }
 
     /// Everything went with the directory. What has unsaved changes is claimed again, the rest counts as released.
@@ -167,7 +145,8 @@ impl ServerState {
         let waiting: HashSet<Uri> = held
             .values()
             .flat_map(|own| self.documents_held_by(id, &own.claim.resource))
-            .filter(|uri| self.documents.get(uri).is_some_and(|document| document.unsaved == Unsaved::Yes))
+            .filter(|document| document.unsaved == Unsaved::Yes)
+            .map(|document| document.uri.clone())
             .collect();
         if let Some(directory) = self.directories.get_mut(&id) {
             directory.restoring = Some(Restoring { waiting: waiting.clone(), ..Restoring::default() });
@@ -204,7 +183,7 @@ impl ServerState {
             .into_iter()
             .map(|(resource, claim)| (resource, self.others_claim(id, claim, None)))
             .collect();
-        self.show(present::messages::directory_lost(&restoring.claimed_again, &taken));
+        self.show(messages::directory_lost(&restoring.claimed_again, &taken));
     }
 }
 

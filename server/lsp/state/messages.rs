@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ServerState;
+use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::job::Job;
 use crate::json as forms;
-use crate::present;
+use crate::present::messages as notices;
 use crate::settings::Show;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Session};
@@ -33,7 +33,7 @@ impl ServerState {
         let mut are_new = false;
         for message in messages {
             let Some(directory) = self.directories.get_mut(&id) else { return };
-            let is_new = directory.unread.insert(message.id.clone(), message.clone()).is_none();
+            let is_new = directory.unread.insert(message.id.clone());
             are_new |= is_new;
             if !is_new || directory.shown.contains(&message.id) {
                 continue;
@@ -70,7 +70,7 @@ impl ServerState {
             directory.shown.insert(message.id.clone());
             let sender = self.sender(id, &message);
             if are_many {
-                self.to_sum_up.push((id, message.id, sender));
+                self.to_sum_up.push(sender);
                 self.timers.set_by(Timer::Messages, now + GATHERING);
                 continue;
             }
@@ -82,7 +82,7 @@ impl ServerState {
     /// Shows one message; it is read when the editor has taken it.
     fn show_message(&mut self, id: DirectoryId, message: Message, sender: &str) {
         let resource = message.resource();
-        let notice = present::messages::arrived(
+        let notice = notices::arrived(
             sender,
             &message.kind(),
             resource.as_ref(),
@@ -97,7 +97,7 @@ impl ServerState {
     /// Shows unread messages to a user who asked for them in an editor that has no list of its own.
     pub(super) fn show_unread(&mut self, id: DirectoryId, messages: Vec<Message>) {
         if messages.is_empty() {
-            self.show(present::messages::nothing_unread());
+            self.show(notices::nothing_unread());
         }
         let more = messages.len().saturating_sub(MOST_AT_ONCE);
         for message in messages.into_iter().take(MOST_AT_ONCE) {
@@ -108,30 +108,23 @@ impl ServerState {
             self.show_message(id, message, &sender);
         }
         if more > 0 {
-            self.show(present::messages::more_unread(more));
+            self.show(notices::more_unread(more));
         }
     }
 
     pub(super) fn sum_up_messages(&mut self) {
-        let gathered = std::mem::take(&mut self.to_sum_up);
-        if gathered.is_empty() {
-            return;
+        let senders = std::mem::take(&mut self.to_sum_up);
+        if !senders.is_empty() {
+            self.shown_messages.push_back(self.now());
+            // What they say was not shown, so they stay unread.
+            self.show(notices::several_arrived(senders.len(), &senders));
         }
-        self.shown_messages.push_back(self.now());
-        let senders: Vec<String> = gathered.iter().map(|(_, _, sender)| sender.clone()).collect();
-        // What they say was not shown, so they stay unread.
-        self.show(present::messages::several_arrived(gathered.len(), &senders));
-    }
-
-    /// The editor has taken these messages.
-    pub(super) fn told(&mut self, id: DirectoryId, messages: Vec<MessageId>) {
-        self.job(id, Job::MarkRead(messages));
     }
 
     pub(super) fn messages_read(&mut self, id: DirectoryId, messages: &[MessageId]) {
         if let Some(directory) = self.directories.get_mut(&id) {
             let before = directory.unread.len();
-            directory.unread.retain(|id, _| !messages.contains(id));
+            directory.unread.retain(|id| !messages.contains(id));
             if directory.unread.len() != before {
                 self.status_may_differ();
             }
@@ -143,8 +136,7 @@ impl ServerState {
         if message.kind() != MessageKind::ReleaseRequest {
             return false;
         }
-        let (Some(resource), Some(from)) = (message.resource(), message.from.clone()) else { return false };
-        let file = resource.clone();
+        let (Some(file), Some(from)) = (message.resource(), message.from.clone()) else { return false };
         let Some(own) = self.own_at(id, &file) else { return false };
         // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
         let is_same_editor = self.is_from_same_editor(id, &from);
@@ -160,7 +152,7 @@ impl ServerState {
         if may_go {
             let sender = self.sender(id, message);
             self.release(id, &file);
-            self.show(present::messages::released_on_request(&resource, &sender));
+            self.show(notices::released_on_request(&file, &sender));
         } else {
             // It is granted as soon as nobody has worked on it for long enough.
             self.sweep_soon(id);
@@ -175,22 +167,19 @@ impl ServerState {
     }
 
     fn is_from_same_editor(&self, id: DirectoryId, from: &SessionId) -> bool {
-        let view = self.directories.get(&id).and_then(|directory| directory.view.as_ref());
-        view.and_then(|view| view.session(from)).is_some_and(|session| self.works_in_same_editor(&session))
+        self.session_at(id, from).is_some_and(|session| self.works_in_same_editor(&session))
     }
 
     /// Who waits for something that the session holds, as people call them; `None` if nobody does.
     pub(super) fn asked_for_by(&self, id: DirectoryId, file: &Resource) -> Option<String> {
-        let directory = self.directories.get(&id)?;
-        let known = |session: &SessionId| directory.view.as_ref().and_then(|view| view.session(session));
-        let mut waiting = directory.requests.get(file)?.iter().map(|session| (session, known(session)));
+        let asked = self.directories.get(&id)?.requests.get(file)?;
+        let mut waiting = asked.iter().map(|session| (session, self.session_at(id, session)));
         let (session, known) = waiting.find(|(_, known)| known.as_ref().is_none_or(Session::is_live))?;
         Some(known.map_or_else(|| session.to_string(), |session| session.label()))
     }
 
     fn sender(&self, id: DirectoryId, message: &Message) -> String {
-        let view = self.directories.get(&id).and_then(|directory| directory.view.as_ref());
-        let session = message.from.as_ref().and_then(|from| view?.session(from));
+        let session = message.from.as_ref().and_then(|from| self.session_at(id, from));
         session
             .map(|session| session.label())
             .or_else(|| message.sender_name().map(str::to_owned))

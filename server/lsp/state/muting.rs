@@ -6,8 +6,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::ServerState;
 use super::commands::Refused;
+use super::server_state::ServerState;
 use crate::present::messages;
 use deconflict_protocol::{SessionId, time};
 use deconflict_registry::Session;

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use chrono::{Local, Offset};
 use tower_lsp::ls_types::{InlayHint, InlayHintLabel, Position, PublishDiagnosticsParams, Range, Uri};
 
-use super::ServerState;
 use super::announcing::SAME_EDITOR_TIME;
 use super::directory::DirectoryContext;
 use super::document::{OpenDocument, Unsaved};
+use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::convert;
 use crate::effect::Effect;
@@ -45,15 +45,13 @@ impl ServerState {
                 continue;
             }
             let snapshot = self.snapshot(&uri);
-            let (diagnostics, hints) = match &snapshot {
-                Some(snapshot) => (
-                    diagnostics::diagnostics(snapshot, &audience),
-                    inlay_hints::inlay_hints(snapshot, &audience, whole_document()).iter().map(reading).collect(),
-                ),
-                None => (Vec::new(), Vec::new()),
-            };
+            let snapshot = snapshot.as_ref();
+            let diagnostics = snapshot.map(|it| diagnostics::diagnostics(it, &audience)).unwrap_or_default();
+            let hints =
+                snapshot.map(|it| inlay_hints::inlay_hints(it, &audience, whole_document())).unwrap_or_default();
+            let hints: Vec<String> = hints.iter().map(reading).collect();
             let Some(document) = self.documents.get_mut(&uri) else { continue };
-            document.concerned = snapshot.as_ref().map(concerned).unwrap_or_default();
+            document.concerned = snapshot.map(concerned).unwrap_or_default();
             // Whoever ceased to edit it and begins again is news.
             document.acknowledged.retain(|session| document.concerned.contains(session));
             if document.hints != hints || document.published != diagnostics {
@@ -103,9 +101,9 @@ impl ServerState {
     /// What is known of a document; `None` where nothing can be.
     pub(super) fn snapshot(&self, uri: &Uri) -> Option<DocumentSnapshot> {
         let document = self.documents.get(uri)?;
-        let id = document.directory?;
+        let (id, resource) = document.location()?;
         let directory = self.directories.get(&id)?;
-        let resource = document.resource()?.clone();
+        let resource = resource.clone();
         let is_edited = document.unsaved == Unsaved::Yes;
         let view = directory.view.as_ref();
         let own = directory.own_claim(&resource, self.clock.now());
@@ -120,18 +118,15 @@ impl ServerState {
         let elsewhere = view.map(|view| view.claims_in_other_worktrees(&resource)).unwrap_or_default();
         let elsewhere = elsewhere
             .into_iter()
-            .filter(|claim| !is_own(directory, claim))
+            .filter(|claim| !directory.is_own(claim))
             .map(|claim| self.others_claim(id, claim, Some(document)))
             .collect();
-        let contenders = match own {
-            Some(_) => self.contenders(directory, document),
-            None => Vec::new(),
-        };
+        let contenders = own.map(|_| self.contenders(directory, document)).unwrap_or_default();
         let lost = document.lost.as_ref().map(|lost| LostClaim {
             successor: view
                 .and_then(|view| view.claim_of(&resource))
                 // Of a record that was read while a script wrote it, nobody knows whose it is.
-                .filter(|claim| claim.holder().is_some() && !is_own(directory, claim))
+                .filter(|claim| claim.holder().is_some() && !directory.is_own(claim))
                 .or_else(|| document.blocked.as_ref().map(|blocked| blocked.by.clone()))
                 .map(|claim| self.others_claim(id, claim, None)),
             is_acknowledged: lost.is_acknowledged,
@@ -153,8 +148,7 @@ impl ServerState {
     /// A claim by another with what is known of its holder.
     pub(super) fn others_claim(&self, id: DirectoryId, claim: Claim, document: Option<&OpenDocument>) -> OthersClaim {
         let directory = self.directories.get(&id);
-        let view = directory.and_then(|directory| directory.view.as_ref());
-        let holder = claim.holder().and_then(|holder| view?.session(holder));
+        let holder = claim.holder().and_then(|holder| self.session_at(id, holder));
         OthersClaim {
             is_own_window: holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
             is_muted: document.zip(directory).is_some_and(|(document, directory)| {
@@ -167,11 +161,7 @@ impl ServerState {
 
     /// True for another editor window of the same user on this machine.
     pub(super) fn is_own_window(&self, session: &Session) -> bool {
-        let record = &session.record;
-        record.keepalive.is_some()
-            && record.user.is_some()
-            && record.user == self.me.user
-            && record.pid_scope.as_deref() == Some(self.me.scope.as_str())
+        session.is_editor_of_user(self.user.as_deref())
     }
 
     fn clashes_in_same_editor(&self, document: &OpenDocument) -> bool {
@@ -196,10 +186,6 @@ impl ServerState {
 fn concerned(snapshot: &DocumentSnapshot) -> Vec<SessionId> {
     let claims = snapshot.others.iter().chain(&snapshot.elsewhere).filter_map(|others| others.claim.holder());
     claims.chain(snapshot.contenders.iter().map(|contender| &contender.session.id)).cloned().collect()
-}
-
-fn is_own(directory: &DirectoryContext, claim: &Claim) -> bool {
-    directory.session().is_some_and(|session| claim.held_by(&session.id))
 }
 
 fn whole_document() -> Range {

@@ -27,25 +27,3 @@ impl RateLimit {
         self.steady = self.steady.max(now) + INTERVAL;
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_few_at_once_and_then_a_few_per_second() {
-        let mut limit = RateLimit::default();
-        let mut told = Vec::new();
-        for now in (5_000..15_000).map(Duration::from_millis) {
-            if limit.delayed_until(now).is_none() {
-                limit.count(now);
-                told.push(now);
-            }
-        }
-        assert_eq!(told[..4], [5_000, 5_001, 5_002, 5_003].map(Duration::from_millis));
-        assert_eq!(told[4], Duration::from_millis(5_250));
-        assert_eq!(told.len(), 4 + 39);
-        let after_a_pause = Duration::from_secs(20);
-        assert_eq!(limit.delayed_until(after_a_pause), None);
-    }
-}

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use tower_lsp::ls_types::Uri;
 
-use super::ServerState;
 use super::directory::OwnClaim;
+use super::server_state::ServerState;
+use super::timers::Timer;
+use crate::convert;
 use crate::event::DirectoryId;
 use crate::job::{Job, Move};
-use crate::{convert, present, text};
+use crate::present::messages;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Holding, MoveOutcome};
 
@@ -48,7 +50,7 @@ impl ServerState {
     pub(super) fn recognize_rename(&mut self, uri: &Uri) {
         let now = self.now();
         let Some(document) = self.documents.get(uri) else { return };
-        let is_same_text = |text: &ropey::Rope| document.text.len_chars() > 0 && text::equal(text, &document.text);
+        let is_same_text = |text: &ropey::Rope| document.text.len_chars() > 0 && *text == document.text;
         let found = self.closed.iter().position(|closed| {
             now.saturating_sub(closed.at) <= RENAMING_TIME
                 && Some(closed.directory) == document.directory
@@ -65,7 +67,7 @@ impl ServerState {
         let Some(closed) = self.closed.iter_mut().rev().find(|closed| closed.path == path) else { return };
         closed.file = Some(file.clone());
         let renamed = self.documents.values().find(|document| {
-            document.directory == Some(id) && document.text.len_chars() > 0 && text::equal(&document.text, &closed.text)
+            document.directory == Some(id) && document.text.len_chars() > 0 && document.text == closed.text
         });
         if let Some(to) = renamed.map(|document| document.path.clone()) {
             self.follow_rename(id, file, path.to_owned(), to);
@@ -80,37 +82,29 @@ impl ServerState {
 
     /// A claim was to follow its file.
     pub(super) fn moved(&mut self, id: DirectoryId, holding: &Holding, outcome: Option<(PathBuf, MoveOutcome)>) {
-        let file = holding.resource.clone();
         let Some((to, outcome)) = outcome else { return };
-        let is_known = self.own_at(id, &file).is_some_and(|own| own.claim.holding().as_ref() == Some(holding));
-        let before = if is_known { self.directories.get_mut(&id).and_then(|it| it.own.remove(&file)) } else { None };
+        let is_known = self.holds_still(id, holding);
+        let now = self.now();
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let before = if is_known { directory.own.remove(&holding.resource) } else { None };
         match outcome {
             MoveOutcome::Moved(claim) => {
-                let now = self.now();
-                let own = match before {
-                    Some(before) => OwnClaim { claim, path: Some(to.clone()), is_seen: false, ..before },
-                    None => OwnClaim { path: Some(to.clone()), ..OwnClaim::new(claim, now) },
-                };
-                let file = own.claim.resource.clone();
-                if let Some(directory) = self.directories.get_mut(&id) {
-                    directory.own.insert(file.clone(), own);
-                }
+                let before = before.unwrap_or_else(|| OwnClaim::new(claim.clone(), now));
+                let file = claim.resource.clone();
+                let own = OwnClaim { claim, path: Some(to.clone()), is_seen: false, ..before };
+                directory.own.insert(file.clone(), own);
                 self.sweep_soon(id);
-                if !self.is_open(&to) {
-                    self.timers.set(super::timers::Timer::Closed(id, file), now + RENAMING_TIME * 2);
+                if self.documents.values().all(|document| document.path != to) {
+                    self.timers.set(Timer::Closed(id, file), now + RENAMING_TIME * 2);
                 }
             }
             MoveOutcome::Released { target } => {
                 let to = target.resource.clone();
                 let others = self.others_claim(id, target, None);
-                self.show(present::messages::moved_onto_held(&holding.resource, &to, &others));
+                self.show(messages::moved_onto_held(&holding.resource, &to, &others));
             }
-            MoveOutcome::Lost(successor) => self.verified(id, &holding.resource.clone(), successor),
+            MoveOutcome::Lost(successor) => self.verified(id, &holding.resource, successor),
         }
         self.touch_all_at(id);
-    }
-
-    fn is_open(&self, path: &Path) -> bool {
-        self.documents.values().any(|document| document.path == path)
     }
 }

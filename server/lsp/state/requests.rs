@@ -2,7 +2,7 @@
 
 use tower_lsp::ls_types::Uri;
 
-use super::ServerState;
+use super::server_state::ServerState;
 use crate::convert;
 use crate::event::Request;
 use crate::present::{code_actions, hover, inlay_hints};
@@ -11,18 +11,14 @@ use deconflict_registry::{Session, SessionState};
 
 impl ServerState {
     pub(super) fn answer(&mut self, request: Request) {
-        let uri = request.uri().clone();
-        let Some(document) = self.documents.get_mut(&uri) else {
-            request.answer_nothing();
-            return;
-        };
-        if document.place.is_none() && (document.directory.is_some() || self.is_locating()) {
-            if let Some(document) = self.documents.get_mut(&uri) {
+        let is_locating = self.is_locating();
+        match self.documents.get_mut(request.uri()) {
+            None => request.answer_nothing(),
+            Some(document) if document.place.is_none() && (document.directory.is_some() || is_locating) => {
                 document.waiting.push(request);
             }
-            return;
+            Some(_) => self.answer_now(request),
         }
-        self.answer_now(request);
     }
 
     /// Answers what waited until it was known where a document is.
@@ -34,12 +30,8 @@ impl ServerState {
     }
 
     fn answer_now(&self, request: Request) {
-        let Some(snapshot) = self.snapshot(request.uri()) else {
-            request.answer_nothing();
-            return;
-        };
+        let Some(snapshot) = self.snapshot(request.uri()) else { return request.answer_nothing() };
         let audience = self.audience();
-        // Whoever cancelled the request doesn't wait for the answer.
         match request {
             Request::Hover(parameters, reply) => {
                 let position = parameters.text_document_position_params.position;
@@ -76,9 +68,8 @@ impl ServerState {
     fn other_live_sessions(&self, uri: &Uri) -> Vec<Session> {
         let directory = self.documents.get(uri).and_then(|it| self.directories.get(&it.directory?));
         let Some((directory, view)) = directory.and_then(|it| Some((it, it.view.as_ref()?))) else { return Vec::new() };
-        let own = directory.session().map(|session| session.id.clone());
+        let own = directory.session().map(|session| &session.id);
         // Nothing is handed to a session of which nobody knows whether it is still there.
-        let is_there = |session: &Session| session.state == SessionState::Live;
-        view.sessions().filter(|session| is_there(session) && Some(&session.id) != own.as_ref()).collect()
+        view.sessions().filter(|it| it.state == SessionState::Live && Some(&it.id) != own).collect()
     }
 }

@@ -6,14 +6,14 @@ use serde_json::Value;
 use tower_lsp::jsonrpc;
 use tower_lsp::ls_types::{InitializeParams, InitializeResult, ServerInfo, Uri, WorkspaceFolder};
 
+use super::server_state::{FolderState, Phase, ServerState, WindowFolder};
 use super::timers::Timer;
-use super::{FolderState, Phase, ServerState, WindowFolder};
 use crate::capabilities::EditorCapabilities;
 use crate::convert;
 use crate::effect::Effect;
 use crate::event::Reply;
 use crate::job::{Job, Profile};
-use crate::present;
+use crate::present::messages;
 use crate::settings::{SECTION, Settings};
 use deconflict_protocol::text;
 
@@ -95,8 +95,7 @@ impl ServerState {
             self.status_may_differ();
             return;
         }
-        let ids: Vec<_> = self.directories.keys().copied().collect();
-        for id in ids {
+        for id in self.directory_ids() {
             if before.exclude != self.settings.exclude {
                 self.job(id, Job::Exclude(self.settings.exclude.clone()));
                 for uri in self.documents_at(id) {
@@ -124,7 +123,7 @@ impl ServerState {
         for problem in problems {
             // The same value may come from several sources.
             if self.reported_settings.insert((problem.name.to_owned(), problem.problem.clone())) {
-                self.show(present::messages::wrong_setting(problem.name, &problem.problem, "the default"));
+                self.show(messages::wrong_setting(problem.name, &problem.problem, "the default"));
             }
         }
     }

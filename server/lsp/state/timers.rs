@@ -29,15 +29,10 @@ pub(super) enum Timer {
     Verify(DirectoryId),
     /// Tell what was lost while this process was suspended.
     Asleep(DirectoryId),
-    /// Renew and release what is due.
     Sweep(DirectoryId),
-    /// Refresh the promise to be alive.
     KeepAlive(DirectoryId),
-    /// Tell of records that cannot be understood.
     Damage(DirectoryId),
-    /// Tell of saves.
     Saves(DirectoryId),
-    /// Tell of claims and releases.
     Claims(DirectoryId),
     /// Tell what others hold of what was edited.
     Announce(DirectoryId),
@@ -47,9 +42,7 @@ pub(super) enum Timer {
     Show(Uri),
     /// Let the editor ask for inlay hints again.
     RefreshHints,
-    /// Sum up the messages that came.
     Messages,
-    /// Tell how things stand.
     Status,
     /// The directories did not end in time.
     End,
@@ -77,7 +70,6 @@ impl Timers {
         }
     }
 
-    /// Forgets a timer.
     pub(super) fn cancel(&mut self, timer: &Timer) {
         if let Some(at) = self.due.remove(timer) {
             self.queue.remove(&(at, timer.clone()));
@@ -94,27 +86,5 @@ impl Timers {
     /// When the next timer is due.
     pub(super) fn next(&self) -> Option<Duration> {
         self.queue.first().map(|(at, _)| *at)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn timers_fire_once_and_in_order() {
-        let mut timers = Timers::default();
-        let at = Duration::from_secs;
-        timers.set(Timer::Messages, at(3));
-        timers.set(Timer::Status, at(2));
-        timers.set_by(Timer::Status, at(5));
-        timers.set(Timer::Messages, at(1));
-        timers.set(Timer::End, at(4));
-        timers.cancel(&Timer::End);
-        assert_eq!(timers.next(), Some(at(1)));
-        assert_eq!(timers.take_due(at(0)), None);
-        assert_eq!(timers.take_due(at(9)), Some(Timer::Messages));
-        assert_eq!(timers.take_due(at(9)), Some(Timer::Status));
-        assert_eq!(timers.take_due(at(9)), None);
     }
 }

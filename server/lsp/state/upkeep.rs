@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
+use tower_lsp::ls_types::Uri;
 
-use super::ServerState;
 use super::directory::OwnClaim;
 use super::document::Unsaved;
 use super::messages::RESTING;
+use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::job::Job;
-use crate::present;
+use crate::present::messages;
 use deconflict_protocol::time::CLOCK_TOLERANCE;
 use deconflict_protocol::{DEFAULT_LEASE, Resource};
 use deconflict_registry::{Claim, ClaimState, Machines, renewal_pause};
@@ -32,28 +33,18 @@ const JUMP: TimeDelta = TimeDelta::seconds(30);
 /// So long after waking up it is known what was lost.
 const WAKING: Duration = Duration::from_secs(2);
 
-/// The time of day when the process's own clock stood at a certain point.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct WallClock {
-    wall: DateTime<Utc>,
-    elapsed: Duration,
-}
-
 impl ServerState {
     /// After a sleep, leases may have run out that this process's clock knows nothing of. A clock that goes back only makes
     /// them longer, which is told.
     pub(super) fn notice_sleep(&mut self) {
-        let now = WallClock { wall: self.clock.now(), elapsed: self.now() };
-        let before = *self.wakes.get_or_insert(now);
-        let expected = TimeDelta::from_std(now.elapsed.saturating_sub(before.elapsed)).unwrap_or(TimeDelta::zero());
-        self.wakes = Some(now);
-        let jump = now.wall - before.wall - expected;
+        let (wall, now) = (self.clock.now(), self.now());
+        let (wall_before, before) = self.last_event.replace((wall, now)).unwrap_or((wall, now));
+        let jump = wall - wall_before - TimeDelta::from_std(now.saturating_sub(before)).unwrap_or_default();
         if jump < -CLOCK_TOLERANCE && self.directories.values().any(|directory| directory.session().is_some()) {
-            self.show(present::messages::clock_went_back(-jump));
+            self.show(messages::clock_went_back(-jump));
         }
         if jump > JUMP {
-            let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
-            for id in ids {
+            for id in self.directory_ids() {
                 self.went_on(id);
             }
         }
@@ -62,9 +53,7 @@ impl ServerState {
     /// This process or the machine was suspended: what is held has to be checked, and what was lost has to be told.
     pub(super) fn went_on(&mut self, id: DirectoryId) {
         let now = self.now();
-        let Some(directory) = self.directories.get_mut(&id).filter(|directory| !directory.own.is_empty()) else {
-            return;
-        };
+        let Some(directory) = self.directories.get_mut(&id).filter(|it| !it.own.is_empty()) else { return };
         for own in directory.own.values_mut() {
             own.renewed_at = None;
             own.is_seen = false;
@@ -85,13 +74,8 @@ impl ServerState {
             .map(|(resource, successor)| (resource, successor.map(|successor| self.others_claim(id, successor, None))))
             .collect();
         if !lost.is_empty() {
-            self.show(present::messages::lost_while_asleep(&lost));
+            self.show(messages::lost_while_asleep(&lost));
         }
-    }
-
-    /// Lets what is held be checked soon.
-    pub(super) fn sweep_soon(&mut self, id: DirectoryId) {
-        self.timers.set_by(Timer::Sweep(id), self.now() + Duration::from_millis(100));
     }
 
     /// Renews and releases what is due, and sleeps until the next is.
@@ -99,15 +83,7 @@ impl ServerState {
         let now = self.now();
         let Some(directory) = self.directories.get(&id) else { return };
         let held: Vec<Resource> = directory.own.keys().cloned().collect();
-        let mut next: Option<Duration> = None;
-        for file in held {
-            let due = self.maintain(id, &file, now);
-            next = match (next, due) {
-                (Some(next), Some(due)) => Some(next.min(due)),
-                (next, due) => next.or(due),
-            };
-        }
-        if let Some(next) = next {
+        if let Some(next) = held.iter().filter_map(|file| self.maintain(id, file, now)).min() {
             // Never in a circle, whatever was computed.
             self.timers.set_by(Timer::Sweep(id), next.max(now + Duration::from_millis(50)));
         }
@@ -115,10 +91,8 @@ impl ServerState {
 
     /// How long the leases are that edits get.
     pub(super) fn lease_at(&self, id: DirectoryId) -> TimeDelta {
-        match self.directories.get(&id).map(|directory| directory.machines) {
-            Some(Machines::Several) => self.settings.lease.max(SHORTEST_AMONG_MACHINES),
-            Some(Machines::One) | None => self.settings.lease,
-        }
+        let are_several = self.directories.get(&id).is_some_and(|directory| directory.machines == Machines::Several);
+        if are_several { self.settings.lease.max(SHORTEST_AMONG_MACHINES) } else { self.settings.lease }
     }
 
     /// True if a claim of this session's own counts no more for itself.
@@ -154,10 +128,9 @@ impl ServerState {
             // Documents that are closed have a timer of their own.
             if use_of.is_open {
                 if last_use + rest <= now {
-                    let resource = own.claim.resource.clone();
                     self.release(id, file);
                     if let Some(asked_by) = asked_by {
-                        self.show(present::messages::released_on_request(&resource, &asked_by));
+                        self.show(messages::released_on_request(file, &asked_by));
                     }
                     return None;
                 }
@@ -198,16 +171,7 @@ impl ServerState {
 
     fn use_of(&self, id: DirectoryId, file: &Resource) -> DocumentUse {
         let mut use_of = DocumentUse::default();
-        let directory = self.directories.get(&id);
-        let resource = directory.and_then(|it| it.own.get(file)).map(|own| &own.claim.resource);
-        let documents = self.documents.values().filter(|document| {
-            document.directory == Some(id)
-                && document
-                    .resource()
-                    .zip(resource)
-                    .is_some_and(|(of_document, held)| of_document == file || held.covers(of_document))
-        });
-        for document in documents {
+        for document in self.documents_held_by(id, file) {
             use_of.is_open = true;
             use_of.is_unsaved |= document.unsaved != Unsaved::No;
             use_of.edited_at = use_of.edited_at.max(document.edited_at);
@@ -216,18 +180,17 @@ impl ServerState {
     }
 
     fn mark_idle(&mut self, id: DirectoryId, file: &Resource, untouched_for: Duration) {
-        let since = self.clock.now() - TimeDelta::from_std(untouched_for).unwrap_or(TimeDelta::zero());
+        let since = self.clock.now() - TimeDelta::from_std(untouched_for).unwrap_or_default();
         if let Some(own) = self.own_at_mut(id, file) {
             own.is_marked_idle = true;
-            let holding = own.claim.holding();
-            if let Some(holding) = holding {
+            if let Some(holding) = own.claim.holding() {
                 self.job(id, Job::MarkIdle(holding, Some(since)));
             }
         }
     }
 
     /// A forgotten document is touched again.
-    pub(super) fn unmark_idle(&mut self, uri: &tower_lsp::ls_types::Uri) {
+    pub(super) fn unmark_idle(&mut self, uri: &Uri) {
         let Some(id) = self.documents.get(uri).and_then(|document| document.directory) else { return };
         let Some(own) = self.own_of_mut(uri).filter(|own| own.is_marked_idle) else { return };
         own.is_marked_idle = false;
