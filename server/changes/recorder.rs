@@ -166,7 +166,7 @@ impl Recorder<'_> {
     pub fn root_of(&self, resource: &Resource) -> Option<PathBuf> {
         let path = self.namer.path_of(resource)?;
         let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
-        Repository::containing(folder).map(|repository| repository.root().to_owned())
+        Repository::containing(folder).ok()?.map(|repository| repository.root().to_owned())
     }
 }
 

@@ -234,7 +234,7 @@ fn under_way(git_directory: &Path) -> Option<(Operation, Vec<String>)> {
     ];
     let is_there = |(sign, _): &(&str, Operation)| fs::symlink_metadata(git_directory.join(sign)).is_ok();
     let (sign, operation) = SIGNS.into_iter().find(is_there)?;
-    let text = GitDirectory::open(git_directory).ok().and_then(|directory| directory.text(sign)).unwrap_or_default();
+    let text = GitDirectory::open(git_directory).and_then(|directory| directory.text(sign)).unwrap_or_default();
     let from = match operation {
         Operation::Merge => text.lines().map(str::to_owned).collect(),
         Operation::Rebase => vec!["REBASE_HEAD".to_owned()],

@@ -83,7 +83,7 @@ pub fn equals_last_commit(file: &Path) -> Result<bool, CommittedError> {
 fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
     let repository = file
         .parent()
-        .and_then(Repository::containing)
+        .and_then(|folder| Repository::containing(folder).ok().flatten())
         .ok_or_else(|| CommittedError::NotInRepository(file.to_owned()))?;
     let path = file
         .strip_prefix(repository.root())

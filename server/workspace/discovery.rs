@@ -180,9 +180,10 @@ impl Search<'_> {
         let workspace = canonical(self.workspace)
             .map_err(|source| DiscoveryError::NoWorkspace { path: self.workspace.to_owned(), source })?;
         let home = self.home.and_then(|home| canonical(home).ok());
-        let repository = Repository::containing(&workspace);
+        let too_many_files = |source| DiscoveryError::TooManyFiles { directory: workspace.clone(), source };
+        let repository = Repository::containing(&workspace).map_err(too_many_files)?;
         let starting_point = match &repository {
-            Some(repository) => repository.starting_point(),
+            Some(repository) => repository.starting_point().map_err(too_many_files)?,
             None => outside_of_any_directory(&workspace).to_owned(),
         };
         let mut passed_over = unconfirmed_worktree(&workspace).into_iter().collect();
@@ -226,7 +227,7 @@ pub fn is_adopted(location: &Location) -> bool {
 /// Keeps git from seeing the directory, by a line in the repository's `info/exclude`. Says whether it added one: it
 /// doesn't where git tracks the directory or ignores it already, or where there is no repository.
 pub fn exclude(location: &Location) -> io::Result<bool> {
-    let Some(repository) = Repository::containing(location.parent()) else { return Ok(false) };
+    let Some(repository) = Repository::containing(location.parent())? else { return Ok(false) };
     let ignored = Ignored::new();
     let is_tracked = is_tracked(&location.directory, Some(&repository)).map_err(io::Error::other)?;
     if is_tracked || ignored.is_ignored_directory(&location.directory) {
@@ -348,16 +349,15 @@ fn outside_of_any_directory(workspace: &Path) -> &Path {
 /// want of file handles, tells nothing.
 fn is_tracked(directory: &Path, repository: Option<&Repository>) -> Result<bool, DiscoveryError> {
     let Some(parent) = directory.parent() else { return Ok(false) };
+    let too_many_files = |source| DiscoveryError::TooManyFiles { directory: directory.to_owned(), source };
     let tracking = match repository {
         Some(repository) if repository.root() == parent => Some(repository.clone()),
-        Some(_) | None => Repository::containing(parent),
+        Some(_) | None => Repository::containing(parent).map_err(too_many_files)?,
     };
     let Some(tracking) = tracking else { return Ok(false) };
     let Some(path) = directory.strip_prefix(tracking.root()).ok().and_then(slashed) else { return Ok(false) };
     match tracking.tracks(&format!("{path}/")) {
-        Err(IndexError::Unreadable { source, .. }) if means_too_many_files(&source) => {
-            Err(DiscoveryError::TooManyFiles { directory: directory.to_owned(), source })
-        }
+        Err(IndexError::Unreadable { source, .. }) if means_too_many_files(&source) => Err(too_many_files(source)),
         tracks => Ok(tracks.unwrap_or(true)),
     }
 }
@@ -366,6 +366,6 @@ fn is_tracked(directory: &Path, repository: Option<&Repository>) -> Result<bool,
 fn unconfirmed_worktree(workspace: &Path) -> Option<PassedOver> {
     let folder = workspace.ancestors().find(|folder| fs::symlink_metadata(folder.join(".git")).is_ok())?;
     let is_file = fs::metadata(folder.join(".git")).is_ok_and(|found| found.is_file());
-    (is_file && Repository::at(folder).is_none())
+    (is_file && matches!(Repository::at(folder), Ok(None)))
         .then(|| PassedOver { path: folder.to_owned(), reason: Reason::UnconfirmedWorktree })
 }

@@ -56,7 +56,7 @@ impl<'a> Reader<'a> {
     }
 
     fn read_file(&mut self, file: &Path, depth: u32) {
-        let text = read_small(file, Links::Followed).unwrap_or_default();
+        let text = read_small(file, Links::Followed).ok().flatten().unwrap_or_default();
         self.take(Configuration::parse(&text), file.parent().unwrap_or(file), depth);
     }
 

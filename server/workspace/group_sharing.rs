@@ -6,7 +6,7 @@ use deconflict_platform::make_folder_of_group;
 /// Makes the directory so that everybody may write to it who may write to the clone, where the repository is a shared
 /// one. Elsewhere, and where that cannot be done, it is left to whoever needs the directory.
 pub fn make_shared(location: &Location) {
-    let Some(repository) = Repository::containing(location.parent()) else { return };
+    let Ok(Some(repository)) = Repository::containing(location.parent()) else { return };
     if let Some(access) = repository.configuration().value("core", "sharedrepository").and_then(Access::parse) {
         let _ = make_folder_of_group(&location.directory, |mode| access.folder_mode(mode));
     }

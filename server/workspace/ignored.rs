@@ -50,7 +50,7 @@ impl Ignored {
     }
 
     fn is_ignored_as(&self, path: &Path, is_directory: bool) -> bool {
-        let Some(repository) = path.parent().and_then(Repository::containing) else { return false };
+        let Some(Ok(Some(repository))) = path.parent().map(Repository::containing) else { return false };
         let Some(relative) = path.strip_prefix(repository.root()).ok().and_then(slashed) else { return false };
         let configuration = git_settings::of(&repository);
         let case = if configuration.is_true("core", "ignorecase") { Case::Fold } else { Case::Sensitive };

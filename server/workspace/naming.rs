@@ -212,12 +212,13 @@ impl Namer {
             Kind::Directory => path,
         };
         // A submodule of a linked worktree is a part of that worktree.
-        let mut next = Repository::containing(folder);
+        let unresolvable = |source| NamingError::Unresolvable { path: path.to_owned(), source };
+        let mut next = Repository::containing(folder).map_err(unresolvable)?;
         while let Some(repository) = next {
             if let Some(worktree) = self.linked_worktree(&repository)? {
                 return Ok(worktree);
             }
-            next = repository.superproject();
+            next = repository.superproject().map_err(unresolvable)?;
         }
         if below(&self.parent, path).is_some() {
             return Ok(CoveredWorktree { prefix: String::new(), root: self.parent.clone() });
@@ -244,13 +245,14 @@ impl Namer {
     /// `//{main worktree}//{worktree}`.
     fn root_of_worktree(&self, prefix: &str, worktree: &str) -> Option<PathBuf> {
         plain_path(worktree)?;
+        let root_of_worktree = |common: &PathBuf| root_of_worktree(common, worktree).ok().flatten();
         let before = prefix.strip_prefix("//")?.strip_suffix(worktree)?;
         if !before.is_empty() {
             let folder = self.parent.join(plain_path(before.strip_suffix("//")?)?);
-            return common_directories_at(&folder).iter().find_map(|common| root_of_worktree(common, worktree));
+            return common_directories_at(&folder).iter().find_map(root_of_worktree);
         }
-        let own = self.common_directory.iter().find_map(|common| root_of_worktree(common, worktree));
-        own.or_else(|| common_directories_at(&self.parent).iter().find_map(|common| root_of_worktree(common, worktree)))
+        let own = self.common_directory.iter().find_map(root_of_worktree);
+        own.or_else(|| common_directories_at(&self.parent).iter().find_map(root_of_worktree))
     }
 }
 
@@ -343,7 +345,7 @@ fn shares_its_folder(folder: &Path, common: &Path) -> bool {
 /// The git directories of the repositories that count from a folder: of the worktree that it is, of a bare
 /// repository that it is, of the bare ones that it holds.
 fn common_directories_at(folder: &Path) -> Vec<PathBuf> {
-    if let Some(repository) = Repository::at(folder) {
+    if let Ok(Some(repository)) = Repository::at(folder) {
         return vec![repository.common_directory().to_owned()];
     }
     if is_git_directory(folder) && folder.join("objects").is_dir() {

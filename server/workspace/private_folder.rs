@@ -53,7 +53,7 @@ impl PrivateFolder {
     /// state folder.
     pub fn of(directory: &Path, purpose: &str, state_folder: Option<&Path>) -> Option<Self> {
         let parent = directory.parent()?;
-        let repository = Repository::containing(parent);
+        let repository = Repository::containing(parent).ok()?;
         let base = repository.as_ref().and_then(|repository| Some(repository.own_common_directory()?.to_owned()));
         let is_shared = base.is_some();
         let base = base.or_else(|| state_folder.map(Path::to_owned))?;

@@ -96,8 +96,8 @@ fn linked_worktrees_share_the_main_worktrees_directory() {
     assert_eq!(repository.root_of_worktree("feature-x"), Some(feature.clone()));
 
     workspace.git_in(&feature, &["checkout", "--quiet", "--detach"]);
-    assert_eq!(Repository::at(&feature).unwrap().branch(), None);
-    assert_eq!(Repository::at(workspace.root()).unwrap().branch().as_deref(), Some("main"));
+    assert_eq!(Repository::at(&feature).unwrap().unwrap().branch(), None);
+    assert_eq!(Repository::at(workspace.root()).unwrap().unwrap().branch().as_deref(), Some("main"));
 }
 
 #[test]
@@ -322,7 +322,7 @@ fn a_tracked_directory_is_joined_only_after_it_was_adopted() {
 #[test]
 fn the_index_of_a_large_repository_tells_what_is_tracked() {
     let workspace = Workspace::realistic();
-    let repository = Repository::at(workspace.root()).unwrap();
+    let repository = Repository::at(workspace.root()).unwrap().unwrap();
     for version in ["2", "4"] {
         workspace.git(&["update-index", "--index-version", version]);
         let listed = workspace.git(&["ls-files", "-z"]);
@@ -351,7 +351,7 @@ fn repositories_with_long_hashes_are_read_too() {
         workspace.write(name, name);
     }
     workspace.commit_all("Start");
-    let repository = Repository::at(workspace.root()).unwrap();
+    let repository = Repository::at(workspace.root()).unwrap().unwrap();
     assert!(repository.tracks("b.md").unwrap() && !repository.tracks("c.md").unwrap());
     assert_eq!(locate(&workspace, workspace.root()).state, DirectoryState::Tracked);
 }
@@ -389,7 +389,7 @@ fn a_damaged_index_is_an_error_and_an_empty_one_lists_nothing() {
     let workspace = Workspace::small();
     let tracks = |index: &[u8]| {
         workspace.write(".git/index", index);
-        Repository::at(workspace.root()).unwrap().tracks("a")
+        Repository::at(workspace.root()).unwrap().unwrap().tracks("a")
     };
     let mut version_4 = b"DIRC\0\0\0\x04\0\0\0\x01".to_vec();
     version_4.extend([0; 62]);

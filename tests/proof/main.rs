@@ -20,6 +20,7 @@ mod support;
 
 mod all_or_none;
 mod crashes;
+mod few_files;
 mod invariant;
 mod journal;
 mod linearizability;

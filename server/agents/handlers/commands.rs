@@ -63,7 +63,7 @@ impl SessionContext<'_> {
             Target::Path(path) => self.namer.resource_at(path).ok(),
             Target::Repository(folder) => {
                 let folder = self.namer.real_path(folder).ok();
-                let root = folder.as_deref().and_then(Repository::containing);
+                let root = folder.as_deref().and_then(|folder| Repository::containing(folder).ok().flatten());
                 root.and_then(|repository| self.namer.resource(repository.root(), Kind::Directory).ok())
             }
         };

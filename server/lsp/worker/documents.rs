@@ -71,7 +71,7 @@ impl SessionContext {
     /// The terms of a claim of a path: by hand, for as long as such claims last.
     pub(super) fn terms(resource: &Resource, path: &Path) -> Terms {
         Terms {
-            branch: path.parent().and_then(Repository::containing).and_then(|repository| repository.branch()),
+            branch: path.parent().and_then(|folder| Repository::containing(folder).ok().flatten()?.branch()),
             worktree: resource.worktree().map(str::to_owned),
             ..Terms::default()
         }

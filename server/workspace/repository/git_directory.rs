@@ -37,10 +37,10 @@ impl GitDirectory {
         regular(self.handle.open_with(name, &options)?)
     }
 
-    /// The text of one of git's small files, where what is not UTF-8 is replaced; `None` if it is missing, or is none.
-    pub(crate) fn text(&self, name: impl AsRef<Path>) -> Option<String> {
-        let bytes = read_at_most(self.file(name).ok()?, LONGEST_SMALL_FILE).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
+    /// The text of one of git's small files, where what is not UTF-8 is replaced.
+    pub(crate) fn text(&self, name: impl AsRef<Path>) -> io::Result<String> {
+        let bytes = read_at_most(self.file(name)?, LONGEST_SMALL_FILE)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
     }
 
     /// The names in a folder of it; none if it is missing. What is not UTF-8 is none of git's.

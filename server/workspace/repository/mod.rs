@@ -10,6 +10,7 @@ mod index;
 
 pub use index::IndexError;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ pub(super) use git_directory::GitDirectory;
 use git_directory::LONGEST_SMALL_FILE;
 use index::ObjectFormat;
 
-use deconflict_platform::{Links, canonical, owned_by_user, read_regular, writable_by_everyone};
+use deconflict_platform::{Links, canonical, means_too_many_files, owned_by_user, read_regular, writable_by_everyone};
 
 /// The worktree of a git repository that a folder is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,41 +43,38 @@ const DEEPEST: usize = 32;
 
 impl Repository {
     /// The innermost repository that contains a folder. The folder's path has no symlinks in it.
-    pub fn containing(folder: &Path) -> Option<Self> {
-        folder.ancestors().find_map(Self::at)
+    ///
+    /// # Errors
+    /// As for [`Self::at`].
+    pub fn containing(folder: &Path) -> io::Result<Option<Self>> {
+        folder.ancestors().find_map(|folder| Self::at(folder).transpose()).transpose()
     }
 
     /// The repository whose worktree has this very folder as its root.
     ///
     /// `None` as well if a `.git` file there names a linked worktree that the main repository doesn't know.
-    pub fn at(root: &Path) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When too many files are open to tell.
+    pub fn at(root: &Path) -> io::Result<Option<Self>> {
         let dot_git = root.join(".git");
-        let found = fs::metadata(&dot_git).ok()?;
+        let Ok(found) = fs::metadata(&dot_git) else { return Ok(None) };
         // Anyone can put a repository above everyone's scratch folders.
         if !owned_by_user(&found) && fs::metadata(root).is_ok_and(|root| writable_by_everyone(&root)) {
-            return None;
+            return Ok(None);
         }
+        let of = |git_directory, linked| Self { root: root.to_owned(), git_directory, linked };
         if found.is_dir() {
-            let git_directory = match fs::symlink_metadata(&dot_git) {
-                Ok(link) if link.is_symlink() => canonical(&dot_git).ok()?,
-                Ok(_) | Err(_) => dot_git,
-            };
-            return is_git_directory(&git_directory).then(|| Self {
-                root: root.to_owned(),
-                git_directory,
-                linked: None,
-            });
+            let is_link = fs::symlink_metadata(&dot_git).is_ok_and(|link| link.is_symlink());
+            let git_directory = if is_link { canonical(&dot_git).ok() } else { Some(dot_git) };
+            return Ok(git_directory.filter(|it| is_git_directory(it)).map(|git_directory| of(git_directory, None)));
         }
-        let said = read_small(&dot_git, Links::Followed)?;
-        let git_directory = canonical(&root.join(said.strip_prefix("gitdir:")?.trim())).ok()?;
-        if !is_git_directory(&git_directory) {
-            return None;
-        }
-        let linked = match text_in(&git_directory, "commondir") {
-            Some(common) => Some(Linked::confirmed(root, &git_directory, common.trim())?),
-            None => None,
-        };
-        Some(Self { root: root.to_owned(), git_directory, linked })
+        let said = read_small(&dot_git, Links::Followed)?.unwrap_or_default();
+        let named = said.strip_prefix("gitdir:").and_then(|path| canonical(&root.join(path.trim())).ok());
+        let Some(git_directory) = named.filter(|it| is_git_directory(it)) else { return Ok(None) };
+        let Some(common) = text_in(&git_directory, "commondir")? else { return Ok(Some(of(git_directory, None))) };
+        let linked = Linked::confirmed(root, &git_directory, common.trim())?;
+        Ok(linked.map(|linked| of(git_directory, Some(linked))))
     }
 
     /// The root of this worktree.
@@ -106,49 +104,53 @@ impl Repository {
 
     /// The branch that is checked out, `None` if it is no branch but a commit.
     pub fn branch(&self) -> Option<String> {
-        let head = text_in(&self.git_directory, "HEAD")?;
+        let head = text_in(&self.git_directory, "HEAD").ok()??;
         let branch = head.trim().strip_prefix("ref:")?.trim().strip_prefix("refs/heads/")?;
         // With the reftable format `HEAD` is a stub that names no branch.
         (branch != ".invalid").then(|| branch.to_owned())
     }
 
     /// The worktree that this one is a submodule in.
-    pub fn superproject(&self) -> Option<Self> {
-        if self.linked.is_some() {
-            return None;
-        }
-        let outer = Self::containing(self.root.parent()?)?;
+    ///
+    /// # Errors
+    /// As for [`Self::at`].
+    pub fn superproject(&self) -> io::Result<Option<Self>> {
+        let Some(above) = self.root.parent().filter(|_| self.linked.is_none()) else { return Ok(None) };
+        let Some(outer) = Self::containing(above)? else { return Ok(None) };
         let holds_our_git_directory = [&outer.git_directory, outer.common_directory()]
             .iter()
             .any(|git_directory| self.git_directory.starts_with(git_directory.join("modules")));
         // A submodule that was cloned by hand keeps its git directory to itself.
-        (holds_our_git_directory || outer.lists_submodule(&self.root)).then_some(outer)
+        Ok((holds_our_git_directory || outer.lists_submodule(&self.root)?).then_some(outer))
     }
 
     /// Where the search for the coordination directory starts: the root of the main worktree of the outermost
     /// superproject, or the folder that holds a bare repository.
-    pub fn starting_point(&self) -> PathBuf {
+    ///
+    /// # Errors
+    /// As for [`Self::at`].
+    pub fn starting_point(&self) -> io::Result<PathBuf> {
         let mut current = self.clone();
         for _ in 0..DEEPEST {
             if let Some(linked) = &current.linked {
-                match Self::at(&linked.main) {
+                match Self::at(&linked.main)? {
                     Some(main) if main.common_directory() == linked.common_directory && main.linked.is_none() => {
                         current = main;
                     }
-                    Some(_) | None => return linked.main.clone(),
+                    Some(_) | None => return Ok(linked.main.clone()),
                 }
             }
-            match current.superproject() {
+            match current.superproject()? {
                 Some(outer) => current = outer,
                 None => break,
             }
         }
-        current.main_root().to_owned()
+        Ok(current.main_root().to_owned())
     }
 
     /// The root of one of the repository's linked worktrees, if git still knows it by this name.
     pub fn root_of_worktree(&self, name: &str) -> Option<PathBuf> {
-        root_of_worktree(self.common_directory(), name)
+        root_of_worktree(self.common_directory(), name).ok()?
     }
 
     /// True if git tracks this file, or for a path that ends with `/` anything in that directory.
@@ -184,7 +186,7 @@ impl Repository {
     fn owns_git_directory(&self) -> bool {
         self.linked.is_some()
             || self.git_directory.starts_with(&self.root)
-            || worktree_of(&self.git_directory).is_some_and(|root| root == self.root)
+            || worktree_of(&self.git_directory).is_ok_and(|root| root.as_ref() == Some(&self.root))
     }
 
     /// The names of the linked worktrees that the repository lists.
@@ -199,29 +201,29 @@ impl Repository {
 
     /// The same file by file, each with its folder.
     pub(super) fn configurations(&self) -> Vec<(&Path, Configuration)> {
-        configurations(self.common_directory(), &self.git_directory)
+        configurations(self.common_directory(), &self.git_directory).unwrap_or_default()
     }
 
-    fn lists_submodule(&self, root: &Path) -> bool {
-        let Some(path) = root.strip_prefix(&self.root).ok().and_then(slashed) else { return false };
-        let modules = read_small(&self.root.join(".gitmodules"), Links::Refused).unwrap_or_default();
-        Configuration::parse(&modules).values("submodule", "path").any(|listed| listed.trim_end_matches('/') == path)
+    fn lists_submodule(&self, root: &Path) -> io::Result<bool> {
+        let Some(path) = root.strip_prefix(&self.root).ok().and_then(slashed) else { return Ok(false) };
+        let modules = read_small(&self.root.join(".gitmodules"), Links::Refused)?.unwrap_or_default();
+        let modules = Configuration::parse(&modules);
+        Ok(modules.values("submodule", "path").any(|listed| listed.trim_end_matches('/') == path))
     }
 }
 
 impl Linked {
     /// Believes a `.git` file only if `worktrees/{name}/gitdir` of the repository that it names leads back to it.
-    fn confirmed(root: &Path, git_directory: &Path, common: &str) -> Option<Self> {
-        let common_directory = canonical(&git_directory.join(common)).ok()?;
-        let name = git_directory.file_name()?.to_str()?;
-        if git_directory.parent()? != common_directory.join("worktrees") {
-            return None;
-        }
-        if root_of_worktree(&common_directory, name)? != root {
-            return None;
+    fn confirmed(root: &Path, git_directory: &Path, common: &str) -> io::Result<Option<Self>> {
+        let Ok(common_directory) = canonical(&git_directory.join(common)) else { return Ok(None) };
+        let Some(name) = git_directory.file_name().and_then(OsStr::to_str) else { return Ok(None) };
+        if git_directory.parent() != Some(&common_directory.join("worktrees"))
+            || root_of_worktree(&common_directory, name)?.as_deref() != Some(root)
+        {
+            return Ok(None);
         }
         let main = main_root_of(&common_directory)?;
-        Some(Self { name: name.to_owned(), common_directory, main })
+        Ok(main.map(|main| Self { name: name.to_owned(), common_directory, main }))
     }
 }
 
@@ -232,11 +234,12 @@ pub(super) fn slashed(path: &Path) -> Option<String> {
 }
 
 /// The root of a linked worktree, as the repository with this common directory records it.
-pub(super) fn root_of_worktree(common_directory: &Path, name: &str) -> Option<PathBuf> {
+pub(super) fn root_of_worktree(common_directory: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     let administration = Path::new("worktrees").join(name);
-    let said = text_in(common_directory, administration.join("gitdir"))?;
+    let Some(said) = text_in(common_directory, administration.join("gitdir"))? else { return Ok(None) };
     let dot_git = common_directory.join(administration).join(said.trim_end_matches(['\n', '\r']));
-    (dot_git.file_name()? == ".git").then(|| canonical(dot_git.parent()?).ok()).flatten()
+    let root = dot_git.parent().filter(|_| dot_git.file_name() == Some(OsStr::new(".git")));
+    Ok(root.and_then(|root| canonical(root).ok()))
 }
 
 /// True if a folder looks like a git directory, as a bare repository does.
@@ -245,35 +248,45 @@ pub(super) fn is_git_directory(folder: &Path) -> bool {
 }
 
 /// Where the main worktree of the repository with this common directory is; for a bare one the folder that holds it.
-fn main_root_of(common_directory: &Path) -> Option<PathBuf> {
-    let holder = common_directory.parent()?;
-    if common_directory.file_name()? == ".git" {
-        return Some(holder.to_owned());
+fn main_root_of(common_directory: &Path) -> io::Result<Option<PathBuf>> {
+    let holder = common_directory.parent().map(Path::to_owned);
+    if common_directory.file_name() == Some(OsStr::new(".git")) {
+        return Ok(holder);
     }
-    worktree_of(common_directory).or_else(|| Some(holder.to_owned()))
+    Ok(worktree_of(common_directory)?.or(holder))
 }
 
 /// Where a git directory says that its worktree is.
-fn worktree_of(git_directory: &Path) -> Option<PathBuf> {
+fn worktree_of(git_directory: &Path) -> io::Result<Option<PathBuf>> {
     let said: Configuration =
-        configurations(git_directory, git_directory).into_iter().flat_map(|(_, said)| said).collect();
-    canonical(&git_directory.join(said.value("core", "worktree")?)).ok()
+        configurations(git_directory, git_directory)?.into_iter().flat_map(|(_, said)| said).collect();
+    Ok(said.value("core", "worktree").and_then(|path| canonical(&git_directory.join(path)).ok()))
 }
 
 /// What the configuration that all worktrees share says, and what that of one says if they may have their own.
-fn configurations<'a>(common: &'a Path, own: &'a Path) -> Vec<(&'a Path, Configuration)> {
-    let read = |folder, name| (folder, Configuration::parse(&text_in(folder, name).unwrap_or_default()));
-    let mut files = vec![read(common, "config")];
+fn configurations<'a>(common: &'a Path, own: &'a Path) -> io::Result<Vec<(&'a Path, Configuration)>> {
+    let read =
+        |folder, name| Ok::<_, io::Error>((folder, Configuration::parse(&text_in(folder, name)?.unwrap_or_default())));
+    let mut files = vec![read(common, "config")?];
     if files[0].1.is_true("extensions", "worktreeconfig") {
-        files.push(read(own, "config.worktree"));
+        files.push(read(own, "config.worktree")?);
     }
-    files
+    Ok(files)
 }
 
-fn text_in(git_directory: &Path, name: impl AsRef<Path>) -> Option<String> {
-    GitDirectory::open(git_directory).ok()?.text(name)
+fn text_in(git_directory: &Path, name: impl AsRef<Path>) -> io::Result<Option<String>> {
+    unless_too_many_files(GitDirectory::open(git_directory).and_then(|directory| directory.text(name)))
 }
 
-pub(super) fn read_small(path: &Path, links: Links) -> Option<String> {
-    read_regular(path, links, LONGEST_SMALL_FILE).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+pub(super) fn read_small(path: &Path, links: Links) -> io::Result<Option<String>> {
+    let bytes = unless_too_many_files(read_regular(path, links, LONGEST_SMALL_FILE))?;
+    Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// What cannot be read is none of git's; an error only while too many files are open, which tells nothing of it.
+fn unless_too_many_files<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if means_too_many_files(&error) => Err(error),
+        read => Ok(read.ok()),
+    }
 }
