@@ -6,6 +6,7 @@
 
 #![allow(clippy::format_push_string, reason = "answers are short, and read best in the order in which they are told")]
 
+mod acting;
 mod completions;
 mod context;
 mod failure;
@@ -13,12 +14,16 @@ mod identity;
 mod keeper;
 mod man;
 mod output;
+mod pager;
+mod patch;
 mod processes;
+mod recording;
 mod style;
 mod table;
 mod values;
 mod words;
 
+mod blame;
 mod check;
 mod claim;
 mod demo;
@@ -27,16 +32,19 @@ mod end;
 mod guard;
 mod hand_off;
 mod heartbeat;
+mod history;
 mod hook;
 mod init;
 mod lsp;
 mod mcp;
 mod messages;
 mod release;
+mod restore;
 mod send;
 mod setup;
 mod start;
 mod status;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,6 +89,10 @@ enum Verb {
     Send(send::Arguments),
     Messages(messages::Arguments),
     HandOff(hand_off::Arguments),
+    History(history::Arguments),
+    Restore(restore::Arguments),
+    Undo(undo::Arguments),
+    Blame(blame::Arguments),
     End(end::Arguments),
     Init(init::Arguments),
     Guard(guard::Arguments),
@@ -117,6 +129,10 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Send(arguments) => send::run(arguments, context),
         Verb::Messages(arguments) => messages::run(&arguments, context),
         Verb::HandOff(arguments) => hand_off::run(&arguments, context),
+        Verb::History(arguments) => history::run(&arguments, context),
+        Verb::Restore(arguments) => restore::run(&arguments, context),
+        Verb::Undo(arguments) => undo::run(&arguments, context),
+        Verb::Blame(arguments) => blame::run(&arguments, context),
         Verb::End(arguments) => end::run(arguments, context),
         Verb::Init(arguments) => init::run(&arguments, context),
         Verb::Guard(arguments) => guard::run(&arguments, context),

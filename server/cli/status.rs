@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, terminal_width};
 use super::{identity, words};
 
 /// Show sessions, claims, messages and what needs coordinating
@@ -179,12 +179,4 @@ pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecor
 
 fn holders(sessions: &[Session]) -> HashMap<&SessionId, &Session> {
     sessions.iter().map(|session| (&session.id, session)).collect()
-}
-
-/// How wide a line may be: as wide as the terminal, or of any width for a file or a pipe.
-fn terminal_width() -> usize {
-    use std::io::IsTerminal;
-    let is_terminal = std::io::stdout().is_terminal();
-    let size = is_terminal.then(terminal_size::terminal_size).flatten();
-    size.map_or(usize::MAX, |(columns, _)| usize::from(columns.0))
 }

@@ -8,6 +8,7 @@
 //! no git command runs, except in [`committed`] and [`commits`], which nobody calls on the way to a claim.
 
 mod adoption;
+mod blame;
 pub mod commits;
 pub mod committed;
 mod discovery;
@@ -25,6 +26,7 @@ mod private_folder;
 mod repository;
 
 pub use adoption::Adoptions;
+pub use blame::{CommittedLine, blame};
 pub use discovery::{
     DirectoryState, DiscoveryError, Location, PassedOver, Reason, Search, adopt, exclude, is_adopted, locate,
     looks_like_one, nested,
