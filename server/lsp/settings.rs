@@ -342,7 +342,7 @@ fn limits(days: f64, megabytes: f64) -> Limits {
 fn globs(value: &Value) -> Option<Vec<String>> {
     let patterns: Vec<String> =
         value.as_array()?.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect::<Option<_>>()?;
-    Exclusions::new(&patterns).is_ok().then_some(patterns)
+    Exclusions::new(&patterns).is_some().then_some(patterns)
 }
 
 /// None where each notice keeps its own.
