@@ -13,6 +13,7 @@
 mod blame;
 mod commit;
 mod documents;
+mod give;
 mod history;
 mod overlap;
 mod people;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use deconflict_journal::FileState;
 use deconflict_protocol::Resource;
 use deconflict_workspace::last_commit;
@@ -33,8 +34,11 @@ pub struct UncommittedFiles {
 impl Recorder<'_> {
     /// Finds at most so many files with uncommitted changes among those that somebody is known to have changed. What git
     /// takes for committed already is not read.
-    pub fn uncommitted_files(&self, most: usize) -> Result<UncommittedFiles, Error> {
+    pub fn uncommitted_files(&self, most: usize, now: DateTime<Utc>) -> Result<UncommittedFiles, Error> {
         let changed = self.not_as_committed(&self.journal.files()?)?;
+        for resource in changed.iter().take(most) {
+            self.look(resource, now)?;
+        }
         self.uncommitted_among(&changed, most)
     }
 

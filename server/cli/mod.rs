@@ -12,8 +12,10 @@ mod context;
 mod failure;
 mod identity;
 mod keeper;
+mod losses;
 mod man;
 mod output;
+mod ownership;
 mod pager;
 mod patch;
 mod processes;
@@ -106,6 +108,25 @@ enum Verb {
     Man(man::Arguments),
 }
 
+impl Verb {
+    /// True for a verb of a session, unless it tells of losses itself or ends the session.
+    fn says_losses(&self) -> bool {
+        matches!(
+            self,
+            Self::Heartbeat(_)
+                | Self::Claim(_)
+                | Self::Release(_)
+                | Self::Check(_)
+                | Self::Send(_)
+                | Self::HandOff(_)
+                | Self::History(_)
+                | Self::Restore(_)
+                | Self::Undo(_)
+                | Self::Blame(_)
+        )
+    }
+}
+
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
@@ -114,7 +135,14 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => return explain(&error, &words),
     };
     let output = Output::new(arguments.shared.json);
-    let ended = Context::new(arguments.shared, output.clone()).and_then(|context| act(arguments.verb, &context));
+    let says_losses = arguments.verb.says_losses();
+    let ended = Context::new(arguments.shared, output.clone()).and_then(|context| {
+        let ended = act(arguments.verb, &context);
+        if says_losses {
+            losses::say(&context);
+        }
+        ended
+    });
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
 }
 

@@ -3,7 +3,7 @@
 use std::fs;
 
 use chrono::Utc;
-use deconflict_changes::{Recorder, author_of};
+use deconflict_changes::{Recorder, Telling, author_of};
 use deconflict_journal::{Cause, Entry, Journal};
 use deconflict_platform::clock::SystemClock;
 use deconflict_protocol::{Resource, SessionId};
@@ -51,8 +51,10 @@ impl Clone {
             let began = Utc::now();
             recorder.look(&resource, began).unwrap();
             change();
-            let noticed = recorder.changed_by(author, cause, &resource, began, Utc::now()).unwrap();
-            noticed.expect("a change").entry
+            let noticed = recorder.changed_by(author, cause, &resource, began, Utc::now()).unwrap().unwrap();
+            let telling = Telling { recorder: *recorder, by: Some(&author.session) };
+            telling.tell(&noticed, Utc::now()).unwrap();
+            noticed.entry
         })
     }
 
@@ -363,4 +365,85 @@ fn what_is_to_be_forgotten_is_gone() {
     assert_eq!(clone.workspace.read("secret.txt"), "password\n");
     let again = ada.run(["history", "--forget", "secret.txt"]).expect_code(0);
     assert!(again.stdout.contains("Nothing was kept"), "{again:?}");
+}
+
+#[test]
+fn what_was_lost_is_told_by_the_next_verb_and_stays_in_the_status_until_it_is_back() {
+    let (clone, [ada, claude]) = Clone::with_sessions(["ada", "claude"]);
+    clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
+    let loss = clone.by_command("claude", "gen.py poem.txt", "poem.txt", "generated\n");
+    let prompt = |terminal: &Terminal| terminal.run(["status", "--oneline"]).expect_code(0).stdout.trim().to_owned();
+    assert_eq!(prompt(&ada), "0 held, 0 by others, 1 unread, 1 lost");
+    assert_eq!(prompt(&claude), "0 held, 0 by others, 0 unread");
+    let told = ada.run(["check", "README.md"]).expect_code(0);
+    assert!(told.stderr.contains("claude changed") && told.stderr.contains("deconflict restore"), "{told:?}");
+    assert_eq!(ada.run(["check", "README.md"]).expect_code(0).stderr, "");
+    let status = || claude.run(["status", "--json"]).expect_code(0).json();
+    let needed = status()["coordination_needed"][0].clone();
+    assert_eq!(
+        (&needed["kind"], &needed["resource_name"], &needed["entry"]),
+        (&"overwritten".into(), &"poem.txt".into(), &loss.id.as_str().into())
+    );
+    assert_eq!((&needed["owner"]["label"], &needed["by"]["label"]), (&"ada".into(), &"claude".into()));
+    let page = ada.run(["status"]).expect_code(0).stdout;
+    let how = format!("deconflict restore poem.txt --at {}", loss.id);
+    assert!(page.contains("Needs coordinating") && page.contains(&how), "{page}");
+    ada.run(["restore", "poem.txt"]).expect_code(0);
+    assert_eq!(status()["coordination_needed"], serde_json::json!([]));
+    assert_eq!(prompt(&ada), "1 held, 0 by others, 0 unread");
+}
+
+#[test]
+fn the_status_tells_what_lies_uncommitted_and_whose_it_is_also_of_ended_sessions() {
+    let (clone, [ada, _, grace]) = Clone::with_sessions(["ada", "claude", "grace"]);
+    clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
+    clone.edit("claude", "poem.txt", poem(&[(3, "of ada"), (9, "of claude")]));
+    clone.edit("claude", "new.txt", "new\n");
+    ada.run(["end"]).expect_code(0);
+    let uncommitted = || grace.run(["status", "--json"]).expect_code(0).json()["uncommitted"].clone();
+    let owners = |file: &Value| {
+        let mut named: Vec<Value> = file["owners"].as_array().unwrap().clone();
+        named.sort_by_key(|owner| owner["label"].to_string());
+        named
+    };
+    let files = uncommitted();
+    let poem_file = files.as_array().unwrap().iter().find(|file| file["resource_name"] == "poem.txt").unwrap();
+    assert_eq!(fields(&owners(poem_file), "session_id"), ["ada", "claude"]);
+    assert_eq!((&owners(poem_file)[0]["added"], &owners(poem_file)[0]["removed"]), (&1.into(), &1.into()));
+    let page = grace.run(["status"]).expect_code(0).stdout;
+    let line = page.lines().find(|line| line.contains("poem.txt") && line.contains("ada")).unwrap();
+    assert!(page.contains("Uncommitted") && line.contains("ended") && line.contains("+1 −1"), "{page}");
+    clone.workspace.commit_all("All");
+    assert_eq!(uncommitted(), serde_json::json!([]));
+    assert!(!grace.run(["status"]).expect_code(0).stdout.contains("Uncommitted"));
+}
+
+#[test]
+fn changes_go_with_a_hand_off_and_what_an_agent_left_with_a_claim_of_its_person() {
+    let (clone, [ada, grace]) = Clone::with_sessions(["ada", "grace"]);
+    let agent = Terminal::on(&clone.workspace);
+    agent.run(["--session", "helper", "start", "--client", "claude-code"]).expect_code(0);
+    let agent = agent.session("helper");
+    let owner = || {
+        let files = ada.run(["status", "--json"]).expect_code(0).json()["uncommitted"].clone();
+        files[0]["owners"][0]["session_id"].as_str().unwrap().to_owned()
+    };
+    clone.edit("helper", "poem.txt", poem(&[(3, "of helper")]));
+    // While it works, and for anybody else, they are the agent's.
+    let claimed = grace.run(["claim", "file", "poem.txt", "--json"]).expect_code(0).json();
+    assert_eq!((&claimed["changes_of"], owner()), (&serde_json::json!([]), "helper".to_owned()));
+    grace.run(["release", "file", "poem.txt"]).expect_code(0);
+    agent.run(["end"]).expect_code(0);
+    ada.run(["claim", "file", "poem.txt"]).expect_code(0);
+    assert_eq!(owner(), "helper");
+    ada.run(["release", "file", "poem.txt"]).expect_code(0);
+    let claimed = grace.run(["claim", "file", "poem.txt", "--json"]).expect_code(0).json();
+    assert_eq!((&claimed["changes_of"], owner()), (&serde_json::json!(["helper"]), "grace".to_owned()));
+    // And on to the next.
+    let handed = grace.run(["hand-off", "file", "poem.txt", "ada"]).expect_code(0).stdout;
+    assert!(handed.contains("with your uncommitted changes"), "{handed}");
+    assert_eq!(owner(), "ada");
+    ada.run(["undo"]).expect_code(0);
+    assert_eq!(clone.workspace.read("poem.txt"), poem(&[]));
+    assert_eq!(fields(&history(&ada, &["poem.txt"]), "session"), ["ada", "helper"]);
 }
