@@ -38,16 +38,12 @@ impl Undo {
         is_meant: &dyn Fn(&Author) -> bool,
     ) -> Result<Self, Error> {
         let mut undo = Self::default();
-        let mut histories = Vec::new();
         for resource in files {
-            let history = FileHistory::read(recorder.journal, resource)?;
-            histories.extend(history.filter(|history| history.has_changes_of(is_meant)));
-        }
-        let committed = recorder.committed_of_each(&histories.iter().collect::<Vec<_>>(), "HEAD")?;
-        for (history, committed) in histories.iter().zip(committed) {
+            let Some(history) = FileHistory::read(recorder.journal, resource)? else { continue };
+            let committed = recorder.committed(&history, "HEAD")?;
             let uncommitted = history.uncommitted(committed.as_deref().unwrap_or_default());
             let is_meant = |change: Option<Change>| history.owner_of(change).is_some_and(is_meant);
-            undo.plan(recorder, history, committed.is_none(), &uncommitted, &is_meant)?;
+            undo.plan(recorder, &history, committed.is_none(), &uncommitted, &is_meant)?;
         }
         Ok(undo)
     }
@@ -69,20 +65,11 @@ impl Undo {
         Ok(undo)
     }
 
-    /// Takes everything out that was planned, or nothing. The caller holds the files.
+    /// Takes everything out that was planned. The caller holds the files.
     pub fn carry_out(&self, recorder: &Recorder, author: &Author, now: DateTime<Utc>) -> Result<Vec<Noticed>, Error> {
         let mut noticed = Vec::new();
-        for (done, file) in self.files.iter().enumerate() {
-            match recorder.write(author, &file.resource, &file.state, now) {
-                Ok(change) => noticed.extend(change),
-                Err(error) => {
-                    for file in &self.files[..done] {
-                        // Why the first one failed is told.
-                        let _ = recorder.write(author, &file.resource, &file.before, now);
-                    }
-                    return Err(error);
-                }
-            }
+        for file in &self.files {
+            noticed.extend(recorder.write(author, &file.resource, &file.state, now)?);
         }
         Ok(noticed)
     }
@@ -96,8 +83,7 @@ impl Undo {
         is_meant: &dyn Fn(Option<Change>) -> bool,
     ) -> Result<(), Error> {
         let resource = history.resource();
-        let is_unknown = |change: &Option<Change>| !is_meant(*change) && history.owner_of(*change).is_none();
-        if uncommitted.changes().iter().any(is_unknown) {
+        if uncommitted.changes().contains(&None) {
             self.unknown.push(resource.clone());
         }
         let entries: Vec<(&Entry, bool)> =
@@ -122,11 +108,9 @@ impl Undo {
             let text = uncommitted.without(is_meant);
             let created = entries.iter().any(|(entry, is_meant)| *is_meant && entry.before == FileState::Absent);
             let deleted = entries.iter().rev().find(|(entry, _)| entry.after == FileState::Absent);
-            // A new file goes with its creation, whether it was removed since or not.
-            let goes = text.is_empty() && created && may_vanish;
             let is_there = match history.state() {
-                FileState::Absent => !goes && deleted.is_some_and(|(_, is_meant)| *is_meant),
-                _ => !goes,
+                FileState::Absent => deleted.is_some_and(|(_, is_meant)| *is_meant),
+                _ => !(text.is_empty() && created && may_vanish),
             };
             if is_there {
                 let content = recorder.journal.keep(&text)?;

@@ -66,12 +66,13 @@ pub use overview::Overview;
 pub use records::DamagedRecord;
 pub use session::{Session, StoredSession};
 pub use sessions::{Completion, NewSession};
+pub use store::files::watch::{DirectoryWatch, watch_for_directory};
 pub use store::{
-    Committed, Files, Guarantees, Key, LeaseClock, Locking, Memory, Presence, Range, Reader, Series, Snapshot, Stamp,
-    Store, Stored, Transaction, Write,
+    Changed, Committed, Files, Guarantees, Hear, Key, LeaseClock, Locking, Memory, Presence, Range, Reader, Series,
+    Snapshot, Stamp, Store, Stored, Transaction, Watching, Write,
 };
 pub use view::{Affected, View};
-pub use watch::{Change, DirectoryWatch, Watch, watch, watch_for_directory};
+pub use watch::{Change, Watch, watch};
 
 use deconflict_platform::clock::Clock;
 use store::files::directory::Directory;

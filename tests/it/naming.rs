@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_protocol::{Resource, ResourceType};
-use deconflict_workspace::{Adoptions, Kind, Location, Namer, NamingError, locate_for};
+use deconflict_workspace::{Adoptions, Kind, Location, Namer, NamingError, Search};
 
 use super::support::{NON_ASCII, SPACED, Workspace};
 
 fn locate(workspace: &Workspace, folder: &Path, named: Option<&Path>) -> Location {
     let adoptions = Adoptions::in_folder(&workspace.home().join("adopted"));
-    locate_for(folder, named, None, adoptions).unwrap()
+    Search { workspace: folder, named, home: None, adoptions }.run().unwrap()
 }
 
 fn namer_in(workspace: &Workspace, folder: &Path) -> Namer {

@@ -3,13 +3,15 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
 use deconflict_platform::clock::ManualClock;
 use deconflict_protocol::{ClaimRecord, MessageKind, Naming, Resource, SessionId, to_bytes};
 use deconflict_registry::{
-    Activity, Claim, ClaimOutcome, ClaimState, Completion, Draft, Files, HandOffOutcome, Key, Locking, Memory,
-    MoveOutcome, NewSession, Recipient, Registry, ReleaseOutcome, RenewOutcome, Store, Terms, Transaction,
+    Activity, Change, Claim, ClaimOutcome, ClaimState, Completion, Draft, Files, HandOffOutcome, Key, Locking, Memory,
+    MoveOutcome, NewSession, Recipient, Registry, ReleaseOutcome, RenewOutcome, Store, Terms, Transaction, View, watch,
 };
 
 fn file(name: &str) -> Resource {
@@ -194,4 +196,74 @@ fn an_end_releases_nothing_of_a_new_run() {
     granted(&registry, &anna, &file("new"));
     assert_eq!(registry.release_all_ended(&ended).unwrap(), []);
     assert!(registry.claim_of(&file("new")).unwrap().unwrap().is_active());
+}
+
+/// Takes in what a watch tells until it is as it should be. Returns the subjects of the messages.
+fn until(changes: &Receiver<Vec<Change>>, view: &mut View, what: &str, is_so: impl Fn(&View) -> bool) -> Vec<String> {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let mut subjects = Vec::new();
+    while !is_so(view) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        for change in changes.recv_timeout(left).unwrap_or_else(|_| panic!("in vain until {what}")) {
+            if let Change::Message(message) = &change {
+                subjects.extend(message.record.subject.clone());
+            }
+            view.apply(change);
+        }
+    }
+    subjects
+}
+
+#[test]
+fn a_watch_over_any_store_tells_of_what_another_registry_does() {
+    tells_of_what_another_does(&files().0);
+    let clock = clock();
+    let store = Arc::new(Memory::new(clock.clone(), Naming::default()));
+    tells_of_what_another_does(&Registry::of(store, clock));
+}
+
+fn tells_of_what_another_does<S: Store + 'static>(registry: &Registry<S>) {
+    let (me, berta) = (register(registry, "me"), register(registry, "berta"));
+    let other = registry.clone();
+    let (sender, changes) = channel();
+    let _watch = watch(registry, &me, move |batch| drop(sender.send(batch))).unwrap();
+    let mut view = View::new(me.clone(), Arc::clone(registry.clock()));
+    until(&changes, &mut view, "all is told", View::is_complete);
+    granted(&other, &berta, &file("a"));
+    until(&changes, &mut view, "the claim is told", |view| view.obstacles(&file("a")).len() == 1);
+    let draft = |subject: &str| Draft { subject: subject.to_owned(), ..Draft::new(MessageKind::Note) };
+    other.send(&berta, &Recipient::Session(me), &draft("direct")).unwrap();
+    other.send(&berta, &Recipient::Everyone, &draft("to all")).unwrap();
+    other.release(&berta, &file("a")).unwrap();
+    let mut subjects = until(&changes, &mut view, "the release is told", |view| view.claims().count() == 0);
+    granted(&other, &berta, &file("last"));
+    subjects.extend(until(&changes, &mut view, "the last is told", |view| view.claims().count() == 1));
+    subjects.sort();
+    assert_eq!(subjects, ["direct", "to all"]);
+}
+
+/// A store keeps what has changed for a limited time, and who asks too late has to look at everything.
+#[test]
+fn a_watch_is_right_again_after_changes_that_the_store_has_forgotten() {
+    let clock = clock();
+    let store = Arc::new(Memory::new(clock.clone(), Naming::default()));
+    let registry = Registry::of(Arc::clone(&store), clock);
+    let (me, berta) = (register(&registry, "me"), register(&registry, "berta"));
+    granted(&registry, &berta, &file("old"));
+    let (sender, changes) = channel();
+    let _watch = watch(&registry, &me, move |batch| drop(sender.send(batch))).unwrap();
+    let mut view = View::new(me.clone(), Arc::clone(registry.clock()));
+    until(&changes, &mut view, "all is told", |view| view.is_complete() && view.claims().count() == 1);
+    store.forgetting(|| {
+        registry.release(&berta, &file("old")).unwrap();
+        granted(&registry, &berta, &file("new"));
+        let draft = Draft { subject: "missed".to_owned(), ..Draft::new(MessageKind::Note) };
+        registry.send(&berta, &Recipient::Session(me), &draft).unwrap();
+    });
+    let mut subjects = until(&changes, &mut view, "it is right again", |view| {
+        view.claim_of(&file("new")).is_some() && view.claim_of(&file("old")).is_none()
+    });
+    granted(&registry, &berta, &file("last"));
+    subjects.extend(until(&changes, &mut view, "the last is told", |view| view.claim_of(&file("last")).is_some()));
+    assert_eq!(subjects, ["missed"]);
 }

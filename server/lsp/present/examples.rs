@@ -46,7 +46,6 @@ pub(super) fn document() -> DocumentSnapshot {
         elsewhere: Vec::new(),
         contenders: Vec::new(),
         lost: None,
-        losses: Vec::new(),
     }
 }
 

@@ -15,7 +15,6 @@ mod document;
 mod editing;
 mod ending;
 mod losing;
-mod losses;
 mod messages;
 mod muting;
 mod publishing;
@@ -27,7 +26,6 @@ mod starting;
 mod status;
 #[cfg(test)]
 mod tests;
-mod text_edits;
 mod timers;
 mod upkeep;
 

@@ -5,24 +5,41 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{
-    Committed, Guarantees, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp, Store, Stored,
-    Transaction, Write,
+    Changed, Committed, Guarantees, Hear, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp,
+    Store, Stored, Transaction, Watching, Write,
 };
 use crate::Error;
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Naming, SessionId, time};
 
 /// Records in memory.
-#[derive(Debug)]
 pub struct Memory {
     clock: Arc<dyn Clock>,
     naming: Naming,
     state: Mutex<State>,
+    listeners: Mutex<Vec<Weak<Listener>>>,
+    is_silent: AtomicBool,
+}
+
+/// Whoever watches.
+struct Listener {
+    ranges: Vec<Range>,
+    hear: Hear,
+}
+
+impl Watching for Arc<Listener> {}
+
+impl fmt::Debug for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Memory").field("naming", &self.naming).finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -34,12 +51,43 @@ struct State {
     /// The last fencing token that was granted. What a decision read may look the same again after another's grant and
     /// release, and then nothing but this tells that its own token is too small.
     last_token: u64,
+    /// What was changed and not told yet.
+    changed: Vec<Key>,
 }
 
 impl Memory {
     /// Nothing is there yet.
     pub fn new(clock: Arc<dyn Clock>, naming: Naming) -> Self {
-        Self { clock, naming, state: Mutex::default() }
+        Self { clock, naming, state: Mutex::default(), listeners: Mutex::default(), is_silent: AtomicBool::new(false) }
+    }
+
+    /// Does not tell what is changed meanwhile, but afterwards that everything may have changed: as a store does that
+    /// keeps its history for a limited time.
+    pub fn forgetting<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
+        self.is_silent.store(true, Ordering::Relaxed);
+        let done = meanwhile();
+        self.is_silent.store(false, Ordering::Relaxed);
+        self.tell(|listener| (listener.hear)(Changed::Everything));
+        done
+    }
+
+    /// Lets the state be changed, and then tells of it.
+    fn change<T>(&self, mut state: MutexGuard<'_, State>, change: impl FnOnce(&mut State) -> T) -> T {
+        let done = change(&mut state);
+        let changed = std::mem::take(&mut state.changed);
+        drop(state);
+        if !self.is_silent.load(Ordering::Relaxed) {
+            self.tell(|listener| {
+                let meant = changed.iter().filter(|key| listener.ranges.iter().any(|range| range.contains(key)));
+                meant.for_each(|key| (listener.hear)(Changed::Record(key.clone())));
+            });
+        }
+        done
+    }
+
+    fn tell(&self, tell: impl Fn(&Listener)) {
+        let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        listeners.retain(|listener| listener.upgrade().map(|listener| tell(&listener)).is_some());
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -62,25 +110,34 @@ impl Store for Memory {
             let mut transaction = Transaction::new(&seen);
             decide(&mut transaction)?;
             let (writes, token) = transaction.decided();
-            let mut state = self.state();
+            let state = self.state();
             if seen.is_outdated(&state) || (token.is_some() && state.last_token != seen.state.last_token) {
                 continue;
             }
-            state.last_token = token.unwrap_or(state.last_token);
             let now = self.clock.now();
-            for write in &writes {
-                state.carry_out(write, now);
-            }
-            let claims = writes.iter().filter_map(|write| match write {
-                Write::Put { key: key @ Key::Claim(_), .. } => Some((key.clone(), state.records.get(key).cloned())),
-                _ => None,
+            let claims = self.change(state, |state| {
+                state.last_token = token.unwrap_or(state.last_token);
+                for write in &writes {
+                    state.carry_out(write, now);
+                }
+                let claims = writes.iter().filter_map(|write| match write {
+                    Write::Put { key: key @ Key::Claim(_), .. } => Some((key.clone(), state.records.get(key).cloned())),
+                    _ => None,
+                });
+                claims.collect()
             });
-            return Ok(Committed { token, claims: claims.collect() });
+            return Ok(Committed { token, claims });
         }
     }
 
     fn add(&self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error> {
-        Ok(self.state().add(series, by, at, bytes.to_vec(), self.clock.now()))
+        Ok(self.change(self.state(), |state| state.add(series, by, at, bytes.to_vec(), self.clock.now())))
+    }
+
+    fn watch(&self, ranges: &[Range], hear: Hear) -> Box<dyn Watching> {
+        let listener = Arc::new(Listener { ranges: ranges.to_vec(), hear });
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&listener));
+        Box::new(listener)
     }
 
     fn prepare(&self) -> Result<(), Error> {
@@ -121,11 +178,13 @@ impl State {
         let stamp = Stamp { modified, size: bytes.len() as u64, version: self.revision };
         // A key that is equal may be spelled otherwise, and then the new spelling counts.
         self.records.remove(&key);
+        self.changed.push(key.clone());
         self.records.insert(key, Stored { bytes, stamp });
     }
 
     fn take(&mut self, key: &Key) -> Option<Stored> {
         self.revision += 1;
+        self.changed.push(key.clone());
         self.records.remove(key)
     }
 

@@ -8,12 +8,14 @@
 //! that it holds no key newer than the snapshot's revision, and puts what was decided, so that a conflict is a failed
 //! comparison. Its fencing token is the snapshot's revision plus one, and a transaction that grants also compares and puts
 //! one key that all grants share: a range that was empty, then held a claim, and is empty again tells nothing of that
-//! claim's token. A watch from that revision names the keys that changed.
+//! claim's token. Its watch of the same ranges is a stream of changed keys, each told as [`Changed::Record`]; where the stream
+//! was cut and the revision it had come to is compacted away, [`Changed::Everything`] is told and the stream begun anew.
 
 pub(crate) mod files;
 mod key;
 mod memory;
 mod transaction;
+mod watching;
 
 use std::fmt;
 
@@ -23,6 +25,7 @@ pub use files::Files;
 pub use key::{Key, Range, Series};
 pub use memory::Memory;
 pub use transaction::{Transaction, Write};
+pub use watching::{Changed, Hear, Watching};
 
 use super::Error;
 use deconflict_protocol::{Naming, SessionId};
@@ -43,6 +46,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Adds a record to a series, under a name that nothing has. Where it must survive a power loss it does when this
     /// returns.
     fn add(&self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error>;
+
+    /// Tells which records of some ranges are written or deleted by whomever, until what it returns is dropped.
+    fn watch(&self, ranges: &[Range], hear: Hear) -> Box<dyn Watching>;
 
     /// Makes what a store needs before anything can be written.
     fn prepare(&self) -> Result<(), Error>;

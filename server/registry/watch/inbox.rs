@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 
 use crate::mailbox::Mailbox;
-use crate::store::{Key, Reader};
+use crate::store::{Key, Reader, Store};
 use crate::{Error, Message, MessageId, Registry};
 use deconflict_protocol::SessionId;
 
@@ -25,9 +25,9 @@ pub(super) struct Inbox {
 impl Inbox {
     /// Brings the read marks up to date. Nothing can be told before the session has a record. Returns the messages
     /// that were told and have been read since, by whichever process of the session.
-    pub(super) fn refresh(
+    pub(super) fn refresh<S: Store>(
         &mut self,
-        registry: &Registry,
+        registry: &Registry<S>,
         reader: &dyn Reader,
         session: &SessionId,
     ) -> Result<Vec<MessageId>, Error> {

@@ -1,41 +1,44 @@
-//! Watching a directory: what others change reaches a server without its asking.
+//! Watching a registry: what others change reaches a server without its asking.
 //!
-//! The system's notifications are hints of where to look, never the truth: what they name is read again, and what they
-//! miss is found by looking at everything from time to time. One thread does it all. While nothing happens it wakes
-//! every [`TICK`](signal::TICK), for a few system calls:
-//!
-//! - it looks whether the directory and its folders are still the same ones, and whether their lists of names changed;
-//! - it asks whether the processes that keep sessions still run, because a killed process changes no file;
-//! - now and then it compares the stamp of every file with the one it knows, to find records that were written in
-//!   place while no notification came. The more files, the less often: see [`Pace`].
+//! What the store tells of is a hint of where to look, never the truth: it is read again. One thread does it all. While
+//! nothing happens it wakes every [`TICK`], for a few system calls: the store looks for what it has not told of, and the
+//! processes that keep sessions are looked at, because a killed process changes no record.
 
-mod appearance;
 mod batch;
 mod change;
-mod folders;
-mod hints;
 mod inbox;
 mod observer;
-mod pace;
 mod processes;
-mod signal;
 mod suspension;
-mod watched;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
-pub use appearance::{DirectoryWatch, watch_for_directory};
 pub use change::Change;
 
-use self::folders::Folders;
-use self::observer::Observer;
-use self::signal::Signal;
+use self::observer::{Observer, watched_by};
+use super::store::{Changed, Hear, Range, Store, Watching};
 use super::{Error, Registry};
-use deconflict_platform as platform;
 use deconflict_protocol::SessionId;
+
+/// How often the thread wakes by itself. A killed server is seen so soon, and so is a directory on a file system that
+/// notifies of nothing.
+const TICK: Duration = Duration::from_secs(2);
+
+/// The same where the store cannot tell what changes.
+const UNWATCHED_TICK: Duration = Duration::from_secs(1);
+
+/// What wakes the thread.
+enum Signal {
+    /// The store tells of something.
+    Changed(Changed),
+    /// The server says whose processes matter.
+    Interest(Vec<SessionId>),
+    /// The watch is no longer wanted.
+    Stop,
+}
 
 /// Watching, for as long as this is kept.
 #[derive(Debug)]
@@ -61,46 +64,42 @@ impl Drop for Watch {
     }
 }
 
-/// Watches a registry's directory for one session, on a thread of its own. All that is there is delivered first, then
+/// Watches a registry for one session, on a thread of its own. All that is there is delivered first, then
 /// [`Change::Ready`], then what changes. `deliver` is called on that thread and should not keep it.
 ///
 /// # Errors
 ///
 /// Only if the system gives no thread. What cannot be watched is looked at instead, and [`Change::Trouble`] says so.
-pub fn watch(
-    registry: &Registry,
+pub fn watch<S: Store + 'static>(
+    registry: &Registry<S>,
     session: &SessionId,
     deliver: impl Fn(Vec<Change>) + Send + 'static,
 ) -> Result<Watch, Error> {
-    watch_with(Folders::new, registry, session, deliver)
+    watch_with(|ranges, hear| registry.store.watch(ranges, hear), registry, session, deliver)
 }
 
-fn watch_with(
-    folders: impl FnOnce(PathBuf, &SessionId, Sender<Signal>) -> Folders,
-    registry: &Registry,
+fn watch_with<S: Store + 'static>(
+    begin: impl FnOnce(&[Range], Hear) -> Box<dyn Watching>,
+    registry: &Registry<S>,
     session: &SessionId,
     deliver: impl Fn(Vec<Change>) + Send + 'static,
 ) -> Result<Watch, Error> {
     let (signals, received) = channel();
     let stopped = Arc::new(AtomicBool::new(false));
     let watch = Watch { signals: signals.clone(), stopped: Arc::clone(&stopped) };
-    // The system's own notifications name files by the path they were asked for, on some systems without links.
-    let path = platform::canonical(registry.path()).unwrap_or_else(|_| registry.path().to_owned());
-    let folders = folders(path, session, signals);
-    let observer = Observer::new(registry.clone(), session.clone(), folders, deliver, received, stopped);
-    std::thread::Builder::new().name("watch".to_owned()).spawn(move || observer.run()).map_err(|source| Error::Io {
-        action: "watch",
-        path: registry.path().to_owned(),
-        source,
-    })?;
+    // Nobody listens only after the watch was dropped.
+    let hear = move |changed| drop(signals.send(Signal::Changed(changed)));
+    let watching = begin(&watched_by(session), Box::new(hear));
+    let observer = Observer::new(registry.clone(), session.clone(), watching, deliver, received, stopped);
+    let thread = std::thread::Builder::new().name("watch".to_owned());
+    thread.spawn(move || observer.run()).map_err(Error::NoThread)?;
     Ok(watch)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::store::files::watch::FilesWatching;
     use crate::{ClaimState, Key, NewSession, Terms, View};
     use deconflict_platform::clock::SystemClock;
     use deconflict_protocol::{Naming, Resource};
@@ -115,7 +114,9 @@ mod tests {
         let me = registry.register(NewSession::default()).unwrap().id;
         let (sender, changes) = channel();
         let deliver = move |batch| drop(sender.send(batch));
-        let _watch = watch_with(Folders::unwatched, &registry, &me, deliver).unwrap();
+        let begin =
+            |ranges: &[Range], _| -> Box<dyn Watching> { Box::new(FilesWatching::unwatched(registry.path(), ranges)) };
+        let _watch = watch_with(begin, &registry, &me, deliver).unwrap();
         let mut view = View::new(me.clone(), clock);
         let mut troubles = 0;
         let mut until = |view: &mut View, is_so: &dyn Fn(&View) -> bool| {

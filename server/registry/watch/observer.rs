@@ -1,4 +1,4 @@
-//! The thread that watches: what it knows of the directory, and how it finds out what is different.
+//! The thread that watches: what it knows of the records, and how it finds out what is different.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -10,35 +10,31 @@ use chrono::{DateTime, Utc};
 
 use super::batch::Batch;
 use super::change::Change;
-use super::folders::Folders;
-use super::hints::Hints;
 use super::inbox::Inbox;
-use super::pace::Pace;
 use super::processes::Keepers;
-use super::signal::Signal;
 use super::suspension::LastSeen;
-use super::watched::Watched;
+use super::{Signal, TICK, UNWATCHED_TICK};
 use crate::session::read_session;
-use crate::store::files::directory::{Directory, FolderIdentity};
-use crate::store::files::folder::Folder;
-use crate::store::files::names::{claim_of, series_of, session_of};
-use crate::store::{Key, Range, Reader, Stamp};
+use crate::store::{Changed, Key, Range, Reader, Series, Stamp, Store, Watching};
 use crate::{Error, KeeperState, Message, Registry, StoredClaim, look_at_keeper, mailbox};
 use deconflict_platform as platform;
 use deconflict_protocol::{ClaimKey, SessionId, Status};
 
-/// After so many files a scan looks whether anything more urgent happened.
+/// After so many records a scan looks whether anything more urgent happened.
 const STEP: usize = 64;
 
-/// Which directory stands at the path.
+/// A reading of the store's clock counts for so long: with a thousand sessions it is wanted a thousand times.
+const READING_COUNTS: Duration = Duration::from_millis(100);
+
+/// What has been told of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Presence {
-    NotLooked,
-    Absent,
-    Present(FolderIdentity),
+enum Told {
+    Nothing,
+    Lost,
+    Everything,
 }
 
-/// What is known of a file, to tell whether it changed.
+/// What is known of a record, to tell whether it changed.
 #[derive(Debug)]
 struct Known {
     stamp: Stamp,
@@ -46,55 +42,84 @@ struct Known {
     round: u32,
 }
 
+/// What was heard and not yet followed, each once.
+#[derive(Debug, Default)]
+struct Heard {
+    keys: BTreeSet<Key>,
+    ranges: Vec<Range>,
+    is_lost: bool,
+    is_unclear: bool,
+    everything: bool,
+}
+
+impl Heard {
+    /// The keys of messages, and those of other records.
+    fn take_keys(&mut self) -> (Vec<Key>, Vec<Key>) {
+        std::mem::take(&mut self.keys).into_iter().partition(is_message)
+    }
+}
+
 /// What the thread keeps.
-pub(super) struct Observer<D> {
-    registry: Registry,
+pub(super) struct Observer<S, D> {
+    registry: Registry<S>,
     session: SessionId,
+    /// Sessions first, because claims are judged by them.
+    ranges: [Range; 4],
+    watching: Box<dyn Watching>,
     batch: Batch<D>,
     received: Receiver<Signal>,
     stopped: Arc<AtomicBool>,
-    folders: Folders,
-    directory: Presence,
-    claims: HashMap<ClaimKey, Known>,
-    sessions: HashMap<SessionId, Known>,
+    told: Told,
+    known: HashMap<Key, Known>,
     inbox: Inbox,
     /// Messages that were found and not told yet.
     found: Vec<Message>,
     keepers: Keepers,
-    hints: Hints,
+    heard: Heard,
     round: u32,
-    pace: Pace,
+    /// What the last scan of each range has cost.
+    costs: [Duration; 4],
+    time: Option<(Instant, Option<DateTime<Utc>>)>,
+    tick: Duration,
     next_tick: Instant,
     last_seen: LastSeen,
 }
 
-impl<D: Fn(Vec<Change>)> Observer<D> {
+/// What a session watches: all sessions, all claims, and the messages that may be to it.
+pub(super) fn watched_by(session: &SessionId) -> [Range; 4] {
+    let (all, direct) = (Range::Series(Series::Broadcasts), Range::Series(Series::Direct(session.clone())));
+    [Range::Sessions, Range::all_claims(), all, direct]
+}
+
+impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     /// Knows nothing yet. `received` wakes it, `stopped` ends it.
     pub(super) fn new(
-        registry: Registry,
+        registry: Registry<S>,
         session: SessionId,
-        folders: Folders,
+        watching: Box<dyn Watching>,
         deliver: D,
         received: Receiver<Signal>,
         stopped: Arc<AtomicBool>,
     ) -> Self {
         let last_seen = LastSeen::now(&**registry.clock());
         Self {
+            ranges: watched_by(&session),
             registry,
             session,
+            watching,
             batch: Batch::new(deliver, Arc::clone(&stopped)),
             received,
             stopped,
-            folders,
-            directory: Presence::NotLooked,
-            claims: HashMap::new(),
-            sessions: HashMap::new(),
+            told: Told::Nothing,
+            known: HashMap::new(),
             inbox: Inbox::default(),
             found: Vec::new(),
             keepers: Keepers::default(),
-            hints: Hints::default(),
+            heard: Heard { everything: true, ..Heard::default() },
             round: 0,
-            pace: Pace::new(),
+            costs: Default::default(),
+            time: None,
+            tick: TICK,
             next_tick: Instant::now(),
             last_seen,
         }
@@ -110,7 +135,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
                     self.notice_suspension();
                     self.take(signal);
                     self.take_waiting();
-                    self.follow_hints();
+                    self.follow();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -123,254 +148,209 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         }
     }
 
-    /// Looks at what no notification tells.
+    /// Looks at what nothing tells.
     fn tick(&mut self) {
-        self.look_at_directory();
-        if let Presence::Present(_) = self.directory
-            && let Ok(directory) = self.registry.directory()
-        {
-            for folder in self.due_folders(&directory) {
-                self.scan(&directory, folder);
+        self.heard.is_unclear = true;
+        self.follow();
+        if self.told == Told::Everything {
+            for session in self.keepers.look() {
+                self.batch.tell(Change::Process { session, alive: false });
             }
-            self.look_at_processes();
-            self.refresh_inbox(&directory);
-        }
-        self.tell_messages();
-        self.batch.flush();
-        self.next_tick = Instant::now() + self.pace.tick(self.folders.is_watching());
-    }
-
-    /// The folders to be scanned now.
-    fn due_folders(&mut self, directory: &Directory) -> Vec<Watched> {
-        let replaced = self.arm(directory);
-        if self.pace.is_everything_due() {
-            return Watched::WITH_RECORDS.to_vec();
-        }
-        let is_changed = |folder: &Watched| self.folders.has_changed(directory, *folder);
-        let mut due: Vec<Watched> = Watched::WITH_RECORDS.into_iter().filter(is_changed).collect();
-        if due.is_empty() || !self.pace.are_changed_folders_due() {
-            due.retain(|folder| replaced.contains(folder));
-        }
-        due
-    }
-
-    /// Reads what the notifications named.
-    fn follow_hints(&mut self) {
-        let hints = std::mem::take(&mut self.hints);
-        if hints.directory {
-            self.look_at_directory();
-        }
-        if self.directory == Presence::NotLooked || self.directory == Presence::Absent {
-            return;
-        }
-        let Ok(directory) = self.registry.directory() else { return };
-        for id in hints.sessions {
-            self.read_session(&directory, id, None);
-        }
-        for name in hints.claims {
-            self.read_named_claim(&directory, &name);
+            let registry = self.registry.clone();
+            if let Ok(reader) = registry.reader() {
+                self.refresh_inbox(&*reader);
+            }
         }
         self.batch.flush();
+        self.next_tick = Instant::now() + self.tick;
+    }
+
+    /// Reads what was heard of.
+    fn follow(&mut self) {
+        if std::mem::take(&mut self.heard.is_unclear) {
+            for changed in self.watching.look(self.costs.iter().sum()) {
+                self.hear(changed);
+            }
+        }
+        let mut heard = std::mem::take(&mut self.heard);
+        let (messages, records) = heard.take_keys();
+        if heard.is_lost {
+            self.lose();
+        }
+        let is_told = self.told == Told::Everything;
+        if is_told {
+            self.read_all(records);
+            self.batch.flush();
+        }
         // What a new folder had in it before it was watched comes before what was put into it since.
-        if !hints.folders.is_empty() {
-            hints.folders.iter().for_each(|folder| self.folders.distrust(*folder));
-            for folder in self.arm(&directory) {
-                self.scan(&directory, folder);
+        if heard.everything {
+            // What cannot be read now is read later; that it is gone is for the store to say.
+            match self.registry.reader().map(drop) {
+                Ok(()) => self.tell_everything(),
+                Err(_) => self.heard.everything = true,
+            }
+        } else if is_told {
+            for range in &heard.ranges {
+                self.scan(range);
             }
         }
-        self.read_named_messages(&directory, hints.messages);
-        if hints.everything {
-            self.scan_everything(&directory);
-        }
+        self.read_all(messages);
         self.tell_messages();
         self.batch.flush();
     }
 
-    /// Finds out whether the directory is there, and whether it is the one it was.
-    fn look_at_directory(&mut self) {
-        let found = match self.registry.directory() {
-            Ok(directory) => Some(directory),
-            Err(Error::Missing { .. }) => None,
-            Err(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::NotADirectory => None,
-            // That it cannot be opened just now, for want of file handles say, doesn't mean that it is gone.
-            Err(error) => {
-                tracing::debug!("{error}");
-                return;
-            }
-        };
-        let identity = found.as_ref().and_then(|directory| Some(directory.folder_stamp(&Folder::Root).ok()??.identity));
-        if found.is_some() && identity.is_none() {
-            return;
+    fn lose(&mut self) {
+        self.known.clear();
+        self.inbox.clear();
+        self.keepers.clear();
+        self.told = Told::Lost;
+        self.batch.tell(Change::DirectoryLost);
+        self.batch.flush();
+    }
+
+    fn tell_everything(&mut self) {
+        let before = std::mem::replace(&mut self.told, Told::Everything);
+        if before == Told::Lost {
+            self.batch.tell(Change::DirectoryBack);
         }
-        let now = identity.map_or(Presence::Absent, Presence::Present);
-        if now == self.directory {
-            return;
+        for range in self.ranges.clone() {
+            self.scan(&range);
         }
-        let before = std::mem::replace(&mut self.directory, now);
-        if before != Presence::Absent && (before != Presence::NotLooked || now == Presence::Absent) {
-            self.claims.clear();
-            self.sessions.clear();
-            self.inbox.clear();
-            self.keepers.clear();
-            self.batch.tell(Change::DirectoryLost);
-        }
-        if let (Presence::Present(_), Some(directory)) = (now, found) {
-            if before != Presence::NotLooked {
-                self.batch.tell(Change::DirectoryBack);
-            }
-            self.folders.distrust_all();
-            self.arm(&directory);
-            self.scan_everything(&directory);
+        if before != Told::Everything {
             self.tell_messages();
             self.batch.tell(Change::Ready);
         }
-        self.batch.flush();
-        self.folders.watch_parent();
     }
 
-    /// Sees to it that every folder that is there is watched. Returns those with records that were not, and are now
-    /// to be scanned.
-    fn arm(&mut self, directory: &Directory) -> Vec<Watched> {
-        let renewed = self.folders.arm(directory);
-        if let Some(trouble) = self.folders.take_trouble() {
-            self.batch.tell(Change::Trouble(trouble));
-        }
-        renewed
-    }
-
-    fn scan_everything(&mut self, directory: &Directory) {
-        for folder in Watched::WITH_RECORDS {
-            self.scan(directory, folder);
-        }
-    }
-
-    /// Compares every file of a folder with what is known of it, and reads those that differ.
-    fn scan(&mut self, directory: &Directory, folder: Watched) {
+    /// Compares every record of a range with what is known of it, and reads those that differ.
+    fn scan(&mut self, range: &Range) {
         let start = Instant::now();
-        self.folders.note_scan(directory, folder);
-        let spent_elsewhere = match folder {
-            Watched::Claims | Watched::Sessions => self.scan_records(directory, folder),
-            _ => self.scan_messages(directory, folder),
+        let spent_elsewhere = match range {
+            Range::Series(_) => self.scan_messages(range),
+            _ => self.scan_records(range),
         };
-        match spent_elsewhere {
-            Ok(elsewhere) => self.pace.note_scan(folder, start.elapsed().saturating_sub(elsewhere)),
-            Err(error) => tracing::debug!("{error}"),
+        match (spent_elsewhere, self.ranges.iter().position(|other| other == range)) {
+            (Ok(elsewhere), Some(at)) => self.costs[at] = start.elapsed().saturating_sub(elsewhere),
+            (Ok(_), None) => {}
+            (Err(error), _) => tracing::debug!("{error}"),
         }
         self.batch.flush();
     }
 
     /// Returns how long was spent on what was more urgent.
-    fn scan_records(&mut self, directory: &Directory, folder: Watched) -> Result<Duration, Error> {
+    fn scan_records(&mut self, range: &Range) -> Result<Duration, Error> {
         self.round = self.round.wrapping_add(1);
         let mut elsewhere = Duration::ZERO;
-        for (count, (name, stamp)) in directory.stamps(&self.folders.folder(folder))?.enumerate() {
-            if folder == Watched::Claims {
-                self.compare_claim(directory, &name, stamp);
-            } else {
-                self.compare_session(directory, &name, stamp);
+        let registry = self.registry.clone();
+        let keys = registry.reader()?.scan(std::slice::from_ref(range))?;
+        for some in keys.chunks(STEP) {
+            // Newer than what was read meanwhile, where a reader sees one moment.
+            let reader = registry.reader()?;
+            for key in some {
+                self.compare(&*reader, key);
             }
-            if count % STEP == STEP - 1 {
-                let pause = Instant::now();
-                // A long scan is no suspension.
-                self.notice_suspension();
-                self.take_waiting();
-                if self.is_stopped() {
-                    return Ok(elsewhere);
-                }
-                self.follow_urgent_hints(directory);
-                elsewhere += pause.elapsed();
+            let pause = Instant::now();
+            // A long scan is no suspension.
+            self.notice_suspension();
+            self.take_waiting();
+            if self.is_stopped() {
+                return Ok(elsewhere);
             }
+            // What was named meanwhile is read at once: somebody waits for it.
+            let (messages, records) = self.heard.take_keys();
+            self.read_all(records);
+            self.read_all(messages);
+            self.tell_messages();
+            self.batch.flush();
+            elsewhere += pause.elapsed();
         }
-        self.read_missed(directory, folder);
+        // What the scan did not meet is gone, or was renamed just then and the list left it out.
+        let reader = registry.reader()?;
+        let round = self.round;
+        let missed = self.known.iter().filter(|(key, known)| range.contains(key) && known.round != round);
+        for key in missed.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.read(&*reader, key, None);
+        }
         Ok(elsewhere)
     }
 
-    fn scan_messages(&mut self, directory: &Directory, folder: Watched) -> Result<Duration, Error> {
-        let Some(series) = series_of(&self.folders.folder(folder)) else { return Ok(Duration::ZERO) };
-        let keys: HashSet<Key> = directory.scan(&[Range::Series(series.clone())])?.into_iter().collect();
-        self.inbox.keep_only(&keys, |key| matches!(key, Key::Entry(of, _) if *of == series));
-        self.read_messages(directory, keys);
+    fn scan_messages(&mut self, range: &Range) -> Result<Duration, Error> {
+        let registry = self.registry.clone();
+        let reader = registry.reader()?;
+        let keys: HashSet<Key> = reader.scan(std::slice::from_ref(range))?.into_iter().collect();
+        self.inbox.keep_only(&keys, |key| range.contains(key));
+        if !keys.is_empty() {
+            self.refresh_inbox(&*reader);
+        }
+        for key in keys {
+            self.read_message(&*reader, key);
+        }
         Ok(Duration::ZERO)
     }
 
-    /// What was named while a scan goes on is read at once: somebody waits for it.
-    fn follow_urgent_hints(&mut self, directory: &Directory) {
-        for id in std::mem::take(&mut self.hints.sessions) {
-            self.read_session(directory, id, None);
-        }
-        for name in std::mem::take(&mut self.hints.claims) {
-            self.read_named_claim(directory, &name);
-        }
-        let messages = std::mem::take(&mut self.hints.messages);
-        self.read_named_messages(directory, messages);
-        self.tell_messages();
-        self.batch.flush();
-    }
-
-    /// Reads again what a scan did not meet: either it is gone, or it was renamed just then and the list left it out.
-    fn read_missed(&mut self, directory: &Directory, folder: Watched) {
-        let round = self.round;
-        if folder == Watched::Claims {
-            let missed = self.claims.iter().filter(|(_, known)| known.round != round);
-            for key in missed.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
-                self.read_claim(directory, key, None);
+    /// Reads records as they stand now.
+    fn read_all(&mut self, keys: impl IntoIterator<Item = Key>) {
+        let mut keys = keys.into_iter().peekable();
+        let Some(first) = keys.peek() else { return };
+        let registry = self.registry.clone();
+        match registry.reader() {
+            Ok(reader) => {
+                if is_message(first) {
+                    self.refresh_inbox(&*reader);
+                }
+                for key in keys {
+                    self.read(&*reader, key, None);
+                }
             }
-        } else {
-            let missed = self.sessions.iter().filter(|(_, known)| known.round != round);
-            for id in missed.map(|(id, _)| id.clone()).collect::<Vec<_>>() {
-                self.read_session(directory, id, None);
-            }
+            Err(error) => tracing::debug!("{error}"),
         }
     }
 
-    fn compare_claim(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
-        let Some(key) = claim_of(name, directory.naming()) else { return };
-        match self.claims.get_mut(&key) {
+    fn compare(&mut self, reader: &dyn Reader, key: &Key) {
+        let stamp = reader.stamp(key).ok().flatten().unwrap_or(Stamp::unknown(DateTime::UNIX_EPOCH));
+        match self.known.get_mut(key) {
             Some(known) if known.stamp == stamp => known.round = self.round,
-            Some(_) | None => self.read_claim(directory, key, Some(stamp)),
+            _ => self.read(reader, key.clone(), Some(stamp)),
         }
     }
 
-    fn compare_session(&mut self, directory: &Directory, name: &str, stamp: Stamp) {
-        let Some(id) = session_of(name) else { return };
-        match self.sessions.get_mut(&id) {
-            Some(known) if known.stamp == stamp => known.round = self.round,
-            Some(_) | None => self.read_session(directory, id, Some(stamp)),
+    /// Reads a record and tells of it, even if its stamp is the known one: two writes in one moment may look alike.
+    fn read(&mut self, reader: &dyn Reader, key: Key, listed: Option<Stamp>) {
+        match key {
+            Key::Session(id) => self.read_session(reader, id, listed),
+            Key::Claim(claim) => self.read_claim(reader, claim, listed),
+            Key::Entry(..) => self.read_message(reader, key),
         }
     }
 
-    fn read_named_claim(&mut self, directory: &Directory, name: &str) {
-        if let Some(key) = claim_of(name, directory.naming()) {
-            self.read_claim(directory, key, None);
-        }
+    fn know(&mut self, key: Key, stamp: Stamp) -> bool {
+        self.known.insert(key, Known { stamp, round: self.round }).is_none()
     }
 
-    /// Reads a claim and tells of it, even if its stamp is the known one: two writes in one moment may look alike.
-    fn read_claim(&mut self, directory: &Directory, key: ClaimKey, listed: Option<Stamp>) {
-        let stored = match StoredClaim::read(directory, &key) {
+    fn read_claim(&mut self, reader: &dyn Reader, claim: ClaimKey, listed: Option<Stamp>) {
+        let key = Key::Claim(claim.clone());
+        let stored = match StoredClaim::read(reader, &claim) {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::debug!("{error}");
-                match directory.stamp(&Key::Claim(key.clone())) {
+                match reader.stamp(&key) {
                     // There is a claim, and nobody can tell whose.
-                    Ok(stamp) => stamp.map(|stamp| StoredClaim::unreadable(&key, stamp)),
+                    Ok(stamp) => stamp.map(|stamp| StoredClaim::unreadable(&claim, stamp)),
                     Err(_) => return,
                 }
             }
         };
         match &stored {
-            Some(stored) => {
-                let stamp = listed.unwrap_or(stored.stamp);
-                self.claims.insert(key.clone(), Known { stamp, round: self.round });
-            }
-            None if self.claims.remove(&key).is_none() => return,
+            Some(stored) => drop(self.know(key, listed.unwrap_or(stored.stamp))),
+            None if self.known.remove(&key).is_none() => return,
             None => {}
         }
-        self.batch.tell(Change::Claim(key, stored));
+        self.batch.tell(Change::Claim(claim, stored));
     }
 
-    fn read_session(&mut self, directory: &Directory, id: SessionId, listed: Option<Stamp>) {
-        let stored = match read_session(directory, &id) {
+    fn read_session(&mut self, reader: &dyn Reader, id: SessionId, listed: Option<Stamp>) {
+        let key = Key::Session(id.clone());
+        let stored = match read_session(reader, &id) {
             Ok(stored) => stored,
             Err(error) => {
                 tracing::debug!("{error}");
@@ -379,13 +359,12 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         };
         let Some(stored) = stored else {
             self.keepers.forget(&id);
-            if self.sessions.remove(&id).is_some() {
+            if self.known.remove(&key).is_some() {
                 self.batch.tell(Change::Session(id, None));
             }
             return;
         };
-        let known = Known { stamp: listed.unwrap_or(stored.stamp), round: self.round };
-        let is_new = self.sessions.insert(id.clone(), known).is_none();
+        let is_new = self.know(key, listed.unwrap_or(stored.stamp));
         let record = stored.record.clone().unwrap_or_default();
         let modified = stored.modified;
         self.batch.tell(Change::Session(id.clone(), Some(stored)));
@@ -397,7 +376,7 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
             KeeperState::Unknown => {
                 self.keepers.forget(&id);
                 if is_new && record.keepalive.is_some() {
-                    self.tell_silence(directory, id, modified);
+                    self.tell_silence(reader, id, modified);
                 }
             }
             keeper => {
@@ -413,36 +392,24 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     }
 
     /// A session that was silent before this process looked is not given all the time again.
-    fn tell_silence(&mut self, directory: &Directory, session: SessionId, modified: DateTime<Utc>) {
-        let Some(here) = self.pace.file_system_time(|| directory.file_system_time()) else { return };
-        let Ok(age) = (here - modified).to_std() else { return };
+    fn tell_silence(&mut self, reader: &dyn Reader, session: SessionId, modified: DateTime<Utc>) {
+        let (_, time) = match self.time {
+            Some(reading) if reading.0.elapsed() < READING_COUNTS => reading,
+            _ => *self.time.insert((Instant::now(), reader.time())),
+        };
+        let Some(Ok(age)) = time.map(|here| (here - modified).to_std()) else { return };
         let lasted = age.saturating_sub(platform::time_asleep());
         if !lasted.is_zero() {
             self.batch.tell(Change::Silence { session, lasted });
         }
     }
 
-    fn read_named_messages(&mut self, directory: &Directory, files: BTreeSet<(Watched, String)>) {
-        let key = |(folder, name)| Some(Key::Entry(series_of(&self.folders.folder(folder))?, name));
-        let keys: Vec<Key> = files.into_iter().filter_map(key).collect();
-        self.read_messages(directory, keys);
-    }
-
-    fn read_messages(&mut self, directory: &Directory, keys: impl IntoIterator<Item = Key>) {
-        let mut keys = keys.into_iter().peekable();
-        if keys.peek().is_none() {
-            return;
-        }
-        self.refresh_inbox(directory);
-        for key in keys {
-            match self.inbox.look(directory, &key, self.registry.clock().now()) {
-                Ok(found) => self.found.extend(found),
-                // It may not be finished yet. The next notification or scan looks again.
-                Err(Error::Damaged { .. } | Error::Unsafe { .. }) => {
-                    self.batch.tell(Change::DamagedMessage(key));
-                }
-                Err(error) => tracing::debug!("{error}"),
-            }
+    fn read_message(&mut self, reader: &dyn Reader, key: Key) {
+        match self.inbox.look(reader, &key, self.registry.clock().now()) {
+            Ok(found) => self.found.extend(found),
+            // It may not be finished yet. The next notification or scan looks again.
+            Err(Error::Damaged { .. } | Error::Unsafe { .. }) => self.batch.tell(Change::DamagedMessage(key)),
+            Err(error) => tracing::debug!("{error}"),
         }
     }
 
@@ -454,16 +421,10 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         }
     }
 
-    fn refresh_inbox(&mut self, directory: &Directory) {
-        match self.inbox.refresh(&self.registry, directory, &self.session) {
+    fn refresh_inbox(&mut self, reader: &dyn Reader) {
+        match self.inbox.refresh(&self.registry, reader, &self.session) {
             Ok(read) => read.into_iter().for_each(|id| self.batch.tell(Change::MessageRead(id))),
             Err(error) => tracing::debug!("{error}"),
-        }
-    }
-
-    fn look_at_processes(&mut self) {
-        for session in self.keepers.look() {
-            self.batch.tell(Change::Process { session, alive: false });
         }
     }
 
@@ -472,16 +433,31 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
         if self.last_seen.was_suspended(&**self.registry.clock()) {
             self.batch.tell(Change::Resumed);
             // What happened meanwhile may have been more than the system keeps for us.
-            self.hints.everything = true;
+            self.heard.everything = true;
             self.next_tick = Instant::now();
         }
     }
 
     fn take(&mut self, signal: Signal) {
         match signal {
-            Signal::Hint(hint) => self.hints.add(hint),
+            Signal::Changed(changed) => self.hear(changed),
             Signal::Interest(sessions) => self.keepers.set_interest(sessions),
             Signal::Stop => self.stopped.store(true, Ordering::Relaxed),
+        }
+    }
+
+    fn hear(&mut self, changed: Changed) {
+        match changed {
+            Changed::Record(key) => drop(self.heard.keys.insert(key)),
+            Changed::Range(range) => self.heard.ranges.push(range),
+            Changed::Everything => self.heard.everything = true,
+            // What was heard before is gone, too.
+            Changed::Lost => self.heard = Heard { is_lost: true, ..Heard::default() },
+            Changed::Unclear => self.heard.is_unclear = true,
+            Changed::Trouble(trouble) => {
+                self.tick = UNWATCHED_TICK;
+                self.batch.tell(Change::Trouble(trouble));
+            }
         }
     }
 
@@ -494,4 +470,8 @@ impl<D: Fn(Vec<Change>)> Observer<D> {
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
+}
+
+fn is_message(key: &Key) -> bool {
+    matches!(key, Key::Entry(..))
 }

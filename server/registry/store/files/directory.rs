@@ -10,7 +10,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use cap_fs_ext::{DirEntryExt, DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
+use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
@@ -173,25 +173,6 @@ impl Directory {
         let created = metadata.created().ok().map(|time| time.into_std().into());
         let identity = FolderIdentity { device: metadata.dev(), inode: metadata.ino(), created };
         Ok(Some(FolderStamp { identity, modified: stamp_of(&metadata).modified }))
-    }
-
-    /// The names in a folder that don't start with a dot, each with its file's stamp, read from the disk one by one as
-    /// they are asked for. What is no regular file has the unknown stamp.
-    pub(crate) fn stamps(&self, folder: &Folder) -> Result<impl Iterator<Item = (String, Stamp)> + use<>, Error> {
-        let failed = |source| Error::io("list", &self.path_of(folder))(source);
-        let entries = match self.folder(folder)? {
-            Some(handle) => Some(handle.entries().map_err(failed)?),
-            None => None,
-        };
-        Ok(entries.into_iter().flatten().filter_map(|entry| {
-            let entry = entry.ok()?;
-            let name = entry.file_name().into_string().ok().filter(|name| !name.starts_with('.'))?;
-            // A file that vanished since it was listed is not in the list any more. On Windows a listing alone doesn't
-            // tell which file it is.
-            let metadata = entry.full_metadata().ok()?;
-            let is_file = metadata.is_file();
-            Some((name, if is_file { stamp_of(&metadata) } else { Stamp::unknown(DateTime::UNIX_EPOCH) }))
-        }))
     }
 
     /// Opens a file for locking, made if it is missing.

@@ -38,6 +38,16 @@ impl Folder {
         )
     }
 
+    /// The folder that it lies in.
+    pub(crate) fn above(&self) -> Option<Self> {
+        match self {
+            Self::Root => None,
+            Self::Broadcasts | Self::Recipients => Some(Self::Messages),
+            Self::Direct(_) => Some(Self::Recipients),
+            _ => Some(Self::Root),
+        }
+    }
+
     pub(crate) fn components(&self) -> Vec<&str> {
         match self {
             Self::Root => vec![],

@@ -4,6 +4,7 @@ pub(crate) mod directory;
 pub(crate) mod folder;
 pub(crate) mod lock;
 pub(crate) mod names;
+pub(crate) mod watch;
 mod writing;
 
 use std::cell::RefCell;
@@ -19,9 +20,10 @@ use self::directory::Directory;
 use self::folder::Folder;
 use self::lock::Lock;
 use self::names::{durability_in, durability_of, file_of, folder_of, folder_of_range, key_of};
+use self::watch::FilesWatching;
 use super::{
-    Committed, Guarantees, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp, Store, Stored,
-    Transaction, Write,
+    Committed, Guarantees, Hear, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Snapshot, Stamp, Store,
+    Stored, Transaction, Watching, Write,
 };
 use crate::changes::Changes;
 use crate::{Error, random_number};
@@ -89,6 +91,10 @@ impl Store for Files {
 
     fn add(&self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error> {
         add(&self.directory()?, series, by, at, bytes)
+    }
+
+    fn watch(&self, ranges: &[Range], hear: Hear) -> Box<dyn Watching> {
+        Box::new(FilesWatching::start(&self.path, ranges, hear))
     }
 
     /// Whoever deleted the directory gets it back with the next record.

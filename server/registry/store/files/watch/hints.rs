@@ -1,0 +1,65 @@
+//! What the system's notifications mean: which record to read again.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use notify::event::{AccessKind, AccessMode, ModifyKind};
+use notify::{Config, Event, EventHandler, EventKind, EventKindMask, RecommendedWatcher, Watcher};
+
+use crate::store::files::names::key_of;
+use crate::store::{Key, Range};
+use deconflict_protocol::Naming;
+
+/// What the system notifies of: what was written. Whatever anybody reads would wake everybody who watches.
+pub(super) fn watcher(handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
+    let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+    RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))
+}
+
+/// Something that the system noticed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Hint {
+    Record(Key),
+    /// A folder came, went or was replaced.
+    Folder(PathBuf),
+    /// Something was missed, so anything may have happened.
+    Everything,
+}
+
+/// Understands notifications by the paths that they name.
+#[derive(Debug)]
+pub(super) struct Interpreter {
+    /// The folders that are watched, each with what it holds.
+    pub(super) folders: Vec<(PathBuf, Option<Range>)>,
+    pub(super) ignores_case: Arc<AtomicBool>,
+}
+
+impl Interpreter {
+    /// What a notification tells. Most tell nothing: that something was opened or read, this process's own reading
+    /// included, and all that happens to unfinished files.
+    pub(super) fn hints(&self, event: &notify::Result<Event>) -> Vec<Hint> {
+        let Ok(event) = event else { return vec![Hint::Everything] };
+        if event.need_rescan() {
+            return vec![Hint::Everything];
+        }
+        let may_replace_folder = match event.kind {
+            EventKind::Access(AccessKind::Close(AccessMode::Write))
+            | EventKind::Modify(ModifyKind::Metadata(_) | ModifyKind::Data(_)) => false,
+            EventKind::Access(_) => return Vec::new(),
+            _ => true,
+        };
+        event.paths.iter().filter_map(|path| self.hint(path, may_replace_folder)).collect()
+    }
+
+    fn hint(&self, path: &Path, may_replace_folder: bool) -> Option<Hint> {
+        if self.folders.iter().any(|(of, _)| of == path) {
+            return may_replace_folder.then(|| Hint::Folder(path.to_owned()));
+        }
+        let name = path.file_name()?.to_str().filter(|name| !name.starts_with('.'))?;
+        let above = path.parent()?;
+        let (_, range) = self.folders.iter().find(|(of, _)| of == above)?;
+        let naming = Naming { ignores_case: self.ignores_case.load(Ordering::Relaxed) };
+        key_of(range.as_ref()?, name, naming).map(Hint::Record)
+    }
+}
