@@ -1,7 +1,7 @@
 //! One file's changes as the journal knows them, with the texts between them: whose each line is, and what is uncommitted.
 
 use deconflict_journal::text::{Change, Uncommitted, Weave};
-use deconflict_journal::{Author, ContentId, Entry, FileState, Journal, Line};
+use deconflict_journal::{Author, ContentId, Entry, FileLog, FileState, Journal, Line};
 use deconflict_protocol::{Resource, SessionId};
 
 use super::Error;
@@ -64,16 +64,10 @@ impl FileHistory {
             first += 1;
         }
         let texts = texts.into_iter().rev().map(Option::unwrap_or_default).collect();
-        let mut owners: Vec<Option<Author>> = entries.iter().map(|entry| entry.author.clone()).collect();
         let (mut seen, mut commits) = (0, Vec::new());
         for line in log.lines() {
             match line {
                 Line::Change(_) => seen += 1,
-                Line::Given { from, to, .. } => {
-                    for owner in owners[..seen].iter_mut().flatten().filter(|owner| owner.session == *from) {
-                        *owner = to.clone();
-                    }
-                }
                 Line::Committed { session: Some(session), before, content, .. } => commits.push(SessionCommit {
                     session: session.clone(),
                     entries: seen,
@@ -83,6 +77,7 @@ impl FileHistory {
                 _ => {}
             }
         }
+        let owners = owners_in(&log);
         Ok(Some(Self { resource: resource.clone(), entries, owners, first, texts, state: tip.state, commits }))
     }
 
@@ -161,6 +156,11 @@ impl FileHistory {
         self.owners.get(self.first + change?)?.as_ref()
     }
 
+    /// True if some change is one of theirs.
+    pub fn has_changes_of(&self, is_meant: &dyn Fn(&Author) -> bool) -> bool {
+        self.owners.iter().flatten().any(is_meant)
+    }
+
     /// True for the changes of one session.
     pub fn is_of(&self, session: &SessionId) -> impl Fn(Option<Change>) -> bool {
         move |change| self.owner_of(change).is_some_and(|owner| owner.session == *session)
@@ -194,6 +194,24 @@ impl FileHistory {
         }
         (uncommitted.only(|_| false) == committed).then_some(uncommitted)
     }
+}
+
+/// Whose the changes of a file are, the oldest first: who made each, or to whom it was given since.
+pub fn owners_in(log: &FileLog) -> Vec<Option<Author>> {
+    let mut owners: Vec<Option<Author>> = log.entries().into_iter().map(|entry| entry.author).collect();
+    let mut seen = 0;
+    for line in log.lines() {
+        match line {
+            Line::Change(_) => seen += 1,
+            Line::Given { from, to, .. } => {
+                for owner in owners[..seen].iter_mut().flatten().filter(|owner| owner.session == *from) {
+                    *owner = to.clone();
+                }
+            }
+            _ => {}
+        }
+    }
+    owners
 }
 
 /// The text of a state; `None` where it is not kept any more.

@@ -10,25 +10,32 @@
 //!
 //! Protocol page, "Uncommitted changes have owners" and "The journal".
 
+mod blame;
 mod commit;
+mod documents;
+mod give;
 mod history;
 mod overlap;
 mod people;
 mod recorder;
 mod restore;
 mod telling;
+mod uncommitted;
 mod undo;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use blame::{BlamedCommit, BlamedLine};
 pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
-pub use history::{FileHistory, Owned};
+pub use documents::{blamed_line_document, entry_document};
+pub use history::{FileHistory, Owned, owners_in};
 pub use overlap::Overlap;
 pub use people::{author_of, is_same_person};
 pub use recorder::{GRACE, Lost, Noticed, Recorder};
 pub use restore::{Restored, before_others, put_back};
 pub use telling::{Telling, sentence};
+pub use uncommitted::{UncommittedFile, UncommittedFiles};
 pub use undo::{Undo, UndoneFile};
 
 /// Why a change could not be noticed or taken back.

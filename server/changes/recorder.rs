@@ -1,5 +1,6 @@
 //! Noticing changes: what stands in a file goes into the journal, and whoever lost something by a change is found.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -155,11 +156,32 @@ impl Recorder<'_> {
     /// What a commit has of a file, with the line ends that the file has on disk; `None` if it has no such file. Outside of
     /// git it is the oldest text that is known.
     pub fn committed(&self, history: &FileHistory, commit: &str) -> Result<Option<Vec<u8>>, Error> {
-        let Some(path) = self.namer.path_of(history.resource()) else { return Ok(None) };
-        let Some(root) = self.root_of(history.resource()) else { return Ok(Some(history.oldest().to_vec())) };
-        let Some(relative) = slashed(&root, &path) else { return Ok(None) };
-        let mut contents = last_commit::contents(&root, commit, &[&relative])?;
-        Ok(contents.remove(&relative).map(|content| with_line_ends_of(history.newest(), content)))
+        Ok(self.committed_of_each(&[history], commit)?.pop().flatten())
+    }
+
+    /// The same for many files, in their order. Git is asked once for each worktree.
+    pub fn committed_of_each(&self, files: &[&FileHistory], commit: &str) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let places: Vec<_> = files.iter().map(|history| self.place_of(history.resource())).collect();
+        let mut contents = HashMap::new();
+        for (root, paths) in by_root(&places) {
+            contents.insert(root, last_commit::contents(root, commit, &paths)?);
+        }
+        let committed = files.iter().zip(&places).map(|(history, place)| match place {
+            Place::OutsideOfGit => Some(history.oldest().to_vec()),
+            Place::InWorktree { root, path } => {
+                let content = contents.get_mut(root.as_path())?.remove(path)?;
+                Some(with_line_ends_of(history.newest(), content))
+            }
+            Place::Nowhere => None,
+        });
+        Ok(committed.collect())
+    }
+
+    /// Where git finds a file.
+    pub(super) fn place_of(&self, resource: &Resource) -> Place {
+        let Some(path) = self.namer.path_of(resource) else { return Place::Nowhere };
+        let Some(root) = self.root_of(resource) else { return Place::OutsideOfGit };
+        slashed(&root, &path).map_or(Place::Nowhere, |path| Place::InWorktree { root, path })
     }
 
     /// The root of the worktree that a file is in; `None` outside of git.
@@ -168,6 +190,33 @@ impl Recorder<'_> {
         let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
         Repository::containing(folder).ok()?.map(|repository| repository.root().to_owned())
     }
+}
+
+/// Where git finds a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a worktree, with a path as git spells it.
+    InWorktree {
+        /// The worktree's root.
+        root: PathBuf,
+        /// The path below it.
+        path: String,
+    },
+    /// In no repository.
+    OutsideOfGit,
+    /// Its name leads nowhere, or to what git cannot be asked about.
+    Nowhere,
+}
+
+/// The paths of each worktree.
+pub(super) fn by_root(places: &[Place]) -> HashMap<&Path, Vec<&str>> {
+    let mut by_root: HashMap<&Path, Vec<&str>> = HashMap::new();
+    for place in places {
+        if let Place::InWorktree { root, path } = place {
+            by_root.entry(root).or_default().push(path);
+        }
+    }
+    by_root
 }
 
 /// Whose changes are in the text before an entry and not after it, compared with what is committed.

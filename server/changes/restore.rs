@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
-use deconflict_journal::{Author, Cause, Entry, EntryId, FileState, Journal, Settlement};
+use deconflict_journal::{Author, Cause, Entry, EntryId, FileState, Journal, Loss, Settlement};
 use deconflict_protocol::Resource;
 
 use super::{Error, FileHistory, Noticed, Recorder, failed};
@@ -21,9 +21,19 @@ pub struct Restored {
     pub noticed: Option<Noticed>,
 }
 
-/// The newest change that was not the caller's, before which a restore goes back by default.
-pub fn before_others(history: &FileHistory, is_own: impl Fn(&Author) -> bool) -> Option<&Entry> {
-    history.entries().iter().rev().find(|entry| !entry.author.as_ref().is_some_and(&is_own))
+/// The change before which a restore goes back by default: the newest that took something of the caller's and is not
+/// settled, else the newest that was not the caller's.
+pub fn before_others<'a>(
+    history: &'a FileHistory,
+    losses: &[Loss],
+    is_own: impl Fn(&Author) -> bool,
+) -> Option<&'a Entry> {
+    let is_lost = |entry: &&Entry| {
+        let of_it = losses.iter().filter(|loss| loss.entry.id == entry.id && loss.settled.is_none());
+        of_it.into_iter().any(|loss| is_own(&loss.owner))
+    };
+    let newest = || history.entries().iter().rev();
+    newest().find(is_lost).or_else(|| newest().find(|entry| !entry.author.as_ref().is_some_and(&is_own)))
 }
 
 impl Recorder<'_> {

@@ -38,12 +38,16 @@ impl Undo {
         is_meant: &dyn Fn(&Author) -> bool,
     ) -> Result<Self, Error> {
         let mut undo = Self::default();
+        let mut histories = Vec::new();
         for resource in files {
-            let Some(history) = FileHistory::read(recorder.journal, resource)? else { continue };
-            let committed = recorder.committed(&history, "HEAD")?;
+            let history = FileHistory::read(recorder.journal, resource)?;
+            histories.extend(history.filter(|history| history.has_changes_of(is_meant)));
+        }
+        let committed = recorder.committed_of_each(&histories.iter().collect::<Vec<_>>(), "HEAD")?;
+        for (history, committed) in histories.iter().zip(committed) {
             let uncommitted = history.uncommitted(committed.as_deref().unwrap_or_default());
             let is_meant = |change: Option<Change>| history.owner_of(change).is_some_and(is_meant);
-            undo.plan(recorder, &history, committed.is_none(), &uncommitted, &is_meant)?;
+            undo.plan(recorder, history, committed.is_none(), &uncommitted, &is_meant)?;
         }
         Ok(undo)
     }
@@ -65,11 +69,20 @@ impl Undo {
         Ok(undo)
     }
 
-    /// Takes everything out that was planned. The caller holds the files.
+    /// Takes everything out that was planned, or nothing. The caller holds the files.
     pub fn carry_out(&self, recorder: &Recorder, author: &Author, now: DateTime<Utc>) -> Result<Vec<Noticed>, Error> {
         let mut noticed = Vec::new();
-        for file in &self.files {
-            noticed.extend(recorder.write(author, &file.resource, &file.state, now)?);
+        for (done, file) in self.files.iter().enumerate() {
+            match recorder.write(author, &file.resource, &file.state, now) {
+                Ok(change) => noticed.extend(change),
+                Err(error) => {
+                    for file in &self.files[..done] {
+                        // Why the first one failed is told.
+                        let _ = recorder.write(author, &file.resource, &file.before, now);
+                    }
+                    return Err(error);
+                }
+            }
         }
         Ok(noticed)
     }
@@ -83,7 +96,8 @@ impl Undo {
         is_meant: &dyn Fn(Option<Change>) -> bool,
     ) -> Result<(), Error> {
         let resource = history.resource();
-        if uncommitted.changes().contains(&None) {
+        let is_unknown = |change: &Option<Change>| !is_meant(*change) && history.owner_of(*change).is_none();
+        if uncommitted.changes().iter().any(is_unknown) {
             self.unknown.push(resource.clone());
         }
         let entries: Vec<(&Entry, bool)> =
@@ -108,9 +122,11 @@ impl Undo {
             let text = uncommitted.without(is_meant);
             let created = entries.iter().any(|(entry, is_meant)| *is_meant && entry.before == FileState::Absent);
             let deleted = entries.iter().rev().find(|(entry, _)| entry.after == FileState::Absent);
+            // A new file goes with its creation, whether it was removed since or not.
+            let goes = text.is_empty() && created && may_vanish;
             let is_there = match history.state() {
-                FileState::Absent => deleted.is_some_and(|(_, is_meant)| *is_meant),
-                _ => !(text.is_empty() && created && may_vanish),
+                FileState::Absent => !goes && deleted.is_some_and(|(_, is_meant)| *is_meant),
+                _ => !goes,
             };
             if is_there {
                 let content = recorder.journal.keep(&text)?;

@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
+use deconflict_changes::{author_of, is_same_person};
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId, time};
-use deconflict_registry::{Activity, Claim, ClaimOutcome, ClaimState, Locking, Registry, Session, Terms};
+use deconflict_registry::{
+    Activity, Claim, ClaimAllOutcome, ClaimOutcome, ClaimState, Locking, Registry, Session, Terms,
+};
 use deconflict_words::documents;
 use serde_json::{Value, json};
 
@@ -13,7 +16,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
-use super::{identity, values, words};
+use super::{identity, ownership, values, words};
 
 /// Claim a file, a directory or anything else that has a name
 ///
@@ -59,7 +62,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         branch: context.branch()?,
         worktree: context.worktree()?,
     };
-    let mut outcome = registry.claim(&session.id, &resource, &terms)?;
+    let mut outcome = claim(&registry, &session, &resource, &terms)?;
     if let (ClaimOutcome::Refused { by }, Some(limit)) = (&outcome, arguments.wait) {
         outcome = wait(context, &registry, &session.id, &resource, &terms, by.clone(), limit)?;
     }
@@ -72,6 +75,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
     let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
+    let taken_over = ownership::take_over(context, &registry, &session, &resource);
     let is_only_advice = registry.locking() == Locking::Unsupported;
     context.output.answer(
         || {
@@ -81,13 +85,19 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
                 "took_over": before.map(|before| documents::claim(before, None)),
                 "claimed_elsewhere": elsewhere.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>(),
                 "only_advice": is_only_advice,
+                "changes_of": taken_over.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
             })
         },
         || {
             if context.shared.original {
                 return format!("✅ Claimed: {}/{}", arguments.resource_type, arguments.name);
             }
-            granted_in_words(context, &registry, &claim, took_over.is_some(), before, &elsewhere)
+            let mut words = granted_in_words(context, &registry, &claim, took_over.is_some(), before, &elsewhere);
+            if !taken_over.is_empty() {
+                let whose = ownership::named(&taken_over);
+                words.push_str(&format!("\nThe uncommitted changes of {whose} in it are yours now."));
+            }
+            words
         },
     )?;
     if is_only_advice && !context.output.is_json() {
@@ -101,6 +111,24 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     Context::after(&registry, &session, &activity);
     Ok(Exit::Done)
+}
+
+/// Claims something. An agent whose turn has ended gives way to its own user.
+fn claim(registry: &Registry, session: &Session, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Failure> {
+    let outcome = registry.claim(&session.id, resource, terms)?;
+    let ClaimOutcome::Refused { by } = &outcome else { return Ok(outcome) };
+    let is_own = |agent: &Session| is_same_person(&author_of(agent), &author_of(session));
+    let agent =
+        holder_of(registry, by).filter(|agent| agent.is_waiting() && session.agent().is_none() && is_own(agent));
+    let Some(agent) = agent else { return Ok(outcome) };
+    let all = registry.claim_all(&session.id, Some(&agent.id), std::slice::from_ref(resource), terms)?;
+    Ok(match all {
+        ClaimAllOutcome::Granted(mut granted) => match granted.pop() {
+            Some(one) => ClaimOutcome::Granted { claim: one.claim, took_over: one.took_over },
+            None => outcome,
+        },
+        ClaimAllOutcome::Refused(_) => outcome,
+    })
 }
 
 fn granted_in_words(

@@ -72,9 +72,14 @@ impl Context {
 
     /// The session that the caller names, whether there is one or not: with `--session`, else in `DECONFLICT_SESSION`.
     pub(crate) fn named_session(&self) -> Result<Option<SessionId>, Failure> {
-        if let Some(id) = &self.shared.session {
-            return Ok(Some(id.clone()));
+        match &self.shared.session {
+            Some(id) => Ok(Some(id.clone())),
+            None => Self::variable_session(),
         }
+    }
+
+    /// The session that `DECONFLICT_SESSION` names.
+    pub(crate) fn variable_session() -> Result<Option<SessionId>, Failure> {
         match std::env::var(SESSION_VARIABLE) {
             Ok(id) if id.is_empty() => Ok(None),
             Ok(id) => SessionId::foreign(&id)

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use deconflict_changes::Error as ChangesError;
+use deconflict_journal::Error as JournalError;
 use deconflict_protocol::NameError;
 use deconflict_registry::Error as RegistryError;
 pub(super) use deconflict_words::sentence;
@@ -126,6 +128,30 @@ impl From<RegistryError> for Failure {
             _ => (Exit::Failed, "io", None),
         };
         Self::of(&error, exit, reason, advice)
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        let (exit, reason, advice) = match &error {
+            JournalError::Ambiguous(_) => (Exit::Usage, "ambiguous", Some("Write more of its name.")),
+            _ => (Exit::Failed, "journal", Some("What is kept, and where: deconflict doctor")),
+        };
+        Self::of(&error, exit, reason, advice)
+    }
+}
+
+impl From<ChangesError> for Failure {
+    fn from(error: ChangesError) -> Self {
+        match error {
+            ChangesError::Journal(error) => error.into(),
+            ChangesError::Registry(error) => error.into(),
+            ChangesError::Git(_) => Self::of(&error, Exit::Failed, "git", None),
+            ChangesError::NotKept { .. } => {
+                Self::of(&error, Exit::Failed, "not-kept", Some("What is kept: deconflict history"))
+            }
+            ChangesError::File { .. } => Self::of(&error, Exit::Failed, "io", None),
+        }
     }
 }
 

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{claim, identity, values, words};
+use super::{claim, identity, ownership, values, words};
 
-/// Give a claim of yours to another session
+/// Give a claim of yours to another session, and with a file your uncommitted changes in it
 #[derive(Debug, clap::Args, serde::Deserialize)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
@@ -34,12 +34,14 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     let claim = give(arguments, context, &registry, &session)?;
     let recipient = registry.session(&arguments.to)?;
+    let changes = recipient.iter().flat_map(|to| ownership::hand_over(context, &session, to, &claim.resource)).count();
     context.output.answer(
-        || json!({"claim": documents::claim(&claim, recipient.as_ref()), "from": session.id, "to": arguments.to}),
+        || json!({"claim": documents::claim(&claim, recipient.as_ref()), "from": session.id, "to": arguments.to, "changes": changes > 0}),
         || {
             format!(
-                "{GOOD}Handed{GOOD:#} {} to {}, until {}.",
+                "{GOOD}Handed{GOOD:#} {}{} to {}, until {}.",
                 claim.resource.in_a_sentence(),
+                if changes > 0 { " with your uncommitted changes in it" } else { "" },
                 words::who(recipient.as_ref(), &arguments.to),
                 words::moment(claim.expires_at, context.now())
             )

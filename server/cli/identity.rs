@@ -37,6 +37,29 @@ pub(super) fn enter(context: &Context) -> Result<(Registry, Session), Failure> {
     Ok((registry, session))
 }
 
+/// The same for a verb that a person may use without a session: outside of any agent there is `None` then.
+pub(super) fn enter_or_person(context: &Context) -> Result<(Registry, Option<Session>), Failure> {
+    if context.named_session()?.is_some() {
+        return enter(context).map(|(registry, session)| (registry, Some(session)));
+    }
+    let registry = context.registry()?;
+    let session = match infer(&registry, &live_sessions(&registry)?)? {
+        Ok(session) => Some(session),
+        Err(Unknown::NoSession) if !processes::run_by_an_agent() => None,
+        Err(unknown) => return Err(explain(context, &registry, unknown)?),
+    };
+    Ok((registry, session))
+}
+
+/// The caller's session where `--session` names another's work.
+pub(super) fn besides_flag(registry: &Registry) -> Result<Option<Session>, Failure> {
+    let by_variable = Context::variable_session()?.map(|id| registry.session(&id)).transpose()?.flatten();
+    match by_variable.filter(Session::is_live) {
+        Some(session) => Ok(Some(session)),
+        None => Ok(infer(registry, &live_sessions(registry)?)?.ok()),
+    }
+}
+
 /// Registers a session, or goes on with the one that had its id before, unless that is in use.
 pub(super) fn register(
     registry: &Registry,

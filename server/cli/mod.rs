@@ -6,19 +6,26 @@
 
 #![allow(clippy::format_push_string, reason = "answers are short, and read best in the order in which they are told")]
 
+mod acting;
 mod completions;
 mod context;
 mod failure;
 mod identity;
 mod keeper;
+mod losses;
 mod man;
 mod output;
+mod ownership;
+mod pager;
+mod patch;
 mod processes;
+mod recording;
 mod style;
 mod table;
 mod values;
 mod words;
 
+mod blame;
 mod check;
 mod claim;
 mod demo;
@@ -27,16 +34,19 @@ mod end;
 mod guard;
 mod hand_off;
 mod heartbeat;
+mod history;
 mod hook;
 mod init;
 mod lsp;
 mod mcp;
 mod messages;
 mod release;
+mod restore;
 mod send;
 mod setup;
 mod start;
 mod status;
+mod undo;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -81,6 +91,10 @@ enum Verb {
     Send(send::Arguments),
     Messages(messages::Arguments),
     HandOff(hand_off::Arguments),
+    History(history::Arguments),
+    Restore(restore::Arguments),
+    Undo(undo::Arguments),
+    Blame(blame::Arguments),
     End(end::Arguments),
     Init(init::Arguments),
     Guard(guard::Arguments),
@@ -94,6 +108,25 @@ enum Verb {
     Man(man::Arguments),
 }
 
+impl Verb {
+    /// True for a verb of a session, unless it tells of losses itself or ends the session.
+    fn says_losses(&self) -> bool {
+        matches!(
+            self,
+            Self::Heartbeat(_)
+                | Self::Claim(_)
+                | Self::Release(_)
+                | Self::Check(_)
+                | Self::Send(_)
+                | Self::HandOff(_)
+                | Self::History(_)
+                | Self::Restore(_)
+                | Self::Undo(_)
+                | Self::Blame(_)
+        )
+    }
+}
+
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
@@ -102,7 +135,14 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
         Err(error) => return explain(&error, &words),
     };
     let output = Output::new(arguments.shared.json);
-    let ended = Context::new(arguments.shared, output.clone()).and_then(|context| act(arguments.verb, &context));
+    let says_losses = arguments.verb.says_losses();
+    let ended = Context::new(arguments.shared, output.clone()).and_then(|context| {
+        let ended = act(arguments.verb, &context);
+        if says_losses {
+            losses::say(&context);
+        }
+        ended
+    });
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
 }
 
@@ -117,6 +157,10 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Send(arguments) => send::run(arguments, context),
         Verb::Messages(arguments) => messages::run(&arguments, context),
         Verb::HandOff(arguments) => hand_off::run(&arguments, context),
+        Verb::History(arguments) => history::run(&arguments, context),
+        Verb::Restore(arguments) => restore::run(&arguments, context),
+        Verb::Undo(arguments) => undo::run(&arguments, context),
+        Verb::Blame(arguments) => blame::run(&arguments, context),
         Verb::End(arguments) => end::run(arguments, context),
         Verb::Init(arguments) => init::run(&arguments, context),
         Verb::Guard(arguments) => guard::run(&arguments, context),

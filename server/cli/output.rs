@@ -1,14 +1,14 @@
 //! What a verb prints: words for people, or one JSON document for programs.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 
 use deconflict_protocol::text::plain_json;
 use serde_json::{Map, Value};
 
 use super::failure::{Exit, Failure};
-use super::style;
+use super::{pager, style};
 
 #[derive(Debug, Clone)]
 pub(crate) struct Output {
@@ -54,6 +54,15 @@ impl Output {
         words: impl FnOnce() -> String,
     ) -> Result<Printed, Failure> {
         self.answer_with(true, document, words)
+    }
+
+    /// The same for words that may be longer than the terminal.
+    pub(crate) fn long_answer(
+        &self,
+        document: impl FnOnce() -> Value,
+        words: impl FnOnce() -> String,
+    ) -> Result<Printed, Failure> {
+        if self.json { self.answer(document, words) } else { pager::show(&words()) }
     }
 
     pub(crate) fn answer_with(
@@ -109,6 +118,13 @@ impl Output {
         Self::remark(&words);
         failure.exit
     }
+}
+
+/// How wide a line may be: as wide as the terminal, or of any width for a file or a pipe.
+pub(crate) fn terminal_width() -> usize {
+    let is_terminal = std::io::stdout().is_terminal();
+    let size = is_terminal.then(terminal_size::terminal_size).flatten();
+    size.map_or(usize::MAX, |(columns, _)| usize::from(columns.0))
 }
 
 fn print(stream: &mut impl Write, text: &str) -> Result<Printed, Failure> {

@@ -1,7 +1,7 @@
 //! What the processes above this one are: shells that people type into, coding agents, or something else.
 
 use deconflict_agents as agents;
-use deconflict_platform::Ancestor;
+use deconflict_platform::{self as platform, Ancestor};
 
 /// Editors in whose terminals and panels agents run, as the last part of their path without an ending.
 const EDITORS: &str =
@@ -21,6 +21,11 @@ pub(super) fn coding_agent(process: &Ancestor) -> Option<&'static str> {
 /// What people call the coding agent that says in the environment that it runs this. A sandbox may hide its process.
 pub(super) fn agent_in_environment() -> Option<&'static str> {
     agents::agent_of_variable(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+}
+
+/// True below a coding agent, as far as processes and environment tell.
+pub(super) fn run_by_an_agent() -> bool {
+    platform::ancestors().iter().any(|process| coding_agent(process).is_some()) || agent_in_environment().is_some()
 }
 
 pub(super) fn is_editor(process: &Ancestor) -> bool {

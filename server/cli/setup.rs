@@ -212,7 +212,7 @@ fn failure(error: &Error) -> Failure {
         Error::Io { .. } => "io",
     };
     let mut failure = Failure::failed(reason, super::failure::sentence(&error.to_string()));
-    if let Error::Busy { process: Some(process), .. } = error {
+    if let Error::Busy(Some(process), _) = error {
         failure = failure.fact("process", *process);
     }
     match words::advice(error) {

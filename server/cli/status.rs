@@ -2,6 +2,7 @@
 
 mod page;
 mod watch;
+mod work;
 
 use std::collections::HashMap;
 
@@ -11,10 +12,11 @@ use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, Concern, DamagedRecord, Overview, Session};
 use deconflict_words::documents;
 use serde_json::{Value, json};
+use work::Work;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::output::Output;
+use super::output::{Output, terminal_width};
 use super::{identity, words};
 
 /// Show sessions, claims, messages and what needs coordinating
@@ -40,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.watch {
         return watch::run(context);
     }
-    let picture = Picture::look(context)?;
+    let picture = if arguments.oneline { Picture::glance(context)? } else { Picture::look(context)? };
     context.output.answer(
         || picture.document(),
         || {
@@ -66,14 +68,28 @@ struct Picture {
     own: Option<Session>,
     unread: usize,
     overview: Option<Overview>,
+    work: Work,
 }
 
 impl Picture {
     fn look(context: &Context) -> Result<Self, Failure> {
+        let picture = Self::without_work(context)?;
+        let work = if picture.overview.is_some() { Work::look(context) } else { Work::default() };
+        Ok(Self { work, ..picture })
+    }
+
+    /// What fits a prompt, which must not wait for git.
+    fn glance(context: &Context) -> Result<Self, Failure> {
+        let picture = Self::without_work(context)?;
+        let work = if picture.own.is_some() { Work::look_for_losses(context) } else { Work::default() };
+        Ok(Self { work, ..picture })
+    }
+
+    fn without_work(context: &Context) -> Result<Self, Failure> {
         let directory = context.location()?.directory.display().to_string();
         let now = context.now();
         let Some(registry) = context.existing_registry()? else {
-            return Ok(Self { directory, now, own: None, unread: 0, overview: None });
+            return Ok(Self { directory, now, own: None, unread: 0, overview: None, work: Work::default() });
         };
         let mut overview = registry.overview()?;
         let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
@@ -83,17 +99,18 @@ impl Picture {
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }
-        Ok(Self { directory, now, own, unread, overview: Some(overview) })
+        Ok(Self { directory, now, own, unread, overview: Some(overview), work: Work::default() })
     }
 
     fn document(&self) -> Value {
         let Some(overview) = &self.overview else {
             return json!({
                 "directory": self.directory, "exists": false, "session": null, "sessions": [], "claims": [],
-                "messages": [], "unread": 0, "coordination_needed": [], "damaged": [],
+                "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
             });
         };
         let holders = holders(&overview.sessions);
+        let needed = overview.coordination_needed.iter().map(documents::finding);
         let claim = |claim: &Claim| documents::claim(claim, claim.holder().and_then(|id| holders.get(id).copied()));
         json!({
             "directory": self.directory,
@@ -103,7 +120,9 @@ impl Picture {
             "claims": overview.claims.iter().map(claim).collect::<Vec<_>>(),
             "messages": overview.recent_messages.iter().map(documents::message).collect::<Vec<_>>(),
             "unread": self.unread,
-            "coordination_needed": overview.coordination_needed.iter().map(documents::finding).collect::<Vec<_>>(),
+            "coordination_needed": needed.chain(self.work.findings(self.now)).collect::<Vec<_>>(),
+            "uncommitted": self.work.uncommitted(),
+            "uncommitted_not_shown": self.work.not_looked_into(),
             "damaged": damaged(overview).map(documents::damaged).collect::<Vec<_>>(),
         })
     }
@@ -114,8 +133,12 @@ impl Picture {
         let active = || overview.claims.iter().filter(|claim| claim.is_active());
         let own = active().filter(|claim| self.is_own_claim(claim)).count();
         let others = active().count() - own;
-        if self.own.is_some() {
-            return format!("{own} held, {others} by others, {} unread", self.unread);
+        if let Some(session) = &self.own {
+            let lost = match self.work.losses_of(session) {
+                0 => String::new(),
+                lost => format!(", {lost} lost"),
+            };
+            return format!("{own} held, {others} by others, {} unread{lost}", self.unread);
         }
         let live = overview.sessions.iter().filter(|session| overview.is_alive(session)).count();
         format!("{}, {}", words::count(live, "session"), words::count(others, "claim"))
@@ -179,12 +202,4 @@ pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecor
 
 fn holders(sessions: &[Session]) -> HashMap<&SessionId, &Session> {
     sessions.iter().map(|session| (&session.id, session)).collect()
-}
-
-/// How wide a line may be: as wide as the terminal, or of any width for a file or a pipe.
-fn terminal_width() -> usize {
-    use std::io::IsTerminal;
-    let is_terminal = std::io::stdout().is_terminal();
-    let size = is_terminal.then(terminal_size::terminal_size).flatten();
-    size.map_or(usize::MAX, |(columns, _)| usize::from(columns.0))
 }

@@ -142,6 +142,19 @@ impl Journal {
         Ok(found)
     }
 
+    /// What was lost in any file and is not settled, the newest first. Logs that tell of no loss are only searched through.
+    pub fn losses(&self) -> Result<Vec<Loss>, Error> {
+        let mut losses = Vec::new();
+        for log in self.logs.list()? {
+            let bytes = self.logs.bytes(&log.name)?;
+            if logs::tells_of_a_loss(&bytes) {
+                losses.extend(FileLog::parse(&bytes).losses().into_iter().filter(|loss| loss.settled.is_none()));
+            }
+        }
+        losses.sort_by_key(|loss| std::cmp::Reverse(loss.entry.at));
+        Ok(losses)
+    }
+
     /// The change whose name is or begins so.
     pub fn entry(&self, prefix: &str) -> Result<Option<Entry>, Error> {
         let mut found = None;

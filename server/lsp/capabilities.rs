@@ -30,6 +30,8 @@ pub(super) struct EditorCapabilities {
     pub(super) tells_renames: bool,
     /// `window.showDocument.support`.
     pub(super) shows_documents: bool,
+    /// `workspace.applyEdit`.
+    pub(super) applies_edits: bool,
     /// `notebookDocument.synchronization` is there.
     pub(super) notebooks: bool,
     /// `initializationOptions.statusNotifications`.
@@ -55,6 +57,7 @@ impl EditorCapabilities {
                 .unwrap_or(false),
             refreshes_hints: workspace.and_then(|it| it.inlay_hint.as_ref()?.refresh_support).unwrap_or(false),
             tells_renames: workspace.and_then(|it| it.file_operations.as_ref()?.did_rename).unwrap_or(false),
+            applies_edits: workspace.and_then(|it| it.apply_edit).unwrap_or(false),
             shows_documents: declared
                 .window
                 .as_ref()

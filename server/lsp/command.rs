@@ -7,6 +7,7 @@
 
 use std::str::FromStr;
 
+use ropey::Rope;
 use serde::de::{Deserializer, Error as _, IgnoredAny, Visitor};
 use serde::{Deserialize, Serialize, forward_to_deserialize_any};
 use serde_json::{Map, Value};
@@ -60,8 +61,12 @@ pub(crate) enum EditorCommand {
     ShowBoard(IgnoredAny),
     /// `{uri}`: tells the user once the document comes free, open or not. Only in menus.
     TellWhenFree(#[serde(deserialize_with = "or_default")] About),
-    /// `{uri}`: shows the saved text against the last commit. Only in menus.
-    ShowChanges(#[serde(deserialize_with = "or_default")] About),
+    /// `{uri, entry?}`: shows what a change in the journal changed, or the saved text against the last commit. Only in
+    /// menus.
+    ShowChanges(#[serde(deserialize_with = "or_default")] AboutEntry),
+    /// `{uri, entry?}`: brings back what stood there before a change: by default before the newest one that was not the
+    /// user's own.
+    Restore(#[serde(deserialize_with = "or_default")] AboutEntry),
     /// `{uri, code}`: takes note of a diagnostic, so that it warns no more. `code` is the diagnostic's. Only in menus.
     Acknowledge(Acknowledgement),
 }
@@ -91,6 +96,16 @@ pub(crate) struct TakeOver {
     #[serde(flatten)]
     pub(crate) about: About,
     pub(crate) force: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct AboutEntry {
+    #[serde(flatten)]
+    pub(crate) about: About,
+    pub(crate) entry: Option<String>,
+    /// What stands in the editor if that is unsaved, and the editor lets it be changed.
+    #[serde(skip)]
+    pub(crate) unsaved: Option<Rope>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -16,6 +16,10 @@ pub(crate) enum Code {
     Contended,
     /// It was held here, with unsaved changes, and another session has it now.
     ClaimLost,
+    /// Somebody else changed what this session holds, or took its uncommitted changes away.
+    Overwritten,
+    /// Somebody else deleted it or moved it away.
+    Deleted,
 }
 
 impl Code {
@@ -27,6 +31,8 @@ impl Code {
             Self::ClaimedElsewhere => "claimed-elsewhere",
             Self::Contended => "contended",
             Self::ClaimLost => "claim-lost",
+            Self::Overwritten => "overwritten",
+            Self::Deleted => "deleted",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::Value;
-use tower_lsp::ls_types::{MessageType, PublishDiagnosticsParams, Uri};
+use tower_lsp::ls_types::{MessageType, PublishDiagnosticsParams, TextEdit, Uri};
 
 use super::event::DirectoryId;
 use super::job::{Job, Profile};
@@ -32,6 +32,8 @@ pub(super) enum Effect {
     AskConfiguration,
     /// Ask the editor to tell when its settings change.
     RegisterConfiguration,
+    /// Ask the editor to let a document have another text in place of what stands there.
+    Edit(Uri, TextEdit),
     /// Ask the editor to show a file.
     ShowDocument(PathBuf),
     /// Tell the editor how things stand.

@@ -167,6 +167,11 @@ impl EffectRunner {
                 let parameters = RegistrationParams { registrations: vec![registration] };
                 self.ask::<request::RegisterCapability>(&parameters, |_| None);
             }
+            Effect::Edit(uri, edit) => {
+                let uri = self.spellings.original(uri.as_str()).unwrap_or_else(|| uri.to_string());
+                let parameters = serde_json::json!({ "label": "Deconflict", "edit": { "changes": { uri: [edit] } } });
+                drop(self.outgoing.request_value("workspace/applyEdit", &parameters));
+            }
             Effect::ShowDocument(path) => {
                 if let Some(uri) = convert::uri_of(&path) {
                     let parameters =

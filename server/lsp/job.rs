@@ -8,7 +8,10 @@ use serde_json::Value;
 use tower_lsp::ls_types::Uri;
 
 use super::command::EditorCommand;
+use super::diagnostic_code::Code;
 use super::text::OnDisk;
+use deconflict_changes::Lost;
+use deconflict_journal::{Entry, FileState, Limits, Settlement};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
     Activity, Claim, Draft, Holding, Message, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session,
@@ -22,6 +25,14 @@ pub(crate) enum Job {
     Join,
     /// Never claims by itself what matches these globs.
     Exclude(Vec<String>),
+    /// Says what is wanted of the journal.
+    Journal(JournalSettings),
+    /// The editor moved or deleted what is at these paths.
+    Moved(Vec<PathBuf>),
+    /// Reads what this session lost in a file.
+    ReadLosses(Resource),
+    /// Ends losses.
+    Settle(Vec<SettledLoss>, Settlement),
     /// Compares a document with its file, and perhaps claims it.
     CheckDisk(Box<DiskCheck>),
     /// Tells which of these documents' files were written since the last such check.
@@ -79,6 +90,8 @@ pub(crate) struct DiskCheck {
     pub(crate) is_edited: bool,
     /// The editor has just saved it, perhaps with another last line end.
     pub(crate) is_saved: bool,
+    /// It was saved since the last check.
+    pub(crate) is_new_save: bool,
     /// What to do if it is unsaved.
     pub(crate) claim: Option<EditClaim>,
 }
@@ -91,6 +104,45 @@ pub(crate) struct EditClaim {
     pub(crate) even_if_saved: bool,
     /// Only if the file still has this text.
     pub(crate) only_if_file_is: Option<Rope>,
+}
+
+/// What is wanted of the journal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct JournalSettings {
+    /// Globs of files of which nothing is kept.
+    pub(crate) exclude: Vec<String>,
+    /// How much is kept.
+    pub(crate) limits: Limits,
+}
+
+/// A loss that comes to its end: the change, and whose loss it was.
+pub(crate) type SettledLoss = (Entry, SessionId);
+
+/// Something that this session lost by a change, and that is not settled.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct OwnLoss {
+    /// The change.
+    pub(crate) entry: Entry,
+    /// Who lost: this session, or an earlier one of the same person.
+    pub(crate) owner: SessionId,
+    /// What happened, as people read it.
+    pub(crate) sentence: String,
+    /// The user was told of it.
+    pub(crate) is_told: bool,
+    /// It is the user's own doing and took nothing away, unless something is unsaved here.
+    pub(crate) takes_nothing: bool,
+}
+
+impl OwnLoss {
+    /// The session that made the change, if that is known.
+    pub(crate) fn author(&self) -> Option<&SessionId> {
+        self.entry.author.as_ref().map(|author| &author.session)
+    }
+
+    /// What it is called in a diagnostic.
+    pub(crate) fn code(&self) -> Code {
+        if self.entry.after == FileState::Absent { Code::Deleted } else { Code::Overwritten }
+    }
 }
 
 /// A file that moved.
@@ -194,6 +246,8 @@ pub(crate) enum Consequence {
     Unread(Vec<Message>),
     /// This file is to be shown.
     Show(PathBuf),
+    /// An open document is to have this text.
+    Edit(Uri, String),
     /// The user wants to know when this is free.
     Awaits(Resource),
 }
@@ -245,6 +299,17 @@ pub(crate) enum JobResult {
         on_disk: OnDisk,
         /// What came of the claim, if one was asked for.
         claim: Option<ClaimResult>,
+    },
+    /// What this session lost in a file and is not settled; perhaps nothing any more.
+    Losses(Resource, Vec<OwnLoss>),
+    /// The user changed a file, and others lost something by it and were told.
+    TookFromOthers {
+        /// The file.
+        resource: Resource,
+        /// Who lost what.
+        lost: Vec<Lost>,
+        /// It was saved.
+        is_save: bool,
     },
     /// Answers [`Job::Release`].
     Released(Holding, ReleaseOutcome),

@@ -113,13 +113,22 @@ impl Outgoing {
         &self,
         parameters: &R::Params,
     ) -> oneshot::Receiver<jsonrpc::Result<Value>> {
+        self.request_value(R::METHOD, parameters)
+    }
+
+    /// Sends a request whose parameters are in their form already.
+    pub(super) fn request_value(
+        &self,
+        method: &str,
+        parameters: &impl Serialize,
+    ) -> oneshot::Receiver<jsonrpc::Result<Value>> {
         let id = self.open_requests.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, receiver) = oneshot::channel();
         let mut waiting = self.open_requests.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         waiting.retain(|_, answer| !answer.is_closed());
         waiting.insert(id, answer);
         drop(waiting);
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": R::METHOD, "params": parameters }), None);
+        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }), None);
         receiver
     }
 

@@ -9,9 +9,14 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tower_lsp::ls_types::DiagnosticSeverity;
 
+use super::job::JournalSettings;
 use super::snapshot::Preferences;
+use deconflict_journal::Limits;
 use deconflict_protocol::LONGEST_LEASE;
 use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions};
+
+/// Nobody keeps anything for longer.
+const LONGEST_KEPT: TimeDelta = TimeDelta::days(36_500);
 
 /// The section that the settings are in.
 pub(super) const SECTION: &str = "deconflict";
@@ -38,6 +43,8 @@ pub enum SettingKind {
     Text,
     /// A number of minutes.
     Minutes,
+    /// A number above 0.
+    Number,
     /// A list of globs; null stands for the default ones.
     Globs,
     /// One of these words.
@@ -49,7 +56,7 @@ pub enum SettingKind {
 pub const NEVER_FROM_WORKSPACE: [&str; 2] = ["directory", "activation"];
 
 /// Every setting.
-pub const SETTINGS: [Setting; 12] = [
+pub const SETTINGS: [Setting; 15] = [
     Setting {
         name: "directory",
         kind: SettingKind::Text,
@@ -125,6 +132,24 @@ pub const SETTINGS: [Setting; 12] = [
         default: r#""direct""#,
         description: "Which new messages are shown by themselves.",
     },
+    Setting {
+        name: "journal.exclude",
+        kind: SettingKind::Globs,
+        default: "null",
+        description: "Globs of files of which nothing is kept in the journal. `null` stands for none.",
+    },
+    Setting {
+        name: "journal.days",
+        kind: SettingKind::Number,
+        default: "7",
+        description: "For how many days what stood in changed files is kept.",
+    },
+    Setting {
+        name: "journal.megabytes",
+        kind: SettingKind::Number,
+        default: "1024",
+        description: "How many megabytes of it are kept at most.",
+    },
 ];
 
 impl SettingKind {
@@ -134,6 +159,7 @@ impl SettingKind {
             Self::Flag => "true or false".to_owned(),
             Self::Text => "a text".to_owned(),
             Self::Minutes => "a number of minutes above 0".to_owned(),
+            Self::Number => "a number above 0".to_owned(),
             Self::Globs => "a list of globs".to_owned(),
             Self::Choice([first @ .., last]) => format!("\"{}\" or \"{last}\"", first.join("\", \"")),
             Self::Choice([]) => "nothing".to_owned(),
@@ -145,6 +171,7 @@ impl SettingKind {
             Self::Flag => value.is_boolean(),
             Self::Text => value.is_string(),
             Self::Minutes => minutes(value).is_some(),
+            Self::Number => value.as_f64().is_some_and(|number| number > 0.0),
             Self::Globs => globs(value).is_some(),
             Self::Choice(words) => value.as_str().is_some_and(|word| words.contains(&word)),
         }
@@ -163,6 +190,7 @@ pub(super) struct Settings {
     pub(super) lease: TimeDelta,
     pub(super) idle: Duration,
     pub(super) exclude: Vec<String>,
+    pub(super) journal: JournalSettings,
     pub(super) preferences: Preferences,
     pub(super) show: Show,
 }
@@ -224,6 +252,10 @@ impl Settings {
             exclude: values
                 .get::<Option<Vec<String>>>("claims.exclude")
                 .unwrap_or_else(|| DEFAULT_EXCLUSIONS.iter().map(|pattern| (*pattern).to_owned()).collect()),
+            journal: JournalSettings {
+                exclude: values.get::<Option<Vec<String>>>("journal.exclude").unwrap_or_default(),
+                limits: limits(values.get("journal.days"), values.get("journal.megabytes")),
+            },
             preferences: Preferences {
                 diagnostics: values.get("diagnostics.enable"),
                 severity: severity(&values.get::<String>("diagnostics.severity")),
@@ -295,10 +327,22 @@ fn minutes(value: &Value) -> Option<Duration> {
     Some(duration.min(longest)).filter(|duration| !duration.is_zero())
 }
 
+/// Neither is believed beyond what a time and a size can be.
+fn limits(days: f64, megabytes: f64) -> Limits {
+    let age = Duration::try_from_secs_f64(days * 86_400.0).ok().and_then(|age| TimeDelta::from_std(age).ok());
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is above 0, and cut where it is too large"
+    )]
+    let bytes = (megabytes * 1_048_576.0) as u64;
+    Limits { age: age.map_or(LONGEST_KEPT, |age| age.min(LONGEST_KEPT)), bytes }
+}
+
 fn globs(value: &Value) -> Option<Vec<String>> {
     let patterns: Vec<String> =
         value.as_array()?.iter().map(|pattern| pattern.as_str().map(str::to_owned)).collect::<Option<_>>()?;
-    Exclusions::new(&patterns).is_ok().then_some(patterns)
+    Exclusions::new(&patterns).is_some().then_some(patterns)
 }
 
 /// None where each notice keeps its own.
@@ -349,7 +393,7 @@ mod tests {
             let other = match kind {
                 SettingKind::Flag => json!(default != "true"),
                 SettingKind::Text => json!("x"),
-                SettingKind::Minutes => json!(3),
+                SettingKind::Minutes | SettingKind::Number => json!(3),
                 SettingKind::Globs => json!(["x"]),
                 SettingKind::Choice(words) => json!(words.last()),
             };

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use chrono::{DateTime, FixedOffset, Utc};
 use tower_lsp::ls_types::{CodeActionContext, DiagnosticSeverity, Range, Uri};
 
+use super::job::OwnLoss;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, Session};
 
@@ -33,6 +34,8 @@ pub(crate) struct DocumentSnapshot {
     pub(crate) contenders: Vec<Contender>,
     /// Set from when a claim was lost under unsaved changes until the document is claimed again or closed.
     pub(crate) lost: Option<LostClaim>,
+    /// What this session lost in it by others' changes, one for each author, the oldest first.
+    pub(crate) losses: Vec<OwnLoss>,
 }
 
 /// A claim by another session.

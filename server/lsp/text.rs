@@ -95,7 +95,7 @@ fn compare(text: &Rope, saved: &str) -> OnDisk {
 }
 
 /// The saved text with the document's kind of line ends, which the document mixes only if the file does.
-fn with_line_ends_of(text: &Rope, saved: &str) -> String {
+pub(super) fn with_line_ends_of(text: &Rope, saved: &str) -> String {
     let line_end = convert::line_break(text.line(0));
     if line_end.is_empty() {
         return saved.to_owned();

@@ -4,7 +4,9 @@
 //! name is seen when everything is read the next time.
 
 use std::borrow::Cow;
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hasher;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -20,7 +22,7 @@ use super::mailbox::read_message;
 use super::overlap::ReadClaim;
 use super::overview::{damage, damaged_claims, damaged_session};
 use super::session::{Session, StoredSession, read_session};
-use super::store::files::directory::{Directory, Durability};
+use super::store::files::directory::Directory;
 use super::store::files::folder::Folder;
 use super::store::files::names::{key_of, series_of, session_of};
 use super::store::{Key, Range, Reader, Stamp, Stored};
@@ -141,8 +143,8 @@ impl Registry {
 }
 
 fn save(directory: &Directory, state: &BoardState<Cow<'_, str>>) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(state).unwrap_or_default();
-    directory.replace_file(&Folder::Root, STATE, &bytes, Durability::Process)
+    let state = serde_json::to_vec(state).unwrap_or_default();
+    directory.overwrite_file(STATE, &[format!("{:016x}\n", sum(&state)).as_bytes(), &state].concat())
 }
 
 fn state_of(rows: &BoardRows, form: u32, read_at: DateTime<Utc>, took: Duration) -> BoardState<Cow<'_, str>> {
@@ -162,9 +164,19 @@ fn load(directory: &Directory) -> Option<BoardState<String>> {
     let stored = directory.read(&Folder::Root, STATE).ok()??;
     // After a power loss it may be older than what it tells of.
     let is_of_this_boot = !is_older_than_boot(stored.stamp.modified);
-    serde_json::from_slice(&stored.bytes)
-        .ok()
-        .filter(|state: &BoardState<String>| state.form == FORM && is_of_this_boot)
+    // Nor is one believed whose writer was killed in the middle.
+    let (sum_line, state) = stored.bytes.split_at_checked(17)?;
+    if sum_line != format!("{:016x}\n", sum(state)).as_bytes() {
+        return None;
+    }
+    serde_json::from_slice(state).ok().filter(|state: &BoardState<String>| state.form == FORM && is_of_this_boot)
+}
+
+/// Tells a state that was written whole. It may be another one after an update of the program, which then reads anew.
+fn sum(state: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(state);
+    hasher.finish()
 }
 
 fn times_of(directory: &Directory) -> Result<Times, Error> {

@@ -17,9 +17,6 @@ use crate::step::Step;
 /// Why something is not ours.
 const WAS_THERE: &str = "it was there before, and not from setup";
 
-/// Why something is not ours any more.
-const CHANGED: &str = "somebody changed it since setup put it there";
-
 /// What has to be done for the disk to be as it should.
 pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
     let mut after = Installed { version: env!("CARGO_PKG_VERSION").to_owned(), ..Installed::default() };
@@ -32,17 +29,21 @@ pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) 
     plan.folder.clone_from(&desired.own_folder);
     after.folder = desired.own_folder;
     for file in desired.files {
-        let compared = compare_file(file, plan, installed, &mut after);
-        noting_dangling_links(compared, plan)?;
+        noting_dangling_links(compare_file(file, plan, installed, &mut after), plan)?;
     }
     for (path, to) in desired.links {
         compare_link(path, to, plan, installed, &mut after);
     }
     if let Some((path, hooks)) = &desired.hooks {
-        let compared = compare_hooks(path, hooks, plan, installed, &mut after);
-        noting_dangling_links(compared, plan)?;
+        noting_dangling_links(compare_hooks(path, hooks, plan, installed, &mut after), plan)?;
     }
-    remove_what_is_over(plan, installed, &after)?;
+    // What an older version put there and this one doesn't.
+    for (path, record) in installed.files.iter().filter(|(path, _)| !after.files.contains_key(*path)) {
+        remove_file(path, record, plan)?;
+    }
+    for (path, to) in installed.links.iter().filter(|(path, _)| !after.links.contains_key(*path)) {
+        remove_link(path, to, plan);
+    }
     if let Some(extension) = desired.extension {
         after.extension = Some(extension.record.clone());
         if !extension.is_installed() {
@@ -58,7 +59,7 @@ pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) 
 
 /// Nothing of ours can be put where a link leads nowhere.
 fn noting_dangling_links(compared: Result<(), Error>, plan: &mut Plan) -> Result<(), Error> {
-    let Err(Error::DanglingLink { path }) = compared else { return compared };
+    let Err(Error::DanglingLink(path)) = compared else { return compared };
     plan.obstacles.push(Obstacle { path, reason: "it is a link that leads nowhere" });
     Ok(())
 }
@@ -75,8 +76,7 @@ fn owned_by_others(folder: &Path, files: &[OwnFile], installed: &Installed) -> O
     }
     let is_as_ours = |file: &OwnFile| fs::read(&file.path).is_ok_and(|found| found == *file.content);
     let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
-    let is_ours = is_recorded || is_empty() || files.iter().all(is_as_ours);
-    (!is_ours).then_some(WAS_THERE)
+    (!is_recorded && !is_empty() && !files.iter().all(is_as_ours)).then_some(WAS_THERE)
 }
 
 fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &mut Installed) -> Result<(), Error> {
@@ -90,7 +90,7 @@ fn compare_file(file: OwnFile, plan: &mut Plan, installed: &Installed, after: &m
     let recorded = installed.files.get(&path);
     let is_as_we_left_it = |found: &[u8]| recorded.is_some_and(|record| record.digests.contains(&digest(found)));
     if !is_always_ours && found.as_deref().is_some_and(|found| !is_as_we_left_it(found)) {
-        let reason = if recorded.is_some() { CHANGED } else { WAS_THERE };
+        let reason = if recorded.is_some() { "somebody changed it since setup put it there" } else { WAS_THERE };
         plan.obstacles.push(Obstacle { path, reason });
         return Ok(());
     }
@@ -145,23 +145,12 @@ fn compare_hooks(
     Ok(())
 }
 
-/// What an older version put there and this one doesn't.
-fn remove_what_is_over(plan: &mut Plan, installed: &Installed, after: &Installed) -> Result<(), Error> {
-    for (path, record) in installed.files.iter().filter(|(path, _)| !after.files.contains_key(*path)) {
-        remove_file(path, record, plan)?;
-    }
-    for (path, to) in installed.links.iter().filter(|(path, _)| !after.links.contains_key(*path)) {
-        remove_link(path, to, plan);
-    }
-    Ok(())
-}
-
 /// What has to be done to undo what was set up.
 pub(super) fn undo(plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
     if let Some(extension) = &installed.extension {
         let is_there = extension::installed_in(&extension.folder, &extension.id).is_some();
         if is_there && extension.command.exists() {
-            plan.steps.push(Step::Uninstall { command: extension.command.clone(), id: extension.id.clone() });
+            plan.steps.push(Step::Uninstall(extension.command.clone(), extension.id.clone()));
         } else if is_there {
             plan.remarks.push(format!(
                 "{} is gone, so the extension {} has to be removed in the editor.",
@@ -171,7 +160,11 @@ pub(super) fn undo(plan: &mut Plan, installed: &Installed) -> Result<(), Error> 
         }
     }
     for (path, edit) in &installed.edits {
-        undo_edit(path, edit, plan)?;
+        let Some(now) = unless_gone(text_of(path))? else { continue };
+        let after = without_ours(path, edit, &now)?;
+        if after.as_ref() != Some(&now) {
+            plan.steps.push(Step::Edit { path: path.clone(), before: Some(now), after });
+        }
     }
     for (path, to) in &installed.links {
         remove_link(path, to, plan);
@@ -182,16 +175,9 @@ pub(super) fn undo(plan: &mut Plan, installed: &Installed) -> Result<(), Error> 
     Ok(())
 }
 
-fn undo_edit(path: &Path, edit: &EditRecord, plan: &mut Plan) -> Result<(), Error> {
-    let now = match text_of(path) {
-        Ok(None) | Err(Error::DanglingLink { .. }) => return Ok(()),
-        now => now?.unwrap_or_default(),
-    };
-    let after = without_ours(path, edit, &now)?;
-    if after.as_ref() != Some(&now) {
-        plan.steps.push(Step::Edit { path: path.to_owned(), before: Some(now), after });
-    }
-    Ok(())
+/// What is behind a link that leads nowhere is gone too.
+fn unless_gone<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
+    if let Err(Error::DanglingLink(_)) = found { Ok(None) } else { found }
 }
 
 /// What is in a file of the user's without our hooks: what was in it before, to the byte, unless somebody has changed it
@@ -206,14 +192,11 @@ fn without_ours(path: &Path, edit: &EditRecord, now: &str) -> Result<Option<Stri
 }
 
 fn remove_file(path: &Path, record: &FileRecord, plan: &mut Plan) -> Result<(), Error> {
-    let found = match files::read(path) {
-        Ok(None) | Err(Error::DanglingLink { .. }) => return Ok(()),
-        found => found?.unwrap_or_default(),
-    };
+    let Some(found) = unless_gone(files::read(path))? else { return Ok(()) };
     if record.is_always_ours {
-        plan.steps.push(Step::Delete { path: path.to_owned(), expected: Expected::Anything });
+        plan.steps.push(Step::Delete(path.to_owned(), Expected::Anything));
     } else if record.digests.contains(&digest(&found)) {
-        plan.steps.push(Step::Delete { path: path.to_owned(), expected: Expected::Content(found) });
+        plan.steps.push(Step::Delete(path.to_owned(), Expected::Content(found)));
     } else {
         plan.remarks.push(format!("{} stays, because somebody changed it since.", path.display()));
     }
@@ -227,15 +210,14 @@ fn remove_link(path: &Path, to: &Path, plan: &mut Plan) {
 }
 
 fn text_of(path: &Path) -> Result<Option<String>, Error> {
-    let not_text = |_| Error::Unreadable { path: path.to_owned(), reason: "it is no UTF-8 text".to_owned() };
+    let not_text = |_| Error::Unreadable(path.to_owned(), "it is no UTF-8 text".to_owned());
     files::read(path)?.map(|content| String::from_utf8(content).map_err(not_text)).transpose()
 }
 
 fn unreadable(path: &Path) -> impl FnOnce(String) -> Error {
-    move |reason| Error::Unreadable { path: path.to_owned(), reason }
+    move |reason| Error::Unreadable(path.to_owned(), reason)
 }
 
-/// True for the commands of our own hooks.
 fn is_our_hook(command: &str) -> bool {
     command.contains("deconflict") && command.contains(" hook ")
 }

@@ -18,8 +18,6 @@ use deconflict_protocol::text::one_line;
 /// How long an editor's command may take. It starts a whole editor without its windows.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-const MOST_WORDS: usize = 400;
-
 /// An extension for one editor.
 #[derive(Debug, Clone)]
 pub struct Extension {
@@ -54,8 +52,7 @@ impl Extension {
     /// Has the editor's own command install it, in place of any other version.
     pub(super) fn install(&self) -> Result<(), Error> {
         let package = self.package.around(&self.program)?;
-        let failed = |source| Error::Io { action: "write", path: self.package_place.clone(), source };
-        fs::write(&self.package_place, package).map_err(failed)?;
+        fs::write(&self.package_place, package).map_err(Error::io("write", &self.package_place))?;
         let mut command = Command::new(&self.record.command);
         command.arg("--install-extension").arg(&self.package_place).arg("--force");
         let installed = run(&self.record.command, command);
@@ -83,25 +80,21 @@ pub(super) fn installed_in(extensions: &Path, id: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-pub(super) fn program_of(folder: &Path) -> PathBuf {
-    folder.join(PROGRAM)
-}
-
 fn run(editor: &Path, mut command: Command) -> Result<(), Error> {
-    let failed = |source| Error::Io { action: "run", path: editor.to_owned(), source };
+    let failed = Error::io("run", editor);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(failed)?;
+    let mut child = command.spawn().map_err(&failed)?;
     let (output, complaint) = (listen(child.stdout.take()), listen(child.stderr.take()));
     let start = Instant::now();
     let status = loop {
-        if let Some(status) = child.try_wait().map_err(failed)? {
+        if let Some(status) = child.try_wait().map_err(&failed)? {
             break status;
         }
         if start.elapsed() > PATIENCE {
             // It may have ended in this very moment; either way it is over.
             let _ = child.kill();
             let _ = child.wait();
-            return Err(Error::Silent { command: editor.to_owned(), seconds: PATIENCE.as_secs() });
+            return Err(Error::Silent(editor.to_owned(), PATIENCE.as_secs()));
         }
         thread::sleep(Duration::from_millis(10));
     };
@@ -110,7 +103,7 @@ fn run(editor: &Path, mut command: Command) -> Result<(), Error> {
     }
     let said = [complaint.join().unwrap_or_default(), output.join().unwrap_or_default()];
     let said = said.iter().map(|said| said.trim()).find(|said| !said.is_empty()).unwrap_or("it said nothing");
-    Err(Error::Command { command: editor.to_owned(), status, said: one_line(said, MOST_WORDS) })
+    Err(Error::Command(editor.to_owned(), status, one_line(said, 400)))
 }
 
 fn listen(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

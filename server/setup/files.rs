@@ -53,14 +53,6 @@ impl Expected {
     pub(super) fn unchanged(content: Option<Vec<u8>>) -> Self {
         content.map_or(Self::Nothing, Self::Content)
     }
-
-    fn is_met_by(&self, found: Option<&[u8]>) -> bool {
-        match self {
-            Self::Nothing => found.is_none(),
-            Self::Content(content) => found == Some(content),
-            Self::Anything => true,
-        }
-    }
 }
 
 /// Gives a file this content if what is expected stands there, and returns what stood there. A link is followed, so that
@@ -71,7 +63,7 @@ pub(super) fn write(
     access: Access,
     expected: &Expected,
 ) -> Result<Option<Vec<u8>>, Error> {
-    let failed = |source| Error::Io { action: "write", path: path.to_owned(), source };
+    let failed = Error::io("write", path);
     remove_temporary(path);
     let temporary = temporary(path).ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
     let (target, folder) = (temporary.target, temporary.folder);
@@ -81,16 +73,16 @@ pub(super) fn write(
         builder.permissions(permissions);
     }
     let kept = fs::metadata(&target).ok().map(|found| found.permissions());
-    let mut file = builder.tempfile_in(folder).map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
+    let mut file = builder.tempfile_in(folder).map_err(&failed)?;
+    file.write_all(content).map_err(&failed)?;
     if let Some(permissions) = kept.filter(|_| access == Access::Shared) {
-        file.as_file().set_permissions(permissions).map_err(failed)?;
+        file.as_file().set_permissions(permissions).map_err(&failed)?;
     }
-    file.as_file().sync_all().map_err(failed)?;
+    file.as_file().sync_all().map_err(&failed)?;
     let before = read_expected(path, expected)?;
     if before.is_none() {
         file.persist_noclobber(&target).map_err(|error| match error.error.kind() {
-            io::ErrorKind::AlreadyExists => Error::Changed { path: path.to_owned() },
+            io::ErrorKind::AlreadyExists => Error::Changed(path.to_owned()),
             _ => failed(error.error),
         })?;
         return Ok(None);
@@ -115,7 +107,7 @@ pub(super) fn delete(path: &Path, expected: &Expected) -> Result<Option<Vec<u8>>
 pub(super) fn link(path: &Path, to: Option<&Path>, expected: Option<&Path>) -> Result<(), Error> {
     let found = fs::read_link(path).ok();
     if found.as_deref() != expected || (found.is_none() && fs::symlink_metadata(path).is_ok()) {
-        return Err(Error::Changed { path: path.to_owned() });
+        return Err(Error::Changed(path.to_owned()));
     }
     if found.is_some() {
         remove(path)?;
@@ -144,7 +136,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::symlink_metadata(path) {
             // What it leads to may come back, and would then no longer be found by it.
-            Ok(found) if found.is_symlink() => Err(Error::DanglingLink { path: path.to_owned() }),
+            Ok(found) if found.is_symlink() => Err(Error::DanglingLink(path.to_owned())),
             _ => Ok(None),
         },
         Err(error) => Err(Error::io("read", path)(error)),
@@ -178,7 +170,12 @@ fn temporary(path: &Path) -> Option<Temporary> {
 
 fn read_expected(path: &Path, expected: &Expected) -> Result<Option<Vec<u8>>, Error> {
     let found = read(path)?;
-    if expected.is_met_by(found.as_deref()) { Ok(found) } else { Err(Error::Changed { path: path.to_owned() }) }
+    let is_as_expected = match expected {
+        Expected::Nothing => found.is_none(),
+        Expected::Content(content) => found.as_ref() == Some(content),
+        Expected::Anything => true,
+    };
+    if is_as_expected { Ok(found) } else { Err(Error::Changed(path.to_owned())) }
 }
 
 fn remove(path: &Path) -> Result<(), Error> {

@@ -134,7 +134,7 @@ impl Setup {
             plan.folder.clone_from(&installed.folder);
             compare::undo(&mut plan, installed)?;
             let folders = self.record.folders_of(target.name).into_iter();
-            plan.steps.extend(folders.map(|path| Step::DeleteFolder { path }));
+            plan.steps.extend(folders.map(Step::DeleteFolder));
             if target.is_by_hand() {
                 plan.remarks.push("What you wrote into its configuration for it is yours to take out.".to_owned());
             }
@@ -163,7 +163,7 @@ impl Setup {
     fn wiring(&self, target: &'static SetupTarget) -> Wiring {
         let is_recorded = self.is_recorded(target);
         let in_extension = methods::installed_extension(target, &self.places, self.assets.carried)
-            .map(|folder| extension::program_of(&folder));
+            .map(|folder| folder.join(package::PROGRAM));
         let mut wiring = Wiring {
             target,
             is_wired: is_recorded || in_extension.is_some(),

@@ -50,7 +50,7 @@ impl Lock {
             };
             let holder = Holder::read(&mut file);
             if !is_locked {
-                return Err(Error::Busy { process: holder.process, command: holder.command });
+                return Err(Error::Busy(holder.process, holder.command));
             }
             // Whoever had it before may have removed the file.
             if !is_at(&file, &path) {
@@ -64,7 +64,7 @@ impl Lock {
             lock.write_holder()?;
             return Ok(lock);
         }
-        Err(Error::Busy { process: None, command: String::new() })
+        Err(Error::Busy(None, String::new()))
     }
 
     fn write_holder(&self) -> Result<(), Error> {

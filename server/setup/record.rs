@@ -12,38 +12,33 @@ use crate::error::Error;
 use crate::files::{self, Access, Expected};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Record {
-    #[serde(default, rename = "parts")]
+    #[serde(rename = "parts")]
     pub(super) targets: BTreeMap<String, Installed>,
     /// Folders that were not there before.
-    #[serde(default)]
     pub(super) folders: BTreeSet<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct Installed {
-    #[serde(default)]
     pub(super) version: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) folder: Option<PathBuf>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) files: BTreeMap<PathBuf, FileRecord>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) links: BTreeMap<PathBuf, PathBuf>,
     /// Files of the user's that have something of ours in them.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) edits: BTreeMap<PathBuf, EditRecord>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) extension: Option<ExtensionRecord>,
 }
 
 /// A file that is ours, as long as nobody changed it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub(super) struct FileRecord {
     /// What it may contain: two texts while one takes the place of the other.
     pub(super) digests: Vec<String>,
     /// It stays ours whatever is in it, because nobody would write it by hand.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) is_always_ours: bool,
 }
 
@@ -67,7 +62,7 @@ impl Record {
     pub(super) fn read(state: &Path) -> Result<Self, Error> {
         let path = place(state);
         let Some(text) = files::read(&path)? else { return Ok(Self::default()) };
-        serde_json::from_slice(&text).map_err(|error| Error::Record { path, reason: error.to_string() })
+        serde_json::from_slice(&text).map_err(|error| Error::Record(path, error.to_string()))
     }
 
     /// The folders that were made for one target and that no other needs, the innermost first.
@@ -87,8 +82,7 @@ impl Record {
             return self.folders.iter().rev().try_for_each(|folder| files::delete_folder_if_empty(folder));
         }
         self.folders.extend(files::make_folders(state)?);
-        let text = serde_json::to_vec_pretty(self)
-            .map_err(|error| Error::Record { path: path.clone(), reason: error.to_string() })?;
+        let text = serde_json::to_vec_pretty(self).map_err(|error| Error::Record(path.clone(), error.to_string()))?;
         // It has in it what the user's own files had in them.
         files::write(&path, &text, Access::Private, &Expected::Anything).map(drop)
     }

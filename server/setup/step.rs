@@ -39,27 +39,14 @@ pub enum Step {
         /// What will be in it; `None` if it will be removed.
         after: Option<String>,
     },
-    /// A file of ours goes.
-    Delete {
-        /// The file.
-        path: PathBuf,
-        /// What is in it.
-        expected: Expected,
-    },
+    /// A file of ours goes, if that is in it.
+    Delete(PathBuf, Expected),
     /// A folder that we made goes, if nothing of anybody else is in it.
-    DeleteFolder {
-        /// The folder.
-        path: PathBuf,
-    },
+    DeleteFolder(PathBuf),
     /// The editor's own command installs the extension.
     Install(Extension),
-    /// The editor's own command removes the extension.
-    Uninstall {
-        /// The editor's command.
-        command: PathBuf,
-        /// The extension's id.
-        id: String,
-    },
+    /// The editor's own command removes the extension of this id.
+    Uninstall(PathBuf, String),
 }
 
 impl Step {
@@ -82,7 +69,7 @@ impl Step {
                 let expected = Expected::unchanged(before.clone().map(String::into_bytes));
                 change(path, after.as_ref().map(String::as_bytes), Access::Shared, &expected, undo)?;
             }
-            Self::Delete { path, expected } => change(path, None, Access::Shared, expected, undo)?,
+            Self::Delete(path, expected) => change(path, None, Access::Shared, expected, undo)?,
             Self::Link { path, from, to } => {
                 if to.is_some() {
                     make_room(path, undo)?;
@@ -90,9 +77,9 @@ impl Step {
                 files::link(path, to.as_deref(), from.as_deref())?;
                 undo.push(Self::Link { path: path.clone(), from: to.clone(), to: from.clone() });
             }
-            Self::DeleteFolder { path } => files::delete_folder_if_empty(path)?,
+            Self::DeleteFolder(path) => files::delete_folder_if_empty(path)?,
             Self::Install(extension) => extension.install()?,
-            Self::Uninstall { command, id } => extension::uninstall(command, id)?,
+            Self::Uninstall(command, id) => extension::uninstall(command, id)?,
         }
         Ok(())
     }
@@ -122,14 +109,14 @@ fn change(
     let (path, expected) = (path.to_owned(), Expected::unchanged(content.map(<[u8]>::to_vec)));
     undo.push(match before {
         Some(content) => Step::Write { path, content: content.into(), access: access_before, expected },
-        None => Step::Delete { path, expected },
+        None => Step::Delete(path, expected),
     });
     Ok(())
 }
 
 fn make_room(path: &Path, undo: &mut Vec<Step>) -> Result<(), Error> {
     if let Some(folder) = path.parent() {
-        undo.extend(files::make_folders(folder)?.into_iter().map(|path| Step::DeleteFolder { path }));
+        undo.extend(files::make_folders(folder)?.into_iter().map(Step::DeleteFolder));
     }
     Ok(())
 }

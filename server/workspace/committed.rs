@@ -26,13 +26,8 @@ pub enum CommittedError {
     #[error("the path {0} cannot be asked about")]
     UnusualPath(PathBuf),
     /// The saved file could not be read.
-    #[error("could not read {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("could not read {0}: {1}")]
+    Unreadable(PathBuf, #[source] io::Error),
     /// Git could not be asked.
     #[error(transparent)]
     Git(#[from] GitError),
@@ -116,7 +111,7 @@ fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
 
 /// The saved text, `None` if there is no file.
 fn saved(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
-    let unreadable = |source| CommittedError::Unreadable { path: file.to_owned(), source };
+    let unreadable = |source| CommittedError::Unreadable(file.to_owned(), source);
     match fs::metadata(file) {
         Ok(found) if !found.is_file() => Err(unreadable(io::ErrorKind::InvalidInput.into())),
         Ok(found) if found.len() > LARGEST_COMPARED => Err(CommittedError::TooLarge(file.to_owned())),

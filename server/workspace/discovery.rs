@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::repository::slashed;
-use super::{Adoptions, Ignored, IndexError, Repository};
+use super::{Adoptions, Ignored, Repository};
 use deconflict_platform::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
 use deconflict_protocol::{DIRECTORY_NAME, is_coordination_directory};
 
@@ -109,37 +109,17 @@ pub enum Reason {
 #[derive(Debug, thiserror::Error)]
 pub enum DiscoveryError {
     /// The workspace is not there.
-    #[error("could not open the folder {path}: {source}")]
-    NoWorkspace {
-        /// The workspace.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("could not open the folder {0}: {1}")]
+    NoWorkspace(PathBuf, #[source] io::Error),
     /// This process or the whole system has too many files open, so what git says of the directory could not be read.
-    #[error("what git says of {directory} could not be read, because too many files are open ({source})")]
-    TooManyFiles {
-        /// The coordination directory.
-        directory: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The named directory belongs to another part of the disk.
-    #[error("the coordination directory {directory} does not cover {workspace}")]
-    DoesNotContain {
-        /// The named directory.
-        directory: PathBuf,
-        /// The workspace.
-        workspace: PathBuf,
-    },
+    #[error("what git says of {0} could not be read, because too many files are open ({1})")]
+    TooManyFiles(PathBuf, #[source] io::Error),
+    /// The named directory belongs to another part of the disk than the workspace.
+    #[error("the coordination directory {0} does not cover {1}")]
+    DoesNotContain(PathBuf, PathBuf),
     /// The folder that should hold the named directory is not there.
-    #[error("could not find the folder that should hold the coordination directory {directory}: {source}")]
-    NoParent {
-        /// The named directory.
-        directory: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("could not find the folder that should hold the coordination directory {0}: {1}")]
+    NoParent(PathBuf, #[source] io::Error),
     /// The named path is a file, or a folder full of something else.
     #[error("{0} is not a coordination directory")]
     NotOne(PathBuf),
@@ -158,60 +138,49 @@ pub enum DiscoveryError {
 /// `named` is what the caller named, relative to the workspace if it is not absolute; `home` is the home directory,
 /// above which nothing is searched.
 pub fn locate(workspace: &Path, named: Option<&Path>, home: Option<&Path>) -> Result<Location, DiscoveryError> {
-    Search { workspace, named, home, adoptions: Adoptions::of_this_user() }.run()
+    locate_for(workspace, named, home, Adoptions::of_this_user())
 }
 
-/// A search for the coordination directory of a workspace.
-#[derive(Debug)]
-pub struct Search<'a> {
-    /// The folder that is worked in.
-    pub workspace: &'a Path,
-    /// The directory that the caller named.
-    pub named: Option<&'a Path>,
-    /// The home directory, above which nothing is searched.
-    pub home: Option<&'a Path>,
-    /// What the user has adopted.
-    pub adoptions: Adoptions,
-}
-
-impl Search<'_> {
-    /// Runs the search.
-    pub fn run(self) -> Result<Location, DiscoveryError> {
-        let workspace = canonical(self.workspace)
-            .map_err(|source| DiscoveryError::NoWorkspace { path: self.workspace.to_owned(), source })?;
-        let home = self.home.and_then(|home| canonical(home).ok());
-        let too_many_files = |source| DiscoveryError::TooManyFiles { directory: workspace.clone(), source };
-        let repository = Repository::containing(&workspace).map_err(too_many_files)?;
-        let starting_point = match &repository {
-            Some(repository) => repository.starting_point().map_err(too_many_files)?,
-            None => outside_of_any_directory(&workspace).to_owned(),
-        };
-        let mut passed_over = unconfirmed_worktree(&workspace).into_iter().collect();
-        let directory = match self.named {
-            Some(named) => named_directory(&workspace.join(named), &workspace, &starting_point)?,
-            None => nearest_directory(&starting_point, home.as_deref(), &mut passed_over)?,
-        };
-        let state = if !looks_like_one(&directory) {
-            DirectoryState::Missing
-        } else if !is_tracked(&directory, repository.as_ref())? {
-            DirectoryState::Untracked
-        } else if self.adoptions.contains(&directory) {
-            DirectoryState::Adopted
-        } else {
-            DirectoryState::Tracked
-        };
-        Ok(Location {
-            state,
-            named: self.named.is_some(),
-            starts_at_home: home.as_ref() == Some(&starting_point),
-            directory,
-            workspace,
-            starting_point,
-            repository,
-            passed_over,
-            adoptions: self.adoptions,
-        })
-    }
+/// The same for a user who has adopted these.
+pub fn locate_for(
+    workspace: &Path,
+    named: Option<&Path>,
+    home: Option<&Path>,
+    adoptions: Adoptions,
+) -> Result<Location, DiscoveryError> {
+    let workspace = canonical(workspace).map_err(|source| DiscoveryError::NoWorkspace(workspace.to_owned(), source))?;
+    let home = home.and_then(|home| canonical(home).ok());
+    let too_many_files = |source| DiscoveryError::TooManyFiles(workspace.clone(), source);
+    let repository = Repository::containing(&workspace).map_err(too_many_files)?;
+    let starting_point = match &repository {
+        Some(repository) => repository.starting_point().map_err(too_many_files)?,
+        None => outside_of_any_directory(&workspace).to_owned(),
+    };
+    let mut passed_over = unconfirmed_worktree(&workspace).into_iter().collect();
+    let directory = match named {
+        Some(named) => named_directory(&workspace.join(named), &workspace, &starting_point)?,
+        None => nearest_directory(&starting_point, home.as_deref(), &mut passed_over)?,
+    };
+    let state = if !looks_like_one(&directory) {
+        DirectoryState::Missing
+    } else if !is_tracked(&directory, repository.as_ref())? {
+        DirectoryState::Untracked
+    } else if adoptions.contains(&directory) {
+        DirectoryState::Adopted
+    } else {
+        DirectoryState::Tracked
+    };
+    Ok(Location {
+        state,
+        named: named.is_some(),
+        starts_at_home: home.as_ref() == Some(&starting_point),
+        directory,
+        workspace,
+        starting_point,
+        repository,
+        passed_over,
+        adoptions,
+    })
 }
 
 /// Remembers that this user joins a directory that git tracks.
@@ -228,9 +197,8 @@ pub fn is_adopted(location: &Location) -> bool {
 /// doesn't where git tracks the directory or ignores it already, or where there is no repository.
 pub fn exclude(location: &Location) -> io::Result<bool> {
     let Some(repository) = Repository::containing(location.parent())? else { return Ok(false) };
-    let ignored = Ignored::new();
     let is_tracked = is_tracked(&location.directory, Some(&repository)).map_err(io::Error::other)?;
-    if is_tracked || ignored.is_ignored_directory(&location.directory) {
+    if is_tracked || Ignored::new().is_ignored_directory(&location.directory) {
         return Ok(false);
     }
     let name = location.directory.file_name().and_then(OsStr::to_str).unwrap_or(DIRECTORY_NAME);
@@ -273,11 +241,11 @@ fn named_directory(named: &Path, workspace: &Path, starting_point: &Path) -> Res
     let not_one = || DiscoveryError::NotOne(named.to_owned());
     let name = named.file_name().ok_or_else(not_one)?;
     let parent = canonical(named.parent().ok_or_else(not_one)?)
-        .map_err(|source| DiscoveryError::NoParent { directory: named.to_owned(), source })?;
+        .map_err(|source| DiscoveryError::NoParent(named.to_owned(), source))?;
     let directory = parent.join(name);
     // A linked worktree may be anywhere; it belongs to its main worktree's directory.
     if !workspace.starts_with(&parent) && !starting_point.starts_with(&parent) {
-        return Err(DiscoveryError::DoesNotContain { directory, workspace: workspace.to_owned() });
+        return Err(DiscoveryError::DoesNotContain(directory, workspace.to_owned()));
     }
     let may_be_made = || match fs::read_dir(&directory) {
         Ok(mut entries) => name == DIRECTORY_NAME || entries.next().is_none(),
@@ -294,10 +262,11 @@ fn nearest_directory(
 ) -> Result<PathBuf, DiscoveryError> {
     let own = starting_point.join(DIRECTORY_NAME);
     if fs::symlink_metadata(&own).is_ok() {
-        match objection(&own) {
-            None if looks_like_one(&own) => return Ok(own),
-            None => {}
-            Some(reason) => return Err(DiscoveryError::Unsuitable { directory: own, reason }),
+        if let Some(reason) = objection(&own) {
+            return Err(DiscoveryError::Unsuitable { directory: own, reason });
+        }
+        if looks_like_one(&own) {
+            return Ok(own);
         }
     }
     let inside_home = |folder: &&Path| home.is_some_and(|home| folder.starts_with(home) && *folder != home);
@@ -339,17 +308,15 @@ pub fn looks_like_one(directory: &Path) -> bool {
 
 /// A workspace inside a coordination directory is coordinated by that one.
 fn outside_of_any_directory(workspace: &Path) -> &Path {
-    let inside = workspace
-        .ancestors()
-        .find(|folder| folder.file_name() == Some(OsStr::new(DIRECTORY_NAME)) && looks_like_one(folder));
-    inside.and_then(Path::parent).unwrap_or(workspace)
+    let is_one = |folder: &&Path| folder.ends_with(DIRECTORY_NAME) && looks_like_one(folder);
+    workspace.ancestors().find(is_one).and_then(Path::parent).unwrap_or(workspace)
 }
 
 /// An index that cannot be understood counts as one that tracks the directory; one that cannot be opened just now, for
 /// want of file handles, tells nothing.
 fn is_tracked(directory: &Path, repository: Option<&Repository>) -> Result<bool, DiscoveryError> {
     let Some(parent) = directory.parent() else { return Ok(false) };
-    let too_many_files = |source| DiscoveryError::TooManyFiles { directory: directory.to_owned(), source };
+    let too_many_files = |source| DiscoveryError::TooManyFiles(directory.to_owned(), source);
     let tracking = match repository {
         Some(repository) if repository.root() == parent => Some(repository.clone()),
         Some(_) | None => Repository::containing(parent).map_err(too_many_files)?,
@@ -357,7 +324,7 @@ fn is_tracked(directory: &Path, repository: Option<&Repository>) -> Result<bool,
     let Some(tracking) = tracking else { return Ok(false) };
     let Some(path) = directory.strip_prefix(tracking.root()).ok().and_then(slashed) else { return Ok(false) };
     match tracking.tracks(&format!("{path}/")) {
-        Err(IndexError::Unreadable { source, .. }) if means_too_many_files(&source) => Err(too_many_files(source)),
+        Err(source) if means_too_many_files(&source) => Err(too_many_files(source)),
         tracks => Ok(tracks.unwrap_or(true)),
     }
 }

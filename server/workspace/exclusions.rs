@@ -39,42 +39,22 @@ pub struct Exclusions {
     globs: GlobSet,
 }
 
-/// A pattern that is no glob.
-#[derive(Debug, thiserror::Error)]
-#[error("`{pattern}` is not a glob: {reason}")]
-pub struct InvalidGlob {
-    /// The pattern.
-    pub pattern: String,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
 impl Exclusions {
     /// Takes globs as editors write them: one without `/` matches names at any depth, any other counts from the
-    /// workspace. What matches a directory matches all that is in it.
-    pub fn new<Pattern: AsRef<str>>(patterns: &[Pattern]) -> Result<Self, InvalidGlob> {
+    /// workspace. What matches a directory matches all that is in it. `None` if one of them is no glob.
+    pub fn new<Pattern: AsRef<str>>(patterns: &[Pattern]) -> Option<Self> {
         let mut globs = GlobSetBuilder::new();
         for pattern in patterns.iter().map(AsRef::as_ref) {
-            let invalid = |reason: String| InvalidGlob { pattern: pattern.to_owned(), reason };
-            let trimmed = pattern.trim_end_matches('/');
-            if trimmed.is_empty() {
-                return Err(invalid("it is empty".to_owned()));
-            }
-            let anchored = match trimmed.strip_prefix('/') {
-                Some(anchored) => anchored.to_owned(),
-                None if trimmed.contains('/') => trimmed.to_owned(),
-                None => format!("**/{trimmed}"),
+            let anchored = match pattern.trim_end_matches('/') {
+                "" => return None,
+                trimmed if trimmed.contains('/') => trimmed.trim_start_matches('/').to_owned(),
+                name => format!("**/{name}"),
             };
             for glob in [format!("{anchored}/**"), anchored] {
-                let built = GlobBuilder::new(&glob).literal_separator(true).build();
-                globs.add(built.map_err(|error| invalid(error.kind().to_string()))?);
+                globs.add(GlobBuilder::new(&glob).literal_separator(true).build().ok()?);
             }
         }
-        let globs = globs.build().map_err(|error| InvalidGlob {
-            pattern: error.glob().unwrap_or_default().to_owned(),
-            reason: error.kind().to_string(),
-        })?;
-        Ok(Self { globs })
+        Some(Self { globs: globs.build().ok()? })
     }
 
     /// True for a path that is excluded by default. A program that runs for one answer need not build all globs for it.
@@ -92,6 +72,6 @@ impl Exclusions {
 impl Default for Exclusions {
     fn default() -> Self {
         // The patterns are constant, and a test holds that they are good.
-        Self::new(DEFAULT_EXCLUSIONS).unwrap_or_else(|_| Self { globs: GlobSet::empty() })
+        Self::new(DEFAULT_EXCLUSIONS).unwrap_or_else(|| Self { globs: GlobSet::empty() })
     }
 }

@@ -16,14 +16,9 @@ pub enum GitError {
     /// Git is not there.
     #[error("could not run git: {0}")]
     NoGit(#[from] io::Error),
-    /// Git failed.
-    #[error("git could not tell {what}: {message}")]
-    Failed {
-        /// What was asked.
-        what: &'static str,
-        /// What git said.
-        message: String,
-    },
+    /// Git failed at what was asked, and said why.
+    #[error("git could not tell {0}: {1}")]
+    Failed(&'static str, String),
     /// Git answered in a form that is not known here to this question.
     #[error("git's answer about {0} could not be understood")]
     NotUnderstood(&'static str),
@@ -85,7 +80,7 @@ pub(super) fn answer(git: Command, what: &'static str, input: &[u8]) -> Result<V
 
 /// The error of a command that failed.
 pub(super) fn failed(what: &'static str, output: &Output) -> GitError {
-    GitError::Failed { what, message: String::from_utf8_lossy(&output.stderr).trim().to_owned() }
+    GitError::Failed(what, String::from_utf8_lossy(&output.stderr).trim().to_owned())
 }
 
 /// Runs git to its end with this standard input.

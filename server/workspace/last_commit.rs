@@ -44,6 +44,15 @@ pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, G
     Ok(contents)
 }
 
+/// What git calls the contents of files in a commit, without reading them. A path that the commit does not have is missing.
+pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
+    let askable: Vec<&str> = paths.iter().copied().filter(|path| !path.contains('\n')).collect();
+    let answer = ask(root, "--batch-check=%(objecttype) %(objectname)", commit, &askable)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let named = askable.iter().zip(answer.lines());
+    Ok(named.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect())
+}
+
 /// The commits at which a worktree stood since a time, the newest first, at most so many. The first is the one at which it
 /// stands now.
 pub fn heads_since(root: &Path, since: chrono::DateTime<chrono::Utc>, most: usize) -> Result<Vec<String>, GitError> {

@@ -8,6 +8,7 @@
 //! no git command runs, except in [`committed`] and [`commits`], which nobody calls on the way to a claim.
 
 mod adoption;
+mod blame;
 pub mod commits;
 pub mod committed;
 mod discovery;
@@ -25,11 +26,12 @@ mod private_folder;
 mod repository;
 
 pub use adoption::Adoptions;
+pub use blame::{CommittedLine, blame};
 pub use discovery::{
-    DirectoryState, DiscoveryError, Location, PassedOver, Reason, Search, adopt, exclude, is_adopted, locate,
+    DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,
     looks_like_one, nested,
 };
-pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions, InvalidGlob};
+pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions};
 pub use git::GitError;
 pub use group_sharing::make_shared;
 pub use ignored::Ignored;
@@ -37,4 +39,4 @@ pub use naming::{Kind, Namer, NamingError};
 pub use packing::pack_objects;
 pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
-pub use repository::{IndexError, Repository};
+pub use repository::Repository;

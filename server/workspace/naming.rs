@@ -29,14 +29,9 @@ impl Kind {
 /// Why a path has no name.
 #[derive(Debug, thiserror::Error)]
 pub enum NamingError {
-    /// It is outside of what the coordination directory covers.
-    #[error("{path} is outside of {covered}, which is what is coordinated here")]
-    Outside {
-        /// The path, without symlinks.
-        path: PathBuf,
-        /// The folder that holds the coordination directory.
-        covered: PathBuf,
-    },
+    /// It is outside of what the coordination directory covers: the folder that holds that directory.
+    #[error("{0} is outside of {1}, which is what is coordinated here")]
+    Outside(PathBuf, PathBuf),
     /// A file was meant, and there is a directory.
     #[error("{0} is a directory, and no file")]
     IsDirectory(PathBuf),
@@ -50,13 +45,8 @@ pub enum NamingError {
     #[error("the path {0} is not valid UTF-8 and cannot be claimed")]
     NotUtf8(PathBuf),
     /// The system could not say where it leads.
-    #[error("could not find out where {path} leads: {source}")]
-    Unresolvable {
-        /// The path.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    #[error("could not find out where {0} leads: {1}")]
+    Unresolvable(PathBuf, #[source] io::Error),
     /// The name is not acceptable.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -212,7 +202,7 @@ impl Namer {
             Kind::Directory => path,
         };
         // A submodule of a linked worktree is a part of that worktree.
-        let unresolvable = |source| NamingError::Unresolvable { path: path.to_owned(), source };
+        let unresolvable = |source| NamingError::Unresolvable(path.to_owned(), source);
         let mut next = Repository::containing(folder).map_err(unresolvable)?;
         while let Some(repository) = next {
             if let Some(worktree) = self.linked_worktree(&repository)? {
@@ -223,7 +213,7 @@ impl Namer {
         if below(&self.parent, path).is_some() {
             return Ok(CoveredWorktree { prefix: String::new(), root: self.parent.clone() });
         }
-        Err(NamingError::Outside { path: path.to_owned(), covered: self.parent.clone() })
+        Err(NamingError::Outside(path.to_owned(), self.parent.clone()))
     }
 
     /// The linked worktree, if its repository is one that the directory covers.
@@ -263,7 +253,7 @@ struct Resolved {
 }
 
 fn resolve(path: &Path) -> Result<Resolved, NamingError> {
-    let unresolvable = |source| NamingError::Unresolvable { path: path.to_owned(), source };
+    let unresolvable = |source| NamingError::Unresolvable(path.to_owned(), source);
     match canonical(path) {
         Ok(resolved) => {
             let is_directory = fs::symlink_metadata(&resolved).map_err(unresolvable)?.is_dir();

@@ -199,7 +199,9 @@ impl Course {
 
     fn last_read(&self) -> Value {
         let state = fs::read(self.office.registry.path().join(".board.json")).unwrap();
-        serde_json::from_slice::<Value>(&state).unwrap()["read_at"].clone()
+        // The first line tells a state that was written whole.
+        let start = state.iter().position(|byte| *byte == b'\n').unwrap();
+        serde_json::from_slice::<Value>(&state[start..]).unwrap()["read_at"].clone()
     }
 }
 
@@ -285,4 +287,25 @@ fn what_is_kept_beside_the_board_may_be_missing_or_damaged() {
         course.expect_the_whole_truth();
         assert!(course.office.coordination().board().contains(&format!("{number}.rs")));
     }
+}
+
+#[test]
+fn what_is_half_written_beside_the_board_is_not_believed() {
+    let course = Course::new(5);
+    let alice = &course.sessions[0];
+    let state = course.office.registry.path().join(".board.json");
+    let claim = |name: &str| {
+        course.office.clock.advance(Duration::from_secs(1));
+        let registry = course.registry();
+        registry.claim(alice, &Resource::file(name).unwrap(), &Terms::default()).unwrap();
+        registry.refresh_board().unwrap();
+    };
+    claim("one.rs");
+    // Its writer died when it had written the first half over an older state: all of it reads as JSON.
+    let whole = fs::read_to_string(&state).unwrap();
+    let half_written = whole.replace("one.rs", "two.rs");
+    assert_ne!(whole, half_written);
+    fs::write(&state, half_written).unwrap();
+    claim("three.rs");
+    course.expect_the_whole_truth();
 }

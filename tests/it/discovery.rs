@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_workspace::{
-    Adoptions, DirectoryState, DiscoveryError, Location, Reason, Repository, Search, adopt, exclude, is_adopted, nested,
+    Adoptions, DirectoryState, DiscoveryError, Location, Reason, Repository, adopt, exclude, is_adopted, locate_for,
+    nested,
 };
 
 use super::support::{Coordination, Workspace};
@@ -12,7 +13,7 @@ use super::support::{Coordination, Workspace};
 fn search(workspace: &Workspace, folder: &Path, named: Option<&Path>) -> Result<Location, DiscoveryError> {
     let home = workspace.beside("");
     let adoptions = Adoptions::in_folder(&workspace.home().join("adopted"));
-    Search { workspace: folder, named, home: Some(&home), adoptions }.run()
+    locate_for(folder, named, Some(&home), adoptions)
 }
 
 fn locate(workspace: &Workspace, folder: &Path) -> Location {

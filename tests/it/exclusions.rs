@@ -37,6 +37,6 @@ fn globs_count_as_editors_write_them() {
 #[test]
 fn a_wrong_glob_is_named() {
     for pattern in ["a[", "{a", "", "/"] {
-        assert_eq!(Exclusions::new(&["fine", pattern]).unwrap_err().pattern, pattern);
+        assert!(Exclusions::new(&["fine", pattern]).is_none(), "{pattern}");
     }
 }

@@ -52,6 +52,8 @@ mod hooks_turns;
 mod hostile;
 mod hostile_git;
 mod journal;
+mod journal_editors;
+mod journal_verbs;
 mod lifecycle;
 mod load;
 mod machines;

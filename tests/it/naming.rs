@@ -4,13 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_protocol::{Resource, ResourceType};
-use deconflict_workspace::{Adoptions, Kind, Location, Namer, NamingError, Search};
+use deconflict_workspace::{Adoptions, Kind, Location, Namer, NamingError, locate_for};
 
 use super::support::{NON_ASCII, SPACED, Workspace};
 
 fn locate(workspace: &Workspace, folder: &Path, named: Option<&Path>) -> Location {
     let adoptions = Adoptions::in_folder(&workspace.home().join("adopted"));
-    Search { workspace: folder, named, home: None, adoptions }.run().unwrap()
+    locate_for(folder, named, None, adoptions).unwrap()
 }
 
 fn namer_in(workspace: &Workspace, folder: &Path) -> Namer {

@@ -258,7 +258,7 @@ fn manifest_and_manuals_say_what_the_table_says() {
         let (json_type, words) = match kind {
             SettingKind::Flag => (json!("boolean"), Value::Null),
             SettingKind::Text => (json!("string"), Value::Null),
-            SettingKind::Minutes => (json!("number"), Value::Null),
+            SettingKind::Minutes | SettingKind::Number => (json!("number"), Value::Null),
             SettingKind::Globs => (json!(["array", "null"]), Value::Null),
             SettingKind::Choice(words) => (json!("string"), json!(words)),
         };

@@ -36,10 +36,10 @@ impl Committer {
             session.client().is_some_and(deconflict_agents::is_agent_name) || session.has_capability(mcp::CAPABILITY)
         };
         let is_person = match &sessions[..] {
-            [] => !runs_below_an_agent(),
+            [] => !processes::run_by_an_agent(),
             // An editor of one's own says of itself that a person uses it, whatever started it.
             some if some.iter().all(is_editor_of_this_user) => true,
-            some => !some.iter().any(is_agents) && !runs_below_an_agent(),
+            some => !some.iter().any(is_agents) && !processes::run_by_an_agent(),
         };
         Ok(Self { sessions, is_person })
     }
@@ -54,11 +54,6 @@ impl Committer {
         self.sessions.iter().any(|own| claim.held_by(&own.id))
             || (self.is_person && holder.is_some_and(is_editor_of_this_user))
     }
-}
-
-fn runs_below_an_agent() -> bool {
-    platform::ancestors().iter().any(|process| processes::coding_agent(process).is_some())
-        || processes::agent_in_environment().is_some()
 }
 
 /// True for a language server that serves an editor of the user of this process, on this machine. Agents run language

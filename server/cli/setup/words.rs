@@ -126,8 +126,8 @@ fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
             Step::Write { path, expected, .. } if in_folder(path) => {
                 *(if is_there(expected) { &mut updated } else { &mut added }) += 1;
             }
-            Step::Delete { path, .. } if in_folder(path) => removed += 1,
-            Step::DeleteFolder { .. } if !dry_run => {}
+            Step::Delete(path, _) if in_folder(path) => removed += 1,
+            Step::DeleteFolder(_) if !dry_run => {}
             Step::Edit { path, before, after } if dry_run => {
                 rows.push(row(step, places, dry_run));
                 differences.push((path, difference(before.as_deref(), after.as_deref())));
@@ -154,12 +154,12 @@ fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
 fn row(step: &Step, places: &Places, dry_run: bool) -> Vec<Cell> {
     let what = match step {
         Step::Link { path, to: Some(to), .. } => format!("{} → {}", places.shortened(path), places.shortened(to)),
-        Step::Write { path, .. } | Step::Edit { path, .. } | Step::Delete { path, .. } | Step::Link { path, .. } => {
+        Step::Write { path, .. } | Step::Edit { path, .. } | Step::Delete(path, _) | Step::Link { path, .. } => {
             places.shortened(path)
         }
-        Step::DeleteFolder { path } => format!("{}/", places.shortened(path)),
+        Step::DeleteFolder(path) => format!("{}/", places.shortened(path)),
         Step::Install(extension) => format!("the extension {} {}", extension.id(), extension.version()),
-        Step::Uninstall { id, .. } => format!("the extension {id}"),
+        Step::Uninstall(_, id) => format!("the extension {id}"),
     };
     let (done, planned, _) = change(step);
     vec![Cell::new(if dry_run { planned } else { done }, GOOD), Cell::plain(what)]
@@ -170,14 +170,14 @@ fn change(step: &Step) -> (&'static str, &'static str, &'static str) {
     match step {
         Step::Write { expected, .. } if is_there(expected) => ("updated", "would update", "update"),
         Step::Write { .. } | Step::Edit { before: None, .. } => ("added", "would add", "add"),
-        Step::Edit { after: None, .. } | Step::Delete { .. } | Step::Link { to: None, .. } => {
+        Step::Edit { after: None, .. } | Step::Delete(..) | Step::Link { to: None, .. } => {
             ("removed", "would remove", "remove")
         }
         Step::Edit { .. } => ("changed", "would change", "edit"),
         Step::Link { .. } => ("linked", "would link", "link"),
-        Step::DeleteFolder { .. } => ("removed", "would remove", "remove-folder"),
+        Step::DeleteFolder(_) => ("removed", "would remove", "remove-folder"),
         Step::Install(_) => ("installed", "would install", "install"),
-        Step::Uninstall { .. } => ("removed", "would remove", "uninstall"),
+        Step::Uninstall(..) => ("removed", "would remove", "uninstall"),
     }
 }
 
@@ -212,12 +212,12 @@ fn document(step: &Step) -> Value {
         Step::Link { path, to: Some(to), .. } => json!({"change": change, "path": path, "to": to}),
         Step::Write { path, .. }
         | Step::Edit { path, .. }
-        | Step::Delete { path, .. }
-        | Step::DeleteFolder { path }
+        | Step::Delete(path, _)
+        | Step::DeleteFolder(path)
         | Step::Link { path, .. } => json!({"change": change, "path": path}),
         Step::Install(extension) => {
             json!({"change": change, "extension": extension.id(), "version": extension.version()})
         }
-        Step::Uninstall { id, .. } => json!({"change": change, "extension": id}),
+        Step::Uninstall(_, id) => json!({"change": change, "extension": id}),
     }
 }

@@ -12,7 +12,7 @@ use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table, wrapped};
 use crate::cli::words;
 
-const INDENT: &str = "  ";
+pub(super) const INDENT: &str = "  ";
 
 pub(super) struct Section {
     title: &'static str,
@@ -71,7 +71,8 @@ pub(super) fn sections(picture: &Picture, overview: &Overview, width: usize) -> 
         sessions(picture, overview, width),
         claims(picture, overview, width),
         messages(picture, overview, width),
-        coordination_needed(overview, width),
+        uncommitted(picture, overview, width),
+        coordination_needed(picture, overview, width),
     ]
 }
 
@@ -205,9 +206,21 @@ fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
     section
 }
 
-fn coordination_needed(overview: &Overview, width: usize) -> Section {
-    let lines = overview.coordination_needed.iter().flat_map(|finding| {
-        let text = wrapped(&one_line(&finding.to_string(), 300), width.saturating_sub(INDENT.len() + 2));
+fn uncommitted(picture: &Picture, overview: &Overview, width: usize) -> Section {
+    let lines = picture.work.uncommitted_lines(overview, picture.own.as_ref(), width);
+    let mut section = Section::new("Uncommitted", lines);
+    let more = picture.work.not_looked_into();
+    if more > 0 {
+        section.foot = Some(format!("{INDENT}{FAINT}and perhaps in {} more{FAINT:#}", words::count(more, "file")));
+    }
+    section
+}
+
+fn coordination_needed(picture: &Picture, overview: &Overview, width: usize) -> Section {
+    let found = overview.coordination_needed.iter().map(|finding| one_line(&finding.to_string(), 300));
+    let lost = picture.work.sentences(picture.now).map(|sentence| one_line(&sentence, 500));
+    let lines = found.chain(lost).flat_map(|sentence| {
+        let text = wrapped(&sentence, width.saturating_sub(INDENT.len() + 2));
         text.into_iter().enumerate().map(|(number, line)| {
             if number == 0 { format!("{INDENT}{WARNING}!{WARNING:#} {line}") } else { format!("{INDENT}  {line}") }
         })

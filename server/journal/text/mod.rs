@@ -14,7 +14,7 @@ pub use weave::{Change, Place, Uncommitted, Weave};
 const BINARY_LOOK_AHEAD: usize = 8000;
 
 /// The lines of a text, with their ends. A binary content is one line.
-fn lines(text: &[u8]) -> Vec<&[u8]> {
+pub fn lines(text: &[u8]) -> Vec<&[u8]> {
     if text[..text.len().min(BINARY_LOOK_AHEAD)].contains(&0) {
         return vec![text];
     }

@@ -25,6 +25,8 @@ struct Woven<'t> {
     /// `None` for a line that stood there from the beginning.
     brought: Option<Brought>,
     removed: Option<Change>,
+    /// What removed it before, and what brought it back each time, in turn.
+    earlier: Vec<Change>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,35 @@ struct Brought {
     change: Change,
     /// Lines that came together, next to one another, share this.
     run: usize,
+}
+
+impl<'t> Woven<'t> {
+    fn new(text: &'t [u8], brought: Option<Brought>) -> Self {
+        Self { text, brought, removed: None, earlier: Vec::new() }
+    }
+
+    /// The same after a change brought it back.
+    fn returned(mut self, change: Change) -> Self {
+        self.earlier.extend(self.removed.take());
+        self.earlier.push(change);
+        self
+    }
+
+    /// What made it come or go last; `None` for what has always been there.
+    fn newest_change(&self) -> Option<Change> {
+        let returned = self.earlier.last().copied();
+        self.removed.or(returned).or(self.brought.map(|brought| brought.change))
+    }
+
+    /// True if it would be there without some changes.
+    fn is_there_without(&self, is_meant: impl Fn(Change) -> bool) -> bool {
+        let changes: Vec<Change> = self.earlier.iter().copied().chain(self.removed).collect();
+        match changes.iter().rposition(|change| !is_meant(*change)) {
+            // They remove it and bring it back in turn.
+            Some(last) => last % 2 == 1,
+            None => self.brought.is_none_or(|brought| !is_meant(brought.change)),
+        }
+    }
 }
 
 /// Lines of the newest text, counted from 1. Where lines are missing, it is the line that follows them, and `last` is one
@@ -47,7 +78,7 @@ pub struct Place {
 impl<'t> Weave<'t> {
     /// Begins with a text that is nobody's.
     pub fn of(text: &'t [u8]) -> Self {
-        let lines = lines(text).into_iter().map(|text| Woven { text, brought: None, removed: None }).collect();
+        let lines = lines(text).into_iter().map(|text| Woven::new(text, None)).collect();
         Self { lines, ..Self::default() }
     }
 
@@ -129,10 +160,8 @@ impl<'t> Weave<'t> {
     /// Compares the newest text with the same without some changes.
     pub fn reverted(&self, is_meant: impl Fn(Change) -> bool) -> Uncommitted<'t> {
         let item = |line: &Woven<'t>| {
-            let is_unbrought = line.brought.is_some_and(|brought| is_meant(brought.change));
-            let stays = !is_unbrought && line.removed.is_none_or(&is_meant);
-            let change = if line.removed.is_some() { line.removed } else { line.brought.map(|brought| brought.change) };
-            Item { change: change.filter(|change| is_meant(*change)), ..Item::new(line, stays) }
+            let change = line.newest_change().filter(|change| is_meant(*change));
+            Item { change, ..Item::new(line, line.is_there_without(&is_meant)) }
         };
         Uncommitted { items: self.lines.iter().map(item).collect() }
     }
@@ -150,13 +179,13 @@ fn weave_gap<'t>(woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8
     let piece = |woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8]]| {
         let behind = gap.iter().rposition(is_new).map_or(gap.len(), |last| last + 1);
         woven.extend_from_slice(&gap[..behind]);
-        woven.extend(texts.iter().map(|text| Woven { text, brought: Some(brought), removed: None }));
+        woven.extend(texts.iter().map(|text| Woven::new(text, Some(brought))));
         woven.extend_from_slice(&gap[behind..]);
     };
     for (index, line) in gap.iter().enumerate().filter(|(_, line)| !is_new(line)) {
         if let Some(position) = texts[text_start..].iter().position(|text| *text == line.text) {
             piece(woven, &gap[gap_start..index], &texts[text_start..text_start + position]);
-            woven.push(Woven { removed: None, ..line.clone() });
+            woven.push(line.clone().returned(brought.change));
             (gap_start, text_start) = (index + 1, text_start + position + 1);
         }
     }

@@ -75,6 +75,7 @@ impl ActionMenu<'_> {
     fn quick_fixes(&self) -> Vec<Offer> {
         let mut offers = Vec::new();
         self.about_loss(&mut offers);
+        self.about_changes(&mut offers);
         self.about_contenders(&mut offers);
         for others in &self.snapshot.others {
             if words::is_claimed(&others.claim) {
@@ -144,6 +145,22 @@ impl ActionMenu<'_> {
             let title = format!("Claim {} again", self.file());
             offers.push(Offer::new(title, "claim", self.snapshot).about(Code::ClaimLost));
             offers.push(self.acknowledge("Hide this notice: I know about it", Code::ClaimLost));
+        }
+    }
+
+    /// What can be done about others' changes that took something away.
+    fn about_changes(&self, offers: &mut Vec<Offer>) {
+        let file = self.file();
+        for loss in &self.snapshot.losses {
+            let code = loss.code();
+            let who = loss.entry.author.as_ref().map_or("somebody", |author| author.label.as_str());
+            let who = deconflict_protocol::text::quoted(who, 60);
+            let entry = loss.entry.id.as_str();
+            let offer =
+                |title: String, command| Offer::new(title, command, self.snapshot).with("entry", entry).about(code);
+            offers.push(offer(format!("Restore what was in {file} before {who} changed it"), "restore"));
+            offers.push(offer(format!("Show what {who} changed in {file}"), "showChanges"));
+            offers.push(self.acknowledge(&format!("Keep what {who} made of {file}"), code));
         }
     }
 

@@ -10,7 +10,10 @@ use tower_lsp::ls_types::{
 use super::first_line;
 use super::words;
 use crate::diagnostic_code::Code;
+use crate::job::OwnLoss;
 use crate::snapshot::{Audience, Contender, DocumentSnapshot, LostClaim, OthersClaim};
+use deconflict_changes::entry_document;
+use deconflict_journal::Entry;
 use deconflict_protocol::text::{quoted, without_tags};
 use deconflict_registry::{Claim, ClaimState, Key, Session, file_below};
 
@@ -31,13 +34,14 @@ pub(crate) fn diagnostics(snapshot: &DocumentSnapshot, audience: &Audience) -> V
         .iter()
         .filter(|contender| !contender.is_acknowledged)
         .map(|contender| self::contended(contender, snapshot));
+    let losses = snapshot.losses.iter().map(|loss| overwritten(loss, snapshot));
     let others = snapshot.others.iter().filter_map(|others| about_claim(others, snapshot, audience));
     let elsewhere = snapshot
         .elsewhere
         .iter()
         .filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle))
         .map(|others| claimed_elsewhere(others, audience));
-    let mut drafts: Vec<DiagnosticDraft> = lost.chain(contended).chain(others).chain(elsewhere).collect();
+    let mut drafts: Vec<DiagnosticDraft> = lost.chain(losses).chain(contended).chain(others).chain(elsewhere).collect();
     drafts.sort_by_key(|draft| draft.severity);
     drafts.into_iter().map(|draft| draft.shown(snapshot, audience)).collect()
 }
@@ -50,13 +54,15 @@ struct DiagnosticDraft<'a> {
     advice: String,
     /// The claim that it is about, and what to call that.
     claim: Option<(&'a Claim, String)>,
+    /// The change that it is about.
+    change: Option<&'a Entry>,
 }
 
 impl DiagnosticDraft<'_> {
     fn shown(self, snapshot: &DocumentSnapshot, audience: &Audience) -> Diagnostic {
         let client = audience.client;
         let related = self.claim.as_ref().and_then(|(claim, name)| related(claim, name, snapshot));
-        let data = self.claim.as_ref().map(|(claim, _)| as_data(claim));
+        let data = self.claim.as_ref().map(|(claim, _)| as_data(claim)).or(self.change.map(entry_document));
         Diagnostic {
             range: first_line(snapshot),
             severity: Some(match audience.preferences.severity {
@@ -121,6 +127,7 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
         fact,
         advice,
         claim: Some((&others.claim, format!("The claim by {holder}"))),
+        change: None,
     }
 }
 
@@ -142,6 +149,7 @@ fn claim_stale<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audienc
         fact: format!("The claim of {what} by {holder} {how}"),
         advice: "nobody holds it any more, you can take it over".to_owned(),
         claim: Some((&others.claim, format!("The claim by {holder}"))),
+        change: None,
     }
 }
 
@@ -166,6 +174,7 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
         ),
         advice,
         claim: Some((&others.claim, format!("The claim by {holder}"))),
+        change: None,
     }
 }
 
@@ -182,6 +191,23 @@ fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> Diagn
         fact: format!("Also edited by {} while you hold it", with_comma(&who)),
         advice,
         claim: snapshot.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned())),
+        change: None,
+    }
+}
+
+fn overwritten<'a>(loss: &'a OwnLoss, snapshot: &DocumentSnapshot) -> DiagnosticDraft<'a> {
+    let advice = if snapshot.is_edited {
+        "merge it into your text or bring back what stood here before you save, from the menu of this line"
+    } else {
+        "bring back what stood here or keep theirs, from the menu of this line"
+    };
+    DiagnosticDraft {
+        code: loss.code(),
+        severity: if snapshot.is_edited { DiagnosticSeverity::ERROR } else { DiagnosticSeverity::WARNING },
+        fact: loss.sentence.trim_end_matches('.').to_owned(),
+        advice: advice.to_owned(),
+        claim: None,
+        change: Some(&loss.entry),
     }
 }
 
@@ -208,7 +234,7 @@ fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
             None,
         ),
     };
-    DiagnosticDraft { code: Code::ClaimLost, severity: DiagnosticSeverity::ERROR, fact, advice, claim }
+    DiagnosticDraft { code: Code::ClaimLost, severity: DiagnosticSeverity::ERROR, fact, advice, claim, change: None }
 }
 
 /// Who holds it since or until when, and for what.

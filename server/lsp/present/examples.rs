@@ -46,6 +46,7 @@ pub(super) fn document() -> DocumentSnapshot {
         elsewhere: Vec::new(),
         contenders: Vec::new(),
         lost: None,
+        losses: Vec::new(),
     }
 }
 

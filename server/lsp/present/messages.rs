@@ -8,6 +8,7 @@ use tower_lsp::ls_types::MessageType;
 
 use super::words;
 use crate::snapshot::{Audience, OthersClaim};
+use deconflict_changes::Lost;
 use deconflict_protocol::{MessageKind, Resource, text, time};
 use deconflict_registry::{ClaimState, Session, SessionState};
 use deconflict_workspace::DiscoveryError;
@@ -115,6 +116,32 @@ pub(crate) fn free_but_changed(resource: &Resource) -> Notice {
         "{} came free, but it changed on disk since you began to edit it. Compare the two before you save; nobody holds it now.",
         words::resource(resource)
     ))
+}
+
+/// Somebody took something of the user's: one sentence says what.
+pub(crate) fn lost(sentence: &str) -> Notice {
+    warning(format!(
+        "{sentence} What stood there is kept: the first line's menu brings it back, as \"deconflict restore\" does."
+    ))
+}
+
+/// The user changed what others hold or have uncommitted changes in, and they were told.
+pub(crate) fn took_from_others(resource: &Resource, lost: &[Lost], is_save: bool) -> Notice {
+    let file = words::resource(resource);
+    let names = |held: bool| -> Vec<String> {
+        let such = lost.iter().filter(|lost| (lost.lines == 0) == held);
+        such.map(|lost| format!("{}'s", text::one_line(&lost.owner.label, LONGEST_LISTED))).collect()
+    };
+    let (claims, changes) = (names(true), names(false));
+    let deed = if is_save { "Saved" } else { "Wrote" };
+    let mut facts = Vec::new();
+    if !claims.is_empty() {
+        facts.push(format!("{deed} over {} claim of {file}.", list(&claims)));
+    }
+    if !changes.is_empty() {
+        facts.push(format!("{deed} {file}, and {} uncommitted changes in it are gone.", list(&changes)));
+    }
+    warning(format!("{} They were told, and what stood there is kept.", facts.join(" ")))
 }
 
 /// What the user asked to be told of came free.

@@ -56,6 +56,7 @@ impl ServerState {
         let Some(document) = self.documents.get_mut(uri) else { return };
         let Some(id) = document.directory else { return };
         document.last_check += 1;
+        let is_new_save = std::mem::replace(&mut document.saves_checked, document.saves) < document.saves;
         document.pending_checks.push_back(PendingCheck {
             number: document.last_check,
             text: document.text.clone(),
@@ -70,6 +71,7 @@ impl ServerState {
             text: (!document.is_notebook).then(|| document.text.clone()),
             is_edited: document.unsaved != Unsaved::No,
             is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
+            is_new_save,
             claim,
         };
         self.job(id, Job::CheckDisk(Box::new(check)));

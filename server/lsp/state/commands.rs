@@ -131,6 +131,7 @@ impl ServerState {
             Consequence::Read(ids) => self.messages_read(id, &ids),
             Consequence::Unread(messages) => return self.list_unread(id, messages, is_interactive),
             Consequence::Show(path) => return self.show_file(path, is_interactive),
+            Consequence::Edit(uri, text) => return self.edit(&uri, &text),
             Consequence::Awaits(resource) => {
                 if let Some(directory) = self.directories.get_mut(&id) {
                     directory.awaited.insert(resource);
@@ -171,11 +172,16 @@ impl ServerState {
     /// Finds out which directories a command is for.
     fn directed(&mut self, mut command: EditorCommand) -> Result<Directed, Refused> {
         let id = match &mut command {
-            EditorCommand::Claim(about)
-            | EditorCommand::Release(about)
-            | EditorCommand::TellWhenFree(about)
-            | EditorCommand::ShowChanges(about) => self.directory_about(about)?,
+            EditorCommand::Claim(about) | EditorCommand::Release(about) | EditorCommand::TellWhenFree(about) => {
+                self.directory_about(about)?
+            }
             EditorCommand::TakeOver(it) => self.directory_about(&mut it.about)?,
+            EditorCommand::Restore(it) => {
+                let id = self.directory_about(&mut it.about)?;
+                it.unsaved = self.unsaved_text(&it.about);
+                id
+            }
+            EditorCommand::ShowChanges(it) => self.directory_about(&mut it.about)?,
             EditorCommand::RequestRelease(it) => self.directory_about(&mut it.about)?,
             EditorCommand::HandOff(Some(it)) => self.directory_about(&mut it.about)?,
             EditorCommand::SendMessage(Some(message)) => {
@@ -239,6 +245,14 @@ impl ServerState {
             Code::ClaimLost => {
                 if let Some(lost) = &mut document.lost {
                     lost.is_acknowledged = true;
+                }
+            }
+            Code::Overwritten | Code::Deleted => {
+                let id = document.directory;
+                let is_there = id.is_some_and(|id| self.acknowledge_losses(id, &snapshot.resource));
+                if !is_there {
+                    let message = messages::refused_changed(&snapshot.resource);
+                    return Err(Refused { reason: "changed", message });
                 }
             }
             Code::Contended => {

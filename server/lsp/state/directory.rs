@@ -7,9 +7,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tower_lsp::ls_types::Uri;
 
-use crate::job::Claimability;
+use crate::job::{Claimability, OwnLoss};
+use deconflict_journal::EntryId;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, Holding, Key, Machines, MessageId, Session, View};
+use deconflict_registry::{Claim, Holding, Key, Machines, Message, MessageId, Session, View};
 
 /// One coordination directory of this window.
 #[derive(Debug, Default)]
@@ -49,6 +50,12 @@ pub(super) struct DirectoryContext {
     pub(super) unread: HashSet<MessageId>,
     /// Messages that were shown.
     pub(super) shown: HashSet<MessageId>,
+    /// What the session lost in files, and is not settled.
+    pub(super) losses: HashMap<Resource, Vec<OwnLoss>>,
+    /// The changes by which it lost something and of which the user was told.
+    pub(super) told_losses: HashSet<EntryId>,
+    /// Messages that tell of losses, by the change, until it is known what the journal says.
+    pub(super) loss_messages: HashMap<String, Message>,
     /// Saved files of which no heartbeat tells yet.
     pub(super) saved: BTreeSet<String>,
     /// When a heartbeat told of saves last.
@@ -160,6 +167,17 @@ impl DirectoryContext {
     /// clock may be ahead. Among sessions of this machine a claim counts until it is seen to be gone.
     pub(super) fn has_lapsed(&self, claim: &Claim, wall: DateTime<Utc>) -> bool {
         self.machines == Machines::Several && wall >= claim.relied_on_until(self.machines)
+    }
+
+    /// What was lost in a file, the oldest of each author's changes: what stood before it is what is brought back.
+    pub(super) fn losses_in(&self, resource: &Resource) -> Vec<OwnLoss> {
+        let mut oldest: Vec<OwnLoss> = Vec::new();
+        for loss in self.losses.get(resource).into_iter().flatten() {
+            if oldest.iter().all(|other| other.author() != loss.author() || other.code() != loss.code()) {
+                oldest.push(loss.clone());
+            }
+        }
+        oldest
     }
 
     /// Another's claim that keeps a resource from being claimed.

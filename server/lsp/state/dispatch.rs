@@ -94,6 +94,10 @@ impl ServerState {
                 self.disk_checked(id, &uri, number, place, on_disk, claim);
             }
             JobResult::Written(documents) => self.files_written(&documents),
+            JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
+            JobResult::TookFromOthers { resource, lost, is_save } => {
+                self.show(messages::took_from_others(&resource, &lost, is_save));
+            }
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
             JobResult::Verified(resource, claim) => self.verified(id, &resource, claim),

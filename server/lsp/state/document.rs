@@ -41,6 +41,8 @@ pub(super) struct OpenDocument {
     /// An edit made it unsaved, and no claim was asked for yet or its answer has not come.
     pub(super) is_claim_due: bool,
     pub(super) saves: u64,
+    /// How often it had been saved when it was checked last.
+    pub(super) saves_checked: u64,
     /// The checks of its file that are not answered yet.
     pub(super) pending_checks: VecDeque<PendingCheck>,
     pub(super) last_check: u64,
@@ -121,6 +123,7 @@ impl OpenDocument {
             reloaded_at: None,
             is_claim_due: false,
             saves: 0,
+            saves_checked: 0,
             pending_checks: VecDeque::new(),
             last_check: 0,
             hands_off: false,

@@ -42,6 +42,9 @@ impl ServerState {
                 self.job(id, Job::MarkRead(vec![message.id.clone()]));
                 continue;
             }
+            if self.tells_of_loss(id, &message) {
+                continue;
+            }
             let is_wanted = match self.settings.show {
                 Show::All => true,
                 Show::Direct => matches!(message.to, Recipient::Session(_)),
@@ -59,7 +62,7 @@ impl ServerState {
         self.show_messages(id, to_show);
     }
 
-    fn show_messages(&mut self, id: DirectoryId, messages: Vec<Message>) {
+    pub(super) fn show_messages(&mut self, id: DirectoryId, messages: Vec<Message>) {
         let now = self.now();
         while self.shown_messages.front().is_some_and(|shown| now.saturating_sub(*shown) > MANY_TIME) {
             self.shown_messages.pop_front();

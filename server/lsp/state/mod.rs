@@ -15,6 +15,7 @@ mod document;
 mod editing;
 mod ending;
 mod losing;
+mod losses;
 mod messages;
 mod muting;
 mod publishing;
@@ -26,6 +27,7 @@ mod starting;
 mod status;
 #[cfg(test)]
 mod tests;
+mod text_edits;
 mod timers;
 mod upkeep;
 

@@ -133,7 +133,6 @@ impl ServerState {
         });
         Some(DocumentSnapshot {
             uri: document.uri.clone(),
-            resource,
             coordination_directory: directory.path.clone(),
             first_line_length: convert::first_line_length(&document.text),
             is_edited,
@@ -142,6 +141,8 @@ impl ServerState {
             elsewhere,
             contenders,
             lost,
+            losses: directory.losses_in(&resource),
+            resource,
         })
     }
 

@@ -32,6 +32,9 @@ impl ServerState {
                 .filter_map(|(id, own)| Some((id, own.claim.holding()?, self.path_of_own(id, own)?)))
                 .filter(|(_, _, path)| path.starts_with(&old))
                 .collect();
+            for id in self.directories.keys().copied().collect::<Vec<_>>() {
+                self.job(id, Job::Moved(vec![old.clone(), new.clone()]));
+            }
             for (id, holding, from) in moved {
                 let Ok(rest) = from.strip_prefix(&old) else { continue };
                 let to = if rest.as_os_str().is_empty() { new.clone() } else { new.join(rest) };

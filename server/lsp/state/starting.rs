@@ -102,6 +102,9 @@ impl ServerState {
                     self.check_disk(&uri, None);
                 }
             }
+            if before.journal != self.settings.journal {
+                self.job(id, Job::Journal(self.settings.journal.clone()));
+            }
             if before.session_name != self.settings.session_name
                 && let Some(name) = self.settings.session_name.clone()
             {

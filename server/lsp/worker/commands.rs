@@ -17,10 +17,10 @@ use deconflict_registry::{
     Session, Terms, board_below,
 };
 use deconflict_words::documents;
-use deconflict_workspace::{Kind, committed};
+use deconflict_workspace::Kind;
 
 /// What is answered to a command.
-type CommandResult = Result<Value, Refusal>;
+pub(super) type CommandResult = Result<Value, Refusal>;
 
 impl SessionContext {
     /// Runs a command.
@@ -42,9 +42,8 @@ impl SessionContext {
             }
             EditorCommand::Status(_) => self.status(),
             EditorCommand::ShowBoard(_) => self.show_board(&mut changed),
-            EditorCommand::ShowChanges(about) => {
-                self.path_of(&about.target).and_then(|path| show_changes(&path, &mut changed))
-            }
+            EditorCommand::Restore(it) => self.restore(&it, &mut changed),
+            EditorCommand::ShowChanges(it) => self.show_changes(&it, &mut changed),
             EditorCommand::TellWhenFree(about) => self.named(&about.target).map(|resource| {
                 changed.push(Consequence::Awaits(resource));
                 json!({ "ok": true })
@@ -294,7 +293,7 @@ impl SessionContext {
         }
     }
 
-    fn named(&self, target: &Target) -> Result<Resource, Refusal> {
+    pub(super) fn named(&self, target: &Target) -> Result<Resource, Refusal> {
         if let Target::Resource(resource) = target {
             return Ok(resource.clone());
         }
@@ -302,7 +301,7 @@ impl SessionContext {
         self.namer.resource(&path, Kind::at(&path)).map_err(|error| Refusal::Outside(error.to_string()))
     }
 
-    fn path_of(&self, target: &Target) -> Result<PathBuf, Refusal> {
+    pub(super) fn path_of(&self, target: &Target) -> Result<PathBuf, Refusal> {
         let (path, name) = match target {
             Target::Uri(uri) => (convert::path_of(uri), uri.to_string()),
             Target::Resource(resource) => (self.namer.path_of(resource), resource.display_name()),
@@ -311,7 +310,7 @@ impl SessionContext {
         path.ok_or_else(|| Refusal::Outside(format!("{name} is no file or folder on this disk.")))
     }
 
-    fn in_the_way(&self, claim: Claim) -> Box<InTheWay> {
+    pub(super) fn in_the_way(&self, claim: Claim) -> Box<InTheWay> {
         let registry = self.membership.as_ref().map(|membership| &membership.registry);
         let holder = claim.holder().and_then(|id| registry?.session(id).ok().flatten());
         Box::new(InTheWay { claim, holder })
@@ -329,10 +328,10 @@ fn activity(work: Option<&Work>) -> Activity {
     }
 }
 
-fn show_changes(path: &Path, changed: &mut Vec<Consequence>) -> CommandResult {
-    let difference = committed::changes(path).map_err(|error| Refusal::Failed("not-found", error.to_string()))?;
+/// Shows how a file was changed, if it was.
+pub(super) fn show_difference(path: &Path, difference: &str, changed: &mut Vec<Consequence>) -> CommandResult {
     if !difference.is_empty() {
-        let written = write_difference(path, &difference)
+        let written = write_difference(path, difference)
             .map_err(|error| Refusal::Failed("failed", format!("the changes could not be written down: {error}")))?;
         changed.push(Consequence::Show(written));
     }

@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use ropey::Rope;
 use tower_lsp::ls_types::Uri;
 
+use super::journal_keeper::News;
 use super::session_context::SessionContext;
 use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, JobResult, Move, Refusal};
 use crate::text::{OnDisk, compare_with_file};
+use deconflict_journal::Cause;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimOutcome, Error, Registry, Terms};
 use deconflict_workspace::{Kind, Repository};
@@ -29,7 +31,7 @@ impl SessionContext {
 
     /// Compares a document with its file, and claims it where an edit does.
     pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
-        let DiskCheck { uri, number, path, text, is_edited, is_saved, claim } = check;
+        let DiskCheck { uri, number, path, text, is_edited, is_saved, is_new_save, claim } = check;
         let place = self.place(&path);
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
@@ -50,6 +52,14 @@ impl SessionContext {
                 _ => ClaimResult::NotNeeded,
             }
         });
+        if let Claimability::Inside { resource, is_work: true, .. } = &place {
+            // What stands there may be another's by now.
+            if is_new_save && !matches!(on_disk, OnDisk::Different(_)) {
+                self.tell_journal(News::Changed(resource.clone(), Cause::Save));
+            } else {
+                self.seen(resource);
+            }
+        }
         JobResult::DiskChecked { uri, number, place, on_disk, claim }
     }
 

@@ -1,5 +1,6 @@
 //! The jobs, each with what does it.
 
+use super::journal_keeper::News;
 use super::session_context::{BUSY, Membership, SessionContext};
 use crate::job::{Job, JobResult, Refusal};
 use deconflict_protocol::{Resource, SessionId};
@@ -15,6 +16,23 @@ impl SessionContext {
             Job::Exclude(globs) => {
                 // They were checked when the settings were read.
                 self.exclusions = Exclusions::new(&globs).unwrap_or_default();
+                None
+            }
+            Job::Journal(settings) => {
+                self.journal_settings = settings.clone();
+                self.tell_journal(News::Settings(settings));
+                None
+            }
+            Job::Moved(paths) => {
+                self.tell_journal(News::Moved(paths));
+                None
+            }
+            Job::ReadLosses(resource) => {
+                self.tell_journal(News::Losses(resource));
+                None
+            }
+            Job::Settle(losses, how) => {
+                self.tell_journal(News::Settled(losses, how));
                 None
             }
             Job::CheckDisk(check) => Some(self.check_disk(*check)),
@@ -60,6 +78,7 @@ impl SessionContext {
                 if let Some(housekeeper) = self.membership.as_ref().and_then(|it| it.housekeeper.as_ref()) {
                     housekeeper.poke();
                 }
+                self.tell_journal(News::Claims);
                 None
             }
             Job::Complete => Some(self.complete()),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use super::housekeeping::Housekeeper;
+use super::journal_access::JournalAccess;
+use super::journal_keeper::{JournalKeeper, News};
 use super::session_context::{Membership, SessionContext, refused};
 use crate::job::{Job, JobResult, Refusal};
 use deconflict_platform::{self as platform, home_directory};
@@ -203,6 +205,7 @@ impl SessionContext {
             client: self.profile.client.clone(),
             name: self.profile.name.clone(),
             user: platform::user_name(),
+            person: workspace::person(repository),
             branch: repository.and_then(workspace::Repository::branch),
             worktree: repository.and_then(|repository| repository.worktree()).map(str::to_owned),
             keeper: Some(platform::current_process()),
@@ -235,6 +238,9 @@ impl SessionContext {
         let watch = watch(&registry, &session, self.deliver_changes())
             .inspect_err(|error| tracing::error!("{} is not watched: {error}", self.directory().display()))
             .ok();
+        let access = |view: &View| JournalAccess::of(&self.location, registry.clone(), session.clone(), view.clone());
+        let journal = board.as_ref().and_then(|view| self.keep_journal(access(view)?, view.clone()));
+        let access = board.as_ref().and_then(access);
         let housekeeper = board.map(|view| Housekeeper::start(registry.clone(), view)).and_then(|started| {
             started.inspect_err(|error| tracing::error!("nobody keeps the status board: {error}")).ok()
         });
@@ -242,6 +248,17 @@ impl SessionContext {
             self.last_session = Some(session.clone());
         }
         self.appearance = None;
-        self.membership = Some(Membership { registry, session, is_writable, housekeeper, watch });
+        self.membership = Some(Membership { registry, session, is_writable, housekeeper, journal, access, watch });
+        for resource in std::mem::take(&mut self.seen) {
+            self.seen(&resource);
+        }
+    }
+
+    fn keep_journal(&self, access: JournalAccess, view: View) -> Option<JournalKeeper> {
+        let keeper = JournalKeeper::start(access, view, Arc::clone(&self.clock), self.reporter())
+            .inspect_err(|error| tracing::error!("nobody keeps the journal: {error}"))
+            .ok()?;
+        keeper.tell(News::Settings(self.journal_settings.clone()));
+        Some(keeper)
     }
 }

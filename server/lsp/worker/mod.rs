@@ -5,8 +5,12 @@ mod commands;
 mod documents;
 mod housekeeping;
 mod jobs;
+mod journal_access;
+mod journal_commands;
+mod journal_keeper;
 mod membership;
 mod session_context;
+mod watched_files;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

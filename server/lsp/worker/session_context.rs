@@ -1,6 +1,6 @@
 //! What a worker works with: where its directory is, and the session there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -9,11 +9,13 @@ use std::time::SystemTime;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::housekeeping::Housekeeper;
+use super::journal_access::JournalAccess;
+use super::journal_keeper::{JournalKeeper, News};
 use crate::event::{DirectoryId, Event};
 use crate::job::Profile;
-use crate::job::{Job, JobResult, Refusal};
+use crate::job::{Job, JobResult, JournalSettings, Refusal};
 use deconflict_platform::clock::Clock;
-use deconflict_protocol::SessionId;
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{DirectoryWatch, Error, Registry, Watch};
 use deconflict_words::failure;
 use deconflict_workspace::{Exclusions, Ignored, Location, Namer};
@@ -45,6 +47,10 @@ pub(super) struct SessionContext {
     pub(super) files: HashMap<PathBuf, Option<FileStamp>>,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
+    /// What is wanted of the journal.
+    pub(super) journal_settings: JournalSettings,
+    /// Files that the user has looked at.
+    pub(super) seen: BTreeSet<Resource>,
     /// The worker's own queue.
     pub(super) jobs: Sender<Job>,
     events: UnboundedSender<Event>,
@@ -57,6 +63,9 @@ pub(super) struct Membership {
     /// False where the directory can only be read.
     pub(super) is_writable: bool,
     pub(super) housekeeper: Option<Housekeeper>,
+    pub(super) journal: Option<JournalKeeper>,
+    /// The journal, as far as the session takes part.
+    pub(super) access: Option<JournalAccess>,
     /// Dropping it ends the watching.
     pub(super) watch: Option<Watch>,
 }
@@ -86,6 +95,8 @@ impl SessionContext {
             is_advice_told: false,
             files: HashMap::new(),
             appearance: None,
+            journal_settings: JournalSettings::default(),
+            seen: BTreeSet::new(),
             jobs,
             events,
         }
@@ -95,6 +106,30 @@ impl SessionContext {
     pub(super) fn report(&self, done: JobResult) {
         // The loop is gone only while the process ends.
         let _ = self.events.send(Event::JobResult(self.id, Box::new(done)));
+    }
+
+    /// The same from another thread.
+    pub(super) fn reporter(&self) -> impl Fn(JobResult) + Send + 'static {
+        let (id, events) = (self.id, self.events.clone());
+        move |done| drop(events.send(Event::JobResult(id, Box::new(done))))
+    }
+
+    /// Tells whoever keeps the journal, if anybody does.
+    pub(super) fn tell_journal(&self, news: News) {
+        if let Some(keeper) = self.membership.as_ref().and_then(|membership| membership.journal.as_ref()) {
+            keeper.tell(news);
+        }
+    }
+
+    /// The user looks at a file, or begins to edit it. What stands there is kept at once, before anything is saved; or as
+    /// soon as there is a journal.
+    pub(super) fn seen(&mut self, resource: &Resource) {
+        let is_new = self.seen.insert(resource.clone());
+        let Some(membership) = &self.membership else { return };
+        if let Some(access) = membership.access.as_ref().filter(|_| is_new) {
+            access.succeeded(access.recorder().look(resource, self.clock.now()));
+        }
+        self.tell_journal(News::Seen(resource.clone()));
     }
 
     /// What gives the loop the changes in the directory.

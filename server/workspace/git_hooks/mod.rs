@@ -78,24 +78,12 @@ pub enum HooksError {
     /// Git could not be asked where they are.
     #[error(transparent)]
     Git(#[from] GitError),
-    /// The operating system refused or failed.
-    #[error("could not {action} {path}: {source}")]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or folder.
-        path: PathBuf,
-        /// The system's own reason.
-        source: io::Error,
-    },
-    /// A link in the git directory leads out of the repository.
-    #[error("{path} leads out of the repository, to {target}: if you want that, set core.hooksPath instead of a link")]
-    LeadsOut {
-        /// The folder of hooks.
-        path: PathBuf,
-        /// Where it leads.
-        target: PathBuf,
-    },
+    /// The operating system refused or failed at what was tried with a file or folder.
+    #[error("could not {0} {1}: {2}")]
+    Io(&'static str, PathBuf, #[source] io::Error),
+    /// The folder of hooks is a link in the git directory that leads out of the repository.
+    #[error("{0} leads out of the repository, to {1}: if you want that, set core.hooksPath instead of a link")]
+    LeadsOut(PathBuf, PathBuf),
     /// A folder or the like stands where a hook should be.
     #[error("{0} is neither a file nor a link; move it away first")]
     NoFile(PathBuf),
@@ -103,13 +91,8 @@ pub enum HooksError {
     #[error("{0} is in the way; move it away first")]
     InTheWay(PathBuf),
     /// Somebody wrote into the file that runs a moved hook.
-    #[error("somebody added lines to {path}: move them into {moved}, then try again")]
-    LinesAdded {
-        /// The file of the guard.
-        path: PathBuf,
-        /// The hook that was moved.
-        moved: PathBuf,
-    },
+    #[error("somebody added lines to {0}: move them into {1}, then try again")]
+    LinesAdded(PathBuf, PathBuf),
 }
 
 /// Finds the folder that git takes the hooks of a repository from.
@@ -121,7 +104,7 @@ pub fn hooks_folder(folder: &Path) -> Result<HooksFolder, HooksError> {
     let scope = if real.starts_with(&git_directory) {
         Scope::Clone
     } else if !real.starts_with(&root) && path.starts_with(&git_directory) {
-        return Err(HooksError::LeadsOut { path, target: real });
+        return Err(HooksError::LeadsOut(path, real));
     } else if !real.starts_with(&root) {
         Scope::Shared
     } else if real.ends_with(".husky/_") {
@@ -172,9 +155,10 @@ pub fn is_installed(folder: &HooksFolder) -> bool {
 /// The content of a hook as far as the guard may be in it: a larger file is a program, which has no such lines.
 fn read(path: &Path) -> Result<Vec<u8>, HooksError> {
     const LONGEST_SCRIPT: u64 = 1 << 20;
-    let file = open_regular(path, Links::Refused).map_err(io_error("read", path))?;
     let mut content = Vec::new();
-    file.take(LONGEST_SCRIPT + 1).read_to_end(&mut content).map_err(io_error("read", path))?;
+    open_regular(path, Links::Refused)
+        .and_then(|file| file.take(LONGEST_SCRIPT + 1).read_to_end(&mut content))
+        .map_err(io_error("read", path))?;
     if content.len() as u64 > LONGEST_SCRIPT {
         content.clear();
     }
@@ -248,15 +232,14 @@ fn remove(path: &Path) -> Result<HookChange, HooksError> {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let moved = moved_to(path, name);
             if !is_empty {
-                return Err(HooksError::LinesAdded { path: path.to_owned(), moved });
+                return Err(HooksError::LinesAdded(path.to_owned(), moved));
             }
             match move_hook(&moved, path, Direction::Up) {
-                Ok(()) => {}
                 // Its owner took it away.
-                Err(HooksError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(HooksError::Io(_, _, source)) if source.kind() == io::ErrorKind::NotFound => {
                     fs::remove_file(path).map_err(io_error("remove", path))?;
                 }
-                Err(error) => return Err(error),
+                moved => moved?,
             }
         }
     }
@@ -350,5 +333,5 @@ fn canonical_as_far_as_it_exists(path: &Path) -> PathBuf {
 }
 
 fn io_error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> HooksError {
-    move |source| HooksError::Io { action, path: path.to_owned(), source }
+    move |source| HooksError::Io(action, path.to_owned(), source)
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
@@ -15,26 +15,18 @@ pub(crate) const LONGEST_SMALL_FILE: u64 = 1 << 20;
 
 /// An open git directory. Links that stay in it are followed, others are errors.
 #[derive(Debug)]
-pub(crate) struct GitDirectory {
-    path: PathBuf,
-    handle: Dir,
-}
+pub(crate) struct GitDirectory(Dir);
 
 impl GitDirectory {
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { path: path.to_owned(), handle: Dir::open_ambient_dir(path, ambient_authority())? })
-    }
-
-    /// Where a file in it is, for messages.
-    pub(super) fn path_of(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        Dir::open_ambient_dir(path, ambient_authority()).map(Self)
     }
 
     /// Opens a regular file. `name` is relative.
     pub(crate) fn file(&self, name: impl AsRef<Path>) -> io::Result<File> {
         let mut options = OpenOptions::new();
         options.read(true).nonblock(true);
-        regular(self.handle.open_with(name, &options)?)
+        regular(self.0.open_with(name, &options)?)
     }
 
     /// The text of one of git's small files, where what is not UTF-8 is replaced.
@@ -45,17 +37,17 @@ impl GitDirectory {
 
     /// The names in a folder of it; none if it is missing. What is not UTF-8 is none of git's.
     pub(crate) fn names(&self, folder: &str) -> impl Iterator<Item = String> + use<> {
-        let entries = self.handle.read_dir(folder).into_iter().flatten().flatten();
+        let entries = self.0.read_dir(folder).into_iter().flatten().flatten();
         entries.filter_map(|entry| entry.file_name().into_string().ok())
     }
 
     /// Adds a line to a file in a folder, both made where they are missing and neither of them a link.
     pub(crate) fn append_line(&self, folder: &str, name: &str, line: &str) -> io::Result<()> {
-        match self.handle.create_dir(folder) {
+        match self.0.create_dir(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
-        let folder = self.handle.open_dir_nofollow(folder)?;
+        let folder = self.0.open_dir_nofollow(folder)?;
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
         let mut file = regular(folder.open_with(name, &options)?)?;

@@ -5,25 +5,9 @@
 //! 100,000, where an agent's hook has 2.5 ms for everything.
 
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::git_directory::GitDirectory;
-
-/// Why an index could not be understood.
-#[derive(Debug, thiserror::Error)]
-pub enum IndexError {
-    /// It could not be read.
-    #[error("could not read git's index {path}: {source}")]
-    Unreadable {
-        /// The index.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is of a version that is not known here, or damaged.
-    #[error("could not understand git's index {0}; does `git status` work there?")]
-    NotUnderstood(PathBuf),
-}
 
 /// Which hash names the repository's objects.
 #[derive(Debug, Clone, Copy)]
@@ -42,26 +26,19 @@ const LARGEST_INDEX: u64 = 1 << 29;
 const MOST_SHARED: usize = 64;
 
 /// True if the index of this git directory has the path, or for a path that ends with `/` anything below it.
-pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> Result<bool, IndexError> {
-    let unreadable = |path: PathBuf| move |source| IndexError::Unreadable { path, source };
-    let directory = GitDirectory::open(git_directory).map_err(unreadable(git_directory.to_owned()))?;
+/// An index of a version that is not known here, or a damaged one, is invalid data or ends too early.
+pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> io::Result<bool> {
+    let directory = GitDirectory::open(git_directory)?;
     // A split index builds on shared ones. One that is no longer used can only make something count as tracked that no
     // longer is, until git clears it away.
     let shared = directory.names(".").filter(|name| name.starts_with("sharedindex.")).take(MOST_SHARED);
     for name in ["index".to_owned()].into_iter().chain(shared) {
-        let index = directory.path_of(&name);
         let file = match directory.file(&name) {
-            Ok(file) => file.take(LARGEST_INDEX),
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(source) => return Err(unreadable(index)(source)),
+            file => file?.take(LARGEST_INDEX),
         };
-        match scan(BufReader::with_capacity(1 << 16, file), format, path.as_bytes()) {
-            Ok(true) => return Ok(true),
-            Ok(false) => {}
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof) => {
-                return Err(IndexError::NotUnderstood(index));
-            }
-            Err(source) => return Err(unreadable(index)(source)),
+        if scan(BufReader::with_capacity(1 << 16, file), format, path.as_bytes())? {
+            return Ok(true);
         }
     }
     Ok(false)

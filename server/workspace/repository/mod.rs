@@ -8,8 +8,6 @@ mod configuration;
 mod git_directory;
 mod index;
 
-pub use index::IndexError;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -157,8 +155,8 @@ impl Repository {
     /// `path` is relative to the root of this worktree, with `/`.
     ///
     /// # Errors
-    /// When the index is there and cannot be understood.
-    pub fn tracks(&self, path: &str) -> Result<bool, IndexError> {
+    /// When the index is there and cannot be read or understood.
+    pub fn tracks(&self, path: &str) -> io::Result<bool> {
         let format = match self.configuration().value("extensions", "objectformat") {
             Some(format) if format.eq_ignore_ascii_case("sha256") => ObjectFormat::Sha256,
             Some(_) | None => ObjectFormat::Sha1,

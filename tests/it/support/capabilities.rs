@@ -64,6 +64,7 @@ pub(crate) fn bare_capabilities() -> Value {
 /// An error where no server of ours has any business sending it.
 pub(crate) fn needed_for_request(method: &str) -> Result<Option<&'static str>, ()> {
     Ok(match method {
+        "workspace/applyEdit" => Some("/workspace/applyEdit"),
         "workspace/configuration" => Some("/workspace/configuration"),
         "workspace/workspaceFolders" => Some("/workspace/workspaceFolders"),
         "workspace/inlayHint/refresh" => Some("/workspace/inlayHint/refreshSupport"),

@@ -88,6 +88,22 @@ impl Document<'_> {
         self
     }
 
+    /// Waits for the server's own edit of this document, and carries it out.
+    #[track_caller]
+    pub(crate) fn take_edit(&self) -> &Self {
+        let changes = self.editor.wait_until("an edit by the server", |view| view.edits.pop_front());
+        let place = |place: &Value| {
+            let number = |name: &str| usize::try_from(place[name].as_u64().unwrap()).unwrap();
+            (number("line"), number("character"))
+        };
+        let edits = changes[&self.uri].as_array().unwrap_or_else(|| panic!("{} is not in {changes}", self.uri));
+        for edit in edits {
+            let (start, end) = (place(&edit["range"]["start"]), place(&edit["range"]["end"]));
+            self.change(&[Edit { start, end, text: edit["newText"].as_str().unwrap().to_owned() }]);
+        }
+        self
+    }
+
     /// Replaces the whole text by an incremental edit.
     pub(crate) fn replace_all(&self, text: &str) -> &Self {
         let edit = self.editor.buffer(&self.uri, |buffer| buffer.replacement(text));

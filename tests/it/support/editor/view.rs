@@ -1,6 +1,6 @@
 //! What an editor has been told by its server, and whether that keeps to the protocol and to what the editor declared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ pub(crate) struct View {
     pub(crate) hint_refreshes: usize,
     /// Every document that the server asked to show.
     pub(crate) shown_documents: Vec<Value>,
+    /// Every `workspace/applyEdit` that was not carried out yet.
+    pub(crate) edits: VecDeque<Value>,
     /// Every `deconflict/status`.
     pub(crate) statuses: Vec<Value>,
     /// Every `deconflict/notice`.
@@ -59,6 +61,7 @@ impl View {
             log: Vec::new(),
             hint_refreshes: 0,
             shown_documents: Vec::new(),
+            edits: VecDeque::new(),
             statuses: Vec::new(),
             notices: Vec::new(),
             changes: 0,
@@ -213,6 +216,10 @@ impl View {
             "workspace/inlayHint/refresh" => {
                 self.hint_refreshes += 1;
                 Value::Null
+            }
+            "workspace/applyEdit" => {
+                self.edits.push_back(parameters["edit"]["changes"].clone());
+                json!({ "applied": true })
             }
             "window/showDocument" => {
                 self.shown_documents.push(parameters.clone());

@@ -1,0 +1,115 @@
+//! Whose each line of a file is: by the journal, and for what it does not know by git.
+
+use std::fs;
+use std::io;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_journal::text::{hunks, lines};
+use deconflict_journal::{Author, Entry, FileState};
+use deconflict_protocol::Resource;
+use deconflict_workspace::{CommittedLine, blame};
+
+use super::recorder::slashed;
+use super::{Error, FileHistory, Recorder, failed};
+
+/// One line of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlamedLine {
+    /// The change that brought it, if the journal knows it.
+    pub entry: Option<Entry>,
+    /// The commit that has it, if it is committed.
+    pub commit: Option<BlamedCommit>,
+    /// When it was written; of what is only known to be there, when the file was.
+    pub at: DateTime<Utc>,
+    /// The line, without its end.
+    pub text: Vec<u8>,
+}
+
+/// A commit that has a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlamedCommit {
+    /// What git calls it.
+    pub id: String,
+    /// Who wrote it, as git says.
+    pub author: String,
+}
+
+impl BlamedLine {
+    /// The session that wrote it, if that is known.
+    pub fn author(&self) -> Option<&Author> {
+        self.entry.as_ref()?.author.as_ref()
+    }
+}
+
+impl Recorder<'_> {
+    /// Says whose each line of a file is as it stands there now.
+    pub fn blame(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Vec<BlamedLine>, Error> {
+        let history = FileHistory::read(self.journal, resource)?;
+        let known = history.as_ref().filter(|history| matches!(history.state(), FileState::File { .. }));
+        let (text, written) = match known {
+            Some(history) => (history.newest().to_vec(), now),
+            None => self.read(resource, now)?,
+        };
+        let entries = known.map(FileHistory::blame).unwrap_or_default();
+        let mut lines: Vec<BlamedLine> = without_ends(&text)
+            .enumerate()
+            .map(|(index, text)| {
+                let entry = entries.get(index).copied().flatten().cloned();
+                let at = entry.as_ref().map_or(written, |entry| entry.at);
+                BlamedLine { entry, commit: None, at, text: text.to_vec() }
+            })
+            .collect();
+        for (index, committed) in self.committed_lines(resource, &lines)? {
+            let line = &mut lines[index];
+            // Git tells whole seconds.
+            let is_older = |entry: &Entry| committed.at + TimeDelta::seconds(1) <= entry.at;
+            // Who brought back what had been committed before, by a branch switch or a pull, has not written it.
+            if line.entry.as_ref().is_none_or(|entry| entry.author.is_none() || is_older(entry)) {
+                (line.entry, line.at) = (None, committed.at);
+            }
+            line.commit = Some(BlamedCommit { id: committed.commit, author: committed.author });
+        }
+        Ok(lines)
+    }
+
+    /// What stands in a file that the journal doesn't know, and since when.
+    fn read(&self, resource: &Resource, now: DateTime<Utc>) -> Result<(Vec<u8>, DateTime<Utc>), Error> {
+        let path = self.namer.path_of(resource);
+        let path = path.ok_or_else(|| failed("find", resource.name().as_ref())(io::ErrorKind::NotFound.into()))?;
+        let text = fs::read(&path).map_err(failed("read", &path))?;
+        let written = fs::metadata(&path).and_then(|file| file.modified()).map_or(now, DateTime::from);
+        Ok((text, written))
+    }
+
+    /// The lines that are as in the last commit, with what git says of them.
+    fn committed_lines(&self, resource: &Resource, lines: &[BlamedLine]) -> Result<Vec<(usize, CommittedLine)>, Error> {
+        let path = self.namer.path_of(resource).zip(self.root_of(resource));
+        let relative = path.and_then(|(path, root)| Some((slashed(&root, &path)?, root)));
+        let committed = relative.map(|(relative, root)| blame(&root, &relative)).transpose()?.unwrap_or_default();
+        let joined = |texts: &mut dyn Iterator<Item = &[u8]>| {
+            texts.flat_map(|text| text.iter().copied().chain([b'\n'])).collect::<Vec<u8>>()
+        };
+        let before = joined(&mut committed.iter().map(|line| line.text.as_slice()));
+        let after = joined(&mut lines.iter().map(|line| line.text.as_slice()));
+        let mut same = vec![None; committed.len()];
+        let (mut from, mut to) = (0, 0);
+        for hunk in hunks(&before, &after) {
+            for (index, place) in (from..hunk.before.start).zip(to..) {
+                same[index] = Some(place);
+            }
+            (from, to) = (hunk.before.end, hunk.after.end);
+        }
+        for (index, place) in (from..committed.len()).zip(to..lines.len()) {
+            same[index] = Some(place);
+        }
+        Ok(same.into_iter().zip(committed).filter_map(|(place, line)| Some((place?, line))).collect())
+    }
+}
+
+/// The lines as the journal counts them.
+fn without_ends(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    lines(text).into_iter().map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    })
+}

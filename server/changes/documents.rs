@@ -1,0 +1,56 @@
+//! Changes as the JSON that programs get, in the terminal and from a server.
+
+use deconflict_journal::{Entry, FileState};
+use deconflict_protocol::time;
+use serde_json::{Value, json};
+
+use super::BlamedLine;
+
+/// One change, as `history --json` lists it.
+pub fn entry_document(entry: &Entry) -> Value {
+    let mut document = json!({
+        "id": entry.id.as_str(),
+        "at": time::format(entry.at),
+        "path": entry.resource.name(),
+        "cause": entry.cause.word(),
+        "added": entry.added,
+        "removed": entry.removed,
+    });
+    if let Some(command) = entry.cause.command() {
+        document["command"] = command.into();
+    }
+    if let Some(author) = &entry.author {
+        document["session"] = author.session.as_str().into();
+        document["label"] = author.label.clone().into();
+    }
+    if !entry.candidates.is_empty() {
+        document["candidates"] = entry.candidates.iter().map(|session| Value::from(session.as_str())).collect();
+    }
+    for (name, state) in [("before", &entry.before), ("after", &entry.after)] {
+        if let Some(content) = content_of(state) {
+            document[name] = content.into();
+        }
+    }
+    document
+}
+
+/// One line of a file, counted from 1, as `blame --json` lists it.
+pub fn blamed_line_document(number: usize, line: &BlamedLine) -> Value {
+    let mut document = json!({"line": number, "at": time::format(line.at)});
+    if let Some(author) = line.author() {
+        document["session"] = author.session.as_str().into();
+        document["label"] = author.label.clone().into();
+    }
+    if let Some(commit) = &line.commit {
+        document["commit"] = commit.id.clone().into();
+    }
+    document
+}
+
+/// What git calls the content of a file, or of what a link says.
+fn content_of(state: &FileState) -> Option<String> {
+    match state {
+        FileState::NotKept { content, .. } => content.map(|content| content.to_string()),
+        state => state.kept().map(|content| content.to_string()),
+    }
+}

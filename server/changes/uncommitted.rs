@@ -1,0 +1,90 @@
+//! What lies uncommitted in the working tree, and whose it is.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use deconflict_journal::FileState;
+use deconflict_protocol::Resource;
+use deconflict_workspace::last_commit;
+
+use super::history::{FileHistory, Owned};
+use super::recorder::{Place, by_root};
+use super::{Error, Recorder};
+
+/// A file with changes that are not committed.
+#[derive(Debug)]
+pub struct UncommittedFile {
+    /// What is known of it.
+    pub history: FileHistory,
+    /// What the last commit has; `None` if it has no such file.
+    pub committed: Option<Vec<u8>>,
+    /// Whose the changes are, and how many lines.
+    pub owned: Vec<Owned>,
+}
+
+/// Files with uncommitted changes, and how many more there are.
+#[derive(Debug, Default)]
+pub struct UncommittedFiles {
+    /// Those that changed last, first.
+    pub files: Vec<UncommittedFile>,
+    /// So many more were not looked into.
+    pub more: usize,
+}
+
+impl Recorder<'_> {
+    /// Finds at most so many files with uncommitted changes among those that somebody is known to have changed. What git
+    /// takes for committed already is not read.
+    pub fn uncommitted_files(&self, most: usize, now: DateTime<Utc>) -> Result<UncommittedFiles, Error> {
+        let changed = self.not_as_committed(&self.journal.files()?)?;
+        for resource in changed.iter().take(most) {
+            self.look(resource, now)?;
+        }
+        self.uncommitted_among(&changed, most)
+    }
+
+    /// The same among these files.
+    pub fn uncommitted_among(&self, files: &[Resource], most: usize) -> Result<UncommittedFiles, Error> {
+        let mut found = UncommittedFiles::default();
+        let mut histories = Vec::new();
+        for resource in files {
+            if histories.len() == most {
+                found.more += 1;
+            } else if let Some(history) = FileHistory::read(self.journal, resource)?
+                && history.entries().iter().any(|entry| entry.author.is_some())
+            {
+                histories.push(history);
+            }
+        }
+        let committed = self.committed_of_each(&histories.iter().collect::<Vec<_>>(), "HEAD")?;
+        for (history, committed) in histories.into_iter().zip(committed) {
+            let mut owned = history.owned(&history.uncommitted(committed.as_deref().unwrap_or_default()));
+            owned.retain(|owned| owned.owner.is_some());
+            if !owned.is_empty() {
+                found.files.push(UncommittedFile { history, committed, owned });
+            }
+        }
+        Ok(found)
+    }
+
+    /// The files that are not known to be as the last commit has them.
+    fn not_as_committed(&self, files: &[Resource]) -> Result<Vec<Resource>, Error> {
+        let places: Vec<Place> = files.iter().map(|resource| self.place_of(resource)).collect();
+        let mut names = HashMap::new();
+        for (root, paths) in by_root(&places) {
+            names.insert(root, last_commit::names(root, "HEAD", &paths)?);
+        }
+        let mut changed = Vec::new();
+        for (resource, place) in files.iter().zip(&places) {
+            let Place::InWorktree { root, path } = place else { continue };
+            let committed = names.get(root.as_path()).and_then(|names| names.get(path));
+            let is_as_committed = match self.journal.tip(resource)?.map(|tip| tip.state) {
+                Some(FileState::Absent) | None => committed.is_none(),
+                Some(state) => state.kept().is_some_and(|content| committed == Some(&content.to_string())),
+            };
+            if !is_as_committed {
+                changed.push(resource.clone());
+            }
+        }
+        Ok(changed)
+    }
+}

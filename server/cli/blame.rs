@@ -1,0 +1,56 @@
+//! `deconflict blame PATH`
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use deconflict_changes::{BlamedLine, blamed_line_document};
+use deconflict_protocol::text::{one_line, printable};
+use serde_json::json;
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::recording::Recording;
+use super::style::{FAINT, NAME};
+use super::table::{Cell, aligned};
+use super::words;
+
+/// Show which session wrote each line of a file, before and after the commit
+///
+/// What no session is known to have written is told as git blames it.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// A file
+    #[arg(value_name = "PATH", value_hint = clap::ValueHint::FilePath)]
+    path: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let recording = Recording::open(context)?;
+    let resource = recording.looked_at(context, &arguments.path)?;
+    if resource.is_directory() {
+        return Err(Failure::usage(format!("{} has no lines.", resource.in_a_sentence())));
+    }
+    let lines = recording.recorder().blame(&resource, context.now())?;
+    let documents = || lines.iter().enumerate().map(|(index, line)| blamed_line_document(index + 1, line));
+    context.output.long_answer(
+        || json!({"lines": documents().collect::<Vec<_>>()}),
+        || aligned(&lines.iter().enumerate().map(|it| row(it, context.now())).collect::<Vec<_>>(), ""),
+    )?;
+    Ok(Exit::Done)
+}
+
+fn row((index, line): (usize, &BlamedLine), now: DateTime<Utc>) -> Vec<Cell> {
+    let commit = line.commit.as_ref().map(|commit| &commit.id);
+    let who = match (line.author(), &line.commit) {
+        (Some(author), _) => Cell::new(one_line(&author.label, 30), NAME),
+        (None, Some(commit)) => Cell::plain(one_line(&commit.author, 30)),
+        (None, None) => Cell::new("unknown", FAINT),
+    };
+    vec![
+        Cell::new(commit.map_or_else(String::new, |id| id.chars().take(9).collect()), FAINT),
+        who,
+        Cell::new(format!("{} ({})", words::local_clock(line.at, now), words::short_distance(line.at, now)), FAINT),
+        Cell::new((index + 1).to_string(), FAINT),
+        Cell::plain(printable(&String::from_utf8_lossy(&line.text))),
+    ]
+}

@@ -1,0 +1,111 @@
+//! What the verbs of the journal share: the journal of this directory, and what is meant by a path.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use deconflict_changes::Recorder;
+use deconflict_journal::{Entry, Journal};
+use deconflict_platform as platform;
+use deconflict_protocol::Resource;
+use deconflict_registry::Registry;
+use deconflict_workspace::{Ignored, Kind, Namer};
+
+use super::context::Context;
+use super::failure::Failure;
+
+/// A journal and what it is read and written with.
+pub(super) struct Recording {
+    pub(super) journal: Journal,
+    namer: Namer,
+    ignored: Ignored,
+    registry: Option<Registry>,
+    folder: PathBuf,
+}
+
+impl Recording {
+    /// The journal of this workspace, which is empty where nobody ever coordinated.
+    pub(super) fn open(context: &Context) -> Result<Self, Failure> {
+        let registry = context.existing_registry()?;
+        let state_folder = platform::state_directory();
+        let journal = Journal::of(&context.location()?.directory, state_folder.as_deref()).ok_or_else(|| {
+            Failure::failed("no-journal", "You have no folder in which a journal could be kept.")
+                .advise("Name one: XDG_STATE_HOME")
+        })?;
+        let (namer, folder) = (context.namer()?, context.folder().to_owned());
+        Ok(Self { journal, namer, ignored: Ignored::new(), registry, folder })
+    }
+
+    /// False where nobody ever coordinated.
+    pub(super) fn has_directory(&self) -> bool {
+        self.registry.is_some()
+    }
+
+    pub(super) fn recorder(&self) -> Recorder<'_> {
+        Recorder {
+            journal: &self.journal,
+            namer: &self.namer,
+            ignored: &self.ignored,
+            registry: self.registry.as_ref(),
+        }
+    }
+
+    /// What is meant by a path: a link itself, if it was ever seen as one, else where it leads.
+    pub(super) fn resource(&self, path: &Path) -> Result<Resource, Failure> {
+        let path = self.folder.join(path);
+        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink())
+            && let (Some(above), Some(name)) = (path.parent(), path.file_name())
+        {
+            let itself = self.namer.real_path(above)?.join(name);
+            let itself = self.namer.resource_as_spelled(&itself, Kind::File)?;
+            if self.journal.tip(&itself)?.is_some() {
+                return Ok(itself);
+            }
+        }
+        Ok(self.namer.resource_at(&path)?)
+    }
+
+    /// The same with what has happened to it since somebody looked last, if it was ever looked at.
+    pub(super) fn looked_at(&self, context: &Context, path: &Path) -> Result<Resource, Failure> {
+        let resource = self.resource(path)?;
+        if resource.is_file() && self.journal.tip(&resource)?.is_some() {
+            self.recorder().look(&resource, context.now())?;
+        }
+        Ok(resource)
+    }
+
+    /// The files in the journal that are meant by a path: it, or all that are or were in the folder.
+    pub(super) fn files_at(&self, context: &Context, path: &Path) -> Result<Vec<Resource>, Failure> {
+        self.looked_at(context, path)?;
+        self.files_kept_at(path)
+    }
+
+    /// The same, as they were when somebody looked last.
+    pub(super) fn files_kept_at(&self, path: &Path) -> Result<Vec<Resource>, Failure> {
+        let resource = self.resource(path)?;
+        if resource.is_file() && self.journal.tip(&resource)?.is_some() {
+            return Ok(vec![resource]);
+        }
+        let folder = if resource.is_file() { Resource::directory(resource.name())? } else { resource };
+        let mut files = self.journal.files()?;
+        files.retain(|file| folder.covers(file));
+        Ok(files)
+    }
+
+    /// The change that is named by its id or the beginning of it.
+    pub(super) fn entry(&self, id: &str) -> Result<Entry, Failure> {
+        self.journal.entry(id)?.ok_or_else(|| no_entry(id))
+    }
+}
+
+/// Nothing has this name.
+pub(super) fn no_entry(id: &str) -> Failure {
+    let id = deconflict_protocol::text::quoted(id, 40);
+    Failure::refused("not-found", format!("No change is called {id}, or it is not kept any more."))
+        .advise("What is kept: deconflict history")
+}
+
+/// Nothing is known of a file.
+pub(super) fn nothing_kept(path: &Path) -> Failure {
+    let path = deconflict_protocol::text::quoted(&path.display().to_string(), 200);
+    Failure::refused("not-found", format!("Nothing is kept of {path}.")).advise("What is kept: deconflict history")
+}

@@ -1,0 +1,168 @@
+//! `deconflict restore PATH…`
+
+use std::path::{Path, PathBuf};
+
+use deconflict_changes::{FileHistory, Restored, Telling, before_others, sentence};
+use deconflict_journal::{Entry, FileState};
+use deconflict_protocol::Resource;
+use deconflict_protocol::text::{quoted, shell_word};
+use serde_json::{Value, json};
+
+use super::acting::Acting;
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::recording::{Recording, nothing_kept};
+use super::style::{FAINT, GOOD};
+
+/// Bring back what stood in files
+///
+/// By default it is what stood there before the newest change that was not yours; a person's own are also those of their
+/// other sessions and agents. What stands there now is kept, so that this can be taken back too. Files that another session
+/// holds are left alone.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Files; with --at also folders
+    #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
+    paths: Vec<PathBuf>,
+    /// What stood there before this change, as `deconflict history` names it
+    #[arg(long, value_name = "ENTRY")]
+    at: Option<String>,
+}
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let recording = Recording::open(context)?;
+    if let Some(path) = arguments.paths.first().filter(|_| !recording.has_directory()) {
+        return Err(nothing_kept(path));
+    }
+    Acting::run(context, None, |acting| {
+        let changes = find(arguments, context, &recording, acting)?;
+        let files: Vec<Resource> = changes.iter().map(|change| change.resource.clone()).collect();
+        acting.claim(context, &files)?;
+        let mut restored = Vec::new();
+        for change in &changes {
+            restored.push((change, restore(change, context, &recording, acting)?));
+        }
+        context.output.answer(
+            || json!({"restored": restored.iter().map(|(_, restored)| document(restored)).collect::<Vec<_>>()}),
+            || restored.iter().map(|(change, restored)| in_words(change, restored, context)).collect(),
+        )?;
+        acting.note("restored", &files);
+        Ok(Exit::Done)
+    })
+}
+
+/// The changes before which the files are to be as they were, one for each file.
+fn find(
+    arguments: &Arguments,
+    context: &Context,
+    recording: &Recording,
+    acting: &Acting,
+) -> Result<Vec<Entry>, Failure> {
+    let named = arguments.at.as_deref().map(|id| recording.entry(id)).transpose()?;
+    let mut changes: Vec<Entry> = Vec::new();
+    for path in &arguments.paths {
+        let files = recording.files_at(context, path)?;
+        if files.is_empty() {
+            return Err(nothing_kept(path));
+        }
+        for file in files {
+            let Some(history) = FileHistory::read(&recording.journal, &file)? else { continue };
+            let change = match &named {
+                Some(named) => at(named, &history, path, recording)?,
+                None if recording.resource(path)? != file => {
+                    let path = quoted(&path.display().to_string(), 200);
+                    return Err(Failure::usage(format!("{path} is a folder: what in it is meant?"))
+                        .advise("Name its files, or say before which change: --at ENTRY"));
+                }
+                None => Some(by_default(&history, recording, acting)?),
+            };
+            changes.extend(change.filter(|change| !changes.iter().any(|it| it.id == change.id)).cloned());
+        }
+    }
+    for change in &changes {
+        check_kept(change, recording)?;
+    }
+    Ok(changes)
+}
+
+/// The change that the caller means without naming one.
+fn by_default<'a>(history: &'a FileHistory, recording: &Recording, acting: &Acting) -> Result<&'a Entry, Failure> {
+    let losses = recording.journal.log(history.resource())?.losses();
+    let change = before_others(history, &losses, |author| acting.is_own(author));
+    // Where nobody else came, a person means their agents.
+    let change = change.or_else(|| before_others(history, &losses, |author| acting.is_by_hand(author)));
+    change.ok_or_else(|| {
+        let file = history.resource().in_a_sentence();
+        Failure::refused("not-found", format!("Nobody but you has changed {file}, as far as is kept."))
+            .advise("Choose a change: deconflict history, and restore with --at ENTRY")
+    })
+}
+
+/// The change of a file that is meant by one that the caller named: itself, or in a folder the first of its time.
+fn at<'a>(
+    named: &Entry,
+    history: &'a FileHistory,
+    path: &Path,
+    recording: &Recording,
+) -> Result<Option<&'a Entry>, Failure> {
+    if recording.resource(path)? != *history.resource() {
+        return Ok(history.entries().iter().find(|entry| entry.at >= named.at));
+    }
+    let found = history.entries().iter().find(|entry| entry.id == named.id);
+    found.map(Some).ok_or_else(|| {
+        let (of, not) = (named.resource.in_a_sentence(), history.resource().in_a_sentence());
+        Failure::usage(format!("The change {} is of {of}, not of {not}.", named.id))
+            .advise(format!("Its changes: deconflict history {}", shell_word(&path.display().to_string())))
+    })
+}
+
+/// Nothing is written unless everything can be had back.
+fn check_kept(change: &Entry, recording: &Recording) -> Result<(), Failure> {
+    match &change.before {
+        FileState::NotKept { .. } => {
+            let file = change.resource.in_a_sentence();
+            Err(Failure::failed("not-kept", format!("What stood in {file} is not kept: it was too large.")))
+        }
+        state => Ok(state.kept().map_or(Ok(()), |content| recording.journal.content(content).map(|_| ()))?),
+    }
+}
+
+fn restore(change: &Entry, context: &Context, recording: &Recording, acting: &Acting) -> Result<Restored, Failure> {
+    let recorder = recording.recorder();
+    let restored = recorder.restore(&acting.author(), change, context.now())?;
+    if let Some(noticed) = &restored.noticed {
+        let telling = Telling { recorder, by: Some(&acting.session.id) };
+        if let Err(error) = telling.tell(noticed, context.now()) {
+            Output::remark(&format!("Those who lost something by this could not be told: {error}."));
+        }
+    }
+    Ok(restored)
+}
+
+fn document(restored: &Restored) -> Value {
+    let mut document = json!({"path": restored.resource.name(), "entry": restored.entry.as_str()});
+    // By this it can be taken back.
+    if let Some(noticed) = &restored.noticed {
+        document["restore"] = noticed.entry.id.as_str().into();
+    }
+    document
+}
+
+fn in_words(change: &Entry, restored: &Restored, context: &Context) -> String {
+    let file = change.resource.in_a_sentence();
+    let before = sentence(change, &change.resource, None, context.now());
+    let Some(noticed) = &restored.noticed else {
+        return format!("{file} stands there already as before this: {before}\n");
+    };
+    let path = shell_word(change.resource.name());
+    let mut words = format!("{GOOD}Restored{GOOD:#} {file} as it stood before this: {before}\n");
+    for lost in &noticed.lost {
+        words.push_str(&format!("  {} was told of it.\n", quoted(&lost.owner.label, 60)));
+    }
+    words.push_str(&format!(
+        "  {FAINT}To take this back: deconflict restore {path} --at {}{FAINT:#}\n",
+        noticed.entry.id
+    ));
+    words
+}

@@ -1,0 +1,135 @@
+//! What the journal adds to the picture: what was lost and is not settled, and what lies uncommitted and whose it is.
+
+use chrono::{DateTime, Utc};
+use deconflict_changes::{Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, sentence};
+use deconflict_journal::{Author, FileState, Loss};
+use deconflict_protocol::text::{one_line, quoted, shell_word};
+use deconflict_protocol::time;
+use deconflict_registry::{Overview, Session};
+use deconflict_words::documents;
+use serde_json::{Value, json};
+
+use super::page::INDENT;
+use crate::cli::context::Context;
+use crate::cli::recording::Recording;
+use crate::cli::style::{FAINT, NAME, WARNING};
+use crate::cli::table::{Cell, Column, table};
+
+/// So many files with uncommitted changes are looked into.
+const MOST_FILES: usize = 50;
+
+/// What the journal tells.
+#[derive(Default)]
+pub(super) struct Work {
+    /// The newest first.
+    losses: Vec<Loss>,
+    uncommitted: UncommittedFiles,
+}
+
+impl Work {
+    /// Everything. A journal that cannot be read keeps nobody from seeing the rest.
+    pub(super) fn look(context: &Context) -> Self {
+        let Ok(recording) = Recording::open(context) else { return Self::default() };
+        Self {
+            losses: recording.journal.losses().unwrap_or_default(),
+            uncommitted: recording.recorder().uncommitted_files(MOST_FILES, context.now()).unwrap_or_default(),
+        }
+    }
+
+    /// Only what was lost.
+    pub(super) fn look_for_losses(context: &Context) -> Self {
+        let losses = Recording::open(context).and_then(|recording| Ok(recording.journal.losses()?));
+        Self { losses: losses.unwrap_or_default(), ..Self::default() }
+    }
+
+    /// How many losses are the caller's: the session's, and where it is no agent those of its person.
+    pub(super) fn losses_of(&self, own: &Session) -> usize {
+        let me = author_of(own);
+        let is_own =
+            |loss: &&Loss| loss.owner.session == own.id || (own.agent().is_none() && is_same_person(&loss.owner, &me));
+        self.losses.iter().filter(is_own).count()
+    }
+
+    /// What needs coordinating by it.
+    pub(super) fn findings(&self, now: DateTime<Utc>) -> impl Iterator<Item = Value> {
+        self.losses.iter().map(move |loss| {
+            let mut document = documents::resource(&loss.entry.resource);
+            document["kind"] = kind(loss).into();
+            document["entry"] = loss.entry.id.as_str().into();
+            document["by"] = loss.entry.author.as_ref().map_or(Value::Null, named);
+            document["owner"] = named(&loss.owner);
+            document["at"] = time::format(loss.entry.at).into();
+            document["message"] = in_a_sentence(loss, now).into();
+            document
+        })
+    }
+
+    /// The same in sentences.
+    pub(super) fn sentences(&self, now: DateTime<Utc>) -> impl Iterator<Item = String> {
+        self.losses.iter().map(move |loss| in_a_sentence(loss, now))
+    }
+
+    /// What lies uncommitted, for programs.
+    pub(super) fn uncommitted(&self) -> Vec<Value> {
+        let owner = |owned: &Owned| {
+            let mut document = owned.owner.as_ref().map_or(Value::Null, named);
+            (document["added"], document["removed"]) = (owned.added.into(), owned.removed.into());
+            document
+        };
+        let file = |file: &UncommittedFile| {
+            let mut document = documents::resource(file.history.resource());
+            document["owners"] = file.owned.iter().map(owner).collect();
+            document
+        };
+        self.uncommitted.files.iter().map(file).collect()
+    }
+
+    /// How many more files were not looked into.
+    pub(super) fn not_looked_into(&self) -> usize {
+        self.uncommitted.more
+    }
+
+    /// The same in lines.
+    pub(super) fn uncommitted_lines(&self, overview: &Overview, own: Option<&Session>, width: usize) -> Vec<String> {
+        const COLUMNS: [Column; 4] =
+            [Column::WHOLE.least(24).keep_end(), Column::WHOLE.least(12), Column::WHOLE.rank(2), Column::WHOLE.rank(1)];
+        let is_alive = |author: &Author| {
+            let session = overview.sessions.iter().find(|session| session.id == author.session);
+            session.is_some_and(|session| overview.is_alive(session))
+        };
+        let mut rows = Vec::new();
+        for file in &self.uncommitted.files {
+            for owned in &file.owned {
+                let Some(owner) = &owned.owner else { continue };
+                let is_own = own.is_some_and(|own| own.id == owner.session);
+                rows.push(vec![
+                    Cell::new(one_line(&file.history.resource().display_name(), 200), NAME),
+                    Cell::plain(if is_own { "you".to_owned() } else { one_line(&owner.label, 60) }),
+                    if is_alive(owner) { Cell::plain("") } else { Cell::new("ended", WARNING) },
+                    Cell::new(format!("+{} −{}", owned.added, owned.removed), FAINT),
+                ]);
+            }
+        }
+        table(&rows, &COLUMNS, INDENT, width)
+    }
+}
+
+fn kind(loss: &Loss) -> &'static str {
+    if loss.entry.after == FileState::Absent { "deleted" } else { "overwritten" }
+}
+
+fn named(author: &Author) -> Value {
+    json!({"session_id": author.session.as_str(), "label": one_line(&author.label, 120)})
+}
+
+/// What was lost, and how it can be had back.
+fn in_a_sentence(loss: &Loss, now: DateTime<Utc>) -> String {
+    let entry = &loss.entry;
+    format!(
+        "{} What {} had there: deconflict restore {} --at {}",
+        sentence(entry, &entry.resource, None, now),
+        quoted(&loss.owner.label, 60),
+        shell_word(entry.resource.name()),
+        entry.id
+    )
+}

@@ -1,0 +1,89 @@
+//! What this session lost by changes of others: told once, shown until it is settled.
+
+use deconflict_journal::Settlement;
+use deconflict_protocol::{MessageKind, Resource};
+use deconflict_registry::Message;
+
+use super::document::Unsaved;
+use super::server_state::ServerState;
+use crate::event::DirectoryId;
+use crate::job::{Job, OwnLoss, SettledLoss};
+use crate::present;
+
+impl ServerState {
+    /// Takes in what this session lost in a file.
+    pub(super) fn losses_found(&mut self, id: DirectoryId, resource: &Resource, losses: Vec<OwnLoss>) {
+        let is_unsaved = self.documents_of(id, resource).any(|document| document.unsaved != Unsaved::No);
+        let (over, losses): (Vec<OwnLoss>, Vec<OwnLoss>) =
+            losses.into_iter().partition(|loss| loss.takes_nothing && !is_unsaved);
+        self.settle(id, over.into_iter().map(settled).collect(), Settlement::Acknowledged);
+        let Some(directory) = self.directories.get_mut(&id) else { return };
+        let mut to_show = Vec::new();
+        let mut read = Vec::new();
+        for loss in &losses {
+            let message = directory.loss_messages.remove(loss.entry.id.as_str());
+            // A message says that nobody else told the user.
+            let is_told = loss.is_told && message.is_none();
+            if directory.told_losses.insert(loss.entry.id.clone()) && !is_told {
+                to_show.push(loss.sentence.clone());
+            }
+            read.extend(message.map(|message| message.id));
+        }
+        // Of a loss that the journal does not know the message is all there is.
+        let unknown: Vec<String> = directory
+            .loss_messages
+            .iter()
+            .filter(|(_, message)| message.resource().as_ref() == Some(resource))
+            .map(|(entry, _)| entry.clone())
+            .collect();
+        let unknown: Vec<Message> = unknown.iter().filter_map(|entry| directory.loss_messages.remove(entry)).collect();
+        if losses.is_empty() {
+            directory.losses.remove(resource);
+        } else {
+            directory.losses.insert(resource.clone(), losses);
+        }
+        if !read.is_empty() {
+            self.job(id, Job::MarkRead(read));
+        }
+        for sentence in to_show {
+            self.show(present::messages::lost(&sentence));
+        }
+        self.show_messages(id, unknown);
+        self.touch_all_at(id);
+        self.status_may_differ();
+    }
+
+    /// A message that tells of a loss is shown as the loss itself, as far as the journal knows it.
+    pub(super) fn tells_of_loss(&mut self, id: DirectoryId, message: &Message) -> bool {
+        let MessageKind::Other(kind) = message.kind() else { return false };
+        let entry = message.record.details.get("entry").and_then(|entry| entry.as_str()).map(str::to_owned);
+        let (Some(resource), Some(entry), "overwritten" | "deleted") = (message.resource(), entry, kind.as_str())
+        else {
+            return false;
+        };
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.shown.insert(message.id.clone());
+            directory.loss_messages.insert(entry, message.clone());
+        }
+        self.job(id, Job::ReadLosses(resource));
+        true
+    }
+
+    /// The user takes note of what was lost in a file. False if there is nothing.
+    pub(super) fn acknowledge_losses(&mut self, id: DirectoryId, resource: &Resource) -> bool {
+        let losses = self.directories.get_mut(&id).and_then(|directory| directory.losses.remove(resource));
+        let Some(losses) = losses else { return false };
+        self.settle(id, losses.into_iter().map(settled).collect(), Settlement::Acknowledged);
+        true
+    }
+
+    pub(super) fn settle(&mut self, id: DirectoryId, losses: Vec<SettledLoss>, how: Settlement) {
+        if !losses.is_empty() {
+            self.job(id, Job::Settle(losses, how));
+        }
+    }
+}
+
+fn settled(loss: OwnLoss) -> SettledLoss {
+    (loss.entry, loss.owner)
+}

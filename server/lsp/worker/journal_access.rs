@@ -1,0 +1,174 @@
+//! What a session reads and writes the journal with, and what it finds there of its own.
+
+use std::cell::Cell;
+
+use chrono::{DateTime, Utc};
+
+use crate::job::OwnLoss;
+use deconflict_changes::{Error, FileHistory, Lost, Noticed, Recorder, Telling, author_of, is_same_person, sentence};
+use deconflict_journal::{Author, Entry, FileState, Journal};
+use deconflict_platform::state_directory;
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{Registry, View};
+use deconflict_workspace::{Ignored, Location, Namer, last_commit};
+
+/// So many of the commits at which the worktree stood lately are looked into.
+const MOST_HEADS: usize = 20;
+
+/// The journal of a directory, as one session uses it.
+pub(super) struct JournalAccess {
+    pub(super) journal: Journal,
+    pub(super) namer: Namer,
+    pub(super) registry: Registry,
+    pub(super) session: SessionId,
+    ignored: Ignored,
+    view: View,
+    has_failed: Cell<bool>,
+}
+
+impl JournalAccess {
+    /// `None` where there is no place for a journal.
+    pub(super) fn of(location: &Location, registry: Registry, session: SessionId, view: View) -> Option<Self> {
+        let journal = Journal::of(&location.directory, state_directory().as_deref())?;
+        let (namer, ignored) = (Namer::new(location), Ignored::new());
+        Some(Self { journal, namer, registry, session, ignored, view, has_failed: Cell::new(false) })
+    }
+
+    /// What changes are noticed with.
+    pub(super) fn recorder(&self) -> Recorder<'_> {
+        Recorder { journal: &self.journal, namer: &self.namer, ignored: &self.ignored, registry: Some(&self.registry) }
+    }
+
+    /// True if git ignores a file or it is no work at all.
+    pub(super) fn is_ignored(&self, resource: &Resource) -> bool {
+        let path = self.namer.path_of(resource);
+        self.namer.is_internal(resource) || path.is_none_or(|path| self.ignored.is_ignored(&path))
+    }
+
+    /// Whose this session's changes are; `None` while it is not registered.
+    pub(super) fn author(&self) -> Option<Author> {
+        self.registry.session(&self.session).ok().flatten().map(|session| author_of(&session))
+    }
+
+    /// What came of something in the journal. That it failed is said once, and hinders nobody.
+    pub(super) fn succeeded<T, E: Into<Error>>(&self, result: Result<T, E>) -> Option<T> {
+        let failed = |error: E| {
+            if !self.has_failed.replace(true) {
+                tracing::warn!("the journal cannot be kept: {}", error.into());
+            }
+        };
+        result.map_err(failed).ok()
+    }
+
+    /// True for what this session has lost, or an earlier one of the same person in an editor.
+    fn is_own(&self, owner: &Author, me: &Author) -> bool {
+        let is_over = || self.view.session(&owner.session).is_none_or(|session| !session.is_live());
+        owner.session == self.session || (owner.agent.is_none() && is_same_person(owner, me) && is_over())
+    }
+
+    /// What this session has lost in a file and is not settled. Those that nobody was told of count as told from now on.
+    pub(super) fn own_losses(
+        &self,
+        resource: &Resource,
+        noticed: Option<&Noticed>,
+        now: DateTime<Utc>,
+    ) -> Vec<OwnLoss> {
+        let Some(me) = self.author() else { return Vec::new() };
+        let Some(log) = self.succeeded(self.journal.log(resource)) else { return Vec::new() };
+        let mut own: Vec<OwnLoss> = Vec::new();
+        for loss in log.losses().into_iter().filter(|loss| loss.settled.is_none() && self.is_own(&loss.owner, &me)) {
+            let is_new = noticed.is_some_and(|noticed| noticed.entry.id == loss.entry.id);
+            let known = noticed.filter(|_| is_new).and_then(|noticed| lost_by(noticed, &loss.owner)).cloned();
+            let lost = known.unwrap_or_else(|| self.lost_before(resource, &loss.owner));
+            let is_told = loss.told.contains(&loss.owner.session);
+            if !is_told {
+                self.succeeded(self.journal.told(&loss.entry, &loss.owner.session, now));
+            }
+            let is_repeated = lost.lines == 0 && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
+            own.push(OwnLoss {
+                sentence: sentence(&loss.entry, resource, Some(&lost), now),
+                is_told: is_told || is_repeated,
+                takes_nothing: noticed.is_some_and(|noticed| is_new && self.takes_nothing(noticed, &me)),
+                owner: loss.owner.session,
+                entry: loss.entry,
+            });
+        }
+        own
+    }
+
+    /// What is told of a loss that was found earlier.
+    fn lost_before(&self, resource: &Resource, owner: &Author) -> Lost {
+        let claims = self.registry.claims_on(resource).unwrap_or_default();
+        let held = claims.iter().any(|claim| claim.is_active() && claim.held_by(&owner.session));
+        Lost { owner: owner.clone(), held, lines: usize::from(!held) }
+    }
+
+    /// Tells the others what they lost by a change. Returns those who had not been told of as much by the same author.
+    pub(super) fn tell_others(&self, noticed: &Noticed, now: DateTime<Utc>) -> Vec<Lost> {
+        let resource = &noticed.entry.resource;
+        let losses = self.succeeded(self.journal.log(resource)).map(|log| log.losses()).unwrap_or_default();
+        let mut fresh = noticed.clone();
+        fresh.lost.retain(|lost| {
+            let was_told = losses.iter().any(|loss| {
+                loss.entry.id != noticed.entry.id
+                    && loss.owner.session == lost.owner.session
+                    && loss.settled.is_none()
+                    && is_same_author(&loss.entry, &noticed.entry)
+            });
+            if was_told && lost.lines == 0 {
+                self.succeeded(self.journal.told(&noticed.entry, &lost.owner.session, now));
+                return false;
+            }
+            true
+        });
+        self.succeeded(Telling { recorder: self.recorder(), by: Some(&self.session) }.tell(&fresh, now));
+        fresh.lost.retain(|lost| lost.owner.session != self.session);
+        fresh.lost
+    }
+
+    /// True for a change by nobody known that is the person's own and takes nothing away: git went from one commit to
+    /// another, the session's own text came back, or the person, who is alone here, put it into git's stash.
+    fn takes_nothing(&self, noticed: &Noticed, me: &Author) -> bool {
+        let entry = &noticed.entry;
+        if entry.author.is_some() {
+            return false;
+        }
+        let recorder = self.recorder();
+        let Ok(Some(history)) = FileHistory::read(&self.journal, &entry.resource) else { return false };
+        let has = |commit: &str, state: &FileState| {
+            let content = recorder.committed(&history, commit).ok().flatten();
+            content.is_some_and(|content| Journal::name_of(&content).is_some_and(|id| state.kept() == Some(id)))
+        };
+        if lost_by(noticed, me).is_some_and(|lost| lost.lines > 0) {
+            return self.is_alone(me) && has("refs/stash", &entry.before);
+        }
+        let mut before = history.entries().iter().rev().skip(1);
+        let comes_back = before.any(|before| before.after == entry.after && is_by(before, &self.session));
+        let heads = || {
+            let root = recorder.root_of(&entry.resource)?;
+            last_commit::heads_since(&root, entry.at - chrono::TimeDelta::days(1), MOST_HEADS).ok()
+        };
+        comes_back
+            || (has("HEAD", &entry.after)
+                && heads().is_some_and(|heads| heads.iter().any(|head| has(head, &entry.before))))
+    }
+
+    /// True if nobody but this person works here.
+    fn is_alone(&self, me: &Author) -> bool {
+        let mut others = self.view.sessions().filter(|session| session.is_live() && session.id != self.session);
+        others.all(|session| is_same_person(&author_of(&session), me))
+    }
+}
+
+fn lost_by<'a>(noticed: &'a Noticed, owner: &Author) -> Option<&'a Lost> {
+    noticed.lost.iter().find(|lost| lost.owner.session == owner.session)
+}
+
+fn is_by(entry: &Entry, session: &SessionId) -> bool {
+    entry.author.as_ref().is_some_and(|author| author.session == *session)
+}
+
+fn is_same_author(one: &Entry, other: &Entry) -> bool {
+    let session = |entry: &Entry| entry.author.as_ref().map(|author| author.session.clone());
+    one.id != other.id && session(one) == session(other)
+}

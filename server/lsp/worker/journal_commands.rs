@@ -1,0 +1,139 @@
+//! What users ask of the journal by commands: bringing back what stood in a file, and looking at what was changed.
+
+use std::path::Path;
+
+use diffy::DiffOptions;
+use serde_json::json;
+
+use super::commands::{CommandResult, show_difference};
+use super::journal_access::JournalAccess;
+use super::journal_keeper::News;
+use super::session_context::SessionContext;
+use crate::command::{AboutEntry, Target};
+use crate::job::{Consequence, Refusal};
+use crate::text::with_line_ends_of;
+use deconflict_changes::{Error, FileHistory, before_others, is_same_person};
+use deconflict_journal::{Author, Entry, FileState, Settlement};
+use deconflict_protocol::Resource;
+use deconflict_registry::{ClaimOutcome, EDIT_LEASE, Terms};
+use deconflict_workspace::committed;
+
+impl SessionContext {
+    /// Brings back what stood in a file. It is claimed as by an edit.
+    pub(super) fn restore(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
+        let resource = self.named(&wanted.about.target)?;
+        let entry = self.entry_of(&resource, wanted.entry.as_deref())?;
+        self.claim_to_write(&resource, changed)?;
+        let now = self.clock.now();
+        let access = self.journal_access()?;
+        let before = match (&wanted.unsaved, &entry.before) {
+            (Some(unsaved), FileState::File { content, .. }) => {
+                let content = access.journal.content(*content).map_err(|error| failed(&error.into()))?;
+                String::from_utf8(content)
+                    .ok()
+                    .map(|text| with_line_ends_of(unsaved, text.trim_start_matches('\u{feff}')))
+            }
+            _ => None,
+        };
+        if let (Some(text), Target::Uri(uri)) = (before, &wanted.about.target) {
+            changed.push(Consequence::Edit(uri.clone(), text));
+            settle_since(access, &entry, Settlement::Restored, now).map_err(|error| failed(&error))?;
+        } else {
+            let author = access.author().ok_or(Refusal::NotThere)?;
+            let restored = access.recorder().restore(&author, &entry, now).map_err(|error| failed(&error))?;
+            if let Some(noticed) = restored.noticed {
+                access.tell_others(&noticed, now);
+            }
+        }
+        self.tell_journal(News::Losses(resource.clone()));
+        Ok(json!({ "ok": true, "restored": [{ "path": resource.name(), "entry": entry.id }] }))
+    }
+
+    /// Shows what one change changed, or how a file differs from the last commit.
+    pub(super) fn show_changes(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
+        let path = self.path_of(&wanted.about.target)?;
+        let difference = match &wanted.entry {
+            None => committed::changes(&path).map_err(|error| Refusal::Failed("not-found", error.to_string()))?,
+            Some(entry) => {
+                let resource = self.named(&wanted.about.target)?;
+                let entry = self.entry_of(&resource, Some(entry))?;
+                self.difference_by(&entry, &path)?
+            }
+        };
+        show_difference(&path, &difference, changed)
+    }
+
+    /// What a change changed, as a unified diff.
+    fn difference_by(&mut self, entry: &Entry, path: &Path) -> Result<String, Refusal> {
+        let access = self.journal_access()?;
+        let content = |state: &FileState| match state.kept() {
+            Some(content) => access.journal.content(content).map_err(|error| failed(&error.into())),
+            None => Ok(Vec::new()),
+        };
+        let (before, after) = (content(&entry.before)?, content(&entry.after)?);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if [&before, &after].iter().any(|bytes| bytes.contains(&0)) {
+            return Ok(format!("Binary file {name} was changed.\n"));
+        }
+        let mut options = DiffOptions::new();
+        options.set_original_filename(format!("{name} (before)")).set_modified_filename(format!("{name} (after)"));
+        let (before, after) = (String::from_utf8_lossy(&before), String::from_utf8_lossy(&after));
+        Ok(options.create_patch(&before, &after).to_string())
+    }
+
+    /// The change that is meant by the beginning of its name, or the newest that was not the person's own.
+    fn entry_of(&mut self, resource: &Resource, named: Option<&str>) -> Result<Entry, Refusal> {
+        let access = self.journal_access()?;
+        let nothing = || Refusal::Failed("not-found", format!("the journal has no such change of {}", resource.name()));
+        if let Some(named) = named {
+            let found = access.journal.entry(named).map_err(|error| failed(&error.into()))?;
+            return found.filter(|entry| entry.resource == *resource).ok_or_else(nothing);
+        }
+        let author = access.author().ok_or(Refusal::NotThere)?;
+        let history = FileHistory::read(&access.journal, resource).map_err(|error| failed(&error))?;
+        let losses = access.journal.log(resource).map_err(|error| failed(&error.into()))?.losses();
+        let is_own = |other: &Author| is_same_person(other, &author);
+        let found = history.as_ref().and_then(|history| before_others(history, &losses, is_own));
+        found.cloned().ok_or_else(nothing)
+    }
+
+    fn claim_to_write(&mut self, resource: &Resource, changed: &mut Vec<Consequence>) -> Result<(), Refusal> {
+        let path = self.namer.path_of(resource).unwrap_or_else(|| self.location.workspace.clone());
+        let terms = Terms { lease: EDIT_LEASE, automatic: true, ..Self::terms(resource, &path) };
+        match self.claim(resource, &terms)? {
+            ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } => {
+                changed.push(Consequence::Holds(claim));
+                Ok(())
+            }
+            ClaimOutcome::Refused { by } => Err(Refusal::Claimed(resource.clone(), self.in_the_way(by))),
+        }
+    }
+
+    /// The journal, for a session that takes part.
+    fn journal_access(&mut self) -> Result<&JournalAccess, Refusal> {
+        self.with_session(false, |registry, session| registry.session(session).map(|_| ()))?;
+        self.membership.as_ref().and_then(|membership| membership.access.as_ref()).ok_or(Refusal::NotThere)
+    }
+}
+
+/// Ends every loss by a change and by those that came after it.
+fn settle_since(
+    access: &JournalAccess,
+    entry: &Entry,
+    how: Settlement,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), Error> {
+    for loss in access.journal.log(&entry.resource)?.losses() {
+        if loss.settled.is_none() && loss.entry.at >= entry.at {
+            access.journal.settle(&loss.entry, None, how, now)?;
+        }
+    }
+    Ok(())
+}
+
+fn failed(error: &Error) -> Refusal {
+    match error {
+        Error::NotKept { .. } => Refusal::Failed("not-found", error.to_string()),
+        _ => Refusal::Failed("failed", error.to_string()),
+    }
+}

@@ -1,0 +1,377 @@
+//! Keeps the journal of one directory, on a thread of its own: what stands in the files that are opened and held here,
+//! what the user saves, and what anybody changes in them (protocol page, "The journal").
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::journal_access::JournalAccess;
+use super::watched_files::WatchedFiles;
+use crate::job::{JobResult, JournalSettings, SettledLoss};
+use deconflict_changes::{FileHistory, GRACE, Noticed};
+use deconflict_journal::{Cause, Entry, EntryId, Settlement};
+use deconflict_platform::clock::Clock;
+use deconflict_protocol::Resource;
+use deconflict_registry::View;
+use deconflict_workspace::{Exclusions, last_commit};
+
+/// Stamps are compared this often.
+const PAUSE: Duration = Duration::from_secs(2);
+
+/// It is looked this often which files still matter, if anything happened.
+const SORTING_PAUSE: Duration = Duration::from_mins(1);
+
+/// Losses that may be settled elsewhere are read again this often.
+const LOSSES_PAUSE: Duration = Duration::from_secs(10);
+
+/// What was left uncommitted is looked for once an editor has started.
+const FIRST_SORTING: Duration = Duration::from_secs(3);
+
+/// What is old is dropped this often.
+const UPKEEP_PAUSE: Duration = Duration::from_hours(1);
+
+/// An editor tells of a save within this time.
+const SAVE_TIME: TimeDelta = TimeDelta::seconds(2);
+
+/// At most so many files of earlier sessions are looked at, and so many that others hold.
+const MOST_FILES: usize = 200;
+
+/// Something for the journal.
+#[derive(Debug)]
+pub(super) enum News {
+    /// What is wanted of the journal.
+    Settings(JournalSettings),
+    /// The user looks at a file or edits it.
+    Seen(Resource),
+    /// The user changed a file, by this.
+    Changed(Resource, Cause),
+    /// The user's editor moved or deleted what is at these paths.
+    Moved(Vec<PathBuf>),
+    /// These paths may have been written.
+    Written(Vec<PathBuf>),
+    /// Somebody claimed or released something.
+    Claims,
+    /// Something may have been lost or settled in a file.
+    Losses(Resource),
+    /// These losses come to their end.
+    Settled(Vec<SettledLoss>, Settlement),
+    /// Nothing follows.
+    End,
+}
+
+/// The thread. It ends when this is dropped.
+#[derive(Debug)]
+pub(super) struct JournalKeeper {
+    news: Sender<News>,
+}
+
+impl JournalKeeper {
+    /// Starts the thread. What it finds is reported.
+    pub(super) fn start(
+        access: JournalAccess,
+        view: View,
+        clock: Arc<dyn Clock>,
+        report: impl Fn(JobResult) + Send + 'static,
+    ) -> io::Result<Self> {
+        let (news, received) = mpsc::channel();
+        let writes = news.clone();
+        thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            let files = WatchedFiles::new(writes);
+            Keeping {
+                access,
+                view,
+                clock,
+                report: Box::new(report),
+                files,
+                settling: HashMap::new(),
+                lossy: HashSet::new(),
+                exclusions: Exclusions::default(),
+                settings: JournalSettings::default(),
+                claims_changed: true,
+                is_unsorted: true,
+            }
+            .keep(&received);
+        })?;
+        Ok(Self { news })
+    }
+
+    /// Tells it something. Nothing waits for it.
+    pub(super) fn tell(&self, news: News) {
+        let _ = self.news.send(news);
+    }
+}
+
+impl Drop for JournalKeeper {
+    fn drop(&mut self) {
+        self.tell(News::End);
+    }
+}
+
+struct Keeping {
+    access: JournalAccess,
+    view: View,
+    clock: Arc<dyn Clock>,
+    report: Box<dyn Fn(JobResult) + Send>,
+    files: WatchedFiles,
+    /// When it is to be found out who lost by a change that nobody said is theirs.
+    settling: HashMap<Resource, Instant>,
+    /// Files in which this session has lost something.
+    lossy: HashSet<Resource>,
+    exclusions: Exclusions,
+    settings: JournalSettings,
+    claims_changed: bool,
+    is_unsorted: bool,
+}
+
+impl Keeping {
+    fn keep(mut self, news: &Receiver<News>) {
+        let start = Instant::now();
+        let (mut stamps_at, mut losses_at) = (start + PAUSE, start + LOSSES_PAUSE);
+        let (mut sorting_at, mut upkeep_at) = (start + FIRST_SORTING, start + UPKEEP_PAUSE / 6);
+        let mut is_first = true;
+        loop {
+            let now = Instant::now();
+            for resource in self.files.due() {
+                self.look(&resource);
+            }
+            self.settle(now);
+            if stamps_at <= now {
+                self.look_at_claimed();
+                self.files.compare_stamps();
+                stamps_at = now + PAUSE;
+            }
+            if losses_at <= now {
+                for resource in self.lossy.clone() {
+                    self.tell_losses(&resource, None);
+                }
+                losses_at = now + LOSSES_PAUSE;
+            }
+            if sorting_at <= now && self.is_unsorted {
+                self.sort(std::mem::take(&mut is_first));
+                sorting_at = now + SORTING_PAUSE;
+            }
+            if upkeep_at <= now {
+                self.maintain();
+                upkeep_at = now + UPKEEP_PAUSE;
+            }
+            let looks = (!self.files.is_empty() || self.claims_changed).then_some(stamps_at);
+            let sorting = self.is_unsorted.then_some(sorting_at);
+            let losses = (!self.lossy.is_empty()).then_some(losses_at);
+            let settling = self.settling.values().min().copied();
+            let dues = [looks, sorting, losses, settling, self.files.next_due()];
+            let next = dues.into_iter().flatten().fold(upkeep_at, Instant::min);
+            match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
+                Ok(News::End) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(news) => self.take_in(news),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+    }
+
+    fn take_in(&mut self, news: News) {
+        match news {
+            News::Settings(settings) => {
+                // They were checked when the settings were read.
+                self.exclusions = Exclusions::new(&settings.exclude).unwrap_or_default();
+                self.settings = settings;
+            }
+            News::Seen(resource) => {
+                if self.files.contains(&resource) {
+                    self.files.compare_stamps();
+                } else {
+                    self.look(&resource);
+                    self.tell_losses(&resource, None);
+                }
+            }
+            News::Changed(resource, cause) => self.changed_here(&resource, cause),
+            News::Moved(paths) => {
+                let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
+                for resource in moved {
+                    self.changed_here(&resource, Cause::Edit);
+                }
+            }
+            News::Written(paths) => self.files.written(&paths),
+            News::Claims => {
+                self.claims_changed = true;
+                self.is_unsorted = true;
+            }
+            News::Losses(resource) => {
+                self.lossy.insert(resource.clone());
+                self.tell_losses(&resource, None);
+            }
+            News::Settled(losses, how) => {
+                let now = self.clock.now();
+                let files: HashSet<Resource> = losses.iter().map(|(entry, _)| entry.resource.clone()).collect();
+                for (entry, owner) in losses {
+                    self.access.succeeded(self.access.journal.settle(&entry, Some(&owner), how, now));
+                }
+                for resource in files {
+                    self.tell_losses(&resource, None);
+                }
+            }
+            News::End => {}
+        }
+    }
+
+    /// Where a file is, if it is for the journal.
+    fn path_of(&self, resource: &Resource) -> Option<PathBuf> {
+        let is_excluded = self.exclusions.contains(Path::new(resource.relative()));
+        self.access.namer.path_of(resource).filter(|_| !resource.is_directory() && !is_excluded)
+    }
+
+    /// Looks at a file. Whose a change is may still be said for a moment.
+    fn look(&mut self, resource: &Resource) {
+        let Some(path) = self.path_of(resource) else { return };
+        self.files.looked_at(resource, &path);
+        if let Some(Some(_)) = self.access.succeeded(self.access.recorder().look(resource, self.clock.now())) {
+            self.is_unsorted = true;
+        }
+        let grace = GRACE.to_std().unwrap_or_default() + Duration::from_millis(20);
+        self.settling.insert(resource.clone(), Instant::now() + grace);
+    }
+
+    /// Finds who lost by changes that nobody has said are theirs.
+    fn settle(&mut self, now: Instant) {
+        let due: Vec<Resource> =
+            self.settling.iter().filter(|(_, at)| **at <= now).map(|(resource, _)| resource.clone()).collect();
+        for resource in due {
+            self.settling.remove(&resource);
+            let settled = self.access.recorder().settle_unknown(&resource, self.clock.now());
+            match self.access.succeeded(settled).flatten() {
+                Some(noticed) => drop(self.tell(&noticed)),
+                // Somebody else may have found something.
+                None => self.tell_losses(&resource, None),
+            }
+        }
+    }
+
+    /// The user changed a file.
+    fn changed_here(&mut self, resource: &Resource, cause: Cause) {
+        let (Some(path), Some(author)) = (self.path_of(resource), self.access.author()) else { return };
+        let now = self.clock.now();
+        let is_save = cause == Cause::Save;
+        let changed = self.access.recorder().changed_by(&author, cause, resource, now - SAVE_TIME, now);
+        self.files.looked_at(resource, &path);
+        self.is_unsorted = true;
+        let Some(noticed) = self.access.succeeded(changed).flatten() else { return };
+        let lost = self.tell(&noticed);
+        if !lost.is_empty() {
+            (self.report)(JobResult::TookFromOthers { resource: resource.clone(), lost, is_save });
+        }
+    }
+
+    /// Tells both sides of a change. Returns whom it was told to.
+    fn tell(&mut self, noticed: &Noticed) -> Vec<deconflict_changes::Lost> {
+        self.tell_losses(&noticed.entry.resource, Some(noticed));
+        self.access.tell_others(noticed, self.clock.now())
+    }
+
+    fn tell_losses(&mut self, resource: &Resource, noticed: Option<&Noticed>) {
+        let losses = self.access.own_losses(resource, noticed, self.clock.now());
+        let had_some = self.lossy.remove(resource);
+        if losses.is_empty() && !had_some {
+            return;
+        }
+        if !losses.is_empty() {
+            self.lossy.insert(resource.clone());
+        }
+        (self.report)(JobResult::Losses(resource.clone(), losses));
+    }
+
+    /// Looks at what anybody holds, as far as that is not too much.
+    fn look_at_claimed(&mut self) {
+        if !std::mem::take(&mut self.claims_changed) || self.view.number_of_claims() > MOST_FILES {
+            return;
+        }
+        let claimed = self.view.claims().filter(deconflict_registry::Claim::is_active).map(|claim| claim.resource);
+        for resource in claimed.filter(Resource::is_file).collect::<Vec<_>>() {
+            let is_there = self.path_of(&resource).is_some_and(|path| path.symlink_metadata().is_ok());
+            if is_there && !self.files.contains(&resource) && !self.access.is_ignored(&resource) {
+                self.look(&resource);
+            }
+        }
+    }
+
+    /// Finds out which files still matter: those that somebody holds, and those with uncommitted changes. At first also
+    /// what earlier sessions left.
+    fn sort(&mut self, is_first: bool) {
+        self.is_unsorted = false;
+        if is_first {
+            let known = self.access.succeeded(self.access.journal.files()).unwrap_or_default();
+            let known: Vec<Resource> = known.into_iter().take(MOST_FILES).collect();
+            for resource in self.uncommitted(&known) {
+                if !self.files.contains(&resource) {
+                    self.look(&resource);
+                }
+            }
+        }
+        let all = self.files.all();
+        let uncommitted = self.uncommitted(&all);
+        let is_held = |resource: &Resource| {
+            self.view.claim_of(resource).is_some()
+                || resource.covering_directories().iter().any(|above| self.view.claim_of(above).is_some())
+        };
+        let (settling, lossy) = (&self.settling, &self.lossy);
+        let matters = |resource: &Resource| {
+            uncommitted.contains(resource)
+                || is_held(resource)
+                || settling.contains_key(resource)
+                || lossy.contains(resource)
+        };
+        self.files.retain(matters);
+    }
+
+    /// Those that are not as the last commit has them.
+    fn uncommitted(&self, files: &[Resource]) -> HashSet<Resource> {
+        let recorder = self.access.recorder();
+        let mut by_root: HashMap<PathBuf, Vec<(&Resource, String)>> = HashMap::new();
+        let mut uncommitted = HashSet::new();
+        for resource in files {
+            let (Some(path), Some(root)) = (self.path_of(resource), recorder.root_of(resource)) else { continue };
+            let relative = path.strip_prefix(&root).ok().and_then(Path::to_str);
+            if let Some(relative) = relative {
+                by_root.entry(root).or_default().push((resource, relative.replace('\\', "/")));
+            }
+        }
+        for (root, files) in by_root {
+            let paths: Vec<&str> = files.iter().map(|(_, path)| path.as_str()).collect();
+            let Ok(committed) = last_commit::names(&root, "HEAD", &paths) else { continue };
+            for (resource, path) in files {
+                let Some(Some(tip)) = self.access.succeeded(self.access.journal.tip(resource)) else { continue };
+                if tip.state.kept().map(|content| content.to_string()).as_ref() != committed.get(&path) {
+                    uncommitted.insert(resource.clone());
+                }
+            }
+        }
+        uncommitted
+    }
+
+    /// Drops what is old and too much. The newest copy of an uncommitted change stays.
+    fn maintain(&self) {
+        let uncommitted: std::cell::RefCell<HashMap<Resource, HashSet<EntryId>>> = std::cell::RefCell::default();
+        let is_needed = |resource: &Resource, entry: &Entry| {
+            let mut known = uncommitted.borrow_mut();
+            let of_file = known.entry(resource.clone()).or_insert_with(|| self.uncommitted_entries(resource));
+            of_file.contains(&entry.id)
+        };
+        let is_ignored = |resource: &Resource| {
+            self.access.is_ignored(resource) || self.exclusions.contains(Path::new(resource.relative()))
+        };
+        let now: DateTime<Utc> = self.clock.now();
+        let limits = self.settings.limits;
+        self.access.succeeded(self.access.journal.maintain(now, limits, &is_needed, &is_ignored));
+    }
+
+    fn uncommitted_entries(&self, resource: &Resource) -> HashSet<EntryId> {
+        let Ok(Some(history)) = FileHistory::read(&self.access.journal, resource) else { return HashSet::new() };
+        let committed = self.access.recorder().committed(&history, "HEAD").ok().flatten().unwrap_or_default();
+        let changes = history.uncommitted(&committed).changes();
+        changes.into_iter().filter_map(|change| history.entry(change)).map(|entry| entry.id.clone()).collect()
+    }
+}

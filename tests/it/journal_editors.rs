@@ -1,0 +1,186 @@
+//! Editors and the journal: who loses something by another's change is told once, and has it back.
+
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::support::{Document, Editor, Workspace, wait_for};
+
+const POEM: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n";
+
+/// What another program does that takes no part.
+fn run(workspace: &Workspace, program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).current_dir(workspace.root()).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}");
+}
+
+fn poem() -> Workspace {
+    let workspace = Workspace::small();
+    workspace.write("poem.txt", POEM);
+    workspace.write("other.txt", POEM);
+    workspace.commit_all("A poem");
+    workspace.coordination().create();
+    workspace
+}
+
+/// The editor of a person of this name.
+fn editor_of(workspace: &Workspace, name: &str) -> Editor {
+    let home = workspace.beside(&format!("home of {name}"));
+    std::fs::create_dir_all(&home).unwrap();
+    std::fs::write(home.join(".gitconfig"), format!("[user]\n\tname = {name}\n")).unwrap();
+    let home = home.to_str().unwrap();
+    Editor::builder(workspace).setting("sessionName", json!(name)).env("USER", name).env("HOME", home).start()
+}
+
+/// Ada holds the poem, with changes of hers that are saved and not committed.
+fn held<'e>(workspace: &Workspace, ada: &'e Editor) -> Document<'e> {
+    let document = ada.open("poem.txt");
+    document.type_text("Ada's line\n");
+    workspace.coordination().wait_for_holder("poem.txt", &ada.wait_for_session());
+    document.save();
+    wait_for("the save to be in the journal", || {
+        let entries = journal_lines(workspace, "poem.txt");
+        entries.iter().any(|line| !line["change"].is_null()).then_some(())
+    });
+    document
+}
+
+/// All lines of a file's log.
+fn journal_lines(workspace: &Workspace, path: &str) -> Vec<Value> {
+    let root = workspace.root().join(".git/deconflict");
+    let logs = walk(&root).into_iter().filter(|file| file.extension().is_some_and(|it| it == "jsonl"));
+    let texts = logs.filter_map(|log| std::fs::read_to_string(log).ok());
+    let lines: Vec<Value> = texts
+        .flat_map(|text| text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect::<Vec<Value>>())
+        .collect();
+    let is_of_file = |line: &Value| {
+        let spelled = format!("file/{path}");
+        ["change", "seen"].iter().any(|kind| line[*kind]["resource"] == spelled.as_str())
+    };
+    lines.into_iter().filter(|line| is_of_file(line)).collect()
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() { found.extend(walk(&path)) } else { found.push(path) }
+    }
+    found
+}
+
+fn action(document: &Document, title: &str) -> Value {
+    let actions = document.invoke_code_actions(0, Some("quickfix"));
+    let found = actions.iter().find(|action| action["title"].as_str().is_some_and(|it| it.starts_with(title)));
+    found.unwrap_or_else(|| panic!("no {title:?} in {actions:#?}"))["command"].clone()
+}
+
+/// How often a message with this text was shown.
+fn times_told(editor: &Editor, text: &str) -> usize {
+    editor.messages().iter().filter(|message| message.contains(text)).count()
+}
+
+#[test]
+fn what_a_script_overwrites_is_told_once_and_comes_back() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    let before = workspace.read("poem.txt");
+    run(&workspace, "sed", &["-i", "s/Ada's line/gone/", "poem.txt"]);
+    let diagnostic = document.wait_for_diagnostic("overwritten");
+    assert_eq!(diagnostic["severity"], 2, "{diagnostic}");
+    let text = diagnostic["message"].as_str().unwrap();
+    assert!(text.starts_with("Somebody unknown changed \"poem.txt\" at"), "{text}");
+    assert_eq!(diagnostic["data"]["cause"], "unknown", "{diagnostic}");
+    ada.wait_for_message("Somebody unknown changed \"poem.txt\"");
+    document.reload();
+    ada.run_command(&action(&document, "Restore what was in"));
+    wait_for("the text to be back", || (workspace.read("poem.txt") == before).then_some(()));
+    document.wait_until_gone("overwritten");
+    ada.settle(&workspace);
+    assert_eq!(times_told(&ada, "changed \"poem.txt\""), 1);
+    assert_eq!(times_told(&bob, "poem.txt"), 0);
+}
+
+#[test]
+fn what_git_takes_away_or_somebody_deletes_is_told_too() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    let before = workspace.read("poem.txt");
+    run(&workspace, "git", &["checkout", "--", "poem.txt"]);
+    let text = document.wait_for_diagnostic("overwritten")["message"].as_str().unwrap().to_owned();
+    assert!(text.contains("your uncommitted changes in it are gone"), "{text}");
+    ada.execute_ok("deconflict.restore", json!({ "uri": document.uri }));
+    assert_eq!(workspace.read("poem.txt"), before);
+    document.wait_until_gone("overwritten");
+    run(&workspace, "rm", &["poem.txt"]);
+    document.wait_for_diagnostic("deleted");
+    ada.run_command(&action(&document, "Keep what"));
+    document.wait_until_gone("deleted");
+    let answer = ada.execute_ok("deconflict.restore", json!({ "uri": document.uri }));
+    assert_eq!(answer["restored"][0]["path"], "poem.txt", "{answer}");
+    assert_eq!(workspace.read("poem.txt"), before);
+}
+
+#[test]
+fn a_save_over_a_claim_is_told_to_both_as_done() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    let theirs = bob.open("poem.txt");
+    theirs.wait_for_diagnostic("claimed");
+    theirs.type_text("Bob's line\n");
+    theirs.wait_for_diagnostic_where("a warning", |diagnostic| diagnostic["severity"] == 2);
+    theirs.save();
+    bob.wait_for_message("Saved over Ada's claim of poem.txt");
+    let diagnostic = document.wait_for_diagnostic("overwritten");
+    let text = diagnostic["message"].as_str().unwrap();
+    assert!(text.starts_with("Bob changed \"poem.txt\" by a save at"), "{text}");
+    assert_eq!(diagnostic["data"]["label"], "Bob", "{diagnostic}");
+    document.type_text("unsaved\n");
+    document.wait_for_diagnostic_where("an error", |it| it["code"] == "overwritten" && it["severity"] == 1);
+    theirs.type_text("more\n").save();
+    bob.settle(&workspace);
+    ada.settle(&workspace);
+    assert_eq!(times_told(&bob, "Saved over"), 1, "{:?}", bob.messages());
+    assert_eq!(times_told(&ada, "Bob changed"), 1, "{:?}", ada.messages());
+    assert_eq!(ada.status()["messages"]["unread"], 0);
+    // Another holds it, so that it is not brought back here.
+    let claimed = bob.execute_refused("deconflict.restore", json!({ "uri": theirs.uri }), "claimed");
+    assert_eq!(claimed["claim"]["claimed_by"], ada.session_id().as_str());
+    // What is unsaved is changed in the editor, not behind its back.
+    ada.run_command(&action(&document, "Restore what was in"));
+    document.take_edit();
+    assert_eq!(document.text(), format!("Ada's line\n{POEM}"));
+    document.wait_until_gone("overwritten");
+}
+
+#[test]
+fn a_calm_day_is_not_worth_a_word() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = held(&workspace, &ada);
+    // A formatter changes the text before the save.
+    document.replace_all(&format!("Ada's  line\n{POEM}")).save();
+    document.replace_all(&format!("Ada's line\n{POEM}")).save();
+    run(&workspace, "git", &["stash", "-q"]);
+    document.reload();
+    run(&workspace, "git", &["stash", "pop", "-q"]);
+    document.reload();
+    run(&workspace, "git", &["commit", "-qam", "A line"]);
+    run(&workspace, "git", &["switch", "-qc", "elsewhere", "HEAD~1"]);
+    document.reload();
+    // A file of nobody.
+    let other = ada.open("other.txt");
+    run(&workspace, "sed", &["-i", "s/two/2/", "other.txt"]);
+    other.reload();
+    std::thread::sleep(Duration::from_millis(2_500));
+    ada.settle(&workspace);
+    assert_eq!(ada.messages(), Vec::<String>::new());
+    assert_eq!((document.codes(), other.codes()), (Vec::new(), Vec::new()));
+}
