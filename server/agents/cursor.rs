@@ -37,7 +37,7 @@ pub(super) fn read(fields: &Fields, own_folder: &Path) -> Result<Option<HookEven
         "postToolUse" => Some(tool_use(fields, &input, &folder)?.after()),
         "postToolUseFailure" => tool_use(fields, &input, &folder)?.failed(),
         "afterFileEdit" => Some(EventKind::AfterEdit(fields.paths(PATHS, &folder))),
-        "afterShellExecution" => Some(EventKind::AfterCommand),
+        "afterShellExecution" => Some(command(fields, &folder).after()),
         "subagentStart" => Some(expected(fields.first_text(SUB_AGENT)?, fields, true)),
         "subagentStop" => Some(EventKind::SubAgentDone {
             id: fields.first_text(SUB_AGENT).map(str::to_owned),

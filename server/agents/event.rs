@@ -59,7 +59,10 @@ pub enum EventKind {
     /// A tool changed these files.
     AfterEdit(Vec<PathBuf>),
     /// A shell command ended.
-    AfterCommand,
+    AfterCommand {
+        /// The command line, where that is told again.
+        command: String,
+    },
     /// A tool read these files.
     AfterRead(Vec<PathBuf>),
     /// The agent wants the variables of its shell.
@@ -115,14 +118,14 @@ impl ToolUse {
     pub(super) fn after(self) -> EventKind {
         match self {
             Self::Edit(paths) => EventKind::AfterEdit(paths),
-            Self::Command { .. } => EventKind::AfterCommand,
+            Self::Command { command, .. } => EventKind::AfterCommand { command },
             Self::Read(paths) => EventKind::AfterRead(paths),
         }
     }
 
     /// A command that failed may have changed files before it did.
     pub(super) fn failed(self) -> Option<EventKind> {
-        matches!(self, Self::Command { .. }).then_some(EventKind::AfterCommand)
+        matches!(self, Self::Command { .. }).then(|| self.after())
     }
 }
 

@@ -10,8 +10,10 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::event::ExpectedSubAgent;
+use deconflict_protocol::text::hex;
 use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::Registry;
 use deconflict_workspace::PrivateFolder;
@@ -55,8 +57,16 @@ pub(super) enum Note {
     },
     /// A turn ended, and with it the long leases.
     TurnEnded,
+    /// An edit of this began.
+    EditBegan {
+        #[serde(with = "spelled")]
+        resource: Resource,
+        at: DateTime<Utc>,
+    },
     /// A command began that may change files by itself.
-    CommandBegan {
+    CommandBegan(Run),
+    /// The command that began then has ended.
+    CommandEnded {
         at: DateTime<Utc>,
     },
     /// A sub-agent took part under an id of its own.
@@ -90,6 +100,30 @@ pub(super) enum Note {
     },
 }
 
+/// A command that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Run {
+    pub(super) at: DateTime<Utc>,
+    /// Tells which command line it is.
+    #[serde(default)]
+    pub(super) digest: String,
+    /// What it is called in the journal.
+    #[serde(default)]
+    pub(super) words: Option<String>,
+}
+
+impl Run {
+    /// Tells a command line from others.
+    pub(super) fn digest_of(line: &str) -> String {
+        hex(&Sha256::digest(line)[..6])
+    }
+
+    /// What the journal calls this run of it.
+    pub(super) fn id(&self) -> String {
+        self.at.timestamp_micros().to_string()
+    }
+}
+
 /// What a session's hook remembers, as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct HookState {
@@ -103,7 +137,10 @@ pub(super) struct HookState {
     pub(super) renewed_at: Option<DateTime<Utc>>,
     /// True from the first claim of a turn to its end.
     pub(super) is_turn_open: bool,
-    pub(super) command_began_at: Option<DateTime<Utc>>,
+    /// When the edits began of which nobody has told the end.
+    pub(super) edits: HashMap<Resource, DateTime<Utc>>,
+    /// The commands of this turn of which nobody has told the end, the newest last.
+    pub(super) runs: Vec<Run>,
     pub(super) sub_agents: Vec<SessionId>,
     /// Sub-agents that were started in this turn, and whose sessions are not known to be theirs.
     pub(super) expected: Vec<ExpectedSubAgent>,
@@ -177,6 +214,14 @@ impl HookState {
         state
     }
 
+    /// The run of a command line that ends now: the newest of that line, or the newest at all where the line is not told
+    /// again.
+    pub(super) fn ending(&self, line: &str) -> Option<&Run> {
+        let digest = Run::digest_of(line);
+        let same = self.runs.iter().rev().find(|run| run.digest == digest);
+        same.or_else(|| self.runs.last().filter(|_| line.is_empty()))
+    }
+
     pub(super) fn has_claimed(&self, resource: &Resource) -> bool {
         self.claimed.contains(resource)
     }
@@ -191,7 +236,10 @@ impl HookState {
             Note::Seen { resource, state } => {
                 self.seen.insert(resource, state);
             }
-            Note::Touched { resource } => add_once(&mut self.touched, resource),
+            Note::Touched { resource } => {
+                self.edits.remove(&resource);
+                add_once(&mut self.touched, resource);
+            }
             Note::Told { at } => {
                 self.touched.clear();
                 self.told_at = Some(at);
@@ -204,8 +252,12 @@ impl HookState {
                 self.is_turn_open = false;
                 self.renewed_at = None;
                 self.expected.clear();
+                self.edits.clear();
+                self.runs.clear();
             }
-            Note::CommandBegan { at } => self.command_began_at = Some(at),
+            Note::EditBegan { resource, at } => drop(self.edits.insert(resource, at)),
+            Note::CommandBegan(run) => self.runs.push(run),
+            Note::CommandEnded { at } => self.runs.retain(|run| run.at != at),
             Note::SubAgent { session } => add_once(&mut self.sub_agents, session),
             Note::SubAgentEnded { session } => self.sub_agents.retain(|sub_agent| *sub_agent != session),
             Note::SubAgentExpected(sub_agent) => {
@@ -230,7 +282,8 @@ impl HookState {
         }
         notes.extend(self.told_at.map(|at| Note::Told { at }));
         notes.extend(self.renewed_at.map(|at| Note::Renewed { at }));
-        notes.extend(self.command_began_at.map(|at| Note::CommandBegan { at }));
+        notes.extend(self.edits.into_iter().map(|(resource, at)| Note::EditBegan { resource, at }));
+        notes.extend(self.runs.into_iter().map(Note::CommandBegan));
         notes.extend(self.sub_agents.into_iter().map(|session| Note::SubAgent { session }));
         notes.extend(self.expected.into_iter().map(Note::SubAgentExpected));
         notes.extend(self.elsewhere.into_iter().map(|folder| Note::Elsewhere { folder }));

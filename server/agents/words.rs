@@ -4,9 +4,11 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use deconflict_protocol::MessageKind;
+use deconflict_changes::{Lost, Noticed, sentence};
+use deconflict_journal::{Entry, FileState};
 pub(super) use deconflict_protocol::text::count;
 use deconflict_protocol::text::{quoted, quoted_lines, shell_word};
+use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::{Claim, Message, Recipient, Session};
 use deconflict_words::{ask_command, taken_over_from};
 pub(super) use deconflict_words::{failure, held, moment, only_advice, who};
@@ -24,6 +26,47 @@ const LONGEST_LINE: usize = 700;
 pub(super) fn path_to_type(path: &Path, folder: &Path) -> String {
     let relative = path.strip_prefix(folder).ok().filter(|relative| !relative.as_os_str().is_empty());
     shell_word(&relative.unwrap_or(path).to_string_lossy())
+}
+
+/// So many files are named of those in which a tool took something of others'.
+const MOST_TAKEN: usize = 10;
+
+/// What an agent's own edit or command took of others'. `typed` says how a file is typed.
+pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) -> String) -> String {
+    let mut text = format!("This {what} changed what is other sessions' unfinished work. They were told.");
+    for Noticed { entry, lost } in noticed.iter().take(MOST_TAKEN) {
+        let deed = if entry.after == FileState::Absent { "deleted" } else { "changed" };
+        let losers: Vec<String> = lost
+            .iter()
+            .map(|lost| {
+                let who = quoted(&lost.owner.label, PHRASE);
+                match lost.lines {
+                    0 => format!("{who} holds it"),
+                    lines => format!("{} of {who} that were not committed are gone", count(lines, "line")),
+                }
+            })
+            .collect();
+        text.push_str(&format!(
+            "\n- {} was {deed}: {}. To put back what stood there: deconflict restore {} --at {}",
+            entry.resource.in_a_sentence(),
+            losers.join("; "),
+            typed(&entry.resource),
+            entry.id
+        ));
+    }
+    if noticed.len() > MOST_TAKEN {
+        text.push_str(&format!("\n- and {} more: deconflict history", noticed.len() - MOST_TAKEN));
+    }
+    text.push_str(
+        "\nIf you did not mean that, put it back. `deconflict undo` takes back all that you changed, and nothing else.",
+    );
+    text
+}
+
+/// What somebody else took of the agent's own work.
+pub(super) fn lost(entry: &Entry, lost: &Lost, typed: &str, now: DateTime<Utc>) -> String {
+    let sentence = sentence(entry, &entry.resource, Some(lost), now);
+    format!("{sentence} To have back what stood there: deconflict restore {typed}")
 }
 
 pub(super) fn taken_over(before: &Claim, holder: Option<&Session>) -> String {

@@ -32,7 +32,7 @@ pub use documents::{blamed_line_document, entry_document};
 pub use history::{FileHistory, Owned, owners_in};
 pub use overlap::Overlap;
 pub use people::{author_of, is_same_person};
-pub use recorder::{GRACE, Lost, Noticed, Recorder};
+pub use recorder::{GRACE, Lost, Noticed, Recorder, with_line_ends_of};
 pub use restore::{Restored, before_others, put_back};
 pub use telling::{Telling, sentence};
 pub use uncommitted::{UncommittedFile, UncommittedFiles};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict_journal::{Author, Cause, Entry, Journal, Observation};
+use deconflict_journal::{Author, Cause, Entry, FileState, Journal, Observation, Stamp};
 use deconflict_protocol::Resource;
 use deconflict_registry::Registry;
 use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
@@ -69,8 +69,18 @@ impl Recorder<'_> {
         began: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<Option<Noticed>, Error> {
-        let entry = self.observe(resource, Observation::by(author.clone(), cause, began, now))?;
-        entry.map(|entry| self.judge(entry, now)).transpose()
+        self.changed(resource, Observation::by(author.clone(), cause, began, now))
+    }
+
+    /// Looks at a file with all that is known of its change, and finds who lost by it if its author is known.
+    pub fn changed(&self, resource: &Resource, observation: Observation) -> Result<Option<Noticed>, Error> {
+        let now = observation.at;
+        let entry = self.observe(resource, observation)?;
+        let judged = entry.map(|entry| match &entry.author {
+            Some(_) => self.judge(entry, now),
+            None => Ok(Noticed { entry, lost: Vec::new() }),
+        });
+        judged.transpose()
     }
 
     /// Finds who lost by the newest change of a file if nobody has said whose it is in time. A change is judged once.
@@ -78,9 +88,20 @@ impl Recorder<'_> {
         let log = self.journal.log(resource)?;
         let newest = log.entries().pop().filter(|entry| entry.author.is_none() && !log.is_judged(&entry.id));
         match newest {
-            Some(entry) if now - entry.at >= GRACE => self.judge(entry, now).map(Some),
+            Some(entry) if now - self.happened_at(&entry) >= GRACE => self.judge(entry, now).map(Some),
             _ => Ok(None),
         }
+    }
+
+    /// When a change was made, at the latest. It may have been noticed long after that.
+    fn happened_at(&self, entry: &Entry) -> DateTime<Utc> {
+        // What is gone left its time with the folder that it was in.
+        let folder = || {
+            let path = self.namer.path_of(&entry.resource)?;
+            path.parent().and_then(Stamp::of)
+        };
+        let stamp = if entry.after == FileState::Absent { folder() } else { entry.stamp };
+        stamp.map_or(entry.at, |stamp| stamp.changed_at().min(entry.at))
     }
 
     fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
@@ -245,8 +266,9 @@ pub(super) fn slashed(root: &Path, path: &Path) -> Option<String> {
     Some(parts?.join("/"))
 }
 
-/// Git may keep texts with Unix' line ends that have Windows' on disk.
-fn with_line_ends_of(newest: &[u8], committed: Vec<u8>) -> Vec<u8> {
+/// What is committed, with the line ends of the newest text: git may keep texts with Unix' line ends that have Windows' on
+/// disk.
+pub fn with_line_ends_of(newest: &[u8], committed: Vec<u8>) -> Vec<u8> {
     let unix_ends = |text: &[u8]| {
         let after_return = |index: usize| index.checked_sub(1).is_some_and(|before| text[before] == b'\r');
         let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');

@@ -22,6 +22,7 @@ mod retention;
 mod stamp;
 pub mod text;
 mod upkeep;
+mod watch_list;
 mod working_file;
 
 use std::path::{Path, PathBuf};
@@ -34,14 +35,16 @@ use deconflict_workspace::{Lock, LockedFile, PrivateFolder};
 use commands::Commands;
 use logs::Logs;
 use objects::{LARGEST, Objects, Prepared, id_of};
+use watch_list::WatchList;
 
 pub use commands::CommandRun;
 pub use entry::{Author, Cause, ContentId, Entry, EntryId, FileState, Line, Settlement};
 pub use error::Error;
 pub use file_log::{FileLog, Loss, Tip};
-pub use observe::Observation;
+pub use observe::{Before, Observation};
 pub use stamp::Stamp;
 pub use upkeep::{Damage, Limits, Upkeep, Usage};
+pub use watch_list::Watched;
 
 /// Of a log that was written long before, no change is new; unless clocks differ by more than this.
 const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
@@ -53,6 +56,7 @@ pub struct Journal {
     logs: Logs,
     objects: Objects,
     commands: Commands,
+    watch_list: WatchList,
 }
 
 /// What a commit did to a file.
@@ -76,8 +80,9 @@ impl Journal {
     }
 
     fn in_folder(folder: PrivateFolder) -> Self {
-        let (logs, objects, commands) = (Logs::new(&folder), Objects::new(&folder), Commands::new(&folder));
-        Self { folder, logs, objects, commands }
+        let (logs, objects) = (Logs::new(&folder), Objects::new(&folder));
+        let (commands, watch_list) = (Commands::new(&folder), WatchList::new(&folder));
+        Self { folder, logs, objects, commands, watch_list }
     }
 
     /// Where it is, which need not exist. It is a git repository, for git's tools.
@@ -207,7 +212,23 @@ impl Journal {
 
     /// Says that it was found out who lost by a change.
     pub fn judged(&self, entry: &Entry, at: DateTime<Utc>) -> Result<(), Error> {
-        self.logs.append(&entry.resource, &[Line::Judged { entry: entry.id.clone(), at }])
+        self.logs.append(&entry.resource, &[Line::Judged { entry: entry.id.clone(), at }])?;
+        if entry.author.is_some() {
+            return Ok(());
+        }
+        let resource = entry.resource.clone();
+        self.watch_list.add(&Watched { resource, stamp: entry.stamp, at: entry.at, is_unsettled: false })
+    }
+
+    /// The files that somebody has looked at, except those that are worth no look any more.
+    pub fn watched(&self) -> Result<Vec<Watched>, Error> {
+        self.watch_list.read()
+    }
+
+    /// Says that a file is worth no look any more: it is as it was committed, and nobody holds it. Whoever looks at it
+    /// again makes it worth one.
+    pub fn stop_watching(&self, resource: &Resource) -> Result<(), Error> {
+        self.watch_list.drop(resource)
     }
 
     /// Says that a session was told of a change.

@@ -221,6 +221,15 @@ impl End {
         self.lines.iter().rev().find_map(Tip::of)
     }
 
+    /// True if nobody knows whose the newest change is, and it was not found out who lost by it.
+    pub(super) fn is_unsettled(&self) -> bool {
+        let newest = self.newest_change().filter(|newest| newest.author.is_none());
+        newest.is_some_and(|newest| {
+            let is_judged = |line: &Line| matches!(line, Line::Judged { entry, .. } if *entry == newest.id);
+            !self.lines.iter().any(is_judged)
+        })
+    }
+
     /// The newest change, with the author that was found since.
     pub(super) fn newest_change(&self) -> Option<Entry> {
         let Some(Line::Change(entry)) = self.lines.first() else { return None };

@@ -16,6 +16,7 @@ use super::logs::End;
 use super::objects::{Prepared, id_of};
 use super::stamp::Stamp;
 use super::text::counts;
+use super::watch_list::Watched;
 use super::working_file::{WorkingFile, look};
 
 /// How often a file is read anew that is written while it is read.
@@ -26,6 +27,15 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Lines of longer texts are not counted, in bytes.
 const LONGEST_COUNTED: usize = 2 << 20;
+
+/// What stood in a file that nobody has looked at yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing stood there.
+    Absent,
+    /// These bytes, such as what the last commit has.
+    Bytes(Vec<u8>),
+}
 
 /// What somebody who looks at a file knows.
 #[derive(Debug, Clone)]
@@ -41,8 +51,8 @@ pub struct Observation {
     /// When the author's edit, save or command began. A change that another one noticed since then without knowing whose
     /// it is, and that left what stands there now, is the author's.
     pub began: Option<DateTime<Utc>>,
-    /// What stood there before if nobody has looked yet, such as what the last commit has.
-    pub before: Option<Vec<u8>>,
+    /// What stood there before if nobody has looked yet, where that is known.
+    pub before: Option<Before>,
     /// Git ignores the file, or its user excluded it: nothing of it is kept, and what was kept of it goes.
     pub ignored: bool,
 }
@@ -108,10 +118,18 @@ impl Journal {
         {
             prepared.push(Prepared::new(*id, bytes).map_err(failed("compress", path))?);
         }
-        let known_before = observation.before.as_ref().and_then(|bytes| Some((id_of(bytes)?, bytes)));
-        if let Some((id, bytes)) = known_before.filter(|_| tip.is_none()) {
-            prepared.push(Prepared::new(id, bytes).map_err(failed("compress", path))?);
-        }
+        let before = match &observation.before {
+            Some(Before::Bytes(bytes)) if tip.is_none() => id_of(bytes).map(|content| {
+                let executable = matches!(file.state, FileState::File { executable: true, .. });
+                let state = FileState::File { content, executable, length: bytes.len() as u64 };
+                Prepared::new(content, bytes).map(|prepared| (state, Some(prepared)))
+            }),
+            Some(Before::Absent) => Some(Ok((FileState::Absent, None))),
+            _ => None,
+        };
+        let before = before.transpose().map_err(failed("compress", path))?;
+        let (before, content) = before.map_or((None, None), |(state, content)| (Some(state), content));
+        prepared.extend(content);
         for content in &prepared {
             self.objects.put(content)?;
         }
@@ -124,11 +142,6 @@ impl Journal {
             }
             log
         };
-        let before = known_before.map(|(content, bytes)| FileState::File {
-            content,
-            executable: matches!(file.state, FileState::File { executable: true, .. }),
-            length: bytes.len() as u64,
-        });
         let Decision { line, entry } = self.decide(&log.end, resource, observation, &file, before)?;
         let Some(line) = line else { return Ok(ControlFlow::Break(entry)) };
         // A log or a content that somebody deleted behind our back is made again.
@@ -138,16 +151,25 @@ impl Journal {
             tries += 1;
             let is_there = log.is_current() && prepared.iter().all(|content| self.objects.has_loose(content.id()));
             if is_there || tries == 3 {
-                return Ok(ControlFlow::Break(entry));
+                break;
             }
             for content in &prepared {
                 self.objects.put(content)?;
             }
             if log.is_current() {
-                return Ok(ControlFlow::Break(entry));
+                break;
             }
             log = self.logs.open(resource)?;
         }
+        if !matches!(line, Line::Attributed { .. }) {
+            let is_unsettled = match &line {
+                Line::Change(entry) => entry.author.is_none(),
+                _ => log.end.is_unsettled(),
+            };
+            let (resource, stamp, at) = (resource.clone(), file.stamp, observation.at);
+            self.watch_list.add(&Watched { resource, stamp, at, is_unsettled })?;
+        }
+        Ok(ControlFlow::Break(entry))
     }
 
     /// What is to be added after such an end.

@@ -4,6 +4,7 @@ use std::fs::{self, Metadata};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Times of files move on in steps: a file that is written twice within one looks the same. This is longer than the
@@ -77,6 +78,11 @@ impl Stamp {
     /// True if the file was not written just before the stamp was taken.
     pub fn is_certain(&self) -> bool {
         self.is_certain
+    }
+
+    /// When the file changed last, its mode and name included.
+    pub fn changed_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(self.modified.max(self.changed))
     }
 
     /// The length and the time of the content, which a mere change of mode or name leaves.

@@ -112,6 +112,7 @@ impl Journal {
         if !self.logs.contains(&name) {
             return Ok(false);
         }
+        self.stop_watching(resource)?;
         self.remove_unfinished()?;
         // The contents go first: whoever is killed meanwhile still finds what is to be forgotten.
         let mut forgotten = HashSet::new();

@@ -28,6 +28,8 @@ pub struct NewSession {
     pub person: Option<String>,
     /// Which coding agent it is, as a word.
     pub agent: Option<String>,
+    /// An agent's turn: `working` or `waiting`.
+    pub turn: Option<String>,
     /// The branch it works on.
     pub branch: Option<String>,
     /// The linked worktree it works in.
@@ -173,6 +175,11 @@ impl<S: Store> Registry<S> {
         })
     }
 
+    /// Says whether a coding agent works, or waits for its user.
+    pub fn set_turn(&self, id: &SessionId, turn: &str) -> Result<(), Error> {
+        self.update_session(id, |session| session.turn = Some(turn.to_owned()))
+    }
+
     /// Changes what the session is called.
     pub fn set_name(&self, id: &SessionId, name: &str) -> Result<(), Error> {
         self.update_session(id, |session| session.name = Some(name.to_owned()))
@@ -252,6 +259,7 @@ fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> Sessi
         user: new.user.or_else(platform::user_name),
         person: new.person.or_else(|| known.person.clone()),
         agent: new.agent.or_else(|| known.agent.clone()),
+        turn: new.turn.or_else(|| known.turn.clone()),
         branch: new.branch.or_else(|| known.branch.clone()),
         worktree: new.worktree.or_else(|| known.worktree.clone()),
         host: Some(platform::host_name()),

@@ -9,6 +9,7 @@
 
 mod adoption;
 mod blame;
+mod changed_files;
 pub mod commits;
 pub mod committed;
 mod discovery;
@@ -27,6 +28,7 @@ mod repository;
 
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
+pub use changed_files::{ChangedFile, changed_since};
 pub use discovery::{
     DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,
     looks_like_one, nested,
@@ -39,4 +41,4 @@ pub use naming::{Kind, Namer, NamingError};
 pub use packing::pack_objects;
 pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
-pub use repository::Repository;
+pub use repository::{Repository, TrackedFile};

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::{
-    Author, Cause, CommandRun, Commit, Entry, Error, FileState, Journal, Limits, Line, Observation, Settlement,
+    Author, Before, Cause, CommandRun, Commit, Entry, Error, FileState, Journal, Limits, Line, Observation, Settlement,
 };
 use deconflict_protocol::{Resource, SessionId};
 
@@ -170,12 +170,12 @@ fn a_change_that_leaves_length_and_time_is_found() {
 fn the_last_commit_says_what_stood_there_before_the_first_look() {
     let scene = scene();
     scene.write("a", "one\ntwo\nthree\n");
-    let before = Some(b"one\nthree\nfour\n".to_vec());
+    let before = Some(Before::Bytes(b"one\nthree\nfour\n".to_vec()));
     let entry = scene.observe("a", &Observation { before, ..Observation::look(at(1)) }).unwrap();
     assert_eq!(scene.content(&entry.before), b"one\nthree\nfour\n");
     assert_eq!((entry.added, entry.removed), (1, 1));
     scene.write("b", "same\n");
-    let before = Some(b"same\n".to_vec());
+    let before = Some(Before::Bytes(b"same\n".to_vec()));
     assert_eq!(scene.observe("b", &Observation { before, ..Observation::look(at(1)) }), None);
 }
 

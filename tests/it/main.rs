@@ -53,6 +53,7 @@ mod hostile;
 mod hostile_git;
 mod journal;
 mod journal_editors;
+mod journal_hooks;
 mod journal_verbs;
 mod lifecycle;
 mod load;

@@ -8,8 +8,8 @@ use crate::file_state::{has_changed, state_of, written_at};
 use crate::hook_state::{HookState, Note};
 use crate::words;
 use deconflict_protocol::Resource;
-use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Terms};
-use deconflict_workspace::{Exclusions, Ignored, Kind, NamingError, Repository};
+use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Session, Terms};
+use deconflict_workspace::{Exclusions, Kind, NamingError, Repository};
 
 /// What an edit means to a file.
 pub(super) enum Place {
@@ -41,10 +41,9 @@ pub(super) struct Claimed {
 
 impl<R> SessionContext<'_, R> {
     pub(super) fn sort(&self, paths: &[PathBuf]) -> Result<Sorted, Trouble> {
-        let ignored = Ignored::new();
         let mut sorted = Sorted::default();
         for path in distinct(paths) {
-            let (list, resource) = match self.place(&ignored, path)? {
+            let (list, resource) = match self.place(path)? {
                 Place::Claimed(resource) => (&mut sorted.claimed, resource),
                 Place::OnlyRespected(resource) => (&mut sorted.respected, resource),
                 Place::Outside => {
@@ -60,7 +59,7 @@ impl<R> SessionContext<'_, R> {
         Ok(sorted)
     }
 
-    pub(super) fn place(&self, ignored: &Ignored, path: &Path) -> Result<Place, Trouble> {
+    pub(super) fn place(&self, path: &Path) -> Result<Place, Trouble> {
         let resource = match self.namer.resource(path, Kind::File) {
             Ok(resource) => resource,
             // A tool that takes a directory for a file fails by itself; one that deletes directories means it.
@@ -73,7 +72,7 @@ impl<R> SessionContext<'_, R> {
         }
         let is_excluded = Exclusions::is_default_name(resource.relative());
         let real_path = self.namer.real_path(path)?;
-        Ok(if is_excluded || ignored.is_ignored(&real_path) {
+        Ok(if is_excluded || self.ignored.is_ignored(&real_path) {
             Place::OnlyRespected(resource)
         } else {
             Place::Claimed(resource)
@@ -96,6 +95,7 @@ impl SessionContext<'_> {
             return Ok(Claimed { answer, new });
         }
         if files.claimed.is_empty() {
+            self.keep(&files.respected);
             return Ok(Claimed::default());
         }
         let answer = match self.claim_for_edit(&files.claimed, &mut new) {
@@ -105,20 +105,19 @@ impl SessionContext<'_> {
             }
             answer => answer?,
         };
+        if answer.refusal.is_none() {
+            self.inherit_work(&files.claimed);
+            self.keep(&files.claimed);
+            self.keep(&files.respected);
+        }
         Ok(Claimed { answer, new })
     }
 
     /// Claims these, and adds what the session had not held before to `new`.
     fn claim_for_edit(&self, wanted: &[Resource], new: &mut Vec<Holding>) -> Result<Answer, Trouble> {
         let session = self.take_part()?;
-        let repository = self.location.repository.as_ref();
-        let terms = Terms {
-            lease: self.lease,
-            automatic: true,
-            branch: repository.and_then(Repository::branch),
-            worktree: session.record.worktree.clone(),
-            ..Terms::default()
-        };
+        self.work_on(&session);
+        let terms = self.terms(&session);
         let claim = || self.registry.claim_all(&self.own, self.predecessor(), wanted, &terms);
         let mut outcome = claim()?;
         if let ClaimAllOutcome::Refused(obstacles) = &outcome
@@ -140,7 +139,9 @@ impl SessionContext<'_> {
         let is_news = |one: &&Granted| !state.has_claimed(&one.claim.resource);
         // What was claimed by hand keeps the terms of the hand.
         let by_edit = granted.iter().filter(|one| one.claim.is_automatic()).filter(is_news);
-        let notes: Vec<Note> = by_edit.map(|one| Note::Claimed { resource: one.claim.resource.clone() }).collect();
+        let mut notes: Vec<Note> = by_edit.map(|one| Note::Claimed { resource: one.claim.resource.clone() }).collect();
+        let at = self.now();
+        notes.extend(wanted.iter().map(|resource| Note::EditBegan { resource: resource.clone(), at }));
         self.note(&self.own, &notes)?;
         let mut answer = Answer::default();
         for before in granted.iter().filter_map(|one| one.took_over.as_ref()) {
@@ -151,6 +152,18 @@ impl SessionContext<'_> {
             new.extend(one.claim.holding());
         }
         Ok(answer)
+    }
+
+    /// On which terms an edit claims.
+    pub(super) fn terms(&self, session: &Session) -> Terms {
+        let repository = self.location.repository.as_ref();
+        Terms {
+            lease: self.lease,
+            automatic: true,
+            branch: repository.and_then(Repository::branch),
+            worktree: session.record.worktree.clone(),
+            ..Terms::default()
+        }
     }
 
     /// Refuses once where somebody else changed a file since the session last looked at it: a claim that begins now

@@ -2,26 +2,24 @@
 
 use std::path::Path;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 
+use super::attribution::FILE_CLOCK;
 use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::file_state::{has_changed, written_at};
-use crate::hook_state::Note;
+use crate::hook_state::{HookState, Run};
 use crate::shell::{self, Deed, Effect, Target};
 use crate::surroundings::ShellPolicy;
 use deconflict_protocol::Resource;
-use deconflict_registry::Claim;
+use deconflict_registry::{Claim, Error};
 use deconflict_workspace::{Kind, Repository, committed};
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
 const MOST_COMPARED: usize = 50;
 
 const MOST_NAMED: usize = 8;
-
-/// File systems tell times by a clock that ticks only every few milliseconds, and so lags behind.
-const FILE_CLOCK: TimeDelta = TimeDelta::milliseconds(50);
 
 /// A file of another session that a command would do something to.
 struct Hit {
@@ -33,11 +31,24 @@ struct Hit {
 impl SessionContext<'_> {
     /// Looks whether a command would certainly touch what another session holds.
     pub(super) fn before_command(&self, command: &str, folder: &Path) -> Result<Answer, Trouble> {
-        let policy = self.surroundings.policy.shell;
-        // An agent that has no session yet has nothing to remember.
-        if self.registry.session(&self.own)?.is_some() {
-            self.note(&self.own, &[Note::CommandBegan { at: self.now() }])?;
+        let mut answer = self.judge_command(command, folder)?;
+        let summary = shell::summary(command, folder);
+        if answer.refusal.is_some() || (summary.only_reads && !command.is_empty()) {
+            return Ok(answer);
         }
+        match self.take_part() {
+            // What others hold is respected all the same.
+            Err(Trouble::Registry(Error::ReadOnly { .. })) => return Ok(answer),
+            session => self.work_on(&session?),
+        }
+        // What was changed before is not the command's.
+        self.notice(&mut answer)?;
+        self.command_begins(Run { at: self.now(), digest: Run::digest_of(command), words: summary.words })?;
+        Ok(answer)
+    }
+
+    fn judge_command(&self, command: &str, folder: &Path) -> Result<Answer, Trouble> {
+        let policy = self.surroundings.policy.shell;
         if policy == ShellPolicy::Off {
             return Ok(Answer::default());
         }
@@ -109,24 +120,31 @@ impl SessionContext<'_> {
         text
     }
 
-    /// What a command changed is known to whoever ran it, as far as nobody else holds it.
-    pub(super) fn after_command(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
+    /// What a command changed is the session's.
+    pub(super) fn after_command(&self, command: &str, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part()?;
+        let mut answer = Answer::default();
         let state = self.hook_state(&self.own);
+        if let Some(run) = state.ending(command) {
+            self.command_ends(run)?;
+            self.see_changes(&state, run.at)?;
+            self.attribute(&session, run, &mut answer)?;
+            follow_up.refresh_board = self.tell_others(&self.own, false)?;
+        }
+        answer.add(self.between_tools(&session, follow_up)?);
+        Ok(answer)
+    }
+
+    /// What a command changed is known to whoever ran it, as far as nobody else holds it.
+    fn see_changes(&self, state: &HookState, began: DateTime<Utc>) -> Result<(), Trouble> {
         let mut notes = Vec::new();
-        if let Some(began) = state.command_began_at {
-            for (resource, state) in &state.seen {
-                let Some(path) = self.namer.path_of(resource) else { continue };
-                let is_of_now = written_at(&path).is_none_or(|written| written >= began - FILE_CLOCK);
-                if !is_of_now || !has_changed(&path, state) {
-                    continue;
-                }
-                if self.obstacle(resource)?.is_none() {
-                    notes.extend(self.sighting(resource));
-                }
+        for (resource, state) in &state.seen {
+            let Some(path) = self.namer.path_of(resource) else { continue };
+            let is_of_now = written_at(&path).is_none_or(|written| written >= began - FILE_CLOCK);
+            if is_of_now && has_changed(&path, state) && self.obstacle(resource)?.is_none() {
+                notes.extend(self.sighting(resource));
             }
         }
-        self.note(&self.own, &notes)?;
-        self.between_tools(&session, follow_up)
+        self.note(&self.own, &notes)
     }
 }

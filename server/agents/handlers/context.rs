@@ -1,11 +1,13 @@
 //! What one event is answered from: where it happened, and in which session.
 
+use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::turns::WORKING;
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};
 use crate::file_state::state_of;
@@ -13,10 +15,11 @@ use crate::hook_state::{HookState, HookStates, Note};
 use crate::names::session_id;
 use crate::surroundings::Surroundings;
 use crate::words;
+use deconflict_journal::Journal;
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId};
 use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session};
-use deconflict_workspace::{self as workspace, DiscoveryError, Location, Namer, NamingError, Repository};
+use deconflict_workspace::{self as workspace, DiscoveryError, Ignored, Location, Namer, NamingError, Repository};
 
 /// The variable that tells the verbs of a shell whose they are.
 const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
@@ -53,6 +56,11 @@ pub(super) struct SessionContext<'a, R = Registry> {
     /// How long a claim lasts that an edit makes or that is renewed.
     pub(super) lease: TimeDelta,
     pub(super) states: HookStates,
+    /// What stood in files; `None` where nothing can be kept.
+    pub(super) journal: Option<Journal>,
+    pub(super) ignored: Ignored,
+    /// The first failure that hinders nobody.
+    pub(super) failure: RefCell<Option<String>>,
     pub(super) registry: R,
 }
 
@@ -70,6 +78,9 @@ impl<'a> SessionContext<'a, ()> {
             kind: event.sub_agent.as_ref().and_then(|sub_agent| sub_agent.kind.clone()),
             lease: DEFAULT_LEASE,
             states: HookStates::of(&location.directory, surroundings.state_folder.as_deref()),
+            journal: Journal::of(&location.directory, surroundings.state_folder.as_deref()),
+            ignored: Ignored::new(),
+            failure: RefCell::default(),
             location,
             registry: (),
         })
@@ -99,8 +110,21 @@ impl<'a> SessionContext<'a, ()> {
 impl<'a, R> SessionContext<'a, R> {
     /// The same event where a registry is.
     pub(super) fn with<S>(self, registry: S) -> SessionContext<'a, S> {
-        let Self { event, surroundings, location, namer, main, own, kind, lease, states, .. } = self;
-        SessionContext { event, surroundings, location, namer, main, own, kind, lease, states, registry }
+        SessionContext {
+            event: self.event,
+            surroundings: self.surroundings,
+            location: self.location,
+            namer: self.namer,
+            main: self.main,
+            own: self.own,
+            kind: self.kind,
+            lease: self.lease,
+            states: self.states,
+            journal: self.journal,
+            ignored: self.ignored,
+            failure: self.failure,
+            registry,
+        }
     }
 
     /// The registry of a directory; `None` while nobody coordinates there.
@@ -190,6 +214,10 @@ impl SessionContext<'_> {
             id: Some(id.clone()),
             client: Some(self.surroundings.agent.name.to_owned()),
             name,
+            person: workspace::person(repository),
+            agent: Some(self.surroundings.agent.name.to_owned()),
+            // What begins without a word of its user's waits for none.
+            turn: (self.event.kind != EventKind::SessionStarted).then(|| WORKING.to_owned()),
             branch: repository.and_then(Repository::branch),
             worktree: repository.and_then(Repository::worktree).map(str::to_owned),
             keeper: processes.agent,

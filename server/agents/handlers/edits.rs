@@ -8,7 +8,9 @@ use super::follow_up::FollowUp;
 use super::other_directories::{claim_elsewhere, held_elsewhere};
 use crate::answer::Answer;
 use crate::hook_state::Note;
-use deconflict_workspace::{Ignored, Kind};
+use deconflict_changes::author_of;
+use deconflict_protocol::Resource;
+use deconflict_workspace::Kind;
 
 impl SessionContext<'_, ()> {
     /// Claims all files that a tool is about to change, or refuses it. The first claim makes the directory.
@@ -44,22 +46,27 @@ impl SessionContext<'_> {
     /// Notes what was changed, tells the others of it, and brings what they wrote meanwhile.
     pub(super) fn after_edit(&self, paths: &[PathBuf], follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part()?;
-        let ignored = Ignored::new();
         let mut notes = Vec::new();
+        let mut files = Vec::new();
         for path in distinct(paths) {
             // What cannot be named was told before the edit.
-            match self.place(&ignored, path) {
-                Ok(Place::Claimed(resource)) => {
-                    notes.extend(self.sighting(&resource));
-                    notes.push(Note::Touched { resource });
-                }
-                Ok(Place::OnlyRespected(resource)) => notes.extend(self.sighting(&resource)),
-                Ok(Place::Outside | Place::Internal) | Err(_) => {}
+            let (resource, is_claimed) = match self.place(path) {
+                Ok(Place::Claimed(resource)) => (resource, true),
+                Ok(Place::OnlyRespected(resource)) => (resource, false),
+                Ok(Place::Outside | Place::Internal) | Err(_) => continue,
+            };
+            notes.extend(self.sighting(&resource));
+            if is_claimed {
+                notes.push(Note::Touched { resource: resource.clone() });
             }
+            files.extend(Some(resource).filter(Resource::is_file));
         }
+        let mut answer = Answer::default();
+        self.record_edit(&author_of(&session), &files, &mut answer);
         self.note(&self.own, &notes)?;
         follow_up.refresh_board = self.tell_others(&self.own, false)?;
-        self.between_tools(&session, follow_up)
+        answer.add(self.between_tools(&session, follow_up)?);
+        Ok(answer)
     }
 
     /// Remembers how the files stood that a tool has read.

@@ -14,6 +14,8 @@ pub struct FollowUp {
     pub(super) is_full: bool,
     pub(super) ended: Vec<SessionId>,
     pub(super) refresh_board: bool,
+    /// What failed already and hindered nobody.
+    pub(super) failure: Option<String>,
     /// What the hooks remember is cleaned up too.
     pub(super) clean_up: Option<HookStates>,
     /// The same in other directories.
@@ -31,7 +33,7 @@ impl FollowUp {
     }
 
     fn carry_out_here(self) -> Vec<String> {
-        let mut failures = Vec::new();
+        let mut failures: Vec<String> = self.failure.into_iter().collect();
         let Some(registry) = self.registry else { return failures };
         let mut note =
             |result: Result<(), registry::Error>| failures.extend(result.err().map(|error| error.to_string()));

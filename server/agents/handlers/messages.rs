@@ -4,6 +4,7 @@ use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
+use deconflict_protocol::SessionId;
 use deconflict_registry::{Message, Session};
 
 /// So many messages are brought at once; the others wait for the next time.
@@ -17,11 +18,32 @@ impl SessionContext<'_> {
         answer: &mut Answer,
         follow_up: &mut FollowUp,
     ) -> Result<(), Trouble> {
-        // A message that nobody can be told of now stays unread.
-        if follow_up.is_full || !self.surroundings.agent.takes_context(&self.event.name) {
+        self.deliver(&session.id, |_| true, answer, follow_up)
+    }
+
+    /// Adds what others took of the session's work, which it should know before it goes on.
+    pub(super) fn deliver_losses(&self, answer: &mut Answer, follow_up: &mut FollowUp) -> Result<(), Trouble> {
+        if !self.is_live(&self.own)? {
             return Ok(());
         }
-        let mut unread = self.registry.unread_messages(&session.id)?;
+        let is_loss = |message: &Message| matches!(message.kind().as_str(), "overwritten" | "deleted");
+        self.deliver(&self.own, is_loss, answer, follow_up)
+    }
+
+    fn deliver(
+        &self,
+        session: &SessionId,
+        is_meant: impl Fn(&Message) -> bool,
+        answer: &mut Answer,
+        follow_up: &mut FollowUp,
+    ) -> Result<(), Trouble> {
+        // A message that nobody can be told of now stays unread.
+        let is_full = follow_up.is_full || follow_up.delivered.is_some();
+        if is_full || !self.surroundings.agent.takes_context(&self.event.name) {
+            return Ok(());
+        }
+        let mut unread = self.registry.unread_messages(session)?;
+        unread.retain(is_meant);
         if unread.is_empty() {
             return Ok(());
         }
@@ -37,12 +59,13 @@ impl SessionContext<'_> {
             })
             .collect();
         answer.tell(words::messages(&with_senders, left, self.now()));
-        follow_up.delivered = Some((session.id.clone(), ids));
+        follow_up.delivered = Some((session.clone(), ids));
         Ok(())
     }
 
     /// What follows a tool: leases last on, and messages come in.
     pub(super) fn between_tools(&self, session: &Session, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
+        self.work_on(session);
         self.renew_all()?;
         let mut answer = Answer::default();
         self.deliver_messages(session, &mut answer, follow_up)?;

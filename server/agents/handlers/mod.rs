@@ -1,5 +1,6 @@
 //! What is done at which event: the same for all agents.
 
+mod attribution;
 mod claiming;
 mod commands;
 mod context;
@@ -8,6 +9,7 @@ mod follow_up;
 mod leases;
 mod messages;
 mod other_directories;
+mod recording;
 mod same_editor;
 mod sub_agents;
 mod turns;
@@ -95,8 +97,29 @@ impl SessionContext<'_, ()> {
 }
 
 impl SessionContext<'_> {
+    /// What is done at every event: what others did to the session's work comes in, also in the middle of a turn.
+    fn go_on(&self, answer: &mut Answer, follow_up: &mut FollowUp) -> Result<(), Trouble> {
+        // Of what is refused nothing is kept; before a command it was looked when it mattered.
+        let is_looked_for = !matches!(
+            self.event.kind,
+            EventKind::BeforeCommand { .. } | EventKind::SessionEnded | EventKind::ShellStarted
+        );
+        if answer.refusal.is_some() {
+            return Ok(());
+        }
+        if is_looked_for {
+            self.notice(answer)?;
+        }
+        match self.event.kind {
+            EventKind::BeforeEdit(_) | EventKind::BeforeCommand { .. } | EventKind::AfterRead(_) => {
+                self.deliver_losses(answer, follow_up)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn respond(self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
-        let answer = match &self.event.kind {
+        let mut answer = match &self.event.kind {
             EventKind::SessionStarted => self.session_started(follow_up),
             EventKind::ShellStarted => Ok(Answer { environment: self.environment(), ..Answer::default() }),
             EventKind::Prompted => self.prompted(follow_up),
@@ -104,7 +127,7 @@ impl SessionContext<'_> {
             EventKind::BeforeCommand { command, folder } => self.before_command(command, folder),
             EventKind::AfterEdit(paths) => self.after_edit(paths, follow_up),
             EventKind::AfterRead(paths) => self.after_read(paths),
-            EventKind::AfterCommand => self.after_command(follow_up),
+            EventKind::AfterCommand { command } => self.after_command(command, follow_up),
             EventKind::SubAgentStarted => self.sub_agent_started(),
             EventKind::SubAgentEnded => self.sub_agent_ended(follow_up),
             EventKind::SubAgentExpected(sub_agent) => self.sub_agent_expected(sub_agent.clone()),
@@ -114,6 +137,10 @@ impl SessionContext<'_> {
             EventKind::TurnEnded => self.turn_ended(follow_up),
             EventKind::SessionEnded => self.session_ended(follow_up),
         };
+        if let Ok(answer) = &mut answer {
+            self.go_on(answer, follow_up)?;
+        }
+        follow_up.failure = self.failure.into_inner();
         follow_up.registry = Some(self.registry);
         answer
     }

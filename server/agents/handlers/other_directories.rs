@@ -1,6 +1,7 @@
 //! Files that another coordination directory covers than the agent's own folder: those of another repository. The agent
 //! takes part there too, as the same session, for as long as it does in its own.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use super::claiming::Claimed;
@@ -9,9 +10,10 @@ use crate::answer::Answer;
 use crate::event::EventKind;
 use crate::hook_state::{HookStates, Note};
 use crate::words;
+use deconflict_journal::Journal;
 use deconflict_protocol::DEFAULT_LEASE;
 use deconflict_registry::{self as registry, EDIT_LEASE, Holding};
-use deconflict_workspace::{self as workspace, Namer};
+use deconflict_workspace::{self as workspace, Ignored, Namer};
 
 /// Another coordination directory than that of the agent's own folder.
 pub(super) struct Elsewhere<'a> {
@@ -56,6 +58,9 @@ impl<'a, R> SessionContext<'a, R> {
             surroundings: self.surroundings,
             namer: Namer::new(&location),
             states: HookStates::of(&location.directory, self.surroundings.state_folder.as_deref()),
+            journal: Journal::of(&location.directory, self.surroundings.state_folder.as_deref()),
+            ignored: Ignored::new(),
+            failure: RefCell::default(),
             location,
             main: self.main.clone(),
             own: self.own.clone(),
@@ -75,7 +80,7 @@ impl<'a> SessionContext<'a> {
             EventKind::AfterEdit(_)
                 | EventKind::Prompted
                 | EventKind::AfterRead(_)
-                | EventKind::AfterCommand
+                | EventKind::AfterCommand { .. }
                 | EventKind::SubAgentDone { .. }
                 | EventKind::SubAgentEnded
                 | EventKind::TurnEnded

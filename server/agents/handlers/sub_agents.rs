@@ -6,6 +6,7 @@ use crate::answer::Answer;
 use crate::event::{EventKind, ExpectedSubAgent};
 use crate::hook_state::Note;
 use crate::names::session_id;
+use deconflict_changes::author_of;
 use deconflict_protocol::SessionId;
 use deconflict_registry::{ClaimAllOutcome, Session, Terms};
 
@@ -132,6 +133,7 @@ impl SessionContext<'_> {
 
     fn inherit_from(&self, sub_agent: &SessionId) -> Result<(), Trouble> {
         let state = self.hook_state(sub_agent);
+        let heir = self.registry.session(&self.main)?.map(|session| author_of(&session));
         let terms = Terms { automatic: true, ..Terms::default() };
         let mut notes = Vec::new();
         for resource in state.claimed {
@@ -142,6 +144,9 @@ impl SessionContext<'_> {
             }
             let one = std::slice::from_ref(&resource);
             if let ClaimAllOutcome::Granted(_) = self.registry.claim_all(&self.main, Some(sub_agent), one, &terms)? {
+                if let (Some(journal), Some(heir)) = (&self.journal, &heir) {
+                    self.unless_failed(journal.give(&resource, sub_agent, heir, self.now()));
+                }
                 notes.extend(self.sighting(&resource));
                 notes.push(Note::Claimed { resource });
             }

@@ -4,7 +4,13 @@ use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
-use deconflict_registry::{Error, Locking};
+use deconflict_registry::{Error, Locking, Session};
+
+/// What a session's record says of an agent's turn while it works.
+pub(super) const WORKING: &str = "working";
+
+/// The same while it waits for its user.
+const WAITING: &str = "waiting";
 
 impl SessionContext<'_> {
     /// Registers, and tells who else is here.
@@ -31,6 +37,7 @@ impl SessionContext<'_> {
 
     pub(super) fn prompted(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part()?;
+        self.set_turn(&session, WORKING);
         // Of a turn that was interrupted many agents don't tell the end: it ended before this prompt at the latest.
         if self.hook_state(&self.own).is_turn_open {
             self.settle()?;
@@ -48,8 +55,25 @@ impl SessionContext<'_> {
             return self.sub_agent_ended(follow_up);
         }
         self.settle()?;
+        if let Some(session) = self.registry.session(&self.own)? {
+            self.set_turn(&session, WAITING);
+        }
         follow_up.refresh_board = true;
         Ok(Answer::default())
+    }
+
+    /// The agent does something, so it does not wait. What its record did not say at all it need not say now.
+    pub(super) fn work_on(&self, session: &Session) {
+        if session.is_waiting() {
+            self.set_turn(session, WORKING);
+        }
+    }
+
+    /// Says in the session's record that the agent works, or that it waits for its user.
+    fn set_turn(&self, session: &Session, turn: &str) {
+        if session.record.turn.as_deref() != Some(turn) {
+            self.unless_failed(self.registry.set_turn(&session.id, turn));
+        }
     }
 
     /// Tells what the turn changed, and gives up what it needs no more.
@@ -61,7 +85,12 @@ impl SessionContext<'_> {
             }
         }
         self.tell_others(&self.own, true)?;
-        self.cut_leases()
+        // Of a command that was interrupted nobody tells the end.
+        for run in self.hook_state(&self.own).runs {
+            self.command_ends(&run)?;
+        }
+        self.cut_leases()?;
+        self.stop_watching_committed()
     }
 
     /// Ends the session, and releases everything once the agent has its answer, because it doesn't wait long. An agent

@@ -4,6 +4,7 @@
 mod effect;
 mod git;
 mod programs;
+mod summary;
 mod words;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use rable::{Node, NodeKind};
 
 use effect::Effects;
 pub(super) use effect::{Deed, Effect, Target};
+pub(super) use summary::Summary;
 use words::{Given, Word};
 
 /// No longer command line is read, in bytes.
@@ -34,13 +36,30 @@ const STACK: usize = 64 * 1024 * 1024;
 /// What a command line would do to files when it runs in a folder.
 pub(super) fn effects(line: &str, folder: &Path) -> Vec<Effect> {
     let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new() };
-    let mut reader = Reader::default();
+    let read = || {
+        let mut reader = Reader::default();
+        reader.line(line, &mut shell);
+        reader.effects
+    };
+    // Where nothing more can be said, it would do nothing.
+    with_room(read).unwrap_or_default()
+}
+
+/// What a command line is called that runs in a folder, and whether it changes anything.
+pub(super) fn summary(line: &str, folder: &Path) -> Summary {
+    if line.len() > LONGEST_LINE || has_too_many_brackets(line) {
+        return Summary::default();
+    }
+    let read = || rable::parse(line, false).map(|nodes| summary::of(&nodes, folder)).unwrap_or_default();
+    with_room(read).unwrap_or_default()
+}
+
+/// Parses on a stack that is large enough. `None` where there is no thread to spare, or the parser gives up on the line.
+fn with_room<T: Send>(parse: impl FnOnce() -> T + Send) -> Option<T> {
     thread::scope(|scope| {
-        let reading = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || reader.line(line, &mut shell));
-        // Where there is no thread to spare, or the parser gives up on the line, nothing more is said.
-        let _ = reading.map(thread::ScopedJoinHandle::join);
-    });
-    reader.effects
+        let parsing = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, parse);
+        parsing.ok()?.join().ok()
+    })
 }
 
 /// What a shell knows where it stands.
@@ -227,6 +246,29 @@ fn has_too_many_brackets(line: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_summary_tells_programs_and_paths_and_no_secret() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("notes"), "").unwrap();
+        let cases = [
+            ("python3 gen.py", "python3 gen.py", false),
+            ("sed -i 's/a/b/' src/a.rs", "sed -i … src/a.rs", false),
+            ("printf 'secret' > a.txt", "printf … > a.txt", false),
+            ("TOKEN=abc deploy --key=abc -p abc notes abc", "TOKEN=… deploy --key=… -p … notes …", false),
+            ("cat <<EOF > x.txt\nsecret\nEOF", "cat > x.txt", false),
+            ("curl -uada:secret https://ada:pw@host/x", "curl …", false),
+            ("git status && git diff HEAD | head -5 2>&1", "git status; git diff …; head -5", true),
+            ("sed -n '1,5p' a.rs; cat a.rs 2>/dev/null", "sed -n … a.rs; cat a.rs", true),
+            ("ls $(touch x)", "ls …", false),
+            ("find . -name '*.rs' -delete", "find … -n… -d…", false),
+            ("for f in a b; do rm $f; done", "rm …", false),
+        ];
+        for (line, words, only_reads) in cases {
+            let found = summary(line, folder.path());
+            assert_eq!((found.words.as_deref(), found.only_reads), (Some(words), only_reads), "{line}");
+        }
+    }
 
     /// Each block of the file is a command line after `$ `, then what it does to which path, a line each.
     #[test]

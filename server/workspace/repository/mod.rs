@@ -8,6 +8,8 @@ mod configuration;
 mod git_directory;
 mod index;
 
+pub use index::TrackedFile;
+
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -157,11 +159,22 @@ impl Repository {
     /// # Errors
     /// When the index is there and cannot be read or understood.
     pub fn tracks(&self, path: &str) -> io::Result<bool> {
-        let format = match self.configuration().value("extensions", "objectformat") {
+        index::lists(&self.git_directory, self.object_format(), path)
+    }
+
+    /// All files that git tracks here, in the order of their paths.
+    ///
+    /// # Errors
+    /// When the index is there and cannot be read or understood.
+    pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
+        index::files(&self.git_directory, self.object_format())
+    }
+
+    fn object_format(&self) -> ObjectFormat {
+        match self.configuration().value("extensions", "objectformat") {
             Some(format) if format.eq_ignore_ascii_case("sha256") => ObjectFormat::Sha256,
             Some(_) | None => ObjectFormat::Sha1,
-        };
-        index::lists(&self.git_directory, format, path)
+        }
     }
 
     /// Adds a line to `info/exclude`, which all worktrees share.

@@ -1,0 +1,246 @@
+//! Which changes a shell command made: what stood there before it is compared with what stands there now.
+
+use std::collections::HashSet;
+use std::fs;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::context::{SessionContext, Trouble};
+use crate::answer::Answer;
+use crate::hook_state::{Note, Run};
+use deconflict_changes::{Noticed, author_of, with_line_ends_of};
+use deconflict_journal::{Before, Cause, CommandRun, ContentId, FileState, Journal, Observation};
+use deconflict_platform::{Links, read_regular};
+use deconflict_protocol::{Resource, SessionId};
+use deconflict_registry::{ClaimAllOutcome, Session};
+use deconflict_workspace::{ChangedFile, Exclusions, Kind, Repository, changed_since, last_commit};
+
+/// More files than this that one command changed are owned, but not claimed.
+const MOST_CLAIMED: usize = 20;
+
+/// What one command did to more files than this is not kept.
+const MOST_RECORDED: usize = 2000;
+
+/// File systems tell times by a clock that ticks only every few milliseconds, and so lags behind.
+pub(super) const FILE_CLOCK: TimeDelta = TimeDelta::milliseconds(20);
+
+/// A command of which nobody saw the end doesn't run for longer than this.
+const LONGEST_RUN: TimeDelta = TimeDelta::hours(12);
+
+/// Larger files are not read to see whether they were changed, in bytes.
+const LARGEST_COMPARED: u64 = 50 << 20;
+
+/// A file that may have been changed.
+struct Suspect {
+    resource: Resource,
+    before: Option<Before>,
+}
+
+impl SessionContext<'_> {
+    /// Notes that a command begins.
+    pub(super) fn command_begins(&self, run: Run) -> Result<(), Trouble> {
+        if let Some(journal) = &self.journal {
+            self.unless_failed(journal.command_began(&CommandRun {
+                id: run.id(),
+                session: self.own.clone(),
+                worktree: self.worktree(),
+                command: run.words.clone(),
+                began: run.at,
+                ended: None,
+            }));
+        }
+        self.note(&self.own, &[Note::CommandBegan(run)])
+    }
+
+    /// Notes that a command has ended.
+    pub(super) fn command_ends(&self, run: &Run) -> Result<(), Trouble> {
+        if let Some(journal) = &self.journal {
+            self.unless_failed(journal.command_ended(&self.own, &run.id(), self.now()));
+        }
+        self.note(&self.own, &[Note::CommandEnded { at: run.at }])
+    }
+
+    /// Finds what a command has changed that has just ended, and tells whoever lost something by it. Where another
+    /// session's command ran meanwhile, it may have been either.
+    pub(super) fn attribute(&self, session: &Session, run: &Run, answer: &mut Answer) -> Result<(), Trouble> {
+        let Some(recorder) = self.recorder() else { return Ok(()) };
+        let now = self.now();
+        let others = self.others_commands(run.at, now)?;
+        let author = author_of(session);
+        let observation = if others.is_empty() {
+            Observation::by(author, Cause::Command { command: run.words.clone() }, run.at, now)
+        } else {
+            Observation { candidates: [vec![self.own.clone()], others].concat(), ..Observation::look(now) }
+        };
+        let mut noticed = Vec::new();
+        for Suspect { resource, before } in self.suspects(run.at) {
+            self.inherit_work(std::slice::from_ref(&resource));
+            let observation = Observation { before, ..observation.clone() };
+            noticed.extend(self.unless_failed(recorder.changed(&resource, observation)).flatten());
+        }
+        self.tell_of_changes("command", &noticed, answer);
+        noticed.retain(|noticed| noticed.entry.author.as_ref().is_some_and(|author| author.session == self.own));
+        if noticed.len() <= MOST_CLAIMED {
+            self.claim_changed(session, &noticed)?;
+        }
+        Ok(())
+    }
+
+    /// The sessions whose commands ran here in that time too.
+    fn others_commands(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<SessionId>, Trouble> {
+        let Some(journal) = &self.journal else { return Ok(Vec::new()) };
+        let runs = self.unless_failed(journal.overlapping(&self.worktree(), from, to)).unwrap_or_default();
+        let mut others: Vec<SessionId> = Vec::new();
+        for run in runs.into_iter().filter(|run| run.session != self.own) {
+            let is_over = run.ended.is_none() && (to - run.began > LONGEST_RUN || !self.is_live(&run.session)?);
+            if !is_over && !others.contains(&run.session) {
+                others.push(run.session);
+            }
+        }
+        Ok(others)
+    }
+
+    /// The files that may have been changed since then: those that the journal watches, then those of which git tells
+    /// what stood there before.
+    fn suspects(&self, since: DateTime<Utc>) -> Vec<Suspect> {
+        let Some(journal) = &self.journal else { return Vec::new() };
+        let mut watched = self.unless_failed(journal.watched()).unwrap_or_default();
+        let known: HashSet<Resource> = watched.iter().map(|watched| watched.resource.clone()).collect();
+        watched.retain(|watched| watched.at >= since || self.may_have_changed(watched));
+        let mut suspects: Vec<Suspect> =
+            watched.into_iter().map(|watched| Suspect { resource: watched.resource, before: None }).collect();
+        if let Some(repository) = &self.location.repository {
+            // Where git's index cannot be understood, nothing is known of what was clean.
+            let changed = changed_since(repository, &self.ignored, (since - FILE_CLOCK).into()).unwrap_or_default();
+            let named = changed.into_iter().filter_map(|file| {
+                let resource = self.namer.resource_as_spelled(&file.path, Kind::File).ok()?;
+                (!known.contains(&resource) && !self.namer.is_internal(&resource)).then_some((resource, file))
+            });
+            suspects.extend(compared(repository, named.take(MOST_RECORDED).collect()));
+        }
+        suspects
+    }
+
+    /// Claims what a command changed as an edit does, as far as nobody else holds it and it is not as it was committed.
+    fn claim_changed(&self, session: &Session, noticed: &[Noticed]) -> Result<(), Trouble> {
+        let terms = self.terms(session);
+        let state = self.hook_state(&self.own);
+        let stands =
+            noticed.iter().map(|noticed| (noticed.entry.resource.clone(), noticed.entry.after.clone())).collect();
+        let committed = self.as_committed(stands);
+        let mut notes = Vec::new();
+        for Noticed { entry, .. } in noticed {
+            let resource = &entry.resource;
+            if Exclusions::is_default_name(resource.relative()) || committed.contains(resource) {
+                continue;
+            }
+            let one = std::slice::from_ref(resource);
+            let outcome = self.registry.claim_all(&self.own, self.predecessor(), one, &terms)?;
+            let ClaimAllOutcome::Granted(granted) = outcome else { continue };
+            if granted.iter().all(|one| one.claim.is_automatic()) && !state.has_claimed(resource) {
+                notes.push(Note::Claimed { resource: resource.clone() });
+            }
+            notes.extend(self.sighting(resource));
+            notes.push(Note::Touched { resource: resource.clone() });
+        }
+        self.note(&self.own, &notes)
+    }
+
+    /// Looks no more at files that are as they were last committed and that nobody holds.
+    pub(super) fn stop_watching_committed(&self) -> Result<(), Trouble> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut stands = Vec::new();
+        for watched in self.unless_failed(journal.watched()).unwrap_or_default() {
+            let tip =
+                if watched.is_unsettled { None } else { self.unless_failed(journal.tip(&watched.resource)).flatten() };
+            stands.extend(tip.map(|tip| (watched.resource, tip.state)));
+        }
+        for resource in self.as_committed(stands) {
+            if self.registry.claims_on(&resource)?.is_empty() {
+                self.unless_failed(journal.stop_watching(&resource));
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of files in the agent's worktree that are as they were last committed.
+    fn as_committed(&self, stands: Vec<(Resource, FileState)>) -> HashSet<Resource> {
+        let Some(repository) = &self.location.repository else { return HashSet::new() };
+        let path = |resource: &Resource| relative(repository, &self.namer.path_of(resource)?);
+        let stands: Vec<_> =
+            stands.into_iter().filter_map(|(resource, state)| Some((path(&resource)?, resource, state))).collect();
+        let paths: Vec<&str> = stands.iter().map(|(path, ..)| path.as_str()).collect();
+        // Where git cannot tell, nothing is.
+        let Ok(ids) = last_commit::names(repository.root(), "HEAD", &paths) else { return HashSet::new() };
+        let is_same = |path: &str, state: &FileState| match (state, ids.get(path)) {
+            (FileState::Absent, committed) => committed.is_none(),
+            (state, Some(committed)) => state.kept().is_some_and(|content| is_called(content, committed)),
+            (_, None) => false,
+        };
+        let same = stands.iter().filter(|(path, _, state)| is_same(path, state));
+        same.map(|(_, resource, _)| resource.clone()).collect()
+    }
+
+    /// The worktree in which the agent works; empty for the main one.
+    fn worktree(&self) -> String {
+        self.location.repository.as_ref().and_then(Repository::worktree).unwrap_or_default().to_owned()
+    }
+}
+
+/// Those of changed files that differ from the last commit, with what that has.
+fn compared(repository: &Repository, files: Vec<(Resource, ChangedFile)>) -> Vec<Suspect> {
+    let relative: Vec<Option<String>> = files.iter().map(|(_, file)| relative(repository, &file.path)).collect();
+    let paths: Vec<&str> = relative.iter().flatten().map(String::as_str).collect();
+    let ids = last_commit::names(repository.root(), "HEAD", &paths).unwrap_or_default();
+    let committed_as = |path: Option<&str>| path.and_then(|path| ids.get(path));
+    let mut differing: Vec<(Resource, Option<String>, Vec<u8>)> = Vec::new();
+    for ((resource, file), relative) in files.into_iter().zip(relative) {
+        let committed = committed_as(relative.as_deref());
+        let now = if file.is_deleted { None } else { content_of(&file.path) };
+        let is_same = match (&now, committed) {
+            (Some(now), Some(id)) => Journal::name_of(now).is_some_and(|content| is_called(content, id)),
+            (None, None) => file.is_deleted,
+            _ => false,
+        };
+        if !is_same {
+            differing.push((resource, relative.filter(|_| committed.is_some()), now.unwrap_or_default()));
+        }
+    }
+    let paths: Vec<&str> = differing.iter().filter_map(|(_, relative, _)| relative.as_deref()).collect();
+    let mut contents = last_commit::contents(repository.root(), "HEAD", &paths).unwrap_or_default();
+    let suspects = differing.into_iter().filter_map(|(resource, relative, now)| {
+        let before = match relative {
+            None => Some(Before::Absent),
+            // What is too large for git to tell is not known.
+            Some(relative) => match contents.remove(&relative) {
+                Some(committed) => {
+                    let committed = with_line_ends_of(&now, committed);
+                    Some(Before::Bytes(committed)).filter(|before| *before != Before::Bytes(now))
+                }
+                None => None,
+            },
+        };
+        Some(Suspect { resource, before: Some(before?) })
+    });
+    suspects.collect()
+}
+
+/// What stands in a file or link; `None` if that is not to be read.
+fn content_of(path: &Path) -> Option<Vec<u8>> {
+    if fs::symlink_metadata(path).ok()?.is_symlink() {
+        return Some(fs::read_link(path).ok()?.into_os_string().into_encoded_bytes());
+    }
+    read_regular(path, Links::Refused, LARGEST_COMPARED).ok()
+}
+
+fn is_called(content: ContentId, name: &str) -> bool {
+    content.to_string() == name
+}
+
+/// A path as git spells it, from the root of its worktree.
+fn relative(repository: &Repository, path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> =
+        path.strip_prefix(repository.root()).ok()?.iter().map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
+}

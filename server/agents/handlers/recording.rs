@@ -1,0 +1,118 @@
+//! What the journal is told at each event, and who is told what came of it. Where the journal fails, work goes on.
+
+use std::fmt::Display;
+
+use super::context::{SessionContext, Trouble};
+use crate::answer::Answer;
+use crate::words;
+use deconflict_changes::{Noticed, Recorder, Telling, author_of};
+use deconflict_journal::{Author, Cause, Stamp, Watched};
+use deconflict_protocol::Resource;
+
+impl SessionContext<'_> {
+    pub(super) fn recorder(&self) -> Option<Recorder<'_>> {
+        let journal = self.journal.as_ref()?;
+        Some(Recorder { journal, namer: &self.namer, ignored: &self.ignored, registry: Some(&self.registry) })
+    }
+
+    /// Keeps what stands in files now.
+    pub(super) fn keep(&self, files: &[Resource]) {
+        let Some(recorder) = self.recorder() else { return };
+        for file in files.iter().filter(|file| file.is_file()) {
+            self.unless_failed(recorder.look(file, self.now()));
+        }
+    }
+
+    /// What an agent has not committed of these is its sub-agent's when that goes on with it.
+    pub(super) fn inherit_work(&self, files: &[Resource]) {
+        let (Some(main), Some(journal)) = (self.predecessor(), &self.journal) else { return };
+        let Some(heir) = self.unless_failed(self.registry.session(&self.own)).flatten() else { return };
+        for file in files {
+            let Some(log) = self.unless_failed(journal.log(file)) else { continue };
+            let is_main = |author: &Author| author.session == *main;
+            if log.entries().iter().any(|entry| entry.author.as_ref().is_some_and(is_main)) {
+                self.unless_failed(journal.give(file, main, &author_of(&heir), self.now()));
+            }
+        }
+    }
+
+    /// Keeps what an edit of the session has left in files, and tells whoever lost something by it.
+    pub(super) fn record_edit(&self, author: &Author, files: &[Resource], answer: &mut Answer) {
+        let Some(recorder) = self.recorder() else { return };
+        let state = self.hook_state(&self.own);
+        let mut noticed = Vec::new();
+        for file in files {
+            let now = self.now();
+            let began = state.edits.get(file).copied().unwrap_or(now);
+            let recorded = recorder.changed_by(author, Cause::Edit, file, began, now);
+            noticed.extend(self.unless_failed(recorded).flatten());
+        }
+        self.tell_of_changes("edit", &noticed, answer);
+    }
+
+    /// Tells whoever lost something by changes of the session, and the session itself.
+    pub(super) fn tell_of_changes(&self, what: &str, noticed: &[Noticed], answer: &mut Answer) {
+        let taking: Vec<&Noticed> = noticed.iter().filter(|noticed| !noticed.lost.is_empty()).collect();
+        let Some(recorder) = self.recorder().filter(|_| !taking.is_empty()) else { return };
+        for noticed in &taking {
+            self.unless_failed(Telling { recorder, by: Some(&self.own) }.tell(noticed, self.now()));
+        }
+        answer.tell(words::taken(what, &taking, |resource| self.path_to_type(resource)));
+    }
+
+    /// Looks whether files were changed that somebody holds or has uncommitted changes in, finds out who lost by what
+    /// nobody says they did, and tells them. The session is told at once where the event has an answer for its model.
+    pub(super) fn notice(&self, answer: &mut Answer) -> Result<(), Trouble> {
+        let Some(recorder) = self.recorder() else { return Ok(()) };
+        let watched = self.unless_failed(recorder.journal.watched()).unwrap_or_default();
+        if watched.is_empty() || !self.is_live(&self.own)? {
+            return Ok(());
+        }
+        let is_heard = self.surroundings.agent.takes_context(&self.event.name);
+        for one in &watched {
+            let mut is_unsettled = one.is_unsettled;
+            if self.may_have_changed(one) {
+                let entry = self.unless_failed(recorder.look(&one.resource, self.now())).flatten();
+                is_unsettled |= entry.is_some_and(|entry| entry.author.is_none());
+            }
+            if !is_unsettled {
+                continue;
+            }
+            let settled = self.unless_failed(recorder.settle_unknown(&one.resource, self.now()));
+            let Some(noticed) = settled.flatten() else { continue };
+            self.unless_failed(Telling { recorder, by: is_heard.then_some(&self.own) }.tell(&noticed, self.now()));
+            let own = noticed.lost.iter().find(|lost| lost.owner.session == self.own).filter(|_| is_heard);
+            if let Some(lost) = own {
+                let path = self.path_to_type(&one.resource);
+                answer.tell(words::lost(&noticed.entry, lost, &path, self.now()));
+            }
+        }
+        Ok(())
+    }
+
+    /// False for a file that is as it was when somebody looked last.
+    pub(super) fn may_have_changed(&self, watched: &Watched) -> bool {
+        let stamp = self.namer.path_of(&watched.resource).and_then(|path| Stamp::of(&path));
+        match (watched.stamp, stamp) {
+            (Some(then), Some(now)) => !then.is_certain() || !then.looks_like(&now),
+            (then, now) => then.is_some() || now.is_some(),
+        }
+    }
+
+    /// A file as a word of a command line in the agent's folder.
+    fn path_to_type(&self, resource: &Resource) -> String {
+        let path = self.namer.path_of(resource).unwrap_or_else(|| resource.name().into());
+        words::path_to_type(&path, &self.location.workspace)
+    }
+
+    /// What came of something that hinders nobody's work by failing. The first failure is told once all is done.
+    pub(super) fn unless_failed<T>(&self, result: Result<T, impl Display>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert_with(|| error.to_string());
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Which files of a worktree were changed since a time, found by what the file system says alone: of what git tracks each
+//! file is looked at, and what it doesn't track is looked for where a folder was changed.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::SystemTime;
+
+use super::git::path_from;
+use super::{Ignored, Repository, TrackedFile};
+
+/// No more files that git doesn't track are found at once.
+const MOST_NEW: usize = 1000;
+
+/// Fewer files than this are not worth a thread.
+const SHARE: usize = 2000;
+
+/// More threads than this don't make the file system faster.
+const MOST_THREADS: usize = 4;
+
+/// A file that was changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangedFile {
+    /// Where it is or was.
+    pub path: PathBuf,
+    /// True if nothing is there any more.
+    pub is_deleted: bool,
+}
+
+/// The files in a worktree that were changed since a time and that git does not ignore. A tracked file that is as git
+/// last saw it is left out, unless something was staged since then too. New files are not found in folders in which git
+/// tracks nothing and that are older than that.
+pub fn changed_since(repository: &Repository, ignored: &Ignored, since: SystemTime) -> io::Result<Vec<ChangedFile>> {
+    let tracked = repository.tracked_files()?;
+    let root = repository.root();
+    let index = repository.git_directory().join("index");
+    let is_staged = fs::metadata(index).is_ok_and(|found| is_since(&found, since));
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let share = (tracked.len() / threads + 1).max(SHARE);
+    let mut changed: Vec<ChangedFile> = Vec::new();
+    thread::scope(|scope| {
+        let mut shares = tracked.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let look = move |files: &[TrackedFile]| -> Vec<ChangedFile> {
+            files.iter().filter_map(|file| changed_file(root, file, since, is_staged)).collect()
+        };
+        let others: Vec<_> = shares.map(|files| scope.spawn(move || look(files))).collect();
+        changed.extend(look(own));
+        others.into_iter().filter_map(|other| other.join().ok()).for_each(|found| changed.extend(found));
+    });
+    let mut search = Search { repository, ignored, since, tracked: &tracked, found: Vec::new() };
+    for folder in folders_of(&tracked) {
+        search.folder(&root.join(path_from(folder)));
+    }
+    changed.append(&mut search.found);
+    Ok(changed)
+}
+
+/// What became of a tracked file since then, if something did.
+fn changed_file(root: &Path, file: &TrackedFile, since: SystemTime, is_staged: bool) -> Option<ChangedFile> {
+    if !file.is_looked_at {
+        return None;
+    }
+    let path = root.join(path_from(&file.path));
+    let is_deleted = match fs::symlink_metadata(&path) {
+        Ok(found) if !is_since(&found, since) || found.is_dir() => return None,
+        Ok(found) if is_as_git_saw(file, &found) && !is_staged => return None,
+        Ok(_) => false,
+        Err(error) if is_absence(&error) && is_gone_since(&path, since) => true,
+        Err(_) => return None,
+    };
+    Some(ChangedFile { path, is_deleted })
+}
+
+/// The folders that tracked files are in, with those above them.
+fn folders_of(tracked: &[TrackedFile]) -> HashSet<&[u8]> {
+    let mut folders: HashSet<&[u8]> = HashSet::from([&b""[..]]);
+    for file in tracked {
+        let mut path = &file.path[..];
+        while let Some(end) = path.iter().rposition(|byte| *byte == b'/') {
+            path = &path[..end];
+            // Those above it are known with it.
+            if !folders.insert(path) {
+                break;
+            }
+        }
+    }
+    folders
+}
+
+/// Looks for files that git does not track.
+struct Search<'a> {
+    repository: &'a Repository,
+    ignored: &'a Ignored,
+    since: SystemTime,
+    tracked: &'a [TrackedFile],
+    found: Vec<ChangedFile>,
+}
+
+impl Search<'_> {
+    /// Looks into a folder if something was added there.
+    fn folder(&mut self, folder: &Path) {
+        let is_changed = fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && is_since(&found, self.since));
+        let entries = if is_changed { fs::read_dir(folder).ok() } else { None };
+        for entry in entries.into_iter().flatten().flatten() {
+            let path = entry.path();
+            if self.found.len() >= MOST_NEW || entry.file_name().eq_ignore_ascii_case(".git") {
+                continue;
+            }
+            let Ok(found) = entry.metadata() else { continue };
+            if found.is_dir() {
+                // Folders of tracked files have their own turn; another repository is none of this one's.
+                if !self.is_tracked(&path, true)
+                    && !path.join(".git").exists()
+                    && !self.ignored.is_ignored_directory(&path)
+                {
+                    self.folder(&path);
+                }
+            } else if is_since(&found, self.since)
+                && !self.is_tracked(&path, false)
+                && (found.is_file() || found.is_symlink())
+                && !self.ignored.is_ignored(&path)
+            {
+                self.found.push(ChangedFile { path, is_deleted: false });
+            }
+        }
+    }
+
+    fn is_tracked(&self, path: &Path, is_folder: bool) -> bool {
+        let Ok(relative) = path.strip_prefix(self.repository.root()) else { return false };
+        let mut name = relative.as_os_str().as_encoded_bytes().to_owned();
+        if cfg!(windows) {
+            name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+        }
+        if is_folder {
+            name.push(b'/');
+        }
+        let position = self.tracked.partition_point(|file| file.path < name);
+        self.tracked.get(position).is_some_and(|file| file.path == name || (is_folder && file.path.starts_with(&name)))
+    }
+}
+
+/// True if a file was written, or its name or mode was changed, since then.
+fn is_since(found: &Metadata, since: SystemTime) -> bool {
+    if found.modified().is_ok_and(|modified| modified >= since) {
+        return true;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let changed = (found.ctime(), found.ctime_nsec());
+        let since = (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()));
+        changed >= since
+    }
+    #[cfg(not(unix))]
+    false
+}
+
+/// True if git, when it looked last, saw a file of this length that was written at this time.
+fn is_as_git_saw(file: &TrackedFile, found: &Metadata) -> bool {
+    let modified = found.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    let Some(modified) = modified else { return false };
+    let (seconds, nanoseconds) = file.modified;
+    let lower_half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
+    lower_half(found.len()) == file.length
+        && lower_half(modified.as_secs()) == seconds
+        && (nanoseconds == 0 || nanoseconds == modified.subsec_nanos())
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// True if the nearest folder that is left was changed since then.
+fn is_gone_since(path: &Path, since: SystemTime) -> bool {
+    let left = path.ancestors().skip(1).find_map(|folder| fs::symlink_metadata(folder).ok());
+    left.is_some_and(|found| is_since(&found, since))
+}
