@@ -30,8 +30,6 @@ pub(super) struct EditorCapabilities {
     pub(super) tells_renames: bool,
     /// `window.showDocument.support`.
     pub(super) shows_documents: bool,
-    /// `workspace.applyEdit`.
-    pub(super) applies_edits: bool,
     /// `notebookDocument.synchronization` is there.
     pub(super) notebooks: bool,
     /// `initializationOptions.statusNotifications`.
@@ -57,7 +55,6 @@ impl EditorCapabilities {
                 .unwrap_or(false),
             refreshes_hints: workspace.and_then(|it| it.inlay_hint.as_ref()?.refresh_support).unwrap_or(false),
             tells_renames: workspace.and_then(|it| it.file_operations.as_ref()?.did_rename).unwrap_or(false),
-            applies_edits: workspace.and_then(|it| it.apply_edit).unwrap_or(false),
             shows_documents: declared
                 .window
                 .as_ref()
@@ -120,6 +117,7 @@ fn client(declared: &ClientCapabilities) -> Client {
         markdown_hover: documents
             .and_then(|it| it.hover.as_ref()?.content_format.as_ref())
             .is_some_and(|formats| formats.contains(&MarkupKind::Markdown)),
+        applies_edits: declared.workspace.as_ref().and_then(|it| it.apply_edit).unwrap_or(false),
         hint_commands: documents
             .and_then(|it| it.inlay_hint.as_ref()?.resolve_support.as_ref())
             .is_some_and(|it| it.properties.iter().any(|property| property == "label.command")),

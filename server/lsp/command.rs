@@ -67,6 +67,12 @@ pub(crate) enum EditorCommand {
     /// `{uri, entry?}`: brings back what stood there before a change: by default before the newest one that was not the
     /// user's own.
     Restore(#[serde(deserialize_with = "or_default")] AboutEntry),
+    /// `{uri}`: puts what stands on disk and the unsaved text together.
+    Merge(#[serde(deserialize_with = "or_default")] AboutText),
+    /// `{uri?}`: lists changes, newest first, of one file or of all.
+    History(#[serde(deserialize_with = "or_default")] HistoryOf),
+    /// `{uri, line?}`: says whose each line is, or one of them, counted from 1.
+    Blame(#[serde(deserialize_with = "or_default")] AboutLine),
     /// `{uri, code}`: takes note of a diagnostic, so that it warns no more. `code` is the diagnostic's. Only in menus.
     Acknowledge(Acknowledgement),
 }
@@ -106,6 +112,31 @@ pub(crate) struct AboutEntry {
     /// What stands in the editor if that is unsaved, and the editor lets it be changed.
     #[serde(skip)]
     pub(crate) unsaved: Option<Rope>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct AboutText {
+    #[serde(flatten)]
+    pub(crate) about: About,
+    /// What stands in the editor, and the last text that it and its file both had.
+    #[serde(skip)]
+    pub(crate) texts: Option<(Rope, Rope)>,
+    /// Nothing happens if both sides changed the same lines.
+    #[serde(skip)]
+    pub(crate) only_if_clean: bool,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct HistoryOf {
+    #[serde(default, deserialize_with = "optional_uri")]
+    pub(crate) uri: Option<Uri>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct AboutLine {
+    #[serde(flatten)]
+    pub(crate) about: About,
+    pub(crate) line: Option<usize>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

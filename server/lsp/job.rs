@@ -248,6 +248,17 @@ pub(crate) enum Consequence {
     Show(PathBuf),
     /// An open document is to have this text.
     Edit(Uri, String),
+    /// An open document is to have both sides' changes.
+    Merged {
+        /// The document.
+        uri: Uri,
+        /// Its new text.
+        text: String,
+        /// What stands on disk.
+        theirs: Rope,
+        /// Nobody asked for it.
+        is_by_itself: bool,
+    },
     /// The user wants to know when this is free.
     Awaits(Resource),
 }

@@ -56,7 +56,7 @@ pub enum SettingKind {
 pub const NEVER_FROM_WORKSPACE: [&str; 2] = ["directory", "activation"];
 
 /// Every setting.
-pub const SETTINGS: [Setting; 15] = [
+pub const SETTINGS: [Setting; 16] = [
     Setting {
         name: "directory",
         kind: SettingKind::Text,
@@ -150,6 +150,13 @@ pub const SETTINGS: [Setting; 15] = [
         default: "1024",
         description: "How many megabytes of it are kept at most.",
     },
+    Setting {
+        name: "merge.automatic",
+        kind: SettingKind::Choice(&["never", "disjoint"]),
+        default: r#""never""#,
+        description: "Whether what somebody else wrote is merged by itself into unsaved text, if both changed other \
+                      lines.",
+    },
 ];
 
 impl SettingKind {
@@ -191,6 +198,8 @@ pub(super) struct Settings {
     pub(super) idle: Duration,
     pub(super) exclude: Vec<String>,
     pub(super) journal: JournalSettings,
+    /// What somebody else wrote is merged by itself where both changed other lines.
+    pub(super) merges: bool,
     pub(super) preferences: Preferences,
     pub(super) show: Show,
 }
@@ -252,6 +261,7 @@ impl Settings {
             exclude: values
                 .get::<Option<Vec<String>>>("claims.exclude")
                 .unwrap_or_else(|| DEFAULT_EXCLUSIONS.iter().map(|pattern| (*pattern).to_owned()).collect()),
+            merges: values.get::<String>("merge.automatic") == "disjoint",
             journal: JournalSettings {
                 exclude: values.get::<Option<Vec<String>>>("journal.exclude").unwrap_or_default(),
                 limits: limits(values.get("journal.days"), values.get("journal.megabytes")),

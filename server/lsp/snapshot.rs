@@ -93,6 +93,8 @@ pub(crate) struct Client {
     pub(crate) markdown_hover: bool,
     /// `textDocument.inlayHint.resolveSupport.properties` has `label.command`: labels may carry commands.
     pub(crate) hint_commands: bool,
+    /// `workspace.applyEdit`: what stands in a document can be changed.
+    pub(crate) applies_edits: bool,
     /// The editor registers the commands itself and asks for what is missing (`initializationOptions.commands: false`),
     /// so that a message need not come with its text.
     pub(crate) asks_for_text: bool,

@@ -184,3 +184,81 @@ fn a_calm_day_is_not_worth_a_word() {
     assert_eq!(ada.messages(), Vec::<String>::new());
     assert_eq!((document.codes(), other.codes()), (Vec::new(), Vec::new()));
 }
+
+#[test]
+fn what_a_script_wrote_under_unsaved_text_is_merged_into_it() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = ada.open("poem.txt");
+    document.type_text("Ada's line\n");
+    workspace.coordination().wait_for_holder("poem.txt", &ada.wait_for_session());
+    run(&workspace, "sed", &["-i", "s/eight/8/", "poem.txt"]);
+    document.wait_for_diagnostic_where("an error", |it| it["code"] == "overwritten" && it["severity"] == 1);
+    let findings = ada.status()["coordinationNeeded"].clone();
+    let is_told = |finding: &Value| finding["kind"] == "overwritten" && finding["resource_name"] == "poem.txt";
+    assert!(findings.as_array().unwrap().iter().any(is_told), "{findings}");
+    let answer = ada.run_command(&action(&document, "Merge what"));
+    assert_eq!(answer, json!({ "ok": true, "conflicts": false }));
+    document.take_edit();
+    assert_eq!(document.text(), format!("Ada's line\n{}", POEM.replace("eight", "8")));
+    document.wait_until_gone("overwritten");
+    assert_eq!(ada.status()["coordinationNeeded"].as_array().unwrap().iter().filter(|it| is_told(it)).count(), 0);
+    // Both write the same line now.
+    document.replace_all(&document.text().replace("three", "III"));
+    run(&workspace, "sed", &["-i", "s/three/3/", "poem.txt"]);
+    document.wait_for_diagnostic("overwritten");
+    let answer = ada.execute_ok("deconflict.merge", json!({ "uri": document.uri }));
+    assert_eq!(answer["conflicts"], true);
+    document.take_edit();
+    let text = document.text();
+    let parts = ["<<<<<<<", "III", "=======", "3\n", ">>>>>>>", "four"];
+    let mut rest = text.as_str();
+    for part in parts {
+        rest = rest.split_once(part).unwrap_or_else(|| panic!("{part:?} in {text}")).1;
+    }
+    assert!(text.starts_with("Ada's line\none\n") && text.ends_with("seven\n8\n"), "{text}");
+    document.save();
+    ada.execute_refused("deconflict.merge", json!({ "uri": document.uri }), "not-unsaved");
+}
+
+#[test]
+fn disjoint_changes_are_merged_by_themselves_for_those_who_want_that() {
+    let workspace = poem();
+    let ada = Editor::builder(&workspace).setting("merge.automatic", json!("disjoint")).start();
+    let document = ada.open("poem.txt");
+    document.type_text("Ada's line\n");
+    workspace.coordination().wait_for_holder("poem.txt", &ada.wait_for_session());
+    run(&workspace, "sed", &["-i", "s/eight/8/", "poem.txt"]);
+    document.take_edit();
+    assert_eq!(document.text(), format!("Ada's line\n{}", POEM.replace("eight", "8")));
+    document.replace_all(&document.text().replace("three", "III"));
+    run(&workspace, "sed", &["-i", "s/three/3/", "poem.txt"]);
+    document.wait_for_diagnostic("overwritten");
+    assert_eq!(ada.look(|view| view.edits.len()), 0, "both changed one line");
+}
+
+#[test]
+fn what_was_changed_and_by_whom_is_listed() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    ada.execute_ok("deconflict.release", json!({ "uri": document.uri }));
+    let theirs = bob.open("poem.txt");
+    theirs.replace_all(&theirs.text().replace("two", "2"));
+    workspace.coordination().wait_for_holder("poem.txt", &bob.session_id());
+    theirs.save();
+    let entries = wait_for("both saves to be listed", || {
+        let answer = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }));
+        let entries = answer["entries"].as_array().unwrap().clone();
+        (entries.len() == 2 && entries[0]["label"] == "Bob").then_some(entries)
+    });
+    assert_eq!((&entries[0]["cause"], &entries[0]["path"]), (&json!("save"), &json!("poem.txt")));
+    assert_eq!((&entries[1]["label"], &entries[1]["added"]), (&json!("Ada"), &json!(1)));
+    assert_eq!(ada.execute_ok("deconflict.history", json!({}))["entries"], json!(entries));
+    let blame = ada.execute_ok("deconflict.blame", json!({ "uri": document.uri }));
+    let labels: Vec<&Value> = blame["lines"].as_array().unwrap().iter().take(4).map(|line| &line["label"]).collect();
+    assert_eq!(labels, [&json!("Ada"), &Value::Null, &json!("Bob"), &Value::Null], "{blame}");
+    let line = ada.execute_ok("deconflict.blame", json!({ "uri": document.uri, "line": 3 }));
+    assert_eq!((line["lines"].as_array().unwrap().len(), &line["lines"][0]["label"]), (1, &json!("Bob")));
+}

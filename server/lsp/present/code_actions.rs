@@ -159,6 +159,9 @@ impl ActionMenu<'_> {
             let offer =
                 |title: String, command| Offer::new(title, command, self.snapshot).with("entry", entry).about(code);
             offers.push(offer(format!("Restore what was in {file} before {who} changed it"), "restore"));
+            if self.snapshot.is_edited && self.audience.client.applies_edits && code == Code::Overwritten {
+                offers.push(offer(format!("Merge what {who} wrote into this text"), "merge"));
+            }
             offers.push(offer(format!("Show what {who} changed in {file}"), "showChanges"));
             offers.push(self.acknowledge(&format!("Keep what {who} made of {file}"), code));
         }

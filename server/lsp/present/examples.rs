@@ -14,6 +14,7 @@ pub(super) fn audience() -> Audience {
         now: time("2025-11-15T15:00:00Z"),
         local_offset: FixedOffset::east_opt(3600).unwrap(),
         client: Client {
+            applies_edits: true,
             related_information: true,
             diagnostic_data: true,
             code_action_literals: true,

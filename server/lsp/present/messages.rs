@@ -144,6 +144,20 @@ pub(crate) fn took_from_others(resource: &Resource, lost: &[Lost], is_save: bool
     warning(format!("{} They were told, and what stood there is kept.", facts.join(" ")))
 }
 
+/// Why a merge is not possible.
+pub(crate) const NO_DOCUMENT: &str = "Open the file first: what is merged is its text in the editor.";
+pub(crate) const NO_EDITS: &str = "This editor lets nobody else change what stands in it, so nothing was merged.";
+pub(crate) const NOTHING_UNSAVED: &str = "Nothing is unsaved here, so there is nothing to merge.";
+pub(crate) const NO_BASE: &str = "The text that both changes began with is not known, so nothing was merged.";
+
+/// What somebody else wrote was merged into the user's unsaved text without being asked for.
+pub(crate) fn merged(resource: &Resource) -> Notice {
+    let file = words::resource(resource);
+    information(format!(
+        "{file} was changed on disk, in other places than your unsaved text: both changes stand in it now. Undo takes that back."
+    ))
+}
+
 /// What the user asked to be told of came free.
 pub(crate) fn free(resource: &Resource) -> Notice {
     information(format!("{} is free now: your next edit claims it.", words::resource(resource)))

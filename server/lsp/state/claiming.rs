@@ -138,8 +138,14 @@ impl ServerState {
         let is_same = matches!(on_disk, OnDisk::Same);
         let is_known = !matches!(on_disk, OnDisk::Unknown);
         match on_disk {
-            OnDisk::Same => document.saved_text = check.text.clone(),
-            OnDisk::Different(saved) => document.saved_text = saved,
+            OnDisk::Same => {
+                document.saved_text = check.text.clone();
+                document.based_on = Some(check.text.clone());
+            }
+            OnDisk::Different(saved) => {
+                document.based_on.get_or_insert_with(|| saved.clone());
+                document.saved_text = saved;
+            }
             OnDisk::Unknown => {}
         }
         let was_unsaved = document.unsaved != Unsaved::No;
@@ -158,6 +164,9 @@ impl ServerState {
             document.unsaved = Unsaved::Yes;
             if let Some(id) = document.directory {
                 self.check_files_later(id);
+            }
+            if is_known {
+                self.merge_by_itself(uri);
             }
         }
     }

@@ -132,6 +132,9 @@ impl ServerState {
             Consequence::Unread(messages) => return self.list_unread(id, messages, is_interactive),
             Consequence::Show(path) => return self.show_file(path, is_interactive),
             Consequence::Edit(uri, text) => return self.edit(&uri, &text),
+            Consequence::Merged { uri, text, theirs, is_by_itself } => {
+                return self.merged(&uri, &text, theirs, is_by_itself);
+            }
             Consequence::Awaits(resource) => {
                 if let Some(directory) = self.directories.get_mut(&id) {
                     directory.awaited.insert(resource);
@@ -182,6 +185,16 @@ impl ServerState {
                 id
             }
             EditorCommand::ShowChanges(it) => self.directory_about(&mut it.about)?,
+            EditorCommand::Merge(it) => {
+                let id = self.directory_about(&mut it.about)?;
+                it.texts = Some(self.text_to_merge(&it.about)?);
+                id
+            }
+            EditorCommand::History(it) => match &it.uri {
+                Some(uri) => self.directory_of_uri(uri)?,
+                None => self.main_directory()?,
+            },
+            EditorCommand::Blame(it) => self.directory_about(&mut it.about)?,
             EditorCommand::RequestRelease(it) => self.directory_about(&mut it.about)?,
             EditorCommand::HandOff(Some(it)) => self.directory_about(&mut it.about)?,
             EditorCommand::SendMessage(Some(message)) => {

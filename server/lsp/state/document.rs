@@ -29,6 +29,10 @@ pub(super) struct OpenDocument {
     pub(super) is_notebook: bool,
     /// What its file has, as far as that was seen.
     pub(super) saved_text: Rope,
+    /// The last text that it and its file both had, as far as that is known.
+    pub(super) based_on: Option<Rope>,
+    /// What its file had when it was merged by itself last.
+    pub(super) merge_tried: Option<Rope>,
     /// A character in which both differed when they were last compared.
     difference: usize,
     /// Whether its text differs from its file.
@@ -114,6 +118,8 @@ impl OpenDocument {
             directory: None,
             place: None,
             saved_text: rope.clone(),
+            based_on: None,
+            merge_tried: None,
             text: rope,
             difference: 0,
             is_notebook: text.is_none(),

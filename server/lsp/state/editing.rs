@@ -141,6 +141,7 @@ impl ServerState {
         let is_claim_due = document.is_claim_due;
         document.saves += 1;
         document.saved_text = document.text.clone();
+        document.based_on = Some(document.text.clone());
         document.unsaved = Unsaved::No;
         document.blocked = None;
         document.hands_off = false;
@@ -228,6 +229,7 @@ impl ServerState {
     pub(super) fn became_saved(&mut self, uri: &Uri, is_reload: bool) {
         let now = self.now();
         let Some(document) = self.documents.get_mut(uri) else { return };
+        document.based_on = Some(document.text.clone());
         if document.unsaved == Unsaved::No {
             // Some editors reload by closing and opening: what was unsaved before is no more.
             if self.own_of(uri).is_some_and(|own| own.path.is_some()) {

@@ -43,6 +43,9 @@ impl SessionContext {
             EditorCommand::Status(_) => self.status(),
             EditorCommand::ShowBoard(_) => self.show_board(&mut changed),
             EditorCommand::Restore(it) => self.restore(&it, &mut changed),
+            EditorCommand::Merge(it) => self.merge(it, &mut changed),
+            EditorCommand::History(it) => self.history(it.uri),
+            EditorCommand::Blame(it) => self.blame(&it),
             EditorCommand::ShowChanges(it) => self.show_changes(&it, &mut changed),
             EditorCommand::TellWhenFree(about) => self.named(&about.target).map(|resource| {
                 changed.push(Consequence::Awaits(resource));
@@ -237,6 +240,8 @@ impl SessionContext {
         } else {
             0
         };
+        let mut findings: Vec<Value> = overview.coordination_needed.iter().map(documents::finding).collect();
+        findings.extend(membership.access.iter().flat_map(|access| access.unsettled(self.clock.now())));
         Ok(json!({
             "ok": true,
             "session": own,
@@ -254,7 +259,7 @@ impl SessionContext {
                 })
                 .collect::<Vec<_>>(),
             "messages": { "unread": unread },
-            "coordinationNeeded": overview.coordination_needed.iter().map(documents::finding).collect::<Vec<_>>(),
+            "coordinationNeeded": findings,
         }))
     }
 

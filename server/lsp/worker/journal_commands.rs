@@ -1,22 +1,30 @@
 //! What users ask of the journal by commands: bringing back what stood in a file, and looking at what was changed.
 
+use std::fs;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use diffy::DiffOptions;
-use serde_json::json;
+use ropey::Rope;
+use serde_json::{Value, json};
+use tower_lsp::ls_types::Uri;
 
 use super::commands::{CommandResult, show_difference};
 use super::journal_access::JournalAccess;
 use super::journal_keeper::News;
 use super::session_context::SessionContext;
-use crate::command::{AboutEntry, Target};
+use crate::command::{AboutEntry, AboutLine, AboutText, Target};
 use crate::job::{Consequence, Refusal};
 use crate::text::with_line_ends_of;
-use deconflict_changes::{Error, FileHistory, before_others, is_same_person};
-use deconflict_journal::{Author, Entry, FileState, Settlement};
+use deconflict_changes::{Error, FileHistory, before_others, blamed_line_document, entry_document, is_same_person};
+use deconflict_journal::{Author, Entry, FileState, Settlement, text};
 use deconflict_protocol::Resource;
 use deconflict_registry::{ClaimOutcome, EDIT_LEASE, Terms};
 use deconflict_workspace::committed;
+
+/// At most so many changes are listed, and so many lines.
+const MOST_CHANGES: usize = 500;
+const MOST_LINES: usize = 20_000;
 
 impl SessionContext {
     /// Brings back what stood in a file. It is claimed as by an edit.
@@ -47,6 +55,64 @@ impl SessionContext {
         }
         self.tell_journal(News::Losses(resource.clone()));
         Ok(json!({ "ok": true, "restored": [{ "path": resource.name(), "entry": entry.id }] }))
+    }
+
+    /// Puts what stands on disk and what is unsaved together, from the last text that both had.
+    pub(super) fn merge(&mut self, wanted: AboutText, changed: &mut Vec<Consequence>) -> CommandResult {
+        let AboutText { about, texts, only_if_clean } = wanted;
+        let (resource, path) = (self.named(&about.target)?, self.path_of(&about.target)?);
+        let refused = |why: &str| Refusal::Failed("not-found", format!("{} {why}", resource.in_a_sentence()));
+        let (Some((ours, base)), Target::Uri(uri)) = (texts, about.target) else {
+            return Err(refused("is not open"));
+        };
+        let theirs = fs::read(&path).map_err(|error| refused(&format!("cannot be read: {error}")))?;
+        let theirs = String::from_utf8(theirs).map_err(|_| refused("is no text"))?;
+        let theirs = with_line_ends_of(&ours, theirs.trim_start_matches('\u{feff}'));
+        let (base, our_text) = (base.to_string(), ours.to_string());
+        let merged = text::merge(base.as_bytes(), our_text.as_bytes(), theirs.as_bytes());
+        let merged = merged.ok_or_else(|| refused("is no text"))?;
+        let answer = json!({ "ok": true, "conflicts": !merged.is_clean });
+        if only_if_clean && !merged.is_clean {
+            return Ok(answer);
+        }
+        let text = String::from_utf8_lossy(&merged.text).into_owned();
+        let theirs = Rope::from_str(&theirs);
+        changed.push(Consequence::Merged { uri, text, theirs, is_by_itself: only_if_clean });
+        let now = self.clock.now();
+        if let Ok(access) = self.journal_access() {
+            let losses = access.own_losses(&resource, None, now);
+            let losses = losses.into_iter().map(|loss| (loss.entry, loss.owner)).collect();
+            self.tell_journal(News::Settled(losses, Settlement::Merged));
+        }
+        Ok(answer)
+    }
+
+    /// Lists changes, newest first.
+    pub(super) fn history(&mut self, uri: Option<Uri>) -> CommandResult {
+        if self.awaits_directory() {
+            return Ok(json!({ "ok": true, "entries": [] }));
+        }
+        let resource = uri.map(|uri| self.named(&Target::Uri(uri))).transpose()?;
+        let access = self.journal_access()?;
+        let entries = match resource {
+            None => access.journal.recent(DateTime::<Utc>::MIN_UTC, MOST_CHANGES),
+            Some(resource) => access.journal.log(&resource).map(|log| log.entries().into_iter().rev().collect()),
+        };
+        let entries = entries.map_err(|error| failed(&error.into()))?;
+        let listed: Vec<Value> = entries.iter().take(MOST_CHANGES).map(entry_document).collect();
+        Ok(json!({ "ok": true, "entries": listed }))
+    }
+
+    /// Says whose each line of a saved file is.
+    pub(super) fn blame(&mut self, wanted: &AboutLine) -> CommandResult {
+        let resource = self.named(&wanted.about.target)?;
+        let now = self.clock.now();
+        let lines = self.journal_access()?.recorder().blame(&resource, now).map_err(|error| failed(&error))?;
+        let numbered = lines.iter().enumerate().map(|(index, line)| (index + 1, line));
+        let meant = numbered.filter(|(number, _)| wanted.line.is_none_or(|line| line == *number));
+        let listed: Vec<Value> =
+            meant.take(MOST_LINES).map(|(number, line)| blamed_line_document(number, line)).collect();
+        Ok(json!({ "ok": true, "lines": listed }))
     }
 
     /// Shows what one change changed, or how a file differs from the last commit.
@@ -117,12 +183,7 @@ impl SessionContext {
 }
 
 /// Ends every loss by a change and by those that came after it.
-fn settle_since(
-    access: &JournalAccess,
-    entry: &Entry,
-    how: Settlement,
-    now: chrono::DateTime<chrono::Utc>,
-) -> Result<(), Error> {
+fn settle_since(access: &JournalAccess, entry: &Entry, how: Settlement, now: DateTime<Utc>) -> Result<(), Error> {
     for loss in access.journal.log(&entry.resource)?.losses() {
         if loss.settled.is_none() && loss.entry.at >= entry.at {
             access.journal.settle(&loss.entry, None, how, now)?;
