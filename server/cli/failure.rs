@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use deconflict_changes::Error as ChangesError;
 use deconflict_journal::Error as JournalError;
 use deconflict_protocol::NameError;
+use deconflict_protocol::text::one_line;
 use deconflict_registry::Error as RegistryError;
 pub(super) use deconflict_words::sentence;
 use deconflict_words::{FEWER_OPEN_FILES, remedy};
+use deconflict_workspace::committing::CommitError;
 use deconflict_workspace::{DiscoveryError, NamingError};
 use serde_json::{Map, Value, json};
 
@@ -152,6 +154,29 @@ impl From<ChangesError> for Failure {
             }
             ChangesError::File { .. } => Self::of(&error, Exit::Failed, "io", None),
         }
+    }
+}
+
+impl From<CommitError> for Failure {
+    fn from(error: CommitError) -> Self {
+        let (exit, reason, advice) = match &error {
+            CommitError::Git(_) => (Exit::Failed, "git", None),
+            CommitError::Io { .. } | CommitError::NoWorktree(_) => (Exit::Failed, "io", None),
+            CommitError::Locked(_) => (Exit::Failed, "busy", Some("If no git runs here, remove that file.")),
+            CommitError::Editor(_) => (Exit::Failed, "editor", Some("Give the message on the command line: -m TEXT")),
+            CommitError::UnderWay(_) => (Exit::Refused, "under-way", Some("Finish it with git, or give it up.")),
+            CommitError::Hook(_) => (Exit::Refused, "hook", None),
+            CommitError::NoMessage => (Exit::Refused, "no-message", Some("Give one: -m TEXT")),
+            CommitError::Staged(paths) => {
+                let listed = paths.iter().map(|path| path.display().to_string());
+                let failure = Self::of(&error, Exit::Refused, "staged", None).fact("paths", listed.collect::<Vec<_>>());
+                let lines = paths.iter().map(|path| one_line(&path.display().to_string(), 200));
+                return lines
+                    .fold(failure, Self::advise)
+                    .advise("Commit what is staged there first, or take it out: git restore --staged PATH");
+            }
+        };
+        Self::of(&error, exit, reason, advice)
     }
 }
 

@@ -15,6 +15,7 @@ mod keeper;
 mod losses;
 mod man;
 mod output;
+mod overlaps;
 mod ownership;
 mod pager;
 mod patch;
@@ -28,6 +29,7 @@ mod words;
 mod blame;
 mod check;
 mod claim;
+mod commit;
 mod demo;
 mod doctor;
 mod end;
@@ -95,6 +97,7 @@ enum Verb {
     Restore(restore::Arguments),
     Undo(undo::Arguments),
     Blame(blame::Arguments),
+    Commit(commit::Arguments),
     End(end::Arguments),
     Init(init::Arguments),
     Guard(guard::Arguments),
@@ -161,6 +164,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Restore(arguments) => restore::run(&arguments, context),
         Verb::Undo(arguments) => undo::run(&arguments, context),
         Verb::Blame(arguments) => blame::run(&arguments, context),
+        Verb::Commit(arguments) => commit::run(&arguments, context),
         Verb::End(arguments) => end::run(arguments, context),
         Verb::Init(arguments) => init::run(&arguments, context),
         Verb::Guard(arguments) => guard::run(&arguments, context),

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use deconflict_changes::{Noticed, Overlap, Telling, Undo, UndoneFile, owners_in};
-use deconflict_journal::text::Place;
+use deconflict_changes::{Noticed, Telling, Undo, UndoneFile, owners_in};
 use deconflict_journal::{Author, Entry, FileState};
-use deconflict_protocol::text::{one_line, quoted};
+use deconflict_protocol::text::quoted;
 use deconflict_protocol::{Resource, SessionId};
 use serde_json::{Value, json};
 
@@ -15,7 +14,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::recording::Recording;
 use super::style::{FAINT, GOOD};
-use super::words;
+use super::{overlaps, words};
 
 /// Take changes out of files again, and leave everybody else's
 ///
@@ -40,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let whose = context.shared.session.as_ref();
     Acting::run(context, whose, |acting| {
         let (planned, _) = plan(arguments, context, &recording, acting)?;
-        refuse_overlaps(&planned)?;
+        overlaps::refuse(&planned.overlaps, "nothing was undone")?;
         if arguments.dry_run {
             answer(context, &planned, &[], true)?;
             return Ok(Exit::Done);
@@ -49,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         acting.claim(context, &files)?;
         // Somebody may have written meanwhile; from now on nobody does who asks first.
         let (planned, entries) = plan(arguments, context, &recording, acting)?;
-        refuse_overlaps(&planned)?;
+        overlaps::refuse(&planned.overlaps, "nothing was undone")?;
         if planned.files.iter().any(|file| !files.contains(&file.resource)) {
             return Err(Failure::failed("changed-meanwhile", "Files were changed meanwhile, so nothing was undone.")
                 .advise("Try again."));
@@ -128,48 +127,6 @@ fn sessions_meant<'a>(
         return Err(owners.iter().fold(failure, |failure, owner| failure.advise(format!("  {}", owner.session))));
     }
     Ok(owners.into_iter().map(|owner| owner.session.clone()).collect())
-}
-
-fn refuse_overlaps(planned: &Undo) -> Result<(), Failure> {
-    if planned.overlaps.is_empty() {
-        return Ok(());
-    }
-    let places = planned.overlaps.iter().flat_map(places);
-    let failure = places.fold(
-        Failure::refused("overlap", "These changes cannot be told from others', so nothing was undone."),
-        Failure::advise,
-    );
-    let documents: Vec<Value> = planned.overlaps.iter().flat_map(documents).collect();
-    Err(failure.fact("overlaps", documents))
-}
-
-/// Where changes of two sides meet, a line each: `src/a.rs:3-5, of Ada`.
-fn places(overlap: &Overlap) -> Vec<String> {
-    let labels: Vec<String> = overlap.others.iter().map(|other| one_line(&other.label, 60)).collect();
-    let whom = if labels.is_empty() { "nobody who is known".to_owned() } else { labels.join(" and ") };
-    let file = one_line(&overlap.resource.display_name(), 200);
-    if overlap.places.is_empty() {
-        return vec![format!("{file}, of {whom}")];
-    }
-    let place = |place: &Place| {
-        let last = if place.last > place.first { format!("-{}", place.last) } else { String::new() };
-        format!("{file}:{}{last}, of {whom}", place.first)
-    };
-    overlap.places.iter().map(place).collect()
-}
-
-fn documents(overlap: &Overlap) -> Vec<Value> {
-    let others: Vec<&str> = overlap.others.iter().map(|other| other.session.as_str()).collect();
-    let whole = json!({"path": overlap.resource.name(), "others": others});
-    if overlap.places.is_empty() {
-        return vec![whole];
-    }
-    let at = |first: usize, last: usize| {
-        let mut document = whole.clone();
-        (document["first"], document["last"]) = (first.into(), last.max(first).into());
-        document
-    };
-    overlap.places.iter().map(|place| at(place.first, place.last)).collect()
 }
 
 /// Whoever lost something by a change that was taken out has it back.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
+use super::committing;
 use super::git::{self, GitError, NOTHING, Surroundings, answer};
 use super::repository::GitDirectory;
 use deconflict_platform::canonical;
@@ -76,6 +77,8 @@ pub enum Index {
     All,
     /// Only the paths that the command names: `git commit PATH`.
     Named,
+    /// What [`Committing`](super::committing::Committing) put together.
+    Prepared,
 }
 
 /// A commit that a push would publish.
@@ -134,8 +137,12 @@ impl Index {
     /// Git gives a hook the index that it made for the commit, in the user's own only if that is what is committed.
     fn from_environment() -> Self {
         let path = std::env::var_os("GIT_INDEX_FILE").map(PathBuf::from);
-        let name = path.as_ref().and_then(|path| path.file_name()).and_then(|name| name.to_str());
-        match name {
+        let name_of = |path: &Path| Some(path.file_name()?.to_str()?.to_owned());
+        let folder = path.as_deref().and_then(Path::parent).and_then(name_of);
+        if folder.is_some_and(|folder| folder.starts_with(committing::PREFIX)) {
+            return Self::Prepared;
+        }
+        match path.as_deref().and_then(name_of).as_deref() {
             Some("index.lock") => Self::All,
             Some(name) if name.starts_with("next-index-") => Self::Named,
             Some(_) | None => Self::Staged,

@@ -1,8 +1,9 @@
 //! Running git, for what is not read from its files here.
 //!
 //! Git is asked only for plain facts, with commands that run no program from anyone's configuration: no filter, no
-//! external or converting diff, no hook, no monitor, no fetch of missing objects. Whoever calls waits for git, so an
-//! editor's loop does it from a thread of its own, and nobody does it on the way to a claim.
+//! external or converting diff, no hook, no monitor, no fetch of missing objects. Only where a user commits something
+//! does git what that user has configured ([`Surroundings::OfUser`]). Whoever calls waits for git, so an editor's loop
+//! does it from a thread of its own, and nobody does it on the way to a claim.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -34,6 +35,9 @@ pub(super) enum Surroundings {
     Own,
     /// Those that say which repository and which index are meant, as git sets them for a hook.
     OfHook,
+    /// All others, and the user's language: git does something of the user's, as they have it configured. Which
+    /// repository and which index are meant is for the caller to say.
+    OfUser,
 }
 
 /// The variables that a hook must pass on to mean the same repository and the same next commit.
@@ -56,7 +60,10 @@ pub(super) fn command(surroundings: Surroundings) -> Command {
             git.env_remove(name);
         }
     }
-    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_NO_LAZY_FETCH", "1").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    if surroundings != Surroundings::OfUser {
+        let only_read = [("GIT_OPTIONAL_LOCKS", "0"), ("GIT_NO_LAZY_FETCH", "1")];
+        git.envs(only_read).env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    }
     git
 }
 
@@ -68,8 +75,12 @@ pub(super) fn command_in(folder: &Path, surroundings: Surroundings) -> Command {
 }
 
 fn is_passed_on(name: &str, surroundings: Surroundings) -> bool {
-    // Where its configuration is also says which repositories git trusts.
-    surroundings == Surroundings::OfHook && (OF_HOOK.contains(&name) || name.starts_with("GIT_CONFIG"))
+    match surroundings {
+        Surroundings::Own => false,
+        // Where its configuration is also says which repositories git trusts.
+        Surroundings::OfHook => OF_HOOK.contains(&name) || name.starts_with("GIT_CONFIG"),
+        Surroundings::OfUser => !OF_HOOK.contains(&name) && name != "GIT_PREFIX",
+    }
 }
 
 /// What git prints, if it succeeds, with this standard input. `what` says what is asked.

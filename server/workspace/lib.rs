@@ -2,16 +2,17 @@
 //!
 //! [`locate`] answers "Where it is" of the protocol page, [`Namer`] "What a resource is called" and the way back,
 //! [`Ignored`] and [`Exclusions`] what is never claimed by itself, and [`committed`] how a saved file differs from
-//! the last commit; [`commits`] says what a commit or a push contains.
+//! the last commit; [`commits`] says what a commit or a push contains, and [`committing`] makes a commit.
 //!
 //! Nothing here looks into the coordination directory beyond asking whether it is one. Git's files are read directly:
-//! no git command runs, except in [`committed`] and [`commits`], which nobody calls on the way to a claim.
+//! no git command runs, except in [`committed`], [`commits`] and [`committing`], which nobody calls on the way to a claim.
 
 mod adoption;
 mod blame;
 mod changed_files;
 pub mod commits;
 pub mod committed;
+pub mod committing;
 mod discovery;
 mod exclusions;
 mod git;

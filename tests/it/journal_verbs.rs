@@ -14,13 +14,13 @@ use serde_json::Value;
 use super::support::{Terminal, Workspace};
 
 /// A clone in which several work, whose edits are recorded as their hooks and servers do it.
-struct Clone {
-    workspace: Workspace,
+pub(super) struct Clone {
+    pub(super) workspace: Workspace,
 }
 
 impl Clone {
     /// With a committed file `poem.txt` of ten lines, and a session of a person of each name.
-    fn with_sessions<const N: usize>(names: [&str; N]) -> (Self, [Terminal; N]) {
+    pub(super) fn with_sessions<const N: usize>(names: [&str; N]) -> (Self, [Terminal; N]) {
         let workspace = Workspace::small();
         workspace.write("poem.txt", poem(&[]));
         workspace.commit_all("A poem");
@@ -33,7 +33,11 @@ impl Clone {
         (Self { workspace }, terminals)
     }
 
-    fn recorded<T>(&self, session: &str, record: impl FnOnce(&Recorder, &deconflict_journal::Author) -> T) -> T {
+    pub(super) fn recorded<T>(
+        &self,
+        session: &str,
+        record: impl FnOnce(&Recorder, &deconflict_journal::Author) -> T,
+    ) -> T {
         let directory = self.workspace.root().join("COORDINATION");
         let registry = Registry::open(&directory, std::sync::Arc::new(SystemClock::new())).unwrap();
         let journal = Journal::of(&directory, None).unwrap();
@@ -45,7 +49,7 @@ impl Clone {
     }
 
     /// Looks, changes the file, and says who did.
-    fn change(&self, session: &str, cause: Cause, path: &str, change: impl FnOnce()) -> Entry {
+    pub(super) fn change(&self, session: &str, cause: Cause, path: &str, change: impl FnOnce()) -> Entry {
         self.recorded(session, |recorder, author| {
             let resource = Resource::file(path).unwrap();
             let began = Utc::now();
@@ -58,18 +62,18 @@ impl Clone {
         })
     }
 
-    fn edit(&self, session: &str, path: &str, text: impl AsRef<[u8]>) -> Entry {
+    pub(super) fn edit(&self, session: &str, path: &str, text: impl AsRef<[u8]>) -> Entry {
         self.change(session, Cause::Edit, path, || self.workspace.write(path, text.as_ref()))
     }
 
-    fn by_command(&self, session: &str, command: &str, path: &str, text: impl AsRef<[u8]>) -> Entry {
+    pub(super) fn by_command(&self, session: &str, command: &str, path: &str, text: impl AsRef<[u8]>) -> Entry {
         let cause = Cause::Command { command: Some(command.to_owned()) };
         self.change(session, cause, path, || self.workspace.write(path, text.as_ref()))
     }
 }
 
 /// Ten lines, some of them replaced.
-fn poem(replaced: &[(usize, &str)]) -> String {
+pub(super) fn poem(replaced: &[(usize, &str)]) -> String {
     let line = |number: usize| match replaced.iter().find(|(replaced, _)| *replaced == number) {
         Some((_, text)) => format!("{text}\n"),
         None => format!("line {number}\n"),

@@ -29,6 +29,7 @@ mod claim_all;
 mod claims;
 mod clean_up;
 mod commands;
+mod commit_verb;
 mod demo;
 mod discovery;
 mod documents;

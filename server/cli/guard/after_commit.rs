@@ -1,6 +1,9 @@
 //! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more.
 
-use deconflict_registry::{Activity, Claim, Registry, ReleaseOutcome};
+use std::path::PathBuf;
+
+use deconflict_protocol::Resource;
+use deconflict_registry::{Activity, Claim, Registry, ReleaseOutcome, Session};
 use deconflict_words::documents;
 use deconflict_workspace::{commits, committed};
 use serde_json::json;
@@ -35,28 +38,38 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let (root, commit) = commits::last_commit(context.folder()).map_err(|error| could_not_ask(&error))?;
     let committer = Committer::find(context, registry)?;
     let namer = context.namer()?;
-    let mut released = Vec::new();
-    let mut files = Vec::new();
-    for change in commit.changes.iter().filter(|change| !change.is_submodule) {
-        let Some(resource) = name(change, &root, &namer) else { continue };
-        files.push(resource.name().to_owned());
-        let Some(claim) = registry.claim_of(&resource)? else { continue };
-        let is_own = committer.owns(&claim, claim::holder_of(registry, &claim).as_ref());
-        // A file of which more was changed than was committed is still being worked on.
-        if claim.is_automatic()
-            && is_own
-            && committed::equals_last_commit(&root.join(&change.path)).unwrap_or(false)
-            && let Some(holding) = claim.holding()
-            && let ReleaseOutcome::Released(claim) = registry.release_holding(&holding)?
-        {
-            released.push(claim);
-        }
-    }
+    let changes = commit.changes.iter().filter(|change| !change.is_submodule);
+    let committed: Vec<(Resource, PathBuf)> =
+        changes.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
+    let released = release_committed(registry, &committed, &|claim, holder| committer.owns(claim, holder))?;
+    let files = committed.iter().map(|(resource, _)| resource.name().to_owned()).collect();
     if let Some(session) = committer.session().filter(|session| session.is_live()) {
         let activity = Activity { action: COMMITTED.to_owned(), files_touched: files, ..Activity::default() };
         Context::after(registry, session, &activity);
     } else if !released.is_empty() {
         Context::refresh_board(registry);
+    }
+    Ok(released)
+}
+
+/// Releases the caller's claims by the first edit on files that were committed and are as they were committed.
+pub(in crate::cli) fn release_committed(
+    registry: &Registry,
+    committed: &[(Resource, PathBuf)],
+    is_own: &dyn Fn(&Claim, Option<&Session>) -> bool,
+) -> Result<Vec<Claim>, Failure> {
+    let mut released = Vec::new();
+    for (resource, path) in committed {
+        let Some(claim) = registry.claim_of(resource)? else { continue };
+        // A file of which more was changed than was committed is still being worked on.
+        if claim.is_automatic()
+            && is_own(&claim, claim::holder_of(registry, &claim).as_ref())
+            && committed::equals_last_commit(path).unwrap_or(false)
+            && let Some(holding) = claim.holding()
+            && let ReleaseOutcome::Released(claim) = registry.release_holding(&holding)?
+        {
+            released.push(claim);
+        }
     }
     Ok(released)
 }

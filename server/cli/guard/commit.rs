@@ -15,6 +15,10 @@ use crate::cli::words;
 
 pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
     let staged = Staged::of(context.folder()).map_err(|error| could_not_ask(&error))?;
+    if staged.index == Index::Prepared {
+        // `deconflict commit` takes nobody else's changes, whoever holds the file.
+        return Ok(CheckResult { what: "This commit", checked: staged.changes.len(), ..CheckResult::default() });
+    }
     let committer = Committer::find(context, registry)?;
     let (sorted, checked) = sort(&staged.changes, &staged.root, &context.namer()?, registry, &committer)?;
     if sorted.held.is_empty()
@@ -80,7 +84,7 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<Strin
                 .collect();
             vec![format!("To leave {them} out: git add --update -- :/ {} && git commit", excluded.join(" "))]
         }
-        Index::Named => vec![format!("To leave {them} out, name the other files only. Not: {words}")],
+        Index::Named | Index::Prepared => vec![format!("To leave {them} out, name the other files only. Not: {words}")],
     }
 }
 

@@ -18,6 +18,8 @@ use super::style::{GOOD, WARNING};
 use super::words;
 use finding::HeldChanges;
 
+pub(super) use after_commit::release_committed;
+
 /// Keep other sessions' files out of your commits, as a git hook
 ///
 /// Refuses a commit that contains what another session holds, and a push of commits that were made so. Exits with 0
