@@ -22,6 +22,7 @@ mod restore;
 mod telling;
 mod uncommitted;
 mod undo;
+mod upkeep;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -38,7 +38,7 @@ impl Acting {
             if let Err(error) = acting.registry.complete(&acting.session.id, &Completion::default()) {
                 Output::remark(&format!("The session of this command could not be ended: {error}."));
             }
-            Context::tidy_up(&acting.registry);
+            context.tidy_up(&acting.registry);
         }
         ended
     }

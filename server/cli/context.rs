@@ -15,6 +15,7 @@ use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Na
 
 use super::failure::Failure;
 use super::output::Output;
+use super::recording::Recording;
 use super::values;
 
 /// The variable that names the session, as `deconflict start --export` sets it.
@@ -257,15 +258,19 @@ impl Context {
 
     /// Does what a server would, for workspaces in which none runs: removes what nobody needs any more, and brings the
     /// board up to date.
-    pub(crate) fn tidy_up(registry: &Registry) {
-        Self::clean_up(registry);
+    pub(crate) fn tidy_up(&self, registry: &Registry) {
+        self.clean_up(registry);
         Self::refresh_board(registry);
     }
 
     /// Removes what nobody needs any more. It reads everything, but sessions come and go rarely.
-    pub(crate) fn clean_up(registry: &Registry) {
+    pub(crate) fn clean_up(&self, registry: &Registry) {
         if let Err(error) = registry.clean_up_when_due() {
             Output::remark(&format!("Old records could not be removed: {error}."));
+        }
+        let maintain = |recording: Recording| Ok(recording.recorder().maintain_when_due(self.now())?);
+        if let Err(failure) = Recording::open(self).and_then(maintain) {
+            Output::remark(&format!("What the journal keeps too long could not be removed. {}", failure.message));
         }
     }
 

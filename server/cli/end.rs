@@ -43,6 +43,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             format!("{GOOD}Ended{GOOD:#} {} after {lasted}.{released}", words::who(Some(&ended), &ended.id))
         },
     )?;
-    Context::tidy_up(&registry);
+    context.tidy_up(&registry);
     Ok(Exit::Done)
 }

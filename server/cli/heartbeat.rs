@@ -68,7 +68,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             format!("Told the others: {}.", told.join(" "))
         },
     )?;
-    Context::tidy_up(&registry);
+    context.tidy_up(&registry);
     Ok(Exit::Done)
 }
 

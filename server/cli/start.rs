@@ -81,7 +81,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             Output::remark(&remark);
         }
     }
-    Context::tidy_up(&registry);
+    context.tidy_up(&registry);
     Ok(Exit::Done)
 }
 

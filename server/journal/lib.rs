@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_workspace::{Lock, LockedFile, PrivateFolder};
+use deconflict_workspace::{Lock, LockedFile, PrivateFolder, UserSettings};
 
 use commands::Commands;
 use logs::Logs;
@@ -57,6 +57,7 @@ pub struct Journal {
     objects: Objects,
     commands: Commands,
     watch_list: WatchList,
+    settings: UserSettings,
 }
 
 /// What a commit did to a file.
@@ -76,18 +77,30 @@ impl Journal {
     /// The journal of what belongs to a coordination directory. Nothing is made yet. `None` without git where the user
     /// has no state folder.
     pub fn of(directory: &Path, state_folder: Option<&Path>) -> Option<Self> {
-        PrivateFolder::of(directory, "journal", state_folder).map(Self::in_folder)
+        let folder = PrivateFolder::of(directory, "journal", state_folder)?;
+        Some(Self { settings: UserSettings::read(), ..Self::in_folder(folder) })
     }
 
     fn in_folder(folder: PrivateFolder) -> Self {
         let (logs, objects) = (Logs::new(&folder), Objects::new(&folder));
         let (commands, watch_list) = (Commands::new(&folder), WatchList::new(&folder));
-        Self { folder, logs, objects, commands, watch_list }
+        Self { folder, logs, objects, commands, watch_list, settings: UserSettings::default() }
     }
 
     /// Where it is, which need not exist. It is a git repository, for git's tools.
     pub fn path(&self) -> PathBuf {
         self.folder.path()
+    }
+
+    /// True for a file of which the user wants nothing to be kept.
+    pub fn is_excluded(&self, resource: &Resource) -> bool {
+        let excluded = self.settings.journal_exclude.as_ref();
+        excluded.is_some_and(|excluded| excluded.contains(Path::new(resource.relative())))
+    }
+
+    /// How much is kept, as the user says.
+    pub fn limits(&self) -> Limits {
+        Limits::said(self.settings.journal_days, self.settings.journal_megabytes)
     }
 
     /// Keeps a content. It stays for an hour at least, and for as long as a log speaks of it.

@@ -81,7 +81,7 @@ impl Journal {
     /// Looks at a file, and adds what changed since somebody looked last. Returns the change that this is, if the file
     /// changed or the observation says whose the newest change was.
     pub fn observe(&self, resource: &Resource, path: &Path, observation: &Observation) -> Result<Option<Entry>, Error> {
-        if observation.ignored {
+        if observation.ignored || self.is_excluded(resource) {
             self.forget(resource)?;
             return Ok(None);
         }

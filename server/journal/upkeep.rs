@@ -24,6 +24,15 @@ const PACKS: usize = 12;
 /// A content that no log speaks of yet may get its line in this time.
 const GRACE: Duration = Duration::from_hours(1);
 
+/// Nothing is kept longer.
+const LONGEST: TimeDelta = TimeDelta::days(36_500);
+
+/// One of many who could do it does it once in so long.
+const PAUSE: TimeDelta = TimeDelta::hours(1);
+
+/// Written whenever somebody did it.
+const DONE: &str = "maintained";
+
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
@@ -36,6 +45,22 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { age: TimeDelta::days(7), bytes: 1 << 30 }
+    }
+}
+
+impl Limits {
+    /// What was said, else the default. Neither is believed beyond what a time and a size can be.
+    pub(super) fn said(days: Option<f64>, megabytes: Option<f64>) -> Self {
+        let age = days.and_then(|days| Duration::try_from_secs_f64(days * 86_400.0).ok());
+        let age = age.and_then(|age| TimeDelta::from_std(age).ok()).map(|age| age.min(LONGEST));
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "it is above 0, and cut where it is too large"
+        )]
+        let bytes = megabytes.map(|megabytes| (megabytes * 1_048_576.0) as u64);
+        let default = Self::default();
+        Self { age: age.unwrap_or(default.age), bytes: bytes.unwrap_or(default.bytes) }
     }
 }
 
@@ -131,6 +156,13 @@ impl Journal {
         }
     }
 
+    /// True if there is a journal, and nobody has maintained it within the hour.
+    pub fn is_upkeep_due(&self, now: DateTime<Utc>) -> bool {
+        let Ok(entries) = self.folder.entries() else { return false };
+        let last = entries.iter().find(|entry| entry.name == DONE).map(|entry| DateTime::<Utc>::from(entry.written));
+        self.folder.contains("HEAD") && last.is_none_or(|last| (now - last).abs() >= PAUSE)
+    }
+
     /// Drops what is old, and beginning with the oldest what is too much, except a change that `is_needed` and what a
     /// loss took that is not settled. Drops all of a file that `is_ignored`. Packs contents when many are loose. Does
     /// nothing while another one does it.
@@ -150,8 +182,9 @@ impl Journal {
         if !lock.is_locked() {
             return Ok(upkeep);
         }
+        self.folder.put(DONE, b"").map_err(failed("write", &self.path().join(DONE)))?;
         self.remove_unfinished()?;
-        for resource in self.files()?.iter().filter(|resource| is_ignored(resource)) {
+        for resource in self.files()?.iter().filter(|resource| is_ignored(resource) || self.is_excluded(resource)) {
             self.forget(resource)?;
         }
         let mut limit = now - limits.age;

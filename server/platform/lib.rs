@@ -43,7 +43,9 @@ pub use sharing_violation::retry_while_in_use;
 pub use signal::{ending_signal, suspend, suspending_signal};
 pub use system::{booted_at, look_at, time_asleep};
 pub use terminal::shares_terminal;
-pub use user::{cache_directory, full_name, home_directory, host_name, state_directory, user_id, user_name};
+pub use user::{
+    cache_directory, configuration_directory, full_name, home_directory, host_name, state_directory, user_id, user_name,
+};
 
 /// A process, told apart from any later one that gets the same number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -55,6 +55,11 @@ pub fn state_directory() -> Option<PathBuf> {
     users_folder("XDG_STATE_HOME", "Library/Application Support", ".local/state")
 }
 
+/// Where programs look for this user's settings. It may not exist.
+pub fn configuration_directory() -> Option<PathBuf> {
+    users_folder("XDG_CONFIG_HOME", ".config", ".config")
+}
+
 /// Where programs keep what they can work out again. It may not exist yet.
 pub fn cache_directory() -> Option<PathBuf> {
     users_folder("XDG_CACHE_HOME", "Library/Caches", ".cache")

@@ -26,6 +26,7 @@ mod packing;
 mod person;
 mod private_folder;
 mod repository;
+mod user_settings;
 
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
@@ -43,3 +44,4 @@ pub use packing::pack_objects;
 pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
 pub use repository::{Repository, TrackedFile};
+pub use user_settings::UserSettings;

@@ -1,6 +1,7 @@
 //! The journal through the terminal: what was changed, having it back, taking it out, and whose each line is.
 
 use std::fs;
+use std::path::Path;
 
 use chrono::Utc;
 use deconflict_changes::{Recorder, Telling, author_of};
@@ -450,4 +451,36 @@ fn changes_go_with_a_hand_off_and_what_an_agent_left_with_a_claim_of_its_person(
     ada.run(["undo"]).expect_code(0);
     assert_eq!(clone.workspace.read("poem.txt"), poem(&[]));
     assert_eq!(fields(&history(&ada, &["poem.txt"]), "session"), ["ada", "helper"]);
+}
+
+#[test]
+fn the_users_settings_say_what_is_not_kept_and_doctor_what_is_and_what_is_wrong() {
+    let (clone, [ada]) = Clone::with_sessions(["ada"]);
+    let settings = clone.workspace.home().join(".config/deconflict/settings.toml");
+    fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    fs::write(&settings, "[journal]\nexclude = [\"*.key\"]\ndays = \"many\"\nmegabytes = 0\n").unwrap();
+    clone.edit("ada", "server.key", "old\n");
+    clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
+    let doctor = || ada.run(["doctor", "--json"]).json();
+    let problems = |report: &Value| {
+        let all = report["findings"].as_array().unwrap().iter();
+        let is_meant = |finding: &&Value| finding["code"] == "settings" || finding["code"] == "journal-damaged";
+        all.filter(is_meant).map(|finding| finding["message"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let report = doctor();
+    let journal = fs::read_dir(clone.workspace.path(".git/deconflict")).unwrap().next().unwrap().unwrap().path();
+    assert!(report["journal"].as_str().unwrap().starts_with(journal.to_str().unwrap()), "{report}");
+    assert!(report["journal_size"].as_str().unwrap().contains("changed files"), "{report}");
+    let wrong = problems(&report);
+    assert_eq!(wrong.len(), 2, "{wrong:?}");
+    assert!(wrong[0].contains("journal.days") && wrong[1].contains("journal.megabytes"), "{wrong:?}");
+    // What is excluded goes with the next upkeep, and what is damaged is said.
+    fs::write(&settings, "[journal]\nexclude = [\"*.key\"]\ndays = 30\nmegabytes = 1.5\n").unwrap();
+    ada.run(["heartbeat", "edited", "poem.txt", "later"]).expect_code(0);
+    assert_eq!(fields(&history(&ada, &[]), "path"), ["poem.txt"]);
+    assert_eq!(problems(&doctor()), Vec::<String>::new());
+    let logs = Path::new(doctor()["journal"].as_str().unwrap()).join("files");
+    let log = fs::read_dir(logs).unwrap().next().unwrap().unwrap().path();
+    fs::write(&log, fs::read_to_string(&log).unwrap() + "{torn").unwrap();
+    assert!(problems(&doctor())[0].contains("1 line cannot be read"), "{:?}", problems(&doctor()));
 }

@@ -3,6 +3,7 @@
 mod directory;
 mod editors;
 mod guard;
+mod journal;
 mod program;
 mod records;
 mod report;
@@ -24,7 +25,10 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
     report.check_program();
     report.check_editors();
     match context.location() {
-        Ok(location) => report.check_directory(context, location),
+        Ok(location) => {
+            report.check_directory(context, location);
+            report.check_journal(context);
+        }
         Err(failure) => report.problem(failure.reason, &failure.message, "Name another directory with --dir."),
     }
     context.output.answer_with(report.is_healthy(), || report.document(), || report.in_words())?;

@@ -77,7 +77,7 @@ impl McpSession {
         }
         let next = match &by_hooks[..] {
             [only] if self.wanted.is_none() => Current { session: only.id.clone(), is_own: false },
-            _ => Current { session: self.begin(&registry, new)?.id, is_own: true },
+            _ => Current { session: self.begin(&context, &registry, new)?.id, is_own: true },
         };
         *current = Some(next.clone());
         Ok(next.session)
@@ -85,20 +85,21 @@ impl McpSession {
 
     pub(super) fn end(&self) -> Result<(), Failure> {
         let Some(current) = self.lock().take().filter(|current| current.is_own) else { return Ok(()) };
-        let Some(registry) = self.context_of_nobody()?.existing_registry()? else { return Ok(()) };
+        let context = self.context_of_nobody()?;
+        let Some(registry) = context.existing_registry()? else { return Ok(()) };
         let is_live = registry.session(&current.session)?.is_some_and(|session| session.is_live());
         if is_live {
             registry.complete(&current.session, &Completion::default())?;
-            Context::tidy_up(&registry);
+            context.tidy_up(&registry);
         }
         Ok(())
     }
 
-    fn begin(&self, registry: &Registry, new: NewSession) -> Result<Session, Failure> {
+    fn begin(&self, context: &Context, registry: &Registry, new: NewSession) -> Result<Session, Failure> {
         let new = NewSession { id: self.wanted.clone(), ..new };
         let advise = |failure: Failure, _: &SessionId| failure.advise("Choose another name, or none: deconflict mcp");
         let session = identity::register(registry, new, advise)?;
-        Context::clean_up(registry);
+        context.clean_up(registry);
         Ok(session)
     }
 
