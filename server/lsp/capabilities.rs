@@ -6,8 +6,8 @@ use tower_lsp::ls_types::{
     FileOperationFilter, FileOperationPattern, FileOperationRegistrationOptions, HoverProviderCapability,
     InitializeParams, MarkupKind, Notebook, NotebookDocumentSyncOptions, NotebookSelector, OneOf, SaveOptions,
     ServerCapabilities, TextDocumentSyncCapability, TextDocumentSyncKind, TextDocumentSyncOptions,
-    TextDocumentSyncSaveOptions, WorkspaceFileOperationsServerCapabilities, WorkspaceFoldersServerCapabilities,
-    WorkspaceServerCapabilities,
+    TextDocumentSyncSaveOptions, WorkspaceFileOperationsClientCapabilities, WorkspaceFileOperationsServerCapabilities,
+    WorkspaceFoldersServerCapabilities, WorkspaceServerCapabilities,
 };
 
 use super::command::EditorCommand;
@@ -26,8 +26,8 @@ pub(super) struct EditorCapabilities {
     pub(super) registers_configuration: bool,
     /// `workspace.inlayHint.refreshSupport`.
     pub(super) refreshes_hints: bool,
-    /// `workspace.fileOperations.didRename`.
-    pub(super) tells_renames: bool,
+    /// `workspace.fileOperations`: what it tells of files that are moved and deleted.
+    pub(super) file_operations: FileOperations,
     /// `window.showDocument.support`.
     pub(super) shows_documents: bool,
     /// `notebookDocument.synchronization` is there.
@@ -54,7 +54,7 @@ impl EditorCapabilities {
                 .and_then(|it| it.did_change_configuration.as_ref()?.dynamic_registration)
                 .unwrap_or(false),
             refreshes_hints: workspace.and_then(|it| it.inlay_hint.as_ref()?.refresh_support).unwrap_or(false),
-            tells_renames: workspace.and_then(|it| it.file_operations.as_ref()?.did_rename).unwrap_or(false),
+            file_operations: FileOperations::of(workspace.and_then(|it| it.file_operations.as_ref())),
             shows_documents: declared
                 .window
                 .as_ref()
@@ -88,7 +88,7 @@ impl EditorCapabilities {
                     supported: Some(true),
                     change_notifications: Some(OneOf::Left(true)),
                 }),
-                file_operations: self.tells_renames.then(renames),
+                file_operations: self.file_operations.wanted(),
             }),
             ..ServerCapabilities::default()
         }
@@ -135,13 +135,45 @@ fn every_notebook() -> NotebookDocumentSyncOptions {
     }
 }
 
-fn renames() -> WorkspaceFileOperationsServerCapabilities {
-    let every_file = FileOperationFilter {
-        scheme: Some("file".to_owned()),
-        pattern: FileOperationPattern { glob: "**/*".to_owned(), ..FileOperationPattern::default() },
-    };
-    WorkspaceFileOperationsServerCapabilities {
-        did_rename: Some(FileOperationRegistrationOptions { filters: vec![every_file] }),
-        ..WorkspaceFileOperationsServerCapabilities::default()
+/// What an editor tells of files that are moved and deleted, before and after.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent capability of the protocol")]
+pub(super) struct FileOperations {
+    will_rename: bool,
+    did_rename: bool,
+    will_delete: bool,
+    did_delete: bool,
+}
+
+impl FileOperations {
+    fn of(declared: Option<&WorkspaceFileOperationsClientCapabilities>) -> Self {
+        let Some(declared) = declared else { return Self::default() };
+        Self {
+            will_rename: declared.will_rename.unwrap_or(false),
+            did_rename: declared.did_rename.unwrap_or(false),
+            will_delete: declared.will_delete.unwrap_or(false),
+            did_delete: declared.did_delete.unwrap_or(false),
+        }
+    }
+
+    /// What this server wants to be told of.
+    fn wanted(self) -> Option<WorkspaceFileOperationsServerCapabilities> {
+        let Self { will_rename, did_rename, will_delete, did_delete } = self;
+        let every_file = |is_told: bool| {
+            is_told.then(|| FileOperationRegistrationOptions {
+                filters: vec![FileOperationFilter {
+                    scheme: Some("file".to_owned()),
+                    pattern: FileOperationPattern { glob: "**/*".to_owned(), ..FileOperationPattern::default() },
+                }],
+            })
+        };
+        let is_any = will_rename || did_rename || will_delete || did_delete;
+        is_any.then(|| WorkspaceFileOperationsServerCapabilities {
+            will_rename: every_file(will_rename),
+            did_rename: every_file(did_rename),
+            will_delete: every_file(will_delete),
+            did_delete: every_file(did_delete),
+            ..WorkspaceFileOperationsServerCapabilities::default()
+        })
     }
 }

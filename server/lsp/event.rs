@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use tower_lsp::jsonrpc;
 use tower_lsp::ls_types::{
     CodeActionParams, CodeActionResponse, ExecuteCommandParams, Hover, HoverParams, InitializeParams, InitializeResult,
-    InlayHint, InlayHintParams, TextDocumentContentChangeEvent, Uri, WorkspaceFolder,
+    InlayHint, InlayHintParams, TextDocumentContentChangeEvent, Uri, WorkspaceEdit, WorkspaceFolder,
 };
 
 use super::job::JobResult;
@@ -81,6 +81,10 @@ pub(super) enum Event {
         added: Vec<WorkspaceFolder>,
         removed: Vec<WorkspaceFolder>,
     },
+    /// `workspace/willRenameFiles` and `workspace/willDeleteFiles`: files and folders that will be gone.
+    FilesGoing(Vec<String>, Reply<Option<WorkspaceEdit>>),
+    /// `workspace/didDeleteFiles`.
+    FilesDeleted(Vec<String>),
     /// `workspace/didRenameFiles`: old and new names of files and folders.
     FilesRenamed(Vec<(String, String)>),
     /// It was found out where a folder's directory is.

@@ -6,11 +6,12 @@ use tokio::sync::mpsc;
 use tower_lsp::LanguageServer;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::ls_types::{
-    CodeActionParams, CodeActionResponse, DidChangeConfigurationParams, DidChangeNotebookDocumentParams,
-    DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams, DidCloseNotebookDocumentParams,
-    DidCloseTextDocumentParams, DidOpenNotebookDocumentParams, DidOpenTextDocumentParams,
-    DidSaveNotebookDocumentParams, DidSaveTextDocumentParams, ExecuteCommandParams, Hover, HoverParams,
-    InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams, RenameFilesParams,
+    CodeActionParams, CodeActionResponse, DeleteFilesParams, DidChangeConfigurationParams,
+    DidChangeNotebookDocumentParams, DidChangeTextDocumentParams, DidChangeWorkspaceFoldersParams,
+    DidCloseNotebookDocumentParams, DidCloseTextDocumentParams, DidOpenNotebookDocumentParams,
+    DidOpenTextDocumentParams, DidSaveNotebookDocumentParams, DidSaveTextDocumentParams, ExecuteCommandParams, Hover,
+    HoverParams, InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams, RenameFilesParams,
+    WorkspaceEdit,
 };
 
 use super::event::{Event, Reply, Request};
@@ -113,6 +114,20 @@ impl LanguageServer for Handlers {
 
     async fn did_change_workspace_folders(&self, parameters: DidChangeWorkspaceFoldersParams) {
         self.tell(Event::FoldersChanged { added: parameters.event.added, removed: parameters.event.removed });
+    }
+
+    async fn will_rename_files(&self, parameters: RenameFilesParams) -> Result<Option<WorkspaceEdit>> {
+        let going = parameters.files.into_iter().map(|file| file.old_uri).collect();
+        self.ask(|reply| Event::FilesGoing(going, reply)).await
+    }
+
+    async fn will_delete_files(&self, parameters: DeleteFilesParams) -> Result<Option<WorkspaceEdit>> {
+        let going = parameters.files.into_iter().map(|file| file.uri).collect();
+        self.ask(|reply| Event::FilesGoing(going, reply)).await
+    }
+
+    async fn did_delete_files(&self, parameters: DeleteFilesParams) {
+        self.tell(Event::FilesDeleted(parameters.files.into_iter().map(|file| file.uri).collect()));
     }
 
     async fn did_rename_files(&self, parameters: RenameFilesParams) {

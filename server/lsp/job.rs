@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use chrono::{DateTime, TimeDelta, Utc};
 use ropey::Rope;
 use serde_json::Value;
-use tower_lsp::ls_types::Uri;
+use tower_lsp::ls_types::{Uri, WorkspaceEdit};
 
 use super::command::EditorCommand;
 use super::diagnostic_code::Code;
+use super::event::Reply;
 use super::text::OnDisk;
 use deconflict_changes::Lost;
 use deconflict_journal::{Entry, FileState, Limits, Settlement};
@@ -29,6 +30,8 @@ pub(crate) enum Job {
     Journal(JournalSettings),
     /// The editor moved or deleted what is at these paths.
     Moved(Vec<PathBuf>),
+    /// Keeps what stands at these paths, and answers the editor that will move or delete it.
+    Keep(Vec<PathBuf>, Option<Reply<Option<WorkspaceEdit>>>),
     /// Reads what this session lost in a file.
     ReadLosses(Resource),
     /// Ends losses.
@@ -314,14 +317,7 @@ pub(crate) enum JobResult {
     /// What this session lost in a file and is not settled; perhaps nothing any more.
     Losses(Resource, Vec<OwnLoss>),
     /// The user changed a file, and others lost something by it and were told.
-    TookFromOthers {
-        /// The file.
-        resource: Resource,
-        /// Who lost what.
-        lost: Vec<Lost>,
-        /// It was saved.
-        is_save: bool,
-    },
+    TookFromOthers(Box<Entry>, Vec<Lost>),
     /// Answers [`Job::Release`].
     Released(Holding, ReleaseOutcome),
     /// Answers [`Job::Renew`] and [`Job::MarkIdle`].

@@ -262,3 +262,35 @@ fn what_was_changed_and_by_whom_is_listed() {
     let line = ada.execute_ok("deconflict.blame", json!({ "uri": document.uri, "line": 3 }));
     assert_eq!((line["lines"].as_array().unwrap().len(), &line["lines"][0]["label"]), (1, &json!("Bob")));
 }
+
+#[test]
+fn deleting_and_moving_in_an_editor_is_told_to_the_holder_and_to_whoever_did_it() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    let before = workspace.read("poem.txt");
+    bob.delete("poem.txt");
+    let text = document.wait_for_diagnostic("deleted")["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("Bob deleted \"poem.txt\" at"), "{text}");
+    ada.wait_for_message("Bob deleted \"poem.txt\"");
+    bob.wait_for_message("Deleted or moved away poem.txt, and Ada's uncommitted changes in it are gone.");
+    ada.run_command(&action(&document, "Restore what was in"));
+    document.wait_until_gone("deleted");
+    assert_eq!(workspace.read("poem.txt"), before);
+    // A new file, held and nowhere else.
+    std::fs::create_dir(workspace.path("songs")).unwrap();
+    let song = ada.open("songs/new.txt");
+    song.type_text("A song\n").save();
+    workspace.coordination().wait_for_holder("songs/new.txt", &ada.session_id());
+    wait_for("the song to be in the journal", || {
+        (!journal_lines(&workspace, "songs/new.txt").is_empty()).then_some(())
+    });
+    bob.rename("songs", "texts");
+    song.wait_for_diagnostic("deleted");
+    // One's own moving is nothing to be told of.
+    ada.rename("poem.txt", "verse.txt");
+    workspace.coordination().wait_for_holder("verse.txt", &ada.session_id());
+    ada.settle(&workspace);
+    assert_eq!(times_told(&ada, "poem.txt"), 1, "{:?}", ada.messages());
+}

@@ -9,6 +9,7 @@ use tower_lsp::ls_types::MessageType;
 use super::words;
 use crate::snapshot::{Audience, OthersClaim};
 use deconflict_changes::Lost;
+use deconflict_journal::{Cause, Entry, FileState};
 use deconflict_protocol::{MessageKind, Resource, text, time};
 use deconflict_registry::{ClaimState, Session, SessionState};
 use deconflict_workspace::DiscoveryError;
@@ -126,19 +127,28 @@ pub(crate) fn lost(sentence: &str) -> Notice {
 }
 
 /// The user changed what others hold or have uncommitted changes in, and they were told.
-pub(crate) fn took_from_others(resource: &Resource, lost: &[Lost], is_save: bool) -> Notice {
-    let file = words::resource(resource);
+pub(crate) fn took_from_others(change: &Entry, lost: &[Lost]) -> Notice {
+    let file = words::resource(&change.resource);
     let names = |held: bool| -> Vec<String> {
         let such = lost.iter().filter(|lost| (lost.lines == 0) == held);
         such.map(|lost| format!("{}'s", text::one_line(&lost.owner.label, LONGEST_LISTED))).collect()
     };
     let (claims, changes) = (names(true), names(false));
-    let deed = if is_save { "Saved" } else { "Wrote" };
     let mut facts = Vec::new();
     if !claims.is_empty() {
-        facts.push(format!("{deed} over {} claim of {file}.", list(&claims)));
+        let deed = match (&change.after, &change.cause) {
+            (FileState::Absent, _) => "Deleted or moved away in spite of",
+            (_, Cause::Save) => "Saved over",
+            _ => "Wrote over",
+        };
+        facts.push(format!("{deed} {} claim of {file}.", list(&claims)));
     }
     if !changes.is_empty() {
+        let deed = match (&change.after, &change.cause) {
+            (FileState::Absent, _) => "Deleted or moved away",
+            (_, Cause::Save) => "Saved",
+            _ => "Wrote",
+        };
         facts.push(format!("{deed} {file}, and {} uncommitted changes in it are gone.", list(&changes)));
     }
     warning(format!("{} They were told, and what stood there is kept.", facts.join(" ")))

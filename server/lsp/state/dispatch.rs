@@ -45,6 +45,8 @@ impl ServerState {
             Event::DocumentChanged { uri, edits } => self.changed(&uri, &edits),
             Event::Saved(uri) => self.saved(&uri),
             Event::Closed(uri) => self.closed(&uri),
+            Event::FilesGoing(uris, reply) => self.files_going(&uris, reply),
+            Event::FilesDeleted(uris) => self.files_deleted(&uris),
             Event::FilesRenamed(names) => self.files_renamed(&names),
             Event::Request(request) => self.answer(request),
             Event::Execute(parameters, reply) => self.execute(parameters, reply),
@@ -95,8 +97,8 @@ impl ServerState {
             }
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
-            JobResult::TookFromOthers { resource, lost, is_save } => {
-                self.show(messages::took_from_others(&resource, &lost, is_save));
+            JobResult::TookFromOthers(change, lost) => {
+                self.show(messages::took_from_others(&change, &lost));
             }
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use tower_lsp::ls_types::Uri;
+use tower_lsp::ls_types::{Uri, WorkspaceEdit};
 
 use super::directory::OwnClaim;
 use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::convert;
-use crate::event::DirectoryId;
+use crate::event::{DirectoryId, Reply};
 use crate::job::{Job, Move};
 use crate::present::messages;
 use deconflict_protocol::Resource;
@@ -32,14 +32,36 @@ impl ServerState {
                 .filter_map(|(id, own)| Some((id, own.claim.holding()?, self.path_of_own(id, own)?)))
                 .filter(|(_, _, path)| path.starts_with(&old))
                 .collect();
-            for id in self.directories.keys().copied().collect::<Vec<_>>() {
-                self.job(id, Job::Moved(vec![old.clone(), new.clone()]));
-            }
+            self.moved_here(&[old.clone(), new.clone()]);
             for (id, holding, from) in moved {
                 let Ok(rest) = from.strip_prefix(&old) else { continue };
                 let to = if rest.as_os_str().is_empty() { new.clone() } else { new.join(rest) };
                 self.job(id, Job::Move(Box::new(Move { holding, from, to, only_if_gone: false })));
             }
+        }
+    }
+
+    /// The editor tells that files or folders will be gone in a moment. It waits for the answer.
+    pub(super) fn files_going(&mut self, uris: &[String], reply: Reply<Option<WorkspaceEdit>>) {
+        let paths = paths_of(uris);
+        let ids: Vec<DirectoryId> = self.directories.keys().copied().collect();
+        let main = paths.first().and_then(|path| self.directory_of(path));
+        let Some(main) = main.filter(|main| ids.contains(main)) else { return reply.send(Ok(None)) };
+        for id in ids.into_iter().filter(|id| *id != main) {
+            self.job(id, Job::Keep(paths.clone(), None));
+        }
+        self.job(main, Job::Keep(paths, Some(reply)));
+    }
+
+    /// The editor tells that files or folders are gone.
+    pub(super) fn files_deleted(&mut self, uris: &[String]) {
+        self.moved_here(&paths_of(uris));
+    }
+
+    /// What is at these paths was changed by this very editor.
+    fn moved_here(&mut self, paths: &[PathBuf]) {
+        for id in self.directories.keys().copied().collect::<Vec<_>>() {
+            self.job(id, Job::Moved(paths.to_vec()));
         }
     }
 
@@ -110,4 +132,8 @@ impl ServerState {
         }
         self.touch_all_at(id);
     }
+}
+
+fn paths_of(uris: &[String]) -> Vec<PathBuf> {
+    uris.iter().filter_map(|uri| convert::path_of(&Uri::from_str(uri).ok()?)).collect()
 }

@@ -27,6 +27,15 @@ impl SessionContext {
                 self.tell_journal(News::Moved(paths));
                 None
             }
+            Job::Keep(paths, reply) => {
+                for path in &paths {
+                    self.keep(path);
+                }
+                if let Some(reply) = reply {
+                    reply.send(Ok(None));
+                }
+                None
+            }
             Job::ReadLosses(resource) => {
                 self.tell_journal(News::Losses(resource));
                 None

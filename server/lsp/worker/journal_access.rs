@@ -1,6 +1,7 @@
 //! What a session reads and writes the journal with, and what it finds there of its own.
 
 use std::cell::Cell;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -10,7 +11,7 @@ use deconflict_changes::{Error, FileHistory, Lost, Noticed, Recorder, Telling, a
 use deconflict_journal::{Author, Entry, FileState, Journal, Loss};
 use deconflict_platform::state_directory;
 use deconflict_protocol::{Resource, SessionId, time};
-use deconflict_registry::{Registry, View};
+use deconflict_registry::{Claim, Registry, View};
 use deconflict_words::documents;
 use deconflict_workspace::{Ignored, Location, Namer, last_commit};
 
@@ -120,6 +121,15 @@ impl JournalAccess {
             }
         }
         findings
+    }
+
+    /// The files below a folder that anybody holds, at most so many.
+    pub(super) fn held_below(&self, folder: &Path) -> Vec<Resource> {
+        let held = self.view.claims().filter(Claim::is_active).map(|claim| claim.resource);
+        let is_below = |resource: &Resource| {
+            resource.is_file() && self.namer.path_of(resource).is_some_and(|path| path.starts_with(folder))
+        };
+        held.filter(is_below).take(MOST_FILES).collect()
     }
 
     /// What is told of a loss that was found earlier.

@@ -255,14 +255,13 @@ impl Keeping {
     fn changed_here(&mut self, resource: &Resource, cause: Cause) {
         let (Some(path), Some(author)) = (self.path_of(resource), self.access.author()) else { return };
         let now = self.clock.now();
-        let is_save = cause == Cause::Save;
         let changed = self.access.recorder().changed_by(&author, cause, resource, now - SAVE_TIME, now);
         self.files.looked_at(resource, &path);
         self.is_unsorted = true;
         let Some(noticed) = self.access.succeeded(changed).flatten() else { return };
         let lost = self.tell(&noticed);
         if !lost.is_empty() {
-            (self.report)(JobResult::TookFromOthers { resource: resource.clone(), lost, is_save });
+            (self.report)(JobResult::TookFromOthers(Box::new(noticed.entry), lost));
         }
     }
 

@@ -18,7 +18,7 @@ use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{DirectoryWatch, Error, Registry, Watch};
 use deconflict_words::failure;
-use deconflict_workspace::{Exclusions, Ignored, Location, Namer};
+use deconflict_workspace::{Exclusions, Ignored, Kind, Location, Namer};
 
 /// Another process kept the directory locked for too long.
 pub(super) const BUSY: &str = "busy";
@@ -130,6 +130,20 @@ impl SessionContext {
             access.succeeded(access.recorder().look(resource, self.clock.now()));
         }
         self.tell_journal(News::Seen(resource.clone()));
+    }
+
+    /// Keeps what stands at a path, or what anybody holds below it.
+    pub(super) fn keep(&self, path: &Path) {
+        let Some(access) = self.membership.as_ref().and_then(|membership| membership.access.as_ref()) else { return };
+        let files = match self.namer.resource(path, Kind::at(path)) {
+            Ok(resource) if resource.is_directory() => access.held_below(path),
+            Ok(resource) => vec![resource],
+            Err(_) => Vec::new(),
+        };
+        for resource in files {
+            access.succeeded(access.recorder().look(&resource, self.clock.now()));
+            self.tell_journal(News::Seen(resource));
+        }
     }
 
     /// What gives the loop the changes in the directory.

@@ -191,6 +191,10 @@ impl Editor {
     /// a server that wants to know is told.
     pub(crate) fn rename(&self, from: &str, to: &str) {
         let (from, to) = (self.setup.root.join(from), self.setup.root.join(to));
+        if !self.server_capability("/workspace/fileOperations/willRename").is_null() {
+            let files = json!([{ "oldUri": file_uri(&from), "newUri": file_uri(&to) }]);
+            assert_eq!(self.request("workspace/willRenameFiles", json!({ "files": files })), Value::Null);
+        }
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::rename(&from, &to).unwrap();
         let moved: Vec<(String, Buffer)> = self
@@ -210,6 +214,23 @@ impl Editor {
         if !self.server_capability("/workspace/fileOperations/didRename").is_null() {
             let files = json!([{ "oldUri": file_uri(&from), "newUri": file_uri(&to) }]);
             self.notify("workspace/didRenameFiles", json!({ "files": files }));
+        }
+    }
+
+    /// Deletes a file or folder, and does what editors do about it.
+    pub(crate) fn delete(&self, path: &str) {
+        let path = self.setup.root.join(path);
+        let files = json!({ "files": [{ "uri": file_uri(&path) }] });
+        if !self.server_capability("/workspace/fileOperations/willDelete").is_null() {
+            assert_eq!(self.request("workspace/willDeleteFiles", files.clone()), Value::Null);
+        }
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path).unwrap()
+        } else {
+            std::fs::remove_file(&path).unwrap()
+        }
+        if !self.server_capability("/workspace/fileOperations/didDelete").is_null() {
+            self.notify("workspace/didDeleteFiles", files);
         }
     }
 
