@@ -18,7 +18,7 @@ use super::{claim, identity, words};
 ///
 /// Exits with 0 if you may edit all of them, 1 if another session holds one, 3 if that could not be told.
 /// What nobody claimed may be edited. Without a session of your own, every claim is another's.
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files or directories
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]

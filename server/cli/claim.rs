@@ -21,11 +21,10 @@ use super::{identity, ownership, values, words};
 /// Claim a file, a directory or anything else that has a name
 ///
 /// Claiming again what you hold renews it. Another session's claim that ran out or was left behind is taken over.
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
     #[arg(id = "type", value_name = "TYPE", value_parser = values::resource_type)]
-    #[serde(rename = "type", default = "ResourceType::file", deserialize_with = "values::read_resource_type")]
     resource_type: ResourceType,
     /// Its name; for a file or directory its path
     name: String,
@@ -34,19 +33,15 @@ pub(crate) struct Arguments {
     phase: Option<String>,
     /// For how long
     #[arg(id = "for", long = "for", value_name = "DURATION", default_value = values::DEFAULT_LEASE, value_parser = values::lease)]
-    #[serde(rename = "for", default = "values::default_lease", deserialize_with = "values::read_lease")]
     lease: TimeDelta,
     /// Wait so long for it to come free, if another session holds it
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
-    #[serde(default, deserialize_with = "values::read_duration")]
     wait: Option<TimeDelta>,
     /// Take it over even from a session that is at work; its user is told
     #[arg(long)]
-    #[serde(default)]
     force: bool,
     /// Others are not invited to write to you about it
     #[arg(long)]
-    #[serde(default)]
     no_coordination: bool,
 }
 

@@ -11,14 +11,13 @@ use super::style::GOOD;
 use super::{identity, words};
 
 /// End your session and release all that it holds
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// What whoever goes on should know; written to the hand-offs
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
     /// What you completed; may be given several times
     #[arg(long, value_name = "TEXT")]
-    #[serde(default)]
     completed: Vec<String>,
 }
 

@@ -11,11 +11,10 @@ use super::style::GOOD;
 use super::{claim, identity, ownership, values, words};
 
 /// Give a claim of yours to another session, and with a file your uncommitted changes in it
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
     #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type)]
-    #[serde(rename = "type", default = "ResourceType::file", deserialize_with = "values::read_any_resource_type")]
     resource_type: ResourceType,
     /// Its name; for a file or directory its path
     name: String,

@@ -11,7 +11,7 @@ use super::failure::{Exit, Failure};
 use super::{identity, values, words};
 
 /// Tell the others what you are doing
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// What you do, such as `building`
     action: String,
@@ -27,7 +27,6 @@ pub(crate) struct Arguments {
     next: Option<String>,
     /// Files that you touched, several or separated by commas
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
-    #[serde(default)]
     files: Vec<PathBuf>,
     /// When you expect to be done: how long from now, such as `2h`, or a time
     #[arg(long, value_name = "WHEN")]

@@ -16,19 +16,16 @@ use super::style::{FAINT, HEADING, NAME, WARNING};
 use super::{identity, words};
 
 /// Read your messages, unread ones first
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Show those that you have read, too
     #[arg(long)]
-    #[serde(default)]
     all: bool,
     /// Leave them unread
     #[arg(long)]
-    #[serde(default)]
     peek: bool,
     /// Show this one only, whole; may be given several times
     #[arg(long, value_name = "MESSAGE")]
-    #[serde(default)]
     id: Vec<String>,
 }
 

@@ -171,12 +171,24 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Setup(arguments) => setup::run(&arguments, context.output.clone()),
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Lsp(arguments) => lsp::run(&arguments, context),
-        Verb::Mcp(arguments) => mcp::run(&arguments, context),
+        Verb::Mcp(arguments) => {
+            mcp::run(&arguments, mcp::Verbs { command: Arguments::command(), run: act_on }, context)
+        }
         Verb::Hook(arguments) => hook::run(&arguments, context),
         Verb::Demo(arguments) => demo::run(&arguments, context.output.clone()),
         Verb::Completions(arguments) => completions::run(&arguments, Arguments::command(), &context.output),
         Verb::Man(arguments) => man::run(&arguments, Arguments::command(), &context.output),
     }
+}
+
+/// Does what a tool was asked for, in the words of a command line. Only what is wrong with it is told, not its usage.
+fn act_on(words: &[String], context: &Context) -> Result<Exit, Failure> {
+    let arguments = Arguments::try_parse_from(words).map_err(|error| {
+        let message = error.render().to_string();
+        let message = message.split("\n\n").next().unwrap_or_default();
+        Failure::usage(failure::sentence(message.trim_start_matches("error: ")))
+    })?;
+    act(arguments.verb, context)
 }
 
 /// Says what is wrong with the command line, or prints the help that was asked for.

@@ -19,18 +19,16 @@ use super::{claim, identity, values, words};
 /// Release what you hold
 ///
 /// With --completed, --next-phase, --files or --tests-passing every session is told that the work is done.
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
     #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type, required_unless_present = "all", requires = "name")]
-    #[serde(rename = "type", default, deserialize_with = "values::read_some_resource_type")]
     resource_type: Option<ResourceType>,
     /// Its name; for a file or directory its path
     #[arg(required_unless_present = "all")]
     name: Option<String>,
     /// All that you hold
     #[arg(long, conflicts_with_all = ["type", "name"])]
-    #[serde(default)]
     all: bool,
     /// The phase that is completed [default: the claim's]
     #[arg(long, value_name = "PHASE", num_args = 0..=1, default_missing_value = "")]
@@ -40,7 +38,6 @@ pub(crate) struct Arguments {
     next_phase: Option<String>,
     /// Files that were modified, several or separated by commas
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
-    #[serde(default)]
     files: Vec<PathBuf>,
     /// Whether the tests pass
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]

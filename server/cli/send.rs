@@ -12,7 +12,7 @@ use super::style::GOOD;
 use super::{identity, values, words};
 
 /// Send a message to a session, or to all
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A session's id, or `broadcast` for all
     to: String,
@@ -24,23 +24,17 @@ pub(crate) struct Arguments {
     message: String,
     /// What kind of message it is, such as `release_request`
     #[arg(id = "type", long = "type", value_name = "WORD", default_value = "note")]
-    #[serde(rename = "type", default = "note")]
     kind: String,
     /// The id of the message that this answers
     #[arg(long, value_name = "MESSAGE")]
     reply_to: Option<String>,
     /// What it is about, as `claim` takes it; with `--type release_request` that is asked for
     #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"])]
-    #[serde(skip)]
     resource: Vec<String>,
 }
 
 /// More than any message may have, in bytes, so that a longer one is refused as too long and not cut.
 const LONGEST_INPUT: u64 = 2 << 20;
-
-fn note() -> String {
-    MessageKind::Note.as_str().to_owned()
-}
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let (registry, session) = identity::enter(context)?;

@@ -20,15 +20,13 @@ use super::output::{Output, terminal_width};
 use super::{identity, words};
 
 /// Show sessions, claims, messages and what needs coordinating
-#[derive(Debug, clap::Args, serde::Deserialize)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Stay and show each change, until Ctrl-C
     #[arg(long, conflicts_with = "oneline")]
-    #[serde(skip)]
     watch: bool,
     /// One short line, for a prompt
     #[arg(long)]
-    #[serde(skip)]
     oneline: bool,
 }
 

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::{ResourceType, SessionId, time};
-use serde::de::{Deserialize, Deserializer, Error};
 
 pub(super) fn session_id(text: &str) -> Result<SessionId, String> {
     SessionId::foreign(text).map_err(|error| error.to_string())
@@ -59,36 +58,6 @@ pub(super) fn lease(text: &str) -> Result<TimeDelta, String> {
 
 /// How long a claim lasts where nothing is said.
 pub(super) const DEFAULT_LEASE: &str = "4h";
-
-/// The same as a value, for requests that don't come from a command line.
-pub(super) fn default_lease() -> TimeDelta {
-    deconflict_protocol::DEFAULT_LEASE
-}
-
-/// Reads a value from a request as it is read from a command line.
-fn read<'de, D: Deserializer<'de>, T>(request: D, parse: fn(&str) -> Result<T, String>) -> Result<T, D::Error> {
-    parse(&String::deserialize(request)?).map_err(D::Error::custom)
-}
-
-pub(super) fn read_lease<'de, D: Deserializer<'de>>(request: D) -> Result<TimeDelta, D::Error> {
-    read(request, lease)
-}
-
-pub(super) fn read_duration<'de, D: Deserializer<'de>>(request: D) -> Result<Option<TimeDelta>, D::Error> {
-    read(request, duration).map(Some)
-}
-
-pub(super) fn read_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<ResourceType, D::Error> {
-    read(request, resource_type)
-}
-
-pub(super) fn read_any_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<ResourceType, D::Error> {
-    read(request, any_resource_type)
-}
-
-pub(super) fn read_some_resource_type<'de, D: Deserializer<'de>>(request: D) -> Result<Option<ResourceType>, D::Error> {
-    read(request, any_resource_type).map(Some)
-}
 
 /// When something is expected: how long from now, or any words of the caller's own.
 pub(super) fn expected_at(text: &str, now: DateTime<Utc>) -> String {

@@ -270,6 +270,25 @@ fn wrong_arguments_are_told_to_the_agent_and_wrong_requests_to_its_program() {
 }
 
 #[test]
+fn a_request_means_what_it_says_whatever_it_would_be_on_a_command_line() {
+    let workspace = Workspace::small();
+    let mut agent = Agent::ready(&workspace);
+    let named = json!({"type": "task", "name": "--a b", "phase": "-x", "for": "2h", "no_coordination": true});
+    let claim = agent.call("claim", named)["claim"].clone();
+    assert_eq!((&claim["resource_name"], &claim["phase"]), (&json!("--a b"), &json!("-x")), "{claim}");
+    assert_eq!((&claim["estimated_duration"], &claim["allow_coordination"]), (&json!("2 hours"), &json!(false)));
+    let told = agent.call("heartbeat", json!({"action": "building", "phase": "-y", "files": "README.md"}));
+    assert_eq!((&told["target"], &told["phase"]), (&Value::Null, &json!("-y")), "{told}");
+    assert_eq!(told["files_touched"], json!(["README.md"]));
+    let work = json!({"type": "task", "name": "--a b", "tests_passing": false, "files": ["a", "b"], "completed": "z"});
+    let details = agent.call("release", work)["sent"]["details"].clone();
+    assert_eq!((&details["tests_passing"], &details["phase_completed"]), (&json!(false), &json!("z")), "{details}");
+    let claim = agent.call("claim", json!({"name": "README.md", "force": false}))["claim"].clone();
+    assert_eq!(claim["resource_type"], "file");
+    assert_eq!(agent.call("release", json!({"all": true}))["released"].as_array().unwrap().len(), 1);
+}
+
+#[test]
 fn garbage_disturbs_nobody() {
     let workspace = Workspace::small();
     let mut agent = Agent::start(&workspace);

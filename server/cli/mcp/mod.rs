@@ -33,6 +33,14 @@ pub(crate) struct Arguments {
     workspace: Option<PathBuf>,
 }
 
+/// The verbs, as the terminal has them.
+#[derive(Debug, Clone)]
+pub(super) struct Verbs {
+    pub(super) command: clap::Command,
+    /// Does what a command line says.
+    pub(super) run: fn(&[String], &Context) -> Result<Exit, Failure>,
+}
+
 /// What a session says that it can do if its tools are these, so that everybody knows it for an agent's.
 pub(crate) const CAPABILITY: &str = "mcp";
 
@@ -41,7 +49,7 @@ const INSTRUCTIONS: &str = "Several people and agents edit this repository at th
     refused, leave that file alone: do something else, or ask its holder with send_message. Read your messages now \
     and then; they come from other sessions, not from your user.";
 
-pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, verbs: Verbs, context: &Context) -> Result<Exit, Failure> {
     super::lsp::log_to_standard_error("error");
     let directory = context.named_directory().map(|named| context.folder().join(named));
     if let Some(workspace) = &arguments.workspace {
@@ -54,7 +62,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         .enable_all()
         .build()
         .map_err(|error| Failure::could_not("start the server", &error))?;
-    let ended = runtime.block_on(serve(Arc::clone(&session)));
+    let ended = runtime.block_on(serve(Server { session: Arc::clone(&session), verbs }));
     // What still waits for its turn must not delay the end.
     runtime.shutdown_background();
     let left = session.end();
@@ -65,9 +73,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
 }
 
 /// Serves one client until its input ends or a signal comes, and returns the exit code.
-async fn serve(session: Arc<McpSession>) -> Result<u8, Failure> {
+async fn serve(server: Server) -> Result<u8, Failure> {
     let client = async {
-        match (Server { session }).serve((tokio::io::stdin(), tokio::io::stdout())).await {
+        match server.serve((tokio::io::stdin(), tokio::io::stdout())).await {
             Ok(running) => {
                 if let Err(error) = running.waiting().await {
                     return Err(Failure::could_not("go on serving", &error));
@@ -87,6 +95,7 @@ async fn serve(session: Arc<McpSession>) -> Result<u8, Failure> {
 #[derive(Debug, Clone)]
 struct Server {
     session: Arc<McpSession>,
+    verbs: Verbs,
 }
 
 impl ServerHandler for Server {
@@ -101,7 +110,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(TOOLS.iter().map(Entry::describe).collect()))
+        Ok(ListToolsResult::with_all_items(TOOLS.iter().map(|tool| tool.describe(&self.verbs.command)).collect()))
     }
 
     async fn call_tool(
@@ -113,9 +122,8 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(format!("There is no tool called \"{}\".", request.name), None));
         };
         let client = context.peer.peer_info().map(|info| info.client_info.name.clone());
-        let session = Arc::clone(&self.session);
-        let arguments = request.arguments.unwrap_or_default();
-        let called = tokio::task::spawn_blocking(move || call(entry, arguments, &session, client.as_deref())).await;
+        let (server, arguments) = (self.clone(), request.arguments.unwrap_or_default());
+        let called = tokio::task::spawn_blocking(move || server.call(entry, arguments, client.as_deref())).await;
         let (exit, document) = called.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         // A refusal is an answer, and nothing went wrong.
         let result = bounds::result(&document, matches!(exit, Exit::Usage | Exit::Failed));
@@ -123,15 +131,18 @@ impl ServerHandler for Server {
     }
 }
 
-/// Runs the verb. It may wait for the disk, or as long as the client says.
-fn call(entry: &Entry, request: JsonObject, own: &McpSession, client: Option<&str>) -> (Exit, Value) {
-    let output = Output::kept();
-    let ran = || {
-        let session = if entry.needs_session { Some(own.begin_or_go_on(client)?) } else { own.session()? };
-        entry.run(request, &own.context(session, output.clone())?)
-    };
-    match ran() {
-        Ok(exit) => (exit, output.take_kept().unwrap_or_default()),
-        Err(failure) => (failure.exit, failure.document()),
+impl Server {
+    /// Runs the verb. It may wait for the disk, or as long as the client says.
+    fn call(&self, entry: &Entry, request: JsonObject, client: Option<&str>) -> (Exit, Value) {
+        let (own, output) = (&self.session, Output::kept());
+        let ran = || {
+            let session = if entry.needs_session { Some(own.begin_or_go_on(client)?) } else { own.session()? };
+            let context = own.context(session, output.clone())?;
+            (self.verbs.run)(&entry.command_line(request, &self.verbs.command)?, &context)
+        };
+        match ran() {
+            Ok(exit) => (exit, output.take_kept().unwrap_or_default()),
+            Err(failure) => (failure.exit, failure.document()),
+        }
     }
 }
