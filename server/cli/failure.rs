@@ -224,33 +224,3 @@ impl From<NameError> for Failure {
         Self::of(&error, Exit::Usage, "name", None)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::io;
-    use std::path::PathBuf;
-
-    use super::*;
-
-    #[test]
-    fn what_went_wrong_and_what_helps_are_told_apart() {
-        let (directory, source) = (PathBuf::from("/x"), || io::Error::other("no"));
-        let id = deconflict_protocol::SessionId::foreign("ada").unwrap();
-        for (error, message, advice) in [
-            (RegistryError::Missing { directory: directory.clone() }, "There is no ", "deconflict init"),
-            (RegistryError::EndedSession { id: id.clone() }, "Session ada has ended.", "deconflict start"),
-            (RegistryError::UnknownSession { id: id.clone() }, "No session is called ada", "deconflict status"),
-            (RegistryError::SessionTaken { id }, "There is already", "Choose another id"),
-            (RegistryError::ReadOnly { directory: directory.clone(), source: source() }, "/x cannot be", "permissions"),
-            (RegistryError::Full { directory: directory.clone(), source: source() }, "The disk ", "Make room"),
-            (RegistryError::TooManyFiles { path: directory.clone(), source: source() }, "The coordination", "ulimit"),
-            (RegistryError::Busy { path: directory, holder: None }, "/x has been locked", "Try again"),
-            (RegistryError::TooLarge { size: 2 << 20 }, "The message is", "Send a shorter one"),
-        ] {
-            let failure = Failure::from(error);
-            assert!(failure.message.starts_with(message) && failure.message.ends_with('.'), "{failure:?}");
-            assert!(failure.advice.concat().contains(advice), "{failure:?}");
-            assert!(!failure.message.contains(advice), "{failure:?}");
-        }
-    }
-}

@@ -66,35 +66,3 @@ pub(super) fn expected_at(text: &str, now: DateTime<Utc>) -> String {
         None => text.to_owned(),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn durations_are_numbers_with_units() {
-        let cases = [("45s", 45), ("90m", 5_400), ("2h30m", 9_000), ("1d", 86_400), ("4 hours", 14_400), ("0s", 0)];
-        for (text, seconds) in cases {
-            assert_eq!(duration(text), Ok(TimeDelta::seconds(seconds)), "{text}");
-        }
-        for text in ["", "4", "h", "4x", "-1h", "1.5h", "h4", "99999999999999999999d", "9223372036854775807w"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_lease_is_neither_nothing_nor_for_ever() {
-        for text in ["0s", "59s", "8d"] {
-            assert!(lease(text).is_err(), "{text}");
-        }
-        assert_eq!(lease("7d"), Ok(TimeDelta::days(7)));
-    }
-
-    #[test]
-    fn an_expectation_may_be_words() {
-        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
-        assert_eq!(expected_at("2h", now), "2025-11-15T12:00:00Z");
-        assert_eq!(expected_at("tonight", now), "tonight");
-        assert_eq!(expected_at("2025-11-15T12:00:00Z", now), "2025-11-15T12:00:00Z");
-    }
-}

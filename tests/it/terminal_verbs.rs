@@ -156,6 +156,27 @@ fn heartbeat_takes_the_originals_empty_words() {
 }
 
 #[test]
+fn durations_are_numbers_with_units() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    for (given, lease) in [
+        ("90s", "1 minute"),
+        ("90m", "1 hour 30 minutes"),
+        ("2h30m", "2 hours 30 minutes"),
+        ("4 hours", "4 hours"),
+        ("7d", "7 days"),
+        ("1w", "7 days"),
+    ] {
+        let told = terminal.run(["claim", "task", "x", "--for", given, "--json"]).expect_code(0).json();
+        assert_eq!(told["claim"]["estimated_duration"], lease, "{given}");
+    }
+    for words in ["tonight", "2025-11-15T12:00:00Z"] {
+        let told = terminal.run(["heartbeat", "building", "--eta", words, "--json"]).expect_code(0).json();
+        assert_eq!(told["estimated_completion"], words);
+    }
+}
+
+#[test]
 fn claim_writes_the_originals_record_and_tells_until_when() {
     let workspace = Workspace::small();
     let (terminal, id) = Terminal::with_new_session(&workspace);

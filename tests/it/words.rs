@@ -1,8 +1,32 @@
 //! How moments and errors are told, by all front ends alike.
 
+use std::io;
+use std::path::PathBuf;
+
 use chrono::{FixedOffset, TimeDelta};
 use deconflict_protocol::time;
-use deconflict_words::{clock, left, moment, sentence, short_distance};
+use deconflict_registry::Error;
+use deconflict_words::{clock, failure, left, moment, sentence, short_distance};
+
+#[test]
+fn what_went_wrong_is_told_with_what_helps() {
+    let (directory, source) = (PathBuf::from("/x"), || io::Error::other("no"));
+    for (error, message, advice) in [
+        (
+            Error::ReadOnly { directory: directory.clone(), source: source() },
+            "/x cannot be",
+            "permissions to take part.",
+        ),
+        (Error::Full { directory: directory.clone(), source: source() }, "The disk ", "Make room there."),
+        (Error::TooManyFiles { path: directory.clone(), source: source() }, "The coordination", "ulimit -n 4096"),
+        (Error::Busy { path: directory.clone(), holder: None }, "/x has been locked", "Try again."),
+        (Error::TooLarge { size: 2 << 20 }, "The message is", "Send a shorter one, or the path of a file."),
+        (Error::Missing { directory }, "There is no ", "."),
+    ] {
+        let told = failure(&error);
+        assert!(told.starts_with(message) && told.ends_with(advice), "{told}");
+    }
+}
 
 #[test]
 fn the_date_is_told_only_where_the_time_of_day_could_mislead() {

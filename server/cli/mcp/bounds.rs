@@ -66,18 +66,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_counted() {
-        let claims: Vec<Value> = (0..20_000).map(|number| json!({"resource_name": format!("{number}</x>")})).collect();
-        let told = result(&json!({"ok": true, "claims": claims}), false);
-        assert!(serde_json::to_vec(&told).unwrap().len() <= LONGEST_RESULT);
-        let document = told.structured_content.unwrap();
-        let shown = document["claims"].as_array().unwrap().len();
-        assert!(shown >= 50, "{shown}");
-        assert_eq!(document["left_out"]["claims"], 20_000 - shown);
-        assert_eq!(document["claims"][0]["resource_name"], "0‹/x>");
-    }
-
-    #[test]
     fn no_document_is_too_long() {
         for document in [
             json!({"ok": true, "message": "\"".repeat(1 << 20)}),
