@@ -22,7 +22,6 @@ use super::{Error, Registry};
 use deconflict_protocol::text::{markdown, one_line};
 use deconflict_protocol::{BROADCAST, SessionId, time};
 
-/// The board's file.
 const BOARD: &str = "STATUS_BOARD.md";
 
 /// Whoever keeps the board holds this file locked.
@@ -51,7 +50,6 @@ impl Registry {
         Ok(render(self.all_board_rows(&self.directory()?)?, self.now()))
     }
 
-    /// What the board is made of, from all records.
     pub(super) fn all_board_rows(&self, directory: &Directory) -> Result<BoardRows, Error> {
         let mut rows = BoardRows { records: self.records(directory)?, ..BoardRows::default() };
         rows.shorten(self.now());
@@ -113,7 +111,6 @@ fn says_the_same(before: &str, after: &str) -> bool {
     around(before) == around(after)
 }
 
-/// Puts the rows on one page.
 fn render(rows: BoardRows, now: DateTime<Utc>) -> String {
     let left_out = rows.left_out;
     let overview = &Overview::of(rows.records, now);
@@ -225,7 +222,6 @@ fn message_entry(overview: &Overview, message: &Message) -> String {
     format!("- **{}** - {from} → {to}: \"{said}\"\n", minute(message.sent_at))
 }
 
-/// A session by its name, else by its id.
 fn named(overview: &Overview, id: &SessionId) -> String {
     overview.session(id).map_or_else(|| fact(id.as_str()), |session| fact(&session.label()))
 }

@@ -22,7 +22,6 @@ pub(super) const SHOWN: usize = 100;
 /// So many are kept, so that some can go before everything has to be read for those that follow.
 const KEPT: usize = 150;
 
-/// The rows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct BoardRows {
     pub(super) records: Records,
@@ -31,7 +30,6 @@ pub(super) struct BoardRows {
     pub(super) worktrees: BTreeSet<String>,
 }
 
-/// What each list leaves out.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct LeftOut {
     pub(super) active: Rest,
@@ -126,7 +124,6 @@ impl BoardRows {
         is_enough
     }
 
-    /// The claims of the same path in other worktrees that there may be.
     pub(super) fn same_path_elsewhere(&self, resource: &Resource, naming: Naming) -> Vec<ClaimKey> {
         let Some(path) = resource.path_in_main_worktree() else { return Vec::new() };
         let in_worktree = |root: &String| {
@@ -141,7 +138,6 @@ impl BoardRows {
     }
 }
 
-/// The sessions that claims and messages name.
 pub(super) fn named<'a>(claims: &'a [Claim], messages: &'a [Message]) -> HashSet<&'a SessionId> {
     let recipient = |message: &'a Message| match &message.to {
         Recipient::Session(id) => Some(id),

@@ -21,7 +21,7 @@ use super::liveness::is_older_than_boot;
 use super::mailbox::read_message;
 use super::overlap::ReadClaim;
 use super::overview::{damage, damaged_claims, damaged_session};
-use super::session::{Session, StoredSession, read_session};
+use super::session::{Session, StoredSession};
 use super::store::files::directory::Directory;
 use super::store::files::folder::Folder;
 use super::store::files::names::{key_of, series_of, session_of};
@@ -30,7 +30,6 @@ use super::stored_rows::{StoredRows, unstored};
 use super::{Error, Registry};
 use deconflict_protocol::{ClaimKey, SessionId, SessionRecord, time};
 
-/// Where it is kept.
 const STATE: &str = ".board.json";
 
 /// Another number means another form.
@@ -49,7 +48,6 @@ const WATCHED: [Folder; 5] =
 /// When a name in each of these last changed.
 type Times = [Option<i64>; WATCHED.len()];
 
-/// What the board was made of.
 #[derive(Debug, Serialize, Deserialize)]
 struct BoardState<T> {
     form: u32,
@@ -131,7 +129,6 @@ impl Registry {
         }
     }
 
-    /// Reads everything.
     fn read_board_rows(&self, directory: &Directory, times: Times) -> Result<BoardRows, Error> {
         let start = self.clock().elapsed();
         let now = self.now();
@@ -159,7 +156,6 @@ fn state_of(rows: &BoardRows, form: u32, read_at: DateTime<Utc>, took: Duration)
     }
 }
 
-/// What was kept, if it can be understood.
 fn load(directory: &Directory) -> Option<BoardState<String>> {
     let stored = directory.read(&Folder::Root, STATE).ok()??;
     // After a power loss it may be older than what it tells of.
@@ -200,7 +196,6 @@ fn is_included(state: &BoardState<String>, times: &Times, folder: &Folder, chang
     })
 }
 
-/// Brings rows up to date.
 struct Update<'a> {
     registry: &'a Registry,
     directory: &'a Directory,
@@ -264,7 +259,7 @@ impl Update<'_> {
         if let Some(before) = before.as_ref().filter(|_| known.is_none()) {
             self.is_no_longer_left_out(before);
         }
-        let after = read_session(self.directory, &id)?.map(|stored| self.registry.judged(self.directory, stored));
+        let after = self.registry.session_in(self.directory, &id)?;
         let file = format!("sessions/{}", changed.name);
         self.rows.records.damaged.retain(|damaged| damaged.file != file);
         self.rows.records.damaged.extend(damaged_session(self.directory, &id)?);
@@ -311,7 +306,6 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// What each session did last.
     fn apply_to_activities(&mut self, changed: &[ChangedRecord]) -> Result<(), Error> {
         for ChangedRecord { name, .. } in changed {
             let Some((at, id)) = time::split_stamp(name) else { continue };
@@ -391,8 +385,7 @@ impl Update<'_> {
         }
         let unknown: Vec<SessionId> = named.into_iter().cloned().collect();
         for id in unknown {
-            if let Some(stored) = read_session(self.directory, &id)? {
-                let session = self.registry.judged(self.directory, stored);
+            if let Some(session) = self.registry.session_in(self.directory, &id)? {
                 self.is_no_longer_left_out(&session);
                 self.rows.records.sessions.push(session);
             }

@@ -15,7 +15,6 @@ const MOST: usize = 128;
 #[derive(Debug, Default)]
 pub(super) struct Changes(Mutex<HashMap<Folder, FolderChanges>>);
 
-/// What was changed in one folder.
 #[derive(Debug)]
 pub(super) struct FolderChanges {
     /// When a name in the folder last changed before the first of these.
@@ -26,10 +25,8 @@ pub(super) struct FolderChanges {
     pub(super) records: Option<Vec<ChangedRecord>>,
 }
 
-/// A record that was made, replaced or removed.
 #[derive(Debug)]
 pub(super) struct ChangedRecord {
-    /// The file's name.
     pub(super) name: String,
     /// What stood in it before, where that matters.
     pub(super) before: Option<Vec<u8>>,
@@ -59,7 +56,6 @@ impl Changes {
         }
     }
 
-    /// Gives the changes away.
     pub(super) fn take(&self) -> HashMap<Folder, FolderChanges> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

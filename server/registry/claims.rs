@@ -256,7 +256,6 @@ impl Claim {
         })
     }
 
-    /// Judges the claim again by its holder's session, if it has one.
     pub(super) fn judge_again(&mut self, holder: Option<&Session>, now: DateTime<Utc>) {
         if self.holder().is_none() {
             *self = StoredClaim::of(self).judge(holder, now);
@@ -276,7 +275,6 @@ impl Claim {
 }
 
 impl StoredClaim {
-    /// The record of a claim that was judged before.
     pub(super) fn of(claim: &Claim) -> Self {
         Self {
             key: claim.key.clone(),
@@ -287,7 +285,6 @@ impl StoredClaim {
         }
     }
 
-    /// A claim as it is written now.
     pub(super) fn written_now(key: ClaimKey, resource: Resource, record: ClaimRecord, now: DateTime<Utc>) -> Self {
         Self { key, resource, record: Some(record), modified: now, stamp: Stamp::unknown(now) }
     }

@@ -12,17 +12,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::claims::{Claim, ClaimState, StoredClaim};
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
-use super::session::{Session, read_session};
+use super::session::Session;
 use super::store::files::directory::{Contents, Directory, Durability, UNFINISHED};
 use super::store::files::folder::Folder;
 use super::store::{Key, Range, Reader, Series, Write};
 use super::{Error, Registry, View};
 use deconflict_protocol::{SessionId, parse, time};
 
-/// Heartbeats are kept for so long.
 const HEARTBEATS: TimeDelta = TimeDelta::hours(24);
 
-/// Claims that count no more are kept for so long.
 const STALE_CLAIMS: TimeDelta = TimeDelta::hours(1);
 
 /// Sessions that are over, read direct messages and broadcasts are kept for so long.
@@ -34,7 +32,6 @@ const LEFTOVERS: TimeDelta = TimeDelta::hours(1);
 /// Verbs clean up once in so long: what is old can wait, and finding it means reading everything.
 const PAUSE: TimeDelta = TimeDelta::hours(1);
 
-/// Written whenever a verb cleaned up.
 const CLEANED_UP: &str = ".cleaned-up";
 
 /// So many claims are removed in one commit, and then others come first.
@@ -152,8 +149,7 @@ impl Registry {
                 let stored = StoredClaim::read(tx, &seen.key)?.filter(|now| now.record.as_ref() == Some(&seen.record));
                 let (Some(stored), Some(holder)) = (stored, seen.holder()) else { continue };
                 if !holders.contains_key(holder) {
-                    let session = read_session(tx, holder)?.map(|stored| self.judged(tx, stored));
-                    holders.insert(holder, session);
+                    holders.insert(holder, self.session_in(tx, holder)?);
                 }
                 let holder = holders.get(holder).and_then(Option::as_ref);
                 if stored.judge(holder, self.now()).standing == seen.standing {
@@ -179,8 +175,7 @@ impl Registry {
 
     fn remove_session(&self, id: &SessionId) -> Result<bool, Error> {
         let (is_removed, _) = self.commit(|tx| {
-            let Some(stored) = read_session(tx, id)? else { return Ok(false) };
-            let is_history = self.is_history(&self.judged(tx, stored));
+            let is_history = self.session_in(tx, id)?.is_some_and(|session| self.is_history(&session));
             if is_history {
                 tx.write(Write::Delete(Key::Session(id.clone())));
             }
@@ -195,8 +190,7 @@ impl Registry {
         let Some(recipients) = readable(directory.contents(&Folder::Recipients))? else { return Ok(removed) };
         for recipient in recipients.names()?.iter().filter_map(|name| SessionId::foreign(name).ok()) {
             let folder = Folder::Direct(recipient.clone());
-            if let Some(stored) = read_session(directory, &recipient)? {
-                let session = self.judged(directory, stored);
+            if let Some(session) = self.session_in(directory, &recipient)? {
                 removed += self.remove_read(directory, &folder, &session)?;
             } else {
                 removed += self.remove_older(directory, &folder, HISTORY)?;

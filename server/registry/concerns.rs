@@ -117,7 +117,6 @@ pub(super) fn concerns(records: &Records, now: DateTime<Utc>) -> Vec<Concern> {
     concerns
 }
 
-/// What sessions are called.
 struct SessionNames<'a>(HashMap<&'a SessionId, &'a Session>);
 
 impl SessionNames<'_> {

@@ -22,7 +22,6 @@ impl Draft {
         Self::about(MessageKind::Released, resource, format!("Released {name}"), format!("{name} is free now."))
     }
 
-    /// Tells a session that its claim was taken over by force.
     pub(super) fn taken_over(resource: &Resource, claim_id: Option<&str>, displaced: &SessionId) -> Self {
         let name = named(resource);
         let text = format!("Your claim of {name} was taken over; look at the file before you go on.");
@@ -30,7 +29,6 @@ impl Draft {
         Self { id, ..Self::about(MessageKind::TakenOver, resource, format!("{name} was taken over"), text) }
     }
 
-    /// Tells a session that something was given to it.
     pub(super) fn handed_off(resource: &Resource, notes: Option<&str>) -> Self {
         let subject = format!("{} is yours now", named(resource));
         Self::about(MessageKind::HandOff, resource, subject, notes.unwrap_or("You hold it now.").to_owned())

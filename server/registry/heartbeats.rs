@@ -72,7 +72,6 @@ impl<S: Store> Registry<S> {
     }
 }
 
-/// Adds the heartbeat alone.
 pub(super) fn add_heartbeat(
     tx: &mut Transaction,
     id: &SessionId,
@@ -102,7 +101,6 @@ pub struct LastActivity {
     pub at: DateTime<Utc>,
     /// What its heartbeat says.
     pub record: HeartbeatRecord,
-    /// The heartbeat's name.
     pub(super) name: String,
 }
 
@@ -134,7 +132,6 @@ impl<S: Store> Registry<S> {
         Ok(activities)
     }
 
-    /// What these sessions did last, from the newest heartbeat of each.
     pub(super) fn last_activities<'a>(
         &self,
         reader: &dyn Reader,
@@ -182,7 +179,6 @@ pub(super) fn read_activity(
     Ok(Some(LastActivity { at, record, name: name.to_owned() }))
 }
 
-/// The names of all heartbeats.
 fn heartbeat_names(reader: &dyn Reader) -> Result<Vec<String>, Error> {
     let keys = match reader.scan(&[Range::Series(Series::Heartbeats)]) {
         Err(Error::Unsafe { .. }) => Vec::new(),

@@ -7,7 +7,7 @@ use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, Re
 use super::leases::renewal_pause;
 use super::overlap::{ReadClaim, claim_keys};
 use super::record;
-use super::session::{Session, StoredSession, read_session, require_active};
+use super::session::{Session, StoredSession, require_active};
 use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
@@ -75,7 +75,6 @@ impl<S: Store> Registry<S> {
         self.commit(|tx| self.end_all_of(tx, |holder| sessions.contains(holder))).map(|(released, _)| released)
     }
 
-    /// Ends every claim whose holder is meant.
     pub(super) fn end_all_of(
         &self,
         tx: &mut Transaction,
@@ -167,7 +166,6 @@ impl<S: Store> Registry<S> {
         Ok(())
     }
 
-    /// Renews the session's own claim under new terms.
     fn prolong(&self, tx: &mut Transaction, holder: &Session, held: Claim, terms: &Terms) -> Result<Claim, Error> {
         let key = Key::Claim(held.key.clone());
         let before = record::read(tx, &key, ClaimRecord::read)?.ok_or(Error::Contended)?;
@@ -277,7 +275,7 @@ impl<S: Store> Registry<S> {
                 let claim = self.judged_claim(tx, read.stored)?;
                 return Ok(RenewOutcome::Lost(Some(self.as_holder_sees(tx, claim)?)));
             }
-            let holder = read_session(tx, &holding.session)?.map(|stored| self.judged(tx, stored));
+            let holder = self.session_in(tx, &holding.session)?;
             let claim = self.as_holder_sees(tx, read.stored.clone().judge(holder.as_ref(), self.now()))?;
             if !claim.counts_for_holder() {
                 // It counts again from now on.
@@ -320,12 +318,10 @@ impl<S: Store> Registry<S> {
 
     /// True if a session has a record and neither ended nor is gone: then it wants to know what happens to its claims.
     fn is_going_on(&self, reader: &dyn Reader, session: &SessionId) -> bool {
-        let stored = read_session(reader, session).ok().flatten();
-        stored.is_some_and(|stored| self.judged(reader, stored).is_live())
+        self.session_in(reader, session).is_ok_and(|session| session.is_some_and(|session| session.is_live()))
     }
 }
 
-/// A holding that begins.
 pub(super) struct NewClaim<'a> {
     pub(super) holder: &'a Session,
     pub(super) resource: &'a Resource,
@@ -336,13 +332,11 @@ pub(super) struct NewClaim<'a> {
     pub(super) moved_from: Option<&'a ReadClaim>,
 }
 
-/// A registered session that goes on.
 pub(super) fn active_session(reader: &dyn Reader, id: &SessionId) -> Result<StoredSession, Error> {
     let (record, stamp) = require_active(reader, id)?;
     Ok(StoredSession::read_as(id, record.value, stamp))
 }
 
-/// A random id for a new holding.
 pub(super) fn new_holding_id() -> Result<String, Error> {
     Ok(format!("{:016x}{:016x}", random_number()?, random_number()?))
 }

@@ -27,6 +27,10 @@ impl<S: Store> Registry<S> {
         Ok(sessions)
     }
 
+    pub(super) fn session_in(&self, reader: &dyn Reader, id: &SessionId) -> Result<Option<Session>, Error> {
+        Ok(read_session(reader, id)?.map(|stored| self.judged(reader, stored)))
+    }
+
     /// Judges a stored session now, by its process where that can be seen.
     pub(super) fn judged(&self, reader: &dyn Reader, stored: StoredSession) -> Session {
         self.judged_by(&Observer::new(reader), stored)
@@ -50,7 +54,6 @@ impl<S: Store> Registry<S> {
         session
     }
 
-    /// Judges a session again that was judged before.
     pub(super) fn judge_again(&self, observer: &Observer, session: &mut Session) {
         if session.record.pid.is_none() && session.record.keepalive.is_none() && !session.is_damaged() {
             let now = self.now();

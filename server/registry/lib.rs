@@ -76,7 +76,7 @@ pub use watch::{Change, Watch, watch};
 
 use deconflict_platform::clock::Clock;
 use store::files::directory::Directory;
-use store::files::lock::Lock;
+use store::files::lock::ClaimLock;
 use store::files::names::relative_path;
 
 /// What sessions say and claim, as one store keeps it. Cheap to clone, and safe to use from many threads.
@@ -122,7 +122,6 @@ impl<S: Store> Registry<S> {
         self.store.reader()
     }
 
-    /// Decides on one consistent state, and writes what was decided.
     fn commit<T>(
         &self,
         mut decide: impl FnMut(&mut Transaction<'_>) -> Result<T, Error>,
@@ -192,7 +191,7 @@ impl Registry {
         self.store.directory()
     }
 
-    fn lock<'a>(&self, directory: &'a Directory) -> Result<Lock<'a>, Error> {
+    fn lock<'a>(&self, directory: &'a Directory) -> Result<ClaimLock<'a>, Error> {
         self.store.lock(directory)
     }
 
@@ -207,7 +206,6 @@ pub fn file_below(directory: &Path, key: &Key) -> PathBuf {
     directory.join(relative_path(key))
 }
 
-/// A random number, for names and ids that no other process chooses.
 fn random_number() -> Result<u64, Error> {
     getrandom::u64().map_err(|source| Error::NoRandomness(source.to_string()))
 }

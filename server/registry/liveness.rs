@@ -113,46 +113,10 @@ pub(super) fn is_older_than_boot(modified: DateTime<Utc>) -> bool {
     platform::booted_at().is_some_and(|boot| modified < DateTime::<Utc>::from(boot))
 }
 
-/// The newest sign of life that a session's own record tells.
 pub(super) fn last_sign(record: &SessionRecord, modified: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     let told = [&record.last_heartbeat, &record.started_at].into_iter().flatten();
     told.filter_map(|text| time::parse(text))
         .filter(|time| *time <= now + time::CLOCK_TOLERANCE)
         .max()
         .unwrap_or(modified)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_proof_makes_a_session_gone() {
-        let now = time::parse("2025-11-15T10:00:00Z").unwrap();
-        let minutes = |minutes: u64| Some(Duration::from_secs(minutes * 60));
-        let promised = SessionRecord { keepalive: Some(60), ..SessionRecord::default() };
-        let silent = SessionRecord::default();
-        let completed = SessionRecord { status: Some("completed".to_owned()), ..SessionRecord::default() };
-        let (alive, gone, unknown) = (KeeperState::Alive, KeeperState::Gone, KeeperState::Unknown);
-        let cases = [
-            (&promised, alive, minutes(60), SessionState::Live),
-            (&promised, gone, minutes(0), SessionState::Gone),
-            (&promised, unknown, minutes(1), SessionState::Live),
-            (&promised, unknown, minutes(4), SessionState::Silent),
-            (&promised, unknown, minutes(6), SessionState::Gone),
-            (&promised, unknown, None, SessionState::Live),
-            (&silent, unknown, minutes(6), SessionState::Live),
-            (&silent, gone, minutes(0), SessionState::Gone),
-            (&completed, alive, minutes(0), SessionState::Completed),
-        ];
-        for (record, keeper, unchanged_for, expected) in cases {
-            assert_eq!(
-                judge(record, keeper, unchanged_for, now, now),
-                expected,
-                "{record:?} {keeper:?} {unchanged_for:?}"
-            );
-        }
-        let yesterday = now - TimeDelta::hours(25);
-        assert_eq!(judge(&silent, unknown, minutes(25 * 60), yesterday, now), SessionState::Silent);
-    }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::claims::{Claim, ClaimState};
 use super::leases::OTHER_CLOCK;
-use super::session::{Session, list_sessions, read_session};
+use super::session::{Session, list_sessions};
 use super::store::{Reader, Store};
 use super::{Error, Registry};
 
@@ -68,8 +68,7 @@ impl<S: Store> Registry<S> {
 
     fn machines(&self, reader: &dyn Reader) -> Result<Machines, Error> {
         for id in list_sessions(reader)? {
-            let session = read_session(reader, &id)?.map(|stored| self.judged(reader, stored));
-            if Machines::of(&session) == Machines::Several {
+            if Machines::of(&self.session_in(reader, &id)?) == Machines::Several {
                 return Ok(Machines::Several);
             }
         }

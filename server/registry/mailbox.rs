@@ -127,8 +127,8 @@ impl<S: Store> Registry<S> {
     }
 
     fn mailbox(&self, reader: &dyn Reader, session: &SessionId) -> Result<Mailbox, Error> {
-        let stored = read_session(reader, session)?.ok_or_else(|| Error::UnknownSession { id: session.clone() })?;
-        Mailbox::of(reader, &self.judged(reader, stored), self.now())
+        let known = self.session_in(reader, session)?.ok_or_else(|| Error::UnknownSession { id: session.clone() })?;
+        Mailbox::of(reader, &known, self.now())
     }
 }
 
@@ -142,7 +142,6 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    /// Opens a session's mailbox with its read marks as they are now.
     pub(super) fn of(reader: &dyn Reader, session: &Session, now: DateTime<Utc>) -> Result<Self, Error> {
         let registered_at = time::believed(session.record.started_at.as_deref(), session.modified, now);
         Ok(Self {
@@ -175,7 +174,6 @@ impl Mailbox {
         Ok(self.message(reader, key, now)?.filter(|message| message.unread))
     }
 
-    /// The message under a key, if it is for this session.
     fn message(&self, reader: &dyn Reader, key: &Key, now: DateTime<Utc>) -> Result<Option<Message>, Error> {
         let Some(mut message) = read_message(reader, key, now)? else { return Ok(None) };
         let is_broadcast = message.to == Recipient::Everyone;
@@ -195,7 +193,6 @@ impl Mailbox {
         Ok(self.has_read(key) || readable(self.message(reader, key, now))?.is_some_and(|message| !message.unread))
     }
 
-    /// True if a message was sent too long ago to be news.
     fn is_old_news(&self, reader: &dyn Reader, key: &Key) -> Result<bool, Error> {
         let Key::Entry(Series::Broadcasts, name) = key else { return Ok(false) };
         if time::split_stamp(name).is_none() || self.marks.has_inherited(&mark_name(key)) {
@@ -207,7 +204,6 @@ impl Mailbox {
         }
     }
 
-    /// Every unread message, repeats included.
     fn each_unread(&self, reader: &dyn Reader, now: DateTime<Utc>) -> Result<Vec<Message>, Error> {
         let mut unread = Vec::new();
         for key in self.keys(reader)? {
@@ -268,7 +264,6 @@ pub(super) fn sort(messages: &mut [Message]) {
     messages.sort_by(|a, b| (a.sent_at, name_of(&a.key), &a.key).cmp(&(b.sent_at, name_of(&b.key), &b.key)));
 }
 
-/// True for what a message may be called.
 pub(super) fn is_message_name(name: &str) -> bool {
     name.strip_suffix(".json").is_some() && !name.starts_with('.') && !name.chars().any(char::is_control)
 }
@@ -280,7 +275,6 @@ fn message_keys(reader: &dyn Reader, series: &Series) -> Result<Vec<Key>, Error>
     Ok(keys)
 }
 
-/// What a read mark calls a message.
 pub(super) fn mark_name(key: &Key) -> String {
     let kind = if matches!(key, Key::Entry(Series::Broadcasts, _)) { "broadcast" } else { "direct" };
     format!("{kind}/{}", name_of(key).unwrap_or_default())

@@ -93,7 +93,6 @@ impl Message {
     }
 }
 
-/// A message that is ready to be kept.
 pub(super) struct Composed {
     pub(super) series: Series,
     pub(super) at: DateTime<Utc>,

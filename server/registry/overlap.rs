@@ -6,20 +6,16 @@ use chrono::DateTime;
 
 use super::claims::{Claim, StoredClaim};
 use super::record;
-use super::session::{Session, read_session};
+use super::session::Session;
 use super::store::{Key, Range, Reader, Stamp, Store, Stored};
 use super::{Error, Registry};
 use deconflict_protocol::{ClaimKey, ClaimRecord, Naming, Resource, SessionId};
 
-/// Where claims are looked up.
 pub(super) trait ClaimSource {
-    /// Which names are equal there.
     fn naming(&self) -> Naming;
 
-    /// The keys of the claims in some ranges.
     fn keys(&self, ranges: &[Range]) -> Result<Vec<ClaimKey>, Error>;
 
-    /// The claim under a key.
     fn claim(&self, key: &ClaimKey) -> Result<Option<Claim>, Error>;
 }
 
@@ -63,7 +59,6 @@ impl ReadClaim {
         }
     }
 
-    /// A claim as it was read.
     pub(super) fn understood(key: &ClaimKey, Stored { bytes, stamp }: Stored) -> Self {
         let record = ClaimRecord::read(&bytes).ok();
         let said =
@@ -116,7 +111,6 @@ impl<S: Store> ClaimSource for Judged<'_, S> {
     }
 }
 
-/// The keys of the claims in some ranges.
 pub(super) fn claim_keys(reader: &dyn Reader, ranges: &[Range]) -> Result<Vec<ClaimKey>, Error> {
     let claim = |key| if let Key::Claim(key) = key { Some(key) } else { None };
     Ok(reader.scan(ranges)?.into_iter().filter_map(claim).collect())
@@ -198,7 +192,7 @@ impl<S: Store> Registry<S> {
     /// Judges a stored claim now, by its holder's session as it stands.
     pub(super) fn judged_claim(&self, reader: &dyn Reader, stored: StoredClaim) -> Result<Claim, Error> {
         let session = match stored.holder() {
-            Some(holder) => read_session(reader, holder)?.map(|stored| self.judged(reader, stored)),
+            Some(holder) => self.session_in(reader, holder)?,
             None => None,
         };
         Ok(stored.judge(session.as_ref(), self.now()))

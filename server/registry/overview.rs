@@ -53,7 +53,6 @@ impl Overview {
 }
 
 impl Overview {
-    /// Puts an overview together.
     pub(super) fn of(mut records: Records, now: DateTime<Utc>) -> Self {
         // Of what is damaged only that is told.
         records.sessions.retain(|session| !session.is_damaged());
@@ -93,7 +92,6 @@ impl Registry {
         Ok(Overview::of(self.records(&self.directory()?)?, self.now()))
     }
 
-    /// All records that an overview is made of.
     pub(super) fn records(&self, directory: &Directory) -> Result<Records, Error> {
         let sessions = self.sessions_in(directory)?;
         let claims = self.claims_of(directory, &sessions)?;
@@ -156,7 +154,6 @@ fn fill_in(sessions: &mut [Session], last_activities: &HashMap<SessionId, LastAc
     }
 }
 
-/// Why claims' records cannot be understood.
 pub(super) fn damaged_claims<'a>(
     directory: &Directory,
     claims: impl IntoIterator<Item = &'a Claim>,
@@ -171,7 +168,6 @@ pub(super) fn damaged_claims<'a>(
     Ok(damaged)
 }
 
-/// Why sessions' records cannot be understood.
 fn damaged_sessions(directory: &Directory, sessions: &[Session]) -> Result<Vec<DamagedRecord>, Error> {
     let known: HashMap<_, _> = sessions.iter().map(|session| (&session.id, session)).collect();
     let mut damaged = Vec::new();
@@ -184,7 +180,6 @@ fn damaged_sessions(directory: &Directory, sessions: &[Session]) -> Result<Vec<D
     Ok(damaged)
 }
 
-/// Why a session's record cannot be understood, if it cannot.
 pub(super) fn damaged_session(directory: &Directory, id: &SessionId) -> Result<Option<DamagedRecord>, Error> {
     let read = super::record::read(directory, &Key::Session(id.clone()), SessionRecord::read);
     damage(directory, read.map(drop))

@@ -14,7 +14,6 @@ use deconflict_protocol::SessionId;
 /// No part of a log grows beyond this by a new mark, in bytes.
 const FULL_PART: u64 = 512 * 1024;
 
-/// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "mark", rename_all = "snake_case")]
 pub(super) enum Mark {
@@ -41,11 +40,9 @@ pub(super) enum Mark {
 pub(super) struct Repeat {
     /// The sender, as the message spells it.
     pub(super) from: String,
-    /// The id in the record.
     pub(super) id: String,
 }
 
-/// A session's log as it was read.
 #[derive(Debug, Default)]
 pub(super) struct ReadMarks {
     read: HashSet<String>,
@@ -76,22 +73,18 @@ impl ReadMarks {
         Ok(marks)
     }
 
-    /// True if the log is no longer the one that was read.
     pub(super) fn is_outdated(&self, reader: &dyn Reader, session: &SessionId) -> Result<bool, Error> {
         Ok(parts(reader, session)? != self.parts)
     }
 
-    /// True if the message in this file was read.
     pub(super) fn has_read(&self, file: &str) -> bool {
         self.read.contains(file)
     }
 
-    /// True if this message was read, in whichever file.
     pub(super) fn has_read_repeat(&self, repeat: &Repeat) -> bool {
         self.repeats.contains(repeat)
     }
 
-    /// True if a predecessor left this broadcast unread.
     pub(super) fn has_inherited(&self, file: &str) -> bool {
         self.inherited.contains(file)
     }
@@ -115,7 +108,6 @@ impl ReadMarks {
     }
 }
 
-/// Adds marks to a session's log.
 pub(super) fn add_marks(tx: &mut Transaction, session: &SessionId, marks: &[Mark]) -> Result<(), Error> {
     let parts = parts(tx, session)?;
     let mut part = parts.len().saturating_sub(1);

@@ -6,7 +6,6 @@ use super::Error;
 use super::store::{Key, Reader, Stored};
 use deconflict_protocol::{self as protocol, RecordError};
 
-/// A record as it stands in a store.
 #[derive(Debug, Clone)]
 pub(super) struct Record<T> {
     bytes: Vec<u8>,
@@ -14,7 +13,6 @@ pub(super) struct Record<T> {
 }
 
 impl<T: Clone + Serialize> Record<T> {
-    /// Understands what was read.
     pub(super) fn understand(stored: Stored, typed: fn(&[u8]) -> Result<T, RecordError>) -> Result<Self, RecordError> {
         Ok(Self { value: typed(&stored.bytes)?, bytes: stored.bytes })
     }
@@ -43,7 +41,6 @@ pub(super) fn read<T: Clone + Serialize>(
     Record::understand(stored, typed).map(Some).map_err(|source| Error::Damaged { key: key.clone(), source })
 }
 
-/// Puts a new record into words.
 pub(super) fn bytes_of(value: &impl Serialize) -> Result<Vec<u8>, Error> {
     protocol::to_bytes(value).map_err(Error::Wordless)
 }

@@ -20,18 +20,13 @@ pub(super) const RECENT: TimeDelta = TimeDelta::hours(1);
 /// A session that is gone is news for so long.
 const RECENTLY_GONE: TimeDelta = TimeDelta::hours(24);
 
-/// What an overview is made of.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {
-    /// All sessions that have a record.
     pub(super) sessions: Vec<Session>,
-    /// All claims.
     pub(super) claims: Vec<Claim>,
     /// Messages to whomever: those of the last hour, and requests that may still be open.
     pub(super) messages: Vec<Message>,
-    /// What each live session did last.
     pub(super) last_activities: HashMap<SessionId, LastActivity>,
-    /// Records that cannot be understood.
     pub(super) damaged: Vec<DamagedRecord>,
 }
 
@@ -56,17 +51,14 @@ pub(super) fn is_silent(session: &Session, now: DateTime<Utc>) -> bool {
     }
 }
 
-/// Where a claim stands in its list.
 pub(super) fn position_of_claim(claim: &Claim) -> Position {
     position(claim.claimed_at, claim.key.as_str())
 }
 
-/// Where a live session stands in its list.
 pub(super) fn position_of_session(session: &Session) -> Position {
     position(session.started_at(), session.id.as_str())
 }
 
-/// Where a session stands in the list of those that are silent.
 pub(super) fn position_of_silence(session: &Session) -> Position {
     position(session.last_sign, session.id.as_str())
 }

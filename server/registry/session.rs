@@ -74,13 +74,11 @@ impl Session {
     }
 }
 
-/// True if a session's record names another machine.
 pub(super) fn is_elsewhere(record: &SessionRecord) -> bool {
     record.host.as_deref().is_some_and(|host| host != platform::host_name())
 }
 
 impl StoredSession {
-    /// The record of a session that was judged before.
     pub(super) fn of(session: &Session) -> Self {
         Self {
             id: session.id.clone(),
@@ -90,13 +88,12 @@ impl StoredSession {
         }
     }
 
-    /// A record as it was read.
     pub(super) fn read_as(id: &SessionId, record: SessionRecord, stamp: Stamp) -> Self {
         Self { id: id.clone(), record: Some(record), modified: stamp.modified, stamp }
     }
 
     /// A record as if it had been read, for tests that touch no disk.
-    #[cfg(any(test, feature = "test-support"))]
+    #[cfg(feature = "test-support")]
     pub fn written(id: SessionId, record: SessionRecord, modified: DateTime<Utc>) -> Self {
         Self { id, record: Some(record), modified, stamp: Stamp::unknown(modified) }
     }
@@ -112,7 +109,6 @@ impl StoredSession {
     }
 }
 
-/// The ids of all sessions that have a record.
 pub(super) fn list_sessions(reader: &dyn Reader) -> Result<Vec<SessionId>, Error> {
     let keys = reader.scan(&[Range::Sessions])?;
     Ok(keys.into_iter().filter_map(|key| if let Key::Session(id) = key { Some(id) } else { None }).collect())
@@ -130,7 +126,6 @@ pub(super) fn read_session(reader: &dyn Reader, id: &SessionId) -> Result<Option
     }
 }
 
-/// Reads the record of a session that must be going on.
 pub(super) fn require_active(reader: &dyn Reader, id: &SessionId) -> Result<(Record<SessionRecord>, Stamp), Error> {
     let key = Key::Session(id.clone());
     let stored = reader.get(&key)?.ok_or_else(|| Error::UnknownSession { id: id.clone() })?;

@@ -7,7 +7,7 @@ use super::heartbeats::{Activity, add_heartbeat};
 use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
 use super::record;
-use super::session::{Session, read_session, require_active};
+use super::session::{Session, require_active};
 use super::store::{Key, Range, Reader, Series, Store, Transaction};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
@@ -126,8 +126,7 @@ impl<S: Store> Registry<S> {
 
     /// Looks a session up.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Error> {
-        let reader = self.reader()?;
-        Ok(read_session(&*reader, id)?.map(|stored| self.judged(&*reader, stored)))
+        self.session_in(&*self.reader()?, id)
     }
 
     /// All sessions that have a record: live ones first, then by their newest sign of life.
@@ -240,7 +239,6 @@ impl<S: Store> Registry<S> {
         Ok(ended)
     }
 
-    /// Changes a live session's record.
     pub(super) fn update_session(&self, id: &SessionId, change: impl Fn(&mut SessionRecord)) -> Result<(), Error> {
         self.commit_making(|tx| change_session(tx, id, &change)).map(drop)
     }

@@ -5,7 +5,7 @@ use super::holding::{NewClaim, active_session, new_holding_id};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::overlap::ReadClaim;
-use super::session::{Session, read_session};
+use super::session::Session;
 use super::store::{Key, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, record};
 use deconflict_protocol::{ClaimRecord, HandOffRecord, Resource, SessionId, time};
@@ -76,8 +76,7 @@ impl<S: Store> Registry<S> {
 
     /// The session to which something is given, or what is known of it if it is not alive.
     fn live_recipient(&self, reader: &dyn Reader, id: &SessionId) -> Result<Result<Session, Option<Session>>, Error> {
-        let session = read_session(reader, id)?.map(|stored| self.judged(reader, stored));
-        Ok(match session {
+        Ok(match self.session_in(reader, id)? {
             Some(session) if session.is_forgotten() && !self.holds_something(reader, id)? => Err(Some(session)),
             Some(session) if session.is_forgotten() || session.state == SessionState::Live => Ok(session),
             other => Err(other),

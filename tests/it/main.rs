@@ -97,6 +97,7 @@ mod texts;
 mod times;
 mod trouble;
 mod two_sessions;
+mod view;
 mod watching;
 mod words;
 mod workspaces;

@@ -28,7 +28,6 @@ pub struct Memory {
     is_silent: AtomicBool,
 }
 
-/// Whoever watches.
 struct Listener {
     ranges: Vec<Range>,
     hear: Hear,
@@ -71,7 +70,6 @@ impl Memory {
         done
     }
 
-    /// Lets the state be changed, and then tells of it.
     fn change<T>(&self, mut state: MutexGuard<'_, State>, change: impl FnOnce(&mut State) -> T) -> T {
         let done = change(&mut state);
         let changed = std::mem::take(&mut state.changed);
@@ -205,7 +203,6 @@ impl State {
     }
 }
 
-/// The state at one moment, and what was read of it.
 struct Seen<'a> {
     store: &'a Memory,
     state: State,

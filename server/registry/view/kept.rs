@@ -9,7 +9,6 @@ use crate::liveness::{MISSED_REFRESHES, SILENT_REFRESHES};
 use crate::{KeeperState, Session, StoredClaim, StoredSession};
 use deconflict_protocol::{ClaimRecord, Resource, lease_end};
 
-/// A claim, and when its lease ends.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct KeptClaim {
     pub(super) stored: StoredClaim,
@@ -27,7 +26,6 @@ impl KeptClaim {
         (&self.stored.record, &self.stored.resource, self.stored.modified, self.lease_end)
     }
 
-    /// When its state changes by time alone.
     pub(super) fn due(&self) -> impl Iterator<Item = DateTime<Utc>> + use<> {
         let no_longer_pending = self.stored.record.is_none().then(|| self.stored.modified + BEING_WRITTEN);
         no_longer_pending.into_iter().chain([self.lease_end])
@@ -45,7 +43,6 @@ pub(super) struct KeptSession {
 }
 
 impl KeptSession {
-    /// How often it promises to refresh its record.
     pub(super) fn refresh(&self) -> Option<Duration> {
         let keepalive = self.stored.record.as_ref()?.keepalive?;
         Some(Duration::from_secs(u64::from(keepalive.max(1))))

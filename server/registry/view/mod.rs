@@ -9,8 +9,6 @@
 
 mod changes;
 mod kept;
-#[cfg(test)]
-mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -186,7 +184,6 @@ impl View {
         claims.filter(|claim| !claim.held_by(&self.shared.session)).collect()
     }
 
-    /// True if anybody claims the same path in another worktree.
     pub(super) fn is_claimed_elsewhere(&self, resource: &Resource) -> bool {
         let elsewhere = self.shared.same_path_elsewhere(resource);
         elsewhere.iter().any(|other| self.shared.claims.contains_key(&self.shared.naming().key(other)))
@@ -261,7 +258,6 @@ impl fmt::Debug for View {
 /// Sessions that were judged already while many claims are looked up in one go.
 type Holders = HashMap<SessionId, Option<Session>>;
 
-/// Looking up.
 impl Shared {
     /// Which names are equal: every key tells. Where none is known there is nothing to be equal to.
     fn naming(&self) -> Naming {

@@ -8,7 +8,6 @@ use super::change::Change;
 /// At most so many changes are delivered at once, so that thousands of records are never in memory twice.
 const MOST: usize = 256;
 
-/// What is to be delivered next.
 pub(super) struct Batch<D> {
     changes: Vec<Change>,
     deliver: D,
@@ -21,7 +20,6 @@ impl<D: Fn(Vec<Change>)> Batch<D> {
         Self { changes: Vec::new(), deliver, stopped }
     }
 
-    /// Adds a change, and delivers all if there are many.
     pub(super) fn tell(&mut self, change: Change) {
         self.changes.push(change);
         if self.changes.len() >= MOST {
@@ -29,7 +27,6 @@ impl<D: Fn(Vec<Change>)> Batch<D> {
         }
     }
 
-    /// Delivers what there is.
     pub(super) fn flush(&mut self) {
         let changes = std::mem::take(&mut self.changes);
         if !changes.is_empty() && !self.stopped.load(Ordering::Relaxed) {

@@ -30,7 +30,6 @@ const TICK: Duration = Duration::from_secs(2);
 /// The same where the store cannot tell what changes.
 const UNWATCHED_TICK: Duration = Duration::from_secs(1);
 
-/// What wakes the thread.
 enum Signal {
     /// The store tells of something.
     Changed(Changed),

@@ -26,7 +26,6 @@ const STEP: usize = 64;
 /// A reading of the store's clock counts for so long: with a thousand sessions it is wanted a thousand times.
 const READING_COUNTS: Duration = Duration::from_millis(100);
 
-/// What has been told of the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Nothing,
@@ -53,13 +52,11 @@ struct Heard {
 }
 
 impl Heard {
-    /// The keys of messages, and those of other records.
     fn take_keys(&mut self) -> (Vec<Key>, Vec<Key>) {
         std::mem::take(&mut self.keys).into_iter().partition(is_message)
     }
 }
 
-/// What the thread keeps.
 pub(super) struct Observer<S, D> {
     registry: Registry<S>,
     session: SessionId,
@@ -125,7 +122,6 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         }
     }
 
-    /// Watches until it is stopped.
     pub(super) fn run(mut self) {
         self.tick();
         while !self.is_stopped() {
@@ -148,7 +144,6 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         }
     }
 
-    /// Looks at what nothing tells.
     fn tick(&mut self) {
         self.heard.is_unclear = true;
         self.follow();
@@ -165,7 +160,6 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         self.next_tick = Instant::now() + self.tick;
     }
 
-    /// Reads what was heard of.
     fn follow(&mut self) {
         if std::mem::take(&mut self.heard.is_unclear) {
             for changed in self.watching.look(self.costs.iter().sum()) {
@@ -288,7 +282,6 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         Ok(Duration::ZERO)
     }
 
-    /// Reads records as they stand now.
     fn read_all(&mut self, keys: impl IntoIterator<Item = Key>) {
         let mut keys = keys.into_iter().peekable();
         let Some(first) = keys.peek() else { return };

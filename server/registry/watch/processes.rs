@@ -9,7 +9,6 @@ use deconflict_protocol::{SessionId, SessionRecord};
 /// are more, it takes several rounds to look at all of them.
 const AT_ONCE: usize = 64;
 
-/// A process that runs and keeps a session.
 #[derive(Debug)]
 struct Keeper {
     pid: u32,
@@ -40,12 +39,10 @@ impl Keepers {
         }
     }
 
-    /// Looks at a session's process no longer.
     pub(super) fn forget(&mut self, session: &SessionId) {
         self.running.remove(session);
     }
 
-    /// Looks at nobody's process any longer.
     pub(super) fn clear(&mut self) {
         self.running.clear();
         self.turns.clear();

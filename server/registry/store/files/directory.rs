@@ -20,7 +20,7 @@ use crate::Error;
 use crate::changes::Changes;
 use crate::store::{LARGEST_RECORD, Stamp, Stored};
 use deconflict_platform::Sharing;
-use deconflict_platform::faults::{self, Call, Change};
+use deconflict_platform::faults::{self, Call, DiskChange};
 
 /// How names of unfinished files start. Readers pass over every name that starts with a dot.
 pub(crate) const UNFINISHED: &str = ".unfinished-";
@@ -97,7 +97,7 @@ impl Directory {
     pub(crate) fn create(path: &Path) -> Result<Self, Error> {
         let missing: Vec<&Path> = path.ancestors().take_while(|folder| !folder.exists()).collect();
         let make = || std::fs::create_dir_all(path);
-        faults::change(|| Change::MakeFolder(path.to_owned()), make).map_err(|source| match source.kind() {
+        faults::change(|| DiskChange::MakeFolder(path.to_owned()), make).map_err(|source| match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 Error::ReadOnly { directory: path.to_owned(), source }
             }
@@ -122,7 +122,6 @@ impl Directory {
         self
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -181,7 +180,7 @@ impl Directory {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).follow(FollowSymlinks::No).nonblock(true);
         let open = || self.root.open_with(name, &options);
-        let file = faults::change(|| Change::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
+        let file = faults::change(|| DiskChange::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         if !metadata.is_file() {
             return Err(Error::Unsafe { path: path(), reason: "a lock must be a regular file" });
@@ -225,7 +224,6 @@ impl Directory {
     }
 }
 
-/// An open folder.
 pub(crate) struct Contents<'a> {
     pub(super) directory: &'a Directory,
     pub(super) folder: &'a Folder,
@@ -278,13 +276,11 @@ impl Contents<'_> {
         Ok(metadata.filter(Metadata::is_file).map(|metadata| stamp_of(&metadata)))
     }
 
-    /// The path of a file, for messages.
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.directory.path_of(self.folder).join(name)
     }
 }
 
-/// A file that is open to be locked.
 pub(crate) struct LockFile<'a> {
     root: &'a Dir,
     name: &'static str,

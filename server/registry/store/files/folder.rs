@@ -2,7 +2,6 @@
 
 use deconflict_protocol::SessionId;
 
-/// A folder of the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Folder {
     Root,

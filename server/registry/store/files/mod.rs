@@ -18,7 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use self::directory::Directory;
 use self::folder::Folder;
-use self::lock::Lock;
+use self::lock::ClaimLock;
 use self::names::{durability_in, durability_of, file_of, folder_of, folder_of_range, key_of};
 use self::watch::FilesWatching;
 use super::{
@@ -49,19 +49,17 @@ impl Files {
         Self { path: path.to_owned(), is_without_locks: AtomicBool::new(false), changes: Arc::default() }
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens it.
     pub(crate) fn directory(&self) -> Result<Directory, Error> {
         Ok(Directory::open(&self.path)?.noting(&self.changes))
     }
 
     /// Takes the lock, and remembers whether there is one.
-    pub(crate) fn lock<'a>(&self, directory: &'a Directory) -> Result<Lock<'a>, Error> {
-        let lock = Lock::take(directory)?;
+    pub(crate) fn lock<'a>(&self, directory: &'a Directory) -> Result<ClaimLock<'a>, Error> {
+        let lock = ClaimLock::take(directory)?;
         self.is_without_locks.store(lock.locking() == Locking::Unsupported, Ordering::Relaxed);
         Ok(lock)
     }
@@ -159,9 +157,8 @@ impl Reader for Directory {
     }
 }
 
-/// What is seen while the lock is held.
 struct Locked<'a> {
-    lock: Lock<'a>,
+    lock: ClaimLock<'a>,
     /// Which files stood there when they were read. Who takes no lock may write one before it is written here.
     seen: RefCell<HashMap<Key, Option<Stamp>>>,
 }

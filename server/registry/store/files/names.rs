@@ -6,10 +6,8 @@ use super::directory::Durability;
 use super::folder::Folder;
 use crate::store::{Key, Range, Series};
 
-/// What every claim file's name ends with.
 const CLAIM_ENDING: &str = ".claim";
 
-/// The folder and the file of a key.
 pub(crate) fn file_of(key: &Key) -> (Folder, String) {
     match key {
         Key::Session(id) => (Folder::Sessions, [id.as_str(), ".json"].concat()),
@@ -24,7 +22,6 @@ pub(crate) fn relative_path(key: &Key) -> String {
     [folder.components(), vec![&name]].concat().join("/")
 }
 
-/// The folder of a series.
 pub(crate) fn folder_of(series: &Series) -> Folder {
     match series {
         Series::Heartbeats => Folder::Heartbeats,
@@ -64,12 +61,10 @@ pub(crate) fn key_of(range: &Range, name: &str, naming: Naming) -> Option<Key> {
     }
 }
 
-/// The claim that a file in `claims/` belongs to.
 pub(crate) fn claim_of(name: &str, naming: Naming) -> Option<ClaimKey> {
     naming.parse(name.strip_suffix(CLAIM_ENDING)?)
 }
 
-/// The session that a file in `sessions/` belongs to.
 pub(crate) fn session_of(name: &str) -> Option<SessionId> {
     SessionId::foreign(name.strip_suffix(".json")?).ok()
 }

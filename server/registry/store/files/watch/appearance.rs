@@ -96,7 +96,6 @@ fn watch_parent(directory: &Path, signals: Sender<Wake>) -> Option<notify::Recom
     Some(watcher)
 }
 
-/// True if a coordination directory stands there.
 fn exists(directory: &Path) -> bool {
     is_coordination_directory(|folder| directory.join(folder).is_dir())
 }

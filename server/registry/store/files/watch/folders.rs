@@ -29,7 +29,6 @@ struct WatchedFolder {
     scanned: Option<DateTime<Utc>>,
 }
 
-/// The folders, and what watches them.
 #[derive(Debug)]
 pub(super) struct Folders {
     path: PathBuf,
@@ -63,7 +62,6 @@ impl Folders {
         Self { path, watched, ignores_case: Arc::default(), watcher: None, trouble: None, has_failed: false }
     }
 
-    /// Asks the system to notify of changes.
     pub(super) fn start(&mut self, noticed: impl Fn(Hint) + Send + 'static) {
         let folders = self.watched.iter().map(|it| (it.path.clone(), it.range.clone())).collect();
         let interpreter = Interpreter { folders, ignores_case: Arc::clone(&self.ignores_case) };
@@ -74,7 +72,6 @@ impl Folders {
         }
     }
 
-    /// True if the system notifies of changes.
     pub(super) fn is_watching(&self) -> bool {
         !self.has_failed
     }
@@ -99,7 +96,6 @@ impl Folders {
         }
     }
 
-    /// Takes nothing for granted.
     pub(super) fn distrust_all(&mut self) {
         self.distrust(&self.path.clone());
     }

@@ -17,7 +17,6 @@ pub(super) fn watcher(handler: impl EventHandler) -> notify::Result<RecommendedW
     RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))
 }
 
-/// Something that the system noticed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Hint {
     Record(Key),
@@ -27,10 +26,8 @@ pub(super) enum Hint {
     Everything,
 }
 
-/// Understands notifications by the paths that they name.
 #[derive(Debug)]
 pub(super) struct Interpreter {
-    /// The folders that are watched, each with what it holds.
     pub(super) folders: Vec<(PathBuf, Option<Range>)>,
     pub(super) ignores_case: Arc<AtomicBool>,
 }

@@ -25,7 +25,6 @@ use crate::Error;
 use crate::store::{Changed, Hear, Range, Watching};
 use deconflict_platform as platform;
 
-/// The folders of some ranges while they are watched.
 #[derive(Debug)]
 pub(crate) struct FilesWatching {
     path: PathBuf,
@@ -40,7 +39,6 @@ pub(crate) struct FilesWatching {
 }
 
 impl FilesWatching {
-    /// Watches a directory that may be missing.
     pub(super) fn start(path: &Path, ranges: &[Range], hear: Hear) -> Self {
         let (notice, noticed) = channel();
         let mut watching = Self::idle(path, ranges, noticed);
@@ -115,7 +113,6 @@ impl FilesWatching {
         directory
     }
 
-    /// What is to be scanned now.
     fn due(&mut self, directory: &Directory, cost: Duration) -> Vec<Range> {
         let renewed = self.folders.arm(directory);
         if self.pace.is_everything_due(cost, self.folders.is_watching()) {

@@ -8,13 +8,11 @@ const SHARE_OF_EVERYTHING: u32 = 2000;
 /// Looking again at a folder in which names changed may take more, because then something happens: one fiftieth.
 const SHARE_OF_CHANGED: u32 = 50;
 
-/// Everything is looked at no more often than this.
 const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The same where the system notifies of nothing.
 const LEAST_UNWATCHED: Duration = Duration::from_secs(1);
 
-/// When what is due, by what it costs.
 #[derive(Debug)]
 pub(super) struct Pace {
     last_everything: Instant,

@@ -1,49 +1,77 @@
-//! What the view tells after changes and as time passes.
+//! What a server's view tells after changes and as time passes: what a registry in memory was made to say, taken in by a
+//! view whose clock is set by hand.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 use chrono::{TimeDelta, Utc};
-
-use super::{Affected, View};
-use crate::leases::{BEING_WRITTEN, OTHER_CLOCK};
-use crate::store::Stamp;
-use crate::{Change, Claim, ClaimState, SessionState, StoredClaim, StoredSession};
 use deconflict_platform::clock::{Clock, ManualClock};
-use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time};
+use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time, to_bytes};
+use deconflict_registry::{
+    Affected, BEING_WRITTEN, Change, Claim, ClaimState, Key, Memory, Registry, SessionState, Store, View, Watch, watch,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const START: &str = "2025-11-15T10:00:00Z";
 
 struct Seen {
     clock: Arc<ManualClock>,
+    store: Arc<Memory>,
     view: View,
+    changes: Receiver<Vec<Change>>,
+    _watch: Watch,
 }
 
 impl Seen {
     fn new() -> Self {
         let clock = Arc::new(ManualClock::new(time::parse(START).unwrap()));
+        let store = Arc::new(Memory::new(clock.clone(), Naming::default()));
+        let (sender, changes) = channel();
+        let registry = Registry::of(Arc::clone(&store), clock.clone());
+        let _watch = watch(&registry, &id("me"), move |batch| drop(sender.send(batch))).unwrap();
         let view = View::new(id("me"), clock.clone());
-        Self { clock, view }
+        let seen = Self { clock, store, view, changes, _watch };
+        let told = seen.changes.recv_timeout(PATIENCE).unwrap();
+        assert!(matches!(told[..], [Change::Ready]), "{told:?}");
+        seen
     }
 
     /// Someone claims something for four hours.
     fn claim(&mut self, holder: &str, resource: &Resource) -> Affected {
         let json = format!(r#"{{"claimed_by":"{holder}","claimed_at":"{START}"}}"#);
-        let record = ClaimRecord::read(json.as_bytes()).unwrap();
-        self.claim_record(resource, Some(record))
-    }
-
-    fn claim_record(&mut self, resource: &Resource, record: Option<ClaimRecord>) -> Affected {
-        let modified = self.clock.now();
-        let key = Naming::default().key(resource);
-        let stamp = Stamp::unknown(modified);
-        let stored = StoredClaim { key: key.clone(), resource: resource.clone(), record, modified, stamp };
-        self.view.apply(Change::Claim(key, Some(stored)))
+        self.write(Key::Claim(Naming::default().key(resource)), json.into_bytes())
     }
 
     fn session(&mut self, session: &str, record: SessionRecord) -> Affected {
-        let stored = StoredSession::written(id(session), record, self.clock.now());
-        self.view.apply(Change::Session(id(session), Some(stored)))
+        self.write(Key::Session(id(session)), to_bytes(&record).unwrap())
+    }
+
+    /// Writes a record and takes in what the watch tells of it. What that sees of the clock's leaps is left out.
+    fn write(&mut self, key: Key, bytes: Vec<u8>) -> Affected {
+        let mut put = |tx: &mut deconflict_registry::Transaction<'_>| {
+            tx.put_new(key.clone(), bytes.clone());
+            Ok(())
+        };
+        self.store.commit(&mut put).unwrap();
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let told = self.changes.recv_timeout(left).unwrap_or_else(|_| panic!("{key} was not told"));
+            let is_it = |change: &Change| match (change, &key) {
+                (Change::Claim(told, Some(it)), Key::Claim(key)) => {
+                    told == key && it.modified == self.clock.now() && it.record == ClaimRecord::read(&bytes).ok()
+                }
+                (Change::Session(told, Some(it)), Key::Session(id)) => {
+                    told == id && it.modified == self.clock.now() && it.record == SessionRecord::read(&bytes).ok()
+                }
+                _ => false,
+            };
+            if let Some(change) = told.into_iter().find(is_it) {
+                return self.view.apply(change);
+            }
+        }
     }
 
     fn state(&self, session: &str) -> SessionState {
@@ -105,7 +133,7 @@ fn a_claim_comes_back_as_it_was_stored() {
         let mut record = ClaimRecord::read(json.as_bytes()).unwrap();
         record.resource_type = Some("file".to_owned());
         record.resource_name = Some(resource.name().to_owned());
-        seen.claim_record(&resource, Some(record.clone()));
+        seen.write(Key::Claim(Naming::default().key(&resource)), to_bytes(&record).unwrap());
         let claim = seen.view.claim_of(&resource).unwrap();
         assert_eq!((claim.record, claim.resource), (record, resource));
     }
@@ -136,7 +164,7 @@ fn a_lease_ends_by_time_alone() {
     assert_eq!(seen.standing(&file("a.rs")), ClaimState::Active);
     seen.pass(1);
     assert_eq!(seen.standing(&file("a.rs")), ClaimState::Expired);
-    assert_eq!(seen.view.next_change_at(), Some(end + OTHER_CLOCK), "holders elsewhere are given more time");
+    assert_eq!(seen.view.next_change_at(), Some(end + TimeDelta::seconds(60)), "holders elsewhere are given more time");
     seen.pass(60);
     assert_eq!(seen.view.next_change_at(), None);
 }
@@ -146,7 +174,7 @@ fn an_unreadable_claim_is_pending_and_then_damaged() {
     let mut seen = Seen::new();
     // The file has to be younger than this machine's start.
     seen.clock.jump(Utc::now() - seen.clock.now());
-    seen.claim_record(&file("a.rs"), None);
+    seen.write(Key::Claim(Naming::default().key(&file("a.rs"))), b"{".to_vec());
     assert_eq!(seen.standing(&file("a.rs")), ClaimState::Pending);
     assert_eq!(seen.view.next_change_at(), Some(seen.clock.now() + BEING_WRITTEN));
     seen.pass(5);
@@ -178,6 +206,26 @@ fn silence_before_the_first_look_counts() {
     assert_eq!(seen.state("other"), SessionState::Silent);
     seen.pass(11);
     assert_eq!(seen.state("other"), SessionState::Gone);
+}
+
+#[test]
+fn who_promised_nothing_is_silent_after_a_day_and_never_gone() {
+    let mut seen = Seen::new();
+    seen.session("other", SessionRecord::default());
+    seen.pass(23 * 3600);
+    assert_eq!(seen.state("other"), SessionState::Live);
+    seen.pass(2 * 3600);
+    assert_eq!(seen.state("other"), SessionState::Silent);
+    seen.view.apply(Change::Process { session: id("other"), alive: false });
+    assert_eq!(seen.state("other"), SessionState::Gone);
+}
+
+#[test]
+fn who_completed_is_so_though_its_process_runs() {
+    let mut seen = Seen::new();
+    seen.session("other", SessionRecord { status: Some("completed".to_owned()), ..promising() });
+    seen.view.apply(Change::Process { session: id("other"), alive: true });
+    assert_eq!(seen.state("other"), SessionState::Completed);
 }
 
 #[test]
