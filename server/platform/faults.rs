@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// A call that changed something on disk.
 #[derive(Debug)]
 #[cfg_attr(not(feature = "fault-injection"), allow(dead_code, reason = "only tests ask what was changed"))]
-pub enum Change {
+pub enum DiskChange {
     /// A file was created, empty.
     Create(PathBuf),
     /// A file was written, from an offset in bytes.
@@ -53,11 +53,11 @@ mod never {
 
     use chrono::TimeDelta;
 
-    use super::{Call, Change, PathBuf};
+    use super::{Call, DiskChange, PathBuf};
 
     /// Makes a call that changes something.
     #[inline]
-    pub fn change<T>(_: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+    pub fn change<T>(_: impl FnOnce() -> DiskChange, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         call()
     }
 

@@ -13,7 +13,7 @@ use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, Open
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, Metadata, OpenOptions};
 use deconflict_platform::Sharing;
-use deconflict_platform::faults::{self, Change};
+use deconflict_platform::faults::{self, DiskChange};
 use deconflict_platform::{owned_by_user, user_id};
 use deconflict_protocol::text::hex;
 use sha2::{Digest, Sha256};
@@ -120,7 +120,7 @@ impl PrivateFolder {
             let file = open_file(&folder, name, OpenOptions::new().read(true))?;
             let touch = || file.set_modified(SystemTime::now());
             // Files of one's own can be touched; where not, they are as old as they look.
-            let _ = faults::change(|| Change::Attributes(self.path().join(name)), touch);
+            let _ = faults::change(|| DiskChange::Attributes(self.path().join(name)), touch);
             return Ok(());
         }
         self.write_anew(&folder, name, bytes)
@@ -132,7 +132,7 @@ impl PrivateFolder {
         let (unfinished, file) = loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let unfinished = format!(".{name}.{}-{number}.new", std::process::id());
-            let path = || Change::Create(self.path().join(&unfinished));
+            let path = || DiskChange::Create(self.path().join(&unfinished));
             let open = || open_file(folder, &unfinished, OpenOptions::new().write(true).create_new(true));
             match faults::change(path, open) {
                 // One that died had the same number, or lives in a container.
@@ -143,7 +143,7 @@ impl PrivateFolder {
         let path = self.path();
         let rename = || folder.rename(&unfinished, folder, name);
         let done = faults::write(&file, || path.join(&unfinished), 0, bytes)
-            .and_then(|()| faults::change(|| Change::Rename(path.join(&unfinished), path.join(name)), rename));
+            .and_then(|()| faults::change(|| DiskChange::Rename(path.join(&unfinished), path.join(name)), rename));
         if done.is_err() {
             let _ = folder.remove_file(&unfinished);
         }
@@ -188,7 +188,7 @@ impl PrivateFolder {
     pub fn remove(&self, name: &str) -> io::Result<()> {
         let Some(folder) = self.open()? else { return Ok(()) };
         let remove = || folder.remove_file(name);
-        match faults::change(|| Change::Remove(self.path().join(name)), remove) {
+        match faults::change(|| DiskChange::Remove(self.path().join(name)), remove) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -242,7 +242,7 @@ impl PrivateFolder {
                 builder.mode(0o700);
             }
             let made = faults::change(
-                || Change::MakeFolder(self.path().join(component)),
+                || DiskChange::MakeFolder(self.path().join(component)),
                 || folder.create_dir_with(component, &builder),
             );
             let inner = match &made {

@@ -37,7 +37,7 @@ const STACK: usize = 64 * 1024 * 1024;
 pub(super) fn effects(line: &str, folder: &Path) -> Vec<Effect> {
     let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new() };
     let read = || {
-        let mut reader = Reader::default();
+        let mut reader = Scanner::default();
         reader.line(line, &mut shell);
         reader.effects
     };
@@ -70,12 +70,12 @@ struct Shell {
 }
 
 #[derive(Default)]
-struct Reader {
+struct Scanner {
     effects: Vec<Effect>,
     depth: usize,
 }
 
-impl Reader {
+impl Scanner {
     fn line(&mut self, line: &str, shell: &mut Shell) {
         if line.len() > LONGEST_LINE || self.depth > DEEPEST || has_too_many_brackets(line) {
             return;

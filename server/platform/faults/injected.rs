@@ -2,7 +2,7 @@
 //! let a cause come and go while a process runs. One order a line:
 //!
 //! - `fail WHAT ERRNO [PART]`: a kind of call fails with an error number of the system, perhaps only where the path
-//!   contains a part. Kinds are the variants of [`Change`] and [`Call`] in lower case; a full disk fails `write`.
+//!   contains a part. Kinds are the variants of [`DiskChange`] and [`Call`] in lower case; a full disk fails `write`.
 //! - `kill-after N`: the process is killed after its Nth call that changed something.
 //! - `tear N`: the process is killed in the middle of its Nth write.
 //! - `slow WHAT MICROSECONDS`: a kind of change waits before it is made, so that others can come between.
@@ -20,7 +20,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::{Call, Change};
+use super::{Call, DiskChange};
 
 #[cfg(not(debug_assertions))]
 compile_error!("fault-injection is for tests: it has no place in an optimized build");
@@ -32,7 +32,7 @@ static CHANGES: AtomicU64 = AtomicU64::new(0);
 static WRITES: AtomicU64 = AtomicU64::new(0);
 
 /// Makes a call that changes something.
-pub fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+pub fn change<T>(describe: impl FnOnce() -> DiskChange, call: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     let Some(orders) = Orders::read() else { return call() };
     let change = describe();
     orders.fail(&change.kind(), Some(change.path()))?;
@@ -47,7 +47,7 @@ pub fn change<T>(describe: impl FnOnce() -> Change, call: impl FnOnce() -> io::R
 /// Writes into a file, from an offset that the file stands at already.
 pub fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64, bytes: &[u8]) -> io::Result<()> {
     let Some(orders) = Orders::read() else { return file.write_all(bytes) };
-    let change = Change::Write(path(), offset);
+    let change = DiskChange::Write(path(), offset);
     orders.fail(&change.kind(), Some(change.path()))?;
     if orders.number("tear") == Some(WRITES.fetch_add(1, Ordering::SeqCst) + 1) {
         file.write_all(&bytes[..bytes.len() / 2])?;
@@ -75,7 +75,7 @@ pub fn clock_error() -> TimeDelta {
     TimeDelta::seconds(seconds.unwrap_or(0))
 }
 
-impl Change {
+impl DiskChange {
     /// The variant's name in lower case.
     fn kind(&self) -> String {
         let described = format!("{self:?}");
@@ -129,15 +129,15 @@ impl Orders {
     }
 
     /// Records a change, and ends the process if that was its last.
-    fn note(&self, change: &Change, bytes: &[u8]) {
+    fn note(&self, change: &DiskChange, bytes: &[u8]) {
         if let Some(log) = std::env::var_os("DECONFLICT_CHANGES") {
             let mut entry = json!({ "kind": change.kind(), "path": change.path() });
             match change {
-                Change::Write(_, offset) => {
+                DiskChange::Write(_, offset) => {
                     entry["offset"] = json!(offset);
                     entry["text"] = json!(String::from_utf8_lossy(bytes));
                 }
-                Change::Link(from, _) | Change::Rename(from, _) | Change::Exchange(from, _) => {
+                DiskChange::Link(from, _) | DiskChange::Rename(from, _) | DiskChange::Exchange(from, _) => {
                     entry["from"] = json!(from);
                 }
                 _ => {}

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cap_std::fs::{Dir, OpenOptions};
-use deconflict_platform::faults::{self, Change};
+use deconflict_platform::faults::{self, DiskChange};
 
 use super::{PrivateFolder, is_current, open_file};
 
@@ -45,7 +45,7 @@ impl<'a> LockedFile<'a> {
         options.read(true).append(true).create(true);
         loop {
             let path = place.path().join(name);
-            let opened = faults::change(|| Change::Create(path), || open_file(&folder, name, &mut options));
+            let opened = faults::change(|| DiskChange::Create(path), || open_file(&folder, name, &mut options));
             let file = match opened {
                 // The folder was removed after it had been opened.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && began.elapsed() < patience => {
@@ -99,7 +99,7 @@ impl<'a> LockedFile<'a> {
     /// Removes it.
     pub fn remove(self) -> io::Result<()> {
         let path = self.place.path().join(&self.name);
-        match faults::change(|| Change::Remove(path), || self.folder.remove_file(&self.name)) {
+        match faults::change(|| DiskChange::Remove(path), || self.folder.remove_file(&self.name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }

@@ -13,7 +13,6 @@ use crate::store::Locking;
 use deconflict_platform as platform;
 use deconflict_platform::faults::{self, Call};
 
-/// The name of the lock file.
 pub(crate) const LOCK: &str = ".lock";
 
 /// A fencing token in digits, and a line break.
@@ -23,25 +22,23 @@ const TOKEN_LENGTH: usize = 21;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Proof that the lock is held, where it can be. The lock goes with it, also when the process dies.
-pub(crate) struct Lock<'a> {
+pub(crate) struct ClaimLock<'a> {
     directory: &'a Directory,
     file: LockFile<'a>,
     locking: Locking,
 }
 
-impl<'a> Lock<'a> {
+impl<'a> ClaimLock<'a> {
     /// Takes the lock. It is never broken: the operating system frees it when its owner dies.
     pub(crate) fn take(directory: &'a Directory) -> Result<Self, Error> {
         let (file, locking) = lock_file(directory, LOCK)?;
         Ok(Self { directory, file, locking })
     }
 
-    /// The directory that is locked.
     pub(crate) fn directory(&self) -> &'a Directory {
         self.directory
     }
 
-    /// Whether the file system keeps it.
     pub(crate) fn locking(&self) -> Locking {
         self.locking
     }

@@ -15,7 +15,7 @@ use super::folder::Folder;
 use crate::changes::ChangedRecord;
 use crate::{Error, random_number};
 use deconflict_platform as platform;
-use deconflict_platform::faults::{self, Change};
+use deconflict_platform::faults::{self, DiskChange};
 
 impl Directory {
     /// Writes a file under a name that nothing has yet. Returns false, and writes nothing, if something has it.
@@ -57,7 +57,7 @@ impl Directory {
             is_named.map(|is_named| is_named.then_some(name)).transpose()
         });
         let created = first.transpose();
-        let _ = faults::change(|| Change::Remove(path()), || beginning.remove_file(&unfinished));
+        let _ = faults::change(|| DiskChange::Remove(path()), || beginning.remove_file(&unfinished));
         let name = created.as_ref().ok().and_then(Clone::clone);
         self.note(folder, &handle, before, name.map(|name| ChangedRecord { name, before: None }));
         if beginnings != folder {
@@ -80,13 +80,17 @@ impl Directory {
         let (from, to) = (|| path.clone(), || self.path_of(folder).join(name));
         let link = || beginning.hard_link(unfinished, handle, name);
         let rename = || platform::retry_while_in_use(|| beginning.rename(unfinished, handle, name));
-        let named = match faults::change(|| Change::Link(from(), to()), link) {
+        let named = match faults::change(|| DiskChange::Link(from(), to()), link) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
             // Some file systems have no hard links. There the lock alone keeps two of ours from creating one name.
             Err(error) if has_no_links(&error) => {
                 let is_free = found(handle.symlink_metadata(name)).is_ok_and(|metadata| metadata.is_none());
-                if is_free { faults::change(|| Change::Rename(from(), to()), rename).map(|()| true) } else { Ok(false) }
+                if is_free {
+                    faults::change(|| DiskChange::Rename(from(), to()), rename).map(|()| true)
+                } else {
+                    Ok(false)
+                }
             }
             Err(error) => Err(error),
         };
@@ -122,11 +126,11 @@ impl Directory {
         // In this order the last that a watching program hears of the name is that a file came to it.
         let exchange = || platform::exchange(handle, name, &unfinished);
         let rename = || platform::retry_while_in_use(|| handle.rename(&unfinished, handle, name));
-        let replaced = if faults::change(|| Change::Exchange(from(), to()), exchange).is_ok() {
-            match faults::change(|| Change::Remove(from()), || handle.remove_file(&unfinished)) {
+        let replaced = if faults::change(|| DiskChange::Exchange(from(), to()), exchange).is_ok() {
+            match faults::change(|| DiskChange::Remove(from()), || handle.remove_file(&unfinished)) {
                 // A folder stood there. It is not ours to remove.
                 Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
-                    let _ = faults::change(|| Change::Exchange(from(), to()), exchange);
+                    let _ = faults::change(|| DiskChange::Exchange(from(), to()), exchange);
                     Err(error)
                 }
                 // What is left of the old file goes with the next clean-up.
@@ -134,7 +138,7 @@ impl Directory {
             }
         } else {
             // There was nothing to change names with, or this file system cannot do it.
-            faults::change(|| Change::Rename(from(), to()), rename)
+            faults::change(|| DiskChange::Rename(from(), to()), rename)
         };
         replaced.map_err(|source| {
             let _ = handle.remove_file(&unfinished);
@@ -165,7 +169,7 @@ impl Directory {
         let mut options = OpenOptions::new();
         options.append(true).create(true).follow(FollowSymlinks::No).nonblock(true);
         let open = || handle.open_with(name, &options);
-        let file = faults::change(|| Change::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
+        let file = faults::change(|| DiskChange::Create(path()), open).map_err(|e| self.write_error(&path(), e))?;
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         check_readable(&metadata, path)?;
         let file = file.into_std();
@@ -175,7 +179,6 @@ impl Directory {
         faults::write(&file, path, metadata.len(), bytes).map_err(|source| self.write_error(&path(), source))
     }
 
-    /// Removes a file. Returns false if there was none.
     pub(crate) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
         self.contents(folder)?.map_or(Ok(false), |contents| contents.remove(name))
     }
@@ -188,7 +191,7 @@ impl Directory {
         let (before, before_target) = (Self::modified(from, &handle), Self::modified(to, &target));
         let (changed, target_changed) =
             (self.about_to_change(from, &handle, name), self.about_to_change(to, &target, new_name));
-        let change = || Change::Rename(path(), self.path_of(to).join(new_name));
+        let change = || DiskChange::Rename(path(), self.path_of(to).join(new_name));
         let moved =
             found(faults::change(change, || platform::retry_while_in_use(|| handle.rename(name, &target, new_name))))
                 .map_err(|source| self.write_error(&path(), source));
@@ -202,7 +205,7 @@ impl Directory {
         let Some(handle) = self.folder(folder)? else { return Ok(None) };
         let kept = format!("{UNFINISHED}{:016x}", random_number()?);
         let (from, to) = (|| self.path_of(folder).join(name), || self.path().join(&kept));
-        match found(faults::change(|| Change::Link(from(), to()), || handle.hard_link(name, &self.root, &kept))) {
+        match found(faults::change(|| DiskChange::Link(from(), to()), || handle.hard_link(name, &self.root, &kept))) {
             Ok(linked) => Ok(linked.map(|()| kept)),
             Err(error) if has_no_links(&error) => {
                 let Some(stored) = self.read(folder, name)? else { return Ok(None) };
@@ -225,7 +228,7 @@ impl Directory {
         let target = self.made_folder(to)?;
         let (path, new_path) = (|| self.path_of(from).join(name), || self.path_of(to).join(new_name));
         let before = Self::modified(to, &target);
-        match faults::change(|| Change::Link(path(), new_path()), || handle.hard_link(name, &target, new_name)) {
+        match faults::change(|| DiskChange::Link(path(), new_path()), || handle.hard_link(name, &target, new_name)) {
             Ok(()) => {
                 self.note(to, &target, before, Some(ChangedRecord { name: new_name.to_owned(), before: None }));
                 self.sync_folder(&self.path_of(to), || as_file(&target))?;
@@ -249,7 +252,7 @@ impl Directory {
     pub(crate) fn remove_empty_folder(&self, folder: &Folder) -> bool {
         let components = folder.components();
         let Some((last, above)) = components.split_last() else { return false };
-        let change = || Change::RemoveFolder(self.path_of(folder));
+        let change = || DiskChange::RemoveFolder(self.path_of(folder));
         let remove = |handle: Dir| faults::change(change, || handle.remove_dir(last)).is_ok();
         self.folder_at(above).ok().flatten().is_some_and(remove)
     }
@@ -258,7 +261,7 @@ impl Directory {
     pub(crate) fn file_system_time(&self) -> Option<DateTime<Utc>> {
         let name = self.write_unfinished(&self.root, &Folder::Root, b"", Durability::Process).ok()?;
         let time = self.root.symlink_metadata(&name).ok().map(|metadata| stamp_of(&metadata).modified);
-        let change = || Change::Remove(self.path().join(&name));
+        let change = || DiskChange::Remove(self.path().join(&name));
         let _ = faults::change(change, || self.root.remove_file(&name));
         time
     }
@@ -295,7 +298,7 @@ impl Directory {
         options.read(true).follow(FollowSymlinks::No).nonblock(true);
         let path = || self.path_of(folder).join(name);
         let file = handle.open_with(name, &options).map_err(|source| Error::io("open", &path())(source))?;
-        let (file, change) = (file.into_std(), || Change::Attributes(path()));
+        let (file, change) = (file.into_std(), || DiskChange::Attributes(path()));
         let allow = || {
             self.sharing.apply_to_program(&file);
             Ok(())
@@ -311,7 +314,7 @@ impl Directory {
         let mut path = self.path().to_owned();
         for component in folder.components() {
             path.push(component);
-            match faults::change(|| Change::MakeFolder(path.clone()), || handle.create_dir(component)) {
+            match faults::change(|| DiskChange::MakeFolder(path.clone()), || handle.create_dir(component)) {
                 // What is synced in it later would be lost with its name.
                 Ok(()) => self.sync_folder(path.parent().unwrap_or(self.path()), || as_file(&handle))?,
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -344,11 +347,13 @@ impl Directory {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true).follow(FollowSymlinks::No);
         let create = || handle.open_with(&name, &options);
-        let file = faults::change(|| Change::Create(path()), create).map_err(failed)?.into_std();
+        let file = faults::change(|| DiskChange::Create(path()), create).map_err(failed)?.into_std();
         let written = faults::write(&file, path, 0, bytes).and_then(|()| {
             self.sharing.apply_to_file(&file);
             match durability {
-                Durability::Whole | Durability::Power => faults::change(|| Change::Sync(path()), || file.sync_all()),
+                Durability::Whole | Durability::Power => {
+                    faults::change(|| DiskChange::Sync(path()), || file.sync_all())
+                }
                 Durability::Process => Ok(()),
             }
         });
@@ -364,7 +369,7 @@ impl Directory {
         path: &Path,
         open: impl FnOnce() -> io::Result<std::fs::File>,
     ) -> Result<(), Error> {
-        match faults::change(|| Change::SyncFolder(path.to_owned()), || open()?.sync_all()) {
+        match faults::change(|| DiskChange::SyncFolder(path.to_owned()), || open()?.sync_all()) {
             // Not every system can sync a folder; there the file's own sync is all that can be had.
             Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::PermissionDenied) => {
                 Ok(())
@@ -373,7 +378,6 @@ impl Directory {
         }
     }
 
-    /// Says why something could not be written.
     pub(crate) fn write_error(&self, path: &Path, source: io::Error) -> Error {
         match source.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -388,13 +392,12 @@ impl Directory {
 }
 
 impl Contents<'_> {
-    /// Removes a file. Returns false if there was none.
     pub(crate) fn remove(&self, name: &str) -> Result<bool, Error> {
         let (directory, folder, handle) = (self.directory, self.folder, &self.handle);
         let before = Directory::modified(folder, handle);
         let changed = directory.about_to_change(folder, handle, name);
         let remove = || platform::retry_while_in_use(|| handle.remove_file(name));
-        let removed = found(faults::change(|| Change::Remove(self.path_of(name)), remove))
+        let removed = found(faults::change(|| DiskChange::Remove(self.path_of(name)), remove))
             .map_err(|source| directory.write_error(&self.path_of(name), source));
         directory.note(folder, handle, before, changed);
         Ok(removed?.is_some())
