@@ -17,6 +17,9 @@ use deconflict_registry::Session;
 /// How much of somebody's phase, subject or current work stands in a sentence, in characters.
 pub const PHRASE: usize = 80;
 
+/// What helps wherever somebody takes more than their own changes.
+pub const COMMIT_OWN: &str = "To commit your own changes and nobody else's: deconflict commit -m MESSAGE";
+
 /// A session by the name that people know and the id that commands take: `"maria (Neovim)" (session-…)`.
 pub fn who(session: Option<&Session>, id: &SessionId) -> String {
     session.map_or_else(|| quoted(id.as_str(), PHRASE), Session::label_and_id)

@@ -39,7 +39,7 @@ pub struct PathChange {
     /// What becomes of it.
     pub kind: PathChangeKind,
     /// Names the content that is added, or deleted.
-    content: String,
+    pub(super) content: String,
 }
 
 /// What becomes of a path.
@@ -263,7 +263,7 @@ fn folder_told(folder: &Path, argument: &str, what: &'static str) -> Result<Path
 }
 
 /// The id of a `commit`, or of a `tree` or a commit's tree; `None` if there is none.
-fn resolve(folder: &Path, revision: &str, kind: &str) -> Result<Option<String>, GitError> {
+pub(super) fn resolve(folder: &Path, revision: &str, kind: &str) -> Result<Option<String>, GitError> {
     let mut git = git::command_in(folder, Surroundings::OfHook);
     git.args(["rev-parse", "--verify", "--quiet", "--end-of-options", &format!("{revision}^{{{kind}}}")]);
     let output = git::run(git, b"")?;
@@ -271,7 +271,7 @@ fn resolve(folder: &Path, revision: &str, kind: &str) -> Result<Option<String>, 
 }
 
 /// The tree without anything in it, under the name that this repository's hash gives it.
-fn empty_tree(folder: &Path) -> Result<String, GitError> {
+pub(super) fn empty_tree(folder: &Path) -> Result<String, GitError> {
     let id = ask(folder, &["hash-object", "-t", "tree", NOTHING], "what is to be committed")?;
     Ok(String::from_utf8_lossy(trimmed(&id)).into_owned())
 }
@@ -313,7 +313,7 @@ fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, 
 
 /// Understands one entry of git's raw format (git-diff-tree(1), "RAW OUTPUT FORMAT"): a colon for each side that is
 /// compared, the modes, the ids, the statuses; then the path.
-fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<PathChange> {
+pub(super) fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<PathChange> {
     const SUBMODULE: &str = "160000";
     const NO_FILE: &str = "000000";
     let text = std::str::from_utf8(entry).ok()?;
@@ -337,7 +337,7 @@ fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<PathChange> {
 }
 
 /// What stands between the zeros of an answer. With `-z`, git puts a line end before the first entry of a commit.
-fn fields(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn fields(answer: &[u8]) -> impl Iterator<Item = &[u8]> {
     let answer = answer.strip_suffix(b"\0").unwrap_or(answer);
     let fields = answer.split(|byte| *byte == 0).map(|field| field.strip_prefix(b"\n:").map_or(field, |_| &field[1..]));
     fields.filter(|field| !field.is_empty())

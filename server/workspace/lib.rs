@@ -26,6 +26,7 @@ mod packing;
 mod person;
 mod private_folder;
 mod repository;
+pub mod swept;
 mod user_settings;
 
 pub use adoption::Adoptions;

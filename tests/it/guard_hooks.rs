@@ -79,17 +79,17 @@ fn it_comes_and_goes_without_a_trace_and_may_be_asked_for_twice() {
     let workspace = Workspace::small();
     let hooks = workspace.path(".git/hooks");
     let before = picture(&hooks);
-    assert_eq!(changes(&install(&workspace)), ["added"; 3]);
+    assert_eq!(changes(&install(&workspace)), ["added"; 4]);
     let installed = picture(&hooks);
-    assert_eq!(changes(&install(&workspace)), ["none"; 3]);
+    assert_eq!(changes(&install(&workspace)), ["none"; 4]);
     assert_eq!(picture(&hooks), installed);
     try_commits(&workspace);
-    assert_eq!(changes(&uninstall(&workspace)), ["removed"; 3]);
+    assert_eq!(changes(&uninstall(&workspace)), ["removed"; 4]);
     assert_eq!(picture(&hooks), before);
-    assert_eq!(changes(&uninstall(&workspace)), ["none"; 3]);
+    assert_eq!(changes(&uninstall(&workspace)), ["none"; 4]);
     // A clone that was made without templates has no such folder.
     fs::remove_dir_all(&hooks).unwrap();
-    assert_eq!(changes(&install(&workspace)), ["added"; 3]);
+    assert_eq!(changes(&install(&workspace)), ["added"; 4]);
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn another_policy_renews_it() {
     install(&workspace);
     let person = Committer::person(&workspace);
     let renewed = person.deconflict(&["guard", "--install", "--when-unsure", "deny", "--json"]).expect_code(0).json();
-    assert_eq!(changes(&renewed), ["renewed", "none", "renewed"]);
+    assert_eq!(changes(&renewed), ["renewed", "none", "renewed", "none"]);
     assert!(workspace.read(".git/hooks/pre-commit").contains("--when-unsure deny"));
 }
 
@@ -213,7 +213,7 @@ fn a_configured_folder_is_used_be_it_relative_or_huskys() {
     workspace.commit_all("Use husky");
     let before = picture(&workspace.path(".husky"));
     let installed = install(&workspace);
-    assert_eq!((&installed["scope"], changes(&installed)), (&json!("husky"), vec!["added"; 3]));
+    assert_eq!((&installed["scope"], changes(&installed)), (&json!("husky"), vec!["added"; 4]));
     assert!(!workspace.path(".git/hooks/pre-commit").exists());
     assert_eq!(try_commits(&workspace), "husky\n");
     let said = Committer::person(&workspace).in_folder("src").deconflict(&["guard", "--install"]).expect_code(0);

@@ -42,6 +42,7 @@ mod git_knowledge;
 mod guard;
 mod guard_hooks;
 mod guard_operations;
+mod guard_owners;
 mod guard_push;
 mod hooks_agents;
 mod hooks_cursor;

@@ -14,6 +14,7 @@ use crate::shell::{self, Deed, Effect, Target};
 use crate::surroundings::ShellPolicy;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, Error};
+use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::{Kind, Repository, committed};
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
@@ -113,6 +114,9 @@ impl SessionContext<'_> {
         let is_sweeping = hits.iter().any(|hit| matches!(hit.deed, Deed::Stage | Deed::Commit | Deed::Stash));
         if is_sweeping {
             text.push_str("Name the files that you changed yourself instead of taking everything.\n");
+        }
+        if hits.iter().any(|hit| matches!(hit.deed, Deed::Stage | Deed::Commit)) {
+            text.push_str(&format!("{COMMIT_OWN}\n"));
         }
         if let Some(hit) = hits.first() {
             text.push_str(&self.advice(&hit.claim));

@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 
 use deconflict_registry::{ClaimState, Registry};
+use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::GitError;
 use deconflict_workspace::commits::{Index, Operation, PathChange, Staged};
 
-use super::CheckResult;
 use super::committer::Committer;
 use super::finding::{HeldChanges, as_words, sort};
+use super::{CheckResult, owned};
 use crate::cli::context::Context;
 use crate::cli::failure::{Failure, sentence};
 use crate::cli::words;
@@ -26,8 +27,25 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
     {
         return Err(unreadable_claim(unreadable, context));
     }
-    let advice = advice(&staged, &sorted.held, context);
-    Ok(CheckResult { what: "This commit", checked, findings: sorted.held, warnings: sorted.left_idle, advice })
+    let found = owned::of_others(&staged.changes, &staged.root, context, registry, &committer);
+    // A damaged journal hinders nobody.
+    let found = found.unwrap_or_default();
+    let (owned, named) = match staged.index {
+        // What a merge or the like brings is from commits.
+        _ if staged.operation.is_some() => (Vec::new(), found),
+        Index::Named | Index::Prepared => (Vec::new(), found),
+        Index::All => (found, Vec::new()),
+        Index::Staged => owned::swept(found, &staged.changes, &staged.root)?,
+    };
+    let mut advice = advice(&staged, &sorted.held, context);
+    if !owned.is_empty() {
+        advice.push(COMMIT_OWN.to_owned());
+        let mut paths: Vec<PathBuf> = owned.iter().map(|owned| owned.path.clone()).collect();
+        paths.dedup();
+        advice.push(format!("To commit theirs too, name the files: git commit -- {}", as_words(&paths, false)));
+    }
+    let (findings, warnings) = (sorted.held, sorted.left_idle);
+    Ok(CheckResult { what: "This commit", checked, findings, owned, warnings, named, advice })
 }
 
 pub(super) fn could_not_ask(error: &GitError) -> Failure {

@@ -9,8 +9,10 @@
 //! So a person's own editor never stands in the person's way, an agent's claim always does, and a person's editor
 //! always stands in an agent's.
 
+use deconflict_journal::Author;
 use deconflict_platform as platform;
 use deconflict_registry::{Claim, Registry, Session};
+use deconflict_workspace as workspace;
 
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -22,6 +24,8 @@ use crate::cli::processes;
 pub(super) struct Committer {
     sessions: Vec<Session>,
     is_person: bool,
+    /// What the person is called.
+    person: Option<String>,
 }
 
 impl Committer {
@@ -29,7 +33,7 @@ impl Committer {
         let sessions = match identity::caller(context, registry)? {
             Ok(session) => vec![session],
             Err(Unknown::Several(sessions)) => sessions,
-            Err(Unknown::Agent(_)) => return Ok(Self { sessions: Vec::new(), is_person: false }),
+            Err(Unknown::Agent(_)) => return Ok(Self { sessions: Vec::new(), is_person: false, person: None }),
             Err(Unknown::NoSession) => Vec::new(),
         };
         let is_agents = |session: &Session| {
@@ -41,7 +45,12 @@ impl Committer {
             some if some.iter().all(is_editor_of_this_user) => true,
             some => !some.iter().any(is_agents) && !processes::run_by_an_agent(),
         };
-        Ok(Self { sessions, is_person })
+        let called = sessions.iter().find_map(Session::person).map(str::to_owned);
+        let person = match called {
+            None if is_person => workspace::person(context.location()?.repository.as_ref()),
+            called => called,
+        };
+        Ok(Self { sessions, is_person, person })
     }
 
     /// The session that commits, if it is known which.
@@ -53,6 +62,20 @@ impl Committer {
     pub(super) fn owns(&self, claim: &Claim, holder: Option<&Session>) -> bool {
         self.sessions.iter().any(|own| claim.held_by(&own.id))
             || (self.is_person && holder.is_some_and(is_editor_of_this_user))
+    }
+
+    /// True if what an author changed and nobody committed is the committer's own: to a person it is also what their
+    /// editors saved, and what their agents left.
+    pub(super) fn owns_changes(&self, author: &Author, registry: &Registry) -> bool {
+        if self.sessions.iter().any(|own| own.id == author.session) {
+            return true;
+        }
+        let session = registry.session(&author.session).ok().flatten();
+        let is_same = self.person.is_some() && self.person == author.person;
+        let has_left = || session.as_ref().is_none_or(|agent| !agent.is_live() || agent.is_waiting());
+        self.is_person
+            && (session.as_ref().is_some_and(is_editor_of_this_user)
+                || (is_same && (author.agent.is_none() || has_left())))
     }
 }
 

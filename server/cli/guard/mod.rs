@@ -5,7 +5,9 @@ mod commit;
 mod committer;
 mod finding;
 mod hooks;
+mod owned;
 mod push;
+mod stash;
 
 use deconflict_registry::Registry;
 use deconflict_workspace::{self as workspace, DiscoveryError, Reason};
@@ -17,6 +19,7 @@ use super::output::Output;
 use super::style::{GOOD, WARNING};
 use super::words;
 use finding::HeldChanges;
+use owned::OwnedChanges;
 
 pub(super) use after_commit::release_committed;
 
@@ -34,7 +37,7 @@ pub(crate) struct Arguments {
     /// When it is: as git calls its hooks
     #[arg(value_enum, default_value = "pre-commit")]
     moment: Moment,
-    /// What git tells the hook: for pre-push the remote's name and address
+    /// What git tells the hook: for pre-push the remote's name and address, for reference-transaction the state
     #[arg(value_name = "WORD")]
     words: Vec<String>,
     /// What becomes of a commit or push of which it cannot be told [default: the exit code 3, which git takes for a
@@ -61,6 +64,8 @@ enum Moment {
     PrePush,
     /// After a commit was made: releases the automatic claims that it makes needless
     PostCommit,
+    /// Before refs change; git tells which on standard input. Only what would be stashed is looked at
+    ReferenceTransaction,
 }
 
 /// What becomes of something of which it cannot be told.
@@ -77,8 +82,12 @@ struct CheckResult {
     what: &'static str,
     checked: usize,
     findings: Vec<HeldChanges>,
+    /// Others' uncommitted changes in it.
+    owned: Vec<OwnedChanges>,
     /// What doesn't, but should be known.
     warnings: Vec<HeldChanges>,
+    /// Others' uncommitted changes in it that may be, because their files were named.
+    named: Vec<OwnedChanges>,
     /// What to do about the findings, a line each.
     advice: Vec<String>,
 }
@@ -104,6 +113,9 @@ fn check(arguments: &Arguments, context: &Context) -> Result<CheckResult, Failur
     let Some(registry) = registry(context)? else { return Ok(CheckResult::default()) };
     match arguments.moment {
         Moment::PrePush => push::check(arguments.words.first().map_or("", String::as_str), context, &registry),
+        Moment::ReferenceTransaction => {
+            stash::check(arguments.words.first().map_or("", String::as_str), context, &registry)
+        }
         Moment::PreCommit | Moment::PostCommit => commit::check(context, &registry),
     }
 }
@@ -131,13 +143,17 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
 
 fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let documents = |findings: &[HeldChanges]| findings.iter().map(HeldChanges::document).collect::<Vec<_>>();
-    if verdict.findings.is_empty() {
+    let owned = |owned: &[OwnedChanges]| owned.iter().map(OwnedChanges::document).collect::<Vec<_>>();
+    if verdict.findings.is_empty() && verdict.owned.is_empty() {
         for warning in verdict.warnings.iter().filter(|_| !context.output.is_json()) {
             Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {}", warning.sentence(context.now())));
         }
+        for warning in verdict.named.iter().filter(|_| !context.output.is_json()) {
+            Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {}", warning.sentence()));
+        }
         if !arguments.quiet || context.output.is_json() {
             context.output.answer(
-                || json!({"outcome": "allowed", "looked_at": verdict.checked, "held": [], "warnings": documents(&verdict.warnings)}),
+                || json!({"outcome": "allowed", "looked_at": verdict.checked, "held": [], "owned": owned(&verdict.named), "warnings": documents(&verdict.warnings)}),
                 || match verdict.checked {
                     0 => format!("{GOOD}Nothing{GOOD:#} to look at."),
                     paths => format!("{GOOD}Allowed:{GOOD:#} nobody else holds any of {}.", words::count(paths, "file")),
@@ -146,13 +162,22 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
         }
         return Ok(Exit::Done);
     }
-    let mut message = format!("{} contains what others hold.", verdict.what);
+    let (reason, has) = if verdict.findings.is_empty() {
+        ("owned", "has uncommitted changes of others")
+    } else {
+        ("claimed", "contains what others hold")
+    };
+    let mut message = format!("{} {has}.", verdict.what);
     for found in &verdict.findings {
         message.push_str(&format!("\n  {}", found.sentence(context.now())));
     }
-    let failure = Failure::refused("claimed", message)
+    for found in &verdict.owned {
+        message.push_str(&format!("\n  {}", found.sentence()));
+    }
+    let failure = Failure::refused(reason, message)
         .fact("outcome", "refused")
         .fact("held", documents(&verdict.findings))
+        .fact("owned", owned(&verdict.owned))
         .fact("warnings", documents(&verdict.warnings));
     Err(verdict.advice.iter().fold(failure, Failure::advise))
 }
@@ -161,6 +186,7 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
 fn unsure(failure: Failure, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let what = match arguments.moment {
         Moment::PrePush => "push",
+        Moment::ReferenceTransaction => "stash",
         Moment::PreCommit | Moment::PostCommit => "commit",
     };
     let message = format!("It could not be told whether others hold what this {what} contains. {}", failure.message);

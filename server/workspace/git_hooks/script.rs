@@ -8,6 +8,7 @@ pub(super) enum Hook {
     PreCommit,
     PostCommit,
     PrePush,
+    ReferenceTransaction,
 }
 
 /// How the lines stand in their file.
@@ -31,7 +32,7 @@ const BEGIN: &str = "# >>> deconflict guard";
 const END: &str = "# <<< deconflict guard <<<\n";
 
 impl Hook {
-    pub(super) const ALL: [Self; 3] = [Self::PreCommit, Self::PostCommit, Self::PrePush];
+    pub(super) const ALL: [Self; 4] = [Self::PreCommit, Self::PostCommit, Self::PrePush, Self::ReferenceTransaction];
 
     /// What git calls it.
     pub(super) fn name(self) -> &'static str {
@@ -39,6 +40,7 @@ impl Hook {
             Self::PreCommit => "pre-commit",
             Self::PostCommit => "post-commit",
             Self::PrePush => "pre-push",
+            Self::ReferenceTransaction => "reference-transaction",
         }
     }
 }
@@ -56,6 +58,9 @@ impl Layout {
 /// The guard's lines. `program` is a path or a name, `deny` the policy where it cannot be told.
 pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> String {
     let begin = format!("{BEGIN}, {}; `deconflict guard --uninstall` takes it out >>>\n", layout.mark());
+    if hook == Hook::ReferenceTransaction {
+        return format!("{begin}{}{}{END}", stash_lines(program), run_moved(hook, layout));
+    }
     // What git says on standard input is for the rest of the hook too, so it is kept and given again.
     let (keep_input, give_input_again) = match hook {
         Hook::PrePush => (
@@ -63,40 +68,65 @@ pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> St
             "if [ -n \"$deconflict_refs\" ]; then\n    exec <<deconflict_end\n$deconflict_refs\ndeconflict_end\n\
              else\n    exec </dev/null\nfi\n",
         ),
-        Hook::PreCommit | Hook::PostCommit => ("", ""),
+        Hook::PreCommit | Hook::PostCommit | Hook::ReferenceTransaction => ("", ""),
     };
-    let name = format!("deconflict_guard={}\n", quoted(program));
-    let else_by_path =
-        if program.contains('/') { "[ -x \"$deconflict_guard\" ] || deconflict_guard=deconflict\n" } else { "" };
+    let name = program_lines(program);
     let policy = if deny { "deny" } else { "allow" };
     let run = match hook {
         Hook::PreCommit => {
             format!("    \"$deconflict_guard\" guard pre-commit --quiet --when-unsure {policy} </dev/null || exit\n")
         }
-        Hook::PostCommit => "    \"$deconflict_guard\" guard post-commit --quiet </dev/null || :\n".to_owned(),
+        Hook::PostCommit | Hook::ReferenceTransaction => {
+            "    \"$deconflict_guard\" guard post-commit --quiet </dev/null || :\n".to_owned()
+        }
         Hook::PrePush => format!(
             "    printf '%s\\n' \"$deconflict_refs\" |\n        \"$deconflict_guard\" guard pre-push --quiet \
              --when-unsure {policy} -- \"$@\" || exit\n"
         ),
     };
-    let run_moved = match layout {
+    let run_moved = run_moved(hook, layout);
+    let otherwise = otherwise(hook, deny);
+    format!(
+        "{begin}{keep_input}{name}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
+         {run}{otherwise}fi\n{give_input_again}{run_moved}{END}"
+    )
+}
+
+/// Runs somebody's hook that was moved.
+fn run_moved(hook: Hook, layout: Layout) -> String {
+    match layout {
         Layout::Before => format!(
             "deconflict_before=\"$(dirname \"$0\")/{MOVED_TO}/{}\"\n\
              if [ -x \"$deconflict_before\" ]; then \"$deconflict_before\" \"$@\" || exit; fi\n",
             hook.name()
         ),
         Layout::Own | Layout::Inserted => String::new(),
-    };
-    let otherwise = otherwise(hook, deny);
+    }
+}
+
+/// Where the program is.
+fn program_lines(program: &str) -> String {
+    let else_by_path =
+        if program.contains('/') { "[ -x \"$deconflict_guard\" ] || deconflict_guard=deconflict\n" } else { "" };
+    format!("deconflict_guard={}\n{else_by_path}", quoted(program))
+}
+
+/// Git tells of every change of every ref; only for the stash, before it is made, the program runs. Nothing but a refusal
+/// stops it.
+fn stash_lines(program: &str) -> String {
     format!(
-        "{begin}{keep_input}{name}{else_by_path}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
-         {run}{otherwise}fi\n{give_input_again}{run_moved}{END}"
+        "if [ \"$1\" = prepared ]; then\ndeconflict_refs=$(cat)\ncase $deconflict_refs in\n*' refs/stash'*)\n{}if command -v \
+         \"$deconflict_guard\" >/dev/null 2>&1; then\n    printf '%s\\n' \"$deconflict_refs\" |\n        \
+         \"$deconflict_guard\" guard reference-transaction --quiet --when-unsure allow -- \"$1\" || [ $? -ne 1 ] || exit 1\n\
+         fi ;;\nesac\nif [ -n \"$deconflict_refs\" ]; then\n    exec <<deconflict_end\n$deconflict_refs\ndeconflict_end\n\
+         else\n    exec </dev/null\nfi\nfi\n",
+        program_lines(program)
     )
 }
 
 /// Without the program nothing can be told; where nobody coordinates there is nothing to tell.
 fn otherwise(hook: Hook, deny: bool) -> String {
-    if hook == Hook::PostCommit {
+    if matches!(hook, Hook::PostCommit | Hook::ReferenceTransaction) {
         return String::new();
     }
     let hold_up = if deny { "    exit 3\n" } else { "" };

@@ -1,0 +1,119 @@
+//! Whose uncommitted changes a commit or a stash has (protocol page, "Uncommitted changes have owners").
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use deconflict_journal::Author;
+use deconflict_protocol::Resource;
+use deconflict_protocol::text::{one_line, quoted};
+use deconflict_registry::Registry;
+use deconflict_workspace::commits::PathChange;
+use deconflict_workspace::{GitError, swept};
+use serde_json::{Value, json};
+
+use super::committer::Committer;
+use super::finding::{name, shown};
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::recording::Recording;
+
+/// Somebody else's uncommitted changes in one file.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedChanges {
+    pub(super) path: PathBuf,
+    pub(super) owner: Author,
+}
+
+impl OwnedChanges {
+    /// One sentence for people.
+    pub(super) fn sentence(&self) -> String {
+        format!("{} has uncommitted changes of {}.", quoted(&shown(&self.path), 200), one_line(&self.owner.label, 60))
+    }
+
+    pub(super) fn document(&self) -> Value {
+        json!({
+            "path": self.path.display().to_string(),
+            "session": self.owner.session.as_str(),
+            "label": self.owner.label,
+        })
+    }
+}
+
+/// Finds what these changes have of others.
+pub(super) fn of_others(
+    changes: &[PathChange],
+    root: &Path,
+    context: &Context,
+    registry: &Registry,
+    committer: &Committer,
+) -> Result<Vec<OwnedChanges>, Failure> {
+    let recording = Recording::open(context)?;
+    let (namer, recorder) = (context.namer()?, recording.recorder());
+    let mut looked_at: Vec<(&PathChange, Resource)> = Vec::new();
+    for change in changes {
+        let Some(file) = name(change, root, &namer).filter(Resource::is_file) else { continue };
+        if recording.journal.tip(&file)?.is_some() {
+            recorder.look(&file, context.now())?;
+            looked_at.push((change, file));
+        }
+    }
+    let files: Vec<Resource> = looked_at.iter().map(|(_, file)| file.clone()).collect();
+    let mut found = Vec::new();
+    for file in recorder.uncommitted_among(&files, usize::MAX)?.files {
+        let others: Vec<&Author> = file.owned.iter().filter_map(|owned| owned.owner.as_ref()).collect();
+        let others: Vec<&Author> =
+            others.into_iter().filter(|owner| !committer.owns_changes(owner, registry)).collect();
+        let change = looked_at.iter().find(|(_, resource)| resource == file.history.resource());
+        let Some((change, _)) = change.filter(|_| !others.is_empty()) else { continue };
+        let Some(content) = swept::content(root, change).map_err(|error| could_not_ask(&error))? else { continue };
+        let uncommitted = file.history.uncommitted(file.committed.as_deref().unwrap_or_default());
+        let is_others = |change| {
+            let owner = file.history.owner_of(change);
+            owner.is_some_and(|owner| others.iter().any(|other| other.session == owner.session))
+        };
+        let is_own = |change| file.history.owner_of(change).is_some() && !is_others(change);
+        // What was staged by parts may have nothing of theirs.
+        let without = [uncommitted.without(is_others), uncommitted.only(is_own)];
+        if without.iter().any(|text| unix_lines(text) == unix_lines(&content)) {
+            continue;
+        }
+        found.extend(others.into_iter().map(|owner| OwnedChanges { path: change.path.clone(), owner: owner.clone() }));
+    }
+    Ok(found)
+}
+
+/// Keeps what was not staged by its own name. Git does not say how something was staged: where all that is changed in a
+/// folder is staged, and that is more than the file, the folder was.
+pub(super) fn swept(
+    mut found: Vec<OwnedChanges>,
+    staged: &[PathChange],
+    root: &Path,
+) -> Result<(Vec<OwnedChanges>, Vec<OwnedChanges>), Failure> {
+    if found.is_empty() {
+        return Ok((found, Vec::new()));
+    }
+    let unstaged = swept::unstaged(root).map_err(|error| could_not_ask(&error))?;
+    let staged: BTreeSet<&Path> = staged.iter().map(|change| change.path.as_path()).collect();
+    let is_swept = |path: &Path| {
+        path.ancestors().skip(1).any(|folder| {
+            let has_rest = unstaged.iter().any(|path| path.starts_with(folder));
+            !has_rest && staged.iter().filter(|path| path.starts_with(folder)).count() > 1
+        })
+    };
+    let named = found.extract_if(.., |owned| !is_swept(&owned.path)).collect();
+    Ok((found, named))
+}
+
+fn could_not_ask(error: &GitError) -> Failure {
+    super::commit::could_not_ask(error)
+}
+
+fn unix_lines(text: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(text.len());
+    for (index, byte) in text.iter().enumerate() {
+        if *byte != b'\r' || text.get(index + 1) != Some(&b'\n') {
+            lines.push(*byte);
+        }
+    }
+    lines
+}

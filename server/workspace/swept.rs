@@ -1,0 +1,56 @@
+//! What a command takes that takes more than it names: a stash, and what stays behind of a commit. Git is asked as a hook
+//! has to.
+
+use std::path::{Path, PathBuf};
+
+use super::commits::{PathChange, PathChangeKind, empty_tree, fields, resolve, understand_change};
+use super::git::{self, GitError, Surroundings, answer, path_from};
+
+/// What a stash has that the commit under it does not: changes of tracked files, and files that are not tracked.
+pub fn stashed(folder: &Path, stash: &str) -> Result<Vec<PathChange>, GitError> {
+    let mut changes = between(folder, &format!("{stash}^1"), stash)?;
+    if let Some(untracked) = resolve(folder, &format!("{stash}^3"), "tree")? {
+        changes.extend(between(folder, &empty_tree(folder)?, &untracked)?);
+    }
+    Ok(changes)
+}
+
+/// The content that a change brings; `None` if it takes the file away or is no file's.
+pub fn content(folder: &Path, change: &PathChange) -> Result<Option<Vec<u8>>, GitError> {
+    if change.kind == PathChangeKind::Deleted || change.is_submodule {
+        return Ok(None);
+    }
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["cat-file", "blob", &change.content]);
+    answer(git, "what is to be committed", b"").map(Some)
+}
+
+/// The paths in the worktree that differ from what is staged: changed ones, and those that git does not track.
+pub fn unstaged(root: &Path) -> Result<Vec<PathBuf>, GitError> {
+    const WHAT: &str = "what is not staged";
+    let ask = |arguments: &[&str]| {
+        let mut git = git::command_in(root, Surroundings::OfHook);
+        git.args(arguments);
+        answer(git, WHAT, b"")
+    };
+    let mut paths = Vec::new();
+    let changed = ask(&["diff-files", "--name-only", "-z", "--ignore-submodules=all"])?;
+    let untracked = ask(&["ls-files", "--others", "--exclude-standard", "-z"])?;
+    for path in fields(&changed).chain(fields(&untracked)) {
+        paths.push(path_from(path).to_owned());
+    }
+    Ok(paths)
+}
+
+fn between(folder: &Path, before: &str, after: &str) -> Result<Vec<PathChange>, GitError> {
+    const WHAT: &str = "what is stashed";
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["diff-tree", "-r", "--raw", "--no-abbrev", "-z", "--no-renames", before, after, "--"]);
+    let printed = answer(git, WHAT, b"")?;
+    let mut fields = fields(&printed);
+    let mut changes = Vec::new();
+    while let Some(entry) = fields.next() {
+        changes.push(understand_change(entry, fields.next()).ok_or(GitError::NotUnderstood(WHAT))?);
+    }
+    Ok(changes)
+}
