@@ -64,9 +64,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let (claim, took_over) = match outcome {
         ClaimOutcome::Granted { claim, took_over } => (claim, Some(took_over)),
         ClaimOutcome::AlreadyHeld { claim } => (claim, None),
-        ClaimOutcome::Refused { by } => {
-            return refuse(context, &registry, &resource, &by, arguments.wait);
-        }
+        ClaimOutcome::Refused { by } => return refuse(context, &registry, &resource, &by, arguments.wait),
     };
     let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
     let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
@@ -230,8 +228,7 @@ pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
     registry.session(claim.holder()?).ok().flatten()
 }
 
-/// Others' claims of the same path in other worktrees of the repository. They exclude nobody, but a merge may
-/// conflict. What cannot be read is left out: this is only a hint.
+/// Others' claims of the same path in other worktrees: a hint that a merge may conflict, as far as it can be read.
 fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, resource: &Resource) -> Vec<Claim> {
     let Ok(location) = context.location() else { return Vec::new() };
     let (Some(repository), Ok(namer)) = (&location.repository, context.namer()) else { return Vec::new() };

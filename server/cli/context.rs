@@ -177,8 +177,7 @@ impl Context {
     pub(crate) fn namer(&self) -> Result<Namer, Failure> {
         let location = self.location()?;
         let namer = Namer::new(location);
-        // Who runs the original's scripts where they are means files of the workspace: nothing in the directory itself
-        // is ever edited by hand.
+        // Whoever runs the original's scripts where they are means files of the workspace, not of the directory.
         let is_among_scripts = self.shared.original && self.folder.starts_with(&location.directory);
         Ok(if is_among_scripts { namer.relative_to(location.parent()) } else { namer })
     }
@@ -193,8 +192,7 @@ impl Context {
         Ok(self.namer()?.resource(Path::new(name), kind)?)
     }
 
-    /// What may be meant by the name of something that is claimed already, likeliest first. A file that was claimed
-    /// may be gone or lead elsewhere by now, so the name that the record has is taken too.
+    /// What may be meant by a claim's name, likeliest first: a claimed file may be gone or lead elsewhere by now.
     pub(crate) fn claimed_resources(&self, resource_type: &ResourceType, name: &str) -> Result<Vec<Resource>, Failure> {
         let recorded = Resource::new(resource_type.clone(), name)?;
         match self.resource(resource_type, name) {
@@ -247,8 +245,7 @@ impl Context {
         Ok(workspace::person(self.location()?.repository.as_ref()))
     }
 
-    /// What a verb that changed something does after it answered: a sign of life, and the status board.
-    /// What was asked for is done by then, so what fails here is only said.
+    /// A sign of life and the status board, after a verb has answered; what fails here is only said.
     pub(crate) fn after(registry: &Registry, session: &Session, activity: &Activity) {
         if let Err(error) = registry.heartbeat(&session.id, activity) {
             Output::remark(&format!("The heartbeat could not be written: {error}."));
@@ -256,8 +253,7 @@ impl Context {
         Self::refresh_board(registry);
     }
 
-    /// Does what a server would, for workspaces in which none runs: removes what nobody needs any more, and brings the
-    /// board up to date.
+    /// Does what a server would, where none runs: removes what nobody needs any more, and refreshes the board.
     pub(crate) fn tidy_up(&self, registry: &Registry) {
         self.clean_up(registry);
         Self::refresh_board(registry);

@@ -28,7 +28,6 @@ use scene::Scene;
 pub(crate) struct Arguments {}
 
 const ORDERS: &str = "src/orders.rs";
-
 const INVOICES: &str = "src/invoices.rs";
 
 /// Nothing in the demonstration should take longer; what does was not seen.
@@ -36,29 +35,17 @@ const DEADLINE: Duration = Duration::from_secs(10);
 
 const CLEAN: &str = "Everything that was started is ended, and the scratch repository is removed.";
 
-/// The width of what is told, if the terminal is not narrower.
-const WIDEST: usize = 92;
-
-const NARROWEST: usize = 60;
+/// Between what widths the story is told.
+const WIDTHS: (usize, usize) = (60, 92);
 
 pub(super) fn run(_: &Arguments, output: Output) -> Result<Exit, Failure> {
-    let mut story = Story::new(output, false);
-    let told = std::env::current_exe()
-        .map_err(|cause| Problem::io("find this program", cause))
-        .and_then(|program| tell(&mut story, &program));
-    match told {
-        Ok(()) => story.end(),
-        Err(problem) => Err(story.break_off(&problem)),
-    }
+    let program = std::env::current_exe().map_err(|error| Failure::could_not("find this program", &error))?;
+    Story::new(output, false).told(&program)?.end()
 }
 
 /// The same with another program of ours, told in a line for each step. Returns the facts.
 pub(super) fn check(program: &Path, output: Output) -> Result<Value, Failure> {
-    let mut story = Story::new(output, true);
-    match tell(&mut story, program) {
-        Ok(()) => Ok(story.facts()),
-        Err(problem) => Err(story.break_off(&problem)),
-    }
+    Ok(Story::new(output, true).told(program)?.facts())
 }
 
 /// The whole story. A step that is not seen ends it.
@@ -202,25 +189,18 @@ enum Problem {
     Unseen { who: &'static str, what: String, ended: bool },
     #[error("{who} was refused {what}: {message}")]
     Refused { who: &'static str, what: String, message: String },
-    #[error("could not {action}: {cause}")]
-    Io { action: &'static str, cause: io::Error },
+    #[error("could not {0}: {1}")]
+    Io(&'static str, io::Error),
     #[error("could not print what happened")]
     Silent,
     #[error("interrupted")]
     Interrupted,
 }
 
-impl Problem {
-    fn io(action: &'static str, cause: io::Error) -> Self {
-        Self::Io { action, cause }
-    }
-}
-
 /// What was seen so far: told at once to people, at the end to programs.
 struct Story {
     output: Output,
-    /// A line is told for each step: who does what, and after how long that was seen elsewhere. Else also who sees what,
-    /// in whose words.
+    /// A line is told for each step, after its first effect; else also who sees what, in whose words.
     is_brief: bool,
     width: usize,
     start: Instant,
@@ -229,8 +209,15 @@ struct Story {
 
 impl Story {
     fn new(output: Output, is_brief: bool) -> Self {
-        let columns = terminal_size::terminal_size().map_or(WIDEST, |(columns, _)| usize::from(columns.0));
-        Self { output, is_brief, width: columns.clamp(NARROWEST, WIDEST), start: Instant::now(), steps: Vec::new() }
+        let columns = terminal_size::terminal_size().map_or(usize::MAX, |(columns, _)| usize::from(columns.0));
+        Self { output, is_brief, width: columns.clamp(WIDTHS.0, WIDTHS.1), start: Instant::now(), steps: Vec::new() }
+    }
+
+    fn told(mut self, program: &Path) -> Result<Self, Failure> {
+        match tell(&mut self, program) {
+            Ok(()) => Ok(self),
+            Err(problem) => Err(self.break_off(&problem)),
+        }
     }
 
     fn begin(&mut self) -> Result<(), Problem> {

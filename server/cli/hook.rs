@@ -62,12 +62,6 @@ const UNSURE_POLICIES: Choices<UnsurePolicy> =
 /// No agent gives its hook less time than this, except at the end of a session.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// At the end of a session Claude Code waits for 1.5 seconds.
-const LIMIT_AT_END: Duration = Duration::from_millis(1_200);
-
-/// When a turn is interrupted Codex waits for 3 seconds.
-const LIMIT_AT_INTERRUPT: Duration = Duration::from_millis(2_500);
-
 /// More than any event holds, in bytes; a tool's arguments may be a whole file.
 const LONGEST_EVENT: u64 = 64 << 20;
 
@@ -125,8 +119,7 @@ fn read(agent: &Agent, context: &Context) -> Result<Option<HookEvent>, String> {
     agent.read(&input, context.folder()).map_err(|error| error.to_string())
 }
 
-/// Answers in place of the work when that takes too long, and ends the process, so that nothing keeps the agent waiting
-/// for ever. What the work was about to write is written whole or not at all.
+/// Answers in place of work that takes too long, and ends the process: nothing keeps the agent waiting for ever.
 struct Watchdog {
     /// True once there is an answer; locked while somebody answers, because there is only one.
     answered: Arc<Mutex<bool>>,
@@ -179,8 +172,10 @@ impl Watchdog {
 
 fn limit(event: &HookEvent) -> Duration {
     match event.kind {
-        EventKind::SessionEnded => LIMIT_AT_END,
-        EventKind::TurnEnded if event.name == "Interrupt" => LIMIT_AT_INTERRUPT,
+        // Claude Code waits for 1.5 seconds.
+        EventKind::SessionEnded => Duration::from_millis(1_200),
+        // Codex waits for 3 seconds.
+        EventKind::TurnEnded if event.name == "Interrupt" => Duration::from_millis(2_500),
         _ => LIMIT,
     }
 }

@@ -92,8 +92,7 @@ fn find_required(context: &Context, registry: &Registry) -> Result<Session, Fail
     infer(registry, &live_sessions(registry)?)?.or_else(|unknown| Err(explain(context, registry, unknown)?))
 }
 
-/// The session that a verb would act as; `None` if the caller has none that can be told. A variable that was set for
-/// another workspace keeps nobody from asking, so that names nobody here.
+/// The session that a verb would act as; `None` if none can be told, or a variable names one of elsewhere.
 pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Session>, Failure> {
     find_among(context, registry, || live_sessions(registry))
 }
@@ -139,7 +138,7 @@ fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<
     let failure = Failure::usage(format!("No session is called {id} in {}.", registry.path().display()))
         .reason("unknown-session")
         .advise(format!("Register it: deconflict start --session {id}"));
-    Ok(list_choices(failure, &live, context)).and_then(Err)
+    Err(list_choices(failure, &live, context))
 }
 
 fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Session, Failure> {
@@ -189,26 +188,25 @@ fn clock_went_back(by: TimeDelta) -> String {
 
 fn explain(context: &Context, registry: &Registry, unknown: Unknown) -> Result<Failure, Failure> {
     let name_it = "Name one with --session ID or DECONFLICT_SESSION.";
-    let no_session = |message: String| Failure::usage(message).reason("no-session");
+    let no_session = |message: &str| Failure::usage(message).reason("no-session");
     let (failure, choices) = match unknown {
         Unknown::Several(own) => {
             let message = "Several sessions belong to the program that runs this, so which is yours?";
-            (no_session(message.to_owned()).advise(name_it), own)
+            (no_session(message).advise(name_it), own)
         }
         Unknown::Agent(agent) => {
             let message = format!("The coding agent that runs this ({agent}) has no session of its own yet.");
-            let failure = no_session(message)
+            let failure = no_session(&message)
                 .advise("Begin one: deconflict start")
                 .advise("If one of these is yours, name it with --session ID or DECONFLICT_SESSION.");
             (failure, live_sessions(registry)?)
         }
         Unknown::NoSession => {
             let live = live_sessions(registry)?;
-            let failure = no_session("You have no session here yet.".to_owned())
-                .advise("Begin one: eval \"$(deconflict start --export)\"");
-            let is_alone = live.is_empty();
-            let ask = format!("Or is one of these yours? {name_it}");
-            (if is_alone { failure } else { failure.advise(ask) }, live)
+            let failure =
+                no_session("You have no session here yet.").advise("Begin one: eval \"$(deconflict start --export)\"");
+            let ask = (!live.is_empty()).then(|| format!("Or is one of these yours? {name_it}"));
+            (ask.into_iter().fold(failure, Failure::advise), live)
         }
     };
     Ok(list_choices(failure, &choices, context))
@@ -219,10 +217,9 @@ pub(super) fn list_choices(failure: Failure, sessions: &[Session], context: &Con
     const LONGEST_LIST: usize = 20;
     let shown = &sessions[..sessions.len().min(LONGEST_LIST)];
     let documents: Vec<_> = sessions.iter().map(documents::session).collect();
-    let mut failure = failure.fact("sessions", documents);
-    for line in words::choices(shown, context.now()) {
-        failure = failure.advise(format!("  {line}"));
-    }
+    let failure = failure.fact("sessions", documents);
+    let lines = words::choices(shown, context.now());
+    let mut failure = lines.iter().map(|line| format!("  {line}")).fold(failure, Failure::advise);
     if sessions.len() > shown.len() {
         failure = failure.advise(format!("  and {} more: deconflict status", sessions.len() - shown.len()));
     }

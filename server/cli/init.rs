@@ -1,6 +1,6 @@
 //! `deconflict init`
 
-use deconflict_registry::{Registry, ScriptState};
+use deconflict_registry::ScriptState;
 use deconflict_workspace::{self as workspace, DirectoryState};
 use serde_json::{Value, json};
 
@@ -41,7 +41,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         context.check_joined()?;
     }
     let registry = context.registry_or_create()?;
-    let scripts = if arguments.scripts { add_scripts(&registry)? } else { Vec::new() };
+    let scripts = SCRIPTS.iter().filter(|_| arguments.scripts);
+    let scripts: Vec<(&str, ScriptState)> =
+        scripts.map(|(name, text)| Ok((*name, registry.add_script(name, text)?))).collect::<Result<_, Failure>>()?;
     let kept: Vec<&str> =
         scripts.iter().filter(|(_, found)| *found == ScriptState::Different).map(|(name, _)| *name).collect();
     let directory = registry.path().display().to_string();
@@ -78,14 +80,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         lines
     })?;
     Ok(Exit::Done)
-}
-
-fn add_scripts(registry: &Registry) -> Result<Vec<(&'static str, ScriptState)>, Failure> {
-    let mut added = Vec::new();
-    for (name, text) in SCRIPTS {
-        added.push((name, registry.add_script(name, text)?));
-    }
-    Ok(added)
 }
 
 fn script_facts(name: &str, found: ScriptState) -> Value {

@@ -184,16 +184,12 @@ impl SetupRun {
             is_well,
             || json!({"dry_run": self.mode.dry_run, "parts": self.done, "live_check": check}),
             || {
-                let mut text = String::new();
-                if let Some(last) = last {
-                    text.push_str(&format!("\n{FAINT}{last}{FAINT:#}"));
+                let last = last.map(|last| format!("\n{FAINT}{last}{FAINT:#}")).unwrap_or_default();
+                match (is_well, self.mode.dry_run) {
+                    (false, _) => last + "\nNot everything could be done; see above.",
+                    (true, true) => format!("{last}\n{}", phrases::count(changes, "change")),
+                    (true, false) => last,
                 }
-                if !is_well {
-                    text.push_str("\nNot everything could be done; see above.");
-                } else if self.mode.dry_run {
-                    text.push_str(&format!("\n{}", phrases::count(changes, "change")));
-                }
-                text
             },
         )?;
         Ok(self.worst)
@@ -215,8 +211,5 @@ fn failure(error: &Error) -> Failure {
     if let Error::Busy(Some(process), _) = error {
         failure = failure.fact("process", *process);
     }
-    match words::advice(error) {
-        Some(advice) => failure.advise(advice),
-        None => failure,
-    }
+    words::advice(error).into_iter().fold(failure, Failure::advise)
 }

@@ -96,8 +96,7 @@ fn shell_lines(session: &Session, context: &Context) -> String {
     lines
 }
 
-/// What whoever starts a session should know: who else is here, and where the verbs that follow could take it for
-/// another.
+/// Who else is here, and where the verbs that follow could take the session for another.
 fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<Vec<String>, Failure> {
     let mut others = registry.live_sessions()?;
     others.retain(|other| other.id != session.id);

@@ -128,8 +128,7 @@ fn shortened(text: &str, width: usize, cut_start: bool) -> String {
     }
 }
 
-/// Breaks a text into lines of at most this width, at spaces where it can: a name that is broken at a hyphen cannot be
-/// copied.
+/// Breaks a text into lines of at most this width, never at a hyphen: such a name could not be copied.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     let options = Options::new(width).word_splitter(WordSplitter::NoHyphenation);
     textwrap::wrap(text, options).into_iter().map(Cow::into_owned).collect()

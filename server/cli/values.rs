@@ -44,7 +44,6 @@ pub(super) fn duration(text: &str) -> Result<TimeDelta, String> {
     TimeDelta::try_seconds(seconds).ok_or_else(wrong)
 }
 
-/// How long a lease may be: more than nothing, and no more than is believed.
 pub(super) fn lease(text: &str) -> Result<TimeDelta, String> {
     let lease = duration(text)?;
     if lease < TimeDelta::minutes(1) {

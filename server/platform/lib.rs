@@ -114,8 +114,7 @@ pub fn current_process() -> Process {
         .clone()
 }
 
-/// The process with this number, or `None` if there is none. One that has ended and is not yet collected by its
-/// parent counts as gone.
+/// The process with this number; `None` if there is none, or one that has ended and was not collected yet.
 pub fn process(pid: u32) -> Option<Process> {
     if pid == std::process::id() {
         return Some(current_process());
@@ -160,8 +159,7 @@ pub fn ancestors() -> Vec<Ancestor> {
     found
 }
 
-/// Where a process id and a start token mean something: the machine, its boot and the namespaces of process ids and of
-/// time, as one opaque text.
+/// Where a process id and a start token mean something, as one opaque text: machine, boot and namespaces.
 pub fn pid_scope() -> String {
     own_scope().to_owned()
 }
@@ -171,8 +169,7 @@ pub fn relation_to(scope: &str) -> ScopeRelation {
     system::relation(own_scope(), scope)
 }
 
-/// The process that holds the lock of a file, by the file's device and number, as people call it: `deconflict, 4711`.
-/// `None` where the system does not tell.
+/// Who holds the lock of a file of this device and number: `deconflict, 4711`; `None` where nobody tells.
 pub fn lock_holder(device: u64, inode: u64) -> Option<String> {
     let pid = system::lock_holder(device, inode)?;
     let name = look_at(pid).map(|process| process.name);

@@ -1,7 +1,6 @@
 //! Signals that ask a process to end.
 
-/// Waits for a signal that asks this process to end and returns its number: hang-up, interrupt or termination.
-/// It takes the place of what the system would do.
+/// Waits for hang-up, interrupt or termination, in place of what the system would do, and returns its number.
 #[cfg(unix)]
 pub async fn ending_signal() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
@@ -49,8 +48,7 @@ pub async fn ending_signal() -> u8 {
     }
 }
 
-/// Waits until the user wants this process to pause, by Ctrl-Z. It takes the place of what the system would do, which
-/// [`suspend`] does.
+/// Waits for Ctrl-Z, in place of what the system would do at it, which [`suspend`] does.
 #[cfg(unix)]
 pub async fn suspending_signal() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -1,7 +1,6 @@
 //! Which processes belong to one terminal.
 
-/// True if this process has a terminal and the one with this number is in the same session of it
-/// (`credentials(7)`: what is started from one terminal window, including what runs in the background).
+/// True if this process has a terminal and that one is in the same session of it (`credentials(7)`).
 #[cfg(target_os = "linux")]
 pub fn shares_terminal(pid: u32) -> bool {
     let own = super::system::terminal_of(std::process::id());

@@ -46,8 +46,7 @@ impl Naming {
         (!name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\'])).then(|| self.spelled(name))
     }
 
-    /// How the keys of all claims below a directory begin, for both types that it can cover.
-    /// A cut name keeps its beginning, so it begins so too unless the directory's own name was cut.
+    /// How the keys of all claims below a directory begin, for both types. Cut names keep enough of their beginning.
     pub fn beginnings_below(self, directory: &Resource) -> [String; 2] {
         let encoded = match directory.name() {
             ROOT => String::new(),

@@ -31,8 +31,7 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, RecordError> {
     }
 }
 
-/// Reads a record's known fields. A field of the wrong type counts as absent, and of one that is there several times
-/// the last counts.
+/// Reads a record's known fields. One of the wrong type counts as absent; of one that is there twice, the last.
 pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     // Verbs read several records each, and a map takes longer than all else in that.
     let listed = serde_json::from_slice(bytes);
@@ -67,8 +66,7 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// Brings a record's fields from what was read (`before`) to what it shall be (`after`). Only what differs between the
-/// two changes; every other field, known or not, keeps its value and its place.
+/// Changes of a record's fields what differs between `before` and `after`; every other keeps value and place.
 pub fn overlay<T: Serialize>(
     mut fields: Map<String, Value>,
     before: &T,

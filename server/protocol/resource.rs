@@ -109,14 +109,12 @@ impl Resource {
         self.name[self.root().len()..].trim_start_matches('/')
     }
 
-    /// The same path in whichever worktree: resources that are equal in this may conflict when branches are merged.
-    /// It is `None` for what is neither a file nor a directory.
+    /// The same path in whichever worktree, where a merge may conflict; `None` for neither file nor directory.
     pub fn path_in_any_worktree(&self) -> Option<&str> {
         (self.is_file() || self.is_directory()).then(|| self.relative())
     }
 
-    /// What the same path is called in the repository's main worktree. It is `None` for what is neither a file nor a
-    /// directory.
+    /// The same path in the repository's main worktree; `None` for what is neither a file nor a directory.
     pub fn path_in_main_worktree(&self) -> Option<String> {
         self.path_in_any_worktree().map(|relative| match self.root()[self.root().len().min(2)..].split_once("//") {
             Some((main_worktree, _)) => format!("{main_worktree}/{relative}"),

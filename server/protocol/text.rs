@@ -1,7 +1,6 @@
 //! Other people's text, made safe to show: names, subjects and messages come from files that anybody may write.
 
-/// Leaves out what could steer a terminal or reorder a line (control characters, bidirectional and invisible
-/// formatting) and keeps line breaks and tabs.
+/// Leaves out control characters and invisible or bidirectional formatting; line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return text.to_owned();
@@ -128,8 +127,7 @@ fn ends_with_www(text: &str) -> bool {
     text.len().checked_sub(3).and_then(|start| text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case("www"))
 }
 
-/// JSON with everything that could steer a terminal, reorder a line or open a tag written as an escape, which means the
-/// same to programs. JSON itself demands that only of a part of it.
+/// JSON in which all that could steer a terminal, reorder a line or open a tag is an escape of the same meaning.
 pub fn plain_json(json: &str) -> String {
     let mut plain = String::with_capacity(json.len());
     for c in json.chars() {
@@ -143,8 +141,7 @@ pub fn plain_json(json: &str) -> String {
     plain
 }
 
-/// A word as a shell reads it: as it is, or in quotes. What could steer the terminal in which it is shown is spelled in
-/// octal digits, as bash, zsh and ksh read them.
+/// A word as a shell reads it. What could steer a terminal is spelled in octal, as bash, zsh and ksh read it.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     // What opens a tag means something to models that read a command before they type it.

@@ -26,8 +26,7 @@ pub fn parse(text: &str) -> Option<DateTime<Utc>> {
     time.ok().map(|time| time.with_timezone(&Utc))
 }
 
-/// The time to believe: the recorded one, or the file's modification time where there is none or it lies more than
-/// [`CLOCK_TOLERANCE`] ahead of now.
+/// The recorded time, or the file's own where there is none or it is [`CLOCK_TOLERANCE`] ahead of now.
 pub fn believed(recorded: Option<&str>, modified: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
     recorded.and_then(parse).filter(|time| *time <= now + CLOCK_TOLERANCE).unwrap_or(modified)
 }
@@ -37,8 +36,7 @@ pub fn stamp(time: DateTime<Utc>) -> String {
     time.format("%Y-%m-%d_%H-%M-%S%.3f").to_string()
 }
 
-/// Splits a file name such as `2025-11-15_10-05-session-002.json` into its time and what follows the dash.
-/// Stamps to the minute, the second and the millisecond are read.
+/// Splits `2025-11-15_10-05-session-002.json` into its time, to minute, second or millisecond, and the rest.
 pub fn split_stamp(file_name: &str) -> Option<(DateTime<Utc>, &str)> {
     let stem = file_name.strip_suffix(".json")?;
     // From the longest to the shortest.

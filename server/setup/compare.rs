@@ -180,8 +180,7 @@ fn unless_gone<T>(found: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     if let Err(Error::DanglingLink(_)) = found { Ok(None) } else { found }
 }
 
-/// What is in a file of the user's without our hooks: what was in it before, to the byte, unless somebody has changed it
-/// since. `None` if there would be no such file without us.
+/// A user's file without our hooks: to the byte as before, unless somebody changed it since. `None`: no file.
 fn without_ours(path: &Path, edit: &EditRecord, now: &str) -> Result<Option<String>, Error> {
     if edit.after == digest(now.as_bytes()) {
         return Ok(edit.before.clone());

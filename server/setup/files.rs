@@ -38,7 +38,7 @@ pub(super) fn make_folders(folder: &Path) -> Result<Vec<PathBuf>, Error> {
 }
 
 /// What has to stand at a path for it to be changed.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Expected {
     /// Nothing.
     Nothing,
@@ -55,8 +55,7 @@ impl Expected {
     }
 }
 
-/// Gives a file this content if what is expected stands there, and returns what stood there. A link is followed, so that
-/// it stays one; permissions stay too.
+/// Gives a file this content, if what is expected stands there, and returns that. Links and permissions stay.
 pub(super) fn write(
     path: &Path,
     content: &[u8],

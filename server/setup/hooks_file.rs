@@ -36,8 +36,7 @@ pub(super) fn with_hooks(text: Option<&str>, ours: &Value) -> Result<String, Str
     Ok(root.to_string())
 }
 
-/// The file's text without our hooks, which are known by their commands. Lists and objects that have nothing in them
-/// any more go too.
+/// The file's text without our hooks, which are known by their commands, and without what is empty then.
 pub(super) fn without_hooks(text: &str, is_ours: impl Fn(&str) -> bool) -> Result<String, String> {
     let root = parse(text)?;
     let Some(hooks) = root.object_value().and_then(|file| file.object_value("hooks")) else {

@@ -152,8 +152,7 @@ impl Setup {
         plan.assume(&mut self.record);
     }
 
-    /// How the editors and agents on this machine, and those set up earlier, are wired. What is wired by hand cannot be
-    /// seen from here.
+    /// How those are wired that are here or were set up, as far as that can be seen: not what is wired by hand.
     pub fn wirings(&self) -> Vec<Wiring> {
         let is_of_interest =
             |target: &&SetupTarget| !target.is_by_hand() && (self.is_found(target) || self.is_recorded(target));

@@ -60,8 +60,7 @@ impl Step {
         }
     }
 
-    /// Makes the change, and notes what unmakes it, where nobody else changed something since then. An extension is not
-    /// unmade: what installs one comes last.
+    /// Makes the change, and notes what unmakes it. An extension is not unmade: what installs one comes last.
     pub(super) fn carry_out(&self, undo: &mut Vec<Self>) -> Result<(), Error> {
         match self {
             Self::Write { path, content, access, expected } => change(path, Some(content), *access, expected, undo)?,

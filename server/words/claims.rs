@@ -53,8 +53,7 @@ pub fn term(claim: &Claim, now: DateTime<Utc>) -> String {
     }
 }
 
-/// What its holder says that it is doing: the claim's phase, else what the session works on, in at most so many
-/// characters. That a file is held because of that very file says nothing.
+/// What its holder is doing: the claim's phase, else the session's work, unless that is this very file.
 pub fn purpose(claim: &Claim, holder: Option<&Session>, longest: usize) -> Option<String> {
     let itself = claim.resource.to_string();
     let work = holder.and_then(Session::work).filter(|work| *work != itself);

@@ -8,8 +8,7 @@ use deconflict_protocol::time;
 /// A moment that is told by its time of day alone is less than this far away, so that every time of day is told once.
 const TOLD_BY_TIME_OF_DAY: TimeDelta = TimeDelta::hours(12);
 
-/// A moment as people read clocks, with the date where it is neither today nor in the same night: `14:05`,
-/// `23 Nov 14:05`, `23 Nov 2025 14:05`. It is told in the time zone of `now`.
+/// A moment in the time zone of `now`, with the date unless it is near: `14:05`, `23 Nov 14:05`, `23 Nov 2025 14:05`.
 pub fn clock<Tz: TimeZone>(at: DateTime<Utc>, now: &DateTime<Tz>) -> String
 where
     Tz::Offset: Display,
@@ -64,8 +63,7 @@ pub fn left(until: DateTime<Utc>, now: DateTime<Utc>) -> String {
     format!("{} left", short(rounded_up((until - now).max(TimeDelta::zero()))))
 }
 
-/// In seconds, from a minute on up to the next whole minute: "in 3 hours 59 minutes" would be said of four hours a moment
-/// after they began.
+/// In seconds, whole minutes from one on: four hours are not "3 hours 59 minutes" a moment after they began.
 fn rounded_up(duration: TimeDelta) -> i64 {
     let seconds = duration.num_seconds();
     if seconds < 60 { seconds } else { (seconds + 59) / 60 * 60 }

@@ -173,8 +173,7 @@ pub fn common_directory(folder: &Path) -> Result<PathBuf, GitError> {
     folder_told(folder, "--git-common-dir", "where the repository is")
 }
 
-/// Where git looks for the hooks of the repository that a folder is in: `core.hooksPath`, wherever that is configured,
-/// else `hooks` in the git directory. It need not exist.
+/// The folder that git takes a repository's hooks from, `core.hooksPath` or its own. It need not exist.
 pub fn hooks_folder(folder: &Path) -> Result<PathBuf, GitError> {
     const WHAT: &str = "where the hooks are";
     // A relative one counts from where git runs hooks, which is the root.
@@ -311,8 +310,7 @@ fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, 
     Ok(commits)
 }
 
-/// Understands one entry of git's raw format (git-diff-tree(1), "RAW OUTPUT FORMAT"): a colon for each side that is
-/// compared, the modes, the ids, the statuses; then the path.
+/// Understands an entry of git-diff-tree(1)'s raw format: a colon for each side, modes, ids, statuses; the path.
 pub(super) fn understand_change(entry: &[u8], path: Option<&[u8]>) -> Option<PathChange> {
     const SUBMODULE: &str = "160000";
     const NO_FILE: &str = "000000";

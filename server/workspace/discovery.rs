@@ -66,8 +66,7 @@ impl Location {
         self.state != DirectoryState::Tracked
     }
 
-    /// True where a language server may make the directory without having been asked: in a git repository that is
-    /// not the home directory.
+    /// True where it may be made without having been asked: in a git repository that is not the home directory.
     pub fn may_be_made_unasked(&self) -> bool {
         self.repository.is_some() && !self.starts_at_home
     }
@@ -193,8 +192,7 @@ pub fn is_adopted(location: &Location) -> bool {
     location.adoptions.contains(&location.directory)
 }
 
-/// Keeps git from seeing the directory, by a line in the repository's `info/exclude`. Says whether it added one: it
-/// doesn't where git tracks the directory or ignores it already, or where there is no repository.
+/// Adds the directory to `info/exclude`. False where that was not needed: tracked, ignored, or no repository.
 pub fn exclude(location: &Location) -> io::Result<bool> {
     let Some(repository) = Repository::containing(location.parent())? else { return Ok(false) };
     let is_tracked = is_tracked(&location.directory, Some(&repository)).map_err(io::Error::other)?;
@@ -206,8 +204,7 @@ pub fn exclude(location: &Location) -> io::Result<bool> {
     Ok(true)
 }
 
-/// The coordination directories below the starting point, which are not used. It looks through folders, though not
-/// without end, so nobody should wait for it.
+/// The coordination directories below the starting point, which are not used. Finding them can take seconds.
 pub fn nested(location: &Location) -> Vec<PathBuf> {
     /// More folders than a project has outside of what its tools generate.
     const MOST_FOLDERS: usize = 20_000;
@@ -312,8 +309,7 @@ fn outside_of_any_directory(workspace: &Path) -> &Path {
     workspace.ancestors().find(is_one).and_then(Path::parent).unwrap_or(workspace)
 }
 
-/// An index that cannot be understood counts as one that tracks the directory; one that cannot be opened just now, for
-/// want of file handles, tells nothing.
+/// An index that is damaged counts as one that tracks the directory; for want of file handles nothing is told.
 fn is_tracked(directory: &Path, repository: Option<&Repository>) -> Result<bool, DiscoveryError> {
     let Some(parent) = directory.parent() else { return Ok(false) };
     let too_many_files = |source| DiscoveryError::TooManyFiles(directory.to_owned(), source);

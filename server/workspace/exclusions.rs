@@ -4,8 +4,7 @@ use std::path::Path;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-/// What is not claimed by itself unless the user says otherwise: files that tools write, where two people's changes
-/// are better made again than merged.
+/// What is not claimed by itself: files that tools write, of which two versions are made again, not merged.
 pub const DEFAULT_EXCLUSIONS: &[&str] = &[
     "Cargo.lock",
     "Gemfile.lock",

@@ -3,8 +3,7 @@
 use super::{Location, Repository};
 use deconflict_platform::make_folder_of_group;
 
-/// Makes the directory so that everybody may write to it who may write to the clone, where the repository is a shared
-/// one. Elsewhere, and where that cannot be done, it is left to whoever needs the directory.
+/// Makes the directory for everybody who may write to a shared clone, where it is one and that can be done.
 pub fn make_shared(location: &Location) {
     let Ok(Some(repository)) = Repository::containing(location.parent()) else { return };
     if let Some(access) = repository.configuration().value("core", "sharedrepository").and_then(Access::parse) {

@@ -38,8 +38,7 @@ impl Ignored {
         Self::default()
     }
 
-    /// True if git ignores the file. Git ignores no file that it tracks, and nothing outside of a repository.
-    /// The path is absolute and has no symlinks in it; it need not exist.
+    /// True if git ignores the file, which need not exist: its path is absolute and has no symlinks in it.
     pub fn is_ignored(&self, path: &Path) -> bool {
         self.is_ignored_as(path, false)
     }

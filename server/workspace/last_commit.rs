@@ -13,8 +13,7 @@ pub type Contents = HashMap<String, Vec<u8>>;
 /// Files above this size, in bytes, are not read.
 const LARGEST: u64 = 50 << 20;
 
-/// Reads files of a commit, such as `HEAD`. The paths count from the worktree's root, with `/`. Where nothing was
-/// committed yet there is nothing. What is not a file, and what is too large, is missing too.
+/// Reads files of a commit by paths from the root. What is not there, no file or too large is missing.
 pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, GitError> {
     let askable: Vec<&str> = paths.iter().copied().filter(|path| !path.contains('\n')).collect();
     let mut contents = Contents::new();
@@ -62,8 +61,7 @@ pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String
     Ok(named.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect())
 }
 
-/// The commits at which a worktree stood since a time, the newest first, at most so many. The first is the one at which it
-/// stands now.
+/// The commits at which a worktree stood since a time, the newest first, at most so many, beginning with `HEAD`.
 pub fn heads_since(root: &Path, since: chrono::DateTime<chrono::Utc>, most: usize) -> Result<Vec<String>, GitError> {
     let mut command = git::command_in(root, Surroundings::Own);
     // Unlike `git log`, this checks no signatures, for which programs would run.

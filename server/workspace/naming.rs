@@ -110,8 +110,7 @@ impl Namer {
         self.name(&resolved.path, resolved.kind.unwrap_or(Kind::File))
     }
 
-    /// What a path is called that is spelled as git spells it: absolute, with no symlink above its last part, which is
-    /// not followed either. It need not exist any more.
+    /// What a path is called that git spelled: absolute, with no symlink above its last part. It need not exist.
     pub fn resource_as_spelled(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
         self.name(path, kind)
     }
@@ -121,8 +120,7 @@ impl Namer {
         self.resolve(path).map(|resolved| resolved.path)
     }
 
-    /// Where the file or directory with this name is, or `None` if the name leads nowhere, as one made up by another
-    /// program may do, or one in a worktree that is gone.
+    /// Where what has this name is; `None` if the name leads nowhere, or into a worktree that is gone.
     pub fn path_of(&self, resource: &Resource) -> Option<PathBuf> {
         if !resource.is_file() && !resource.is_directory() {
             return None;
@@ -144,8 +142,7 @@ impl Namer {
         }
     }
 
-    /// What the same path is called in the other worktrees of a repository. Claims there exclude nobody here, but a merge
-    /// may conflict. What cannot be found out is left out: it is only a hint.
+    /// The same path in the repository's other worktrees: a hint that a merge may conflict, as far as it is known.
     pub fn same_path_elsewhere(&self, repository: &Repository, resource: &Resource) -> Vec<Resource> {
         let Some(path) = self.path_of(resource) else { return Vec::new() };
         let Ok(relative) = path.strip_prefix(repository.root()) else { return Vec::new() };
@@ -231,8 +228,7 @@ impl Namer {
         Ok(Some(CoveredWorktree { prefix, root: repository.root().to_owned() }))
     }
 
-    /// The root of the linked worktree that a name's prefix stands for: `//{worktree}` or
-    /// `//{main worktree}//{worktree}`.
+    /// The root of the linked worktree that a prefix stands for: `//{worktree}` or `//{main worktree}//{worktree}`.
     fn root_of_worktree(&self, prefix: &str, worktree: &str) -> Option<PathBuf> {
         plain_path(worktree)?;
         let root_of_worktree = |common: &PathBuf| root_of_worktree(common, worktree).ok().flatten();
@@ -298,8 +294,7 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
     if goes_up { resolve(&resolved) } else { Ok(Resolved { path: resolved, kind: None }) }
 }
 
-/// What of a path lies below a folder. Where the file system ignores case, the folder may have been renamed to other
-/// letters since its own path was found out.
+/// What of a path lies below a folder, which may have been renamed to other letters since it was found out.
 fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     if let Ok(below) = path.strip_prefix(folder) {
         return Some(below.to_owned());
@@ -332,8 +327,7 @@ fn shares_its_folder(folder: &Path, common: &Path) -> bool {
     common_directories_at(folder).iter().any(|other| other != common)
 }
 
-/// The git directories of the repositories that count from a folder: of the worktree that it is, of a bare
-/// repository that it is, of the bare ones that it holds.
+/// The git directories that count from a folder: of its worktree, of the bare repository it is, of those it holds.
 fn common_directories_at(folder: &Path) -> Vec<PathBuf> {
     if let Ok(Some(repository)) = Repository::at(folder) {
         return vec![repository.common_directory().to_owned()];

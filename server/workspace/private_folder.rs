@@ -49,8 +49,7 @@ pub struct FolderEntry {
 }
 
 impl PrivateFolder {
-    /// The folder of one purpose for what belongs to a coordination directory. `None` without git where the user has no
-    /// state folder.
+    /// The folder of one purpose for a coordination directory. `None` without git and without a state folder.
     pub fn of(directory: &Path, purpose: &str, state_folder: Option<&Path>) -> Option<Self> {
         let parent = directory.parent()?;
         let repository = Repository::containing(parent).ok()?;
@@ -112,8 +111,7 @@ impl PrivateFolder {
         file.replace(&shorten(whole))
     }
 
-    /// Writes a file as a whole, unless one of that name and length is there: for names that say what is in it. Without
-    /// writing anew it counts as written now.
+    /// Writes a file as a whole. One of that name and length is only touched: names say what is in files.
     pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let folder = self.make()?;
         if folder.symlink_metadata(name).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64) {
@@ -150,8 +148,7 @@ impl PrivateFolder {
         done
     }
 
-    /// Opens a file, made if it is missing, and waits for its lock at most so long. Without the lock, lines that are
-    /// added whole are all that can be had.
+    /// Opens a file, made if it is missing, and waits at most so long for its lock; it may have to do without.
     pub fn lock(&self, name: &str, lock: Lock, patience: Duration) -> io::Result<LockedFile<'_>> {
         LockedFile::open(self, self.make()?, name, lock, patience)
     }

@@ -48,7 +48,7 @@ impl Editor {
                 (Some(input), Some(output)) => Ok((server, input, output)),
                 _ => Err(io::Error::other("it has no pipes")),
             })
-            .map_err(|cause| Problem::io("start a language server", cause))?;
+            .map_err(|cause| Problem::Io("start a language server", cause))?;
         let (sender, incoming) = channel();
         thread::spawn(move || {
             let mut output = BufReader::new(output);
@@ -114,7 +114,7 @@ impl Editor {
 
     pub(super) fn save(&mut self, file: &'static str) -> Result<(), Problem> {
         let text = self.texts.get(file).cloned().unwrap_or_default();
-        std::fs::write(self.root.join(file), text).map_err(|cause| Problem::io("save a file", cause))?;
+        std::fs::write(self.root.join(file), text).map_err(|cause| Problem::Io("save a file", cause))?;
         self.notify("textDocument/didSave", json!({ "textDocument": { "uri": self.uri(file) } }));
         Ok(())
     }
@@ -171,7 +171,7 @@ impl Editor {
     /// Ends the server as no program can prepare for. Returns the moment.
     pub(super) fn kill_server(mut self) -> Result<Instant, Problem> {
         let moment = Instant::now();
-        self.server.kill().map_err(|cause| Problem::io("kill a language server", cause))?;
+        self.server.kill().map_err(|cause| Problem::Io("kill a language server", cause))?;
         Ok(moment)
     }
 
@@ -179,7 +179,7 @@ impl Editor {
     pub(super) fn quit(mut self) -> Result<(), Problem> {
         self.request("shutdown", Value::Null)?;
         self.notify("exit", Value::Null);
-        let ended = poll(|| self.server.try_wait().map_err(|cause| Problem::io("wait for a language server", cause)))?;
+        let ended = poll(|| self.server.try_wait().map_err(|cause| Problem::Io("wait for a language server", cause)))?;
         match ended {
             Some(status) if status.success() => Ok(()),
             Some(_) => Err(self.unseen("an orderly end of the server")),
@@ -197,7 +197,7 @@ impl Editor {
     }
 
     fn text_on_disk(&self, file: &str) -> Result<String, Problem> {
-        std::fs::read_to_string(self.root.join(file)).map_err(|cause| Problem::io("read a file", cause))
+        std::fs::read_to_string(self.root.join(file)).map_err(|cause| Problem::Io("read a file", cause))
     }
 
     fn uri(&self, file: &str) -> String {

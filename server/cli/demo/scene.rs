@@ -29,14 +29,14 @@ impl Scene {
     pub(super) fn set(program: &Path) -> Result<Self, Problem> {
         watch_for_interruption();
         let scene = Self { folder: scratch_folder()?, program: program.to_owned() };
-        let make = |path: &Path| fs::create_dir_all(path).map_err(|cause| Problem::io("make a folder", cause));
+        let make = |path: &Path| fs::create_dir_all(path).map_err(|cause| Problem::Io("make a folder", cause));
         make(&scene.repository().join("src"))?;
         make(&scene.home())?;
         for (file, text) in [
             (ORDERS, "pub fn total(prices: &[u64]) -> u64 {\n    prices.iter().sum()\n}\n"),
             (INVOICES, "pub fn number(year: u32, count: u32) -> String {\n    format!(\"{year}-{count:05}\")\n}\n"),
         ] {
-            fs::write(scene.repository().join(file), text).map_err(|cause| Problem::io("write a file", cause))?;
+            fs::write(scene.repository().join(file), text).map_err(|cause| Problem::Io("write a file", cause))?;
         }
         let mut git = Command::new("git");
         git.args(["init", "--quiet", "--template="]);
@@ -115,14 +115,14 @@ pub(super) fn is_interrupted() -> bool {
 
 fn end(mut command: Command, action: &'static str) -> Result<Ended, Problem> {
     let start = Instant::now();
-    let run = command.stdin(Stdio::null()).output().map_err(|cause| Problem::io(action, cause))?;
+    let run = command.stdin(Stdio::null()).output().map_err(|cause| Problem::Io(action, cause))?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (output, errors) = (text(&run.stdout), text(&run.stderr));
     Ok(Ended { code: run.status.code(), output, errors, took: start.elapsed() })
 }
 
 fn scratch_folder() -> Result<PathBuf, Problem> {
-    let unsuitable = |cause| Problem::io("make a scratch folder", cause);
+    let unsuitable = |cause| Problem::Io("make a scratch folder", cause);
     // Without symbolic links, as editors give paths: macOS has one in front of its temporary folder.
     let place = fs::canonicalize(std::env::temp_dir()).map_err(unsuitable)?;
     let folder = place.join(format!("deconflict-demo-{}", std::process::id()));

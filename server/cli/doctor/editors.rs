@@ -28,7 +28,7 @@ impl Report {
     fn check_wiring(&mut self, wiring: &Wiring, places: &Places) {
         let (name, title) = (wiring.target.name, wiring.target.title);
         let version = wiring.program.as_deref().and_then(version_of);
-        self.editor(json!({
+        self.editors.push(json!({
             "name": name,
             "wired": wiring.is_wired,
             "outdated": wiring.is_outdated,

@@ -11,16 +11,11 @@ use deconflict_words::remedy;
 
 #[derive(Default)]
 pub(super) struct Report {
-    facts: Vec<Fact>,
+    /// What is neither good nor bad: its name, its title, and what it is.
+    facts: Vec<(&'static str, &'static str, String)>,
     checks: Vec<Check>,
-    editors: Vec<Value>,
-}
-
-/// Something that is neither good nor bad.
-struct Fact {
-    name: &'static str,
-    title: &'static str,
-    value: String,
+    /// How each editor and agent is wired.
+    pub(super) editors: Vec<Value>,
 }
 
 /// Something that is well, or worth knowing, or to be mended.
@@ -50,23 +45,21 @@ impl Severity {
 
 impl Report {
     pub(super) fn fact(&mut self, name: &'static str, title: &'static str, value: impl Into<String>) {
-        self.facts.push(Fact { name, title, value: value.into() });
+        self.facts.push((name, title, value.into()));
     }
 
     pub(super) fn good(&mut self, code: &'static str, message: impl Into<String>) {
-        self.add(code, Severity::Good, message.into(), None);
+        self.checks.push(Check { code, severity: Severity::Good, message: message.into(), mend: None });
     }
 
     pub(super) fn note(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
-        self.add(code, Severity::Note, message.into(), Some(mend.into()));
+        let (message, mend) = (message.into(), Some(mend.into()));
+        self.checks.push(Check { code, severity: Severity::Note, message, mend });
     }
 
     pub(super) fn problem(&mut self, code: &'static str, message: impl Into<String>, mend: impl Into<String>) {
-        self.add(code, Severity::Problem, message.into(), Some(mend.into()));
-    }
-
-    fn add(&mut self, code: &'static str, severity: Severity, message: String, mend: Option<String>) {
-        self.checks.push(Check { code, severity, message, mend });
+        let (message, mend) = (message.into(), Some(mend.into()));
+        self.checks.push(Check { code, severity: Severity::Problem, message, mend });
     }
 
     /// What could be found out, or the problem that kept it from being found out.
@@ -78,14 +71,10 @@ impl Report {
         self.checks.iter().all(|check| check.severity != Severity::Problem)
     }
 
-    pub(super) fn editor(&mut self, facts: Value) {
-        self.editors.push(facts);
-    }
-
     pub(super) fn document(&self) -> Value {
         let mut document = json!({});
-        for fact in &self.facts {
-            document[fact.name] = fact.value.clone().into();
+        for (name, _, value) in &self.facts {
+            document[name] = value.clone().into();
         }
         let findings = self.checks.iter().map(|check| {
             let (severity, ..) = check.severity.told();
@@ -97,10 +86,8 @@ impl Report {
     }
 
     pub(super) fn in_words(&self) -> String {
-        let row = |fact: &Fact| vec![Cell::new(fact.title, HEADING), Cell::plain(fact.value.clone())];
-        let rows: Vec<Vec<Cell>> = self.facts.iter().map(row).collect();
-        let mut text = aligned(&rows, "");
-        text.push('\n');
+        let rows = self.facts.iter().map(|(_, title, value)| vec![Cell::new(*title, HEADING), Cell::plain(value)]);
+        let mut text = aligned(&rows.collect::<Vec<_>>(), "") + "\n";
         for check in &self.checks {
             let (_, mark, style) = check.severity.told();
             text.push_str(&format!("{style}{mark}{style:#} {}\n", check.message));

@@ -51,8 +51,7 @@ struct Followed {
 }
 
 impl Followed {
-    /// Follows the session that the agent's process keeps now. There is none before the agent takes part, and another
-    /// one when it starts over.
+    /// Follows the session that the agent's process keeps now, if there is one already.
     fn begin(agent: &Agent, process: &Process, context: &Context) -> Option<Self> {
         let home = platform::home_directory();
         let named = context.named_directory();

@@ -11,8 +11,7 @@ const LONGEST_RESULT: usize = 95_000;
 const BOUNDS: [(usize, usize); 7] =
     [(usize::MAX, 40_000), (usize::MAX, 4_000), (200, 2_000), (60, 1_000), (20, 500), (8, 200), (2, 100)];
 
-/// The answer as a tool's result: other people's text opens no tag in it, long texts are cut, and of lists that would be
-/// too long the rest is counted.
+/// The answer as a tool's result, in which nobody's text opens a tag, and what is too long is cut and counted.
 pub(super) fn result(document: &Value, is_error: bool) -> CallToolResult {
     let result = |document: Value| {
         if is_error { CallToolResult::structured_error(document) } else { CallToolResult::structured(document) }

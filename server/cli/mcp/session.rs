@@ -125,8 +125,7 @@ fn find_agent() -> Option<(Ancestor, &'static str)> {
     })
 }
 
-/// The sessions that hooks of the same agent registered. One agent is one session; with sub-agents it may have several,
-/// of which none is known to be meant.
+/// The sessions that hooks of the same agent registered: one, or with sub-agents several of which none is meant.
 fn hooks_sessions(registry: &Registry, agent: Option<&Ancestor>) -> Result<Vec<Session>, Failure> {
     let Some(agent) = agent else { return Ok(Vec::new()) };
     let own = platform::current_process();

@@ -74,9 +74,7 @@ pub(super) fn of_error(target: &SetupTarget, error: &Error) -> Told {
     }
     let (message, advice) = (sentence(&error.to_string()), advice(error));
     text.push_str(&format!("  {ERROR}!{ERROR:#} {message}\n"));
-    if let Some(advice) = advice {
-        text.push_str(&format!("    {FAINT}{advice}{FAINT:#}\n"));
-    }
+    advice.iter().for_each(|advice| text.push_str(&format!("    {FAINT}{advice}{FAINT:#}\n")));
     let document = json!({"name": target.name, "state": "failed", "changes": [], "message": message, "to_do": advice});
     Told { text, document }
 }
@@ -124,7 +122,7 @@ fn changes(plan: &Plan, places: &Places, dry_run: bool) -> String {
     for step in &plan.steps {
         match step {
             Step::Write { path, expected, .. } if in_folder(path) => {
-                *(if is_there(expected) { &mut updated } else { &mut added }) += 1;
+                *(if *expected == Expected::Nothing { &mut added } else { &mut updated }) += 1;
             }
             Step::Delete(path, _) if in_folder(path) => removed += 1,
             Step::DeleteFolder(_) if !dry_run => {}
@@ -168,7 +166,7 @@ fn row(step: &Step, places: &Places, dry_run: bool) -> Vec<Cell> {
 /// What a step does, as it is told once it is done, before that, and to programs.
 fn change(step: &Step) -> (&'static str, &'static str, &'static str) {
     match step {
-        Step::Write { expected, .. } if is_there(expected) => ("updated", "would update", "update"),
+        Step::Write { expected, .. } if *expected != Expected::Nothing => ("updated", "would update", "update"),
         Step::Write { .. } | Step::Edit { before: None, .. } => ("added", "would add", "add"),
         Step::Edit { after: None, .. } | Step::Delete(..) | Step::Link { to: None, .. } => {
             ("removed", "would remove", "remove")
@@ -179,10 +177,6 @@ fn change(step: &Step) -> (&'static str, &'static str, &'static str) {
         Step::Install(_) => ("installed", "would install", "install"),
         Step::Uninstall(..) => ("removed", "would remove", "uninstall"),
     }
-}
-
-fn is_there(expected: &Expected) -> bool {
-    !matches!(expected, Expected::Nothing)
 }
 
 /// The lines that come and go, with a little of what is round them.

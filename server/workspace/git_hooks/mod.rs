@@ -284,8 +284,7 @@ fn replaced(content: &[u8], range: std::ops::Range<usize>, with: &[u8]) -> Vec<u
     [&content[..range.start], with, &content[range.end..]].concat()
 }
 
-/// Writes a hook whole or not at all, because git may be about to run it. A new one may be run by everybody who may
-/// read it.
+/// Writes a hook whole or not at all: git may be about to run it. Whoever may read a new one may run it.
 fn write(path: &Path, content: &[u8], as_before: Option<&fs::Metadata>) -> Result<(), HooksError> {
     let beside = temporary(path);
     let written = (|| {

@@ -18,8 +18,7 @@ pub(crate) struct Entry {
 }
 
 impl Configuration {
-    /// Reads a file; one that git would not accept says nothing. It follows no include: gix-config would read whatever
-    /// they name, however large it is.
+    /// Reads a file; one that git would not accept says nothing. Includes are followed elsewhere, within limits.
     pub(crate) fn parse(text: &str) -> Self {
         let Ok(events) = Events::from_str(text) else { return Self::default() };
         let mut entries = Vec::new();

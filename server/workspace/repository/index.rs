@@ -30,8 +30,7 @@ const MOST_SHARED: usize = 64;
 /// An index of a version that is not known here, or a damaged one, is invalid data or ends too early.
 pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> io::Result<bool> {
     let directory = GitDirectory::open(git_directory)?;
-    // A split index builds on shared ones. One that is no longer used can only make something count as tracked that no
-    // longer is, until git clears it away.
+    // A split index builds on shared ones. One that is no longer used makes too much count as tracked for a while.
     let shared = directory.names(".").filter(|name| name.starts_with("sharedindex.")).take(MOST_SHARED);
     for name in ["index".to_owned()].into_iter().chain(shared) {
         let file = match directory.file(&name) {

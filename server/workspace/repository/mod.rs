@@ -192,8 +192,7 @@ impl Repository {
         self.owns_git_directory().then(|| self.common_directory())
     }
 
-    /// False where a `.git` file or link leads to a git directory that may be another worktree's: nothing in that one
-    /// says that it is this worktree's.
+    /// False where a `.git` file or link leads to a git directory that does not say that it is this worktree's.
     fn owns_git_directory(&self) -> bool {
         self.linked.is_some()
             || self.git_directory.starts_with(&self.root)
