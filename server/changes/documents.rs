@@ -1,7 +1,9 @@
 //! Changes as the JSON that programs get, in the terminal and from a server.
 
-use deconflict_journal::{Entry, FileState};
+use deconflict_journal::{Author, Entry, FileState, Loss};
+use deconflict_protocol::text::one_line;
 use deconflict_protocol::time;
+use deconflict_words::documents;
 use serde_json::{Value, json};
 
 use super::BlamedLine;
@@ -44,6 +46,20 @@ pub fn blamed_line_document(number: usize, line: &BlamedLine) -> Value {
     if let Some(commit) = &line.commit {
         document["commit"] = commit.id.clone().into();
     }
+    document
+}
+
+/// What somebody lost and is not settled, as `status` lists it, with a sentence for people.
+pub fn loss_document(loss: &Loss, message: &str) -> Value {
+    let named = |author: &Author| json!({"session_id": author.session.as_str(), "label": one_line(&author.label, 120)});
+    let mut document = documents::resource(&loss.entry.resource);
+    let is_deleted = loss.entry.after == FileState::Absent;
+    document["kind"] = if is_deleted { "deleted" } else { "overwritten" }.into();
+    document["entry"] = loss.entry.id.as_str().into();
+    document["by"] = loss.entry.author.as_ref().map_or(Value::Null, named);
+    document["owner"] = named(&loss.owner);
+    document["at"] = time::format(loss.entry.at).into();
+    document["message"] = message.into();
     document
 }
 

@@ -29,7 +29,7 @@ use std::path::{Path, PathBuf};
 
 pub use blame::{BlamedCommit, BlamedLine};
 pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
-pub use documents::{blamed_line_document, entry_document};
+pub use documents::{blamed_line_document, entry_document, loss_document};
 pub use history::{FileHistory, Owned, owners_in};
 pub use overlap::Overlap;
 pub use people::{author_of, is_same_person};

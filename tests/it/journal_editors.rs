@@ -294,3 +294,31 @@ fn deleting_and_moving_in_an_editor_is_told_to_the_holder_and_to_whoever_did_it(
     ada.settle(&workspace);
     assert_eq!(times_told(&ada, "poem.txt"), 1, "{:?}", ada.messages());
 }
+
+#[test]
+fn what_happens_to_many_files_at_once_is_told_as_one() {
+    let workspace = poem();
+    let names: Vec<String> = (1..=8).map(|number| format!("part-{number}.txt")).collect();
+    for name in &names {
+        workspace.write(name, POEM);
+    }
+    let ada = editor_of(&workspace, "Ada");
+    let session = ada.wait_for_session();
+    for name in &names {
+        let document = ada.open(name);
+        document.type_text("x");
+        workspace.coordination().wait_for_holder(name, &session);
+        // The answer comes after what stands there was kept.
+        ada.status();
+        document.save();
+    }
+    wait_for("the saves to be in the journal", || {
+        names.iter().all(|name| journal_lines(&workspace, name).iter().any(|it| !it["change"].is_null())).then_some(())
+    });
+    run(&workspace, "sh", &["-c", "for part in part-*; do echo gone > $part; done"]);
+    ada.wait_for_message("The same holds for");
+    for name in &names {
+        ada.document(name).wait_for_diagnostic("overwritten");
+    }
+    assert!(ada.messages().len() < names.len(), "{:?}", ada.messages());
+}

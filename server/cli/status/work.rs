@@ -1,10 +1,11 @@
 //! What the journal adds to the picture: what was lost and is not settled, and what lies uncommitted and whose it is.
 
 use chrono::{DateTime, Utc};
-use deconflict_changes::{Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, sentence};
-use deconflict_journal::{Author, FileState, Loss};
+use deconflict_changes::{
+    Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, loss_document, sentence,
+};
+use deconflict_journal::{Author, Loss};
 use deconflict_protocol::text::{one_line, quoted, shell_word};
-use deconflict_protocol::time;
 use deconflict_registry::{Overview, Session};
 use deconflict_words::documents;
 use serde_json::{Value, json};
@@ -52,16 +53,7 @@ impl Work {
 
     /// What needs coordinating by it.
     pub(super) fn findings(&self, now: DateTime<Utc>) -> impl Iterator<Item = Value> {
-        self.losses.iter().map(move |loss| {
-            let mut document = documents::resource(&loss.entry.resource);
-            document["kind"] = kind(loss).into();
-            document["entry"] = loss.entry.id.as_str().into();
-            document["by"] = loss.entry.author.as_ref().map_or(Value::Null, named);
-            document["owner"] = named(&loss.owner);
-            document["at"] = time::format(loss.entry.at).into();
-            document["message"] = in_a_sentence(loss, now).into();
-            document
-        })
+        self.losses.iter().map(move |loss| loss_document(loss, &in_a_sentence(loss, now)))
     }
 
     /// The same in sentences.
@@ -112,10 +104,6 @@ impl Work {
         }
         table(&rows, &COLUMNS, INDENT, width)
     }
-}
-
-fn kind(loss: &Loss) -> &'static str {
-    if loss.entry.after == FileState::Absent { "deleted" } else { "overwritten" }
 }
 
 fn named(author: &Author) -> Value {

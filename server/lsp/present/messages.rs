@@ -154,6 +154,15 @@ pub(crate) fn took_from_others(change: &Entry, lost: &[Lost]) -> Notice {
     warning(format!("{} They were told, and what stood there is kept.", facts.join(" ")))
 }
 
+/// What [`lost`] and [`took_from_others`] would say of many files.
+pub(crate) fn several_changed(files: &[Resource]) -> Notice {
+    let names: Vec<String> = files.iter().map(words::resource).collect();
+    warning(format!(
+        "The same holds for {}. What stood there is kept: \"deconflict status\" lists what is not settled.",
+        list(&names)
+    ))
+}
+
 /// Why a merge is not possible.
 pub(crate) const NO_DOCUMENT: &str = "Open the file first: what is merged is its text in the editor.";
 pub(crate) const NO_EDITS: &str = "This editor lets nobody else change what stands in it, so nothing was merged.";

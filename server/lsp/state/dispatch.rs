@@ -81,6 +81,7 @@ impl ServerState {
             Timer::Show(uri) => drop(self.touched.insert(uri)),
             Timer::RefreshHints => self.refresh_hints(),
             Timer::Messages => self.sum_up_messages(),
+            Timer::Losses => self.sum_up_losses(),
             Timer::Status => self.tell_status(),
             Timer::End => self.end_now(),
         }
@@ -98,7 +99,7 @@ impl ServerState {
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
             JobResult::TookFromOthers(change, lost) => {
-                self.show(messages::took_from_others(&change, &lost));
+                self.show_or_sum_up(&change.resource, messages::took_from_others(&change, &lost));
             }
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),

@@ -1,14 +1,25 @@
 //! What this session lost by changes of others: told once, shown until it is settled.
 
+use std::time::Duration;
+
 use deconflict_journal::Settlement;
 use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::Message;
 
 use super::document::Unsaved;
 use super::server_state::ServerState;
+use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::job::{Job, OwnLoss, SettledLoss};
 use crate::present;
+use crate::present::messages::Notice;
+
+/// More notices than this within [`MANY_TIME`] are summed up.
+const MANY: usize = 3;
+const MANY_TIME: Duration = Duration::from_secs(10);
+
+/// A summary waits so long for more.
+const GATHERING: Duration = Duration::from_millis(1_500);
 
 impl ServerState {
     /// Takes in what this session lost in a file.
@@ -36,7 +47,16 @@ impl ServerState {
             .filter(|(_, message)| message.resource().as_ref() == Some(resource))
             .map(|(entry, _)| entry.clone())
             .collect();
-        let unknown: Vec<Message> = unknown.iter().filter_map(|entry| directory.loss_messages.remove(entry)).collect();
+        let mut untold = Vec::new();
+        for entry in unknown {
+            let Some(message) = directory.loss_messages.remove(&entry) else { continue };
+            // It may be settled by now.
+            if directory.told_losses.iter().any(|told| told.as_str() == entry) {
+                read.push(message.id);
+            } else {
+                untold.push(message);
+            }
+        }
         if losses.is_empty() {
             directory.losses.remove(resource);
         } else {
@@ -46,11 +66,32 @@ impl ServerState {
             self.job(id, Job::MarkRead(read));
         }
         for sentence in to_show {
-            self.show(present::messages::lost(&sentence));
+            self.show_or_sum_up(resource, present::messages::lost(&sentence));
         }
-        self.show_messages(id, unknown);
+        self.show_messages(id, untold);
         self.touch_all_at(id);
         self.status_may_differ();
+    }
+
+    /// Shows a notice, unless there were many lately: what happens to many files at once is told as one.
+    pub(super) fn show_or_sum_up(&mut self, resource: &Resource, notice: Notice) {
+        let now = self.now();
+        while self.shown_losses.front().is_some_and(|shown| now.saturating_sub(*shown) > MANY_TIME) {
+            self.shown_losses.pop_front();
+        }
+        if self.shown_losses.len() < MANY && self.losses_to_sum_up.is_empty() {
+            self.shown_losses.push_back(now);
+            self.show(notice);
+        } else {
+            self.losses_to_sum_up.insert(resource.clone());
+            self.timers.set_by(Timer::Losses, now + GATHERING);
+        }
+    }
+
+    pub(super) fn sum_up_losses(&mut self) {
+        let files: Vec<Resource> = std::mem::take(&mut self.losses_to_sum_up).into_iter().collect();
+        self.shown_losses.push_back(self.now());
+        self.show(present::messages::several_changed(&files));
     }
 
     /// A message that tells of a loss is shown as the loss itself, as far as the journal knows it.

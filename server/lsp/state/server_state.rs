@@ -61,6 +61,8 @@ pub(crate) struct ServerState {
     /// Sessions of which nothing is shown, and until when.
     pub(super) muted_sessions: HashMap<SessionId, Duration>,
     pub(super) shown_messages: VecDeque<Duration>,
+    pub(super) shown_losses: VecDeque<Duration>,
+    pub(super) losses_to_sum_up: BTreeSet<Resource>,
     /// Messages that one summary will tell of: how many, and their senders.
     pub(super) to_sum_up: Vec<String>,
     pub(super) told_status: Option<Value>,
@@ -152,6 +154,8 @@ impl ServerState {
             first_changes: VecDeque::new(),
             muted_sessions: HashMap::new(),
             shown_messages: VecDeque::new(),
+            shown_losses: VecDeque::new(),
+            losses_to_sum_up: BTreeSet::new(),
             to_sum_up: Vec::new(),
             told_status: None,
             told_failures: BTreeSet::new(),

@@ -43,6 +43,8 @@ pub(super) enum Timer {
     /// Let the editor ask for inlay hints again.
     RefreshHints,
     Messages,
+    /// Sum up what happened to many files.
+    Losses,
     Status,
     /// The directories did not end in time.
     End,

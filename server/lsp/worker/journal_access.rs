@@ -7,18 +7,19 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use crate::job::OwnLoss;
-use deconflict_changes::{Error, FileHistory, Lost, Noticed, Recorder, Telling, author_of, is_same_person, sentence};
+use deconflict_changes::{
+    Error, FileHistory, Lost, Noticed, Recorder, Telling, author_of, is_same_person, loss_document, sentence,
+};
 use deconflict_journal::{Author, Entry, FileState, Journal, Loss};
 use deconflict_platform::state_directory;
-use deconflict_protocol::{Resource, SessionId, time};
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry, View};
-use deconflict_words::documents;
 use deconflict_workspace::{Ignored, Location, Namer, last_commit};
 
 /// So many of the commits at which the worktree stood lately are looked into.
 const MOST_HEADS: usize = 20;
 
-/// So many files are looked into for what anybody lost.
+/// At most so many losses are listed, and files kept at once.
 const MOST_FILES: usize = 100;
 
 /// The journal of a directory, as one session uses it.
@@ -102,25 +103,11 @@ impl JournalAccess {
         own
     }
 
-    /// What anybody has lost in the files that changed last, and is not settled, as findings of the status.
+    /// What anybody has lost and is not settled, as findings of the status, the newest first.
     pub(super) fn unsettled(&self, now: DateTime<Utc>) -> Vec<Value> {
-        let files = self.succeeded(self.journal.files()).unwrap_or_default();
-        let mut findings = Vec::new();
-        for resource in files.iter().take(MOST_FILES) {
-            let log = self.succeeded(self.journal.log(resource));
-            let losses = log.map(|log| log.losses()).unwrap_or_default();
-            for Loss { entry, owner, at, .. } in losses.into_iter().filter(|loss| loss.settled.is_none()) {
-                let mut finding = documents::resource(resource);
-                finding["kind"] = (if entry.after == FileState::Absent { "deleted" } else { "overwritten" }).into();
-                finding["entry"] = entry.id.as_str().into();
-                finding["by"] = entry.author.as_ref().map(|author| author.label.clone()).into();
-                finding["owner"] = owner.label.clone().into();
-                finding["at"] = time::format(at).into();
-                finding["message"] = sentence(&entry, resource, None, now).into();
-                findings.push(finding);
-            }
-        }
-        findings
+        let losses = self.succeeded(self.journal.losses()).unwrap_or_default();
+        let message = |loss: &Loss| sentence(&loss.entry, &loss.entry.resource, None, now);
+        losses.iter().take(MOST_FILES).map(|loss| loss_document(loss, &message(loss))).collect()
     }
 
     /// The files below a folder that anybody holds, at most so many.
