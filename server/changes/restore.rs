@@ -40,13 +40,31 @@ impl Recorder<'_> {
     /// Brings back what stood in a file before a change. What stands there now is kept first, so that this can be taken
     /// back too. The caller holds the file.
     pub fn restore(&self, author: &Author, entry: &Entry, now: DateTime<Utc>) -> Result<Restored, Error> {
+        let losses = self.journal.log(&entry.resource)?.losses();
         let noticed = self.write(author, &entry.resource, &entry.before, now)?;
-        for loss in self.journal.log(&entry.resource)?.losses() {
+        for loss in losses {
             if loss.settled.is_none() && loss.entry.at >= entry.at {
                 self.journal.settle(&loss.entry, None, Settlement::Restored, now)?;
             }
         }
+        if let Some(noticed) = &noticed {
+            let of_it = |other: &Author| entry.author.as_ref().is_some_and(|author| author.session == other.session);
+            self.settle_what_was_meant(noticed, of_it, now)?;
+        }
         Ok(Restored { resource: entry.resource.clone(), entry: entry.id.clone(), noticed })
+    }
+
+    /// Whoever made what was taken back is told of it, and nothing is left to be settled.
+    pub fn settle_what_was_meant(
+        &self,
+        noticed: &Noticed,
+        is_meant: impl Fn(&Author) -> bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        for lost in noticed.lost.iter().filter(|lost| is_meant(&lost.owner)) {
+            self.journal.settle(&noticed.entry, Some(&lost.owner.session), Settlement::Restored, now)?;
+        }
+        Ok(())
     }
 
     /// Lets a file be so, as a change of the author's.

@@ -7,6 +7,7 @@ use deconflict_changes::Recorder;
 use deconflict_journal::{Entry, Journal};
 use deconflict_platform as platform;
 use deconflict_protocol::Resource;
+use deconflict_protocol::text::shell_word;
 use deconflict_registry::Registry;
 use deconflict_workspace::{Ignored, Kind, Namer};
 
@@ -89,6 +90,12 @@ impl Recording {
         let mut files = self.journal.files()?;
         files.retain(|file| folder.covers(file));
         Ok(files)
+    }
+
+    /// A path by which a command names a file here.
+    pub(super) fn path_from_here(&self, file: &Resource) -> String {
+        let path = self.namer.path_of(file).unwrap_or_else(|| file.name().into());
+        shell_word(&path.strip_prefix(&self.folder).unwrap_or(&path).display().to_string())
     }
 
     /// The change that is named by its id or the beginning of it.

@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         }
         context.output.answer(
             || json!({"restored": restored.iter().map(|(_, restored)| document(restored)).collect::<Vec<_>>()}),
-            || restored.iter().map(|(change, restored)| in_words(change, restored, context)).collect(),
+            || restored.iter().map(|(change, restored)| in_words(change, restored, context, &recording)).collect(),
         )?;
         acting.note("restored", &files);
         Ok(Exit::Done)
@@ -149,13 +149,13 @@ fn document(restored: &Restored) -> Value {
     document
 }
 
-fn in_words(change: &Entry, restored: &Restored, context: &Context) -> String {
+fn in_words(change: &Entry, restored: &Restored, context: &Context, recording: &Recording) -> String {
     let file = change.resource.in_a_sentence();
     let before = sentence(change, &change.resource, None, context.now());
     let Some(noticed) = &restored.noticed else {
         return format!("{file} stands there already as before this: {before}\n");
     };
-    let path = shell_word(change.resource.name());
+    let path = recording.path_from_here(&change.resource);
     let mut words = format!("{GOOD}Restored{GOOD:#} {file} as it stood before this: {before}\n");
     for lost in &noticed.lost {
         words.push_str(&format!("  {} was told of it.\n", quoted(&lost.owner.label, 60)));

@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     let whose = context.shared.session.as_ref();
     Acting::run(context, whose, |acting| {
-        let (planned, _) = plan(arguments, context, &recording, acting)?;
+        let (planned, ..) = plan(arguments, context, &recording, acting)?;
         overlaps::refuse(&planned.overlaps, "nothing was undone")?;
         if arguments.dry_run {
             answer(context, &planned, &[], true)?;
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         let files: Vec<Resource> = planned.files.iter().map(|file| file.resource.clone()).collect();
         acting.claim(context, &files)?;
         // Somebody may have written meanwhile; from now on nobody does who asks first.
-        let (planned, entries) = plan(arguments, context, &recording, acting)?;
+        let (planned, entries, meant) = plan(arguments, context, &recording, acting)?;
         overlaps::refuse(&planned.overlaps, "nothing was undone")?;
         if planned.files.iter().any(|file| !files.contains(&file.resource)) {
             return Err(Failure::failed("changed-meanwhile", "Files were changed meanwhile, so nothing was undone.")
@@ -60,6 +60,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
             if let Err(error) = telling.tell(change, context.now()) {
                 Output::remark(&format!("Those who lost something by this could not be told: {error}."));
             }
+            recorder.settle_what_was_meant(change, |author| meant.contains(&author.session), context.now())?;
         }
         settle(&recording, &entries, context)?;
         answer(context, &planned, &noticed, false)?;
@@ -68,13 +69,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     })
 }
 
-/// What is to be undone, and the changes that were named.
+/// What is to be undone, the changes that were named, and the sessions whose they are.
 fn plan(
     arguments: &Arguments,
     context: &Context,
     recording: &Recording,
     acting: &Acting,
-) -> Result<(Undo, Vec<Entry>), Failure> {
+) -> Result<(Undo, Vec<Entry>, BTreeSet<SessionId>), Failure> {
     let recorder = recording.recorder();
     if !arguments.entries.is_empty() {
         let named = arguments.entries.iter().map(|id| recording.entry(id));
@@ -82,7 +83,9 @@ fn plan(
         for entry in &entries {
             recorder.look(&entry.resource, context.now())?;
         }
-        return Ok((Undo::of_entries(&recorder, &entries)?, entries));
+        let meant = entries.iter().filter_map(|entry| entry.author.as_ref()).map(|author| author.session.clone());
+        let meant = meant.collect();
+        return Ok((Undo::of_entries(&recorder, &entries)?, entries, meant));
     }
     let all = recording.journal.files()?;
     let owners = |file: &Resource| Ok::<_, Failure>(owners_in(&recording.journal.log(file)?));
@@ -94,7 +97,8 @@ fn plan(
         recorder.look(file, context.now())?;
         files.push((*file).clone());
     }
-    Ok((Undo::of_authors(&recorder, &files, &is_meant)?, Vec::new()))
+    let undo = Undo::of_authors(&recorder, &files, &is_meant)?;
+    Ok((undo, Vec::new(), meant))
 }
 
 /// The sessions whose changes are taken out.

@@ -162,6 +162,9 @@ fn a_restore_brings_back_what_another_took_and_can_be_taken_back() {
         assert_eq!(clone.workspace.coordination().holder(path).as_deref(), Some("ada"));
         let again = ada.run(["restore", path, "--at", entries[0]["id"].as_str().unwrap()]).expect_code(0);
         assert!(again.stdout.contains("To take this back: deconflict restore"), "{again:?}");
+        let in_folder = ada.clone().in_folder("src").run(["restore".into(), format!("../{path}")]);
+        assert!(in_folder.stdout.contains(clone.workspace.path(path).to_str().unwrap()), "{in_folder:?}");
+        ada.run(["restore", path, "--at", history(&ada, &[path])[0]["id"].as_str().unwrap()]).expect_code(0);
         assert_eq!(fs::read(clone.workspace.path(path)).unwrap(), b"generated\n");
     }
     // What was deleted, and what was not there.
@@ -287,6 +290,7 @@ fn an_undo_leaves_the_others_changes_and_can_be_undone() {
     ada.run(["end"]).expect_code(0);
     claude.run(["undo", "--session", "ada"]).expect_code(0);
     assert_eq!(clone.workspace.read("poem.txt"), poem(&[(9, "of claude")]));
+    assert_eq!(claude.run(["status", "--json"]).json()["coordination_needed"], serde_json::json!([]));
 }
 
 #[test]
@@ -394,6 +398,8 @@ fn what_was_lost_is_told_by_the_next_verb_and_stays_in_the_status_until_it_is_ba
     let how = format!("deconflict restore poem.txt --at {}", loss.id);
     assert!(page.contains("Needs coordinating") && page.contains(&how), "{page}");
     ada.run(["restore", "poem.txt"]).expect_code(0);
+    // The other one is told of that, and nothing is left to be settled.
+    assert!(claude.run(["check", "README.md"]).expect_code(0).stderr.contains("by a restore"));
     assert_eq!(status()["coordination_needed"], serde_json::json!([]));
     assert_eq!(prompt(&ada), "1 held, 0 by others, 0 unread");
 }
