@@ -176,7 +176,8 @@ fn a_holder_is_told_of_any_change_that_is_not_their_own() {
     // What nobody says is theirs is judged a moment later, once.
     desk.workspace.write("poem.txt", "by nobody\n");
     let entry = desk.recorder().look(&resource, desk.clock.now()).unwrap().unwrap();
-    assert!(desk.recorder().settle_unknown(&resource, desk.clock.now()).unwrap().is_none());
+    let changed = entry.stamp.unwrap().changed_at();
+    assert!(desk.recorder().settle_unknown(&resource, changed).unwrap().is_none());
     let noticed = desk.recorder().settle_unknown(&resource, desk.tick()).unwrap().unwrap();
     assert_eq!((&noticed.entry.id, noticed.lost.len()), (&entry.id, 2), "{:?}", noticed.lost);
     assert!(desk.recorder().settle_unknown(&resource, desk.tick()).unwrap().is_none());
