@@ -100,6 +100,7 @@ mod trouble;
 mod two_sessions;
 mod view;
 mod watching;
+mod wording;
 mod words;
 mod workspaces;
 
