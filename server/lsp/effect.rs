@@ -7,6 +7,7 @@ use tower_lsp::ls_types::{MessageType, PublishDiagnosticsParams, TextEdit, Uri};
 
 use super::event::DirectoryId;
 use super::job::{Job, Profile};
+use super::present::messages::Notice;
 use deconflict_registry::MessageId;
 use deconflict_workspace::Location;
 
@@ -20,10 +21,9 @@ pub(super) enum Effect {
     Job(DirectoryId, Job),
     /// Tell the editor the diagnostics of a document.
     Publish(PublishDiagnosticsParams),
-    /// Show a message, and say when the editor has taken it if it is one of others.
-    Show { level: MessageType, text: String, told: Option<(DirectoryId, Vec<MessageId>)> },
-    /// The same for an editor that shows it by itself, with what it is about.
-    Notice { level: MessageType, text: String, about: Value, told: Option<(DirectoryId, Vec<MessageId>)> },
+    /// Show a message, and say when the editor has taken it if it is one of others. An editor that shows it by itself is
+    /// also told what it is about.
+    Show { notice: Notice, about: Option<Value>, told: Option<(DirectoryId, Vec<MessageId>)> },
     /// Write a line into the editor's log.
     Log(MessageType, String),
     /// Ask the editor to ask for inlay hints again.

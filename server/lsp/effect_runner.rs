@@ -7,17 +7,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
-use tower_lsp::ls_types::{
-    ConfigurationItem, ConfigurationParams, LogMessageParams, Registration, RegistrationParams, ShowDocumentParams,
-    ShowMessageParams, notification, request,
-};
 
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
-use super::output::Outgoing;
-use super::present::messages;
+use super::output::{OnWritten, Outgoing};
+use super::present::messages::{self, Notice};
 use super::settings::SECTION;
 use super::spelling::Spellings;
 use super::state::ServerState;
@@ -26,7 +22,6 @@ use super::{convert, parent};
 use deconflict_platform::clock::Clock;
 use deconflict_platform::home_directory;
 use deconflict_protocol::text::printable;
-use deconflict_registry::MessageId;
 use deconflict_workspace::{self as workspace, Location};
 
 /// How long the editor may take to answer.
@@ -34,30 +29,6 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 
 /// How long the editor may take to read what was said last.
 const FLUSH_TIME: Duration = Duration::from_millis(150);
-
-/// `deconflict/status`: how things stand, for an editor's status bar.
-enum StatusNotification {}
-
-impl notification::Notification for StatusNotification {
-    type Params = Value;
-    const METHOD: &'static str = "deconflict/status";
-}
-
-/// `deconflict/changed`: something that commands answer is not as it was.
-enum ChangeNotification {}
-
-impl notification::Notification for ChangeNotification {
-    type Params = Value;
-    const METHOD: &'static str = "deconflict/changed";
-}
-
-/// `deconflict/notice`: a message for the user, and the claim or message that it is about.
-enum NoticeNotification {}
-
-impl notification::Notification for NoticeNotification {
-    type Params = Value;
-    const METHOD: &'static str = "deconflict/notice";
-}
 
 /// What effects are run with.
 pub(super) struct EffectRunner {
@@ -136,51 +107,47 @@ impl EffectRunner {
             }
             Effect::Publish(parameters) => {
                 let parameters = self.as_spelled(serde_json::to_value(parameters).unwrap_or_default());
-                self.outgoing.notify_value("textDocument/publishDiagnostics", &parameters);
+                self.outgoing.notify("textDocument/publishDiagnostics", &parameters);
             }
-            Effect::Show { level, text, told } => {
-                let parameters = ShowMessageParams { typ: level, message: text };
-                self.outgoing.notify_then::<notification::ShowMessage>(&parameters, self.once_told(told));
-            }
-            Effect::Notice { level, text, about, told } => {
-                let about = self.as_spelled(about);
-                let parameters = serde_json::json!({ "level": level, "text": text, "about": about });
-                self.outgoing.notify_then::<NoticeNotification>(&parameters, self.once_told(told));
+            Effect::Show { notice: Notice { level, text }, about, told } => {
+                let (method, parameters) = match about {
+                    None => ("window/showMessage", json!({ "type": level, "message": text })),
+                    Some(about) => {
+                        let about = self.as_spelled(about);
+                        ("deconflict/notice", json!({ "level": level, "text": text, "about": about }))
+                    }
+                };
+                let events = self.events.clone();
+                let tell = move |(id, messages)| drop(events.send(Event::Told(id, messages)));
+                let on_written = told.map(|told| Box::new(move || tell(told)) as OnWritten);
+                self.outgoing.notify_then(method, &parameters, on_written);
             }
             Effect::Log(level, text) => {
-                self.outgoing.notify::<notification::LogMessage>(&LogMessageParams { typ: level, message: text });
+                self.outgoing.notify("window/logMessage", &json!({ "type": level, "message": text }));
             }
-            Effect::RefreshHints => self.ask::<request::InlayHintRefreshRequest>(&(), |_| None),
-            Effect::AskConfiguration => {
-                let item = ConfigurationItem { scope_uri: None, section: Some(SECTION.to_owned()) };
-                self.ask::<request::WorkspaceConfiguration>(&ConfigurationParams { items: vec![item] }, |answer| {
-                    let settings = answer.and_then(|answer| answer.as_array()?.first().cloned());
-                    Some(Event::Configured(settings))
-                });
-            }
+            Effect::RefreshHints => drop(self.outgoing.request("workspace/inlayHint/refresh", &())),
+            Effect::AskConfiguration => self.ask_configuration(),
             Effect::RegisterConfiguration => {
-                let registration = Registration {
-                    id: "deconflict-configuration".to_owned(),
-                    method: "workspace/didChangeConfiguration".to_owned(),
-                    register_options: Some(serde_json::json!({ "section": SECTION })),
-                };
-                let parameters = RegistrationParams { registrations: vec![registration] };
-                self.ask::<request::RegisterCapability>(&parameters, |_| None);
+                let registration = json!({
+                    "id": "deconflict-configuration",
+                    "method": "workspace/didChangeConfiguration",
+                    "registerOptions": { "section": SECTION },
+                });
+                drop(self.outgoing.request("client/registerCapability", &json!({ "registrations": [registration] })));
             }
             Effect::Edit(uri, edit) => {
                 let uri = self.spellings.original(uri.as_str()).unwrap_or_else(|| uri.to_string());
-                let parameters = serde_json::json!({ "label": "Deconflict", "edit": { "changes": { uri: [edit] } } });
-                drop(self.outgoing.request_value("workspace/applyEdit", &parameters));
+                let parameters = json!({ "label": "Deconflict", "edit": { "changes": { uri: [edit] } } });
+                drop(self.outgoing.request("workspace/applyEdit", &parameters));
             }
             Effect::ShowDocument(path) => {
                 if let Some(uri) = convert::uri_of(&path) {
-                    let parameters =
-                        ShowDocumentParams { uri, external: Some(false), take_focus: Some(true), selection: None };
-                    self.ask::<request::ShowDocument>(&parameters, |_| None);
+                    let parameters = json!({ "uri": uri, "external": false, "takeFocus": true });
+                    drop(self.outgoing.request("window/showDocument", &parameters));
                 }
             }
-            Effect::Status(status) => self.outgoing.notify::<StatusNotification>(&status),
-            Effect::Changed => self.outgoing.notify::<ChangeNotification>(&serde_json::json!({})),
+            Effect::Status(status) => self.outgoing.notify("deconflict/status", &status),
+            Effect::Changed => self.outgoing.notify("deconflict/changed", &json!({})),
             Effect::WatchEditor(pid) => parent::watch(pid, self.events.clone()),
             Effect::Exit(exit_code) => return Some(exit_code),
         }
@@ -195,36 +162,17 @@ impl EffectRunner {
         parameters
     }
 
-    /// What is to be done once the editor has a message that tells those of others.
-    fn once_told(&self, told: Option<(DirectoryId, Vec<MessageId>)>) -> Box<dyn FnOnce() + Send> {
-        let events = self.events.clone();
-        Box::new(move || {
-            if let Some((id, messages)) = told {
-                let _ = events.send(Event::Told(id, messages));
-            }
-        })
-    }
-
-    /// Sends a request and turns its answer, or the lack of one, into an event. Nothing waits for it.
-    fn ask<R: request::Request>(
-        &self,
-        parameters: &R::Params,
-        event: impl FnOnce(Option<Value>) -> Option<Event> + Send + 'static,
-    ) {
-        let answer = self.outgoing.request::<R>(parameters);
+    /// Asks for the settings, and turns the answer or the lack of one into an event. Nothing waits for it.
+    fn ask_configuration(&self) {
+        let answer = self.outgoing.request("workspace/configuration", &json!({ "items": [{ "section": SECTION }] }));
         let events = self.events.clone();
         tokio::spawn(async move {
-            let answer = match tokio::time::timeout(ANSWER_TIME, answer).await {
-                Ok(Ok(Ok(answer))) => Some(answer),
-                Ok(Ok(Err(error))) => {
-                    tracing::info!("the editor refused {}: {error}", R::METHOD);
-                    None
-                }
-                Ok(Err(_)) | Err(_) => None,
+            let answer = tokio::time::timeout(ANSWER_TIME, answer).await;
+            let settings = match answer {
+                Ok(Ok(Ok(answer))) => answer.get(0).cloned(),
+                _ => None,
             };
-            if let Some(event) = event(answer) {
-                let _ = events.send(event);
-            }
+            let _ = events.send(Event::Configured(settings));
         });
     }
 

@@ -11,13 +11,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tower_lsp::jsonrpc::{self, Id, Response};
-use tower_lsp::ls_types::{notification, request};
 
 use super::frame;
 use deconflict_platform as platform;
 
 /// Called on the writing thread once a message has been handed to the system.
-type OnWritten = Box<dyn FnOnce() + Send>;
+pub(super) type OnWritten = Box<dyn FnOnce() + Send>;
 
 /// The server's end of the pipe to the editor. What the pipe has room for is written at once, because somebody waits
 /// for it. The rest is left to a thread of its own, so that an editor that doesn't read blocks nothing.
@@ -94,30 +93,17 @@ impl Outgoing {
     }
 
     /// Sends a notification.
-    pub(super) fn notify<N: notification::Notification>(&self, parameters: &N::Params) {
-        self.notify_value(N::METHOD, parameters);
-    }
-
-    /// Sends a notification whose parameters are in their form already.
-    pub(super) fn notify_value(&self, method: &str, parameters: &impl Serialize) {
-        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": parameters }), None);
+    pub(super) fn notify(&self, method: &str, parameters: &impl Serialize) {
+        self.notify_then(method, parameters, None);
     }
 
     /// Sends a notification, and calls back when it was handed to the system.
-    pub(super) fn notify_then<N: notification::Notification>(&self, parameters: &N::Params, on_written: OnWritten) {
-        self.send(&json!({ "jsonrpc": "2.0", "method": N::METHOD, "params": parameters }), Some(on_written));
+    pub(super) fn notify_then(&self, method: &str, parameters: &impl Serialize, on_written: Option<OnWritten>) {
+        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": parameters }), on_written);
     }
 
     /// Sends a request; the answer comes through the channel, if ever.
-    pub(super) fn request<R: request::Request>(
-        &self,
-        parameters: &R::Params,
-    ) -> oneshot::Receiver<jsonrpc::Result<Value>> {
-        self.request_value(R::METHOD, parameters)
-    }
-
-    /// Sends a request whose parameters are in their form already.
-    pub(super) fn request_value(
+    pub(super) fn request(
         &self,
         method: &str,
         parameters: &impl Serialize,

@@ -83,15 +83,11 @@ pub(crate) struct Audience {
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent capability of the protocol")]
 pub(crate) struct Client {
-    /// `textDocument.publishDiagnostics.relatedInformation`.
     pub(crate) related_information: bool,
-    /// `textDocument.publishDiagnostics.dataSupport`.
     pub(crate) diagnostic_data: bool,
-    /// `textDocument.codeAction.codeActionLiteralSupport` is there.
     pub(crate) code_action_literals: bool,
-    /// `textDocument.hover.contentFormat` has `markdown`.
     pub(crate) markdown_hover: bool,
-    /// `textDocument.inlayHint.resolveSupport.properties` has `label.command`: labels may carry commands.
+    /// Labels of hints may carry commands.
     pub(crate) hint_commands: bool,
     /// `workspace.applyEdit`: what stands in a document can be changed.
     pub(crate) applies_edits: bool,

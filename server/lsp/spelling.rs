@@ -85,27 +85,3 @@ fn encode(uri: &str) -> String {
     }
     encoded
 }
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_is_mended_is_known_by_its_original() {
-        let spellings = Spellings::default();
-        for original in ["file:///a b/größe.rs", "file:///100%.md", "file:///[x]", "not even a uri", "%"] {
-            let mut message = json!({ "params": { "files": [{ "oldUri": original, "text": original }] } });
-            spellings.mend(&mut message);
-            let mended = message["params"]["files"][0]["oldUri"].as_str().unwrap();
-            assert!(Uri::from_str(mended).is_ok(), "{mended}");
-            assert_eq!(spellings.original(mended).as_deref(), Some(original));
-            assert_eq!(message["params"]["files"][0]["text"], original);
-        }
-        let mut message = json!({ "uri": "file:///a%20b" });
-        spellings.mend(&mut message);
-        assert_eq!(message["uri"], "file:///a%20b");
-        assert_eq!(spellings.original("file:///a%20b"), None);
-    }
-}

@@ -27,28 +27,6 @@ pub(super) fn apply(text: &mut Rope, changes: &[TextDocumentContentChangeEvent])
     }
 }
 
-/// The first character in which two texts of the same length differ.
-pub(super) fn first_difference(one: &Rope, other: &Rope) -> Option<usize> {
-    let (mut ones, mut others) = (one.chunks(), other.chunks());
-    let (mut left, mut right): (&[u8], &[u8]) = (&[], &[]);
-    let mut equal_bytes = 0;
-    loop {
-        if left.is_empty() {
-            left = ones.next()?.as_bytes();
-        }
-        if right.is_empty() {
-            right = others.next()?.as_bytes();
-        }
-        let length = left.len().min(right.len());
-        if left[..length] != right[..length] {
-            let differing = left.iter().zip(right).position(|(left, right)| left != right)?;
-            return Some(one.byte_to_char(equal_bytes + differing));
-        }
-        equal_bytes += length;
-        (left, right) = (&left[length..], &right[length..]);
-    }
-}
-
 /// What the file of a document has in it.
 #[derive(Debug, Clone)]
 pub(super) enum OnDisk {
@@ -102,25 +80,4 @@ pub(super) fn with_line_ends_of(text: &Rope, saved: &str) -> String {
     }
     let plain = saved.replace("\r\n", "\n").replace('\r', "\n");
     if line_end == "\n" { plain } else { plain.replace('\n', line_end) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_difference_is_found_wherever_the_chunks_end() {
-        let text = "größe 😀\n".repeat(2_000);
-        let one = Rope::from_str(&text);
-        assert_eq!(first_difference(&one, &Rope::from_str(&text)), None);
-        for at in [0, 3, 6, 9_999, one.len_chars() - 1] {
-            let mut other = Rope::from_str("x");
-            other.append(Rope::from_str(&text));
-            other.remove(..1);
-            let before = other.char(at);
-            other.remove(at..=at);
-            other.insert(at, if before == '😀' { "😁" } else { "\u{1}" });
-            assert_eq!(first_difference(&one, &other), Some(at));
-        }
-    }
 }

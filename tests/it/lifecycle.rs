@@ -168,6 +168,31 @@ fn requests_out_of_season_are_refused_in_the_words_of_the_protocol() {
     assert_eq!(alice.exit_code(), 0);
 }
 
+/// The harness fails on a second answer.
+#[test]
+fn every_request_about_a_document_is_answered_though_it_is_closed_at_once() {
+    let workspace = Workspace::small();
+    let alice = Editor::start(&workspace, "alice");
+    let ask = |uri: &str| {
+        let start = json!({ "line": 0, "character": 0 });
+        let asked = json!({
+            "textDocument": { "uri": uri }, "position": start, "range": { "start": start, "end": start },
+            "context": { "diagnostics": [] },
+        });
+        ["hover", "inlayHint", "codeAction"].map(|method| {
+            let method = format!("textDocument/{method}");
+            (alice.send_request(&method, asked.clone()), method)
+        })
+    };
+    let unknown = ask(&workspace.uri("src/lib.rs"));
+    let document = alice.open("src/main.rs");
+    let waiting = ask(&document.uri);
+    document.close();
+    for (id, method) in unknown.into_iter().chain(waiting) {
+        alice.wait_for_response(id, &method).unwrap();
+    }
+}
+
 /// The protocol wants clients to wait for the answer and to say that they have it; simple ones do neither.
 #[test]
 fn a_client_in_a_hurry_is_served() {

@@ -17,9 +17,14 @@ fn ghost_holds(workspace: &Workspace, path: &str) {
 fn ways(workspace: &Workspace, name: &str, value: &Value) -> Vec<EditorBuilder> {
     vec![
         Editor::builder(workspace).setting(name, value.clone()),
-        Editor::builder(workspace).configured(name, value.clone()),
+        // It counts more than what came with the handshake.
+        Editor::builder(workspace).initialization_option(name, other(value)).configured(name, value.clone()),
         Editor::builder(workspace).capabilities(bare_capabilities()).setting(name, value.clone()),
     ]
+}
+
+fn other(value: &Value) -> Value {
+    value.as_bool().map_or(json!("another"), |value| json!(!value))
 }
 
 #[test]
@@ -56,9 +61,17 @@ fn automatic_claims_can_be_turned_off_and_on() {
 
 #[test]
 fn the_lease_is_as_long_as_wished() {
-    for minutes in [1, 45] {
+    // Beside another machine it has to be long enough to be relied on.
+    for (minutes, wished, is_another_machine_here) in [(1, 1, false), (45, 45, false), (5, 1, true)] {
         let workspace = Workspace::small();
-        let editor = Editor::builder(&workspace).setting("claims.leaseMinutes", json!(minutes)).start();
+        if is_another_machine_here {
+            workspace.coordination().write_session("far", json!({ "host": "another machine" }));
+            workspace.coordination().write_claim("far", "file", "src/lib.rs", json!({}));
+        }
+        let editor = Editor::builder(&workspace).setting("claims.leaseMinutes", json!(wished)).start();
+        if is_another_machine_here {
+            editor.open("src/lib.rs").wait_for_diagnostic("claimed");
+        }
         editor.open("src/main.rs").type_text("x");
         let claim = workspace.coordination().wait_for_claim("src/main.rs");
         let time = |field: &str| DateTime::parse_from_rfc3339(claim[field].as_str().unwrap()).unwrap();

@@ -163,6 +163,14 @@ fn who_is_displaced_by_force_is_told_and_keeps_the_text() {
     coordination.wait_for("the message about the take-over", |here| {
         here.messages_to(&alice.session_id()).into_iter().find(|message| message["type"] == "taken_over")
     });
+
+    // Where everything is saved, nothing can be lost.
+    let saved = alice.open("src/lib.rs");
+    saved.type_text("x").save();
+    coordination.wait_for_holder("src/lib.rs", &alice.session_id());
+    bob.execute_ok("deconflict.takeOver", json!({ "uri": saved.uri, "force": true }));
+    saved.wait_for_diagnostic("claimed");
+    assert_eq!(saved.codes(), ["claimed"]);
 }
 
 #[test]

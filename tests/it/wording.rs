@@ -197,7 +197,12 @@ fn what_is_held_beside_a_file_is_told_too() {
     let long = "deep/".repeat(20) + "end";
     let cases = [
         ("directory", "docs", "docs/a.md", "With the directory \"docs\", claimed by \"alice\" until TIME."),
-        ("directory", &long, &*format!("{long}/a.md"), "With the directory \"…p/deep/"),
+        (
+            "directory",
+            &long,
+            &*format!("{long}/a.md"),
+            "With the directory \"…/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/end\", claimed by",
+        ),
         ("directory", ".", "a.md", "With the whole workspace, claimed by \"alice\" until TIME."),
         (
             "file",
@@ -393,6 +398,7 @@ fn the_selected_text_goes_with_a_message() {
     let own = asking.open("src/lib.rs");
     own.type_text("x");
     workspace.coordination().wait_for_claim("src/lib.rs");
+    asking.settle(&workspace);
     let sources = titles(&own.invoke_code_actions(0, Some("source.deconflict.handOff")));
     assert_eq!(sources, ["Hand lib.rs over"], "the editor asks for the recipient");
 }
@@ -434,10 +440,10 @@ fn messages_name_their_sender_and_say_what_they_say() {
         ("work_completed", "Done", "All pass", "bob is done with src/order.rs: All pass."),
         ("x", "a", "b", "bob writes: a: b"),
     ];
-    let workspace = Workspace::small();
-    let coordination = workspace.coordination();
-    coordination.write_session("session", json!({ "name": "bob" }));
     for (kind, subject, body, expected) in cases {
+        let workspace = Workspace::small();
+        let coordination = workspace.coordination();
+        coordination.write_session("session", json!({ "name": "bob" }));
         let editor = Editor::start(&workspace, "alice");
         let about = json!({ "type": kind, "resource": "file/src/order.rs" });
         coordination.write_message("session", &editor.session_id(), subject, body, about);

@@ -3,8 +3,6 @@
 
 pub(crate) mod code_actions;
 pub(crate) mod diagnostics;
-#[cfg(test)]
-mod examples;
 pub(crate) mod hover;
 pub(crate) mod inlay_hints;
 pub(crate) mod messages;

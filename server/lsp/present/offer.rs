@@ -138,14 +138,3 @@ fn is_ours(diagnostic: &Diagnostic, code: Code) -> bool {
     diagnostic.source.as_deref() == Some(SOURCE)
         && matches!(&diagnostic.code, Some(NumberOrString::String(text)) if text == code.as_str())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotations_are_cut_and_nothing_is_not_quoted() {
-        assert_eq!(quoted(&"x".repeat(5_000)).chars().count(), 2 + LONGEST_QUOTATION + 4);
-        assert_eq!(quoted(" \n "), "");
-    }
-}

@@ -180,8 +180,7 @@ impl ServerState {
                 // What went wrong before is over, and is told again when it comes back.
                 self.told_failures.clear();
                 let is_unsaved = document.unsaved != Unsaved::No;
-                document.blocked = None;
-                document.lost = None;
+                document.clear_obstacles();
                 let resource = claim.resource.clone();
                 self.holds(id, claim, Some(uri));
                 if was_saved && let Some(own) = self.own_of_mut(uri) {

@@ -15,9 +15,9 @@ use crate::diagnostic_code::Code;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
 use crate::job::{Consequence, InTheWay, Job, Purpose, Refusal};
-use crate::present::messages;
-use deconflict_protocol::{Resource, text};
-use deconflict_registry::{Claim, Message};
+use crate::present::messages::{self, Notice};
+use deconflict_protocol::{Resource, SessionId, text};
+use deconflict_registry::{Message, View};
 use deconflict_words::{documents, sentence};
 
 /// A cause is cut after so many characters.
@@ -102,7 +102,7 @@ impl ServerState {
 
     fn refuse(&mut self, answer: Value, message: &str, is_interactive: bool, reply: CommandReply) {
         if is_interactive {
-            self.effects.push(Effect::Show { level: MessageType::WARNING, text: message.to_owned(), told: None });
+            self.show(Notice { level: MessageType::WARNING, text: message.to_owned() });
         }
         reply.send(Ok(Some(answer)));
     }
@@ -113,8 +113,7 @@ impl ServerState {
                 let resource = claim.resource.clone();
                 self.holds(id, claim, None);
                 for document in self.documents_held_by_mut(id, &resource) {
-                    document.blocked = None;
-                    document.lost = None;
+                    document.clear_obstacles();
                     document.hands_off = false;
                 }
             }
@@ -158,7 +157,7 @@ impl ServerState {
             self.effects.push(Effect::ShowDocument(path));
         } else if is_interactive {
             let text = format!("See {}.", text::one_line(&path.display().to_string(), 300));
-            self.effects.push(Effect::Show { level: MessageType::INFO, text, told: None });
+            self.show(Notice { level: MessageType::INFO, text });
         }
     }
 
@@ -242,7 +241,9 @@ impl ServerState {
             about.target = Target::Uri(self.only_document()?.uri.clone());
         }
         match &about.target {
-            Target::Resource(resource) => self.directory_that_holds(resource).map_or_else(|| self.main_directory(), Ok),
+            Target::Resource(resource) => {
+                self.directory_where(|view| view.claim_of(resource).is_some()).map_or_else(|| self.main_directory(), Ok)
+            }
             Target::Uri(uri) => self.directory_of_uri(uri),
             Target::OnlyDocument => self.main_directory(),
         }
@@ -254,36 +255,32 @@ impl ServerState {
         let (Some(snapshot), Some(document)) = (snapshot, self.documents.get_mut(uri)) else {
             return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
         };
-        match code {
+        let id = document.directory;
+        let is_there = match code {
             Code::ClaimLost => {
                 if let Some(lost) = &mut document.lost {
                     lost.is_acknowledged = true;
                 }
+                true
             }
-            Code::Overwritten | Code::Deleted => {
-                let id = document.directory;
-                let is_there = id.is_some_and(|id| self.acknowledge_losses(id, &snapshot.resource));
-                if !is_there {
-                    let message = messages::refused_changed(&snapshot.resource);
-                    return Err(Refused { reason: "changed", message });
-                }
-            }
+            Code::Overwritten | Code::Deleted => id.is_some_and(|id| self.acknowledge_losses(id, &snapshot.resource)),
             Code::Contended => {
                 document.acknowledged.extend(snapshot.contenders.into_iter().map(|contender| contender.session.id));
+                true
             }
             _ => {
                 let meant = snapshot.others.iter().chain(&snapshot.elsewhere).map(|others| &others.claim);
                 let meant = meant.filter(|claim| expected.as_ref().is_none_or(|expected| expected.is(claim)));
-                let keys: Vec<_> = meant.map(Claim::holding).collect();
-                if keys.is_empty() {
-                    let message = messages::refused_changed(&snapshot.resource);
-                    return Err(Refused { reason: "changed", message });
-                }
-                let id = document.directory;
+                let keys: Vec<_> = meant.map(|claim| (uri.clone(), claim.holding())).collect();
+                let is_there = !keys.is_empty();
                 if let Some(directory) = id.and_then(|id| self.directories.get_mut(&id)) {
-                    directory.muted.extend(keys.into_iter().map(|key| (uri.clone(), key)));
+                    directory.muted.extend(keys);
                 }
+                is_there
             }
+        };
+        if !is_there {
+            return Err(Refused { reason: "changed", message: messages::refused_changed(&snapshot.resource) });
         }
         self.touched.insert(uri.clone());
         Ok(())
@@ -328,17 +325,14 @@ impl ServerState {
         joined.or_else(|| self.live_directories().next()).map(|(id, _)| id).ok_or_else(inactive)
     }
 
-    fn directory_that_holds(&self, resource: &Resource) -> Option<DirectoryId> {
-        self.live_directories()
-            .find(|(_, directory)| directory.view.as_ref().is_some_and(|view| view.claim_of(resource).is_some()))
-            .map(|(id, _)| id)
+    fn directory_where(&self, is_meant: impl Fn(&View) -> bool) -> Option<DirectoryId> {
+        let mut live = self.live_directories();
+        live.find(|(_, directory)| directory.view.as_ref().is_some_and(&is_meant)).map(|(id, _)| id)
     }
 
     fn directory_that_knows(&self, session: &str) -> Option<DirectoryId> {
-        let session = deconflict_protocol::SessionId::foreign(session).ok()?;
-        self.live_directories()
-            .find(|(_, directory)| directory.view.as_ref().is_some_and(|view| view.session(&session).is_some()))
-            .map(|(id, _)| id)
+        let session = SessionId::foreign(session).ok()?;
+        self.directory_where(|view| view.session(&session).is_some())
     }
 
     fn words(&self, id: DirectoryId, refusal: Refusal) -> Refused {

@@ -40,25 +40,23 @@ impl ServerState {
     }
 
     pub(super) fn located(&mut self, uri: &Uri, location: Result<Location, DiscoveryError>) {
-        let Some(index) = self.folders.iter().position(|folder| folder.uri == *uri) else { return };
-        match location {
+        if self.folders.iter().all(|folder| folder.uri != *uri) {
+            return;
+        }
+        let state = match location {
             Err(error) => {
-                self.set_folder_state(index, FolderState::Inactive);
                 self.show_once(messages::no_directory(&error));
+                FolderState::Inactive
             }
             Ok(location) => {
-                let id = self.directory_at(&location.directory).unwrap_or_else(|| self.start(location));
-                self.set_folder_state(index, FolderState::At(id));
+                FolderState::At(self.directory_at(&location.directory).unwrap_or_else(|| self.start(location)))
             }
+        };
+        for folder in self.folders.iter_mut().filter(|folder| folder.uri == *uri) {
+            folder.state = state;
         }
         self.assign_documents();
         self.run_early_commands();
-    }
-
-    fn set_folder_state(&mut self, index: usize, state: FolderState) {
-        if let Some(folder) = self.folders.get_mut(index) {
-            folder.state = state;
-        }
     }
 
     fn directory_at(&self, path: &Path) -> Option<DirectoryId> {

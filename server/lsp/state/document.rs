@@ -10,7 +10,6 @@ use tower_lsp::ls_types::{Diagnostic, Uri};
 use super::rate_limit::RateLimit;
 use crate::event::{DirectoryId, Request};
 use crate::job::Claimability;
-use crate::text;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::Claim;
 
@@ -145,6 +144,19 @@ impl OpenDocument {
         }
     }
 
+    /// Nothing of it is unsaved any more.
+    pub(super) fn settle(&mut self) {
+        self.unsaved = Unsaved::No;
+        self.blocked = None;
+        self.hands_off = false;
+    }
+
+    /// It is held: nothing stands in the way any more.
+    pub(super) fn clear_obstacles(&mut self) {
+        self.blocked = None;
+        self.lost = None;
+    }
+
     /// What a claim of it would be a claim of.
     pub(super) fn resource(&self) -> Option<&Resource> {
         self.place.as_ref()?.resource()
@@ -160,9 +172,12 @@ impl OpenDocument {
         {
             return false;
         }
-        let found = text::first_difference(text, saved_text);
-        self.difference = found.unwrap_or(self.difference);
-        found.is_none()
+        let is_equal = text == saved_text;
+        if !is_equal {
+            let mut differ = text.chars().zip(saved_text.chars()).map(|(one, other)| one != other);
+            self.difference = differ.position(|differs| differs).unwrap_or_default();
+        }
+        is_equal
     }
 
     /// The directory that it is at, and what a claim of it would be a claim of there.

@@ -142,9 +142,7 @@ impl ServerState {
         document.saves += 1;
         document.saved_text = document.text.clone();
         document.based_on = Some(document.text.clone());
-        document.unsaved = Unsaved::No;
-        document.blocked = None;
-        document.hands_off = false;
+        document.settle();
         self.timers.cancel(&Timer::Withdraw(uri.clone()));
         self.timers.cancel(&Timer::CheckDisk(uri.clone()));
         self.touched.insert(uri.clone());
@@ -237,9 +235,7 @@ impl ServerState {
             }
             return;
         }
-        document.unsaved = Unsaved::No;
-        document.blocked = None;
-        document.hands_off = false;
+        document.settle();
         document.is_claim_due = false;
         document.reloaded_at = is_reload.then_some(now);
         self.timers.cancel(&Timer::CheckDisk(uri.clone()));

@@ -91,8 +91,7 @@ impl ServerState {
                     }
                 }
                 for document in self.documents_held_by_mut(id, resource) {
-                    document.lost = None;
-                    document.blocked = None;
+                    document.clear_obstacles();
                 }
             }
             successor => {

@@ -179,17 +179,13 @@ impl ServerState {
     }
 
     pub(super) fn show(&mut self, notice: Notice) {
-        self.effects.push(Effect::Show { level: notice.level, text: notice.text, told: None });
+        self.effects.push(Effect::Show { notice, about: None, told: None });
     }
 
     /// Shows what is about a claim or message, which an editor that wants to offer more than words is told of.
     pub(super) fn show_about(&mut self, notice: Notice, about: Value, told: Option<(DirectoryId, Vec<MessageId>)>) {
-        let Notice { level, text } = notice;
-        self.effects.push(if self.editor.wants_notices {
-            Effect::Notice { level, text, about, told }
-        } else {
-            Effect::Show { level, text, told }
-        });
+        let about = self.editor.wants_notices.then_some(about);
+        self.effects.push(Effect::Show { notice, about, told });
     }
 
     pub(super) fn log(&mut self, remarks: Vec<String>) {

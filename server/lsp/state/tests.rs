@@ -13,7 +13,7 @@ use tower_lsp::ls_types::{InitializeParams, TextDocumentContentChangeEvent, Uri}
 use super::ServerState;
 use crate::convert;
 use crate::effect::Effect;
-use crate::event::{DirectoryId, Ending, Event, Reply, Request};
+use crate::event::{DirectoryId, Event, Reply};
 use crate::job::{ClaimResult, Claimability, DiskCheck, Job, JobResult};
 use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
@@ -46,7 +46,7 @@ impl Scene {
             "processId": null, "rootUri": root, "capabilities": {}, "initializationOptions": options,
         }))
         .unwrap();
-        scene.give(Event::Initialize(Box::new(parameters), crate::event::Reply::new().0));
+        scene.give(Event::Initialize(Box::new(parameters), Reply::new().0));
         scene.give(Event::Initialized);
         let location = deconflict_workspace::locate(scene.folder.path(), None, None);
         scene.give(Event::Located(root, Box::new(location)));
@@ -92,10 +92,6 @@ impl Scene {
 
     fn save(&mut self, name: &str) {
         self.give(Event::Saved(self.uri(name)));
-    }
-
-    fn close(&mut self, name: &str) {
-        self.give(Event::Closed(self.uri(name)));
     }
 
     /// The checks at files that were asked for since the last time.
@@ -170,7 +166,6 @@ impl Scene {
         let jobs = std::mem::take(&mut self.effects).into_iter().filter_map(|effect| match effect {
             Effect::Job(_, Job::Renew(holding, _)) => Some(format!("renew {}", holding.resource.name())),
             Effect::Job(_, Job::MarkIdle(_, since)) => Some(format!("idle {}", since.is_some())),
-            Effect::Job(_, Job::Complete) => Some("complete".to_owned()),
             _ => None,
         });
         jobs.collect()
@@ -178,7 +173,7 @@ impl Scene {
 
     fn shown(&mut self) -> Vec<String> {
         let shown = std::mem::take(&mut self.effects).into_iter().filter_map(|effect| match effect {
-            Effect::Show { text, .. } => Some(text),
+            Effect::Show { notice, .. } => Some(notice.text),
             _ => None,
         });
         shown.collect()
@@ -286,40 +281,6 @@ fn a_claim_that_could_not_be_renewed_is_not_relied_on_in_its_last_minute() {
 }
 
 #[test]
-fn leases_are_long_enough_to_be_relied_on_beside_another_machine() {
-    let mut scene = Scene::with(json!({ "claims": { "leaseMinutes": 1 } }));
-    let lease = |scene: &mut Scene| {
-        scene.open("a.rs", "text");
-        scene.change("a.rs", "edited");
-        let edit_claim = scene.disk_checks().into_iter().find_map(|check| check.claim);
-        scene.close("a.rs");
-        edit_claim.unwrap().lease
-    };
-    assert_eq!(lease(&mut scene), TimeDelta::minutes(1));
-    scene.give(Event::Changed(HERE, vec![of_another_machine("far")]));
-    assert_eq!(lease(&mut scene), TimeDelta::minutes(5));
-}
-
-#[test]
-fn a_claim_that_was_taken_is_told_only_where_it_matters() {
-    let mut scene = Scene::new();
-    scene.held("a.rs");
-    let holding = claim("a.rs", "me").holding().unwrap();
-    scene.done(JobResult::Renewed(holding, RenewOutcome::Lost(Some(claim("a.rs", "bob")))));
-    assert_eq!(scene.own(), Vec::<String>::new());
-    let told = scene.state.documents[&scene.uri("a.rs")].published.clone();
-    assert_eq!(serde_json::to_value(&told[0].code).unwrap(), "claim-lost");
-    scene.close("a.rs");
-
-    scene.held("b.rs");
-    scene.save("b.rs");
-    scene.answer("edited");
-    let holding = claim("b.rs", "me").holding().unwrap();
-    scene.done(JobResult::Renewed(holding, RenewOutcome::Lost(Some(claim("b.rs", "bob")))));
-    assert!(scene.state.documents[&scene.uri("b.rs")].published.is_empty());
-}
-
-#[test]
 fn what_was_lost_while_the_machine_slept_is_told_after_it() {
     let mut scene = Scene::new();
     scene.held("a.rs");
@@ -355,103 +316,4 @@ fn a_clock_that_went_back_is_told_of_once() {
     let told: Vec<&String> = shown.iter().filter(|text| text.contains("clock went back by 2 hours")).collect();
     assert_eq!(told.len(), 1, "{shown:?}");
     assert_eq!(scene.own(), ["a.rs"], "nothing is lost by it");
-}
-
-#[test]
-fn nothing_is_done_any_more_once_it_ends() {
-    let mut scene = Scene::new();
-    scene.held("a.rs");
-    scene.jobs();
-    scene.give(Event::End(Ending::Signal(15)));
-    scene.change("a.rs", "more");
-    assert_eq!(scene.jobs(), ["complete"]);
-    scene.done(JobResult::Completed);
-    assert!(matches!(scene.effects[..], [Effect::Exit(143)]), "{:?}", scene.effects);
-
-    // A directory that takes too long is left to the others.
-    let mut scene = Scene::new();
-    let (reply, mut answer) = crate::event::Reply::new();
-    scene.give(Event::Shutdown(reply));
-    assert!(answer.try_recv().is_err());
-    scene.wait(Duration::from_secs(1));
-    assert!(answer.try_recv().is_ok());
-    scene.give(Event::End(Ending::Editor));
-    assert!(matches!(scene.effects[..], [.., Effect::Exit(0)]), "{:?}", scene.effects);
-}
-
-/// A request of any kind, and whether its answer has come since the last time.
-type Asked = (Event, Box<dyn FnMut() -> bool>);
-
-fn asked<T: 'static>(event: impl FnOnce(Reply<T>) -> Event) -> Asked {
-    let (reply, mut answer) = Reply::new();
-    (event(reply), Box::new(move || answer.try_recv().is_ok()))
-}
-
-fn command(name: &str, argument: &Value) -> Asked {
-    let parameters = serde_json::from_value(json!({ "command": name, "arguments": [argument] })).unwrap();
-    asked(|reply| Event::Execute(parameters, reply))
-}
-
-fn requests_about(uri: &Uri) -> Vec<Asked> {
-    let parameters = json!({
-        "textDocument": { "uri": uri }, "position": { "line": 0, "character": 0 }, "context": { "diagnostics": [] },
-        "range": { "start": { "line": 0, "character": 0 }, "end": { "line": 0, "character": 0 } },
-    });
-    let [hover, hints, actions] = [(); 3].map(|()| parameters.clone());
-    vec![
-        asked(|reply| Event::Request(Request::Hover(serde_json::from_value(hover).unwrap(), reply))),
-        asked(|reply| Event::Request(Request::Hints(serde_json::from_value(hints).unwrap(), reply))),
-        asked(|reply| Event::Request(Request::Actions(serde_json::from_value(actions).unwrap(), reply))),
-    ]
-}
-
-/// That it is not answered twice is in the type: an answer uses the reply up.
-#[test]
-fn a_request_is_answered_exactly_once() {
-    let mut scene = Scene::new();
-    let ask = |scene: &mut Scene, requests: Vec<Asked>| {
-        let (events, answered): (Vec<Event>, Vec<_>) = requests.into_iter().unzip();
-        for event in events {
-            scene.give(event);
-        }
-        answered
-    };
-    let all = |answered: &mut Vec<Box<dyn FnMut() -> bool>>| answered.iter_mut().all(|is_answered| is_answered());
-    let none = |answered: &mut Vec<Box<dyn FnMut() -> bool>>| !answered.iter_mut().any(|is_answered| is_answered());
-
-    let unknown = scene.uri("unknown.rs");
-    assert!(all(&mut ask(&mut scene, requests_about(&unknown))), "nobody opened it");
-    scene.open("a.rs", "text");
-    let uri = scene.uri("a.rs");
-    let mut waiting = ask(&mut scene, requests_about(&uri));
-    assert!(none(&mut waiting), "it is not known where it is");
-    scene.answer("text");
-    assert!(all(&mut waiting));
-    assert!(all(&mut ask(&mut scene, requests_about(&uri))));
-    scene.open("b.rs", "text");
-    let closed = scene.uri("b.rs");
-    let mut waiting = ask(&mut scene, requests_about(&closed));
-    assert!(none(&mut waiting));
-    scene.close("b.rs");
-    assert!(all(&mut waiting), "it was closed meanwhile");
-
-    let about = json!({ "uri": uri });
-    let wrong = ["deconflict.claim", "deconflict.unheardOf", "deconflict.mute"];
-    let wrong = wrong.map(|name| command(name, &json!({ "session": "nobody" })));
-    assert!(all(&mut ask(&mut scene, wrong.into())));
-    let mut claimed = ask(&mut scene, vec![command("deconflict.claim", &about)]);
-    assert!(none(&mut claimed), "the worker has to answer");
-    let commanded = || JobResult::Commanded { question: 1, answer: Ok(json!({})), consequences: Vec::new() };
-    scene.done(commanded());
-    assert!(all(&mut claimed));
-    scene.done(commanded());
-
-    let mut unanswered = ask(&mut scene, vec![command("deconflict.status", &json!({}))]);
-    assert!(none(&mut unanswered));
-    scene.give(Event::End(Ending::Editor));
-    let mut late = requests_about(&uri);
-    late.push(command("deconflict.claim", &about));
-    assert!(all(&mut ask(&mut scene, late)), "it is ending");
-    drop(scene);
-    assert!(all(&mut unanswered), "it has ended");
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tower_lsp::ls_types::Uri;
 
 use super::directory::OwnClaim;
-use super::document::Unsaved;
+use super::document::{OpenDocument, Unsaved};
 use super::messages::RESTING;
 use super::server_state::ServerState;
 use super::timers::Timer;
@@ -114,8 +114,7 @@ impl ServerState {
         let lease = self.lease_at(id);
         let own = self.own_at(id, file)?;
         let is_automatic = own.claim.is_automatic();
-        let last_use =
-            use_of.edited_at.map_or(own.since, |edited| edited.max(own.since)).max(own.saved_at.unwrap_or_default());
+        let last_use = use_of.last_use(own);
         let mut due = Vec::new();
         if is_automatic && !use_of.is_unsaved {
             let asked_by = self.asked_for_by(id, file);
@@ -138,9 +137,10 @@ impl ServerState {
             }
         }
         if use_of.is_unsaved && is_automatic && !own.is_marked_idle {
-            let forgotten = use_of.edited_at.unwrap_or(own.since).max(own.since) + FORGOTTEN;
+            let forgotten = use_of.edited_at.unwrap_or_default().max(own.since) + FORGOTTEN;
             if forgotten <= now {
-                self.mark_idle(id, file, now.saturating_sub(forgotten) + FORGOTTEN);
+                let untouched_for = TimeDelta::from_std(now.saturating_sub(forgotten) + FORGOTTEN).unwrap_or_default();
+                self.mark_idle(id, file, Some(self.clock.now() - untouched_for));
             } else {
                 due.push(forgotten);
             }
@@ -179,32 +179,29 @@ impl ServerState {
         use_of
     }
 
-    fn mark_idle(&mut self, id: DirectoryId, file: &Resource, untouched_for: Duration) {
-        let since = self.clock.now() - TimeDelta::from_std(untouched_for).unwrap_or_default();
+    fn mark_idle(&mut self, id: DirectoryId, file: &Resource, since: Option<DateTime<Utc>>) {
         if let Some(own) = self.own_at_mut(id, file) {
-            own.is_marked_idle = true;
+            own.is_marked_idle = since.is_some();
             if let Some(holding) = own.claim.holding() {
-                self.job(id, Job::MarkIdle(holding, Some(since)));
+                self.job(id, Job::MarkIdle(holding, since));
             }
         }
     }
 
     /// A forgotten document is touched again.
     pub(super) fn unmark_idle(&mut self, uri: &Uri) {
-        let Some(id) = self.documents.get(uri).and_then(|document| document.directory) else { return };
-        let Some(own) = self.own_of_mut(uri).filter(|own| own.is_marked_idle) else { return };
-        own.is_marked_idle = false;
-        if let Some(holding) = own.claim.holding() {
-            self.job(id, Job::MarkIdle(holding, None));
+        let Some((id, file)) = self.documents.get(uri).and_then(OpenDocument::location) else { return };
+        if self.own_at(id, file).is_some_and(|own| own.is_marked_idle) {
+            let file = file.clone();
+            self.mark_idle(id, &file, None);
+            self.sweep_soon(id);
         }
-        self.sweep_soon(id);
     }
 
     /// True if nothing of what a claim is about is unsaved or was touched for so long.
     pub(super) fn rests_for(&self, id: DirectoryId, own: &OwnClaim, time: Duration) -> bool {
         let use_of = self.use_of(id, &own.claim.resource);
-        let last_use = use_of.edited_at.unwrap_or_default().max(own.since).max(own.saved_at.unwrap_or_default());
-        !use_of.is_unsaved && self.now().saturating_sub(last_use) >= time
+        !use_of.is_unsaved && self.now().saturating_sub(use_of.last_use(own)) >= time
     }
 }
 
@@ -214,4 +211,10 @@ struct DocumentUse {
     is_open: bool,
     is_unsaved: bool,
     edited_at: Option<Duration>,
+}
+
+impl DocumentUse {
+    fn last_use(&self, own: &OwnClaim) -> Duration {
+        self.edited_at.max(own.saved_at).unwrap_or_default().max(own.since)
+    }
 }
