@@ -202,24 +202,15 @@ impl Registry {
 
     fn remove_read(&self, directory: &Directory, folder: &Folder, session: &Session) -> Result<usize, Error> {
         let Some(contents) = readable(directory.contents(folder))? else { return Ok(0) };
-        let limit = self.now() - HISTORY;
-        let mut old = Vec::new();
-        for name in contents.names()? {
-            if self.is_older(&contents, &name, limit)? {
-                old.push(name);
-            }
-        }
+        let old = self.older(&contents, HISTORY)?;
         if old.is_empty() {
             return Ok(0);
         }
         let mailbox = Mailbox::of(directory, session, self.now())?;
         let mut removed = 0;
         for name in old {
-            if mailbox.needs_no_reading(
-                directory,
-                &Key::Entry(Series::Direct(session.id.clone()), name.clone()),
-                self.now(),
-            )? {
+            let key = Key::Entry(Series::Direct(session.id.clone()), name.clone());
+            if mailbox.needs_no_reading(directory, &key, self.now())? {
                 removed += usize::from(directory.remove_file(folder, &name)?);
             }
         }
@@ -229,9 +220,8 @@ impl Registry {
     /// Removes the read marks of sessions that are no more, and, where messages were removed, the marks of these.
     fn remove_marks(&self, directory: &Directory, were_messages_removed: bool) -> Result<(), Error> {
         let Some(contents) = readable(directory.contents(&Folder::ReadMarks))? else { return Ok(()) };
-        let names = contents.names()?;
         let mut kept: HashSet<SessionId> = HashSet::new();
-        for name in names {
+        for name in contents.names()? {
             let Some(session) = session_of_part(&name) else { continue };
             if directory.stamp(&Key::Session(session.clone()))?.is_some() {
                 kept.insert(session);
@@ -262,14 +252,22 @@ impl Registry {
 
     fn remove_older(&self, directory: &Directory, folder: &Folder, age: TimeDelta) -> Result<usize, Error> {
         let Some(contents) = readable(directory.contents(folder))? else { return Ok(0) };
-        let limit = self.now() - age;
         let mut removed = 0;
-        for name in contents.names()? {
-            if self.is_older(&contents, &name, limit)? {
-                removed += usize::from(contents.remove(&name)?);
-            }
+        for name in self.older(&contents, age)? {
+            removed += usize::from(contents.remove(&name)?);
         }
         Ok(removed)
+    }
+
+    fn older(&self, contents: &Contents, age: TimeDelta) -> Result<Vec<String>, Error> {
+        let limit = self.now() - age;
+        let mut older = Vec::new();
+        for name in contents.names()? {
+            if self.is_older(contents, &name, limit)? {
+                older.push(name);
+            }
+        }
+        Ok(older)
     }
 
     /// True if a record that is named after its time is older than that. A name that says otherwise is believed, so
