@@ -35,31 +35,31 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, RecordError> {
 pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     // Verbs read several records each, and a map takes longer than all else in that.
     let listed = serde_json::from_slice(bytes);
-    if let Ok(record) = listed.and_then(|Fields(fields)| T::deserialize(MapDeserializer::new(fields.into_iter()))) {
+    if let Ok(record) = listed.and_then(|FieldList(fields)| T::deserialize(MapDeserializer::new(fields.into_iter()))) {
         return Ok(record);
     }
     Ok(serde_json::from_value(Value::Object(parse(bytes)?))?)
 }
 
 /// An object's fields as they stand there.
-struct Fields<'de>(Vec<(&'de str, Value)>);
+struct FieldList<'de>(Vec<(&'de str, Value)>);
 
-impl<'de> Deserialize<'de> for Fields<'de> {
+impl<'de> Deserialize<'de> for FieldList<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Listing;
         impl<'de> Visitor<'de> for Listing {
-            type Value = Fields<'de>;
+            type Value = FieldList<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldList<'de>, A::Error> {
                 let mut fields = Vec::with_capacity(16);
                 while let Some(field) = map.next_entry()? {
                     fields.push(field);
                 }
-                Ok(Fields(fields))
+                Ok(FieldList(fields))
             }
         }
         deserializer.deserialize_map(Listing)

@@ -20,7 +20,7 @@ const LARGEST_FILE: u64 = 16 << 20;
 /// Answers whether git ignores a path. What was read is kept until the file it came from changes.
 #[derive(Debug, Default)]
 pub struct Ignored {
-    read: Mutex<HashMap<PathBuf, (FileStamp, Patterns)>>,
+    read: Mutex<HashMap<PathBuf, (WhenWritten, Patterns)>>,
 }
 
 /// The patterns of one file, in its order.
@@ -30,7 +30,7 @@ type Patterns = Arc<[Pattern]>;
 type Rules = (usize, Patterns);
 
 /// What changes with a file's content.
-type FileStamp = (Option<SystemTime>, u64);
+type WhenWritten = (Option<SystemTime>, u64);
 
 impl Ignored {
     /// Nothing is read yet.

@@ -20,7 +20,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use session::McpSession;
-use tools::{Entry, TOOLS};
+use tools::{TOOLS, ToolEntry};
 
 /// Run a server of the Model Context Protocol on standard input and output, for agents that have no hooks
 ///
@@ -118,7 +118,7 @@ impl ServerHandler for Server {
         request: CallToolRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
-        let Some(entry) = Entry::find(&request.name) else {
+        let Some(entry) = ToolEntry::find(&request.name) else {
             return Err(ErrorData::invalid_params(format!("There is no tool called \"{}\".", request.name), None));
         };
         let client = context.peer.peer_info().map(|info| info.client_info.name.clone());
@@ -133,7 +133,7 @@ impl ServerHandler for Server {
 
 impl Server {
     /// Runs the verb. It may wait for the disk, or as long as the client says.
-    fn call(&self, entry: &Entry, request: JsonObject, client: Option<&str>) -> (Exit, Value) {
+    fn call(&self, entry: &ToolEntry, request: JsonObject, client: Option<&str>) -> (Exit, Value) {
         let (own, output) = (&self.session, Output::kept());
         let ran = || {
             let session = if entry.needs_session { Some(own.begin_or_go_on(client)?) } else { own.session()? };

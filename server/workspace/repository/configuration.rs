@@ -6,11 +6,11 @@ use gix_config::value::normalize;
 
 /// Values in the order in which git reads them.
 #[derive(Debug, Default)]
-pub(crate) struct Configuration(Vec<Entry>);
+pub(crate) struct Configuration(Vec<KeyValue>);
 
 /// One value. Names are in small letters, except a subsection's.
 #[derive(Debug)]
-pub(crate) struct Entry {
+pub(crate) struct KeyValue {
     pub(crate) section: String,
     pub(crate) subsection: Option<String>,
     pub(crate) key: String,
@@ -38,7 +38,7 @@ impl Configuration {
                 EventRef::Value(part) | EventRef::ValueDone(part) => {
                     value += &part.to_string();
                     let value = if is_implied { "true".to_owned() } else { normalize(value.as_str()).to_string() };
-                    entries.push(Entry {
+                    entries.push(KeyValue {
                         section: section.clone(),
                         subsection: subsection.clone(),
                         key: key.clone(),
@@ -52,7 +52,7 @@ impl Configuration {
     }
 
     /// Adds a value, which counts more than those before it.
-    pub(crate) fn push(&mut self, entry: Entry) {
+    pub(crate) fn push(&mut self, entry: KeyValue) {
         self.0.push(entry);
     }
 
@@ -63,7 +63,7 @@ impl Configuration {
 
     /// All values of a key, in whichever subsection.
     pub(crate) fn values(&self, section: &str, key: &str) -> impl Iterator<Item = &str> {
-        let meant = move |entry: &&Entry| entry.section == section && entry.key == key;
+        let meant = move |entry: &&KeyValue| entry.section == section && entry.key == key;
         self.0.iter().filter(meant).map(|entry| entry.value.as_str())
     }
 
@@ -73,15 +73,15 @@ impl Configuration {
     }
 }
 
-impl FromIterator<Entry> for Configuration {
-    fn from_iter<Entries: IntoIterator<Item = Entry>>(entries: Entries) -> Self {
+impl FromIterator<KeyValue> for Configuration {
+    fn from_iter<Entries: IntoIterator<Item = KeyValue>>(entries: Entries) -> Self {
         Self(entries.into_iter().collect())
     }
 }
 
 impl IntoIterator for Configuration {
-    type Item = Entry;
-    type IntoIter = std::vec::IntoIter<Entry>;
+    type Item = KeyValue;
+    type IntoIter = std::vec::IntoIter<KeyValue>;
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
