@@ -34,10 +34,24 @@ pub struct ChangedFile {
 /// last saw it is left out, unless something was staged since then too. New files are not found in folders in which git
 /// tracks nothing and that are older than that.
 pub fn changed_since(repository: &Repository, ignored: &Ignored, since: SystemTime) -> io::Result<Vec<ChangedFile>> {
-    let tracked = repository.tracked_files()?;
-    let root = repository.root();
     let index = repository.git_directory().join("index");
     let is_staged = fs::metadata(index).is_ok_and(|found| is_since(&found, since));
+    find(repository, ignored, since, is_staged)
+}
+
+/// The files in a worktree that are not as git last saw them, whenever that came, and those that it doesn't track.
+pub fn differing(repository: &Repository, ignored: &Ignored) -> io::Result<Vec<ChangedFile>> {
+    find(repository, ignored, SystemTime::UNIX_EPOCH, false)
+}
+
+fn find(
+    repository: &Repository,
+    ignored: &Ignored,
+    since: SystemTime,
+    is_staged: bool,
+) -> io::Result<Vec<ChangedFile>> {
+    let tracked = repository.tracked_files()?;
+    let root = repository.root();
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
     let share = (tracked.len() / threads + 1).max(SHARE);
     let mut changed: Vec<ChangedFile> = Vec::new();

@@ -266,3 +266,69 @@ fn a_sub_agents_changes_are_its_own_until_it_is_done() {
     helper.stop();
     assert_eq!(record.owners(FILE), [one.id()], "its agent goes on with it");
 }
+
+#[test]
+fn what_sweeps_over_anothers_uncommitted_changes_is_refused() {
+    let workspace = Workspace::small();
+    let (one, two) = (CodingAgent::on(&workspace, "one"), CodingAgent::on(&workspace, "two"));
+    one.start();
+    two.start();
+    two.edit(FILE, "fn main() { two(); }\n").expect_no_denial();
+    two.edit("new.rs", "new\n").expect_no_denial();
+    // Its claims end with it; what it has not committed is there still.
+    two.end();
+    assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
+    one.edit("README.md", "mine\n").expect_no_denial();
+    let sweeps = ["git add -A", "git add .", "git commit -am x", "git stash", "git checkout .", "git reset --hard"];
+    let named = ["git checkout -- src/main.rs", "rm src/main.rs", "git clean -fd", "git stash -u", "rm -rf src"];
+    for line in sweeps.into_iter().chain(named) {
+        let told = one.before_command(line);
+        let reason = told.expect_denial();
+        for part in ["uncommitted changes of", "claude-code", "deconflict claim", "ask your user"] {
+            assert!(reason.contains(part), "{line}: {part:?} is missing: {reason}");
+        }
+    }
+    assert!(one.before_command("git add -A").expect_denial().contains("deconflict commit"));
+    for line in
+        ["git add README.md", "git status", "git checkout -b other", "git stash list", "git commit -m x", "make"]
+    {
+        assert_eq!(one.before_command(line).expect_no_denial().context(), "", "{line}");
+    }
+    let told = one.before_command("git add src/main.rs").expect_no_denial();
+    assert!(told.context().contains("deconflict commit"), "{told:?}");
+    workspace.commit_all("All of it");
+    one.before_command("git add -A && git commit -am x && git reset --hard").expect_silence();
+}
+
+#[test]
+fn whoever_else_has_changes_in_a_file_that_is_named_is_told_once() {
+    let workspace = Workspace::small();
+    let (one, two) = (CodingAgent::on(&workspace, "one"), CodingAgent::on(&workspace, "two"));
+    one.start();
+    two.start();
+    two.edit(FILE, "fn main() { two(); }\n").expect_no_denial();
+    one.before_command("git add src/main.rs").expect_denial();
+    two.shell().run(["release", "file", FILE]).expect_code(0);
+    let told = one.before_command("git add src/main.rs").expect_no_denial();
+    assert!(told.context().contains("claude-code"), "{told:?}");
+    one.before_command("git add src/main.rs").expect_no_denial();
+    let notes = unread(&workspace, &two.id(), "note");
+    assert!(notes.len() == 1 && notes[0].contains("stages \"src/main.rs\""), "{notes:?}");
+}
+
+#[test]
+fn a_directory_claim_stands_against_sweeps_where_something_in_it_changed() {
+    let workspace = Workspace::small();
+    let (holder, _) = Terminal::with_named_session(&workspace, "Ada");
+    holder.run(["claim", "directory", "src"]).expect_code(0);
+    let one = CodingAgent::on(&workspace, "one");
+    one.start();
+    one.edit("README.md", "mine\n").expect_no_denial();
+    for line in ["git add -A", "git commit -am x", "git reset --hard"] {
+        one.before_command(line).expect_no_denial();
+    }
+    workspace.write("src/lib.rs", "pub mod changed_by_hand;\n");
+    for line in ["git add -A", "git commit -am x", "git reset --hard", "git checkout src"] {
+        assert!(one.before_command(line).expect_denial().contains("Ada"), "{line}");
+    }
+}

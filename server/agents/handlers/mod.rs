@@ -12,6 +12,7 @@ mod other_directories;
 mod recording;
 mod same_editor;
 mod sub_agents;
+mod sweeping;
 mod turns;
 mod who_is_here;
 

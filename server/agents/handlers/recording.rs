@@ -100,7 +100,7 @@ impl SessionContext<'_> {
     }
 
     /// A file as a word of a command line in the agent's folder.
-    fn path_to_type(&self, resource: &Resource) -> String {
+    pub(super) fn path_to_type(&self, resource: &Resource) -> String {
         let path = self.namer.path_of(resource).unwrap_or_else(|| resource.name().into());
         words::path_to_type(&path, &self.location.workspace)
     }

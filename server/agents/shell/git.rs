@@ -32,14 +32,7 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
         "clean" if given.has("f", &["--force"]) && !given.has("n", &["--dry-run"]) => {
             paths_or_everything(&given.all(), Deed::Delete, &mut effects);
         }
-        "stash" => match given.names.first().map(|word| word.text.as_str()) {
-            None => paths_or_everything(&given.after_dashes, Deed::Stash, &mut effects),
-            Some("save") => effects.everything(Deed::Stash),
-            Some("push") if !given.has("S", &["--staged"]) => {
-                paths_or_everything(&given.all()[1..], Deed::Stash, &mut effects);
-            }
-            Some(_) => {}
-        },
+        "stash" => stash(&given, &mut effects),
         "add" | "stage" if given.has("n", &["--dry-run"]) => {}
         "add" | "stage" if given.has("Au", &["--all", "--update"]) => {
             paths_or_everything(&given.all(), Deed::Stage, &mut effects);
@@ -61,6 +54,20 @@ fn with_value(verb: &str) -> &'static [&'static str] {
         "restore" => &["-s", "--source"],
         "clean" => &["-e", "--exclude"],
         _ => &[],
+    }
+}
+
+fn stash(given: &Given, effects: &mut Effects) {
+    let words = match given.names.first().map(|word| word.text.as_str()) {
+        None => given.after_dashes.clone(),
+        Some("save") => Vec::new(),
+        Some("push") if !given.has("S", &["--staged"]) => given.all()[1..].to_vec(),
+        Some(_) => return,
+    };
+    paths_or_everything(&words, Deed::Stash, effects);
+    if given.has("ua", &["--include-untracked", "--all"]) {
+        // It removes what git doesn't track as a clean-up does.
+        paths_or_everything(&words, Deed::Delete, effects);
     }
 }
 
