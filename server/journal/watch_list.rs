@@ -114,12 +114,11 @@ fn fold(bytes: &[u8]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let mut positions: HashMap<String, usize> = HashMap::new();
     for line in bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok()) {
-        match positions.get(&line.file) {
-            Some(position) => lines[*position] = line,
-            None => {
-                positions.insert(line.file.clone(), lines.len());
-                lines.push(line);
-            }
+        if let Some(position) = positions.get(&line.file) {
+            lines[*position] = line;
+        } else {
+            positions.insert(line.file.clone(), lines.len());
+            lines.push(line);
         }
     }
     lines

@@ -121,8 +121,7 @@ impl Reading<'_> {
         }
         for redirect in redirects {
             if let NodeKind::Redirect { op, target, .. } = &redirect.kind
-                && op.contains('>')
-                && !op.ends_with('&')
+                && writes(redirect)
             {
                 told.extend([op.clone(), self.shown(raw(target), false, false)]);
             }
