@@ -45,6 +45,9 @@ fn who_names_the_file_may_commit_it_and_is_told() {
     ben.git(&["add", "poem.txt"]).expect_code(0);
     let told = ben.git(&["commit", "-m", "Staged by its name"]).expect_code(0);
     assert!(told.stderr.contains("\"poem.txt\" has uncommitted changes of ada"), "{told:?}");
+    let messages = ada.deconflict(&["messages", "--json"]).expect_code(0).json().to_string();
+    assert!(messages.contains("Your changes in \\\"poem.txt\\\" are in the commit"), "{messages}");
+    assert!(messages.contains("by ben"), "{messages}");
     clone.edit("ben", "poem.txt", poem(&[(3, "of ben")]));
     let told = ada.git(&["commit", "-m", "Named", "poem.txt"]).expect_code(0);
     assert!(told.stderr.contains("\"poem.txt\" has uncommitted changes of ben"), "{told:?}");

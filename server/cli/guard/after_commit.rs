@@ -1,4 +1,5 @@
-//! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more.
+//! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more. Those whose
+//! changes were committed by another are told.
 
 use std::path::PathBuf;
 
@@ -11,8 +12,10 @@ use serde_json::json;
 use super::commit::could_not_ask;
 use super::committer::Committer;
 use super::finding::name;
+use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::output::Output;
 use crate::cli::style::GOOD;
 use crate::cli::{claim, words};
 
@@ -42,7 +45,11 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let committed: Vec<(Resource, PathBuf)> =
         changes.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
     let released = release_committed(registry, &committed, &|claim, holder| committer.owns(claim, holder))?;
-    let files = committed.iter().map(|(resource, _)| resource.name().to_owned()).collect();
+    let resources: Vec<Resource> = committed.iter().map(|(resource, _)| resource.clone()).collect();
+    if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {
+        Output::remark(&format!("Those whose changes were committed could not be told: {}", failure.message));
+    }
+    let files = resources.iter().map(|resource| resource.name().to_owned()).collect();
     if let Some(session) = committer.session().filter(|session| session.is_live()) {
         let activity = Activity { action: COMMITTED.to_owned(), files_touched: files, ..Activity::default() };
         Context::after(registry, session, &activity);

@@ -1,12 +1,13 @@
 //! Whose uncommitted changes a commit or a stash has (protocol page, "Uncommitted changes have owners").
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use deconflict_changes::{FileHistory, Owned};
 use deconflict_journal::Author;
-use deconflict_protocol::Resource;
 use deconflict_protocol::text::{one_line, quoted};
-use deconflict_registry::Registry;
+use deconflict_protocol::{MessageKind, Resource, SessionId};
+use deconflict_registry::{Draft, Recipient, Registry};
 use deconflict_workspace::commits::PathChange;
 use deconflict_workspace::{GitError, swept};
 use serde_json::{Value, json};
@@ -102,6 +103,55 @@ pub(super) fn swept(
     };
     let named = found.extract_if(.., |owned| !is_swept(&owned.path)).collect();
     Ok((found, named))
+}
+
+/// Tells those whose uncommitted changes somebody else has just committed, once.
+pub(super) fn tell_owners(
+    files: &[Resource],
+    commit: &str,
+    context: &Context,
+    registry: &Registry,
+    committer: &Committer,
+) -> Result<(), Failure> {
+    let recording = Recording::open(context)?;
+    let mut histories = Vec::new();
+    for file in files.iter().filter(|file| file.is_file()) {
+        histories.extend(FileHistory::read(&recording.journal, file)?);
+    }
+    let all: Vec<&FileHistory> = histories.iter().collect();
+    let before = recording.recorder().committed_of_each(&all, &format!("{commit}^"))?;
+    let after = recording.recorder().committed_of_each(&all, commit)?;
+    let mut told: BTreeMap<SessionId, Vec<&Resource>> = BTreeMap::new();
+    for ((history, before), after) in histories.iter().zip(before).zip(after) {
+        let owned = |committed: Option<Vec<u8>>| history.owned(&history.uncommitted(&committed.unwrap_or_default()));
+        let (before, after) = (owned(before), owned(after));
+        for had in before {
+            let Some(owner) = had.owner.filter(|owner| !committer.owns_changes(owner, registry)) else { continue };
+            let is_same = |has: &&Owned| has.owner.as_ref().is_some_and(|other| other.session == owner.session);
+            let left = after.iter().find(is_same).map_or(0, |has| has.added + has.removed);
+            if left < had.added + had.removed {
+                told.entry(owner.session).or_default().push(history.resource());
+            }
+        }
+    }
+    let live = |id: &SessionId| registry.session(id).is_ok_and(|session| session.is_some_and(|it| it.is_live()));
+    for (owner, files) in told.into_iter().filter(|(owner, _)| live(owner)) {
+        let session = committer.session().filter(|session| session.is_live());
+        let by = session.map_or_else(String::new, |session| format!(" by {}", one_line(&session.label(), 60)));
+        let named: Vec<String> = files.iter().take(5).map(|file| file.in_a_sentence()).collect();
+        let more = if files.len() > 5 { format!(" and {} more", files.len() - 5) } else { String::new() };
+        let short = &commit[..commit.len().min(8)];
+        let draft = Draft {
+            subject: format!("Your changes were committed{by}"),
+            message: format!("Your changes in {}{more} are in the commit {short}{by}.", named.join(", ")),
+            id: Some(format!("committed-{commit}-{owner}")),
+            resource: files.first().map(|file| (*file).clone()),
+            ..Draft::new(MessageKind::Other("committed".to_owned()))
+        };
+        let from = session.map_or(&owner, |session| &session.id);
+        registry.send(from, &Recipient::Session(owner.clone()), &draft)?;
+    }
+    Ok(())
 }
 
 fn could_not_ask(error: &GitError) -> Failure {

@@ -79,10 +79,9 @@ impl Committing {
         let default = if wording.has_editor() { CleanUp::Strip } else { CleanUp::Whitespace };
         Ok(match self.configured("commit.cleanup")?.as_deref() {
             Some("verbatim") => CleanUp::Verbatim,
-            Some("whitespace") => CleanUp::Whitespace,
             Some("strip") => CleanUp::Strip,
             Some("scissors") if wording.has_editor() => CleanUp::Scissors,
-            Some("scissors") => CleanUp::Whitespace,
+            Some("whitespace" | "scissors") => CleanUp::Whitespace,
             _ => default,
         })
     }

@@ -91,8 +91,10 @@ impl Following<'_> {
         for change in self.changes {
             match by_path.get(change.name.as_slice()) {
                 None => updates.push((change.name.clone(), change.after.clone())),
+                // It is staged already.
+                Some(staged) if !staged.is_unmerged && staged.after == change.after => {}
                 Some(staged) => match self.merged(change, staged)? {
-                    Some(blob) => updates.push((change.name.clone(), blob)),
+                    Some(blob) => updates.push((change.name.clone(), Some(blob))),
                     None => in_the_way.push(change.path()),
                 },
             }
@@ -113,12 +115,9 @@ impl Following<'_> {
 
     /// What the index has at a path where something else is staged than the commit had before: both put together. `None`
     /// where they don't go together.
-    fn merged(&self, change: &TreeChange, staged: &TreeChange) -> Result<Option<Option<Blob>>, CommitError> {
+    fn merged(&self, change: &TreeChange, staged: &TreeChange) -> Result<Option<Blob>, CommitError> {
         if staged.is_unmerged {
             return Ok(None);
-        }
-        if staged.after == change.after {
-            return Ok(Some(staged.after.clone()));
         }
         let (Some(base), Some(ours), Some(theirs)) = (&change.before, &staged.after, &change.after) else {
             return Ok(None);
@@ -147,7 +146,7 @@ impl Following<'_> {
         } else {
             return Ok(None);
         };
-        Ok(Some(Some(Blob { mode: mode.clone(), id })))
+        Ok(Some(Blob { mode: mode.clone(), id }))
     }
 
     /// The committed paths that the index marks as not to be looked at on disk, with the options that mark them.
