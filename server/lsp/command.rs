@@ -69,11 +69,13 @@ pub(crate) enum EditorCommand {
     Restore(#[serde(deserialize_with = "or_default")] AboutEntry),
     /// `{uri}`: puts what stands on disk and the unsaved text together.
     Merge(#[serde(deserialize_with = "or_default")] AboutText),
-    /// `{uri?}`: lists changes, newest first, of one file or of all.
+    /// `{uri?, entry?}`: lists changes, newest first, of one file or of all; of a file also one alone, with the `texts`
+    /// that stood there `before` and `after` it.
     History(#[serde(deserialize_with = "or_default")] HistoryOf),
     /// `{uri, line?}`: says whose each line is, or one of them, counted from 1.
     Blame(#[serde(deserialize_with = "or_default")] AboutLine),
-    /// `{uri, code}`: takes note of a diagnostic, so that it warns no more. `code` is the diagnostic's. Only in menus.
+    /// `{uri, code?}`: takes note of a diagnostic, so that it warns no more, or of all that the document has. Only in
+    /// menus.
     Acknowledge(Acknowledgement),
 }
 
@@ -130,6 +132,7 @@ pub(crate) struct AboutText {
 pub(crate) struct HistoryOf {
     #[serde(default, deserialize_with = "optional_uri")]
     pub(crate) uri: Option<Uri>,
+    pub(crate) entry: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -202,7 +205,7 @@ pub(crate) struct Mute {
 pub(crate) struct Acknowledgement {
     #[serde(deserialize_with = "uri")]
     pub(crate) uri: Uri,
-    pub(crate) code: Code,
+    pub(crate) code: Option<Code>,
     pub(crate) expected: Option<Expected>,
 }
 

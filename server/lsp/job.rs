@@ -128,6 +128,8 @@ pub(crate) struct OwnLoss {
     pub(crate) entry: Entry,
     /// Who lost: this session, or an earlier one of the same person.
     pub(crate) owner: SessionId,
+    /// Where the file is, or was.
+    pub(crate) path: Option<PathBuf>,
     /// What happened, as people read it.
     pub(crate) sentence: String,
     /// The user was told of it.

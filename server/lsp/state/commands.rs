@@ -9,7 +9,7 @@ use tower_lsp::ls_types::{ExecuteCommandParams, MessageType, Uri};
 use super::directory::{DirectoryContext, Participation};
 use super::document::{OpenDocument, Unsaved};
 use super::server_state::{CommandReply, FolderState, Question, ServerState};
-use crate::command::{About, Acknowledgement, EditorCommand, Target, Work};
+use crate::command::{About, Acknowledgement, EditorCommand, Expected, Target, Work};
 use crate::convert;
 use crate::diagnostic_code::Code;
 use crate::effect::Effect;
@@ -251,6 +251,20 @@ impl ServerState {
 
     fn acknowledge(&mut self, acknowledged: &Acknowledgement) -> Result<(), Refused> {
         let Acknowledgement { uri, code, expected } = acknowledged;
+        if let Some(code) = code {
+            return self.acknowledge_one(uri, *code, expected.as_ref());
+        }
+        let all = [Code::Overwritten, Code::ClaimLost, Code::Contended, Code::Claimed];
+        let results = all.map(|code| self.acknowledge_one(uri, code, expected.as_ref()));
+        // What the document does not have need not be taken note of.
+        results.into_iter().reduce(|found, next| if found.is_ok() { found } else { next }).unwrap_or(Ok(()))
+    }
+
+    fn acknowledge_one(&mut self, uri: &Uri, code: Code, expected: Option<&Expected>) -> Result<(), Refused> {
+        if matches!(code, Code::Overwritten | Code::Deleted) && self.acknowledge_losses(uri) {
+            self.touched.insert(uri.clone());
+            return Ok(());
+        }
         let snapshot = self.snapshot(uri);
         let (Some(snapshot), Some(document)) = (snapshot, self.documents.get_mut(uri)) else {
             return Err(Refused { reason: "not-found", message: messages::refused_which_document(&[]) });
@@ -263,14 +277,14 @@ impl ServerState {
                 }
                 true
             }
-            Code::Overwritten | Code::Deleted => id.is_some_and(|id| self.acknowledge_losses(id, &snapshot.resource)),
+            Code::Overwritten | Code::Deleted => false,
             Code::Contended => {
                 document.acknowledged.extend(snapshot.contenders.into_iter().map(|contender| contender.session.id));
                 true
             }
             _ => {
                 let meant = snapshot.others.iter().chain(&snapshot.elsewhere).map(|others| &others.claim);
-                let meant = meant.filter(|claim| expected.as_ref().is_none_or(|expected| expected.is(claim)));
+                let meant = meant.filter(|claim| expected.is_none_or(|expected| expected.is(claim)));
                 let keys: Vec<_> = meant.map(|claim| (uri.clone(), claim.holding())).collect();
                 let is_there = !keys.is_empty();
                 if let Some(directory) = id.and_then(|id| self.directories.get_mut(&id)) {

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+use tower_lsp::ls_types::Uri;
+
 use deconflict_journal::Settlement;
 use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::Message;
 
-use super::document::Unsaved;
+use super::document::{OpenDocument, Unsaved};
 use super::server_state::ServerState;
 use super::timers::Timer;
+use crate::convert;
 use crate::event::DirectoryId;
 use crate::job::{Job, OwnLoss, SettledLoss};
 use crate::present;
@@ -36,7 +40,7 @@ impl ServerState {
             // A message says that nobody else told the user.
             let is_told = loss.is_told && message.is_none();
             if directory.told_losses.insert(loss.entry.id.clone()) && !is_told {
-                to_show.push(loss.sentence.clone());
+                to_show.push(loss.clone());
             }
             read.extend(message.map(|message| message.id));
         }
@@ -65,12 +69,28 @@ impl ServerState {
         if !read.is_empty() {
             self.job(id, Job::MarkRead(read));
         }
-        for sentence in to_show {
-            self.show_or_sum_up(resource, present::messages::lost(&sentence));
+        for loss in to_show {
+            self.show_loss(id, resource, &loss);
         }
         self.show_messages(id, untold);
         self.touch_all_at(id);
         self.status_may_differ();
+    }
+
+    /// Shows a loss. An editor that offers more than words is told of the change, and sums up many by itself.
+    fn show_loss(&mut self, id: DirectoryId, resource: &Resource, loss: &OwnLoss) {
+        let notice = present::messages::lost(&loss.sentence);
+        let open = self.documents_of(id, resource).next().map(|document| document.uri.clone());
+        let uri = open.or_else(|| convert::uri_of(loss.path.as_ref()?)).filter(|_| self.editor.wants_notices);
+        let Some(uri) = uri else { return self.show_or_sum_up(resource, notice) };
+        let about = json!({
+            "kind": "lost",
+            "uri": uri.as_str(),
+            "entry": loss.entry.id.as_str(),
+            "code": loss.code().as_str(),
+            "sentence": loss.sentence,
+        });
+        self.show_about(notice, about, None);
     }
 
     /// Shows a notice, unless there were many lately: what happens to many files at once is told as one.
@@ -111,11 +131,25 @@ impl ServerState {
     }
 
     /// The user takes note of what was lost in a file. False if there is nothing.
-    pub(super) fn acknowledge_losses(&mut self, id: DirectoryId, resource: &Resource) -> bool {
-        let losses = self.directories.get_mut(&id).and_then(|directory| directory.losses.remove(resource));
+    pub(super) fn acknowledge_losses(&mut self, uri: &Uri) -> bool {
+        let Some((id, resource)) = self.place_of_losses(uri) else { return false };
+        let losses = self.directories.get_mut(&id).and_then(|directory| directory.losses.remove(&resource));
         let Some(losses) = losses else { return false };
         self.settle(id, losses.into_iter().map(settled).collect(), Settlement::Acknowledged);
         true
+    }
+
+    /// Where the file is, open or not, in which something was lost.
+    fn place_of_losses(&self, uri: &Uri) -> Option<(DirectoryId, Resource)> {
+        if let Some((id, resource)) = self.documents.get(uri).and_then(OpenDocument::location) {
+            return Some((id, resource.clone()));
+        }
+        let path = convert::path_of(uri);
+        self.directories.iter().find_map(|(id, directory)| {
+            let is_there = |losses: &Vec<OwnLoss>| losses.iter().any(|loss| loss.path == path);
+            let (resource, _) = directory.losses.iter().find(|(_, losses)| is_there(losses))?;
+            Some((*id, resource.clone()))
+        })
     }
 
     pub(super) fn settle(&mut self, id: DirectoryId, losses: Vec<SettledLoss>, how: Settlement) {

@@ -44,7 +44,10 @@ impl SessionContext {
             EditorCommand::ShowBoard(_) => self.show_board(&mut changed),
             EditorCommand::Restore(it) => self.restore(&it, &mut changed),
             EditorCommand::Merge(it) => self.merge(it, &mut changed),
-            EditorCommand::History(it) => self.history(it.uri),
+            EditorCommand::History(it) => match (it.uri, it.entry) {
+                (Some(uri), Some(entry)) => self.change_with_texts(uri, &entry),
+                (uri, _) => self.history(uri),
+            },
             EditorCommand::Blame(it) => self.blame(&it),
             EditorCommand::ShowChanges(it) => self.show_changes(&it, &mut changed),
             EditorCommand::TellWhenFree(about) => self.named(&about.target).map(|resource| {

@@ -93,6 +93,7 @@ impl JournalAccess {
             }
             let is_repeated = lost.lines == 0 && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
             own.push(OwnLoss {
+                path: self.namer.path_of(resource),
                 sentence: sentence(&loss.entry, resource, Some(&lost), now),
                 is_told: is_told || is_repeated,
                 takes_nothing: noticed.is_some_and(|noticed| is_new && self.takes_nothing(noticed, &me)),

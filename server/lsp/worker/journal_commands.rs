@@ -115,6 +115,19 @@ impl SessionContext {
         Ok(json!({ "ok": true, "lines": listed }))
     }
 
+    /// One change, with what stood in the file before and after it, as far as that is kept and is text.
+    pub(super) fn change_with_texts(&mut self, uri: Uri, entry: &str) -> CommandResult {
+        let resource = self.named(&Target::Uri(uri))?;
+        let entry = self.entry_of(&resource, Some(entry))?;
+        let access = self.journal_access()?;
+        let text = |state: &FileState| match state {
+            FileState::Absent => Some(String::new()),
+            state => String::from_utf8(access.journal.content(state.kept()?).ok()?).ok(),
+        };
+        let texts = json!({ "before": text(&entry.before), "after": text(&entry.after) });
+        Ok(json!({ "ok": true, "entries": [entry_document(&entry)], "texts": texts }))
+    }
+
     /// Shows what one change changed, or how a file differs from the last commit.
     pub(super) fn show_changes(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
         let path = self.path_of(&wanted.about.target)?;
