@@ -68,6 +68,7 @@ mod namespaces;
 mod naming;
 mod neovim;
 mod neovim_actions;
+mod neovim_journal;
 mod neovim_surroundings;
 mod ordering;
 mod other_editors;

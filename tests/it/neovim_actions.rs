@@ -12,16 +12,21 @@ fn each_action_is_completed_and_told_in_the_help_page() {
     with_each("", |_workspace, mut neovim| {
         let actions = neovim.lua("return vim.fn.getcompletion('Deconflict ', 'cmdline')");
         let expected = [
+            "acknowledge",
+            "blame",
             "claim",
             "handOff",
             "heartbeat",
+            "history",
             "markRead",
+            "merge",
             "messages",
             "mute",
             "release",
             "releaseAll",
             "requestRelease",
             "restart",
+            "restore",
             "sendMessage",
             "setWork",
             "showBoard",
@@ -42,7 +47,7 @@ fn each_action_is_completed_and_told_in_the_help_page() {
         assert_eq!(neovim.lua("return vim.fn.getcompletion('Deconflict release-a', 'cmdline')"), json!([]));
 
         neovim.command("Deconflict nothing-like-that");
-        neovim.wait_for_notice("There are: claim, handOff");
+        neovim.wait_for_notice("There are: acknowledge, blame");
     });
 }
 

@@ -1,20 +1,26 @@
 import { commands, type ExtensionContext, l10n, type Uri, window, workspace } from "vscode";
 import { AutoSavePause } from "./autoSave";
 import { claimCommands } from "./commands/claims";
+import { historyCommands } from "./commands/history";
 import { messageCommands } from "./commands/messages";
 import { sessionCommands } from "./commands/session";
 import type { Argument } from "./commands/target";
 import type { Tools } from "./tools";
 import { Decorations } from "./decorations";
+import { FileHistory } from "./fileHistory";
 import { HeldFiles } from "./heldFiles";
+import { JournalDocuments } from "./journalDocuments";
 import { Knowledge } from "./knowledge";
+import { LossNotices } from "./lossNotices";
 import { MessageDocuments } from "./messageDocuments";
 import { Notices } from "./notices";
 import { Places } from "./places";
+import { SaveConflicts } from "./saveConflicts";
 import { Server } from "./server";
 import { StatusBar } from "./statusBar";
 import { shareSessionWithTerminals } from "./terminals";
 import { ClaimsList } from "./views/claims";
+import { HistoryList } from "./views/history";
 import { MessagesList } from "./views/messages";
 import { SessionsList } from "./views/sessions";
 
@@ -25,6 +31,7 @@ const AT_START = ["deconflict.server.path", "deconflict.directory", "deconflict.
 const OF_TITLES = new Set([
   "claim",
   "heartbeat",
+  "history",
   "markRead",
   "openWalkthrough",
   "refresh",
@@ -49,7 +56,19 @@ export async function activate(context: ExtensionContext): Promise<void> {
   pause = autoSave;
   const heldFiles = new HeldFiles(knowledge, places, autoSave);
   const messageDocuments = new MessageDocuments();
-  const tools: Tools = { server, knowledge, places, autoSave, messageDocuments, output };
+  const fileHistory = new FileHistory(server, knowledge);
+  const lossNotices = new LossNotices();
+  const journalDocuments = new JournalDocuments(server);
+  const tools: Tools = {
+    server,
+    knowledge,
+    places,
+    autoSave,
+    fileHistory,
+    journalDocuments,
+    messageDocuments,
+    output,
+  };
 
   context.subscriptions.push(
     output,
@@ -58,12 +77,17 @@ export async function activate(context: ExtensionContext): Promise<void> {
     autoSave,
     heldFiles,
     messageDocuments,
+    fileHistory,
+    journalDocuments,
     new StatusBar(server, knowledge, places),
     new SessionsList(knowledge, places),
     new ClaimsList(knowledge, places),
     new MessagesList(knowledge),
+    new HistoryList(knowledge, fileHistory),
     new Decorations(knowledge, places),
-    new Notices(server, knowledge, heldFiles),
+    lossNotices,
+    new Notices(server, knowledge, heldFiles, lossNotices),
+    new SaveConflicts(lossNotices),
     shareSessionWithTerminals(context, server, knowledge),
     knowledge.onChange(() => {
       void commands.executeCommand("setContext", "deconflict.state", knowledge.participation);
@@ -79,7 +103,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
       void server.start();
     }),
   );
-  const all = { ...claimCommands(tools), ...messageCommands(tools), ...sessionCommands(tools) };
+  const all = { ...claimCommands(tools), ...historyCommands(tools), ...messageCommands(tools), ...sessionCommands(tools) };
   for (const [name, run] of Object.entries(all)) {
     const command = async (...given: [Argument?, Uri[]?]) => {
       if (isOfVanishedRow(name, given)) {

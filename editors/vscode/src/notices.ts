@@ -2,6 +2,7 @@ import { commands, l10n, Uri, window } from "vscode";
 import { type HeldFiles, warns } from "./heldFiles";
 import type { Knowledge } from "./knowledge";
 import type { Claim, Message, Notice } from "./protocol";
+import type { LossNotices } from "./lossNotices";
 import type { Server } from "./server";
 import { MessageNode } from "./views/nodes";
 import { resourceName, warning } from "./words";
@@ -20,6 +21,7 @@ export class Notices implements Disposable {
     server: Server,
     private readonly knowledge: Knowledge,
     private readonly heldFiles: HeldFiles,
+    private readonly losses: LossNotices,
   ) {
     this.subscriptions = [
       server.onNotice((notice) => {
@@ -36,6 +38,9 @@ export class Notices implements Disposable {
     switch (notice.about?.kind) {
       case "held":
         await this.warnOfHolder(notice, Uri.parse(notice.about.uri), notice.about.claim);
+        return;
+      case "lost":
+        this.losses.add(notice.about);
         return;
       case "message":
         await showMessage(notice, notice.about.message);

@@ -86,6 +86,43 @@ export interface Finding {
   readonly message: string;
 }
 
+/** What brought a change about. */
+export type Cause = "edit" | "save" | "command" | "restore" | "unknown";
+
+/** A change of a file, as the journal has it. */
+export interface Change {
+  readonly id: string;
+  readonly at: string;
+  readonly cause: Cause;
+  readonly command?: string;
+  readonly session?: string;
+  /** What to call whoever made it. */
+  readonly label?: string;
+  /** Sessions of which one may have made it. */
+  readonly candidates?: readonly string[];
+  /** What git calls the content; there is none where the file was absent. */
+  readonly before?: string;
+  readonly after?: string;
+  readonly added: number;
+  readonly removed: number;
+}
+
+/** What stood in a file before and after a change: nothing where it is not kept or no text. */
+export interface ChangeTexts {
+  readonly before?: string | null;
+  readonly after?: string | null;
+}
+
+/** Whose a line is. */
+export interface BlamedLine {
+  /** Counted from 1. */
+  readonly line: number;
+  readonly at: string;
+  readonly session?: string;
+  readonly label?: string;
+  readonly commit?: string;
+}
+
 /** What `deconflict.status` answers. */
 export interface Status {
   readonly session: Session | null;
@@ -101,6 +138,17 @@ export interface StatusNotification {
   readonly messages: { readonly unread: number };
 }
 
+/** What a change by somebody else took from the user. */
+export interface Loss {
+  readonly uri: string;
+  /** The change. */
+  readonly entry: string;
+  /** The diagnostic that stays until it is settled. */
+  readonly code: "overwritten" | "deleted";
+  /** What happened, in one sentence. */
+  readonly sentence: string;
+}
+
 /** What `deconflict/notice` tells: a text for the user, and what it is about. */
 export interface Notice {
   /** As in `window/showMessage`: 1 error, 2 warning, 3 information. */
@@ -108,6 +156,7 @@ export interface Notice {
   readonly text: string;
   readonly about?:
     | { readonly kind: "held"; readonly uri: string; readonly claim: Claim }
+    | ({ readonly kind: "lost" } & Loss)
     | { readonly kind: "message"; readonly message: Message };
 }
 

@@ -1,5 +1,5 @@
 import { l10n, MarkdownString } from "vscode";
-import { blocks, BROADCAST, type Claim, type Message, type Session } from "./protocol";
+import { blocks, BROADCAST, type Change, type Claim, type Message, type Session } from "./protocol";
 
 /** So long may a foreign text be in one line of a list. */
 const LONGEST = 80;
@@ -130,6 +130,44 @@ export function warning(claim: Claim, now: number): string {
   return claim.automatic === true
     ? l10n.t("{0} is editing {1} since {2}.", holder, file, clockTime(claim.claimed_at, now))
     : l10n.t("{0} holds {1} until {2}.", holder, file, clockTime(claim.active_until, now));
+}
+
+/** Who made a change. */
+export function authorName(change: Change, ownSession?: string): string {
+  if (change.session !== undefined && change.session === ownSession) {
+    return l10n.t("you");
+  }
+  return change.label === undefined ? l10n.t("unknown") : oneLine(change.label, 40);
+}
+
+/** What brought a change about. */
+export function causeWords(change: Change): string {
+  switch (change.cause) {
+    case "edit":
+      return l10n.t("edited");
+    case "save":
+      return l10n.t("saved");
+    case "command":
+      return change.command === undefined ? l10n.t("by a command") : oneLine(change.command, 40);
+    case "restore":
+      return l10n.t("restored");
+    case "unknown":
+      // That nobody is known says it.
+      return "";
+  }
+}
+
+/** How many lines came and went, and whether the file did. */
+export function extent(change: Change): string {
+  const whole =
+    change.before === undefined ? l10n.t("created") : change.after === undefined ? l10n.t("deleted") : undefined;
+  const lines = [change.added > 0 ? `+${change.added}` : "", change.removed > 0 ? `−${change.removed}` : ""];
+  return [whole ?? "", ...lines].filter((part) => part !== "").join(" ");
+}
+
+/** A change as it is named in a title: who, and when. */
+export function changeTitle(change: Change): string {
+  return `${authorName(change)}, ${clockTime(change.at)}`;
 }
 
 /** Lines of "what: value" with every foreign text escaped. */

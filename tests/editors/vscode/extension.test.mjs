@@ -490,6 +490,93 @@ describe("a folder that nobody trusts yet", () => {
   });
 });
 
+describe("a file that a script changes", () => {
+  for (const [theme, name] of [["dark", "Default Dark Modern"], ["light", "Default Light Modern"]]) {
+    let workspace, window;
+
+    scene(`what stood there is told of, shown, brought back and merged, in a ${theme} theme`, () => [window], async () => {
+      workspace = new Workspace("shop");
+      const settings = { "workbench.colorTheme": name, "deconflict.sessionName": "Grace", "files.autoSave": "off", "editor.minimap.enabled": false };
+      workspace.write(".vscode/settings.json", JSON.stringify(settings));
+      const claude = workspace.person("claude");
+      window = await code.open(workspace.folder, { viewport: { width: 1200, height: 700 } });
+      const file = "src/order.ts";
+      const ours = workspace.read(file) + "// mine\n";
+      const kept = (count) =>
+        eventually("the change in the journal", () => {
+          const { entries } = JSON.parse(workspace.deconflict("history", file, "--json"));
+          // A save that is heard of a moment after it was seen is nobody's until then.
+          return entries.length >= count && entries[0].session !== undefined ? entries : undefined;
+        });
+      await window.openFile(file);
+      await window.type("// mine\n");
+      await workspace.waitForClaim(file);
+      await window.save();
+      await kept(1);
+
+      const closeComparison = async () => {
+        await window.command("View: Close Editor");
+        await window.page.locator(".tab", { hasText: "order.ts:" }).waitFor({ state: "detached" });
+        await window.page.locator(".tab.active", { hasText: "order.ts" }).waitFor();
+      };
+
+      // The notice, and what it offers.
+      workspace.write(file, ours.replace("mine", "gone"));
+      const notice = window.notification("Somebody unknown changed");
+      await notice.waitFor();
+      assert.equal(await notice.locator(".monaco-button.monaco-text-button").count(), 3);
+      await window.screenshot(`loss-${theme}`);
+      await window.button(notice, "Show Diff").click();
+      await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// gone" }).waitFor();
+      await window.page.locator(".monaco-diff-editor .original .view-line", { hasText: "// mine" }).waitFor();
+      await notice.waitFor();
+      await window.screenshot(`change-${theme}`);
+      await window.button(notice, "Restore").click();
+      await eventually("the text on disk", () => workspace.read(file) === ours);
+      const restored = window.notification("Restored order.ts");
+      await window.button(restored, "Undo").click();
+      await eventually("the restore to be taken back", () => workspace.read(file).endsWith("// gone\n"));
+
+      // The list of changes.
+      await closeComparison();
+      await window.command("Deconflict: Show History of This File");
+      const rows = window.view("History of This File").locator(".monaco-list-row");
+      await eventually("all changes in the list", async () => (await rows.count()) === 4);
+      await window.row("History of This File", "unknown").hover();
+      await window.screenshot(`history-${theme}`);
+      await window.row("History of This File", "unknown").getByRole("button", { name: "Restore What Was Here" }).click();
+      await eventually("the text on disk", () => workspace.read(file) === ours);
+      await window.row("History of This File", "saved").click();
+      await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// mine" }).waitFor();
+
+      // Whose a line is.
+      await closeComparison();
+      await window.page.locator(".view-line", { hasText: "// mine" }).first().click();
+      await window.command("Deconflict: Who Wrote This Line");
+      await window.notification(/Line \d+: you, .* not committed yet/).waitFor();
+
+      // Unsaved text, and a file that is newer. One of the same length the editor would take for its own.
+      await window.type("// more\n");
+      workspace.write(file, ours.replace("id: number", "id: string | number"));
+      const under = window.notification("Somebody unknown changed");
+      await under.getByRole("button", { name: "Merge" }).waitFor();
+      await window.screenshot(`unsaved-${theme}`);
+      await under.hover();
+      await under.locator(".codicon-notifications-clear").click();
+      await window.page.keyboard.press("Control+S");
+      const refused = window.notification("order.ts was not saved, because it was changed on disk");
+      await refused.waitFor();
+      await window.screenshot(`newer-${theme}`);
+      await window.button(refused, "Merge Their Changes").click();
+      await window.page.locator(".view-line", { hasText: "id: string | number" }).waitFor();
+      await window.page.locator(".view-line", { hasText: "// more" }).waitFor();
+      claude.run("end");
+      await window.close();
+      await workspace.remove();
+    });
+  }
+});
+
 describe("pictures of a busy morning", () => {
   for (const [theme, name] of [["dark", "Default Dark Modern"], ["light", "Default Light Modern"]]) {
     let workspace, window;

@@ -1,5 +1,6 @@
 --- `:Deconflict {subcommand}`, and the commands in menus of the server.
 local ask = require('deconflict.ask')
+local history = require('deconflict.history')
 local messages = require('deconflict.messages')
 local notify = require('deconflict.notify')
 local overview = require('deconflict.overview')
@@ -187,6 +188,16 @@ local function mark_read(call)
   end)
 end
 
+--- What is about the changes of a file, and of a menu about one of them.
+local function about_history(act)
+  return {
+    complete = 'file',
+    run = function(call)
+      act(uri_of(call, call.words[1]), call.argument.entry)
+    end,
+  }
+end
+
 ---@type table<string, deconflict.Subcommand>
 local subcommands = {
   claim = document_command('claim', 'claimed'),
@@ -221,6 +232,10 @@ local subcommands = {
     complete = 'file',
     run = function(call)
       local argument = with(call, { uri = uri_of(call, call.words[1]) })
+      if argument.entry then
+        history.diff(argument.uri, argument.entry)
+        return
+      end
       server.execute('showChanges', argument, function(result)
         if result.text == '' then
           notify.show('nothing was saved since the last commit')
@@ -228,18 +243,38 @@ local subcommands = {
       end)
     end,
   },
+  history = about_history(history.show),
+  restore = about_history(function(uri, entry)
+    if entry then
+      history.restore(uri, entry)
+    else
+      history.ask_restore(uri)
+    end
+  end),
+  merge = {
+    complete = 'file',
+    run = function(call)
+      history.merge(with(call, { uri = uri_of(call, call.words[1]) }))
+    end,
+  },
+  blame = {
+    run = function(call)
+      history.blame(with(call, { uri = uri_of(call) }))
+    end,
+  },
+  acknowledge = {
+    complete = 'file',
+    run = function(call)
+      if call.argument.code then
+        server.execute('acknowledge', call.argument)
+      else
+        history.acknowledge(uri_of(call, call.words[1]))
+      end
+    end,
+  },
   status = { run = overview.show },
   tellWhenFree = document_command('tellWhenFree', 'you will be told when it is free'),
   showBoard = { run = overview.board },
-}
-
---- What only menus offer.
-local menu_only = {
-  acknowledge = {
-    run = function(call)
-      server.execute('acknowledge', call.argument)
-    end,
-  },
 }
 
 --- What only this plugin knows.
@@ -330,7 +365,7 @@ end
 ---@return table<string, fun(command: lsp.Command, context: table)>
 function M.for_client()
   local commands = {}
-  for name, subcommand in pairs(vim.tbl_extend('error', subcommands, menu_only)) do
+  for name, subcommand in pairs(subcommands) do
     commands['deconflict.' .. name] = function(command)
       local argument = vim.deepcopy((command.arguments or {})[1] or {})
       subcommand.run({ argument = argument, words = {}, bang = false })

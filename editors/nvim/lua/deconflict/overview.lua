@@ -32,9 +32,6 @@ function M.board()
   server.execute('showBoard', {})
 end
 
--- A session or a claim without its first columns says nothing.
-local MOST_NEEDED = 4
-
 --- Groups of the colourscheme, by what they stand for.
 local NAME, FAINT, GOOD, WARNING = 'Identifier', 'Comment', 'DiagnosticOk', 'DiagnosticWarn'
 
@@ -45,7 +42,7 @@ function M._lines(status)
       table.insert(lines, { '' })
     end
     table.insert(lines, { title, 'Title' })
-    vim.list_extend(lines, #rows > 0 and M._aligned(rows, view.widest()) or { { '  none', FAINT } })
+    vim.list_extend(lines, #rows > 0 and view.aligned(rows, view.widest()) or { { '  none', FAINT } })
   end
 
   section('Sessions', M._sessions(status))
@@ -101,40 +98,6 @@ function M._claims(status)
     table.insert(rows, is_mine and 1 or #rows + 1, row)
   end
   return rows
-end
-
-function M._with_gap(total, width)
-  return total + (width > 0 and width + 2 or 0)
-end
-
---- Rows of cells, each a text and its group, as lines whose columns stand below each other. What comes last matters
---- least: of many columns it goes where there is no room.
-function M._aligned(rows, room)
-  local widths = {}
-  for _, row in ipairs(rows) do
-    for column, cell in ipairs(row) do
-      cell[1] = cell[1]:gsub('%c', ' ')
-      widths[column] = math.max(widths[column] or 0, vim.fn.strdisplaywidth(cell[1]))
-    end
-  end
-  while #widths > MOST_NEEDED and vim.iter(widths):fold(1, M._with_gap) > room do
-    table.remove(widths)
-  end
-  return vim.tbl_map(function(row)
-    local line, parts = ' ', {}
-    for column, cell in ipairs(row) do
-      if (widths[column] or 0) > 0 then
-        line = line .. ' '
-        if cell[2] and cell[1] ~= '' then
-          table.insert(parts, { #line, #line + #cell[1], cell[2] })
-        end
-        local padding = column < #widths and widths[column] - vim.fn.strdisplaywidth(cell[1]) + 1
-          or 0
-        line = line .. cell[1] .. (' '):rep(padding)
-      end
-    end
-    return { line, nil, parts }
-  end, rows)
 end
 
 return M

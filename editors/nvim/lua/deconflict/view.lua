@@ -1,6 +1,9 @@
 --- Windows for what is longer than a notice.
 local M = {}
 
+-- A session, a claim or a change without its first columns says nothing.
+local MOST_NEEDED = 4
+
 local namespace = vim.api.nvim_create_namespace('deconflict.view')
 
 --- Other people's text as one clean line after another.
@@ -62,6 +65,40 @@ end
 ---@return integer
 function M.widest()
   return math.min(math.floor(vim.o.columns * 0.9), 100) - 2
+end
+
+--- Rows of cells, each a text and its group, as lines whose columns stand below each other. What comes last matters
+--- least: of many columns it goes where there is no room.
+function M.aligned(rows, room)
+  local widths = {}
+  for _, row in ipairs(rows) do
+    for column, cell in ipairs(row) do
+      cell[1] = cell[1]:gsub('%c', ' ')
+      widths[column] = math.max(widths[column] or 0, vim.fn.strdisplaywidth(cell[1]))
+    end
+  end
+  while #widths > MOST_NEEDED and vim.iter(widths):fold(1, M._with_gap) > room do
+    table.remove(widths)
+  end
+  return vim.tbl_map(function(row)
+    local line, parts = ' ', {}
+    for column, cell in ipairs(row) do
+      if (widths[column] or 0) > 0 then
+        line = line .. ' '
+        if cell[2] and cell[1] ~= '' then
+          table.insert(parts, { #line, #line + #cell[1], cell[2] })
+        end
+        local padding = column < #widths and widths[column] - vim.fn.strdisplaywidth(cell[1]) + 1
+          or 0
+        line = line .. cell[1] .. (' '):rep(padding)
+      end
+    end
+    return { line, nil, parts }
+  end, rows)
+end
+
+function M._with_gap(total, width)
+  return total + (width > 0 and width + 2 or 0)
 end
 
 function M._float(bufnr, title, help, lines)

@@ -1,7 +1,7 @@
 import { commands, l10n, ProgressLocation, Uri, window } from "vscode";
 import { askClaim, askSession, askText, confirm } from "../ask";
 import type { Tools } from "../tools";
-import { blocks, type Claim } from "../protocol";
+import { blocks, type Change, type Claim } from "../protocol";
 import { ClaimNode, SessionNode } from "../views/nodes";
 import { oneLine } from "../words";
 import { activeFile, type Argument, givenSubjects, menuArgument, type Subject, subjectOf } from "./target";
@@ -11,7 +11,7 @@ const MANY = 5;
 
 /** What somebody can do about a claim. */
 export function claimCommands(tools: Tools): Record<string, (argument: Argument, selected?: Uri[]) => Promise<void>> {
-  const { server, knowledge, autoSave, places } = tools;
+  const { server, knowledge, autoSave, places, fileHistory, journalDocuments } = tools;
 
   const own = () => knowledge.claims.filter((claim) => claim.own === true);
   const others = () => knowledge.claims.filter((claim) => claim.own !== true);
@@ -185,10 +185,21 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     if (uri === undefined) {
       return;
     }
+    const theirs = changesMeant(await fileHistory.of(uri), menuArgument(argument).entry, holderOf(argument, uri));
+    if (theirs !== undefined) {
+      await journalDocuments.compare(uri, theirs.first, theirs.last);
+      return;
+    }
     const answer = await server.execute<{ text: string }>("showChanges", { uri: uri.toString() });
     if (answer?.text === "") {
       void window.showInformationMessage(l10n.t("Nothing was saved in it since the last commit."));
     }
+  }
+
+  /** Who else holds a file. */
+  function holderOf(argument: Argument, uri: Uri): string | undefined {
+    const claim = argument instanceof ClaimNode ? argument.claim : places.claimsOf(uri, others())[0];
+    return claim?.claimed_by;
   }
 
   async function acknowledge(argument: Argument): Promise<void> {
@@ -225,6 +236,23 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     openClaim,
     resumeAutoSave,
   };
+}
+
+/** The change that is named, else the latest of a session that nobody else's came between. Changes are newest first. */
+function changesMeant(
+  changes: readonly Change[],
+  entry: string | undefined,
+  session: string | undefined,
+): { first: Change; last: Change } | undefined {
+  const isMeant = ({ id, session: by }: Change) =>
+    entry !== undefined ? id === entry : session !== undefined && by === session;
+  const newest = changes.findIndex(isMeant);
+  if (newest < 0) {
+    return undefined;
+  }
+  const older = changes.findIndex((change, index) => index > newest && !isMeant(change));
+  const [last, first] = [changes[newest], changes[(older < 0 ? changes.length : older) - 1]];
+  return first === undefined || last === undefined ? undefined : { first, last };
 }
 
 /** Says briefly that something was done. */

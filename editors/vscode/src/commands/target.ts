@@ -1,7 +1,7 @@
 import { Uri, window } from "vscode";
 import type { Claim, Expected } from "../protocol";
 import { fileIn } from "../tabs";
-import { ClaimNode, MessageNode, SessionNode } from "../views/nodes";
+import { ChangeNode, ClaimNode, MessageNode, SessionNode } from "../views/nodes";
 
 /** What a command of the server is about: a document, or a resource that is none. */
 export interface Subject {
@@ -20,10 +20,12 @@ export interface MenuArgument extends Subject {
   readonly quotation?: string;
   readonly force?: boolean;
   readonly code?: string;
+  /** A change in the journal. */
+  readonly entry?: string;
 }
 
 /** What a command may get: nothing from the palette, and from menus what they are about. */
-export type Argument = Uri | ClaimNode | SessionNode | MessageNode | MenuArgument | undefined;
+export type Argument = Uri | ClaimNode | SessionNode | MessageNode | ChangeNode | MenuArgument | undefined;
 
 /** The claim as a command's subject, tied to this holding. */
 export function subjectOf(claim: Claim): Subject {
@@ -45,6 +47,9 @@ export function givenSubjects(argument: Argument, selected?: readonly Uri[]): Su
   if (argument instanceof MessageNode) {
     const { resource } = argument.message;
     return resource === undefined ? [] : [{ resource }];
+  }
+  if (argument instanceof ChangeNode) {
+    return [{ uri: argument.uri.toString() }];
   }
   if (argument === undefined || argument instanceof SessionNode) {
     return [];
@@ -68,7 +73,8 @@ export function menuArgument(argument: Argument): MenuArgument {
     argument instanceof Uri ||
     argument instanceof ClaimNode ||
     argument instanceof SessionNode ||
-    argument instanceof MessageNode
+    argument instanceof MessageNode ||
+    argument instanceof ChangeNode
     ? {}
     : argument;
 }

@@ -1,7 +1,8 @@
-import type { Claim, Message, Session } from "../protocol";
+import type { Uri } from "vscode";
+import type { Change, Claim, Message, Session } from "../protocol";
 
 /** What stands in the lists. A command that comes from one of them gets its node as the argument. */
-export type Node = SessionNode | ClaimNode | MessageNode;
+export type Node = SessionNode | ClaimNode | MessageNode | ChangeNode;
 
 export class SessionNode {
   readonly kind = "session";
@@ -16,4 +17,12 @@ export class ClaimNode {
 export class MessageNode {
   readonly kind = "message";
   constructor(readonly message: Message) {}
+}
+
+export class ChangeNode {
+  readonly kind = "change";
+  constructor(
+    readonly uri: Uri,
+    readonly change: Change,
+  ) {}
 }

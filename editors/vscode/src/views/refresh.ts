@@ -26,11 +26,21 @@ export abstract class List<T> implements TreeDataProvider<T>, Disposable {
       this.view,
       this.emitter,
       knowledge.onChange(() => {
-        this.emitter.fire(undefined);
-        this.refreshed();
+        this.refresh();
       }),
       { dispose: () => { clearInterval(timer); } },
     ];
+  }
+
+  /** What ends with the list. */
+  protected subscribe(...subscriptions: Disposable[]): void {
+    this.subscriptions.push(...subscriptions);
+  }
+
+  /** Draws the list anew. */
+  protected refresh(): void {
+    this.emitter.fire(undefined);
+    this.refreshed();
   }
 
   abstract getTreeItem(element: T): TreeItem;

@@ -1,0 +1,99 @@
+import { basename } from "node:path";
+import { commands, l10n, Uri, window, workspace } from "vscode";
+import type { Disposable } from "./disposable";
+import type { Loss } from "./protocol";
+
+/** One command may take many files: what is lost within so many milliseconds is told at once. */
+const GATHERING = 1_000;
+/** The editor puts a notice aside after so many milliseconds. */
+const IN_SIGHT = 10_000;
+/** So many files are named. */
+const MOST_NAMED = 3;
+
+/** Tells what a change by somebody else took from the user, with the ways back: one notice for one cause. */
+export class LossNotices implements Disposable {
+  private gathered: Loss[] = [];
+  private timer: NodeJS.Timeout | undefined;
+  /** The files of which a notice waits for an answer, and since when. */
+  private readonly open = new Map<string, number>();
+
+  add(loss: Loss): void {
+    this.gathered.push(loss);
+    this.timer ??= setTimeout(() => {
+      // Of several changes of one file the first took what the user had.
+      const losses = new Map(this.gathered.reverse().map((one) => [one.uri, one]));
+      this.timer = undefined;
+      this.gathered = [];
+      void this.show([...losses.values()].reverse());
+    }, GATHERING);
+  }
+
+  /** True while the user sees a notice about the file. */
+  isInSight(uri: Uri): boolean {
+    const since = this.open.get(uri.toString());
+    return since !== undefined && Date.now() - since < IN_SIGHT;
+  }
+
+  dispose(): void {
+    clearTimeout(this.timer);
+  }
+
+  private async show(losses: readonly Loss[]): Promise<void> {
+    const [first, ...more] = losses;
+    for (const { uri } of losses) {
+      this.open.set(uri, Date.now());
+    }
+    if (first !== undefined) {
+      await (more.length === 0 ? showOne(first) : showMany(losses));
+    }
+    for (const { uri } of losses) {
+      this.open.delete(uri);
+    }
+  }
+}
+
+async function showOne(loss: Loss): Promise<void> {
+  const text = loss.sentence;
+  const merge = l10n.t("Merge");
+  const restore = l10n.t("Restore");
+  const show = l10n.t("Show Diff");
+  const keep = l10n.t("Keep Theirs");
+  const buttons = isUnsaved(loss) ? [merge, show] : [restore, show, keep];
+  let chosen = await window.showWarningMessage(text, ...buttons);
+  while (chosen === show) {
+    // Looking is not deciding.
+    await commands.executeCommand("deconflict.openChange", loss);
+    chosen = await window.showWarningMessage(text, ...buttons.filter((button) => button !== show));
+  }
+  switch (chosen) {
+    case merge:
+      await commands.executeCommand("deconflict.merge", { uri: loss.uri });
+      break;
+    case restore:
+      await commands.executeCommand("deconflict.restoreHere", loss);
+      break;
+    case keep:
+      await commands.executeCommand("deconflict.acknowledge", loss);
+      break;
+    default:
+      // Closed without an answer: the first line of the file goes on saying it.
+      break;
+  }
+}
+
+async function showMany(losses: readonly Loss[]): Promise<void> {
+  const names = losses.slice(0, MOST_NAMED).map(({ uri }) => basename(Uri.parse(uri).fsPath));
+  const more = losses.length - names.length;
+  const listed = more > 0 ? l10n.t("{0} and {1} more", names.join(", "), more) : names.join(", ");
+  const restore = l10n.t("Restore All");
+  const keep = l10n.t("Keep Theirs");
+  const text = l10n.t("Your work in {0} files was changed by others: {1}.", losses.length, listed);
+  const chosen = await window.showWarningMessage(text, restore, keep);
+  for (const loss of chosen === undefined ? [] : losses) {
+    await commands.executeCommand(chosen === restore ? "deconflict.restoreHere" : "deconflict.acknowledge", loss);
+  }
+}
+
+function isUnsaved(loss: Loss): boolean {
+  return workspace.textDocuments.some((document) => document.isDirty && document.uri.toString() === loss.uri);
+}
