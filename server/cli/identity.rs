@@ -25,9 +25,8 @@ pub(super) enum Unknown {
     Agent(&'static str),
 }
 
-/// The registry and the session that a verb acts as, or an error that lists the choices.
-///
-/// A session that its user names is in use, even if the process that kept it has ended: it goes on with a new keeper.
+/// The registry and the session that a verb acts as, or an error that lists the choices. A session that its user names
+/// is in use, even if the process that kept it has ended: it goes on with a new keeper.
 pub(super) fn enter(context: &Context) -> Result<(Registry, Session), Failure> {
     let registry = context.registry()?;
     let session = find_required(context, &registry)?;

@@ -122,9 +122,7 @@ pub fn process(pid: u32) -> Option<Process> {
     system::process(pid)
 }
 
-/// Whether the process with this number, and this start token if one was recorded, still runs.
-///
-/// Only to be asked about a process whose scope is [`ScopeRelation::Same`].
+/// Whether the process of this number and recorded start token still runs; of [`ScopeRelation::Same`] only.
 pub fn life(pid: u32, started: Option<&str>) -> Life {
     let Some(found) = process(pid) else { return Life::Gone };
     match started.filter(|token| !token.is_empty()) {

@@ -27,4 +27,4 @@ pub use message::{BROADCAST, MessageKind, MessageRecord};
 pub use name::{NameError, ResourceType, SessionId};
 pub use record::{RecordError, overlay, parse, to_bytes};
 pub use resource::Resource;
-pub use session::{SessionRecord, Status};
+pub use session::SessionRecord;

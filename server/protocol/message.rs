@@ -1,5 +1,6 @@
 //! The record of a message.
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,11 +79,7 @@ impl MessageRecord {
     }
 
     /// When it was sent, as far as that can be believed.
-    pub fn sent_at(
-        &self,
-        modified: chrono::DateTime<chrono::Utc>,
-        now: chrono::DateTime<chrono::Utc>,
-    ) -> chrono::DateTime<chrono::Utc> {
+    pub fn sent_at(&self, modified: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
         time::believed(self.timestamp.as_deref(), modified, now)
     }
 }
@@ -107,17 +104,12 @@ pub enum MessageKind {
 }
 
 impl MessageKind {
+    const KNOWN: [Self; 6] =
+        [Self::Note, Self::ReleaseRequest, Self::Released, Self::TakenOver, Self::HandOff, Self::WorkCompleted];
+
     /// Reads the word that stands in `type`.
     pub fn parse(word: &str) -> Self {
-        match word {
-            "note" => Self::Note,
-            "release_request" => Self::ReleaseRequest,
-            "released" => Self::Released,
-            "taken_over" => Self::TakenOver,
-            "handoff" => Self::HandOff,
-            "work_completed" => Self::WorkCompleted,
-            other => Self::Other(other.to_owned()),
-        }
+        Self::KNOWN.into_iter().find(|known| known.as_str() == word).unwrap_or_else(|| Self::Other(word.to_owned()))
     }
 
     /// The word that stands in `type`.

@@ -48,7 +48,8 @@ impl SessionId {
     pub fn new(id: &str) -> Result<Self, NameError> {
         let first_is_good = id.starts_with(|c: char| c.is_ascii_alphanumeric());
         let rest_is_good = id.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
-        if first_is_good && rest_is_good && id.len() <= 64 && !id.ends_with('.') && !is_taken(id) {
+        let is_taken = is_broadcast(id) || is_windows_device(id);
+        if first_is_good && rest_is_good && id.len() <= 64 && !id.ends_with('.') && !is_taken {
             Ok(Self(id.to_owned()))
         } else {
             Err(NameError::SessionId(id.to_owned()))
@@ -68,10 +69,6 @@ impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
-}
-
-fn is_taken(id: &str) -> bool {
-    is_broadcast(id) || is_windows_device(id)
 }
 
 /// True for a name that Windows keeps for a device, whatever follows after a dot.

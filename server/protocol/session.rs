@@ -102,24 +102,15 @@ pub struct SessionRecord {
     pub handoff_notes: Option<String>,
 }
 
-/// Whether a session goes on, as its own record says. Whether it really lives is the registry's judgement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// It registered and did not end.
-    Active,
-    /// It said that it ended.
-    Completed,
-}
-
 impl SessionRecord {
     /// Reads a session.
     pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
         typed(bytes)
     }
 
-    /// What the record says of its state.
-    pub fn status(&self) -> Status {
-        if self.status.as_deref() == Some("completed") { Status::Completed } else { Status::Active }
+    /// True if it says that it ended. Whether one that does not really lives is the registry's judgement.
+    pub fn is_completed(&self) -> bool {
+        self.status.as_deref() == Some("completed")
     }
 
     /// What to call the session: its name; else whose it is and in what, `maria (Neovim)`; else its client or its id.

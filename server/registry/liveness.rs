@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use deconflict_platform::{self as platform, Life, ScopeRelation};
-use deconflict_protocol::{SessionRecord, Status, time};
+use deconflict_protocol::{SessionRecord, time};
 
 /// How many of its own refreshes a session may miss before it counts as gone.
 pub(super) const MISSED_REFRESHES: u32 = 5;
@@ -85,7 +85,7 @@ pub(super) fn judge(
     last_sign: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> SessionState {
-    if record.status() == Status::Completed {
+    if record.is_completed() {
         return SessionState::Completed;
     }
     match keeper {

@@ -9,7 +9,7 @@ use super::liveness::{self, KeeperState, SessionState};
 use super::record::Record;
 use super::store::{Key, Range, Reader, Stamp};
 use deconflict_platform as platform;
-use deconflict_protocol::{SessionId, SessionRecord, Status, time};
+use deconflict_protocol::{SessionId, SessionRecord, time};
 
 /// A session's record as it was read, not yet judged.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,8 +132,5 @@ pub(super) fn require_active(reader: &dyn Reader, id: &SessionId) -> Result<(Rec
     let stamp = stored.stamp;
     let record = Record::understand(stored, SessionRecord::read);
     let record = record.map_err(|source| Error::Damaged { key, source })?;
-    match record.value.status() {
-        Status::Active => Ok((record, stamp)),
-        Status::Completed => Err(Error::EndedSession { id: id.clone() }),
-    }
+    if record.value.is_completed() { Err(Error::EndedSession { id: id.clone() }) } else { Ok((record, stamp)) }
 }

@@ -65,12 +65,7 @@ impl PrivateFolder {
 
     /// Reads a file; `None` if there is none, or something that is not to be read.
     pub fn read(&self, name: &str, longest: u64) -> io::Result<Option<Vec<u8>>> {
-        let Some(folder) = self.open()? else { return Ok(None) };
-        match open_file(&folder, name, OpenOptions::new().read(true)) {
-            Ok(file) => read_whole(&file, longest),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
-            Err(error) => Err(error),
-        }
+        self.opened(name)?.map_or(Ok(None), |file| read_whole(&file, longest))
     }
 
     /// True if something has that name in it.
@@ -80,17 +75,11 @@ impl PrivateFolder {
 
     /// Reads at most so many bytes at the end of a file, and says where they begin; `None` as for [`Self::read`].
     pub fn read_end(&self, name: &str, longest: u64) -> io::Result<Option<(u64, Vec<u8>)>> {
-        let Some(folder) = self.open()? else { return Ok(None) };
-        match open_file(&folder, name, OpenOptions::new().read(true)) {
-            Ok(file) => {
-                // Where locks keep out readers too.
-                #[cfg(windows)]
-                let _ = file.lock_shared();
-                locked_file::read_end(&file, longest).map(Some)
-            }
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let Some(file) = self.opened(name)? else { return Ok(None) };
+        // Where locks keep out readers too.
+        #[cfg(windows)]
+        let _ = file.lock_shared();
+        locked_file::read_end(&file, longest).map(Some)
     }
 
     /// Adds bytes to a file, which is made if it is missing. One that would grow beyond `longest` is written anew with
@@ -193,20 +182,21 @@ impl PrivateFolder {
 
     /// The files that were last written before a time.
     pub fn older_than(&self, limit: SystemTime) -> io::Result<Vec<String>> {
-        let Some(folder) = self.open()? else { return Ok(Vec::new()) };
-        let mut old = Vec::new();
-        for entry in folder.entries()?.filter_map(Result::ok) {
-            let is_old = |metadata: Metadata| metadata.modified().is_ok_and(|time| time.into_std() < limit);
-            if entry.metadata().is_ok_and(is_old) {
-                old.extend(entry.file_name().into_string());
-            }
-        }
-        Ok(old)
+        let old = self.entries()?.into_iter().filter(|entry| entry.written < limit);
+        Ok(old.map(|entry| entry.name).collect())
     }
 
     /// Where it is, for messages.
     pub fn path(&self) -> PathBuf {
         self.components.iter().fold(self.base.clone(), |path, component| path.join(component))
+    }
+
+    fn opened(&self, name: &str) -> io::Result<Option<std::fs::File>> {
+        let Some(folder) = self.open()? else { return Ok(None) };
+        match open_file(&folder, name, OpenOptions::new().read(true)) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
+            opened => opened.map(Some),
+        }
     }
 
     /// Opens it; `None` if it is not there, or what is there is not this user's own.

@@ -192,7 +192,7 @@ impl SessionContext {
             session.serves(client_pid)
                 && session.record.worktree == new.worktree
                 && session.is_kept_alive()
-                && session.record.status() == deconflict_protocol::Status::Active
+                && !session.record.is_completed()
                 && look_at_keeper(&session.record) == KeeperState::Gone
         };
         Ok(registry.sessions()?.into_iter().filter(is_ours).max_by_key(|session| session.last_sign).map(|it| it.id))

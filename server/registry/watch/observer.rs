@@ -18,7 +18,7 @@ use crate::session::read_session;
 use crate::store::{Changed, Key, Range, Reader, Series, Stamp, Store, Watching};
 use crate::{Error, KeeperState, Message, Registry, StoredClaim, look_at_keeper, mailbox};
 use deconflict_platform as platform;
-use deconflict_protocol::{ClaimKey, SessionId, Status};
+use deconflict_protocol::{ClaimKey, SessionId};
 
 /// After so many records a scan looks whether anything more urgent happened.
 const STEP: usize = 64;
@@ -361,7 +361,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         let record = stored.record.clone().unwrap_or_default();
         let modified = stored.modified;
         self.batch.tell(Change::Session(id.clone(), Some(stored)));
-        if record.status() == Status::Completed {
+        if record.is_completed() {
             self.keepers.forget(&id);
             return;
         }

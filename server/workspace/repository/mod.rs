@@ -43,9 +43,6 @@ const DEEPEST: usize = 32;
 
 impl Repository {
     /// The innermost repository that contains a folder. The folder's path has no symlinks in it.
-    ///
-    /// # Errors
-    /// As for [`Self::at`].
     pub fn containing(folder: &Path) -> io::Result<Option<Self>> {
         folder.ancestors().find_map(|folder| Self::at(folder).transpose()).transpose()
     }
@@ -53,9 +50,7 @@ impl Repository {
     /// The repository whose worktree has this very folder as its root.
     ///
     /// `None` as well if a `.git` file there names a linked worktree that the main repository doesn't know.
-    ///
-    /// # Errors
-    /// When too many files are open to tell.
+    /// Fails when too many files are open to tell.
     pub fn at(root: &Path) -> io::Result<Option<Self>> {
         let dot_git = root.join(".git");
         let Ok(found) = fs::metadata(&dot_git) else { return Ok(None) };
@@ -111,9 +106,6 @@ impl Repository {
     }
 
     /// The worktree that this one is a submodule in.
-    ///
-    /// # Errors
-    /// As for [`Self::at`].
     pub fn superproject(&self) -> io::Result<Option<Self>> {
         let Some(above) = self.root.parent().filter(|_| self.linked.is_none()) else { return Ok(None) };
         let Some(outer) = Self::containing(above)? else { return Ok(None) };
@@ -126,9 +118,6 @@ impl Repository {
 
     /// Where the search for the coordination directory starts: the root of the main worktree of the outermost
     /// superproject, or the folder that holds a bare repository.
-    ///
-    /// # Errors
-    /// As for [`Self::at`].
     pub fn starting_point(&self) -> io::Result<PathBuf> {
         let mut current = self.clone();
         for _ in 0..DEEPEST {
@@ -155,17 +144,13 @@ impl Repository {
 
     /// True if git tracks this file, or for a path that ends with `/` anything in that directory.
     /// `path` is relative to the root of this worktree, with `/`.
-    ///
-    /// # Errors
-    /// When the index is there and cannot be read or understood.
+    /// Fails when the index is there and cannot be read or understood.
     pub fn tracks(&self, path: &str) -> io::Result<bool> {
         index::lists(&self.git_directory, self.object_format(), path)
     }
 
     /// All files that git tracks here, in the order of their paths.
-    ///
-    /// # Errors
-    /// When the index is there and cannot be read or understood.
+    /// Fails when the index is there and cannot be read or understood.
     pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
         index::files(&self.git_directory, self.object_format())
     }

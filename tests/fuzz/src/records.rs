@@ -36,7 +36,7 @@ pub fn records(data: &[u8]) {
     let by_fields = serde_json::from_value::<SessionRecord>(fields.into()).ok();
     assert_eq!(SessionRecord::read(data).ok(), by_fields, "each field is read as it stands there last");
     if let Ok(session) = SessionRecord::read(data) {
-        session.status();
+        session.is_completed();
         let label = session.label(&SessionId::new("somebody").unwrap());
         assert!(!super::steers(&label) && !label.contains('\n'), "{label:?}");
     }
