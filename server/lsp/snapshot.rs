@@ -9,7 +9,7 @@ use tower_lsp::ls_types::{CodeActionContext, DiagnosticSeverity, Range, Uri};
 
 use super::job::OwnLoss;
 use deconflict_protocol::Resource;
-use deconflict_registry::{Claim, Session};
+use deconflict_registry::{Claim, ClaimState, Session};
 
 /// One open document and every claim that matters to it.
 #[derive(Debug, Clone)]
@@ -36,6 +36,18 @@ pub(crate) struct DocumentSnapshot {
     pub(crate) lost: Option<LostClaim>,
     /// What this session lost in it by others' changes, one for each author, the oldest first.
     pub(crate) losses: Vec<OwnLoss>,
+}
+
+impl DocumentSnapshot {
+    /// Contenders of which the user has not taken note.
+    pub(crate) fn new_contenders(&self) -> impl Iterator<Item = &Contender> {
+        self.contenders.iter().filter(|contender| !contender.is_acknowledged)
+    }
+
+    /// Claims in other worktrees that somebody has.
+    pub(crate) fn held_elsewhere(&self) -> impl Iterator<Item = &OthersClaim> {
+        self.elsewhere.iter().filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle))
+    }
 }
 
 /// A claim by another session.

@@ -1,7 +1,7 @@
 //! What the editor's menus offer about a document. Each offer is a command, which looks at the facts again when it
 //! runs: a menu may stand open for a while.
 
-use tower_lsp::ls_types::{CodeActionOrCommand, CodeActionTriggerKind, Command};
+use tower_lsp::ls_types::{CodeActionKind, CodeActionOrCommand, CodeActionTriggerKind, Command};
 
 use super::offer::{Offer, QUICK_FIX};
 use super::words;
@@ -20,6 +20,8 @@ const RELEASE_ALL: &str = "source.deconflict.releaseAll";
 const HAND_OFF: &str = "source.deconflict.handOff";
 const SHOW_BOARD: &str = "source.deconflict.showBoard";
 const MESSAGES: &str = "source.deconflict.messages";
+
+const HIDE: &str = "Hide this notice: I know about it";
 
 /// So many sessions are offered to hand a file to in an editor that cannot ask for one.
 const MOST_RECIPIENTS: usize = 8;
@@ -63,12 +65,8 @@ impl ActionMenu<'_> {
     fn wants_quick_fixes(&self) -> bool {
         let by_itself = self.request.context.trigger_kind == Some(CodeActionTriggerKind::AUTOMATIC);
         let on_first_line = self.request.range.start.line == 0;
-        let kind_is_wanted = match &self.request.context.only {
-            None => true,
-            Some(kinds) => {
-                kinds.iter().any(|kind| kind.as_str().is_empty() || is_or_is_below(QUICK_FIX, kind.as_str()))
-            }
-        };
+        let is_wanted = |kind: &CodeActionKind| kind.as_str().is_empty() || is_or_is_below(QUICK_FIX, kind.as_str());
+        let kind_is_wanted = self.request.context.only.as_ref().is_none_or(|kinds| kinds.iter().any(is_wanted));
         kind_is_wanted && (on_first_line || !by_itself)
     }
 
@@ -121,7 +119,7 @@ impl ActionMenu<'_> {
             Code::Claimed if !others.is_muted => {
                 offers.push(self.acknowledge("Don't warn me again about this claim", code).expecting(&others.claim));
             }
-            Code::ClaimLost => offers.push(self.acknowledge("Hide this notice: I know about it", code)),
+            Code::ClaimLost => offers.push(self.acknowledge(HIDE, code)),
             _ => {}
         }
     }
@@ -144,7 +142,7 @@ impl ActionMenu<'_> {
         } else {
             let title = format!("Claim {} again", self.file());
             offers.push(Offer::new(title, "claim", self.snapshot).about(Code::ClaimLost));
-            offers.push(self.acknowledge("Hide this notice: I know about it", Code::ClaimLost));
+            offers.push(self.acknowledge(HIDE, Code::ClaimLost));
         }
     }
 
@@ -168,9 +166,7 @@ impl ActionMenu<'_> {
     }
 
     fn about_contenders(&self, offers: &mut Vec<Offer>) {
-        let contenders: Vec<_> =
-            self.snapshot.contenders.iter().filter(|contender| !contender.is_acknowledged).collect();
-        for contender in &contenders {
+        for contender in self.snapshot.new_contenders() {
             let (who, file) = (words::session(&contender.session, contender.is_own_window), self.file());
             if !contender.is_own_window {
                 let body = format!("I hold {file} and am changing it. Please don't save yours before we agreed.");
@@ -181,18 +177,13 @@ impl ActionMenu<'_> {
                 offers.push(offer.with("to", contender.session.id.as_str()).expecting(claim).about(Code::Contended));
             }
         }
-        if !contenders.is_empty() {
-            offers.push(self.acknowledge("Hide this notice: I know about it", Code::Contended));
+        if self.snapshot.new_contenders().next().is_some() {
+            offers.push(self.acknowledge(HIDE, Code::Contended));
         }
     }
 
     fn about_elsewhere(&self, offers: &mut Vec<Offer>) {
-        let active = self
-            .snapshot
-            .elsewhere
-            .iter()
-            .filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle));
-        for others in active {
+        for others in self.snapshot.held_elsewhere() {
             if let Some(to) = reachable(others) {
                 let body = format!("We both change {}, each in a worktree. Let us merge early.", self.file());
                 offers.push(self.message(&to, &words::holder(others), &body).about(Code::ClaimedElsewhere));
@@ -218,38 +209,34 @@ impl ActionMenu<'_> {
                 offers.extend(self.hand_offs(own));
             }
         }
-        offers.push(
-            Offer::source(RELEASE_ALL, "Release everything I hold".to_owned(), "releaseAll", snapshot).without_uri(),
+        let always = [
+            (RELEASE_ALL, "Release everything I hold", "releaseAll"),
+            (SHOW_BOARD, "Show the status board", "showBoard"),
+            (MESSAGES, "Read my messages", "messages"),
+        ];
+        offers.extend(
+            always.map(|(kind, title, name)| Offer::source(kind, title.to_owned(), name, snapshot).without_uri()),
         );
-        offers.push(Offer::source(SHOW_BOARD, "Show the status board".to_owned(), "showBoard", snapshot).without_uri());
-        offers.push(Offer::source(MESSAGES, "Read my messages".to_owned(), "messages", snapshot).without_uri());
-        offers.retain(|offer| {
-            self.request
-                .context
-                .only
-                .iter()
-                .flatten()
-                .any(|kind| is_or_is_below(kind.as_str(), OUR_SOURCES) && is_or_is_below(offer.kind, kind.as_str()))
-        });
+        let wanted = self.request.context.only.iter().flatten().map(CodeActionKind::as_str);
+        let wanted: Vec<&str> = wanted.filter(|kind| is_or_is_below(kind, OUR_SOURCES)).collect();
+        offers.retain(|offer| wanted.iter().any(|kind| is_or_is_below(offer.kind, kind)));
         offers
     }
 
     /// One offer where the editor asks for the recipient, else one for each.
     fn hand_offs(&self, own: &Claim) -> Vec<Offer> {
         let file = self.file();
-        let recipients = &self.request.live_sessions;
-        if recipients.is_empty() {
-            return Vec::new();
-        }
-        if self.audience.client.asks_for_text {
-            let title = format!("Hand {file} over");
-            return vec![Offer::source(HAND_OFF, title, "handOff", self.snapshot).expecting(own)];
-        }
-        let to_one = |session: &Session| {
-            let title = format!("Hand {file} over to {}", words::session(session, false));
-            Offer::source(HAND_OFF, title, "handOff", self.snapshot).with("to", session.id.as_str()).expecting(own)
+        let offer = |to: &str| {
+            Offer::source(HAND_OFF, format!("Hand {file} over{to}"), "handOff", self.snapshot).expecting(own)
         };
-        recipients.iter().take(MOST_RECIPIENTS).map(to_one).collect()
+        let to_one = |session: &Session| {
+            offer(&format!(" to {}", words::session(session, false))).with("to", session.id.as_str())
+        };
+        match &self.request.live_sessions[..] {
+            [] => Vec::new(),
+            _ if self.audience.client.asks_for_text => vec![offer("")],
+            recipients => recipients.iter().take(MOST_RECIPIENTS).map(to_one).collect(),
+        }
     }
 
     fn file(&self) -> String {

@@ -29,18 +29,10 @@ pub(crate) fn diagnostics(snapshot: &DocumentSnapshot, audience: &Audience) -> V
         return Vec::new();
     }
     let lost = snapshot.lost.iter().filter(|lost| !lost.is_acknowledged).map(claim_lost);
-    let contended = snapshot
-        .contenders
-        .iter()
-        .filter(|contender| !contender.is_acknowledged)
-        .map(|contender| self::contended(contender, snapshot));
+    let contended = snapshot.new_contenders().map(|contender| contended(contender, snapshot));
     let losses = snapshot.losses.iter().map(|loss| overwritten(loss, snapshot));
     let others = snapshot.others.iter().filter_map(|others| about_claim(others, snapshot, audience));
-    let elsewhere = snapshot
-        .elsewhere
-        .iter()
-        .filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle))
-        .map(|others| claimed_elsewhere(others, audience));
+    let elsewhere = snapshot.held_elsewhere().map(|others| claimed_elsewhere(others, audience));
     let mut drafts: Vec<DiagnosticDraft> = lost.chain(losses).chain(contended).chain(others).chain(elsewhere).collect();
     drafts.sort_by_key(|draft| draft.severity);
     drafts.into_iter().map(|draft| draft.shown(snapshot, audience)).collect()
