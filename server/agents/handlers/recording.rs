@@ -44,8 +44,8 @@ impl SessionContext<'_> {
         for file in files {
             let now = self.now();
             let began = state.edits.get(file).copied().unwrap_or(now);
-            let recorded = recorder.changed_by(author, Cause::Edit, file, began, now);
-            noticed.extend(self.unless_failed(recorded).flatten());
+            let change = recorder.changed_by(author, Cause::Edit, file, began, now);
+            noticed.extend(self.unless_failed(change).flatten());
         }
         self.tell_of_changes("edit", &noticed, answer);
     }

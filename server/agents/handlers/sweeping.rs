@@ -11,7 +11,7 @@ use deconflict_changes::{UncommittedFile, owners_in};
 use deconflict_journal::Author;
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
-use deconflict_registry::{Claim, Draft, Recipient};
+use deconflict_registry::{Claim, Draft, Recipient, Session};
 use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::{Kind, Repository, committed, differing};
 
@@ -57,7 +57,7 @@ impl SessionContext<'_> {
             // Where it cannot be told what a command means, nothing is said.
             let Some(wanted) = self.target_of(&effect) else { continue };
             self.collect_held(&effect, &wanted, &mut compared, &mut hits)?;
-            self.collect_owned(&effect, &wanted, &mut hits, &mut taken)?;
+            self.collect_owned(&effect, &wanted, &mut hits, &mut taken);
         }
         let mut answer = Answer::default();
         if !hits.is_empty() {
@@ -104,7 +104,7 @@ impl SessionContext<'_> {
                 let is_changed = match self.namer.path_of(file) {
                     _ if *compared > MOST_COMPARED => false,
                     Some(path) if file.is_file() => !committed::equals_last_commit(&path).unwrap_or(true),
-                    _ => self.has_changes_of_others(&claim.resource, wanted)?,
+                    _ => self.has_changes_of_others(&claim.resource, wanted),
                 };
                 if !is_changed {
                     continue;
@@ -118,8 +118,8 @@ impl SessionContext<'_> {
 
     /// True if in a directory that another one holds, as far as a command takes it, something differs from what git saw
     /// that is not all the session's own.
-    fn has_changes_of_others(&self, held: &Resource, wanted: &Resource) -> Result<bool, Trouble> {
-        let Some(repository) = &self.location.repository else { return Ok(false) };
+    fn has_changes_of_others(&self, held: &Resource, wanted: &Resource) -> bool {
+        let Some(repository) = &self.location.repository else { return false };
         let is_meant = |resource: &Resource| held.covers(resource) && (wanted.covers(resource) || held.covers(wanted));
         for file in differing(repository, &self.ignored).unwrap_or_default() {
             let Ok(resource) = self.namer.resource_as_spelled(&file.path, Kind::File) else { continue };
@@ -131,45 +131,38 @@ impl SessionContext<'_> {
             let family = self.family();
             let is_own = |owner: &Option<Author>| owner.as_ref().is_some_and(|owner| family.contains(&owner.session));
             if owners.is_empty() || !owners.iter().all(is_own) {
-                return Ok(true);
+                return true;
             }
         }
-        Ok(false)
+        false
     }
 
     /// Looks for others' uncommitted changes in what a command takes. What it names by the file's own path it may stage
     /// and commit; then both are told.
-    fn collect_owned(
-        &self,
-        effect: &Effect,
-        wanted: &Resource,
-        hits: &mut Vec<Hit>,
-        taken: &mut Vec<Taken>,
-    ) -> Result<(), Trouble> {
-        let takes = matches!(effect.deed, Deed::Stage | Deed::Commit);
+    fn collect_owned(&self, effect: &Effect, wanted: &Resource, hits: &mut Vec<Hit>, taken: &mut Vec<Taken>) {
+        let may_be_named = matches!(effect.deed, Deed::Stage | Deed::Commit);
         // Whoever writes a file may: an edit is no sweep.
         if effect.deed == Deed::Overwrite {
-            return Ok(());
+            return;
         }
-        for (file, owners) in self.uncommitted_of_others(wanted)? {
+        for (file, owners) in self.uncommitted_of_others(wanted) {
             let resource = file.history.resource();
             let is_known = hits.iter().any(|hit| hit.wanted == *resource && hit.deed == effect.deed);
             if is_known || !self.is_reached(effect, &file) {
                 continue;
             }
-            if takes && resource == wanted {
+            if may_be_named && resource == wanted {
                 taken.push(Taken { deed: effect.deed, file, owners });
                 continue;
             }
             let (deed, wanted) = (effect.deed, resource.clone());
             hits.push(Hit { deed, wanted, by: By::Owners(owners) });
         }
-        Ok(())
     }
 
     /// The files in what a command takes that have uncommitted changes of others, with these.
-    fn uncommitted_of_others(&self, wanted: &Resource) -> Result<Vec<(UncommittedFile, Vec<Author>)>, Trouble> {
-        let Some(recorder) = self.recorder() else { return Ok(Vec::new()) };
+    fn uncommitted_of_others(&self, wanted: &Resource) -> Vec<(UncommittedFile, Vec<Author>)> {
+        let Some(recorder) = self.recorder() else { return Vec::new() };
         let family = self.family();
         let is_others = |owner: &Author| !family.contains(&owner.session);
         let mut files = Vec::new();
@@ -185,14 +178,14 @@ impl SessionContext<'_> {
             }
         }
         if files.is_empty() {
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let found = self.unless_failed(recorder.uncommitted_among(&files, MOST_COMPARED)).unwrap_or_default();
         let with_owners = found.files.into_iter().map(|file| {
             let owners = file.owned.iter().filter_map(|owned| owned.owner.clone()).filter(is_others).collect();
             (file, owners)
         });
-        Ok(with_owners.filter(|(_, owners): &(_, Vec<Author>)| !owners.is_empty()).collect())
+        with_owners.filter(|(_, owners): &(_, Vec<Author>)| !owners.is_empty()).collect()
     }
 
     /// False for a file that git leaves alone here: `git clean` what it tracks, most other sweeps what it does not.
@@ -221,7 +214,7 @@ impl SessionContext<'_> {
             resource.in_a_sentence(),
             names.join(" and ")
         ));
-        let Some(own) = self.registry.session(&self.own)?.filter(|session| session.is_live()) else { return Ok(()) };
+        let Some(own) = self.registry.session(&self.own)?.filter(Session::is_live) else { return Ok(()) };
         let verb = if *deed == Deed::Commit { "commits" } else { "stages" };
         let newest = file.history.entries().last().map_or("", |entry| entry.id.as_str());
         for owner in owners.iter().filter(|owner| self.is_live(&owner.session).unwrap_or(false)) {

@@ -48,7 +48,9 @@ const WRITING_OPTIONS: &[&str] =
 /// Summarises commands that run in a folder.
 pub(super) fn of(commands: &[Node], folder: &Path) -> Summary {
     let mut reading = Reading { folder, words: Vec::new(), only_reads: true };
-    commands.iter().for_each(|node| reading.node(node));
+    for command in commands {
+        reading.node(command);
+    }
     let mut words = reading.words.join("; ");
     if let Some((end, _)) = words.char_indices().nth(LONGEST) {
         words.replace_range(end.., LEFT_OUT);
