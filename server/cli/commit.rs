@@ -273,11 +273,11 @@ impl Made {
     /// What was changed, with what it is called and where it is.
     fn resources(&self, making: &Making) -> Vec<(&TreeChange, (Resource, PathBuf))> {
         let Ok(namer) = making.context.namer() else { return Vec::new() };
-        let named = |change: &TreeChange| {
+        let found = |change: &TreeChange| {
             let path = making.root.join(change.path());
             Some((namer.resource_as_spelled(&path, Kind::File).ok()?, path))
         };
-        self.changes.iter().filter_map(|change| Some((change, named(change)?))).collect()
+        self.changes.iter().filter_map(|change| Some((change, found(change)?))).collect()
     }
 
     /// What the journal is told of a file: whose changes were committed, one session after the other.

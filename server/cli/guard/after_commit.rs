@@ -42,10 +42,10 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let committer = Committer::find(context, registry)?;
     let namer = context.namer()?;
     let changes = commit.changes.iter().filter(|change| !change.is_submodule);
-    let committed: Vec<(Resource, PathBuf)> =
+    let changed: Vec<(Resource, PathBuf)> =
         changes.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
-    let released = release_committed(registry, &committed, &|claim, holder| committer.owns(claim, holder))?;
-    let resources: Vec<Resource> = committed.iter().map(|(resource, _)| resource.clone()).collect();
+    let released = release_committed(registry, &changed, &|claim, holder| committer.owns(claim, holder))?;
+    let resources: Vec<Resource> = changed.iter().map(|(resource, _)| resource.clone()).collect();
     if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {
         Output::remark(&format!("Those whose changes were committed could not be told: {}", failure.message));
     }
