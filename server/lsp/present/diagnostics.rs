@@ -147,10 +147,9 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
         Some(worktree) => format!("the worktree {}", quoted(worktree, 40)),
         None => "the main worktree".to_owned(),
     };
-    let mut advice = "both can edit, but the branches may conflict when they are merged".to_owned();
-    if others.claim.allows_coordination() && !others.is_own_window {
-        advice += &format!(", so talk to {holder} early");
-    }
+    let may_talk = others.claim.allows_coordination() && !others.is_own_window;
+    let talk = if may_talk { format!(", so talk to {holder} early") } else { String::new() };
+    let advice = format!("both can edit, but the branches may conflict when they are merged{talk}");
     let period = words::period(&others.claim, audience);
     let fact = format!("The same file is claimed in {place} by {} {period}", with_comma(&holder));
     DiagnosticDraft::new(Code::ClaimedElsewhere, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
