@@ -6,7 +6,7 @@ use deconflict_journal::Author;
 use deconflict_platform as platform;
 use deconflict_protocol::{DEFAULT_LEASE, Resource, SessionId};
 use deconflict_registry::{
-    Activity, ClaimAllOutcome, Completion, EDIT_LEASE, NewSession, Obstacle, Registry, Session, Terms,
+    Activity, ClaimAllOutcome, Completion, EDIT_LEASE, NewSession, Obstacle, Predecessor, Registry, Session, Terms,
 };
 
 use super::context::Context;
@@ -118,7 +118,7 @@ impl Acting {
         if let ClaimAllOutcome::Refused(obstacles) = &outcome
             && let Some(agent) = self.own_agent_that_waits(obstacles)?
         {
-            outcome = claim(Some(&agent))?;
+            outcome = claim(Some(Predecessor::WhileWaiting(&agent)))?;
         }
         match outcome {
             ClaimAllOutcome::Granted(_) => Ok(()),

@@ -7,7 +7,7 @@ use deconflict_changes::{author_of, is_same_person};
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId, time};
 use deconflict_registry::{
-    Activity, Claim, ClaimAllOutcome, ClaimOutcome, ClaimState, Locking, Registry, Session, Terms,
+    Activity, Claim, ClaimAllOutcome, ClaimOutcome, ClaimState, Locking, Predecessor, Registry, Session, Terms,
 };
 use deconflict_words::documents;
 use serde_json::{Value, json};
@@ -114,7 +114,12 @@ fn claim(registry: &Registry, session: &Session, resource: &Resource, terms: &Te
     let agent =
         holder_of(registry, by).filter(|agent| agent.is_waiting() && session.agent().is_none() && is_own(agent));
     let Some(agent) = agent else { return Ok(outcome) };
-    let all = registry.claim_all(&session.id, Some(&agent.id), std::slice::from_ref(resource), terms)?;
+    let all = registry.claim_all(
+        &session.id,
+        Some(Predecessor::WhileWaiting(&agent.id)),
+        std::slice::from_ref(resource),
+        terms,
+    )?;
     Ok(match all {
         ClaimAllOutcome::Granted(mut granted) => match granted.pop() {
             Some(one) => ClaimOutcome::Granted { claim: one.claim, took_over: one.took_over },

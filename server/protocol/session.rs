@@ -108,6 +108,11 @@ impl SessionRecord {
         typed(bytes)
     }
 
+    /// True if it is a coding agent whose turn ended, so that it waits for its user.
+    pub fn is_waiting(&self) -> bool {
+        self.turn.as_deref() == Some("waiting")
+    }
+
     /// True if it says that it ended. Whether one that does not really lives is the registry's judgement.
     pub fn is_completed(&self) -> bool {
         self.status.as_deref() == Some("completed")

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::claims::{Claim, ClaimOutcome, Terms};
 use super::holding::active_session;
+use super::session::require_active;
 use super::store::{Committed, Reader, Store, Transaction};
 use super::{Error, Registry, StoredSession};
 use deconflict_protocol::{Resource, SessionId};
@@ -37,20 +38,43 @@ pub struct Obstacle {
     pub by: Claim,
 }
 
+/// Another session of the same user's work that gives way: what it holds of what is claimed goes over without a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Predecessor<'a> {
+    /// It gives way whatever it does: the agent that started a sub-agent.
+    Always(&'a SessionId),
+    /// It is an agent, and gives way as long as its turn has ended. That is decided together with the claim, because it
+    /// may go on working at any moment.
+    WhileWaiting(&'a SessionId),
+}
+
+impl<'a> Predecessor<'a> {
+    /// The session, if it gives way now.
+    fn now(self, reader: &dyn Reader) -> Result<Option<&'a SessionId>, Error> {
+        match self {
+            Self::Always(session) => Ok(Some(session)),
+            Self::WhileWaiting(session) => match require_active(reader, session) {
+                Ok((record, _)) => Ok(record.value.is_waiting().then_some(session)),
+                // What it holds is abandoned, and can be taken over by anybody.
+                Err(Error::UnknownSession { .. } | Error::EndedSession { .. } | Error::Damaged { .. }) => Ok(None),
+                Err(error) => Err(error),
+            },
+        }
+    }
+}
+
 impl<S: Store> Registry<S> {
     /// Claims all of these resources for a registered session, or none of them.
-    ///
-    /// `predecessor` is another session of the same user's work that gives way, such as the one that started a
-    /// sub-agent: what it holds of these resources goes over without a word.
     pub fn claim_all(
         &self,
         session: &SessionId,
-        predecessor: Option<&SessionId>,
+        predecessor: Option<Predecessor>,
         resources: &[Resource],
         terms: &Terms,
     ) -> Result<ClaimAllOutcome, Error> {
         let (outcome, committed) = self.commit_making(|tx| {
             let asker = active_session(tx, session)?;
+            let predecessor = predecessor.map(|it| it.now(tx)).transpose()?.flatten();
             let mut keys = HashSet::new();
             let resources: Vec<&Resource> = resources.iter().filter(|it| keys.insert(tx.naming().key(it))).collect();
             if resources.len() > 1 {

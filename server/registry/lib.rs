@@ -47,7 +47,7 @@ use chrono::{DateTime, Utc};
 
 pub use board::board_below;
 pub use board_keeper::{BoardKeeper, Refreshed};
-pub use claim_all::{ClaimAllOutcome, Granted, Obstacle};
+pub use claim_all::{ClaimAllOutcome, Granted, Obstacle, Predecessor};
 pub use claims::{
     Claim, ClaimOutcome, ClaimState, HandOffOutcome, Holding, MoveOutcome, ReleaseOutcome, RenewOutcome, StoredClaim,
     Terms,

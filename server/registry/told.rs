@@ -46,7 +46,7 @@ impl Session {
 
     /// True if it is a coding agent that waits for its user.
     pub fn is_waiting(&self) -> bool {
-        self.record.turn.as_deref() == Some("waiting")
+        self.record.is_waiting()
     }
 
     /// True if its user gave it a name.

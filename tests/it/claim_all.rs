@@ -5,7 +5,7 @@ use std::thread;
 
 use deconflict_platform::clock::SystemClock;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{ClaimAllOutcome, ClaimOutcome, NewSession, Registry, RenewOutcome, Terms};
+use deconflict_registry::{ClaimAllOutcome, ClaimOutcome, NewSession, Predecessor, Registry, RenewOutcome, Terms};
 use serde_json::json;
 
 use crate::support::{Coordination, Workspace, timestamp};
@@ -86,7 +86,8 @@ fn a_predecessors_claim_goes_over_without_a_word_and_its_directory_stays() {
     let directory = Resource::directory("src").unwrap();
     scene.registry.claim(&agent, &directory, &Terms::default()).unwrap();
     let wanted = files(&["src/a", "src/b"]);
-    let outcome = scene.registry.claim_all(&helper, Some(&agent), &wanted, &Terms::default()).unwrap();
+    let outcome =
+        scene.registry.claim_all(&helper, Some(Predecessor::Always(&agent)), &wanted, &Terms::default()).unwrap();
     let ClaimAllOutcome::Granted(granted) = outcome else { panic!("{outcome:?}") };
     assert!(granted.iter().all(|one| one.took_over.is_none()), "it is no take-over: {granted:?}");
     assert_eq!(scene.coordination.holder("src/a").as_deref(), Some(helper.as_str()));
@@ -161,4 +162,21 @@ fn what_is_asked_for_twice_is_taken_once() {
     let ClaimAllOutcome::Granted(granted) = outcome else { panic!("{outcome:?}") };
     let names: Vec<_> = granted.iter().map(|one| (one.claim.resource.name(), one.is_new)).collect();
     assert_eq!(names, [("a", true), ("b", true)]);
+}
+
+#[test]
+fn an_agent_that_works_on_meanwhile_gives_way_no_more() {
+    let scene = Scene::new();
+    let [person, agent] = [scene.session(), scene.session()];
+    let wanted = files(&["a"]);
+    scene.registry.claim_all(&agent, None, &wanted, &Terms::default()).unwrap();
+    let claim = || {
+        let waits = Some(Predecessor::WhileWaiting(&agent));
+        scene.registry.claim_all(&person, waits, &wanted, &Terms::default()).unwrap()
+    };
+    // Whoever read that it waits may be late: it was prompted before the claim.
+    scene.registry.set_turn(&agent, "working").unwrap();
+    assert!(matches!(claim(), ClaimAllOutcome::Refused(_)));
+    scene.registry.set_turn(&agent, "waiting").unwrap();
+    assert!(matches!(claim(), ClaimAllOutcome::Granted(_)));
 }

@@ -13,7 +13,7 @@ use deconflict_changes::{Noticed, author_of, with_line_ends_of};
 use deconflict_journal::{Before, Cause, CommandRun, ContentId, FileState, Journal, Observation};
 use deconflict_platform::{Links, read_regular};
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{ClaimAllOutcome, Session};
+use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
 use deconflict_workspace::{ChangedFile, Exclusions, Kind, Repository, changed_since, last_commit};
 
 /// More files than this that one command changed are owned, but not claimed.
@@ -136,7 +136,8 @@ impl SessionContext<'_> {
                 continue;
             }
             let one = std::slice::from_ref(resource);
-            let outcome = self.registry.claim_all(&self.own, self.predecessor(), one, &terms)?;
+            let outcome =
+                self.registry.claim_all(&self.own, self.predecessor().map(Predecessor::Always), one, &terms)?;
             let ClaimAllOutcome::Granted(granted) = outcome else { continue };
             if granted.iter().all(|one| one.claim.is_automatic()) && !state.has_claimed(resource) {
                 notes.push(Note::Claimed { resource: resource.clone() });

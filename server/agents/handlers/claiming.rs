@@ -8,7 +8,7 @@ use crate::file_state::{has_changed, state_of, written_at};
 use crate::hook_state::{HookState, Note};
 use crate::words;
 use deconflict_protocol::Resource;
-use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Session, Terms};
+use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Predecessor, Session, Terms};
 use deconflict_workspace::{Exclusions, Kind, NamingError, Repository};
 
 /// What an edit means to a file.
@@ -118,7 +118,7 @@ impl SessionContext<'_> {
         let session = self.take_part()?;
         self.work_on(&session);
         let terms = self.terms(&session);
-        let claim = || self.registry.claim_all(&self.own, self.predecessor(), wanted, &terms);
+        let claim = || self.registry.claim_all(&self.own, self.predecessor().map(Predecessor::Always), wanted, &terms);
         let mut outcome = claim()?;
         if let ClaimAllOutcome::Refused(obstacles) = &outcome
             && self.editor_gives_way(&session, obstacles)?

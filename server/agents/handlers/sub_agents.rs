@@ -8,7 +8,7 @@ use crate::hook_state::Note;
 use crate::names::session_id;
 use deconflict_changes::author_of;
 use deconflict_protocol::SessionId;
-use deconflict_registry::{ClaimAllOutcome, Session, Terms};
+use deconflict_registry::{ClaimAllOutcome, Predecessor, Session, Terms};
 
 impl SessionContext<'_> {
     /// Finds out whose sub-agent this session is, where its events don't say so.
@@ -143,7 +143,9 @@ impl SessionContext<'_> {
                 continue;
             }
             let one = std::slice::from_ref(&resource);
-            if let ClaimAllOutcome::Granted(_) = self.registry.claim_all(&self.main, Some(sub_agent), one, &terms)? {
+            if let ClaimAllOutcome::Granted(_) =
+                self.registry.claim_all(&self.main, Some(Predecessor::Always(sub_agent)), one, &terms)?
+            {
                 if let (Some(journal), Some(heir)) = (&self.journal, &heir) {
                     self.unless_failed(journal.give(&resource, sub_agent, heir, self.now()));
                 }

@@ -41,9 +41,9 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let (root, commit) = commits::last_commit(context.folder()).map_err(|error| could_not_ask(&error))?;
     let committer = Committer::find(context, registry)?;
     let namer = context.namer()?;
-    let changes = commit.changes.iter().filter(|change| !change.is_submodule);
+    let in_commit = commit.changes.iter().filter(|change| !change.is_submodule);
     let changed: Vec<(Resource, PathBuf)> =
-        changes.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
+        in_commit.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
     let released = release_committed(registry, &changed, &|claim, holder| committer.owns(claim, holder))?;
     let resources: Vec<Resource> = changed.iter().map(|(resource, _)| resource.clone()).collect();
     if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {

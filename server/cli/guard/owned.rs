@@ -66,7 +66,7 @@ pub(super) fn of_others(
             others.into_iter().filter(|owner| !committer.owns_changes(owner, registry)).collect();
         let change = looked_at.iter().find(|(_, resource)| resource == file.history.resource());
         let Some((change, _)) = change.filter(|_| !others.is_empty()) else { continue };
-        let Some(content) = swept::content(root, change).map_err(|error| could_not_ask(&error))? else { continue };
+        let Some(staged) = swept::content(root, change).map_err(|error| could_not_ask(&error))? else { continue };
         let uncommitted = file.history.uncommitted(file.committed.as_deref().unwrap_or_default());
         let is_others = |change| {
             let owner = file.history.owner_of(change);
@@ -75,7 +75,7 @@ pub(super) fn of_others(
         let is_own = |change| file.history.owner_of(change).is_some() && !is_others(change);
         // What was staged by parts may have nothing of theirs.
         let without = [uncommitted.without(is_others), uncommitted.only(is_own)];
-        if without.iter().any(|text| unix_lines(text) == unix_lines(&content)) {
+        if without.iter().any(|text| unix_lines(text) == unix_lines(&staged)) {
             continue;
         }
         found.extend(others.into_iter().map(|owner| OwnedChanges { path: change.path.clone(), owner: owner.clone() }));
@@ -123,8 +123,8 @@ pub(super) fn tell_owners(
     let after = recording.recorder().committed_of_each(&all, commit)?;
     let mut told: BTreeMap<SessionId, Vec<&Resource>> = BTreeMap::new();
     for ((history, before), after) in histories.iter().zip(before).zip(after) {
-        let owned = |committed: Option<Vec<u8>>| history.owned(&history.uncommitted(&committed.unwrap_or_default()));
-        let (before, after) = (owned(before), owned(after));
+        let shares = |committed: Option<Vec<u8>>| history.owned(&history.uncommitted(&committed.unwrap_or_default()));
+        let (before, after) = (shares(before), shares(after));
         for had in before {
             let Some(owner) = had.owner.filter(|owner| !committer.owns_changes(owner, registry)) else { continue };
             let is_same = |has: &&Owned| has.owner.as_ref().is_some_and(|other| other.session == owner.session);

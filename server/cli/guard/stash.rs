@@ -47,14 +47,14 @@ fn new_stash(refs: &str) -> Option<&str> {
 
 /// True below a `git stash` that takes changes out of the working tree.
 fn is_push() -> bool {
-    platform::ancestors().iter().find_map(|process| words_of_stash(process.command())).is_some_and(|word| {
-        let first = word.unwrap_or_default();
+    platform::ancestors().iter().find_map(|process| words_of_stash(process.command())).is_some_and(|words| {
+        let first = words.first().map_or("", String::as_str);
         first.is_empty() || first.starts_with('-') || first == "push" || first == "save"
     })
 }
 
-/// The word after `git stash`, if there is one; `None` for another command.
-fn words_of_stash(command: &[String]) -> Option<Option<String>> {
+/// The words after `git stash`; `None` for another command.
+fn words_of_stash(command: &[String]) -> Option<&[String]> {
     let (program, words) = command.split_first()?;
     let name = program.rsplit(['/', '\\']).next()?;
     if name != "git" && name != "git.exe" {
@@ -65,7 +65,7 @@ fn words_of_stash(command: &[String]) -> Option<Option<String>> {
         match word.as_str() {
             "-C" | "-c" | "--git-dir" | "--work-tree" | "--namespace" => drop(words.next()),
             option if option.starts_with('-') => {}
-            verb => return (verb == "stash").then(|| words.next().cloned()),
+            verb => return (verb == "stash").then_some(words.as_slice()),
         }
     }
     None

@@ -74,7 +74,9 @@ pub(super) fn of_error(target: &SetupTarget, error: &Error) -> Told {
     }
     let (message, advice) = (sentence(&error.to_string()), advice(error));
     text.push_str(&format!("  {ERROR}!{ERROR:#} {message}\n"));
-    advice.iter().for_each(|advice| text.push_str(&format!("    {FAINT}{advice}{FAINT:#}\n")));
+    if let Some(advice) = advice {
+        text.push_str(&format!("    {FAINT}{advice}{FAINT:#}\n"));
+    }
     let document = json!({"name": target.name, "state": "failed", "changes": [], "message": message, "to_do": advice});
     Told { text, document }
 }

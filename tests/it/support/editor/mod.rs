@@ -225,9 +225,9 @@ impl Editor {
             assert_eq!(self.request("workspace/willDeleteFiles", files.clone()), Value::Null);
         }
         if path.is_dir() {
-            std::fs::remove_dir_all(&path).unwrap()
+            std::fs::remove_dir_all(&path).unwrap();
         } else {
-            std::fs::remove_file(&path).unwrap()
+            std::fs::remove_file(&path).unwrap();
         }
         if !self.server_capability("/workspace/fileOperations/didDelete").is_null() {
             self.notify("workspace/didDeleteFiles", files);
