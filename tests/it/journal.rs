@@ -148,7 +148,7 @@ fn what_did_not_change_makes_no_entry() {
     scene.write("a", "one\n");
     assert_eq!(scene.look("a", 1), None, "nobody knows what stood there before");
     let written = fs::File::options().write(true).open(scene.path("a")).unwrap();
-    written.set_modified(SystemTime::now() - Duration::from_secs(60)).unwrap();
+    written.set_modified(SystemTime::now() - Duration::from_mins(1)).unwrap();
     assert_eq!(scene.look("a", 2), None, "it was only touched");
     let tip = scene.journal.tip(&file("a")).unwrap().unwrap();
     assert_eq!(tip.at, at(2));

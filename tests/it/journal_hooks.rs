@@ -9,7 +9,7 @@ use deconflict_changes::FileHistory;
 use deconflict_journal::{Entry, Journal};
 use deconflict_platform::clock::SystemClock;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::Registry;
+use deconflict_registry::{Message, Registry};
 
 use super::support::{CodingAgent, Terminal, Told, Workspace, wait_for};
 
@@ -83,7 +83,7 @@ fn shell(folder: &Path, line: &str) {
 fn unread(workspace: &Workspace, session: &str, kind: &str) -> Vec<String> {
     let registry = Registry::open(&workspace.root().join("COORDINATION"), Arc::new(SystemClock::new())).unwrap();
     let unread = registry.unread_messages(&SessionId::new(session).unwrap()).unwrap();
-    unread.iter().filter(|message| message.kind().as_str() == kind).map(|message| message.text()).collect()
+    unread.iter().filter(|message| message.kind().as_str() == kind).map(Message::text).collect()
 }
 
 #[test]

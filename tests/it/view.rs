@@ -30,9 +30,9 @@ impl Seen {
         let store = Arc::new(Memory::new(clock.clone(), Naming::default()));
         let (sender, changes) = channel();
         let registry = Registry::of(Arc::clone(&store), clock.clone());
-        let _watch = watch(&registry, &id("me"), move |batch| drop(sender.send(batch))).unwrap();
+        let watched = watch(&registry, &id("me"), move |batch| drop(sender.send(batch))).unwrap();
         let view = View::new(id("me"), clock.clone());
-        let seen = Self { clock, store, view, changes, _watch };
+        let seen = Self { clock, store, view, changes, _watch: watched };
         let told = seen.changes.recv_timeout(PATIENCE).unwrap();
         assert!(matches!(told[..], [Change::Ready]), "{told:?}");
         seen

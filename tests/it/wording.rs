@@ -59,10 +59,36 @@ struct Case {
 fn a_claim_of_another_is_told_in_every_state() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();
+    let cases: Vec<Case> = states_of_alice().into_iter().chain(states_of_others()).collect();
+    for (number, case) in cases.iter().enumerate() {
+        let (session, file) = (format!("session-{number}"), format!("src/{number}.rs"));
+        workspace.write(&file, "// first line\n");
+        coordination.write_session(&session, case.session.clone());
+        coordination.write_claim(&session, "file", &file, case.claim.clone());
+        if case.claim.is_null() {
+            let record = format!("claims/file-src%2F{number}.rs.claim");
+            coordination.write_text(&record, "{");
+            coordination.age(&record, Duration::from_mins(1));
+        }
+    }
+    let editor = Editor::start(&workspace, "bob");
+    for (number, case) in cases.iter().enumerate() {
+        let document = editor.open(format!("src/{number}.rs"));
+        assert_eq!(told(&document, case.code, 3), format!("{} {NOTICE} {}", case.told, case.advice));
+        let menu = titles(&document.code_actions(0));
+        let file = format!("{number}.rs");
+        assert_eq!(menu, case.menu.iter().map(|title| title.replace("FILE", &file)).collect::<Vec<_>>());
+        let hints = document.wait_for_hints("the holder", |hints| hints.is_empty() == case.hint.is_none());
+        let hints: Vec<String> = hints.iter().map(|hint| timeless(&hint_label(hint))).collect();
+        assert_eq!(hints.first().map(String::as_str), case.hint);
+    }
+}
+
+fn states_of_alice() -> [Case; 5] {
     let alice = || json!({ "name": "alice", "client": "Neovim" });
     let idle = json!({ "automatic": true, "idle_since": timestamp(Utc::now() - TimeDelta::hours(5)) });
     let long_ago = json!({ "claimed_at": "2025-11-15T10:00:00Z", "expires_at": "2025-11-15T14:00:00Z" });
-    let cases = [
+    [
         Case {
             session: alice(),
             claim: json!({ "automatic": true }),
@@ -136,6 +162,12 @@ fn a_claim_of_another_is_told_in_every_state() {
                 "Don't warn me again about this claim",
             ],
         },
+    ]
+}
+
+/// The same of holders whose names are longer.
+fn states_of_others() -> [Case; 2] {
+    [
         Case {
             session: json!({ "user": "maria", "client": "Neovim" }),
             claim: json!({ "automatic": true }),
@@ -167,29 +199,7 @@ fn a_claim_of_another_is_told_in_every_state() {
                 "Don't warn me again about this claim",
             ],
         },
-    ];
-    for (number, case) in cases.iter().enumerate() {
-        let (session, file) = (format!("session-{number}"), format!("src/{number}.rs"));
-        workspace.write(&file, "// first line\n");
-        coordination.write_session(&session, case.session.clone());
-        coordination.write_claim(&session, "file", &file, case.claim.clone());
-        if case.claim.is_null() {
-            let record = format!("claims/file-src%2F{number}.rs.claim");
-            coordination.write_text(&record, "{");
-            coordination.age(&record, Duration::from_secs(60));
-        }
-    }
-    let editor = Editor::start(&workspace, "bob");
-    for (number, case) in cases.iter().enumerate() {
-        let document = editor.open(format!("src/{number}.rs"));
-        assert_eq!(told(&document, case.code, 3), format!("{} {NOTICE} {}", case.told, case.advice));
-        let menu = titles(&document.code_actions(0));
-        let file = format!("{number}.rs");
-        assert_eq!(menu, case.menu.iter().map(|title| title.replace("FILE", &file)).collect::<Vec<_>>());
-        let hints = document.wait_for_hints("the holder", |hints| hints.is_empty() == case.hint.is_none());
-        let hints: Vec<String> = hints.iter().map(|hint| timeless(&hint_label(hint))).collect();
-        assert_eq!(hints.first().map(String::as_str), case.hint);
-    }
+    ]
 }
 
 #[test]

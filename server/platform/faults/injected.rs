@@ -85,9 +85,17 @@ impl DiskChange {
     /// What is changed; of two names, the new one.
     fn path(&self) -> &Path {
         match self {
-            Self::Write(path, _) | Self::Link(_, path) | Self::Rename(_, path) | Self::Exchange(_, path) => path,
-            Self::Create(path) | Self::Sync(path) | Self::SyncFolder(path) | Self::Remove(path) => path,
-            Self::MakeFolder(path) | Self::RemoveFolder(path) | Self::Attributes(path) => path,
+            Self::Write(path, _)
+            | Self::Link(_, path)
+            | Self::Rename(_, path)
+            | Self::Exchange(_, path)
+            | Self::Create(path)
+            | Self::Sync(path)
+            | Self::SyncFolder(path)
+            | Self::Remove(path)
+            | Self::MakeFolder(path)
+            | Self::RemoveFolder(path)
+            | Self::Attributes(path) => path,
         }
     }
 }
