@@ -66,7 +66,7 @@ pub use overview::Overview;
 pub use records::DamagedRecord;
 pub use session::{Session, StoredSession};
 pub use sessions::{Completion, NewSession};
-pub use store::files::watch::{DirectoryWatch, watch_for_directory};
+pub use store::files::watch::{DirectoryWatch, watch_for_directory, watcher};
 pub use store::{
     Changed, Committed, Files, Guarantees, Hear, Key, LeaseClock, Locking, Memory, Presence, Range, Reader, Series,
     Snapshot, Stamp, Store, Stored, Transaction, Watching, Write,

@@ -380,7 +380,8 @@ fn what_is_damaged_loses_only_itself() {
     use std::io::Write;
     let scene = scene();
     let first = scene.edit("a", "one\n", "anna", 1);
-    let log = scene.stored().into_iter().find(|path| path.extension().is_some_and(|end| end == "jsonl")).unwrap();
+    let is_log = |path: &PathBuf| path.parent().unwrap().ends_with("files");
+    let log = scene.stored().into_iter().find(is_log).unwrap();
     let mut torn = fs::File::options().append(true).open(&log).unwrap();
     torn.write_all(b"\xff\x00 not a line\n{\"change\":{\"id\":\"01234567").unwrap();
     let second = scene.edit("a", "two\n", "anna", 2);

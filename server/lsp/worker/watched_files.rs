@@ -13,6 +13,7 @@ use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::journal_keeper::News;
 use deconflict_protocol::Resource;
+use deconflict_registry::watcher;
 
 /// Whoever writes a file often does so in several steps: it is looked at once nothing more was written for so long.
 const QUIET: Duration = Duration::from_millis(150);
@@ -57,7 +58,7 @@ impl WatchedFiles {
                 let _ = news.send(News::Written(event.paths));
             }
         };
-        let watcher = notify::recommended_watcher(tell)
+        let watcher = watcher(tell)
             .inspect_err(|error| tracing::warn!("changes of files are noticed by looking at them: {error}"))
             .ok();
         Self { files: HashMap::new(), by_path: HashMap::new(), folders: HashSet::new(), watcher, next: 0 }

@@ -42,7 +42,10 @@ function M._lines(status)
       table.insert(lines, { '' })
     end
     table.insert(lines, { title, 'Title' })
-    vim.list_extend(lines, #rows > 0 and view.aligned(rows, view.widest()) or { { '  none', FAINT } })
+    vim.list_extend(
+      lines,
+      #rows > 0 and view.aligned(rows, view.widest()) or { { '  none', FAINT } }
+    )
   end
 
   section('Sessions', M._sessions(status))

@@ -11,8 +11,8 @@ use crate::store::files::names::key_of;
 use crate::store::{Key, Range};
 use deconflict_protocol::Naming;
 
-/// What the system notifies of: what was written. Whatever anybody reads would wake everybody who watches.
-pub(super) fn watcher(handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
+/// Asks the system to notify of what is written. Whatever anybody reads would wake everybody who watches.
+pub fn watcher(handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
     let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
     RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))
 }

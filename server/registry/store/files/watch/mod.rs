@@ -15,6 +15,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 pub use appearance::{DirectoryWatch, watch_for_directory};
+pub use hints::watcher;
 
 use self::folders::Folders;
 use self::hints::Hint;
