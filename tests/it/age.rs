@@ -65,7 +65,8 @@ fn an_hour_of_work_leaves_nothing_behind() {
     wait_for("the descriptors of the beginning, and one", || {
         (Kept::by(editor.server_id()).descriptors <= first.descriptors + 1).then_some(())
     });
-    assert_eq!(last.watches, first.watches, "{parts:?}");
+    // What is committed and free is not watched any more.
+    assert!(last.watches <= first.watches, "{parts:?}");
     assert!(last.threads <= first.threads, "{parts:?}");
     // Sessions that ended and broadcasts stay in the directory for a week, and a server knows them for so long.
     let history = records[records.len() - 1] - records[1];

@@ -261,7 +261,7 @@ mod tests {
             ("git status && git diff HEAD | head -5 2>&1", "git status; git diff …; head -5", true),
             ("sed -n '1,5p' a.rs; cat a.rs 2>/dev/null", "sed -n … a.rs; cat a.rs", true),
             ("ls $(touch x)", "ls …", false),
-            ("find . -name '*.rs' -delete", "find … -n… -d…", false),
+            ("find . -name '*.rs' -delete", "find . -n… … -d…", false),
             ("for f in a b; do rm $f; done", "rm …", false),
         ];
         for (line, words, only_reads) in cases {
