@@ -18,3 +18,9 @@ pub fn author_of(session: &Session) -> Author {
 pub fn is_same_person(one: &Author, other: &Author) -> bool {
     one.session == other.session || (one.person.is_some() && one.person == other.person)
 }
+
+/// True if one of two authors is the person whose the other one is: the person's own window, or an agent of theirs. Two
+/// agents of one person are strangers to each other.
+pub(super) fn has_person_of(one: &Author, other: &Author) -> bool {
+    is_same_person(one, other) && (one.agent.is_none() || other.agent.is_none())
+}

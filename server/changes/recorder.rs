@@ -11,7 +11,7 @@ use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
 
 use super::Error;
 use super::history::{FileHistory, Owned};
-use super::people::{author_of, is_same_person};
+use super::people::{author_of, has_person_of};
 
 /// A change of which nobody knows whose it is may still find its author for so long: an editor's save and an agent's edit
 /// are told of right after they happened.
@@ -121,7 +121,7 @@ impl Recorder<'_> {
         }
         // Between a person and their own agents only what is lost is worth a word.
         lost.retain(|lost| {
-            let is_own = entry.author.as_ref().is_some_and(|author| is_same_person(author, &lost.owner));
+            let is_own = entry.author.as_ref().is_some_and(|author| has_person_of(author, &lost.owner));
             lost.lines > 0 || !is_own
         });
         for lost in &lost {

@@ -21,7 +21,7 @@ const LONGEST: u64 = 64 << 20;
 /// What is read of a log at first to find its newest lines, in bytes.
 const END: u64 = 16 << 10;
 
-/// How long a log's lock is waited for. Afterwards a line is added without it: what is kept counts more than that two
+/// How long a log's lock is waited for. After that a line is added without it: what is kept counts more than that two
 /// who saw the same change make one entry of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 

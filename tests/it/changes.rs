@@ -184,6 +184,29 @@ fn a_holder_is_told_of_any_change_that_is_not_their_own() {
 }
 
 #[test]
+fn two_agents_of_one_person_are_told_of_each_other_and_their_person_is_not() {
+    let desk = Desktop::new();
+    let of_ada = |id: &str, agent: Option<&str>| {
+        let new = NewSession {
+            id: Some(SessionId::new(id).unwrap()),
+            person: Some("Ada".to_owned()),
+            agent: agent.map(str::to_owned),
+            ..NewSession::default()
+        };
+        author_of(&desk.registry.register(new).unwrap())
+    };
+    let ada = of_ada("editor", None);
+    let [claude, codex] = ["claude-code", "codex"].map(|agent| of_ada(agent, Some(agent)));
+    let resource = Resource::file("poem.txt").unwrap();
+    let outcome = desk.registry.claim(&claude.session, &resource, &Terms::default()).unwrap();
+    assert!(matches!(outcome, ClaimOutcome::Granted { .. }));
+    let sorted = desk.edit(&codex, command("sort -o poem.txt"), "poem.txt", poem(&[(1, "sorted")]).as_bytes()).unwrap();
+    assert_eq!(sorted.lost.iter().map(|lost| &lost.owner).collect::<Vec<_>>(), [&claude]);
+    let edited = desk.edit(&ada, Cause::Save, "poem.txt", poem(&[(1, "of ada")]).as_bytes()).unwrap();
+    assert!(!edited.lost.iter().any(|lost| lost.owner == claude), "{:?}", edited.lost);
+}
+
+#[test]
 fn two_sessions_commit_their_own_lines_one_after_the_other() {
     let desk = Desktop::new();
     let (ada, claude) = (desk.author("ada"), desk.author("claude"));

@@ -12,7 +12,7 @@ use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Hol
 use deconflict_workspace::{Exclusions, Kind, NamingError, Repository};
 
 /// What an edit means to a file.
-pub(super) enum Place {
+pub(super) enum EditTarget {
     /// It claims the file.
     Claimed(Resource),
     /// What git ignores, and lock files, are never claimed by themselves; what others claimed by hand counts.
@@ -44,13 +44,13 @@ impl<R> SessionContext<'_, R> {
         let mut sorted = Sorted::default();
         for path in distinct(paths) {
             let (list, resource) = match self.place(path)? {
-                Place::Claimed(resource) => (&mut sorted.claimed, resource),
-                Place::OnlyRespected(resource) => (&mut sorted.respected, resource),
-                Place::Outside => {
+                EditTarget::Claimed(resource) => (&mut sorted.claimed, resource),
+                EditTarget::OnlyRespected(resource) => (&mut sorted.respected, resource),
+                EditTarget::Outside => {
                     sorted.outside.push(path.clone());
                     continue;
                 }
-                Place::Internal => continue,
+                EditTarget::Internal => continue,
             };
             if !list.contains(&resource) {
                 list.push(resource);
@@ -59,30 +59,30 @@ impl<R> SessionContext<'_, R> {
         Ok(sorted)
     }
 
-    pub(super) fn place(&self, path: &Path) -> Result<Place, Trouble> {
+    pub(super) fn place(&self, path: &Path) -> Result<EditTarget, Trouble> {
         let resource = match self.namer.resource(path, Kind::File) {
             Ok(resource) => resource,
             // A tool that takes a directory for a file fails by itself; one that deletes directories means it.
             Err(NamingError::IsDirectory { .. }) => return Ok(self.directory(path)),
-            Err(NamingError::Outside { .. }) => return Ok(Place::Outside),
+            Err(NamingError::Outside { .. }) => return Ok(EditTarget::Outside),
             Err(error) => return Err(error.into()),
         };
         if self.namer.is_internal(&resource) {
-            return Ok(Place::Internal);
+            return Ok(EditTarget::Internal);
         }
         let is_excluded = Exclusions::is_default_name(resource.relative());
         let real_path = self.namer.real_path(path)?;
         Ok(if is_excluded || self.ignored.is_ignored(&real_path) {
-            Place::OnlyRespected(resource)
+            EditTarget::OnlyRespected(resource)
         } else {
-            Place::Claimed(resource)
+            EditTarget::Claimed(resource)
         })
     }
 
-    fn directory(&self, path: &Path) -> Place {
+    fn directory(&self, path: &Path) -> EditTarget {
         match self.namer.resource(path, Kind::Directory) {
-            Ok(resource) if !self.namer.is_internal(&resource) => Place::OnlyRespected(resource),
-            _ => Place::Internal,
+            Ok(resource) if !self.namer.is_internal(&resource) => EditTarget::OnlyRespected(resource),
+            _ => EditTarget::Internal,
         }
     }
 }

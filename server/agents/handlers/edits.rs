@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::claiming::{Claimed, Place};
+use super::claiming::{Claimed, EditTarget};
 use super::context::{SessionContext, Trouble, distinct};
 use super::follow_up::FollowUp;
 use super::other_directories::{claim_elsewhere, held_elsewhere};
@@ -51,9 +51,9 @@ impl SessionContext<'_> {
         for path in distinct(paths) {
             // What cannot be named was told before the edit.
             let (resource, is_claimed) = match self.place(path) {
-                Ok(Place::Claimed(resource)) => (resource, true),
-                Ok(Place::OnlyRespected(resource)) => (resource, false),
-                Ok(Place::Outside | Place::Internal) | Err(_) => continue,
+                Ok(EditTarget::Claimed(resource)) => (resource, true),
+                Ok(EditTarget::OnlyRespected(resource)) => (resource, false),
+                Ok(EditTarget::Outside | EditTarget::Internal) | Err(_) => continue,
             };
             notes.extend(self.sighting(&resource));
             if is_claimed {
