@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::neovim::{session_of, terminal_that_holds, with_each};
-use crate::support::Terminal;
+use crate::support::{Terminal, wait_for};
 
 const FILE: &str = "src/main.rs";
 
@@ -91,8 +91,11 @@ fn a_muted_session_does_not_pop_up() {
         let (terminal, _) = Terminal::with_named_session(workspace, "maria");
         let session = session_of(&coordination, &neovim);
 
-        neovim.command("Deconflict mute maria");
-        neovim.wait_for_notice("nothing of maria pops up until");
+        // Her session is known here a moment after it began.
+        wait_for("the session to be muted", || {
+            neovim.command("Deconflict mute maria");
+            neovim.notices().contains("nothing of maria pops up until").then_some(())
+        });
         terminal.run(["send", &session, "First", "in silence"]).expect_code(0);
         neovim.wait("the unread message", "require('deconflict').statusline():find('unread 1', 1, true)");
         let (other, _) = Terminal::with_named_session(workspace, "ben");
