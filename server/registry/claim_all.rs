@@ -49,17 +49,32 @@ pub enum Predecessor<'a> {
 }
 
 impl<'a> Predecessor<'a> {
-    /// The session, if it gives way now.
-    fn now(self, reader: &dyn Reader) -> Result<Option<&'a SessionId>, Error> {
+    /// The same, if it gives way now.
+    fn now(self, reader: &dyn Reader) -> Result<Option<Self>, Error> {
         match self {
-            Self::Always(session) => Ok(Some(session)),
+            Self::Always(_) => Ok(Some(self)),
             Self::WhileWaiting(session) => match require_active(reader, session) {
-                Ok((record, _)) => Ok(record.value.is_waiting().then_some(session)),
+                Ok((record, _)) => Ok(record.value.is_waiting().then_some(self)),
                 // What it holds is abandoned, and can be taken over by anybody.
                 Err(Error::UnknownSession { .. } | Error::EndedSession { .. } | Error::Damaged { .. }) => Ok(None),
                 Err(error) => Err(error),
             },
         }
+    }
+
+    pub(super) fn session(self) -> &'a SessionId {
+        let (Self::Always(session) | Self::WhileWaiting(session)) = self;
+        session
+    }
+
+    pub(super) fn is_holder_of(self, claim: &Claim) -> bool {
+        claim.held_by(self.session())
+    }
+
+    /// True for what it goes on holding beside its successor: an agent goes on with the directory in which it lets a
+    /// sub-agent edit. All else that overlaps goes over, because two that know nothing of each other would hold it.
+    pub(super) fn keeps(self, claim: &Claim, wanted: &Resource) -> bool {
+        matches!(self, Self::Always(_)) && self.is_holder_of(claim) && claim.resource.covers(wanted)
     }
 }
 
@@ -108,14 +123,14 @@ impl<S: Store> Registry<S> {
         &self,
         tx: &Transaction,
         session: &SessionId,
-        predecessor: Option<&SessionId>,
+        predecessor: Option<Predecessor>,
         resources: &[&Resource],
         terms: &Terms,
     ) -> Result<Vec<Obstacle>, Error> {
         let mut obstacles = Vec::new();
         for &wanted in resources {
             let is_others =
-                |claim: &Claim| !claim.held_by(session) && !predecessor.is_some_and(|other| claim.held_by(other));
+                |claim: &Claim| !claim.held_by(session) && !predecessor.is_some_and(|other| other.is_holder_of(claim));
             let mut overlapping = self.overlapping(tx, wanted)?.into_iter();
             if let Some(by) = overlapping.find(|claim| is_others(claim) && claim.stands_in_the_way(terms)) {
                 obstacles.push(Obstacle { wanted: wanted.clone(), by });
@@ -128,13 +143,13 @@ impl<S: Store> Registry<S> {
         &self,
         tx: &mut Transaction,
         asker: &StoredSession,
-        predecessor: Option<&SessionId>,
+        predecessor: Option<Predecessor>,
         wanted: &Resource,
         terms: &Terms,
     ) -> Result<Result<Granted, Obstacle>, Error> {
         Ok(match self.decide_claim(tx, asker, predecessor, wanted, terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
-                let is_others = |before: &Claim| !predecessor.is_some_and(|other| before.held_by(other));
+                let is_others = |before: &Claim| !predecessor.is_some_and(|other| other.is_holder_of(before));
                 Ok(Granted { claim, is_new: true, took_over: took_over.filter(is_others) })
             }
             ClaimOutcome::AlreadyHeld { claim } => Ok(Granted { claim, is_new: false, took_over: None }),

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::claim_all::Predecessor;
 use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, RenewOutcome, StoredClaim, Terms};
 use super::leases::renewal_pause;
 use super::overlap::{ReadClaim, claim_keys};
@@ -96,28 +97,28 @@ impl<S: Store> Registry<S> {
         &self,
         tx: &mut Transaction,
         asker: &StoredSession,
-        predecessor: Option<&SessionId>,
+        predecessor: Option<Predecessor>,
         resource: &Resource,
         terms: &Terms,
     ) -> Result<ClaimOutcome, Error> {
         let key = tx.naming().key(resource);
         let (own, mut others): (Vec<_>, Vec<_>) =
             self.overlapping(tx, resource)?.into_iter().partition(|claim| claim.held_by(&asker.id));
-        let is_predecessors = |claim: &Claim| predecessor.is_some_and(|predecessor| claim.held_by(predecessor));
-        // A directory that the predecessor holds stays its own: only the very resource goes over.
-        others.retain(|claim| claim.key == key || !is_predecessors(claim));
+        let is_predecessors = |claim: &Claim| predecessor.is_some_and(|predecessor| predecessor.is_holder_of(claim));
+        others.retain(|claim| !predecessor.is_some_and(|predecessor| predecessor.keeps(claim, resource)));
         if let Some(by) = others.iter().find(|claim| claim.stands_in_the_way(terms) && !is_predecessors(claim)) {
             return Ok(ClaimOutcome::Refused { by: by.clone() });
         }
         let holder = &self.judged(tx, asker.clone());
+        let untold = predecessor.map(Predecessor::session);
         if let Some(held) = own.into_iter().find(|claim| claim.key == key) {
-            self.end_overlapping(tx, &holder.id, &others)?;
+            self.end_overlapping(tx, &holder.id, untold, &others)?;
             let held = self.as_holder_sees(tx, held)?;
             return Ok(ClaimOutcome::AlreadyHeld { claim: self.prolong(tx, holder, held, terms)? });
         }
         let took_over = others.iter().find(|claim| claim.key == key).or_else(|| others.first()).cloned();
         let record = self.new_record(tx, &holder.id, resource, terms)?;
-        let new = NewClaim { holder, resource, record, predecessor, moved_from: None };
+        let new = NewClaim { holder, resource, record, untold, moved_from: None };
         let claim = self.hold(tx, new, others)?;
         Ok(ClaimOutcome::Granted { claim: self.as_holder_sees(tx, claim)?, took_over })
     }
@@ -130,16 +131,16 @@ impl<S: Store> Registry<S> {
         new: NewClaim<'_>,
         overlapping: Vec<Claim>,
     ) -> Result<Claim, Error> {
-        let NewClaim { holder, resource, mut record, predecessor, moved_from } = new;
+        let NewClaim { holder, resource, mut record, untold, moved_from } = new;
         let key = tx.naming().key(resource);
         let (replaced, covered): (Vec<_>, Vec<_>) = overlapping.into_iter().partition(|claim| claim.key == key);
-        self.end_overlapping(tx, &holder.id, &covered)?;
+        self.end_overlapping(tx, &holder.id, untold, &covered)?;
         if let Some(replaced) = replaced.first() {
             set_aside_if_damaged(tx, replaced);
             // A holder whose claim stood right here is told after the commit: the new record says whom it displaced.
             record.displaced = replaced
                 .holder()
-                .filter(|id| **id != holder.id && predecessor != Some(*id) && self.is_going_on(tx, id))
+                .filter(|id| **id != holder.id && untold != Some(*id) && self.is_going_on(tx, id))
                 .cloned();
         }
         let name = Key::Claim(key.clone());
@@ -153,10 +154,17 @@ impl<S: Store> Registry<S> {
     }
 
     /// Ends claims that overlap one that counts from now on. A holder that lives is told first, so that it is told in any
-    /// case.
-    pub(super) fn end_overlapping(&self, tx: &mut Transaction, by: &SessionId, claims: &[Claim]) -> Result<(), Error> {
+    /// case; `untold` gave way, and is not.
+    pub(super) fn end_overlapping(
+        &self,
+        tx: &mut Transaction,
+        by: &SessionId,
+        untold: Option<&SessionId>,
+        claims: &[Claim],
+    ) -> Result<(), Error> {
         for claim in claims {
-            if let Some(holder) = claim.holder().filter(|holder| self.is_going_on(tx, holder)) {
+            let is_told = |holder: &&SessionId| untold != Some(*holder) && self.is_going_on(tx, holder);
+            if let Some(holder) = claim.holder().filter(is_told) {
                 self.tell_taken_over(tx, by, holder, &claim.resource, claim.record.id.as_deref())?;
             }
             if !set_aside_if_damaged(tx, claim) {
@@ -284,7 +292,7 @@ impl<S: Store> Registry<S> {
                 if let Some(successor) = others.iter().find(|other| !other.can_be_taken_over()) {
                     return Ok(RenewOutcome::Lost(Some(successor.clone())));
                 }
-                self.end_overlapping(tx, &holding.session, &others)?;
+                self.end_overlapping(tx, &holding.session, None, &others)?;
             }
             let mut record = claim.record.clone();
             change(&claim, &mut record, self.now());
@@ -326,8 +334,8 @@ pub(super) struct NewClaim<'a> {
     pub(super) holder: &'a Session,
     pub(super) resource: &'a Resource,
     pub(super) record: ClaimRecord,
-    /// Whose claim of the very resource goes over without a word.
-    pub(super) predecessor: Option<&'a SessionId>,
+    /// Whose claims go over without a word.
+    pub(super) untold: Option<&'a SessionId>,
     /// The record that it goes on from under another key, with fields that only other programs know.
     pub(super) moved_from: Option<&'a ReadClaim>,
 }

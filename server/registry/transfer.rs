@@ -69,7 +69,7 @@ impl<S: Store> Registry<S> {
             ..Terms::default()
         };
         let record = self.new_record(tx, to, resource, &terms)?;
-        let new = NewClaim { holder: &recipient, resource, record, predecessor: Some(from), moved_from: None };
+        let new = NewClaim { holder: &recipient, resource, record, untold: Some(from), moved_from: None };
         let claim = self.hold(tx, new, overlapping)?;
         Ok(HandOffOutcome::HandedOff(claim))
     }
@@ -120,7 +120,7 @@ impl<S: Store> Registry<S> {
             displaced: None,
             ..with_times(&before)
         };
-        let new = NewClaim { holder: &holder, resource: to, record, predecessor: None, moved_from: Some(&read) };
+        let new = NewClaim { holder: &holder, resource: to, record, untold: None, moved_from: Some(&read) };
         let claim = self.hold(tx, new, ended)?;
         // The new place is held before the old one is free, so that a crash between the two leaves no gap.
         if target != from {

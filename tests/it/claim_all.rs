@@ -180,3 +180,35 @@ fn an_agent_that_works_on_meanwhile_gives_way_no_more() {
     scene.registry.set_turn(&agent, "waiting").unwrap();
     assert!(matches!(claim(), ClaimAllOutcome::Granted(_)));
 }
+
+/// What overlaps would be held by two otherwise: what an agent that waits has in a directory, or the directory around a
+/// file.
+#[test]
+fn all_that_overlaps_goes_over_from_an_agent_that_waits() {
+    let directory = Resource::directory("src").unwrap();
+    for (held, wanted) in [(file("src/a"), directory.clone()), (directory, file("src/a"))] {
+        let scene = Scene::new();
+        let [person, agent] = [scene.session(), scene.session()];
+        scene.registry.claim(&agent, &held, &Terms::default()).unwrap();
+        scene.registry.set_turn(&agent, "waiting").unwrap();
+        let waits = Some(Predecessor::WhileWaiting(&agent));
+        let outcome =
+            scene.registry.claim_all(&person, waits, std::slice::from_ref(&wanted), &Terms::default()).unwrap();
+        assert!(matches!(outcome, ClaimAllOutcome::Granted(_)), "{outcome:?}");
+        let claims = scene.coordination.claims();
+        let held: Vec<_> = claims.iter().map(|claim| (&claim["claimed_by"], &claim["resource_name"])).collect();
+        assert_eq!(held, [(&json!(person.as_str()), &json!(wanted.name()))]);
+        assert!(scene.coordination.messages_to(agent.as_str()).is_empty());
+    }
+}
+
+#[test]
+fn a_directory_takes_over_what_its_predecessor_has_in_it() {
+    let scene = Scene::new();
+    let [agent, helper] = [scene.session(), scene.session()];
+    scene.claim(&agent, "src/a");
+    let wanted = [Resource::directory("src").unwrap()];
+    scene.registry.claim_all(&helper, Some(Predecessor::Always(&agent)), &wanted, &Terms::default()).unwrap();
+    assert_eq!(scene.coordination.holder("src").as_deref(), Some(helper.as_str()));
+    assert_eq!(scene.coordination.claims().len(), 1);
+}
