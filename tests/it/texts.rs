@@ -67,6 +67,67 @@ fn a_line_within_what_another_wrote_overlaps_and_one_beside_it_does_not() {
 }
 
 #[test]
+fn a_line_that_another_removed_and_its_owner_wrote_anew_is_its_owners() {
+    let base = "1\n2\n3\n";
+    // The first one replaces a line, the second one takes that out, and the first one writes another.
+    let anew = weave(base, &["1\na\n3\n", "1\n3\n", "1\nb\n3\n"]);
+    let uncommitted = anew.uncommitted(base.as_bytes());
+    let first = |change: Option<Change>| matches!(change, Some(0 | 2));
+    assert_eq!(uncommitted.overlaps(first), []);
+    assert_eq!(text(&uncommitted.only(first)), "1\nb\n3\n");
+    assert_eq!(text(&uncommitted.without(first)), base);
+    // Without the line that was written anew, the deletion is the work of both.
+    let uncommitted = weave(base, &["1\na\n3\n", "1\n3\n"]);
+    let uncommitted = uncommitted.uncommitted(base.as_bytes());
+    assert_eq!(uncommitted.overlaps(is(0)), [(Place { first: 2, last: 1 }, vec![1])]);
+    // So it is where the second one wrote something in its place.
+    let both = weave(base, &["1\na\n3\n", "1\nx\n3\n", "1\nx\nb\n3\n"]);
+    assert!(!both.uncommitted(base.as_bytes()).overlaps(first).is_empty());
+}
+
+#[test]
+fn what_was_removed_and_committed_long_ago_overlaps_with_nothing() {
+    // The line of the first one was removed by the second one, and that is committed.
+    let weave = weave("1\n2\n", &["1\na\n2\n", "1\n2\n", "1\n2\nb\n", "1\nc\n2\nb\n"]);
+    let uncommitted = weave.uncommitted(b"1\n2\nb\n");
+    assert_eq!(uncommitted.changes(), [Some(3)]);
+    assert_eq!(uncommitted.overlaps(is(3)), []);
+    assert_eq!(only(&uncommitted, 3), "1\nc\n2\nb\n");
+}
+
+#[test]
+fn a_text_that_stood_there_before_comes_back_as_what_it_was() {
+    // Equal lines of two, the file gone, and there again.
+    let once = "}\na\n}\nb\n}\n";
+    let weave = weave("}\n", &["}\na\n}\n", once, "}\nb\n", "", once]);
+    let expected = [None, Some(0), Some(0), Some(1), Some(1)];
+    assert_eq!(weave.blame().collect::<Vec<_>>(), expected);
+    assert_eq!(weave.uncommitted(once.as_bytes()).changes(), []);
+    let uncommitted = weave.uncommitted(b"}\na\n}\n");
+    assert_eq!(only(&uncommitted, 1), once);
+}
+
+#[test]
+fn what_some_change_explains_is_never_called_unknown() {
+    for seed in 0..2000 {
+        let mut random = Random(seed);
+        let texts = afternoon(&mut random, 9);
+        let mut weave = Weave::of(texts[0].as_bytes());
+        for after in &texts[1..] {
+            weave.apply(after.as_bytes());
+        }
+        for (moment, committed) in texts.iter().enumerate() {
+            let changes = weave.uncommitted(committed.as_bytes()).changes();
+            // Equal texts may stand there more than once.
+            let newest = texts.iter().rposition(|text| text == committed).unwrap();
+            assert!(newest >= moment);
+            let is_later = |change: &Option<Change>| change.is_some_and(|change| change >= newest);
+            assert!(changes.iter().all(is_later), "seed {seed}, text {moment}: {changes:?}");
+        }
+    }
+}
+
+#[test]
 fn what_is_undone_by_hand_belongs_to_nobody() {
     let weave = weave("1\n2\n3\n", &["1\n3\n", "1\n2\n3\n"]);
     assert_eq!(weave.uncommitted(b"1\n2\n3\n").changes(), []);

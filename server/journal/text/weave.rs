@@ -4,8 +4,9 @@
 //! with the changes that brought it and took it away. So the text without some of the changes, or with some of them alone,
 //! is read off it; where two changes cannot be told apart, because one removed or split what the other brought, it says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::diff::Hunk;
 use super::{diff, lines};
 
 /// One change of the file, counted from 0 in the order in which they were applied.
@@ -17,6 +18,8 @@ pub struct Weave<'t> {
     lines: Vec<Woven<'t>>,
     changes: Change,
     runs: usize,
+    /// The texts that stood there, each with how many changes had been applied when it did so last.
+    moments: HashMap<&'t [u8], usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,6 +51,17 @@ impl<'t> Woven<'t> {
         self
     }
 
+    /// The changes by which it went and came back, in turn.
+    fn turns(&self) -> impl Iterator<Item = Change> {
+        self.earlier.iter().copied().chain(self.removed)
+    }
+
+    /// True if it was there when so many changes had been applied.
+    fn was_there_at(&self, moment: usize) -> bool {
+        let is_before = |change: &Change| *change < moment;
+        self.brought.is_none_or(|brought| is_before(&brought.change)) && self.turns().filter(is_before).count() % 2 == 0
+    }
+
     /// What made it come or go last; `None` for what has always been there.
     fn newest_change(&self) -> Option<Change> {
         let returned = self.earlier.last().copied();
@@ -56,7 +70,7 @@ impl<'t> Woven<'t> {
 
     /// True if it would be there without some changes.
     fn is_there_without(&self, is_meant: impl Fn(Change) -> bool) -> bool {
-        let changes: Vec<Change> = self.earlier.iter().copied().chain(self.removed).collect();
+        let changes: Vec<Change> = self.turns().collect();
         match changes.iter().rposition(|change| !is_meant(*change)) {
             // They remove it and bring it back in turn.
             Some(last) => last % 2 == 1,
@@ -79,19 +93,36 @@ impl<'t> Weave<'t> {
     /// Begins with a text that is nobody's.
     pub fn of(text: &'t [u8]) -> Self {
         let lines = lines(text).into_iter().map(|text| Woven::new(text, None)).collect();
-        Self { lines, ..Self::default() }
+        Self { lines, moments: HashMap::from([(text, 0)]), ..Self::default() }
     }
 
-    /// Applies the next change, and gives its number.
+    /// Applies the next change, and gives its number. A text that stood there before comes back as what it was.
     pub fn apply(&mut self, after: &'t [u8]) -> Change {
         let change = self.changes;
         self.changes += 1;
-        let after = lines(after);
+        match self.moments.insert(after, self.changes) {
+            Some(moment) => self.go_back_to(moment, change),
+            None => self.apply_difference(&lines(after), change),
+        }
+        change
+    }
+
+    fn go_back_to(&mut self, moment: usize, change: Change) {
+        for line in &mut self.lines {
+            match (line.removed, line.was_there_at(moment)) {
+                (None, false) => line.removed = Some(change),
+                (Some(_), true) => *line = line.clone().returned(change),
+                _ => {}
+            }
+        }
+    }
+
+    fn apply_difference(&mut self, after: &[&'t [u8]], change: Change) {
         let visible: Vec<usize> = self.visible().collect();
         let before: Vec<&[u8]> = visible.iter().map(|index| self.lines[*index].text).collect();
         let mut woven = Vec::with_capacity(self.lines.len() + 8);
         let mut next = 0;
-        for hunk in diff::of_lines(&before, &after) {
+        for hunk in diff::of_lines(&before, after) {
             for index in &visible[hunk.before.clone()] {
                 self.lines[*index].removed = Some(change);
             }
@@ -110,7 +141,6 @@ impl<'t> Weave<'t> {
         }
         woven.extend_from_slice(&self.lines[next..]);
         self.lines = woven;
-        change
     }
 
     /// The newest text's lines with the changes that brought them; `None` for what stood there from the beginning.
@@ -118,9 +148,40 @@ impl<'t> Weave<'t> {
         self.visible().map(|index| self.lines[index].brought.map(|brought| brought.change))
     }
 
-    /// Compares the newest text with what is committed.
+    /// Compares the newest text with what is committed. Where that stood there as a whole once, it is known exactly what
+    /// changed since; otherwise the texts are compared.
     pub fn uncommitted(&self, committed: &'t [u8]) -> Uncommitted<'t> {
-        let committed = lines(committed);
+        match self.moments.get(committed) {
+            Some(moment) => self.since(*moment),
+            None => self.compared(&lines(committed)),
+        }
+    }
+
+    /// What came and went since so many changes had been applied.
+    fn since(&self, moment: usize) -> Uncommitted<'t> {
+        let item = |line: &Woven<'t>| {
+            let (is_committed, is_there) = (line.was_there_at(moment), line.removed.is_none());
+            let later = line.turns().find(|change| *change >= moment);
+            let brought = match line.brought {
+                _ if is_committed => None,
+                Some(brought) if brought.change >= moment => Some(brought),
+                // What comes back that was gone is whoever's who brings it back.
+                _ => later.map(|change| Brought { change, run: self.runs + change }),
+            };
+            let removed = line.removed.filter(|change| *change >= moment);
+            let change = match (is_committed, is_there) {
+                (false, true) => brought.map(|brought| brought.change),
+                (true, false) => removed,
+                _ => None,
+            };
+            let item = Item { text: line.text, is_committed, is_there, brought, removed, change };
+            // What was gone then and is gone now has no part in it.
+            (is_committed || brought.is_some()).then_some(item)
+        };
+        Uncommitted { items: self.lines.iter().filter_map(item).collect() }
+    }
+
+    fn compared(&self, committed: &[&'t [u8]]) -> Uncommitted<'t> {
         let visible: Vec<usize> = self.visible().collect();
         let newest: Vec<&[u8]> = visible.iter().map(|index| self.lines[*index].text).collect();
         let mut items = Vec::with_capacity(self.lines.len());
@@ -128,18 +189,28 @@ impl<'t> Weave<'t> {
         let keep = |items: &mut Vec<Item<'t>>, lines: &[Woven<'t>]| {
             items.extend(lines.iter().map(|line| Item::new(line, line.removed.is_none())));
         };
-        for hunk in diff::of_lines(&committed, &newest) {
+        for hunk in diff::of_lines(committed, &newest) {
             let gap_start = hunk.after.start.checked_sub(1).map_or(0, |above| visible[above] + 1);
             let gap_end = visible.get(hunk.after.end).copied().unwrap_or(self.lines.len());
             keep(&mut items, &self.lines[next..gap_start]);
             // What is committed and not there any more should be among what was removed here.
             let gap = &self.lines[gap_start..gap_end];
+            let removed: Vec<usize> = (0..gap.len()).filter(|index| gap[*index].removed.is_some()).collect();
+            let removed_texts: Vec<&[u8]> = removed.iter().map(|index| gap[*index].text).collect();
+            let committed = &committed[hunk.before];
+            let mut found = vec![None; committed.len()];
+            for (line, position) in equal_lines(committed, &removed_texts) {
+                found[line] = Some(removed[position]);
+            }
             let mut taken = 0;
-            for line in &committed[hunk.before] {
-                let found = gap[taken..].iter().position(|woven| woven.removed.is_some() && woven.text == *line);
-                let until = found.map_or(taken, |found| taken + found);
+            for (line, found) in committed.iter().zip(found) {
+                let until = found.unwrap_or(taken);
                 items.extend(gap[taken..until].iter().map(|woven| Item::new(woven, false)));
-                let change = found.and_then(|found| gap[taken + found].removed);
+                let change = match found {
+                    Some(found) => gap[found].removed,
+                    // It may have stood elsewhere.
+                    None => self.lines.iter().rev().find(|woven| woven.text == *line).and_then(|woven| woven.removed),
+                };
                 items.push(Item {
                     text: line,
                     is_committed: true,
@@ -148,7 +219,7 @@ impl<'t> Weave<'t> {
                     change,
                     removed: change,
                 });
-                taken = found.map_or(taken, |found| taken + found + 1);
+                taken = found.map_or(taken, |found| found + 1);
             }
             items.extend(gap[taken..].iter().map(|woven| Item::new(woven, false)));
             next = gap_end;
@@ -182,14 +253,27 @@ fn weave_gap<'t>(woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8
         woven.extend(texts.iter().map(|text| Woven::new(text, Some(brought))));
         woven.extend_from_slice(&gap[behind..]);
     };
-    for (index, line) in gap.iter().enumerate().filter(|(_, line)| !is_new(line)) {
-        if let Some(position) = texts[text_start..].iter().position(|text| *text == line.text) {
-            piece(woven, &gap[gap_start..index], &texts[text_start..text_start + position]);
-            woven.push(line.clone().returned(brought.change));
-            (gap_start, text_start) = (index + 1, text_start + position + 1);
-        }
+    let old: Vec<usize> = (0..gap.len()).filter(|index| !is_new(&gap[*index])).collect();
+    let old_texts: Vec<&[u8]> = old.iter().map(|index| gap[*index].text).collect();
+    for (position, text) in equal_lines(&old_texts, texts) {
+        let index = old[position];
+        piece(woven, &gap[gap_start..index], &texts[text_start..text]);
+        woven.push(gap[index].clone().returned(brought.change));
+        (gap_start, text_start) = (index + 1, text + 1);
     }
     piece(woven, &gap[gap_start..], &texts[text_start..]);
+}
+
+/// The lines that two texts have in common, in order.
+fn equal_lines(one: &[&[u8]], other: &[&[u8]]) -> Vec<(usize, usize)> {
+    let mut equal = Vec::new();
+    let (mut start, mut other_start) = (0, 0);
+    let end = Hunk { before: one.len()..one.len(), after: other.len()..other.len() };
+    for hunk in diff::of_lines(one, other).into_iter().chain([end]) {
+        equal.extend((start..hunk.before.start).zip(other_start..hunk.after.start));
+        (start, other_start) = (hunk.before.end, hunk.after.end);
+    }
+    equal
 }
 
 /// How the newest text differs from what is committed, and by which changes.
@@ -286,10 +370,13 @@ fn has_overlap(hunk: &[Item], is_mine: &impl Fn(Option<Change>) -> bool) -> bool
     if !hunk.iter().any(|item| item.differs() && is_mine(item.change)) {
         return false;
     }
-    let belongs_across = hunk
-        .iter()
-        .filter(|item| !item.is_committed && !item.is_there)
-        .any(|item| item.brought.is_some_and(|brought| is_mine(Some(brought.change)) != is_mine(item.removed)));
+    let crosses = |item: &Item| {
+        let is_gone = !item.is_committed && !item.is_there;
+        let Some(brought) = item.brought.filter(|_| is_gone) else { return false };
+        let (owner, remover) = (is_mine(Some(brought.change)), is_mine(item.removed));
+        owner != remover && !is_written_anew(hunk, item.removed, owner, is_mine)
+    };
+    let belongs_across = hunk.iter().any(crosses);
     let brought: Vec<Brought> = hunk.iter().filter(|item| item.is_there).filter_map(|item| item.brought).collect();
     let splits = |(index, inner): (usize, &Brought)| {
         let is_across = |outer: &Brought| is_mine(Some(outer.change)) != is_mine(Some(inner.change));
@@ -297,4 +384,16 @@ fn has_overlap(hunk: &[Item], is_mine: &impl Fn(Option<Change>) -> bool) -> bool
         brought[..index].iter().any(|above| is_across(above) && is_around(above))
     };
     belongs_across || brought.iter().enumerate().any(splits)
+}
+
+/// True if the side whose line the other one removed has written here since, and nothing else here is the other side's.
+fn is_written_anew(
+    hunk: &[Item],
+    removed: Option<Change>,
+    owner: bool,
+    is_mine: &impl Fn(Option<Change>) -> bool,
+) -> bool {
+    let mut differing = hunk.iter().filter(|item| item.differs());
+    let is_anew = |item: &Item| item.is_there && item.brought.is_some_and(|brought| Some(brought.change) > removed);
+    differing.clone().any(is_anew) && differing.all(|item| is_mine(item.change) == owner)
 }
