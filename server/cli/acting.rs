@@ -12,7 +12,7 @@ use deconflict_registry::{
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{claim, identity, processes};
+use super::{claim, identity, processes, upkeep};
 
 /// Who acts.
 pub(super) struct Acting {
@@ -38,7 +38,7 @@ impl Acting {
             if let Err(error) = acting.registry.complete(&acting.session.id, &Completion::default()) {
                 Output::remark(&format!("The session of this command could not be ended: {error}."));
             }
-            context.tidy_up(&acting.registry);
+            upkeep::tidy_up(context, &acting.registry);
         }
         ended
     }
@@ -157,6 +157,6 @@ impl Acting {
         }
         let files_touched = files.iter().map(|file| file.name().to_owned()).collect();
         let activity = Activity { action: action.to_owned(), files_touched, ..Activity::default() };
-        Context::after(&self.registry, &self.session, &activity);
+        upkeep::sign_of_life(&self.registry, &self.session, &activity);
     }
 }

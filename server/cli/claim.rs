@@ -16,7 +16,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
-use super::{identity, ownership, values, words};
+use super::{identity, ownership, upkeep, values, words};
 
 /// Claim a file, a directory or anything else that has a name
 ///
@@ -102,7 +102,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         phase: terms.phase,
         ..Activity::default()
     };
-    Context::after(&registry, &session, &activity);
+    upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
 }
 

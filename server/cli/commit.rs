@@ -20,7 +20,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::recording::{Recording, nothing_kept};
 use super::style::{FAINT, GOOD};
-use super::{guard, overlaps};
+use super::{guard, overlaps, upkeep};
 
 /// Commit your own changes, and nobody else's
 ///
@@ -205,7 +205,7 @@ impl Making<'_> {
                 || holder.is_some_and(|holder| self.acting.speaks_for(&author_of(holder)).unwrap_or(false))
         };
         match guard::release_committed(&self.acting.registry, &committed, &is_own) {
-            Ok(released) if !released.is_empty() => Context::refresh_board(&self.acting.registry),
+            Ok(released) if !released.is_empty() => upkeep::refresh_board(&self.acting.registry),
             Ok(_) => {}
             Err(failure) => Output::remark(&format!("Claims could not be released: {}", failure.message)),
         }

@@ -10,12 +10,11 @@ use clap::Args;
 use deconflict_platform as platform;
 use deconflict_platform::clock::{Clock, SystemClock};
 use deconflict_protocol::{Resource, ResourceType, SessionId};
-use deconflict_registry::{Activity, Error, NewSession, Registry, Session};
+use deconflict_registry::{Error, NewSession, Registry};
 use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository};
 
 use super::failure::Failure;
 use super::output::Output;
-use super::recording::Recording;
 use super::values;
 
 /// The variable that names the session, as `deconflict start --export` sets it.
@@ -243,38 +242,6 @@ impl Context {
     /// What the person is called who works here.
     pub(crate) fn person(&self) -> Result<Option<String>, Failure> {
         Ok(workspace::person(self.location()?.repository.as_ref()))
-    }
-
-    /// A sign of life and the status board, after a verb has answered; what fails here is only said.
-    pub(crate) fn after(registry: &Registry, session: &Session, activity: &Activity) {
-        if let Err(error) = registry.heartbeat(&session.id, activity) {
-            Output::remark(&format!("The heartbeat could not be written: {error}."));
-        }
-        Self::refresh_board(registry);
-    }
-
-    /// Does what a server would, where none runs: removes what nobody needs any more, and refreshes the board.
-    pub(crate) fn tidy_up(&self, registry: &Registry) {
-        self.clean_up(registry);
-        Self::refresh_board(registry);
-    }
-
-    /// Removes what nobody needs any more. It reads everything, but sessions come and go rarely.
-    pub(crate) fn clean_up(&self, registry: &Registry) {
-        if let Err(error) = registry.clean_up_when_due() {
-            Output::remark(&format!("Old records could not be removed: {error}."));
-        }
-        let maintain = |recording: Recording| Ok(recording.recorder().maintain_when_due(self.now())?);
-        if let Err(failure) = Recording::open(self).and_then(maintain) {
-            Output::remark(&format!("What the journal keeps too long could not be removed. {}", failure.message));
-        }
-    }
-
-    /// Brings the status board up to date, if nobody else does.
-    pub(crate) fn refresh_board(registry: &Registry) {
-        if let Err(error) = registry.refresh_board() {
-            Output::remark(&format!("The status board could not be refreshed: {error}."));
-        }
     }
 }
 

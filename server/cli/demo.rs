@@ -1,16 +1,16 @@
 //! `deconflict demo`
 
 mod editor;
+mod problem;
 mod scene;
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{fs, io, thread};
 
 use deconflict_protocol::DIRECTORY_NAME;
 use deconflict_registry::board_below;
 use serde_json::{Value, json};
-use thiserror::Error;
 use unicode_width::UnicodeWidthStr;
 
 use super::failure::{Exit, Failure};
@@ -18,7 +18,8 @@ use super::output::Output;
 use super::style::{FAINT, GOOD, HEADING, WARNING};
 use super::table::wrapped;
 use editor::{Editor, Sight};
-use scene::Scene;
+use problem::{Problem, poll};
+use scene::{INVOICES, ORDERS, Scene};
 
 /// Watch two editors and a terminal share one clone
 ///
@@ -26,12 +27,6 @@ use scene::Scene;
 /// step what each of them sees and how long that took. Everything is removed again at the end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
-
-const ORDERS: &str = "src/orders.rs";
-const INVOICES: &str = "src/invoices.rs";
-
-/// Nothing in the demonstration should take longer; what does was not seen.
-const DEADLINE: Duration = Duration::from_secs(10);
 
 const CLEAN: &str = "Everything that was started is ended, and the scratch repository is removed.";
 
@@ -169,32 +164,6 @@ fn everybody_leaves(story: &mut Story, scene: &Scene, alice: Editor, agent: &str
         return Err(Problem::Unseen { who: "the directory", what: "no claim any more".to_owned(), ended: false });
     }
     story.saw("all", "claims are released, all sessions completed", &Sight { text: String::new(), took })
-}
-
-/// Looks again and again; `None` if there is nothing in time.
-fn poll<T>(mut look: impl FnMut() -> Result<Option<T>, Problem>) -> Result<Option<T>, Problem> {
-    let start = Instant::now();
-    loop {
-        let found = look()?;
-        if found.is_some() || start.elapsed() > DEADLINE {
-            return Ok(found);
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
-#[derive(Debug, Error)]
-enum Problem {
-    #[error("{who} did not get to see {what}{}", if *.ended { ", because the language server ended" } else { "" })]
-    Unseen { who: &'static str, what: String, ended: bool },
-    #[error("{who} was refused {what}: {message}")]
-    Refused { who: &'static str, what: String, message: String },
-    #[error("could not {0}: {1}")]
-    Io(&'static str, io::Error),
-    #[error("could not print what happened")]
-    Silent,
-    #[error("interrupted")]
-    Interrupted,
 }
 
 /// What was seen so far: told at once to people, at the end to programs.

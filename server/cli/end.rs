@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{identity, words};
+use super::{identity, upkeep, words};
 
 /// End your session and release all that it holds
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             format!("{GOOD}Ended{GOOD:#} {} after {lasted}.{released}", words::who(Some(&ended), &ended.id))
         },
     )?;
-    context.tidy_up(&registry);
+    upkeep::tidy_up(context, &registry);
     Ok(Exit::Done)
 }

@@ -11,7 +11,7 @@ use deconflict_registry::Error as RegistryError;
 pub(super) use deconflict_words::sentence;
 use deconflict_words::{FEWER_OPEN_FILES, remedy};
 use deconflict_workspace::committing::CommitError;
-use deconflict_workspace::{DiscoveryError, NamingError};
+use deconflict_workspace::{DiscoveryError, GitError, NamingError};
 use serde_json::{Map, Value, json};
 
 /// How a verb ended, by its exit code; a script can always tell "refused" from "failed".
@@ -154,6 +154,12 @@ impl From<ChangesError> for Failure {
             }
             ChangesError::File { .. } => Self::of(&error, Exit::Failed, "io", None),
         }
+    }
+}
+
+impl From<GitError> for Failure {
+    fn from(error: GitError) -> Self {
+        Self::of(&error, Exit::Failed, "git", None)
     }
 }
 

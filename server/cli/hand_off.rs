@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{claim, identity, ownership, values, words};
+use super::{claim, identity, ownership, upkeep, values, words};
 
 /// Give a claim of yours to another session, and with a file your uncommitted changes in it
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         files_touched: vec![claim.resource.name().to_owned()],
         ..Activity::default()
     };
-    Context::after(&registry, &session, &activity);
+    upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
 }
 

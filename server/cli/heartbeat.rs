@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::{identity, values, words};
+use super::{identity, upkeep, values, words};
 
 /// Tell the others what you are doing
 #[derive(Debug, clap::Args)]
@@ -67,7 +67,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             format!("Told the others: {}.", told.join(" "))
         },
     )?;
-    context.tidy_up(&registry);
+    upkeep::tidy_up(context, &registry);
     Ok(Exit::Done)
 }
 

@@ -23,6 +23,7 @@ mod processes;
 mod recording;
 mod style;
 mod table;
+mod upkeep;
 mod values;
 mod words;
 

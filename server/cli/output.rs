@@ -62,7 +62,11 @@ impl Output {
         document: impl FnOnce() -> Value,
         words: impl FnOnce() -> String,
     ) -> Result<Printed, Failure> {
-        if self.json { self.answer(document, words) } else { pager::show(&words()) }
+        if self.json {
+            return self.answer(document, words);
+        }
+        let words = words();
+        if pager::show(&words)? { Ok(Printed::Whole) } else { Self::text(&words) }
     }
 
     pub(crate) fn answer_with(

@@ -7,12 +7,11 @@ use std::process::{Child, Command, Stdio};
 use anstream::{AutoStream, ColorChoice};
 
 use super::failure::Failure;
-use super::output::{Output, Printed};
 
-/// Shows words through `PAGER` on a terminal; prints them everywhere else, and where there is no pager.
-pub(super) fn show(words: &str) -> Result<Printed, Failure> {
+/// Shows words through `PAGER` on a terminal. False everywhere else, and where there is no pager.
+pub(super) fn show(words: &str) -> Result<bool, Failure> {
     let stdout = io::stdout();
-    let Some(mut pager) = stdout.is_terminal().then(start).flatten() else { return Output::text(words) };
+    let Some(mut pager) = stdout.is_terminal().then(start).flatten() else { return Ok(false) };
     let is_coloured = AutoStream::choice(&stdout) != ColorChoice::Never;
     if let Some(mut input) = pager.stdin.take() {
         let plain = || anstream::adapter::strip_str(words).to_string();
@@ -21,8 +20,8 @@ pub(super) fn show(words: &str) -> Result<Printed, Failure> {
     }
     match pager.wait().map(|status| status.code()) {
         // The shell found no such program.
-        Ok(Some(126 | 127)) => Output::text(words),
-        Ok(_) => Ok(Printed::Whole),
+        Ok(Some(126 | 127)) => Ok(false),
+        Ok(_) => Ok(true),
         Err(error) => Err(Failure::could_not("wait for the pager", &error)),
     }
 }

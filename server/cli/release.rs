@@ -14,7 +14,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
-use super::{claim, identity, values, words};
+use super::{claim, identity, upkeep, values, words};
 
 /// Release what you hold
 ///
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         files_touched: released.iter().map(|claim| claim.resource.name().to_owned()).collect(),
         ..Activity::default()
     };
-    Context::after(&registry, &session, &activity);
+    upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
 }
 

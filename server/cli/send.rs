@@ -1,7 +1,7 @@
 //! `deconflict send TO SUBJECT MESSAGE`
 
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{BROADCAST, MessageKind, Resource, SessionId};
+use deconflict_protocol::{MessageKind, Resource, SessionId, is_broadcast};
 use deconflict_registry::{Draft, Recipient, Registry, Session, SessionState};
 use deconflict_words::documents;
 use serde_json::json;
@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::{Context, standard_input};
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{identity, values, words};
+use super::{identity, upkeep, values, words};
 
 /// Send a message to a session, or to all
 #[derive(Debug, clap::Args)]
@@ -70,13 +70,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             (Recipient::Everyone, _) => format!("{GOOD}Sent{GOOD:#} to everyone."),
         },
     )?;
-    Context::refresh_board(&registry);
+    upkeep::refresh_board(&registry);
     Ok(Exit::Done)
 }
 
 /// Whom the message is for. A session that is unknown or has ended gets none.
 fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipient, Option<Session>), Failure> {
-    if to.eq_ignore_ascii_case(BROADCAST) {
+    if is_broadcast(to) {
         return Ok((Recipient::Everyone, None));
     }
     let id = SessionId::foreign(to)?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::{Context, SESSION_VARIABLE};
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{identity, keeper, words};
+use super::{identity, keeper, upkeep, words};
 
 /// Register a session and print its id
 ///
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             Output::remark(&remark);
         }
     }
-    context.tidy_up(&registry);
+    upkeep::tidy_up(context, &registry);
     Ok(Exit::Done)
 }
 

@@ -1,23 +1,20 @@
 //! `deconflict status`
 
 mod page;
+mod picture;
 mod watch;
 mod work;
 
-use std::collections::HashMap;
-
-use chrono::{DateTime, Utc};
-use deconflict_protocol::SessionId;
 use deconflict_protocol::text::one_line;
-use deconflict_registry::{Claim, Concern, DamagedRecord, Overview, Session};
+use deconflict_registry::{Claim, Concern, DamagedRecord, Overview};
 use deconflict_words::documents;
+use picture::{Picture, holders};
 use serde_json::{Value, json};
-use work::Work;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Output, terminal_width};
-use super::{identity, words};
+use super::words;
 
 /// Show sessions, claims, messages and what needs coordinating
 #[derive(Debug, clap::Args)]
@@ -59,47 +56,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-/// Everything that is shown, as it was at one moment.
-struct Picture {
-    directory: String,
-    now: DateTime<Utc>,
-    own: Option<Session>,
-    unread: usize,
-    overview: Option<Overview>,
-    work: Work,
-}
-
 impl Picture {
-    fn look(context: &Context) -> Result<Self, Failure> {
-        let picture = Self::without_work(context)?;
-        let work = if picture.overview.is_some() { Work::look(context) } else { Work::default() };
-        Ok(Self { work, ..picture })
-    }
-
-    /// What fits a prompt, which must not wait for git.
-    fn glance(context: &Context) -> Result<Self, Failure> {
-        let picture = Self::without_work(context)?;
-        let work = if picture.own.is_some() { Work::look_for_losses(context) } else { Work::default() };
-        Ok(Self { work, ..picture })
-    }
-
-    fn without_work(context: &Context) -> Result<Self, Failure> {
-        let directory = context.location()?.directory.display().to_string();
-        let now = context.now();
-        let Some(registry) = context.existing_registry()? else {
-            return Ok(Self { directory, now, own: None, unread: 0, overview: None, work: Work::default() });
-        };
-        let mut overview = registry.overview()?;
-        let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
-        // Whoever names a session that is not there still wants to see those that are.
-        let own = identity::find_among(context, &registry, live).unwrap_or_default();
-        let unread = own.as_ref().map(|own| registry.unread_messages(&own.id)).transpose()?.unwrap_or_default().len();
-        if let Some(own) = &own {
-            overview = overview.as_seen_by(&own.id, now);
-        }
-        Ok(Self { directory, now, own, unread, overview: Some(overview), work: Work::default() })
-    }
-
     fn document(&self) -> Value {
         let Some(overview) = &self.overview else {
             return json!({
@@ -185,10 +142,6 @@ impl Picture {
         }
         text
     }
-
-    fn is_own_claim(&self, claim: &Claim) -> bool {
-        self.own.as_ref().is_some_and(|own| claim.held_by(&own.id))
-    }
 }
 
 pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecord> {
@@ -196,8 +149,4 @@ pub(super) fn damaged(overview: &Overview) -> impl Iterator<Item = &DamagedRecor
         Concern::Damaged(record) => Some(record),
         _ => None,
     })
-}
-
-fn holders(sessions: &[Session]) -> HashMap<&SessionId, &Session> {
-    sessions.iter().map(|session| (&session.id, session)).collect()
 }

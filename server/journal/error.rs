@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use super::entry::ContentId;
+use super::content_id::ContentId;
 
 /// What went wrong, with the path and the cause. None of it hinders anybody's work.
 #[derive(Debug, Error)]

@@ -11,6 +11,7 @@
 //! for the disk: after a power loss the newest contents may be missing, and are known as damaged.
 
 mod commands;
+mod content_id;
 mod entry;
 mod error;
 mod file_log;
@@ -38,7 +39,8 @@ use objects::{LARGEST, Objects, Prepared, id_of};
 use watch_list::WatchList;
 
 pub use commands::CommandRun;
-pub use entry::{Author, Cause, ContentId, Entry, EntryId, FileState, Line, Settlement};
+pub use content_id::ContentId;
+pub use entry::{Author, Cause, Entry, EntryId, FileState, Line, Settlement};
 pub use error::Error;
 pub use file_log::{FileLog, Loss, Tip};
 pub use observe::{Before, Observation};

@@ -10,7 +10,7 @@ use flate2::Compression;
 use flate2::read::ZlibDecoder;
 use flate2::write::ZlibEncoder;
 
-use super::entry::ContentId;
+use super::content_id::ContentId;
 use super::error::{Error, failed};
 
 /// Larger contents are not kept, in bytes.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use deconflict_workspace::{Lock, pack_objects};
 
 use super::Journal;
-use super::entry::ContentId;
+use super::content_id::ContentId;
 use super::error::{Error, failed};
 use super::logs::resource_of;
 use super::objects::Prepared;

@@ -6,7 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::Resource;
 
 use super::Journal;
-use super::entry::{ContentId, Entry, EntryId, Line};
+use super::content_id::ContentId;
+use super::entry::{Entry, EntryId, Line};
 use super::error::Error;
 use super::file_log::{FileLog, Tip};
 use super::logs::resource_of;

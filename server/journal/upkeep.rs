@@ -9,7 +9,8 @@ use deconflict_protocol::Resource;
 use deconflict_workspace::Lock;
 
 use super::Journal;
-use super::entry::{ContentId, Entry, FileState, Line};
+use super::content_id::ContentId;
+use super::entry::{Entry, FileState, Line};
 use super::error::{Error, failed};
 use super::logs::name_of;
 use super::objects::Pack;

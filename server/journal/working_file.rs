@@ -6,7 +6,8 @@ use std::path::Path;
 
 use deconflict_platform::{Links, open_regular, read_at_most};
 
-use super::entry::{ContentId, FileState};
+use super::content_id::ContentId;
+use super::entry::FileState;
 use super::objects::{LARGEST, id_of};
 use super::stamp::Stamp;
 

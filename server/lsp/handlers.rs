@@ -14,7 +14,8 @@ use tower_lsp::ls_types::{
     WorkspaceEdit,
 };
 
-use super::event::{Event, Reply, Request};
+use super::event::{Event, Request};
+use super::reply::Reply;
 
 /// The language server as tower-lsp calls it.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use tower_lsp::ls_types::{Uri, WorkspaceEdit};
 
 use super::command::EditorCommand;
 use super::diagnostic_code::Code;
-use super::event::Reply;
+use super::reply::Reply;
 use super::text::OnDisk;
 use deconflict_changes::Lost;
 use deconflict_journal::{Entry, FileState, Limits, Settlement};

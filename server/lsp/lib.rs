@@ -19,6 +19,7 @@ mod json;
 mod output;
 mod parent;
 mod present;
+mod reply;
 pub mod settings;
 mod snapshot;
 mod spelling;

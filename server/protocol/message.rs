@@ -7,9 +7,6 @@ use serde_json::Value;
 use super::record::{lenient_text, typed};
 use super::{RecordError, SessionId, time};
 
-/// The recipient that means every session.
-pub const BROADCAST: &str = "broadcast";
-
 /// A message as it stands in `messages/broadcast/` or `messages/direct/{to}/`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -17,7 +14,7 @@ pub struct MessageRecord {
     /// The sender.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
-    /// The recipient, or [`BROADCAST`].
+    /// The recipient, or [`BROADCAST`](super::BROADCAST).
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
     /// When it was sent.

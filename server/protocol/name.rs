@@ -5,6 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+/// The recipient that means every session.
+pub const BROADCAST: &str = "broadcast";
+
 /// Why a name cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
@@ -78,8 +81,9 @@ fn is_windows_device(name: &str) -> bool {
     matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || is_port("com") || is_port("lpt")
 }
 
-fn is_broadcast(id: &str) -> bool {
-    id.eq_ignore_ascii_case(super::BROADCAST)
+/// True for the recipient that means every session, in letters of either case.
+pub fn is_broadcast(id: &str) -> bool {
+    id.eq_ignore_ascii_case(BROADCAST)
 }
 
 impl fmt::Display for SessionId {

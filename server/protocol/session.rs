@@ -103,6 +103,12 @@ pub struct SessionRecord {
 }
 
 impl SessionRecord {
+    /// What is said of an agent's turn while it works.
+    pub const WORKING: &str = "working";
+
+    /// The same while it waits for its user.
+    pub const WAITING: &str = "waiting";
+
     /// Reads a session.
     pub fn read(bytes: &[u8]) -> Result<Self, RecordError> {
         typed(bytes)
@@ -110,7 +116,7 @@ impl SessionRecord {
 
     /// True if it is a coding agent whose turn ended, so that it waits for its user.
     pub fn is_waiting(&self) -> bool {
-        self.turn.as_deref() == Some("waiting")
+        self.turn.as_deref() == Some(Self::WAITING)
     }
 
     /// True if it says that it ended. Whether one that does not really lives is the registry's judgement.

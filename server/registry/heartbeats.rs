@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::record;
-use super::sessions::change_session;
+use super::session::change_session;
 use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, Session};
 use deconflict_protocol::{HeartbeatRecord, SessionId, SessionRecord, time};

@@ -3,12 +3,12 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::claim_all::Predecessor;
 use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, RenewOutcome, StoredClaim, Terms};
 use super::leases::renewal_pause;
 use super::overlap::{ReadClaim, claim_keys};
+use super::predecessor::Predecessor;
 use super::record;
-use super::session::{Session, StoredSession, require_active};
+use super::session::{Session, StoredSession, active_session};
 use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
@@ -338,11 +338,6 @@ pub(super) struct NewClaim<'a> {
     pub(super) untold: Option<&'a SessionId>,
     /// The record that it goes on from under another key, with fields that only other programs know.
     pub(super) moved_from: Option<&'a ReadClaim>,
-}
-
-pub(super) fn active_session(reader: &dyn Reader, id: &SessionId) -> Result<StoredSession, Error> {
-    let (record, stamp) = require_active(reader, id)?;
-    Ok(StoredSession::read_as(id, record.value, stamp))
 }
 
 pub(super) fn new_holding_id() -> Result<String, Error> {

@@ -27,6 +27,7 @@ mod messages;
 mod originals;
 mod overlap;
 mod overview;
+mod predecessor;
 mod probe;
 mod read_marks;
 mod record;
@@ -47,7 +48,7 @@ use chrono::{DateTime, Utc};
 
 pub use board::board_below;
 pub use board_keeper::{BoardKeeper, Refreshed};
-pub use claim_all::{ClaimAllOutcome, Granted, Obstacle, Predecessor};
+pub use claim_all::{ClaimAllOutcome, Granted, Obstacle};
 pub use claims::{
     Claim, ClaimOutcome, ClaimState, HandOffOutcome, Holding, MoveOutcome, ReleaseOutcome, RenewOutcome, StoredClaim,
     Terms,
@@ -63,6 +64,7 @@ pub use machines::Machines;
 pub use messages::{Draft, Message, MessageId, Recipient};
 pub use originals::ScriptState;
 pub use overview::Overview;
+pub use predecessor::Predecessor;
 pub use records::DamagedRecord;
 pub use session::{Session, StoredSession};
 pub use sessions::{Completion, NewSession};

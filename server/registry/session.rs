@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Error;
 use super::liveness::{self, KeeperState, SessionState};
 use super::record::Record;
-use super::store::{Key, Range, Reader, Stamp};
+use super::store::{Key, Range, Reader, Stamp, Transaction};
 use deconflict_platform as platform;
 use deconflict_protocol::{SessionId, SessionRecord, time};
 
@@ -133,4 +133,26 @@ pub(super) fn require_active(reader: &dyn Reader, id: &SessionId) -> Result<(Rec
     let record = Record::understand(stored, SessionRecord::read);
     let record = record.map_err(|source| Error::Damaged { key, source })?;
     if record.value.is_completed() { Err(Error::EndedSession { id: id.clone() }) } else { Ok((record, stamp)) }
+}
+
+pub(super) fn active_session(reader: &dyn Reader, id: &SessionId) -> Result<StoredSession, Error> {
+    let (record, stamp) = require_active(reader, id)?;
+    Ok(StoredSession::read_as(id, record.value, stamp))
+}
+
+/// Changes a live session's record, so that the server and a terminal of one session do not undo each other's changes.
+pub(super) fn change_session(
+    tx: &mut Transaction,
+    id: &SessionId,
+    change: impl Fn(&mut SessionRecord),
+) -> Result<(), Error> {
+    let (before, _) = require_active(tx, id)?;
+    let mut after = before.value.clone();
+    change(&mut after);
+    if after != before.value {
+        let key = Key::Session(id.clone());
+        let bytes = before.rewritten(&key, &after)?;
+        tx.put(key, bytes);
+    }
+    Ok(())
 }

@@ -7,7 +7,7 @@ use super::heartbeats::{Activity, add_heartbeat};
 use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
 use super::record;
-use super::session::{Session, require_active};
+use super::session::{Session, change_session, require_active};
 use super::store::{Key, Range, Reader, Series, Store, Transaction};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
@@ -281,21 +281,4 @@ fn note_end(session: &mut SessionRecord, completion: &Completion, now: DateTime<
     if completion.notes.is_some() {
         session.handoff_notes.clone_from(&completion.notes);
     }
-}
-
-/// Changes a live session's record, so that the server and a terminal of one session do not undo each other's changes.
-pub(super) fn change_session(
-    tx: &mut Transaction,
-    id: &SessionId,
-    change: impl Fn(&mut SessionRecord),
-) -> Result<(), Error> {
-    let (before, _) = require_active(tx, id)?;
-    let mut after = before.value.clone();
-    change(&mut after);
-    if after != before.value {
-        let key = Key::Session(id.clone());
-        let bytes = before.rewritten(&key, &after)?;
-        tx.put(key, bytes);
-    }
-    Ok(())
 }

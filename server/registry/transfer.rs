@@ -1,11 +1,11 @@
 //! Claims that change hands or places: hand-offs, files that move, and what the displaced are told.
 
 use super::claims::{Claim, HandOffOutcome, Holding, MoveOutcome, StoredClaim, Terms};
-use super::holding::{NewClaim, active_session, new_holding_id};
+use super::holding::{NewClaim, new_holding_id};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::overlap::ReadClaim;
-use super::session::Session;
+use super::session::{Session, active_session};
 use super::store::{Key, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, record};
 use deconflict_protocol::{ClaimRecord, HandOffRecord, Resource, SessionId, time};

@@ -7,7 +7,7 @@ mod locked_file;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
@@ -79,25 +79,7 @@ impl PrivateFolder {
         // Where locks keep out readers too.
         #[cfg(windows)]
         let _ = file.lock_shared();
-        locked_file::read_end(&file, longest).map(Some)
-    }
-
-    /// Adds bytes to a file, which is made if it is missing. One that would grow beyond `longest` is written anew with
-    /// what `shorten` makes of all. The file's own lock keeps its writers apart.
-    pub fn append(
-        &self,
-        name: &str,
-        bytes: &[u8],
-        longest: u64,
-        shorten: impl FnOnce(Vec<u8>) -> Vec<u8>,
-    ) -> io::Result<()> {
-        let file = self.lock(name, Lock::Exclusive, Duration::MAX)?;
-        if file.length()? + bytes.len() as u64 <= longest {
-            return file.append(bytes);
-        }
-        let mut whole = read_whole(file.as_file(), longest.saturating_mul(2))?.unwrap_or_default();
-        whole.extend_from_slice(bytes);
-        file.replace(&shorten(whole))
+        read_end(&file, longest).map(Some)
     }
 
     /// Writes a file as a whole. One of that name and length is only touched: names say what is in files.
@@ -135,11 +117,6 @@ impl PrivateFolder {
             let _ = folder.remove_file(&unfinished);
         }
         done
-    }
-
-    /// Opens a file, made if it is missing, and waits at most so long for its lock; it may have to do without.
-    pub fn lock(&self, name: &str, lock: Lock, patience: Duration) -> io::Result<LockedFile<'_>> {
-        LockedFile::open(self, self.make()?, name, lock, patience)
     }
 
     /// The folder of that name in it.
@@ -272,6 +249,14 @@ fn read_whole(mut file: &std::fs::File, longest: u64) -> io::Result<Option<Vec<u
     file.seek(SeekFrom::Start(0))?;
     file.take(longest + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= longest).then_some(bytes))
+}
+
+fn read_end(mut file: &std::fs::File, longest: u64) -> io::Result<(u64, Vec<u8>)> {
+    let start = file.metadata()?.len().saturating_sub(longest);
+    let mut bytes = Vec::new();
+    file.seek(SeekFrom::Start(start))?;
+    file.take(longest).read_to_end(&mut bytes)?;
+    Ok((start, bytes))
 }
 
 fn is_current(folder: &Dir, name: &str, file: &std::fs::File) -> io::Result<bool> {

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::turns::WORKING;
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};
 use crate::file_state::state_of;
@@ -17,7 +16,7 @@ use crate::surroundings::Surroundings;
 use crate::words;
 use deconflict_journal::Journal;
 use deconflict_protocol::text::{one_line, quoted};
-use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId};
+use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId, SessionRecord};
 use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session};
 use deconflict_workspace::{self as workspace, DiscoveryError, Ignored, Location, Namer, NamingError, Repository};
 
@@ -217,7 +216,7 @@ impl SessionContext<'_> {
             person: workspace::person(repository),
             agent: Some(self.surroundings.agent.name.to_owned()),
             // What begins without a word of its user's waits for none.
-            turn: (self.event.kind != EventKind::SessionStarted).then(|| WORKING.to_owned()),
+            turn: (self.event.kind != EventKind::SessionStarted).then(|| SessionRecord::WORKING.to_owned()),
             branch: repository.and_then(Repository::branch),
             worktree: repository.and_then(Repository::worktree).map(str::to_owned),
             keeper: processes.agent,

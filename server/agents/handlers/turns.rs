@@ -4,13 +4,8 @@ use super::context::{SessionContext, Trouble};
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
+use deconflict_protocol::SessionRecord;
 use deconflict_registry::{Error, Locking, Session};
-
-/// What a session's record says of an agent's turn while it works.
-pub(super) const WORKING: &str = "working";
-
-/// The same while it waits for its user.
-const WAITING: &str = "waiting";
 
 impl SessionContext<'_> {
     /// Registers, and tells who else is here.
@@ -37,7 +32,7 @@ impl SessionContext<'_> {
 
     pub(super) fn prompted(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part()?;
-        self.set_turn(&session, WORKING);
+        self.set_turn(&session, SessionRecord::WORKING);
         // Of a turn that was interrupted many agents don't tell the end: it ended before this prompt at the latest.
         if self.hook_state(&self.own).is_turn_open {
             self.settle()?;
@@ -56,7 +51,7 @@ impl SessionContext<'_> {
         }
         self.settle()?;
         if let Some(session) = self.registry.session(&self.own)? {
-            self.set_turn(&session, WAITING);
+            self.set_turn(&session, SessionRecord::WAITING);
         }
         follow_up.refresh_board = true;
         Ok(Answer::default())
@@ -65,7 +60,7 @@ impl SessionContext<'_> {
     /// The agent does something, so it does not wait. What its record did not say at all it need not say now.
     pub(super) fn work_on(&self, session: &Session) {
         if session.is_waiting() {
-            self.set_turn(session, WORKING);
+            self.set_turn(session, SessionRecord::WORKING);
         }
     }
 

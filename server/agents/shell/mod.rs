@@ -16,7 +16,7 @@ use rable::{Node, NodeKind};
 use effect::Effects;
 pub(super) use effect::{Deed, Effect, Target};
 pub(super) use summary::Summary;
-use words::{Given, Word};
+use words::{Given, Word, redirects};
 
 /// No longer command line is read, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -209,24 +209,6 @@ impl Shell {
                 self.variables.remove(name.trim_end_matches('+'));
             }
         }
-    }
-}
-
-fn redirects(kind: &NodeKind) -> &[Node] {
-    match kind {
-        NodeKind::Command { redirects, .. }
-        | NodeKind::If { redirects, .. }
-        | NodeKind::While { redirects, .. }
-        | NodeKind::Until { redirects, .. }
-        | NodeKind::For { redirects, .. }
-        | NodeKind::ForArith { redirects, .. }
-        | NodeKind::Select { redirects, .. }
-        | NodeKind::Case { redirects, .. }
-        | NodeKind::Subshell { redirects, .. }
-        | NodeKind::BraceGroup { redirects, .. }
-        | NodeKind::ArithmeticCommand { redirects, .. }
-        | NodeKind::ConditionalExpr { redirects, .. } => redirects,
-        _ => &[],
     }
 }
 

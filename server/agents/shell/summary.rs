@@ -7,8 +7,7 @@ use std::path::Path;
 use rable::{Node, NodeKind};
 
 use super::programs::{program_name, without_runners};
-use super::redirects;
-use super::words::{Word, parts};
+use super::words::{Word, parts, redirects};
 
 /// A command line in short.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

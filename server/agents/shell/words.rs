@@ -109,3 +109,22 @@ impl<'a> Given<'a> {
         self.names.iter().chain(&self.after_dashes).copied().collect()
     }
 }
+
+/// What a command, or what several are put together to, is redirected to and from.
+pub(super) fn redirects(kind: &NodeKind) -> &[Node] {
+    match kind {
+        NodeKind::Command { redirects, .. }
+        | NodeKind::If { redirects, .. }
+        | NodeKind::While { redirects, .. }
+        | NodeKind::Until { redirects, .. }
+        | NodeKind::For { redirects, .. }
+        | NodeKind::ForArith { redirects, .. }
+        | NodeKind::Select { redirects, .. }
+        | NodeKind::Case { redirects, .. }
+        | NodeKind::Subshell { redirects, .. }
+        | NodeKind::BraceGroup { redirects, .. }
+        | NodeKind::ArithmeticCommand { redirects, .. }
+        | NodeKind::ConditionalExpr { redirects, .. } => redirects,
+        _ => &[],
+    }
+}

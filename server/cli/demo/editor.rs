@@ -13,8 +13,8 @@ use lsp_server::{Message, Notification, Request, Response};
 use serde_json::{Value, json};
 use tower_lsp::ls_types::Uri;
 
+use super::problem::{DEADLINE, Problem, poll};
 use super::scene::{Scene, is_interrupted};
-use super::{DEADLINE, Problem, poll};
 
 /// How often a waiting editor looks whether the user gave up.
 const LOOK_FOR_INTERRUPTION: Duration = Duration::from_millis(100);

@@ -7,7 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{INVOICES, ORDERS, Problem};
+use super::problem::Problem;
+
+pub(super) const ORDERS: &str = "src/orders.rs";
+pub(super) const INVOICES: &str = "src/invoices.rs";
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 

@@ -9,7 +9,6 @@ use deconflict_words::documents;
 use deconflict_workspace::{commits, committed};
 use serde_json::json;
 
-use super::commit::could_not_ask;
 use super::committer::Committer;
 use super::finding::name;
 use super::owned;
@@ -17,14 +16,13 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::style::GOOD;
-use crate::cli::{claim, words};
+use crate::cli::{claim, upkeep, words};
 
 /// The action of a session that made a commit.
 pub(super) const COMMITTED: &str = "committed";
 
-pub(super) fn run(is_quiet: bool, context: &Context) -> Result<Exit, Failure> {
-    let Some(registry) = super::registry(context)? else { return Ok(Exit::Done) };
-    let released = release(context, &registry)?;
+pub(super) fn run(is_quiet: bool, context: &Context, registry: &Registry) -> Result<Exit, Failure> {
+    let released = release(context, registry)?;
     if !is_quiet || context.output.is_json() {
         context.output.answer(
             || json!({"released": released.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>()}),
@@ -38,7 +36,7 @@ pub(super) fn run(is_quiet: bool, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure> {
-    let (root, commit) = commits::last_commit(context.folder()).map_err(|error| could_not_ask(&error))?;
+    let (root, commit) = commits::last_commit(context.folder())?;
     let committer = Committer::find(context, registry)?;
     let namer = context.namer()?;
     let in_commit = commit.changes.iter().filter(|change| !change.is_submodule);
@@ -52,9 +50,9 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let files = resources.iter().map(|resource| resource.name().to_owned()).collect();
     if let Some(session) = committer.session().filter(|session| session.is_live()) {
         let activity = Activity { action: COMMITTED.to_owned(), files_touched: files, ..Activity::default() };
-        Context::after(registry, session, &activity);
+        upkeep::sign_of_life(registry, session, &activity);
     } else if !released.is_empty() {
-        Context::refresh_board(registry);
+        upkeep::refresh_board(registry);
     }
     Ok(released)
 }

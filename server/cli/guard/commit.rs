@@ -4,18 +4,17 @@ use std::path::PathBuf;
 
 use deconflict_registry::{ClaimState, Registry};
 use deconflict_words::COMMIT_OWN;
-use deconflict_workspace::GitError;
 use deconflict_workspace::commits::{Index, Operation, PathChange, Staged};
 
 use super::committer::Committer;
-use super::finding::{HeldChanges, as_words, sort};
-use super::{CheckResult, owned};
+use super::finding::{CheckResult, HeldChanges, as_words, sort};
+use super::owned;
 use crate::cli::context::Context;
-use crate::cli::failure::{Failure, sentence};
+use crate::cli::failure::Failure;
 use crate::cli::words;
 
 pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
-    let staged = Staged::of(context.folder()).map_err(|error| could_not_ask(&error))?;
+    let staged = Staged::of(context.folder())?;
     if staged.index == Index::Prepared {
         // `deconflict commit` takes nobody else's changes, whoever holds the file.
         return Ok(CheckResult { what: "This commit", checked: staged.changes.len(), ..CheckResult::default() });
@@ -46,10 +45,6 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
     }
     let (findings, warnings) = (sorted.held, sorted.left_idle);
     Ok(CheckResult { what: "This commit", checked, findings, owned, warnings, named, advice })
-}
-
-pub(super) fn could_not_ask(error: &GitError) -> Failure {
-    Failure::failed("git", sentence(&error.to_string()))
 }
 
 /// A record that nobody can read says neither yes nor no.

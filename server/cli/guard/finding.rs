@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use deconflict_journal::Author;
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::{Claim, ClaimState, Registry, Session};
@@ -67,6 +68,44 @@ impl HeldChanges {
             "changes": self.changes.iter().map(change).collect::<Vec<_>>(),
         })
     }
+}
+
+/// Somebody else's uncommitted changes in one file.
+#[derive(Debug, Clone)]
+pub(super) struct OwnedChanges {
+    pub(super) path: PathBuf,
+    pub(super) owner: Author,
+}
+
+impl OwnedChanges {
+    /// One sentence for people.
+    pub(super) fn sentence(&self) -> String {
+        format!("{} has uncommitted changes of {}.", quoted(&shown(&self.path), 200), one_line(&self.owner.label, 60))
+    }
+
+    pub(super) fn document(&self) -> Value {
+        json!({
+            "path": self.path.display().to_string(),
+            "session": self.owner.session.as_str(),
+            "label": self.owner.label,
+        })
+    }
+}
+
+/// What is said of a commit, a push or a stash.
+#[derive(Debug, Default)]
+pub(super) struct CheckResult {
+    pub(super) what: &'static str,
+    pub(super) checked: usize,
+    pub(super) findings: Vec<HeldChanges>,
+    /// Others' uncommitted changes in it.
+    pub(super) owned: Vec<OwnedChanges>,
+    /// What doesn't, but should be known.
+    pub(super) warnings: Vec<HeldChanges>,
+    /// Others' uncommitted changes in it that may be, because their files were named.
+    pub(super) named: Vec<OwnedChanges>,
+    /// What to do about the findings, a line each.
+    pub(super) advice: Vec<String>,
 }
 
 /// Finds what is held of some changes in a worktree, and by whom. Returns how many of them can be claimed at all.

@@ -18,8 +18,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::{GOOD, WARNING};
 use super::words;
-use finding::HeldChanges;
-use owned::OwnedChanges;
+use finding::{CheckResult, HeldChanges, OwnedChanges};
 
 pub(super) use after_commit::release_committed;
 
@@ -77,21 +76,6 @@ enum Policy {
     Deny,
 }
 
-#[derive(Debug, Default)]
-struct CheckResult {
-    what: &'static str,
-    checked: usize,
-    findings: Vec<HeldChanges>,
-    /// Others' uncommitted changes in it.
-    owned: Vec<OwnedChanges>,
-    /// What doesn't, but should be known.
-    warnings: Vec<HeldChanges>,
-    /// Others' uncommitted changes in it that may be, because their files were named.
-    named: Vec<OwnedChanges>,
-    /// What to do about the findings, a line each.
-    advice: Vec<String>,
-}
-
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     if arguments.install {
         let deny = arguments.when_unsure == Some(Policy::Deny);
@@ -101,7 +85,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         return hooks::uninstall(context);
     }
     if arguments.moment == Moment::PostCommit {
-        return after_commit::run(arguments.quiet, context);
+        let Some(registry) = registry(context)? else { return Ok(Exit::Done) };
+        return after_commit::run(arguments.quiet, context, &registry);
     }
     match check(arguments, context) {
         Ok(verdict) => tell(&verdict, arguments, context),

@@ -1,44 +1,21 @@
 //! Whose uncommitted changes a commit or a stash has (protocol page, "Uncommitted changes have owners").
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use deconflict_changes::{FileHistory, Owned};
 use deconflict_journal::Author;
-use deconflict_protocol::text::{one_line, quoted};
+use deconflict_protocol::text::one_line;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry};
 use deconflict_workspace::commits::PathChange;
-use deconflict_workspace::{GitError, swept};
-use serde_json::{Value, json};
+use deconflict_workspace::swept;
 
 use super::committer::Committer;
-use super::finding::{name, shown};
+use super::finding::{OwnedChanges, name};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::recording::Recording;
-
-/// Somebody else's uncommitted changes in one file.
-#[derive(Debug, Clone)]
-pub(super) struct OwnedChanges {
-    pub(super) path: PathBuf,
-    pub(super) owner: Author,
-}
-
-impl OwnedChanges {
-    /// One sentence for people.
-    pub(super) fn sentence(&self) -> String {
-        format!("{} has uncommitted changes of {}.", quoted(&shown(&self.path), 200), one_line(&self.owner.label, 60))
-    }
-
-    pub(super) fn document(&self) -> Value {
-        json!({
-            "path": self.path.display().to_string(),
-            "session": self.owner.session.as_str(),
-            "label": self.owner.label,
-        })
-    }
-}
 
 /// Finds what these changes have of others.
 pub(super) fn of_others(
@@ -66,7 +43,7 @@ pub(super) fn of_others(
             others.into_iter().filter(|owner| !committer.owns_changes(owner, registry)).collect();
         let change = looked_at.iter().find(|(_, resource)| resource == file.history.resource());
         let Some((change, _)) = change.filter(|_| !others.is_empty()) else { continue };
-        let Some(staged) = swept::content(root, change).map_err(|error| could_not_ask(&error))? else { continue };
+        let Some(staged) = swept::content(root, change)? else { continue };
         let uncommitted = file.history.uncommitted(file.committed.as_deref().unwrap_or_default());
         let is_others = |change| {
             let owner = file.history.owner_of(change);
@@ -93,7 +70,7 @@ pub(super) fn swept(
     if found.is_empty() {
         return Ok((found, Vec::new()));
     }
-    let unstaged = swept::unstaged(root).map_err(|error| could_not_ask(&error))?;
+    let unstaged = swept::unstaged(root)?;
     let staged: BTreeSet<&Path> = staged.iter().map(|change| change.path.as_path()).collect();
     let is_swept = |path: &Path| {
         path.ancestors().skip(1).any(|folder| {
@@ -152,10 +129,6 @@ pub(super) fn tell_owners(
         registry.send(from, &Recipient::Session(owner.clone()), &draft)?;
     }
     Ok(())
-}
-
-fn could_not_ask(error: &GitError) -> Failure {
-    super::commit::could_not_ask(error)
 }
 
 fn unix_lines(text: &[u8]) -> Vec<u8> {

@@ -13,11 +13,9 @@ use deconflict_protocol::SessionId;
 use deconflict_registry::{LastActivity, Registry};
 use deconflict_workspace::commits::{self, PathChange};
 
-use super::CheckResult;
 use super::after_commit::COMMITTED;
-use super::commit::could_not_ask;
 use super::committer::Committer;
-use super::finding::{HeldChanges, name, sort};
+use super::finding::{CheckResult, HeldChanges, name, sort};
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
 
@@ -28,14 +26,13 @@ const LONGEST_COMMIT: TimeDelta = TimeDelta::hours(1);
 const LONGEST_LIST: u64 = 64 << 20;
 
 pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
-    let refs = commits::pushed_refs(&standard_input(LONGEST_LIST, "read from git what is pushed")?)
-        .map_err(|error| could_not_ask(&error))?;
+    let refs = commits::pushed_refs(&standard_input(LONGEST_LIST, "read from git what is pushed")?)?;
     let committer = Committer::find(context, registry)?;
     let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
     let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(CheckResult::default()) };
     let folder = context.folder();
-    let pushed = commits::pushed(folder, remote, &refs, since).map_err(|error| could_not_ask(&error))?;
-    let root = commits::root_of(folder).map_err(|error| could_not_ask(&error))?;
+    let pushed = commits::pushed(folder, remote, &refs, since)?;
+    let root = commits::root_of(folder)?;
     let namer = context.namer()?;
     let changes: Vec<PathChange> = pushed.iter().flat_map(|commit| &commit.changes).cloned().collect();
     let (sorted, checked) = sort(&changes, &root, &namer, registry, &committer)?;

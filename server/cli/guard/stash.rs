@@ -7,10 +7,9 @@ use deconflict_platform as platform;
 use deconflict_registry::Registry;
 use deconflict_workspace::{commits, swept};
 
-use super::commit::could_not_ask;
 use super::committer::Committer;
-use super::finding::sort;
-use super::{CheckResult, owned};
+use super::finding::{CheckResult, sort};
+use super::owned;
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
 
@@ -22,8 +21,8 @@ pub(super) fn check(state: &str, context: &Context, registry: &Registry) -> Resu
     let Some(stash) = new_stash(&refs).filter(|_| state == "prepared" && is_push()) else {
         return Ok(CheckResult::default());
     };
-    let root = commits::root_of(context.folder()).map_err(|error| could_not_ask(&error))?;
-    let changes = swept::stashed(&root, stash).map_err(|error| could_not_ask(&error))?;
+    let root = commits::root_of(context.folder())?;
+    let changes = swept::stashed(&root, stash)?;
     let committer = Committer::find(context, registry)?;
     let (sorted, checked) = sort(&changes, &root, &context.namer()?, registry, &committer)?;
     let owned = owned::of_others(&changes, &root, context, registry, &committer)?;

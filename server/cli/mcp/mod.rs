@@ -22,6 +22,8 @@ use super::output::Output;
 use session::McpSession;
 use tools::{TOOLS, ToolEntry};
 
+pub(crate) use session::CAPABILITY;
+
 /// Run a server of the Model Context Protocol on standard input and output, for agents that have no hooks
 ///
 /// Its tools are the verbs, with the same answers. Your agent's session begins when a tool first needs one, and ends
@@ -40,9 +42,6 @@ pub(super) struct Verbs {
     /// Does what a command line says.
     pub(super) run: fn(&[String], &Context) -> Result<Exit, Failure>,
 }
-
-/// What a session says that it can do if its tools are these, so that everybody knows it for an agent's.
-pub(crate) const CAPABILITY: &str = "mcp";
 
 const INSTRUCTIONS: &str = "Several people and agents edit this repository at the same time. Ask for the status before \
     you pick up work, claim files before you change them, and release them when you are done. Where a claim is \

@@ -8,11 +8,13 @@ use deconflict_protocol::SessionId;
 use deconflict_registry::{Completion, NewSession, Registry, Session};
 use deconflict_workspace::Location;
 
-use super::CAPABILITY;
 use crate::cli::context::{Context, Shared};
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::{identity, processes};
+use crate::cli::{identity, processes, upkeep};
+
+/// What a session says that it can do if its tools are these, so that everybody knows it for an agent's.
+pub(crate) const CAPABILITY: &str = "mcp";
 
 #[derive(Debug)]
 pub(super) struct McpSession {
@@ -90,7 +92,7 @@ impl McpSession {
         let is_live = registry.session(&current.session)?.is_some_and(|session| session.is_live());
         if is_live {
             registry.complete(&current.session, &Completion::default())?;
-            context.tidy_up(&registry);
+            upkeep::tidy_up(&context, &registry);
         }
         Ok(())
     }
@@ -99,7 +101,7 @@ impl McpSession {
         let new = NewSession { id: self.wanted.clone(), ..new };
         let advise = |failure: Failure, _: &SessionId| failure.advise("Choose another name, or none: deconflict mcp");
         let session = identity::register(registry, new, advise)?;
-        context.clean_up(registry);
+        upkeep::clean_up(context, registry);
         Ok(session)
     }
 

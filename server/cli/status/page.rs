@@ -7,12 +7,11 @@ use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
 use deconflict_registry::{Claim, ClaimState, Message, Overview, Recipient, Session, SessionState};
 use deconflict_words::documents;
 
-use super::{Picture, holders};
+use super::picture::{Picture, holders};
+use super::work::INDENT;
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table, wrapped};
 use crate::cli::words;
-
-pub(super) const INDENT: &str = "  ";
 
 pub(super) struct Section {
     title: &'static str,

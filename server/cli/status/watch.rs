@@ -12,10 +12,10 @@ use deconflict_protocol::text::one_line;
 use unicode_width::UnicodeWidthStr;
 
 use super::page::{self, Section};
-use super::{Picture, terminal_width};
+use super::picture::Picture;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::output::{Output, Printed};
+use crate::cli::output::{Output, Printed, terminal_width};
 use crate::cli::style::{FAINT, HEADING, WARNING};
 use crate::cli::table::{cut, wrapped};
 use crate::cli::words;

@@ -10,11 +10,13 @@ use deconflict_registry::{Overview, Session};
 use deconflict_words::documents;
 use serde_json::{Value, json};
 
-use super::page::INDENT;
 use crate::cli::context::Context;
 use crate::cli::recording::Recording;
 use crate::cli::style::{FAINT, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table};
+
+/// What stands before each line of a section.
+pub(super) const INDENT: &str = "  ";
 
 /// So many files with uncommitted changes are looked into.
 const MOST_FILES: usize = 50;

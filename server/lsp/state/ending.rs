@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::server_state::{Phase, ServerState};
 use super::timers::Timer;
 use crate::effect::Effect;
-use crate::event::{DirectoryId, Ending, Reply};
+use crate::event::{DirectoryId, Ending};
 use crate::job::Job;
+use crate::reply::Reply;
 
 /// What takes longer is left to the others, who find the session's process gone.
 const LONGEST: Duration = Duration::from_millis(800);

@@ -10,9 +10,10 @@ use super::directory::OwnClaim;
 use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::convert;
-use crate::event::{DirectoryId, Reply};
+use crate::event::DirectoryId;
 use crate::job::{Job, Move};
 use crate::present::messages;
+use crate::reply::Reply;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Holding, MoveOutcome};
 

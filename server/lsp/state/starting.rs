@@ -11,9 +11,9 @@ use super::timers::Timer;
 use crate::capabilities::EditorCapabilities;
 use crate::convert;
 use crate::effect::Effect;
-use crate::event::Reply;
 use crate::job::{Job, Profile};
 use crate::present::messages;
+use crate::reply::Reply;
 use crate::settings::{SECTION, Settings};
 use deconflict_protocol::text;
 

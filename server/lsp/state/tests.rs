@@ -13,8 +13,9 @@ use tower_lsp::ls_types::{InitializeParams, TextDocumentContentChangeEvent, Uri}
 use super::ServerState;
 use crate::convert;
 use crate::effect::Effect;
-use crate::event::{DirectoryId, Event, Reply};
+use crate::event::{DirectoryId, Event};
 use crate::job::{ClaimResult, Claimability, DiskCheck, Job, JobResult};
+use crate::reply::Reply;
 use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time};

@@ -146,7 +146,7 @@ impl SessionContext {
     }
 
     fn send(&mut self, message: MessageToSend) -> CommandResult {
-        let recipient = if message.to.eq_ignore_ascii_case(deconflict_protocol::BROADCAST) {
+        let recipient = if deconflict_protocol::is_broadcast(&message.to) {
             Recipient::Everyone
         } else {
             Recipient::Session(self.known_id(&message.to)?)

@@ -82,7 +82,7 @@ impl JournalKeeper {
         let (news, received) = mpsc::channel();
         let writes = news.clone();
         thread::Builder::new().name("journal".to_owned()).spawn(move || {
-            let files = WatchedFiles::new(writes);
+            let files = WatchedFiles::new(move |paths| drop(writes.send(News::Written(paths))));
             Keeping {
                 access,
                 view,

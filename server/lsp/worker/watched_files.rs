@@ -5,13 +5,11 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::journal_keeper::News;
 use deconflict_protocol::Resource;
 use deconflict_registry::watcher;
 
@@ -45,8 +43,8 @@ struct WatchedFile {
 }
 
 impl WatchedFiles {
-    /// None yet. What the system tells goes into a queue.
-    pub(super) fn new(news: Sender<News>) -> Self {
+    /// None yet. `written` is called with paths that may have been written, on a thread of the system's.
+    pub(super) fn new(written: impl Fn(Vec<PathBuf>) + Send + 'static) -> Self {
         let tell = move |event: notify::Result<notify::Event>| {
             let Ok(event) = event else { return };
             let is_write = match event.kind {
@@ -55,7 +53,7 @@ impl WatchedFiles {
                 _ => true,
             };
             if is_write {
-                let _ = news.send(News::Written(event.paths));
+                written(event.paths);
             }
         };
         let watcher = watcher(tell)

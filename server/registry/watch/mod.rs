@@ -1,7 +1,7 @@
 //! Watching a registry: what others change reaches a server without its asking.
 //!
 //! What the store tells of is a hint of where to look, never the truth: it is read again. One thread does it all. While
-//! nothing happens it wakes every [`TICK`], for a few system calls: the store looks for what it has not told of, and the
+//! nothing happens it wakes every [`TICK`](signal::TICK), for a few system calls: the store looks for what it has not told of, and the
 //! processes that keep sessions are looked at, because a killed process changes no record.
 
 mod batch;
@@ -9,35 +9,20 @@ mod change;
 mod inbox;
 mod observer;
 mod processes;
+mod signal;
 mod suspension;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::Duration;
 
 pub use change::Change;
 
 use self::observer::{Observer, watched_by};
-use super::store::{Changed, Hear, Range, Store, Watching};
+use self::signal::Signal;
+use super::store::{Hear, Range, Store, Watching};
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
-
-/// How often the thread wakes by itself. A killed server is seen so soon, and so is a directory on a file system that
-/// notifies of nothing.
-const TICK: Duration = Duration::from_secs(2);
-
-/// The same where the store cannot tell what changes.
-const UNWATCHED_TICK: Duration = Duration::from_secs(1);
-
-enum Signal {
-    /// The store tells of something.
-    Changed(Changed),
-    /// The server says whose processes matter.
-    Interest(Vec<SessionId>),
-    /// The watch is no longer wanted.
-    Stop,
-}
 
 /// Watching, for as long as this is kept.
 #[derive(Debug)]
@@ -97,6 +82,8 @@ fn watch_with<S: Store + 'static>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::store::files::watch::FilesWatching;
     use crate::{ClaimState, Key, NewSession, Terms, View};

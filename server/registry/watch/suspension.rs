@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::TICK;
+use super::signal::TICK;
 use deconflict_platform::clock::Clock;
 
 /// A pause that is longer than [`TICK`] by this much means that this process or the machine was suspended.

@@ -1,14 +1,14 @@
 //! A file of a private folder whose lock is held, so that what is decided by its content is written into the same file.
 
 use std::fs::{File, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cap_std::fs::{Dir, OpenOptions};
 use deconflict_platform::faults::{self, DiskChange};
 
-use super::{PrivateFolder, is_current, open_file};
+use super::{PrivateFolder, is_current, open_file, read_end, read_whole};
 
 /// How often a lock that somebody else has is asked for.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -32,14 +32,33 @@ pub struct LockedFile<'a> {
     is_locked: bool,
 }
 
-impl<'a> LockedFile<'a> {
-    pub(super) fn open(
-        place: &'a PrivateFolder,
-        mut folder: Dir,
+impl PrivateFolder {
+    /// Opens a file, made if it is missing, and waits at most so long for its lock; it may have to do without.
+    pub fn lock(&self, name: &str, lock: Lock, patience: Duration) -> io::Result<LockedFile<'_>> {
+        LockedFile::open(self, self.make()?, name, lock, patience)
+    }
+
+    /// Adds bytes to a file, which is made if it is missing. One that would grow beyond `longest` is written anew with
+    /// what `shorten` makes of all. The file's own lock keeps its writers apart.
+    pub fn append(
+        &self,
         name: &str,
-        lock: Lock,
-        patience: Duration,
-    ) -> io::Result<Self> {
+        bytes: &[u8],
+        longest: u64,
+        shorten: impl FnOnce(Vec<u8>) -> Vec<u8>,
+    ) -> io::Result<()> {
+        let file = self.lock(name, Lock::Exclusive, Duration::MAX)?;
+        if file.length()? + bytes.len() as u64 <= longest {
+            return file.append(bytes);
+        }
+        let mut whole = read_whole(&file.file, longest.saturating_mul(2))?.unwrap_or_default();
+        whole.extend_from_slice(bytes);
+        file.replace(&shorten(whole))
+    }
+}
+
+impl<'a> LockedFile<'a> {
+    fn open(place: &'a PrivateFolder, mut folder: Dir, name: &str, lock: Lock, patience: Duration) -> io::Result<Self> {
         let began = Instant::now();
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
@@ -65,10 +84,6 @@ impl<'a> LockedFile<'a> {
     /// False if the lock could not be had.
     pub fn is_locked(&self) -> bool {
         self.is_locked
-    }
-
-    pub(super) fn as_file(&self) -> &File {
-        &self.file
     }
 
     /// How long it is, in bytes.
@@ -119,12 +134,4 @@ fn wait_for(file: &File, lock: Lock, began: Instant, patience: Duration) -> bool
             Err(_) => return false,
         }
     }
-}
-
-pub(super) fn read_end(mut file: &File, longest: u64) -> io::Result<(u64, Vec<u8>)> {
-    let start = file.metadata()?.len().saturating_sub(longest);
-    let mut bytes = Vec::new();
-    file.seek(SeekFrom::Start(start))?;
-    file.take(longest).read_to_end(&mut bytes)?;
-    Ok((start, bytes))
 }

@@ -1,0 +1,62 @@
+//! What there is to be shown, as it was at one moment.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use deconflict_protocol::SessionId;
+use deconflict_registry::{Claim, Overview, Session};
+
+use super::work::Work;
+use crate::cli::context::Context;
+use crate::cli::failure::Failure;
+use crate::cli::identity;
+
+/// Everything that is shown, as it was at one moment.
+pub(super) struct Picture {
+    pub(super) directory: String,
+    pub(super) now: DateTime<Utc>,
+    pub(super) own: Option<Session>,
+    pub(super) unread: usize,
+    pub(super) overview: Option<Overview>,
+    pub(super) work: Work,
+}
+
+impl Picture {
+    pub(super) fn look(context: &Context) -> Result<Self, Failure> {
+        let picture = Self::without_work(context)?;
+        let work = if picture.overview.is_some() { Work::look(context) } else { Work::default() };
+        Ok(Self { work, ..picture })
+    }
+
+    /// What fits a prompt, which must not wait for git.
+    pub(super) fn glance(context: &Context) -> Result<Self, Failure> {
+        let picture = Self::without_work(context)?;
+        let work = if picture.own.is_some() { Work::look_for_losses(context) } else { Work::default() };
+        Ok(Self { work, ..picture })
+    }
+
+    fn without_work(context: &Context) -> Result<Self, Failure> {
+        let directory = context.location()?.directory.display().to_string();
+        let now = context.now();
+        let Some(registry) = context.existing_registry()? else {
+            return Ok(Self { directory, now, own: None, unread: 0, overview: None, work: Work::default() });
+        };
+        let mut overview = registry.overview()?;
+        let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
+        // Whoever names a session that is not there still wants to see those that are.
+        let own = identity::find_among(context, &registry, live).unwrap_or_default();
+        let unread = own.as_ref().map(|own| registry.unread_messages(&own.id)).transpose()?.unwrap_or_default().len();
+        if let Some(own) = &own {
+            overview = overview.as_seen_by(&own.id, now);
+        }
+        Ok(Self { directory, now, own, unread, overview: Some(overview), work: Work::default() })
+    }
+
+    pub(super) fn is_own_claim(&self, claim: &Claim) -> bool {
+        self.own.as_ref().is_some_and(|own| claim.held_by(&own.id))
+    }
+}
+
+pub(super) fn holders(sessions: &[Session]) -> HashMap<&SessionId, &Session> {
+    sessions.iter().map(|session| (&session.id, session)).collect()
+}
