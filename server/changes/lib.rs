@@ -22,6 +22,7 @@ mod restore;
 mod telling;
 mod uncommitted;
 mod undo;
+mod unsettled;
 mod upkeep;
 
 use std::io;
@@ -38,6 +39,7 @@ pub use restore::{Restored, before_others, put_back};
 pub use telling::{Telling, sentence};
 pub use uncommitted::{UncommittedFile, UncommittedFiles};
 pub use undo::{Undo, UndoneFile};
+pub use unsettled::with_losses;
 
 /// Why a change could not be noticed or taken back.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict_journal::{Author, Cause, Entry, FileState, Journal, Observation, Stamp};
+use deconflict_journal::{Author, Cause, Entry, FileState, Journal, Observation, Settlement, Stamp};
 use deconflict_protocol::Resource;
 use deconflict_registry::Registry;
 use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
@@ -76,11 +76,29 @@ impl Recorder<'_> {
     pub fn changed(&self, resource: &Resource, observation: Observation) -> Result<Option<Noticed>, Error> {
         let now = observation.at;
         let entry = self.observe(resource, observation)?;
+        if let Some(entry) = &entry {
+            self.settle_by_going_on(entry, now)?;
+        }
         let judged = entry.map(|entry| match &entry.author {
             Some(_) => self.judge(entry, now),
             None => Ok(Noticed { entry, lost: Vec::new() }),
         });
         judged.transpose()
+    }
+
+    /// An agent that edits a file in which it has lost something, and was told of that, goes on from there.
+    fn settle_by_going_on(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), Error> {
+        let is_edit = entry.cause == Cause::Edit;
+        let Some(agent) = entry.author.as_ref().filter(|author| is_edit && author.agent.is_some()) else {
+            return Ok(());
+        };
+        for loss in self.journal.log(&entry.resource)?.losses() {
+            let is_own = loss.owner.session == agent.session && loss.told.contains(&agent.session);
+            if is_own && loss.settled.is_none() && loss.entry.id != entry.id {
+                self.journal.settle(&loss.entry, Some(&agent.session), Settlement::Acknowledged, now)?;
+            }
+        }
+        Ok(())
     }
 
     /// Finds who lost by the newest change of a file if nobody has said whose it is in time. A change is judged once.

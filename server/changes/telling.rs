@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Cause, Entry, FileState};
-use deconflict_protocol::text::quoted;
+use deconflict_protocol::text::{quoted, shell_word};
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry, Session};
 use deconflict_words::local_clock;
@@ -41,10 +41,33 @@ impl Telling<'_> {
             let live =
                 |id: &&SessionId| registry.session(id).is_ok_and(|found| found.is_some_and(|found| found.is_live()));
             let from = author.filter(live).or(self.by.filter(live)).unwrap_or(&recipient);
-            registry.send(from, &Recipient::Session(recipient.clone()), &draft(noticed, lost, now))?;
+            registry.send(from, &Recipient::Session(recipient.clone()), &self.draft(noticed, lost, now))?;
             self.recorder.journal.told(&noticed.entry, &lost.owner.session, now)?;
         }
         Ok(())
+    }
+
+    fn draft(&self, noticed: &Noticed, lost: &Lost, now: DateTime<Utc>) -> Draft {
+        let entry = &noticed.entry;
+        let is_deleted = entry.after == FileState::Absent;
+        let kind = if is_deleted { "deleted" } else { "overwritten" };
+        let name = entry.resource.in_a_sentence();
+        let subject = if is_deleted { format!("{name} was deleted") } else { format!("{name} was overwritten") };
+        // Nobody knows from where it will be read.
+        let path = self.recorder.namer.path_of(&entry.resource).unwrap_or_else(|| entry.resource.name().into());
+        let message = format!(
+            "{} To have back what stood there: deconflict restore {}",
+            sentence(entry, &entry.resource, Some(lost), now),
+            shell_word(&path.display().to_string())
+        );
+        Draft {
+            subject,
+            message,
+            id: Some(format!("{kind}-{}-{}", entry.id, lost.owner.session)),
+            resource: Some(entry.resource.clone()),
+            details: serde_json::json!({ "entry": entry.id.as_str(), "owner": lost.owner.session.as_str() }),
+            ..Draft::new(MessageKind::Other(kind.to_owned()))
+        }
     }
 }
 
@@ -60,29 +83,13 @@ fn recipient(registry: &Registry, lost: &Lost) -> Result<Option<SessionId>, Erro
     Ok(newest.map(|session| session.id.clone()))
 }
 
-fn draft(noticed: &Noticed, lost: &Lost, now: DateTime<Utc>) -> Draft {
-    let entry = &noticed.entry;
-    let is_deleted = entry.after == FileState::Absent;
-    let kind = if is_deleted { "deleted" } else { "overwritten" };
-    let name = entry.resource.in_a_sentence();
-    let subject = if is_deleted { format!("{name} was deleted") } else { format!("{name} was overwritten") };
-    let path = quoted(&entry.resource.display_name(), 200);
-    let message = format!(
-        "{} To have back what stood there: deconflict restore {path}",
-        sentence(entry, &entry.resource, Some(lost), now)
-    );
-    Draft {
-        subject,
-        message,
-        id: Some(format!("{kind}-{}-{}", entry.id, lost.owner.session)),
-        resource: Some(entry.resource.clone()),
-        details: serde_json::json!({ "entry": entry.id.as_str(), "owner": lost.owner.session.as_str() }),
-        ..Draft::new(MessageKind::Other(kind.to_owned()))
-    }
-}
-
 /// What happened, in one sentence: who changed or deleted a file, when and by what, and what is missing by it.
 pub fn sentence(entry: &Entry, resource: &Resource, lost: Option<&Lost>, now: DateTime<Utc>) -> String {
+    sentence_at(entry, resource, lost, &local_clock(entry.at, now))
+}
+
+/// The same with the time as it is to be told.
+pub(super) fn sentence_at(entry: &Entry, resource: &Resource, lost: Option<&Lost>, at: &str) -> String {
     let who = entry.author.as_ref().map_or("Somebody unknown", |author| author.label.as_str());
     let deed = if entry.after == FileState::Absent { "deleted" } else { "changed" };
     let how = match &entry.cause {
@@ -97,5 +104,5 @@ pub fn sentence(entry: &Entry, resource: &Resource, lost: Option<&Lost>, now: Da
         Some(_) => ", and your uncommitted changes in it are gone",
         None => "",
     };
-    format!("{who} {deed} {}{how} at {}{missing}.", resource.in_a_sentence(), local_clock(entry.at, now))
+    format!("{who} {deed} {}{how} at {at}{missing}.", resource.in_a_sentence())
 }

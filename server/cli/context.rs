@@ -113,7 +113,7 @@ impl Context {
             return Ok(None);
         }
         match Registry::open(&location.directory, self.clock.clone()) {
-            Ok(registry) => Ok(Some(registry)),
+            Ok(registry) => Ok(Some(with_losses(registry))),
             Err(Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -133,7 +133,7 @@ impl Context {
             return Ok(registry);
         }
         workspace::make_shared(location);
-        let registry = Registry::create(&location.directory, self.clock.clone())?;
+        let registry = with_losses(Registry::create(&location.directory, self.clock.clone())?);
         if let Err(error) = workspace::exclude(location) {
             Output::remark(&format!(
                 "Git will show {} as untracked, because it could not be added to .git/info/exclude: {error}.",
@@ -243,6 +243,11 @@ impl Context {
     pub(crate) fn person(&self) -> Result<Option<String>, Failure> {
         Ok(workspace::person(self.location()?.repository.as_ref()))
     }
+}
+
+/// Its status board tells what was lost here, too.
+fn with_losses(registry: Registry) -> Registry {
+    deconflict_changes::with_losses(registry, platform::state_directory().as_deref())
 }
 
 /// What a program or a person writes to standard input, at most so many bytes of it.

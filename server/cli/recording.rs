@@ -94,14 +94,19 @@ impl Recording {
 
     /// A path by which a command names a file here.
     pub(super) fn path_from_here(&self, file: &Resource) -> String {
-        let path = self.namer.path_of(file).unwrap_or_else(|| file.name().into());
-        shell_word(&path.strip_prefix(&self.folder).unwrap_or(&path).display().to_string())
+        path_from(&self.folder, &self.namer, file)
     }
 
     /// The change that is named by its id or the beginning of it.
     pub(super) fn entry(&self, id: &str) -> Result<Entry, Failure> {
         self.journal.entry(id)?.ok_or_else(|| no_entry(id))
     }
+}
+
+/// A path by which a command names a file or directory in a folder.
+pub(super) fn path_from(folder: &Path, namer: &Namer, named: &Resource) -> String {
+    let path = namer.path_of(named).unwrap_or_else(|| named.name().into());
+    shell_word(&path.strip_prefix(folder).unwrap_or(&path).display().to_string())
 }
 
 /// Nothing has this name.

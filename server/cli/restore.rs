@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use deconflict_changes::{FileHistory, Restored, Telling, before_others, sentence};
-use deconflict_journal::{Entry, FileState};
+use deconflict_journal::{Entry, FileState, Loss, Settlement};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{quoted, shell_word};
 use serde_json::{Value, json};
@@ -19,15 +19,18 @@ use super::style::{FAINT, GOOD};
 ///
 /// By default it is what stood there before the newest change that was not yours; a person's own are also those of their
 /// other sessions and agents. What stands there now is kept, so that this can be taken back too. Files that another session
-/// holds are left alone.
+/// holds are left alone. With --keep nothing is brought back: what others did to the files is only acknowledged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files; with --at also folders
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     /// What stood there before this change, as `deconflict history` names it
-    #[arg(long, value_name = "ENTRY")]
+    #[arg(long, value_name = "ENTRY", conflicts_with = "keep")]
     at: Option<String>,
+    /// Leave the files as they stand: what was lost in them needs no word any more
+    #[arg(long)]
+    keep: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -36,6 +39,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         return Err(nothing_kept(path));
     }
     Acting::run(context, None, |acting| {
+        if arguments.keep {
+            return leave(arguments, context, &recording, acting);
+        }
         let changes = find(arguments, context, &recording, acting)?;
         let files: Vec<Resource> = changes.iter().map(|change| change.resource.clone()).collect();
         acting.claim(context, &files)?;
@@ -50,6 +56,40 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         acting.note("restored", &files);
         Ok(Exit::Done)
     })
+}
+
+/// Acknowledges what the caller lost in the files: it is known, and nobody is to be reminded of it.
+fn leave(arguments: &Arguments, context: &Context, recording: &Recording, acting: &Acting) -> Result<Exit, Failure> {
+    let mut left: Vec<Loss> = Vec::new();
+    for path in &arguments.paths {
+        let before = left.len();
+        for file in recording.files_kept_at(path)? {
+            let losses = recording.journal.log(&file)?.losses().into_iter();
+            left.extend(losses.filter(|loss| loss.settled.is_none() && acting.is_own(&loss.owner)));
+        }
+        if left.len() == before {
+            let path = quoted(&path.display().to_string(), 200);
+            return Err(Failure::refused(
+                "not-found",
+                format!("Nothing of yours was lost in {path} that is not settled."),
+            )
+            .advise("What is not settled: deconflict status"));
+        }
+    }
+    for loss in &left {
+        let owner = Some(&loss.owner.session);
+        recording.journal.settle(&loss.entry, owner, Settlement::Acknowledged, context.now())?;
+    }
+    let mut files: Vec<Resource> = left.iter().map(|loss| loss.entry.resource.clone()).collect();
+    files.dedup();
+    let document = |loss: &Loss| json!({"path": loss.entry.resource.name(), "entry": loss.entry.id.as_str()});
+    let in_words = |file: &Resource| format!("{GOOD}Left{GOOD:#} {} as it stands.\n", file.in_a_sentence());
+    context.output.answer(
+        || json!({"kept": left.iter().map(document).collect::<Vec<_>>()}),
+        || files.iter().map(in_words).collect(),
+    )?;
+    acting.note("acknowledged changes", &files);
+    Ok(Exit::Done)
 }
 
 /// The changes before which the files are to be as they were, one for each file.

@@ -14,8 +14,10 @@ mod commands;
 mod content_id;
 mod entry;
 mod error;
+mod file_list;
 mod file_log;
 mod logs;
+mod loss_list;
 mod objects;
 mod observe;
 mod packing;
@@ -35,6 +37,7 @@ use deconflict_workspace::{Lock, LockedFile, PrivateFolder, UserSettings};
 
 use commands::Commands;
 use logs::Logs;
+use loss_list::LossList;
 use objects::{LARGEST, Objects, Prepared, id_of};
 use watch_list::WatchList;
 
@@ -59,6 +62,7 @@ pub struct Journal {
     objects: Objects,
     commands: Commands,
     watch_list: WatchList,
+    loss_list: LossList,
     settings: UserSettings,
 }
 
@@ -86,7 +90,8 @@ impl Journal {
     fn in_folder(folder: PrivateFolder) -> Self {
         let (logs, objects) = (Logs::new(&folder), Objects::new(&folder));
         let (commands, watch_list) = (Commands::new(&folder), WatchList::new(&folder));
-        Self { folder, logs, objects, commands, watch_list, settings: UserSettings::default() }
+        let loss_list = LossList::new(&folder);
+        Self { folder, logs, objects, commands, watch_list, loss_list, settings: UserSettings::default() }
     }
 
     /// Where it is, which need not exist. It is a git repository, for git's tools.
@@ -162,17 +167,19 @@ impl Journal {
         Ok(found)
     }
 
-    /// What was lost in any file and is not settled, the newest first. Logs that tell of no loss are only searched through.
+    /// What was lost in any file and is not settled, the newest first. Other files' logs are not read.
     pub fn losses(&self) -> Result<Vec<Loss>, Error> {
         let mut losses = Vec::new();
-        for log in self.logs.list()? {
-            let bytes = self.logs.bytes(&log.name)?;
-            if logs::tells_of_a_loss(&bytes) {
-                losses.extend(FileLog::parse(&bytes).losses().into_iter().filter(|loss| loss.settled.is_none()));
-            }
+        for resource in self.loss_list.read()? {
+            losses.extend(self.log(&resource)?.losses().into_iter().filter(|loss| loss.settled.is_none()));
         }
         losses.sort_by_key(|loss| std::cmp::Reverse(loss.entry.at));
         Ok(losses)
+    }
+
+    /// The file that is written whenever something was lost or settled. It need not exist.
+    pub fn losses_path(&self) -> PathBuf {
+        self.path().join(loss_list::NAME)
     }
 
     /// The change whose name is or begins so.
@@ -211,7 +218,8 @@ impl Journal {
 
     /// Says that a change took something of somebody's. It stays until it is settled.
     pub fn lost(&self, entry: &Entry, owner: &Author, at: DateTime<Utc>) -> Result<(), Error> {
-        self.logs.append(&entry.resource, &[Line::Lost { entry: entry.id.clone(), owner: owner.clone(), at }])
+        self.logs.append(&entry.resource, &[Line::Lost { entry: entry.id.clone(), owner: owner.clone(), at }])?;
+        self.loss_list.add(&entry.resource)
     }
 
     /// Ends the loss by a change: one session's, or everybody's.
@@ -222,7 +230,14 @@ impl Journal {
         how: Settlement,
         at: DateTime<Utc>,
     ) -> Result<(), Error> {
-        self.logs.append(&entry.resource, &[Line::Settled { entry: entry.id.clone(), owner: owner.cloned(), how, at }])
+        self.logs
+            .append(&entry.resource, &[Line::Settled { entry: entry.id.clone(), owner: owner.cloned(), how, at }])?;
+        // Somebody else may find a loss at this moment: what is looked at after the end of the list's line is not missed.
+        self.loss_list.drop(&entry.resource)?;
+        if self.log(&entry.resource)?.losses().iter().any(|loss| loss.settled.is_none()) {
+            self.loss_list.add(&entry.resource)?;
+        }
+        Ok(())
     }
 
     /// Says that it was found out who lost by a change.

@@ -301,8 +301,3 @@ pub(super) fn changes_beginning(bytes: &[u8], prefix: &str) -> Vec<String> {
     let named = text.match_indices(&begins).map(|(position, _)| position + BEGIN.len());
     named.filter_map(|start| Some(text[start..].split_once('"')?.0.to_owned())).collect()
 }
-
-/// True if some line may tell of a loss.
-pub(super) fn tells_of_a_loss(bytes: &[u8]) -> bool {
-    String::from_utf8_lossy(bytes).contains("{\"lost\":")
-}

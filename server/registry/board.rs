@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::board_rows::{BoardRows, SHOWN};
 use super::claims::Claim;
-use super::concerns::minute;
+use super::concerns::{Concern, minute};
 use super::messages::{Message, Recipient};
 use super::overview::Overview;
 use super::records::{position_of_claim, position_of_session};
@@ -47,7 +47,7 @@ pub fn board_below(directory: &Path) -> PathBuf {
 impl Registry {
     /// The board as it would be written now, from all records.
     pub fn board_text(&self) -> Result<String, Error> {
-        Ok(render(self.all_board_rows(&self.directory()?)?, self.now()))
+        Ok(self.render(self.all_board_rows(&self.directory()?)?))
     }
 
     pub(super) fn all_board_rows(&self, directory: &Directory) -> Result<BoardRows, Error> {
@@ -77,7 +77,7 @@ impl Registry {
         rows: BoardRows,
         durability: Durability,
     ) -> Result<bool, Error> {
-        let text = render(rows, self.now());
+        let text = self.render(rows);
         let before = match directory.read(&Folder::Root, BOARD) {
             Ok(stored) => stored.and_then(|stored| String::from_utf8(stored.bytes).ok()),
             // Something else has the board's name. A link or an overlong file is replaced, not followed.
@@ -89,6 +89,10 @@ impl Registry {
         }
         directory.replace_file(&Folder::Root, BOARD, text.as_bytes(), durability)?;
         Ok(true)
+    }
+
+    fn render(&self, rows: BoardRows) -> String {
+        render(rows, &self.findings(self.now()), self.now())
     }
 }
 
@@ -111,7 +115,7 @@ fn says_the_same(before: &str, after: &str) -> bool {
     around(before) == around(after)
 }
 
-fn render(rows: BoardRows, now: DateTime<Utc>) -> String {
+fn render(rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> String {
     let left_out = rows.left_out;
     let overview = &Overview::of(rows.records, now);
     // Not in the order of their last signs, which keepalives change.
@@ -119,7 +123,9 @@ fn render(rows: BoardRows, now: DateTime<Utc>) -> String {
     live.sort_by_cached_key(|session| position_of_session(session));
     let mut claims: Vec<&Claim> = overview.claims.iter().filter(|claim| !claim.can_be_taken_over()).collect();
     claims.sort_by_cached_key(|claim| position_of_claim(claim));
-    let (messages, concerns) = (&overview.recent_messages, &overview.coordination_needed);
+    let messages = &overview.recent_messages;
+    let concerns = overview.coordination_needed.iter().map(Concern::to_string);
+    let concerns: Vec<String> = findings.iter().cloned().chain(concerns).collect();
     let sections = [
         ("🟢 Active Sessions", section(live.iter(), left_out.live.count, |session| session_entry(overview, session))),
         ("🔒 Active Claims", section(claims.iter(), left_out.active.count, |claim| claim_entry(overview, claim))),
@@ -130,7 +136,7 @@ fn render(rows: BoardRows, now: DateTime<Utc>) -> String {
         (
             "⚠️ Coordination Needed",
             section(concerns.iter(), left_out.stale.count + left_out.silent.count, |concern| {
-                format!("- {}\n", cut(&concern.to_string(), LONGEST_CONCERN))
+                format!("- {}\n", cut(concern, LONGEST_CONCERN))
             }),
         ),
     ];

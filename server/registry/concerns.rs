@@ -290,7 +290,7 @@ impl fmt::Display for NamedSession {
 }
 
 /// A time as people read it in lists, to the minute and always in UTC, because readers are in many places.
-pub(super) fn minute(time: DateTime<Utc>) -> String {
+pub fn minute(time: DateTime<Utc>) -> String {
     let text = time::format(time);
     let (day, clock) = text.split_once('T').unwrap_or_default();
     [day, " ", clock.get(..5).unwrap_or_default(), " UTC"].concat()

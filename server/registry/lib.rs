@@ -16,6 +16,7 @@ mod concerns;
 mod drafts;
 mod earlier_versions;
 mod error;
+mod findings;
 mod heartbeats;
 mod holding;
 mod judging;
@@ -54,9 +55,10 @@ pub use claims::{
     Terms,
 };
 pub use clean_up::CleanUp;
-pub use concerns::{Concern, NamedClaim, NamedSession};
+pub use concerns::{Concern, NamedClaim, NamedSession, minute};
 pub use drafts::CompletedWork;
 pub use error::Error;
+pub use findings::Findings;
 pub use heartbeats::{Activity, LastActivity, RELEASED};
 pub use leases::{BEING_WRITTEN, EDIT_LEASE, RENEWAL_PAUSE, renewal_pause};
 pub use liveness::{KeeperState, SessionState, look_at_keeper};
@@ -86,11 +88,12 @@ use store::files::names::relative_path;
 pub struct Registry<S = Files> {
     store: Arc<S>,
     clock: Arc<dyn Clock>,
+    findings: Option<Arc<dyn Findings>>,
 }
 
 impl<S> Clone for Registry<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock) }
+        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock), findings: self.findings.clone() }
     }
 }
 
@@ -102,7 +105,7 @@ impl<S: Store> Registry<S> {
 
     /// The same, where others use the store too.
     pub fn of(store: Arc<S>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+        Self { store, clock, findings: None }
     }
 
     /// What tells the time here.

@@ -59,6 +59,7 @@ mod journal_hooks;
 mod journal_verbs;
 mod lifecycle;
 mod load;
+mod losses;
 mod machines;
 mod mailbox;
 mod mcp;

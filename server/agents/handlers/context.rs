@@ -14,6 +14,7 @@ use crate::hook_state::{HookState, HookStates, Note};
 use crate::names::session_id;
 use crate::surroundings::Surroundings;
 use crate::words;
+use deconflict_changes::with_losses;
 use deconflict_journal::Journal;
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId, SessionRecord};
@@ -102,6 +103,7 @@ impl<'a> SessionContext<'a, ()> {
         let registry = Registry::create(&self.location.directory, Arc::clone(&self.surroundings.clock))?;
         // Git will show the directory as untracked then, which does no harm.
         let _ = workspace::exclude(&self.location);
+        let registry = with_losses(registry, self.surroundings.state_folder.as_deref());
         Ok(self.with(registry))
     }
 }
@@ -132,7 +134,7 @@ impl<'a, R> SessionContext<'a, R> {
             return Ok(None);
         }
         match Registry::open(&location.directory, Arc::clone(&self.surroundings.clock)) {
-            Ok(registry) => Ok(Some(registry)),
+            Ok(registry) => Ok(Some(with_losses(registry, self.surroundings.state_folder.as_deref()))),
             Err(registry::Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -4,6 +4,7 @@ use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::{Claim, ClaimState, DamagedRecord, Registry, ScriptState};
 
 use super::super::context::Context;
+use super::super::recording::path_from;
 use super::super::{init, status, words};
 use super::report::Report;
 
@@ -52,7 +53,12 @@ impl Report {
         }
         if matches!(claim.standing, ClaimState::Expired | ClaimState::Abandoned) {
             let kind = claim.resource.resource_type();
-            let name = words::shell_word(claim.resource.name());
+            let name = match context.namer() {
+                Ok(namer) if claim.resource.is_file() || claim.resource.is_directory() => {
+                    path_from(context.folder(), &namer, &claim.resource)
+                }
+                _ => words::shell_word(claim.resource.name()),
+            };
             self.note(
                 "stale-claim",
                 format!("The claim on {what} is over: {}.", words::term(claim, context.now())),

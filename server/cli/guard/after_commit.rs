@@ -47,6 +47,9 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {
         Output::remark(&format!("Those whose changes were committed could not be told: {}", failure.message));
     }
+    if let Err(failure) = owned::settle_committed(&resources, context, registry, &committer) {
+        Output::remark(&format!("The commit could not be noted in the journal: {}", failure.message));
+    }
     let files = resources.iter().map(|resource| resource.name().to_owned()).collect();
     if let Some(session) = committer.session().filter(|session| session.is_live()) {
         let activity = Activity { action: COMMITTED.to_owned(), files_touched: files, ..Activity::default() };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use deconflict_changes::{FileHistory, Owned};
-use deconflict_journal::Author;
+use deconflict_journal::{Author, Settlement};
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry};
@@ -127,6 +127,23 @@ pub(super) fn tell_owners(
         };
         let from = session.map_or(&owner, |session| &session.id);
         registry.send(from, &Recipient::Session(owner.clone()), &draft)?;
+    }
+    Ok(())
+}
+
+/// Ends what the committer lost in files that they have committed: they have seen what stands there.
+pub(super) fn settle_committed(
+    files: &[Resource],
+    context: &Context,
+    registry: &Registry,
+    committer: &Committer,
+) -> Result<(), Failure> {
+    let recording = Recording::open(context)?;
+    for loss in recording.journal.losses()? {
+        if files.contains(&loss.entry.resource) && committer.owns_changes(&loss.owner, registry) {
+            let owner = Some(&loss.owner.session);
+            recording.journal.settle(&loss.entry, owner, Settlement::Committed, context.now())?;
+        }
     }
     Ok(())
 }

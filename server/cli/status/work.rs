@@ -5,12 +5,13 @@ use deconflict_changes::{
     Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, loss_document, sentence,
 };
 use deconflict_journal::{Author, Loss};
-use deconflict_protocol::text::{one_line, quoted, shell_word};
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::{Overview, Session};
 use deconflict_words::documents;
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
+use crate::cli::failure::Failure;
 use crate::cli::recording::Recording;
 use crate::cli::style::{FAINT, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table};
@@ -24,8 +25,8 @@ const MOST_FILES: usize = 50;
 /// What the journal tells.
 #[derive(Default)]
 pub(super) struct Work {
-    /// The newest first.
-    losses: Vec<Loss>,
+    /// The newest first, with the paths by which commands name their files here.
+    losses: Vec<(Loss, String)>,
     uncommitted: UncommittedFiles,
 }
 
@@ -34,33 +35,32 @@ impl Work {
     pub(super) fn look(context: &Context) -> Self {
         let Ok(recording) = Recording::open(context) else { return Self::default() };
         Self {
-            losses: recording.journal.losses().unwrap_or_default(),
+            losses: losses_in(&recording).unwrap_or_default(),
             uncommitted: recording.recorder().uncommitted_files(MOST_FILES, context.now()).unwrap_or_default(),
         }
     }
 
     /// Only what was lost.
     pub(super) fn look_for_losses(context: &Context) -> Self {
-        let losses = Recording::open(context).and_then(|recording| Ok(recording.journal.losses()?));
+        let losses = Recording::open(context).and_then(|recording| losses_in(&recording));
         Self { losses: losses.unwrap_or_default(), ..Self::default() }
     }
 
     /// How many losses are the caller's: the session's, and where it is no agent those of its person.
     pub(super) fn losses_of(&self, own: &Session) -> usize {
         let me = author_of(own);
-        let is_own =
-            |loss: &&Loss| loss.owner.session == own.id || (own.agent().is_none() && is_same_person(&loss.owner, &me));
-        self.losses.iter().filter(is_own).count()
+        let is_own = |owner: &Author| owner.session == own.id || (own.agent().is_none() && is_same_person(owner, &me));
+        self.losses.iter().filter(|(loss, _)| is_own(&loss.owner)).count()
     }
 
     /// What needs coordinating by it.
     pub(super) fn findings(&self, now: DateTime<Utc>) -> impl Iterator<Item = Value> {
-        self.losses.iter().map(move |loss| loss_document(loss, &in_a_sentence(loss, now)))
+        self.losses.iter().map(move |(loss, path)| loss_document(loss, &in_a_sentence(loss, path, now)))
     }
 
     /// The same in sentences.
     pub(super) fn sentences(&self, now: DateTime<Utc>) -> impl Iterator<Item = String> {
-        self.losses.iter().map(move |loss| in_a_sentence(loss, now))
+        self.losses.iter().map(move |(loss, path)| in_a_sentence(loss, path, now))
     }
 
     /// What lies uncommitted, for programs.
@@ -112,14 +112,21 @@ fn named(author: &Author) -> Value {
     json!({"session_id": author.session.as_str(), "label": one_line(&author.label, 120)})
 }
 
+fn losses_in(recording: &Recording) -> Result<Vec<(Loss, String)>, Failure> {
+    let with_path = |loss: Loss| {
+        let path = recording.path_from_here(&loss.entry.resource);
+        (loss, path)
+    };
+    Ok(recording.journal.losses()?.into_iter().map(with_path).collect())
+}
+
 /// What was lost, and how it can be had back.
-fn in_a_sentence(loss: &Loss, now: DateTime<Utc>) -> String {
+fn in_a_sentence(loss: &Loss, path: &str, now: DateTime<Utc>) -> String {
     let entry = &loss.entry;
     format!(
-        "{} What {} had there: deconflict restore {} --at {}",
+        "{} What {} had there: deconflict restore {path} --at {}. To leave it so: deconflict restore --keep {path}",
         sentence(entry, &entry.resource, None, now),
         quoted(&loss.owner.label, 60),
-        shell_word(entry.resource.name()),
         entry.id
     )
 }

@@ -2,11 +2,15 @@
 //! edit may wait for its claim.
 
 use std::io;
+use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use deconflict_registry::{BoardKeeper, Registry, View};
+use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use deconflict_journal::Journal;
+use deconflict_registry::{BoardKeeper, Registry, View, watcher};
 
 /// The board is written at most this often.
 const BOARD_PAUSE: Duration = Duration::from_secs(1);
@@ -30,15 +34,18 @@ pub(super) struct Housekeeper {
 enum News {
     /// Something changed.
     Changed,
+    /// Nobody needs it any more.
+    Left,
     /// The session has ended; whoever waits is to be told when the board says so.
     Ended(Sender<()>),
 }
 
 impl Housekeeper {
     /// Starts the thread.
-    pub(super) fn start(registry: Registry, view: View) -> io::Result<Self> {
+    pub(super) fn start(registry: Registry, view: View, journal: Option<Journal>) -> io::Result<Self> {
         let (news, received) = mpsc::channel();
-        let house = House { board: BoardKeeper::new(registry.clone(), view.clone()), registry, view };
+        let board = BoardKeeper::new(registry.clone(), view.clone());
+        let house = House { board, registry, view, journal, losses: None, news: news.clone() };
         thread::Builder::new().name("housekeeping".to_owned()).spawn(move || house.keep(&received))?;
         Ok(Self { news })
     }
@@ -59,10 +66,20 @@ impl Housekeeper {
     }
 }
 
+impl Drop for Housekeeper {
+    fn drop(&mut self) {
+        let _ = self.news.send(News::Left);
+    }
+}
+
 struct House {
     registry: Registry,
     view: View,
     board: BoardKeeper,
+    journal: Option<Journal>,
+    /// Tells when something was lost or settled, which no record of the directory may say.
+    losses: Option<RecommendedWatcher>,
+    news: Sender<News>,
 }
 
 impl House {
@@ -77,6 +94,7 @@ impl House {
             let board_at = if is_outdated { Some(board_from) } else { due.map(|due| due.max(board_from)) };
             if board_at.is_some_and(|at| at <= now) {
                 is_outdated = false;
+                self.watch_losses();
                 if let Err(error) = self.board.refresh() {
                     tracing::warn!("the status board could not be written: {error}");
                 }
@@ -99,7 +117,34 @@ impl House {
                     return;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Ok(News::Left) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Listens to what is lost and settled, once there is a journal.
+    fn watch_losses(&mut self) {
+        let Some(path) = self.journal.as_ref().filter(|_| self.losses.is_none()).map(Journal::losses_path) else {
+            return;
+        };
+        let Some(folder) = path.parent().filter(|folder| folder.is_dir()).map(Path::to_owned) else { return };
+        let (name, news) = (path.file_name().map(ToOwned::to_owned), self.news.clone());
+        let told = move |event: notify::Result<notify::Event>| {
+            let is_it = |event: notify::Event| event.paths.iter().any(|path| path.file_name() == name.as_deref());
+            if event.is_ok_and(is_it) {
+                // Nobody listens only once the thread has ended.
+                let _ = news.send(News::Changed);
+            }
+        };
+        let watching = watcher(told).and_then(|mut watcher| {
+            watcher.watch(&folder, RecursiveMode::NonRecursive)?;
+            Ok(watcher)
+        });
+        match watching {
+            Ok(watcher) => self.losses = Some(watcher),
+            Err(error) => {
+                tracing::warn!("what is lost is told on the status board with the next other change: {error}");
+                self.journal = None;
             }
         }
     }

@@ -7,6 +7,7 @@ use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
 use super::session_context::{Membership, SessionContext, refused};
 use crate::job::{Job, JobResult, Refusal};
+use deconflict_changes::with_losses;
 use deconflict_platform::{self as platform, home_directory};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
@@ -122,6 +123,7 @@ impl SessionContext {
             return Err(Refusal::NotThere);
         };
         let registry = registry.map_err(|error| refused(&error))?;
+        let registry = with_losses(registry, platform::state_directory().as_deref());
         match self.enter(&registry) {
             Ok((session, claims)) => {
                 self.is_refused = false;
@@ -241,7 +243,8 @@ impl SessionContext {
         let access = |view: &View| JournalAccess::of(&self.location, registry.clone(), session.clone(), view.clone());
         let journal = board.as_ref().and_then(|view| self.keep_journal(access(view)?, view.clone()));
         let access = board.as_ref().and_then(access);
-        let housekeeper = board.map(|view| Housekeeper::start(registry.clone(), view)).and_then(|started| {
+        let losses = access.as_ref().map(|access| access.journal.clone());
+        let housekeeper = board.map(|view| Housekeeper::start(registry.clone(), view, losses)).and_then(|started| {
             started.inspect_err(|error| tracing::error!("nobody keeps the status board: {error}")).ok()
         });
         if is_writable {
