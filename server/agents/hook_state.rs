@@ -69,6 +69,11 @@ pub(super) enum Note {
     CommandEnded {
         at: DateTime<Utc>,
     },
+    /// A command staged a file by its own name that has others' uncommitted changes, which were told.
+    StagedByName {
+        #[serde(with = "spelled")]
+        resource: Resource,
+    },
     /// A sub-agent took part under an id of its own.
     #[serde(alias = "helper")]
     SubAgent {
@@ -141,6 +146,8 @@ pub(super) struct HookState {
     pub(super) edits: HashMap<Resource, DateTime<Utc>>,
     /// The commands of this turn of which nobody has told the end, the newest last.
     pub(super) runs: Vec<Run>,
+    /// Files with others' uncommitted changes that commands of this turn staged by their own names.
+    pub(super) staged_by_name: Vec<Resource>,
     pub(super) sub_agents: Vec<SessionId>,
     /// Sub-agents that were started in this turn, and whose sessions are not known to be theirs.
     pub(super) expected: Vec<ExpectedSubAgent>,
@@ -204,6 +211,12 @@ impl HookStates {
     }
 }
 
+/// The files with others' uncommitted changes that a session's commands staged by their own names in this turn, which
+/// only its hook saw: git does not say how something was staged.
+pub fn staged_by_name(registry: &Registry, state_folder: Option<&Path>, session: &SessionId) -> Vec<Resource> {
+    HookStates::of(registry.path(), state_folder).read(registry, session).staged_by_name
+}
+
 impl HookState {
     fn parse(log: &[u8]) -> Self {
         let mut state = Self::default();
@@ -254,10 +267,12 @@ impl HookState {
                 self.expected.clear();
                 self.edits.clear();
                 self.runs.clear();
+                self.staged_by_name.clear();
             }
             Note::EditBegan { resource, at } => drop(self.edits.insert(resource, at)),
             Note::CommandBegan(run) => self.runs.push(run),
             Note::CommandEnded { at } => self.runs.retain(|run| run.at != at),
+            Note::StagedByName { resource } => add_once(&mut self.staged_by_name, resource),
             Note::SubAgent { session } => add_once(&mut self.sub_agents, session),
             Note::SubAgentEnded { session } => self.sub_agents.retain(|sub_agent| *sub_agent != session),
             Note::SubAgentExpected(sub_agent) => {
@@ -284,6 +299,7 @@ impl HookState {
         notes.extend(self.renewed_at.map(|at| Note::Renewed { at }));
         notes.extend(self.edits.into_iter().map(|(resource, at)| Note::EditBegan { resource, at }));
         notes.extend(self.runs.into_iter().map(Note::CommandBegan));
+        notes.extend(self.staged_by_name.into_iter().map(|resource| Note::StagedByName { resource }));
         notes.extend(self.sub_agents.into_iter().map(|session| Note::SubAgent { session }));
         notes.extend(self.expected.into_iter().map(Note::SubAgentExpected));
         notes.extend(self.elsewhere.into_iter().map(|folder| Note::Elsewhere { folder }));

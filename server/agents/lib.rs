@@ -27,6 +27,7 @@ pub use agent::{AGENTS, Agent, agent_of_program, agent_of_script, agent_of_varia
 pub use answer::Answer;
 pub use event::{EventKind, ExpectedSubAgent, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};
+pub use hook_state::staged_by_name;
 pub use names::session_id;
 pub use surroundings::{HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy};
 pub use words::message_line;

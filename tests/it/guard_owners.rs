@@ -6,7 +6,7 @@
 use std::fs;
 
 use super::journal_verbs::{Clone, poem};
-use super::support::Committer;
+use super::support::{CodingAgent, Committer};
 
 /// Ada has uncommitted changes in `poem.txt`, Ben in `src/lib.rs`, and nobody holds anything.
 fn guarded() -> (Clone, Committer, Committer) {
@@ -59,6 +59,29 @@ fn who_names_the_file_may_commit_it_and_is_told() {
     clone.edit("ben", "poem.txt", poem(&[(3, "of ben"), (6, "of ada"), (9, "of ben")]));
     let told = ada.git(&["commit", "-m", "Own lines"]).expect_code(0);
     assert!(!told.stderr.contains("uncommitted changes"), "{told:?}");
+}
+
+#[test]
+fn files_staged_by_their_names_are_committed_though_nothing_else_is_changed() {
+    let (clone, ada, ben) = guarded();
+    let here = &clone.workspace;
+    // All that is changed is Ben's own, and a file of both.
+    clone.edit("ben", "poem.txt", poem(&[(3, "of ada"), (9, "of ben")]));
+    ben.git(&["add", "poem.txt", "src/lib.rs"]).expect_code(0);
+    let told = ben.git(&["commit", "-m", "Both by name"]).expect_code(0);
+    assert!(told.stderr.contains("\"poem.txt\" has uncommitted changes of ada"), "{told:?}");
+    assert_eq!(here.git(&["status", "--porcelain"]), "");
+    // An agent's hook saw that it named the files.
+    clone.edit("ada", "poem.txt", poem(&[(3, "of ada again")]));
+    let agent = CodingAgent::on(here, "one");
+    agent.edit("src/lib.rs", "pub mod one;\n").expect_no_denial();
+    let shell = Committer::agent(here, "claude").session(&agent.id());
+    for (sweep, code) in [("git add .", 1), ("git add poem.txt src/lib.rs", 0)] {
+        assert_eq!(agent.before_command(sweep).denial().is_some(), code == 1);
+        shell.git(&["add", "."]).expect_code(0);
+        shell.git(&["commit", "-m", "By the agent"]).expect_code(code);
+    }
+    assert!(ada.deconflict(&["messages"]).expect_code(0).stdout.contains("Your changes in"));
 }
 
 #[test]

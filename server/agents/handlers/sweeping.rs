@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::context::{SessionContext, Trouble};
 use crate::answer::Answer;
+use crate::hook_state::Note;
 use crate::shell::{self, Deed, Effect, Target};
 use crate::surroundings::ShellPolicy;
 use crate::words;
@@ -215,6 +216,9 @@ impl SessionContext<'_> {
             names.join(" and ")
         ));
         let Some(own) = self.registry.session(&self.own)?.filter(Session::is_live) else { return Ok(()) };
+        if *deed == Deed::Stage {
+            self.note(&self.own, &[Note::StagedByName { resource: resource.clone() }])?;
+        }
         let verb = if *deed == Deed::Commit { "commits" } else { "stages" };
         let newest = file.history.entries().last().map_or("", |entry| entry.id.as_str());
         for owner in owners.iter().filter(|owner| self.is_live(&owner.session).unwrap_or(false)) {

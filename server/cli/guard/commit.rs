@@ -7,7 +7,7 @@ use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::commits::{Index, Operation, PathChange, Staged};
 
 use super::committer::Committer;
-use super::finding::{CheckResult, HeldChanges, as_words, sort};
+use super::finding::{CheckResult, HeldChanges, as_words, name, sort};
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -34,7 +34,13 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
         _ if staged.operation.is_some() => (Vec::new(), found),
         Index::Named | Index::Prepared => (Vec::new(), found),
         Index::All => (found, Vec::new()),
-        Index::Staged => owned::swept(found, &staged.changes, &staged.root)?,
+        Index::Staged => {
+            let (named, namer) = (committer.staged_by_name(registry), context.namer()?);
+            let is_named = |change: &PathChange| {
+                name(change, &staged.root, &namer).is_some_and(|resource| named.contains(&resource))
+            };
+            owned::swept(found, &staged.changes, &staged.root, is_named)?
+        }
     };
     let mut advice = advice(&staged, &sorted.held, context);
     if !owned.is_empty() {

@@ -11,6 +11,7 @@
 
 use deconflict_journal::Author;
 use deconflict_platform as platform;
+use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, Registry, Session};
 use deconflict_workspace as workspace;
 
@@ -56,6 +57,13 @@ impl Committer {
     /// The session that commits, if it is known which.
     pub(super) fn session(&self) -> Option<&Session> {
         if let [only] = &self.sessions[..] { Some(only) } else { None }
+    }
+
+    /// The files with others' uncommitted changes that their commands staged by their own names, as their hooks saw.
+    pub(super) fn staged_by_name(&self, registry: &Registry) -> Vec<Resource> {
+        let state_folder = platform::state_directory();
+        let of = |session: &Session| deconflict_agents::staged_by_name(registry, state_folder.as_deref(), &session.id);
+        self.sessions.iter().flat_map(of).collect()
     }
 
     /// True if what is held by this session is the committer's own.

@@ -75,6 +75,8 @@ impl HeldChanges {
 pub(super) struct OwnedChanges {
     pub(super) path: PathBuf,
     pub(super) owner: Author,
+    /// The committer has changed it too.
+    pub(super) is_shared: bool,
 }
 
 impl OwnedChanges {

@@ -38,9 +38,9 @@ pub(super) fn of_others(
     let files: Vec<Resource> = looked_at.iter().map(|(_, file)| file.clone()).collect();
     let mut found = Vec::new();
     for file in recorder.uncommitted_among(&files, usize::MAX)?.files {
-        let others: Vec<&Author> = file.owned.iter().filter_map(|owned| owned.owner.as_ref()).collect();
-        let others: Vec<&Author> =
-            others.into_iter().filter(|owner| !committer.owns_changes(owner, registry)).collect();
+        let owners: Vec<&Author> = file.owned.iter().filter_map(|owned| owned.owner.as_ref()).collect();
+        let (own, others): (Vec<&Author>, Vec<&Author>) =
+            owners.into_iter().partition(|owner| committer.owns_changes(owner, registry));
         let change = looked_at.iter().find(|(_, resource)| resource == file.history.resource());
         let Some((change, _)) = change.filter(|_| !others.is_empty()) else { continue };
         let Some(staged) = swept::content(root, change)? else { continue };
@@ -55,20 +55,29 @@ pub(super) fn of_others(
         if without.iter().any(|text| unix_lines(text) == unix_lines(&staged)) {
             continue;
         }
-        found.extend(others.into_iter().map(|owner| OwnedChanges { path: change.path.clone(), owner: owner.clone() }));
+        let is_shared = !own.is_empty();
+        let of = |owner: &Author| OwnedChanges { path: change.path.clone(), owner: owner.clone(), is_shared };
+        found.extend(others.into_iter().map(of));
     }
     Ok(found)
 }
 
-/// Keeps what was not staged by its own name. Git does not say how something was staged: where all that is changed in a
-/// folder is staged, and that is more than the file, the folder was.
+/// Keeps what was not staged by its own name. Git does not say how something was staged. An agent's hook saw it; else where
+/// all that is changed in a folder is staged, and that is more than the file, the folder was, if in it is something that
+/// the committer has no part in: nobody names what is none of theirs.
 pub(super) fn swept(
     mut found: Vec<OwnedChanges>,
     staged: &[PathChange],
     root: &Path,
+    is_staged_by_name: impl Fn(&PathChange) -> bool,
 ) -> Result<(Vec<OwnedChanges>, Vec<OwnedChanges>), Failure> {
-    if found.is_empty() {
-        return Ok((found, Vec::new()));
+    let mut named: Vec<OwnedChanges> = Vec::new();
+    for change in staged.iter().filter(|change| is_staged_by_name(change)) {
+        named.extend(found.extract_if(.., |owned| owned.path == change.path));
+    }
+    if found.iter().all(|owned| owned.is_shared) {
+        named.append(&mut found);
+        return Ok((found, named));
     }
     let unstaged = swept::unstaged(root)?;
     let staged: BTreeSet<&Path> = staged.iter().map(|change| change.path.as_path()).collect();
@@ -78,7 +87,7 @@ pub(super) fn swept(
             !has_rest && staged.iter().filter(|path| path.starts_with(folder)).count() > 1
         })
     };
-    let named = found.extract_if(.., |owned| !is_swept(&owned.path)).collect();
+    named.extend(found.extract_if(.., |owned| !is_swept(&owned.path)));
     Ok((found, named))
 }
 
