@@ -98,7 +98,10 @@ impl Acting {
             return Ok(true);
         }
         let session = self.registry.session(&author.session)?;
-        Ok(session.is_none_or(|session| !session.is_live() || session.is_waiting()))
+        Ok(match session.filter(Session::is_live) {
+            Some(agent) => self.registry.is_waiting(&agent)?,
+            None => true,
+        })
     }
 
     /// Claims files as an edit of them does: all of them, or none.
@@ -134,8 +137,9 @@ impl Acting {
             return Ok(None);
         }
         let session = self.registry.session(holder)?;
-        let gives_way = |session: &Session| session.is_waiting() && is_same_person(&author_of(session), &self.author());
-        Ok(session.filter(gives_way).map(|session| session.id))
+        let session = session.filter(|session| is_same_person(&author_of(session), &self.author()));
+        let Some(session) = session else { return Ok(None) };
+        Ok(self.registry.is_waiting(&session)?.then_some(session.id))
     }
 
     fn refusal(&self, context: &Context, obstacles: &[Obstacle]) -> Failure {

@@ -111,9 +111,11 @@ fn claim(registry: &Registry, session: &Session, resource: &Resource, terms: &Te
     let outcome = registry.claim(&session.id, resource, terms)?;
     let ClaimOutcome::Refused { by } = &outcome else { return Ok(outcome) };
     let is_own = |agent: &Session| is_same_person(&author_of(agent), &author_of(session));
-    let agent =
-        holder_of(registry, by).filter(|agent| agent.is_waiting() && session.agent().is_none() && is_own(agent));
+    let agent = holder_of(registry, by).filter(|agent| session.agent().is_none() && is_own(agent));
     let Some(agent) = agent else { return Ok(outcome) };
+    if !registry.is_waiting(&agent)? {
+        return Ok(outcome);
+    }
     let all = registry.claim_all(
         &session.id,
         Some(Predecessor::WhileWaiting(&agent.id)),

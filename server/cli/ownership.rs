@@ -15,7 +15,7 @@ use super::recording::Recording;
 pub(super) fn take_over(context: &Context, registry: &Registry, session: &Session, file: &Resource) -> Vec<Author> {
     let to = author_of(session);
     let is_left = |owner: &Author| {
-        let left_it = |agent: &Session| !agent.is_live() || agent.is_waiting();
+        let left_it = |agent: &Session| !agent.is_live() || registry.is_waiting(agent).unwrap_or(false);
         owner.agent.is_some()
             && is_same_person(owner, &to)
             && registry.session(&owner.session).is_ok_and(|agent| agent.as_ref().is_none_or(left_it))

@@ -95,7 +95,7 @@ impl<'a> Observer<'a> {
 
     /// When a session's newest heartbeat was written. Other programs name theirs in local time, so that the record's own
     /// time counts.
-    fn newest_heartbeat(&self, id: &SessionId) -> Option<DateTime<Utc>> {
+    pub(super) fn newest_heartbeat(&self, id: &SessionId) -> Option<DateTime<Utc>> {
         let heartbeats = self.heartbeats.get_or_init(|| newest_heartbeats(self.reader).unwrap_or_default());
         let (_, name) = heartbeats.get(id)?;
         let key = Key::Entry(Series::Heartbeats, name.clone());

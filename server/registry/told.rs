@@ -44,11 +44,6 @@ impl Session {
         given(self.record.agent.as_deref())
     }
 
-    /// True if it is a coding agent that waits for its user.
-    pub fn is_waiting(&self) -> bool {
-        self.record.is_waiting()
-    }
-
     /// True if its user gave it a name.
     pub fn is_named(&self) -> bool {
         given(self.record.name.as_deref()).is_some()

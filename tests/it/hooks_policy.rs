@@ -428,8 +428,7 @@ fn in_its_own_editor_only_a_persons_unsaved_text_stands_against_an_agent() {
     inside.before_edit(FILE).expect_denial();
     editor.wait_for_message("asks you to release");
     document.save();
-    // At once as a rule; a server that does not know yet that the agent runs in its own editor lets the file rest first.
-    crate::support::wait_within(Duration::from_secs(75), "the claim to go", || {
+    crate::support::wait_within(Duration::from_secs(20), "the claim to go", || {
         coordination.claim(FILE).is_none().then_some(())
     });
     inside.before_edit(FILE).expect_no_denial();

@@ -282,3 +282,18 @@ fn a_directory_that_was_deleted_is_made_again_by_the_next_edit() {
     agent.edit(FILE, "2").expect_no_denial();
     assert_eq!(workspace.coordination().holder(FILE), Some(agent.id()));
 }
+
+#[test]
+fn an_agent_that_told_of_work_since_its_turn_ended_does_not_wait() {
+    let workspace = Workspace::small();
+    let one = CodingAgent::on(&workspace, "one");
+    let (person, _) = Terminal::with_new_session(&workspace);
+    one.edit(FILE, "fn main() { one(); }\n").expect_no_denial();
+    one.stop().expect_silence();
+    // Its hook could not write into the session's record that it works on, but a sign of it is there.
+    Terminal::on(&workspace).session(&one.id()).run(["heartbeat", "editing", FILE, "drafting"]).expect_code(0);
+    assert_eq!(workspace.coordination().session(&one.id()).unwrap()["turn"], "waiting");
+    person.run(["claim", "file", FILE]).expect_code(1);
+    one.stop().expect_silence();
+    person.run(["claim", "file", FILE]).expect_code(0);
+}

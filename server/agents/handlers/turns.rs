@@ -51,7 +51,9 @@ impl SessionContext<'_> {
         }
         self.settle()?;
         if let Some(session) = self.registry.session(&self.own)? {
-            self.set_turn(&session, SessionRecord::WAITING);
+            // What was told of since an earlier end speaks for an agent that works, so this end is written anew.
+            self.work_on(&session);
+            self.unless_failed(self.registry.set_turn(&self.own, SessionRecord::WAITING));
         }
         follow_up.refresh_board = true;
         Ok(Answer::default())
@@ -59,7 +61,7 @@ impl SessionContext<'_> {
 
     /// The agent does something, so it does not wait. What its record did not say at all it need not say now.
     pub(super) fn work_on(&self, session: &Session) {
-        if session.is_waiting() {
+        if session.record.is_waiting() {
             self.set_turn(session, SessionRecord::WORKING);
         }
     }

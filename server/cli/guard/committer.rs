@@ -80,7 +80,8 @@ impl Committer {
         }
         let session = registry.session(&author.session).ok().flatten();
         let is_same = self.person.is_some() && self.person == author.person;
-        let has_left = || session.as_ref().is_none_or(|agent| !agent.is_live() || agent.is_waiting());
+        let has_left =
+            || session.as_ref().is_none_or(|agent| !agent.is_live() || registry.is_waiting(agent).unwrap_or(false));
         self.is_person
             && (session.as_ref().is_some_and(is_editor_of_this_user)
                 || (is_same && (author.agent.is_none() || has_left())))

@@ -140,7 +140,13 @@ impl ServerState {
             return false;
         }
         let (Some(file), Some(from)) = (message.resource(), message.from.clone()) else { return false };
-        let Some(own) = self.own_at(id, &file) else { return false };
+        let Some(own) = self.own_at(id, &file) else {
+            // Others may read a claim, and ask for it, before its outcome has come back here.
+            if let Some(directory) = self.directories.get_mut(&id) {
+                directory.requests.entry(file).or_default().insert(from);
+            }
+            return false;
+        };
         // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
         let is_same_editor = self.is_from_same_editor(id, &from);
         let resting = if is_same_editor { Duration::ZERO } else { RESTING };
