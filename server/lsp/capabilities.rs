@@ -52,6 +52,7 @@ impl EditorCapabilities {
                 applies_edits: can("/workspace/applyEdit"),
                 hint_commands: lists("/textDocument/inlayHint/resolveSupport/properties", "label.command"),
                 asks_for_text: option("commands") == Some(&Value::Bool(false)),
+                is_brief: wants("notices"),
             },
             configuration: can("/workspace/configuration"),
             registers_configuration: can("/workspace/didChangeConfiguration/dynamicRegistration"),

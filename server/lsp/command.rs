@@ -43,7 +43,7 @@ pub(crate) enum EditorCommand {
     /// `{to, subject, message, uri?, inReplyTo?}`: writes to a session. For an editor that asks for the text itself, a
     /// menu adds the selected text as `quotation`, which the editor appends to the message.
     SendMessage(Option<Box<MessageToSend>>),
-    /// `{unreadOnly?}`: lists messages.
+    /// `{unreadOnly?, with?}`: lists messages; with one session, also what this one wrote to it.
     Messages(#[serde(deserialize_with = "or_default")] MessageFilter),
     /// `{ids}`: marks messages as read.
     MarkRead(MessagesRead),
@@ -61,16 +61,17 @@ pub(crate) enum EditorCommand {
     ShowBoard(IgnoredAny),
     /// `{uri}`: tells the user once the document comes free, open or not. Only in menus.
     TellWhenFree(#[serde(deserialize_with = "or_default")] About),
-    /// `{uri, entry?}`: shows what a change in the journal changed, or the saved text against the last commit. Only in
-    /// menus.
+    /// `{uri, entry?, texts?}`: shows what a change in the journal changed, or the saved text against the last commit; with
+    /// `texts: true` returns both texts and shows nothing. Only in menus.
     ShowChanges(#[serde(deserialize_with = "or_default")] AboutEntry),
     /// `{uri, entry?}`: brings back what stood there before a change: by default before the newest one that was not the
     /// user's own.
     Restore(#[serde(deserialize_with = "or_default")] AboutEntry),
     /// `{uri}`: puts what stands on disk and the unsaved text together.
     Merge(#[serde(deserialize_with = "or_default")] AboutText),
-    /// `{uri?, entry?}`: lists changes, newest first, of one file or of all; of a file also one alone, with the `texts`
-    /// that stood there `before` and `after` it.
+    /// `{uri?, entry?, session?}`: lists changes, newest first, of one file or of all; of a file also one alone, with the
+    /// `texts` that stood there `before` and `after` it, or those of one session alone, with the last commit's text as
+    /// what stood `before`.
     History(#[serde(deserialize_with = "or_default")] HistoryOf),
     /// `{uri, line?}`: says whose each line is, or one of them, counted from 1.
     Blame(#[serde(deserialize_with = "or_default")] AboutLine),
@@ -111,6 +112,8 @@ pub(crate) struct AboutEntry {
     #[serde(flatten)]
     pub(crate) about: About,
     pub(crate) entry: Option<String>,
+    /// The editor shows the texts by itself.
+    pub(crate) texts: Option<bool>,
     /// What stands in the editor if that is unsaved, and the editor lets it be changed.
     #[serde(skip)]
     pub(crate) unsaved: Option<Rope>,
@@ -133,6 +136,7 @@ pub(crate) struct HistoryOf {
     #[serde(default, deserialize_with = "optional_uri")]
     pub(crate) uri: Option<Uri>,
     pub(crate) entry: Option<String>,
+    pub(crate) session: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -164,6 +168,8 @@ pub(crate) struct MessageToSend {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageFilter {
     pub(crate) unread_only: Option<bool>,
+    /// The session that they are exchanged with.
+    pub(crate) with: Option<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

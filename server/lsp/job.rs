@@ -77,6 +77,8 @@ pub(crate) struct Profile {
     pub(crate) name: Option<String>,
     /// The editor's process.
     pub(crate) client_pid: Option<u32>,
+    /// Sessions that this window had before it was loaded again, one for each of its directories.
+    pub(crate) earlier: Vec<SessionId>,
 }
 
 /// A comparison of a document with its file.

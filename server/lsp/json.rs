@@ -25,6 +25,12 @@ pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
     listed
 }
 
+/// The same with the folder whose directory it is in, for an editor's window with several.
+pub(crate) fn in_repository(mut listed: Value, coordination_directory: &Path) -> Value {
+    add(&mut listed, "repository", json!(coordination_directory.parent()));
+    listed
+}
+
 /// A message in a list: also what to call its sender and what it is about, and where that is.
 pub(crate) fn listed_message(message: &Message, sessions: &[Session], path: Option<&Path>) -> Value {
     let sender = message.from.as_ref().and_then(|from| sessions.iter().find(|session| session.id == *from));

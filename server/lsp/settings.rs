@@ -56,7 +56,7 @@ pub enum SettingKind {
 pub const NEVER_FROM_WORKSPACE: [&str; 2] = ["directory", "activation"];
 
 /// Every setting.
-pub const SETTINGS: [Setting; 16] = [
+pub const SETTINGS: [Setting; 17] = [
     Setting {
         name: "directory",
         kind: SettingKind::Text,
@@ -157,6 +157,12 @@ pub const SETTINGS: [Setting; 16] = [
         description: "Whether what somebody else wrote is merged by itself into unsaved text, if both changed other \
                       lines.",
     },
+    Setting {
+        name: "quiet",
+        kind: SettingKind::Flag,
+        default: "false",
+        description: "Nothing pops up. What there is to know stays where one looks for it.",
+    },
 ];
 
 impl SettingKind {
@@ -202,6 +208,8 @@ pub(super) struct Settings {
     pub(super) merges: bool,
     pub(super) preferences: Preferences,
     pub(super) show: Show,
+    /// Nothing pops up.
+    pub(super) is_quiet: bool,
 }
 
 /// Where the server works.
@@ -273,6 +281,7 @@ impl Settings {
                 own_hints: values.get("inlayHints.own"),
             },
             show: values.get("messages.show"),
+            is_quiet: values.get("quiet"),
         };
         (settings, problems)
     }

@@ -106,6 +106,9 @@ pub(crate) struct Client {
     /// The editor registers the commands itself and asks for what is missing (`initializationOptions.commands: false`),
     /// so that a message need not come with its text.
     pub(crate) asks_for_text: bool,
+    /// It shows in its own way what there is to do and to know (`initializationOptions.notices`), so that a diagnostic
+    /// need only say what is the case.
+    pub(crate) is_brief: bool,
 }
 
 /// The settings that decide what is shown.

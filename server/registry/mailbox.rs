@@ -37,6 +37,25 @@ impl<S: Store> Registry<S> {
         mailbox.collect(&*reader, |key| mailbox.unread(&*reader, key, now))
     }
 
+    /// What a session and another wrote to each other and to everyone, oldest first, each once.
+    pub fn conversation(&self, session: &SessionId, with: &SessionId) -> Result<Vec<Message>, Error> {
+        let reader = self.reader()?;
+        let mailbox = self.mailbox(&*reader, session)?;
+        let mut messages = mailbox.collect(&*reader, |key| mailbox.message(&*reader, key, self.now()))?;
+        messages.retain(|message| message.from.as_ref() == Some(with));
+        for series in [Series::Direct(with.clone()), Series::Broadcasts] {
+            for key in message_keys(&*reader, &series)? {
+                let sent = readable(read_message(&*reader, &key, self.now()))?;
+                messages.extend(
+                    sent.filter(|message| message.from.as_ref() == Some(session))
+                        .map(|message| Message { unread: false, ..message }),
+                );
+            }
+        }
+        sort(&mut messages);
+        Ok(messages)
+    }
+
     /// How many messages to a session and to everyone by others there are, by their names alone.
     pub fn message_count(&self, session: &SessionId) -> Result<usize, Error> {
         let reader = self.reader()?;

@@ -105,7 +105,9 @@ impl<S: Store> Registry<S> {
         };
         if let Some(before) = &before {
             let is_ours = new.keeper.as_ref().is_some_and(|keeper| before.value.pid == Some(keeper.pid));
-            if !is_ours && liveness::look_at_keeper(&before.value) == KeeperState::Alive {
+            // The process of a session that ended may be about to end too.
+            let is_over = is_ours || before.value.is_completed();
+            if !is_over && liveness::look_at_keeper(&before.value) == KeeperState::Alive {
                 return Ok(false);
             }
         }

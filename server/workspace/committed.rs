@@ -74,6 +74,11 @@ pub fn equals_last_commit(file: &Path) -> Result<bool, CommittedError> {
     })
 }
 
+/// What the last commit and the file as saved have; empty where there is none.
+pub fn texts(file: &Path) -> Result<(Vec<u8>, Vec<u8>), CommittedError> {
+    Ok((committed(file)?.unwrap_or_default(), saved(file)?.unwrap_or_default()))
+}
+
 /// What the last commit of the worktree that the file is in has at its path. `None` if it has no such file.
 fn committed(file: &Path) -> Result<Option<Vec<u8>>, CommittedError> {
     let repository = file

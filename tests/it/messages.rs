@@ -24,7 +24,6 @@ fn what_is_shown_is_the_users_choice() {
         let alice = builder.start();
         let session = alice.wait_for_session();
         coordination.write_message("ghost", "broadcast", "Hello", "to everyone", json!({}));
-        // What was shown counts as read.
         wait_for("the broadcast to arrive", || {
             (alice.status()["messages"]["unread"] == 1 || !alice.messages().is_empty()).then_some(())
         });
@@ -140,7 +139,7 @@ fn many_messages_become_one_summary() {
 }
 
 #[test]
-fn a_message_is_shown_once_even_after_a_restart() {
+fn a_message_that_was_only_shown_is_unread_after_a_restart_and_one_that_was_read_is_not() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();
     coordination.write_session("ghost", json!({}));
@@ -148,14 +147,18 @@ fn a_message_is_shown_once_even_after_a_restart() {
     let session = alice.wait_for_session();
     coordination.write_message("ghost", &session, "First", "before the crash", json!({ "id": "one" }));
     alice.wait_for_message("before the crash");
-    wait_for("the message to count as read", || (alice.status()["messages"]["unread"] == 0).then_some(()));
+    coordination.write_message("ghost", &session, "Second", "read before it", json!({ "id": "two" }));
+    alice.wait_for_message("read before it");
+    alice.execute_ok("deconflict.markRead", json!({ "ids": ["two"] }));
+    wait_for("one to count as read", || (alice.status()["messages"]["unread"] == 1).then_some(()));
     alice.kill_server();
 
-    coordination.write_message("ghost", &session, "Second", "during the crash", json!({ "id": "two" }));
+    coordination.write_message("ghost", &session, "Third", "during the crash", json!({ "id": "three" }));
     let again = Editor::start(&workspace, "alice");
+    again.wait_for_message("before the crash");
     again.wait_for_message("during the crash");
     again.settle(&workspace);
-    assert_eq!(again.messages().len(), 1, "{:?}", again.messages());
+    assert_eq!(again.messages().len(), 2, "{:?}", again.messages());
 }
 
 #[test]

@@ -181,7 +181,11 @@ fn a_message_is_a_notice_that_can_be_answered() {
     let notice = scene.alice.wait_until("the notice", |view| view.notices.first().cloned());
     let message = &notice["about"]["message"];
     assert_eq!((&message["id"], &message["sender_label"]), (&json!("m-1"), &json!("The Ghost")));
-    // The editor took it, so it is read.
+    // A notice may go by unseen: it is read when the user opened or answered it.
+    scene.alice.wait_until("a status with the unread message", |view| {
+        view.statuses.last().filter(|status| status["messages"]["unread"] == 1).map(|_| ())
+    });
+    scene.ok("markRead", json!({ "ids": ["m-1"] }));
     scene.alice.wait_until("a status without unread messages", |view| {
         view.statuses.last().filter(|status| status["messages"]["unread"] == 0).map(|_| ())
     });
@@ -190,4 +194,38 @@ fn a_message_is_a_notice_that_can_be_answered() {
     assert_eq!(scene.coordination.messages_to("ghost")[0]["in_reply_to"], "m-1");
     let listed = scene.ok("messages", json!({}));
     assert_eq!(listed["messages"][0]["sender_label"], "The Ghost", "{listed}");
+}
+
+#[test]
+fn a_conversation_has_both_sides_and_nobody_elses() {
+    let scene = scene();
+    let session = scene.alice.session_id();
+    let (other, _) = Terminal::with_named_session(&scene.workspace, "Carol");
+    scene.coordination.write_message("ghost", &session, "Hello", "Are you there?", json!({ "id": "m-1" }));
+    other.run(["send", &session, "Aside", "Not about that"]).expect_code(0);
+    let reply = json!({ "to": "ghost", "subject": "Re: Hello", "message": "Yes", "inReplyTo": "m-1" });
+    scene.ok("sendMessage", reply);
+    let exchanged = scene.ok("messages", json!({ "with": "ghost" }));
+    let texts: Vec<&str> =
+        exchanged["messages"].as_array().unwrap().iter().map(|it| it["message"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["Are you there?", "Yes"], "{exchanged}");
+    assert_eq!(exchanged["messages"][1]["from"], session.as_str());
+}
+
+#[test]
+fn a_window_that_is_loaded_again_goes_on_with_its_session() {
+    let scene = scene();
+    let session = scene.alice.session_id();
+    scene.ok("sendMessage", json!({ "to": "broadcast", "subject": "Hello", "message": "mine" }));
+    let Scene { alice, coordination, workspace } = scene;
+    assert_eq!(alice.quit(), 0);
+    let again =
+        Editor::builder(&workspace).initialization_option("earlierSessions", json!(["unknown", session])).start();
+    assert_eq!(again.wait_for_session(), session);
+    let own = coordination.sessions().into_iter().filter(|it| it["session_id"] == session.as_str()).count();
+    assert_eq!(own, 1);
+    assert_eq!(again.execute_ok("deconflict.messages", json!({}))["messages"], json!([]), "not one's own broadcast");
+    // What another window still has is left to it.
+    let other = Editor::builder(&workspace).initialization_option("earlierSessions", json!([session])).start();
+    assert_ne!(other.wait_for_session(), session);
 }

@@ -4,6 +4,7 @@ use std::fs;
 
 use chrono::{DateTime, TimeDelta};
 use deconflict_lsp::settings::{NEVER_FROM_WORKSPACE, SETTINGS, Setting, SettingKind};
+use deconflict_workspace::DEFAULT_EXCLUSIONS;
 use serde_json::{Value, json};
 
 use crate::support::{Coordination, Editor, EditorBuilder, Workspace, bare_capabilities, hint_label};
@@ -267,12 +268,18 @@ fn manifest_and_manuals_say_what_the_table_says() {
     let properties = manifest["contributes"]["configuration"]["properties"].as_object().unwrap();
     for Setting { name, kind, default, description } in SETTINGS {
         let property = &properties[&format!("deconflict.{name}")];
-        assert_eq!(property["default"], serde_json::from_str::<Value>(default).unwrap(), "{name}");
+        // Editors let a list be changed on their settings page if it is one from the beginning.
+        let default_here = match name {
+            "claims.exclude" => json!(DEFAULT_EXCLUSIONS),
+            "journal.exclude" => json!([]),
+            _ => serde_json::from_str::<Value>(default).unwrap(),
+        };
+        assert_eq!(property["default"], default_here, "{name}");
         let (json_type, words) = match kind {
             SettingKind::Flag => (json!("boolean"), Value::Null),
             SettingKind::Text => (json!("string"), Value::Null),
             SettingKind::Minutes | SettingKind::Number => (json!("number"), Value::Null),
-            SettingKind::Globs => (json!(["array", "null"]), Value::Null),
+            SettingKind::Globs => (json!("array"), Value::Null),
             SettingKind::Choice(words) => (json!("string"), json!(words)),
         };
         assert_eq!((&property["type"], property.get("enum").unwrap_or(&Value::Null)), (&json_type, &words), "{name}");

@@ -48,11 +48,13 @@ struct DiagnosticDraft<'a> {
     claim: Option<(&'a Claim, String)>,
     /// The change that it is about.
     change: Option<&'a Entry>,
+    /// All that an editor shows which has the rest in its menus.
+    brief: Option<String>,
 }
 
 impl<'a> DiagnosticDraft<'a> {
     fn new(code: Code, severity: DiagnosticSeverity, fact: impl Into<String>, advice: impl Into<String>) -> Self {
-        Self { code, severity, fact: fact.into(), advice: advice.into(), claim: None, change: None }
+        Self { code, severity, fact: fact.into(), advice: advice.into(), claim: None, change: None, brief: None }
     }
 
     fn about(self, others: &'a OthersClaim) -> Self {
@@ -72,7 +74,11 @@ impl<'a> DiagnosticDraft<'a> {
             }),
             code: Some(NumberOrString::String(self.code.as_str().to_owned())),
             source: Some(SOURCE.to_owned()),
-            message: format!("{}. {NOTICE} {}.", self.fact, self.advice),
+            message: match self.brief {
+                _ if !client.is_brief => format!("{}. {NOTICE} {}.", self.fact, self.advice),
+                Some(brief) => format!("{brief}."),
+                None => format!("{}.", self.fact),
+            },
             related_information: related.filter(|_| client.related_information).map(|related| vec![related]),
             data: data.filter(|_| client.diagnostic_data),
             ..Diagnostic::default()
@@ -121,7 +127,8 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
         _ if may_talk => format!("wait until it is free or agree with {holder} before you edit this file"),
         _ => "please wait until it is free before you edit this file".to_owned(),
     };
-    DiagnosticDraft::new(Code::Claimed, severity, fact, advice).about(others)
+    let brief = format!("{}{too}", brief(others, audience));
+    DiagnosticDraft { brief: Some(brief), ..DiagnosticDraft::new(Code::Claimed, severity, fact, advice).about(others) }
 }
 
 fn claim_stale<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> DiagnosticDraft<'a> {
@@ -138,7 +145,8 @@ fn claim_stale<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audienc
     };
     let fact = format!("The claim of {what} by {holder} {how}");
     let advice = "nobody holds it any more, you can take it over";
-    DiagnosticDraft::new(Code::ClaimStale, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
+    let draft = DiagnosticDraft::new(Code::ClaimStale, DiagnosticSeverity::INFORMATION, fact, advice).about(others);
+    DiagnosticDraft { brief: Some(brief(others, audience)), ..draft }
 }
 
 fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> DiagnosticDraft<'a> {
@@ -195,6 +203,10 @@ fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     };
     let fact = format!("Taken over by {} while you have unsaved changes", with_comma(&who));
     DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice).about(successor)
+}
+
+fn brief(others: &OthersClaim, audience: &Audience) -> String {
+    words::sentence(others, audience, &without_tags, &without_tags)
 }
 
 /// Who holds it since or until when, and for what.

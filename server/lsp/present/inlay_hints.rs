@@ -22,7 +22,7 @@ pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, rang
     let holding = snapshot.others.iter().find(|others| words::is_claimed(&others.claim));
     let own = snapshot.own_claim.as_ref().filter(|_| audience.preferences.own_hints);
     let (label, tooltip) = match (holding, own) {
-        (Some(others), _) => (label_of(others, snapshot, audience), form.others(others, "")),
+        (Some(others), _) => (label_of(others, snapshot, audience), form.others(others)),
         (None, Some(claim)) => (InlayHintLabel::String(label("you", &words::period(claim, audience))), form.own(claim)),
         (None, None) => return Vec::new(),
     };

@@ -184,11 +184,7 @@ pub(crate) fn free(resource: &Resource) -> Notice {
 
 /// A request for release was granted without asking, because the document was saved and left alone.
 pub(crate) fn released_on_request(resource: &Resource, asked_by: &str) -> Notice {
-    information(format!(
-        "{} asked for {}. You had saved it and left it alone, so it is released; your next edit claims it again if it is free.",
-        name(asked_by),
-        words::resource(resource)
-    ))
+    information(format!("Released {} to {}, who asked for it.", words::resource(resource), name(asked_by)))
 }
 
 /// A file was renamed or moved to a name that another holds.

@@ -46,6 +46,40 @@ pub(super) fn short_session(session: &Session, is_own_window: bool) -> String {
     }
 }
 
+/// Who has been editing a document or holds it, and since or until when, as one sentence without its full stop. `name`
+/// shows what somebody is called, `theirs` any other foreign text.
+pub(super) fn sentence(
+    others: &OthersClaim,
+    audience: &Audience,
+    name: &dyn Fn(&str) -> String,
+    theirs: &dyn Fn(&str) -> String,
+) -> String {
+    let claim = &others.claim;
+    let holder = holder(others);
+    let own_window = holder.strip_prefix("you, in ").filter(|_| others.is_own_window);
+    let place = own_window.map_or_else(String::new, |client| format!(" in {}", theirs(client)));
+    let who = if own_window.is_some() { name("You") } else { name(&holder) };
+    let (has, holds) = if own_window.is_some() { ("have", "hold") } else { ("has", "holds") };
+    let what = if claim.resource.is_directory() {
+        format!("the folder {}, and this file with it,", theirs(&resource(&claim.resource)))
+    } else {
+        "this file".to_owned()
+    };
+    let period = period(claim, audience);
+    match claim.standing {
+        ClaimState::Damaged => "The claim on this file is damaged, so its holder is unknown".to_owned(),
+        ClaimState::Pending => "This file is being claimed".to_owned(),
+        ClaimState::Expired => format!("Free: the claim by {who} {period}"),
+        ClaimState::Abandoned => match own_window {
+            Some(client) => format!("Free: your {}, which was editing this, has closed", theirs(client)),
+            None => format!("Free: {who}, who was editing this, has left"),
+        },
+        ClaimState::Idle => format!("{who} {has} left {what}{place} with unsaved changes, {period}"),
+        ClaimState::Active if claim.is_automatic() => format!("{who} {has} been editing {what}{place} {period}"),
+        ClaimState::Active => format!("{who} {holds} {what}{place} {period}"),
+    }
+}
+
 /// A session's id, made printable: ids of other programs may hold anything but separators.
 pub(super) fn id(id: &SessionId) -> String {
     text::one_line(id.as_str(), LONGEST_NAME)

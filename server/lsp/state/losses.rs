@@ -79,6 +79,9 @@ impl ServerState {
 
     /// Shows a loss. An editor that offers more than words is told of the change, and sums up many by itself.
     fn show_loss(&mut self, id: DirectoryId, resource: &Resource, loss: &OwnLoss) {
+        if self.settings.is_quiet {
+            return;
+        }
         let notice = present::messages::lost(&loss.sentence);
         let open = self.documents_of(id, resource).next().map(|document| document.uri.clone());
         let uri = open.or_else(|| convert::uri_of(loss.path.as_ref()?)).filter(|_| self.editor.wants_notices);

@@ -50,7 +50,7 @@ impl ServerState {
                 Show::Direct => matches!(message.to, Recipient::Session(_)),
                 Show::None => false,
             };
-            if is_wanted && !self.is_muted(message.from.as_ref()) {
+            if is_wanted && !self.settings.is_quiet && !self.is_muted(message.from.as_ref()) {
                 to_show.push(message);
             }
         }
@@ -78,12 +78,13 @@ impl ServerState {
                 continue;
             }
             self.shown_messages.push_back(now);
-            self.show_message(id, message, &sender);
+            self.show_message(id, &message, &sender, false);
         }
     }
 
-    /// Shows one message; it is read when the editor has taken it.
-    fn show_message(&mut self, id: DirectoryId, message: Message, sender: &str) {
+    /// Shows one message. Where the user asked for it, it is read when the editor has taken it; a notice that went by may
+    /// not have been seen.
+    fn show_message(&mut self, id: DirectoryId, message: &Message, sender: &str, is_asked_for: bool) {
         let resource = message.resource();
         let notice = notices::arrived(
             sender,
@@ -92,8 +93,8 @@ impl ServerState {
             &message.subject(usize::MAX).unwrap_or_default(),
             &message.text(),
         );
-        let about = json!({ "kind": "message", "message": forms::told_message(&message, sender) });
-        let told = Some((id, vec![message.id]));
+        let about = json!({ "kind": "message", "message": forms::told_message(message, sender) });
+        let told = is_asked_for.then(|| (id, vec![message.id.clone()]));
         self.show_about(notice, about, told);
     }
 
@@ -108,7 +109,7 @@ impl ServerState {
                 directory.shown.insert(message.id.clone());
             }
             let sender = self.sender(id, &message);
-            self.show_message(id, message, &sender);
+            self.show_message(id, &message, &sender, true);
         }
         if more > 0 {
             self.show(notices::more_unread(more));
@@ -120,7 +121,7 @@ impl ServerState {
         if !senders.is_empty() {
             self.shown_messages.push_back(self.now());
             // What they say was not shown, so they stay unread.
-            self.show(notices::several_arrived(senders.len(), &senders));
+            self.show_about(notices::several_arrived(senders.len(), &senders), json!({ "kind": "messages" }), None);
         }
     }
 

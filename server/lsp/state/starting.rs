@@ -15,13 +15,16 @@ use crate::job::{Job, Profile};
 use crate::present::messages;
 use crate::reply::Reply;
 use crate::settings::{SECTION, Settings};
-use deconflict_protocol::text;
+use deconflict_protocol::{SessionId, text};
 
 /// An editor that doesn't tell its settings in this time is served with what is known.
 const CONFIGURATION_TIME: Duration = Duration::from_millis(800);
 
 /// A client that doesn't say in this time that it is initialized is served without.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(3);
+
+/// No window has more folders than this that are worth remembering.
+const MOST_EARLIER: usize = 32;
 
 impl ServerState {
     pub(super) fn initialize(&mut self, parameters: &InitializeParams, reply: Reply<InitializeResult>) {
@@ -35,6 +38,7 @@ impl ServerState {
             client: parameters.client_info.as_ref().map(|client| text::one_line(&client.name, 60)),
             name: None,
             client_pid: parameters.process_id,
+            earlier: earlier_sessions(parameters),
         };
         self.initial_settings = parameters.initialization_options.clone().unwrap_or_default();
         self.folders = folders(parameters);
@@ -130,6 +134,14 @@ impl ServerState {
             }
         }
     }
+}
+
+/// The sessions that the window says it had (`initializationOptions.earlierSessions`).
+fn earlier_sessions(parameters: &InitializeParams) -> Vec<SessionId> {
+    let options = parameters.initialization_options.as_ref();
+    let named = options.and_then(|options| options.get("earlierSessions")).and_then(Value::as_array);
+    let named = named.into_iter().flatten().filter_map(Value::as_str);
+    named.filter_map(|id| SessionId::new(id).ok()).take(MOST_EARLIER).collect()
 }
 
 fn folders(parameters: &InitializeParams) -> Vec<WindowFolder> {

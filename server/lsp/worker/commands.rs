@@ -33,7 +33,10 @@ impl SessionContext {
             EditorCommand::TakeOver(it) => self.take_over(&it.about, it.force.unwrap_or(false), &mut changed),
             EditorCommand::RequestRelease(it) => self.request_release(&it.about, it.message),
             EditorCommand::SendMessage(Some(message)) => self.send(*message),
-            EditorCommand::Messages(filter) => self.messages(filter.unread_only.unwrap_or(false), &mut changed),
+            EditorCommand::Messages(filter) => match &filter.with {
+                Some(session) => self.conversation(session),
+                None => self.messages(filter.unread_only.unwrap_or(false), &mut changed),
+            },
             EditorCommand::MarkRead(read) => self.mark_read(&read.ids, &mut changed),
             EditorCommand::HandOff(Some(hand_off)) => self.hand_off(&hand_off, &mut changed),
             EditorCommand::SetWork(work) => self.heartbeat(&activity(work.as_deref())),
@@ -44,9 +47,10 @@ impl SessionContext {
             EditorCommand::ShowBoard(_) => self.show_board(&mut changed),
             EditorCommand::Restore(it) => self.restore(&it, &mut changed),
             EditorCommand::Merge(it) => self.merge(it, &mut changed),
-            EditorCommand::History(it) => match (it.uri, it.entry) {
-                (Some(uri), Some(entry)) => self.change_with_texts(uri, &entry),
-                (uri, _) => self.history(uri),
+            EditorCommand::History(it) => match (it.uri, it.entry, it.session) {
+                (Some(uri), Some(entry), _) => self.change_with_texts(uri, &entry),
+                (Some(uri), None, Some(session)) => self.changes_of(uri, &session),
+                (uri, ..) => self.history(uri),
             },
             EditorCommand::Blame(it) => self.blame(&it),
             EditorCommand::ShowChanges(it) => self.show_changes(&it, &mut changed),
@@ -197,6 +201,22 @@ impl SessionContext {
         Ok(json!({ "ok": true, "messages": listed }))
     }
 
+    /// What this session and another wrote to each other, oldest first.
+    fn conversation(&mut self, with: &str) -> CommandResult {
+        if self.awaits_directory() {
+            return Ok(json!({ "ok": true, "messages": [] }));
+        }
+        let other = self.known_id(with)?;
+        let (messages, sessions) = self.with_session(false, |registry, session| {
+            Ok((registry.conversation(session, &other)?, registry.sessions()?))
+        })?;
+        let listed = messages.iter().map(|message| {
+            let path = message.resource().and_then(|resource| self.namer.path_of(&resource));
+            forms::listed_message(message, &sessions, path.as_deref())
+        });
+        Ok(json!({ "ok": true, "messages": listed.collect::<Vec<_>>() }))
+    }
+
     fn mark_read(&mut self, ids: &[String], changed: &mut Vec<Consequence>) -> CommandResult {
         let ids: Vec<MessageId> = ids.iter().map(MessageId::new).collect();
         let marked = self.with_session(false, |registry, session| registry.mark_read(session, &ids))?;
@@ -251,14 +271,15 @@ impl SessionContext {
             "sessions": overview
                 .sessions
                 .iter()
-                .map(|session| forms::listed_session(session, &membership.session))
+                .map(|session| forms::in_repository(forms::listed_session(session, &membership.session), self.directory()))
                 .collect::<Vec<_>>(),
             "claims": overview
                 .claims
                 .iter()
                 .map(|claim| {
                     let path = self.namer.path_of(&claim.resource);
-                    forms::listed_claim(claim, &overview.sessions, &membership.session, path.as_deref())
+                    let listed = forms::listed_claim(claim, &overview.sessions, &membership.session, path.as_deref());
+                    forms::in_repository(listed, self.directory())
                 })
                 .collect::<Vec<_>>(),
             "messages": { "unread": unread },
@@ -284,7 +305,7 @@ impl SessionContext {
         })
     }
 
-    fn known_id(&mut self, id: &str) -> Result<SessionId, Refusal> {
+    pub(super) fn known_id(&mut self, id: &str) -> Result<SessionId, Refusal> {
         SessionId::foreign(id)
             .map_err(|_| Refusal::UnknownSession(id.to_owned(), self.live_sessions().unwrap_or_default()))
     }

@@ -128,11 +128,40 @@ impl SessionContext {
         Ok(json!({ "ok": true, "entries": [entry_document(&entry)], "texts": texts }))
     }
 
+    /// What one session has in a file that is not committed, with the last commit's text without and with it alone. The
+    /// texts are missing where it has nothing there.
+    pub(super) fn changes_of(&mut self, uri: Uri, session: &str) -> CommandResult {
+        let resource = self.named(&Target::Uri(uri))?;
+        let session = self.known_id(session)?;
+        let access = self.journal_access()?;
+        let nothing = json!({ "ok": true, "entries": [] });
+        let Some(history) = FileHistory::read(&access.journal, &resource).map_err(|error| failed(&error))? else {
+            return Ok(nothing);
+        };
+        let committed = access.recorder().committed(&history, "HEAD").map_err(|error| failed(&error))?;
+        let committed = committed.unwrap_or_default();
+        let theirs = history.uncommitted(&committed).only(history.is_of(&session));
+        if theirs == committed {
+            return Ok(nothing);
+        }
+        let made = history.changes().filter(|(change, _)| history.is_of(&session)(Some(*change)));
+        let mut entries: Vec<Value> = made.map(|(_, entry)| entry_document(entry)).collect();
+        entries.reverse();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+        Ok(json!({ "ok": true, "entries": entries, "texts": { "before": text(committed), "after": text(theirs) } }))
+    }
+
     /// Shows what one change changed, or how a file differs from the last commit.
     pub(super) fn show_changes(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
         let path = self.path_of(&wanted.about.target)?;
+        let not_compared = |error: committed::CommittedError| Refusal::Failed("not-found", error.to_string());
+        if wanted.texts == Some(true) {
+            let (before, after) = committed::texts(&path).map_err(not_compared)?;
+            let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
+            return Ok(json!({ "ok": true, "texts": { "before": text(before), "after": text(after) } }));
+        }
         let difference = match &wanted.entry {
-            None => committed::changes(&path).map_err(|error| Refusal::Failed("not-found", error.to_string()))?,
+            None => committed::changes(&path).map_err(not_compared)?,
             Some(entry) => {
                 let resource = self.named(&wanted.about.target)?;
                 let entry = self.entry_of(&resource, Some(entry))?;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use super::housekeeping::Housekeeper;
 use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
@@ -19,6 +21,9 @@ use deconflict_workspace as workspace;
 
 /// Every so many seconds the session's record is refreshed, as it promises.
 pub(crate) const KEEPALIVE_SECONDS: u32 = 60;
+
+/// A window that comes back after so long begins a new session.
+const EARLIER: TimeDelta = TimeDelta::hours(24);
 
 impl SessionContext {
     /// True while there may be a directory some day that is not there yet.
@@ -176,7 +181,10 @@ impl SessionContext {
     fn enter(&self, registry: &Registry) -> Result<(Session, Vec<Claim>), Error> {
         let before = match &self.last_session {
             Some(id) => Some(id.clone()),
-            None => self.session_before(registry)?,
+            None => match self.earlier_session(registry)? {
+                Some(id) => Some(id),
+                None => self.session_before(registry)?,
+            },
         };
         let resumed = match before {
             Some(id) => registry.resume(&id, &self.new_session())?,
@@ -185,6 +193,24 @@ impl SessionContext {
         let Some(session) = resumed else { return Ok((registry.register(self.new_session())?, Vec::new())) };
         let claims = registry.claims()?.into_iter().filter(|claim| claim.held_by(&session.id)).collect();
         Ok((session, claims))
+    }
+
+    /// The session that the window had before it was loaded again, if it says so and nobody else has it.
+    fn earlier_session(&self, registry: &Registry) -> Result<Option<SessionId>, Error> {
+        let new = self.new_session();
+        for id in &self.profile.earlier {
+            let is_ours = |session: &Session| {
+                let record = &session.record;
+                (&record.user, &record.client, &record.worktree) == (&new.user, &new.client, &new.worktree)
+                    && session.is_kept_alive()
+                    && (record.is_completed() || look_at_keeper(record) == KeeperState::Gone)
+                    && self.clock.now() - session.last_sign < EARLIER
+            };
+            if registry.session(id)?.as_ref().is_some_and(is_ours) {
+                return Ok(Some(id.clone()));
+            }
+        }
+        Ok(None)
     }
 
     fn session_before(&self, registry: &Registry) -> Result<Option<SessionId>, Error> {
