@@ -18,30 +18,21 @@ import { type Disposable, disposeAll } from "./disposable";
 
 const CODE = "auto-save-paused";
 
-/** A file that has to be paused once it is edited, and by whom it is held. */
-export interface Held {
-  readonly uri: Uri;
-  readonly holder: string;
-}
-
 /**
  * Pauses auto save for single files. No extension can refuse a save, nor turn auto save off for one file. But the editor
  * leaves alone what has an error while `files.autoSaveWhenNoErrors` is on: so a paused file gets one, and the setting is
- * on as long as a file is paused or may have to be.
+ * on as long as a file is paused.
  */
 export class AutoSavePause implements Disposable {
   private readonly notices = languages.createDiagnosticCollection("deconflict auto save");
   private readonly setting: AutoSaveSetting;
   private readonly paused = new Map<string, { readonly uri: Uri; readonly text: string }>();
-  /** What may have to be paused at any moment. */
-  private ahead: readonly Held[] = [];
   /** What the notices say, by file. */
   private readonly shown = new Map<string, string>();
   private readonly subscriptions: Disposable[];
 
   constructor(context: ExtensionContext) {
     this.setting = new AutoSaveSetting(Uri.joinPath(context.globalStorageUri, "auto-save").fsPath, (cause) => {
-      this.ahead = [];
       this.paused.clear();
       this.apply();
       void window.showWarningMessage(l10n.t("Auto save cannot be paused for files that others hold. {0}", cause));
@@ -72,9 +63,6 @@ export class AutoSavePause implements Disposable {
         { providedCodeActionKinds: [CodeActionKind.QuickFix] },
       ),
     ];
-    if (this.isWanted()) {
-      this.setting.warmUp();
-    }
   }
 
   /** True if it is on for this file, or in general, and the user wants it paused where another holds the file. */
@@ -84,12 +72,6 @@ export class AutoSavePause implements Disposable {
     return mode !== "off" && isPossible && workspace.getConfiguration("deconflict").get<boolean>("autoSave.pause", true);
   }
 
-  /** Turns the editor's setting on ahead, if there are files that may have to be paused, so that a pause comes in time. */
-  prepare(ahead: readonly Held[]): void {
-    this.ahead = ahead.filter(({ uri }) => this.isWanted(uri));
-    this.apply();
-  }
-
   /** Pauses it if that is wanted; without a holder until it is known whether there is one. Returns whether it is paused now. */
   pause(uri: Uri, holder: string | undefined): boolean {
     if (!this.isWanted(uri)) {
@@ -97,7 +79,7 @@ export class AutoSavePause implements Disposable {
     }
     const text =
       holder === undefined
-        ? l10n.t("Auto save waits for this file until it is known whether somebody else holds it.")
+        ? l10n.t("Auto save waits until it is known whether somebody else holds this file.")
         : heldText(holder);
     if (this.paused.get(uri.toString())?.text !== text) {
       this.paused.set(uri.toString(), { uri, text });
@@ -135,24 +117,18 @@ export class AutoSavePause implements Disposable {
 
   private apply(): void {
     void commands.executeCommand("setContext", "deconflict.autoSavePaused", this.paused.size > 0);
-    this.setting.want(this.paused.size + this.ahead.length > 0);
+    this.setting.want(this.paused.size > 0);
     // The errors are there before the setting is written, which takes its turn: at that moment the editor saves whatever
     // has none.
     this.show();
   }
 
   private show(): void {
-    // Until the setting is on, an edit might come too late for an error of its own.
-    const ahead = this.setting.isAwaited ? this.ahead : [];
-    const wanted = new Map([
-      ...ahead.map(({ uri, holder }) => [uri.toString(), { uri, text: heldText(holder) }] as const),
-      ...this.paused,
-    ]);
-    for (const key of [...this.shown.keys()].filter((shown) => !wanted.has(shown))) {
+    for (const key of [...this.shown.keys()].filter((shown) => !this.paused.has(shown))) {
       this.shown.delete(key);
       this.notices.delete(Uri.parse(key));
     }
-    for (const [key, { uri, text }] of wanted) {
+    for (const [key, { uri, text }] of this.paused) {
       if (this.shown.get(key) !== text) {
         this.shown.set(key, text);
         this.notices.set(uri, [notice(text)]);
@@ -163,7 +139,7 @@ export class AutoSavePause implements Disposable {
 
 function heldText(holder: string): string {
   return l10n.t(
-    "Auto save is paused for this file, because {0} holds it. Coordination notice, not a code problem: save it yourself, or let auto save go on from this line's menu.",
+    "Auto save is paused for this file, because {0} holds it. Save it yourself, or choose Edit Anyway in this line's menu.",
     holder,
   );
 }
@@ -180,7 +156,7 @@ function resumeActions(uri: Uri, diagnostics: readonly Diagnostic[]): CodeAction
   if (answered.length === 0) {
     return [];
   }
-  const action = new CodeAction(l10n.t("Edit anyway: let auto save go on for this file"), CodeActionKind.QuickFix);
+  const action = new CodeAction(l10n.t("Edit Anyway: let auto save go on for this file"), CodeActionKind.QuickFix);
   action.diagnostics = answered;
   action.command = { command: "deconflict.resumeAutoSave", title: action.title, arguments: [uri] };
   return [action];

@@ -41,23 +41,10 @@ export class AutoSaveSetting implements Disposable {
     this.apply();
   }
 
-  /** Makes the editor ready to write settings, which takes seconds the first time. Changes nothing. */
-  warmUp(): void {
-    const settings = workspace.getConfiguration("files");
-    const { globalValue } = settings.inspect<boolean>(NAME) ?? {};
-    // A refusal is told when something is really to be written.
-    settings.update(NAME, globalValue, ConfigurationTarget.Global).then(undefined, () => undefined);
-  }
-
   /** True where it can work for this file: unless the workspace's own settings turn it off. */
   isPossible(uri: Uri): boolean {
     const values = workspace.getConfiguration("files", uri).inspect<boolean>(NAME);
     return !this.hasFailed && (values?.workspaceFolderValue ?? values?.workspaceValue) !== false;
-  }
-
-  /** True from when it is asked for until it works. */
-  get isAwaited(): boolean {
-    return this.isWanted && !this.hasFailed && !workspace.getConfiguration("files").get<boolean>(NAME, false);
   }
 
   want(isWanted: boolean): void {

@@ -4,7 +4,7 @@ import {
   type FileDecorationProvider,
   l10n,
   ThemeColor,
-  type Uri,
+  Uri,
   window,
   workspace,
 } from "vscode";
@@ -23,14 +23,14 @@ const MOST_NAMED = 5;
 
 /** Badges and colours on the files and folders that somebody holds, and on the folders that such files are in. */
 export class Decorations implements FileDecorationProvider, Disposable {
-  private readonly emitter = new EventEmitter<undefined>();
+  private readonly emitter = new EventEmitter<Uri[]>();
   readonly onDidChangeFileDecorations = this.emitter.event;
-  /** Claims by the path that they are about, and by each folder above it. */
-  private at = new Map<string, Claim[]>();
-  private below = new Map<string, Claim[]>();
+  /** The paths that the editor asked for and that have no mark of their own. */
+  private readonly seen = new Set<string>();
   /** Claimed folders, whose contents are claimed with them. */
   private folders: Claim[] = [];
-  private shown = "";
+  /** What each path shows. */
+  private shown = new Map<string, Mark>();
   private readonly subscriptions: Disposable[];
 
   constructor(
@@ -55,57 +55,99 @@ export class Decorations implements FileDecorationProvider, Disposable {
     if (uri.scheme !== "file") {
       return undefined;
     }
-    const above = this.folders.length === 0 ? [] : this.places.claimsOf(uri, this.folders);
-    const held = [...(this.at.get(uri.fsPath) ?? []), ...above.filter((claim) => this.pathOf(claim) !== uri.fsPath)];
-    const others = held.filter((claim) => claim.own !== true);
-    const now = Date.now();
-    const [claim] = others.length > 0 ? others : held;
-    if (claim !== undefined) {
-      const isOwn = claim.own === true;
-      return new FileDecoration(isOwn ? OWN_BADGE : OTHERS_BADGE, aboutClaim(claim, now), isOwn ? OWN_COLOR : OTHERS_COLOR);
-    }
-    const below = this.below.get(uri.fsPath) ?? [];
-    const othersBelow = below.filter((claim) => claim.own !== true);
-    if (othersBelow.length > 0) {
-      return new FileDecoration(undefined, l10n.t("Held in here: {0}", named(othersBelow)), OTHERS_COLOR);
-    }
-    return below.length > 0 ? new FileDecoration(undefined, l10n.t("You hold in here: {0}", named(below)), OWN_COLOR) : undefined;
+    const mark = this.shown.get(uri.fsPath) ?? this.markOfFolderAbove(uri);
+    return mark === undefined ? undefined : new FileDecoration(mark.badge, mark.tooltip, mark.isOwn ? OWN_COLOR : OTHERS_COLOR);
   }
 
   dispose(): void {
     disposeAll(this.subscriptions);
   }
 
+  /** Only what differs from before is drawn anew: marks that come and go at each change of anybody's are seen as unrest. */
   private update(): void {
     const wanted = workspace.getConfiguration("deconflict").get<string>("explorer.decorations", "all");
     const claims = this.knowledge.claims.filter(
       (claim) => wanted !== "none" && blocks(claim) && (wanted === "all" || claim.own !== true),
     );
-    const shown = JSON.stringify(
-      claims.map((claim) => [claim.path, claim.own, claim.claimed_by, claim.holder_label, claim.claimed_at, claim.automatic, claim.active_until]),
-    );
-    if (shown === this.shown) {
-      return;
-    }
-    this.shown = shown;
-    this.at = new Map();
-    this.below = new Map();
-    this.folders = claims.filter((claim) => claim.resource_type === "directory");
+    const at = new Map<string, Claim[]>();
+    const below = new Map<string, Claim[]>();
     for (const claim of claims) {
       const path = this.pathOf(claim);
       if (path !== undefined) {
-        add(this.at, path, claim);
+        add(at, path, claim);
         for (const folder of foldersAbove(path)) {
-          add(this.below, folder, claim);
+          add(below, folder, claim);
         }
       }
     }
-    this.emitter.fire(undefined);
+    const foldersBefore = this.folders;
+    this.folders = claims.filter((claim) => claim.resource_type === "directory");
+    const shown = new Map<string, Mark>();
+    for (const [path, held] of at) {
+      shown.set(path, markOf(held));
+    }
+    for (const [path, held] of below) {
+      if (!shown.has(path)) {
+        shown.set(path, markOfFolder(held));
+      }
+    }
+    const before = this.shown;
+    this.shown = shown;
+    const changed = [...new Set([...before.keys(), ...shown.keys()])].filter((path) => !isSame(before.get(path), shown.get(path)));
+    // What lies in a claimed folder is not listed: the editor knows what of it is in sight.
+    const inFolders = isSameFolders(foldersBefore, this.folders) ? [] : this.seenBelow([...foldersBefore, ...this.folders]);
+    const uris = [...changed, ...inFolders].map((path) => Uri.file(path));
+    if (uris.length > 0) {
+      this.emitter.fire(uris);
+    }
+  }
+
+  private markOfFolderAbove(uri: Uri): Mark | undefined {
+    const [claim] = this.folders.length === 0 ? [] : this.places.claimsOf(uri, this.folders);
+    // It was asked for, so it is in sight.
+    this.seen.add(uri.fsPath);
+    return claim === undefined ? undefined : markOf([claim]);
+  }
+
+  private seenBelow(folders: readonly Claim[]): string[] {
+    const paths = folders.map((claim) => this.pathOf(claim)).filter((path) => path !== undefined);
+    return [...this.seen].filter((seen) => foldersAbove(seen).some((folder) => paths.includes(folder)));
   }
 
   private pathOf(claim: Claim): string | undefined {
     return this.places.uriOf(claim.path)?.fsPath;
   }
+}
+
+/** What one path shows. */
+interface Mark {
+  readonly badge: string;
+  readonly tooltip: string;
+  readonly isOwn: boolean;
+}
+
+/** Others' claims come first: they stand in the way. */
+function markOf(held: readonly Claim[]): Mark {
+  const claim = held.find(({ own }) => own !== true) ?? held[0];
+  const isOwn = claim?.own === true;
+  return { badge: isOwn ? OWN_BADGE : OTHERS_BADGE, tooltip: claim === undefined ? "" : aboutClaim(claim, Date.now()), isOwn };
+}
+
+/** Git's colours of folders win over ours, so that a folder has a mark too. */
+function markOfFolder(below: readonly Claim[]): Mark {
+  const others = below.filter((claim) => claim.own !== true);
+  return others.length > 0
+    ? { badge: OTHERS_BADGE, tooltip: l10n.t("Held in here: {0}", named(others)), isOwn: false }
+    : { badge: OWN_BADGE, tooltip: l10n.t("You hold in here: {0}", named(below)), isOwn: true };
+}
+
+function isSame(one: Mark | undefined, other: Mark | undefined): boolean {
+  return one?.badge === other?.badge && one?.tooltip === other?.tooltip;
+}
+
+function isSameFolders(some: readonly Claim[], others: readonly Claim[]): boolean {
+  const told = (claims: readonly Claim[]) => JSON.stringify(claims.map((claim) => [claim.path, aboutClaim(claim, 0)]));
+  return told(some) === told(others);
 }
 
 function add(map: Map<string, Claim[]>, path: string, claim: Claim): void {

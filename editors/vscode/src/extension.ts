@@ -1,18 +1,21 @@
 import { commands, type ExtensionContext, l10n, type Uri, window, workspace } from "vscode";
 import { AutoSavePause } from "./autoSave";
+import { actionCommands } from "./commands/actions";
 import { claimCommands } from "./commands/claims";
 import { historyCommands } from "./commands/history";
 import { messageCommands } from "./commands/messages";
 import { sessionCommands } from "./commands/session";
 import type { Argument } from "./commands/target";
 import type { Tools } from "./tools";
+import { Contexts } from "./contexts";
+import { Conversations } from "./conversations";
 import { Decorations } from "./decorations";
 import { FileHistory } from "./fileHistory";
 import { HeldFiles } from "./heldFiles";
 import { JournalDocuments } from "./journalDocuments";
 import { Knowledge } from "./knowledge";
+import { Log } from "./log";
 import { LossNotices } from "./lossNotices";
-import { MessageDocuments } from "./messageDocuments";
 import { Notices } from "./notices";
 import { Places } from "./places";
 import { SaveConflicts } from "./saveConflicts";
@@ -29,11 +32,13 @@ const AT_START = ["deconflict.server.path", "deconflict.directory", "deconflict.
 
 /** Commands that a view's title offers too. There they get the row that has the focus, if any has. */
 const OF_TITLES = new Set([
+  "actions",
   "claim",
-  "heartbeat",
   "history",
   "markRead",
   "openWalkthrough",
+  "quietOff",
+  "quietOn",
   "refresh",
   "releaseAll",
   "restart",
@@ -50,12 +55,13 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const output = window.createOutputChannel("Deconflict", { log: true });
   const server = new Server(context, output);
   running = server;
-  const knowledge = new Knowledge(server);
+  const log = new Log(output);
+  const knowledge = new Knowledge(server, context.workspaceState);
   const places = new Places();
   const autoSave = new AutoSavePause(context);
   pause = autoSave;
-  const heldFiles = new HeldFiles(knowledge, places, autoSave);
-  const messageDocuments = new MessageDocuments();
+  const heldFiles = new HeldFiles(knowledge, places, autoSave, context.workspaceState, log);
+  const conversations = new Conversations(server, knowledge, places);
   const fileHistory = new FileHistory(server, knowledge);
   const lossNotices = new LossNotices();
   const journalDocuments = new JournalDocuments(server);
@@ -64,9 +70,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
     knowledge,
     places,
     autoSave,
+    heldFiles,
     fileHistory,
     journalDocuments,
-    messageDocuments,
+    conversations,
     output,
   };
 
@@ -76,7 +83,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     places,
     autoSave,
     heldFiles,
-    messageDocuments,
+    conversations,
     fileHistory,
     journalDocuments,
     new StatusBar(server, knowledge, places),
@@ -86,14 +93,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
     new HistoryList(knowledge, fileHistory),
     new Decorations(knowledge, places),
     lossNotices,
-    new Notices(server, knowledge, heldFiles, lossNotices),
+    new Contexts(knowledge, places),
+    new Notices(server, knowledge, heldFiles, lossNotices, log),
     new SaveConflicts(lossNotices),
     shareSessionWithTerminals(context, server, knowledge),
-    knowledge.onChange(() => {
-      void commands.executeCommand("setContext", "deconflict.state", knowledge.participation);
-      const holds = knowledge.claims.some((claim) => claim.own === true);
-      void commands.executeCommand("setContext", "deconflict.holdsSomething", holds);
-    }),
     workspace.onDidChangeConfiguration((change) => {
       if (AT_START.some((setting) => change.affectsConfiguration(setting))) {
         void server.restart();
@@ -103,7 +106,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
       void server.start();
     }),
   );
-  const all = { ...claimCommands(tools), ...historyCommands(tools), ...messageCommands(tools), ...sessionCommands(tools) };
+  const all = { ...actionCommands(tools), ...claimCommands(tools), ...historyCommands(tools), ...messageCommands(tools), ...sessionCommands(tools) };
   for (const [name, run] of Object.entries(all)) {
     const command = async (...given: [Argument?, Uri[]?]) => {
       if (isOfVanishedRow(name, given)) {
@@ -114,7 +117,6 @@ export async function activate(context: ExtensionContext): Promise<void> {
     };
     context.subscriptions.push(commands.registerCommand(`deconflict.${name}`, command));
   }
-  await commands.executeCommand("setContext", "deconflict.state", knowledge.participation);
   await server.start();
 }
 

@@ -1,10 +1,10 @@
-import { type TextDocument, type Uri, window, workspace } from "vscode";
+import { type Memento, type TextDocument, type Uri, workspace } from "vscode";
 import type { AutoSavePause } from "./autoSave";
 import { type Disposable, disposeAll } from "./disposable";
 import type { Knowledge } from "./knowledge";
+import type { Log } from "./log";
 import type { Places } from "./places";
 import type { Claim } from "./protocol";
-import { filesInFront } from "./tabs";
 import { holderName } from "./words";
 
 /**
@@ -14,11 +14,15 @@ import { holderName } from "./words";
 const WARNING_TIME = 5_000;
 /** So long, in milliseconds, an edited file waits at most until it is known whether another holds it. */
 const UNKNOWN_TIME = 5_000;
+/** Where decisions are kept while the window is loaded again. */
+const DECIDED = "decided";
+/** So many decisions are kept. */
+const MOST_DECIDED = 200;
 
-/** Keeps auto save from a file that another holds, from the first edit until the user has decided. */
+/** Keeps auto save from a file that another person holds, from the first edit until the user has decided. */
 export class HeldFiles implements Disposable {
-  /** Holdings about which the user has decided, by file. */
-  private readonly decided = new Set<string>();
+  /** Files that the user edits anyway, whoever is named holding them. */
+  private readonly decided: Set<string>;
   /** Files that were edited a moment ago and of which no warning came yet. */
   private readonly unwarned = new Map<string, NodeJS.Timeout>();
   /** Files that were edited before it was known whether another holds them. */
@@ -29,20 +33,15 @@ export class HeldFiles implements Disposable {
     private readonly knowledge: Knowledge,
     private readonly places: Places,
     private readonly autoSave: AutoSavePause,
+    private readonly memory: Memento,
+    private readonly log: Log,
   ) {
-    const prepare = () => {
-      this.prepare();
-    };
+    this.decided = new Set(memory.get<string[]>(DECIDED, []));
     this.subscriptions = [
       knowledge.onChange(() => {
         this.judgeTheUnknown();
         this.resumeWhatIsFree();
-        this.prepare();
       }),
-      // A tab is there before its text is.
-      window.tabGroups.onDidChangeTabs(prepare),
-      window.tabGroups.onDidChangeTabGroups(prepare),
-      workspace.onDidChangeConfiguration(prepare),
       workspace.onDidChangeTextDocument(({ document }) => {
         this.edited(document);
       }),
@@ -60,11 +59,29 @@ export class HeldFiles implements Disposable {
     return isUnsaved && this.autoSave.pause(uri, holderName(claim));
   }
 
-  /** The user edits it anyway. */
+  /** The user edits it anyway, until somebody else holds it. */
   accept(uri: Uri, claim: Claim): void {
     this.decided.add(holding(uri, claim));
+    void this.memory.update(DECIDED, [...this.decided].slice(-MOST_DECIDED));
+    this.log.decided("edit anyway", uri, holderName(claim));
     this.autoSave.resume(uri);
-    this.prepare();
+  }
+
+  /** True if the user said already that they edit it anyway. */
+  isAccepted(uri: Uri, claim: Claim): boolean {
+    return this.decided.has(holding(uri, claim));
+  }
+
+  /** The user edits all paused files, or one of them, anyway. */
+  acceptPaused(uris: readonly Uri[]): void {
+    for (const uri of uris) {
+      const claim = this.othersClaim(uri);
+      if (claim === undefined) {
+        this.autoSave.resume(uri);
+      } else {
+        this.accept(uri, claim);
+      }
+    }
   }
 
   dispose(): void {
@@ -91,8 +108,10 @@ export class HeldFiles implements Disposable {
 
   private pauseUntilWarned(uri: Uri, claim: Claim): void {
     if (this.autoSave.pause(uri, holderName(claim))) {
+      this.log.decided("auto save is paused", uri, holderName(claim));
       const timer = setTimeout(() => {
-        this.accept(uri, claim);
+        this.log.decided("no warning came, auto save goes on", uri);
+        this.autoSave.resume(uri);
         this.forget(uri);
       }, WARNING_TIME);
       this.unwarned.set(uri.toString(), timer);
@@ -125,14 +144,6 @@ export class HeldFiles implements Disposable {
     }
   }
 
-  private prepare(): void {
-    const held = filesInFront().flatMap((uri) => {
-      const claim = warns() ? this.undecidedClaim(uri) : undefined;
-      return claim === undefined ? [] : [{ uri, holder: holderName(claim) }];
-    });
-    this.autoSave.prepare(held);
-  }
-
   private resumeWhatIsFree(): void {
     // While the server starts again, nothing is known to be free.
     if (this.knowledge.participation === "active") {
@@ -140,19 +151,22 @@ export class HeldFiles implements Disposable {
         if (this.othersClaim(uri) === undefined) {
           this.forget(uri);
           this.autoSave.resume(uri);
+          this.log.decided("free again, auto save goes on", uri);
         }
       }
     }
   }
 
+  /** A claim by another person: one's own agents and windows are no reason to keep anything from being saved. */
   private othersClaim(uri: Uri): Claim | undefined {
-    return this.places.claimsOf(uri, this.knowledge.claims).find((claim) => claim.own !== true);
+    const claims = this.knowledge.othersClaims.filter(({ claimed_by: holder }) => !this.knowledge.isOfSamePerson(holder));
+    return this.places.claimsOf(uri, claims)[0];
   }
 
   /** What keeps a file, unless the user has decided to edit it all the same. */
   private undecidedClaim(uri: Uri): Claim | undefined {
     const claim = this.othersClaim(uri);
-    return claim === undefined || this.decided.has(holding(uri, claim)) ? undefined : claim;
+    return claim === undefined || this.isAccepted(uri, claim) ? undefined : claim;
   }
 
   private forget(uri: Uri): void {
@@ -163,9 +177,10 @@ export class HeldFiles implements Disposable {
 
 /** True if the user wants to be warned. */
 export function warns(): boolean {
-  return workspace.getConfiguration("deconflict").get<boolean>("warnings.firstEdit", true);
+  const settings = workspace.getConfiguration("deconflict");
+  return settings.get<boolean>("warnings.firstEdit", true) && !settings.get<boolean>("quiet", false);
 }
 
 function holding(uri: Uri, claim: Claim): string {
-  return JSON.stringify([uri.toString(), claim.expected?.id ?? claim.claimed_by ?? null]);
+  return JSON.stringify([uri.toString(), claim.claimed_by ?? null]);
 }

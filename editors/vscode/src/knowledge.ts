@@ -1,10 +1,13 @@
-import { EventEmitter } from "vscode";
-import type { Claim, Finding, Message, Session, Status, StatusNotification } from "./protocol";
+import { EventEmitter, type Memento } from "vscode";
+import { blocks, type Claim, type Finding, type Message, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
 
 /** Changes are gathered for so many milliseconds before the server is asked what they are. */
 const GATHERING = 80;
+
+/** Where it is kept between two lives of the window, until when which session is muted. */
+const MUTED = "muted";
 
 /** Whether and how Deconflict takes part in this window. */
 export type Participation = "starting" | "stopped" | StatusNotification["state"];
@@ -26,6 +29,7 @@ export class Knowledge implements Disposable {
 
   /** Until when sessions are muted, as the server was told. */
   private readonly mutedUntil = new Map<string, number>();
+  private readonly logged = new Set<string>();
   private readonly subscriptions: Disposable[];
   private timer: NodeJS.Timeout | undefined;
   private reading = false;
@@ -33,7 +37,13 @@ export class Knowledge implements Disposable {
   private wasRead = false;
   private lastRead = "";
 
-  constructor(private readonly server: Server) {
+  constructor(
+    private readonly server: Server,
+    private readonly memory: Memento,
+  ) {
+    for (const [session, until] of Object.entries(memory.get<Record<string, number>>(MUTED, {}))) {
+      this.mutedUntil.set(session, until);
+    }
     this.subscriptions = [
       server.onStatus((status) => {
         this.participation = status.state;
@@ -46,13 +56,13 @@ export class Knowledge implements Disposable {
       }),
       server.onLife((life) => {
         if (life === "running") {
+          void this.muteAgain();
           this.readSoon();
           return;
         }
         this.participation = life;
         this.wasRead = false;
         this.lastRead = "";
-        this.mutedUntil.clear();
         this.session = null;
         this.sessions = [];
         this.claims = [];
@@ -84,11 +94,67 @@ export class Knowledge implements Disposable {
   /** The server was told to mute a session for so many minutes; for none, to end it. */
   setMuted(session: string, minutes: number): void {
     this.mutedUntil.set(session, Date.now() + minutes * 60_000);
+    const now = Date.now();
+    const left = [...this.mutedUntil].filter(([, until]) => until > now);
+    void this.memory.update(MUTED, Object.fromEntries(left));
     this.emitter.fire();
+  }
+
+  /** The window goes on with its sessions when it is loaded again. */
+  private rememberOwn(): void {
+    const own = this.sessions.filter((session) => session.own === true);
+    this.server.rememberSessions(own.map(({ session_id }) => session_id));
+    for (const { session_id: id, label, repository } of own) {
+      if (!this.logged.has(id)) {
+        this.logged.add(id);
+        this.server.output.info(`session ${id} ("${label}") in ${repository ?? "?"}, process ${process.pid}`);
+      }
+    }
+  }
+
+  /** A server that was started again does not know whom the user muted. */
+  private async muteAgain(): Promise<void> {
+    for (const [session, until] of this.mutedUntil) {
+      const minutes = Math.ceil((until - Date.now()) / 60_000);
+      if (minutes > 0) {
+        await this.server.query("mute", { session, minutes });
+      }
+    }
   }
 
   get unread(): readonly Message[] {
     return this.messages.filter((message) => message.unread);
+  }
+
+  /** True for another session of the same person on the same machine: another window, or an agent of theirs. */
+  isOfSamePerson(id: string | undefined): boolean {
+    const own = this.sessions.find((session) => session.own === true);
+    const other = this.sessionOf(id);
+    return (
+      own !== undefined &&
+      other !== undefined &&
+      own.user !== undefined &&
+      own.user === other.user &&
+      own.host === other.host &&
+      own.person === other.person &&
+      // A shell's claims are made by hand, so they are meant.
+      (other.agent !== undefined || other.keepalive !== undefined)
+    );
+  }
+
+  /** The claims by which others keep something. */
+  get othersClaims(): readonly Claim[] {
+    return this.claims.filter((claim) => claim.own !== true && blocks(claim));
+  }
+
+  /** The claims of this session. */
+  get ownClaims(): readonly Claim[] {
+    return this.claims.filter((claim) => claim.own === true);
+  }
+
+  /** What others took of this session's work and what was not settled since. */
+  get losses(): readonly Finding[] {
+    return this.findings.filter(({ kind }) => kind === "overwritten" || kind === "deleted");
   }
 
   sessionOf(id: string | undefined): Session | undefined {
@@ -113,6 +179,7 @@ export class Knowledge implements Disposable {
       this.wasRead = this.participation !== "starting";
       this.lastRead = read;
       this.sessions = status?.sessions ?? this.sessions;
+      this.rememberOwn();
       this.claims = status?.claims ?? this.claims;
       this.findings = status?.coordinationNeeded ?? this.findings;
       this.messages = messages?.messages ?? this.messages;

@@ -1,31 +1,25 @@
 import { basename } from "node:path";
 import { commands, l10n, Uri, window, workspace } from "vscode";
 import type { Disposable } from "./disposable";
+import { Gathering } from "./gathering";
 import type { Loss } from "./protocol";
+import { enumeration } from "./words";
 
-/** One command may take many files: what is lost within so many milliseconds is told at once. */
-const GATHERING = 1_000;
 /** The editor puts a notice aside after so many milliseconds. */
 const IN_SIGHT = 10_000;
-/** So many files are named. */
-const MOST_NAMED = 3;
 
 /** Tells what a change by somebody else took from the user, with the ways back: one notice for one cause. */
 export class LossNotices implements Disposable {
-  private gathered: Loss[] = [];
-  private timer: NodeJS.Timeout | undefined;
+  private readonly gathering = new Gathering<Loss>((all) => {
+    // Of several changes of one file the first took what the user had.
+    const losses = new Map([...all].reverse().map((one) => [one.uri, one]));
+    void this.show([...losses.values()].reverse());
+  });
   /** The files of which a notice waits for an answer, and since when. */
   private readonly open = new Map<string, number>();
 
   add(loss: Loss): void {
-    this.gathered.push(loss);
-    this.timer ??= setTimeout(() => {
-      // Of several changes of one file the first took what the user had.
-      const losses = new Map(this.gathered.reverse().map((one) => [one.uri, one]));
-      this.timer = undefined;
-      this.gathered = [];
-      void this.show([...losses.values()].reverse());
-    }, GATHERING);
+    this.gathering.add(loss);
   }
 
   /** True while the user sees a notice about the file. */
@@ -35,7 +29,7 @@ export class LossNotices implements Disposable {
   }
 
   dispose(): void {
-    clearTimeout(this.timer);
+    this.gathering.dispose();
   }
 
   private async show(losses: readonly Loss[]): Promise<void> {
@@ -82,13 +76,17 @@ async function showOne(loss: Loss): Promise<void> {
 }
 
 async function showMany(losses: readonly Loss[]): Promise<void> {
-  const names = losses.slice(0, MOST_NAMED).map(({ uri }) => basename(Uri.parse(uri).fsPath));
-  const more = losses.length - names.length;
-  const listed = more > 0 ? l10n.t("{0} and {1} more", names.join(", "), more) : names.join(", ");
+  const names = losses.map(({ uri }) => basename(Uri.parse(uri).fsPath));
   const restore = l10n.t("Restore All");
+  const show = l10n.t("Show Who");
   const keep = l10n.t("Keep Theirs");
-  const text = l10n.t("Your work in {0} files was changed by others: {1}.", losses.length, listed);
-  const chosen = await window.showWarningMessage(text, restore, keep);
+  const text = l10n.t("Your work in {0} files was changed by others: {1}.", losses.length, enumeration(names));
+  let chosen = await window.showWarningMessage(text, restore, show, keep);
+  if (chosen === show) {
+    // Looking is not deciding.
+    await commands.executeCommand("deconflict.status");
+    chosen = await window.showWarningMessage(text, restore, keep);
+  }
   for (const loss of chosen === undefined ? [] : losses) {
     await commands.executeCommand(chosen === restore ? "deconflict.restoreHere" : "deconflict.acknowledge", loss);
   }

@@ -1,20 +1,36 @@
-import { commands, l10n, Uri, window } from "vscode";
+import { commands, l10n, Uri, window, workspace } from "vscode";
+import { type Disposable, disposeAll } from "./disposable";
+import { Gathering } from "./gathering";
 import { type HeldFiles, warns } from "./heldFiles";
 import type { Knowledge } from "./knowledge";
-import type { Claim, Message, Notice } from "./protocol";
+import type { Log } from "./log";
 import type { LossNotices } from "./lossNotices";
+import { type Claim, isHere, type Message, type Notice } from "./protocol";
 import type { Server } from "./server";
 import { MessageNode } from "./views/nodes";
-import { resourceName, warning } from "./words";
-import { type Disposable, disposeAll } from "./disposable";
+import { enumeration, holderName, resourceName, warning } from "./words";
 
 /** As in the language server protocol. */
 const ERROR = 1;
 const WARNING = 2;
-const INFORMATION = 3;
+
+/** The user edits what another holds. */
+interface HeldNotice {
+  readonly notice: Notice;
+  readonly uri: Uri;
+  readonly claim: Claim;
+}
 
 /** Shows what the server wants told, with buttons for what can be done about it. */
 export class Notices implements Disposable {
+  private readonly held = new Gathering<HeldNotice>((all) => {
+    void this.warnOfHolders(all);
+  });
+  private readonly messages = new Gathering<Notice>((all) => {
+    void showMessages(all);
+  });
+  /** The user's own agents at work of which a word was said. */
+  private readonly agentsTold = new Set<string>();
   private readonly subscriptions: Disposable[];
 
   constructor(
@@ -22,10 +38,16 @@ export class Notices implements Disposable {
     private readonly knowledge: Knowledge,
     private readonly heldFiles: HeldFiles,
     private readonly losses: LossNotices,
+    private readonly log: Log,
   ) {
     this.subscriptions = [
+      this.held,
+      this.messages,
       server.onNotice((notice) => {
-        void this.show(notice);
+        this.take(notice);
+      }),
+      knowledge.onChange(() => {
+        this.forgetAgentsThatWait();
       }),
     ];
   }
@@ -34,76 +56,129 @@ export class Notices implements Disposable {
     disposeAll(this.subscriptions);
   }
 
-  private async show(notice: Notice): Promise<void> {
-    switch (notice.about?.kind) {
+  private take(notice: Notice): void {
+    const { about } = notice;
+    this.log.decided(`notice (${about?.kind ?? "plain"})`, undefined, notice.text);
+    switch (about?.kind) {
       case "held":
-        await this.warnOfHolder(notice, Uri.parse(notice.about.uri), notice.about.claim);
+        this.held.add({ notice, uri: Uri.parse(about.uri), claim: about.claim });
         return;
       case "lost":
-        this.losses.add(notice.about);
+        if (!isQuiet()) {
+          this.losses.add(about);
+        }
         return;
       case "message":
-        await showMessage(notice, notice.about.message);
+      case "messages":
+        if (!isQuiet()) {
+          this.messages.add(notice);
+        }
         return;
       case undefined:
-        await shownByLevel(notice.level)(notice.text);
+        if (!isQuiet() || notice.level === ERROR) {
+          void shownByLevel(notice.level)(notice.text);
+        }
     }
   }
 
-  /** The one warning when the user begins to edit what another holds. */
-  private async warnOfHolder(notice: Notice, uri: Uri, claim: Claim): Promise<void> {
-    if (!warns()) {
-      return;
+  /** The one warning when the user begins to edit what others hold. */
+  private async warnOfHolders(all: readonly HeldNotice[]): Promise<void> {
+    const news = warns() ? all.filter(({ uri, claim }) => !this.heldFiles.isAccepted(uri, claim)) : [];
+    const mine = news.filter(({ claim }) => this.knowledge.isOfSamePerson(claim.claimed_by));
+    const theirs = news.filter((one) => !mine.includes(one));
+    this.saidOfOwn(mine);
+    const [first, ...more] = theirs;
+    if (first !== undefined) {
+      await (more.length === 0 ? this.warnOfOne(first) : this.warnOfMany(theirs));
     }
-    const isPaused = this.heldFiles.warned(uri, claim);
-    const holder = this.knowledge.sessionOf(claim.claimed_by);
-    const isOwnWindow = notice.level > WARNING;
-    const canWrite =
-      !isOwnWindow && claim.allow_coordination !== false && (holder?.state === "live" || holder?.state === "silent");
-    // Five buttons fit into a notification only if they are short.
-    const message = l10n.t("Message");
-    const request = l10n.t("Ask for It");
-    const tell = l10n.t("When Free");
-    const changes = l10n.t("Changes");
-    const editAnyway = l10n.t("Edit Anyway");
-    const buttons = [...(canWrite ? [message, request] : []), tell, changes, editAnyway];
-    const fact = isOwnWindow ? notice.text : warning(claim, Date.now());
-    const advice = isOwnWindow ? "" : l10n.t("Please agree before you save.");
-    const pause = isPaused ? l10n.t("Auto save is paused for this file until you decide.") : "";
-    const text = [fact, advice, pause].filter((part) => part !== "").join(" ");
-    const show = shownByLevel(isOwnWindow ? INFORMATION : WARNING);
-    let chosen = await show(text, ...buttons);
-    while (chosen === changes) {
+  }
+
+  /** A word, in passing, that an agent of the user's or another window of theirs is at the same file. */
+  private saidOfOwn(mine: readonly HeldNotice[]): void {
+    for (const { notice, claim } of mine) {
+      const holder = this.knowledge.sessionOf(claim.claimed_by);
+      if (holder?.agent === undefined) {
+        window.setStatusBarMessage(`$(info) ${notice.text}`, 10_000);
+      } else if (!this.agentsTold.has(holder.session_id)) {
+        this.agentsTold.add(holder.session_id);
+        window.setStatusBarMessage(`$(info) ${warning(claim, Date.now())}`, 10_000);
+      }
+    }
+  }
+
+  private forgetAgentsThatWait(): void {
+    for (const id of this.agentsTold) {
+      if (this.knowledge.sessionOf(id)?.turn !== "working") {
+        this.agentsTold.delete(id);
+      }
+    }
+  }
+
+  private async warnOfOne({ uri, claim }: HeldNotice): Promise<void> {
+    const pause = this.heldFiles.warned(uri, claim) ? l10n.t("Auto save waits for your answer.") : "";
+    const text = [warning(claim, Date.now()), l10n.t("Your save would overwrite theirs. Talk first?"), pause];
+    const ask = this.canBeAsked(claim) ? l10n.t("Ask to Release") : l10n.t("Notify Me");
+    const show = l10n.t("Show Diff");
+    const edit = l10n.t("Edit Anyway");
+    const argument = { uri: uri.toString(), ...(claim.expected === undefined ? {} : { expected: claim.expected }) };
+    const told = text.filter((part) => part !== "").join(" ");
+    let chosen = await window.showWarningMessage(told, ask, show, edit);
+    if (chosen === show) {
       // Looking is not deciding.
       await commands.executeCommand("deconflict.showChanges", { uri: uri.toString() });
-      chosen = await show(text, ...buttons.filter((button) => button !== changes));
+      chosen = await window.showWarningMessage(told, ask, edit);
     }
-    const argument = { uri: uri.toString(), ...(claim.expected === undefined ? {} : { expected: claim.expected }) };
-    switch (chosen) {
-      case message:
-        await commands.executeCommand("deconflict.sendMessage", {
-          uri: uri.toString(),
-          to: claim.claimed_by,
-          subject: resourceName(claim),
-        });
-        break;
-      case request:
-        await commands.executeCommand("deconflict.requestRelease", argument);
-        break;
-      case tell:
-        await commands.executeCommand("deconflict.tellWhenFree", { uri: uri.toString() });
-        break;
-      case editAnyway:
+    this.log.decided("answer to the warning", uri, chosen ?? "none");
+    if (chosen === edit) {
+      this.heldFiles.accept(uri, claim);
+    } else if (chosen === ask) {
+      await commands.executeCommand(this.canBeAsked(claim) ? "deconflict.requestRelease" : "deconflict.tellWhenFree", argument);
+    }
+    // Closed without an answer: auto save stays paused, as the first line says, until the file is saved.
+  }
+
+  private async warnOfMany(all: readonly HeldNotice[]): Promise<void> {
+    const isPaused = all.map(({ uri, claim }) => this.heldFiles.warned(uri, claim)).some((paused) => paused);
+    const held = all.map(({ claim }) => `${resourceName(claim)} (${holderName(claim)})`);
+    const text = [
+      l10n.t("Others hold {0} of the files that you just changed: {1}.", all.length, enumeration(held)),
+      l10n.t("Your save would overwrite theirs."),
+      isPaused ? l10n.t("Auto save waits for your answer.") : "",
+    ];
+    const show = l10n.t("Show Who");
+    const edit = l10n.t("Edit Anyway");
+    const chosen = await window.showWarningMessage(text.filter((part) => part !== "").join(" "), show, edit);
+    if (chosen === edit) {
+      for (const { uri, claim } of all) {
         this.heldFiles.accept(uri, claim);
-        break;
-      default:
-        // Closed without an answer: auto save stays paused, as the first line says, until the file is saved.
-        break;
+      }
+    } else if (chosen === show) {
+      await commands.executeCommand("deconflict.claims.focus");
     }
+  }
+
+  private canBeAsked(claim: Claim): boolean {
+    const holder = this.knowledge.sessionOf(claim.claimed_by);
+    return claim.allow_coordination !== false && holder !== undefined && isHere(holder);
   }
 }
 
-/** Another's message, which the server has marked as read by now. */
+/** Others' messages. They stay unread until the user opens or answers them. */
+async function showMessages(notices: readonly Notice[]): Promise<void> {
+  const [only] = notices;
+  if (only?.about?.kind === "message" && notices.length === 1) {
+    await showMessage(only, only.about.message);
+    return;
+  }
+  const senders = notices.map(({ about }) => (about?.kind === "message" ? about.message.sender_label : undefined));
+  const names = [...new Set(senders.filter((name) => name !== undefined))];
+  const text = only !== undefined && names.length === 0 ? l10n.t("You have new messages.") : l10n.t("New messages from {0}.", enumeration(names));
+  const read = l10n.t("Read");
+  if ((await window.showInformationMessage(text, read)) === read) {
+    await commands.executeCommand("deconflict.messages");
+  }
+}
+
 async function showMessage(notice: Notice, message: Message): Promise<void> {
   const reply = l10n.t("Reply…");
   const open = l10n.t("Open");
@@ -124,6 +199,11 @@ async function showMessage(notice: Notice, message: Message): Promise<void> {
     default:
       break;
   }
+}
+
+/** True if the user wants nothing to pop up. */
+function isQuiet(): boolean {
+  return workspace.getConfiguration("deconflict").get<boolean>("quiet", false);
 }
 
 function shownByLevel(level: number): (text: string, ...buttons: string[]) => Thenable<string | undefined> {

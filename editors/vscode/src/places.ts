@@ -1,6 +1,6 @@
 import { realpath } from "node:fs/promises";
 import { dirname, join, relative, sep } from "node:path";
-import { Uri, workspace } from "vscode";
+import { EventEmitter, Uri, workspace } from "vscode";
 import { blocks, type Claim } from "./protocol";
 import type { Disposable } from "./disposable";
 
@@ -10,6 +10,9 @@ import type { Disposable } from "./disposable";
  */
 export class Places implements Disposable {
   private folders: { readonly real: string; readonly opened: string }[] = [];
+  private readonly emitter = new EventEmitter<void>();
+  /** The folders' real paths are known anew. */
+  readonly onChange = this.emitter.event;
   private readonly subscription: Disposable;
 
   constructor() {
@@ -40,6 +43,7 @@ export class Places implements Disposable {
 
   dispose(): void {
     this.subscription.dispose();
+    this.emitter.dispose();
   }
 
   private async resolve(): Promise<void> {
@@ -50,6 +54,7 @@ export class Places implements Disposable {
         real: await realpath(uri.fsPath).catch(() => uri.fsPath),
       })),
     );
+    this.emitter.fire();
   }
 }
 

@@ -12,12 +12,22 @@ export interface Session {
   /** True for the session of this window. */
   readonly own?: boolean;
   readonly client?: string;
+  /** Which coding agent it is, and whether that works or waits for its user. */
+  readonly agent?: string;
+  readonly turn?: "working" | "waiting";
+  /** Whose it is, as people are called. */
+  readonly person?: string;
+  /** The folder whose coordination directory it is in. */
+  readonly repository?: string | null;
   readonly user?: string;
   readonly host?: string;
   readonly branch?: string;
   readonly worktree?: string;
+  /** It promises to give a sign so often, in seconds, as servers of editors do. */
+  readonly keepalive?: number;
   readonly started_at?: string;
   readonly last_heartbeat?: string;
+  readonly last_sign?: string;
   readonly ended_at?: string;
   readonly current_work?: string;
   readonly phase?: string;
@@ -41,6 +51,8 @@ export interface Claim {
   readonly standing: Standing;
   /** True if this window's session holds it. */
   readonly own?: boolean;
+  /** The folder whose coordination directory it is in. */
+  readonly repository?: string | null;
   /** Where the file or folder is on this disk. */
   readonly path?: string | null;
   readonly claimed_at?: string;
@@ -83,6 +95,8 @@ export interface Message {
 
 /** Something that people should talk about. */
 export interface Finding {
+  /** What it is, such as `overwritten`. */
+  readonly kind?: string;
   readonly message: string;
 }
 
@@ -157,7 +171,8 @@ export interface Notice {
   readonly about?:
     | { readonly kind: "held"; readonly uri: string; readonly claim: Claim }
     | ({ readonly kind: "lost" } & Loss)
-    | { readonly kind: "message"; readonly message: Message };
+    | { readonly kind: "message"; readonly message: Message }
+    | { readonly kind: "messages" };
 }
 
 /** A command that was not carried out. */
@@ -182,6 +197,11 @@ export function blocks(claim: Claim): boolean {
 /** True if anyone may take the claim over without force. */
 export function isStale(claim: Claim): boolean {
   return claim.standing === "expired" || claim.standing === "abandoned" || claim.standing === "idle";
+}
+
+/** True for a coding agent whose turn has ended. */
+export function isWaiting(session: Session): boolean {
+  return session.agent !== undefined && session.turn === "waiting";
 }
 
 /** True for a session that can be written to. */

@@ -1,4 +1,4 @@
-import { EventEmitter, type ExtensionContext, l10n, LogOutputChannel, type Uri, window, workspace } from "vscode";
+import { EventEmitter, type ExtensionContext, l10n, LogOutputChannel, Uri, window, workspace } from "vscode";
 import {
   CloseAction,
   type CloseHandlerResult,
@@ -9,6 +9,7 @@ import {
   RevealOutputChannelOn,
   State,
 } from "vscode-languageclient/node";
+import { previewBoard } from "./conversations";
 import { type Binary, BinaryNotFound, findBinary } from "./binary";
 import type { Answer, Notice, Refusal, StatusNotification } from "./protocol";
 import type { Disposable } from "./disposable";
@@ -17,6 +18,11 @@ import type { Disposable } from "./disposable";
 const MOST_RESTARTS = 4;
 /** In milliseconds. */
 const RESTART_WINDOW = 60_000;
+
+/** Where the sessions are kept that this window has, so that it goes on with them when it is loaded again. */
+const SESSIONS = "sessions";
+/** The status board's file. */
+const BOARD = "STATUS_BOARD.md";
 
 /** What one hears of the server's life. */
 export type Life = "starting" | "running" | "stopped";
@@ -50,6 +56,19 @@ export class Server implements Disposable {
   /** True if the window has a folder to serve. */
   get hasFolder(): boolean {
     return workspace.workspaceFolders?.some((folder) => folder.uri.scheme === "file") ?? false;
+  }
+
+  /** What this window's sessions are, for when it is loaded again. */
+  rememberSessions(sessions: readonly string[]): void {
+    const known = this.context.workspaceState.get<string[]>(SESSIONS, []);
+    if (sessions.length > 0 && JSON.stringify(known) !== JSON.stringify(sessions)) {
+      void this.context.workspaceState.update(SESSIONS, sessions);
+    }
+  }
+
+  private get version(): string {
+    const { version } = this.context.extension.packageJSON as { readonly version: string };
+    return version;
   }
 
   /** Starts the server if the window has a folder to serve and it does not run. */
@@ -157,6 +176,8 @@ export class Server implements Disposable {
       this.binary = await findBinary(this.context.extensionPath);
       this.client = this.makeClient(this.binary.path);
       await this.client.start();
+      const { serverInfo } = this.client.initializeResult ?? {};
+      this.output.info(`${serverInfo?.name ?? "server"} ${serverInfo?.version ?? ""} runs`);
       this.setLife("running");
     } catch (error) {
       const client = this.client;
@@ -171,7 +192,7 @@ export class Server implements Disposable {
   }
 
   private makeClient(path: string): LanguageClient {
-    this.output.info(`starting ${path}`);
+    this.output.info(`extension ${this.version}, starting ${path}`);
     const options: LanguageClientOptions = {
       // Every file of every language; notebooks come by the server's own wish.
       documentSelector: [{ scheme: "file" }],
@@ -185,7 +206,20 @@ export class Server implements Disposable {
         statusNotifications: true,
         changeNotifications: true,
         notices: true,
+        earlierSessions: this.context.workspaceState.get<string[]>(SESSIONS, []),
       }),
+      middleware: {
+        window: {
+          showDocument: async (parameters, token, next) => {
+            const uri = Uri.parse(parameters.uri);
+            if (uri.path.endsWith(`/${BOARD}`)) {
+              await previewBoard(uri);
+              return { success: true };
+            }
+            return next(parameters, token);
+          },
+        },
+      },
       errorHandler: {
         error: (): ErrorHandlerResult => ({ action: ErrorAction.Continue }),
         closed: () => this.closed(),
@@ -262,9 +296,4 @@ function userSettings(): object {
     directory: settings.inspect<string>("directory")?.globalValue ?? "",
     activation: settings.inspect<string>("activation")?.globalValue ?? "auto",
   };
-}
-
-/** How the language client writes a document's URI. */
-export function uriText(uri: Uri): string {
-  return uri.toString();
 }

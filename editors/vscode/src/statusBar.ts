@@ -21,7 +21,7 @@ export class StatusBar implements Disposable {
     private readonly places: Places,
   ) {
     this.item.name = "Deconflict";
-    this.item.command = "deconflict.status";
+    this.item.command = "deconflict.actions";
     const show = () => {
       this.show();
     };
@@ -31,6 +31,11 @@ export class StatusBar implements Disposable {
       window.onDidChangeActiveTextEditor(show),
       window.tabGroups.onDidChangeTabs(show),
       workspace.onDidChangeWorkspaceFolders(show),
+      workspace.onDidChangeConfiguration((change) => {
+        if (change.affectsConfiguration("deconflict.quiet")) {
+          show();
+        }
+      }),
     ];
     this.show();
   }
@@ -53,7 +58,7 @@ export class StatusBar implements Disposable {
         return;
       case "stopped":
         this.item.backgroundColor = new ThemeColor("statusBarItem.errorBackground");
-        this.set("$(error) Deconflict", l10n.t("Deconflict does not run: your edits are not announced"));
+        this.set("$(error) Deconflict", l10n.t("Deconflict is not running: nobody sees what you edit"));
         return;
       case "inactive":
         this.set("$(circle-slash) Deconflict", l10n.t("Deconflict is not active in this folder"));
@@ -71,13 +76,17 @@ export class StatusBar implements Disposable {
     const active = window.activeTextEditor?.document.uri;
     const [inFront] = active === undefined ? [] : this.places.claimsOf(active, othersOpen);
     const unread = this.knowledge.unread.length;
+    const losses = this.knowledge.losses.length;
+    const isQuiet = workspace.getConfiguration("deconflict").get<boolean>("quiet", false);
     const parts = [
       inFront === undefined ? "" : `$(person) ${oneLine(holderName(inFront), 24)}`,
       held.length === 0 ? "" : `$(lock) ${held.length}`,
       othersOpen.length === 0 || (inFront !== undefined && othersOpen.length === 1) ? "" : `$(organization) ${othersOpen.length}`,
       unread === 0 ? "" : `$(mail) ${unread}`,
+      losses === 0 ? "" : `$(warning) ${losses}`,
+      isQuiet ? "$(bell-slash)" : "",
     ].filter((part) => part !== "");
-    if (inFront !== undefined) {
+    if (inFront !== undefined || losses > 0) {
       this.item.backgroundColor = new ThemeColor("statusBarItem.warningBackground");
     }
     const spoken = [
@@ -85,15 +94,17 @@ export class StatusBar implements Disposable {
       l10n.t("you hold {0}", held.length),
       l10n.t("others hold {0} of your open files", othersOpen.length),
       l10n.t("{0} unread", unread),
+      losses === 0 ? "" : l10n.t("others changed {0} of your files", losses),
+      isQuiet ? l10n.t("quiet mode is on") : "",
     ];
     this.set(
       parts.length === 0 ? "$(check) Deconflict" : parts.join("  "),
       spoken.filter((part) => part !== "").join(", "),
-      this.tooltip(held, othersOpen, unread),
+      this.tooltip(held, othersOpen, unread, isQuiet),
     );
   }
 
-  private tooltip(held: readonly Claim[], othersOpen: readonly Claim[], unread: number): MarkdownString {
+  private tooltip(held: readonly Claim[], othersOpen: readonly Claim[], unread: number, isQuiet: boolean): MarkdownString {
     const now = Date.now();
     const markdown = new MarkdownString();
     const { session, others } = this.knowledge;
@@ -107,6 +118,8 @@ export class StatusBar implements Disposable {
         : l10n.t("Also here: {0}", [...new Set(others.map((other) => oneLine(other.label, 30)))].slice(0, MOST_NAMED).join(", ")),
       held.length === 0 ? l10n.t("You hold nothing") : l10n.t("You hold {0}", names(held)),
       ...othersOpen.slice(0, MOST_NAMED).map((claim) => `${resourceName(claim)}: ${aboutClaim(claim, now)}`),
+      ...this.knowledge.losses.map(({ message }) => oneLine(message, 160)),
+      isQuiet ? l10n.t("Quiet mode is on: nothing pops up") : "",
       unread === 0 ? "" : unread === 1 ? l10n.t("One unread message") : l10n.t("{0} unread messages", unread),
     ];
     for (const line of lines.filter((text) => text !== "")) {

@@ -1,9 +1,10 @@
 import type { LogOutputChannel } from "vscode";
 import type { AutoSavePause } from "./autoSave";
+import type { Conversations } from "./conversations";
 import type { FileHistory } from "./fileHistory";
+import type { HeldFiles } from "./heldFiles";
 import type { JournalDocuments } from "./journalDocuments";
 import type { Knowledge } from "./knowledge";
-import type { MessageDocuments } from "./messageDocuments";
 import type { Places } from "./places";
 import type { Server } from "./server";
 
@@ -13,8 +14,9 @@ export interface Tools {
   readonly knowledge: Knowledge;
   readonly places: Places;
   readonly autoSave: AutoSavePause;
+  readonly heldFiles: HeldFiles;
   readonly fileHistory: FileHistory;
   readonly journalDocuments: JournalDocuments;
-  readonly messageDocuments: MessageDocuments;
+  readonly conversations: Conversations;
   readonly output: LogOutputChannel;
 }

@@ -3,6 +3,8 @@ import { blocks, BROADCAST, type Change, type Claim, type Message, type Session 
 
 /** So long may a foreign text be in one line of a list. */
 const LONGEST = 80;
+/** So many names are listed before the rest is counted. */
+const MOST_NAMED = 3;
 /** In milliseconds. */
 const HALF_A_DAY = 12 * 60 * 60_000;
 
@@ -31,16 +33,31 @@ export function holderName(claim: Claim): string {
   return claim.own === true ? l10n.t("you") : oneLine(claim.holder_label ?? claim.claimed_by ?? l10n.t("somebody"), 40);
 }
 
+/** "a, b, c and 4 more". */
+export function enumeration(names: readonly string[]): string {
+  const [shown, rest] = [names.slice(0, MOST_NAMED), names.length - MOST_NAMED];
+  return rest > 0 ? l10n.t("{0} and {1} more", shown.join(", "), rest) : shown.join(", ");
+}
+
 /** What to call whoever sent a message. */
 export function senderName(message: Message): string {
   return oneLine(message.sender_label ?? message.from ?? l10n.t("Somebody"), 40);
 }
 
-/** What to call a session where another may be called the same. */
+/** What to call a session where another may be called the same: by its work, else by a number that it keeps. */
 export function sessionName(session: Session, all: readonly Session[]): string {
   const label = oneLine(session.label, 40);
-  const isAmbiguous = all.some((other) => other.session_id !== session.session_id && other.label === session.label);
-  return isAmbiguous ? `${label} (${session.session_id.slice(-6)})` : label;
+  const alike = all.filter((other) => other.label === session.label);
+  if (alike.length < 2) {
+    return label;
+  }
+  const work = oneLine(session.current_work ?? "", 30);
+  if (work !== "" && alike.filter((other) => other.current_work === session.current_work).length === 1) {
+    return `${label} · ${work}`;
+  }
+  const begun = ({ started_at: at, session_id: id }: Session) => `${at ?? ""} ${id}`;
+  const number = alike.filter((other) => begun(other) < begun(session)).length + 1;
+  return number === 1 ? label : `${label} (${number})`;
 }
 
 /** How long a claim counts still, or what became of it. */
@@ -111,16 +128,16 @@ export function moment(text: string | undefined): number | undefined {
 export function aboutClaim(claim: Claim, now: number): string {
   const name = holderName(claim);
   if (!blocks(claim)) {
-    return l10n.t("A claim by {0} that counts no more ({1})", name, claimPeriod(claim, now));
+    return l10n.t("Free: the claim by {0} counts no more ({1})", name, claimPeriod(claim, now));
   }
   const since = clockTime(claim.claimed_at, now);
   if (claim.own === true) {
     return claim.automatic === true
-      ? l10n.t("You are editing this since {0}", since)
+      ? l10n.t("You have been editing this since {0}", since)
       : l10n.t("You hold this until {0}", clockTime(claim.active_until, now));
   }
   return claim.automatic === true
-    ? l10n.t("{0} is editing this since {1}", name, since)
+    ? l10n.t("{0} has been editing this since {1}", name, since)
     : l10n.t("{0} holds this until {1}", name, clockTime(claim.active_until, now));
 }
 
@@ -128,7 +145,7 @@ export function aboutClaim(claim: Claim, now: number): string {
 export function warning(claim: Claim, now: number): string {
   const [holder, file] = [holderName(claim), resourceName(claim)];
   return claim.automatic === true
-    ? l10n.t("{0} is editing {1} since {2}.", holder, file, clockTime(claim.claimed_at, now))
+    ? l10n.t("{0} has been editing {1} since {2}.", holder, file, clockTime(claim.claimed_at, now))
     : l10n.t("{0} holds {1} until {2}.", holder, file, clockTime(claim.active_until, now));
 }
 

@@ -1,43 +1,14 @@
 // The packaged extension in a real VS Code: two windows on one workspace, a Neovim, and somebody at a terminal.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { chmodSync, existsSync, mkdtempSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { chmodSync, existsSync, readlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { CodeServer } from "./support/codeServer.mjs";
 import { Neovim } from "./support/neovim.mjs";
-import { extension, program } from "./support/places.mjs";
+import { scene, useEditor } from "./support/scene.mjs";
 import { eventually } from "./support/wait.mjs";
 import { Workspace } from "./support/workspace.mjs";
 
-let vsix;
-let code;
-
-before(async () => {
-  vsix = join(mkdtempSync(join(tmpdir(), "deconflict-vsix-")), "deconflict.vsix");
-  execFileSync("node", ["package.mjs", program, vsix], { cwd: extension, stdio: ["ignore", "ignore", "inherit"] });
-  code = await CodeServer.start(vsix);
-});
-
-after(async () => {
-  await code?.stop();
-  rmSync(dirname(vsix), { recursive: true, force: true });
-});
-
-/** On a failure the picture says more than the words. */
-function scene(name, windows, act) {
-  return test(name, async (context) => {
-    try {
-      await act(context);
-    } catch (error) {
-      for (const [index, window] of windows().entries()) {
-        await window?.screenshot(`failed ${name} ${index}`.replace(/\W+/g, "-")).catch(() => undefined);
-      }
-      throw error;
-    }
-  });
-}
+const editor = useEditor();
 
 describe("two windows, a Neovim and a terminal on one workspace", () => {
   let workspace, ada, bob, neovim, claude;
@@ -48,8 +19,8 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     claude = workspace.person("claude · login form");
     claude.run("claim", "file", "src/login.ts", "--for", "2h");
     claude.run("heartbeat", "working", "the login form", "implementing", "--progress", "60%");
-    ada = await code.open(workspace.folder);
-    bob = await code.open(workspace.folder);
+    ada = await editor.code.open(workspace.folder);
+    bob = await editor.code.open(workspace.folder);
     neovim = await Neovim.start(workspace);
   });
 
@@ -78,10 +49,10 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.waitForBadge("order.ts", "◆");
     await bob.page.locator(".view-line", { hasText: "held by you, in code-server since" }).waitFor();
     await bob.page.locator(".squiggly-info").first().waitFor();
-    await eventually("a status bar that tells who", async () => /is editing this since/.test(await bob.statusText()));
+    await eventually("a status bar that tells who", async () => /has been editing this since/.test(await bob.statusText()));
     await bob.page.locator(".view-line").first().locator("span span").first().hover();
     const hover = bob.page.locator(".monaco-hover:visible");
-    await hover.getByText("Coordination notice, not a code problem").first().waitFor();
+    await hover.getByText("You have been editing this file in code-server since").first().waitFor();
 
     await bob.showView();
     await bob.row("Claims", "order.ts").waitFor();
@@ -104,12 +75,13 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.type("// too\n");
     const warning = bob.notification("claude · login form holds src/login.ts until");
     await warning.waitFor();
-    for (const name of ["Message", "Ask for It", "When Free", "Changes", "Edit Anyway"]) {
+    assert.equal(await warning.locator(".monaco-button.monaco-text-button").count(), 3);
+    for (const name of ["Ask to Release", "Show Diff", "Edit Anyway"]) {
       await bob.button(warning, name).waitFor();
     }
     await bob.screenshot("warning-dark");
-    await bob.button(warning, "Message").click();
-    await bob.question("what do you want to say").waitFor();
+    await bob.button(warning, "Ask to Release").click();
+    await bob.question("A word to the holder").waitFor();
     await bob.ask("May I add a line?");
     await eventually("the message", () => claude.messages().some((message) => message.message === "May I add a line?"));
     await warning.waitFor({ state: "detached" });
@@ -134,15 +106,15 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     assert.ok(reply.in_reply_to, "it says what it answers");
     const other = ada.notification("Until noon");
     await ada.button(other, "Open").click();
-    await ada.page.locator(".view-line", { hasText: "Until noon, then it is yours." }).waitFor();
-    await ada.page.locator(".view-line", { hasText: "From: claude · login form" }).waitFor();
+    const conversation = ada.webview();
+    await conversation.locator("article", { hasText: "Until noon, then it is yours." }).getByText("claude · login form").waitFor();
   });
 
   play("the menu of the first line acts", async () => {
     await bob.openFile("src/login.ts");
     const entry = await bob.openFirstLineMenu("Ask claude · login form to release login.ts");
     await entry.click();
-    await bob.question("Ask for Release").waitFor();
+    await bob.question("Ask to Release").waitFor();
     await bob.ask("Whenever you are done");
     await eventually("the request", () => claude.messages().find((message) => message.type === "release_request"));
   });
@@ -153,17 +125,15 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     const claim = await workspace.waitForClaim("docs/guide.md");
     assert.notEqual(claim.automatic, true);
 
-    await ada.command("Deconflict: Say What I Work On");
+    await ada.command("Deconflict: Set My Status");
     await ada.ask("the guide");
-    await ada.question("How far it is").waitFor();
+    await ada.question("How far is it").waitFor();
     await ada.ask("10%");
     await eventually("the work", () => workspace.records("sessions").some((it) => it.current_work === "the guide" && it.progress === "10%"));
 
     await ada.command("Deconflict: Send Message");
     await ada.ask("", { pick: "Everyone" });
-    await ada.question("What is it about").waitFor();
-    await ada.ask("Guide");
-    await ada.question("what do you want to say").waitFor();
+    await ada.question("What do you want to say").waitFor();
     await ada.ask("I am rewriting it");
     await eventually("the broadcast", () => claude.messages().find((message) => message.message === "I am rewriting it"));
 
@@ -184,7 +154,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.showView();
     const row = bob.row("Claims", "guide.md");
     await row.hover();
-    await row.getByRole("button", { name: "Tell Me When Free" }).click();
+    await row.getByRole("button", { name: "Notify Me" }).click();
     await bob.page.locator(".statusbar-item").filter({ hasText: "You will be told when it is free" }).waitFor();
     claude.run("release", "file", "docs/guide.md");
     await bob.notification("docs/guide.md is free now").waitFor();
@@ -201,9 +171,9 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     const { claimed_by: bobs } = await workspace.waitForClaim("README.md");
     await bob.command("Deconflict: Release");
     await bob.showView();
-    await bob.command("Deconflict: Mute a Session for an Hour");
+    await bob.command("Deconflict: Mute for an Hour");
     await bob.ask("", { pick: "claude · login form" });
-    await bob.notification("Nothing of claude · login form is shown by itself for an hour").waitFor();
+    await bob.notification("Messages from claude · login form are muted for an hour").waitFor();
     await bob.row("Sessions", "claude · login form").filter({ hasText: "muted" }).waitFor();
     claude.run("send", bobs, "Quietly", "Only if you look");
     await bob.row("Messages", "Quietly").locator(".codicon-mail").waitFor();
@@ -213,7 +183,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.notification("Did you see?").waitFor();
     assert.equal(await bob.notification("Only if you look").count(), 0);
 
-    await bob.command("Deconflict: Unmute a Session");
+    await bob.command("Deconflict: Unmute");
     await bob.ask("", { pick: "claude · login form" });
     await bob.row("Sessions", "muted").waitFor({ state: "detached" });
     claude.run("send", bobs, "Again", "Now you hear me");
@@ -275,18 +245,19 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
 
   play("a server that is killed comes back to what it held", async () => {
     const { claimed_by: session } = workspace.claim("src/login.ts");
+    const sessions = workspace.servers().length;
     const { pid } = workspace.servers().find((server) => server.session_id === session);
     process.kill(pid, "SIGKILL");
-    await eventually("another server of the same session", () =>
-      workspace.servers().some((server) => server.session_id === session && server.pid !== pid),
+    const again = await eventually("another server of the same session", () =>
+      workspace.servers().find((server) => server.session_id === session && server.pid !== pid),
     );
     await workspace.waitForClaim("src/login.ts", session);
     await eventually("a running extension", async () => /you hold [1-9]/.test(await bob.statusText()));
     await bob.command("Deconflict: Restart Server");
-    await eventually("a server with a session of its own", () => {
-      const servers = workspace.servers();
-      return servers.length === 2 && servers.every((server) => server.session_id !== session);
-    });
+    await eventually("the same session with another server", () =>
+      workspace.servers().some((server) => server.session_id === session && server.pid !== again.pid),
+    );
+    assert.equal(workspace.servers().length, sessions);
   });
 
   play("the walkthrough opens, and shows how it begins", async () => {
@@ -315,12 +286,12 @@ describe("somebody who has auto save on, and likes it light", () => {
     workspace.write(
       ".vscode/settings.json",
       // On a busy machine, the editor needs seconds to write a setting.
-      JSON.stringify({ "files.autoSave": "afterDelay", "files.autoSaveDelay": 5_000, "workbench.colorTheme": "Default Light Modern" }),
+      JSON.stringify({ "files.autoSave": "afterDelay", "files.autoSaveDelay": 10_000, "workbench.colorTheme": "Default Light Modern" }),
     );
     claude = workspace.person("claude · login form");
     claude.run("claim", "file", "src/login.ts", "--for", "2h");
     claude.run("claim", "directory", "docs", "--for", "1h");
-    window = await code.open(workspace.folder);
+    window = await editor.code.open(workspace.folder);
   });
 
   after(async () => {
@@ -332,12 +303,12 @@ describe("somebody who has auto save on, and likes it light", () => {
     const before = workspace.read("src/login.ts");
     await window.openFile("src/login.ts");
     await window.type("// waits\n");
-    const warning = window.notification("Auto save is paused for this file until you decide");
+    const warning = window.notification("Auto save waits for your answer");
     await warning.waitFor();
     // Another window of the same user, who has nothing to pause there, leaves it so.
     const elsewhere = new Workspace("elsewhere");
-    const another = await code.open(elsewhere.folder);
-    assert.match(code.settings(), /autoSaveWhenNoErrors/);
+    const another = await editor.code.open(elsewhere.folder);
+    assert.match(editor.code.settings(), /autoSaveWhenNoErrors/);
     await another.close();
     await elsewhere.remove();
     // What nobody else holds is saved meanwhile, so that auto save had its chance.
@@ -347,35 +318,35 @@ describe("somebody who has auto save on, and likes it light", () => {
     assert.equal(workspace.read("src/login.ts"), before);
     await window.openFile("src/login.ts");
     await window.screenshot("auto-save-light");
-    await window.button(await window.notificationInCenter("Auto save is paused"), "Edit Anyway").click();
+    await window.button(await window.notificationInCenter("Auto save waits for your answer"), "Edit Anyway").click();
     await eventually("an auto save", () => workspace.read("src/login.ts").includes("// waits"));
   });
 
   play("whoever saves by hand has decided", async () => {
     await window.openFile("docs/guide.md");
     await window.type("By hand.\n");
-    const warning = window.notification("Auto save is paused for this file until you decide");
+    const warning = window.notification("Auto save waits for your answer");
     await warning.waitFor();
     await window.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
     await window.page.keyboard.press("Control+S");
     await eventually("the saved file", () => workspace.read("docs/guide.md").includes("By hand"));
     await window.command("View: Close All Editors");
-    await eventually("the user's own setting again", () => !code.settings().includes("autoSaveWhenNoErrors"));
+    await eventually("the user's own setting again", () => !editor.code.settings().includes("autoSaveWhenNoErrors"));
   });
 
   play("what cannot be paused is not said to be", async () => {
-    const settings = code.settings();
+    const settings = editor.code.settings();
     const ghost = workspace.person("ghost");
     ghost.run("claim", "file", "src/api/routes.ts");
-    code.writeSettings("{ this is broken");
+    editor.code.writeSettings("{ this is broken");
     await window.openFile("src/api/routes.ts");
-    await window.notification("Auto save cannot be paused for files that others hold. Unable to write into").waitFor();
     await window.type("// all the same\n");
+    await window.notification("Auto save cannot be paused for files that others hold. Unable to write into").waitFor();
     const warning = window.notification("ghost holds src/api/routes.ts");
     await warning.waitFor();
-    assert.doesNotMatch(await warning.innerText(), /is paused/);
+    assert.doesNotMatch(await warning.innerText(), /Auto save waits/);
     await window.save();
-    code.writeSettings(settings);
+    editor.code.writeSettings(settings);
     await window.command("View: Close All Editors");
   });
 
@@ -399,7 +370,7 @@ describe("a window without a folder", () => {
   let window;
 
   scene("nothing of it is in the way, and who asks is told what it needs", () => [window], async () => {
-    window = await code.openEmpty();
+    window = await editor.code.openEmpty();
     await window.command("Deconflict: Show Status Board");
     await window.notification("open the folder that your files are in").waitFor();
     assert.equal(await window.statusItem.count(), 0);
@@ -418,7 +389,7 @@ describe("two repositories in one window", () => {
     billing.write("src/ledger.ts", "export {};\n");
     const file = join(orders.base, "both.code-workspace");
     writeFileSync(file, JSON.stringify({ folders: [{ path: orders.folder }, { path: billing.folder }], settings: {} }));
-    window = await code.open(file);
+    window = await editor.code.open(file);
   });
 
   after(async () => {
@@ -467,12 +438,12 @@ describe("a folder that nobody trusts yet", () => {
     chmodSync(workspace.path("run-me.sh"), 0o755);
     const settings = { "deconflict.server.path": workspace.path("run-me.sh"), "deconflict.activation": "never" };
     workspace.write(".vscode/settings.json", JSON.stringify(settings));
-    code.writeSettings(code.settings().replace('"security.workspace.trust.enabled": false', '"security.workspace.trust.enabled": true'));
-    window = await code.open(workspace.folder);
+    editor.code.writeSettings(editor.code.settings().replace('"security.workspace.trust.enabled": false', '"security.workspace.trust.enabled": true'));
+    window = await editor.code.open(workspace.folder);
   });
 
   after(async () => {
-    code.writeSettings(code.settings().replace('"security.workspace.trust.enabled": true', '"security.workspace.trust.enabled": false'));
+    editor.code.writeSettings(editor.code.settings().replace('"security.workspace.trust.enabled": true', '"security.workspace.trust.enabled": false'));
     await window?.close();
     await workspace?.remove();
   });
@@ -499,7 +470,7 @@ describe("a file that a script changes", () => {
       const settings = { "workbench.colorTheme": name, "deconflict.sessionName": "Grace", "files.autoSave": "off", "editor.minimap.enabled": false };
       workspace.write(".vscode/settings.json", JSON.stringify(settings));
       const claude = workspace.person("claude");
-      window = await code.open(workspace.folder, { viewport: { width: 1200, height: 700 } });
+      window = await editor.code.open(workspace.folder, { viewport: { width: 1200, height: 700 } });
       const file = "src/order.ts";
       const ours = workspace.read(file) + "// mine\n";
       const kept = (count) =>
@@ -593,7 +564,7 @@ describe("pictures of a busy morning", () => {
       alan.run("claim", "directory", "docs", "--for", "90m");
       alan.run("claim", "task", "deploy", "--for", "30m");
       alan.run("heartbeat", "working", "invoices in euros", "testing", "--progress", "90%");
-      window = await code.open(workspace.folder, { viewport: { width: 1200, height: 700 }, deviceScaleFactor: 1.25 });
+      window = await editor.code.open(workspace.folder, { viewport: { width: 1200, height: 700 }, deviceScaleFactor: 1.25 });
       await window.openFile("src/order.ts");
       await window.type("// rounding\n");
       const { claimed_by: grace } = await workspace.waitForClaim("src/order.ts");

@@ -1,9 +1,10 @@
+import { basename } from "node:path";
 import { commands, l10n, ProgressLocation, Uri, window } from "vscode";
 import { askClaim, askSession, askText, confirm } from "../ask";
 import type { Tools } from "../tools";
-import { blocks, type Change, type Claim } from "../protocol";
-import { ClaimNode, SessionNode } from "../views/nodes";
-import { oneLine } from "../words";
+import { blocks, type Claim } from "../protocol";
+import { ClaimNode, MessageNode, SessionNode } from "../views/nodes";
+import { holderName, oneLine } from "../words";
 import { activeFile, type Argument, givenSubjects, menuArgument, type Subject, subjectOf } from "./target";
 
 /** From so many files on, the user sees how far it is. */
@@ -11,7 +12,7 @@ const MANY = 5;
 
 /** What somebody can do about a claim. */
 export function claimCommands(tools: Tools): Record<string, (argument: Argument, selected?: Uri[]) => Promise<void>> {
-  const { server, knowledge, autoSave, places, fileHistory, journalDocuments } = tools;
+  const { server, knowledge, autoSave, heldFiles, places, journalDocuments } = tools;
 
   const own = () => knowledge.claims.filter((claim) => claim.own === true);
   const others = () => knowledge.claims.filter((claim) => claim.own !== true);
@@ -123,19 +124,19 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
 
   async function requestRelease(argument: Argument): Promise<void> {
     const held = others().filter(blocks);
-    const one = await subject(argument, held, l10n.t("Ask for Release"), l10n.t("Nobody else holds anything."));
+    const one = await subject(argument, held, l10n.t("Ask to Release"), l10n.t("Nobody else holds anything."));
     if (one === undefined) {
       return;
     }
     const { message: ready, quotation } = menuArgument(argument);
-    const text = ready ?? (await askText(l10n.t("Ask for Release"), l10n.t("A word to the holder; may be empty"), { mayBeEmpty: true }));
+    const text = ready ?? (await askText(l10n.t("Ask to Release"), l10n.t("A word to the holder; may be empty"), { mayBeEmpty: true }));
     if (text === undefined) {
       return;
     }
     const message = [text, quotation ?? ""].filter((part) => part !== "").join("\n\n");
     const answer = await server.execute("requestRelease", { ...one, ...(message === "" ? {} : { message }) });
     if (answer !== undefined) {
-      said(l10n.t("Asked for its release"));
+      said(l10n.t("Asked to release it"));
     }
   }
 
@@ -168,12 +169,13 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
 
   async function tellWhenFree(argument: Argument): Promise<void> {
     const held = others().filter(blocks);
-    const one = await subject(argument, held, l10n.t("Tell Me When Free"), l10n.t("Nobody else holds anything."));
+    const one = await subject(argument, held, l10n.t("Notify Me"), l10n.t("Nobody else holds anything."));
     if (one !== undefined && (await server.execute("tellWhenFree", one)) !== undefined) {
       said(l10n.t("You will be told when it is free"));
     }
   }
 
+  /** Shows what somebody changed in a file, and nobody else's changes: those of one entry, else those of who holds it. */
   async function showChanges(argument: Argument): Promise<void> {
     const files = knowledge.claims.filter((claim) => claim.resource_type === "file");
     const uri =
@@ -181,25 +183,20 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
         ? places.uriOf(argument.claim.path)
         : (uriIn(givenSubjects(argument)[0]) ??
           activeFile() ??
-          places.uriOf((await askClaim(files, l10n.t("Show Changes"), l10n.t("No file is held.")))?.path));
+          places.uriOf((await askClaim(files, l10n.t("Show What They Changed"), l10n.t("No file is held.")))?.path));
     if (uri === undefined) {
       return;
     }
-    const theirs = changesMeant(await fileHistory.of(uri), menuArgument(argument).entry, holderOf(argument, uri));
-    if (theirs !== undefined) {
-      await journalDocuments.compare(uri, theirs.first, theirs.last);
+    const { entry } = menuArgument(argument);
+    if (entry !== undefined) {
+      await commands.executeCommand("deconflict.openChange", { uri: uri.toString(), entry });
       return;
     }
-    const answer = await server.execute<{ text: string }>("showChanges", { uri: uri.toString() });
-    if (answer?.text === "") {
-      void window.showInformationMessage(l10n.t("Nothing was saved in it since the last commit."));
+    const claim = argument instanceof ClaimNode ? argument.claim : places.claimsOf(uri, knowledge.othersClaims)[0];
+    const shown = claim?.claimed_by === undefined ? false : await journalDocuments.compareChangesOf(uri, claim.claimed_by, holderName(claim));
+    if (!shown && !(await journalDocuments.compareWithCommit(uri))) {
+      void window.showInformationMessage(l10n.t("Nothing was saved in {0} since the last commit.", basename(uri.fsPath)));
     }
-  }
-
-  /** Who else holds a file. */
-  function holderOf(argument: Argument, uri: Uri): string | undefined {
-    const claim = argument instanceof ClaimNode ? argument.claim : places.claimsOf(uri, others())[0];
-    return claim?.claimed_by;
   }
 
   async function acknowledge(argument: Argument): Promise<void> {
@@ -208,18 +205,15 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
   }
 
   async function openClaim(argument: Argument): Promise<void> {
-    const path = argument instanceof ClaimNode ? argument.claim.path : argument !== undefined && "message" in argument && typeof argument.message === "object" ? argument.message.path : undefined;
-    const uri = places.uriOf(path);
+    const path = argument instanceof ClaimNode ? argument.claim.path : argument instanceof MessageNode ? argument.message.path : undefined;
+    const uri = places.uriOf(path) ?? uriIn(givenSubjects(argument)[0]);
     if (uri !== undefined) {
       await commands.executeCommand("vscode.open", uri);
     }
   }
 
   function resumeAutoSave(argument: Argument): Promise<void> {
-    const uris = argument instanceof Uri ? [argument] : autoSave.files;
-    for (const uri of uris) {
-      autoSave.resume(uri);
-    }
+    heldFiles.acceptPaused(argument instanceof Uri ? [argument] : autoSave.files);
     return Promise.resolve();
   }
 
@@ -236,23 +230,6 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     openClaim,
     resumeAutoSave,
   };
-}
-
-/** The change that is named, else the latest of a session that nobody else's came between. Changes are newest first. */
-function changesMeant(
-  changes: readonly Change[],
-  entry: string | undefined,
-  session: string | undefined,
-): { first: Change; last: Change } | undefined {
-  const isMeant = ({ id, session: by }: Change) =>
-    entry !== undefined ? id === entry : session !== undefined && by === session;
-  const newest = changes.findIndex(isMeant);
-  if (newest < 0) {
-    return undefined;
-  }
-  const older = changes.findIndex((change, index) => index > newest && !isMeant(change));
-  const [last, first] = [changes[newest], changes[(older < 0 ? changes.length : older) - 1]];
-  return first === undefined || last === undefined ? undefined : { first, last };
 }
 
 /** Says briefly that something was done. */

@@ -1,36 +1,27 @@
-import { commands, l10n, window } from "vscode";
+import { commands, l10n, Uri, window } from "vscode";
 import { askSession, askText } from "../ask";
 import type { Tools } from "../tools";
-import { BROADCAST } from "../protocol";
+import { messageOfLink } from "../conversations";
+import { BROADCAST, type Message } from "../protocol";
 import { ClaimNode, MessageNode, SessionNode } from "../views/nodes";
 import { oneLine, resourceName, senderName } from "../words";
 import { activeFile, type Argument, givenSubjects, menuArgument } from "./target";
 
 /** What somebody can do with messages. */
 export function messageCommands(tools: Tools): Record<string, (argument: Argument) => Promise<void>> {
-  const { server, knowledge, messageDocuments } = tools;
+  const { server, knowledge, places, conversations } = tools;
 
   async function sendMessage(argument: Argument): Promise<void> {
     const menu = menuArgument(argument);
-    const given =
-      argument instanceof SessionNode
-        ? argument.session.session_id
-        : argument instanceof ClaimNode
-          ? argument.claim.claimed_by
-          : menu.to;
-    const to = given ?? (await askSession(knowledge, l10n.t("Send Message"), { everyone: true }));
+    const [about] = argument instanceof SessionNode ? [] : givenSubjects(argument);
+    const to = recipientOf(argument, about?.uri) ?? (await askSession(knowledge, l10n.t("Send Message"), { everyone: true }));
     if (to === undefined) {
       return;
     }
     const name = recipientName(to);
-    const [about] = argument instanceof SessionNode ? [] : givenSubjects(argument);
-    const suggestion = menu.subject ?? (argument instanceof ClaimNode ? resourceName(argument.claim) : "");
-    const subject =
-      suggestion !== "" ? suggestion : await askText(l10n.t("Message {0}", name), l10n.t("What is it about, in a few words"));
-    if (subject === undefined) {
-      return;
-    }
-    const body = menu.message ?? (await askText(l10n.t("Message {0}", name), l10n.t("{0}: what do you want to say?", oneLine(subject))));
+    const subject = menu.subject ?? (argument instanceof ClaimNode ? resourceName(argument.claim) : "");
+    const prompt = subject === "" ? l10n.t("What do you want to say?") : l10n.t("{0}: what do you want to say?", oneLine(subject));
+    const body = menu.message ?? (await askText(l10n.t("Message {0}", name), prompt));
     if (body === undefined) {
       return;
     }
@@ -41,11 +32,28 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
     }
   }
 
+  /** Whom a row or a menu is about: a session, a claim's holder, or who holds the file. */
+  function recipientOf(argument: Argument, uri: string | undefined): string | undefined {
+    if (argument instanceof SessionNode) {
+      return argument.session.session_id;
+    }
+    if (argument instanceof ClaimNode) {
+      return argument.claim.claimed_by;
+    }
+    const [held] = uri === undefined ? [] : places.claimsOf(Uri.parse(uri), knowledge.othersClaims);
+    return menuArgument(argument).to ?? held?.claimed_by;
+  }
+
+  /** Answers the message that is given, else the one in front, else the newest of those that are unread. */
   async function reply(argument: Argument): Promise<void> {
-    if (!(argument instanceof MessageNode)) {
+    const message =
+      argument instanceof MessageNode
+        ? argument.message
+        : (messageOfLink(argument, knowledge.messages)?.message ?? conversations.inFront() ?? newest());
+    if (message === undefined) {
+      void window.showInformationMessage(l10n.t("You have no messages."));
       return;
     }
-    const { message } = argument;
     if (message.from === undefined) {
       void window.showWarningMessage(l10n.t("This message has no sender to whom one could reply."));
       return;
@@ -66,10 +74,8 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
 
   async function openMessage(argument: Argument): Promise<void> {
     if (argument instanceof MessageNode) {
-      await messageDocuments.show(argument.message);
-      if (argument.message.unread) {
-        await markRead([argument.message.id]);
-      }
+      await conversations.show(argument.message);
+      await markRead([argument.message.id]);
     }
   }
 
@@ -93,13 +99,19 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
     }
   }
 
-  /** The only unread message, or the list of them. */
+  /** The conversation with what is unread, or the list where several wrote. */
   async function messages(): Promise<void> {
-    const [first, ...more] = knowledge.unread;
+    const unread = knowledge.unread;
+    const senders = new Set(unread.map(({ from }) => from));
+    const [first] = unread;
     await commands.executeCommand("deconflict.messages.focus");
-    if (first !== undefined && more.length === 0) {
+    if (first !== undefined && senders.size === 1) {
       await openMessage(new MessageNode(first));
     }
+  }
+
+  function newest(): Message | undefined {
+    return knowledge.unread.at(-1) ?? knowledge.messages.at(-1);
   }
 
   function recipientName(to: string): string {

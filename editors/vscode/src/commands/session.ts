@@ -1,4 +1,6 @@
-import { commands, env, l10n, window } from "vscode";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { commands, ConfigurationTarget, env, l10n, window, workspace } from "vscode";
 import { askSession, askText } from "../ask";
 import type { Tools } from "../tools";
 import { SessionNode } from "../views/nodes";
@@ -13,12 +15,12 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
 
   async function setWork(): Promise<void> {
     const own = knowledge.sessions.find((session) => session.own === true);
-    const title = l10n.t("What You Work On");
-    const target = await askText(title, l10n.t("In a few words, for the others to see"), { value: own?.current_work ?? "" });
+    const title = l10n.t("My Status");
+    const target = await askText(title, l10n.t("What do you work on, in a few words?"), { value: own?.current_work ?? "" });
     if (target === undefined) {
       return;
     }
-    const progress = await askText(title, l10n.t("How far it is, such as 40%; may be empty"), {
+    const progress = await askText(title, l10n.t("How far is it, such as 40%? May be empty"), {
       value: own?.progress ?? "",
       mayBeEmpty: true,
     });
@@ -27,14 +29,8 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
     }
     const answer = await server.execute("setWork", { target, ...(progress === "" ? {} : { progress }) });
     if (answer !== undefined) {
-      window.setStatusBarMessage(`$(check) ${l10n.t("The others see what you work on")}`, 5_000);
+      window.setStatusBarMessage(`$(check) ${l10n.t("The others see your status")}`, 5_000);
       await knowledge.read();
-    }
-  }
-
-  async function heartbeat(): Promise<void> {
-    if ((await server.execute("heartbeat")) !== undefined) {
-      window.setStatusBarMessage(`$(check) ${l10n.t("The others see that you are at work")}`, 5_000);
     }
   }
 
@@ -46,7 +42,7 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
     if (session !== undefined && (await setMuted(session, MUTED_MINUTES))) {
       const undo = l10n.t("Undo");
       const chosen = await window.showInformationMessage(
-        l10n.t("Nothing of {0} is shown by itself for an hour.", nameOf(session)),
+        l10n.t("Messages from {0} are muted for an hour.", nameOf(session)),
         undo,
       );
       if (chosen === undo) {
@@ -91,6 +87,30 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
     await server.execute("showBoard");
   }
 
+  /** Makes the coordination directory in a folder where none is made by itself. */
+  async function initialize(): Promise<void> {
+    const folders = (workspace.workspaceFolders ?? []).filter(({ uri }) => uri.scheme === "file");
+    const folder = folders.length > 1 ? await window.showWorkspaceFolderPick() : folders[0];
+    const program = server.binary?.path;
+    if (folder === undefined || program === undefined) {
+      return;
+    }
+    try {
+      await promisify(execFile)(program, ["init"], { cwd: folder.uri.fsPath });
+      window.setStatusBarMessage(`$(check) ${l10n.t("Deconflict works in {0} now", folder.name)}`, 5_000);
+      await server.restart();
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      void window.showErrorMessage(l10n.t("Deconflict could not do that: {0}", cause));
+    }
+  }
+
+  async function setQuiet(isQuiet: boolean): Promise<void> {
+    await workspace.getConfiguration("deconflict").update("quiet", isQuiet ? true : undefined, ConfigurationTarget.Global);
+    const text = isQuiet ? l10n.t("Nothing pops up any more. The status bar tells what there is") : l10n.t("What there is to know pops up again");
+    window.setStatusBarMessage(`$(check) ${text}`, 5_000);
+  }
+
   async function restart(): Promise<void> {
     await server.restart();
   }
@@ -107,12 +127,14 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
 
   return {
     setWork,
-    heartbeat,
     mute,
     unmute,
     status,
     showBoard,
     restart,
+    initialize,
+    quietOn: () => setQuiet(true),
+    quietOff: () => setQuiet(false),
     copySessionId,
     openWalkthrough,
     refresh: () => knowledge.read(),

@@ -21,12 +21,15 @@ export class MessagesList extends List<MessageNode> {
 
   getTreeItem({ message }: MessageNode): TreeItem {
     const now = Date.now();
-    const title = oneLine(message.subject ?? "") || oneLine(message.message) || l10n.t("(empty)");
-    const item = new TreeItem(title);
+    const sender = senderName(message);
+    const [subject, text] = [oneLine(message.subject ?? ""), oneLine(message.message)];
+    const said = [subject, text].filter((part) => part !== "").join(": ") || l10n.t("(empty)");
+    const item = new TreeItem({ label: sender, ...(message.unread ? { highlights: [[0, sender.length]] } : {}) });
     item.id = `message ${message.id}`;
-    item.description = [senderName(message), isBroadcast(message) ? l10n.t("to all") : "", ago(message.timestamp, now)]
-      .filter((part) => part !== "")
-      .join(" · ");
+    const when = ago(message.timestamp, now);
+    item.description = [said, isBroadcast(message) ? l10n.t("to all") : "", when].filter((part) => part !== "").join(" · ");
+    const state = message.unread ? l10n.t("unread") : l10n.t("read");
+    item.accessibilityInformation = { label: [l10n.t("{0} wrote", sender), said, when, state].join(", ") };
     item.iconPath = new ThemeIcon(
       message.unread ? "mail" : "mail-read",
       message.unread ? new ThemeColor("notificationsInfoIcon.foreground") : new ThemeColor("disabledForeground"),
@@ -39,7 +42,7 @@ export class MessagesList extends List<MessageNode> {
     ]
       .filter((part) => part !== "")
       .join(" ");
-    item.tooltip = table(title, [
+    item.tooltip = table(subject === "" ? sender : subject, [
       [l10n.t("From"), senderName(message)],
       [l10n.t("To"), isBroadcast(message) ? l10n.t("all") : l10n.t("you")],
       [l10n.t("Sent"), clockTime(message.timestamp, now)],

@@ -2,7 +2,17 @@ import type { Uri } from "vscode";
 import type { Change, Claim, Message, Session } from "../protocol";
 
 /** What stands in the lists. A command that comes from one of them gets its node as the argument. */
-export type Node = SessionNode | ClaimNode | MessageNode | ChangeNode;
+export type Node = GroupNode | SessionNode | ClaimNode | MessageNode | ChangeNode;
+
+/** A heading above sessions: of those in one repository, or of those that fare alike. */
+export class GroupNode {
+  readonly kind = "group";
+  constructor(
+    readonly what: "repository" | "here" | "waiting" | "left",
+    readonly name: string,
+    readonly sessions: readonly Session[],
+  ) {}
+}
 
 export class SessionNode {
   readonly kind = "session";

@@ -1,14 +1,18 @@
+import { basename } from "node:path";
 import { l10n, ThemeColor, ThemeIcon, TreeItem, TreeItemCollapsibleState } from "vscode";
 import type { Knowledge } from "../knowledge";
-import type { Session, SessionState } from "../protocol";
-import { ago, clockTime, oneLine, sessionName, table } from "../words";
+import { type Claim, isHere, isWaiting, type Session, type SessionState } from "../protocol";
+import { ago, clockTime, moment, oneLine, sessionName, table } from "../words";
 import { claimItem } from "./claims";
-import { ClaimNode, type Node, SessionNode } from "./nodes";
+import { ClaimNode, GroupNode, type Node, SessionNode } from "./nodes";
 import { List } from "./refresh";
 import type { Places } from "../places";
 
 /** Alive first; those that are gone or done last. */
 const ORDER: Record<SessionState, number> = { live: 0, silent: 1, gone: 2, completed: 3 };
+
+/** Who left longer ago than this, in milliseconds, is not listed. */
+const HOUR = 60 * 60_000;
 
 /** Who is here: this session first, what each works on and holds, and what needs coordinating. */
 export class SessionsList extends List<Node> {
@@ -21,21 +25,54 @@ export class SessionsList extends List<Node> {
 
   getChildren(element?: Node): Node[] {
     if (element === undefined) {
-      const sessions = [...this.knowledge.sessions].sort(
+      const repositories = this.repositories();
+      return repositories.length > 1
+        ? repositories.map((name) => new GroupNode("repository", name, this.inOrder(name)))
+        : this.grouped(this.inOrder());
+    }
+    if (element.kind === "group") {
+      return element.what === "repository" ? this.grouped(element.sessions, element.name) : element.sessions.map((one) => new SessionNode(one));
+    }
+    return element.kind === "session" ? this.claimsOf(element.session) : [];
+  }
+
+  /** The folders whose sessions the window sees, in a window with several. */
+  private repositories(): string[] {
+    const names = this.knowledge.sessions.map(({ repository }) => repository).filter((name) => typeof name === "string");
+    return [...new Set(names)].sort((a, b) => a.localeCompare(b));
+  }
+
+  private inOrder(repository?: string): Session[] {
+    return this.knowledge.sessions
+      .filter((session) => repository === undefined || session.repository === repository)
+      .sort(
         (a, b) =>
           Number(b.own === true) - Number(a.own === true) ||
           ORDER[a.state] - ORDER[b.state] ||
           a.label.localeCompare(b.label) ||
           a.session_id.localeCompare(b.session_id),
       );
-      return sessions.map((session) => new SessionNode(session));
-    }
-    return element.kind === "session" ? this.claimsOf(element.session) : [];
+  }
+
+  /** Who is here now, which agents wait for their users, and who left in the last hour. One group alone needs no heading. */
+  private grouped(sessions: readonly Session[], within = ""): Node[] {
+    const left = (session: Session) => !isHere(session);
+    const hourAgo = Date.now() - HOUR;
+    const groups = [
+      new GroupNode("here", within, sessions.filter((session) => isHere(session) && !isWaiting(session))),
+      new GroupNode("waiting", within, sessions.filter((session) => isHere(session) && isWaiting(session))),
+      new GroupNode("left", within, sessions.filter((session) => left(session) && endOf(session) >= hourAgo)),
+    ].filter((group) => group.sessions.length > 0);
+    const [only, ...more] = groups;
+    return only?.what === "here" && more.length === 0 ? only.sessions.map((session) => new SessionNode(session)) : groups;
   }
 
   getTreeItem(element: Node): TreeItem {
     if (element.kind === "claim") {
       return claimItem(element.claim, this.places, Date.now(), true);
+    }
+    if (element.kind === "group") {
+      return groupItem(element);
     }
     return element.kind === "session" ? this.sessionItem(element.session) : new TreeItem("");
   }
@@ -59,7 +96,9 @@ export class SessionsList extends List<Node> {
   }
 
   private claimsOf(session: Session): ClaimNode[] {
-    const held = this.knowledge.claims.filter((claim) => claim.claimed_by === session.session_id);
+    const isHolder = ({ claimed_by: holder, repository }: Claim) =>
+      holder === session.session_id && (repository ?? null) === (session.repository ?? null);
+    const held = this.knowledge.claims.filter(isHolder);
     return held.map((claim) => new ClaimNode(claim));
   }
 
@@ -96,7 +135,6 @@ export class SessionsList extends List<Node> {
       [l10n.t("Worktree"), session.worktree],
       [l10n.t("Here since"), clockTime(session.started_at, now)],
       [l10n.t("Last sign"), ago(session.last_heartbeat, now)],
-      [l10n.t("Session"), session.session_id],
     ]);
     item.accessibilityInformation = {
       label: `${session.label}, ${stateWord(session.state)}${item.description === "" ? "" : `, ${item.description}`}`,
@@ -105,16 +143,47 @@ export class SessionsList extends List<Node> {
   }
 }
 
+/** When a session left, as far as anybody knows. */
+function endOf(session: Session): number {
+  return moment(session.ended_at) ?? moment(session.last_sign) ?? moment(session.last_heartbeat) ?? 0;
+}
+
+function groupItem(group: GroupNode): TreeItem {
+  const { Collapsed, Expanded } = TreeItemCollapsibleState;
+  const item = new TreeItem(groupName(group), group.what === "left" ? Collapsed : Expanded);
+  item.id = `group ${group.what} ${group.name}`;
+  item.contextValue = "group";
+  item.description = group.what === "repository" ? "" : `${group.sessions.length}`;
+  if (group.what === "repository") {
+    item.iconPath = new ThemeIcon("repo");
+    item.tooltip = group.name;
+  }
+  return item;
+}
+
+function groupName({ what, name }: GroupNode): string {
+  switch (what) {
+    case "repository":
+      return basename(name);
+    case "here":
+      return l10n.t("Here Now");
+    case "waiting":
+      return l10n.t("Agents That Wait for Their User");
+    case "left":
+      return l10n.t("Left in the Last Hour");
+  }
+}
+
 function stateWord(state: SessionState): string {
   switch (state) {
     case "live":
-      return l10n.t("alive");
+      return l10n.t("here");
     case "silent":
       return l10n.t("silent");
     case "gone":
-      return l10n.t("gone");
+      return l10n.t("closed unexpectedly");
     case "completed":
-      return l10n.t("done");
+      return l10n.t("left");
   }
 }
 

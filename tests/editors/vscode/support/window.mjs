@@ -172,6 +172,11 @@ export class Window {
     await this.view("Sessions").locator(".monaco-list-row").first().waitFor();
   }
 
+  /** What stands in the page that an extension shows in front. */
+  webview() {
+    return this.page.frameLocator("iframe.webview.ready:visible, iframe.webview:visible").frameLocator("#active-frame");
+  }
+
   async screenshot(name) {
     mkdirSync(artifacts, { recursive: true });
     const path = join(artifacts, `${name}.png`);
