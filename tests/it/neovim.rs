@@ -325,9 +325,9 @@ fn messages_go_between_the_terminal_and_neovim() {
         });
         assert!(printed.contains("Re: Tests"), "{printed}");
 
-        // A broadcast is not shown by itself, so it waits to be read.
+        // What went by as a notice waits to be read, and so does a broadcast, which is not shown by itself.
         terminal.run(["send", "broadcast", "Release", "is tomorrow"]).expect_code(0);
-        neovim.wait("the unread message in the statusline", "require('deconflict').statusline():find('unread 1')");
+        neovim.wait("the unread messages in the statusline", "require('deconflict').statusline():find('unread 2')");
         neovim.command("Deconflict messages");
         neovim.wait_for_screen("is tomorrow");
         neovim.wait("the statusline without it", "not require('deconflict').statusline():find('unread')");

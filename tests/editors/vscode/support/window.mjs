@@ -90,17 +90,25 @@ export class Window {
     return this.page.locator(".quick-input-widget:visible").filter({ hasText: text });
   }
 
-  /** Runs a command by its name in the palette. */
+  /** Runs a command by its name in the palette, once it is offered there. */
   async command(title) {
     const widget = this.page.locator(".quick-input-widget:visible");
-    // Something else may be about to take the focus back, which closes the palette.
-    await eventually("an open palette", async () => {
-      await this.page.keyboard.press("F1");
-      return widget.locator("input:focus").waitFor({ timeout: 3_000 }).then(() => true, () => false);
-    });
-    await widget.locator("input").first().fill(`>${title}`);
     const row = widget.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first();
-    await row.waitFor();
+    const isThere = (locator) => locator.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    // Something else may be about to take the focus back, which closes the palette; and what it offers is decided when it
+    // opens, maybe a moment before there is something to do.
+    await eventually(`the command "${title}" in the palette`, async () => {
+      await this.page.keyboard.press("F1");
+      if (!(await isThere(widget.locator("input:focus")))) {
+        return false;
+      }
+      await widget.locator("input").first().fill(`>${title}`);
+      if (await isThere(row)) {
+        return true;
+      }
+      await this.page.keyboard.press("Escape");
+      return false;
+    });
     await row.click();
   }
 
