@@ -14,6 +14,8 @@ const COMMANDS = ["deconflict.reply", "deconflict.openClaim", "deconflict.releas
 /** Shows what this session and another wrote to each other, as a conversation with a link to answer it. */
 export class Conversations implements Disposable {
   private readonly panels = new Map<string, WebviewPanel>();
+  /** What each page shows: one that is drawn again loses where its reader was. */
+  private readonly drawn = new WeakMap<WebviewPanel, string>();
   private readonly subscriptions: Disposable[];
 
   constructor(
@@ -23,13 +25,18 @@ export class Conversations implements Disposable {
   ) {
     this.subscriptions = [
       knowledge.onChange(() => {
-        for (const [peer, panel] of this.panels) {
-          if (panel.visible) {
-            void this.render(peer, panel, []);
-          }
-        }
+        this.refresh();
       }),
     ];
+  }
+
+  /** Shows what was written since, in what can be seen. */
+  refresh(): void {
+    for (const [peer, panel] of this.panels) {
+      if (panel.visible) {
+        void this.render(peer, panel, []);
+      }
+    }
   }
 
   /** Opens the conversation that a message is part of. */
@@ -69,7 +76,11 @@ export class Conversations implements Disposable {
     if (messages.length === 0) {
       return;
     }
-    panel.webview.html = page(panel.title, messages.map((message) => this.entry(message)).join("\n"), this.links(messages));
+    const [entries, links] = [messages.map((message) => this.entry(message)).join("\n"), this.links(messages)];
+    if (this.drawn.get(panel) !== entries + links) {
+      this.drawn.set(panel, entries + links);
+      panel.webview.html = page(panel.title, entries, links);
+    }
     const unread = messages.filter((message) => message.unread).map(({ id }) => id);
     if (unread.length > 0) {
       await this.server.query("markRead", { ids: unread });

@@ -11,6 +11,7 @@ import { Contexts } from "./contexts";
 import { Conversations } from "./conversations";
 import { Decorations } from "./decorations";
 import { FileHistory } from "./fileHistory";
+import { HandClaims } from "./handClaims";
 import { HeldFiles } from "./heldFiles";
 import { JournalDocuments } from "./journalDocuments";
 import { Knowledge } from "./knowledge";
@@ -94,6 +95,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
     new Decorations(knowledge, places),
     lossNotices,
     new Contexts(knowledge, places),
+    new HandClaims(server, knowledge, places, context.workspaceState, log),
     new Notices(server, knowledge, heldFiles, lossNotices, log),
     new SaveConflicts(lossNotices),
     shareSessionWithTerminals(context, server, knowledge),

@@ -29,6 +29,7 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
     const argumentOfServer = { to, subject, message, ...(about?.uri === undefined ? {} : { uri: about.uri }) };
     if ((await server.execute("sendMessage", argumentOfServer)) !== undefined) {
       sent(name);
+      conversations.refresh();
     }
   }
 
@@ -68,6 +69,7 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
     const answer = await server.execute("sendMessage", { to: message.from, subject, message: body, inReplyTo: message.id });
     if (answer !== undefined) {
       sent(name);
+      conversations.refresh();
       await markRead([message.id]);
     }
   }

@@ -14,7 +14,9 @@ export class MessagesList extends List<MessageNode> {
     if (element !== undefined) {
       return [];
     }
+    // The server lists the oldest first; several may be of one moment.
     return [...this.knowledge.messages]
+      .reverse()
       .sort((a, b) => Number(b.unread) - Number(a.unread) || (moment(b.timestamp) ?? 0) - (moment(a.timestamp) ?? 0))
       .map((message) => new MessageNode(message));
   }
@@ -24,7 +26,7 @@ export class MessagesList extends List<MessageNode> {
     const sender = senderName(message);
     const [subject, text] = [oneLine(message.subject ?? ""), oneLine(message.message)];
     const said = [subject, text].filter((part) => part !== "").join(": ") || l10n.t("(empty)");
-    const item = new TreeItem({ label: sender, ...(message.unread ? { highlights: [[0, sender.length]] } : {}) });
+    const item = new TreeItem(sender);
     item.id = `message ${message.id}`;
     const when = ago(message.timestamp, now);
     item.description = [said, isBroadcast(message) ? l10n.t("to all") : "", when].filter((part) => part !== "").join(" · ");

@@ -47,6 +47,19 @@ export class Window {
     return this.explorer.locator(".monaco-list-row").filter({ has: this.page.getByText(name, { exact: true }) });
   }
 
+  /** The entries of a file's menu in the explorer, below ours. */
+  async explorerMenu(name) {
+    await this.command("View: Show Explorer");
+    await this.file(name).click({ button: "right" });
+    await this.menuEntry("Deconflict").hover();
+    await this.page.keyboard.press("ArrowRight");
+    await this.page.locator(".monaco-submenu .action-label", { hasText: "Show History of This File" }).waitFor();
+    const entries = await this.page.locator(".monaco-submenu .action-label").allInnerTexts();
+    await this.page.keyboard.press("Escape");
+    await this.page.keyboard.press("Escape");
+    return entries.map((entry) => entry.trim()).filter((entry) => entry !== "");
+  }
+
   /** Waits for a file's badge in the explorer, or for its absence. It is drawn by a style, so that it is no text. */
   async waitForBadge(name, badge) {
     await eventually(`the badge "${badge}" on ${name}`, async () => {
@@ -64,7 +77,11 @@ export class Window {
 
   /** Opens a file of the workspace by its name. */
   async openFile(path) {
-    await this.page.keyboard.press("Control+P");
+    const input = this.page.locator(".quick-input-widget:visible input:focus").first();
+    await eventually("an open list of files", async () => {
+      await this.page.keyboard.press("Control+P");
+      return input.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    });
     await this.ask(path, { pick: path.split("/").at(-1) });
     const tab = this.page.locator(".tab.active").filter({ hasText: path.split("/").at(-1) });
     await tab.waitFor();
