@@ -1,10 +1,13 @@
-import { EventEmitter, type Memento } from "vscode";
+import { EventEmitter, l10n, type Memento } from "vscode";
 import { blocks, type Claim, type Finding, type Message, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
+import { oneLine, sessionName } from "./words";
 
 /** Changes are gathered for so many milliseconds before the server is asked what they are. */
 const GATHERING = 80;
+/** What needs talking about is cut after so many characters. */
+const LONGEST_FINDING = 160;
 
 /** Where it is kept between two lives of the window, until when which session is muted. */
 const MUTED = "muted";
@@ -155,6 +158,18 @@ export class Knowledge implements Disposable {
   /** What others took of this session's work and what was not settled since. */
   get losses(): readonly Finding[] {
     return this.findings.filter(({ kind }) => kind === "overwritten" || kind === "deleted");
+  }
+
+  /** A finding as people tell it: findings name sessions with their ids, and files with their type. */
+  sentenceOf({ message }: Finding): string {
+    let told = message.replace(/"file ([^"]+)"/g, "$1");
+    for (const session of this.sessions) {
+      const label = sessionName(session, this.sessions);
+      const name = session.own === true ? l10n.t("{0} (you)", label) : label;
+      const id = `(${session.session_id})`;
+      told = told.replaceAll(`"${session.label}" ${id}`, name).replaceAll(`${session.label} ${id}`, name);
+    }
+    return oneLine(told, LONGEST_FINDING);
   }
 
   sessionOf(id: string | undefined): Session | undefined {

@@ -118,7 +118,7 @@ export class StatusBar implements Disposable {
         : l10n.t("Also here: {0}", [...new Set(others.map((other) => oneLine(other.label, 30)))].slice(0, MOST_NAMED).join(", ")),
       held.length === 0 ? l10n.t("You hold nothing") : l10n.t("You hold {0}", names(held)),
       ...othersOpen.slice(0, MOST_NAMED).map((claim) => `${resourceName(claim)}: ${aboutClaim(claim, now)}`),
-      ...this.knowledge.losses.map(({ message }) => oneLine(message, 160)),
+      ...this.knowledge.losses.map((loss) => this.knowledge.sentenceOf(loss)),
       isQuiet ? l10n.t("Quiet mode is on: nothing pops up") : "",
       unread === 0 ? "" : unread === 1 ? l10n.t("One unread message") : l10n.t("{0} unread messages", unread),
     ];

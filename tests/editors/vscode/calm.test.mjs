@@ -298,6 +298,11 @@ describe("pictures of a conversation and of a file that one edits", () => {
       await window.openFile("src/login.ts");
       await window.type("// too\n");
       await window.notification("Talk first?").waitFor();
+      const finding = window.view("Sessions").locator(".message").first();
+      await eventually("the finding by names alone", async () => {
+        const told = await finding.innerText();
+        return /Grace \(you\) edits src\/login\.ts, which claude holds/.test(told) && !told.includes("session-");
+      });
       await window.screenshot(`held-${theme}`);
       await window.close();
       await workspace.remove();

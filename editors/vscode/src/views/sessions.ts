@@ -79,20 +79,9 @@ export class SessionsList extends List<Node> {
 
   protected override refreshed(): void {
     const { findings } = this.knowledge;
-    const [first, ...more] = findings.map(({ message }) => `⚠ ${oneLine(this.withNames(message), 160)}`);
+    const [first, ...more] = findings.map((finding) => `⚠ ${this.knowledge.sentenceOf(finding)}`);
     this.view.message =
       first === undefined || more.length === 0 ? (first ?? "") : l10n.t("{0} ({1} more on the status board)", first, more.length);
-  }
-
-  /** Findings name sessions with their ids, which matter only where two are called the same. */
-  private withNames(text: string): string {
-    let named = text;
-    for (const session of this.knowledge.sessions) {
-      const label = sessionName(session, this.knowledge.sessions);
-      const name = session.own === true ? l10n.t("{0} (you)", label) : label;
-      named = named.replaceAll(`${session.label} (${session.session_id})`, name);
-    }
-    return named;
   }
 
   private claimsOf(session: Session): ClaimNode[] {

@@ -205,7 +205,8 @@ export class Window {
   async screenshot(name) {
     mkdirSync(artifacts, { recursive: true });
     const path = join(artifacts, `${name}.png`);
-    await this.page.screenshot({ path });
+    // What is just sliding into sight is shown where it comes to rest.
+    await this.page.screenshot({ path, animations: "disabled" });
     return path;
   }
 
