@@ -104,8 +104,8 @@ impl Recording {
 }
 
 /// A path by which a command names a file or directory in a folder.
-pub(super) fn path_from(folder: &Path, namer: &Namer, named: &Resource) -> String {
-    let path = namer.path_of(named).unwrap_or_else(|| named.name().into());
+pub(super) fn path_from(folder: &Path, namer: &Namer, resource: &Resource) -> String {
+    let path = namer.path_of(resource).unwrap_or_else(|| resource.name().into());
     shell_word(&path.strip_prefix(folder).unwrap_or(&path).display().to_string())
 }
 

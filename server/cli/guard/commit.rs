@@ -35,9 +35,9 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
         Index::Named | Index::Prepared => (Vec::new(), found),
         Index::All => (found, Vec::new()),
         Index::Staged => {
-            let (named, namer) = (committer.staged_by_name(registry), context.namer()?);
+            let (staged_by_name, namer) = (committer.staged_by_name(registry), context.namer()?);
             let is_named = |change: &PathChange| {
-                name(change, &staged.root, &namer).is_some_and(|resource| named.contains(&resource))
+                name(change, &staged.root, &namer).is_some_and(|resource| staged_by_name.contains(&resource))
             };
             owned::swept(found, &staged.changes, &staged.root, is_named)?
         }
