@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Entry, EntryId};
-use deconflict_protocol::Resource;
+use deconflict_protocol::{Resource, SessionId};
 
 use super::{Error, FileHistory, Recorder};
 
@@ -15,6 +15,12 @@ impl Recorder<'_> {
     pub fn maintain_when_due(&self, now: DateTime<Utc>) -> Result<(), Error> {
         if !self.journal.is_upkeep_due(now) {
             return Ok(());
+        }
+        if let Some(registry) = self.registry {
+            let is_gone = |id: &SessionId| {
+                registry.session(id).is_ok_and(|found| found.is_none_or(|session| session.state.is_over()))
+            };
+            self.journal.forget_editors(is_gone)?;
         }
         let uncommitted: RefCell<HashMap<Resource, HashSet<EntryId>>> = RefCell::default();
         let is_needed = |resource: &Resource, entry: &Entry| {

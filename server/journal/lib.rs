@@ -12,6 +12,7 @@
 
 mod commands;
 mod content_id;
+mod editor_settings;
 mod entry;
 mod error;
 mod file_list;
@@ -43,6 +44,7 @@ use watch_list::WatchList;
 
 pub use commands::CommandRun;
 pub use content_id::ContentId;
+pub use editor_settings::EditorSettings;
 pub use entry::{Author, Cause, Entry, EntryId, FileState, Line, Settlement};
 pub use error::Error;
 pub use file_log::{FileLog, Loss, Tip};
@@ -97,17 +99,6 @@ impl Journal {
     /// Where it is, which need not exist. It is a git repository, for git's tools.
     pub fn path(&self) -> PathBuf {
         self.folder.path()
-    }
-
-    /// True for a file of which the user wants nothing to be kept.
-    pub fn is_excluded(&self, resource: &Resource) -> bool {
-        let excluded = self.settings.journal_exclude.as_ref();
-        excluded.is_some_and(|excluded| excluded.contains(Path::new(resource.relative())))
-    }
-
-    /// How much is kept, as the user says.
-    pub fn limits(&self) -> Limits {
-        Limits::said(self.settings.journal_days, self.settings.journal_megabytes)
     }
 
     /// Keeps a content. It stays for an hour at least, and for as long as a log speaks of it.
@@ -180,6 +171,11 @@ impl Journal {
     /// The file that is written whenever something was lost or settled. It need not exist.
     pub fn losses_path(&self) -> PathBuf {
         self.path().join(loss_list::NAME)
+    }
+
+    /// What the user says for everything that runs on their behalf, as it was when this was opened.
+    pub fn user_settings(&self) -> &UserSettings {
+        &self.settings
     }
 
     /// The change whose name is or begins so.

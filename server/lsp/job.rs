@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ropey::Rope;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tower_lsp::ls_types::{Uri, WorkspaceEdit};
 
 use super::command::EditorCommand;
@@ -12,7 +12,7 @@ use super::diagnostic_code::Code;
 use super::reply::Reply;
 use super::text::OnDisk;
 use deconflict_changes::Lost;
-use deconflict_journal::{Entry, FileState, Limits, Settlement};
+use deconflict_journal::{Entry, FileState, Settlement};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
     Activity, Claim, Draft, Holding, Message, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session,
@@ -26,8 +26,8 @@ pub(crate) enum Job {
     Join,
     /// Never claims by itself what matches these globs.
     Exclude(Vec<String>),
-    /// Says what is wanted of the journal.
-    Journal(JournalSettings),
+    /// Tells what the editor wants that others than it need to know too.
+    Share(Map<String, Value>),
     /// The editor moved or deleted what is at these paths.
     Moved(Vec<PathBuf>),
     /// Keeps what stands at these paths, and answers the editor that will move or delete it.
@@ -109,15 +109,6 @@ pub(crate) struct EditClaim {
     pub(crate) even_if_saved: bool,
     /// Only if the file still has this text.
     pub(crate) only_if_file_is: Option<Rope>,
-}
-
-/// What is wanted of the journal.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct JournalSettings {
-    /// Globs of files of which nothing is kept.
-    pub(crate) exclude: Vec<String>,
-    /// How much is kept.
-    pub(crate) limits: Limits,
 }
 
 /// A loss that comes to its end: the change, and whose loss it was.

@@ -36,6 +36,7 @@ use tower_lsp::LspService;
 
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
+use deconflict_workspace::UserSettings;
 use effect_runner::EffectRunner;
 use event::{Ending, Event};
 use handlers::Handlers;
@@ -83,7 +84,11 @@ fn serve(input: impl Read + Send + 'static, outgoing: Outgoing, directory: Optio
         }
     };
     runtime.spawn(signals);
-    let state = ServerState::new(clock.clone(), directory);
+    let user_settings = UserSettings::read();
+    for problem in &user_settings.problems {
+        tracing::warn!("in the user's settings.toml: {problem}");
+    }
+    let state = ServerState::new(clock.clone(), directory, user_settings);
     let exit_code = runtime.block_on(EffectRunner::new(clock, events, outgoing, spellings).run(state, queue));
     // Nothing that still waits may delay the end.
     runtime.shutdown_background();

@@ -9,14 +9,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use tower_lsp::ls_types::DiagnosticSeverity;
 
-use super::job::JournalSettings;
 use super::snapshot::Preferences;
-use deconflict_journal::Limits;
+use deconflict_journal::EditorSettings;
 use deconflict_protocol::LONGEST_LEASE;
-use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions};
-
-/// Nobody keeps anything for longer.
-const LONGEST_KEPT: TimeDelta = TimeDelta::days(36_500);
+use deconflict_workspace::{DEFAULT_EXCLUSIONS, Exclusions, UserSettings};
 
 /// The section that the settings are in.
 pub(super) const SECTION: &str = "deconflict";
@@ -55,8 +51,13 @@ pub enum SettingKind {
 /// clone brings along must not decide where records are written.
 pub const NEVER_FROM_WORKSPACE: [&str; 2] = ["directory", "activation"];
 
+/// What others than the editor need to know too. The user says it for all of them in `settings.toml`, and an editor adds
+/// to that.
+const SHARED: [&str; 6] =
+    ["claims.exclude", "claims.exclusive", "journal.exclude", "journal.days", "journal.megabytes", "merge.automatic"];
+
 /// Every setting.
-pub const SETTINGS: [Setting; 17] = [
+pub const SETTINGS: [Setting; 18] = [
     Setting {
         name: "directory",
         kind: SettingKind::Text,
@@ -101,6 +102,13 @@ pub const SETTINGS: [Setting; 17] = [
         default: "null",
         description: "Globs of files that are never claimed by themselves. `null` stands for lock files of package \
                       managers.",
+    },
+    Setting {
+        name: "claims.exclusive",
+        kind: SettingKind::Globs,
+        default: "null",
+        description: "Globs of files that cannot be merged, beside those with git's attribute `lockable`. `null` stands \
+                      for none.",
     },
     Setting {
         name: "diagnostics.enable",
@@ -203,7 +211,8 @@ pub(super) struct Settings {
     pub(super) lease: TimeDelta,
     pub(super) idle: Duration,
     pub(super) exclude: Vec<String>,
-    pub(super) journal: JournalSettings,
+    /// What this editor says of what others than it need to know too.
+    pub(super) shared: Map<String, Value>,
     /// What somebody else wrote is merged by itself where both changed other lines.
     pub(super) merges: bool,
     pub(super) preferences: Preferences,
@@ -249,16 +258,16 @@ pub(super) struct Problem {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self::read(&Value::Null, &Value::Null).0
+        Self::read(&Value::Null, &Value::Null, &UserSettings::default()).0
     }
 }
 
 impl Settings {
     /// Reads the settings: `configured` is what the editor's configuration says and counts most, `initial` came with
-    /// `initializationOptions`.
-    pub(super) fn read(initial: &Value, configured: &Value) -> (Self, Vec<Problem>) {
-        let (values, problems) = Values::read(initial, configured);
-        let minutes_of = |name| values.0.get(name).and_then(minutes).unwrap_or_default();
+    /// `initializationOptions`; `user` says what counts in all programs of the user's.
+    pub(super) fn read(initial: &Value, configured: &Value, user: &UserSettings) -> (Self, Vec<Problem>) {
+        let (values, problems) = Values::read(initial, configured, user);
+        let minutes_of = |name| values.usable.get(name).and_then(minutes).unwrap_or_default();
         let settings = Self {
             directory: values.text("directory").map(PathBuf::from),
             activation: values.get("activation"),
@@ -270,10 +279,7 @@ impl Settings {
                 .get::<Option<Vec<String>>>("claims.exclude")
                 .unwrap_or_else(|| DEFAULT_EXCLUSIONS.iter().map(|pattern| (*pattern).to_owned()).collect()),
             merges: values.get::<String>("merge.automatic") == "disjoint",
-            journal: JournalSettings {
-                exclude: values.get::<Option<Vec<String>>>("journal.exclude").unwrap_or_default(),
-                limits: limits(values.get("journal.days"), values.get("journal.megabytes")),
-            },
+            shared: values.shared.clone(),
             preferences: Preferences {
                 diagnostics: values.get("diagnostics.enable"),
                 severity: severity(&values.get::<String>("diagnostics.severity")),
@@ -287,11 +293,15 @@ impl Settings {
     }
 }
 
-/// A usable value for each setting: what was given, else its default.
-struct Values(Map<String, Value>);
+/// A usable value for each setting: what was given, else what the user says for all programs, else its default.
+struct Values {
+    usable: Map<String, Value>,
+    /// What the editor gave of what others need to know too.
+    shared: Map<String, Value>,
+}
 
 impl Values {
-    fn read(initial: &Value, configured: &Value) -> (Self, Vec<Problem>) {
+    fn read(initial: &Value, configured: &Value, user: &UserSettings) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut report = |name, value: &Value, expected: &str| {
             let given = deconflict_protocol::text::one_line(&value.to_string(), 60);
@@ -306,7 +316,7 @@ impl Values {
                 .filter(|value| !value.is_object() && !value.is_null())
                 .for_each(|value| report(group, value, "a group of settings"));
         }
-        let mut values = Map::new();
+        let (mut values, mut shared) = (Map::new(), Map::new());
         for Setting { name, kind, default, .. } in SETTINGS {
             let sources: &[&Value] =
                 if NEVER_FROM_WORKSPACE.contains(&name) { &[initial] } else { &[configured, initial] };
@@ -314,16 +324,24 @@ impl Values {
             if let Some(wrong) = given.filter(|value| !kind.takes(value)) {
                 report(name, wrong, &kind.expected());
             }
-            let usable = given.filter(|value| kind.takes(value)).cloned();
+            let given = given.filter(|value| kind.takes(value)).cloned();
+            let usable = if SHARED.contains(&name) {
+                // Some editors give what was never set, too.
+                let given = given.filter(|given| !is_default(name, default, given));
+                shared.extend(given.clone().map(|given| (name.to_owned(), given)));
+                together(said_for_all(user, name), given)
+            } else {
+                given
+            };
             let value = usable.unwrap_or_else(|| serde_json::from_str(default).unwrap_or_default());
             values.insert(name.to_owned(), value);
         }
-        (Self(values), problems)
+        (Self { usable: values, shared }, problems)
     }
 
     /// The value in the form in which it is used.
     fn get<T: DeserializeOwned + Default>(&self, name: &str) -> T {
-        self.0.get(name).cloned().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
+        self.usable.get(name).cloned().and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()
     }
 
     /// A text that may be left empty.
@@ -346,16 +364,48 @@ fn minutes(value: &Value) -> Option<Duration> {
     Some(duration.min(longest)).filter(|duration| !duration.is_zero())
 }
 
-/// Neither is believed beyond what a time and a size can be.
-fn limits(days: f64, megabytes: f64) -> Limits {
-    let age = Duration::try_from_secs_f64(days * 86_400.0).ok().and_then(|age| TimeDelta::from_std(age).ok());
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "it is above 0, and cut where it is too large"
-    )]
-    let bytes = (megabytes * 1_048_576.0) as u64;
-    Limits { age: age.map_or(LONGEST_KEPT, |age| age.min(LONGEST_KEPT)), bytes }
+/// True for a value that counts where none is given: a list of globs that some editors show as such from the beginning, or
+/// what the table says.
+fn is_default(name: &str, default: &str, value: &Value) -> bool {
+    match name {
+        "claims.exclude" => *value == Value::from(DEFAULT_EXCLUSIONS),
+        "claims.exclusive" | "journal.exclude" => value.as_array().is_some_and(Vec::is_empty),
+        _ => serde_json::from_str::<Value>(default).is_ok_and(|default| default == *value),
+    }
+}
+
+/// What the user says of a setting for all programs.
+fn said_for_all(user: &UserSettings, name: &str) -> Option<Value> {
+    let globs = |globs: &Option<Vec<String>>| globs.clone().map(Value::from);
+    match name {
+        "claims.exclude" => globs(&user.claims_exclude),
+        "claims.exclusive" => globs(&user.claims_exclusive),
+        "journal.exclude" => globs(&user.journal_exclude),
+        "journal.days" => user.journal_days.map(Value::from),
+        "journal.megabytes" => user.journal_megabytes.map(Value::from),
+        "merge.automatic" => user.merge_automatic.clone().map(Value::from),
+        _ => None,
+    }
+}
+
+/// What counts where both the user and the editor say something: an editor's globs add to the user's.
+fn together(user: Option<Value>, editor: Option<Value>) -> Option<Value> {
+    match (user, editor) {
+        (Some(Value::Array(mut all)), Some(Value::Array(more))) => {
+            all.extend(more);
+            Some(all.into())
+        }
+        (user, editor) => editor.or(user),
+    }
+}
+
+/// What an editor wants of the journal, from what it shares.
+pub(super) fn journal_settings(shared: &Map<String, Value>) -> EditorSettings {
+    EditorSettings {
+        exclude: shared.get("journal.exclude").and_then(globs).unwrap_or_default(),
+        days: shared.get("journal.days").and_then(Value::as_f64),
+        megabytes: shared.get("journal.megabytes").and_then(Value::as_f64),
+    }
 }
 
 fn globs(value: &Value) -> Option<Vec<String>> {

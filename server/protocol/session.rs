@@ -1,6 +1,7 @@
 //! The record of a session.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
 use super::text::{id_or_quoted, one_line, quoted};
@@ -88,6 +89,9 @@ pub struct SessionRecord {
     /// Resource names of documents with unsaved changes that it does not hold.
     #[serde(deserialize_with = "lenient_list", skip_serializing_if = "Vec::is_empty")]
     pub editing: Vec<String>,
+    /// What its editor wants that others than the editor need to know too, by the settings' names.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub settings: Option<Map<String, Value>>,
     /// When it ended.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,

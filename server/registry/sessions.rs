@@ -1,6 +1,7 @@
 //! Sessions: registering, staying alive, ending.
 
 use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
 
 use super::claims::{Claim, StoredClaim};
 use super::heartbeats::{Activity, add_heartbeat};
@@ -44,6 +45,8 @@ pub struct NewSession {
     pub capabilities: Vec<String>,
     /// What it works on.
     pub current_work: Option<String>,
+    /// What its editor wants that others need to know too, by the settings' names.
+    pub settings: Option<Map<String, Value>>,
 }
 
 /// What a session leaves behind when it ends.
@@ -181,6 +184,11 @@ impl<S: Store> Registry<S> {
         self.update_session(id, |session| session.turn = Some(turn.to_owned()))
     }
 
+    /// Says what the session's editor wants that others need to know too.
+    pub fn set_settings(&self, id: &SessionId, settings: Option<&Map<String, Value>>) -> Result<(), Error> {
+        self.update_session(id, |session| session.settings = settings.cloned())
+    }
+
     /// Changes what the session is called.
     pub fn set_name(&self, id: &SessionId, name: &str) -> Result<(), Error> {
         self.update_session(id, |session| session.name = Some(name.to_owned()))
@@ -268,6 +276,7 @@ fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> Sessi
         process_started: new.keeper.map(|keeper| keeper.started).filter(|started| !started.is_empty()),
         client_pid: new.client_pid,
         keepalive: new.keepalive,
+        settings: new.settings,
         ..known
     }
 }

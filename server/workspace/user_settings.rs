@@ -14,12 +14,18 @@ const LARGEST: u64 = 1 << 20;
 /// What the user says. What they don't say, or say wrongly, is `None`.
 #[derive(Debug, Clone, Default)]
 pub struct UserSettings {
-    /// The files of which nothing is kept in the journal.
-    pub journal_exclude: Option<Exclusions>,
+    /// Globs of files that are never claimed by themselves.
+    pub claims_exclude: Option<Vec<String>>,
+    /// Globs of files that cannot be merged.
+    pub claims_exclusive: Option<Vec<String>>,
+    /// Globs of files of which nothing is kept in the journal.
+    pub journal_exclude: Option<Vec<String>>,
     /// For how many days it keeps changes.
     pub journal_days: Option<f64>,
     /// How many megabytes it keeps at most.
     pub journal_megabytes: Option<f64>,
+    /// Whether others' changes are merged into unsaved text by themselves, as a word.
+    pub merge_automatic: Option<String>,
     /// What is wrong in the file, a sentence each.
     pub problems: Vec<String>,
 }
@@ -49,39 +55,48 @@ impl UserSettings {
                 return settings;
             }
         };
-        let journal = match table.get("journal") {
-            Some(Value::Table(journal)) => journal,
-            Some(_) => {
-                settings.problems.push("journal should be a table.".to_owned());
-                return settings;
-            }
-            None => return settings,
-        };
-        if let Some(value) = journal.get("exclude") {
-            settings.journal_exclude = globs(value);
-            settings.expect(settings.journal_exclude.is_some(), "journal.exclude", "a list of globs");
-        }
-        if let Some(value) = journal.get("days") {
-            settings.journal_days = number(value);
-            settings.expect(settings.journal_days.is_some(), "journal.days", "a number above 0");
-        }
-        if let Some(value) = journal.get("megabytes") {
-            settings.journal_megabytes = number(value);
-            settings.expect(settings.journal_megabytes.is_some(), "journal.megabytes", "a number above 0");
-        }
+        settings.claims_exclude = settings.value(&table, "claims", "exclude", "a list of globs", globs);
+        settings.claims_exclusive = settings.value(&table, "claims", "exclusive", "a list of globs", globs);
+        settings.journal_exclude = settings.value(&table, "journal", "exclude", "a list of globs", globs);
+        settings.journal_days = settings.value(&table, "journal", "days", "a number above 0", number);
+        settings.journal_megabytes = settings.value(&table, "journal", "megabytes", "a number above 0", number);
+        settings.merge_automatic =
+            settings.value(&table, "merge", "automatic", "\"never\" or \"disjoint\"", merge_word);
         settings
     }
 
-    fn expect(&mut self, is_right: bool, name: &str, what: &str) {
-        if !is_right {
-            self.problems.push(format!("{name} should be {what}; the default is used."));
+    /// A value in a group, if there is one and it can be used.
+    fn value<T>(
+        &mut self,
+        table: &Table,
+        group: &str,
+        name: &str,
+        expected: &str,
+        usable: fn(&Value) -> Option<T>,
+    ) -> Option<T> {
+        let Value::Table(values) = table.get(group)? else {
+            let problem = format!("{group} should be a table.");
+            if !self.problems.contains(&problem) {
+                self.problems.push(problem);
+            }
+            return None;
+        };
+        let value = usable(values.get(name)?);
+        if value.is_none() {
+            self.problems.push(format!("{group}.{name} should be {expected}; the default is used."));
         }
+        value
     }
 }
 
-fn globs(value: &Value) -> Option<Exclusions> {
-    let patterns: Option<Vec<&str>> = value.as_array()?.iter().map(Value::as_str).collect();
-    Exclusions::new(&patterns?)
+fn globs(value: &Value) -> Option<Vec<String>> {
+    let patterns: Vec<String> =
+        value.as_array()?.iter().map(|it| it.as_str().map(str::to_owned)).collect::<Option<_>>()?;
+    Exclusions::new(&patterns).is_some().then_some(patterns)
+}
+
+fn merge_word(value: &Value) -> Option<String> {
+    value.as_str().filter(|word| matches!(*word, "never" | "disjoint")).map(str::to_owned)
 }
 
 fn number(value: &Value) -> Option<f64> {

@@ -51,7 +51,7 @@ impl RestingDocument {
         wait_within(LIMIT, "the request to be granted", || his.diagnostics().is_empty().then_some(()));
         coordination.wait_for_no_claim("src/main.rs");
         assert!(self.saved.elapsed() >= MINUTE, "granted after {:?}", self.saved.elapsed());
-        self.alice.wait_for_message("it is released");
+        self.alice.wait_for_message("who asked for it");
 
         assert!(coordination.claim("src/lib.rs").is_some(), "nobody asked for it");
         self.bob.execute_ok("deconflict.requestRelease", json!({ "uri": self.workspace.uri("src/lib.rs") }));

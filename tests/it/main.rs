@@ -86,6 +86,7 @@ mod setup_doctor;
 mod setup_editors;
 mod setup_races;
 mod shared_clone;
+mod shared_settings;
 mod stores;
 mod support;
 mod terminal_doctor;

@@ -14,7 +14,7 @@ use deconflict_journal::{Before, Cause, CommandRun, ContentId, FileState, Journa
 use deconflict_platform::{Links, read_regular};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
-use deconflict_workspace::{ChangedFile, Exclusions, Kind, Repository, changed_since, last_commit};
+use deconflict_workspace::{ChangedFile, Kind, Repository, changed_since, last_commit};
 
 /// More files than this that one command changed are owned, but not claimed.
 const MOST_CLAIMED: usize = 20;
@@ -132,7 +132,7 @@ impl SessionContext<'_> {
         let mut notes = Vec::new();
         for Noticed { entry, .. } in noticed {
             let resource = &entry.resource;
-            if Exclusions::is_default_name(resource.relative()) || committed.contains(resource) {
+            if self.is_excluded(resource) || committed.contains(resource) {
                 continue;
             }
             let one = std::slice::from_ref(resource);

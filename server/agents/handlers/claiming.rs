@@ -70,13 +70,21 @@ impl<R> SessionContext<'_, R> {
         if self.namer.is_internal(&resource) {
             return Ok(EditTarget::Internal);
         }
-        let is_excluded = Exclusions::is_default_name(resource.relative());
         let real_path = self.namer.real_path(path)?;
-        Ok(if is_excluded || self.ignored.is_ignored(&real_path) {
+        Ok(if self.is_excluded(&resource) || self.ignored.is_ignored(&real_path) {
             EditTarget::OnlyRespected(resource)
         } else {
             EditTarget::Claimed(resource)
         })
+    }
+
+    /// True for a file that is never claimed by itself, as the user says for all programs.
+    pub(super) fn is_excluded(&self, resource: &Resource) -> bool {
+        let said = self.journal.as_ref().and_then(|journal| journal.user_settings().claims_exclude.as_ref());
+        match said.and_then(|globs| Exclusions::new(globs)) {
+            Some(exclusions) => exclusions.contains(Path::new(resource.relative())),
+            None => Exclusions::is_default_name(resource.relative()),
+        }
     }
 
     fn directory(&self, path: &Path) -> EditTarget {

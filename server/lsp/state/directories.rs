@@ -72,7 +72,7 @@ impl ServerState {
         let profile = self.profile.clone();
         self.effects.push(Effect::Start { id, location: Box::new(location), profile, may_make });
         self.job(id, Job::Exclude(self.settings.exclude.clone()));
-        self.job(id, Job::Journal(self.settings.journal.clone()));
+        self.job(id, Job::Share(self.settings.shared.clone()));
         self.job(id, Job::Join);
         id
     }

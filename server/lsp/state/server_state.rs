@@ -25,6 +25,7 @@ use deconflict_platform as platform;
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{MessageId, Session, View};
+use deconflict_workspace::UserSettings;
 
 /// Changes are gathered for so long before the editor is told how things stand.
 const STATUS_PAUSE: Duration = Duration::from_millis(100);
@@ -44,6 +45,8 @@ pub(crate) struct ServerState {
     pub(super) user: Option<String>,
     pub(super) editor: EditorCapabilities,
     pub(super) profile: Profile,
+    /// What the user says for all programs.
+    pub(super) user_settings: UserSettings,
     pub(super) initial_settings: Value,
     pub(super) configured_settings: Value,
     pub(super) settings: Settings,
@@ -133,13 +136,14 @@ pub(super) struct Question {
 
 impl ServerState {
     /// The state before anything happened. `named` is the directory that the command line or the environment names.
-    pub(crate) fn new(clock: Arc<dyn Clock>, named: Option<PathBuf>) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, named: Option<PathBuf>, user_settings: UserSettings) -> Self {
         Self {
             clock,
             named,
             user: platform::user_name(),
             editor: EditorCapabilities::default(),
             profile: Profile::default(),
+            user_settings,
             initial_settings: Value::Null,
             configured_settings: Value::Null,
             settings: Settings::default(),

@@ -106,8 +106,8 @@ impl ServerState {
                     self.check_disk(&uri, None);
                 }
             }
-            if before.journal != self.settings.journal {
-                self.job(id, Job::Journal(self.settings.journal.clone()));
+            if before.shared != self.settings.shared {
+                self.job(id, Job::Share(self.settings.shared.clone()));
             }
             if before.session_name != self.settings.session_name
                 && let Some(name) = self.settings.session_name.clone()
@@ -125,7 +125,8 @@ impl ServerState {
     }
 
     fn read_settings(&mut self) {
-        let (settings, problems) = Settings::read(&self.initial_settings, &self.configured_settings);
+        let (settings, problems) =
+            Settings::read(&self.initial_settings, &self.configured_settings, &self.user_settings);
         self.settings = settings;
         for problem in problems {
             // The same value may come from several sources.

@@ -20,6 +20,7 @@ use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time};
 use deconflict_registry::{Change, Claim, ClaimState, RenewOutcome, Session, SessionState, StoredSession, View};
+use deconflict_workspace::UserSettings;
 
 const HERE: DirectoryId = DirectoryId(0);
 
@@ -39,7 +40,7 @@ impl Scene {
     fn with(mut options: Value) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Arc::new(ManualClock::new(Utc::now()));
-        let state = ServerState::new(clock.clone(), None);
+        let state = ServerState::new(clock.clone(), None, UserSettings::default());
         let mut scene = Self { state, clock, effects: Vec::new(), folder };
         options["activation"] = json!("always");
         let root = convert::uri_of(scene.folder.path()).unwrap();

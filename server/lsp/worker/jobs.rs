@@ -3,6 +3,7 @@
 use super::journal_keeper::News;
 use super::session_context::{BUSY, Membership, SessionContext};
 use crate::job::{Job, JobResult, Refusal};
+use crate::settings::journal_settings;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Completion, Error, Holding, Registry};
 use deconflict_words::failure;
@@ -18,10 +19,11 @@ impl SessionContext {
                 self.exclusions = Exclusions::new(&globs).unwrap_or_default();
                 None
             }
-            Job::Journal(settings) => {
-                self.journal_settings = settings.clone();
-                self.tell_journal(News::Settings(settings));
-                None
+            Job::Share(settings) => {
+                self.shared_settings = settings;
+                self.tell_journal(News::Settings(journal_settings(&self.shared_settings)));
+                let settings = Some(&self.shared_settings).filter(|settings| !settings.is_empty()).cloned();
+                self.in_session(|registry, session| registry.set_settings(session, settings.as_ref()).map(|()| None))
             }
             Job::Moved(paths) => {
                 self.tell_journal(News::Moved(paths));

@@ -9,17 +9,17 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 
 use super::journal_access::JournalAccess;
 use super::watched_files::WatchedFiles;
-use crate::job::{JobResult, JournalSettings, SettledLoss};
-use deconflict_changes::{FileHistory, GRACE, Noticed};
-use deconflict_journal::{Cause, Entry, EntryId, Settlement};
+use crate::job::{JobResult, SettledLoss};
+use deconflict_changes::{GRACE, Noticed};
+use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
 use deconflict_registry::View;
-use deconflict_workspace::{Exclusions, last_commit};
+use deconflict_workspace::last_commit;
 
 /// Stamps are compared this often.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -46,7 +46,7 @@ const MOST_FILES: usize = 200;
 #[derive(Debug)]
 pub(super) enum News {
     /// What is wanted of the journal.
-    Settings(JournalSettings),
+    Settings(EditorSettings),
     /// The user looks at a file or edits it.
     Seen(Resource),
     /// The user changed a file, by this.
@@ -91,8 +91,6 @@ impl JournalKeeper {
                 files,
                 settling: HashMap::new(),
                 lossy: HashSet::new(),
-                exclusions: Exclusions::default(),
-                settings: JournalSettings::default(),
                 claims_changed: true,
                 is_unsorted: true,
             }
@@ -123,8 +121,6 @@ struct Keeping {
     settling: HashMap<Resource, Instant>,
     /// Files in which this session has lost something.
     lossy: HashSet<Resource>,
-    exclusions: Exclusions,
-    settings: JournalSettings,
     claims_changed: bool,
     is_unsorted: bool,
 }
@@ -157,7 +153,7 @@ impl Keeping {
                 sorting_at = now + SORTING_PAUSE;
             }
             if upkeep_at <= now {
-                self.maintain();
+                self.access.succeeded(self.access.recorder().maintain_when_due(self.clock.now()));
                 upkeep_at = now + UPKEEP_PAUSE;
             }
             let looks = (!self.files.is_empty() || self.claims_changed).then_some(stamps_at);
@@ -167,7 +163,11 @@ impl Keeping {
             let dues = [looks, sorting, losses, settling, self.files.next_due()];
             let next = dues.into_iter().flatten().fold(upkeep_at, Instant::min);
             match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
-                Ok(News::End) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(News::End) | Err(RecvTimeoutError::Disconnected) => {
+                    let nothing = EditorSettings::default();
+                    self.access.succeeded(self.access.journal.note_editor(&self.access.session, &nothing));
+                    return;
+                }
                 Ok(news) => self.take_in(news),
                 Err(RecvTimeoutError::Timeout) => {}
             }
@@ -177,9 +177,7 @@ impl Keeping {
     fn take_in(&mut self, news: News) {
         match news {
             News::Settings(settings) => {
-                // They were checked when the settings were read.
-                self.exclusions = Exclusions::new(&settings.exclude).unwrap_or_default();
-                self.settings = settings;
+                self.access.succeeded(self.access.journal.note_editor(&self.access.session, &settings));
             }
             News::Seen(resource) => {
                 if self.files.contains(&resource) {
@@ -221,8 +219,7 @@ impl Keeping {
 
     /// Where a file is, if it is for the journal.
     fn path_of(&self, resource: &Resource) -> Option<PathBuf> {
-        let is_excluded = self.exclusions.contains(Path::new(resource.relative()));
-        self.access.namer.path_of(resource).filter(|_| !resource.is_directory() && !is_excluded)
+        self.access.namer.path_of(resource).filter(|_| !resource.is_directory())
     }
 
     /// Looks at a file. Whose a change is may still be said for a moment.
@@ -349,28 +346,5 @@ impl Keeping {
             }
         }
         uncommitted
-    }
-
-    /// Drops what is old and too much. The newest copy of an uncommitted change stays.
-    fn maintain(&self) {
-        let uncommitted: std::cell::RefCell<HashMap<Resource, HashSet<EntryId>>> = std::cell::RefCell::default();
-        let is_needed = |resource: &Resource, entry: &Entry| {
-            let mut known = uncommitted.borrow_mut();
-            let of_file = known.entry(resource.clone()).or_insert_with(|| self.uncommitted_entries(resource));
-            of_file.contains(&entry.id)
-        };
-        let is_ignored = |resource: &Resource| {
-            self.access.is_ignored(resource) || self.exclusions.contains(Path::new(resource.relative()))
-        };
-        let now: DateTime<Utc> = self.clock.now();
-        let limits = self.settings.limits;
-        self.access.succeeded(self.access.journal.maintain(now, limits, &is_needed, &is_ignored));
-    }
-
-    fn uncommitted_entries(&self, resource: &Resource) -> HashSet<EntryId> {
-        let Ok(Some(history)) = FileHistory::read(&self.access.journal, resource) else { return HashSet::new() };
-        let committed = self.access.recorder().committed(&history, "HEAD").ok().flatten().unwrap_or_default();
-        let changes = history.uncommitted(&committed).changes();
-        changes.into_iter().filter_map(|change| history.entry(change)).map(|entry| entry.id.clone()).collect()
     }
 }

@@ -9,6 +9,7 @@ use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
 use super::session_context::{Membership, SessionContext, refused};
 use crate::job::{Job, JobResult, Refusal};
+use crate::settings::journal_settings;
 use deconflict_changes::with_losses;
 use deconflict_platform::{self as platform, home_directory};
 use deconflict_protocol::{Resource, SessionId};
@@ -239,6 +240,7 @@ impl SessionContext {
             keeper: Some(platform::current_process()),
             client_pid: self.profile.client_pid,
             keepalive: Some(KEEPALIVE_SECONDS),
+            settings: Some(self.shared_settings.clone()).filter(|settings| !settings.is_empty()),
             ..NewSession::default()
         }
     }
@@ -287,7 +289,7 @@ impl SessionContext {
         let keeper = JournalKeeper::start(access, view, Arc::clone(&self.clock), self.reporter())
             .inspect_err(|error| tracing::error!("nobody keeps the journal: {error}"))
             .ok()?;
-        keeper.tell(News::Settings(self.journal_settings.clone()));
+        keeper.tell(News::Settings(journal_settings(&self.shared_settings)));
         Some(keeper)
     }
 }

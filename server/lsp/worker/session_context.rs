@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::SystemTime;
 
+use serde_json::{Map, Value};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::housekeeping::Housekeeper;
@@ -13,7 +14,7 @@ use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
 use crate::event::{DirectoryId, Event};
 use crate::job::Profile;
-use crate::job::{Job, JobResult, JournalSettings, Refusal};
+use crate::job::{Job, JobResult, Refusal};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{DirectoryWatch, Error, Registry, Watch};
@@ -47,8 +48,8 @@ pub(super) struct SessionContext {
     pub(super) files: HashMap<PathBuf, Option<FileStamp>>,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
-    /// What is wanted of the journal.
-    pub(super) journal_settings: JournalSettings,
+    /// What the editor wants that others than the editor need to know too.
+    pub(super) shared_settings: Map<String, Value>,
     /// Files that the user has looked at.
     pub(super) seen: BTreeSet<Resource>,
     /// The worker's own queue.
@@ -95,7 +96,7 @@ impl SessionContext {
             is_advice_told: false,
             files: HashMap::new(),
             appearance: None,
-            journal_settings: JournalSettings::default(),
+            shared_settings: Map::new(),
             seen: BTreeSet::new(),
             jobs,
             events,
