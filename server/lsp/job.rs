@@ -312,7 +312,7 @@ pub(crate) enum JobResult {
     /// What this session lost in a file and is not settled; perhaps nothing any more.
     Losses(Resource, Vec<OwnLoss>),
     /// The user changed a file, and others lost something by it and were told.
-    TookFromOthers(Box<Entry>, Vec<Lost>),
+    TookFromOthers { change: Box<Entry>, path: PathBuf, lost: Vec<Lost> },
     /// Answers [`Job::Release`].
     Released(Holding, ReleaseOutcome),
     /// Answers [`Job::Renew`] and [`Job::MarkIdle`].

@@ -298,6 +298,35 @@ fn deleting_and_moving_in_an_editor_is_told_to_the_holder_and_to_whoever_did_it(
 }
 
 #[test]
+fn what_was_deleted_of_others_in_an_editor_with_notices_can_be_put_back_at_once() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let bob = Editor::builder(&workspace)
+        .setting("sessionName", json!("Bob"))
+        .env("USER", "Bob")
+        .initialization_option("notices", json!(true))
+        .start();
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    let before = workspace.read("poem.txt");
+    bob.delete("poem.txt");
+    let notice = bob.wait_until("a notice with a way back", |view| {
+        view.notices.iter().find(|notice| notice["about"]["kind"] == "took").cloned()
+    });
+    let about = &notice["about"];
+    assert!(about["sentence"].as_str().unwrap().starts_with("Deleted or moved away poem.txt"), "{notice}");
+    document.wait_for_diagnostic("deleted");
+    // Ada holds the file; what Bob took away himself he may put back all the same, once.
+    let back = json!({ "uri": about["uri"], "entry": about["entry"] });
+    bob.execute_ok("deconflict.restore", back.clone());
+    assert_eq!(workspace.read("poem.txt"), before);
+    document.wait_until_gone("deleted");
+    workspace.write("poem.txt", "of somebody else\n");
+    bob.execute_refused("deconflict.restore", back, "claimed");
+    assert_eq!(workspace.read("poem.txt"), "of somebody else\n");
+}
+
+#[test]
 fn what_happens_to_many_files_at_once_is_told_as_one() {
     let workspace = poem();
     let names: Vec<String> = (1..=8).map(|number| format!("part-{number}.txt")).collect();

@@ -22,6 +22,7 @@ import { Places } from "./places";
 import { SaveConflicts } from "./saveConflicts";
 import { Server } from "./server";
 import { StatusBar } from "./statusBar";
+import { TakenNotices } from "./takenNotices";
 import { shareSessionWithTerminals } from "./terminals";
 import { ClaimsList } from "./views/claims";
 import { HistoryList } from "./views/history";
@@ -65,6 +66,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const conversations = new Conversations(server, knowledge, places);
   const fileHistory = new FileHistory(server, knowledge);
   const lossNotices = new LossNotices();
+  const takenNotices = new TakenNotices();
   const journalDocuments = new JournalDocuments(server);
   const tools: Tools = {
     server,
@@ -94,9 +96,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
     new HistoryList(knowledge, fileHistory),
     new Decorations(knowledge, places),
     lossNotices,
+    takenNotices,
     new Contexts(knowledge, places),
     new HandClaims(server, knowledge, places, context.workspaceState, log),
-    new Notices(server, knowledge, heldFiles, lossNotices, log),
+    new Notices(server, knowledge, heldFiles, lossNotices, takenNotices, log),
     new SaveConflicts(lossNotices),
     shareSessionWithTerminals(context, server, knowledge),
     workspace.onDidChangeConfiguration((change) => {

@@ -7,6 +7,7 @@ import type { Log } from "./log";
 import type { LossNotices } from "./lossNotices";
 import { type Claim, isHere, type Message, type Notice } from "./protocol";
 import type { Server } from "./server";
+import type { TakenNotices } from "./takenNotices";
 import { MessageNode } from "./views/nodes";
 import { enumeration, holderName, resourceName, warning } from "./words";
 
@@ -38,6 +39,7 @@ export class Notices implements Disposable {
     private readonly knowledge: Knowledge,
     private readonly heldFiles: HeldFiles,
     private readonly losses: LossNotices,
+    private readonly taken: TakenNotices,
     private readonly log: Log,
   ) {
     this.subscriptions = [
@@ -66,6 +68,11 @@ export class Notices implements Disposable {
       case "lost":
         if (!isQuiet()) {
           this.losses.add(about);
+        }
+        return;
+      case "took":
+        if (!isQuiet()) {
+          this.taken.add(about);
         }
         return;
       case "message":

@@ -163,6 +163,15 @@ export interface Loss {
   readonly sentence: string;
 }
 
+/** A file of others that the user deleted or moved away. */
+export interface Taken {
+  readonly uri: string;
+  /** The change. */
+  readonly entry: string;
+  /** What happened, in one sentence or two. */
+  readonly sentence: string;
+}
+
 /** What `deconflict/notice` tells: a text for the user, and what it is about. */
 export interface Notice {
   /** As in `window/showMessage`: 1 error, 2 warning, 3 information. */
@@ -171,6 +180,7 @@ export interface Notice {
   readonly about?:
     | { readonly kind: "held"; readonly uri: string; readonly claim: Claim }
     | ({ readonly kind: "lost" } & Loss)
+    | ({ readonly kind: "took" } & Taken)
     | { readonly kind: "message"; readonly message: Message }
     | { readonly kind: "messages" };
 }

@@ -98,9 +98,7 @@ impl ServerState {
             }
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
-            JobResult::TookFromOthers(change, lost) => {
-                self.show_or_sum_up(&change.resource, messages::took_from_others(&change, &lost));
-            }
+            JobResult::TookFromOthers { change, path, lost } => self.took_from_others(&change, &path, &lost),
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
             JobResult::Verified(resource, claim) => self.verified(id, &resource, claim),

@@ -1,11 +1,13 @@
 //! What this session lost by changes of others: told once, shown until it is settled.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
 use tower_lsp::ls_types::Uri;
 
-use deconflict_journal::Settlement;
+use deconflict_changes::Lost;
+use deconflict_journal::{Entry, FileState, Settlement};
 use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::Message;
 
@@ -93,6 +95,19 @@ impl ServerState {
             "code": loss.code().as_str(),
             "sentence": loss.sentence,
         });
+        self.show_about(notice, about, None);
+    }
+
+    /// The user changed what others hold or have uncommitted changes in. An editor that offers more than words offers to put
+    /// back what was deleted or moved away.
+    pub(super) fn took_from_others(&mut self, change: &Entry, path: &Path, lost: &[Lost]) {
+        let notice = present::messages::took_from_others(change, lost);
+        let is_offered = change.after == FileState::Absent && self.editor.wants_notices && !self.settings.is_quiet;
+        let Some(uri) = convert::uri_of(path).filter(|_| is_offered) else {
+            return self.show_or_sum_up(&change.resource, notice);
+        };
+        let about =
+            json!({ "kind": "took", "uri": uri.as_str(), "entry": change.id.as_str(), "sentence": notice.text });
         self.show_about(notice, about, None);
     }
 

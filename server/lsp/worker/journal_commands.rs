@@ -31,7 +31,9 @@ impl SessionContext {
     pub(super) fn restore(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
         let resource = self.named(&wanted.about.target)?;
         let entry = self.entry_of(&resource, wanted.entry.as_deref())?;
-        self.claim_to_write(&resource, changed)?;
+        if !self.takes_back_own_deletion(&entry)? {
+            self.claim_to_write(&resource, changed)?;
+        }
         let now = self.clock.now();
         let access = self.journal_access()?;
         let before = match (&wanted.unsaved, &entry.before) {
@@ -215,6 +217,19 @@ impl SessionContext {
             }
             ClaimOutcome::Refused { by } => Err(Refusal::Claimed(resource.clone(), self.in_the_way(by))),
         }
+    }
+
+    /// True where the user deleted or moved away a file, whoever holds it, and nobody has put anything there since: it may be
+    /// put back without a claim.
+    fn takes_back_own_deletion(&mut self, entry: &Entry) -> Result<bool, Refusal> {
+        let access = self.journal_access()?;
+        let is_own = entry.author.as_ref().is_some_and(|author| author.session == access.session);
+        if !is_own || entry.after != FileState::Absent {
+            return Ok(false);
+        }
+        let looked = access.recorder().look(&entry.resource, Utc::now()).map_err(|error| failed(&error))?;
+        let log = access.journal.log(&entry.resource).map_err(|error| failed(&error.into()))?;
+        Ok(looked.is_none() && log.entries().last().is_some_and(|newest| newest.id == entry.id))
     }
 
     /// The journal, for a session that takes part.

@@ -258,7 +258,7 @@ impl Keeping {
         let Some(noticed) = self.access.succeeded(changed).flatten() else { return };
         let lost = self.tell(&noticed);
         if !lost.is_empty() {
-            (self.report)(JobResult::TookFromOthers(Box::new(noticed.entry), lost));
+            (self.report)(JobResult::TookFromOthers { change: Box::new(noticed.entry), path, lost });
         }
     }
 
