@@ -10,7 +10,9 @@
 //!
 //! Protocol page, "Uncommitted changes have owners" and "The journal".
 
+mod beside;
 mod blame;
+mod claiming;
 mod commit;
 mod documents;
 mod give;
@@ -28,7 +30,9 @@ mod upkeep;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use beside::beside_in_words;
 pub use blame::{BlamedCommit, BlamedLine};
+pub use claiming::{claim, gives_way};
 pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
 pub use documents::{blamed_line_document, entry_document, loss_document};
 pub use history::{FileHistory, Owned, owners_in};

@@ -1,7 +1,7 @@
 //! Who acts where a verb needs a session and a person need not have one: outside of any agent it acts for the person then,
 //! by a session that lasts as long as the verb.
 
-use deconflict_changes::{author_of, is_same_person};
+use deconflict_changes::{author_of, gives_way, is_same_person};
 use deconflict_journal::Author;
 use deconflict_platform as platform;
 use deconflict_protocol::{DEFAULT_LEASE, Resource, SessionId};
@@ -137,9 +137,7 @@ impl Acting {
             return Ok(None);
         }
         let session = self.registry.session(holder)?;
-        let session = session.filter(|session| is_same_person(&author_of(session), &self.author()));
-        let Some(session) = session else { return Ok(None) };
-        Ok(self.registry.is_waiting(&session)?.then_some(session.id))
+        Ok(session.filter(|session| gives_way(session, &self.session)).map(|session| session.id))
     }
 
     fn refusal(&self, context: &Context, obstacles: &[Obstacle]) -> Failure {

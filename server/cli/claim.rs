@@ -3,13 +3,11 @@
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use deconflict_changes::{author_of, is_same_person};
+use deconflict_changes::beside_in_words;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId, time};
-use deconflict_registry::{
-    Activity, Claim, ClaimAllOutcome, ClaimOutcome, ClaimState, Locking, Predecessor, Registry, Session, Terms,
-};
-use deconflict_words::documents;
+use deconflict_registry::{Activity, Claim, ClaimOutcome, ClaimState, Locking, Registry, Session, Terms};
+use deconflict_words::{COMMIT_OWN, documents};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -57,7 +55,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         branch: context.branch()?,
         worktree: context.worktree()?,
     };
-    let mut outcome = claim(&registry, &session, &resource, &terms)?;
+    let mut outcome = deconflict_changes::claim(&registry, &session.id, &resource, &terms)?;
     if let (ClaimOutcome::Refused { by }, Some(limit)) = (&outcome, arguments.wait) {
         outcome = wait(context, &registry, &session.id, &resource, &terms, by.clone(), limit)?;
     }
@@ -69,6 +67,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
     let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
     let taken_over = ownership::take_over(context, &registry, &session, &resource);
+    let beside = ownership::others_beside(context, &session, &resource);
     let is_only_advice = registry.locking() == Locking::Unsupported;
     context.output.answer(
         || {
@@ -78,6 +77,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
                 "took_over": before.map(|before| documents::claim(before, None)),
                 "claimed_elsewhere": elsewhere.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>(),
                 "only_advice": is_only_advice,
+                "others_changes": beside.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
                 "changes_of": taken_over.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
             })
         },
@@ -89,6 +89,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             if !taken_over.is_empty() {
                 let whose = ownership::named(&taken_over);
                 words.push_str(&format!("\nThe uncommitted changes of {whose} in it are yours now."));
+            }
+            if !beside.is_empty() {
+                words.push_str(&format!("\n{} {COMMIT_OWN}", beside_in_words(&resource, &beside)));
             }
             words
         },
@@ -104,31 +107,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
-}
-
-/// Claims something. An agent whose turn has ended gives way to its own user.
-fn claim(registry: &Registry, session: &Session, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Failure> {
-    let outcome = registry.claim(&session.id, resource, terms)?;
-    let ClaimOutcome::Refused { by } = &outcome else { return Ok(outcome) };
-    let is_own = |agent: &Session| is_same_person(&author_of(agent), &author_of(session));
-    let agent = holder_of(registry, by).filter(|agent| session.agent().is_none() && is_own(agent));
-    let Some(agent) = agent else { return Ok(outcome) };
-    if !registry.is_waiting(&agent)? {
-        return Ok(outcome);
-    }
-    let all = registry.claim_all(
-        &session.id,
-        Some(Predecessor::WhileWaiting(&agent.id)),
-        std::slice::from_ref(resource),
-        terms,
-    )?;
-    Ok(match all {
-        ClaimAllOutcome::Granted(mut granted) => match granted.pop() {
-            Some(one) => ClaimOutcome::Granted { claim: one.claim, took_over: one.took_over },
-            None => outcome,
-        },
-        ClaimAllOutcome::Refused(_) => outcome,
-    })
 }
 
 fn granted_in_words(

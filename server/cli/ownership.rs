@@ -28,6 +28,13 @@ pub(super) fn hand_over(context: &Context, from: &Session, to: &Session, file: &
     give(context, file, &author_of(to), &|owner| owner.session == from.id)
 }
 
+/// Whose uncommitted changes else a file has that the session claims, of which it was not told yet.
+pub(super) fn others_beside(context: &Context, session: &Session, file: &Resource) -> Vec<Author> {
+    let find =
+        |recording: Recording| Ok(recording.recorder().others_beside(&author_of(session), &[], file, context.now())?);
+    Recording::open(context).and_then(find).unwrap_or_default()
+}
+
 fn give(context: &Context, file: &Resource, to: &Author, is_given: &dyn Fn(&Author) -> bool) -> Vec<Author> {
     if !file.is_file() {
         return Vec::new();

@@ -12,7 +12,7 @@ use super::diagnostic_code::Code;
 use super::reply::Reply;
 use super::text::OnDisk;
 use deconflict_changes::Lost;
-use deconflict_journal::{Entry, FileState, Settlement};
+use deconflict_journal::{Author, Entry, FileState, Settlement};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
     Activity, Claim, Draft, Holding, Message, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session,
@@ -311,6 +311,8 @@ pub(crate) enum JobResult {
     },
     /// What this session lost in a file and is not settled; perhaps nothing any more.
     Losses(Resource, Vec<OwnLoss>),
+    /// A file that the user begins to edit has these others' uncommitted changes.
+    Beside(Resource, Vec<Author>),
     /// The user changed a file, and others lost something by it and were told.
     TookFromOthers { change: Box<Entry>, path: PathBuf, lost: Vec<Lost> },
     /// Answers [`Job::Release`].

@@ -58,6 +58,8 @@ pub(crate) struct OthersClaim {
     pub(crate) holder: Option<Session>,
     /// True if the holder is another editor window of the same user on this machine.
     pub(crate) is_own_window: bool,
+    /// True if the holder is the user's own agent, which waits: it gives way to the user's first keystroke.
+    pub(crate) gives_way: bool,
     /// True if the user wants no more warnings about this document and this holding.
     pub(crate) is_muted: bool,
 }

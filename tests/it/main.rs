@@ -20,6 +20,7 @@ mod after_a_minute;
 mod afternoon;
 mod age;
 mod assembly_line;
+mod beside;
 mod board;
 mod board_by_changes;
 mod board_keeping;

@@ -7,8 +7,10 @@ use crate::answer::Answer;
 use crate::file_state::{has_changed, state_of, written_at};
 use crate::hook_state::{HookState, Note};
 use crate::words;
+use deconflict_changes::{author_of, beside_in_words};
 use deconflict_protocol::Resource;
 use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Predecessor, Session, Terms};
+use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::{Exclusions, Kind, NamingError, Repository};
 
 /// What an edit means to a file.
@@ -157,6 +159,7 @@ impl SessionContext<'_> {
         }
         for one in granted.iter().filter(|one| one.is_new) {
             self.tell_of_other_worktrees(&one.claim.resource, &mut answer);
+            self.tell_of_others_beside(&session, &one.claim.resource, &mut answer);
             new.extend(one.claim.holding());
         }
         Ok(answer)
@@ -233,6 +236,19 @@ impl SessionContext<'_> {
             lines.push("None of the files was claimed.".to_owned());
         }
         Answer::refuse(lines.join("\n"))
+    }
+
+    /// Others' uncommitted changes keep nobody from editing, but are worth a word, once.
+    fn tell_of_others_beside(&self, session: &Session, resource: &Resource, answer: &mut Answer) {
+        let Some(recorder) = self.recorder() else { return };
+        let beside = recorder.others_beside(&author_of(session), &self.family(), resource, self.now());
+        let beside = self.unless_failed(beside);
+        if let Some(owners) = beside.filter(|owners| !owners.is_empty()) {
+            answer.tell(format!(
+                "{} Leave them as they are where they are none of your task. {COMMIT_OWN}",
+                beside_in_words(resource, &owners)
+            ));
+        }
     }
 
     /// Claims of one path in several worktrees don't exclude each other, but a merge may conflict.

@@ -241,7 +241,7 @@ impl SessionContext<'_> {
     }
 
     /// The agent and its sub-agents.
-    fn family(&self) -> Vec<SessionId> {
+    pub(super) fn family(&self) -> Vec<SessionId> {
         let sub_agents = self.hook_state(&self.main).sub_agents;
         [self.own.clone(), self.main.clone()].into_iter().chain(sub_agents).collect()
     }

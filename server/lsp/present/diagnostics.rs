@@ -100,8 +100,8 @@ fn about_claim<'a>(
 
 fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> DiagnosticDraft<'a> {
     let state = others.claim.standing;
-    let warns = snapshot.is_edited && !others.is_own_window;
-    let severity = match (others.is_muted, warns) {
+    let warns = snapshot.is_edited && !others.is_own_window && !others.gives_way;
+    let severity = match (others.is_muted || others.gives_way, warns) {
         (true, _) => DiagnosticSeverity::HINT,
         (false, true) => DiagnosticSeverity::WARNING,
         (false, false) => DiagnosticSeverity::INFORMATION,
@@ -119,6 +119,7 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
             "wait until {}, when it counts no more, or let \"deconflict doctor\" look at it",
             words::moment(others.claim.expires_at, audience)
         ),
+        _ if others.gives_way => "edit it, and it is yours: its turn is over".to_owned(),
         _ if others.is_own_window => "save or undo your changes there before you edit it here".to_owned(),
         _ if warns && may_talk => {
             format!("agree with {holder} before you save, or one of you overwrites the other")

@@ -8,10 +8,11 @@ use tower_lsp::ls_types::MessageType;
 
 use super::words;
 use crate::snapshot::{Audience, OthersClaim};
-use deconflict_changes::Lost;
-use deconflict_journal::{Cause, Entry, FileState};
+use deconflict_changes::{Lost, beside_in_words};
+use deconflict_journal::{Author, Cause, Entry, FileState};
 use deconflict_protocol::{MessageKind, Resource, text, time};
 use deconflict_registry::{ClaimState, Session, SessionState};
+use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::DiscoveryError;
 
 /// Another's text is cut after so many characters; the whole of it is in the list of messages.
@@ -117,6 +118,11 @@ pub(crate) fn free_but_changed(resource: &Resource) -> Notice {
         "{} came free, but it changed on disk since you began to edit it. Compare the two before you save; nobody holds it now.",
         words::resource(resource)
     ))
+}
+
+/// A file that the user begins to edit has others' uncommitted changes too.
+pub(crate) fn others_beside(resource: &Resource, owners: &[Author]) -> Notice {
+    information(format!("{} {COMMIT_OWN}", beside_in_words(resource, owners)))
 }
 
 /// Somebody took something of the user's: one sentence says what.

@@ -82,7 +82,8 @@ impl ServerState {
         let Some(document) = self.unsaved(uri).filter(|document| !document.is_claiming()) else { return };
         let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) else { return };
         let resource = document.resource();
-        if let Some(by) = resource.and_then(|resource| directory.obstacle(resource)) {
+        let obstacle = resource.and_then(|resource| directory.obstacle(resource));
+        if let Some(by) = obstacle.filter(|by| !directory.gives_way(by)) {
             // What is held nevertheless was taken over a moment ago.
             if resource.is_some_and(|resource| directory.own_claim(resource, self.clock.now()).is_none()) {
                 self.blocked(uri, by);

@@ -185,6 +185,12 @@ impl DirectoryContext {
         self.view.as_ref()?.obstacles(resource).into_iter().find(|claim| claim.stands_against(None))
     }
 
+    /// True for a claim of the user's own agent that waits: it goes over with the user's first keystroke.
+    pub(super) fn gives_way(&self, claim: &Claim) -> bool {
+        let holder = claim.holder().and_then(|holder| self.view.as_ref()?.session(holder));
+        holder.zip(self.session()).is_some_and(|(holder, own)| deconflict_changes::gives_way(&holder, own))
+    }
+
     /// True if the session itself is the holder.
     pub(super) fn is_own(&self, claim: &Claim) -> bool {
         self.session().is_some_and(|session| claim.held_by(&session.id))

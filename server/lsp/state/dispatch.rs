@@ -98,6 +98,10 @@ impl ServerState {
             }
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
+            JobResult::Beside(resource, owners) if !self.settings.is_quiet => {
+                self.show(messages::others_beside(&resource, &owners));
+            }
+            JobResult::Beside(..) => {}
             JobResult::TookFromOthers { change, path, lost } => self.took_from_others(&change, &path, &lost),
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),

@@ -152,6 +152,7 @@ impl ServerState {
         let holder = claim.holder().and_then(|holder| self.session_at(id, holder));
         OthersClaim {
             is_own_window: holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
+            gives_way: directory.is_some_and(|directory| directory.gives_way(&claim)),
             is_muted: document.zip(directory).is_some_and(|(document, directory)| {
                 directory.muted.contains(&(document.uri.clone(), claim.holding()))
             }),

@@ -95,9 +95,11 @@ impl SessionContext {
         }
         let terms = Terms { lease: edit_claim.lease, automatic: true, ..Self::terms(resource, path) };
         match self.claim(resource, &terms) {
-            Ok(ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim }) => {
+            Ok(ClaimOutcome::Granted { claim, .. }) => {
+                self.tell_journal(News::Edited(resource.clone()));
                 ClaimResult::Granted(claim)
             }
+            Ok(ClaimOutcome::AlreadyHeld { claim }) => ClaimResult::Granted(claim),
             Ok(ClaimOutcome::Refused { by }) => ClaimResult::Refused(by),
             Err(refusal) => ClaimResult::Failed(refusal),
         }

@@ -49,6 +49,8 @@ pub(super) enum News {
     Settings(EditorSettings),
     /// The user looks at a file or edits it.
     Seen(Resource),
+    /// The user begins to edit a file.
+    Edited(Resource),
     /// The user changed a file, by this.
     Changed(Resource, Cause),
     /// The user's editor moved or deleted what is at these paths.
@@ -187,6 +189,7 @@ impl Keeping {
                     self.tell_losses(&resource, None);
                 }
             }
+            News::Edited(resource) => self.tell_of_others_beside(&resource),
             News::Changed(resource, cause) => self.changed_here(&resource, cause),
             News::Moved(paths) => {
                 let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
@@ -259,6 +262,16 @@ impl Keeping {
         let lost = self.tell(&noticed);
         if !lost.is_empty() {
             (self.report)(JobResult::TookFromOthers { change: Box::new(noticed.entry), path, lost });
+        }
+    }
+
+    /// Others' uncommitted changes keep nobody from editing, but are worth a word, once.
+    fn tell_of_others_beside(&self, resource: &Resource) {
+        let Some(author) = self.access.author() else { return };
+        let beside = self.access.recorder().others_beside(&author, &[], resource, self.clock.now());
+        let owners = self.access.succeeded(beside).unwrap_or_default();
+        if !owners.is_empty() {
+            (self.report)(JobResult::Beside(resource.clone(), owners));
         }
     }
 

@@ -103,7 +103,7 @@ impl SessionContext {
     /// Claims for the session, and says once if that keeps nobody out.
     pub(super) fn claim(&mut self, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Refusal> {
         let (outcome, locking) = self.with_session(true, |registry, session| {
-            Ok((registry.claim(session, resource, terms)?, registry.locking()))
+            Ok((deconflict_changes::claim(registry, session, resource, terms)?, registry.locking()))
         })?;
         if locking == Locking::Unsupported && !self.is_advice_told {
             self.is_advice_told = true;
