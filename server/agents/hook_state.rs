@@ -74,6 +74,11 @@ pub(super) enum Note {
         #[serde(with = "spelled")]
         resource: Resource,
     },
+    /// The log of where `HEAD` was moved was so long when the session last looked.
+    HeadLog {
+        length: u64,
+        at: DateTime<Utc>,
+    },
     /// A sub-agent took part under an id of its own.
     #[serde(alias = "helper")]
     SubAgent {
@@ -148,6 +153,8 @@ pub(super) struct HookState {
     pub(super) runs: Vec<Run>,
     /// Files with others' uncommitted changes that commands of this turn staged by their own names.
     pub(super) staged_by_name: Vec<Resource>,
+    /// How long the log of where `HEAD` was moved was when the session last looked, and when that was.
+    pub(super) head_log: Option<(u64, DateTime<Utc>)>,
     pub(super) sub_agents: Vec<SessionId>,
     /// Sub-agents that were started in this turn, and whose sessions are not known to be theirs.
     pub(super) expected: Vec<ExpectedSubAgent>,
@@ -272,6 +279,7 @@ impl HookState {
             Note::EditBegan { resource, at } => drop(self.edits.insert(resource, at)),
             Note::CommandBegan(run) => self.runs.push(run),
             Note::CommandEnded { at } => self.runs.retain(|run| run.at != at),
+            Note::HeadLog { length, at } => self.head_log = Some((length, at)),
             Note::StagedByName { resource } => add_once(&mut self.staged_by_name, resource),
             Note::SubAgent { session } => add_once(&mut self.sub_agents, session),
             Note::SubAgentEnded { session } => self.sub_agents.retain(|sub_agent| *sub_agent != session),
@@ -299,6 +307,7 @@ impl HookState {
         notes.extend(self.renewed_at.map(|at| Note::Renewed { at }));
         notes.extend(self.edits.into_iter().map(|(resource, at)| Note::EditBegan { resource, at }));
         notes.extend(self.runs.into_iter().map(Note::CommandBegan));
+        notes.extend(self.head_log.map(|(length, at)| Note::HeadLog { length, at }));
         notes.extend(self.staged_by_name.into_iter().map(|resource| Note::StagedByName { resource }));
         notes.extend(self.sub_agents.into_iter().map(|session| Note::SubAgent { session }));
         notes.extend(self.expected.into_iter().map(Note::SubAgentExpected));

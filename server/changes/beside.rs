@@ -33,7 +33,8 @@ impl Recorder<'_> {
         };
         let is_stranger = |owner: &Author| {
             let is_own = owner.session == author.session || family.contains(&owner.session);
-            !is_own && !has_person_of(author, owner) && !(is_same_person(author, owner) && self.has_left(owner))
+            let is_left_to_them = is_same_person(author, owner) && self.has_left(owner);
+            !is_own && !has_person_of(author, owner) && !is_left_to_them
         };
         let strangers: BTreeSet<&SessionId> =
             changes.iter().filter(|(_, owner)| is_stranger(owner)).map(|(_, owner)| &owner.session).collect();

@@ -75,6 +75,15 @@ pub fn heads_since(root: &Path, since: chrono::DateTime<chrono::Utc>, most: usiz
     Ok(heads)
 }
 
+/// The paths from the root at which two commits differ.
+pub fn between(root: &Path, from: &str, to: &str) -> Result<Vec<String>, GitError> {
+    let mut command = git::command_in(root, Surroundings::Own);
+    command.args(["diff-tree", "-r", "--name-only", "-z", "--no-renames", from, to, "--"]);
+    let answer = git::answer(command, "what differs between two commits", b"")?;
+    let paths = answer.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    Ok(paths.filter_map(|path| String::from_utf8(path.to_vec()).ok()).collect())
+}
+
 fn ask(root: &Path, what: &str, commit: &str, paths: &[&str]) -> Result<Vec<u8>, GitError> {
     if paths.is_empty() {
         return Ok(Vec::new());

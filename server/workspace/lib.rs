@@ -44,5 +44,5 @@ pub use naming::{Kind, Namer, NamingError};
 pub use packing::pack_objects;
 pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
-pub use repository::{Repository, TrackedFile};
+pub use repository::{HeadMove, Repository, TrackedFile};
 pub use user_settings::UserSettings;

@@ -65,6 +65,7 @@ mod machines;
 mod mailbox;
 mod mcp;
 mod messages;
+mod moved_head;
 mod names;
 mod namespaces;
 mod naming;

@@ -14,7 +14,7 @@ use deconflict_journal::{Before, Cause, CommandRun, ContentId, FileState, Journa
 use deconflict_platform::{Links, read_regular};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
-use deconflict_workspace::{ChangedFile, Kind, Repository, changed_since, last_commit};
+use deconflict_workspace::{ChangedFile, HeadMove, Kind, Repository, changed_since, last_commit};
 
 /// More files than this that one command changed are owned, but not claimed.
 const MOST_CLAIMED: usize = 20;
@@ -68,18 +68,27 @@ impl SessionContext<'_> {
         let now = self.now();
         let others = self.others_commands(run.at, now)?;
         let author = author_of(session);
+        let others_ran = !others.is_empty();
         let observation = if others.is_empty() {
             Observation::by(author, Cause::Command { command: run.words.clone() }, run.at, now)
         } else {
             Observation { candidates: [vec![self.own.clone()], others].concat(), ..Observation::look(now) }
         };
         let mut noticed = Vec::new();
-        for Suspect { resource, before } in self.suspects(run.at) {
+        let moved = self.head_moved()?;
+        let mut suspects = self.suspects(run.at);
+        if let Some(moved) = &moved {
+            self.add_held(moved, &mut suspects);
+        }
+        for Suspect { resource, before } in suspects {
             self.inherit_work(std::slice::from_ref(&resource));
             let observation = Observation { before, ..observation.clone() };
             noticed.extend(self.unless_failed(recorder.changed(&resource, observation)).flatten());
         }
         self.tell_of_changes("command", &noticed, answer);
+        if let Some(moved) = &moved {
+            self.tell_of_own_move(session, moved, others_ran, &noticed)?;
+        }
         noticed.retain(|noticed| noticed.entry.author.as_ref().is_some_and(|author| author.session == self.own));
         if noticed.len() <= MOST_CLAIMED {
             self.claim_changed(session, &noticed)?;
@@ -88,7 +97,7 @@ impl SessionContext<'_> {
     }
 
     /// The sessions whose commands ran here in that time too.
-    fn others_commands(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<SessionId>, Trouble> {
+    pub(super) fn others_commands(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Result<Vec<SessionId>, Trouble> {
         let Some(journal) = &self.journal else { return Ok(Vec::new()) };
         let runs = self.unless_failed(journal.overlapping(&self.worktree(), from, to)).unwrap_or_default();
         let mut others: Vec<SessionId> = Vec::new();
@@ -120,6 +129,32 @@ impl SessionContext<'_> {
             suspects.extend(compared(repository, named.take(MOST_RECORDED).collect()));
         }
         suspects
+    }
+
+    /// Adds what others hold, nobody has looked at yet, and one commit has otherwise than another: git itself leaves no commit
+    /// over changes of such a file.
+    fn add_held(&self, moved: &HeadMove, suspects: &mut Vec<Suspect>) {
+        let Some(repository) = &self.location.repository else { return };
+        let paths = last_commit::between(repository.root(), &moved.from, &moved.to);
+        let mut held: Vec<(String, Resource)> = Vec::new();
+        for path in self.unless_failed(paths).unwrap_or_default().into_iter().take(MOST_RECORDED) {
+            let named = self.namer.resource_as_spelled(&repository.root().join(&path), Kind::File);
+            let Ok(resource) = named else { continue };
+            let is_known = suspects.iter().any(|suspect| suspect.resource == resource);
+            let claims = self.unless_failed(self.registry.claims_on(&resource)).unwrap_or_default();
+            if !is_known && claims.iter().any(|claim| claim.is_active() && self.stands_against(claim)) {
+                held.push((path, resource));
+            }
+        }
+        let paths: Vec<&str> = held.iter().map(|(path, _)| path.as_str()).collect();
+        let contents = last_commit::contents(repository.root(), &moved.from, &paths);
+        let mut contents = self.unless_failed(contents).unwrap_or_default();
+        suspects.extend(held.into_iter().map(|(path, resource)| {
+            let now = content_of(&repository.root().join(&path)).unwrap_or_default();
+            let before = contents.remove(&path).map(|committed| with_line_ends_of(&now, committed));
+            let before = before.map_or(Before::Absent, Before::Bytes);
+            Suspect { resource, before: Some(before) }
+        }));
     }
 
     /// Claims what a command changed as an edit does, as far as nobody else holds it and it is not as it was committed.

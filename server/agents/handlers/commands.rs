@@ -28,6 +28,7 @@ impl SessionContext<'_> {
         }
         // What was changed before is not the command's.
         self.notice(&mut answer)?;
+        self.notice_move(&mut answer)?;
         self.command_begins(Run { at: self.now(), digest: Run::digest_of(command), words: summary.words })?;
         Ok(answer)
     }

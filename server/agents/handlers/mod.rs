@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod edits;
 mod follow_up;
+mod head;
 mod leases;
 mod messages;
 mod other_directories;
@@ -110,6 +111,9 @@ impl SessionContext<'_> {
         }
         if is_looked_for {
             self.notice(answer)?;
+            if self.surroundings.agent.takes_context(&self.event.name) && self.is_live(&self.own)? {
+                self.notice_move(answer)?;
+            }
         }
         match self.event.kind {
             EventKind::BeforeEdit(_) | EventKind::BeforeCommand { .. } | EventKind::AfterRead(_) => {

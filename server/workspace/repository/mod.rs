@@ -6,8 +6,10 @@
 
 mod configuration;
 mod git_directory;
+mod head_log;
 mod index;
 
+pub use head_log::HeadMove;
 pub use index::TrackedFile;
 
 use std::ffi::OsStr;

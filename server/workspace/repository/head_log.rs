@@ -1,0 +1,54 @@
+//! Where a worktree's `HEAD` was moved, as git's own log of it tells.
+
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::{GitDirectory, Repository};
+
+const LOG: &str = "logs/HEAD";
+
+/// No more of the log is read at once, in bytes: hundreds of moves.
+const LONGEST: u64 = 64 << 10;
+
+/// A move of `HEAD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeadMove {
+    /// The commit that it was at before.
+    pub from: String,
+    /// The commit that it is at then.
+    pub to: String,
+    /// What git says of it, such as `checkout: moving from main to feature`.
+    pub what: String,
+}
+
+impl HeadMove {
+    fn parse(line: &str) -> Option<Self> {
+        let (facts, what) = line.split_once('\t')?;
+        let mut commits = facts.split(' ').map(str::to_owned);
+        Some(Self { from: commits.next()?, to: commits.next()?, what: what.to_owned() })
+    }
+
+    /// True for a new commit on top of where `HEAD` was, by which no file is another one.
+    pub fn only_commits(&self) -> bool {
+        self.what.starts_with("commit")
+    }
+}
+
+impl Repository {
+    /// How long the log is, in bytes; 0 where there is none.
+    pub fn head_log_length(&self) -> u64 {
+        std::fs::symlink_metadata(self.git_directory().join(LOG)).map_or(0, |found| found.len())
+    }
+
+    /// The moves that were added to the log since it was so long, oldest first; none if it was cut since.
+    pub fn head_moves_since(&self, length: u64) -> io::Result<Vec<HeadMove>> {
+        let mut file = GitDirectory::open(self.git_directory())?.file(LOG)?;
+        let now = file.metadata()?.len();
+        if now <= length {
+            return Ok(Vec::new());
+        }
+        file.seek(SeekFrom::Start(length.max(now.saturating_sub(LONGEST))))?;
+        let mut bytes = Vec::new();
+        file.take(LONGEST).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).lines().filter_map(HeadMove::parse).collect())
+    }
+}
