@@ -59,6 +59,13 @@ fn an_agent_is_told_that_somebody_moved_head_at_a_plain_terminal() {
     assert!(told.context().contains("Somebody moved HEAD of this worktree"), "{told:?}");
     assert!(told.context().contains("moving from main to other"), "{told:?}");
     assert!(!one.prompt().context().contains("HEAD"));
+    // Where `HEAD` stays as it is, nothing is said, though git logs it; another branch at the same commit is another place.
+    shell(&workspace, "git reset -q && git checkout -q other");
+    assert!(!one.prompt().context().contains("HEAD"));
+    shell(&workspace, "git switch -qc third");
+    assert!(one.prompt().context().contains("moving from other to third"));
+    shell(&workspace, "git switch -q other");
+    one.prompt();
     // Its own move is nothing to be told of, and who holds nothing need not know.
     run(&one, &workspace, "git switch -q main");
     assert!(!one.prompt().context().contains("HEAD"));

@@ -97,7 +97,7 @@ impl SessionContext<'_> {
     }
 
     /// The moves since the session last looked, which it has now, as one: from the first commit to the last, with what git
-    /// says of the newest by which files may be others; `None` if none is such.
+    /// says of the newest that is news; `None` if none is.
     pub(super) fn head_moved(&self) -> Result<Option<HeadMove>, Trouble> {
         let known = self.hook_state(&self.own).head_log;
         let (Some(repository), Some((length, _))) = (&self.location.repository, known) else { return Ok(None) };
@@ -108,7 +108,7 @@ impl SessionContext<'_> {
         // Where git's log cannot be read nothing is known.
         let moves = repository.head_moves_since(length).unwrap_or_default();
         let (Some(first), Some(last)) = (moves.first(), moves.last()) else { return Ok(None) };
-        let newest = moves.iter().rev().find(|one| !one.only_commits());
+        let newest = moves.iter().rev().find(|one| !one.is_no_news());
         Ok(newest.map(|newest| HeadMove { from: first.from.clone(), to: last.to.clone(), what: newest.what.clone() }))
     }
 

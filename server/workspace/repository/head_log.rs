@@ -27,9 +27,15 @@ impl HeadMove {
         Some(Self { from: commits.next()?, to: commits.next()?, what: what.to_owned() })
     }
 
-    /// True for a new commit on top of where `HEAD` was, by which no file is another one.
-    pub fn only_commits(&self) -> bool {
-        self.what.starts_with("commit")
+    /// True for a new commit on top of where `HEAD` was, by which no file is another one, and for what git logs though
+    /// `HEAD` stays at its commit and its branch: `git reset` without more only takes staging back.
+    pub fn is_no_news(&self) -> bool {
+        self.what.starts_with("commit") || (self.from == self.to && !self.switches_branch())
+    }
+
+    fn switches_branch(&self) -> bool {
+        let names = self.what.strip_prefix("checkout: moving from ").and_then(|names| names.split_once(" to "));
+        names.is_some_and(|(from, to)| from != to)
     }
 }
 
