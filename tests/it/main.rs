@@ -55,6 +55,7 @@ mod hooks_turns;
 mod hostile;
 mod hostile_git;
 mod journal;
+mod journal_afternoon;
 mod journal_editors;
 mod journal_hooks;
 mod journal_verbs;
