@@ -7,7 +7,7 @@ use deconflict_registry::Session;
 pub fn author_of(session: &Session) -> Author {
     Author {
         session: session.id.clone(),
-        label: session.label(),
+        label: session.label_for_all(),
         person: session.person().map(str::to_owned),
         agent: session.agent().map(str::to_owned),
     }

@@ -63,6 +63,7 @@ impl Acting {
             Some(session) => session,
             None => registry.register(NewSession {
                 client: Some("terminal".to_owned()),
+                is_passing: true,
                 // If it is killed, what it claimed is free at once.
                 keeper: Some(platform::current_process()),
                 ..context.new_session()?

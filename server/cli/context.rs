@@ -10,12 +10,12 @@ use clap::Args;
 use deconflict_platform as platform;
 use deconflict_platform::clock::{Clock, SystemClock};
 use deconflict_protocol::{Resource, ResourceType, SessionId};
-use deconflict_registry::{Error, NewSession, Registry};
+use deconflict_registry::{Error, NewSession, Registry, Viewer};
 use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository};
 
 use super::failure::Failure;
 use super::output::Output;
-use super::values;
+use super::{processes, values};
 
 /// The variable that names the session, as `deconflict start --export` sets it.
 pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
@@ -113,10 +113,16 @@ impl Context {
             return Ok(None);
         }
         match Registry::open(&location.directory, self.clock.clone()) {
-            Ok(registry) => Ok(Some(with_losses(registry))),
+            Ok(registry) => Ok(Some(self.as_seen_here(with_losses(registry))?)),
             Err(Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// To a person their own sessions are theirs; to an agent, and to whoever asks for JSON, all are somebody's.
+    fn as_seen_here(&self, registry: Registry) -> Result<Registry, Failure> {
+        let is_person = !self.output.is_json() && !self.output.is_kept() && !processes::run_by_an_agent();
+        Ok(if is_person { registry.seen_by(Viewer::here(self.person()?)) } else { registry })
     }
 
     /// The registry for a verb that acts as a session, so that the directory exists and was joined.
@@ -133,7 +139,7 @@ impl Context {
             return Ok(registry);
         }
         workspace::make_shared(location);
-        let registry = with_losses(Registry::create(&location.directory, self.clock.clone())?);
+        let registry = self.as_seen_here(with_losses(Registry::create(&location.directory, self.clock.clone())?))?;
         if let Err(error) = workspace::exclude(location) {
             Output::remark(&format!(
                 "Git will show {} as untracked, because it could not be added to .git/info/exclude: {error}.",

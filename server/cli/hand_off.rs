@@ -1,5 +1,6 @@
 //! `deconflict hand-off TYPE NAME TO`
 
+use deconflict_protocol::text::quoted;
 use deconflict_protocol::{ResourceType, SessionId};
 use deconflict_registry::{Activity, Claim, HandOffOutcome, Registry, Session};
 use deconflict_words::documents;
@@ -18,9 +19,8 @@ pub(crate) struct Arguments {
     resource_type: ResourceType,
     /// Its name; for a file or directory its path
     name: String,
-    /// The id of the session that gets it
-    #[arg(value_parser = values::session_id)]
-    to: SessionId,
+    /// The session that gets it, by its name or the beginning of its id
+    to: String,
     /// What it should know
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
@@ -28,20 +28,24 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (registry, session) = identity::enter(context)?;
-    if session.id == arguments.to {
+    let Some(to) = identity::meant(context, &registry, &arguments.to)? else {
+        let message = format!("No session is called {}.", quoted(&arguments.to, words::PHRASE));
+        let failure = Failure::usage(message).reason("unknown-session").advise("Name one of these:");
+        return Err(identity::list_choices(failure, &identity::live_sessions(&registry)?, context));
+    };
+    if session.id == to.id {
         return Err(Failure::usage("You cannot hand off to yourself.").advise("Who is here: deconflict status"));
     }
-    let claim = give(arguments, context, &registry, &session)?;
-    let recipient = registry.session(&arguments.to)?;
-    let changes = recipient.iter().flat_map(|to| ownership::hand_over(context, &session, to, &claim.resource)).count();
+    let claim = give(arguments, &to.id, context, &registry, &session)?;
+    let changes = ownership::hand_over(context, &session, &to, &claim.resource).into_iter().count();
     context.output.answer(
-        || json!({"claim": documents::claim(&claim, recipient.as_ref()), "from": session.id, "to": arguments.to, "changes": changes > 0}),
+        || json!({"claim": documents::claim(&claim, Some(&to)), "from": session.id, "to": to.id, "changes": changes > 0}),
         || {
             format!(
                 "{GOOD}Handed{GOOD:#} {}{} to {}, until {}.",
                 claim.resource.in_a_sentence(),
                 if changes > 0 { " with your uncommitted changes in it" } else { "" },
-                words::who(recipient.as_ref(), &arguments.to),
+                words::who(Some(&to), &to.id),
                 words::moment(claim.expires_at, context.now())
             )
         },
@@ -55,11 +59,17 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: &Session) -> Result<Claim, Failure> {
+fn give(
+    arguments: &Arguments,
+    to: &SessionId,
+    context: &Context,
+    registry: &Registry,
+    session: &Session,
+) -> Result<Claim, Failure> {
     let now = context.now();
     let mut others = None;
     for resource in context.claimed_resources(&arguments.resource_type, &arguments.name)? {
-        match registry.hand_off(&session.id, &resource, &arguments.to, arguments.notes.as_deref())? {
+        match registry.hand_off(&session.id, &resource, to, arguments.notes.as_deref())? {
             HandOffOutcome::HandedOff(claim) => return Ok(claim),
             HandOffOutcome::NotFound => {}
             HandOffOutcome::NotHolder(claim) => others = others.or(Some(claim)),
@@ -79,13 +89,13 @@ fn give(arguments: &Arguments, context: &Context, registry: &Registry, session: 
                     to.state.as_str(),
                     words::moment(to.last_sign, now)
                 );
-                return Err(Failure::refused("not-live", message)
+                return Err(Failure::usage(message)
+                    .reason("not-live")
                     .advise("Who is here: deconflict status")
                     .fact("session", documents::session(&to)));
             }
             HandOffOutcome::RecipientNotLive(None) => {
-                let failure = Failure::refused("unknown-session", format!("No session is called {}.", arguments.to));
-                return Err(identity::list_choices(failure, &identity::live_sessions(registry)?, context));
+                return Err(deconflict_registry::Error::UnknownSession { id: to.clone() }.into());
             }
         }
     }

@@ -37,6 +37,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let (registry, session) = identity::enter(context)?;
     let activity = Activity {
         action: arguments.action,
+        is_said: true,
         target: given(arguments.target),
         phase: given(arguments.phase),
         files_touched: context.names_of_files(&arguments.files)?,

@@ -6,6 +6,7 @@
 
 use chrono::TimeDelta;
 use deconflict_platform as platform;
+use deconflict_protocol::text::quoted;
 use deconflict_protocol::{SessionId, time};
 use deconflict_registry::{NewSession, Registry, Session, SessionState};
 use deconflict_words::documents;
@@ -130,14 +131,27 @@ fn named(context: &Context, registry: &Registry) -> Result<(bool, Option<Session
 }
 
 fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<Session, Failure> {
-    if let Some(session) = registry.session(id)? {
+    if let Some(session) = meant(context, registry, id.as_str())? {
         return Ok(session);
     }
     let live = live_sessions(registry)?;
-    let failure = Failure::usage(format!("No session is called {id} in {}.", registry.path().display()))
-        .reason("unknown-session")
-        .advise(format!("Register it: deconflict start --session {id}"));
-    Err(list_choices(failure, &live, context))
+    let register = match SessionId::new(id.as_str()) {
+        Ok(_) => format!("Register it: deconflict start --session {id}"),
+        Err(_) => "Begin one: deconflict start".to_owned(),
+    };
+    let message = format!("No session is called {} in {}.", quoted(id.as_str(), 64), registry.path().display());
+    Err(list_choices(Failure::usage(message).reason("unknown-session").advise(register), &live, context))
+}
+
+/// The session that somebody names, by its name or by the beginning of its id; `None` if there is none.
+pub(super) fn meant(context: &Context, registry: &Registry, name: &str) -> Result<Option<Session>, Failure> {
+    let mut meant = registry.sessions_called(name)?;
+    if meant.len() > 1 {
+        let message = format!("{} sessions are called {}: which one?", meant.len(), quoted(name, words::PHRASE));
+        let failure = Failure::usage(message).reason("ambiguous-session").advise("Say it by its id:");
+        return Err(list_choices(failure, &meant, context));
+    }
+    Ok(meant.pop())
 }
 
 fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Session, Failure> {

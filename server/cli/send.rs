@@ -1,7 +1,7 @@
 //! `deconflict send TO SUBJECT MESSAGE`
 
-use deconflict_protocol::text::one_line;
-use deconflict_protocol::{MessageKind, Resource, SessionId, is_broadcast};
+use deconflict_protocol::text::{one_line, quoted};
+use deconflict_protocol::{MessageKind, Resource, is_broadcast};
 use deconflict_registry::{Draft, Recipient, Registry, Session, SessionState};
 use deconflict_words::documents;
 use serde_json::json;
@@ -14,7 +14,7 @@ use super::{identity, upkeep, values, words};
 /// Send a message to a session, or to all
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A session's id, or `broadcast` for all
+    /// A session by its name or the beginning of its id, or `broadcast` for all
     to: String,
     /// One line about it
     #[arg(allow_hyphen_values = true)]
@@ -79,19 +79,21 @@ fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipi
     if is_broadcast(to) {
         return Ok((Recipient::Everyone, None));
     }
-    let id = SessionId::foreign(to)?;
-    match registry.session(&id)? {
-        Some(session) if session.state == SessionState::Completed => Err(Failure::refused(
-            "ended-session",
-            format!("{} has ended and reads no messages any more.", words::who(Some(&session), &id)),
-        )
+    match identity::meant(context, registry, to)? {
+        Some(session) if session.state == SessionState::Completed => Err(Failure::usage(format!(
+            "{} has ended and reads no messages any more.",
+            words::who(Some(&session), &session.id)
+        ))
+        .reason("ended-session")
         .advise("To reach everyone: deconflict send broadcast SUBJECT MESSAGE")),
-        Some(session) => Ok((Recipient::Session(id), Some(session))),
+        Some(session) => Ok((Recipient::Session(session.id.clone()), Some(session))),
         None => {
-            let message = format!("No session is called {}.", one_line(to, words::PHRASE));
-            let failure = Failure::refused("unknown-session", message)
-                .advise("Use a session's id, or broadcast to reach everyone.");
-            Err(identity::list_choices(failure, &identity::live_sessions(registry)?, context))
+            let message = format!("No session is called {}.", quoted(to, words::PHRASE));
+            let live = identity::live_sessions(registry)?;
+            let advice = "To reach everyone: deconflict send broadcast SUBJECT MESSAGE";
+            let failure = Failure::usage(message).reason("unknown-session").advise(advice);
+            let failure = if live.is_empty() { failure } else { failure.advise("Or name one of these:") };
+            Err(identity::list_choices(failure, &live, context))
         }
     }
 }

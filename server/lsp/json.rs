@@ -21,6 +21,9 @@ pub(crate) fn listed_claim(claim: &Claim, sessions: &[Session], own: &SessionId,
 /// A session in a list: also whether it is this one.
 pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
     let mut listed = documents::session(session);
+    if session.id == *own {
+        add(&mut listed, "label", json!(session.label_for_all()));
+    }
     add(&mut listed, "own", json!(session.id == *own));
     listed
 }

@@ -15,6 +15,7 @@ mod name;
 mod record;
 mod resource;
 mod session;
+mod session_name;
 pub mod text;
 pub mod time;
 

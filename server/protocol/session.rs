@@ -4,11 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
-use super::text::{id_or_quoted, one_line, quoted};
 use super::{RecordError, SessionId};
-
-/// A name of a session is cut after so many characters.
-const LONGEST_NAME: usize = 64;
 
 /// A session as it stands in `sessions/{session_id}.json`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -59,6 +55,15 @@ pub struct SessionRecord {
     /// Which coding agent it is, as a word: `claude-code`.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub agent: Option<String>,
+    /// What kind of sub-agent it is, where an agent started it.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub sub_agent: Option<String>,
+    /// True while its person has other sessions from which its name has to tell it.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub has_alike: Option<bool>,
+    /// What tells it from others of one kind for as long as it lives, from 2 on; the first one has none.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub number: Option<u32>,
     /// An agent's turn: `working`, or `waiting` for its user.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub turn: Option<String>,
@@ -126,40 +131,5 @@ impl SessionRecord {
     /// True if it says that it ended. Whether one that does not really lives is the registry's judgement.
     pub fn is_completed(&self) -> bool {
         self.status.as_deref() == Some("completed")
-    }
-
-    /// What to call the session: its name; else whose it is and in what, `maria (Neovim)`; else its client or its id.
-    pub fn label(&self, id: &SessionId) -> String {
-        match self.called(id) {
-            (name, Some(client)) => format!("{name} ({client})"),
-            (name, None) => name,
-        }
-    }
-
-    /// The label quoted, and the id, which commands take: `"maria (Neovim)" (session-…)`.
-    pub fn label_and_id(&self, id: &SessionId) -> String {
-        let label = self.label(id);
-        if label == id.as_str() {
-            return quoted(&label, LONGEST_NAME);
-        }
-        format!("{} ({})", quoted(&label, 2 * LONGEST_NAME), id_or_quoted(id.as_str(), LONGEST_NAME))
-    }
-
-    /// The label without what it runs in.
-    pub fn short_label(&self, id: &SessionId) -> String {
-        self.called(id).0
-    }
-
-    /// Its name, and what it runs in where that is a part of the label.
-    fn called(&self, id: &SessionId) -> (String, Option<String>) {
-        let given = |text: &Option<String>| {
-            text.as_deref().map(|text| one_line(text, LONGEST_NAME)).filter(|text| !text.is_empty())
-        };
-        match (given(&self.name), given(&self.user), given(&self.client)) {
-            (Some(name), _, _) => (name, None),
-            (None, Some(user), client) => (user, client),
-            (None, None, Some(client)) => (client, None),
-            (None, None, None) => (one_line(id.as_str(), LONGEST_NAME), None),
-        }
     }
 }

@@ -58,6 +58,13 @@ pub fn id_or_quoted(id: &str, limit: usize) -> String {
     if !id.is_empty() && id.len() <= limit && id.chars().all(is_plain) { id.to_owned() } else { quoted(id, limit) }
 }
 
+/// What somebody is called, quoted, and the id that commands take: `"Ada (Neovim)" (session-…)`; an id alone is quoted.
+pub fn name_and_id(name: &str, id: &str) -> String {
+    const LONGEST: usize = 128;
+    let quoted_name = quoted(name, LONGEST);
+    if name == id { quoted_name } else { format!("{quoted_name} ({})", id_or_quoted(id, LONGEST / 2)) }
+}
+
 /// The text with nothing in it that opens a tag, as a program may put its own words for a model into tags.
 pub fn without_tags(text: &str) -> String {
     text.replace(['<', '\u{fe64}', '\u{ff1c}'], "‹")

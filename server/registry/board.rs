@@ -115,7 +115,9 @@ fn says_the_same(before: &str, after: &str) -> bool {
     around(before) == around(after)
 }
 
-fn render(rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> String {
+fn render(mut rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> String {
+    // Everybody reads the board, whoever writes it.
+    rows.records.sessions.iter_mut().for_each(|session| session.is_own = false);
     let left_out = rows.left_out;
     let overview = &Overview::of(rows.records, now);
     // Not in the order of their last signs, which keepalives change.

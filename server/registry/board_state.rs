@@ -33,7 +33,7 @@ use deconflict_protocol::{ClaimKey, SessionId, SessionRecord, time};
 const STATE: &str = ".board.json";
 
 /// Another number means another form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// After so long everything is read again.
 const LONGEST_AGE: TimeDelta = TimeDelta::minutes(5);

@@ -12,7 +12,7 @@ use super::liveness::SessionState;
 use super::messages::Recipient;
 use super::records::{DamagedRecord, Records, is_silent, position_of_claim};
 use super::session::Session;
-use deconflict_protocol::text::{id_or_quoted, one_line, quoted, without_tags};
+use deconflict_protocol::text::{one_line, quoted, without_tags};
 use deconflict_protocol::{MessageKind, Resource, SessionId, time};
 
 /// Foreign text in a concern is cut after so many characters.
@@ -283,9 +283,7 @@ impl fmt::Display for Concern {
 
 impl fmt::Display for NamedSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.session_id.as_str();
-        let label = quoted(&self.label, LONGEST_TEXT);
-        if self.label == id { f.write_str(&label) } else { write!(f, "{label} ({})", id_or_quoted(id, LONGEST_TEXT)) }
+        f.write_str(&quoted(&self.label, LONGEST_TEXT))
     }
 }
 

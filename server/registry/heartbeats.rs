@@ -30,6 +30,8 @@ pub struct Activity {
     pub next_action: Option<String>,
     /// When it expects to be done.
     pub estimated_completion: Option<String>,
+    /// True if its user said so. What a session claims, saves or releases is not what it works on.
+    pub is_said: bool,
 }
 
 impl Activity {
@@ -56,6 +58,9 @@ impl<S: Store> Registry<S> {
                     session.current_work = None;
                     session.phase = None;
                 }
+                return;
+            }
+            if !activity.is_said {
                 return;
             }
             fill(&mut session.current_work, &activity.target);

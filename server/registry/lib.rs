@@ -25,6 +25,7 @@ mod liveness;
 mod machines;
 mod mailbox;
 mod messages;
+mod namesakes;
 mod originals;
 mod overlap;
 mod overview;
@@ -40,6 +41,7 @@ mod stored_rows;
 mod told;
 mod transfer;
 mod view;
+mod viewer;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -76,6 +78,7 @@ pub use store::{
     Snapshot, Stamp, Store, Stored, Transaction, Watching, Write,
 };
 pub use view::{Affected, View};
+pub use viewer::Viewer;
 pub use watch::{Change, Watch, watch};
 
 use deconflict_platform::clock::Clock;
@@ -89,11 +92,17 @@ pub struct Registry<S = Files> {
     store: Arc<S>,
     clock: Arc<dyn Clock>,
     findings: Option<Arc<dyn Findings>>,
+    viewer: Option<Arc<Viewer>>,
 }
 
 impl<S> Clone for Registry<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock), findings: self.findings.clone() }
+        Self {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            findings: self.findings.clone(),
+            viewer: self.viewer.clone(),
+        }
     }
 }
 
@@ -105,7 +114,13 @@ impl<S: Store> Registry<S> {
 
     /// The same, where others use the store too.
     pub fn of(store: Arc<S>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, findings: None }
+        Self { store, clock, findings: None, viewer: None }
+    }
+
+    /// The same registry as this person sees it, to whom their other sessions are theirs.
+    #[must_use]
+    pub fn seen_by(self, viewer: Viewer) -> Self {
+        Self { viewer: Some(Arc::new(viewer)), ..self }
     }
 
     /// What tells the time here.

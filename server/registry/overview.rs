@@ -147,7 +147,8 @@ fn fill_in(sessions: &mut [Session], last_activities: &HashMap<SessionId, LastAc
             if record.estimated_completion.is_none() {
                 record.estimated_completion.clone_from(&last.record.estimated_completion);
             }
-            if record.current_work.is_none() {
+            // Ours say in their records what they work on.
+            if record.current_work.is_none() && record.host.is_none() {
                 record.current_work.clone_from(&last.record.target);
             }
         }

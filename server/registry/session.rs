@@ -36,6 +36,8 @@ pub struct Session {
     pub state: SessionState,
     /// Its newest sign of life.
     pub last_sign: DateTime<Utc>,
+    /// True if it is a session of the person who looks, to whom it is theirs: `your Neovim`.
+    pub is_own: bool,
 }
 
 impl Session {
@@ -105,7 +107,7 @@ impl StoredSession {
         let last_sign = liveness::last_sign(&record, self.modified, now);
         let state =
             if is_lost { SessionState::Gone } else { liveness::judge(&record, keeper, unchanged_for, last_sign, now) };
-        Session { id: self.id, record, modified: self.modified, state, last_sign }
+        Session { id: self.id, record, modified: self.modified, state, last_sign, is_own: false }
     }
 }
 

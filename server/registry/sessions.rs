@@ -14,6 +14,9 @@ use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
 use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionRecord, time};
 
+/// Fewer characters of an id would mean any session.
+const SHORTEST_BEGINNING: usize = 3;
+
 /// What a session says of itself when it registers.
 #[derive(Debug, Clone, Default)]
 pub struct NewSession {
@@ -29,6 +32,10 @@ pub struct NewSession {
     pub person: Option<String>,
     /// Which coding agent it is, as a word.
     pub agent: Option<String>,
+    /// What kind of sub-agent it is, where an agent started it.
+    pub sub_agent: Option<String>,
+    /// It lasts for one verb, so that no other session has to be told from it.
+    pub is_passing: bool,
     /// An agent's turn: `working` or `waiting`.
     pub turn: Option<String>,
     /// The branch it works on.
@@ -62,7 +69,7 @@ impl<S: Store> Registry<S> {
     /// Registers a session and writes its first heartbeat.
     pub fn register(&self, new: NewSession) -> Result<Session, Error> {
         let now = self.now();
-        let wanted = new.id.clone();
+        let (wanted, is_passing) = (new.id.clone(), new.is_passing);
         let mut record = described(new, SessionRecord::default(), now);
         loop {
             let id = match &wanted {
@@ -74,6 +81,9 @@ impl<S: Store> Registry<S> {
                 let key = Key::Session(id.clone());
                 let is_free = tx.get(&key)?.is_none();
                 if is_free {
+                    if !is_passing {
+                        self.tell_apart(tx, &id, &mut record)?;
+                    }
                     tx.put_new(key, record::bytes_of(&record)?);
                     add_heartbeat(tx, &id, &Activity::new("started", record.current_work.clone()), now)?;
                 }
@@ -121,6 +131,7 @@ impl<S: Store> Registry<S> {
         record.total_duration = None;
         // What the process before had open is not known to be open in this one.
         record.editing.clear();
+        self.tell_apart(tx, id, &mut record)?;
         let bytes = match before {
             Some(before) => before.rewritten(&key, &record)?,
             None => record::bytes_of(&record)?,
@@ -132,6 +143,30 @@ impl<S: Store> Registry<S> {
     /// Looks a session up.
     pub fn session(&self, id: &SessionId) -> Result<Option<Session>, Error> {
         self.session_in(&*self.reader()?, id)
+    }
+
+    /// The sessions that somebody means who names one: the one with this id; else the live ones that are called so;
+    /// else those whose ids begin so. Of the dead ones only where no live one is meant.
+    pub fn sessions_called(&self, name: &str) -> Result<Vec<Session>, Error> {
+        let name = name.trim();
+        if let Ok(id) = SessionId::foreign(name)
+            && let Some(session) = self.session(&id)?
+        {
+            return Ok(vec![session]);
+        }
+        let sessions = self.sessions()?;
+        let is_called = |session: &Session| {
+            [session.label(), session.label_for_all()].iter().any(|label| is_same_name(label, name))
+        };
+        let begins = |session: &Session| name.len() >= SHORTEST_BEGINNING && session.id.as_str().starts_with(name);
+        let means: [&dyn Fn(&Session) -> bool; 4] = [
+            &|session| session.is_live() && is_called(session),
+            &|session| session.is_live() && begins(session),
+            &is_called,
+            &begins,
+        ];
+        let meant = means.iter().map(|is_meant| sessions.iter().filter(|it| is_meant(it)).cloned().collect::<Vec<_>>());
+        Ok(meant.into_iter().find(|meant| !meant.is_empty()).unwrap_or_default())
     }
 
     /// All sessions that have a record: live ones first, then by their newest sign of life.
@@ -201,6 +236,7 @@ impl<S: Store> Registry<S> {
         let (released, _) = self.commit_making(|tx| {
             // Once the record says that it ended, everything it holds is free, even if this process dies then.
             change_session(tx, id, |session| note_end(session, completion, now))?;
+            self.leave_alone(tx, id)?;
             let released = self.end_all_of(tx, |holder| holder == id)?;
             add_heartbeat(tx, id, &Activity::new("completed", None), now)?;
             Ok(released)
@@ -238,6 +274,7 @@ impl<S: Store> Registry<S> {
         for id in ids {
             let committed = self.commit_making(|tx| {
                 change_session(tx, id, |session| note_end(session, &Completion::default(), now))?;
+                self.leave_alone(tx, id)?;
                 add_heartbeat(tx, id, &Activity::new("completed", None), now)
             });
             match committed {
@@ -254,6 +291,11 @@ impl<S: Store> Registry<S> {
     }
 }
 
+/// True for a name as somebody may type it.
+fn is_same_name(label: &str, name: &str) -> bool {
+    label.to_lowercase() == name.to_lowercase()
+}
+
 fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> SessionRecord {
     let now = time::format(now);
     SessionRecord {
@@ -267,6 +309,7 @@ fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> Sessi
         user: new.user.or_else(platform::user_name),
         person: new.person.or_else(|| known.person.clone()),
         agent: new.agent.or_else(|| known.agent.clone()),
+        sub_agent: new.sub_agent.or_else(|| known.sub_agent.clone()),
         turn: new.turn.or_else(|| known.turn.clone()),
         branch: new.branch.or_else(|| known.branch.clone()),
         worktree: new.worktree.or_else(|| known.worktree.clone()),

@@ -33,9 +33,9 @@ pub(super) struct StoredRows<T> {
 #[derive(Debug, Serialize, Deserialize)]
 struct SessionRow<T>(T, i64, Option<SessionSays<T>>);
 
-/// All texts, process, client's process, keepalive, and what it edits.
+/// All texts, process, client's process, keepalive, what it edits, whether others are called alike, and its number.
 #[derive(Debug, Serialize, Deserialize)]
-struct SessionSays<T>([Option<T>; 15], Option<u32>, Option<u32>, Option<u32>, Vec<T>);
+struct SessionSays<T>([Option<T>; 18], Option<u32>, Option<u32>, Option<u32>, Vec<T>, Option<bool>, Option<u32>);
 
 /// Key, when it was written, and what it says; nothing where it is damaged.
 #[derive(Debug, Serialize, Deserialize)]
@@ -95,18 +95,33 @@ fn session_row(session: &Session) -> SessionRow<Cow<'_, str>> {
             whole(record.host.as_ref()),
             whole(record.process_started.as_ref()),
             whole(record.pid_scope.as_ref()),
+            fact(record.person.as_ref()),
+            fact(record.agent.as_ref()),
+            fact(record.sub_agent.as_ref()),
         ];
         let editing = record.editing.iter().map(Into::into).collect();
-        SessionSays(texts, record.pid, record.client_pid, record.keepalive, editing)
+        SessionSays(texts, record.pid, record.client_pid, record.keepalive, editing, record.has_alike, record.number)
     });
     SessionRow(session.id.as_str().into(), nanoseconds(session.modified), says)
 }
 
 fn session(SessionRow(id, modified, says): SessionRow<String>, now: DateTime<Utc>) -> Option<Session> {
     let id = SessionId::foreign(&id).ok()?;
-    let record = says.map(|SessionSays(texts, pid, client_pid, keepalive, editing)| {
+    let record = says.map(|SessionSays(texts, pid, client_pid, keepalive, editing, has_alike, number)| {
         let [started_at, status, current_work, last_heartbeat, phase, progress, next_action, rest @ ..] = texts;
-        let [estimated_completion, client, name, user, branch, host, process_started, pid_scope] = rest;
+        let [
+            estimated_completion,
+            client,
+            name,
+            user,
+            branch,
+            host,
+            process_started,
+            pid_scope,
+            person,
+            agent,
+            sub_agent,
+        ] = rest;
         SessionRecord {
             session_id: Some(id.clone()),
             started_at,
@@ -120,6 +135,11 @@ fn session(SessionRow(id, modified, says): SessionRow<String>, now: DateTime<Utc
             client,
             name,
             user,
+            person,
+            agent,
+            sub_agent,
+            has_alike,
+            number,
             branch,
             host,
             pid,
@@ -132,7 +152,7 @@ fn session(SessionRow(id, modified, says): SessionRow<String>, now: DateTime<Utc
         }
     });
     let (record, modified) = (record.unwrap_or_default(), time(modified));
-    Some(Session { id, record, modified, state: SessionState::Live, last_sign: now })
+    Some(Session { id, record, modified, state: SessionState::Live, last_sign: now, is_own: false })
 }
 
 fn claim_row(claim: &Claim) -> ClaimRow<Cow<'_, str>> {

@@ -9,19 +9,19 @@ use deconflict_platform::{self as platform, ScopeRelation};
 use deconflict_protocol::{MessageKind, text, time};
 
 impl Session {
-    /// What to call it: its name, else whose it is and in what, else its id. Safe to show.
+    /// What whoever looks calls it: `Ada`, `Ada's Claude Code`, and to Ada `your Claude Code`. Safe to show.
     pub fn label(&self) -> String {
+        if self.is_own { self.record.own_label(&self.id) } else { self.record.label(&self.id) }
+    }
+
+    /// What everybody calls it, for what others read too. Safe to show.
+    pub fn label_for_all(&self) -> String {
         self.record.label(&self.id)
     }
 
-    /// The label and the id, for a list from which a command takes one: `maria (Neovim, session-…)`.
+    /// The label and the id, for a list from which a command takes one: `"Ada (Neovim)" (session-…)`.
     pub fn label_and_id(&self) -> String {
-        self.record.label_and_id(&self.id)
-    }
-
-    /// The label without what the session runs in.
-    pub fn short_label(&self) -> String {
-        self.record.short_label(&self.id)
+        text::name_and_id(&self.label(), self.id.as_str())
     }
 
     /// What it works on, as it says.

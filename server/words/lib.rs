@@ -11,16 +11,23 @@ pub use failures::{FEWER_OPEN_FILES, failure, remedy, sentence};
 pub use moments::{clock, clock_with_seconds, left, local_clock, moment, short_distance};
 
 use deconflict_protocol::SessionId;
-use deconflict_protocol::text::quoted;
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::Session;
 
 /// How much of somebody's phase, subject or current work stands in a sentence, in characters.
 pub const PHRASE: usize = 80;
 
+/// A session's name is cut after so many characters.
+const LONGEST_NAME: usize = 128;
+
 /// What helps wherever somebody takes more than their own changes.
 pub const COMMIT_OWN: &str = "To commit your own changes and nobody else's: deconflict commit -m MESSAGE";
 
-/// A session by the name that people know and the id that commands take: `"maria (Neovim)" (session-…)`.
+/// A session by the name that people know and commands take: `"Ada's Claude Code"`; its id where it has no record.
 pub fn who(session: Option<&Session>, id: &SessionId) -> String {
-    session.map_or_else(|| quoted(id.as_str(), PHRASE), Session::label_and_id)
+    match session {
+        Some(session) if session.is_own && !session.is_named() => one_line(&session.label(), LONGEST_NAME),
+        Some(session) => quoted(&session.label(), LONGEST_NAME),
+        None => quoted(id.as_str(), PHRASE),
+    }
 }

@@ -30,7 +30,7 @@ fn an_agent_is_told_once_beside_whose_changes_it_edits() {
     assert!(before("two").context().contains(TOLD));
     CodingAgent::on(&clone.workspace, "two").end();
     // What an agent left is its person's, so that their next one is not told of it; of what one that works has it is.
-    let its = "(claude-code)";
+    let its = "'s Claude Code";
     assert!(!before("three").context().contains(its));
     let four = CodingAgent::on(&clone.workspace, "four");
     four.edit("src/main.rs", "fn main() { four(); }\n").expect_no_denial();

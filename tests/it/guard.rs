@@ -41,7 +41,7 @@ fn a_commit_with_anothers_file_is_refused_and_the_rest_goes_through() {
     let refused = person.git(&["commit", "-m", "Sweep"]).expect_code(1);
     for part in [
         "refused:",
-        "\"src/lib.rs\" is claimed by \"Robin\" (agent)",
+        "\"src/lib.rs\" is claimed by \"Robin\" since",
         "BUILD - the parser",
         "git restore --staged -- src/lib.rs",
     ] {

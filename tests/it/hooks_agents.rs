@@ -61,12 +61,12 @@ fn replay(agent: &str) {
         };
         assert_eq!(found, expected, "{agent}: {event}\n{told:?}");
         if let Some(reason) = denial(agent, &told.answer) {
-            assert!(reason.contains("\"Ada\" (") && reason.contains("until"), "who and until when: {reason}");
+            assert!(reason.contains("\"Ada\"") && reason.contains("until"), "who and until when: {reason}");
             assert!(reason.contains("rewriting the parser"), "what for: {reason}");
             assert!(reason.contains("deconflict send") && reason.contains("--wait"), "what to do: {reason}");
         }
         if let Some(context) = context(agent, &told.answer) {
-            assert!(context.contains("\"Ada\" (") && context.contains(HELD), "{context}");
+            assert!(context.contains("\"Ada\"") && context.contains(HELD), "{context}");
         }
     }
     let coordination = workspace.coordination();

@@ -94,7 +94,7 @@ fn a_sub_agent_goes_on_with_what_its_conversation_holds_and_gives_it_back() {
     assert_eq!(helper.edit(FILE, "2"), None, "it was asked for that work");
     assert_eq!(helper.edit("src/lib.rs", "2"), None);
     assert_eq!(coordination.holder(FILE), Some(helper.session()));
-    assert_eq!(coordination.session(&helper.session()).unwrap()["name"], "cursor (explore)");
+    assert_eq!(coordination.session(&helper.session()).unwrap()["sub_agent"], "explore");
     assert!(main.edit("src/lib.rs", "3").is_some(), "the two are told apart while both work");
 
     main.hears_of_the_end_of("task-1", None);

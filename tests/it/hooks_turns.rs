@@ -29,7 +29,7 @@ fn a_session_starts_with_who_else_is_here() {
     let agent = CodingAgent::on(&workspace, "one");
     workspace.coordination().write_message(&id, &agent.id(), "Welcome", "Mind the parser", json!({}));
     let told = agent.start();
-    for part in ["1 other session", "\"Ada\" (", FILE, "Welcome", "Mind the parser"] {
+    for part in ["1 other session", "\"Ada\"", FILE, "Welcome", "Mind the parser"] {
         assert!(told.context().contains(part), "{part:?} is missing: {told:?}");
     }
     let session = workspace.coordination().session(&agent.id()).unwrap();
@@ -243,7 +243,7 @@ fn sub_agents_are_told_apart_and_what_they_held_goes_to_their_agent() {
     helper.edit("src/lib.rs", "2").expect_silence();
     assert_eq!(coordination.holder(FILE), Some(helper.id()));
     assert!(coordination.messages_to(&agent.id()).is_empty());
-    assert_eq!(coordination.session(&helper.id()).unwrap()["name"], "claude-code (Explore)");
+    assert_eq!(coordination.session(&helper.id()).unwrap()["sub_agent"], "Explore");
     assert!(sibling.before_edit("src/lib.rs").expect_denial().contains(&helper.id()));
     agent.before_edit("src/lib.rs").expect_denial();
     agent.stop().expect_silence();

@@ -284,7 +284,7 @@ fn what_sweeps_over_anothers_uncommitted_changes_is_refused() {
     for line in sweeps.into_iter().chain(named) {
         let told = one.before_command(line);
         let reason = told.expect_denial();
-        for part in ["uncommitted changes of", "claude-code", "deconflict claim", "ask your user"] {
+        for part in ["uncommitted changes of", "Claude Code", "deconflict claim", "ask your user"] {
             assert!(reason.contains(part), "{line}: {part:?} is missing: {reason}");
         }
     }
@@ -310,7 +310,7 @@ fn whoever_else_has_changes_in_a_file_that_is_named_is_told_once() {
     one.before_command("git add src/main.rs").expect_denial();
     two.shell().run(["release", "file", FILE]).expect_code(0);
     let told = one.before_command("git add src/main.rs").expect_no_denial();
-    assert!(told.context().contains("claude-code"), "{told:?}");
+    assert!(told.context().contains("'s Claude Code\""), "{told:?}");
     one.before_command("git add src/main.rs").expect_no_denial();
     let notes = unread(&workspace, &two.id(), "note");
     assert!(notes.len() == 1 && notes[0].contains("stages \"src/main.rs\""), "{notes:?}");

@@ -74,6 +74,7 @@ mod neovim;
 mod neovim_actions;
 mod neovim_journal;
 mod neovim_surroundings;
+mod one_name;
 mod ordering;
 mod other_editors;
 mod overlaps;

@@ -216,7 +216,7 @@ fn the_answers_are_those_of_the_terminal() {
         ("messages", json!({"id": "m9"}), vec!["messages", "--id", "m9"], 1),
         ("hand_off", json!({"name": "README.md", "to": id}), vec!["hand-off", "file", "README.md", id], 2),
         ("hand_off", json!({"name": "README.md", "to": ada}), vec!["hand-off", "file", "README.md", &ada], 1),
-        ("send_message", json!({"to": "nobody", "subject": "s", "message": "m"}), vec!["send", "nobody", "s", "m"], 1),
+        ("send_message", json!({"to": "nobody", "subject": "s", "message": "m"}), vec!["send", "nobody", "s", "m"], 2),
     ] {
         let told = agent.request("tools/call", json!({"name": tool, "arguments": arguments}));
         let printed = terminal.run([&words[..], &["--json"]].concat()).expect_code(code).json();

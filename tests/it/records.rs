@@ -73,7 +73,7 @@ fn the_text_is_found_in_message_or_details() {
 fn sessions_are_called_by_a_human_name_before_an_id() {
     let cases = [
         ((Some("alice"), Some("maria"), Some("Neovim")), "alice", "\"alice\" (session-1)"),
-        ((None, Some("maria"), Some("Neovim")), "maria (Neovim)", "\"maria (Neovim)\" (session-1)"),
+        ((None, Some("maria"), Some("Neovim")), "maria", "\"maria\" (session-1)"),
         ((None, Some("maria"), None), "maria", "\"maria\" (session-1)"),
         ((None, None, Some("terminal")), "terminal", "\"terminal\" (session-1)"),
         ((Some("  "), None, None), "session-1", "\"session-1\""),

@@ -62,7 +62,7 @@ fn an_unknown_session_is_an_error_that_lists_the_choices() {
         let told = terminal.run(["claim", "file", "README.md", "--json"]).expect_code(2);
         assert_eq!(told.json()["reason"], "unknown-session");
         assert_eq!(told.json()["sessions"][0]["session_id"], id.as_str());
-        assert!(told.stderr.contains("No session is called session-x") && told.stderr.contains(&id), "{told:?}");
+        assert!(told.stderr.contains("No session is called \"session-x\"") && told.stderr.contains(&id), "{told:?}");
     }
 }
 

@@ -125,14 +125,14 @@ fn nothing_goes_to_sessions_that_are_unknown_or_over() {
     let (terminal, _) = Terminal::with_new_session(&workspace);
     terminal.run(["claim", "file", "README.md"]).expect_code(0);
     let told =
-        check(&terminal, &["send", "session-x", "a", "b"], 1, "unknown-session", "No session is called session-x");
+        check(&terminal, &["send", "session-x", "a", "b"], 2, "unknown-session", "No session is called \"session-x\"");
     assert!(told.stderr.contains("broadcast"), "{told:?}");
-    check(&terminal, &["send", "session-over", "a", "b"], 1, "ended-session", "\"session-over\" has ended");
+    check(&terminal, &["send", "session-over", "a", "b"], 2, "ended-session", "\"session-over\" has ended");
     let words = ["hand-off", "file", "README.md", "session-x"];
-    check(&terminal, &words, 1, "unknown-session", "No session is called session-x");
+    check(&terminal, &words, 2, "unknown-session", "No session is called \"session-x\"");
     let words = ["hand-off", "file", "README.md", "session-over"];
-    check(&terminal, &words, 1, "not-live", "\"session-over\" is completed");
-    check(&terminal, &["send", "../../evil", "a", "b"], 2, "name", "could lead out of the directory");
+    check(&terminal, &words, 2, "not-live", "\"session-over\" is completed");
+    check(&terminal, &["send", "../../evil", "a", "b"], 2, "unknown-session", "No session is called \"../../evil\"");
     assert!(!workspace.path("evil").exists());
 }
 

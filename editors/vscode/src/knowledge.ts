@@ -160,14 +160,13 @@ export class Knowledge implements Disposable {
     return this.findings.filter(({ kind }) => kind === "overwritten" || kind === "deleted");
   }
 
-  /** A finding as people tell it: findings name sessions with their ids, and files with their type. */
+  /** A finding as people tell it: findings quote the names of sessions, and name files with their type. */
   sentenceOf({ message }: Finding): string {
     let told = message.replace(/"file ([^"]+)"/g, "$1");
     for (const session of this.sessions) {
       const label = sessionName(session, this.sessions);
       const name = session.own === true ? l10n.t("{0} (you)", label) : label;
-      const id = `(${session.session_id})`;
-      told = told.replaceAll(`"${session.label}" ${id}`, name).replaceAll(`${session.label} ${id}`, name);
+      told = told.replaceAll(`"${session.label}"`, name);
     }
     return oneLine(told, LONGEST_FINDING);
   }

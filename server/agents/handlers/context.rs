@@ -188,8 +188,7 @@ impl SessionContext<'_> {
             return Ok(session);
         }
         let kind = self.kind.as_deref().unwrap_or("sub-agent");
-        let name = format!("{} ({})", self.surroundings.agent.name, one_line(kind, 40));
-        let session = self.register(&self.own, Some(name))?;
+        let session = self.register(&self.own, Some(one_line(kind, 40)))?;
         self.note(&self.main, &[Note::SubAgent { session: self.own.clone() }])?;
         Ok(session)
     }
@@ -203,7 +202,7 @@ impl SessionContext<'_> {
         }
     }
 
-    fn register(&self, id: &SessionId, name: Option<String>) -> Result<Session, Trouble> {
+    fn register(&self, id: &SessionId, sub_agent: Option<String>) -> Result<Session, Trouble> {
         let before = self.registry.session(id)?;
         // A script may have damaged the record; its owner puts it right.
         if let Some(session) = before.as_ref().filter(|session| session.is_live() && !session.is_damaged()) {
@@ -214,7 +213,7 @@ impl SessionContext<'_> {
         let new = NewSession {
             id: Some(id.clone()),
             client: Some(self.surroundings.agent.name.to_owned()),
-            name,
+            sub_agent,
             person: workspace::person(repository),
             agent: Some(self.surroundings.agent.name.to_owned()),
             // What begins without a word of its user's waits for none.

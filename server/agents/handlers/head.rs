@@ -51,7 +51,7 @@ impl SessionContext<'_> {
                 message: format!(
                     "{} {perhaps}moved HEAD of the worktree in which you hold {}: {what}. See that your work \
                      still fits, and where your next commit goes.",
-                    session.label(),
+                    session.label_for_all(),
                     named(&claims)
                 ),
                 // A repeat is told from it: the same is said once.

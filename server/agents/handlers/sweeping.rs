@@ -226,7 +226,7 @@ impl SessionContext<'_> {
                 subject: format!("{verb} {}", resource.in_a_sentence()),
                 message: format!(
                     "{} {verb} {}, in which you have uncommitted changes too.",
-                    own.label(),
+                    own.label_for_all(),
                     resource.in_a_sentence()
                 ),
                 resource: Some(resource.clone()),

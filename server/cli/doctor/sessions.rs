@@ -34,7 +34,7 @@ impl Report {
 
     fn check_identity(&mut self, context: &Context, registry: &Registry) {
         match (identity::find(context, registry), context.named_session()) {
-            (Ok(Some(own)), _) => self.fact("session", "You", words::who(Some(&own), &own.id)),
+            (Ok(Some(own)), _) => self.fact("session", "You", own.label_and_id()),
             (Ok(None), Ok(Some(named))) => self.problem(
                 "unknown-session",
                 format!("{SESSION_VARIABLE} names {named}, and no session is called so here."),

@@ -123,7 +123,7 @@ pub(super) fn tell_owners(
     let live = |id: &SessionId| registry.session(id).is_ok_and(|session| session.is_some_and(|it| it.is_live()));
     for (owner, files) in told.into_iter().filter(|(owner, _)| live(owner)) {
         let session = committer.session().filter(|session| session.is_live());
-        let by = session.map_or_else(String::new, |session| format!(" by {}", one_line(&session.label(), 60)));
+        let by = session.map_or_else(String::new, |session| format!(" by {}", one_line(&session.label_for_all(), 60)));
         let named: Vec<String> = files.iter().take(5).map(|file| file.in_a_sentence()).collect();
         let more = if files.len() > 5 { format!(" and {} more", files.len() - 5) } else { String::new() };
         let short = &commit[..commit.len().min(8)];

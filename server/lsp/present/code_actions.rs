@@ -87,7 +87,7 @@ impl ActionMenu<'_> {
     }
 
     fn about_holder(&self, others: &OthersClaim, code: Code, offers: &mut Vec<Offer>) {
-        let (holder, file) = (who(others), self.file());
+        let (holder, file) = (words::holder(others), self.file());
         let offer = |title: String, command| Offer::new(title, command, self.snapshot).about(code);
         if let Some(to) = reachable(others) {
             let body = match code {
@@ -125,7 +125,7 @@ impl ActionMenu<'_> {
     }
 
     fn about_stale(&self, others: &OthersClaim, offers: &mut Vec<Offer>) {
-        let (holder, file) = (who(others), self.file());
+        let (holder, file) = (words::holder(others), self.file());
         let offer = |title: String, command| Offer::new(title, command, self.snapshot).about(Code::ClaimStale);
         let take_over = offer(format!("Take over {file}: the claim by {holder} counts no more"), "takeOver");
         offers.push(take_over.expecting(&others.claim));
@@ -167,7 +167,7 @@ impl ActionMenu<'_> {
 
     fn about_contenders(&self, offers: &mut Vec<Offer>) {
         for contender in self.snapshot.new_contenders() {
-            let (who, file) = (words::session(&contender.session, contender.is_own_window), self.file());
+            let (who, file) = (contender.session.label(), self.file());
             if !contender.is_own_window {
                 let body = format!("I hold {file} and am changing it. Please don't save yours before we agreed.");
                 offers.push(self.message(&contender.session.id, &who, &body).about(Code::Contended));
@@ -229,9 +229,7 @@ impl ActionMenu<'_> {
         let offer = |to: &str| {
             Offer::source(HAND_OFF, format!("Hand {file} over{to}"), "handOff", self.snapshot).expecting(own)
         };
-        let to_one = |session: &Session| {
-            offer(&format!(" to {}", words::session(session, false))).with("to", session.id.as_str())
-        };
+        let to_one = |session: &Session| offer(&format!(" to {}", session.label())).with("to", session.id.as_str());
         match &self.request.live_sessions[..] {
             [] => Vec::new(),
             _ if self.audience.client.asks_for_text => vec![offer("")],
@@ -255,11 +253,6 @@ impl ActionMenu<'_> {
     fn acknowledge(&self, title: &str, code: Code) -> Offer {
         Offer::new(title.to_owned(), "acknowledge", self.snapshot).with("code", code.as_str()).about(code)
     }
-}
-
-/// The holder, as a title can go on after it.
-fn who(others: &OthersClaim) -> String {
-    if others.is_own_window { "your other window".to_owned() } else { words::holder(others) }
 }
 
 fn how_long(file: &str) -> String {

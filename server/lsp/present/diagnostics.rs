@@ -160,18 +160,18 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
     let talk = if may_talk { format!(", so talk to {holder} early") } else { String::new() };
     let advice = format!("both can edit, but the branches may conflict when they are merged{talk}");
     let period = words::period(&others.claim, audience);
-    let fact = format!("The same file is claimed in {place} by {} {period}", with_comma(&holder));
+    let fact = format!("The same file is claimed in {place} by {} {period}", holder);
     DiagnosticDraft::new(Code::ClaimedElsewhere, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
 }
 
 fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> DiagnosticDraft<'a> {
-    let who = quoted_name(&words::session(&contender.session, contender.is_own_window), contender.is_own_window);
+    let who = quoted_name(&contender.session.label(), contender.session.is_own);
     let advice = if contender.is_own_window {
         "save or undo your changes in one of the windows first".to_owned()
     } else {
         format!("agree with {who} who saves first, or hand the file over")
     };
-    let fact = format!("Also edited by {} while you hold it", with_comma(&who));
+    let fact = format!("Also edited by {} while you hold it", who);
     let claim = snapshot.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned()));
     DiagnosticDraft { claim, ..DiagnosticDraft::new(Code::Contended, DiagnosticSeverity::WARNING, fact, advice) }
 }
@@ -202,7 +202,7 @@ fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     } else {
         format!("look at what {who} changed, and please wait with saving until it is free")
     };
-    let fact = format!("Taken over by {} while you have unsaved changes", with_comma(&who));
+    let fact = format!("Taken over by {} while you have unsaved changes", who);
     DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice).about(successor)
 }
 
@@ -222,7 +222,7 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
         _ => "Claimed".to_owned(),
     };
     let is_forgotten = others.claim.standing == ClaimState::Idle;
-    let holder = if is_forgotten { format!("{holder},") } else { with_comma(holder) };
+    let holder = if is_forgotten { format!("{holder},") } else { holder.to_owned() };
     let period = words::period(&others.claim, audience);
     match words::purpose(others) {
         Some(purpose) => format!("{claimed} by {holder} {period} ({})", quoted(&purpose, 80)),
@@ -232,21 +232,11 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
 
 /// Who holds a claim, quoted: agents read diagnostics, and must not take another's name for words of this program.
 fn holder(others: &OthersClaim) -> String {
-    quoted_name(&words::holder(others), others.is_own_window)
+    quoted_name(&words::holder(others), others.holder.as_ref().is_some_and(|holder| holder.is_own))
 }
 
-fn quoted_name(name: &str, is_own_window: bool) -> String {
-    if is_you(name) && is_own_window { without_tags(name) } else { quoted(name, 100) }
-}
-
-/// True for another window of the same user, whose session has no name of its own.
-fn is_you(name: &str) -> bool {
-    name.starts_with("you, ")
-}
-
-/// "you, in Neovim" needs a second comma where the sentence goes on.
-fn with_comma(who: &str) -> String {
-    if is_you(who) { format!("{who},") } else { who.to_owned() }
+fn quoted_name(name: &str, is_own: bool) -> String {
+    if is_own && name.starts_with("your ") { without_tags(name) } else { quoted(name, 100) }
 }
 
 /// The claim's record as it is on disk, with its resource spelled out if the record doesn't.

@@ -29,8 +29,11 @@ pub(crate) fn hover(snapshot: &DocumentSnapshot, audience: &Audience, position: 
         .filter(|_| audience.preferences.own_hints || !snapshot.contenders.is_empty())
         .map(|claim| form.own(claim));
     let contenders = snapshot.contenders.iter().filter(|_| !is_said).map(|contender| {
-        let who = words::session(&contender.session, contender.is_own_window);
-        form.lines(format!("{} is editing it too", form.name(&who)), &details_of(&contender.session))
+        let who = contender.session.label();
+        form.lines(
+            words::sentence_of(&format!("{} is editing it too", form.name(&who))),
+            &details_of(&contender.session),
+        )
     });
     let elsewhere = snapshot.elsewhere.iter().filter(counts).filter(|_| !is_said).map(|others| {
         let place = match others.claim.resource.worktree() {

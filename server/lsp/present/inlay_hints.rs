@@ -43,7 +43,7 @@ fn label_of(others: &OthersClaim, snapshot: &DocumentSnapshot, audience: &Audien
     let label = if others.claim.standing == ClaimState::Damaged {
         "claimed, but the claim file is damaged".to_owned()
     } else {
-        label(&words::short_holder(others), &words::period(&others.claim, audience))
+        label(&words::holder(others), &words::period(&others.claim, audience))
     };
     let command = code_actions::message_from_hint(others, snapshot, audience);
     match command.filter(|_| audience.client.hint_commands) {

@@ -57,7 +57,7 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
     let period = words::period(&others.claim, audience);
     if others.is_own_window {
         return information(format!(
-            "{file} has changes in another window: {holder}, {period}. Save or undo them there before you save here."
+            "{file} has unsaved changes in {holder}, {period}. Save or undo them there before you save here."
         ));
     }
     match others.claim.standing {

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 
 use crate::snapshot::{Audience, OthersClaim};
 use deconflict_protocol::{Resource, SessionId, text};
-use deconflict_registry::{Claim, ClaimState, Session};
+use deconflict_registry::{Claim, ClaimState};
 
 /// A name of a session is cut after so many characters.
 const LONGEST_NAME: usize = 40;
@@ -26,26 +26,6 @@ pub(super) fn is_claimed(claim: &Claim) -> bool {
     }
 }
 
-/// A session as people know it: `maria (Neovim)`, `you, in Neovim`.
-pub(crate) fn session(session: &Session, is_own_window: bool) -> String {
-    let client = session.client().map(|client| text::one_line(client, LONGEST_NAME));
-    match client {
-        _ if !is_own_window => session.label(),
-        Some(client) if session.is_named() => format!("{} (you, in {client})", session.label()),
-        Some(client) => format!("you, in {client}"),
-        None if session.is_named() => session.label(),
-        None => "you, in another window".to_owned(),
-    }
-}
-
-/// The same as short as it can be: `maria`, `you, in Neovim`.
-pub(super) fn short_session(session: &Session, is_own_window: bool) -> String {
-    match session.client().filter(|_| is_own_window && !session.is_named()) {
-        Some(client) => format!("you, in {}", text::one_line(client, LONGEST_NAME)),
-        None => session.short_label(),
-    }
-}
-
 /// Who has been editing a document or holds it, and since or until when, as one sentence without its full stop. `name`
 /// shows what somebody is called, `theirs` any other foreign text.
 pub(super) fn sentence(
@@ -55,11 +35,7 @@ pub(super) fn sentence(
     theirs: &dyn Fn(&str) -> String,
 ) -> String {
     let claim = &others.claim;
-    let holder = holder(others);
-    let own_window = holder.strip_prefix("you, in ").filter(|_| others.is_own_window);
-    let place = own_window.map_or_else(String::new, |client| format!(" in {}", theirs(client)));
-    let who = if own_window.is_some() { name("You") } else { name(&holder) };
-    let (has, holds) = if own_window.is_some() { ("have", "hold") } else { ("has", "holds") };
+    let who = name(&holder(others));
     let what = if claim.resource.is_directory() {
         format!("the folder {}, and this file with it,", theirs(&resource(&claim.resource)))
     } else {
@@ -70,13 +46,13 @@ pub(super) fn sentence(
         ClaimState::Damaged => "The claim on this file is damaged, so its holder is unknown".to_owned(),
         ClaimState::Pending => "This file is being claimed".to_owned(),
         ClaimState::Expired => format!("Free: the claim by {who} {period}"),
-        ClaimState::Abandoned => match own_window {
-            Some(client) => format!("Free: your {}, which was editing this, has closed", theirs(client)),
-            None => format!("Free: {who}, who was editing this, has left"),
-        },
-        ClaimState::Idle => format!("{who} {has} left {what}{place} with unsaved changes, {period}"),
-        ClaimState::Active if claim.is_automatic() => format!("{who} {has} been editing {what}{place} {period}"),
-        ClaimState::Active => format!("{who} {holds} {what}{place} {period}"),
+        ClaimState::Abandoned if others.holder.as_ref().is_some_and(|holder| holder.is_own) => {
+            format!("Free: {who}, which was editing this, has closed")
+        }
+        ClaimState::Abandoned => format!("Free: {who}, who was editing this, has left"),
+        ClaimState::Idle => sentence_of(&format!("{who} has left {what} with unsaved changes, {period}")),
+        ClaimState::Active if claim.is_automatic() => sentence_of(&format!("{who} has been editing {what} {period}")),
+        ClaimState::Active => sentence_of(&format!("{who} holds {what} {period}")),
     }
 }
 
@@ -87,19 +63,18 @@ pub(super) fn id(id: &SessionId) -> String {
 
 /// Who holds a claim.
 pub(crate) fn holder(others: &OthersClaim) -> String {
-    called(others, session)
-}
-
-/// Who holds a claim, as short as it can be.
-pub(super) fn short_holder(others: &OthersClaim) -> String {
-    called(others, short_session)
-}
-
-fn called(others: &OthersClaim, name: fn(&Session, bool) -> String) -> String {
     match (&others.holder, others.claim.holder()) {
-        (Some(holder), _) => name(holder, others.is_own_window),
+        (Some(holder), _) => holder.label(),
         (None, Some(holder)) => id(holder),
         (None, None) => "somebody".to_owned(),
+    }
+}
+
+/// Words that may begin with "your Neovim" as the beginning of a sentence.
+pub(crate) fn sentence_of(words: &str) -> String {
+    match words.strip_prefix("your ") {
+        Some(rest) => format!("Your {rest}"),
+        None => words.replacen("**your ", "**Your ", usize::from(words.starts_with("**your "))),
     }
 }
 

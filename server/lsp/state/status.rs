@@ -52,7 +52,7 @@ impl ServerState {
                 "client": session.record.client,
                 "branch": session.record.branch,
                 "worktree": session.record.worktree,
-                "label": session.label(),
+                "label": session.label_for_all(),
             })
         })
     }

@@ -306,8 +306,13 @@ impl SessionContext {
     }
 
     pub(super) fn known_id(&mut self, id: &str) -> Result<SessionId, Refusal> {
-        SessionId::foreign(id)
-            .map_err(|_| Refusal::UnknownSession(id.to_owned(), self.live_sessions().unwrap_or_default()))
+        let meant = self.with_session(false, |registry, _| registry.sessions_called(id))?;
+        match &meant[..] {
+            [one] => Ok(one.id.clone()),
+            [] => SessionId::foreign(id)
+                .map_err(|_| Refusal::UnknownSession(id.to_owned(), self.live_sessions().unwrap_or_default())),
+            several => Err(Refusal::UnknownSession(id.to_owned(), several.iter().map(Session::label_and_id).collect())),
+        }
     }
 
     /// What a command is about, unless it changed hands since the menu was made. What the menu of a document calls its
@@ -353,6 +358,7 @@ fn activity(work: Option<&Work>) -> Activity {
         progress: work.progress,
         next_action: work.next_action,
         estimated_completion: work.estimated_completion,
+        is_said: true,
         ..Activity::new("working", Some(work.target))
     }
 }

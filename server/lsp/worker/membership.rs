@@ -14,8 +14,8 @@ use deconflict_changes::with_losses;
 use deconflict_platform::{self as platform, home_directory};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Claim, ClaimOutcome, Error, KeeperState, Locking, NewSession, Registry, Session, Terms, View, look_at_keeper,
-    watch, watch_for_directory,
+    Claim, ClaimOutcome, Error, KeeperState, Locking, NewSession, Registry, Session, Terms, View, Viewer,
+    look_at_keeper, watch, watch_for_directory,
 };
 use deconflict_words::failure;
 use deconflict_workspace as workspace;
@@ -129,13 +129,14 @@ impl SessionContext {
             return Err(Refusal::NotThere);
         };
         let registry = registry.map_err(|error| refused(&error))?;
-        let registry = with_losses(registry, platform::state_directory().as_deref());
+        let viewer = Viewer::here(workspace::person(self.location.repository.as_ref()));
+        let registry = with_losses(registry, platform::state_directory().as_deref()).seen_by(viewer);
         match self.enter(&registry) {
             Ok((session, claims)) => {
                 self.is_refused = false;
                 let (id, directory) = (session.id.clone(), self.directory().to_owned());
                 // The loop has to know whose view it is before the first change comes.
-                let view = View::new(id.clone(), Arc::clone(&self.clock));
+                let view = View::of(&registry, id.clone());
                 self.report(JobResult::Joined { session, claims, view: view.clone(), directory });
                 self.begin(registry, id, Some(view));
                 Ok(())
@@ -257,7 +258,7 @@ impl SessionContext {
         let Ok(observer) = SessionId::new(&format!("observer-{}", std::process::id())) else { return };
         let directory = self.directory().to_owned();
         tracing::warn!("{error}");
-        let view = View::new(observer.clone(), Arc::clone(&self.clock));
+        let view = View::of(&registry, observer.clone());
         self.report(JobResult::Observing { view, directory });
         self.begin(registry, observer, None);
     }

@@ -1,0 +1,85 @@
+//! One session is called the same wherever anybody reads of it.
+
+use serde_json::{Value, json};
+
+use super::support::{CodingAgent, Committer, Editor, Terminal, Workspace, hint_label};
+
+const FILE: &str = "src/main.rs";
+
+/// What Ada's agent is called by everybody else.
+const LABEL: &str = "Ada's Claude Code";
+
+/// A clone in which Ada's agent holds a file, and Grace works now.
+fn held_by_adas_agent() -> (Workspace, CodingAgent) {
+    let workspace = Workspace::small();
+    workspace.git(&["config", "user.name", "Ada"]);
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.start();
+    agent.edit(FILE, "fn main() { one(); }\n").expect_no_denial();
+    workspace.git(&["config", "user.name", "Grace"]);
+    (workspace, agent)
+}
+
+fn expect_called(surface: &str, text: &str, label: &str, id: &str) {
+    assert!(text.contains(label), "{surface}: {label} is missing in: {text}");
+    assert!(!text.contains("root") && !text.contains("tester"), "{surface} tells a login: {text}");
+    let is_command = |line: &str| line.contains("deconflict ") || line.contains("DECONFLICT_SESSION");
+    let told: Vec<&str> = text.lines().filter(|line| !is_command(line)).collect();
+    assert!(!told.join("\n").contains(id), "{surface} tells an id: {text}");
+}
+
+#[test]
+fn a_session_is_called_the_same_on_every_surface() {
+    let (workspace, agent) = held_by_adas_agent();
+    let id = agent.id();
+    let check = |surface: &str, text: &str| expect_called(surface, text, LABEL, &id);
+
+    let editor = Editor::builder(&workspace).client("Neovim").start();
+    let own = editor.wait_for_session();
+    let document = editor.open(FILE);
+    let told = document.wait_for_diagnostic("claimed");
+    check("diagnostic", told["message"].as_str().unwrap());
+    check("related information", told["relatedInformation"][0]["message"].as_str().unwrap_or(LABEL));
+    check("hint", &hint_label(&document.wait_for_hints("a hint", |hints| !hints.is_empty())[0]));
+    check("hover", &document.hover(0, 1).to_string());
+    let status = editor.execute_ok("deconflict.status", json!({}));
+    let session = status["sessions"].as_array().unwrap().iter().find(|it| it["session_id"] == id.as_str()).unwrap();
+    check("view of sessions", session["label"].as_str().unwrap());
+    check("view of claims", status["claims"][0]["holder_label"].as_str().unwrap());
+    document.type_text("x");
+    check("toast", &editor.wait_for_message(LABEL).to_string());
+    let refused = editor.execute("deconflict.claim", json!({ "uri": document.uri }));
+    check("refusal", refused["message"].as_str().unwrap());
+
+    let grace = Terminal::on(&workspace).session(&own);
+    check("claim", &grace.run(["claim", "file", FILE]).expect_code(1).stderr);
+    check("check", &grace.run(["check", FILE]).expect_code(1).stderr);
+    // A row of the status names each by its id too, once, at its end.
+    let status = grace.run(["status"]).expect_code(0).stdout;
+    assert!(status.matches(LABEL).count() >= 2, "{status}");
+    let document: Value = grace.run(["status", "--json"]).expect_code(0).json();
+    check("holder as JSON", document["claims"][0]["holder"].as_str().unwrap());
+    agent.shell().run(["send", "Grace", "Hello", "A word"]).expect_code(0);
+    let messages = grace.run(["messages", "--peek"]).expect_code(0).stdout;
+    check("message", &messages);
+
+    grace.run(["send", LABEL, "Hello", "By its name"]).expect_code(0);
+    assert!(agent.prompt().context().contains("By its name"));
+
+    let hook = CodingAgent::on(&workspace, "grace");
+    check("hook", hook.before_edit(FILE).expect_denial());
+    check("who is here", hook.start().context());
+    let committer = Committer::person(&workspace);
+    committer.deconflict(&["guard", "--install"]).expect_code(0);
+    committer.git(&["add", "-A"]).expect_code(0);
+    check("git", &committer.git(&["commit", "-m", "All of it"]).expect_code(1).stderr);
+
+    let row = format!("- **file/{FILE}** - {LABEL}");
+    workspace.coordination().wait_for("the agent on the board", |it| it.board().contains(&row).then_some(()));
+    let ada = {
+        workspace.git(&["config", "user.name", "Ada"]);
+        Terminal::on(&workspace)
+    };
+    let told = ada.run(["check", FILE]).expect_code(1).stderr;
+    assert!(told.contains("your Claude Code"), "to Ada it is hers: {told}");
+}
