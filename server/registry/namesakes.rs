@@ -24,7 +24,8 @@ impl<S: Store> Registry<S> {
             !others.iter().any(|(_, other)| other.product() == product && other.number.unwrap_or(1) == number)
         };
         if !is_free(record.number.unwrap_or(1)) {
-            record.number = (1..).find(|number| is_free(*number)).filter(|number| *number > 1);
+            let most = u32::try_from(others.len()).unwrap_or(u32::MAX).saturating_add(1);
+            record.number = (1..=most).find(|number| is_free(*number)).filter(|number| *number > 1);
         }
         for (other, _) in others.iter().filter(|(_, other)| other.has_alike != Some(true)) {
             change_session(tx, other, |session| session.has_alike = Some(true))?;

@@ -159,14 +159,15 @@ impl<S: Store> Registry<S> {
             [session.label(), session.label_for_all()].iter().any(|label| is_same_name(label, name))
         };
         let begins = |session: &Session| name.len() >= SHORTEST_BEGINNING && session.id.as_str().starts_with(name);
-        let means: [&dyn Fn(&Session) -> bool; 4] = [
+        let ways_to_mean: [&dyn Fn(&Session) -> bool; 4] = [
             &|session| session.is_live() && is_called(session),
             &|session| session.is_live() && begins(session),
             &is_called,
             &begins,
         ];
-        let meant = means.iter().map(|is_meant| sessions.iter().filter(|it| is_meant(it)).cloned().collect::<Vec<_>>());
-        Ok(meant.into_iter().find(|meant| !meant.is_empty()).unwrap_or_default())
+        let mut found =
+            ways_to_mean.iter().map(|is_meant| sessions.iter().filter(|it| is_meant(it)).cloned().collect::<Vec<_>>());
+        Ok(found.find(|found| !found.is_empty()).unwrap_or_default())
     }
 
     /// All sessions that have a record: live ones first, then by their newest sign of life.
