@@ -160,7 +160,7 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
     let talk = if may_talk { format!(", so talk to {holder} early") } else { String::new() };
     let advice = format!("both can edit, but the branches may conflict when they are merged{talk}");
     let period = words::period(&others.claim, audience);
-    let fact = format!("The same file is claimed in {place} by {} {period}", holder);
+    let fact = format!("The same file is claimed in {place} by {holder} {period}");
     DiagnosticDraft::new(Code::ClaimedElsewhere, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
 }
 
@@ -171,7 +171,7 @@ fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> Diagn
     } else {
         format!("agree with {who} who saves first, or hand the file over")
     };
-    let fact = format!("Also edited by {} while you hold it", who);
+    let fact = format!("Also edited by {who} while you hold it");
     let claim = snapshot.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned()));
     DiagnosticDraft { claim, ..DiagnosticDraft::new(Code::Contended, DiagnosticSeverity::WARNING, fact, advice) }
 }
@@ -202,7 +202,7 @@ fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     } else {
         format!("look at what {who} changed, and please wait with saving until it is free")
     };
-    let fact = format!("Taken over by {} while you have unsaved changes", who);
+    let fact = format!("Taken over by {who} while you have unsaved changes");
     DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice).about(successor)
 }
 

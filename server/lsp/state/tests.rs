@@ -186,7 +186,7 @@ fn session(id: &str) -> Session {
     let now = Utc::now();
     let id = SessionId::new(id).unwrap();
     let record = SessionRecord { session_id: Some(id.clone()), ..SessionRecord::default() };
-    Session { id, record, modified: now, state: SessionState::Live, last_sign: now }
+    Session { id, record, modified: now, state: SessionState::Live, last_sign: now, is_own: false }
 }
 
 fn claim(name: &str, holder: &str) -> Claim {
