@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         return Err(Failure::usage("You cannot hand off to yourself.").advise("Who is here: deconflict status"));
     }
     let claim = give(arguments, &to.id, context, &registry, &session)?;
-    let changes = ownership::hand_over(context, &session, &to, &claim.resource).into_iter().count();
+    let changes = ownership::hand_over(context, &session, &to, &claim.resource).len();
     context.output.answer(
         || json!({"claim": documents::claim(&claim, Some(&to)), "from": session.id, "to": to.id, "changes": changes > 0}),
         || {
