@@ -1,5 +1,7 @@
 //! One file's changes as the journal knows them, with the texts between them: whose each line is, and what is uncommitted.
 
+use std::collections::HashMap;
+
 use deconflict_journal::text::{Change, Uncommitted, Weave};
 use deconflict_journal::{Author, ContentId, Entry, FileLog, FileState, Journal, Line};
 use deconflict_protocol::{Resource, SessionId};
@@ -20,6 +22,8 @@ pub struct FileHistory {
     /// What stands there as far as is known.
     state: FileState,
     commits: Vec<SessionCommit>,
+    /// What git keeps otherwise than it stood on disk, with the number of entries after which it stood so.
+    kept_otherwise: HashMap<ContentId, usize>,
 }
 
 /// What one session has in a file that is not committed.
@@ -64,7 +68,7 @@ impl FileHistory {
             first += 1;
         }
         let texts = texts.into_iter().rev().map(Option::unwrap_or_default).collect();
-        let (mut seen, mut commits) = (0, Vec::new());
+        let (mut seen, mut commits, mut kept_otherwise) = (0, Vec::new(), HashMap::new());
         for line in log.lines() {
             match line {
                 Line::Change(_) => seen += 1,
@@ -74,11 +78,15 @@ impl FileHistory {
                     before: *before,
                     after: *content,
                 }),
+                Line::Committed { session: None, content: Some(content), .. } => {
+                    kept_otherwise.insert(*content, seen);
+                }
                 _ => {}
             }
         }
         let owners = owners_in(&log);
-        Ok(Some(Self { resource: resource.clone(), entries, owners, first, texts, state: tip.state, commits }))
+        let (resource, state) = (resource.clone(), tip.state);
+        Ok(Some(Self { resource, entries, owners, first, texts, state, commits, kept_otherwise }))
     }
 
     /// The file.
@@ -104,6 +112,15 @@ impl FileHistory {
     /// The oldest text that is kept.
     pub fn oldest(&self) -> &[u8] {
         self.texts.first().map_or(&[], Vec::as_slice)
+    }
+
+    /// How the text stood on disk of which git keeps these bytes, where these are known to be others.
+    pub(super) fn as_it_stood(&self, kept: &[u8]) -> Option<&[u8]> {
+        if self.kept_otherwise.is_empty() {
+            return None;
+        }
+        let entries = self.kept_otherwise.get(&Journal::name_of(kept)?)?;
+        self.texts.get(entries.checked_sub(self.first)?).map(Vec::as_slice)
     }
 
     /// The entries that brought each line of the newest text, `None` for what stood there before the first.

@@ -125,7 +125,12 @@ impl Recorder<'_> {
     fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
         let Some(path) = self.namer.path_of(resource) else { return Ok(None) };
         let ignored = self.namer.is_internal(resource) || self.ignored.is_ignored(&path);
-        Ok(self.journal.observe(resource, &path, &Observation { ignored, ..observation })?)
+        let now = observation.at;
+        let entry = self.journal.observe(resource, &path, &Observation { ignored, ..observation })?;
+        if let Some(entry) = &entry {
+            self.settle_what_is_back(entry, now)?;
+        }
+        Ok(entry)
     }
 
     /// Finds who lost by a change, and remembers it until it is settled.
@@ -190,30 +195,6 @@ impl Recorder<'_> {
             }
         }
         Ok(lost)
-    }
-
-    /// What a commit has of a file, with the line ends that the file has on disk; `None` if it has no such file. Outside of
-    /// git it is the oldest text that is known.
-    pub fn committed(&self, history: &FileHistory, commit: &str) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.committed_of_each(&[history], commit)?.pop().flatten())
-    }
-
-    /// The same for many files, in their order. Git is asked once for each worktree.
-    pub fn committed_of_each(&self, files: &[&FileHistory], commit: &str) -> Result<Vec<Option<Vec<u8>>>, Error> {
-        let places: Vec<_> = files.iter().map(|history| self.place_of(history.resource())).collect();
-        let mut contents = HashMap::new();
-        for (root, paths) in by_root(&places) {
-            contents.insert(root, last_commit::contents(root, commit, &paths)?);
-        }
-        let committed = files.iter().zip(&places).map(|(history, place)| match place {
-            Place::OutsideOfGit => Some(history.oldest().to_vec()),
-            Place::InWorktree { root, path } => {
-                let content = contents.get_mut(root.as_path())?.remove(path)?;
-                Some(with_line_ends_of(history.newest(), content))
-            }
-            Place::Nowhere => None,
-        });
-        Ok(committed.collect())
     }
 
     /// Where git finds a file.
@@ -282,26 +263,4 @@ fn taken_against(history: &FileHistory, entry: &Entry, committed: &[u8]) -> Vec<
 pub(super) fn slashed(root: &Path, path: &Path) -> Option<String> {
     let parts: Option<Vec<&str>> = path.strip_prefix(root).ok()?.iter().map(|part| part.to_str()).collect();
     Some(parts?.join("/"))
-}
-
-/// What is committed, with the line ends of the newest text: git may keep texts with Unix' line ends that have Windows' on
-/// disk.
-pub fn with_line_ends_of(newest: &[u8], committed: Vec<u8>) -> Vec<u8> {
-    let unix_ends = |text: &[u8]| {
-        let after_return = |index: usize| index.checked_sub(1).is_some_and(|before| text[before] == b'\r');
-        let ends = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
-        ends.clone().count() - ends.filter(|(index, _)| after_return(*index)).count()
-    };
-    let is_windows = newest.contains(&b'\n') && unix_ends(newest) == 0;
-    if !is_windows || committed.contains(&0) || unix_ends(&committed) == 0 {
-        return committed;
-    }
-    let mut converted = Vec::with_capacity(committed.len() + committed.len() / 16);
-    for byte in committed {
-        if byte == b'\n' && converted.last() != Some(&b'\r') {
-            converted.push(b'\r');
-        }
-        converted.push(byte);
-    }
-    converted
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
-use deconflict_journal::FileState;
+use deconflict_journal::{Author, FileState};
 use deconflict_protocol::Resource;
 use deconflict_workspace::last_commit;
 
@@ -66,8 +66,20 @@ impl Recorder<'_> {
         Ok(found)
     }
 
+    /// True if all that is uncommitted in a file is known to be theirs.
+    pub fn is_work_of(&self, resource: &Resource, is_meant: &dyn Fn(&Author) -> bool) -> Result<bool, Error> {
+        let Some(history) = FileHistory::read(self.journal, resource)? else { return Ok(false) };
+        let committed = self.committed(&history, "HEAD")?.unwrap_or_default();
+        let mut changes = history.uncommitted(&committed).changes();
+        // No line of what may be run now, or is gone and was empty, is another one.
+        if changes.is_empty() {
+            changes.push(history.changes().last().map(|(change, _)| change));
+        }
+        Ok(changes.into_iter().all(|change| history.owner_of(change).is_some_and(is_meant)))
+    }
+
     /// The files that are not known to be as the last commit has them.
-    fn not_as_committed(&self, files: &[Resource]) -> Result<Vec<Resource>, Error> {
+    pub fn not_as_committed(&self, files: &[Resource]) -> Result<Vec<Resource>, Error> {
         let places: Vec<Place> = files.iter().map(|resource| self.place_of(resource)).collect();
         let mut names = HashMap::new();
         for (root, paths) in by_root(&places) {

@@ -1,7 +1,7 @@
 //! Which files of a worktree were changed since a time, found by what the file system says alone: of what git tracks each
 //! file is looked at, and what it doesn't track is looked for where a folder was changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::num::NonZero;
@@ -42,6 +42,26 @@ pub fn changed_since(repository: &Repository, ignored: &Ignored, since: SystemTi
 /// The files in a worktree that are not as git last saw them, whenever that came, and those that it doesn't track.
 pub fn differing(repository: &Repository, ignored: &Ignored) -> io::Result<Vec<ChangedFile>> {
     find(repository, ignored, SystemTime::UNIX_EPOCH, false)
+}
+
+/// What git's index names the contents of some files that are as git last saw them, by their paths from the root. By this a
+/// file is known as unchanged of which git keeps other bytes than stand in the worktree, without running its filters.
+pub fn seen_contents(repository: &Repository, paths: &[&str]) -> io::Result<HashMap<String, String>> {
+    let index = fs::metadata(repository.git_directory().join("index")).and_then(|found| found.modified());
+    let Ok(index) = index else { return Ok(HashMap::new()) };
+    let wanted = paths.iter().map(|path| path.as_bytes()).collect();
+    let mut seen = HashMap::new();
+    for (file, content) in repository.indexed_contents(&wanted)? {
+        let found = fs::symlink_metadata(repository.root().join(path_from(&file.path)));
+        // What was written after git looked may look the same to it, so what is as new as the index is not known.
+        let is_seen = |found: &Metadata| is_as_git_saw(&file, found) && !is_since(found, index);
+        if found.is_ok_and(|found| is_seen(&found))
+            && let Ok(path) = String::from_utf8(file.path)
+        {
+            seen.insert(path, content);
+        }
+    }
+    Ok(seen)
 }
 
 fn find(

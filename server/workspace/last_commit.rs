@@ -5,6 +5,8 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
+
 use super::git::{self, GitError, Surroundings};
 
 /// The content of files in a commit, by the paths that were asked for; a path that the commit does not have is missing.
@@ -61,8 +63,47 @@ pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String
     Ok(named.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect())
 }
 
+/// A commit that changed a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileCommit {
+    /// Who made it, as git calls them.
+    pub committer: String,
+    /// When, in whole seconds.
+    pub at: DateTime<Utc>,
+}
+
+/// The commits that changed a file since a time, the newest first, at most so many.
+pub fn of_file_since(root: &Path, path: &str, since: DateTime<Utc>) -> Result<Vec<FileCommit>, GitError> {
+    const MOST: &str = "-20";
+    let mut command = git::command_in(root, Surroundings::Own);
+    // Unlike `git log`, this checks no signatures, for which programs would run.
+    command.args(["rev-list", MOST, "--format=%ct %cn", &format!("--since={}", since.timestamp()), "HEAD", "--", path]);
+    command.env("GIT_LITERAL_PATHSPECS", "1");
+    let output = git::run(command, b"")?;
+    // A repository without a commit has none.
+    if !output.status.success() {
+        return Ok(Vec::new());
+    }
+    let answer = String::from_utf8_lossy(&output.stdout);
+    let described = answer.lines().filter(|line| !line.starts_with("commit "));
+    let commits = described.filter_map(|line| {
+        let (seconds, committer) = line.split_once(' ')?;
+        let at = DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
+        Some(FileCommit { committer: committer.to_owned(), at })
+    });
+    Ok(commits.collect())
+}
+
+/// What git calls the last commit; `None` before the first.
+pub fn id(root: &Path) -> Result<Option<String>, GitError> {
+    let mut command = git::command_in(root, Surroundings::Own);
+    command.args(["rev-parse", "--verify", "--quiet", "HEAD"]);
+    let output = git::run(command, b"")?;
+    Ok(output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+}
+
 /// The commits at which a worktree stood since a time, the newest first, at most so many, beginning with `HEAD`.
-pub fn heads_since(root: &Path, since: chrono::DateTime<chrono::Utc>, most: usize) -> Result<Vec<String>, GitError> {
+pub fn heads_since(root: &Path, since: DateTime<Utc>, most: usize) -> Result<Vec<String>, GitError> {
     let mut command = git::command_in(root, Surroundings::Own);
     // Unlike `git log`, this checks no signatures, for which programs would run.
     command.args(["rev-list", "-g", &format!("--since={}", since.timestamp()), &format!("-{most}"), "HEAD"]);

@@ -31,6 +31,7 @@ mod claims;
 mod clean_up;
 mod commands;
 mod commit_verb;
+mod committed;
 mod demo;
 mod discovery;
 mod documents;

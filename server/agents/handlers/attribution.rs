@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::context::{SessionContext, Trouble};
+use super::head::as_one;
 use crate::answer::Answer;
 use crate::hook_state::{Note, Run};
 use deconflict_changes::{Noticed, author_of, with_line_ends_of};
@@ -75,7 +76,11 @@ impl SessionContext<'_> {
             Observation { candidates: [vec![self.own.clone()], others].concat(), ..Observation::look(now) }
         };
         let mut noticed = Vec::new();
-        let moved = self.head_moved()?;
+        let heads = self.head_moves()?;
+        if !others_ran {
+            self.settle_committed(&heads);
+        }
+        let moved = as_one(&heads);
         let mut suspects = self.suspects(run.at);
         if let Some(moved) = &moved {
             self.add_held(moved, &mut suspects);

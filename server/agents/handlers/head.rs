@@ -7,10 +7,11 @@ use super::context::{SessionContext, Trouble};
 use crate::answer::Answer;
 use crate::hook_state::Note;
 use deconflict_changes::Noticed;
+use deconflict_journal::Author;
 use deconflict_protocol::text::{one_line, quoted};
-use deconflict_protocol::{MessageKind, SessionId};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Claim, Draft, Recipient, Session};
-use deconflict_workspace::{HeadMove, Repository};
+use deconflict_workspace::{HeadMove, Kind, Repository, last_commit};
 
 /// What git says of a move, and what the session is told that it holds, are cut after so much.
 const LONGEST_MOVE: usize = 120;
@@ -72,7 +73,7 @@ impl SessionContext<'_> {
             return Ok(());
         }
         let others = self.others_commands(since, self.now())?;
-        let Some(moved) = self.head_moved()?.filter(|_| others.is_empty()) else { return Ok(()) };
+        let Some(moved) = as_one(&self.head_moves()?).filter(|_| others.is_empty()) else { return Ok(()) };
         let state = self.hook_state(&self.own);
         let mut held = Vec::new();
         for resource in &state.claimed {
@@ -96,20 +97,32 @@ impl SessionContext<'_> {
         self.note(&self.own, &[Note::HeadLog { length: repository.head_log_length(), at: self.now() }])
     }
 
-    /// The moves since the session last looked, which it has now, as one: from the first commit to the last, with what git
-    /// says of the newest that is news; `None` if none is.
-    pub(super) fn head_moved(&self) -> Result<Option<HeadMove>, Trouble> {
+    /// The moves since the session last looked, which it has now, the oldest first.
+    pub(super) fn head_moves(&self) -> Result<Vec<HeadMove>, Trouble> {
         let known = self.hook_state(&self.own).head_log;
-        let (Some(repository), Some((length, _))) = (&self.location.repository, known) else { return Ok(None) };
+        let (Some(repository), Some((length, _))) = (&self.location.repository, known) else { return Ok(Vec::new()) };
         if repository.head_log_length() == length {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         self.note_head()?;
         // Where git's log cannot be read nothing is known.
-        let moves = repository.head_moves_since(length).unwrap_or_default();
-        let (Some(first), Some(last)) = (moves.first(), moves.last()) else { return Ok(None) };
-        let newest = moves.iter().rev().find(|one| !one.is_no_news());
-        Ok(newest.map(|newest| HeadMove { from: first.from.clone(), to: last.to.clone(), what: newest.what.clone() }))
+        Ok(repository.head_moves_since(length).unwrap_or_default())
+    }
+
+    /// Whoever commits a file has seen what stands there, and what the agent had lost in it is over.
+    pub(super) fn settle_committed(&self, moves: &[HeadMove]) {
+        let (Some(recorder), Some(repository)) = (self.recorder(), &self.location.repository) else { return };
+        let (Some(first), Some(last)) = (moves.first(), moves.last()) else { return };
+        if self.unless_failed(recorder.journal.losses()).unwrap_or_default().is_empty() {
+            return;
+        }
+        let root = repository.root();
+        let paths = self.unless_failed(last_commit::between(root, &first.from, &last.to)).unwrap_or_default();
+        let named = |path: String| self.namer.resource_as_spelled(&root.join(path), Kind::File).ok();
+        let files: Vec<Resource> = paths.into_iter().filter_map(named).collect();
+        let family = self.family();
+        let is_own = |owner: &Author| family.contains(&owner.session);
+        self.unless_failed(recorder.settle_committed(&files, &is_own, self.now()));
     }
 
     fn is_in_worktree(&self, claim: &Claim) -> bool {
@@ -117,6 +130,13 @@ impl SessionContext<'_> {
         let worktree = self.location.repository.as_ref().and_then(Repository::worktree);
         is_file_or_directory && claim.resource.worktree() == worktree
     }
+}
+
+/// The moves as one: from the first commit to the last, with what git says of the newest that is news; `None` if none is.
+pub(super) fn as_one(moves: &[HeadMove]) -> Option<HeadMove> {
+    let (first, last) = (moves.first()?, moves.last()?);
+    let newest = moves.iter().rev().find(|one| !one.is_no_news())?;
+    Some(HeadMove { from: first.from.clone(), to: last.to.clone(), what: newest.what.clone() })
 }
 
 /// What is held, in a few words.

@@ -8,7 +8,7 @@ use crate::hook_state::Note;
 use crate::shell::{self, Deed, Effect, Target};
 use crate::surroundings::ShellPolicy;
 use crate::words;
-use deconflict_changes::{UncommittedFile, owners_in};
+use deconflict_changes::{Recorder, UncommittedFile, owners_in};
 use deconflict_journal::Author;
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
@@ -121,17 +121,18 @@ impl SessionContext<'_> {
     /// that is not all the session's own.
     fn has_changes_of_others(&self, held: &Resource, wanted: &Resource) -> bool {
         let Some(repository) = &self.location.repository else { return false };
+        let family = self.family();
         let is_meant = |resource: &Resource| held.covers(resource) && (wanted.covers(resource) || held.covers(wanted));
         for file in differing(repository, &self.ignored).unwrap_or_default() {
             let Ok(resource) = self.namer.resource_as_spelled(&file.path, Kind::File) else { continue };
             if !is_meant(&resource) || self.namer.is_internal(&resource) {
                 continue;
             }
-            let log = self.journal.as_ref().and_then(|journal| self.unless_failed(journal.log(&resource)));
-            let owners = log.map(|log| owners_in(&log)).unwrap_or_default();
-            let family = self.family();
-            let is_own = |owner: &Option<Author>| owner.as_ref().is_some_and(|owner| family.contains(&owner.session));
-            if owners.is_empty() || !owners.iter().all(is_own) {
+            let is_own = |recorder: Recorder| {
+                self.unless_failed(recorder.look(&resource, self.now()));
+                self.unless_failed(recorder.is_work_of(&resource, &|owner| family.contains(&owner.session)))
+            };
+            if !self.recorder().and_then(is_own).unwrap_or(false) {
                 return true;
             }
         }

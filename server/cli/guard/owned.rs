@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use deconflict_changes::{FileHistory, Owned};
-use deconflict_journal::{Author, Settlement};
+use deconflict_journal::Author;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry};
@@ -148,12 +148,8 @@ pub(super) fn settle_committed(
     committer: &Committer,
 ) -> Result<(), Failure> {
     let recording = Recording::open(context)?;
-    for loss in recording.journal.losses()? {
-        if files.contains(&loss.entry.resource) && committer.owns_changes(&loss.owner, registry) {
-            let owner = Some(&loss.owner.session);
-            recording.journal.settle(&loss.entry, owner, Settlement::Committed, context.now())?;
-        }
-    }
+    let is_committer = |owner: &Author| committer.owns_changes(owner, registry);
+    recording.recorder().settle_committed(files, &is_committer, context.now())?;
     Ok(())
 }
 

@@ -35,14 +35,14 @@ impl Work {
     pub(super) fn look(context: &Context) -> Self {
         let Ok(recording) = Recording::open(context) else { return Self::default() };
         Self {
-            losses: losses_in(&recording).unwrap_or_default(),
+            losses: losses_in(&recording, context.now()).unwrap_or_default(),
             uncommitted: recording.recorder().uncommitted_files(MOST_FILES, context.now()).unwrap_or_default(),
         }
     }
 
     /// Only what was lost.
     pub(super) fn look_for_losses(context: &Context) -> Self {
-        let losses = Recording::open(context).and_then(|recording| losses_in(&recording));
+        let losses = Recording::open(context).and_then(|recording| losses_in(&recording, context.now()));
         Self { losses: losses.unwrap_or_default(), ..Self::default() }
     }
 
@@ -112,11 +112,13 @@ fn named(author: &Author) -> Value {
     json!({"session_id": author.session.as_str(), "label": one_line(&author.label, 120)})
 }
 
-fn losses_in(recording: &Recording) -> Result<Vec<(Loss, String)>, Failure> {
+fn losses_in(recording: &Recording, now: DateTime<Utc>) -> Result<Vec<(Loss, String)>, Failure> {
     let with_path = |loss: Loss| {
         let path = recording.path_from_here(&loss.entry.resource);
         (loss, path)
     };
+    // What cannot be found out there stays to be told.
+    let _ = recording.recorder().settle_what_git_has(now);
     Ok(recording.journal.losses()?.into_iter().map(with_path).collect())
 }
 

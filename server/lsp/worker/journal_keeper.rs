@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -19,7 +19,6 @@ use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
 use deconflict_registry::View;
-use deconflict_workspace::last_commit;
 
 /// Stamps are compared this often.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -145,6 +144,9 @@ impl Keeping {
                 stamps_at = now + PAUSE;
             }
             if losses_at <= now {
+                if !self.lossy.is_empty() {
+                    self.access.succeeded(self.access.recorder().settle_what_git_has(self.clock.now()));
+                }
                 for resource in self.lossy.clone() {
                     self.tell_losses(&resource, None);
                 }
@@ -338,26 +340,7 @@ impl Keeping {
 
     /// Those that are not as the last commit has them.
     fn uncommitted(&self, files: &[Resource]) -> HashSet<Resource> {
-        let recorder = self.access.recorder();
-        let mut by_root: HashMap<PathBuf, Vec<(&Resource, String)>> = HashMap::new();
-        let mut uncommitted = HashSet::new();
-        for resource in files {
-            let (Some(path), Some(root)) = (self.path_of(resource), recorder.root_of(resource)) else { continue };
-            let relative = path.strip_prefix(&root).ok().and_then(Path::to_str);
-            if let Some(relative) = relative {
-                by_root.entry(root).or_default().push((resource, relative.replace('\\', "/")));
-            }
-        }
-        for (root, files) in by_root {
-            let paths: Vec<&str> = files.iter().map(|(_, path)| path.as_str()).collect();
-            let Ok(committed) = last_commit::names(&root, "HEAD", &paths) else { continue };
-            for (resource, path) in files {
-                let Some(Some(tip)) = self.access.succeeded(self.access.journal.tip(resource)) else { continue };
-                if tip.state.kept().map(|content| content.to_string()).as_ref() != committed.get(&path) {
-                    uncommitted.insert(resource.clone());
-                }
-            }
-        }
-        uncommitted
+        let changed = self.access.recorder().not_as_committed(files);
+        self.access.succeeded(changed).unwrap_or_default().into_iter().collect()
     }
 }

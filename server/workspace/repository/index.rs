@@ -4,9 +4,12 @@
 //! for a coordination directory mostly within the first kilobytes. `gix-index` decodes all entries before it answers,
 //! which takes 1 ms for 10,000 files and 13 ms for 100,000, where an agent's hook has 2.5 ms for everything.
 
+use std::collections::HashSet;
 use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
+
+use deconflict_protocol::text::hex;
 
 use super::git_directory::GitDirectory;
 
@@ -76,6 +79,26 @@ pub(super) fn files(git_directory: &Path, format: ObjectFormat) -> io::Result<Ve
     Ok(files)
 }
 
+/// What the index names the contents of some files that are in it, with how git last saw them.
+pub(super) fn contents_of(
+    git_directory: &Path,
+    format: ObjectFormat,
+    wanted: &HashSet<&[u8]>,
+) -> io::Result<Vec<(TrackedFile, String)>> {
+    let file = match GitDirectory::open(git_directory)?.file("index") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        file => file?.take(LARGEST_INDEX),
+    };
+    let mut found = Vec::new();
+    each_entry(BufReader::with_capacity(1 << 16, file), format, |entry, name| {
+        if wanted.contains(name) && !entry.is_in_conflict() {
+            found.push((entry.described(name), hex(&entry.fixed[NUMBERS..])));
+        }
+        ControlFlow::<()>::Continue(())
+    })?;
+    Ok(found)
+}
+
 fn scan(index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Result<bool> {
     let found = each_entry(index, format, |_, name| {
         // A sparse index has a folder instead of what is below it.
@@ -96,7 +119,15 @@ struct Entry<'a> {
     more_flags: u16,
 }
 
+/// The length of what stands before the object's hash.
+const NUMBERS: usize = 40;
+
 impl Entry<'_> {
+    fn is_in_conflict(&self) -> bool {
+        const STAGE: u16 = 0x3000;
+        self.flags & STAGE != 0
+    }
+
     fn described(&self, name: &[u8]) -> TrackedFile {
         const ASSUMED_VALID: u16 = 0x8000;
         const NOT_IN_WORKTREE: u16 = 0x4000;
@@ -136,11 +167,11 @@ fn each_entry<T>(
     let mut last = Vec::new();
     for _ in 0..count {
         last.clone_from(&name);
-        let mut fixed = [0; 40 + 32];
-        let fixed = &mut fixed[..40 + hash_length];
+        let mut fixed = [0; NUMBERS + 32];
+        let fixed = &mut fixed[..NUMBERS + hash_length];
         index.read_exact(fixed)?;
         let flags = u16::from_be_bytes(take(&mut index)?);
-        let mut length = 40 + hash_length + 2;
+        let mut length = NUMBERS + hash_length + 2;
         let is_extended = flags & 0x4000 != 0;
         let mut more_flags = 0;
         if is_extended && version >= 3 {

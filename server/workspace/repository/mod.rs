@@ -12,6 +12,7 @@ mod index;
 pub use head_log::HeadMove;
 pub use index::TrackedFile;
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -155,6 +156,11 @@ impl Repository {
     /// Fails when the index is there and cannot be read or understood.
     pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
         index::files(&self.git_directory, self.object_format())
+    }
+
+    /// What git's index names the contents of some files, with how git last saw them. Files in conflict are missing.
+    pub(super) fn indexed_contents(&self, paths: &HashSet<&[u8]>) -> io::Result<Vec<(TrackedFile, String)>> {
+        index::contents_of(&self.git_directory, self.object_format(), paths)
     }
 
     fn object_format(&self) -> ObjectFormat {

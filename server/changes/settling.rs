@@ -1,0 +1,70 @@
+//! Losses that came to their end without a word: what was lost stands there again, or its owner has committed the file.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_journal::{Author, Entry, Loss, Settlement};
+use deconflict_protocol::Resource;
+use deconflict_workspace::{Repository, last_commit};
+
+use super::recorder::Place;
+use super::{Error, Recorder};
+
+impl Recorder<'_> {
+    /// Ends the losses whose owners have committed the file since, as far as git tells. Costs nothing where nothing was lost.
+    pub fn settle_what_git_has(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        for loss in self.journal.losses()? {
+            if self.has_committed_since(&loss)? {
+                self.journal.settle(&loss.entry, Some(&loss.owner.session), Settlement::Committed, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the losses by earlier changes if what stood there before them stands there again, whoever brought it back.
+    pub(super) fn settle_what_is_back(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), Error> {
+        for loss in self.journal.losses()? {
+            let is_back = loss.entry.resource == entry.resource && loss.entry.before == entry.after;
+            if is_back && loss.entry.id != entry.id {
+                self.journal.settle(&loss.entry, None, Settlement::Restored, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends what some have lost in files that they have committed: they have seen what stands there.
+    pub fn settle_committed(
+        &self,
+        files: &[Resource],
+        is_committer: &dyn Fn(&Author) -> bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        for loss in self.journal.losses()? {
+            if files.contains(&loss.entry.resource) && is_committer(&loss.owner) {
+                self.journal.settle(&loss.entry, Some(&loss.owner.session), Settlement::Committed, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// True if whoever lost something has committed the file since. Git only knows the person, so what an agent commits, or
+    /// anybody while an agent's command runs, is for that agent's hook to say.
+    fn has_committed_since(&self, loss: &Loss) -> Result<bool, Error> {
+        let Loss { entry, owner, .. } = loss;
+        let (Some(person), None) = (&owner.person, &owner.agent) else { return Ok(false) };
+        let Place::InWorktree { root, path } = self.place_of(&entry.resource) else { return Ok(false) };
+        let repository = Repository::at(&root).ok().flatten();
+        let worktree = repository.as_ref().and_then(Repository::worktree).unwrap_or_default();
+        for commit in last_commit::of_file_since(&root, &path, entry.at)? {
+            // Git tells whole seconds.
+            let (from, to) = (commit.at, commit.at + TimeDelta::seconds(1));
+            let is_after = from > entry.at || self.is_as_committed(&entry.resource)?;
+            if commit.committer == *person && is_after && self.journal.overlapping(worktree, from, to)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn is_as_committed(&self, resource: &Resource) -> Result<bool, Error> {
+        Ok(self.not_as_committed(std::slice::from_ref(resource))?.is_empty())
+    }
+}
