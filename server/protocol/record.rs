@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use serde::de::value::MapDeserializer;
-use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use thiserror::Error;
 
 /// Why bytes are no record.
@@ -34,36 +33,20 @@ pub fn parse(bytes: &[u8]) -> Result<Map<String, Value>, RecordError> {
 /// Reads a record's known fields. One of the wrong type counts as absent; of one that is there twice, the last.
 pub(super) fn typed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordError> {
     // Verbs read several records each, and a map takes longer than all else in that.
-    let listed = serde_json::from_slice(bytes);
-    if let Ok(record) = listed.and_then(|FieldList(fields)| T::deserialize(MapDeserializer::new(fields.into_iter()))) {
+    if let Some(record) = is_plain(bytes).then(|| serde_json::from_slice(bytes).ok()).flatten() {
         return Ok(record);
     }
     Ok(serde_json::from_value(Value::Object(parse(bytes)?))?)
 }
 
-/// An object's fields as they stand there.
-struct FieldList<'de>(Vec<(&'de str, Value)>);
-
-impl<'de> Deserialize<'de> for FieldList<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Listing;
-        impl<'de> Visitor<'de> for Listing {
-            type Value = FieldList<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldList<'de>, A::Error> {
-                let mut fields = Vec::with_capacity(16);
-                while let Some(field) = map.next_entry()? {
-                    fields.push(field);
-                }
-                Ok(FieldList(fields))
-            }
-        }
-        deserializer.deserialize_map(Listing)
-    }
+/// True if what is wrong in fields that nobody knows cannot be missed by passing over them: how deep they are nested, and
+/// what their texts are made of. A list, which would be read as the fields in their order, is no record.
+fn is_plain(bytes: &[u8]) -> bool {
+    let is_nested = |bytes: &[u8]| bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() > 16;
+    bytes.trim_ascii_start().starts_with(b"{")
+        && !bytes.contains(&b'\\')
+        && !is_nested(bytes)
+        && str::from_utf8(bytes).is_ok()
 }
 
 /// Changes of a record's fields what differs between `before` and `after`; every other keeps value and place.
@@ -106,12 +89,55 @@ pub(super) fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializ
 
 /// Reads a text; a number or a truth value counts as its own spelling, because scripts paste them unquoted.
 pub(super) fn lenient_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(match Value::deserialize(deserializer)? {
-        Value::String(text) => Some(text),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    })
+    deserializer.deserialize_any(Text)
+}
+
+struct Text;
+
+impl<'de> Visitor<'de> for Text {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Option<String>, E> {
+        Ok(Some(text.to_owned()))
+    }
+
+    fn visit_string<E>(self, text: String) -> Result<Option<String>, E> {
+        Ok(Some(text))
+    }
+
+    fn visit_bool<E>(self, truth: bool) -> Result<Option<String>, E> {
+        Ok(Some(truth.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Option<String>, E> {
+        Ok(Some(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Option<String>, E> {
+        Ok(Some(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Option<String>, E> {
+        Ok(Number::from_f64(number).map(|number| number.to_string()))
+    }
+
+    fn visit_unit<E>(self) -> Result<Option<String>, E> {
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Option<String>, A::Error> {
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Option<String>, A::Error> {
+        while fields.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
 }
 
 /// Reads a list of texts; anything in it that is none is left out.

@@ -17,10 +17,10 @@ use super::session::Session;
 use deconflict_protocol::{ClaimKey, MessageKind, Naming, Resource, SessionId};
 
 /// A list on the board shows its newest rows, so many of them: nobody reads a page of thousands.
-pub(super) const SHOWN: usize = 100;
+pub(super) const SHOWN: usize = 50;
 
 /// So many are kept, so that some can go before everything has to be read for those that follow.
-const KEPT: usize = 150;
+const KEPT: usize = 75;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct BoardRows {

@@ -48,7 +48,6 @@ impl<S: Store> Registry<S> {
         terms: &Terms,
     ) -> Result<ClaimAllOutcome, Error> {
         let (outcome, committed) = self.commit_making(|tx| {
-            let asker = active_session(tx, session)?;
             let predecessor = predecessor.map(|it| it.now(tx)).transpose()?.flatten();
             let mut keys = HashSet::new();
             let resources: Vec<&Resource> = resources.iter().filter(|it| keys.insert(tx.naming().key(it))).collect();
@@ -59,8 +58,9 @@ impl<S: Store> Registry<S> {
                 }
             }
             let mut granted: Vec<Granted> = Vec::with_capacity(resources.len());
+            let known = if resources.len() > 1 { Some(active_session(tx, session)?) } else { None };
             for resource in resources {
-                match self.decide_one_of_many(tx, &asker, predecessor, resource, terms)? {
+                match self.decide_one_of_many(tx, session, known.as_ref(), predecessor, resource, terms)? {
                     Ok(one) => granted.push(one),
                     Err(obstacle) => {
                         tx.give_up();
@@ -102,12 +102,13 @@ impl<S: Store> Registry<S> {
     fn decide_one_of_many(
         &self,
         tx: &mut Transaction,
-        asker: &StoredSession,
+        session: &SessionId,
+        known: Option<&StoredSession>,
         predecessor: Option<Predecessor>,
         wanted: &Resource,
         terms: &Terms,
     ) -> Result<Result<Granted, Obstacle>, Error> {
-        Ok(match self.decide_claim(tx, asker, predecessor, wanted, terms)? {
+        Ok(match self.decide_claim(tx, session, known, predecessor, wanted, terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
                 let is_others = |before: &Claim| !predecessor.is_some_and(|other| other.is_holder_of(before));
                 Ok(Granted { claim, is_new: true, took_over: took_over.filter(is_others) })

@@ -19,10 +19,8 @@ impl<S: Store> Registry<S> {
     /// Refused while an active claim of another session overlaps it, unless the terms say force. Expired, abandoned
     /// and forgotten claims in the way are taken over; a holder that still lives is told.
     pub fn claim(&self, session: &SessionId, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Error> {
-        let (outcome, committed) = self.commit_making(|tx| {
-            let asker = active_session(tx, session)?;
-            self.decide_claim(tx, &asker, None, resource, terms)
-        })?;
+        let (outcome, committed) =
+            self.commit_making(|tx| self.decide_claim(tx, session, None, None, resource, terms))?;
         let outcome = self.confirmed(&committed, outcome)?;
         if let ClaimOutcome::Granted { claim, .. } | ClaimOutcome::AlreadyHeld { claim } = &outcome {
             self.tell_displaced_if_possible(claim);
@@ -92,24 +90,35 @@ impl<S: Store> Registry<S> {
     }
 
     /// Decides whether a session may hold a resource. What `predecessor` holds is no obstacle, and goes over without a
-    /// word.
+    /// word. The session's record, unless it is `known` already, is read only where something may be granted: who is
+    /// refused need not be registered.
     pub(super) fn decide_claim(
         &self,
         tx: &mut Transaction,
-        asker: &StoredSession,
+        session: &SessionId,
+        known: Option<&StoredSession>,
         predecessor: Option<Predecessor>,
         resource: &Resource,
         terms: &Terms,
     ) -> Result<ClaimOutcome, Error> {
+        let is_in_the_way = |claim: &Claim| {
+            let is_predecessors = predecessor.is_some_and(|predecessor| predecessor.is_holder_of(claim));
+            !claim.held_by(session) && !is_predecessors && claim.stands_in_the_way(terms)
+        };
         let key = tx.naming().key(resource);
-        let (own, mut others): (Vec<_>, Vec<_>) =
-            self.overlapping(tx, resource)?.into_iter().partition(|claim| claim.held_by(&asker.id));
-        let is_predecessors = |claim: &Claim| predecessor.is_some_and(|predecessor| predecessor.is_holder_of(claim));
-        others.retain(|claim| !predecessor.is_some_and(|predecessor| predecessor.keeps(claim, resource)));
-        if let Some(by) = others.iter().find(|claim| claim.stands_in_the_way(terms) && !is_predecessors(claim)) {
+        // What refuses most often is a claim of the very resource, and then nothing else need be read.
+        let same = self.claim_at(tx, &key)?;
+        if let Some(by) = same.as_ref().filter(|claim| is_in_the_way(claim)) {
             return Ok(ClaimOutcome::Refused { by: by.clone() });
         }
-        let holder = &self.judged(tx, asker.clone());
+        let overlapping = same.into_iter().chain(self.overlapping_others(tx, resource)?);
+        let (own, mut others): (Vec<_>, Vec<_>) = overlapping.partition(|claim| claim.held_by(session));
+        others.retain(|claim| !predecessor.is_some_and(|predecessor| predecessor.keeps(claim, resource)));
+        if let Some(by) = others.iter().find(|claim| is_in_the_way(claim)) {
+            return Ok(ClaimOutcome::Refused { by: by.clone() });
+        }
+        let asker = known.map_or_else(|| active_session(tx, session), |known| Ok(known.clone()))?;
+        let holder = &self.judged(tx, asker);
         let untold = predecessor.map(Predecessor::session);
         if let Some(held) = own.into_iter().find(|claim| claim.key == key) {
             self.end_overlapping(tx, &holder.id, untold, &others)?;

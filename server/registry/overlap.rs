@@ -22,17 +22,21 @@ pub(super) trait ClaimSource {
 /// All claims that overlap a resource: its own first, then those of the directories above it, nearest first, then those
 /// below it. Only a directory has to look through the keys; a file costs a look-up for each folder above.
 pub(super) fn overlapping(source: &impl ClaimSource, resource: &Resource) -> Result<Vec<Claim>, Error> {
+    let same = source.claim(&source.naming().key(resource))?;
+    Ok(same.into_iter().chain(overlapping_others(source, resource)?).collect())
+}
+
+/// The same without the resource's own claim.
+fn overlapping_others(source: &impl ClaimSource, resource: &Resource) -> Result<Vec<Claim>, Error> {
     let naming = source.naming();
-    let own = naming.key(resource);
-    let mut keys = vec![own.clone()];
-    keys.extend(resource.covering_directories().iter().map(|directory| naming.key(directory)));
+    let mut keys: Vec<_> = resource.covering_directories().iter().map(|directory| naming.key(directory)).collect();
     if resource.is_directory() {
+        let own = naming.key(resource);
         keys.extend(source.keys(&Range::below(naming, resource))?.into_iter().filter(|key| *key != own));
     }
     let mut claims = Vec::new();
     for key in keys {
-        let claim = source.claim(&key)?;
-        claims.extend(claim.filter(|claim| key == own || naming.overlap(&claim.resource, resource)));
+        claims.extend(source.claim(&key)?.filter(|claim| naming.overlap(&claim.resource, resource)));
     }
     Ok(claims)
 }
@@ -120,8 +124,7 @@ impl<S: Store> Registry<S> {
     /// The claim of exactly this resource, in whatever state.
     pub fn claim_of(&self, resource: &Resource) -> Result<Option<Claim>, Error> {
         let reader = self.reader()?;
-        let key = reader.naming().key(resource);
-        Judged { registry: self, reader: &*reader }.claim(&key)
+        self.claim_at(&*reader, &reader.naming().key(resource))
     }
 
     /// All claims of other sessions that overlap this resource, in whatever state.
@@ -196,6 +199,16 @@ impl<S: Store> Registry<S> {
             None => None,
         };
         Ok(stored.judge(session.as_ref(), self.now()))
+    }
+
+    /// The claim under a key, in whatever state.
+    pub(super) fn claim_at(&self, reader: &dyn Reader, key: &ClaimKey) -> Result<Option<Claim>, Error> {
+        Judged { registry: self, reader }.claim(key)
+    }
+
+    /// All claims that overlap a resource but its own, in the order of [`overlapping`].
+    pub(super) fn overlapping_others(&self, reader: &dyn Reader, resource: &Resource) -> Result<Vec<Claim>, Error> {
+        overlapping_others(&Judged { registry: self, reader }, resource)
     }
 
     /// All claims that overlap a resource, in the order of [`overlapping`].

@@ -33,8 +33,20 @@ fn the_lease_ends_as_the_protocol_says() {
 #[test]
 fn records_without_a_usable_holder_are_damaged() {
     let deep = format!(r#"{{"claimed_by":"a","x":{}{}}}"#, "[".repeat(200), "]".repeat(200));
-    for json in [&deep, "", "{", "[]", "{}", r#"{"claimed_by":"../x"}"#, r#"{"claimed_by":7}"#, r#"{"claimed_by":""}"#]
-    {
+    let half_a_letter = r#"{"claimed_by":"a","x":"\ud800"}"#;
+    let fields_in_their_order = r#"["a"]"#;
+    for json in [
+        &deep,
+        half_a_letter,
+        fields_in_their_order,
+        "",
+        "{",
+        "[]",
+        "{}",
+        r#"{"claimed_by":"../x"}"#,
+        r#"{"claimed_by":7}"#,
+        r#"{"claimed_by":""}"#,
+    ] {
         assert!(claim(json).is_err(), "{json}");
     }
 }

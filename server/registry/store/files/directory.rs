@@ -4,11 +4,11 @@
 //! through a handle that no path escapes, only regular files of at most 1 MiB are read, and names come from types that
 //! are one path component. What is written is complete before it gets its name, so no reader sees half a record.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
@@ -19,6 +19,7 @@ use super::folder::Folder;
 use crate::Error;
 use crate::changes::Changes;
 use crate::store::{LARGEST_RECORD, Stamp, Stored};
+use deconflict_platform as platform;
 use deconflict_platform::Sharing;
 use deconflict_platform::faults::{self, Call, DiskChange};
 
@@ -32,6 +33,13 @@ pub(crate) struct FolderIdentity {
     device: u64,
     inode: u64,
     created: Option<DateTime<Utc>>,
+}
+
+/// What does not change while one folder stands, and takes long to find out.
+#[derive(Debug, Default)]
+pub(super) struct Traits {
+    ignores_case: OnceLock<bool>,
+    locks_stay_here: OnceLock<bool>,
 }
 
 /// A folder as it stands.
@@ -59,7 +67,8 @@ pub(crate) struct Directory {
     path: PathBuf,
     pub(super) root: Dir,
     pub(super) sharing: Sharing,
-    ignores_case: OnceCell<bool>,
+    pub(super) identity: FolderIdentity,
+    traits: Arc<Traits>,
     /// Folders that are looked into again and again.
     folders: RefCell<Vec<(Folder, Arc<Dir>)>>,
     pub(super) changes: Arc<Changes>,
@@ -68,6 +77,13 @@ pub(crate) struct Directory {
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Directory").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+impl FolderIdentity {
+    fn of(metadata: &Metadata) -> Self {
+        let created = metadata.created().ok().map(|time| time.into_std().into());
+        Self { device: metadata.dev(), inode: metadata.ino(), created }
     }
 }
 
@@ -86,8 +102,9 @@ impl Directory {
         Ok(Self {
             path: path.to_owned(),
             sharing: Sharing::of(&metadata),
+            identity: FolderIdentity::of(&metadata),
             root,
-            ignores_case: OnceCell::new(),
+            traits: Arc::default(),
             folders: RefCell::default(),
             changes: Arc::default(),
         })
@@ -122,6 +139,16 @@ impl Directory {
         self
     }
 
+    /// The same handle, which uses and adds to what is known of the folder already.
+    pub(super) fn known_as(mut self, traits: &Arc<Traits>) -> Self {
+        self.traits = Arc::clone(traits);
+        self
+    }
+
+    pub(super) fn traits(&self) -> &Arc<Traits> {
+        &self.traits
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -133,15 +160,27 @@ impl Directory {
 
     /// True if the file system takes names that differ only in case as equal.
     pub(crate) fn ignores_case(&self) -> bool {
-        // Mostly the second is missing, and then the first need not be looked for.
-        let names = ["CLAIMS", "claims"];
-        *self.ignores_case.get_or_init(|| {
-            // Numbers tell nothing here: file systems without numbers of their own give each spelling another one.
-            names.iter().all(|name| self.root.symlink_metadata(name).is_ok()) && {
-                let listed = self.root.entries().into_iter().flatten().flatten().map(|entry| entry.file_name());
-                listed.filter(|listed| names.iter().any(|name| listed == name)).count() < names.len()
-            }
-        })
+        if let Some(known) = self.traits.ignores_case.get() {
+            return *known;
+        }
+        // Mostly the second is missing.
+        let names = ["claims", "CLAIMS"];
+        let mut found = names.iter().map(|name| self.root.symlink_metadata(name).is_ok());
+        if found.next() != Some(true) {
+            // Nothing can be told, and nothing is to be remembered, before there is something with letters.
+            return false;
+        }
+        // Numbers tell nothing here: file systems without numbers of their own give each spelling another one.
+        let ignores_case = found.next() == Some(true) && {
+            let listed = self.root.entries().into_iter().flatten().flatten().map(|entry| entry.file_name());
+            listed.filter(|listed| names.iter().any(|name| listed == name)).count() < names.len()
+        };
+        *self.traits.ignores_case.get_or_init(|| ignores_case)
+    }
+
+    /// True if a lock on a file in it may keep nobody out on another machine that sees it too.
+    pub(super) fn locks_stay_here(&self) -> bool {
+        *self.traits.locks_stay_here.get_or_init(|| platform::locks_stay_here(&self.path))
     }
 
     /// Opens a folder for many looks into it; `None` if it is missing.
@@ -169,9 +208,7 @@ impl Directory {
     pub(crate) fn folder_stamp(&self, folder: &Folder) -> Result<Option<FolderStamp>, Error> {
         let Some(handle) = self.folder(folder)? else { return Ok(None) };
         let metadata = handle.dir_metadata().map_err(|e| Error::io("examine", &self.path_of(folder))(e))?;
-        let created = metadata.created().ok().map(|time| time.into_std().into());
-        let identity = FolderIdentity { device: metadata.dev(), inode: metadata.ino(), created };
-        Ok(Some(FolderStamp { identity, modified: stamp_of(&metadata).modified }))
+        Ok(Some(FolderStamp { identity: FolderIdentity::of(&metadata), modified: stamp_of(&metadata).modified }))
     }
 
     /// Opens a file for locking, made if it is missing.
@@ -210,17 +247,18 @@ impl Directory {
 
     pub(super) fn folder_at(&self, components: &[&str]) -> Result<Option<Dir>, Error> {
         let mut handle = None;
-        let mut path = self.path.clone();
-        for component in components {
-            path.push(component);
+        for (depth, component) in components.iter().enumerate() {
             let above = handle.as_ref().unwrap_or(&self.root);
             match found(above.open_dir_nofollow(component)) {
                 Ok(Some(inner)) => handle = Some(inner),
                 Ok(None) => return Ok(None),
-                Err(source) => return Err(not_a_folder(above, component, path, source)),
+                Err(source) => {
+                    let path = components[..=depth].iter().fold(self.path.clone(), |path, name| path.join(name));
+                    return Err(not_a_folder(above, component, path, source));
+                }
             }
         }
-        handle.map_or_else(|| self.root.try_clone(), Ok).map(Some).map_err(Error::io("open", &path))
+        handle.map_or_else(|| self.root.try_clone(), Ok).map(Some).map_err(Error::io("open", &self.path))
     }
 }
 

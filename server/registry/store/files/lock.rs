@@ -79,7 +79,7 @@ pub(crate) fn lock_file<'a>(directory: &'a Directory, name: &'static str) -> Res
     loop {
         let file = directory.open_lock(name)?;
         let locking = match try_lock(&file) {
-            Ok(()) if platform::locks_stay_here(directory.path()) => Some(Locking::Unsupported),
+            Ok(()) if directory.locks_stay_here() => Some(Locking::Unsupported),
             Ok(()) => Some(Locking::Enforced),
             Err(TryLockError::WouldBlock) => None,
             Err(TryLockError::Error(source)) if source.kind() == io::ErrorKind::Interrupted => None,

@@ -10,13 +10,13 @@ mod writing;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use self::directory::Directory;
+use self::directory::{Directory, FolderIdentity, Traits};
 use self::folder::Folder;
 use self::lock::ClaimLock;
 use self::names::{durability_in, durability_of, file_of, folder_of, folder_of_range, key_of};
@@ -39,6 +39,8 @@ pub struct Files {
     path: PathBuf,
     /// True if the last lock could not be taken, because the file system has none.
     is_without_locks: AtomicBool,
+    /// What was found out about the folder that stood there last.
+    known: Mutex<Option<(FolderIdentity, Arc<Traits>)>>,
     /// What is not on the status board yet.
     pub(crate) changes: Arc<Changes>,
 }
@@ -46,7 +48,12 @@ pub struct Files {
 impl Files {
     /// The directory at this path, whether it is there or not.
     pub fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), is_without_locks: AtomicBool::new(false), changes: Arc::default() }
+        Self {
+            path: path.to_owned(),
+            is_without_locks: AtomicBool::new(false),
+            known: Mutex::default(),
+            changes: Arc::default(),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -54,7 +61,13 @@ impl Files {
     }
 
     pub(crate) fn directory(&self) -> Result<Directory, Error> {
-        Ok(Directory::open(&self.path)?.noting(&self.changes))
+        let directory = Directory::open(&self.path)?.noting(&self.changes);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, traits)) = known.as_ref().filter(|(identity, _)| *identity == directory.identity) {
+            return Ok(directory.known_as(traits));
+        }
+        *known = Some((directory.identity, Arc::clone(directory.traits())));
+        Ok(directory)
     }
 
     /// Takes the lock, and remembers whether there is one.
