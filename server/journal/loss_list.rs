@@ -11,14 +11,14 @@ use super::file_list::{FileLine, FileList};
 pub(super) const NAME: &str = "losses.jsonl";
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct LossLine {
     file: String,
     /// Nothing lost in it is left to settle.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     settled: bool,
 }
 
-impl FileLine for Line {
+impl FileLine for LossLine {
     fn file(&self) -> &str {
         &self.file
     }
@@ -40,14 +40,14 @@ impl LossList {
     }
 
     pub(super) fn read(&self) -> Result<Vec<Resource>, Error> {
-        Ok(self.list.read::<Line>()?.iter().filter_map(|line| Resource::parse(&line.file)).collect())
+        Ok(self.list.read::<LossLine>()?.iter().filter_map(|line| Resource::parse(&line.file)).collect())
     }
 
     pub(super) fn add(&self, resource: &Resource) -> Result<(), Error> {
-        self.list.append(&Line { file: resource.spelled(), settled: false })
+        self.list.append(&LossLine { file: resource.spelled(), settled: false })
     }
 
     pub(super) fn drop(&self, resource: &Resource) -> Result<(), Error> {
-        self.list.append(&Line { file: resource.spelled(), settled: true })
+        self.list.append(&LossLine { file: resource.spelled(), settled: true })
     }
 }

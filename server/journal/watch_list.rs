@@ -25,7 +25,7 @@ pub struct Watched {
 
 /// One line of the list. The newest one about a file counts.
 #[derive(Debug, Serialize, Deserialize)]
-struct Line {
+struct WatchLine {
     file: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stamp: Option<Stamp>,
@@ -37,7 +37,7 @@ struct Line {
     dropped: bool,
 }
 
-impl FileLine for Line {
+impl FileLine for WatchLine {
     fn file(&self) -> &str {
         &self.file
     }
@@ -59,7 +59,7 @@ impl WatchList {
     }
 
     pub(super) fn read(&self) -> Result<Vec<Watched>, Error> {
-        let lines = self.list.read::<Line>()?.into_iter();
+        let lines = self.list.read::<WatchLine>()?.into_iter();
         Ok(lines
             .filter_map(|line| {
                 let resource = Resource::parse(&line.file)?;
@@ -70,12 +70,12 @@ impl WatchList {
 
     pub(super) fn add(&self, watched: &Watched) -> Result<(), Error> {
         let Watched { resource, stamp, at, is_unsettled } = watched;
-        let line = Line { file: resource.spelled(), stamp: *stamp, at: *at, unsettled: *is_unsettled, dropped: false };
+        let line = WatchLine { file: resource.spelled(), stamp: *stamp, at: *at, unsettled: *is_unsettled, dropped: false };
         self.list.append(&line)
     }
 
     pub(super) fn drop(&self, resource: &Resource) -> Result<(), Error> {
         let at = DateTime::UNIX_EPOCH;
-        self.list.append(&Line { file: resource.spelled(), stamp: None, at, unsettled: false, dropped: true })
+        self.list.append(&WatchLine { file: resource.spelled(), stamp: None, at, unsettled: false, dropped: true })
     }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { commands, l10n, Uri, ViewColumn, type WebviewPanel, window } from "vscode";
+import { l10n, ViewColumn, type WebviewPanel, window } from "vscode";
 import { type Disposable, disposeAll } from "./disposable";
 import type { Knowledge } from "./knowledge";
 import type { Places } from "./places";
@@ -135,11 +135,6 @@ export function messageOfLink(argument: unknown, messages: readonly Message[]): 
   const id = typeof argument === "object" && argument !== null && "message" in argument ? argument.message : undefined;
   const message = messages.find((known) => known.id === id);
   return message === undefined ? undefined : new MessageNode(message);
-}
-
-/** Opens the board as it is meant to be read. */
-export async function previewBoard(board: Uri): Promise<void> {
-  await commands.executeCommand("markdown.showPreview", board);
 }
 
 function page(title: string, entries: string, links: string): string {

@@ -9,10 +9,10 @@ import {
   RevealOutputChannelOn,
   State,
 } from "vscode-languageclient/node";
-import { previewBoard } from "./conversations";
 import { type Binary, BinaryNotFound, findBinary } from "./binary";
 import type { Answer, Notice, Refusal, StatusNotification } from "./protocol";
 import type { Disposable } from "./disposable";
+import { isBoard, previewBoard } from "./statusBoard";
 
 /** A server that ends so many times in [`RESTART_WINDOW`] is not started again by itself. */
 const MOST_RESTARTS = 4;
@@ -21,8 +21,6 @@ const RESTART_WINDOW = 60_000;
 
 /** Where the sessions are kept that this window has, so that it goes on with them when it is loaded again. */
 const SESSIONS = "sessions";
-/** The status board's file. */
-const BOARD = "STATUS_BOARD.md";
 
 /** What one hears of the server's life. */
 export type Life = "starting" | "running" | "stopped";
@@ -212,7 +210,7 @@ export class Server implements Disposable {
         window: {
           showDocument: async (parameters, token, next) => {
             const uri = Uri.parse(parameters.uri);
-            if (uri.path.endsWith(`/${BOARD}`)) {
+            if (isBoard(uri)) {
               await previewBoard(uri);
               return { success: true };
             }
