@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
+use super::ownership::{self, OthersChanges};
 use super::style::GOOD;
-use super::{identity, ownership, upkeep, values, words};
+use super::{identity, upkeep, values, words};
 
 /// Claim a file, a directory or anything else that has a name
 ///
@@ -66,8 +67,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
     let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
-    let taken_over = ownership::take_over(context, &registry, &session, &resource);
-    let beside = ownership::others_beside(context, &session, &resource);
+    let OthersChanges { taken_over, beside } = OthersChanges::taking_over(context, &registry, &session, &resource);
     let is_only_advice = registry.locking() == Locking::Unsupported;
     context.output.answer(
         || {

@@ -52,9 +52,10 @@ mod status;
 mod undo;
 
 use std::ffi::OsString;
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::{Context, Shared};
 use failure::{Exit, Failure};
@@ -134,7 +135,7 @@ impl Verb {
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
-    let arguments = match Arguments::try_parse_from(&words) {
+    let arguments = match parse(&words) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, &words),
     };
@@ -148,6 +149,14 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
         ended
     });
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
+}
+
+/// Reads the command line. What all verbs are described by is left to the end of the process: taking it apart takes as
+/// long as a claim.
+fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
+    let mut command = ManuallyDrop::new(Arguments::command());
+    let mut matches = command.try_get_matches_from_mut(words)?;
+    Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {

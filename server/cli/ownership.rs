@@ -11,38 +11,52 @@ use super::failure::Failure;
 use super::output::Output;
 use super::recording::Recording;
 
-/// Takes over what the same person's agents left in a file, whose turn has ended, or who ended or are gone.
-pub(super) fn take_over(context: &Context, registry: &Registry, session: &Session, file: &Resource) -> Vec<Author> {
-    let to = author_of(session);
-    let is_left = |owner: &Author| {
-        let left_it = |agent: &Session| !agent.is_live() || registry.is_waiting(agent).unwrap_or(false);
-        owner.agent.is_some()
-            && is_same_person(owner, &to)
-            && registry.session(&owner.session).is_ok_and(|agent| agent.as_ref().is_none_or(left_it))
-    };
-    give(context, file, &to, &is_left)
+/// Whose uncommitted changes there are in a file that a session claims.
+#[derive(Debug, Default)]
+pub(super) struct OthersChanges {
+    /// Those that go over with the claim: what the same person's agents left whose turn has ended, who ended or are gone.
+    pub(super) taken_over: Vec<Author>,
+    /// Those that stay others', as far as the session was not told of them yet.
+    pub(super) beside: Vec<Author>,
 }
 
-/// Gives a session's changes in a file to another one.
-pub(super) fn hand_over(context: &Context, from: &Session, to: &Session, file: &Resource) -> Vec<Author> {
-    give(context, file, &author_of(to), &|owner| owner.session == from.id)
-}
-
-/// Whose uncommitted changes else a file has that the session claims, of which it was not told yet.
-pub(super) fn others_beside(context: &Context, session: &Session, file: &Resource) -> Vec<Author> {
-    let find =
-        |recording: Recording| Ok(recording.recorder().others_beside(&author_of(session), &[], file, context.now())?);
-    Recording::open(context).and_then(find).unwrap_or_default()
-}
-
-fn give(context: &Context, file: &Resource, to: &Author, is_given: &dyn Fn(&Author) -> bool) -> Vec<Author> {
-    if !file.is_file() {
-        return Vec::new();
+impl OthersChanges {
+    /// Takes over what goes over with the claim of a file.
+    pub(super) fn taking_over(context: &Context, registry: &Registry, session: &Session, file: &Resource) -> Self {
+        let to = author_of(session);
+        let is_left = |owner: &Author| {
+            let left_it = |agent: &Session| !agent.is_live() || registry.is_waiting(agent).unwrap_or(false);
+            owner.agent.is_some()
+                && is_same_person(owner, &to)
+                && registry.session(&owner.session).is_ok_and(|agent| agent.as_ref().is_none_or(left_it))
+        };
+        with_recording(context, file, |recording| {
+            let taken_over = recording.recorder().give(file, &to, &is_left, context.now())?;
+            let beside = recording.recorder().others_beside(&to, &[], file, context.now())?;
+            Ok(Self { taken_over, beside })
+        })
     }
-    let give = |recording: Recording| Ok(recording.recorder().give(file, to, is_given, context.now())?);
-    Recording::open(context).and_then(give).unwrap_or_else(|failure: Failure| {
+}
+
+/// Gives a session's changes in a file to another one, and returns whose they were.
+pub(super) fn hand_over(context: &Context, from: &Session, to: &Session, file: &Resource) -> Vec<Author> {
+    let is_given = |owner: &Author| owner.session == from.id;
+    with_recording(context, file, |recording| {
+        Ok(recording.recorder().give(file, &author_of(to), &is_given, context.now())?)
+    })
+}
+
+fn with_recording<T: Default>(
+    context: &Context,
+    file: &Resource,
+    find: impl FnOnce(&Recording) -> Result<T, Failure>,
+) -> T {
+    if !file.is_file() {
+        return T::default();
+    }
+    Recording::open(context).and_then(|recording| find(&recording)).unwrap_or_else(|failure| {
         Output::remark(&format!("Whose the uncommitted changes are could not be noted. {}", failure.message));
-        Vec::new()
+        T::default()
     })
 }
 

@@ -70,7 +70,8 @@ impl WatchList {
 
     pub(super) fn add(&self, watched: &Watched) -> Result<(), Error> {
         let Watched { resource, stamp, at, is_unsettled } = watched;
-        let line = WatchLine { file: resource.spelled(), stamp: *stamp, at: *at, unsettled: *is_unsettled, dropped: false };
+        let line =
+            WatchLine { file: resource.spelled(), stamp: *stamp, at: *at, unsettled: *is_unsettled, dropped: false };
         self.list.append(&line)
     }
 

@@ -17,10 +17,10 @@ use super::session::Session;
 use deconflict_protocol::{ClaimKey, MessageKind, Naming, Resource, SessionId};
 
 /// A list on the board shows its newest rows, so many of them: nobody reads a page of thousands.
-pub(super) const SHOWN: usize = 50;
+pub(super) const SHOWN: usize = 30;
 
 /// So many are kept, so that some can go before everything has to be read for those that follow.
-const KEPT: usize = 75;
+const KEPT: usize = 45;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct BoardRows {
