@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use deconflict_changes::{Lost, Noticed, sentence};
 use deconflict_journal::{Entry, FileState};
 pub(super) use deconflict_protocol::text::count;
-use deconflict_protocol::text::{quoted, quoted_lines, shell_word};
+use deconflict_protocol::text::{path_word, quoted, quoted_lines};
 use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::{Claim, Message, Recipient, Session};
 use deconflict_words::{ask_command, taken_over_from};
@@ -25,7 +25,7 @@ const LONGEST_LINE: usize = 700;
 /// A path as a word of a command line, seen from the folder where it will be typed.
 pub(super) fn path_to_type(path: &Path, folder: &Path) -> String {
     let relative = path.strip_prefix(folder).ok().filter(|relative| !relative.as_os_str().is_empty());
-    shell_word(&relative.unwrap_or(path).to_string_lossy())
+    path_word(&relative.unwrap_or(path).to_string_lossy())
 }
 
 /// So many files are named of those in which a tool took something of others'.

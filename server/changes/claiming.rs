@@ -1,9 +1,29 @@
 //! Claiming as somebody, in whose way their own agents are not once they wait.
 
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{ClaimAllOutcome, ClaimOutcome, Error, Predecessor, Registry, Session, Terms};
+use deconflict_registry::{Claim, ClaimAllOutcome, ClaimOutcome, Error, Predecessor, Registry, Session, Terms};
 
 use super::people::{author_of, is_same_person};
+
+/// Claims all of these for a session, or none. An agent whose turn has ended gives way to its own user.
+pub fn claim_all(
+    registry: &Registry,
+    session: &SessionId,
+    resources: &[Resource],
+    terms: &Terms,
+) -> Result<ClaimAllOutcome, Error> {
+    let outcome = registry.claim_all(session, None, resources, terms)?;
+    let ClaimAllOutcome::Refused(obstacles) = &outcome else { return Ok(outcome) };
+    let Some(first) = obstacles.first() else { return Ok(outcome) };
+    let Some(holder) = who_gives_way(registry, session, &first.by)? else { return Ok(outcome) };
+    registry.claim_all(session, Some(Predecessor::WhileWaiting(&holder)), resources, terms)
+}
+
+fn who_gives_way(registry: &Registry, session: &SessionId, claim: &Claim) -> Result<Option<SessionId>, Error> {
+    let (Some(holder), Some(claimant)) = (claim.holder(), registry.session(session)?) else { return Ok(None) };
+    let holder = registry.session(holder)?;
+    Ok(holder.filter(|holder| gives_way(holder, &claimant)).map(|holder| holder.id))
+}
 
 /// Claims something for a session. An agent whose turn has ended gives way to its own user.
 pub fn claim(
@@ -14,11 +34,8 @@ pub fn claim(
 ) -> Result<ClaimOutcome, Error> {
     let outcome = registry.claim(session, resource, terms)?;
     let ClaimOutcome::Refused { by } = &outcome else { return Ok(outcome) };
-    let (Some(holder), Some(claimant)) = (by.holder(), registry.session(session)?) else { return Ok(outcome) };
-    let Some(holder) = registry.session(holder)?.filter(|holder| gives_way(holder, &claimant)) else {
-        return Ok(outcome);
-    };
-    let predecessor = Some(Predecessor::WhileWaiting(&holder.id));
+    let Some(holder) = who_gives_way(registry, session, by)? else { return Ok(outcome) };
+    let predecessor = Some(Predecessor::WhileWaiting(&holder));
     let all = registry.claim_all(session, predecessor, std::slice::from_ref(resource), terms)?;
     Ok(match all {
         ClaimAllOutcome::Granted(mut granted) => match granted.pop() {

@@ -34,7 +34,7 @@ use std::path::{Path, PathBuf};
 
 pub use beside::beside_in_words;
 pub use blame::{BlamedCommit, BlamedLine};
-pub use claiming::{claim, gives_way};
+pub use claiming::{claim, claim_all, gives_way};
 pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
 pub use committed::with_line_ends_of;
 pub use documents::{blamed_line_document, entry_document, loss_document};

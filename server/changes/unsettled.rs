@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Journal, Loss};
-use deconflict_protocol::text::{quoted, shell_word};
+use deconflict_protocol::text::{path_word, quoted};
 use deconflict_registry::{Findings, Registry, minute};
 
 use super::telling::sentence_at;
@@ -38,7 +38,7 @@ impl Findings for UnsettledLosses {
 fn in_a_sentence(loss: &Loss) -> String {
     let entry = &loss.entry;
     // From the root of the worktree that it is in.
-    let path = shell_word(entry.resource.relative());
+    let path = path_word(entry.resource.relative());
     format!(
         "{} What {} had there: deconflict restore {path} --at {}",
         sentence_at(entry, &entry.resource, None, &minute(entry.at)),

@@ -1,4 +1,4 @@
-//! `deconflict claim TYPE NAME`
+//! `deconflict claim [TYPE] NAME…`
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,9 @@ use chrono::TimeDelta;
 use deconflict_changes::beside_in_words;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId, time};
-use deconflict_registry::{Activity, Claim, ClaimOutcome, ClaimState, Locking, Registry, Session, Terms};
+use deconflict_registry::{
+    Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Registry, Session, Terms,
+};
 use deconflict_words::{COMMIT_OWN, documents};
 use serde_json::{Value, json};
 
@@ -15,25 +17,28 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::ownership::{self, OthersChanges};
 use super::style::GOOD;
-use super::{identity, upkeep, values, words};
+use super::wanted::Wanted;
+use super::{candidates, identity, upkeep, values, wanted, words};
 
-/// Claim a file, a directory or anything else that has a name
+/// Claim files, directories or anything else that has a name
 ///
-/// Claiming again what you hold renews it. Another session's claim that ran out or was left behind is taken over.
+/// Of several you get all or none. Claiming again what you hold renews it. Another session's claim that ran out or was
+/// left behind is taken over.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// `file`, `directory`, or a word of your own such as `task`
-    #[arg(id = "type", value_name = "TYPE", value_parser = values::resource_type)]
-    resource_type: ResourceType,
-    /// Its name; for a file or directory its path
-    name: String,
+    /// `file`, `directory`, or a word of your own such as `task`; without one, the names are paths
+    #[arg(id = "type", value_name = "TYPE", required = true, add = candidates::to_claim())]
+    first: String,
+    /// The names; of files and directories their paths
+    #[arg(id = "name", value_name = "NAME", add = candidates::names())]
+    rest: Vec<String>,
     /// What you are doing with it
     #[arg(long, value_name = "TEXT")]
     phase: Option<String>,
     /// For how long
     #[arg(id = "for", long = "for", value_name = "DURATION", default_value = values::DEFAULT_LEASE, value_parser = values::lease)]
     lease: TimeDelta,
-    /// Wait so long for it to come free, if another session holds it
+    /// Wait up to this long for it to come free, if another session holds it
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     wait: Option<TimeDelta>,
     /// Take it over even from a session that is at work; its user is told
@@ -45,8 +50,12 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    context.check_joined()?;
+    let known = context.existing_registry()?;
+    let wanted = wanted::wanted("claim", &arguments.first, &arguments.rest, context, known.as_ref())?;
     let (registry, session) = identity::enter(context)?;
-    let resource = context.resource(&arguments.resource_type, &arguments.name)?;
+    let resources: Vec<Resource> =
+        wanted.iter().map(|wanted| context.resource(&wanted.resource_type, &wanted.name)).collect::<Result<_, _>>()?;
     let terms = Terms {
         lease: arguments.lease,
         automatic: false,
@@ -56,44 +65,28 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         branch: context.branch()?,
         worktree: context.worktree()?,
     };
-    let mut outcome = deconflict_changes::claim(&registry, &session.id, &resource, &terms)?;
-    if let (ClaimOutcome::Refused { by }, Some(limit)) = (&outcome, arguments.wait) {
-        outcome = wait(context, &registry, &session.id, &resource, &terms, by.clone(), limit)?;
+    let claimer = Claimer { context, registry: &registry, session: &session, resources: &resources, terms: &terms };
+    let mut outcome = claimer.try_once()?;
+    if let (Err(obstacle), Some(limit)) = (&outcome, arguments.wait) {
+        outcome = claimer.wait(obstacle.clone(), limit)?;
     }
-    let (claim, took_over) = match outcome {
-        ClaimOutcome::Granted { claim, took_over } => (claim, Some(took_over)),
-        ClaimOutcome::AlreadyHeld { claim } => (claim, None),
-        ClaimOutcome::Refused { by } => return refuse(context, &registry, &resource, &by, arguments.wait),
+    let granted = match outcome {
+        Ok(granted) => granted,
+        Err(Obstacle { wanted, by }) => return refuse(context, &registry, &wanted, &by, arguments.wait),
     };
-    let before = took_over.as_ref().and_then(Option::as_ref).filter(|before| !before.held_by(&session.id));
-    let elsewhere = claims_elsewhere(context, &registry, &session, &resource);
-    let OthersChanges { taken_over, beside } = OthersChanges::taking_over(context, &registry, &session, &resource);
     let is_only_advice = registry.locking() == Locking::Unsupported;
+    let news: Vec<News> = granted.into_iter().map(|one| claimer.news_of(one)).collect();
     context.output.answer(
         || {
-            json!({
-                "outcome": if took_over.is_some() { "granted" } else { "renewed" },
-                "claim": documents::claim(&claim, Some(&session)),
-                "took_over": before.map(|before| documents::claim(before, None)),
-                "claimed_elsewhere": elsewhere.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>(),
-                "only_advice": is_only_advice,
-                "others_changes": beside.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
-                "changes_of": taken_over.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
-            })
+            let mut documents: Vec<Value> = news.iter().map(|one| one.document(&session, is_only_advice)).collect();
+            if documents.len() == 1 { documents.remove(0) } else { json!({ "claims": documents }) }
         },
         || {
             if context.shared.original {
-                return format!("✅ Claimed: {}/{}", arguments.resource_type, arguments.name);
+                let line = |wanted: &Wanted| format!("✅ Claimed: {}/{}", wanted.resource_type, wanted.name);
+                return wanted.iter().map(line).collect::<Vec<_>>().join("\n");
             }
-            let mut words = granted_in_words(context, &registry, &claim, took_over.is_some(), before, &elsewhere);
-            if !taken_over.is_empty() {
-                let whose = ownership::named(&taken_over);
-                words.push_str(&format!("\nThe uncommitted changes of {whose} in it are yours now."));
-            }
-            if !beside.is_empty() {
-                words.push_str(&format!("\n{} {COMMIT_OWN}", beside_in_words(&resource, &beside)));
-            }
-            words
+            news.iter().map(|one| one.in_words(context, &registry)).collect::<Vec<_>>().join("\n")
         },
     )?;
     if is_only_advice && !context.output.is_json() {
@@ -101,12 +94,90 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     }
     let activity = Activity {
         action: "claimed".to_owned(),
-        target: Some(resource.to_string()),
-        phase: terms.phase,
+        target: resources.first().map(ToString::to_string),
+        phase: terms.phase.clone(),
         ..Activity::default()
     };
     upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
+}
+
+/// Who claims what.
+struct Claimer<'a> {
+    context: &'a Context,
+    registry: &'a Registry,
+    session: &'a Session,
+    resources: &'a [Resource],
+    terms: &'a Terms,
+}
+
+/// What is told of one claim.
+struct News {
+    granted: Granted,
+    elsewhere: Vec<Claim>,
+    others: OthersChanges,
+    /// A file or a directory of that name isn't there yet.
+    is_missing: bool,
+}
+
+impl Claimer<'_> {
+    fn try_once(&self) -> Result<Result<Vec<Granted>, Obstacle>, Failure> {
+        let outcome = deconflict_changes::claim_all(self.registry, &self.session.id, self.resources, self.terms)?;
+        Ok(match outcome {
+            ClaimAllOutcome::Granted(granted) => Ok(granted),
+            ClaimAllOutcome::Refused(mut obstacles) if !obstacles.is_empty() => Err(obstacles.swap_remove(0)),
+            ClaimAllOutcome::Refused(_) => Ok(Vec::new()),
+        })
+    }
+
+    fn news_of(&self, granted: Granted) -> News {
+        let (context, session) = (self.context, self.session);
+        let resource = granted.claim.resource.clone();
+        let path = context.namer().ok().and_then(|namer| namer.path_of(&resource));
+        News {
+            elsewhere: claims_elsewhere(context, self.registry, session, &resource),
+            others: OthersChanges::taking_over(context, self.registry, session, &resource),
+            is_missing: path.is_some_and(|path| !path.exists()),
+            granted,
+        }
+    }
+}
+
+impl News {
+    /// From whom it was taken over.
+    fn before(&self) -> Option<&Claim> {
+        self.granted.took_over.as_ref().filter(|before| before.holder() != self.granted.claim.holder())
+    }
+
+    fn document(&self, session: &Session, is_only_advice: bool) -> Value {
+        json!({
+            "outcome": if self.granted.is_new { "granted" } else { "renewed" },
+            "claim": documents::claim(&self.granted.claim, Some(session)),
+            "exists": !self.is_missing,
+            "took_over": self.before().map(|before| documents::claim(before, None)),
+            "claimed_elsewhere": self.elsewhere.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>(),
+            "only_advice": is_only_advice,
+            "others_changes": self.others.beside.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
+            "changes_of": self.others.taken_over.iter().map(|owner| owner.session.as_str()).collect::<Vec<_>>(),
+        })
+    }
+
+    fn in_words(&self, context: &Context, registry: &Registry) -> String {
+        let claim = &self.granted.claim;
+        let mut words = granted_in_words(context, registry, claim, self.granted.is_new, self.before(), &self.elsewhere);
+        if self.is_missing && self.granted.is_new {
+            let kind = claim.resource.resource_type();
+            words.push_str(&format!("\nThere is no such {kind} yet; the claim counts for when there is."));
+        }
+        if !self.others.taken_over.is_empty() {
+            let whose = ownership::named(&self.others.taken_over);
+            words.push_str(&format!("\nThe uncommitted changes of {whose} in it are yours now."));
+        }
+        if !self.others.beside.is_empty() {
+            words.push_str(&format!("\n{} {COMMIT_OWN}", beside_in_words(&claim.resource, &self.others.beside)));
+        }
+        words
+    }
 }
 
 fn granted_in_words(
@@ -164,14 +235,15 @@ fn refuse(
     if by.standing == ClaimState::Pending {
         return Err(failure.advise("Try again in a few seconds."));
     }
+    let typed = words::typed(context, resource);
     Err(match patience {
         Some(limit) => failure.advise(format!("It did not come free within {}.", time::duration_in_words(limit))),
-        None => failure.advise("Wait until it comes free: the same command with --wait 10m"),
+        None => failure.advise(format!("Wait until it comes free: deconflict claim --wait 10m {typed}")),
     }
     .advise(if by.holder().is_some() {
-        "Or take it over although it is in use, and its user is told: the same command with --force"
+        format!("Or take it over although it is in use, and its user is told: deconflict claim --force {typed}")
     } else {
-        "Or take it over: the same command with --force. To look at the record: deconflict doctor"
+        format!("Or take it over: deconflict claim --force {typed}")
     }))
 }
 
@@ -201,7 +273,7 @@ pub(super) fn not_holder(context: &Context, registry: &Registry, claim: &Claim, 
 
 pub(super) fn not_found(resource_type: &ResourceType, name: &str) -> Failure {
     let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
-    Failure::refused("not-found", message).advise("What is claimed: deconflict status")
+    Failure::usage(message).reason("not-found").advise("What is claimed: deconflict status")
 }
 
 fn holder_in_words(registry: &Registry, claim: &Claim) -> String {
@@ -222,49 +294,45 @@ fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, r
     claims.filter(|claim| claim.is_active() && !claim.held_by(&session.id)).collect()
 }
 
-/// Claims as soon as it is free what somebody else holds, or gives up after `limit`.
-fn wait(
-    context: &Context,
-    registry: &Registry,
-    session: &SessionId,
-    resource: &Resource,
-    terms: &Terms,
-    by: Claim,
-    limit: TimeDelta,
-) -> Result<ClaimOutcome, Failure> {
-    /// Long enough to be no burden, short enough that nobody notices.
-    const PAUSE: Duration = Duration::from_millis(200);
-    /// After so long, people wonder whether anything happens.
-    const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-    let start = Instant::now();
-    let limit = limit.to_std().unwrap_or_default();
-    let mut in_the_way = by;
-    let mut has_told = false;
-    loop {
-        let left = limit.saturating_sub(start.elapsed());
-        if left.is_zero() {
-            return Ok(ClaimOutcome::Refused { by: in_the_way });
-        }
-        if !has_told && start.elapsed() >= SIGN_OF_LIFE {
-            let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-            let (who, what) = (holder_in_words(registry, &in_the_way), resource.in_a_sentence());
-            let term = words::term(&in_the_way, context.now());
-            Output::remark(&format!(
-                "Waiting up to {left} more for {who} to release {what}, held {term}. Ctrl-C gives up."
-            ));
-            has_told = true;
-        }
-        std::thread::sleep(PAUSE.min(left));
-        // Looking needs no lock, so that many who wait don't keep the holder from releasing.
-        let obstacles = registry.obstacles(session, resource)?;
-        if let Some(still) = obstacles.into_iter().find(|claim| claim.stands_against(Some(session))) {
-            has_told &= still.holder() == in_the_way.holder();
-            in_the_way = still;
-            continue;
-        }
-        match registry.claim(session, resource, terms)? {
-            ClaimOutcome::Refused { by } => in_the_way = by,
-            granted => return Ok(granted),
+impl Claimer<'_> {
+    /// Claims as soon as all is free what somebody else holds, or gives up after `limit`.
+    fn wait(&self, obstacle: Obstacle, limit: TimeDelta) -> Result<Result<Vec<Granted>, Obstacle>, Failure> {
+        /// Long enough to be no burden, short enough that nobody notices.
+        const PAUSE: Duration = Duration::from_millis(200);
+        /// After so long, people wonder whether anything happens.
+        const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+        let start = Instant::now();
+        let limit = limit.to_std().unwrap_or_default();
+        let mut in_the_way = obstacle;
+        let mut has_told = false;
+        loop {
+            let left = limit.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(Err(in_the_way));
+            }
+            if !has_told && start.elapsed() >= SIGN_OF_LIFE {
+                let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+                let who = holder_in_words(self.registry, &in_the_way.by);
+                let what = in_the_way.wanted.in_a_sentence();
+                let term = words::term(&in_the_way.by, self.context.now());
+                Output::remark(&format!(
+                    "Waiting up to {left} more for {who} to release {what}, held {term}. Ctrl-C gives up."
+                ));
+                has_told = true;
+            }
+            std::thread::sleep(PAUSE.min(left));
+            // Looking needs no lock, so that many who wait don't keep the holder from releasing.
+            let session = &self.session.id;
+            let obstacles = self.registry.obstacles(session, &in_the_way.wanted)?;
+            if let Some(still) = obstacles.into_iter().find(|claim| claim.stands_against(Some(session))) {
+                has_told &= still.holder() == in_the_way.by.holder();
+                in_the_way.by = still;
+                continue;
+            }
+            match self.try_once()? {
+                Err(obstacle) => in_the_way = obstacle,
+                granted => return Ok(granted),
+            }
         }
     }
 }

@@ -15,17 +15,17 @@ use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Na
 
 use super::failure::Failure;
 use super::output::Output;
-use super::{processes, values};
+use super::{candidates, processes, values};
 
 /// The variable that names the session, as `deconflict start --export` sets it.
 pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
 
 /// What every verb takes.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Shared {
-    /// Act as this session, rather than the one of this terminal
-    #[arg(long, global = true, value_name = "ID", value_parser = values::session_id)]
+    /// Act as this session, by its name or the beginning of its id, rather than as the one of this terminal
+    #[arg(long, global = true, value_name = "SESSION", value_parser = values::session_id, add = candidates::sessions())]
     pub(crate) session: Option<SessionId>,
     /// Use this coordination directory, rather than the one of this workspace
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
@@ -121,8 +121,12 @@ impl Context {
 
     /// To a person their own sessions are theirs; to an agent, and to whoever asks for JSON, all are somebody's.
     fn as_seen_here(&self, registry: Registry) -> Result<Registry, Failure> {
-        let is_person = !self.output.is_json() && !self.output.is_kept() && !processes::run_by_an_agent();
-        Ok(if is_person { registry.seen_by(Viewer::here(self.person()?)) } else { registry })
+        if self.output.is_json() || self.output.is_kept() {
+            return Ok(registry);
+        }
+        let repository = self.location()?.repository.clone();
+        let is_person = || !processes::run_by_an_agent();
+        Ok(registry.seen_by(Viewer::here(move || is_person().then(|| workspace::person(repository.as_ref())))))
     }
 
     /// The registry for a verb that acts as a session, so that the directory exists and was joined.

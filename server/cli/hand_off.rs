@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{claim, identity, ownership, upkeep, values, words};
+use super::{candidates, claim, identity, ownership, upkeep, values, words};
 
 /// Give a claim of yours to another session, and with a file your uncommitted changes in it
 #[derive(Debug, clap::Args)]
@@ -18,8 +18,10 @@ pub(crate) struct Arguments {
     #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type)]
     resource_type: ResourceType,
     /// Its name; for a file or directory its path
+    #[arg(add = candidates::to_release())]
     name: String,
     /// The session that gets it, by its name or the beginning of its id
+    #[arg(add = candidates::sessions())]
     to: String,
     /// What it should know
     #[arg(long, value_name = "TEXT")]
@@ -77,9 +79,8 @@ fn give(
                 let (wanted, kept) = (resource.in_a_sentence(), by.resource.in_a_sentence());
                 let message =
                     format!("You also hold {kept}, which overlaps {wanted}, so {wanted} cannot be handed off.");
-                let (kind, name) = (by.resource.resource_type(), words::shell_word(by.resource.name()));
                 return Err(Failure::refused("claimed", message)
-                    .advise(format!("Give that up first: deconflict release {kind} {name}"))
+                    .advise(format!("Give that up first: deconflict release {}", words::typed(context, &by.resource)))
                     .fact("claim", documents::claim(&by, Some(session))));
             }
             HandOffOutcome::RecipientNotLive(Some(to)) => {

@@ -9,7 +9,7 @@ use super::output::Output;
 
 /// Print the man page
 ///
-/// To read it: `deconflict man | man -l -`. To install it: write it to `man1/deconflict.1` in a folder of the man path.
+/// `setup` installs it. To read it without: `deconflict man | man -l -`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -21,7 +21,7 @@ pub(super) fn run(_: &Arguments, command: clap::Command, output: &Output) -> Res
 }
 
 /// One page that tells every verb with its options, since nobody looks for fifteen pages.
-fn page(command: clap::Command) -> std::io::Result<Vec<u8>> {
+pub(super) fn page(command: clap::Command) -> std::io::Result<Vec<u8>> {
     let mut command = command.disable_help_flag(true).disable_version_flag(true);
     command.build();
     let mut page = Vec::new();

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Printed;
 use super::style::{FAINT, HEADING, NAME, WARNING};
-use super::{identity, words};
+use super::{candidates, identity, words};
 
 /// Read your messages, unread ones first
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     peek: bool,
     /// Show this one only, whole; may be given several times
-    #[arg(long, value_name = "MESSAGE")]
+    #[arg(long, value_name = "MESSAGE", add = candidates::messages())]
     id: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let mut found = if is_all_wanted { registry.messages(&session.id) } else { registry.unread_messages(&session.id) }?;
     if let Some(missing) = arguments.id.iter().find(|id| !found.iter().any(|message| message.id.as_str() == *id)) {
         let message = format!("You have no message {}.", quoted(missing, words::PHRASE));
-        return Err(Failure::refused("not-found", message).advise("All of them: deconflict messages --all"));
+        return Err(Failure::usage(message).reason("not-found").advise("All of them: deconflict messages --all"));
     }
     let is_wanted = |message: &Message| arguments.id.iter().any(|id| id == message.id.as_str());
     found.retain(|message| arguments.id.is_empty() || is_wanted(message));

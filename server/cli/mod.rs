@@ -7,6 +7,7 @@
 #![allow(clippy::format_push_string, reason = "answers are short, and read best in the order in which they are told")]
 
 mod acting;
+mod candidates;
 mod completions;
 mod context;
 mod failure;
@@ -25,6 +26,7 @@ mod style;
 mod table;
 mod upkeep;
 mod values;
+mod wanted;
 mod words;
 
 mod blame;
@@ -71,7 +73,6 @@ use output::Output;
     arg_required_else_help = true,
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
-    disable_help_subcommand = true,
     args_override_self = true,
     after_help = "Variables: DECONFLICT_SESSION and DECONFLICT_DIR stand for --session and --dir.\n\
                   Exit codes: 0 done, 1 refused (another session holds it), 2 wrong usage, 3 could not tell or could \
@@ -135,6 +136,9 @@ impl Verb {
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
+    if completions::answer(Arguments::command, &words) {
+        return Exit::Done.into();
+    }
     let arguments = match parse(&words) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, &words),
@@ -178,7 +182,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::End(arguments) => end::run(arguments, context),
         Verb::Init(arguments) => init::run(&arguments, context),
         Verb::Guard(arguments) => guard::run(&arguments, context),
-        Verb::Setup(arguments) => setup::run(&arguments, context.output.clone()),
+        Verb::Setup(arguments) => setup::run(&arguments, Arguments::command(), context.output.clone()),
         Verb::Doctor(arguments) => doctor::run(&arguments, context),
         Verb::Lsp(arguments) => lsp::run(&arguments, context),
         Verb::Mcp(arguments) => {
@@ -186,7 +190,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         }
         Verb::Hook(arguments) => hook::run(&arguments, context),
         Verb::Demo(arguments) => demo::run(&arguments, context.output.clone()),
-        Verb::Completions(arguments) => completions::run(&arguments, Arguments::command(), &context.output),
+        Verb::Completions(arguments) => completions::run(&arguments, &context.output),
         Verb::Man(arguments) => man::run(&arguments, Arguments::command(), &context.output),
     }
 }

@@ -7,7 +7,7 @@ use deconflict_changes::Recorder;
 use deconflict_journal::{Entry, Journal};
 use deconflict_platform as platform;
 use deconflict_protocol::Resource;
-use deconflict_protocol::text::shell_word;
+use deconflict_protocol::text::path_word;
 use deconflict_registry::Registry;
 use deconflict_workspace::{Ignored, Kind, Namer};
 
@@ -106,7 +106,7 @@ impl Recording {
 /// A path by which a command names a file or directory in a folder.
 pub(super) fn path_from(folder: &Path, namer: &Namer, resource: &Resource) -> String {
     let path = namer.path_of(resource).unwrap_or_else(|| resource.name().into());
-    shell_word(&path.strip_prefix(folder).unwrap_or(&path).display().to_string())
+    path_word(&path.strip_prefix(folder).unwrap_or(&path).display().to_string())
 }
 
 /// Nothing has this name.

@@ -1,8 +1,8 @@
-//! `deconflict release TYPE NAME`
+//! `deconflict release [TYPE] NAME…`
 
 use std::path::PathBuf;
 
-use deconflict_protocol::ResourceType;
+use deconflict_protocol::Resource;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{
     Activity, Claim, CompletedWork, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session,
@@ -14,19 +14,20 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
-use super::{claim, identity, upkeep, values, words};
+use super::wanted::Wanted;
+use super::{candidates, claim, identity, upkeep, wanted, words};
 
 /// Release what you hold
 ///
 /// With --completed, --next-phase, --files or --tests-passing every session is told that the work is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// `file`, `directory`, or a word of your own such as `task`
-    #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type, required_unless_present = "all", requires = "name")]
-    resource_type: Option<ResourceType>,
-    /// Its name; for a file or directory its path
-    #[arg(required_unless_present = "all")]
-    name: Option<String>,
+    /// `file`, `directory`, or a word of your own such as `task`; without one, the names are paths
+    #[arg(id = "type", value_name = "TYPE", required_unless_present = "all", add = candidates::to_release())]
+    first: Option<String>,
+    /// The names; of files and directories their paths
+    #[arg(id = "name", value_name = "NAME", add = candidates::to_release())]
+    rest: Vec<String>,
     /// All that you hold
     #[arg(long, conflicts_with_all = ["type", "name"])]
     all: bool,
@@ -45,25 +46,35 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    context.check_joined()?;
+    let known = context.existing_registry()?;
+    let wanted = match &arguments.first {
+        Some(first) => wanted::wanted("release", first, &arguments.rest, context, known.as_ref())?,
+        None => Vec::new(),
+    };
     let (registry, session) = identity::enter(context)?;
-    let released = match (&arguments.name, arguments.all) {
-        (Some(name), false) => {
-            let resource_type = &arguments.resource_type.clone().unwrap_or_else(ResourceType::file);
-            match release_one(context, &registry, &session, resource_type, name)? {
-                ReleaseOutcome::Released(claim) => vec![claim],
-                ReleaseOutcome::NotHolder(claim) => {
-                    let failure = claim::not_holder(context, &registry, &claim, "release it");
-                    let original = failure.message.clone();
-                    return refuse(context, failure, &original);
-                }
-                ReleaseOutcome::NotFound => {
-                    let original = format!("No claim found for {resource_type}/{}", one_line(name, 200));
-                    return refuse(context, claim::not_found(resource_type, name), &original);
+    let released = match &arguments.first {
+        None => words::in_order(registry.release_all(&session.id)?),
+        Some(_) => {
+            let mut held = Vec::with_capacity(wanted.len());
+            // All of them are known to be there before the first is given up.
+            for wanted in &wanted {
+                match held_as(context, &registry, &session, wanted)? {
+                    Found::Own(resource) => held.push((wanted, resource)),
+                    Found::Others(claim) => return refuse_others(context, &registry, &claim),
+                    Found::Nothing => return refuse_unknown(context, wanted),
                 }
             }
+            let mut released = Vec::with_capacity(held.len());
+            for (wanted, resource) in held {
+                match registry.release(&session.id, &resource)? {
+                    ReleaseOutcome::Released(claim) => released.push(claim),
+                    ReleaseOutcome::NotHolder(claim) => return refuse_others(context, &registry, &claim),
+                    ReleaseOutcome::NotFound => return refuse_unknown(context, wanted),
+                }
+            }
+            released
         }
-        (None, true) => words::in_order(registry.release_all(&session.id)?),
-        _ => return Err(Failure::usage("Say what to release: either its name or all.")),
     };
     let sent = match &released[..] {
         [] => None,
@@ -93,22 +104,42 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     Ok(Exit::Done)
 }
 
-fn release_one(
-    context: &Context,
-    registry: &Registry,
-    session: &Session,
-    resource_type: &ResourceType,
-    name: &str,
-) -> Result<ReleaseOutcome, Failure> {
-    let mut first = None;
-    for resource in context.claimed_resources(resource_type, name)? {
-        match registry.release(&session.id, &resource)? {
-            ReleaseOutcome::NotFound => {}
-            ReleaseOutcome::NotHolder(claim) => first = first.or(Some(claim)),
-            released @ ReleaseOutcome::Released(_) => return Ok(released),
+enum Found {
+    Own(Resource),
+    Others(Claim),
+    Nothing,
+}
+
+/// What a name means of what is claimed: a claimed file may be gone, and a word alone may be a task's name.
+fn held_as(context: &Context, registry: &Registry, session: &Session, wanted: &Wanted) -> Result<Found, Failure> {
+    let mut others = None;
+    for resource in context.claimed_resources(&wanted.resource_type, &wanted.name)? {
+        match registry.claim_of(&resource)? {
+            Some(claim) if claim.held_by(&session.id) => return Ok(Found::Own(resource)),
+            Some(claim) => others = others.or(Some(claim)),
+            None => {}
         }
     }
-    Ok(first.map_or(ReleaseOutcome::NotFound, ReleaseOutcome::NotHolder))
+    if let Some(claim) = others {
+        return Ok(Found::Others(claim));
+    }
+    let claims = registry.claims()?;
+    let mut named = claims.iter().filter(|claim| claim.held_by(&session.id) && claim.resource.name() == wanted.name);
+    match (named.next(), named.next()) {
+        (Some(only), None) if wanted.is_path => Ok(Found::Own(only.resource.clone())),
+        _ => Ok(Found::Nothing),
+    }
+}
+
+fn refuse_others(context: &Context, registry: &Registry, claim: &Claim) -> Result<Exit, Failure> {
+    let failure = claim::not_holder(context, registry, claim, "release it");
+    let original = failure.message.clone();
+    refuse(context, failure, &original)
+}
+
+fn refuse_unknown(context: &Context, Wanted { resource_type, name, .. }: &Wanted) -> Result<Exit, Failure> {
+    let original = format!("No claim found for {resource_type}/{}", one_line(name, 200));
+    refuse(context, claim::not_found(resource_type, name), &original)
 }
 
 fn refuse(context: &Context, failure: Failure, original: &str) -> Result<Exit, Failure> {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use deconflict_changes::{FileHistory, Restored, Telling, before_others, sentence};
 use deconflict_journal::{Entry, FileState, Loss, Settlement};
 use deconflict_protocol::Resource;
-use deconflict_protocol::text::{quoted, shell_word};
+use deconflict_protocol::text::{path_word, quoted};
 use serde_json::{Value, json};
 
 use super::acting::Acting;
@@ -153,7 +153,7 @@ fn at<'a>(
     found.map(Some).ok_or_else(|| {
         let (of, not) = (named.resource.in_a_sentence(), history.resource().in_a_sentence());
         Failure::usage(format!("The change {} is of {of}, not of {not}.", named.id))
-            .advise(format!("Its changes: deconflict history {}", shell_word(&path.display().to_string())))
+            .advise(format!("Its changes: deconflict history {}", path_word(&path.display().to_string())))
     })
 }
 

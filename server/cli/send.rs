@@ -9,12 +9,13 @@ use serde_json::json;
 use super::context::{Context, standard_input};
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{identity, upkeep, values, words};
+use super::{candidates, identity, upkeep, values, words};
 
 /// Send a message to a session, or to all
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A session by its name or the beginning of its id, or `broadcast` for all
+    #[arg(add = candidates::recipients())]
     to: String,
     /// One line about it
     #[arg(allow_hyphen_values = true)]
@@ -26,10 +27,10 @@ pub(crate) struct Arguments {
     #[arg(id = "type", long = "type", value_name = "WORD", default_value = "note")]
     kind: String,
     /// The id of the message that this answers
-    #[arg(long, value_name = "MESSAGE")]
+    #[arg(long, value_name = "MESSAGE", add = candidates::messages())]
     reply_to: Option<String>,
     /// What it is about, as `claim` takes it; with `--type release_request` that is asked for
-    #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"])]
+    #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"], allow_hyphen_values = true)]
     resource: Vec<String>,
 }
 

@@ -3,14 +3,16 @@
 mod assets;
 mod words;
 
+use std::borrow::Cow;
+
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use deconflict_setup::{Error, Lock, PROGRAM, Plan, Setup, SetupTarget};
+use deconflict_setup::{CarriedFile, Error, Lock, PROGRAM, Plan, Setup, SetupTarget};
 use serde_json::{Value, json};
 
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::{FAINT, GOOD};
-use super::{demo, words as phrases};
+use super::{completions, demo, man, words as phrases};
 use assets::targets;
 
 pub(super) use assets::assets;
@@ -44,17 +46,26 @@ fn names() -> PossibleValuesParser {
     PossibleValuesParser::new(names.map(|target| PossibleValue::new(target.name).aliases(target.aliases)))
 }
 
-pub(super) fn run(arguments: &Arguments, output: Output) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, command: clap::Command, output: Output) -> Result<Exit, Failure> {
+    let assets = assets(for_shells(command)?);
     let opened = if arguments.dry_run {
-        Setup::of_this_user(assets()).map(|setup| (setup, None))
+        Setup::of_this_user(assets).map(|setup| (setup, None))
     } else {
-        Setup::to_change(assets()).map(|(setup, lock)| (setup, Some(lock)))
+        Setup::to_change(assets).map(|(setup, lock)| (setup, Some(lock)))
     };
     let (setup, lock) = opened.map_err(|error| failure(&error))?;
     let mode =
         words::RunMode { dry_run: lock.is_none(), removes: arguments.remove, by_name: !arguments.editors.is_empty() };
     let run = SetupRun { setup, lock, output, mode, done: Vec::new(), worst: Exit::Done };
     if arguments.remove { run.remove(&arguments.editors) } else { run.set_up(&arguments.editors) }
+}
+
+/// Completions for the user's shells, and the man page.
+fn for_shells(command: clap::Command) -> Result<Vec<CarriedFile>, Failure> {
+    let page = man::page(command).map_err(|error| Failure::could_not("make the man page", &error))?;
+    let scripts = completions::installed().into_iter();
+    let files = scripts.chain([("man/man1/deconflict.1", page)]);
+    Ok(files.map(|(place, content)| (place.to_owned(), Cow::Owned(content))).collect())
 }
 
 struct SetupRun {

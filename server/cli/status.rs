@@ -1,5 +1,6 @@
 //! `deconflict status`
 
+mod keys;
 mod page;
 mod picture;
 mod watch;
@@ -19,7 +20,7 @@ use super::words;
 /// Show sessions, claims, messages and what needs coordinating
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Stay and show each change, until Ctrl-C
+    /// Stay and show each change; arrows scroll, q leaves
     #[arg(long, conflicts_with = "oneline")]
     watch: bool,
     /// One short line, for a prompt

@@ -7,10 +7,6 @@ pub(super) fn session_id(text: &str) -> Result<SessionId, String> {
     SessionId::foreign(text).map_err(|error| error.to_string())
 }
 
-pub(super) fn resource_type(text: &str) -> Result<ResourceType, String> {
-    ResourceType::new(text).map_err(|error| error.to_string())
-}
-
 /// The type of something that is claimed already, perhaps by another program with types of its own.
 pub(super) fn any_resource_type(text: &str) -> Result<ResourceType, String> {
     ResourceType::foreign(text).map_err(|error| error.to_string())

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use deconflict_protocol::Resource;
 pub(super) use deconflict_protocol::text::{count, shell_word};
 use deconflict_registry::{Claim, Session};
 pub(super) use deconflict_words::{
@@ -9,7 +10,21 @@ pub(super) use deconflict_words::{
     taken_over_from, term, who,
 };
 
+use super::context::Context;
+use super::recording::path_from;
 use super::style::{FAINT, NAME};
+
+/// What is claimed, as the last words of a command line that is typed in this folder.
+pub(super) fn typed(context: &Context, resource: &Resource) -> String {
+    let kind = resource.resource_type();
+    match context.namer() {
+        Ok(namer) if resource.is_file() || resource.is_directory() => {
+            format!("{kind} {}", path_from(context.folder(), &namer, resource))
+        }
+        _ if resource.name().starts_with('-') => format!("{kind} -- {}", shell_word(resource.name())),
+        _ => format!("{kind} {}", shell_word(resource.name())),
+    }
+}
 
 pub(super) fn in_order(mut claims: Vec<Claim>) -> Vec<Claim> {
     claims.sort_by(|a, b| a.resource.cmp(&b.resource));

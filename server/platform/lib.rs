@@ -42,7 +42,7 @@ pub use sharing::{Sharing, make_folder_of_group};
 pub use sharing_violation::retry_while_in_use;
 pub use signal::{ending_signal, suspend, suspending_signal};
 pub use system::{booted_at, look_at, time_asleep};
-pub use terminal::shares_terminal;
+pub use terminal::{UnseenKeys, shares_terminal};
 pub use user::{
     cache_directory, configuration_directory, full_name, home_directory, host_name, state_directory, user_id, user_name,
 };

@@ -148,6 +148,11 @@ pub fn plain_json(json: &str) -> String {
     plain
 }
 
+/// A path as a word of a command line: what begins like an option or like git's own pathspecs is led by `./`.
+pub fn path_word(path: &str) -> String {
+    if path.starts_with(['-', ':']) { shell_word(&format!("./{path}")) } else { shell_word(path) }
+}
+
 /// A word as a shell reads it. What could steer a terminal is spelled in octal, as bash, zsh and ksh read it.
 pub fn shell_word(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);

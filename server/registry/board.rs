@@ -18,7 +18,7 @@ use super::session::Session;
 use super::store::files::directory::{Directory, Durability};
 use super::store::files::folder::Folder;
 use super::store::files::lock::lock_file;
-use super::{Error, Registry};
+use super::{Error, Registry, SeenBy};
 use deconflict_protocol::text::{markdown, one_line};
 use deconflict_protocol::{BROADCAST, SessionId, time};
 
@@ -117,7 +117,7 @@ fn says_the_same(before: &str, after: &str) -> bool {
 
 fn render(mut rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> String {
     // Everybody reads the board, whoever writes it.
-    rows.records.sessions.iter_mut().for_each(|session| session.is_own = false);
+    rows.records.sessions.iter_mut().for_each(|session| session.viewer = SeenBy::default());
     let left_out = rows.left_out;
     let overview = &Overview::of(rows.records, now);
     // Not in the order of their last signs, which keepalives change.

@@ -51,7 +51,7 @@ impl<S: Store> Registry<S> {
                 session.state = SessionState::Live;
             }
         }
-        session.is_own = self.viewer.as_ref().is_some_and(|viewer| viewer.is_person_of(&session.record));
+        session.viewer = self.viewer.clone();
         session
     }
 

@@ -78,7 +78,7 @@ pub use store::{
     Snapshot, Stamp, Store, Stored, Transaction, Watching, Write,
 };
 pub use view::{Affected, View};
-pub use viewer::Viewer;
+pub use viewer::{SeenBy, Viewer};
 pub use watch::{Change, Watch, watch};
 
 use deconflict_platform::clock::Clock;
@@ -92,7 +92,7 @@ pub struct Registry<S = Files> {
     store: Arc<S>,
     clock: Arc<dyn Clock>,
     findings: Option<Arc<dyn Findings>>,
-    viewer: Option<Arc<Viewer>>,
+    viewer: SeenBy,
 }
 
 impl<S> Clone for Registry<S> {
@@ -114,13 +114,13 @@ impl<S: Store> Registry<S> {
 
     /// The same, where others use the store too.
     pub fn of(store: Arc<S>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock, findings: None, viewer: None }
+        Self { store, clock, findings: None, viewer: SeenBy::default() }
     }
 
     /// The same registry as this person sees it, to whom their other sessions are theirs.
     #[must_use]
     pub fn seen_by(self, viewer: Viewer) -> Self {
-        Self { viewer: Some(Arc::new(viewer)), ..self }
+        Self { viewer: SeenBy(Some(Arc::new(viewer))), ..self }
     }
 
     /// What tells the time here.

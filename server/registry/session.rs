@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Error;
 use super::liveness::{self, KeeperState, SessionState};
 use super::record::Record;
+use super::viewer::SeenBy;
 use super::store::{Key, Range, Reader, Stamp, Transaction};
 use deconflict_platform as platform;
 use deconflict_protocol::{SessionId, SessionRecord, time};
@@ -36,8 +37,8 @@ pub struct Session {
     pub state: SessionState,
     /// Its newest sign of life.
     pub last_sign: DateTime<Utc>,
-    /// True if it is a session of the person who looks, to whom it is theirs: `your Neovim`.
-    pub is_own: bool,
+    /// Who looks, to whom it may be theirs: `your Neovim`.
+    pub viewer: SeenBy,
 }
 
 impl Session {
@@ -107,7 +108,7 @@ impl StoredSession {
         let last_sign = liveness::last_sign(&record, self.modified, now);
         let state =
             if is_lost { SessionState::Gone } else { liveness::judge(&record, keeper, unchanged_for, last_sign, now) };
-        Session { id: self.id, record, modified: self.modified, state, last_sign, is_own: false }
+        Session { id: self.id, record, modified: self.modified, state, last_sign, viewer: SeenBy::default() }
     }
 }
 

@@ -12,6 +12,7 @@ use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
 use super::records::{DamagedRecord, Records};
 use super::session::Session;
+use super::viewer::SeenBy;
 use super::store::{Key, Series};
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{ClaimRecord, HeartbeatRecord, MessageRecord, Naming, SessionId, SessionRecord};
@@ -152,7 +153,7 @@ fn session(SessionRow(id, modified, says): SessionRow<String>, now: DateTime<Utc
         }
     });
     let (record, modified) = (record.unwrap_or_default(), time(modified));
-    Some(Session { id, record, modified, state: SessionState::Live, last_sign: now, is_own: false })
+    Some(Session { id, record, modified, state: SessionState::Live, last_sign: now, viewer: SeenBy::default() })
 }
 
 fn claim_row(claim: &Claim) -> ClaimRow<Cow<'_, str>> {

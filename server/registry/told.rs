@@ -11,7 +11,12 @@ use deconflict_protocol::{MessageKind, text, time};
 impl Session {
     /// What whoever looks calls it: `Ada`, `Ada's Claude Code`, and to Ada `your Claude Code`. Safe to show.
     pub fn label(&self) -> String {
-        if self.is_own { self.record.own_label(&self.id) } else { self.record.label(&self.id) }
+        if self.is_own() { self.record.own_label(&self.id) } else { self.record.label(&self.id) }
+    }
+
+    /// True for a session of the person who looks.
+    pub fn is_own(&self) -> bool {
+        self.viewer.0.as_ref().is_some_and(|viewer| viewer.is_person_of(&self.record))
     }
 
     /// What everybody calls it, for what others read too. Safe to show.

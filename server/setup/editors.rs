@@ -1,6 +1,6 @@
 //! The table of editors. Coding agents have one of their own, which the program hands in.
 
-use crate::target::{ExtensionHost, Guide, Method, SetupTarget, UserFolder};
+use crate::target::{ExtensionHost, Guide, Method, Need, SetupTarget, UserFolder};
 
 /// The program itself, which everything else starts.
 pub static PROGRAM: SetupTarget =
@@ -84,6 +84,7 @@ pub static EDITORS: [SetupTarget; 10] = [
             in_home: None,
             text: "Copy these into your configuration, or add what is in them to yours:\n\n    {folder}/languages.toml → \
                    ~/.config/helix/languages.toml\n    {folder}/config.toml → ~/.config/helix/config.toml\n",
+            needs: None,
         }),
     },
     SetupTarget {
@@ -95,6 +96,15 @@ pub static EDITORS: [SetupTarget; 10] = [
             settings: "emacs",
             in_home: Some(".emacs.d"),
             text: "Add this to your init file, after your own Eglot settings:\n\n    (load \"{folder}/deconflict.el\")\n",
+            needs: Some(Need {
+                arguments: &[
+                    "--batch",
+                    "--eval",
+                    "(progn (require 'package) (package-initialize) (kill-emacs (if (locate-library \"eglot\") 0 1)))",
+                ],
+                lacking: "This Emacs has no Eglot, and takes part only through it. Emacs 29 and later bring it; in an older \
+                          one: M-x package-install RET eglot RET",
+            }),
         }),
     },
     SetupTarget {
@@ -107,6 +117,7 @@ pub static EDITORS: [SetupTarget; 10] = [
             in_home: None,
             text: "Add this to your kakrc, after kakoune-lsp and before lsp-enable:\n\n    source \
                    \"{path}/deconflict.kak\"\n",
+            needs: None,
         }),
     },
     SetupTarget {
@@ -120,6 +131,7 @@ pub static EDITORS: [SetupTarget; 10] = [
             // Zed builds what is in the folder itself, with the user's own Rust.
             text: "Open the command palette, choose \"zed: install dev extension\", and then this folder:\n\n    \
                    {folder}\n",
+            needs: None,
         }),
     },
 ];

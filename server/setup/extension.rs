@@ -80,7 +80,8 @@ pub(super) fn installed_in(extensions: &Path, id: &str) -> Option<PathBuf> {
     folder.is_dir().then_some(folder)
 }
 
-fn run(editor: &Path, mut command: Command) -> Result<(), Error> {
+/// Runs an editor's program, with patience that ends.
+pub(super) fn run(editor: &Path, mut command: Command) -> Result<(), Error> {
     let failed = Error::io("run", editor);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(&failed)?;

@@ -35,7 +35,7 @@ pub use lock::Lock;
 pub use places::Places;
 pub use plan::{Obstacle, Plan};
 pub use step::Step;
-pub use target::{AgentHooks, ExtensionHost, Guide, HookFiles, Method, SetupTarget, UserFolder};
+pub use target::{AgentHooks, ExtensionHost, Guide, HookFiles, Method, Need, SetupTarget, UserFolder};
 
 use record::Record;
 
@@ -54,6 +54,8 @@ pub struct Assets {
     pub carried: Carried,
     /// The editors and agents that can be wired.
     pub targets: Vec<&'static SetupTarget>,
+    /// What the user's shells and their manual get, below the folder for the user's data.
+    pub shell: Vec<CarriedFile>,
 }
 
 /// How an editor or agent is wired at this moment.
@@ -122,7 +124,7 @@ impl Setup {
     pub fn plan(&self, target: &'static SetupTarget) -> Result<Plan, Error> {
         let mut plan = Plan::new(target);
         let installed = self.record.targets.get(target.name).cloned().unwrap_or_default();
-        let desired = methods::desired(target, &self.places, &self.program(), self.assets.carried)?;
+        let desired = methods::desired(target, &self.places, &self.program(), &self.assets)?;
         compare::compare(desired, &mut plan, &installed)?;
         Ok(plan)
     }

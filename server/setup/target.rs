@@ -61,6 +61,17 @@ pub struct Guide {
     pub in_home: Option<&'static str>,
     /// What the user has to do. `{folder}` stands for our folder as people write it, `{path}` for it in full.
     pub text: &'static str,
+    /// What the editor itself has to have.
+    pub needs: Option<Need>,
+}
+
+/// What an editor tells when it is asked for something that not every one of its kind has.
+#[derive(Debug)]
+pub struct Need {
+    /// With these its program ends well if it has it.
+    pub arguments: &'static [&'static str],
+    /// What the user is told where it has not.
+    pub lacking: &'static str,
 }
 
 /// A coding agent's hooks.

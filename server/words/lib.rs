@@ -26,7 +26,7 @@ pub const COMMIT_OWN: &str = "To commit your own changes and nobody else's: deco
 /// A session by the name that people know and commands take: `"Ada's Claude Code"`; its id where it has no record.
 pub fn who(session: Option<&Session>, id: &SessionId) -> String {
     match session {
-        Some(session) if session.is_own && !session.is_named() => one_line(&session.label(), LONGEST_NAME),
+        Some(session) if session.is_own() && !session.is_named() => one_line(&session.label(), LONGEST_NAME),
         Some(session) => quoted(&session.label(), LONGEST_NAME),
         None => quoted(id.as_str(), PHRASE),
     }

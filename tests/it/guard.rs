@@ -119,7 +119,7 @@ fn a_person_with_a_session_owns_what_it_holds_and_the_own_editors() {
     // Without it, a claim by hand in a terminal is nobody's that can be told.
     workspace.write("README.md", "more\n");
     let refused = Committer::person(&workspace).git(&["commit", "-am", "More"]).expect_code(1);
-    assert!(refused.stderr.contains(&format!("DECONFLICT_SESSION={id} git")), "{refused:?}");
+    assert!(refused.stderr.contains(&format!("export DECONFLICT_SESSION={id}")), "{refused:?}");
     editor.quit();
 }
 

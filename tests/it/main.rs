@@ -27,6 +27,7 @@ mod board_keeping;
 mod capabilities;
 mod changes;
 mod claim_all;
+mod claim_words;
 mod claims;
 mod clean_up;
 mod commands;

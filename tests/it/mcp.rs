@@ -213,7 +213,7 @@ fn the_answers_are_those_of_the_terminal() {
         ("messages", json!({"all": true}), vec!["messages", "--all"], 0),
         ("release", json!({"name": "README.md"}), vec!["release", "file", "README.md"], 1),
         ("claim", json!({"type": "No!", "name": "x"}), vec!["claim", "No!", "x"], 2),
-        ("messages", json!({"id": "m9"}), vec!["messages", "--id", "m9"], 1),
+        ("messages", json!({"id": "m9"}), vec!["messages", "--id", "m9"], 2),
         ("hand_off", json!({"name": "README.md", "to": id}), vec!["hand-off", "file", "README.md", id], 2),
         ("hand_off", json!({"name": "README.md", "to": ada}), vec!["hand-off", "file", "README.md", &ada], 1),
         ("send_message", json!({"to": "nobody", "subject": "s", "message": "m"}), vec!["send", "nobody", "s", "m"], 2),
@@ -248,7 +248,7 @@ fn wrong_arguments_are_told_to_the_agent_and_wrong_requests_to_its_program() {
     let mut agent = Agent::ready(&workspace);
     for (tool, arguments, part) in [
         ("claim", json!({}), "needs \"name\""),
-        ("claim", json!({"name": 7}), "\"name\" is a text"),
+        ("claim", json!({"name": 7}), "\"name\" is a list of texts"),
         ("claim", json!({"name": "a", "force": "yes"}), "\"force\" is true or false"),
         ("claim", json!({"name": "a", "colour": "blue"}), "takes no \"colour\""),
         ("claim", json!({"name": "a", "for": "soon"}), "\"soon\" is no duration"),

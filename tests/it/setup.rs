@@ -453,3 +453,26 @@ fn editors_that_are_finished_by_hand_get_their_files_and_a_line_to_write() {
     assert!(removed.contains("yours to take out"), "{removed}");
     assert_same(&home.tree(), &before);
 }
+
+#[test]
+fn an_emacs_without_eglot_is_told_so_and_shells_and_manual_get_what_is_theirs() {
+    let home = Home::new();
+    let program = |answer: i32| home.add_program("emacs", &format!("exit {answer}"));
+    let run = || home.terminal().run(["setup", "emacs"]).expect_code(0).stdout;
+    program(1);
+    assert!(run().contains("This Emacs has no Eglot"), "{}", run());
+    program(0);
+    let told = run();
+    assert!(!told.contains("no Eglot") && told.contains("its files are in place"), "{told}");
+    assert!(!told.contains("Emacs\n  ✓ as it should be"), "{told}");
+    for (place, part) in [
+        ("bash-completion/completions/deconflict", "DECONFLICT_COMPLETE"),
+        ("fish/vendor_completions.d/deconflict.fish", "DECONFLICT_COMPLETE"),
+        ("zsh/site-functions/_deconflict", "#compdef deconflict"),
+        ("man/man1/deconflict.1", ".SS \"claim\""),
+    ] {
+        assert!(home.read(Path::new(".local/share").join(place)).contains(part), "{place}");
+    }
+    home.terminal().run(["setup", "--remove"]).expect_code(0);
+    assert!(!home.path(".local/share/man/man1/deconflict.1").exists());
+}

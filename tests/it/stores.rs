@@ -92,7 +92,8 @@ fn every_verb<S: Store>(registry: &Registry<S>) {
     assert_eq!(registry.unread_messages(&berta).unwrap(), []);
     assert_eq!(registry.message_count(&berta).unwrap(), 3);
 
-    registry.heartbeat(&anna, &Activity::new("building", Some("src".to_owned()))).unwrap();
+    let building = Activity { is_said: true, ..Activity::new("building", Some("src".to_owned())) };
+    registry.heartbeat(&anna, &building).unwrap();
     assert_eq!(registry.session(&anna).unwrap().unwrap().record.current_work.as_deref(), Some("src"));
     let released = registry.complete(&anna, &Completion::default()).unwrap();
     assert_eq!(released.len(), 3);

@@ -364,7 +364,7 @@ fn a_script_that_takes_no_lock_is_noticed() {
     let refused = terminal.run(["release", "file", "README.md"]).expect_code(1);
     assert!(refused.stderr.contains("session-001"), "what is reported was read again: {refused:?}");
     coordination.remove_claim("file", "README.md");
-    terminal.run(["release", "file", "README.md"]).expect_code(1);
+    terminal.run(["release", "file", "README.md"]).expect_code(2);
     terminal.run(["claim", "file", "README.md"]).expect_code(0);
 }
 

@@ -103,9 +103,9 @@ fn what_nobody_claimed_cannot_be_given_up() {
     let workspace = Workspace::small();
     let (terminal, _) = Terminal::with_new_session(&workspace);
     let (_, other) = Terminal::with_new_session(&workspace);
-    check(&terminal, &["release", "file", "README.md"], 1, "not-found", "There is no claim on the file README.md");
-    check(&terminal, &["release", "task", "deploy"], 1, "not-found", "There is no claim on the task deploy");
-    check(&terminal, &["hand-off", "task", "deploy", &other], 1, "not-found", "There is no claim on the task deploy");
+    check(&terminal, &["release", "file", "README.md"], 2, "not-found", "There is no claim on the file README.md");
+    check(&terminal, &["release", "task", "deploy"], 2, "not-found", "There is no claim on the task deploy");
+    check(&terminal, &["hand-off", "task", "deploy", &other], 2, "not-found", "There is no claim on the task deploy");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn paths_that_cannot_be_claimed_are_wrong_usage() {
     let workspace = Workspace::small();
     let (terminal, _) = Terminal::with_new_session(&workspace);
     let told = check(&terminal, &["claim", "file", "src"], 2, "is-directory", "is a directory, and no file");
-    assert!(told.stderr.contains("\n  Use `directory` instead of `file`."), "{told:?}");
+    assert!(told.stderr.contains("deconflict claim directory src"), "{told:?}");
     check(&terminal, &["claim", "directory", "README.md"], 2, "is-file", "is a file, and no directory");
     check(&terminal, &["claim", "file", "../beside"], 2, "outside-workspace", "is outside of");
     check(&terminal, &["claim", "file", "/etc/passwd"], 2, "outside-workspace", "is outside of");
@@ -192,7 +192,7 @@ fn wrong_words_are_wrong_usage() {
     for (words, message) in [
         (&["frobnicate"][..], "unrecognized subcommand"),
         (&["claim"], "<TYPE>"),
-        (&["claim", "file"], "<NAME>"),
+        (&["claim", "file"], "Its name is missing"),
         (&["claim", "File", "x"], "is not a resource type"),
         (&["claim", "file", "x", "--for", "soon"], "is no duration"),
         (&["claim", "file", "x", "--for", ""], "is no duration"),
@@ -207,7 +207,7 @@ fn wrong_words_are_wrong_usage() {
         (&["claim", "file", "x", "--for", "0s"], "at least a minute"),
         (&["claim", "file", "x", "--for", "59s"], "at least a minute"),
         (&["release"], "<TYPE>"),
-        (&["release", "file"], "<NAME>"),
+        (&["release", "file"], "Its name is missing"),
         (&["release", "file", "x", "--all"], "cannot be used with"),
         (&["heartbeat"], "<ACTION>"),
         (&["send", "broadcast", "x"], "<MESSAGE>"),

@@ -447,7 +447,7 @@ fn check_says_whether_all_may_be_edited() {
     assert_eq!(document["paths"][0]["may_edit"], true);
     assert_eq!(document["paths"][1]["may_edit"], false);
     assert_eq!(document["paths"][1]["claim"]["claimed_by"], ada_id.as_str());
-    assert!(held.stderr.contains("your terminal") && held.stderr.contains("since"), "{held:?}");
+    assert!(held.stderr.contains("\"Tester\"") && held.stderr.contains("since"), "{held:?}");
 }
 
 #[test]
@@ -588,7 +588,7 @@ fn a_session_that_gave_no_sign_for_a_day_is_not_shown_as_one_that_is_here() {
     let left = json!({"started_at": long_ago, "last_heartbeat": long_ago});
     coordination.write_session("session-left", left.clone());
     let status = || Terminal::on(&workspace).run(["status"]).expect_code(0).stdout;
-    assert!(status().contains("and 0 gone, 0 completed, 1 silent for over a day"), "{}", status());
+    assert!(status().contains("  1 silent for over a day"), "{}", status());
     let oneline = || Terminal::on(&workspace).run(["status", "--oneline"]).expect_code(0).stdout;
     assert_eq!(oneline(), "0 sessions, 0 claims\n");
     // Its name can be had again.
@@ -646,15 +646,15 @@ fn sessions_that_come_and_go_remove_what_nobody_needs() {
 fn completions_and_man_page_tell_every_verb() {
     let workspace = Workspace::small();
     let terminal = Terminal::on(&workspace);
-    let run = |words: &[&str]| -> Outcome { terminal.run(words.iter().copied()).expect_code(0) };
+    let run = |words: &[&str]| -> Outcome { Terminal::on(&workspace).run(words.iter().copied()).expect_code(0) };
     let verbs = ["start", "heartbeat", "claim", "release", "status", "send", "messages", "check", "hand-off", "end"];
-    for shell in ["bash", "zsh", "fish"] {
-        let script = run(&["completions", shell]).stdout;
-        for verb in verbs.iter().chain(&["init", "doctor", "lsp"]) {
-            assert!(script.contains(verb), "{verb} in the completions for {shell}");
-        }
-        assert!(script.contains("no-coordination"), "flags of verbs, too");
+    let asking = terminal.env("DECONFLICT_COMPLETE", "fish");
+    let offered = |words: &[&str]| asking.run([&["--", "deconflict"], words].concat()).expect_code(0).stdout;
+    let told = offered(&[""]);
+    for verb in verbs.iter().chain(&["init", "doctor", "lsp", "help"]) {
+        assert!(told.lines().any(|line| line.starts_with(verb)), "{verb} in the completions: {told}");
     }
+    assert!(offered(&["claim", "--"]).contains("--no-coordination"), "flags of verbs, too");
     let page = run(&["man"]).stdout;
     for verb in verbs {
         assert!(page.contains(&format!(".SS \"{verb}\"")), "{verb} in the man page");
@@ -662,4 +662,53 @@ fn completions_and_man_page_tell_every_verb() {
     assert!(page.contains("\\-\\-no\\-coordination"), "{page}");
     assert!(run(&["--help"]).stdout.contains("Exit codes: 0 done"));
     assert!(run(&["--version"]).stdout.starts_with("deconflict "));
+}
+
+#[test]
+fn completions_know_what_is_claimed_who_is_here_and_what_is_unread() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let (ben, ben_id) = Terminal::with_named_session(&workspace, "Ben");
+    ben.run(["claim", "droplet", "login form"]).expect_code(0);
+    ben.run(["claim", "src/main.rs"]).expect_code(0);
+    ada.run(["send", "Ben", "The parser", "Mind it"]).expect_code(0);
+    let ben = Terminal::on(&workspace).session(&ben_id).env("DECONFLICT_COMPLETE", "fish");
+    let offered = |words: &[&str]| {
+        let told = ben.run([&["--", "deconflict"], words].concat()).expect_code(0).stdout;
+        told.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect::<Vec<_>>()
+    };
+    let has = |words: &[&str], wanted: &[&str]| {
+        let told = offered(words);
+        wanted.iter().for_each(|wanted| assert!(told.iter().any(|it| it == wanted), "{wanted} of {words:?}: {told:?}"));
+    };
+    has(&["claim", ""], &["file", "directory", "droplet", "README.md", "src/"]);
+    has(&["claim", "file", "RE"], &["README.md"]);
+    has(&["release", ""], &["droplet", "file", "login form", "src/main.rs"]);
+    has(&["hand-off", "file", "src/main.rs", ""], &["Ada"]);
+    has(&["send", ""], &["Ada", "broadcast"]);
+    has(&["status", "--session", ""], &["Ada", "Ben"]);
+    let unread = offered(&["messages", "--id", ""]);
+    assert_eq!(unread.len(), 1, "{unread:?}");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = Terminal::on(&workspace).run(["completions", shell]).expect_code(0).stdout;
+        assert!(script.contains("DECONFLICT_COMPLETE"), "{script}");
+    }
+}
+
+#[test]
+fn what_the_readme_shows_works_as_it_stands_in_a_fresh_clone() {
+    let readme = std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let section = readme.split("## From a terminal").nth(1).unwrap();
+    let block = section.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
+    let lines: Vec<&str> = block.lines().map(|line| line.strip_prefix("$ ").unwrap()).collect();
+    assert!(lines.len() >= 4, "{block}");
+    let workspace = Workspace::small();
+    let place = std::path::Path::new(env!("CARGO_BIN_EXE_deconflict")).parent().unwrap();
+    let path = format!("{}:/usr/bin:/bin", place.display());
+    let script = format!("set -e\n{}\n", lines.join("\n"));
+    let mut shell = std::process::Command::new("bash");
+    crate::support::clean_environment(&mut shell, workspace.home());
+    let ran = shell.args(["-c", &script]).current_dir(workspace.root()).env("PATH", path).output().unwrap();
+    assert!(ran.status.success(), "{ran:?}");
+    assert!(String::from_utf8_lossy(&ran.stdout).contains("Released"), "{ran:?}");
 }

@@ -91,6 +91,30 @@ fn it_fits_whatever_size_the_terminal_has() {
 }
 
 #[test]
+fn keys_scroll_or_leave_and_garble_nothing() {
+    let workspace = Workspace::small();
+    let Some((screen, terminal)) = watching(&workspace, (70, 12)) else { return };
+    for number in 10..40 {
+        terminal.run(["claim", "task", &format!("task {number}")]).expect_code(0);
+    }
+    screen.wait_for("more");
+    screen.type_text("xyz!");
+    screen.press(&["Down", "Down", "Down", "Down", "Down", "Down", "Down", "Down"]);
+    screen.wait_for("task 20");
+    assert_nothing_is_wrapped(&screen, 70);
+    assert!(!screen.text().contains("xyz"), "{}", screen.text());
+    screen.press(&["NPage", "End"]);
+    screen.wait_for("task 39");
+    screen.press(&["Home"]);
+    screen.wait_for("more");
+    screen.press(&["q"]);
+    screen.wait_until_gone("Ctrl-C leaves");
+    screen.type_text("echo ended with $?");
+    screen.press(&["Enter"]);
+    screen.wait_for("ended with 0");
+}
+
+#[test]
 fn a_closed_window_ends_it() {
     let workspace = Workspace::small();
     let Some((screen, _terminal)) = watching(&workspace, (80, 24)) else { return };

@@ -10,6 +10,7 @@ use deconflict_registry::{Locking, Registry};
 use deconflict_workspace::{self as workspace, DirectoryState, Ignored, Location, Reason};
 
 use super::super::context::Context;
+use super::super::words;
 use super::report::Report;
 
 impl Report {
@@ -41,7 +42,9 @@ impl Report {
             let message = format!("{path} is not used: {}.", passed_over.reason);
             let mend = match passed_over.reason {
                 Reason::UnconfirmedWorktree => "In the main repository: git worktree repair".to_owned(),
-                _ => format!("If you trust it, name it: deconflict --dir {path} …"),
+                _ => {
+                    format!("If you trust it, name it: export DECONFLICT_DIR={}", words::shell_word(&path.to_string()))
+                }
             };
             self.problem("passed-over", message, mend);
         }

@@ -15,7 +15,7 @@ const VERSION: &str = concat!("deconflict ", env!("CARGO_PKG_VERSION"));
 impl Report {
     /// How the editors and agents on this machine start the program.
     pub(super) fn check_editors(&mut self) {
-        match Setup::of_this_user(setup::assets()) {
+        match Setup::of_this_user(setup::assets(Vec::new())) {
             Ok(setup) => setup.wirings().iter().for_each(|wiring| self.check_wiring(wiring, setup.places())),
             Err(error) => self.problem(
                 "setup",

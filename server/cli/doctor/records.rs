@@ -4,7 +4,6 @@ use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::{Claim, ClaimState, DamagedRecord, Registry, ScriptState};
 
 use super::super::context::Context;
-use super::super::recording::path_from;
 use super::super::{init, status, words};
 use super::report::Report;
 
@@ -52,17 +51,11 @@ impl Report {
             );
         }
         if matches!(claim.standing, ClaimState::Expired | ClaimState::Abandoned) {
-            let kind = claim.resource.resource_type();
-            let name = match context.namer() {
-                Ok(namer) if claim.resource.is_file() || claim.resource.is_directory() => {
-                    path_from(context.folder(), &namer, &claim.resource)
-                }
-                _ => words::shell_word(claim.resource.name()),
-            };
+            let typed = words::typed(context, &claim.resource);
             self.note(
                 "stale-claim",
                 format!("The claim on {what} is over: {}.", words::term(claim, context.now())),
-                format!("Whoever needs it takes it over: deconflict claim {kind} {name}"),
+                format!("Whoever needs it takes it over: deconflict claim {typed}"),
             );
         }
     }

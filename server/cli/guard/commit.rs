@@ -7,7 +7,7 @@ use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::commits::{Index, Operation, PathChange, Staged};
 
 use super::committer::Committer;
-use super::finding::{CheckResult, HeldChanges, as_words, name, sort};
+use super::finding::{CheckResult, HeldChanges, as_words, name, pathspec, sort};
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -97,10 +97,7 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<Strin
     match staged.index {
         Index::Staged => vec![format!("To leave {them} out: {unstage} -- {words}")],
         Index::All => {
-            let excluded: Vec<String> = paths
-                .iter()
-                .map(|path| words::shell_word(&format!(":(top,exclude){}", super::finding::shown(path))))
-                .collect();
+            let excluded: Vec<String> = paths.iter().map(|path| pathspec(path, Some("top,exclude"))).collect();
             vec![format!("To leave {them} out: git add --update -- :/ {} && git commit", excluded.join(" "))]
         }
         Index::Named | Index::Prepared => vec![format!("To leave {them} out, name the other files only. Not: {words}")],
@@ -119,7 +116,10 @@ fn agree(held: &[HeldChanges]) -> Vec<String> {
     advice.truncate(3);
     let holders: Vec<&str> = held.iter().filter_map(|finding| Some(finding.holder.as_ref()?.id.as_str())).collect();
     if let Some(first) = holders.first() {
-        advice.push(format!("If that session is yours, say so: DECONFLICT_SESSION={} git …", words::shell_word(first)));
+        advice.push(format!(
+            "If that session is yours, say so, and commit again: export DECONFLICT_SESSION={}",
+            words::shell_word(first)
+        ));
     }
     advice
 }

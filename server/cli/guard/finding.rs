@@ -164,13 +164,23 @@ pub(super) fn shown(path: &Path) -> String {
 pub(super) fn as_words(paths: &[PathBuf], is_below_root: bool) -> String {
     /// More would push everything else off the screen.
     const MOST: usize = 10;
-    let word = |path: &PathBuf| {
-        let path = shown(path);
-        words::shell_word(&if is_below_root { format!(":/{path}") } else { path })
-    };
-    let mut line = paths.iter().take(MOST).map(word).collect::<Vec<_>>().join(" ");
+    let magic = is_below_root.then_some("top");
+    let mut line = paths.iter().take(MOST).map(|path| pathspec(path, magic)).collect::<Vec<_>>().join(" ");
     if paths.len() > MOST {
         line.push_str(" …");
     }
     line
+}
+
+/// A path as git takes it for exactly this path, as a word of a shell's command.
+pub(super) fn pathspec(path: &Path, magic: Option<&str>) -> String {
+    let path = path.to_string_lossy();
+    let is_plain = !path.starts_with(':') && !path.contains(['*', '?', '[', '\\']);
+    words::shell_word(&match (magic, is_plain) {
+        (None, true) => path.into_owned(),
+        (None, false) => format!(":(literal){path}"),
+        (Some("top"), true) => format!(":/{path}"),
+        (Some(magic), true) => format!(":({magic}){path}"),
+        (Some(magic), false) => format!(":({magic},literal){path}"),
+    })
 }

@@ -90,7 +90,7 @@ impl ToolEntry {
     pub(super) fn describe(&self, verbs: &Command) -> Tool {
         let arguments = self.arguments(verbs);
         let properties: JsonObject = arguments.iter().map(|it| (it.get_id().to_string(), schema(it))).collect();
-        let required: Vec<&str> = arguments.iter().filter(|it| is_needed(it)).map(|it| it.get_id().as_str()).collect();
+        let required: Vec<&str> = arguments.iter().filter(|it| self.needs(it)).map(|it| it.get_id().as_str()).collect();
         let schema = json!({
             "type": "object", "properties": properties, "required": required, "additionalProperties": false,
         });
@@ -113,7 +113,7 @@ impl ToolEntry {
         for argument in known {
             let name = argument.get_id().as_str();
             match (request.get(name), argument.get_long()) {
-                (None, _) if is_needed(&argument) => {
+                (None, _) if self.needs(&argument) => {
                     return Err(Failure::usage(format!("{} needs \"{name}\".", self.name)));
                 }
                 // Something has to stand for it if others follow it.
@@ -138,6 +138,15 @@ impl ToolEntry {
         Ok(words)
     }
 
+    /// True for what has to be said; a type that is not is `file`.
+    fn needs(&self, argument: &Arg) -> bool {
+        match argument.get_id().as_str() {
+            "type" => false,
+            "name" if self.verb == "claim" => true,
+            _ => argument.is_required_set(),
+        }
+    }
+
     fn arguments(&self, verbs: &Command) -> Vec<Arg> {
         let is_for_all = |argument: &&Arg| !ONLY_TYPED.contains(&argument.get_id().as_str());
         verbs
@@ -148,11 +157,6 @@ impl ToolEntry {
             .cloned()
             .collect()
     }
-}
-
-/// True for what has to be said; a type that is not is `file`.
-fn is_needed(argument: &Arg) -> bool {
-    argument.is_required_set() && argument.get_id() != "type"
 }
 
 /// A value as words of a command line, if it is as its schema says. Where several texts are taken, one may stand alone.

@@ -22,8 +22,8 @@ use rust_embed::Embed;
 #[include = "opencode/**"]
 struct Editors;
 
-pub(in super::super) fn assets() -> Assets {
-    Assets { carried: folder, targets: targets().collect() }
+pub(in super::super) fn assets(shell: Vec<CarriedFile>) -> Assets {
+    Assets { carried: folder, targets: targets().collect(), shell }
 }
 
 pub(super) fn targets() -> impl Iterator<Item = &'static SetupTarget> + Clone {

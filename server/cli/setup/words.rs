@@ -34,7 +34,12 @@ pub(super) fn of_plan(plan: &Plan, places: &Places, mode: RunMode) -> Told {
         plan.obstacles.iter().for_each(|obstacle| text.push_str(&of_obstacle(obstacle, places)));
         "in-the-way"
     } else if plan.steps.is_empty() {
-        let words = if mode.removes { "nothing of it is left" } else { "as it should be" };
+        let words = match (mode.removes, &plan.by_hand) {
+            (true, _) => "nothing of it is left",
+            // What the user has to write is told below, and only the user knows whether it is there.
+            (false, Some(_)) => "its files are in place",
+            (false, None) => "as it should be",
+        };
         text.push_str(&format!("  {GOOD}✓{GOOD:#} {words}\n"));
         "unchanged"
     } else {

@@ -92,11 +92,11 @@ fn sessions(picture: &Picture, overview: &Overview, width: usize) -> Section {
     if !over.is_empty() {
         let number = |state| over.iter().filter(|session| session.state == state).count();
         let (gone, ended) = (number(SessionState::Gone), number(SessionState::Completed));
-        let silent = match over.len() - gone - ended {
-            0 => String::new(),
-            silent => format!(", {silent} silent for over a day"),
-        };
-        section.foot = Some(format!("{INDENT}{FAINT}and {gone} gone, {ended} completed{silent}{FAINT:#}"));
+        let silent = over.len() - gone - ended;
+        let told = [(ended, "ended"), (gone, "gone"), (silent, "silent for over a day")];
+        let told: Vec<String> =
+            told.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
+        section.foot = Some(format!("{INDENT}{FAINT}{}{FAINT:#}", told.join(", ")));
     }
     section
 }

@@ -11,6 +11,7 @@ use deconflict_platform as platform;
 use deconflict_protocol::text::one_line;
 use unicode_width::UnicodeWidthStr;
 
+use super::keys::{self, Key};
 use super::page::{self, Section};
 use super::picture::Picture;
 use crate::cli::context::Context;
@@ -19,6 +20,9 @@ use crate::cli::output::{Output, Printed, terminal_width};
 use crate::cli::style::{FAINT, HEADING, WARNING};
 use crate::cli::table::{cut, wrapped};
 use crate::cli::words;
+
+/// So many lines stand above the page.
+const HEAD: isize = 3;
 
 /// The clock and the terminal's size are looked at this often.
 const TICK: Duration = Duration::from_millis(100);
@@ -62,11 +66,12 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
     let mut next_look = Instant::now() + pause_after(Duration::ZERO);
     let signals = signals();
     let mut screen = Screen::open();
+    let mut top = 0;
     loop {
         if let Ok(picture) = &mut picture {
             picture.now = context.now();
         }
-        if screen.show(&picture, context.now()).is_err() {
+        if screen.show(&picture, context.now(), &mut top).is_err() {
             return Ok(Exit::Done);
         }
         match signals.recv_timeout(TICK) {
@@ -76,6 +81,8 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
                 platform::suspend();
                 screen = Screen::open();
             }
+            Ok(Signal::Key(Key::Leave)) => return Ok(Exit::Done),
+            Ok(Signal::Key(key)) => top = screen.scrolled(top, key),
             // Leaving is how it ends well.
             Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
         }
@@ -90,10 +97,13 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
 enum Signal {
     End,
     Suspend,
+    Key(Key),
 }
 
 fn signals() -> Receiver<Signal> {
     let (sender, receiver) = mpsc::channel();
+    let keys = sender.clone();
+    std::thread::spawn(move || keys::read(|key| keys.send(Signal::Key(key)).is_ok()));
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
             // Then a signal does to this process what it does to any other.
@@ -121,6 +131,8 @@ struct Screen {
     shown: Vec<String>,
     size: (u16, u16),
     has_colours: bool,
+    /// Keys are not shown while the picture is.
+    _keys: Option<platform::UnseenKeys>,
 }
 
 impl Screen {
@@ -128,13 +140,24 @@ impl Screen {
         // If it cannot be written to, the first picture tells.
         let _ = write(b"\x1b[?1049h\x1b[?25l");
         let has_colours = anstream::AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-        Self { shown: Vec::new(), size: (0, 0), has_colours }
+        Self { shown: Vec::new(), size: (0, 0), has_colours, _keys: platform::UnseenKeys::begin() }
+    }
+
+    /// The first line that is to be shown after a key, as far as there are so many.
+    fn scrolled(&self, top: usize, key: Key) -> usize {
+        let rows = isize::from(i16::try_from(self.size.1).unwrap_or(i16::MAX));
+        match key {
+            Key::Scroll(lines) => top.saturating_add_signed(lines),
+            Key::Turn(screens) => top.saturating_add_signed(screens.saturating_mul((rows - HEAD).max(1))),
+            Key::ToEnd => usize::MAX,
+            Key::ToTop | Key::Leave => 0,
+        }
     }
 
     /// Writes the lines that differ from what stands there, all at once.
-    fn show(&mut self, picture: &Result<Picture, Failure>, now: DateTime<Utc>) -> io::Result<()> {
+    fn show(&mut self, picture: &Result<Picture, Failure>, now: DateTime<Utc>, top: &mut usize) -> io::Result<()> {
         let size = terminal_size::terminal_size().map_or((80, 24), |(columns, rows)| (columns.0, rows.0));
-        let lines = frame(picture, now, (usize::from(size.0), usize::from(size.1)));
+        let lines = frame(picture, now, (usize::from(size.0), usize::from(size.1)), top);
         let lines: Vec<String> = lines
             .iter()
             .map(|line| cut(line, usize::from(size.0)))
@@ -177,16 +200,22 @@ fn write(bytes: &[u8]) -> io::Result<()> {
     stream.flush()
 }
 
-fn frame(picture: &Result<Picture, Failure>, now: DateTime<Utc>, (columns, rows): (usize, usize)) -> Vec<String> {
+/// What stands on the screen. The first line of the page that is shown is brought into what there is.
+fn frame(
+    picture: &Result<Picture, Failure>,
+    now: DateTime<Utc>,
+    (columns, rows): (usize, usize),
+    top: &mut usize,
+) -> Vec<String> {
     let mut lines = vec![header(picture, &words::clock_with_seconds(now), columns)];
     match picture {
         Ok(picture) => {
             let here = picture.overview.as_ref().map(|overview| page::sections(picture, overview, columns));
             if let Some(mut sections) = here {
-                lines.push(format!("{FAINT}{} · Ctrl-C leaves{FAINT:#}", picture.one_line()));
+                lines.push(format!("{FAINT}{} · ↑↓ scroll · q or Ctrl-C leaves{FAINT:#}", picture.one_line()));
                 lines.push(String::new());
                 sections.retain(|section| !section.is_optional());
-                lines.extend(fitted(&sections, rows.saturating_sub(lines.len())));
+                lines.extend(shown(&sections, rows.saturating_sub(lines.len()), top));
             } else {
                 lines.push(String::new());
                 lines.extend(page::nobody_here(picture).iter().flat_map(|line| wrapped(line, columns)));
@@ -218,6 +247,17 @@ fn place(picture: &Picture) -> String {
         Some(below) => one_line(&Path::new("~").join(below).display().to_string(), usize::MAX),
         None => one_line(&folder.display().to_string(), usize::MAX),
     }
+}
+
+/// The sections in so many rows, from the line on to which somebody scrolled.
+fn shown(sections: &[Section], rows: usize, top: &mut usize) -> Vec<String> {
+    let height = sections.iter().map(|section| section.height(usize::MAX)).sum::<usize>().saturating_sub(1);
+    *top = (*top).min(height.saturating_sub(rows));
+    if *top == 0 {
+        return fitted(sections, rows);
+    }
+    let whole = sections.iter().map(|section| section.cut_to(usize::MAX)).collect::<Vec<_>>().join(&String::new());
+    whole.into_iter().skip(*top).take(rows).collect()
 }
 
 /// The sections in so many rows: the longest give way first.

@@ -165,7 +165,7 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
 }
 
 fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> DiagnosticDraft<'a> {
-    let who = quoted_name(&contender.session.label(), contender.session.is_own);
+    let who = quoted_name(&contender.session.label(), contender.session.is_own());
     let advice = if contender.is_own_window {
         "save or undo your changes in one of the windows first".to_owned()
     } else {
@@ -232,7 +232,7 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
 
 /// Who holds a claim, quoted: agents read diagnostics, and must not take another's name for words of this program.
 fn holder(others: &OthersClaim) -> String {
-    quoted_name(&words::holder(others), others.holder.as_ref().is_some_and(|holder| holder.is_own))
+    quoted_name(&words::holder(others), others.holder.as_ref().is_some_and(|holder| holder.is_own()))
 }
 
 fn quoted_name(name: &str, is_own: bool) -> String {

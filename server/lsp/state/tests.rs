@@ -19,7 +19,7 @@ use crate::reply::Reply;
 use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time};
-use deconflict_registry::{Change, Claim, ClaimState, RenewOutcome, Session, SessionState, StoredSession, View};
+use deconflict_registry::{Change, Claim, ClaimState, RenewOutcome, SeenBy, Session, SessionState, StoredSession, View};
 use deconflict_workspace::UserSettings;
 
 const HERE: DirectoryId = DirectoryId(0);
@@ -186,7 +186,7 @@ fn session(id: &str) -> Session {
     let now = Utc::now();
     let id = SessionId::new(id).unwrap();
     let record = SessionRecord { session_id: Some(id.clone()), ..SessionRecord::default() };
-    Session { id, record, modified: now, state: SessionState::Live, last_sign: now, is_own: false }
+    Session { id, record, modified: now, state: SessionState::Live, last_sign: now, viewer: SeenBy::default() }
 }
 
 fn claim(name: &str, holder: &str) -> Claim {

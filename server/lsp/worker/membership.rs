@@ -129,7 +129,8 @@ impl SessionContext {
             return Err(Refusal::NotThere);
         };
         let registry = registry.map_err(|error| refused(&error))?;
-        let viewer = Viewer::here(workspace::person(self.location.repository.as_ref()));
+        let repository = self.location.repository.clone();
+        let viewer = Viewer::here(move || Some(workspace::person(repository.as_ref())));
         let registry = with_losses(registry, platform::state_directory().as_deref()).seen_by(viewer);
         match self.enter(&registry) {
             Ok((session, claims)) => {

@@ -25,7 +25,7 @@ use self::kept::{KeptClaim, KeptSession};
 use super::leases::OTHER_CLOCK;
 use super::overlap::{ClaimSource, overlapping};
 use super::store::{Key, Range};
-use super::{Change, Claim, Error, Machines, Registry, Session, Viewer};
+use super::{Change, Claim, Error, Machines, Registry, SeenBy, Session};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{ClaimKey, Naming, Resource, SessionId};
 
@@ -80,7 +80,7 @@ struct Shared {
     /// Who looks: its own claims stand in nobody's way.
     session: SessionId,
     clock: Arc<dyn Clock>,
-    viewer: Option<Arc<Viewer>>,
+    viewer: SeenBy,
     is_complete: AtomicBool,
     claims: DashMap<ClaimKey, KeptClaim>,
     sessions: DashMap<SessionId, KeptSession>,
@@ -111,7 +111,7 @@ struct Order {
 impl View {
     /// An empty view of a directory, as this session sees it.
     pub fn new(session: SessionId, clock: Arc<dyn Clock>) -> Self {
-        Self::seen_by(session, clock, None)
+        Self::seen_by(session, clock, SeenBy::default())
     }
 
     /// The same of the directory of a registry, as the person sees it who looks there.
@@ -119,7 +119,7 @@ impl View {
         Self::seen_by(session, Arc::clone(&registry.clock), registry.viewer.clone())
     }
 
-    fn seen_by(session: SessionId, clock: Arc<dyn Clock>, viewer: Option<Arc<Viewer>>) -> Self {
+    fn seen_by(session: SessionId, clock: Arc<dyn Clock>, viewer: SeenBy) -> Self {
         Self {
             shared: Arc::new(Shared {
                 session,
@@ -297,7 +297,7 @@ impl Shared {
             self.read_order().resumed_at.is_some_and(|resumed| elapsed < resumed + kept.refresh().unwrap_or_default());
         let unchanged_for = (!was_suspended).then(|| elapsed.saturating_sub(kept.seen_at) + kept.silence_before);
         let mut session = kept.stored.clone().judge(kept.keeper, unchanged_for, self.clock.now());
-        session.is_own = self.viewer.as_ref().is_some_and(|viewer| viewer.is_person_of(&session.record));
+        session.viewer = self.viewer.clone();
         session
     }
 

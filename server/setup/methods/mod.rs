@@ -8,6 +8,7 @@ mod program;
 
 use std::path::{Path, PathBuf};
 
+use crate::Assets;
 use crate::carried::Carried;
 use crate::desired::Desired;
 use crate::error::Error;
@@ -33,13 +34,14 @@ pub(super) fn desired(
     target: &SetupTarget,
     places: &Places,
     program: &Path,
-    carried: Carried,
+    assets: &Assets,
 ) -> Result<Desired, Error> {
+    let carried = assets.carried;
     match &target.method {
-        Method::Program => program::desired(places),
+        Method::Program => program::desired(places, &assets.shell),
         Method::NeovimPackage => Ok(neovim::desired(places, carried)),
         Method::Extension(host) => extension::desired(target, host, places, program, carried),
-        Method::ByHand(guide) => Ok(by_hand::desired(target.name, guide, places, program, carried)),
+        Method::ByHand(guide) => Ok(by_hand::desired(target, guide, places, program, carried)),
         Method::Hooks(hooks) => Ok(hooks::desired(hooks, places, program, carried)),
     }
 }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::desired::{Desired, OwnFile};
+use crate::carried::CarriedFile;
+use crate::desired::{Desired, OwnFile, own_files};
 use crate::error::Error;
 use crate::files::Access;
 use crate::places::Places;
@@ -15,7 +16,7 @@ pub(crate) fn program_place(places: &Places) -> PathBuf {
     places.data().join("deconflict").join("bin").join(NAME)
 }
 
-pub(super) fn desired(places: &Places) -> Result<Desired, Error> {
+pub(super) fn desired(places: &Places, shell: &[CarriedFile]) -> Result<Desired, Error> {
     let place = program_place(places);
     let mut desired = Desired::default();
     let running =
@@ -31,6 +32,12 @@ pub(super) fn desired(places: &Places) -> Result<Desired, Error> {
             desired.remarks.push(format!("Add {} to your PATH to call it by its name.", folder.display()));
         }
         return Ok(desired);
+    }
+    // A remark is made where a shell does not look there by itself.
+    desired.files.extend(own_files(shell.iter().cloned(), &places.data()));
+    if places.program(&["zsh"]).is_some() {
+        let folder = places.shortened(&places.data().join("zsh/site-functions"));
+        desired.remarks.push(format!("For completions in zsh, in ~/.zshrc before compinit: fpath+=({folder})"));
     }
     // The folder for a user's own programs, by the XDG rules.
     let folder = places.home().join(".local/bin");
