@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::Error;
 use super::liveness::{self, KeeperState, SessionState};
 use super::record::Record;
-use super::viewer::SeenBy;
 use super::store::{Key, Range, Reader, Stamp, Transaction};
+use super::viewer::SeenBy;
 use deconflict_platform as platform;
 use deconflict_protocol::{SessionId, SessionRecord, time};
 

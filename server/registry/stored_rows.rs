@@ -12,8 +12,8 @@ use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
 use super::records::{DamagedRecord, Records};
 use super::session::Session;
-use super::viewer::SeenBy;
 use super::store::{Key, Series};
+use super::viewer::SeenBy;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{ClaimRecord, HeartbeatRecord, MessageRecord, Naming, SessionId, SessionRecord};
 

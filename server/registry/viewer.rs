@@ -19,11 +19,7 @@ type Called = Option<Option<String>>;
 impl Viewer {
     /// The user of this process. What they are called is asked when it first matters; with `None` nothing is theirs.
     pub fn here(called: impl FnOnce() -> Called + Send + 'static) -> Self {
-        Self {
-            user: platform::user_name(),
-            host: platform::host_name(),
-            called: LazyLock::new(Box::new(called)),
-        }
+        Self { user: platform::user_name(), host: platform::host_name(), called: LazyLock::new(Box::new(called)) }
     }
 
     /// True for a session of this person.

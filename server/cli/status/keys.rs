@@ -18,49 +18,55 @@ pub(super) enum Key {
 pub(super) fn read(mut tell: impl FnMut(Key) -> bool) {
     let mut input = std::io::stdin().lock();
     let mut bytes = [0; 64];
+    let mut pending = Vec::new();
     loop {
         match input.read(&mut bytes) {
             // What reading is interrupted by is told as a signal.
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
             Ok(0) | Err(_) => return,
             Ok(count) => {
-                if !keys(&bytes[..count]).into_iter().all(&mut tell) {
-                    return;
+                pending.extend_from_slice(&bytes[..count]);
+                while let Some((length, key)) = first_key(&pending) {
+                    pending.drain(..length);
+                    if !key.is_none_or(&mut tell) {
+                        return;
+                    }
                 }
             }
         }
     }
 }
 
-/// The keys in what a terminal sent at once. What means nothing here is passed over.
-fn keys(mut bytes: &[u8]) -> Vec<Key> {
-    let mut keys = Vec::new();
-    while let [first, rest @ ..] = bytes {
-        bytes = rest;
-        let key = match (first, rest) {
-            (0x1b, [b'[' | b'O', rest @ ..]) => {
-                let end = rest.iter().position(|byte| (0x40..=0x7e).contains(byte)).map_or(rest.len(), |at| at + 1);
-                let (sequence, after) = rest.split_at(end);
-                bytes = after;
-                match sequence {
-                    b"A" => Some(Key::Scroll(-1)),
-                    b"B" => Some(Key::Scroll(1)),
-                    b"5~" => Some(Key::Turn(-1)),
-                    b"6~" => Some(Key::Turn(1)),
-                    b"H" | b"1~" => Some(Key::ToTop),
-                    b"F" | b"4~" => Some(Key::ToEnd),
-                    _ => None,
-                }
-            }
-            (b'q' | b'Q', _) => Some(Key::Leave),
-            (b'k', _) => Some(Key::Scroll(-1)),
-            (b'j' | b'\n' | b'\r', _) => Some(Key::Scroll(1)),
-            (b' ', _) => Some(Key::Turn(1)),
-            (b'g', _) => Some(Key::ToTop),
-            (b'G', _) => Some(Key::ToEnd),
-            _ => None,
-        };
-        keys.extend(key);
-    }
-    keys
+/// How many bytes the first key is, and what it asks for, if it means something here; `None` while it is not whole.
+fn first_key(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
+    let key = match bytes.first()? {
+        0x1b => return first_sequence(bytes),
+        b'q' | b'Q' => Some(Key::Leave),
+        b'k' => Some(Key::Scroll(-1)),
+        b'j' | b'\n' | b'\r' => Some(Key::Scroll(1)),
+        b' ' => Some(Key::Turn(1)),
+        b'g' => Some(Key::ToTop),
+        b'G' => Some(Key::ToEnd),
+        _ => None,
+    };
+    Some((1, key))
+}
+
+/// The same for what begins with the escape character.
+fn first_sequence(bytes: &[u8]) -> Option<(usize, Option<Key>)> {
+    let [_, b'[' | b'O', rest @ ..] = bytes else {
+        // It may be the beginning of more, or a key of its own.
+        return (bytes.len() > 1).then_some((1, None));
+    };
+    let end = rest.iter().position(|byte| (0x40..=0x7e).contains(byte))? + 1;
+    let key = match &rest[..end] {
+        b"A" => Some(Key::Scroll(-1)),
+        b"B" => Some(Key::Scroll(1)),
+        b"5~" => Some(Key::Turn(-1)),
+        b"6~" => Some(Key::Turn(1)),
+        b"H" | b"1~" => Some(Key::ToTop),
+        b"F" | b"4~" => Some(Key::ToEnd),
+        _ => None,
+    };
+    Some((2 + end, key))
 }

@@ -19,7 +19,9 @@ use crate::reply::Reply;
 use crate::text::OnDisk;
 use deconflict_platform::clock::{Clock, ManualClock};
 use deconflict_protocol::{ClaimRecord, Naming, Resource, SessionId, SessionRecord, time};
-use deconflict_registry::{Change, Claim, ClaimState, RenewOutcome, SeenBy, Session, SessionState, StoredSession, View};
+use deconflict_registry::{
+    Change, Claim, ClaimState, RenewOutcome, SeenBy, Session, SessionState, StoredSession, View,
+};
 use deconflict_workspace::UserSettings;
 
 const HERE: DirectoryId = DirectoryId(0);
