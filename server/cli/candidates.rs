@@ -20,13 +20,13 @@ const LONGEST_HELP: usize = 60;
 
 /// Live sessions by their names.
 pub(super) fn sessions() -> ArgValueCandidates {
-    ArgValueCandidates::new(|| known(|_, registry| Some(named(registry.live_sessions().ok()?))))
+    ArgValueCandidates::new(|| known(|_, registry| Some(named(&registry.live_sessions().ok()?))))
 }
 
 /// The same, and everybody.
 pub(super) fn recipients() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
-        let mut found = known(|_, registry| Some(named(registry.live_sessions().ok()?)));
+        let mut found = known(|_, registry| Some(named(&registry.live_sessions().ok()?)));
         found.push(candidate(BROADCAST, "everybody"));
         found
     })
@@ -93,7 +93,7 @@ fn known(find: impl FnOnce(&Context, &Registry) -> Option<Vec<CompletionCandidat
     found().unwrap_or_default()
 }
 
-fn named(sessions: Vec<Session>) -> Vec<CompletionCandidate> {
+fn named(sessions: &[Session]) -> Vec<CompletionCandidate> {
     let told = |session: &Session| candidate(&session.label(), session.work().unwrap_or_default());
     sessions.iter().map(told).collect()
 }

@@ -53,28 +53,27 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         None => Vec::new(),
     };
     let (registry, session) = identity::enter(context)?;
-    let released = match &arguments.first {
-        None => words::in_order(registry.release_all(&session.id)?),
-        Some(_) => {
-            let mut held = Vec::with_capacity(wanted.len());
-            // All of them are known to be there before the first is given up.
-            for wanted in &wanted {
-                match held_as(context, &registry, &session, wanted)? {
-                    Found::Own(resource) => held.push((wanted, resource)),
-                    Found::Others(claim) => return refuse_others(context, &registry, &claim),
-                    Found::Nothing => return refuse_unknown(context, wanted),
-                }
+    let released = if arguments.all {
+        words::in_order(registry.release_all(&session.id)?)
+    } else {
+        let mut held = Vec::with_capacity(wanted.len());
+        // All of them are known to be there before the first is given up.
+        for wanted in &wanted {
+            match held_as(context, &registry, &session, wanted)? {
+                Found::Own(resource) => held.push((wanted, resource)),
+                Found::Others(claim) => return refuse_others(context, &registry, &claim),
+                Found::Nothing => return refuse_unknown(context, wanted),
             }
-            let mut released = Vec::with_capacity(held.len());
-            for (wanted, resource) in held {
-                match registry.release(&session.id, &resource)? {
-                    ReleaseOutcome::Released(claim) => released.push(claim),
-                    ReleaseOutcome::NotHolder(claim) => return refuse_others(context, &registry, &claim),
-                    ReleaseOutcome::NotFound => return refuse_unknown(context, wanted),
-                }
-            }
-            released
         }
+        let mut released = Vec::with_capacity(held.len());
+        for (wanted, resource) in held {
+            match registry.release(&session.id, &resource)? {
+                ReleaseOutcome::Released(claim) => released.push(claim),
+                ReleaseOutcome::NotHolder(claim) => return refuse_others(context, &registry, &claim),
+                ReleaseOutcome::NotFound => return refuse_unknown(context, wanted),
+            }
+        }
+        released
     };
     let sent = match &released[..] {
         [] => None,

@@ -182,7 +182,7 @@ fn is_one_slip_away(word: &str, other: &str) -> bool {
     let (word, other) = (&word[begin..], &other[begin..]);
     let end = word.iter().rev().zip(other.iter().rev()).take_while(|(a, b)| a == b).count();
     match (&word[..word.len() - end], &other[..other.len() - end]) {
-        ([], [] | [_]) | ([_], [] | [_]) => true,
+        ([] | [_], [] | [_]) => true,
         ([a, b], [c, d]) => (a, b) == (d, c),
         _ => false,
     }

@@ -108,7 +108,7 @@ fn advice_can_be_pasted_whatever_the_names_are() {
         let lines = commands(&refused);
         assert_eq!(lines.len(), 3, "{refused:?}");
         for line in &lines {
-            let code = if line.contains("--wait") { 1 } else { 0 };
+            let code = i32::from(line.contains("--wait"));
             paste(&ben, &line.replace("--wait 10m", "--wait 1s")).expect_code(code);
         }
         assert!(ada.run(["messages"]).expect_code(0).stdout.contains("Please release"), "{name}");

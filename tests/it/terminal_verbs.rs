@@ -679,7 +679,9 @@ fn completions_know_what_is_claimed_who_is_here_and_what_is_unread() {
     };
     let has = |words: &[&str], wanted: &[&str]| {
         let told = offered(words);
-        wanted.iter().for_each(|wanted| assert!(told.iter().any(|it| it == wanted), "{wanted} of {words:?}: {told:?}"));
+        for wanted in wanted {
+            assert!(told.iter().any(|it| it == wanted), "{wanted} of {words:?}: {told:?}");
+        }
     };
     has(&["claim", ""], &["file", "directory", "droplet", "README.md", "src/"]);
     has(&["claim", "file", "RE"], &["README.md"]);

@@ -81,10 +81,9 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
                 platform::suspend();
                 screen = Screen::open();
             }
-            Ok(Signal::Key(Key::Leave)) => return Ok(Exit::Done),
-            Ok(Signal::Key(key)) => top = screen.scrolled(top, key),
             // Leaving is how it ends well.
-            Ok(Signal::End) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
+            Ok(Signal::End | Signal::Key(Key::Leave)) | Err(RecvTimeoutError::Disconnected) => return Ok(Exit::Done),
+            Ok(Signal::Key(key)) => top = screen.scrolled(top, key),
         }
         let start = Instant::now();
         if start >= next_look {

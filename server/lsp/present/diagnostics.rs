@@ -232,7 +232,7 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
 
 /// Who holds a claim, quoted: agents read diagnostics, and must not take another's name for words of this program.
 fn holder(others: &OthersClaim) -> String {
-    quoted_name(&words::holder(others), others.holder.as_ref().is_some_and(|holder| holder.is_own()))
+    quoted_name(&words::holder(others), others.holder.as_ref().is_some_and(deconflict_registry::Session::is_own))
 }
 
 fn quoted_name(name: &str, is_own: bool) -> String {

@@ -46,7 +46,7 @@ pub(super) fn sentence(
         ClaimState::Damaged => "The claim on this file is damaged, so its holder is unknown".to_owned(),
         ClaimState::Pending => "This file is being claimed".to_owned(),
         ClaimState::Expired => format!("Free: the claim by {who} {period}"),
-        ClaimState::Abandoned if others.holder.as_ref().is_some_and(|holder| holder.is_own()) => {
+        ClaimState::Abandoned if others.holder.as_ref().is_some_and(deconflict_registry::Session::is_own) => {
             format!("Free: {who}, which was editing this, has closed")
         }
         ClaimState::Abandoned => format!("Free: {who}, who was editing this, has left"),
