@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::words::Word;
+use super::words::{Word, WordKind};
 
 /// Something that a command would do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) struct Effect {
     pub(crate) deed: Deed,
     /// It concerns only files that differ from the last commit.
     pub(crate) only_changed: bool,
+    /// The command says this very path.
+    pub(crate) is_named: bool,
 }
 
 /// What a command would do something to.
@@ -59,7 +61,7 @@ impl Effects<'_> {
     /// The path that a word names; `None` for a relative one in a folder that nobody knows, and for devices.
     pub(super) fn path(&self, word: &Word) -> Option<PathBuf> {
         let path = Path::new(&word.text);
-        if !word.is_literal || word.text.is_empty() || word.text == "-" || path.starts_with("/dev") {
+        if !word.is_literal() || word.text.is_empty() || word.text == "-" || path.starts_with("/dev") {
             return None;
         }
         if path.is_absolute() { Some(path.to_owned()) } else { self.folder.map(|folder| folder.join(path)) }
@@ -75,10 +77,10 @@ impl Effects<'_> {
         self.each(words, deed, true);
     }
 
-    fn each(&mut self, words: &[&Word], deed: Deed, only_changed: bool) {
+    pub(super) fn each(&mut self, words: &[&Word], deed: Deed, only_changed: bool) {
         for word in words {
             if let Some(path) = self.path(word) {
-                self.add(Target::Path(path), deed, only_changed);
+                self.add(Target::Path(path), deed, only_changed, word.kind);
             }
         }
     }
@@ -86,12 +88,12 @@ impl Effects<'_> {
     /// The same of the whole worktree.
     pub(super) fn everything(&mut self, deed: Deed) {
         if let Some(folder) = self.folder {
-            self.add(Target::Repository(folder.to_owned()), deed, true);
+            self.add(Target::Repository(folder.to_owned()), deed, true, WordKind::Unknown);
         }
     }
 
-    pub(super) fn add(&mut self, target: Target, deed: Deed, only_changed: bool) {
-        let effect = Effect { target, deed, only_changed };
+    pub(super) fn add(&mut self, target: Target, deed: Deed, only_changed: bool, kind: WordKind) {
+        let effect = Effect { target, deed, only_changed, is_named: kind == WordKind::Literal };
         if !self.found.contains(&effect) {
             self.found.push(effect);
         }

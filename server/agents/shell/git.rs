@@ -1,17 +1,17 @@
 //! What git commands would do to files in the worktree.
 
 use super::effect::{Deed, Effects};
-use super::words::{Given, Word};
+use super::words::{Given, Word, WordKind, has_wildcard};
 
 /// Adds what `git …` would do. `words` follow the word `git`.
 pub(super) fn effects(words: &[Word], effects: &mut Effects) {
     let mut words = words;
     let mut folder = effects.folder.map(ToOwned::to_owned);
     let (verb, arguments) = loop {
-        let Some((first, rest)) = words.split_first().filter(|(first, _)| first.is_literal) else { return };
+        let Some((first, rest)) = words.split_first().filter(|(first, _)| first.is_literal()) else { return };
         match first.text.as_str() {
             "-C" => {
-                let Some((place, rest)) = rest.split_first().filter(|(place, _)| place.is_literal) else { return };
+                let Some((place, rest)) = rest.split_first().filter(|(place, _)| place.is_literal()) else { return };
                 folder = folder.map(|folder| folder.join(&place.text));
                 words = rest;
             }
@@ -26,7 +26,7 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
         "checkout" => checkout(&given, &mut effects),
         "switch" if given.has("f", &["--force", "--discard-changes"]) => effects.everything(Deed::Discard),
         "restore" if !given.has("S", &["--staged"]) || given.has("W", &["--worktree"]) => {
-            effects.changed(&paths(&given.all()), Deed::Discard);
+            pathspecs(&given.all(), Deed::Discard, true, &mut effects);
         }
         "reset" if given.has("", &["--hard"]) => effects.everything(Deed::Discard),
         "clean" if given.has("f", &["--force"]) && !given.has("n", &["--dry-run"]) => {
@@ -37,11 +37,21 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
         "add" | "stage" if given.has("Au", &["--all", "--update"]) => {
             paths_or_everything(&given.all(), Deed::Stage, &mut effects);
         }
-        "add" | "stage" => effects.changed(&paths(&given.all()), Deed::Stage),
+        "add" | "stage" => pathspecs(&given.all(), Deed::Stage, true, &mut effects),
         "commit" if given.has("a", &["--all"]) && !given.has("", &["--dry-run"]) => effects.everything(Deed::Commit),
-        "commit" => effects.changed(&paths(&given.after_dashes), Deed::Commit),
-        "rm" if !given.has("n", &["--dry-run", "--cached"]) => effects.words(&paths(&given.all()), Deed::Delete),
-        "mv" if !given.has("n", &["--dry-run"]) => effects.words(&paths(&given.all()), Deed::Move),
+        "commit" => pathspecs(&given.after_dashes, Deed::Commit, true, &mut effects),
+        "rm" if !given.has("n", &["--dry-run", "--cached"]) => {
+            pathspecs(&given.all(), Deed::Delete, false, &mut effects);
+        }
+        "mv" if !given.has("n", &["--dry-run"]) => effects.words(&given.all(), Deed::Move),
+        "read-tree" if given.has("u", &[]) && given.has("", &["--reset"]) => effects.everything(Deed::Discard),
+        "checkout-index" if given.has("f", &["--force"]) && given.has("a", &["--all"]) => {
+            effects.everything(Deed::Discard);
+        }
+        "checkout-index" if given.has("f", &["--force"]) => effects.changed(&given.all(), Deed::Discard),
+        "worktree" if given.names.first().is_some_and(|verb| verb.text == "remove") => {
+            effects.words(&given.all()[1..], Deed::Delete);
+        }
         _ => {}
     }
 }
@@ -73,23 +83,42 @@ fn stash(given: &Given, effects: &mut Effects) {
 
 fn checkout(given: &Given, effects: &mut Effects) {
     if !given.after_dashes.is_empty() {
-        effects.changed(&paths(&given.after_dashes), Deed::Discard);
+        pathspecs(&given.after_dashes, Deed::Discard, true, effects);
     } else if given.has("f", &["--force"]) {
         effects.everything(Deed::Discard);
     } else if !given.has("bB", &["--orphan", "--detach", "--track"]) {
         // A name may be a branch or a path. Git itself refuses to leave a branch over unsaved changes, so only what is a
         // path for sure is looked at.
         let is_there = |word: &Word| effects.path(word).is_some_and(|path| path.symlink_metadata().is_ok());
-        let names: Vec<&Word> = given.names.iter().filter(|word| word.text == "." || is_there(word)).copied().collect();
-        effects.changed(&names, Deed::Discard);
+        let is_path = |word: &&&Word| word.text == "." || is_pattern(&word.text) || is_there(word);
+        let names: Vec<&Word> = given.names.iter().filter(is_path).copied().collect();
+        pathspecs(&names, Deed::Discard, true, effects);
     }
 }
 
 fn paths_or_everything(words: &[&Word], deed: Deed, effects: &mut Effects) {
-    if words.is_empty() { effects.everything(deed) } else { effects.changed(&paths(words), deed) }
+    if words.is_empty() { effects.everything(deed) } else { pathspecs(words, deed, true, effects) }
 }
 
-/// Without what has a meaning of its own to git.
-fn paths<'a>(words: &[&'a Word]) -> Vec<&'a Word> {
-    words.iter().filter(|word| !word.text.starts_with(':')).copied().collect()
+/// Does this to what git understands by the words: a pattern may mean whatever is in the folders that it begins with.
+fn pathspecs(words: &[&Word], deed: Deed, only_changed: bool, effects: &mut Effects) {
+    for word in words.iter().filter(|word| word.kind != WordKind::Unknown) {
+        let is_there = effects.path(word).is_some_and(|path| path.symlink_metadata().is_ok());
+        if is_there {
+            effects.each(&[word], deed, only_changed);
+        } else if word.text.starts_with(':') {
+            effects.everything(deed);
+        } else if is_pattern(&word.text) {
+            let folders = word.text.split('/').take_while(|part| !has_wildcard(part)).collect::<Vec<_>>().join("/");
+            let text = if folders.is_empty() { ".".to_owned() } else { folders };
+            effects.each(&[&Word { text, kind: WordKind::Matched }], deed, true);
+        } else {
+            effects.each(&[word], deed, only_changed);
+        }
+    }
+}
+
+/// True for what has a meaning of its own to git.
+fn is_pattern(text: &str) -> bool {
+    text.starts_with(':') || has_wildcard(text)
 }

@@ -118,8 +118,9 @@ impl Scanner {
     }
 
     fn loop_over(&mut self, variable: &str, words: Option<&[Node]>, body: &Node, shell: &mut Shell) {
-        let values: Vec<Word> = words.unwrap_or_default().iter().map(|word| self.word(word, shell)).collect();
-        if values.is_empty() || values.len() > MOST_ROUNDS || !values.iter().all(|value| value.is_literal) {
+        let values = words.unwrap_or_default().iter().map(|word| self.word(word, shell));
+        let values: Vec<Word> = values.flat_map(|word| word.expanded(shell.folder.as_deref())).collect();
+        if values.is_empty() || values.len() > MOST_ROUNDS || !values.iter().all(Word::is_literal) {
             shell.variables.remove(variable);
             return self.node(body, shell);
         }
@@ -131,12 +132,15 @@ impl Scanner {
 
     fn command(&mut self, assignments: &[Node], words: &[Node], redirects: &[Node], shell: &mut Shell) {
         let assigned: Vec<Word> = assignments.iter().map(|word| self.word(word, shell)).collect();
-        let words: Vec<Word> = words.iter().map(|word| self.word(word, shell)).collect();
+        let words = words.iter().map(|word| self.word(word, shell));
+        let words: Vec<Word> = words.flat_map(|word| word.expanded(shell.folder.as_deref())).collect();
         if words.is_empty() {
             shell.assign(&assigned);
         }
         let words = programs::without_runners(&words);
-        let Some((program, arguments)) = words.split_first().filter(|(program, _)| program.is_literal) else { return };
+        let Some((program, arguments)) = words.split_first().filter(|(program, _)| program.is_literal()) else {
+            return;
+        };
         let given = Given::new(arguments, &[]);
         let mut effects = Effects { folder: shell.folder.as_deref(), found: &mut self.effects };
         match programs::program_name(program) {
@@ -144,7 +148,7 @@ impl Scanner {
             "popd" => shell.folder = None,
             "export" | "declare" | "local" | "readonly" | "typeset" => shell.assign(arguments),
             "sh" | "bash" | "zsh" | "dash" | "ksh" => self.inner_shell(&given, redirects, shell),
-            "eval" if arguments.iter().all(|word| word.is_literal) => {
+            "eval" if arguments.iter().all(Word::is_literal) => {
                 let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
                 self.line(&line, shell);
             }
@@ -156,7 +160,7 @@ impl Scanner {
     fn inner_shell(&mut self, given: &Given, redirects: &[Node], shell: &Shell) {
         let mut inner = shell.clone();
         match given.names.first() {
-            Some(line) if line.is_literal && given.has("c", &[]) => self.line(&line.text, &mut inner),
+            Some(line) if line.is_literal() && given.has("c", &[]) => self.line(&line.text, &mut inner),
             Some(_) => {}
             None => {
                 for redirect in redirects {
@@ -164,7 +168,7 @@ impl Scanner {
                         NodeKind::HereDoc { content, .. } => self.line(content, &mut inner),
                         NodeKind::Redirect { op, target, .. } if op == "<<<" => {
                             let line = self.word(target, shell);
-                            self.line(if line.is_literal { &line.text } else { "" }, &mut inner);
+                            self.line(if line.is_literal() { &line.text } else { "" }, &mut inner);
                         }
                         _ => {}
                     }
@@ -203,7 +207,7 @@ impl Shell {
     fn assign(&mut self, words: &[Word]) {
         for (word, (name, value)) in words.iter().filter_map(|word| Some((word, word.text.split_once('=')?))) {
             // An array, or what is added to a value, is not known.
-            if word.is_literal && !value.starts_with('(') && !name.ends_with('+') {
+            if word.is_literal() && !value.starts_with('(') && !name.ends_with('+') {
                 self.variables.insert(name.to_owned(), value.to_owned());
             } else {
                 self.variables.remove(name.trim_end_matches('+'));

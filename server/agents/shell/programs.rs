@@ -60,7 +60,7 @@ pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) 
         "dd" => {
             for word in arguments {
                 if let Some(path) = word.text.strip_prefix("of=") {
-                    effects.words(&[&Word { text: path.to_owned(), ..*word }], Deed::Overwrite);
+                    effects.words(&[&Word { text: path.to_owned(), kind: word.kind }], Deed::Overwrite);
                 }
             }
         }
@@ -92,10 +92,10 @@ fn transferred(arguments: &[Word], moves: bool, effects: &mut Effects) {
     let Some(into) = effects.path(target) else { return };
     let is_folder = target.text.ends_with('/') || into.is_dir() || sources.len() > 1;
     for source in sources {
-        let name = Path::new(&source.text).file_name().filter(|_| source.is_literal);
+        let name = Path::new(&source.text).file_name().filter(|_| source.is_literal());
         let path = if is_folder { name.map(|name| into.join(name)) } else { Some(into.clone()) };
         if let Some(path) = path {
-            effects.add(Target::Path(path), Deed::Overwrite, false);
+            effects.add(Target::Path(path), Deed::Overwrite, false, source.kind);
         }
     }
 }

@@ -193,7 +193,7 @@ fn is_reader(words: &[Word]) -> bool {
     // Nothing but assignments.
     let Some((program, arguments)) = words.split_first() else { return true };
     let writes = |word: &Word| WRITING_OPTIONS.iter().any(|option| word.text.starts_with(option));
-    if !program.is_literal || arguments.iter().any(writes) {
+    if !program.is_literal() || arguments.iter().any(writes) {
         return false;
     }
     match program_name(program) {
@@ -203,7 +203,7 @@ fn is_reader(words: &[Word]) -> bool {
         "sed" => {
             let prints = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ",$p; ".contains(c));
             match arguments {
-                [option, script, ..] if option.text == "-n" => script.is_literal && prints(&script.text),
+                [option, script, ..] if option.text == "-n" => script.is_literal() && prints(&script.text),
                 _ => false,
             }
         }

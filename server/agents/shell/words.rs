@@ -1,6 +1,8 @@
 //! The words of a command, as far as they can be known without running it.
 
 use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
 
 use rable::{Node, NodeKind};
 
@@ -9,14 +11,29 @@ use rable::{Node, NodeKind};
 pub(super) struct Word {
     /// What it says, without quotes.
     pub(super) text: String,
-    /// False if the shell would make something else of it: an unknown variable, a pattern, the output of a command.
-    pub(super) is_literal: bool,
+    pub(super) kind: WordKind,
 }
+
+/// How a word comes to be what a program gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum WordKind {
+    /// As it stands there.
+    Literal,
+    /// The shell makes names of it: those of the files that it matches.
+    Pattern,
+    /// It is the name of a file that a pattern matches.
+    Matched,
+    /// The shell makes something of it that nobody knows: an unknown variable, the output of a command.
+    Unknown,
+}
+
+/// A pattern that matches more names than this is not looked into.
+const MOST_MATCHED: usize = 200;
 
 impl Word {
     /// Reads a word, with the variables that are known.
     pub(super) fn read(node: &Node, variables: &HashMap<String, String>) -> Self {
-        let mut word = Self { text: String::new(), is_literal: true };
+        let mut word = Self { text: String::new(), kind: WordKind::Literal };
         let mut is_quoted = false;
         for part in parts(node) {
             match &part.kind {
@@ -25,13 +42,44 @@ impl Word {
                 NodeKind::ParamExpansion { param, op: None, .. } => {
                     let is_plain = |value: &&String| is_quoted || !value.contains([' ', '\t', '\n', '*', '?', '[']);
                     let value = variables.get(param).filter(is_plain);
-                    word.is_literal &= value.is_some();
+                    if value.is_none() {
+                        word.kind = WordKind::Unknown;
+                    }
                     word.text.push_str(value.map_or("", String::as_str));
                 }
-                _ => word.is_literal = false,
+                _ => word.kind = WordKind::Unknown,
             }
         }
         word
+    }
+
+    /// True if its text is what the program gets.
+    pub(super) fn is_literal(&self) -> bool {
+        matches!(self.kind, WordKind::Literal | WordKind::Matched)
+    }
+
+    /// What the shell makes of it in a folder: a pattern becomes the names that it matches.
+    pub(super) fn expanded(self, folder: Option<&Path>) -> Vec<Self> {
+        if self.kind != WordKind::Pattern {
+            return vec![self];
+        }
+        let Some(folder) = folder else { return vec![self] };
+        let mut names = vec![String::new()];
+        let mut rest = self.text.as_str();
+        while !rest.is_empty() {
+            let end = rest.find('/').map_or(rest.len(), |end| end + 1);
+            let (part, after) = rest.split_at(end);
+            names = names.iter().flat_map(|name| matching(folder, name, part)).take(MOST_MATCHED + 1).collect();
+            rest = after;
+        }
+        // What matches nothing stays as it is: it may be a name.
+        if names.is_empty() && folder.join(&self.text).symlink_metadata().is_ok() {
+            return vec![Self { kind: WordKind::Literal, ..self }];
+        }
+        if names.is_empty() || names.len() > MOST_MATCHED {
+            return vec![self];
+        }
+        names.into_iter().map(|text| Self { text, kind: WordKind::Matched }).collect()
     }
 
     /// Takes the quotes out of a text without expansions (POSIX 2.2, "Quoting").
@@ -50,12 +98,41 @@ impl Word {
                 }
                 _ => {
                     let is_home = c == '~' && (self.text.is_empty() || self.text.ends_with('='));
-                    self.is_literal &= *is_quoted || !(is_home || matches!(c, '*' | '?' | '['));
+                    match c {
+                        _ if *is_quoted => {}
+                        _ if is_home => self.kind = WordKind::Unknown,
+                        '*' | '?' | '[' if self.kind == WordKind::Literal => self.kind = WordKind::Pattern,
+                        _ => {}
+                    }
                     self.text.push(c);
                 }
             }
         }
     }
+}
+
+/// What a part of a pattern, up to a slash, makes of a name that was matched so far.
+fn matching(folder: &Path, before: &str, part: &str) -> Vec<String> {
+    let pattern = part.trim_end_matches('/');
+    if !has_wildcard(pattern) {
+        return vec![format!("{before}{part}")];
+    }
+    let entries = fs::read_dir(folder.join(before)).into_iter().flatten().flatten();
+    let names = entries.filter(|entry| !part.ends_with('/') || entry.path().is_dir());
+    let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_meant = |name: &String| {
+        name.starts_with('.') == pattern.starts_with('.')
+            && gix_glob::wildmatch(pattern.into(), name.as_str().into(), gix_glob::wildmatch::Mode::empty())
+    };
+    let slash = &part[pattern.len()..];
+    let mut names: Vec<String> = names.filter(is_meant).map(|name| format!("{before}{name}{slash}")).collect();
+    names.sort_unstable();
+    names
+}
+
+/// True for a text with a letter that stands for others.
+pub(super) fn has_wildcard(text: &str) -> bool {
+    text.contains(['*', '?', '['])
 }
 
 /// The parts of a word: texts, expansions, commands.
