@@ -10,6 +10,7 @@
 //!
 //! Protocol page, "Uncommitted changes have owners" and "The journal".
 
+mod before;
 mod beside;
 mod blame;
 mod claiming;
@@ -18,6 +19,7 @@ mod committed;
 mod documents;
 mod give;
 mod history;
+mod noticing;
 mod overlap;
 mod people;
 mod recorder;
@@ -32,6 +34,7 @@ mod upkeep;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use before::{befores_in, content_of};
 pub use beside::beside_in_words;
 pub use blame::{BlamedCommit, BlamedLine};
 pub use claiming::{claim, claim_all, gives_way};
@@ -74,6 +77,12 @@ pub enum Error {
     #[error("what stood in {} is not kept any more", path.display())]
     NotKept {
         /// The file.
+        path: PathBuf,
+    },
+    /// A folder stands where the file was, or a file where one of its folders was.
+    #[error("{} is in the way", path.display())]
+    InTheWay {
+        /// What stands there.
         path: PathBuf,
     },
 }

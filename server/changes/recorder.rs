@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_journal::text::Uncommitted;
 use deconflict_journal::{Author, Cause, Entry, FileState, Journal, Observation, Settlement, Stamp};
 use deconflict_protocol::Resource;
-use deconflict_registry::Registry;
+use deconflict_registry::{Registry, Session};
 use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
 
 use super::Error;
@@ -106,9 +107,17 @@ impl Recorder<'_> {
         let log = self.journal.log(resource)?;
         let newest = log.entries().pop().filter(|entry| entry.author.is_none() && !log.is_judged(&entry.id));
         match newest {
-            Some(entry) if now - self.happened_at(&entry) >= GRACE => self.judge(entry, now).map(Some),
+            Some(entry) if now - self.happened_at(&entry) >= GRACE || !self.may_be_claimed()? => {
+                self.judge(entry, now).map(Some)
+            }
             _ => Ok(None),
         }
+    }
+
+    /// True if somebody lives here who tells of their changes.
+    fn may_be_claimed(&self) -> Result<bool, Error> {
+        let live = self.registry.map(Registry::live_sessions).transpose()?.unwrap_or_default();
+        Ok(live.iter().any(tells_of_changes))
     }
 
     /// When a change was made, at the latest. It may have been noticed long after that.
@@ -122,7 +131,7 @@ impl Recorder<'_> {
         stamp.map_or(entry.at, |stamp| stamp.changed_at().min(entry.at))
     }
 
-    fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
+    pub(super) fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
         let Some(path) = self.namer.path_of(resource) else { return Ok(None) };
         let ignored = self.namer.is_internal(resource) || self.ignored.is_ignored(&path);
         let now = observation.at;
@@ -136,7 +145,12 @@ impl Recorder<'_> {
     /// Finds who lost by a change, and remembers it until it is settled.
     fn judge(&self, entry: Entry, now: DateTime<Utc>) -> Result<Noticed, Error> {
         let mut lost = self.taken(&entry)?;
-        for holder in self.holders(&entry)? {
+        for session in self.holders(&entry)? {
+            let holder = author_of(&session);
+            if entry.author.is_none() && !tells_of_changes(&session) && self.leaves_something(&entry)? {
+                // Probably it is their own.
+                continue;
+            }
             match lost.iter_mut().find(|lost| lost.owner.session == holder.session) {
                 Some(lost) => lost.held = true,
                 None => lost.push(Lost { owner: holder, held: true, lines: 0 }),
@@ -155,17 +169,42 @@ impl Recorder<'_> {
     }
 
     /// Who else holds the file now.
-    fn holders(&self, entry: &Entry) -> Result<Vec<Author>, Error> {
+    fn holders(&self, entry: &Entry) -> Result<Vec<Session>, Error> {
         let Some(registry) = self.registry else { return Ok(Vec::new()) };
         let author = entry.author.as_ref().map(|author| &author.session);
         let mut holders = Vec::new();
         for claim in registry.claims_on(&entry.resource)? {
             let holder = claim.holder().filter(|holder| claim.is_active() && author != Some(*holder));
-            if let Some(session) = holder.map(|holder| registry.session(holder)).transpose()?.flatten() {
-                holders.push(author_of(&session));
-            }
+            holders.extend(holder.map(|holder| registry.session(holder)).transpose()?.flatten());
         }
         Ok(holders)
+    }
+
+    /// True if the newest change of a file left some of what was uncommitted there, as whoever goes on with it does, or
+    /// nothing was.
+    fn leaves_something(&self, entry: &Entry) -> Result<bool, Error> {
+        let is_same_kind = matches!(
+            (&entry.before, &entry.after),
+            (FileState::Absent, _)
+                | (FileState::File { .. }, FileState::File { .. })
+                | (FileState::Link { .. }, FileState::Link { .. })
+        );
+        let Some(history) = FileHistory::read(self.journal, &entry.resource)?.filter(|_| is_same_kind) else {
+            return Ok(is_same_kind);
+        };
+        let committed = self.committed(&history, "HEAD")?.unwrap_or_default();
+        let newest = history.changes().last().map(|(change, _)| change);
+        let count = |(added, removed): (usize, usize), counts: (usize, usize)| (added + counts.0, removed + counts.1);
+        let sum = |uncommitted: &Uncommitted| {
+            let older = uncommitted.counts().into_iter().filter(|(change, _)| change.is_none() || *change != newest);
+            older.fold((0, 0), |sum, (_, counts)| count(sum, counts))
+        };
+        let (had, has) = (history.uncommitted_before_newest(&committed), history.uncommitted(&committed));
+        Ok(match (sum(&had), sum(&has)) {
+            ((0, 0), _) => true,
+            ((0, _), (_, removed)) => removed > 0,
+            (_, (added, _)) => added > 0,
+        })
     }
 
     /// Whose uncommitted changes were taken away.
@@ -210,6 +249,12 @@ impl Recorder<'_> {
         let folder = path.ancestors().skip(1).find(|folder| folder.is_dir())?;
         Repository::containing(folder).ok()?.map(|repository| repository.root().to_owned())
     }
+}
+
+/// True for a session whose editor or hooks tell of each change that it makes. Whoever only claims at a terminal changes
+/// files by any program.
+fn tells_of_changes(session: &Session) -> bool {
+    session.agent().is_some() || session.is_kept_alive()
 }
 
 /// Where git finds a file.

@@ -96,12 +96,25 @@ pub fn put_back(journal: &Journal, path: &Path, state: &FileState) -> Result<(),
         FileState::File { content, .. } | FileState::Link { content } => journal.content(*content)?,
     };
     let folder = path.parent().unwrap_or(Path::new("."));
+    make_way(path)?;
     fs::create_dir_all(folder).map_err(failed("make the folder of", path))?;
     let write = || match state {
         FileState::File { executable, .. } => write_file(folder, path, &content, *executable),
         _ => write_link(folder, path, &content),
     };
     write().map_err(failed("write", path))
+}
+
+/// Makes room for a file. A folder with something in it is left alone, and so is a file where a folder was.
+fn make_way(path: &Path) -> Result<(), Error> {
+    if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) && fs::remove_dir(path).is_err() {
+        return Err(Error::InTheWay { path: path.to_owned() });
+    }
+    let above = path.ancestors().skip(1).find_map(|above| Some((above, fs::metadata(above).ok()?)));
+    match above {
+        Some((above, found)) if !found.is_dir() => Err(Error::InTheWay { path: above.to_owned() }),
+        _ => Ok(()),
+    }
 }
 
 fn write_file(folder: &Path, path: &Path, content: &[u8], executable: bool) -> io::Result<()> {

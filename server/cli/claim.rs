@@ -18,7 +18,7 @@ use super::output::Output;
 use super::ownership::{self, OthersChanges};
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{candidates, identity, upkeep, values, wanted, words};
+use super::{candidates, identity, losses, upkeep, values, wanted, words};
 
 /// Claim files, directories or anything else that has a name
 ///
@@ -74,6 +74,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         Ok(granted) => granted,
         Err(Obstacle { wanted, by }) => return refuse(context, &registry, &wanted, &by, arguments.wait),
     };
+    losses::look(context);
     let is_only_advice = registry.locking() == Locking::Unsupported;
     let news: Vec<News> = granted.into_iter().map(|one| claimer.news_of(one)).collect();
     context.output.answer(

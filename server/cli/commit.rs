@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
 const ATTEMPTS: usize = 20;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open(context)?;
+    let recording = Recording::open_again(context)?;
     if !recording.has_directory() {
         return Err(nothing_to_commit(&CommitPlan::default()));
     }

@@ -1,6 +1,6 @@
 //! What all verbs share: where they run, which directory is theirs, how they answer.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -46,13 +46,22 @@ pub(crate) struct Context {
     clock: Arc<dyn Clock>,
     folder: PathBuf,
     location: OnceCell<Location>,
+    /// This verb made the directory.
+    is_made: Cell<bool>,
 }
 
 impl Context {
     pub(super) fn new(shared: Shared, output: Output) -> Result<Self, Failure> {
         let folder =
             std::env::current_dir().map_err(|error| Failure::could_not("find out which folder this is", &error))?;
-        Ok(Self { shared, output, clock: Arc::new(SystemClock::new()), folder, location: OnceCell::new() })
+        Ok(Self {
+            shared,
+            output,
+            clock: Arc::new(SystemClock::new()),
+            folder,
+            location: OnceCell::new(),
+            is_made: Cell::new(false),
+        })
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
@@ -109,7 +118,7 @@ impl Context {
     /// The registry of a directory that exists, for reading; `None` if nobody coordinates here yet.
     pub(crate) fn existing_registry(&self) -> Result<Option<Registry>, Failure> {
         let location = self.location()?;
-        if !location.exists() {
+        if !location.exists() && !self.is_made.get() {
             return Ok(None);
         }
         match Registry::open(&location.directory, self.clock.clone()) {
@@ -144,6 +153,7 @@ impl Context {
         }
         workspace::make_shared(location);
         let registry = self.as_seen_here(with_losses(Registry::create(&location.directory, self.clock.clone())?))?;
+        self.is_made.set(true);
         if let Err(error) = workspace::exclude(location) {
             Output::remark(&format!(
                 "Git will show {} as untracked, because it could not be added to .git/info/exclude: {error}.",

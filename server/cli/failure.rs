@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use deconflict_changes::Error as ChangesError;
 use deconflict_journal::Error as JournalError;
 use deconflict_protocol::NameError;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{one_line, shell_word};
 use deconflict_registry::Error as RegistryError;
 pub(super) use deconflict_words::sentence;
 use deconflict_words::{FEWER_OPEN_FILES, remedy};
@@ -151,6 +151,11 @@ impl From<ChangesError> for Failure {
             ChangesError::Git(_) => Self::of(&error, Exit::Failed, "git", None),
             ChangesError::NotKept { .. } => {
                 Self::of(&error, Exit::Failed, "not-kept", Some("What is kept: deconflict history"))
+            }
+            ChangesError::InTheWay { ref path } => {
+                let path = shell_word(&path.display().to_string());
+                let advice = format!("Move it away first: mv {path} {path}.away");
+                Self::of(&error, Exit::Failed, "in-the-way", Some(&advice))
             }
             ChangesError::File { .. } => Self::of(&error, Exit::Failed, "io", None),
         }

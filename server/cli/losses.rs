@@ -1,16 +1,42 @@
 //! What a session lost and was not told yet, said by whichever verb it runs next.
 
+use deconflict_changes::Telling;
 use deconflict_protocol::text::quoted;
 use deconflict_registry::Message;
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Output;
+use super::recording::Recording;
 use super::style::WARNING;
 use super::{identity, words};
 
 /// More would hide the verb's own answer.
 const MOST: usize = 3;
+
+/// Looks whether files were changed that somebody holds or has uncommitted changes in, and tells whoever lost something by
+/// it. What cannot be found out is left to the next verb.
+pub(super) fn look(context: &Context) {
+    let _ = look_around(context);
+}
+
+fn look_around(context: &Context) -> Result<(), Failure> {
+    let location = context.location()?;
+    if !location.exists() || !location.may_be_joined() {
+        return Ok(());
+    }
+    let (recording, now) = (Recording::open(context)?, context.now());
+    let recorder = recording.recorder();
+    if let Some(repository) = &location.repository {
+        recorder.keep_held(repository, now)?;
+    }
+    for watched in recording.journal.watched()? {
+        if let Some(noticed) = recorder.look_again(&watched, now)? {
+            Telling { recorder, by: None }.tell(&noticed, now)?;
+        }
+    }
+    Ok(())
+}
 
 /// Says it on standard error, once. A program that reads JSON gets it by `messages`. What cannot be found out is left to
 /// the next verb.

@@ -115,6 +115,11 @@ enum Verb {
 }
 
 impl Verb {
+    /// True for a verb that looks first whether somebody lost something, as each event of an agent does.
+    fn looks(&self) -> bool {
+        self.says_losses() || matches!(self, Self::Status(_) | Self::Messages(_) | Self::Commit(_) | Self::End(_))
+    }
+
     /// True for a verb of a session, unless it tells of losses itself or ends the session.
     fn says_losses(&self) -> bool {
         matches!(
@@ -164,6 +169,9 @@ fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
 }
 
 fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
+    if verb.looks() {
+        losses::look(context);
+    }
     match verb {
         Verb::Start(arguments) => start::run(arguments, context),
         Verb::Heartbeat(arguments) => heartbeat::run(arguments, context),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_changes::Recorder;
-use deconflict_journal::{Entry, Journal};
+use deconflict_journal::{Entry, FileState, Journal};
 use deconflict_platform as platform;
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::path_word;
@@ -36,6 +36,16 @@ impl Recording {
         Ok(Self { journal, namer, ignored: Ignored::new(), registry, folder })
     }
 
+    /// The same for a verb that writes. Where the directory was deleted, and something is kept, it is made again.
+    pub(super) fn open_again(context: &Context) -> Result<Self, Failure> {
+        let recording = Self::open(context)?;
+        if recording.has_directory() || recording.journal.files()?.is_empty() {
+            return Ok(recording);
+        }
+        context.registry_or_create()?;
+        Self::open(context)
+    }
+
     /// False where nobody ever coordinated.
     pub(super) fn has_directory(&self) -> bool {
         self.registry.is_some()
@@ -50,7 +60,8 @@ impl Recording {
         }
     }
 
-    /// What is meant by a path: a link itself, if it was ever seen as one, else where it leads.
+    /// What is meant by a path: a link itself, if it was ever seen as one, else where it leads. A folder that stands where a
+    /// file was is that file, until something in the folder is known.
     pub(super) fn resource(&self, path: &Path) -> Result<Resource, Failure> {
         let path = self.folder.join(path);
         if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink())
@@ -62,7 +73,16 @@ impl Recording {
                 return Ok(itself);
             }
         }
-        Ok(self.namer.resource_at(&path)?)
+        let resource = self.namer.resource_at(&path)?;
+        if resource.is_directory()
+            && let Ok(file) = Resource::file(resource.name())
+        {
+            let was_file = self.journal.tip(&file)?.is_some_and(|tip| tip.state != FileState::Absent);
+            if was_file && !self.journal.files()?.iter().any(|known| resource.covers(known)) {
+                return Ok(file);
+            }
+        }
+        Ok(resource)
     }
 
     /// The same with what has happened to it since somebody looked last, if it was ever looked at.

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open(context)?;
+    let recording = Recording::open_again(context)?;
     if let Some(path) = arguments.paths.first().filter(|_| !recording.has_directory()) {
         return Err(nothing_kept(path));
     }

@@ -168,6 +168,12 @@ impl<S: Store> Registry<S> {
         Ok(claims)
     }
 
+    /// What is claimed, in whatever state, by the claims' names alone: none of them is read.
+    pub fn claimed_names(&self) -> Result<Vec<Resource>, Error> {
+        let keys = claim_keys(&*self.reader()?, &[Range::all_claims()])?;
+        Ok(keys.iter().map(|key| key.resource(None)).collect())
+    }
+
     /// All claims, in the order of their resources.
     pub fn claims(&self) -> Result<Vec<Claim>, Error> {
         let reader = self.reader()?;

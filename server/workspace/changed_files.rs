@@ -64,6 +64,43 @@ pub fn seen_contents(repository: &Repository, paths: &[&str]) -> io::Result<Hash
     Ok(seen)
 }
 
+/// The same of these files, and of what is in these folders, given by their paths.
+pub fn differing_at(repository: &Repository, ignored: &Ignored, places: &[PathBuf]) -> io::Result<Vec<ChangedFile>> {
+    let tracked = repository.tracked_files()?;
+    let root = repository.root();
+    let mut search =
+        Search { repository, ignored, since: SystemTime::UNIX_EPOCH, tracked: &tracked, found: Vec::new() };
+    let mut changed: Vec<ChangedFile> = Vec::new();
+    for place in places {
+        let Some(name) = search.name_of(place) else { continue };
+        let begin = tracked.partition_point(|file| file.path < name);
+        let is_in = |file: &&TrackedFile| {
+            file.path.strip_prefix(&name[..]).is_some_and(|rest| rest.is_empty() || name.is_empty() || rest[0] == b'/')
+        };
+        // What is spelled between them begins with the same letters.
+        let among = tracked[begin..].iter().take_while(|file| file.path.starts_with(&name)).filter(is_in);
+        let among: Vec<TrackedFile> = among.cloned().collect();
+        changed.extend(among.iter().filter_map(|file| changed_file(root, file, SystemTime::UNIX_EPOCH, false)));
+        match fs::symlink_metadata(place) {
+            Ok(found) if found.is_dir() => {
+                let mut folders: HashSet<PathBuf> =
+                    folders_of(&among).into_iter().map(|folder| root.join(path_from(folder))).collect();
+                folders.retain(|folder| folder.starts_with(place));
+                folders.insert(place.clone());
+                for folder in &folders {
+                    search.folder(folder);
+                }
+            }
+            Ok(found) => search.file(place.clone(), &found),
+            Err(_) => {}
+        }
+    }
+    changed.append(&mut search.found);
+    changed.sort_by(|one, other| one.path.cmp(&other.path));
+    changed.dedup();
+    Ok(changed)
+}
+
 fn find(
     repository: &Repository,
     ignored: &Ignored,
@@ -153,22 +190,35 @@ impl Search<'_> {
                 {
                     self.folder(&path);
                 }
-            } else if is_since(&found, self.since)
-                && !self.is_tracked(&path, false)
-                && (found.is_file() || found.is_symlink())
-                && !self.ignored.is_ignored(&path)
-            {
-                self.found.push(ChangedFile { path, is_deleted: false });
+            } else {
+                self.file(path, &found);
             }
         }
     }
 
-    fn is_tracked(&self, path: &Path, is_folder: bool) -> bool {
-        let Ok(relative) = path.strip_prefix(self.repository.root()) else { return false };
+    /// Looks at what is no folder.
+    fn file(&mut self, path: PathBuf, found: &Metadata) {
+        if is_since(found, self.since)
+            && !self.is_tracked(&path, false)
+            && (found.is_file() || found.is_symlink())
+            && !self.ignored.is_ignored(&path)
+        {
+            self.found.push(ChangedFile { path, is_deleted: false });
+        }
+    }
+
+    /// A path as git spells it; `None` if it is not in the worktree.
+    fn name_of(&self, path: &Path) -> Option<Vec<u8>> {
+        let relative = path.strip_prefix(self.repository.root()).ok()?;
         let mut name = relative.as_os_str().as_encoded_bytes().to_owned();
         if cfg!(windows) {
             name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
         }
+        Some(name)
+    }
+
+    fn is_tracked(&self, path: &Path, is_folder: bool) -> bool {
+        let Some(mut name) = self.name_of(path) else { return false };
         if is_folder {
             name.push(b'/');
         }

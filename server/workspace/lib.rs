@@ -31,7 +31,7 @@ mod user_settings;
 
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
-pub use changed_files::{ChangedFile, changed_since, differing, seen_contents};
+pub use changed_files::{ChangedFile, changed_since, differing, differing_at, seen_contents};
 pub use discovery::{
     DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,
     looks_like_one, nested,

@@ -1,7 +1,6 @@
 //! Which changes a shell command made: what stood there before it is compared with what stands there now.
 
 use std::collections::HashSet;
-use std::fs;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,9 +9,8 @@ use super::context::{SessionContext, Trouble};
 use super::head::as_one;
 use crate::answer::Answer;
 use crate::hook_state::{Note, Run};
-use deconflict_changes::{Noticed, author_of, with_line_ends_of};
+use deconflict_changes::{Noticed, author_of, befores_in, content_of, with_line_ends_of};
 use deconflict_journal::{Before, Cause, CommandRun, ContentId, FileState, Journal, Observation};
-use deconflict_platform::{Links, read_regular};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
 use deconflict_workspace::{ChangedFile, HeadMove, Kind, Repository, changed_since, last_commit};
@@ -28,9 +26,6 @@ pub(super) const FILE_CLOCK: TimeDelta = TimeDelta::milliseconds(20);
 
 /// A command of which nobody saw the end doesn't run for longer than this.
 const LONGEST_RUN: TimeDelta = TimeDelta::hours(12);
-
-/// Larger files are not read to see whether they were changed, in bytes.
-const LARGEST_COMPARED: u64 = 50 << 20;
 
 /// A file that may have been changed.
 struct Suspect {
@@ -118,10 +113,10 @@ impl SessionContext<'_> {
     /// The files that may have been changed since then: those that the journal watches, then those of which git tells
     /// what stood there before.
     fn suspects(&self, since: DateTime<Utc>) -> Vec<Suspect> {
-        let Some(journal) = &self.journal else { return Vec::new() };
-        let mut watched = self.unless_failed(journal.watched()).unwrap_or_default();
+        let Some(recorder) = self.recorder() else { return Vec::new() };
+        let mut watched = self.unless_failed(recorder.journal.watched()).unwrap_or_default();
         let known: HashSet<Resource> = watched.iter().map(|watched| watched.resource.clone()).collect();
-        watched.retain(|watched| watched.at >= since || self.may_have_changed(watched));
+        watched.retain(|watched| watched.at >= since || recorder.may_have_changed(watched));
         let mut suspects: Vec<Suspect> =
             watched.into_iter().map(|watched| Suspect { resource: watched.resource, before: None }).collect();
         if let Some(repository) = &self.location.repository {
@@ -151,15 +146,8 @@ impl SessionContext<'_> {
                 held.push((path, resource));
             }
         }
-        let paths: Vec<&str> = held.iter().map(|(path, _)| path.as_str()).collect();
-        let contents = last_commit::contents(repository.root(), &moved.from, &paths);
-        let mut contents = self.unless_failed(contents).unwrap_or_default();
-        suspects.extend(held.into_iter().map(|(path, resource)| {
-            let now = content_of(&repository.root().join(&path)).unwrap_or_default();
-            let before = contents.remove(&path).map(|committed| with_line_ends_of(&now, committed));
-            let before = before.map_or(Before::Absent, Before::Bytes);
-            Suspect { resource, before: Some(before) }
-        }));
+        let befores = self.unless_failed(befores_in(repository, &moved.from, held)).unwrap_or_default();
+        suspects.extend(befores.into_iter().map(|(resource, before)| Suspect { resource, before: Some(before) }));
     }
 
     /// Claims what a command changed as an edit does, as far as nobody else holds it and it is not as it was committed.
@@ -265,14 +253,6 @@ fn compared(repository: &Repository, files: Vec<(Resource, ChangedFile)>) -> Vec
         Some(Suspect { resource, before: Some(before?) })
     });
     suspects.collect()
-}
-
-/// What stands in a file or link; `None` if that is not to be read.
-fn content_of(path: &Path) -> Option<Vec<u8>> {
-    if fs::symlink_metadata(path).ok()?.is_symlink() {
-        return Some(fs::read_link(path).ok()?.into_os_string().into_encoded_bytes());
-    }
-    read_regular(path, Links::Refused, LARGEST_COMPARED).ok()
 }
 
 fn is_called(content: ContentId, name: &str) -> bool {

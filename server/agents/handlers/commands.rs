@@ -27,6 +27,7 @@ impl SessionContext<'_> {
             session => self.work_on(&session?),
         }
         // What was changed before is not the command's.
+        self.keep_held();
         self.notice(&mut answer)?;
         self.notice_move(&mut answer)?;
         self.command_begins(Run { at: self.now(), digest: Run::digest_of(command), words: summary.words })?;

@@ -14,8 +14,8 @@ use crate::hook_state::{HookState, HookStates, Note};
 use crate::names::session_id;
 use crate::surroundings::Surroundings;
 use crate::words;
-use deconflict_changes::with_losses;
-use deconflict_journal::Journal;
+use deconflict_changes::{Recorder, with_losses};
+use deconflict_journal::{Journal, Watched};
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId, SessionRecord};
 use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session};
@@ -96,6 +96,26 @@ impl<'a> SessionContext<'a, ()> {
              checked. To join it: deconflict init --adopt",
             quoted(&self.location.directory.display().to_string(), 300)
         ))
+    }
+
+    /// True where the directory was deleted, as `git clean -fdx` does it, and unfinished work was changed: whoever lost some
+    /// of that is to be told.
+    pub(super) fn was_deleted(&self) -> bool {
+        let is_meant = matches!(
+            self.event.kind,
+            EventKind::Prompted
+                | EventKind::BeforeCommand { .. }
+                | EventKind::AfterCommand { .. }
+                | EventKind::AfterEdit(_)
+        );
+        let Some(journal) = self.journal.as_ref().filter(|_| is_meant && self.may_make()) else { return false };
+        let (namer, ignored, now) = (&self.namer, &self.ignored, self.surroundings.clock.now());
+        let recorder = Recorder { journal, namer, ignored, registry: None };
+        let has_changed = |watched: &Watched| {
+            let look = || recorder.look(&watched.resource, now).is_ok_and(|entry| entry.is_some());
+            watched.is_unsettled || (recorder.may_have_changed(watched) && look())
+        };
+        journal.watched().is_ok_and(|watched| watched.iter().any(has_changed))
     }
 
     pub(super) fn make(self) -> Result<SessionContext<'a>, Trouble> {

@@ -66,14 +66,22 @@ fn answer(event: &HookEvent, surroundings: &Surroundings, follow_up: &mut Follow
     if !context.location.may_be_joined() {
         return Ok(context.not_joined());
     }
-    let (mut answer, others) = if let Some(registry) = context.registry_at(&context.location)? {
-        let context = context.with(registry).below_its_parent()?;
-        // The end of a session forgets where else it took part.
-        let others = context.others_concerned()?;
-        (context.respond(follow_up)?, others)
-    } else {
-        let others = context.edited_elsewhere()?;
-        (context.respond()?, others)
+    let context = match context.registry_at(&context.location)? {
+        Some(registry) => Ok(context.with(registry)),
+        None if context.was_deleted() => Ok(context.make()?),
+        None => Err(context),
+    };
+    let (mut answer, others) = match context {
+        Ok(context) => {
+            let context = context.below_its_parent()?;
+            // The end of a session forgets where else it took part.
+            let others = context.others_concerned()?;
+            (context.respond(follow_up)?, others)
+        }
+        Err(context) => {
+            let others = context.edited_elsewhere()?;
+            (context.respond()?, others)
+        }
     };
     for other in others {
         let brings_messages = |place: &FollowUp| place.delivered.is_some();

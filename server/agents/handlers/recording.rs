@@ -6,7 +6,7 @@ use super::context::{SessionContext, Trouble};
 use crate::answer::Answer;
 use crate::words;
 use deconflict_changes::{Noticed, Recorder, Telling, author_of};
-use deconflict_journal::{Author, Cause, Stamp, Watched};
+use deconflict_journal::{Author, Cause};
 use deconflict_protocol::Resource;
 
 impl SessionContext<'_> {
@@ -20,6 +20,13 @@ impl SessionContext<'_> {
         let Some(recorder) = self.recorder() else { return };
         for file in files.iter().filter(|file| file.is_file()) {
             self.unless_failed(recorder.look(file, self.now()));
+        }
+    }
+
+    /// Keeps what stands in what anybody holds by hand, who tells of no edit.
+    pub(super) fn keep_held(&self) {
+        if let (Some(recorder), Some(repository)) = (self.recorder(), &self.location.repository) {
+            self.unless_failed(recorder.keep_held(repository, self.now()));
         }
     }
 
@@ -70,15 +77,7 @@ impl SessionContext<'_> {
         }
         let is_heard = self.surroundings.agent.takes_context(&self.event.name);
         for one in &watched {
-            let mut is_unsettled = one.is_unsettled;
-            if self.may_have_changed(one) {
-                let entry = self.unless_failed(recorder.look(&one.resource, self.now())).flatten();
-                is_unsettled |= entry.is_some_and(|entry| entry.author.is_none());
-            }
-            if !is_unsettled {
-                continue;
-            }
-            let settled = self.unless_failed(recorder.settle_unknown(&one.resource, self.now()));
+            let settled = self.unless_failed(recorder.look_again(one, self.now()));
             let Some(noticed) = settled.flatten() else { continue };
             self.unless_failed(Telling { recorder, by: is_heard.then_some(&self.own) }.tell(&noticed, self.now()));
             let own = noticed.lost.iter().find(|lost| lost.owner.session == self.own).filter(|_| is_heard);
@@ -88,15 +87,6 @@ impl SessionContext<'_> {
             }
         }
         Ok(())
-    }
-
-    /// False for a file that is as it was when somebody looked last.
-    pub(super) fn may_have_changed(&self, watched: &Watched) -> bool {
-        let stamp = self.namer.path_of(&watched.resource).and_then(|path| Stamp::of(&path));
-        match (watched.stamp, stamp) {
-            (Some(then), Some(now)) => !then.is_certain() || !then.looks_like(&now),
-            (then, now) => then.is_some() || now.is_some(),
-        }
     }
 
     /// A file as a word of a command line in the agent's folder.

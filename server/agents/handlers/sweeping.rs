@@ -153,7 +153,7 @@ impl SessionContext<'_> {
             if is_known || !self.is_reached(effect, &file) {
                 continue;
             }
-            if may_be_named && resource == wanted {
+            if may_be_named && effect.is_named && resource == wanted {
                 taken.push(Taken { deed: effect.deed, file, owners });
                 continue;
             }
