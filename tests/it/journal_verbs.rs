@@ -117,7 +117,10 @@ fn history_tells_what_changed_newest_first_and_needs_no_session() {
     assert_eq!(history(&nobody, &["--since", "1h", "."]).len(), 3);
     // From another folder, by what is relative to it, and of a folder that is gone.
     fs::remove_dir_all(clone.workspace.path("src")).unwrap();
-    assert_eq!(fields(&history(&nobody, &["src"]), "path"), ["src/neu ünd.rs"]);
+    // That it is gone is noticed then.
+    let gone = history(&nobody, &["src"]);
+    assert_eq!(fields(&gone, "path"), ["src/neu ünd.rs", "src/neu ünd.rs"]);
+    assert_eq!(fields(&gone, "cause"), ["unknown", "edit"]);
     assert_eq!(history(&nobody.clone().in_folder(".git"), &["../poem.txt"]).len(), 2);
     let patch = history(&ada, &["--patch", "poem.txt"])[1]["patch"].as_str().unwrap().to_owned();
     assert!(patch.contains("-line 3\n+of ada\n"), "{patch}");

@@ -36,6 +36,7 @@ mod committed;
 mod demo;
 mod discovery;
 mod documents;
+mod every_way;
 mod exclusions;
 mod file_systems;
 mod foreign_text;

@@ -93,8 +93,11 @@ fn what_an_editor_wants_of_the_journal_is_in_its_record_and_counts_for_everybody
     wait_within(PATIENCE, "the record to say less", || (record()["journal.days"] == Value::Null).then_some(()));
     wait_within(PATIENCE, "the journal to know", || (journal().limits() == Limits::default()).then_some(()));
     editor.quit();
+    let mut number = 0;
     wait_within(PATIENCE, "the journal to forget the editor", || {
-        agent.edit("server.key", "fn two() {}\n").expect_no_denial();
+        // What stands there already is no change.
+        number += 1;
+        agent.edit("server.key", &format!("fn number_{number}() {{}}\n")).expect_no_denial();
         kept_files(&workspace).contains(&"server.key".to_owned()).then_some(())
     });
     assert!(Path::new(&journal().path()).is_dir());
