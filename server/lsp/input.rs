@@ -9,12 +9,17 @@ use std::thread;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tower_lsp::jsonrpc::{self, ErrorCode, Id, Request, Response};
+use tower_lsp::ls_types::ExecuteCommandParams;
 use tower_lsp::{LanguageServer, LspService};
 use tower_service::Service;
 
+use super::event::Event;
 use super::frame::{self, Frame};
+use super::lenient;
 use super::output::Outgoing;
+use super::reply::Reply;
 use super::spelling::Spellings;
 
 /// A message of the editor.
@@ -34,6 +39,7 @@ enum Incoming {
 pub(super) fn serve<S: LanguageServer>(
     input: impl Read + Send + 'static,
     mut service: LspService<S>,
+    events: mpsc::UnboundedSender<Event>,
     outgoing: Outgoing,
     spellings: Spellings,
     runtime: Handle,
@@ -41,6 +47,7 @@ pub(super) fn serve<S: LanguageServer>(
 ) -> io::Result<()> {
     let serve = move || {
         let mut input = BufReader::with_capacity(64 * 1024, input);
+        let mut phase = Phase::Before;
         while let Ok(Some(frame)) = frame::read(&mut input) {
             let message = match frame {
                 Frame::Body(body) => parse(&body, &spellings),
@@ -48,7 +55,15 @@ pub(super) fn serve<S: LanguageServer>(
             };
             match message {
                 Incoming::Request(request) if request.method() == "exit" => break,
-                Incoming::Request(request) => call(&mut service, request, &outgoing, &runtime),
+                // A notification of this kind may be passed over; a request may not.
+                Incoming::Request(request) if is_unknown_extension(&request) => refuse_unknown(&request, &outgoing),
+                Incoming::Request(request) if phase == Phase::Running && request.method() == EXECUTE => {
+                    execute(request, &events, &outgoing, &runtime);
+                }
+                Incoming::Request(request) => {
+                    phase = phase.after(request.method());
+                    call(&mut service, request, &outgoing, &runtime);
+                }
                 Incoming::Response(response) => outgoing.take_response(response),
                 Incoming::Malformed(id, error) => outgoing.send_response(&Response::from_error(id, error)),
             }
@@ -56,6 +71,57 @@ pub(super) fn serve<S: LanguageServer>(
         ended();
     };
     thread::Builder::new().name("input".to_owned()).spawn(serve).map(drop)
+}
+
+/// Where the life of the server is, as far as the editor has said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Before,
+    Running,
+    Ending,
+}
+
+impl Phase {
+    fn after(self, method: &str) -> Self {
+        match (self, method) {
+            (Self::Before, "initialize") => Self::Running,
+            (Self::Running, "shutdown") => Self::Ending,
+            (phase, _) => phase,
+        }
+    }
+}
+
+const EXECUTE: &str = "workspace/executeCommand";
+
+fn is_unknown_extension(request: &Request) -> bool {
+    request.id().is_some() && request.method().starts_with("$/")
+}
+
+fn refuse_unknown(request: &Request, outgoing: &Outgoing) {
+    let id = request.id().cloned().unwrap_or_default();
+    outgoing.send_response(&Response::from_error(id, jsonrpc::Error::method_not_found()));
+}
+
+/// Has a command executed. It is done even if the editor cancels it, so that the answer says what it did.
+fn execute(request: Request, events: &mpsc::UnboundedSender<Event>, outgoing: &Outgoing, runtime: &Handle) {
+    let (_, id, parameters) = request.into_parts();
+    let Some(id) = id else { return };
+    let parameters: ExecuteCommandParams = match serde_json::from_value(parameters.unwrap_or_default()) {
+        Ok(parameters) => parameters,
+        Err(error) => {
+            let error = jsonrpc::Error::invalid_params(error.to_string());
+            return outgoing.send_response(&Response::from_error(id, error));
+        }
+    };
+    let (reply, answer) = Reply::new();
+    // The loop is gone only while the process ends.
+    let _ = events.send(Event::Execute(parameters, reply));
+    let outgoing = outgoing.clone();
+    runtime.spawn(async move {
+        let answer = answer.await.unwrap_or_else(|_| Err(jsonrpc::Error::internal_error()));
+        let answer = answer.map(|answer| answer.unwrap_or_default());
+        outgoing.send_response(&Response::from_parts(id, answer));
+    });
 }
 
 fn call<S: LanguageServer>(service: &mut LspService<S>, request: Request, outgoing: &Outgoing, runtime: &Handle) {
@@ -89,6 +155,7 @@ fn parse(body: &[u8], spellings: &Spellings) -> Incoming {
     let id = value.get("id").and_then(|id| serde_json::from_value(id.clone()).ok()).unwrap_or_default();
     let parsed = if value.get("method").is_some() {
         spellings.mend(&mut value);
+        lenient::mend(&mut value);
         serde_json::from_value(value).map(Incoming::Request)
     } else {
         serde_json::from_value(value).map(Incoming::Response)

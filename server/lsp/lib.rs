@@ -16,6 +16,7 @@ mod handlers;
 mod input;
 mod job;
 mod json;
+mod lenient;
 mod output;
 mod parent;
 mod present;
@@ -75,7 +76,7 @@ fn serve(input: impl Read + Send + 'static, outgoing: Outgoing, directory: Optio
         let events = events.clone();
         move || drop(events.send(Event::End(Ending::Editor)))
     };
-    input::serve(input, service, outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
+    input::serve(input, service, events.clone(), outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
     let signals = {
         let events = events.clone();
         async move {

@@ -108,6 +108,7 @@ mod texts;
 mod times;
 mod trouble;
 mod two_sessions;
+mod unusual_clients;
 mod view;
 mod watching;
 mod wording;

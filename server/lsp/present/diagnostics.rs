@@ -224,8 +224,9 @@ fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String
     let is_forgotten = others.claim.standing == ClaimState::Idle;
     let holder = if is_forgotten { format!("{holder},") } else { holder.to_owned() };
     let period = words::period(&others.claim, audience);
-    match words::purpose(others) {
-        Some(purpose) => format!("{claimed} by {holder} {period} ({})", quoted(&purpose, 80)),
+    // What the holder works on besides stands in the hover: it is the same in each of the holder's files.
+    match others.claim.phase() {
+        Some(purpose) => format!("{claimed} by {holder} {period} ({})", quoted(purpose, 60)),
         None => format!("{claimed} by {holder} {period}"),
     }
 }

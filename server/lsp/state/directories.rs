@@ -9,6 +9,7 @@ use super::directory::{DirectoryContext, OwnClaim, Participation};
 use super::server_state::{FolderState, Phase, ServerState, WindowFolder};
 use super::starting;
 use super::timers::Timer;
+use crate::convert;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
 use crate::job::Job;
@@ -103,9 +104,13 @@ impl ServerState {
     }
 
     pub(super) fn folders_changed(&mut self, added: &[WorkspaceFolder], removed: &[WorkspaceFolder]) {
-        self.folders.retain(|folder| removed.iter().all(|removed| removed.uri != folder.uri));
+        // An editor may spell a folder in more than one form.
+        let is_same = |other: &WorkspaceFolder, folder: &WindowFolder| {
+            other.uri == folder.uri || convert::path_of(&other.uri).is_some_and(|path| path == folder.path)
+        };
+        self.folders.retain(|folder| !removed.iter().any(|removed| is_same(removed, folder)));
         let first_new = self.folders.len();
-        let is_new = |added: &&WorkspaceFolder| self.folders.iter().all(|folder| folder.uri != added.uri);
+        let is_new = |added: &&WorkspaceFolder| !self.folders.iter().any(|folder| is_same(added, folder));
         let new: Vec<WindowFolder> = added.iter().filter(is_new).filter_map(starting::folder).collect();
         self.folders.extend(new);
         if self.phase == Phase::Running {

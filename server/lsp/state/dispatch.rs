@@ -32,6 +32,11 @@ impl ServerState {
             Event::Shutdown(reply) => self.shut_down(reply),
             Event::End(ending) => self.end(ending),
             Event::JobResult(directory, done) if matches!(*done, JobResult::Completed) => self.completed(directory),
+            Event::JobResult(_, done)
+                if self.phase == Phase::Ending && matches!(*done, JobResult::Commanded { .. }) =>
+            {
+                self.answer_late(*done);
+            }
             // Whatever else comes while everything is being released would only undo that.
             _ if matches!(self.phase, Phase::Ending | Phase::Ended) => {}
             Event::Initialize(parameters, reply) => self.initialize(&parameters, reply),

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use super::server_state::{Phase, ServerState};
+use serde_json::json;
+
+use super::server_state::{Phase, Question, ServerState};
 use super::timers::Timer;
 use crate::effect::Effect;
 use crate::event::{DirectoryId, Ending};
-use crate::job::Job;
+use crate::job::{Job, JobResult};
 use crate::reply::Reply;
 
 /// What takes longer is left to the others, who find the session's process gone.
@@ -54,8 +56,24 @@ impl ServerState {
         }
     }
 
+    /// What a command did that was asked for before the end. What would follow from it is released by now.
+    pub(super) fn answer_late(&mut self, done: JobResult) {
+        let JobResult::Commanded { question, answer, .. } = done else { return };
+        let Some(Question { reply, .. }) = self.questions.remove(&question) else { return };
+        // What it was refused for, if it was, is nobody's business any more.
+        reply.send(Ok(Some(answer.unwrap_or_else(|_| json!({ "ok": false, "reason": "ending" })))));
+    }
+
     pub(super) fn end_now(&mut self) {
         self.phase = Phase::Ended;
+        // Whoever still waits is told before the end that there will be no answer.
+        self.early_commands.clear();
+        self.questions.clear();
+        for document in self.documents.values_mut() {
+            for request in std::mem::take(&mut document.waiting) {
+                request.answer_nothing();
+            }
+        }
         self.timers.cancel(&Timer::End);
         if let Some(reply) = self.shutdown.take() {
             reply.send(Ok(()));

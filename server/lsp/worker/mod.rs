@@ -55,7 +55,7 @@ impl Worker {
     /// Queues a job.
     pub(super) fn send(&self, job: Job) {
         if matches!(job, Job::Complete) {
-            // What waits before it would only delay the release of everything.
+            // What else waits before it would only delay the release of everything.
             self.is_ending.store(true, Ordering::Release);
         }
         let _ = self.jobs.send(job);
@@ -65,7 +65,9 @@ impl Worker {
 fn work(mut session: SessionContext, jobs: &mpsc::Receiver<Job>, is_ending: &AtomicBool) {
     for job in jobs {
         let is_last = matches!(job, Job::Complete);
-        if is_ending.load(Ordering::Acquire) && !is_last {
+        // What the user asked for before the end is done.
+        let is_asked_for = matches!(job, Job::Command(..));
+        if is_ending.load(Ordering::Acquire) && !is_last && !is_asked_for {
             continue;
         }
         if catch_unwind(AssertUnwindSafe(|| session.run(job))).is_err() {
