@@ -119,7 +119,7 @@ fn execute(request: Request, events: &mpsc::UnboundedSender<Event>, outgoing: &O
     let outgoing = outgoing.clone();
     runtime.spawn(async move {
         let answer = answer.await.unwrap_or_else(|_| Err(jsonrpc::Error::internal_error()));
-        let answer = answer.map(|answer| answer.unwrap_or_default());
+        let answer = answer.map(Option::unwrap_or_default);
         outgoing.send_response(&Response::from_parts(id, answer));
     });
 }
