@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use ropey::Rope;
 use tower_lsp::ls_types::TextDocumentContentChangeEvent;
 
@@ -30,8 +31,8 @@ pub(super) fn apply(text: &mut Rope, changes: &[TextDocumentContentChangeEvent])
 /// What the file of a document has in it.
 #[derive(Debug, Clone)]
 pub(super) enum OnDisk {
-    /// The same text, byte-order mark and line ends aside.
-    Same,
+    /// The same text, byte-order mark and line ends aside, and when it was written, if that is known.
+    Same(Option<DateTime<Utc>>),
     /// This other text, with the document's kind of line ends. It is empty where there is no file.
     Different(Rope),
     /// Something that cannot be compared: not UTF-8, no plain file, too large.
@@ -41,10 +42,17 @@ pub(super) enum OnDisk {
 /// Compares a text with the file at a path. Reads the disk.
 pub(super) fn compare_with_file(text: &Rope, path: &Path) -> OnDisk {
     match read_text(path) {
-        Ok(Some(saved)) => compare(text, &saved),
+        Ok(Some(saved)) => match compare(text, &saved) {
+            OnDisk::Same(_) => OnDisk::Same(written_at(path)),
+            other => other,
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => compare(text, ""),
         Ok(None) | Err(_) => OnDisk::Unknown,
     }
+}
+
+fn written_at(path: &Path) -> Option<DateTime<Utc>> {
+    path.metadata().and_then(|file| file.modified()).ok().map(Into::into)
 }
 
 /// The text of a plain file in UTF-8; `None` for any other.
@@ -62,14 +70,14 @@ fn read_text(path: &Path) -> io::Result<Option<String>> {
 fn compare(text: &Rope, saved: &str) -> OnDisk {
     let saved = saved.strip_prefix('\u{feff}').unwrap_or(saved);
     if *text == *saved {
-        return OnDisk::Same;
+        return OnDisk::Same(None);
     }
     let saved = with_line_ends_of(text, saved);
     let has_mark = text.get_char(0) == Some('\u{feff}');
     let same = if has_mark { text.slice(1..) == saved.as_str() } else { *text == saved.as_str() };
     // Some editors call an empty document one empty line.
     let both_empty = saved.is_empty() && text.len_chars() <= 2 && text.chars().all(|c| matches!(c, '\r' | '\n'));
-    if same || both_empty { OnDisk::Same } else { OnDisk::Different(Rope::from_str(&saved)) }
+    if same || both_empty { OnDisk::Same(None) } else { OnDisk::Different(Rope::from_str(&saved)) }
 }
 
 /// The saved text with the document's kind of line ends, which the document mixes only if the file does.

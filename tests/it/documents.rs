@@ -438,14 +438,12 @@ fn a_text_that_comes_to_be_on_disk_is_saved_whoever_saved_it() {
     his.replace_all(AGREED);
     hers.wait_for_diagnostic("contended");
     his.save();
-    coordination.wait_for_no_claim("src/main.rs");
-    his.wait_until_gone("claimed");
-
-    // What was written is the saved text now: an edit and its undoing are seen as such.
-    hers.type_text("x");
+    // It is hers as if she had saved it herself, and nothing of hers is unsaved any more.
+    coordination.wait_for("her save to be told", |it| {
+        it.heartbeats(&alice.session_id()).iter().any(|heartbeat| heartbeat["action"] == "saved").then_some(())
+    });
+    hers.wait_until_gone("contended");
     coordination.wait_for_holder("src/main.rs", &alice.session_id());
-    hers.replace_all(AGREED);
-    coordination.wait_for_no_claim("src/main.rs");
 }
 
 /// The claims that the session has made by its own heartbeats, those of [`Editor::settle`] aside.
@@ -473,4 +471,27 @@ fn a_text_that_was_only_out_of_date_is_not_kept_claimed() {
         coordination.wait_for_no_claim("src/main.rs");
         document.close();
     }
+}
+
+/// An auto save by a plain autocommand fires no event that an editor's client hears.
+#[test]
+fn what_was_unsaved_here_and_is_on_disk_now_was_saved_here() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let alice = Editor::start(&workspace, "alice");
+    let document = alice.open("src/main.rs");
+    document.type_text("// mine\n");
+    let session = alice.session_id();
+    coordination.wait_for_holder("src/main.rs", &session);
+    workspace.write("src/main.rs", document.text());
+    coordination.wait_for("the save to be told", |it| {
+        it.heartbeats(&session).iter().any(|heartbeat| heartbeat["action"] == "saved").then_some(())
+    });
+    assert_eq!(coordination.holder("src/main.rs"), Some(session));
+    // Once it has been held for a while, the last change may be told after the write.
+    std::thread::sleep(std::time::Duration::from_millis(600));
+    workspace.write("src/main.rs", format!("// and more\n{}", document.text()));
+    document.type_text("// and more\n");
+    alice.settle(&workspace);
+    assert!(coordination.claim("src/main.rs").is_some(), "it stays claimed");
 }

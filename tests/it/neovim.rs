@@ -610,3 +610,34 @@ fn health_and_help_are_there() {
         assert_eq!(found, "deconflict.txt");
     });
 }
+
+/// Autocommands do not nest, so that a write by one of them fires no `BufWritePost`.
+#[test]
+fn an_auto_save_by_a_plain_autocommand_is_a_save() {
+    let Some(versions) = Version::both() else { return };
+    for version in versions {
+        for (event, write) in [
+            ("TextChanged,TextChangedI", "silent! write"),
+            ("InsertLeave", "silent! write"),
+            ("InsertLeave", "update"),
+            ("CursorHold", "silent! wall"),
+        ] {
+            let workspace = Workspace::small();
+            let coordination = workspace.coordination();
+            coordination.create();
+            let mut neovim = Neovim::start(version, &workspace);
+            neovim.command("set updatetime=50");
+            neovim.command(&format!("autocmd {event} * {write}"));
+            neovim.open("src/main.rs");
+            neovim.type_keys("ggO// mine<Esc>");
+            coordination.wait_for_claim("src/main.rs");
+            wait_for("what is not saved to be given up", || {
+                let age = coordination.claim("src/main.rs").map(|_| coordination.age_of_claim("src/main.rs"));
+                age.is_none_or(|age| age > std::time::Duration::from_secs(3)).then_some(())
+            });
+            assert!(workspace.read("src/main.rs").starts_with("// mine"), "{event}");
+            assert!(coordination.claim("src/main.rs").is_some(), "{event}: it stays claimed");
+            neovim.quit();
+        }
+    }
+}

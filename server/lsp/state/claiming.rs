@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tower_lsp::ls_types::Uri;
 
 use super::directory::OwnClaim;
@@ -18,6 +19,9 @@ use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOut
 
 /// A document is checked once more so long after its claim: that may have been made for a reload.
 const SECOND_CHECK: Duration = Duration::from_millis(500);
+
+/// Editors gather changes for so long before they tell of them.
+const LATE_CHANGE: TimeDelta = TimeDelta::milliseconds(300);
 
 /// A claim by another that the view does not show is checked again after this time.
 const UNSEEN: Duration = Duration::from_secs(1);
@@ -121,7 +125,7 @@ impl ServerState {
         self.touched.insert(uri.clone());
         document.place = Some(place);
         let was_saved_since = document.saves > check.saves;
-        let was_same = matches!(on_disk, OnDisk::Same);
+        let was_same = matches!(on_disk, OnDisk::Same(_));
         if !was_saved_since {
             self.compared(uri, &check, on_disk);
         }
@@ -136,10 +140,12 @@ impl ServerState {
     fn compared(&mut self, uri: &Uri, check: &PendingCheck, on_disk: OnDisk) {
         let now = self.now();
         let Some(document) = self.documents.get_mut(uri).filter(|document| !document.is_notebook) else { return };
-        let is_same = matches!(on_disk, OnDisk::Same);
+        let is_same = matches!(on_disk, OnDisk::Same(_));
+        let is_saved_here = self.is_saved_here(uri, &on_disk);
+        let Some(document) = self.documents.get_mut(uri) else { return };
         let is_known = !matches!(on_disk, OnDisk::Unknown);
         match on_disk {
-            OnDisk::Same => {
+            OnDisk::Same(_) => {
                 document.saved_text = check.text.clone();
                 document.based_on = Some(check.text.clone());
             }
@@ -150,7 +156,9 @@ impl ServerState {
             OnDisk::Unknown => {}
         }
         let was_unsaved = document.unsaved != Unsaved::No;
-        if document.equals_saved_text() {
+        if is_saved_here && document.equals_saved_text() {
+            self.saved(uri);
+        } else if document.equals_saved_text() {
             self.became_saved(uri, is_same);
         } else if is_same {
             // It was edited since it was checked.
@@ -170,6 +178,19 @@ impl ServerState {
                 self.merge_by_itself(uri);
             }
         }
+    }
+
+    /// True if what was unsaved here came into the file, though no editor told of a save: a reload brings what was there
+    /// before the editor changed its text.
+    fn is_saved_here(&self, uri: &Uri, on_disk: &OnDisk) -> bool {
+        let OnDisk::Same(Some(written)) = on_disk else { return false };
+        let Some(document) = self.unsaved(uri).filter(|document| !document.is_notebook) else { return false };
+        let Some(edited) = document.edited_at else { return false };
+        let since_edit = TimeDelta::from_std(self.now().saturating_sub(edited)).unwrap_or_default();
+        let is_young = self.own_of(uri).is_none_or(|own| self.now().saturating_sub(own.since) <= SECOND_CHECK);
+        // What was typed last may be told a moment after it was written.
+        let grace = if is_young { TimeDelta::zero() } else { LATE_CHANGE };
+        *written + grace > self.clock.now() - since_edit
     }
 
     fn claim_answered(&mut self, id: DirectoryId, uri: &Uri, result: ClaimResult, was_saved: bool, was_same: bool) {

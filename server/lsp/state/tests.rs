@@ -139,7 +139,7 @@ impl Scene {
             uri: check.uri,
             number: check.number,
             place: Claimability::Inside { resource, by_itself: true, is_work: true },
-            on_disk: if same { OnDisk::Same } else { OnDisk::Different(Rope::from_str(on_disk)) },
+            on_disk: if same { OnDisk::Same(None) } else { OnDisk::Different(Rope::from_str(on_disk)) },
             claim,
         });
     }

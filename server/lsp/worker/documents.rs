@@ -35,13 +35,13 @@ impl SessionContext {
         let place = self.place(&path);
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
-                OnDisk::Same
+                OnDisk::Same(None)
             }
             compared => compared,
         };
         let claim = claim.map(|edit_claim| {
             let is_unsaved = match &on_disk {
-                OnDisk::Same => edit_claim.even_if_saved,
+                OnDisk::Same(_) => edit_claim.even_if_saved,
                 OnDisk::Different(_) => true,
                 OnDisk::Unknown => is_edited,
             };

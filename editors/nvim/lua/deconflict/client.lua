@@ -109,6 +109,7 @@ function M.attach(bufnr)
     on_init = M._on_init,
     on_attach = function(client, buffer)
       require('deconflict.hints').attach(client, buffer)
+      require('deconflict.saves').attach(buffer)
     end,
     on_exit = function(code, signal, client_id)
       vim.schedule(function()

@@ -1,0 +1,82 @@
+--- Writes that no `BufWritePost` tells of: autocommands do not nest, so an auto save by one of them fires none.
+local compat = require('deconflict.compat')
+
+local M = {}
+
+local group = vim.api.nvim_create_augroup('deconflict.saves', {})
+
+--- What the file of a buffer was when it was last read or written as everybody saw it.
+local known = {} ---@type table<integer, string>
+
+---@param bufnr integer
+local function stamp(bufnr)
+  local stat = vim.uv.fs_stat(vim.api.nvim_buf_get_name(bufnr))
+  return stat and ('%d.%09d %d'):format(stat.mtime.sec, stat.mtime.nsec, stat.size) or ''
+end
+
+local function note(event)
+  known[event.buf] = stamp(event.buf)
+end
+
+--- Tells the server of a write if the file is another one and the buffer has nothing unsaved.
+---@param bufnr integer
+local function tell(bufnr)
+  local before = known[bufnr]
+  if before == nil or vim.bo[bufnr].modified then
+    return
+  end
+  local now = stamp(bufnr)
+  if now == before or now == '' then
+    return
+  end
+  known[bufnr] = now
+  local client = require('deconflict.client').get(bufnr)
+  if client and vim.lsp.buf_is_attached(bufnr, client.id) then
+    compat.notify(client, 'textDocument/didSave', { textDocument = { uri = vim.uri_from_bufnr(bufnr) } })
+  end
+end
+
+--- Begins to look after a buffer.
+---@param bufnr integer
+function M.attach(bufnr)
+  known[bufnr] = known[bufnr] or stamp(bufnr)
+end
+
+vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufWritePost', 'FileChangedShellPost' }, {
+  group = group,
+  desc = 'deconflict: what everybody knows of a file',
+  callback = note,
+})
+
+vim.api.nvim_create_autocmd('BufModifiedSet', {
+  group = group,
+  desc = 'deconflict: tell of a write that nothing else tells of',
+  callback = function(event)
+    tell(event.buf)
+  end,
+})
+
+-- Of the other buffers that one command writes, such as `wall` when the focus goes.
+vim.api.nvim_create_autocmd({ 'FocusLost', 'CursorHold', 'CursorHoldI' }, {
+  group = group,
+  desc = 'deconflict: tell of writes that nothing else tells of',
+  callback = function()
+    vim.schedule(function()
+      for bufnr in pairs(known) do
+        if vim.api.nvim_buf_is_loaded(bufnr) then
+          tell(bufnr)
+        end
+      end
+    end)
+  end,
+})
+
+vim.api.nvim_create_autocmd('BufWipeout', {
+  group = group,
+  desc = 'deconflict: forget a buffer',
+  callback = function(event)
+    known[event.buf] = nil
+  end,
+})
+
+return M
