@@ -14,7 +14,7 @@ use deconflict_workspace::Location;
 #[derive(Debug)]
 pub(super) enum Effect {
     /// Find out where a folder's directory is.
-    Locate { uri: Uri, folder: PathBuf, named: Option<PathBuf> },
+    Locate { uri: Uri, folder: PathBuf, document: Option<PathBuf>, named: Option<PathBuf> },
     /// Start the worker of a directory.
     Start { id: DirectoryId, location: Box<Location>, profile: Profile, may_make: bool },
     /// Give a job to a directory's worker.

@@ -20,7 +20,7 @@ use super::state::ServerState;
 use super::worker::Worker;
 use super::{convert, parent};
 use deconflict_platform::clock::Clock;
-use deconflict_platform::home_directory;
+use deconflict_platform::{self as platform, home_directory};
 use deconflict_protocol::text::printable;
 use deconflict_workspace::{self as workspace, Location};
 
@@ -80,9 +80,11 @@ impl EffectRunner {
     /// Returns the exit code if it is the last.
     fn run_effect(&mut self, effect: Effect) -> Option<u8> {
         match effect {
-            Effect::Locate { uri, folder, named } => {
+            Effect::Locate { uri, folder, document, named } => {
                 let events = self.events.clone();
                 tokio::task::spawn_blocking(move || {
+                    // A document's own repository is the one that its file is in, whatever leads to it.
+                    let folder = document.as_deref().and_then(workspace_of).unwrap_or(folder);
                     let location = workspace::locate(&folder, named.as_deref(), home_directory().as_deref());
                     let found = location.as_ref().ok().cloned();
                     let _ = events.send(Event::Located(uri, Box::new(location)));
@@ -186,6 +188,13 @@ impl EffectRunner {
         }));
         let _ = tokio::time::timeout(FLUSH_TIME, all_written).await;
     }
+}
+
+/// The worktree of git that a file is in, which need not exist yet.
+fn workspace_of(document: &Path) -> Option<PathBuf> {
+    let real = document.ancestors().find_map(|path| platform::canonical(path).ok())?;
+    let repository = workspace::Repository::containing(&real).ok().flatten()?;
+    Some(repository.root().to_owned())
 }
 
 /// What to say of coordination directories that are not used.

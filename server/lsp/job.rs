@@ -93,6 +93,8 @@ pub(crate) struct DiskCheck {
     pub(crate) text: Option<Rope>,
     /// The loop takes it for edited; counts where the file cannot be compared.
     pub(crate) is_edited: bool,
+    /// That it is edited was found out before, and does not have to be.
+    pub(crate) is_known_edited: bool,
     /// The editor has just saved it, perhaps with another last line end.
     pub(crate) is_saved: bool,
     /// It was saved since the last check.

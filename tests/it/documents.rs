@@ -495,3 +495,30 @@ fn what_was_unsaved_here_and_is_on_disk_now_was_saved_here() {
     alice.settle(&workspace);
     assert!(coordination.claim("src/main.rs").is_some(), "it stays claimed");
 }
+
+/// What is not UTF-8 cannot be compared, and its stamp tells a reload from an edit.
+#[test]
+fn a_reload_of_a_file_in_another_encoding_is_no_edit() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    for (name, encode) in [
+        ("latin.txt", (|text: &str| text.chars().map(|c| u8::try_from(c).unwrap()).collect()) as fn(&str) -> Vec<u8>),
+        ("utf-16.txt", |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
+    ] {
+        workspace.write(name, encode("größe\n\u{e9}\n"));
+        let alice = Editor::start(&workspace, "alice");
+        let document = alice.open_unsaved(name, "größe\n\u{e9}\n");
+        alice.settle(&workspace);
+        assert_eq!(coordination.claim(name), None, "{name}: opening");
+        for number in 0..3 {
+            let text = format!("größer {number}\n");
+            workspace.write(name, encode(&text));
+            document.replace_all(&text);
+            alice.settle(&workspace);
+            assert_eq!(coordination.claim(name), None, "{name}: a reload");
+        }
+        document.type_text("mine");
+        coordination.wait_for_claim(name);
+        alice.quit();
+    }
+}

@@ -629,6 +629,7 @@ fn an_auto_save_by_a_plain_autocommand_is_a_save() {
             neovim.command("set updatetime=50");
             neovim.command(&format!("autocmd {event} * {write}"));
             neovim.open("src/main.rs");
+            neovim.wait("the server", "#vim.lsp.get_clients({ name = 'deconflict', bufnr = 0 }) == 1");
             neovim.type_keys("ggO// mine<Esc>");
             coordination.wait_for_claim("src/main.rs");
             wait_for("what is not saved to be given up", || {

@@ -421,3 +421,38 @@ fn making_the_directory_keeps_it_out_of_git() {
     assert_eq!(workspace.git(&["status", "--short"]), "");
     assert!(workspace.read(".git/info/exclude").contains("COORDINATION/"));
 }
+
+/// A document that no folder of the window is for, or that a link leads to, finds its own repository.
+#[test]
+fn a_document_outside_of_all_folders_finds_its_own_repository() {
+    let (workspace, elsewhere) = (Workspace::small(), Workspace::plain());
+    let coordination = workspace.coordination();
+    coordination.create();
+    let link = elsewhere.beside("link");
+    std::os::unix::fs::symlink(workspace.root(), &link).unwrap();
+    let file_link = elsewhere.beside("linked.md");
+    std::os::unix::fs::symlink(workspace.path("README.md"), &file_link).unwrap();
+    let none: [&std::path::Path; 0] = [];
+    for (folders, path, name) in [
+        (&none[..], workspace.path("src/main.rs"), "src/main.rs"),
+        (&[elsewhere.root()][..], workspace.path("src/main.rs"), "src/main.rs"),
+        (&[workspace.root().parent().unwrap()][..], workspace.path("src/main.rs"), "src/main.rs"),
+        (&none[..], link.join("src/main.rs"), "src/main.rs"),
+        (&none[..], file_link.clone(), "README.md"),
+        (&[link.as_path()][..], workspace.path("src/main.rs"), "src/main.rs"),
+        (&[workspace.root()][..], link.join("src/main.rs"), "src/main.rs"),
+    ] {
+        let editor = Editor::builder(&workspace).folders(folders).start();
+        editor.open(&path).type_text("x");
+        coordination.wait_for_claim(name);
+        editor.quit();
+        coordination.wait_for_no_claim(name);
+    }
+    // What is in no repository is nothing to it, and nobody is told so.
+    let editor = Editor::builder(&workspace).folders(&none).start();
+    elsewhere.write("notes.txt", "mine\n");
+    editor.open(elsewhere.path("notes.txt")).type_text("x");
+    editor.status();
+    assert_eq!(editor.messages(), Vec::<String>::new());
+    editor.quit();
+}

@@ -74,6 +74,7 @@ impl ServerState {
             path: document.path.clone(),
             text: (!document.is_notebook).then(|| document.text.clone()),
             is_edited: document.unsaved != Unsaved::No,
+            is_known_edited: document.unsaved == Unsaved::Yes,
             is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
             is_new_save,
             claim,
@@ -139,7 +140,9 @@ impl ServerState {
 
     fn compared(&mut self, uri: &Uri, check: &PendingCheck, on_disk: OnDisk) {
         let now = self.now();
-        let Some(document) = self.documents.get_mut(uri).filter(|document| !document.is_notebook) else { return };
+        if self.documents.get(uri).is_none_or(|document| document.is_notebook) {
+            return;
+        }
         let is_same = matches!(on_disk, OnDisk::Same(_));
         let is_saved_here = self.is_saved_here(uri, &on_disk);
         let Some(document) = self.documents.get_mut(uri) else { return };

@@ -37,14 +37,22 @@ impl ServerState {
             folder.state = FolderState::Inactive;
             return;
         }
-        self.effects.push(Effect::Locate { uri: folder.uri.clone(), folder: folder.path.clone(), named });
+        let (uri, folder, document) = (folder.uri.clone(), folder.path.clone(), folder.document.clone());
+        self.effects.push(Effect::Locate { uri, folder, document, named });
     }
 
     pub(super) fn located(&mut self, uri: &Uri, location: Result<Location, DiscoveryError>) {
-        if self.folders.iter().all(|folder| folder.uri != *uri) {
-            return;
-        }
+        let Some(folder) = self.folders.iter().find(|folder| folder.uri == *uri) else { return };
+        let is_of_window = folder.document.is_none();
         let state = match location {
+            // Nobody opened a folder, so that nobody is told of what is not there.
+            Err(_) if !is_of_window => FolderState::Inactive,
+            Ok(location) if !is_of_window && !is_of_repository(&location) => FolderState::Inactive,
+            Ok(location) if is_of_window && !is_of_repository(&location) && !location.named => {
+                let id = self.directory_at(&location.directory).unwrap_or_else(|| self.start(location));
+                self.outside_git.insert(id);
+                FolderState::At(id)
+            }
             Err(error) => {
                 self.show_once(messages::no_directory(&error));
                 FolderState::Inactive
@@ -56,6 +64,8 @@ impl ServerState {
         for folder in self.folders.iter_mut().filter(|folder| folder.uri == *uri) {
             folder.state = state;
         }
+        let paths: Vec<PathBuf> = self.documents.values().map(|document| document.path.clone()).collect();
+        paths.iter().for_each(|path| self.find_own_repository(path));
         self.assign_documents();
         self.run_early_commands();
     }
@@ -78,10 +88,37 @@ impl ServerState {
         id
     }
 
+    /// A document that is in no folder of the window, or in one that is in no repository, finds its own repository.
+    pub(super) fn find_own_repository(&mut self, path: &Path) {
+        let innermost = self.innermost_folder(path);
+        let is_served = innermost.is_some_and(|folder| match folder.state {
+            FolderState::At(id) => !self.outside_git.contains(&id),
+            FolderState::Wanted => true,
+            FolderState::Inactive => self.settings.activation == Activation::Never,
+        });
+        let Some((folder, uri)) = path.parent().and_then(|folder| Some((folder, convert::uri_of(folder)?))) else {
+            return;
+        };
+        if is_served || self.folders.iter().any(|known| known.uri == uri && known.document.is_some()) {
+            return;
+        }
+        let (path, document) = (folder.to_owned(), Some(path.to_owned()));
+        self.folders.push(WindowFolder { uri, path, state: FolderState::Wanted, document });
+        if self.phase == Phase::Running {
+            self.locate(self.folders.len() - 1);
+        }
+    }
+
+    fn innermost_folder(&self, path: &Path) -> Option<&WindowFolder> {
+        // What was no repository after all hides no folder of the window.
+        let is_real = |folder: &&WindowFolder| folder.document.is_none() || folder.state != FolderState::Inactive;
+        let inside = self.folders.iter().filter(|folder| path.starts_with(&folder.path)).filter(is_real);
+        inside.max_by_key(|folder| folder.path.as_os_str().len())
+    }
+
     /// The directory of the innermost folder that a path is in.
     pub(super) fn directory_of(&self, path: &Path) -> Option<DirectoryId> {
-        let inside = self.folders.iter().filter(|folder| path.starts_with(&folder.path));
-        match inside.max_by_key(|folder| folder.path.as_os_str().len())?.state {
+        match self.innermost_folder(path)?.state {
             FolderState::At(id) => Some(id),
             FolderState::Wanted | FolderState::Inactive => None,
         }
@@ -285,4 +322,9 @@ impl ServerState {
         self.tell_what_came_free(id);
         self.status_may_differ();
     }
+}
+
+/// True where somebody may coordinate: in a repository, or where a directory is already.
+fn is_of_repository(location: &Location) -> bool {
+    location.repository.is_some() || location.exists()
 }

@@ -47,6 +47,7 @@ impl ServerState {
     pub(super) fn opened(&mut self, uri: &Uri, text: Option<&str>) {
         let Some(path) = convert::path_of(uri) else { return };
         let mut document = OpenDocument::new(uri.clone(), path, text, self.now());
+        self.find_own_repository(&document.path);
         document.directory = self.directory_of(&document.path);
         if let Some(directory) = document.directory.and_then(|id| self.directories.get(&id)) {
             // Where it was a moment ago will do until it is looked at again.

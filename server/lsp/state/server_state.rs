@@ -1,7 +1,7 @@
 //! Everything that the server knows, and what every handler asks of it. The handlers stand in files of their own, by
 //! topic.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub(crate) struct ServerState {
     pub(super) reported_settings: BTreeSet<(String, String)>,
     pub(super) phase: Phase,
     pub(super) folders: Vec<WindowFolder>,
+    /// The directories of folders that are in no repository.
+    pub(super) outside_git: HashSet<DirectoryId>,
     pub(super) directories: BTreeMap<DirectoryId, DirectoryContext>,
     pub(super) documents: HashMap<Uri, OpenDocument>,
     pub(super) closed: Vec<ClosedDocument>,
@@ -103,6 +105,8 @@ pub(super) struct WindowFolder {
     pub(super) uri: Uri,
     pub(super) path: PathBuf,
     pub(super) state: FolderState,
+    /// The document for which it is there, where the window has no folder for it.
+    pub(super) document: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,6 +154,7 @@ impl ServerState {
             reported_settings: BTreeSet::new(),
             phase: Phase::New,
             folders: Vec::new(),
+            outside_git: HashSet::new(),
             directories: BTreeMap::new(),
             documents: HashMap::new(),
             closed: Vec::new(),

@@ -159,5 +159,5 @@ fn folders(parameters: &InitializeParams) -> Vec<WindowFolder> {
 /// A folder of the editor's window; `None` if it is no folder on this disk.
 pub(super) fn folder(folder: &WorkspaceFolder) -> Option<WindowFolder> {
     let path = convert::path_of(&folder.uri)?;
-    Some(WindowFolder { uri: folder.uri.clone(), path, state: FolderState::Wanted })
+    Some(WindowFolder { uri: folder.uri.clone(), path, state: FolderState::Wanted, document: None })
 }

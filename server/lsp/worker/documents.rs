@@ -1,6 +1,7 @@
 //! Documents and their files: what a path is called, whether its text is saved, and claims that follow edits and files.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use ropey::Rope;
 use tower_lsp::ls_types::Uri;
@@ -20,7 +21,7 @@ impl SessionContext {
         let before = std::mem::take(&mut self.files);
         let mut written = Vec::new();
         for (uri, path) in files {
-            let stamp = path.metadata().ok().and_then(|file| Some((file.modified().ok()?, file.len())));
+            let stamp = stamp_of(&path);
             if before.get(&path).is_none_or(|before| *before != stamp) {
                 written.push(uri);
             }
@@ -31,12 +32,20 @@ impl SessionContext {
 
     /// Compares a document with its file, and claims it where an edit does.
     pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
-        let DiskCheck { uri, number, path, text, is_edited, is_saved, is_new_save, claim } = check;
+        let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, claim } = check;
         let place = self.place(&path);
+        let is_text = text.is_some();
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
                 OnDisk::Same(None)
             }
+            // In an encoding that is not known here only the file's stamp tells a reload from an edit.
+            OnDisk::Unknown if is_text => match self.is_written_since(&path) {
+                _ if is_new_save => OnDisk::Same(None),
+                Some(true) if !is_known_edited => OnDisk::Same(None),
+                None if !is_edited => OnDisk::Same(None),
+                Some(_) | None => OnDisk::Unknown,
+            },
             compared => compared,
         };
         let claim = claim.map(|edit_claim| {
@@ -61,6 +70,13 @@ impl SessionContext {
             }
         }
         JobResult::DiskChecked { uri, number, place, on_disk, claim }
+    }
+
+    /// Whether a file was written since it was asked for last; `None` the first time, and where there is no plain file.
+    fn is_written_since(&mut self, path: &Path) -> Option<bool> {
+        let stamp = stamp_of(path)?;
+        let before = self.stamps.insert(path.to_owned(), stamp);
+        before.map(|before| before != stamp)
     }
 
     /// Where a path is, and whether an edit there may claim it.
@@ -124,6 +140,12 @@ impl SessionContext {
             Err(_) => nothing,
         }
     }
+}
+
+/// What tells whether a plain file was written.
+fn stamp_of(path: &Path) -> Option<(SystemTime, u64)> {
+    let file = path.metadata().ok().filter(std::fs::Metadata::is_file)?;
+    Some((file.modified().ok()?, file.len()))
 }
 
 /// True if one text is the other and one more line end.

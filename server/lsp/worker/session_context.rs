@@ -46,6 +46,8 @@ pub(super) struct SessionContext {
     pub(super) is_advice_told: bool,
     /// The stamps of unsaved documents' files when they were last checked.
     pub(super) files: HashMap<PathBuf, Option<FileStamp>>,
+    /// The stamps of files whose encoding is not known here, when they were last compared with what is edited.
+    pub(super) stamps: HashMap<PathBuf, FileStamp>,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
     /// What the editor wants that others than the editor need to know too.
@@ -95,6 +97,7 @@ impl SessionContext {
             is_refused: false,
             is_advice_told: false,
             files: HashMap::new(),
+            stamps: HashMap::new(),
             appearance: None,
             shared_settings: Map::new(),
             seen: BTreeSet::new(),
