@@ -83,6 +83,7 @@ pub(crate) struct Profile {
 
 /// A comparison of a document with its file.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
 pub(crate) struct DiskCheck {
     pub(crate) uri: Uri,
     /// Counts the checks of the document, so that an answer is known by its question.

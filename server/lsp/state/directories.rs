@@ -65,7 +65,9 @@ impl ServerState {
             folder.state = state;
         }
         let paths: Vec<PathBuf> = self.documents.values().map(|document| document.path.clone()).collect();
-        paths.iter().for_each(|path| self.find_own_repository(path));
+        for path in &paths {
+            self.find_own_repository(path);
+        }
         self.assign_documents();
         self.run_early_commands();
     }
