@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use deconflict_changes::{Lost, Noticed, sentence};
+use deconflict_changes::{Lost, Noticed, sentence, way_back};
 use deconflict_journal::{Entry, FileState};
 pub(super) use deconflict_protocol::text::count;
 use deconflict_protocol::text::{path_word, quoted, quoted_lines};
@@ -64,9 +64,8 @@ pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) 
 }
 
 /// What somebody else took of the agent's own work.
-pub(super) fn lost(entry: &Entry, lost: &Lost, typed: &str, now: DateTime<Utc>) -> String {
-    let sentence = sentence(entry, &entry.resource, Some(lost), now);
-    format!("{sentence} To have back what stood there: deconflict restore {typed}")
+pub(super) fn lost(entry: &Entry, lost: &Lost, typed: Option<&str>, now: DateTime<Utc>) -> String {
+    format!("{} {}", sentence(entry, &entry.resource, Some(lost), now), way_back(typed))
 }
 
 pub(super) fn taken_over(before: &Claim, holder: Option<&Session>) -> String {

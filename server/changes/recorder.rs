@@ -132,8 +132,14 @@ impl Recorder<'_> {
     }
 
     pub(super) fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
-        let Some(path) = self.namer.path_of(resource) else { return Ok(None) };
-        let ignored = self.namer.is_internal(resource) || self.ignored.is_ignored(&path);
+        let path = match self.namer.path_of(resource) {
+            Some(path) => path,
+            // In a worktree that is gone nothing stands anywhere.
+            None if resource.worktree().is_some() => PathBuf::new(),
+            None => return Ok(None),
+        };
+        let is_there = path != PathBuf::new();
+        let ignored = self.namer.is_internal(resource) || (is_there && self.ignored.is_ignored(&path));
         let now = observation.at;
         let entry = self.journal.observe(resource, &path, &Observation { ignored, ..observation })?;
         if let Some(entry) = &entry {

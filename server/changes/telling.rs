@@ -24,27 +24,29 @@ pub struct Telling<'a> {
 
 impl Telling<'_> {
     /// Sends a message to everybody who lost something by a change, once. One whose session is over is told through
-    /// another session of the same person, if there is one; else it stays where it is looked for.
-    pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<(), Error> {
-        let Some(registry) = self.recorder.registry else { return Ok(()) };
+    /// another session of the same person, if there is one; else it stays where it is looked for. True if who noticed it
+    /// has lost something, and nobody has told them.
+    pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<bool, Error> {
+        let Some(registry) = self.recorder.registry else { return Ok(false) };
+        let mut is_news_here = false;
         for lost in &noticed.lost {
-            let told = self.recorder.journal.log(&noticed.entry.resource)?;
-            if told.was_told(&noticed.entry.id, &lost.owner.session) {
-                continue;
-            }
-            if self.by == Some(&lost.owner.session) {
-                self.recorder.journal.told(&noticed.entry, &lost.owner.session, now)?;
+            let owner = &lost.owner.session;
+            if self.by == Some(owner) {
+                is_news_here |= self.recorder.journal.told(&noticed.entry, owner, now)?;
                 continue;
             }
             let Some(recipient) = recipient(registry, lost)? else { continue };
+            // Several may find the same at the same time.
+            if !self.recorder.journal.told(&noticed.entry, owner, now)? {
+                continue;
+            }
             let author = noticed.entry.author.as_ref().map(|author| &author.session);
             let live =
                 |id: &&SessionId| registry.session(id).is_ok_and(|found| found.is_some_and(|found| found.is_live()));
             let from = author.filter(live).or(self.by.filter(live)).unwrap_or(&recipient);
             registry.send(from, &Recipient::Session(recipient.clone()), &self.draft(noticed, lost, now))?;
-            self.recorder.journal.told(&noticed.entry, &lost.owner.session, now)?;
         }
-        Ok(())
+        Ok(is_news_here)
     }
 
     fn draft(&self, noticed: &Noticed, lost: &Lost, now: DateTime<Utc>) -> Draft {
@@ -54,12 +56,9 @@ impl Telling<'_> {
         let name = entry.resource.in_a_sentence();
         let subject = if is_deleted { format!("{name} was deleted") } else { format!("{name} was overwritten") };
         // Nobody knows from where it will be read.
-        let path = self.recorder.namer.path_of(&entry.resource).unwrap_or_else(|| entry.resource.name().into());
-        let message = format!(
-            "{} To have back what stood there: deconflict restore {}",
-            sentence(entry, &entry.resource, Some(lost), now),
-            shell_word(&path.display().to_string())
-        );
+        let path = self.recorder.namer.path_of(&entry.resource);
+        let typed = path.map(|path| shell_word(&path.display().to_string()));
+        let message = format!("{} {}", sentence(entry, &entry.resource, Some(lost), now), way_back(typed.as_deref()));
         Draft {
             subject,
             message,
@@ -67,6 +66,18 @@ impl Telling<'_> {
             resource: Some(entry.resource.clone()),
             details: serde_json::json!({ "entry": entry.id.as_str(), "owner": lost.owner.session.as_str() }),
             ..Draft::new(MessageKind::Other(kind.to_owned()))
+        }
+    }
+}
+
+/// How what stood in a file can be had back, which is typed so.
+pub fn way_back(typed: Option<&str>) -> String {
+    match typed {
+        Some(typed) => format!("To have back what stood there: deconflict restore {typed}"),
+        None => {
+            "Its worktree is gone. Once that is there again (git worktree add), deconflict restore brings back what \
+                 stood there."
+                .to_owned()
         }
     }
 }

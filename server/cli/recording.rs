@@ -1,15 +1,14 @@
 //! What the verbs of the journal share: the journal of this directory, and what is meant by a path.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_changes::Recorder;
-use deconflict_journal::{Entry, FileState, Journal};
+use deconflict_journal::{Entry, Journal};
 use deconflict_platform as platform;
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::path_word;
 use deconflict_registry::Registry;
-use deconflict_workspace::{Ignored, Kind, Namer};
+use deconflict_workspace::{Ignored, Namer};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -60,29 +59,13 @@ impl Recording {
         }
     }
 
-    /// What is meant by a path: a link itself, if it was ever seen as one, else where it leads. A folder that stands where a
-    /// file was is that file, until something in the folder is known.
+    /// What is meant by a path: what is kept of it, else where it leads.
     pub(super) fn resource(&self, path: &Path) -> Result<Resource, Failure> {
         let path = self.folder.join(path);
-        if fs::symlink_metadata(&path).is_ok_and(|found| found.is_symlink())
-            && let (Some(above), Some(name)) = (path.parent(), path.file_name())
-        {
-            let itself = self.namer.real_path(above)?.join(name);
-            let itself = self.namer.resource_as_spelled(&itself, Kind::File)?;
-            if self.journal.tip(&itself)?.is_some() {
-                return Ok(itself);
-            }
+        match self.recorder().kept_at(&path)? {
+            Some(kept) => Ok(kept),
+            None => Ok(self.namer.resource_at(&path)?),
         }
-        let resource = self.namer.resource_at(&path)?;
-        if resource.is_directory()
-            && let Ok(file) = Resource::file(resource.name())
-        {
-            let was_file = self.journal.tip(&file)?.is_some_and(|tip| tip.state != FileState::Absent);
-            if was_file && !self.journal.files()?.iter().any(|known| resource.covers(known)) {
-                return Ok(file);
-            }
-        }
-        Ok(resource)
     }
 
     /// The same with what has happened to it since somebody looked last, if it was ever looked at.

@@ -257,9 +257,14 @@ impl Journal {
         self.watch_list.drop(resource)
     }
 
-    /// Says that a session was told of a change.
-    pub fn told(&self, entry: &Entry, session: &SessionId, at: DateTime<Utc>) -> Result<(), Error> {
-        self.logs.append(&entry.resource, &[Line::Told { entry: entry.id.clone(), session: session.clone(), at }])
+    /// Says that a session was told of a change. False if somebody has said so already, who tells it then.
+    pub fn told(&self, entry: &Entry, session: &SessionId, at: DateTime<Utc>) -> Result<bool, Error> {
+        let mut log = self.logs.open(&entry.resource)?;
+        if FileLog::parse(&log.read()?).was_told(&entry.id, session) {
+            return Ok(false);
+        }
+        log.append(&[Line::Told { entry: entry.id.clone(), session: session.clone(), at }])?;
+        Ok(true)
     }
 
     /// Says that a commit has what a file has, or one session's part of it.

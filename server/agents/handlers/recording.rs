@@ -79,11 +79,13 @@ impl SessionContext<'_> {
         for one in &watched {
             let settled = self.unless_failed(recorder.look_again(one, self.now()));
             let Some(noticed) = settled.flatten() else { continue };
-            self.unless_failed(Telling { recorder, by: is_heard.then_some(&self.own) }.tell(&noticed, self.now()));
-            let own = noticed.lost.iter().find(|lost| lost.owner.session == self.own).filter(|_| is_heard);
+            let telling = Telling { recorder, by: is_heard.then_some(&self.own) };
+            let is_news = self.unless_failed(telling.tell(&noticed, self.now())).unwrap_or(is_heard);
+            let own = noticed.lost.iter().find(|lost| lost.owner.session == self.own).filter(|_| is_news);
             if let Some(lost) = own {
-                let path = self.path_to_type(&one.resource);
-                answer.tell(words::lost(&noticed.entry, lost, &path, self.now()));
+                let is_there = self.namer.path_of(&one.resource).is_some();
+                let typed = is_there.then(|| self.path_to_type(&one.resource));
+                answer.tell(words::lost(&noticed.entry, lost, typed.as_deref(), self.now()));
             }
         }
         Ok(())

@@ -41,7 +41,8 @@ impl ServerState {
             let message = directory.loss_messages.remove(loss.entry.id.as_str());
             // A message says that nobody else told the user.
             let is_told = loss.is_told && message.is_none();
-            if directory.told_losses.insert(loss.entry.id.clone()) && !is_told {
+            // What somebody else tells may still be under way.
+            if !is_told && directory.told_losses.insert(loss.entry.id.clone()) {
                 to_show.push(loss.clone());
             }
             read.extend(message.map(|message| message.id));

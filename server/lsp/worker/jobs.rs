@@ -184,6 +184,10 @@ impl SessionContext {
             if let Err(error) = completed {
                 tracing::warn!("the session could not be completed: {error}");
             }
+            // Its thread may not come to that before the process ends.
+            if let Some(access) = &membership.access {
+                access.forget_settings();
+            }
             if let Some(housekeeper) = membership.housekeeper {
                 housekeeper.finish();
             }

@@ -10,7 +10,7 @@ use crate::job::OwnLoss;
 use deconflict_changes::{
     Error, FileHistory, Lost, Noticed, Recorder, Telling, author_of, is_same_person, loss_document, sentence,
 };
-use deconflict_journal::{Author, Entry, FileState, Journal, Loss};
+use deconflict_journal::{Author, EditorSettings, Entry, FileState, Journal, Loss};
 use deconflict_platform::state_directory;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry, View};
@@ -67,6 +67,11 @@ impl JournalAccess {
         result.map_err(failed).ok()
     }
 
+    /// What this session's editor wanted of the journal counts no more.
+    pub(super) fn forget_settings(&self) {
+        self.succeeded(self.journal.note_editor(&self.session, &EditorSettings::default()));
+    }
+
     /// True for what this session has lost, or an earlier one of the same person in an editor.
     fn is_own(&self, owner: &Author, me: &Author) -> bool {
         let is_over = || self.view.session(&owner.session).is_none_or(|session| !session.is_live());
@@ -87,10 +92,8 @@ impl JournalAccess {
             let is_new = noticed.is_some_and(|noticed| noticed.entry.id == loss.entry.id);
             let known = noticed.filter(|_| is_new).and_then(|noticed| lost_by(noticed, &loss.owner)).cloned();
             let lost = known.unwrap_or_else(|| self.lost_before(resource, &loss.owner));
-            let is_told = loss.told.contains(&loss.owner.session);
-            if !is_told {
-                self.succeeded(self.journal.told(&loss.entry, &loss.owner.session, now));
-            }
+            let is_told = loss.told.contains(&loss.owner.session)
+                || self.succeeded(self.journal.told(&loss.entry, &loss.owner.session, now)) == Some(false);
             let is_repeated = lost.lines == 0 && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
             own.push(OwnLoss {
                 path: self.namer.path_of(resource),

@@ -29,7 +29,7 @@ const MOST_LINES: usize = 20_000;
 impl SessionContext {
     /// Brings back what stood in a file. It is claimed as by an edit.
     pub(super) fn restore(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
-        let resource = self.named(&wanted.about.target)?;
+        let resource = self.kept_at(&wanted.about.target)?;
         let entry = self.entry_of(&resource, wanted.entry.as_deref())?;
         if !self.takes_back_own_deletion(&entry)? {
             self.claim_to_write(&resource, changed)?;
@@ -94,7 +94,7 @@ impl SessionContext {
         if self.awaits_directory() {
             return Ok(json!({ "ok": true, "entries": [] }));
         }
-        let resource = uri.map(|uri| self.named(&Target::Uri(uri))).transpose()?;
+        let resource = uri.map(|uri| self.kept_at(&Target::Uri(uri))).transpose()?;
         let access = self.journal_access()?;
         let entries = match resource {
             None => access.journal.recent(DateTime::<Utc>::MIN_UTC, MOST_CHANGES),
@@ -119,7 +119,7 @@ impl SessionContext {
 
     /// One change, with what stood in the file before and after it, as far as that is kept and is text.
     pub(super) fn change_with_texts(&mut self, uri: Uri, entry: &str) -> CommandResult {
-        let resource = self.named(&Target::Uri(uri))?;
+        let resource = self.kept_at(&Target::Uri(uri))?;
         let entry = self.entry_of(&resource, Some(entry))?;
         let access = self.journal_access()?;
         let text = |state: &FileState| match state {
@@ -189,6 +189,17 @@ impl SessionContext {
         options.set_original_filename(format!("{name} (before)")).set_modified_filename(format!("{name} (after)"));
         let (before, after) = (String::from_utf8_lossy(&before), String::from_utf8_lossy(&after));
         Ok(options.create_patch(&before, &after).to_string())
+    }
+
+    /// The file that is meant, also where a link or a folder stands now.
+    fn kept_at(&mut self, target: &Target) -> Result<Resource, Refusal> {
+        let path = self.path_of(target);
+        let kept =
+            path.ok().map(|path| self.journal_access()?.recorder().kept_at(&path).map_err(|error| failed(&error)));
+        match kept.transpose()?.flatten() {
+            Some(kept) => Ok(kept),
+            None => self.named(target),
+        }
     }
 
     /// The change that is meant by the beginning of its name, or the newest that was not the person's own.

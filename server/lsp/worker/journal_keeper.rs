@@ -168,8 +168,7 @@ impl Keeping {
             let next = dues.into_iter().flatten().fold(upkeep_at, Instant::min);
             match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(News::End) | Err(RecvTimeoutError::Disconnected) => {
-                    let nothing = EditorSettings::default();
-                    self.access.succeeded(self.access.journal.note_editor(&self.access.session, &nothing));
+                    self.access.forget_settings();
                     return;
                 }
                 Ok(news) => self.take_in(news),
