@@ -132,10 +132,11 @@ impl SessionContext<'_> {
     }
 }
 
-/// The moves as one: from the first commit to the last, with what git says of the newest that is news; `None` if none is.
+/// The moves as one: from the first commit to the last, with what git says of the newest that is news; `None` if none is, or
+/// `HEAD` is where it was.
 pub(super) fn as_one(moves: &[HeadMove]) -> Option<HeadMove> {
     let (first, last) = (moves.first()?, moves.last()?);
-    let newest = moves.iter().rev().find(|one| !one.is_no_news())?;
+    let newest = moves.iter().rev().find(|one| !one.is_no_news()).filter(|_| !HeadMove::lead_back(moves))?;
     Some(HeadMove { from: first.from.clone(), to: last.to.clone(), what: newest.what.clone() })
 }
 

@@ -33,9 +33,21 @@ impl HeadMove {
         self.what.starts_with("commit") || (self.from == self.to && !self.switches_branch())
     }
 
+    /// True if after some moves, the oldest first, `HEAD` is where it was: at the same commit, on the same branch.
+    pub fn lead_back(moves: &[Self]) -> bool {
+        let (Some(first), Some(last)) = (moves.first(), moves.last()) else { return true };
+        let before = moves.iter().find_map(Self::branches).map(|(from, _)| from);
+        let after = moves.iter().rev().find_map(Self::branches).map(|(_, to)| to);
+        first.from == last.to && before == after
+    }
+
     fn switches_branch(&self) -> bool {
-        let names = self.what.strip_prefix("checkout: moving from ").and_then(|names| names.split_once(" to "));
-        names.is_some_and(|(from, to)| from != to)
+        self.branches().is_some_and(|(from, to)| from != to)
+    }
+
+    /// From which branch to which it leads, if git says so.
+    fn branches(&self) -> Option<(&str, &str)> {
+        self.what.strip_prefix("checkout: moving from ")?.split_once(" to ")
     }
 }
 
