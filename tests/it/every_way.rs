@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::support::{CodingAgent, Terminal, Told, Workspace, clean_environment, wait_within};
+use super::journal_editors::editor_of;
+use super::support::{CodingAgent, Document, Editor, Terminal, Told, Workspace, clean_environment, wait_within};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -63,6 +64,8 @@ const WAYS: &[Way] = &[
     way(Refused, "cp OTHER FILE"),
     way(Refused, "install -m 755 OTHER FILE"),
     way(Refused, "mv OTHER FILE"),
+    way(IsTold, "rsync OTHER FILE"),
+    way(Refused, "shred -u FILE"),
     way(Refused, "ln -sf OTHER FILE"),
     way(Refused, "ln -f OTHER FILE"),
     way(Refused, "cp FILE FILE.new && echo new >> FILE.new && mv FILE.new FILE"),
@@ -182,7 +185,7 @@ struct Heard(BTreeMap<String, usize>);
 
 impl Heard {
     fn take(&mut self, told: &Told) {
-        let text = told.context().to_owned();
+        let text = told.context();
         for advice in text.split("deconflict restore ").skip(1) {
             let words = advice.lines().next().unwrap_or_default();
             let start = words.find("way-").unwrap_or(words.len());
@@ -484,4 +487,497 @@ fn the_work_of_whoever_claims_at_a_terminal_comes_back_and_their_own_edits_are_n
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Ada edits and saves the file of each row in her editor, and holds it.
+fn held_in_an_editor<'e>(workspace: &Workspace, ada: &'e Editor, ways: &[(usize, &Way)]) -> Vec<Document<'e>> {
+    for (number, way) in ways {
+        workspace.write(file_of(*number), COMMITTED);
+        workspace.write(format!("other-{number}.txt"), "another\n");
+        shell(workspace, &line_of(way.before, *number));
+    }
+    workspace.commit_all("Before");
+    let session = ada.wait_for_session();
+    let terminal = Terminal::on(workspace);
+    let mut documents = Vec::new();
+    for (number, _) in ways {
+        let document = ada.open(file_of(*number));
+        document.replace_all(MINE);
+        workspace.coordination().wait_for_holder(&file_of(*number), &session);
+        document.save();
+        documents.push(document);
+    }
+    wait_within(PATIENCE, "the saves to be in the journal", || {
+        let entries = terminal.run(["history", "--json"]).expect_code(0).json()["entries"].clone();
+        let is_kept = |file: String| {
+            entries.as_array().unwrap().iter().any(|entry| entry["path"] == file.as_str() && entry["cause"] == "save")
+        };
+        ways.iter().all(|(number, _)| is_kept(file_of(*number))).then_some(())
+    });
+    documents
+}
+
+fn lost_in(document: &Document) -> bool {
+    document.codes().iter().any(|code| code == "overwritten" || code == "deleted")
+}
+
+#[test]
+fn a_persons_work_in_an_editor_comes_back_after_every_command_of_somebody_unknown() {
+    let workspace = Workspace::small();
+    Terminal::on(&workspace).run(["init"]).expect_code(0);
+    let ada = editor_of(&workspace, "Ada");
+    let all = runnable(WAYS);
+    let mut wrong = Vec::new();
+    for ways in all.chunks(12) {
+        let documents = held_in_an_editor(&workspace, &ada, ways);
+        let stood: Vec<Stood> = ways.iter().map(|(number, _)| Stood::at(&workspace.path(file_of(*number)))).collect();
+        for (number, way) in ways {
+            shell(&workspace, &line_of(way.line, *number));
+        }
+        for ((number, way), document) in ways.iter().zip(&documents) {
+            ada.wait_until(&format!("a diagnostic after {}", line_of(way.line, *number)), |view| {
+                let shown = view.diagnostics.get(&document.uri)?;
+                shown.iter().any(|it| it["code"] == "overwritten" || it["code"] == "deleted").then_some(())
+            });
+            // An editor reads again by itself what it can.
+            if fs::metadata(document.path()).is_ok_and(|found| found.is_file()) {
+                document.reload();
+            }
+        }
+        ada.settle(&workspace);
+        for (((number, way), document), stood) in ways.iter().zip(documents).zip(stood) {
+            let (file, line) = (file_of(*number), line_of(way.line, *number));
+            let answer = ada.execute("deconflict.restore", serde_json::json!({ "uri": document.uri }));
+            if answer["ok"] != true {
+                wrong.push(format!("{line}: {answer}"));
+                continue;
+            }
+            wait_within(PATIENCE, &format!("the diagnostic after {line} to go"), || {
+                (!lost_in(&document)).then_some(())
+            });
+            let back = Stood::at(&workspace.path(&file));
+            if back != stood {
+                wrong.push(format!("{line}: {answer} {back:?}"));
+            }
+            let messages = ada.messages().iter().filter(|message| message.contains(&file)).count();
+            if messages > 1 {
+                wrong.push(format!("{line}: told {messages} times"));
+            }
+            document.close();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Files with all that makes files difficult, as an agent leaves them.
+fn difficult() -> Vec<(&'static str, Stood)> {
+    let file = |bytes: &[u8]| Stood::File { bytes: bytes.to_vec(), executable: false };
+    vec![
+        ("with space.txt", file(b"text\n")),
+        ("größe – 寸 😀.txt", file("größe\n".as_bytes())),
+        (":colon.txt", file(b"one\r\ntwo\r\n")),
+        ("-dash.txt", file(b"no line end")),
+        ("quo\"te's.bin", file(&[0, 159, 146, 150, 0, 255, 10, 0])),
+        ("[id].tsx", file(b"\xff\xfeh\0i\0\n\0")),
+        ("deep down/.hidden", file(b"")),
+        ("run.sh", Stood::File { bytes: b"#!/bin/sh\n".to_vec(), executable: true }),
+        ("link", Stood::Link("with space.txt".to_owned())),
+        ("dangling", Stood::Link("no where".to_owned())),
+    ]
+}
+
+fn write_as(path: &Path, stood: &Stood) {
+    let _ = fs::remove_file(path);
+    match stood {
+        Stood::File { bytes, executable } => {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+            fs::set_permissions(path, fs::Permissions::from_mode(if *executable { 0o755 } else { 0o644 })).unwrap();
+        }
+        Stood::Link(target) => std::os::unix::fs::symlink(target, path).unwrap(),
+        Stood::Nothing | Stood::SomethingElse => {}
+    }
+}
+
+#[test]
+fn whatever_stood_there_comes_back_byte_for_byte() {
+    let workspace = Workspace::small();
+    let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+    loser.start();
+    doer.start();
+    for (name, _) in difficult() {
+        if name != "deep down/.hidden" && name != "link" {
+            workspace.write(name, COMMITTED);
+        }
+    }
+    workspace.write(
+        "tools/take.py",
+        "import os, sys\nfor line in open('tools/names'):\n    name = eval(line)\n    if sys.argv[1] != 'write' or os.path.islink(name): os.remove(name)\n    if sys.argv[1] != 'remove': open(name, 'wb').write(b'taken\\n')\n",
+    );
+    let names: String = difficult().iter().map(|(name, _)| format!("{name:?}\n").replace("\\'", "'")).collect();
+    workspace.write("tools/names", names);
+    workspace.commit_all("Before");
+    let lines = ["python3 tools/take.py write", "python3 tools/take.py remove", "python3 tools/take.py replace"];
+    for line in lines {
+        for (name, stood) in difficult() {
+            loser.before_edit(name).expect_no_denial();
+            write_as(&workspace.path(name), &stood);
+            loser.after_edit(name).expect_no_denial();
+        }
+        doer.before_command(line).expect_no_denial();
+        shell(&workspace, line);
+        let count = |told: &Told| told.context().matches("deconflict restore").count();
+        let told = doer.after_command(line);
+        assert_eq!(count(&told), difficult().len(), "{told:?}");
+        assert_eq!(count(&doer.prompt()), 0);
+        let mut heard = 0;
+        wait_within(PATIENCE, "all to be told", || {
+            heard += count(&loser.after_read("README.md"));
+            (heard >= difficult().len()).then_some(())
+        });
+        heard += count(&loser.prompt());
+        assert_eq!(heard, difficult().len());
+        for (name, stood) in difficult() {
+            loser.shell().run(["restore", "--", name]).expect_code(0);
+            assert_eq!(Stood::at(&workspace.path(name)), stood, "{line}: {name}");
+        }
+        doer.prompt();
+        let status = loser.shell().run(["status", "--json"]).expect_code(0).json();
+        assert_eq!(status["coordination_needed"], serde_json::json!([]), "{line}");
+    }
+}
+
+#[test]
+fn forty_megabytes_come_back() {
+    let workspace = Workspace::small();
+    let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+    loser.start();
+    doer.start();
+    let mut seed = 1_u64;
+    let mut byte = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        seed.to_be_bytes()[0]
+    };
+    let bytes: Vec<u8> = (0..40 << 20).map(|_| byte()).collect();
+    let path = workspace.path("large.bin");
+    loser.before_edit("large.bin").expect_no_denial();
+    fs::write(&path, &bytes).unwrap();
+    loser.after_edit("large.bin").expect_no_denial();
+    workspace.write("gen.sh", "head -c 1000000 large.bin > x && mv x large.bin\n");
+    doer.before_command("sh gen.sh").expect_no_denial();
+    shell(&workspace, "sh gen.sh");
+    let told = doer.after_command("sh gen.sh");
+    assert!(told.context().contains("deconflict restore large.bin"), "{told:?}");
+    assert!(loser.after_read("README.md").context().contains("large.bin"));
+    loser.shell().run(["restore", "large.bin"]).expect_code(0);
+    assert!(fs::read(&path).unwrap() == bytes);
+}
+
+/// What changes nothing of what stands there. `FILE` is held by each in turn.
+const QUIET: &[&str] = &[
+    "touch FILE",
+    "cp -p FILE copy && cat copy > FILE",
+    "cp FILE copy && mv copy FILE",
+    "sed -i s/nothing/else/ FILE",
+    "perl -pi -e s/nothing/else/ FILE",
+    "chmod 600 FILE && chmod 644 FILE",
+    "chmod go-r FILE",
+    "mv FILE away && mv away FILE",
+    "ln FILE FILE.hard",
+    "git add -A && git reset -q",
+    "git stash -q && git stash pop -q",
+    "git status > /dev/null",
+    "cat FILE > /dev/null",
+    "truncate -s +0 FILE",
+    "git rebase -q HEAD --autostash",
+    "git switch -qc side && git switch -q main && git branch -qD side",
+    "git commit -qm Empty --allow-empty",
+];
+
+#[test]
+fn what_changes_nothing_is_not_worth_a_word() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_named_session(&workspace, "Grace");
+    let ada = editor_of(&workspace, "Ada");
+    let way = way(IsTold, "");
+    let documents = held_in_an_editor(&workspace, &ada, &[(1, &way)]);
+    let agent = CodingAgent::on(&workspace, "agent");
+    workspace.write(file_of(2), COMMITTED);
+    workspace.write(file_of(3), COMMITTED);
+    workspace.git(&["add", &file_of(2), &file_of(3)]);
+    workspace.git(&["commit", "-qm", "More", &file_of(2), &file_of(3)]);
+    agent.start();
+    agent.edit(file_of(2), MINE).expect_no_denial();
+    terminal.run(["claim", "file", &file_of(3)]).expect_code(0);
+    workspace.write(file_of(3), MINE);
+    let doer = CodingAgent::on(&workspace, "doer");
+    doer.start();
+    agent.prompt();
+    let mut told = String::new();
+    for line in QUIET {
+        for number in 1..=3 {
+            let line = line_of(line, number);
+            let hooked = doer.before_command(&line).denial().is_none();
+            shell(&workspace, &line);
+            if hooked {
+                told.push_str(doer.after_command(&line).context());
+            }
+        }
+    }
+    // What would be told is told by now: a server looks every two seconds.
+    std::thread::sleep(Duration::from_millis(2_500));
+    for _ in 0..3 {
+        told.push_str(agent.prompt().context());
+        told.push_str(doer.prompt().context());
+        told.push_str(&terminal.run(["check", "README.md"]).expect_code(0).stderr);
+    }
+    ada.settle(&workspace);
+    assert!(!told.contains("way-"), "{told}");
+    assert_eq!(ada.messages(), Vec::<String>::new());
+    assert_eq!(documents[0].codes(), Vec::<String>::new());
+    let prompt = terminal.run(["status", "--oneline"]).expect_code(0).stdout;
+    assert!(!prompt.contains("lost"), "{prompt}");
+}
+
+/// What takes a file that was committed to another commit. `OTHER` is a branch on which it says something else, and `STASH` a
+/// stash in which it does.
+const MOVES: &[&str] = &[
+    "git switch -q OTHER",
+    "git checkout -q OTHER",
+    "git checkout -q OTHER~0",
+    "git merge -q OTHER",
+    "git merge -q --squash OTHER",
+    "git pull -q . OTHER",
+    "git rebase -q OTHER",
+    "git cherry-pick OTHER",
+    "git cherry-pick -n OTHER",
+    "git revert --no-edit HEAD",
+    "git reset -q --keep HEAD~1",
+    "git reset -q --hard HEAD~1",
+    "git reset -q --merge HEAD~1",
+    "git checkout -q OTHER -- FILE",
+    "git checkout -q OTHER -- .",
+    "git restore -s OTHER FILE",
+    "git read-tree -um HEAD OTHER",
+    "git format-patch -q -1 --stdout OTHER | git am -q",
+    "git diff HEAD OTHER | git apply",
+    "git diff HEAD OTHER | git apply --index",
+    "git stash pop -q",
+    "git stash apply -q",
+    "git bisect start -q HEAD HEAD~1 && git bisect bad && git checkout -q OTHER",
+];
+
+#[test]
+fn whoever_holds_what_git_takes_to_another_commit_is_told_of_that() {
+    let mut wrong = Vec::new();
+    for line in MOVES {
+        let workspace = Workspace::small();
+        Terminal::on(&workspace).run(["init"]).expect_code(0);
+        let file = file_of(1);
+        for (text, name) in [("older\n", "Older"), (COMMITTED, "Before")] {
+            workspace.write(&file, text);
+            workspace.commit_all(name);
+        }
+        shell(
+            &workspace,
+            "git switch -qc other && echo other > way-01.txt && git commit -qam Other && git switch -q main",
+        );
+        shell(&workspace, "echo stashed > way-01.txt && git stash -q");
+        let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+        loser.start();
+        doer.start();
+        loser.shell().run(["claim", "file", &file]).expect_code(0);
+        let line = line.replace("FILE", &file).replace("OTHER", "other");
+        let stood = Stood::at(&workspace.path(&file));
+        doer.before_command(&line).expect_no_denial();
+        shell(&workspace, &line);
+        let (mut doers, mut losers) = (Heard::default(), Heard::default());
+        doers.take(&doer.after_command(&line));
+        doers.take(&doer.prompt());
+        let heard = [loser.after_read("README.md"), loser.prompt(), loser.prompt()];
+        for told in &heard {
+            losers.take(told);
+        }
+        let changed = Stood::at(&workspace.path(&file)) != stood;
+        if doers.times(&file) != 1 || losers.times(&file) != 1 || !changed {
+            wrong.push(format!("{line}: {changed}, {}, {}: {heard:?}", doers.times(&file), losers.times(&file)));
+        }
+        let restored = loser.shell().run(["restore", &file]);
+        if Stood::at(&workspace.path(&file)) != stood {
+            wrong.push(format!("{line}: {restored:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_was_in_a_worktree_that_was_removed_comes_back_with_it() {
+    let workspace = Workspace::small();
+    workspace.write(file_of(1), COMMITTED);
+    workspace.commit_all("Before");
+    let side = workspace.add_worktree("side");
+    let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+    loser.start();
+    doer.start();
+    let there = loser.clone().in_folder(&side);
+    there.edit(file_of(1), MINE).expect_no_denial();
+    there.edit("new.txt", MINE).expect_no_denial();
+    let line = format!("git worktree remove --force {}", side.display());
+    doer.before_command(&line).expect_denial();
+    there.shell().run(["release", "--all"]).expect_code(0);
+    doer.before_command(&line).expect_denial();
+    doer.before_command(&format!("rm -rf {}", side.display())).expect_denial();
+    shell(&workspace, &line);
+    let mut told = String::new();
+    wait_within(PATIENCE, "the loss to be told", || {
+        told.push_str(loser.prompt().context());
+        (told.contains("way-01.txt") && told.contains("new.txt")).then_some(())
+    });
+    told.push_str(loser.prompt().context());
+    assert_eq!((told.matches("way-01.txt").count(), told.matches("new.txt").count()), (1, 1), "{told}");
+    shell(&workspace, &format!("git worktree add -q {} side", side.display()));
+    for file in [file_of(1), "new.txt".to_owned()] {
+        there.shell().run(["restore", &file]).expect_code(0);
+        assert_eq!(fs::read_to_string(side.join(file)).unwrap(), MINE);
+    }
+}
+
+#[test]
+fn what_is_in_a_submodule_is_the_superprojects_too() {
+    let workspace = Workspace::small();
+    let library = workspace.beside("library");
+    fs::create_dir(&library).unwrap();
+    workspace.git_in(&library, &["init", "-q"]);
+    fs::write(library.join(file_of(1)), COMMITTED).unwrap();
+    workspace.git_in(&library, &["add", "-A"]);
+    workspace.git_in(&library, &["commit", "-qm", "Before"]);
+    let url = library.to_str().unwrap();
+    workspace.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", url, "library"]);
+    workspace.commit_all("Before");
+    let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+    loser.start();
+    doer.start();
+    let file = format!("library/{}", file_of(1));
+    loser.edit(&file, MINE).expect_no_denial();
+    for line in ["git -C library checkout -q .", "git -C library reset -q --hard", "cd library && git stash -q"] {
+        doer.before_command(line).expect_denial();
+    }
+    for line in ["git submodule --quiet update --force", "git submodule --quiet foreach 'git reset -q --hard'"] {
+        doer.before_command(line).expect_no_denial();
+        shell(&workspace, line);
+        assert_eq!(workspace.read(&file), COMMITTED, "{line}");
+        let told = doer.after_command(line);
+        assert_eq!(told.context().matches("deconflict restore").count(), 1, "{told:?}");
+        let told = loser.after_read("README.md");
+        assert_eq!(told.context().matches("deconflict restore").count(), 1, "{told:?}");
+        assert!(!loser.prompt().context().contains("way-01.txt"));
+        loser.shell().run(["restore", &file]).expect_code(0);
+        assert_eq!(workspace.read(&file), MINE);
+        doer.prompt();
+    }
+}
+
+#[test]
+fn what_a_command_left_running_does_later_is_told_too() {
+    let workspace = Workspace::small();
+    let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+    loser.start();
+    doer.start();
+    loser.edit(file_of(1), MINE).expect_no_denial();
+    workspace.write("late.sh", "until [ -e go ]; do sleep 0.02; done; echo new > way-01.txt; touch done\n");
+    let line = "sh late.sh > /dev/null 2>&1 &";
+    doer.before_command(line).expect_no_denial();
+    shell(&workspace, line);
+    assert_eq!(doer.after_command(line).context(), "");
+    workspace.write("go", "");
+    wait_within(PATIENCE, "the script to end", || workspace.path("done").exists().then_some(()));
+    let mut heard = Heard::default();
+    wait_within(PATIENCE, "the loss to be told", || {
+        heard.take(&loser.after_read("README.md"));
+        (heard.times(&file_of(1)) > 0).then_some(())
+    });
+    heard.take(&loser.prompt());
+    heard.take(&doer.prompt());
+    assert_eq!(heard.times(&file_of(1)), 1);
+    loser.shell().run(["restore", &file_of(1)]).expect_code(0);
+    assert_eq!(workspace.read(file_of(1)), MINE);
+}
+
+#[test]
+fn what_is_in_a_directory_that_is_held_comes_back() {
+    let workspace = Workspace::small();
+    let home = workspace.beside("home of Ben");
+    fs::create_dir_all(&home).unwrap();
+    fs::write(home.join(".gitconfig"), "[user]\n\tname = Ben\n").unwrap();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "directory", "src"]).expect_code(0);
+    let doer = CodingAgent::on(&workspace, "doer").env("HOME", home.to_str().unwrap());
+    doer.start();
+    // By an editor that tells nobody.
+    workspace.write("src/lib.rs", MINE);
+    workspace.write("src/deep/new.rs", MINE);
+    let parser = workspace.read("src/parser.rs");
+    workspace.write("gen.sh", "echo new > src/lib.rs; rm -r src/deep; echo generated > src/parser.rs\n");
+    doer.before_command("sh gen.sh").expect_no_denial();
+    shell(&workspace, "sh gen.sh");
+    let told = doer.after_command("sh gen.sh");
+    let files = [("src/lib.rs", MINE), ("src/deep/new.rs", MINE), ("src/parser.rs", &parser)];
+    let said = ada.run(["messages"]).expect_code(0).stdout;
+    for (file, text) in files {
+        assert_eq!(told.context().matches(&format!("restore {file}")).count(), 1, "{file}: {told:?}");
+        assert!(said.contains(file), "{said}");
+        ada.run(["restore", file]).expect_code(0);
+        assert_eq!(workspace.read(file), text);
+    }
+    assert!(!ada.run(["check", "README.md"]).expect_code(0).stderr.contains("src/"));
+}
+
+#[test]
+fn an_agents_work_comes_back_from_what_people_do_in_editors() {
+    let workspace = Workspace::small();
+    Terminal::on(&workspace).run(["init"]).expect_code(0);
+    for number in 0..28 {
+        workspace.write(format!("many/{}", file_of(number)), COMMITTED);
+    }
+    workspace.commit_all("Before");
+    let loser = CodingAgent::on(&workspace, "loser");
+    loser.start();
+    let files: Vec<String> = (0..28).map(|number| format!("many/{}", file_of(number))).collect();
+    for file in &files {
+        loser.edit(file, MINE).expect_no_denial();
+    }
+    let ben = editor_of(&workspace, "Ben");
+    ben.wait_for_session();
+    let hear = |what: &str, files: &[String]| {
+        let mut heard = Heard::default();
+        wait_within(PATIENCE, &format!("{what} to be told"), || {
+            heard.take(&loser.after_read("README.md"));
+            files.iter().all(|file| heard.times(&file["many/".len()..]) > 0).then_some(())
+        });
+        heard.take(&loser.prompt());
+        for file in files {
+            assert_eq!(heard.times(&file["many/".len()..]), 1, "{what}: {file}");
+            loser.shell().run(["restore", file]).expect_code(0);
+            assert_eq!(workspace.read(file), MINE, "{what}: {file}");
+        }
+    };
+    // A save over it.
+    let document = ben.open(&files[0]);
+    document.replace_all("new\n");
+    document.save();
+    ben.wait_for_message("Saved many/way-00.txt");
+    hear("a save", &files[..1]);
+    ben.delete(&files[1]);
+    hear("a deletion", &files[1..2]);
+    ben.rename(&files[2], "many/elsewhere.txt");
+    hear("a renaming", &files[2..3]);
+    // Replaced in all files.
+    for file in &files[3..] {
+        let document = ben.open(file);
+        document.replace_all(&MINE.replace("mine", "yours"));
+        document.save();
+    }
+    hear("replacing all", &files[3..]);
+    ben.settle(&workspace);
+    assert!(ben.messages().len() < 10, "{:?}", ben.messages());
 }

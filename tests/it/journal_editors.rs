@@ -25,7 +25,7 @@ fn poem() -> Workspace {
 }
 
 /// The editor of a person of this name.
-fn editor_of(workspace: &Workspace, name: &str) -> Editor {
+pub(super) fn editor_of(workspace: &Workspace, name: &str) -> Editor {
     let home = workspace.beside(&format!("home of {name}"));
     std::fs::create_dir_all(&home).unwrap();
     std::fs::write(home.join(".gitconfig"), format!("[user]\n\tname = {name}\n")).unwrap();
@@ -77,7 +77,7 @@ fn action(document: &Document, title: &str) -> Value {
 }
 
 /// How often a message with this text was shown.
-fn times_told(editor: &Editor, text: &str) -> usize {
+pub(super) fn times_told(editor: &Editor, text: &str) -> usize {
     editor.messages().iter().filter(|message| message.contains(text)).count()
 }
 
