@@ -38,7 +38,7 @@ impl Draft {
     pub fn overwritten(resource: &Resource, claim_id: Option<&str>) -> Self {
         let name = named(resource);
         let text = format!(
-            "Your claim of {name} was written over mine, and I was not asked. Please agree with me before you edit it."
+            "Your claim of {name} was written over mine, and I was not asked. Please talk to me before you edit it."
         );
         let id = claim_id.map(|id| format!("overwritten-{id}"));
         Self { id, ..Self::about(MessageKind::Note, resource, format!("{name} was already claimed"), text) }

@@ -25,7 +25,7 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
     let Some(id) = claim.holder() else {
         let until = moment(claim.expires_at, now);
         return format!(
-            "{what} is claimed by nobody knows whom: the record of {written} is damaged. It counts until {until}."
+            "The claim on {what} is damaged (written {written}), so its holder is unknown. It counts until {until}."
         );
     };
     let purpose = purpose(claim, holder, PHRASE)

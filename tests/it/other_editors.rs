@@ -89,7 +89,7 @@ fn helix() {
     let Some(screen) = scene.screen(&[&helix]) else { return };
     let screen = screen.start(SIZE, [helix.as_os_str(), FILE.as_ref()]);
 
-    screen.wait_for(&format!("Claimed by \"{HOLDER}\""));
+    screen.wait_for(&format!("\"{HOLDER}\" holds this file"));
     screen.press(&["Space"]);
     screen.wait_for("code action");
     screen.press(&["a"]);
@@ -113,7 +113,7 @@ fn helix() {
 
     screen.type_text(&format!(":open {FILE}"));
     screen.press(&["Enter"]);
-    screen.wait_for("Claimed by");
+    screen.wait_for("holds this file");
     scene.release_and_see_it_go(&screen);
     screen.type_text(":quit-all!");
     screen.press(&["Enter"]);
@@ -140,7 +140,7 @@ fn kakoune() {
     let Some(screen) = scene.screen(&[&kakoune, &client]) else { return };
     let screen = screen.start(SIZE, [kakoune.as_os_str(), FILE.as_ref()]);
 
-    screen.wait_for(&format!("Claimed by \"{HOLDER}\""));
+    screen.wait_for(&format!("\"{HOLDER}\" holds this file"));
     screen.type_text(":lsp-code-actions");
     screen.press(&["Enter"]);
     screen.wait_for(&format!("Ask {HOLDER} to release"));
@@ -163,7 +163,7 @@ fn kakoune() {
 
     screen.type_text(&format!(":edit {FILE}"));
     screen.press(&["Enter"]);
-    screen.wait_for("Claimed by");
+    screen.wait_for("holds this file");
     scene.release_and_see_it_go(&screen);
     screen.type_text(":quit!");
     screen.press(&["Enter"]);
@@ -186,7 +186,7 @@ fn emacs() {
     screen.press(&["M-x"]);
     screen.type_text("flymake-show-buffer-diagnostics");
     screen.press(&["Enter"]);
-    screen.wait_for(&format!("Claimed by \"{HOLDER}\""));
+    screen.wait_for(&format!("\"{HOLDER}\" holds this file"));
     screen.press(&["C-x", "1"]);
     screen.press(&["M-x"]);
     screen.type_text("eglot-code-actions");

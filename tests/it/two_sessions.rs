@@ -245,7 +245,9 @@ fn a_person_in_two_editors_is_told_so_and_not_warned() {
     let here = second.open("src/main.rs");
     there.type_text("x");
     // The claim may be seen a moment before the record of its session.
-    here.wait_for_diagnostic_where("told that it is the same person", |told| text(told).contains("your Neovim"));
+    here.wait_for_diagnostic_where("told that it is the same person", |told| {
+        text(told).contains("Your Neovim has been editing")
+    });
     here.type_text("y");
     there.wait_for_diagnostic("contended");
     let told = here.wait_for_diagnostic("claimed");

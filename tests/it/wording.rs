@@ -7,9 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::{Document, Editor, Workspace, hint_label, timestamp};
 
-/// Stands in every diagnostic, because an agent takes it for a fault in the code.
-const NOTICE: &str = "Coordination notice, not a code problem:";
-
 /// A text with `TIME` for each time of day and the date before it.
 fn timeless(text: &str) -> String {
     let mut words: Vec<String> = Vec::new();
@@ -74,7 +71,7 @@ fn a_claim_of_another_is_told_in_every_state() {
     let editor = Editor::start(&workspace, "bob");
     for (number, case) in cases.iter().enumerate() {
         let document = editor.open(format!("src/{number}.rs"));
-        assert_eq!(told(&document, case.code, 3), format!("{} {NOTICE} {}", case.told, case.advice));
+        assert_eq!(told(&document, case.code, 3), format!("{} {}", case.told, case.advice));
         let menu = titles(&document.code_actions(0));
         let file = format!("{number}.rs");
         assert_eq!(menu, case.menu.iter().map(|title| title.replace("FILE", &file)).collect::<Vec<_>>());
@@ -93,8 +90,8 @@ fn states_of_alice() -> [Case; 5] {
             session: alice(),
             claim: json!({ "automatic": true }),
             code: "claimed",
-            told: "Claimed by \"alice\" since TIME.",
-            advice: "wait until it is free or agree with \"alice\" before you edit this file.",
+            told: "\"alice\" has been editing this file since TIME.",
+            advice: "Wait until it is free, or talk to \"alice\" first.",
             hint: Some("held by alice since TIME"),
             menu: &[
                 "Message alice: \"How long will you need FILE?\"",
@@ -109,8 +106,8 @@ fn states_of_alice() -> [Case; 5] {
             session: alice(),
             claim: json!({ "phase": "order\n\"totals\"\u{202e}", "allow_coordination": false }),
             code: "claimed",
-            told: "Claimed by \"alice\" until TIME (\"order 'totals'\").",
-            advice: "please wait until it is free before you edit this file.",
+            told: "\"alice\" holds this file until TIME (\"order 'totals'\").",
+            advice: "Wait until it is free.",
             hint: Some("held by alice until TIME"),
             menu: &[
                 "Tell me when FILE is free",
@@ -123,8 +120,8 @@ fn states_of_alice() -> [Case; 5] {
             session: alice(),
             claim: idle,
             code: "claimed",
-            told: "Claimed by \"alice\", idle since TIME.",
-            advice: "it seems to be forgotten, so you may take it over.",
+            told: "\"alice\" has left this file with unsaved changes, idle since TIME.",
+            advice: "It seems to be forgotten, so you may take it over.",
             hint: Some("held by alice idle since TIME"),
             menu: &[
                 "Message alice: \"How long will you need FILE?\"",
@@ -139,8 +136,8 @@ fn states_of_alice() -> [Case; 5] {
             session: alice(),
             claim: long_ago,
             code: "claim-stale",
-            told: "The claim of this file by \"alice\" expired at TIME.",
-            advice: "nobody holds it any more, you can take it over.",
+            told: "Free: the claim by \"alice\" expired TIME.",
+            advice: "Take it over if you need it.",
             hint: None,
             menu: &[
                 "Take over FILE: the claim by alice counts no more",
@@ -153,8 +150,8 @@ fn states_of_alice() -> [Case; 5] {
             session: alice(),
             claim: Value::Null,
             code: "claimed",
-            told: "Claimed, but the claim's file is damaged, so nobody can tell by whom.",
-            advice: "wait until TIME, when it counts no more, or let \"deconflict doctor\" look at it.",
+            told: "The claim on this file is damaged, so its holder is unknown.",
+            advice: "It counts until TIME; deconflict doctor tells more.",
             hint: Some("claimed, but the claim file is damaged"),
             menu: &[
                 "Tell me when FILE is free",
@@ -172,8 +169,8 @@ fn states_of_others() -> [Case; 2] {
             session: json!({ "user": "maria", "client": "Neovim" }),
             claim: json!({ "automatic": true }),
             code: "claimed",
-            told: "Claimed by \"maria\" since TIME.",
-            advice: "wait until it is free or agree with \"maria\" before you edit this file.",
+            told: "\"maria\" has been editing this file since TIME.",
+            advice: "Wait until it is free, or talk to \"maria\" first.",
             hint: Some("held by maria since TIME"),
             menu: &[
                 "Message maria: \"How long will you need FILE?\"",
@@ -189,8 +186,8 @@ fn states_of_others() -> [Case; 2] {
             session: json!({ "name": "Maximili\u{202e}ane\u{7}\nvon Hohenberg-Falkenstein" }),
             claim: json!({ "automatic": true, "allow_coordination": false }),
             code: "claimed",
-            told: "Claimed by \"Maximiliane von Hohenberg-Falkenstein\" since TIME.",
-            advice: "please wait until it is free before you edit this file.",
+            told: "\"Maximiliane von Hohenberg-Falkenstein\" has been editing this file since TIME.",
+            advice: "Wait until it is free.",
             hint: Some("Maximiliane von Hohenberg-F… since TIME"),
             menu: &[
                 "Tell me when FILE is free",
@@ -206,20 +203,20 @@ fn states_of_others() -> [Case; 2] {
 fn what_is_held_beside_a_file_is_told_too() {
     let long = "deep/".repeat(20) + "end";
     let cases = [
-        ("directory", "docs", "docs/a.md", "With the directory \"docs\", claimed by \"alice\" until TIME."),
+        ("directory", "docs", "docs/a.md", "\"alice\" holds the folder \"docs\", and this file with it, until TIME."),
         (
             "directory",
             &long,
             &*format!("{long}/a.md"),
-            "With the directory \"…/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/end\", claimed by",
+            "\"alice\" holds the folder \"…/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/deep/end\", and",
         ),
-        ("directory", ".", "a.md", "With the whole workspace, claimed by \"alice\" until TIME."),
+        ("directory", ".", "a.md", "\"alice\" holds the whole workspace, and this file with it, until TIME."),
         (
             "file",
             "//feature-x/a.md",
             "a.md",
-            "The same file is claimed in the worktree \"feature-x\" by \"alice\" until TIME. Coordination notice, not a \
-             code problem: both can edit, but the branches may conflict when they are merged, so talk to \"alice\" early.",
+            "The same file is claimed in the worktree \"feature-x\" by \"alice\" until TIME. Both can edit it, but \
+             the branches may conflict when they are merged, so talk to \"alice\" early.",
         ),
     ];
     for (kind, name, file, expected) in cases {
@@ -276,17 +273,16 @@ fn who_edits_what_another_holds_is_told_and_refused_in_words() {
     let warned = [
         (
             "src/main.rs",
-            "Claimed by \"alice\" since TIME, and you edit it too. Coordination notice, not a code problem: agree with \
-             \"alice\" before you save, or one of you overwrites the other.",
-            "alice holds src/main.rs since TIME. Please agree with alice before you save: the first line's menu has a \
-             message and a request for its release.",
+            "\"alice\" has been editing this file since TIME, and you edit it too. Your save would overwrite theirs: talk \
+             to \"alice\" first.",
+            "alice holds src/main.rs since TIME. Your save would overwrite theirs: talk to alice first, or ask for its \
+             release.",
         ),
         (
             "src/lib.rs",
-            "Claimed by \"alice\" until TIME, and you edit it too. Coordination notice, not a code problem: please wait \
-             with saving until it is free, or one of you overwrites the other.",
-            "alice holds src/lib.rs until TIME. Please wait with saving until it is free: the first line's menu lets you \
-             be told.",
+            "\"alice\" holds this file until TIME, and you edit it too. Your save would overwrite theirs: wait until it is \
+             free.",
+            "alice holds src/lib.rs until TIME. Your save would overwrite theirs: wait until it is free.",
         ),
     ];
     for (file, diagnostic, message) in warned {
@@ -321,14 +317,13 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
     his.type_text("y");
     assert_eq!(
         told(&hers, "contended", 2),
-        "Also edited by \"bob\" while you hold it. Coordination notice, not a code problem: agree with \"bob\" who saves \
-         first, or hand the file over."
+        "\"bob\" edits this file too, while you hold it. Agree with \"bob\" who saves first, or hand the file over."
     );
     let actions = hers.code_actions(0);
     assert_eq!(
         titles(&actions),
         [
-            "Message bob: \"I hold main.rs and am changing it. Please don't save yours before we agreed.\"",
+            "Message bob: \"I hold main.rs and am changing it. Please talk to me before you save yours.\"",
             "Hand main.rs over to bob",
             "Hide this notice: I know about it",
         ]
@@ -356,15 +351,15 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
     bob.execute_ok("deconflict.takeOver", json!({ "uri": his.uri, "force": true }));
     assert_eq!(
         told(&hers, "claim-lost", 1),
-        "Taken over by \"bob\" while you have unsaved changes. Coordination notice, not a code problem: look at what \
-         \"bob\" changed and agree with \"bob\" before you save."
+        "\"bob\" took this file over while you have unsaved changes in it. Your save would overwrite theirs: look at what \
+         \"bob\" changed, and talk first."
     );
     assert_eq!(hers.codes()[0], "claim-lost", "the gravest comes first: {:?}", hers.codes());
     let actions = hers.code_actions(0);
     assert_eq!(
         titles(&actions)[..6],
         [
-            "Message bob: \"You took main.rs over while I had unsaved changes in it. Please don't save before we agreed.\"",
+            "Message bob: \"You took main.rs over while I had unsaved changes in it. Please talk to me before you save.\"",
             "Ask bob to release main.rs",
             "Tell me when main.rs is free",
             "Show what bob changed in main.rs",

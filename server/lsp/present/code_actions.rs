@@ -92,7 +92,7 @@ impl ActionMenu<'_> {
         if let Some(to) = reachable(others) {
             let body = match code {
                 Code::ClaimLost => format!(
-                    "You took {file} over while I had unsaved changes in it. Please don't save before we agreed."
+                    "You took {file} over while I had unsaved changes in it. Please talk to me before you save."
                 ),
                 _ => how_long(&file),
             };
@@ -169,7 +169,7 @@ impl ActionMenu<'_> {
         for contender in self.snapshot.new_contenders() {
             let (who, file) = (contender.session.label(), self.file());
             if !contender.is_own_window {
-                let body = format!("I hold {file} and am changing it. Please don't save yours before we agreed.");
+                let body = format!("I hold {file} and am changing it. Please talk to me before you save yours.");
                 offers.push(self.message(&contender.session.id, &who, &body).about(Code::Contended));
             }
             if let Some(claim) = &self.snapshot.own_claim {

@@ -1,7 +1,7 @@
 //! The diagnostics of a document: who holds it, who edits it too, what was lost.
 //!
 //! They are read by people and by coding agents alike. An agent takes a diagnostic for a fault in the code that it
-//! should mend, so each says what it is before it says what to do.
+//! should mend, so each begins with somebody who does something to the file, and then says what to do.
 
 use tower_lsp::ls_types::{
     Diagnostic, DiagnosticRelatedInformation, DiagnosticSeverity, Location, NumberOrString, Range, Uri,
@@ -19,9 +19,6 @@ use deconflict_registry::{Claim, ClaimState, Key, file_below};
 
 /// What every diagnostic names as its source.
 pub(crate) const SOURCE: &str = "deconflict";
-
-/// Stands in every diagnostic, between what is the case and what to do.
-const NOTICE: &str = "Coordination notice, not a code problem:";
 
 /// The diagnostics of a document, the gravest first.
 pub(crate) fn diagnostics(snapshot: &DocumentSnapshot, audience: &Audience) -> Vec<Diagnostic> {
@@ -75,7 +72,7 @@ impl<'a> DiagnosticDraft<'a> {
             code: Some(NumberOrString::String(self.code.as_str().to_owned())),
             source: Some(SOURCE.to_owned()),
             message: match self.brief {
-                _ if !client.is_brief => format!("{}. {NOTICE} {}.", self.fact, self.advice),
+                _ if !client.is_brief => format!("{}. {}.", self.fact, self.advice),
                 Some(brief) => format!("{brief}."),
                 None => format!("{}.", self.fact),
             },
@@ -94,7 +91,7 @@ fn about_claim<'a>(
     match others.claim.standing {
         ClaimState::Pending => None,
         ClaimState::Active | ClaimState::Idle | ClaimState::Damaged => Some(claimed(others, snapshot, audience)),
-        ClaimState::Expired | ClaimState::Abandoned => Some(claim_stale(others, snapshot, audience)),
+        ClaimState::Expired | ClaimState::Abandoned => Some(claim_stale(others, audience)),
     }
 }
 
@@ -109,43 +106,34 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
     let holder = holder(others);
     let may_talk = others.claim.allows_coordination();
     let too = if warns { ", and you edit it too" } else { "" };
-    let fact = match state {
-        ClaimState::Damaged => "Claimed, but the claim's file is damaged, so nobody can tell by whom".to_owned(),
-        _ => format!("{}{too}", claimed_by(others, &holder, audience)),
+    let fact = format!("{}{too}", quoted_sentence(others, audience));
+    let fact = match others.claim.phase() {
+        // What the holder works on besides stands in the hover: it is the same in each of the holder's files.
+        Some(phase) => format!("{fact} ({})", quoted(phase, 60)),
+        None => fact,
     };
     let advice = match state {
-        ClaimState::Idle => "it seems to be forgotten, so you may take it over".to_owned(),
-        ClaimState::Damaged => format!(
-            "wait until {}, when it counts no more, or let \"deconflict doctor\" look at it",
-            words::moment(others.claim.expires_at, audience)
-        ),
-        _ if others.gives_way => "edit it, and it is yours: its turn is over".to_owned(),
-        _ if others.is_own_window => "save or undo your changes there before you edit it here".to_owned(),
-        _ if warns && may_talk => {
-            format!("agree with {holder} before you save, or one of you overwrites the other")
+        ClaimState::Idle => "It seems to be forgotten, so you may take it over".to_owned(),
+        ClaimState::Damaged => {
+            format!(
+                "It counts until {}; deconflict doctor tells more",
+                words::moment(others.claim.expires_at, audience)
+            )
         }
-        _ if warns => "please wait with saving until it is free, or one of you overwrites the other".to_owned(),
-        _ if may_talk => format!("wait until it is free or agree with {holder} before you edit this file"),
-        _ => "please wait until it is free before you edit this file".to_owned(),
+        _ if others.gives_way => "Edit it, and it is yours: its turn is over".to_owned(),
+        _ if others.is_own_window => "Save or undo your changes there before you edit it here".to_owned(),
+        _ if warns && may_talk => format!("Your save would overwrite theirs: talk to {holder} first"),
+        _ if warns => "Your save would overwrite theirs: wait until it is free".to_owned(),
+        _ if may_talk => format!("Wait until it is free, or talk to {holder} first"),
+        _ => "Wait until it is free".to_owned(),
     };
     let brief = format!("{}{too}", brief(others, audience));
     DiagnosticDraft { brief: Some(brief), ..DiagnosticDraft::new(Code::Claimed, severity, fact, advice).about(others) }
 }
 
-fn claim_stale<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> DiagnosticDraft<'a> {
-    let holder = holder(others);
-    let what = match &others.claim.resource {
-        resource if resource.is_directory() && *resource != snapshot.resource => {
-            format!("the directory {}", quoted(&words::resource(resource), 200))
-        }
-        _ => "this file".to_owned(),
-    };
-    let how = match others.claim.standing {
-        ClaimState::Abandoned => "is abandoned, its session is over".to_owned(),
-        _ => format!("expired at {}", words::moment(others.claim.expires_at, audience)),
-    };
-    let fact = format!("The claim of {what} by {holder} {how}");
-    let advice = "nobody holds it any more, you can take it over";
+fn claim_stale<'a>(others: &'a OthersClaim, audience: &Audience) -> DiagnosticDraft<'a> {
+    let fact = quoted_sentence(others, audience);
+    let advice = "Take it over if you need it";
     let draft = DiagnosticDraft::new(Code::ClaimStale, DiagnosticSeverity::INFORMATION, fact, advice).about(others);
     DiagnosticDraft { brief: Some(brief(others, audience)), ..draft }
 }
@@ -158,7 +146,7 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
     };
     let may_talk = others.claim.allows_coordination() && !others.is_own_window;
     let talk = if may_talk { format!(", so talk to {holder} early") } else { String::new() };
-    let advice = format!("both can edit, but the branches may conflict when they are merged{talk}");
+    let advice = format!("Both can edit it, but the branches may conflict when they are merged{talk}");
     let period = words::period(&others.claim, audience);
     let fact = format!("The same file is claimed in {place} by {holder} {period}");
     DiagnosticDraft::new(Code::ClaimedElsewhere, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
@@ -167,22 +155,21 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
 fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> DiagnosticDraft<'a> {
     let who = quoted_name(&contender.session.label(), contender.session.is_own());
     let advice = if contender.is_own_window {
-        "save or undo your changes in one of the windows first".to_owned()
+        "Save or undo your changes in one of the windows first".to_owned()
     } else {
-        format!("agree with {who} who saves first, or hand the file over")
+        format!("Agree with {who} who saves first, or hand the file over")
     };
-    let fact = format!("Also edited by {who} while you hold it");
+    let fact = words::sentence_of(&format!("{who} edits this file too, while you hold it"));
     let claim = snapshot.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned()));
     DiagnosticDraft { claim, ..DiagnosticDraft::new(Code::Contended, DiagnosticSeverity::WARNING, fact, advice) }
 }
 
 fn overwritten<'a>(loss: &'a OwnLoss, snapshot: &DocumentSnapshot) -> DiagnosticDraft<'a> {
     let (severity, advice) = if snapshot.is_edited {
-        let advice =
-            "merge it into your text or bring back what stood here before you save, from the menu of this line";
+        let advice = "Merge it into your text or bring back what stood here before you save";
         (DiagnosticSeverity::ERROR, advice)
     } else {
-        (DiagnosticSeverity::WARNING, "bring back what stood here or keep theirs, from the menu of this line")
+        (DiagnosticSeverity::WARNING, "Bring back what stood here or keep theirs")
     };
     let fact = loss.sentence.trim_end_matches('.');
     DiagnosticDraft { change: Some(&loss.entry), ..DiagnosticDraft::new(loss.code(), severity, fact, advice) }
@@ -191,18 +178,18 @@ fn overwritten<'a>(loss: &'a OwnLoss, snapshot: &DocumentSnapshot) -> Diagnostic
 fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     let Some(successor) = &lost.successor else {
         let fact = "Your claim was taken over while you have unsaved changes, and it is free again";
-        let advice = "look at what changed on disk, then claim it again before you save";
+        let advice = "Look at what changed on disk, then claim it again before you save";
         return DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice);
     };
     let who = holder(successor);
     let advice = if successor.is_own_window {
-        "save in one of the windows only, or you overwrite your own work".to_owned()
+        "Save in one of the windows only, or you overwrite your own work".to_owned()
     } else if successor.claim.allows_coordination() {
-        format!("look at what {who} changed and agree with {who} before you save")
+        format!("Your save would overwrite theirs: look at what {who} changed, and talk first")
     } else {
-        format!("look at what {who} changed, and please wait with saving until it is free")
+        format!("Your save would overwrite theirs: look at what {who} changed, and wait until it is free")
     };
-    let fact = format!("Taken over by {who} while you have unsaved changes");
+    let fact = words::sentence_of(&format!("{who} took this file over while you have unsaved changes in it"));
     DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice).about(successor)
 }
 
@@ -210,25 +197,10 @@ fn brief(others: &OthersClaim, audience: &Audience) -> String {
     words::sentence(others, audience, &without_tags, &without_tags)
 }
 
-/// Who holds it since or until when, and for what.
-fn claimed_by(others: &OthersClaim, holder: &str, audience: &Audience) -> String {
-    let claimed = match &others.claim.resource {
-        resource if resource.is_directory() && resource.relative() == "." => {
-            "With the whole workspace, claimed".to_owned()
-        }
-        resource if resource.is_directory() => {
-            format!("With the directory {}, claimed", quoted(&words::resource(resource), 200))
-        }
-        _ => "Claimed".to_owned(),
-    };
-    let is_forgotten = others.claim.standing == ClaimState::Idle;
-    let holder = if is_forgotten { format!("{holder},") } else { holder.to_owned() };
-    let period = words::period(&others.claim, audience);
-    // What the holder works on besides stands in the hover: it is the same in each of the holder's files.
-    match others.claim.phase() {
-        Some(purpose) => format!("{claimed} by {holder} {period} ({})", quoted(purpose, 60)),
-        None => format!("{claimed} by {holder} {period}"),
-    }
+/// The same with everything foreign quoted: agents read it too.
+fn quoted_sentence(others: &OthersClaim, audience: &Audience) -> String {
+    let is_own = others.holder.as_ref().is_some_and(deconflict_registry::Session::is_own);
+    words::sentence(others, audience, &|name| quoted_name(name, is_own), &|theirs| quoted(theirs, 200))
 }
 
 /// Who holds a claim, quoted: agents read diagnostics, and must not take another's name for words of this program.

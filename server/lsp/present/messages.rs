@@ -65,13 +65,15 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
             "{file} is claimed, but the claim's file cannot be read. Run \"deconflict doctor\" before you save."
         )),
         ClaimState::Idle => warning(format!(
-            "{file} is claimed by {holder}, {period}. It seems forgotten: you may take it over from the first line's menu."
+            "{holder} left {file} with unsaved changes, {period}. It seems to be forgotten, so you may take it over."
         )),
         _ if others.claim.allows_coordination() => warning(format!(
-            "{holder} holds {file} {period}. Please agree with {holder} before you save: the first line's menu has a message and a request for its release."
+            "{} {period}. Your save would overwrite theirs: talk to {holder} first, or ask for its release.",
+            words::sentence_of(&format!("{holder} holds {file}"))
         )),
         _ => warning(format!(
-            "{holder} holds {file} {period}. Please wait with saving until it is free: the first line's menu lets you be told."
+            "{} {period}. Your save would overwrite theirs: wait until it is free.",
+            words::sentence_of(&format!("{holder} holds {file}"))
         )),
     }
 }
@@ -79,7 +81,7 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
 /// One action changed many files, and others hold some of them.
 pub(crate) fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim)]) -> Notice {
     warning(format!(
-        "Others hold {} of the {changed} files that you just changed: {}. Please agree with them before you save these.",
+        "Others hold {} of the {changed} files that you just changed: {}. Your saves would overwrite theirs: talk to them first.",
         held.len(),
         list(&with_holders(held))
     ))
@@ -127,9 +129,7 @@ pub(crate) fn others_beside(resource: &Resource, owners: &[Author]) -> Notice {
 
 /// Somebody took something of the user's: one sentence says what.
 pub(crate) fn lost(sentence: &str) -> Notice {
-    warning(format!(
-        "{sentence} What stood there is kept: the first line's menu brings it back, as \"deconflict restore\" does."
-    ))
+    warning(format!("{sentence} What stood there is kept: \"deconflict restore\" brings it back."))
 }
 
 /// The user changed what others hold or have uncommitted changes in, and they were told.
@@ -197,7 +197,7 @@ pub(crate) fn released_on_request(resource: &Resource, asked_by: &str) -> Notice
 pub(crate) fn moved_onto_held(from: &Resource, to: &Resource, others: &OthersClaim) -> Notice {
     let who = words::holder(others);
     warning(format!(
-        "You moved {} to {}, which {who} holds. Please agree with {who} before you go on.",
+        "You moved {} to {}, which {who} holds. Talk to {who} before you go on.",
         words::resource(from),
         words::resource(to)
     ))

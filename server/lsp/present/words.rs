@@ -36,7 +36,9 @@ pub(super) fn sentence(
 ) -> String {
     let claim = &others.claim;
     let who = name(&holder(others));
-    let what = if claim.resource.is_directory() {
+    let what = if claim.resource.is_directory() && claim.resource.relative() == "." {
+        "the whole workspace, and this file with it,".to_owned()
+    } else if claim.resource.is_directory() {
         format!("the folder {}, and this file with it,", theirs(&resource(&claim.resource)))
     } else {
         "this file".to_owned()

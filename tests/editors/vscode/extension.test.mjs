@@ -47,7 +47,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     // The badge is there without opening the file; the rest is in the file.
     await bob.openFile("src/order.ts");
     await bob.waitForBadge("order.ts", "◆");
-    await bob.page.locator(".view-line", { hasText: "held by you, in code-server since" }).waitFor();
+    await bob.page.locator(".view-line", { hasText: /held by your VS Code( 2)? since/ }).waitFor();
     await bob.page.locator(".squiggly-info").first().waitFor();
     await eventually("a status bar that tells who", async () => /has been editing this since/.test(await bob.statusText()));
     await bob.page.locator(".view-line").first().locator("span span").first().hover();

@@ -4,8 +4,6 @@ local config = require('deconflict.config')
 local M = {}
 
 local SIGN = '●'
--- What follows is said to agents that read diagnostics; people need the fact alone beside the line.
-local ASIDE = ' Coordination notice, not a code problem:'
 
 --- Shows them while one types too, and their facts beside the first line.
 ---@param client vim.lsp.Client
@@ -58,8 +56,12 @@ end
 ---@param diagnostic vim.Diagnostic
 ---@return string
 function M.fact(diagnostic)
-  local aside = diagnostic.message:find(ASIDE, 1, true)
-  local fact = aside and diagnostic.message:sub(1, aside - 1) or diagnostic.message
+  -- What is quoted may hold anything but quotation marks.
+  local masked = diagnostic.message:gsub('"[^"]*"', function(quoted)
+    return ('x'):rep(#quoted)
+  end)
+  local stop = masked:find('%. %u')
+  local fact = stop and diagnostic.message:sub(1, stop - 1) or diagnostic.message
   return (fact:gsub('%.$', ''))
 end
 
