@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::{Claim, ClaimState, StoredClaim};
+use super::liveness::{self, SessionState};
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
 use super::session::Session;
@@ -58,6 +59,19 @@ pub struct CleanUp {
     pub leftovers: usize,
     /// How many displaced holders were told.
     pub told: usize,
+}
+
+/// The sessions of editors that are gone with their servers.
+pub(super) fn closed_editors(sessions: &[Session]) -> HashSet<SessionId> {
+    let gone = sessions.iter().filter(|session| session.state == SessionState::Gone);
+    gone.filter(|session| liveness::has_closed(&session.record)).map(|session| session.id.clone()).collect()
+}
+
+/// True for a claim by an edit that one of these left.
+pub(super) fn is_left_by(claim: &Claim, closed: &HashSet<SessionId>) -> bool {
+    claim.standing == ClaimState::Abandoned
+        && claim.is_automatic()
+        && claim.holder().is_some_and(|holder| closed.contains(holder))
 }
 
 impl Registry {
@@ -121,6 +135,20 @@ impl Registry {
         self.remove_marks(directory, done.messages > 0)?;
         remove_earlier_hook_state(directory)?;
         Ok(done)
+    }
+
+    /// Ends the claims that closed editors left, under which nothing is unsaved any more. Returns how many.
+    pub fn clear_closed(&self, view: &View) -> Result<usize, Error> {
+        let sessions: Vec<Session> = view.sessions().filter(|session| session.state == SessionState::Gone).collect();
+        let closed = closed_editors(&sessions);
+        if closed.is_empty() {
+            return Ok(0);
+        }
+        let claims: Vec<Claim> = view.claims().filter(|claim| is_left_by(claim, &closed)).collect();
+        if claims.is_empty() {
+            return Ok(0);
+        }
+        self.remove_stale_claims(&claims.iter().collect::<Vec<_>>())
     }
 
     /// Since when a session is over, as far as it or its newest sign tells.

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
 use super::claims::{Claim, ClaimState};
-use super::liveness::SessionState;
+use super::liveness::{SessionState, has_closed};
 use super::messages::Recipient;
 use super::records::{DamagedRecord, Records, is_silent, position_of_claim};
 use super::session::Session;
@@ -223,7 +223,12 @@ fn says_something_else(claim: &Claim) -> Concern {
 }
 
 fn silent_sessions(records: &Records, now: DateTime<Utc>) -> Vec<Concern> {
-    let mut silent: Vec<&Session> = records.sessions.iter().filter(|session| is_silent(session, now)).collect();
+    let mut silent: Vec<&Session> = records
+        .sessions
+        .iter()
+        // Some editors end without letting their server say a word.
+        .filter(|session| is_silent(session, now) && !has_closed(&session.record))
+        .collect();
     silent.sort_by_key(|session| (Reverse(session.last_sign), &session.id));
     let concern = |session: &Session| Concern::SilentSession {
         session: NamedSession { session_id: session.id.clone(), label: session.label() },

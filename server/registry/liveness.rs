@@ -74,6 +74,14 @@ pub fn look_at_keeper(record: &SessionRecord) -> KeeperState {
     }
 }
 
+/// True for a session of an editor that is known to be gone together with its server: whatever was unsaved there is gone
+/// too. Where only the server is gone, the editor may start it again.
+pub(super) fn has_closed(record: &SessionRecord) -> bool {
+    let Some(client) = record.client_pid.filter(|_| record.keepalive.is_some()) else { return false };
+    let is_here = record.pid_scope.as_deref().is_some_and(|scope| platform::relation_to(scope) == ScopeRelation::Same);
+    is_here && look_at_keeper(record) == KeeperState::Gone && platform::process(client).is_none()
+}
+
 /// Judges a session.
 ///
 /// `unchanged_for` is how long its record has not changed, by a clock that is not the session's own, and `None` where

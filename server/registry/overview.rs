@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::claims::{Claim, ClaimState};
+use super::clean_up::{closed_editors, is_left_by};
 use super::concerns::{Concern, concerns};
 use super::heartbeats::{LastActivity, RELEASED};
 use super::machines::Machines;
@@ -59,6 +60,9 @@ impl Overview {
         fill_in(&mut records.sessions, &records.last_activities);
         records.sessions.sort_by(|a, b| (!a.is_live(), b.last_sign, &a.id).cmp(&(!b.is_live(), a.last_sign, &b.id)));
         records.claims.sort_by(|a, b| a.resource.cmp(&b.resource));
+        // What closed editors left has nothing unsaved under it, and is removed by whoever lives.
+        let closed = closed_editors(&records.sessions);
+        records.claims.retain(|claim| !is_left_by(claim, &closed));
         records.damaged.sort();
         let coordination_needed = concerns(&records, now);
         let mut recent_messages = records.messages;

@@ -118,7 +118,10 @@ fn helix() {
     screen.type_text(":quit-all!");
     screen.press(&["Enter"]);
     screen.wait_for_end();
-    // Helix kills its servers without waiting for them. What such a session held is free all the same.
+    // Helix kills its servers without waiting for them. What such a session held is free all the same, and no finding.
+    let status = other.run(["status", "--json"]).expect_code(0).json();
+    assert_eq!(status["claims"], serde_json::json!([]), "{status}");
+    assert_eq!(status["coordination_needed"], serde_json::json!([]), "{status}");
     wait_for("the file to be free", || (other.run(["claim", "file", "NOTES"]).exit_code == 0).then_some(()));
 }
 

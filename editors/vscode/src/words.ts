@@ -137,16 +137,21 @@ export function aboutClaim(claim: Claim, now: number): string {
       : l10n.t("You hold this until {0}", clockTime(claim.active_until, now));
   }
   return claim.automatic === true
-    ? l10n.t("{0} has been editing this since {1}", name, since)
-    : l10n.t("{0} holds this until {1}", name, clockTime(claim.active_until, now));
+    ? sentence(l10n.t("{0} has been editing this since {1}", name, since))
+    : sentence(l10n.t("{0} holds this until {1}", name, clockTime(claim.active_until, now)));
+}
+
+/** Words that may begin with "your Neovim", as the beginning of a sentence. */
+function sentence(words: string): string {
+  return words.replace(/^your /, "Your ");
 }
 
 /** The same as a warning: who, and what. */
 export function warning(claim: Claim, now: number): string {
   const [holder, file] = [holderName(claim), resourceName(claim)];
   return claim.automatic === true
-    ? l10n.t("{0} has been editing {1} since {2}.", holder, file, clockTime(claim.claimed_at, now))
-    : l10n.t("{0} holds {1} until {2}.", holder, file, clockTime(claim.active_until, now));
+    ? sentence(l10n.t("{0} has been editing {1} since {2}.", holder, file, clockTime(claim.claimed_at, now)))
+    : sentence(l10n.t("{0} holds {1} until {2}.", holder, file, clockTime(claim.active_until, now)));
 }
 
 /** Who made a change. */

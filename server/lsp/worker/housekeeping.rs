@@ -94,6 +94,9 @@ impl House {
             let board_at = if is_outdated { Some(board_from) } else { due.map(|due| due.max(board_from)) };
             if board_at.is_some_and(|at| at <= now) {
                 is_outdated = false;
+                if let Err(error) = self.registry.clear_closed(&self.view) {
+                    tracing::warn!("what closed editors left could not be removed: {error}");
+                }
                 self.watch_losses();
                 if let Err(error) = self.board.refresh() {
                     tracing::warn!("the status board could not be written: {error}");

@@ -52,7 +52,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await eventually("a status bar that tells who", async () => /has been editing this since/.test(await bob.statusText()));
     await bob.page.locator(".view-line").first().locator("span span").first().hover();
     const hover = bob.page.locator(".monaco-hover:visible");
-    await hover.getByText("You have been editing this file in code-server since").first().waitFor();
+    await hover.getByText(/Your VS Code( 2)? has been editing this file since/).first().waitFor();
 
     await bob.showView();
     await bob.row("Claims", "order.ts").waitFor();
