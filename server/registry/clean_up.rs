@@ -320,7 +320,15 @@ impl Registry {
 /// Files that processes left unfinished when they died, longer than `age` ago. The clock of the file system that holds
 /// them tells: by another that runs ahead, files that are just being written would look old.
 pub(super) fn leftovers(directory: &Directory, age: TimeDelta) -> Result<Vec<(Folder, String)>, Error> {
-    let mut folders = vec![Folder::Root, Folder::Scripts, Folder::Damaged, Folder::ReadMarks, Folder::EarlierHookState];
+    // Earlier versions began a file in the folder in which it got its name.
+    let mut folders = vec![
+        Folder::Unfinished,
+        Folder::Root,
+        Folder::Scripts,
+        Folder::Damaged,
+        Folder::ReadMarks,
+        Folder::EarlierHookState,
+    ];
     folders.extend(Folder::ORIGINALS);
     if let Some(recipients) = readable(directory.contents(&Folder::Recipients))? {
         let recipients = recipients.names()?;

@@ -16,6 +16,8 @@ pub(crate) enum Folder {
     Direct(SessionId),
     HandOffs,
     Scripts,
+    /// Files that are being written. Nobody watches it, so that a record wakes others only once it has its name.
+    Unfinished,
     /// Damaged claims that were taken over: kept, so that nothing is silently deleted.
     Damaged,
     /// Read marks of each session.
@@ -59,6 +61,7 @@ impl Folder {
             Self::Direct(session) => vec!["messages", "direct", session.as_str()],
             Self::HandOffs => vec!["handoffs"],
             Self::Scripts => vec!["scripts"],
+            Self::Unfinished => vec![".unfinished"],
             Self::Damaged => vec![".damaged"],
             Self::ReadMarks => vec![".read"],
             Self::EarlierHookState => vec![".notebooks"],

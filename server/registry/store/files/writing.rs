@@ -40,16 +40,9 @@ impl Directory {
         durability: Durability,
     ) -> Result<Option<String>, Error> {
         // A direct message is begun beside the recipients' folders, so that one folder's time tells of all of them.
-        let beginnings = if matches!(folder, Folder::Direct(_)) { &Folder::Recipients } else { folder };
-        let beginning = self.made_folder(beginnings)?;
-        let before_beginning = Self::modified(beginnings, &beginning);
-        let (handle, before) = if beginnings == folder {
-            (Arc::clone(&beginning), before_beginning)
-        } else {
-            let handle = self.made_folder(folder)?;
-            let before = Self::modified(folder, &handle);
-            (handle, before)
-        };
+        let beginnings = if matches!(folder, Folder::Direct(_)) { &Folder::Recipients } else { &Folder::Unfinished };
+        let (beginning, handle) = (self.made_folder(beginnings)?, self.made_folder(folder)?);
+        let (before_beginning, before) = (Self::modified(beginnings, &beginning), Self::modified(folder, &handle));
         let unfinished = self.write_unfinished(&beginning, beginnings, bytes, durability)?;
         let path = || self.path_of(beginnings).join(&unfinished);
         let first = names.into_iter().find_map(|name| {
@@ -60,9 +53,7 @@ impl Directory {
         let _ = faults::change(|| DiskChange::Remove(path()), || beginning.remove_file(&unfinished));
         let name = created.as_ref().ok().and_then(Clone::clone);
         self.note(folder, &handle, before, name.map(|name| ChangedRecord { name, before: None }));
-        if beginnings != folder {
-            self.note(beginnings, &beginning, before_beginning, None);
-        }
+        self.note(beginnings, &beginning, before_beginning, None);
         if matches!(created, Ok(Some(_))) && durability == Durability::Power {
             self.sync_folder(&self.path_of(folder), || as_file(&handle))?;
         }
@@ -121,13 +112,14 @@ impl Directory {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<(), Error> {
-        let unfinished = self.write_unfinished(handle, folder, bytes, durability)?;
-        let (from, to) = (|| self.path_of(folder).join(&unfinished), || self.path_of(folder).join(name));
+        let beginning = self.made_folder(&Folder::Unfinished)?;
+        let unfinished = self.write_unfinished(&beginning, &Folder::Unfinished, bytes, durability)?;
+        let (from, to) = (|| self.path_of(&Folder::Unfinished).join(&unfinished), || self.path_of(folder).join(name));
         // In this order the last that a watching program hears of the name is that a file came to it.
-        let exchange = || platform::exchange(handle, name, &unfinished);
-        let rename = || platform::retry_while_in_use(|| handle.rename(&unfinished, handle, name));
+        let exchange = || platform::exchange((handle, name), (&beginning, &unfinished));
+        let rename = || platform::retry_while_in_use(|| beginning.rename(&unfinished, handle, name));
         let replaced = if faults::change(|| DiskChange::Exchange(from(), to()), exchange).is_ok() {
-            match faults::change(|| DiskChange::Remove(from()), || handle.remove_file(&unfinished)) {
+            match faults::change(|| DiskChange::Remove(from()), || beginning.remove_file(&unfinished)) {
                 // A folder stood there. It is not ours to remove.
                 Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
                     let _ = faults::change(|| DiskChange::Exchange(from(), to()), exchange);
@@ -141,7 +133,7 @@ impl Directory {
             faults::change(|| DiskChange::Rename(from(), to()), rename)
         };
         replaced.map_err(|source| {
-            let _ = handle.remove_file(&unfinished);
+            let _ = beginning.remove_file(&unfinished);
             self.write_error(&to(), source)
         })
     }

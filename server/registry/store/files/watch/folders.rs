@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use chrono::{DateTime, Utc};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::hints::{Hint, Interpreter, watcher};
+use super::hints::{Hint, Interpreter, record_watcher};
 use crate::Error;
 use crate::store::Range;
 use crate::store::files::directory::{Directory, FolderIdentity};
@@ -65,7 +65,7 @@ impl Folders {
     pub(super) fn start(&mut self, noticed: impl Fn(Hint) + Send + 'static) {
         let folders = self.watched.iter().map(|it| (it.path.clone(), it.range.clone())).collect();
         let interpreter = Interpreter { folders, ignores_case: Arc::clone(&self.ignores_case) };
-        let start = || watcher(move |event| interpreter.hints(&event).into_iter().for_each(&noticed));
+        let start = || record_watcher(move |event| interpreter.hints(&event).into_iter().for_each(&noticed));
         match faults::check(Call::Watch).map_err(notify::Error::io).and_then(|()| start()) {
             Ok(watcher) => self.watcher = Some(watcher),
             Err(error) => self.fail(self.path.clone(), &error),

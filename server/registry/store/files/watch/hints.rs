@@ -13,7 +13,17 @@ use deconflict_protocol::Naming;
 
 /// Asks the system to notify of what is written. Whatever anybody reads would wake everybody who watches.
 pub fn watcher(handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
-    let kinds = EventKindMask::CORE | EventKindMask::ACCESS_CLOSE;
+    watcher_of(EventKindMask::CORE | EventKindMask::ACCESS_CLOSE, handler)
+}
+
+/// The same for names that come and go, and for files that somebody is done with writing. A record is read only then,
+/// and each claim writes into the lock's file too.
+pub(super) fn record_watcher(handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
+    let names = EventKindMask::CREATE | EventKindMask::REMOVE | EventKindMask::MODIFY_NAME;
+    watcher_of(names | EventKindMask::ACCESS_CLOSE, handler)
+}
+
+fn watcher_of(kinds: EventKindMask, handler: impl EventHandler) -> notify::Result<RecommendedWatcher> {
     RecommendedWatcher::new(handler, Config::default().with_event_kinds(kinds))
 }
 
