@@ -82,10 +82,11 @@ fn an_hour_of_work_leaves_nothing_behind() {
         let entries = fs::read_dir(directory.join(folder)).into_iter().flatten();
         entries.map(|entry| entry.unwrap().path().display().to_string()).collect()
     };
-    for folder in ["sessions", "claims", "heartbeats", "messages/broadcast", "messages/direct", ".read"] {
+    for folder in ["sessions", "claims", "heartbeats", "messages/broadcast", "messages/direct", ".read", ".unfinished"]
+    {
         assert_eq!(left(folder), Vec::<String>::new());
     }
-    let unfinished = |name: &String| name.contains("/.unfinished");
+    let unfinished = |name: &String| name.contains("/.unfinished-");
     assert!(!left("").iter().any(unfinished), "{:?}", left(""));
 }
 

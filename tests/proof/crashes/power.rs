@@ -276,6 +276,12 @@ impl Disk {
                 self.rename(path, |name| Renaming::Add(name, entry));
                 self.rename(from(), Renaming::Remove);
             }
+            // Each folder is changed in one step, but not both in the same.
+            "exchange" if from().parent() != path.parent() => {
+                let (one, other) = (self.entry(path).unwrap(), self.entry(from()).unwrap());
+                self.rename(path, |name| Renaming::Add(name, other));
+                self.rename(from(), |name| Renaming::Add(name, one));
+            }
             "exchange" => {
                 let before = name_of(from());
                 self.rename(path, |name| Renaming::Exchange(before, name));

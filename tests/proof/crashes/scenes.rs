@@ -307,7 +307,9 @@ pub(crate) const SCENES: &[Scene] = &[
         name: "board",
         prepare: |it| {
             anna_and_berta(it);
-            it.refresh_board().unwrap();
+            // So long ago that the next one reads what others changed since.
+            let a_minute_ago = ManualClock::new(Utc::now() - TimeDelta::minutes(1));
+            Registry::open(it.path(), Arc::new(a_minute_ago)).unwrap().refresh_board().unwrap();
             claim(it, "anna", &file("a"));
             age(&it.path().join("STATUS_BOARD.md"), 1);
         },
