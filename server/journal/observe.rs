@@ -25,6 +25,10 @@ const ATTEMPTS: usize = 5;
 /// Whoever removes contents holds the lock for a moment; one who was stopped meanwhile is not waited for.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Most programs empty a file before they write it: whoever comes by in between waits so long, a few times, or there would be
+/// two changes for one.
+const WRITING_PAUSE: Duration = Duration::from_millis(10);
+
 /// Lines of longer texts are not counted, in bytes.
 const LONGEST_COUNTED: usize = 2 << 20;
 
@@ -112,6 +116,10 @@ impl Journal {
         let locked = if is_alone { Some(self.logs.open(resource)?) } else { None };
         let file = WorkingFile::read(path).map_err(failed("read", path))?;
         let tip = self.logs.end(resource)?.tip();
+        if !is_alone && observation.author.is_none() && may_be_half_written(tip.as_ref(), file.stamp) {
+            std::thread::sleep(WRITING_PAUSE);
+            return Ok(ControlFlow::Continue(()));
+        }
         let mut prepared = Vec::new();
         if let Some((id, bytes)) = &file.kept
             && tip.as_ref().is_none_or(|tip| tip.state.kept() != Some(*id))
@@ -280,6 +288,14 @@ fn is_unchanged(end: &End, seen: Option<Stamp>) -> bool {
         (Some(Tip { stamp: Some(then), .. }), Some(now)) => then.is_certain() && then.looks_like(&now),
         _ => false,
     }
+}
+
+/// True for a file that became shorter just now. A moment after that it still has the time of its last change.
+fn may_be_half_written(tip: Option<&Tip>, seen: Option<Stamp>) -> bool {
+    let Some(seen) = seen else { return false };
+    let ((length, modified), before) = (seen.content(), tip.and_then(|tip| tip.stamp).map(|stamp| stamp.content()));
+    let is_recent = !seen.is_certain() || before.is_some_and(|(_, then)| then == modified);
+    is_recent && length < before.map_or(1, |(length, _)| length)
 }
 
 /// True if nothing changed. Of a content that is not kept only length and time are known.
