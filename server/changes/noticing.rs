@@ -39,7 +39,7 @@ impl Recorder<'_> {
     /// Looks at what anybody holds in a worktree that is not as it was committed, where nobody has looked yet: whoever
     /// claims by hand tells of no edit, and what is clean git has.
     pub fn keep_held(&self, repository: &Repository, now: DateTime<Utc>) -> Result<(), Error> {
-        let Some(registry) = self.registry else { return Ok(()) };
+        let Some(registry) = self.present_registry() else { return Ok(()) };
         let watched: HashSet<Resource> = self.journal.watched()?.into_iter().map(|watched| watched.resource).collect();
         let claimed = registry.claimed_names()?.into_iter().filter(|resource| !watched.contains(resource));
         let places: Vec<PathBuf> = claimed

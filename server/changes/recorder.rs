@@ -114,9 +114,14 @@ impl Recorder<'_> {
         }
     }
 
+    /// The registry, unless its directory was deleted: then nobody holds anything, but what was lost is lost.
+    pub(super) fn present_registry(&self) -> Option<&Registry> {
+        self.registry.filter(|registry| registry.path().is_dir())
+    }
+
     /// True if somebody lives here who tells of their changes.
     fn may_be_claimed(&self) -> Result<bool, Error> {
-        let live = self.registry.map(Registry::live_sessions).transpose()?.unwrap_or_default();
+        let live = self.present_registry().map(Registry::live_sessions).transpose()?.unwrap_or_default();
         Ok(live.iter().any(tells_of_changes))
     }
 
@@ -176,7 +181,7 @@ impl Recorder<'_> {
 
     /// Who else holds the file now.
     fn holders(&self, entry: &Entry) -> Result<Vec<Session>, Error> {
-        let Some(registry) = self.registry else { return Ok(Vec::new()) };
+        let Some(registry) = self.present_registry() else { return Ok(Vec::new()) };
         let author = entry.author.as_ref().map(|author| &author.session);
         let mut holders = Vec::new();
         for claim in registry.claims_on(&entry.resource)? {

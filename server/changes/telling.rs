@@ -27,7 +27,7 @@ impl Telling<'_> {
     /// another session of the same person, if there is one; else it stays where it is looked for. True if who noticed it
     /// has lost something, and nobody has told them.
     pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<bool, Error> {
-        let Some(registry) = self.recorder.registry else { return Ok(false) };
+        let registry = self.recorder.present_registry();
         let mut is_news_here = false;
         for lost in &noticed.lost {
             let owner = &lost.owner.session;
@@ -35,6 +35,7 @@ impl Telling<'_> {
                 is_news_here |= self.recorder.journal.told(&noticed.entry, owner, now)?;
                 continue;
             }
+            let Some(registry) = registry else { continue };
             let Some(recipient) = recipient(registry, lost)? else { continue };
             // Several may find the same at the same time.
             if !self.recorder.journal.told(&noticed.entry, owner, now)? {

@@ -1,6 +1,6 @@
 //! What a session reads and writes the journal with, and what it finds there of its own.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -31,6 +31,7 @@ pub(super) struct JournalAccess {
     ignored: Ignored,
     view: View,
     has_failed: Cell<bool>,
+    known_author: RefCell<Option<Author>>,
 }
 
 impl JournalAccess {
@@ -38,7 +39,16 @@ impl JournalAccess {
     pub(super) fn of(location: &Location, registry: Registry, session: SessionId, view: View) -> Option<Self> {
         let journal = Journal::of(&location.directory, state_directory().as_deref())?;
         let (namer, ignored) = (Namer::new(location), Ignored::new());
-        Some(Self { journal, namer, registry, session, ignored, view, has_failed: Cell::new(false) })
+        Some(Self {
+            journal,
+            namer,
+            registry,
+            session,
+            ignored,
+            view,
+            has_failed: Cell::new(false),
+            known_author: RefCell::default(),
+        })
     }
 
     /// What changes are noticed with.
@@ -52,9 +62,14 @@ impl JournalAccess {
         self.namer.is_internal(resource) || path.is_none_or(|path| self.ignored.is_ignored(&path))
     }
 
-    /// Whose this session's changes are; `None` while it is not registered.
+    /// Whose this session's changes are; `None` before it is registered.
     pub(super) fn author(&self) -> Option<Author> {
-        self.registry.session(&self.session).ok().flatten().map(|session| author_of(&session))
+        let session = self.registry.session(&self.session).ok().flatten();
+        if let Some(session) = session {
+            self.known_author.replace(Some(author_of(&session)));
+        }
+        // Where the directory was deleted it is still whom it was.
+        self.known_author.borrow().clone()
     }
 
     /// What came of something in the journal. That it failed is said once, and hinders nobody.
@@ -180,10 +195,10 @@ impl JournalAccess {
                 && heads().is_some_and(|heads| heads.iter().any(|head| has(head, &entry.before))))
     }
 
-    /// True if nobody but this person works here.
+    /// True if nobody but this person works here. Where the directory was deleted nobody can tell.
     fn is_alone(&self, me: &Author) -> bool {
         let mut others = self.view.sessions().filter(|session| session.is_live() && session.id != self.session);
-        others.all(|session| is_same_person(&author_of(&session), me))
+        self.registry.path().is_dir() && others.all(|session| is_same_person(&author_of(&session), me))
     }
 }
 

@@ -29,6 +29,8 @@ const MOST_LINES: usize = 20_000;
 impl SessionContext {
     /// Brings back what stood in a file. It is claimed as by an edit.
     pub(super) fn restore(&mut self, wanted: &AboutEntry, changed: &mut Vec<Consequence>) -> CommandResult {
+        // The directory may have been deleted together with what is to be brought back.
+        self.with_session(true, |registry, session| registry.session(session).map(|_| ()))?;
         let resource = self.kept_at(&wanted.about.target)?;
         let entry = self.entry_of(&resource, wanted.entry.as_deref())?;
         if !self.takes_back_own_deletion(&entry)? {
