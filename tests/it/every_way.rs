@@ -981,3 +981,101 @@ fn an_agents_work_comes_back_from_what_people_do_in_editors() {
     ben.settle(&workspace);
     assert!(ben.messages().len() < 10, "{:?}", ben.messages());
 }
+
+#[test]
+fn what_sweeps_over_a_persons_work_is_undone() {
+    let workspace = Workspace::small();
+    let files = ["work/way-01.txt", "work/new.txt", "work/way-02.txt"];
+    let (grace, graces) = Terminal::with_named_session(&workspace, "Grace");
+    workspace.write(files[0], "older\n");
+    workspace.write(files[2], "older\n");
+    workspace.write("scripts/format.sh", "for f in work/*.txt; do tr m M < $f > $f.tmp; mv $f.tmp $f; done\n");
+    workspace.commit_all("Older");
+    shell(
+        &workspace,
+        "git switch -qc other && echo other | tee work/way-01.txt > work/way-02.txt && git commit -qam Other && \
+         git switch -q main",
+    );
+    workspace.write(files[0], COMMITTED);
+    workspace.write(files[2], COMMITTED);
+    workspace.commit_all("Before");
+    workspace.git(&["tag", "before"]);
+    let ada = editor_of(&workspace, "Ada");
+    let session = ada.wait_for_session();
+    let mut documents = Vec::new();
+    for file in &files[..2] {
+        let document = ada.open(file);
+        document.replace_all(MINE);
+        workspace.coordination().wait_for_holder(file, &session);
+        document.save();
+        documents.push(document);
+    }
+    grace.run(["claim", "file", files[2]]).expect_code(0);
+    workspace.write(files[2], MINE);
+    let mut wrong = Vec::new();
+    let mut lost = 0;
+    for way in SWEEPS {
+        let line = line_of(way.line, 1);
+        ada.settle(&workspace);
+        if workspace.coordination().session(&graces).is_none() {
+            grace.run(["start", "--session", &graces, "--name", "Grace"]).expect_code(0);
+            grace.run(["claim", "file", files[2]]).expect_code(0);
+        }
+        assert_eq!(workspace.coordination().holder(files[2]).as_ref(), Some(&graces), "{line}");
+        grace.run(["check", "README.md"]).expect_code(0);
+        let stood = files.map(|file| Stood::at(&workspace.path(file)));
+        shell(&workspace, &line);
+        let is_changed = |index: usize| Stood::at(&workspace.path(files[index])) != stood[index];
+        let changed: Vec<usize> = (0..3).filter(|index| is_changed(*index)).collect();
+        if changed.is_empty() {
+            wrong.push(format!("{line}: changed nothing"));
+        }
+        for (index, document) in documents.iter().enumerate().filter(|(index, _)| changed.contains(index)) {
+            ada.wait_until(&format!("a diagnostic after {line}"), |view| {
+                let shown = view.diagnostics.get(&document.uri)?;
+                shown.iter().any(|it| it["code"] == "overwritten" || it["code"] == "deleted").then_some(())
+            });
+            if workspace.path(files[index]).is_file() {
+                document.reload();
+            }
+        }
+        ada.settle(&workspace);
+        for (index, document) in documents.iter().enumerate().filter(|(index, _)| changed.contains(index)) {
+            ada.execute_ok("deconflict.restore", serde_json::json!({ "uri": document.uri }));
+            wait_within(PATIENCE, &format!("the diagnostic after {line} to go"), || (!lost_in(document)).then_some(()));
+            if is_changed(index) {
+                wrong.push(format!("{line}: {index} is not back"));
+            } else {
+                document.reload();
+            }
+        }
+        if changed.contains(&2) {
+            let is_deleted = workspace.coordination().session(&graces).is_none();
+            if is_deleted {
+                // What was held by hand is not known any more, but it is kept.
+                grace.run(["start", "--session", &graces, "--name", "Grace"]).expect_code(0);
+            }
+            let mut said = String::new();
+            wait_within(PATIENCE, &format!("the loss by {line} to be told"), || {
+                said.push_str(&grace.run(["check", "README.md"]).expect_code(0).stderr);
+                (is_deleted || said.contains(files[2])).then_some(())
+            });
+            said.push_str(&grace.run(["check", "README.md"]).expect_code(0).stderr);
+            lost += 1;
+            if said.matches("deconflict restore").count() != usize::from(!is_deleted) {
+                wrong.push(format!("{line}: {said}"));
+            }
+            let restored = grace.run(["restore", files[2]]);
+            if is_changed(2) {
+                wrong.push(format!("{line}: {restored:?}"));
+            }
+        }
+        shell(
+            &workspace,
+            "rm -rf elsewhere; git stash clear; git symbolic-ref HEAD refs/heads/main; git update-ref refs/heads/main before; git reset -q; \
+             git checkout -q -- README.md src Cargo.lock .gitignore scripts",
+        );
+    }
+    assert!(lost > 20);
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
