@@ -5,9 +5,10 @@
 define-command -hidden deconflict-serve %{
     evaluate-commands %sh{
         case "$kak_opt_lsp_servers" in *'[deconflict]'*) exit ;; esac
+        # kakoune-lsp lives on when Kakoune is killed, so the server is told whom to wait for: what runs this is Kakoune.
         echo "set-option -add buffer lsp_servers %{
             [deconflict]
-            args = ['lsp']
+            args = ['lsp', '--editor', '$PPID']
             root_globs = ['.git', '.hg', 'COORDINATION']
         }"
     }

@@ -14,13 +14,16 @@ pub(crate) struct Arguments {
     /// Accepted because some editors pass it; the server takes the editor's process from `initialize`.
     #[arg(long = "clientProcessId", hide = true, value_name = "PID")]
     client_process_id: Option<u32>,
+    /// The editor's process, where a program that outlives the editor starts this for it
+    #[arg(long, value_name = "PID")]
+    editor: Option<u32>,
 }
 
-pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     log_to_standard_error("warn");
     let named = context.named_directory().map(|named| context.folder().join(named));
-    let exit_code =
-        deconflict_lsp::run(named).map_err(|error| Failure::could_not("start the language server", &error))?;
+    let exit_code = deconflict_lsp::run(named, arguments.editor)
+        .map_err(|error| Failure::could_not("start the language server", &error))?;
     // The thread that reads the editor's pipe may wait for ever.
     std::process::exit(exit_code.into())
 }

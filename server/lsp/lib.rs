@@ -46,12 +46,13 @@ use spelling::Spellings;
 use state::ServerState;
 
 /// Serves one editor on standard input and output until it ends, and returns the exit code: 0 after `shutdown`, 1
-/// without, 128 and the signal's number after a signal. `directory` is the coordination directory that the caller names.
+/// without, 128 and the signal's number after a signal. `directory` is the coordination directory that the caller names,
+/// `editor` the editor's process where the caller knows better than the client.
 ///
 /// # Errors
 /// When the system gives no threads.
-pub fn run(directory: Option<PathBuf>) -> io::Result<u8> {
-    serve(io::stdin(), Outgoing::to_standard_output()?, directory)
+pub fn run(directory: Option<PathBuf>, editor: Option<u32>) -> io::Result<u8> {
+    serve(io::stdin(), Outgoing::to_standard_output()?, directory, editor)
 }
 
 /// The same for an editor at the other end of any two pipes.
@@ -63,10 +64,15 @@ pub fn run_on(
     output: impl Write + Send + 'static,
     directory: Option<PathBuf>,
 ) -> io::Result<u8> {
-    serve(input, Outgoing::to_output(output)?, directory)
+    serve(input, Outgoing::to_output(output)?, directory, None)
 }
 
-fn serve(input: impl Read + Send + 'static, outgoing: Outgoing, directory: Option<PathBuf>) -> io::Result<u8> {
+fn serve(
+    input: impl Read + Send + 'static,
+    outgoing: Outgoing,
+    directory: Option<PathBuf>,
+    editor: Option<u32>,
+) -> io::Result<u8> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let clock = Arc::new(SystemClock::new());
     let spellings = Spellings::default();
@@ -89,7 +95,7 @@ fn serve(input: impl Read + Send + 'static, outgoing: Outgoing, directory: Optio
     for problem in &user_settings.problems {
         tracing::warn!("in the user's settings.toml: {problem}");
     }
-    let state = ServerState::new(clock.clone(), directory, user_settings);
+    let state = ServerState::new(clock.clone(), directory, user_settings).serving(editor);
     let exit_code = runtime.block_on(EffectRunner::new(clock, events, outgoing, spellings).run(state, queue));
     // Nothing that still waits may delay the end.
     runtime.shutdown_background();

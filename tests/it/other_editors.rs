@@ -174,6 +174,35 @@ fn kakoune() {
     scene.wait_for_end_of(&session);
 }
 
+/// kakoune-lsp lives on when Kakoune is killed, and Kakoune ends the last line of whatever it opens.
+#[test]
+fn kakoune_killed_or_on_a_file_without_a_last_line_end() {
+    let Some(kakoune) = installed("kakoune", "kak") else { return };
+    let Some(client) = installed("kakoune-lsp", "kak-lsp") else { return };
+    let scene = Scene::new();
+    scene.copy("kakoune/deconflict.kak", ".config/kak/deconflict.kak");
+    let load = "evaluate-commands %sh{ kak-lsp }\nsource \"%val{config}/deconflict.kak\"\nlsp-enable\n";
+    scene.configure(".config/kak/kakrc", load);
+    scene.workspace.write("NOTES", "no end of line");
+    scene.workspace.write("OTHER", "other\n");
+    let Some(screen) = scene.screen(&[&kakoune, &client]) else { return };
+    let screen = screen.start(SIZE, [kakoune.as_os_str(), "NOTES".as_ref()]);
+    screen.wait_for("no end of line");
+    screen.type_text(":edit OTHER");
+    screen.press(&["Enter"]);
+    screen.wait_for("other");
+    screen.type_text("Omine");
+    screen.press(&["Escape"]);
+    let session = scene.session_of_the_editor();
+    scene.coordination.wait_for_holder("OTHER", &session);
+    assert_eq!(scene.coordination.claim("NOTES"), None, "nobody edited it");
+    let process = scene.coordination.session(&session).unwrap()["client_pid"].as_u64().unwrap();
+    let process = rustix::process::Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    scene.wait_for_end_of(&session);
+    scene.coordination.wait_for_no_claim("OTHER");
+}
+
 #[test]
 fn emacs() {
     let Some(emacs) = installed("emacs", "emacs") else { return };

@@ -189,11 +189,13 @@ impl ServerState {
         let OnDisk::Same(Some(written)) = on_disk else { return false };
         let Some(document) = self.unsaved(uri).filter(|document| !document.is_notebook) else { return false };
         let Some(edited) = document.edited_at else { return false };
-        let since_edit = TimeDelta::from_std(self.now().saturating_sub(edited)).unwrap_or_default();
+        let (now, wall) = (self.now(), self.clock.now());
+        let at = |moment| wall - TimeDelta::from_std(now.saturating_sub(moment)).unwrap_or_default();
         let is_young = self.own_of(uri).is_none_or(|own| self.now().saturating_sub(own.since) <= SECOND_CHECK);
         // What was typed last may be told a moment after it was written.
         let grace = if is_young { TimeDelta::zero() } else { LATE_CHANGE };
-        *written + grace > self.clock.now() - since_edit
+        // What was there before anything was unsaved is what an undo goes back to.
+        *written > at(document.unsaved_since) && *written + grace > at(edited)
     }
 
     fn claim_answered(&mut self, id: DirectoryId, uri: &Uri, result: ClaimResult, was_saved: bool, was_same: bool) {

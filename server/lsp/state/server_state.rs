@@ -81,6 +81,8 @@ pub(crate) struct ServerState {
     /// The time of day and the process's own clock when the last event came.
     pub(super) last_event: Option<(DateTime<Utc>, Duration)>,
     pub(super) shutdown: Option<Reply<()>>,
+    /// The editor's process, where the client is another that outlives it.
+    pub(super) editor_process: Option<u32>,
     pub(super) was_shut_down: bool,
     pub(super) exit_code: Option<u8>,
 }
@@ -175,6 +177,7 @@ impl ServerState {
             effects: Vec::new(),
             last_event: None,
             shutdown: None,
+            editor_process: None,
             was_shut_down: false,
             exit_code: None,
         }
@@ -182,6 +185,11 @@ impl ServerState {
 
     pub(super) fn now(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    /// The same for the editor of this process, whatever the client says.
+    pub(crate) fn serving(self, editor: Option<u32>) -> Self {
+        Self { editor_process: editor, ..self }
     }
 
     pub(super) fn job(&mut self, directory: DirectoryId, job: Job) {

@@ -37,12 +37,12 @@ impl ServerState {
         self.profile = Profile {
             client: parameters.client_info.as_ref().map(|client| text::one_line(&client.name, 60)),
             name: None,
-            client_pid: parameters.process_id,
+            client_pid: self.editor_process.or(parameters.process_id),
             earlier: earlier_sessions(parameters),
         };
         self.initial_settings = parameters.initialization_options.clone().unwrap_or_default();
         self.folders = folders(parameters);
-        self.effects.extend(parameters.process_id.map(Effect::WatchEditor));
+        self.effects.extend(self.profile.client_pid.map(Effect::WatchEditor));
         // Some clients never say that they are initialized.
         self.timers.set(Timer::Configuration, self.now() + HANDSHAKE_TIME);
         let result = InitializeResult {

@@ -36,7 +36,10 @@ impl SessionContext {
         let place = self.place(&path);
         let is_text = text.is_some();
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
-            OnDisk::Different(saved) if is_saved && text.is_some_and(|text| ends_differently(&text, &saved)) => {
+            // Some editors end the last line of what they open, and of what they save.
+            OnDisk::Different(saved)
+                if (is_saved || !is_edited) && text.is_some_and(|text| ends_differently(&text, &saved)) =>
+            {
                 OnDisk::Same(None)
             }
             // In an encoding that is not known here only the file's stamp tells a reload from an edit.

@@ -47,19 +47,19 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     // The badge is there without opening the file; the rest is in the file.
     await bob.openFile("src/order.ts");
     await bob.waitForBadge("order.ts", "◆");
-    await bob.page.locator(".view-line", { hasText: /held by your VS Code( 2)? since/ }).waitFor();
+    await bob.page.locator(".view-line", { hasText: /held\sby\syour\sVS\sCode(\s2)?\ssince/ }).waitFor();
     await bob.page.locator(".squiggly-info").first().waitFor();
     await eventually("a status bar that tells who", async () => /has been editing this since/.test(await bob.statusText()));
     await bob.page.locator(".view-line").first().locator("span span").first().hover();
     const hover = bob.page.locator(".monaco-hover:visible");
-    await hover.getByText(/Your VS Code( 2)? has been editing this file since/).first().waitFor();
+    await hover.getByText(/Your\sVS\sCode(\s2)?\shas\sbeen\sediting\sthis\sfile\ssince/).first().waitFor();
 
     await bob.showView();
     await bob.row("Claims", "order.ts").waitFor();
     await bob.row("Sessions", "claude · login form").filter({ hasText: "the login form · 60%" }).waitFor();
 
     neovim.command("edit src/order.ts");
-    await eventually("a diagnostic in Neovim", () => neovim.diagnostics().includes("code-server"));
+    await eventually("a diagnostic in Neovim", () => neovim.diagnostics().includes("VS Code"));
 
     await ada.undoAll();
     await workspace.waitForNoClaim("src/order.ts");
