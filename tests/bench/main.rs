@@ -3,7 +3,8 @@
 //! `target/figures`; words after `--` choose groups. With `--keep` they also take the place of the last figures beside
 //! this file. Nothing here fails for being slow: that a change made something dearer is shown by `instructions`.
 //!
-//! Every figure is taken with 10, 100, 1,000 and 10,000 claims in the directory, of a tenth as many sessions.
+//! Every figure is taken with 10, 100, 1,000 and 10,000 claims in the directory, of a tenth as many sessions, except where
+//! the journal alone counts.
 
 #![allow(
     clippy::expect_used,
@@ -23,6 +24,7 @@ mod documents;
 mod figures;
 mod floors;
 mod in_process;
+mod journal;
 mod pipe;
 mod plot;
 mod populate;
@@ -44,7 +46,7 @@ enum Measure {
     All(fn() -> Vec<Figure>),
 }
 
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 12] = [
     ("in process", Measure::All(in_process::measure)),
     ("whole process", Measure::Each(whole_process::measure)),
     ("pace", Measure::All(whole_process::measure_pace)),
@@ -53,6 +55,10 @@ const GROUPS: [(&str, Measure); 8] = [
     ("start", Measure::Each(documents::measure_start)),
     ("rest", Measure::All(rest::measure)),
     ("clean-up", Measure::All(rest::measure_clean_up)),
+    ("journal, edits", Measure::Each(journal::measure_edits)),
+    ("journal, commands", Measure::All(journal::measure_commands)),
+    ("journal, questions", Measure::All(journal::measure_questions)),
+    ("journal, a day", Measure::All(journal::measure_day)),
 ];
 
 fn main() {

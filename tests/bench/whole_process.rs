@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use deconflict_protocol::SessionId;
 use deconflict_registry::NewSession;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::populate::{Size, populate};
@@ -137,31 +137,46 @@ impl Place {
     }
 }
 
-fn run(mut command: Command, code: i32) -> f64 {
+/// A verb of somebody without a session.
+pub(crate) fn verb(workspace: &Workspace, arguments: &[&str]) -> f64 {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+    clean_environment(&mut command, workspace.home());
+    command.args(arguments).current_dir(workspace.root());
+    run(command, 0)
+}
+
+pub(crate) fn run(mut command: Command, code: i32) -> f64 {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     milliseconds(|| assert_eq!(command.status().unwrap().code(), Some(code), "{command:?}"))
 }
 
 /// A hook that a coding agent starts before it edits a file.
-struct Hook {
+pub(crate) struct Hook {
     command: Command,
     event: String,
 }
 
 fn hook(workspace: &Workspace, agent: &str, file: &str) -> Hook {
+    hook_of(
+        workspace,
+        &json!({
+            "session_id": agent, "cwd": workspace.root(), "hook_event_name": "PreToolUse", "tool_name": "Write",
+            "tool_input": {"file_path": workspace.path(file), "content": "x"},
+        }),
+    )
+}
+
+/// The same with any event.
+pub(crate) fn hook_of(workspace: &Workspace, event: &Value) -> Hook {
     let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
     clean_environment(&mut command, workspace.home());
     command.args(["hook", "claude-code"]).current_dir(workspace.root());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let event = json!({
-        "session_id": agent, "cwd": workspace.root(), "hook_event_name": "PreToolUse", "tool_name": "Write",
-        "tool_input": {"file_path": workspace.path(file), "content": "x"},
-    });
     Hook { command, event: event.to_string() }
 }
 
 impl Hook {
-    fn answer(mut self) -> String {
+    pub(crate) fn answer(mut self) -> String {
         let mut child = self.command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(self.event.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
@@ -171,7 +186,7 @@ impl Hook {
 }
 
 /// Builds the program that does nothing.
-fn empty_program(folder: &Path) -> PathBuf {
+pub(crate) fn empty_program(folder: &Path) -> PathBuf {
     let source = folder.join("empty.rs");
     std::fs::write(&source, "fn main() {}\n").unwrap();
     let program = folder.join("empty");
