@@ -3,6 +3,7 @@
 //! It is a log of notes, one for each session, in the user's own folder of the clone, and says nothing that others go
 //! by: claims, sessions and messages have records of their own. Nobody's lock is needed for it but the file's own.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
@@ -168,19 +169,26 @@ pub(super) struct HookState {
 #[derive(Debug, Clone)]
 pub(super) struct HookStates {
     folder: Option<PrivateFolder>,
+    /// What was read at this event. What another hook of the session adds meanwhile is known at the next one.
+    known: RefCell<HashMap<SessionId, HookState>>,
 }
 
 impl HookStates {
     pub(super) fn of(directory: &Path, state_folder: Option<&Path>) -> Self {
-        Self { folder: PrivateFolder::of(directory, "hooks", state_folder) }
+        Self { folder: PrivateFolder::of(directory, "hooks", state_folder), known: RefCell::default() }
     }
 
     /// What a session's hook remembers. What is missing or cannot be read is empty.
     pub(super) fn read(&self, registry: &Registry, session: &SessionId) -> HookState {
+        if let Some(known) = self.known.borrow().get(session) {
+            return known.clone();
+        }
         let stored = self.folder.as_ref().and_then(|folder| folder.read(session.as_str(), 2 * LONGEST).ok().flatten());
         // Earlier versions kept it in the coordination directory.
         let stored = stored.or_else(|| registry.earlier_hook_state(session).ok().flatten());
-        HookState::parse(&stored.unwrap_or_default())
+        let state = HookState::parse(&stored.unwrap_or_default());
+        self.known.borrow_mut().insert(session.clone(), state.clone());
+        state
     }
 
     pub(super) fn note(&self, registry: &Registry, session: &SessionId, notes: &[Note]) -> io::Result<()> {
@@ -194,6 +202,9 @@ impl HookStates {
             text = earlier;
         }
         folder.append(name, &text, LONGEST, |whole| HookState::parse(&whole).in_short().into_bytes())?;
+        if let Some(known) = self.known.borrow_mut().get_mut(session) {
+            notes.iter().cloned().for_each(|note| known.add(note));
+        }
         if earlier.is_some() {
             // Whoever cannot remove it reads it no more all the same.
             let _ = registry.remove_earlier_hook_state(session);
@@ -203,6 +214,7 @@ impl HookStates {
 
     pub(super) fn forget(&self, registry: &Registry, session: &SessionId) -> io::Result<()> {
         let _ = registry.remove_earlier_hook_state(session);
+        self.known.borrow_mut().remove(session);
         self.folder.as_ref().map_or(Ok(()), |folder| folder.remove(session.as_str()))
     }
 

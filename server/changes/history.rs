@@ -1,12 +1,15 @@
 //! One file's changes as the journal knows them, with the texts between them: whose each line is, and what is uncommitted.
 
 use std::collections::HashMap;
+use std::num::NonZero;
+use std::thread;
 
 use deconflict_journal::text::{Change, Uncommitted, Weave};
 use deconflict_journal::{Author, ContentId, Entry, FileLog, FileState, Journal, Line};
 use deconflict_protocol::{Resource, SessionId};
 
 use super::Error;
+use super::line_ends::with_line_ends_of;
 
 /// A file's changes, the oldest first.
 #[derive(Debug)]
@@ -54,18 +57,20 @@ impl FileHistory {
         let Some(tip) = log.tip() else { return Ok(None) };
         let entries = log.entries();
         let mut first = entries.len();
-        let mut texts = vec![text_of(journal, &tip.state)];
+        let mut states = vec![&tip.state];
         for (index, entry) in entries.iter().enumerate().rev() {
-            let next = entries.get(index + 1).map_or(&tip.state, |next| &next.before);
-            if entry.after != *next || texts.last().is_none_or(Option::is_none) {
+            if entry.after != *entries.get(index + 1).map_or(&tip.state, |next| &next.before) {
                 break;
             }
-            texts.push(text_of(journal, &entry.before));
+            states.push(&entry.before);
             first = index;
         }
-        if texts.last().is_some_and(Option::is_none) && texts.len() > 1 {
-            texts.pop();
-            first += 1;
+        let mut texts = texts_of(journal, &states);
+        // What came before a text that is not kept any more cannot be told apart.
+        if let Some(missing) = texts.iter().position(Option::is_none) {
+            let kept = missing.max(1);
+            texts.truncate(kept);
+            first = entries.len() - (kept - 1);
         }
         let texts = texts.into_iter().rev().map(Option::unwrap_or_default).collect();
         let (mut seen, mut commits, mut kept_otherwise) = (0, Vec::new(), HashMap::new());
@@ -114,8 +119,14 @@ impl FileHistory {
         self.texts.first().map_or(&[], Vec::as_slice)
     }
 
+    /// What git keeps of the file, as it would stand on disk, as far as that is known.
+    pub fn as_it_would_stand(&self, kept: Vec<u8>) -> Vec<u8> {
+        let kept = with_line_ends_of(self.newest(), kept);
+        self.as_it_stood(&kept).map_or(kept, <[u8]>::to_vec)
+    }
+
     /// How the text stood on disk of which git keeps these bytes, where these are known to be others.
-    pub(super) fn as_it_stood(&self, kept: &[u8]) -> Option<&[u8]> {
+    fn as_it_stood(&self, kept: &[u8]) -> Option<&[u8]> {
         if self.kept_otherwise.is_empty() {
             return None;
         }
@@ -132,6 +143,18 @@ impl FileHistory {
     pub fn uncommitted<'t>(&'t self, committed: &'t [u8]) -> Uncommitted<'t> {
         let weave = self.weave(self.texts.len());
         self.by_known_commits(&weave, committed).unwrap_or_else(|| weave.uncommitted(committed))
+    }
+
+    /// How another text, such as what is staged, differs from what is committed. Its lines are those of the changes that
+    /// brought them.
+    pub fn uncommitted_in<'t>(&'t self, text: &'t [u8], committed: &'t [u8]) -> Uncommitted<'t> {
+        // What stood there once is of those who had changed it until then, whatever became of it.
+        if let Some(moment) = self.texts.iter().rposition(|known| known == text) {
+            return self.weave(moment + 1).uncommitted(committed);
+        }
+        let mut weave = self.weave(self.texts.len());
+        weave.apply(text);
+        weave.uncommitted(committed)
     }
 
     /// How the text that stood before the newest entry differs from what is committed.
@@ -229,6 +252,25 @@ pub fn owners_in(log: &FileLog) -> Vec<Option<Author>> {
         }
     }
     owners
+}
+
+/// The texts of states. Where they are many they are read by several threads.
+fn texts_of(journal: &Journal, states: &[&FileState]) -> Vec<Option<Vec<u8>>> {
+    const SHARE: usize = 8;
+    const MOST_THREADS: usize = 4;
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let share = states.len().div_ceil(threads).max(SHARE);
+    let read = |states: &[&FileState]| states.iter().map(|state| text_of(journal, state)).collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let mut shares = states.chunks(share);
+        let own = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares.map(|states| (states, scope.spawn(move || read(states)))).collect();
+        let mut texts = read(own);
+        for (states, other) in others {
+            texts.extend(other.join().unwrap_or_else(|_| vec![None; states.len()]));
+        }
+        texts
+    })
 }
 
 /// The text of a state; `None` where it is not kept any more.

@@ -220,13 +220,15 @@ impl Recorder<'_> {
 
     /// Whose uncommitted changes were taken away.
     fn taken(&self, entry: &Entry) -> Result<Vec<Lost>, Error> {
-        let Some(history) = FileHistory::read(self.journal, &entry.resource)? else { return Ok(Vec::new()) };
-        let is_newest = history.entries().last().is_some_and(|newest| newest.id == entry.id);
         let author = entry.author.as_ref().map(|author| &author.session);
-        let others = history.entries().iter().rev().skip(1).filter_map(|entry| entry.author.as_ref());
-        if !is_newest || others.clone().all(|other| Some(&other.session) == author) {
+        // The texts are read only if there may be something: those of a busy day are many.
+        let entries = self.journal.log(&entry.resource)?.entries();
+        let is_newest = entries.last().is_some_and(|newest| newest.id == entry.id);
+        let mut others = entries.iter().rev().skip(1).filter_map(|entry| entry.author.as_ref());
+        if !is_newest || others.all(|other| Some(&other.session) == author) {
             return Ok(Vec::new());
         }
+        let Some(history) = FileHistory::read(self.journal, &entry.resource)? else { return Ok(Vec::new()) };
         let before = history.entries().iter().rev().nth(1).map_or(entry.at, |before| before.at);
         let committed = |commit: &str| Ok::<_, Error>(self.committed(&history, commit)?.unwrap_or_default());
         let mut lost = taken_against(&history, entry, &committed("HEAD")?);

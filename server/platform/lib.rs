@@ -7,11 +7,13 @@
 //! Nothing is read before it is asked for, and what cannot change while this process runs is read once,
 //! because a one-shot command should take no longer than an empty program.
 
+mod below;
 pub mod clock;
 mod exchange;
 pub mod faults;
 mod file;
 mod file_system;
+mod glance;
 mod output;
 mod regular_file;
 mod sharing;
@@ -30,12 +32,14 @@ mod system;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub use below::open_folder_below;
 pub use exchange::exchange;
 pub use file::{
     canonical, is_found_in_other_letters, is_spelled_so, means_no_locks, means_not_possible_here, means_too_many_files,
     owned_by_user, writable_by_everyone,
 };
 pub use file_system::{FileSystem, file_system, locks_stay_here};
+pub use glance::{Glance, GlancedFolder};
 pub use output::write_without_waiting;
 pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_regular};
 pub use sharing::{Sharing, make_folder_of_group};

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::SystemTime;
 
+use deconflict_platform::{Glance, GlancedFolder};
+
 use super::git::path_from;
 use super::{Ignored, Repository, TrackedFile};
 
@@ -35,7 +37,7 @@ pub struct ChangedFile {
 /// tracks nothing and that are older than that.
 pub fn changed_since(repository: &Repository, ignored: &Ignored, since: SystemTime) -> io::Result<Vec<ChangedFile>> {
     let index = repository.git_directory().join("index");
-    let is_staged = fs::metadata(index).is_ok_and(|found| is_since(&found, since));
+    let is_staged = fs::metadata(index).is_ok_and(|found| Glance::of(&found).is_since(since));
     find(repository, ignored, since, is_staged)
 }
 
@@ -52,9 +54,9 @@ pub fn seen_contents(repository: &Repository, paths: &[&str]) -> io::Result<Hash
     let wanted = paths.iter().map(|path| path.as_bytes()).collect();
     let mut seen = HashMap::new();
     for (file, content) in repository.indexed_contents(&wanted)? {
-        let found = fs::symlink_metadata(repository.root().join(path_from(&file.path)));
+        let found = Glance::at(&repository.root().join(path_from(&file.path)));
         // What was written after git looked may look the same to it, so what is as new as the index is not known.
-        let is_seen = |found: &Metadata| is_as_git_saw(&file, found) && !is_since(found, index);
+        let is_seen = |found: &Glance| is_as_git_saw(&file, found) && !found.is_since(index);
         if found.is_ok_and(|found| is_seen(&found))
             && let Ok(path) = String::from_utf8(file.path)
         {
@@ -80,7 +82,8 @@ pub fn differing_at(repository: &Repository, ignored: &Ignored, places: &[PathBu
         // What is spelled between them begins with the same letters.
         let among = tracked[begin..].iter().take_while(|file| file.path.starts_with(&name)).filter(is_in);
         let among: Vec<TrackedFile> = among.cloned().collect();
-        changed.extend(among.iter().filter_map(|file| changed_file(root, file, SystemTime::UNIX_EPOCH, false)));
+        let mut glances = Glances { root, folder: Vec::new(), opened: None };
+        changed.extend(among.iter().filter_map(|file| changed_file(&mut glances, file, SystemTime::UNIX_EPOCH, false)));
         match fs::symlink_metadata(place) {
             Ok(found) if found.is_dir() => {
                 let mut folders: HashSet<PathBuf> =
@@ -116,7 +119,8 @@ fn find(
         let mut shares = tracked.chunks(share);
         let own = shares.next().unwrap_or_default();
         let look = move |files: &[TrackedFile]| -> Vec<ChangedFile> {
-            files.iter().filter_map(|file| changed_file(root, file, since, is_staged)).collect()
+            let mut glances = Glances { root, folder: Vec::new(), opened: None };
+            files.iter().filter_map(|file| changed_file(&mut glances, file, since, is_staged)).collect()
         };
         let others: Vec<_> = shares.map(|files| scope.spawn(move || look(files))).collect();
         changed.extend(look(own));
@@ -131,26 +135,55 @@ fn find(
 }
 
 /// What became of a tracked file since then, if something did.
-fn changed_file(root: &Path, file: &TrackedFile, since: SystemTime, is_staged: bool) -> Option<ChangedFile> {
+fn changed_file(glances: &mut Glances, file: &TrackedFile, since: SystemTime, is_staged: bool) -> Option<ChangedFile> {
     if !file.is_looked_at {
         return None;
     }
-    let path = root.join(path_from(&file.path));
-    let is_deleted = match fs::symlink_metadata(&path) {
-        Ok(found) if !is_since(&found, since) || found.is_dir() => return None,
+    let path = |root: &Path| root.join(path_from(&file.path));
+    let is_deleted = match glances.at(&file.path) {
+        Ok(found) if !found.is_since(since) || found.is_folder => return None,
         Ok(found) if is_as_git_saw(file, &found) && !is_staged => return None,
         Ok(_) => false,
-        Err(error) if is_absence(&error) && is_gone_since(&path, since) => true,
+        Err(error) if is_absence(&error) && is_gone_since(&path(glances.root), since) => true,
         Err(_) => return None,
     };
-    Some(ChangedFile { path, is_deleted })
+    Some(ChangedFile { path: path(glances.root), is_deleted })
+}
+
+/// Looks at files in the order of their paths, so that those of one folder follow one another.
+struct Glances<'a> {
+    root: &'a Path,
+    folder: Vec<u8>,
+    opened: Option<GlancedFolder>,
+}
+
+impl Glances<'_> {
+    fn at(&mut self, path: &[u8]) -> io::Result<Glance> {
+        let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
+            Some(end) => (&path[..end], &path[end + 1..]),
+            None => (&b""[..], path),
+        };
+        let opened = match self.opened.take().filter(|_| self.folder == folder) {
+            Some(opened) => opened,
+            None => GlancedFolder::open(&self.root.join(path_from(folder)))?,
+        };
+        folder.clone_into(&mut self.folder);
+        self.opened.insert(opened).glance(path_from(name))
+    }
 }
 
 /// The folders that tracked files are in, with those above them.
 fn folders_of(tracked: &[TrackedFile]) -> HashSet<&[u8]> {
     let mut folders: HashSet<&[u8]> = HashSet::from([&b""[..]]);
+    let mut last = None;
     for file in tracked {
         let mut path = &file.path[..];
+        let folder = path.iter().rposition(|byte| *byte == b'/').map(|end| &path[..end]);
+        // Those of one folder follow one another.
+        if folder == last {
+            continue;
+        }
+        last = folder;
         while let Some(end) = path.iter().rposition(|byte| *byte == b'/') {
             path = &path[..end];
             // Those above it are known with it.
@@ -174,7 +207,7 @@ struct Search<'a> {
 impl Search<'_> {
     /// Looks into a folder if something was added there.
     fn folder(&mut self, folder: &Path) {
-        let is_changed = fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && is_since(&found, self.since));
+        let is_changed = Glance::at(folder).is_ok_and(|found| found.is_folder && found.is_since(self.since));
         let entries = if is_changed { fs::read_dir(folder).ok() } else { None };
         for entry in entries.into_iter().flatten().flatten() {
             let path = entry.path();
@@ -198,7 +231,7 @@ impl Search<'_> {
 
     /// Looks at what is no folder.
     fn file(&mut self, path: PathBuf, found: &Metadata) {
-        if is_since(found, self.since)
+        if Glance::of(found).is_since(self.since)
             && !self.is_tracked(&path, false)
             && (found.is_file() || found.is_symlink())
             && !self.ignored.is_ignored(&path)
@@ -227,32 +260,13 @@ impl Search<'_> {
     }
 }
 
-/// True if a file was written, or its name or mode was changed, since then.
-fn is_since(found: &Metadata, since: SystemTime) -> bool {
-    if found.modified().is_ok_and(|modified| modified >= since) {
-        return true;
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        let since = since.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let changed = (found.ctime(), found.ctime_nsec());
-        let since = (i64::try_from(since.as_secs()).unwrap_or(i64::MAX), i64::from(since.subsec_nanos()));
-        changed >= since
-    }
-    #[cfg(not(unix))]
-    false
-}
-
 /// True if git, when it looked last, saw a file of this length that was written at this time.
-fn is_as_git_saw(file: &TrackedFile, found: &Metadata) -> bool {
-    let modified = found.modified().ok().and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
-    let Some(modified) = modified else { return false };
+fn is_as_git_saw(file: &TrackedFile, found: &Glance) -> bool {
     let (seconds, nanoseconds) = file.modified;
     let lower_half = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or_default();
-    lower_half(found.len()) == file.length
-        && lower_half(modified.as_secs()) == seconds
-        && (nanoseconds == 0 || nanoseconds == modified.subsec_nanos())
+    lower_half(found.length) == file.length
+        && u64::try_from(found.modified.0).is_ok_and(|modified| lower_half(modified) == seconds)
+        && (nanoseconds == 0 || nanoseconds == found.modified.1)
 }
 
 fn is_absence(error: &io::Error) -> bool {
@@ -261,6 +275,6 @@ fn is_absence(error: &io::Error) -> bool {
 
 /// True if the nearest folder that is left was changed since then.
 fn is_gone_since(path: &Path, since: SystemTime) -> bool {
-    let left = path.ancestors().skip(1).find_map(|folder| fs::symlink_metadata(folder).ok());
-    left.is_some_and(|found| is_since(&found, since))
+    let left = path.ancestors().skip(1).find_map(|folder| Glance::at(folder).ok());
+    left.is_some_and(|found| found.is_since(since))
 }

@@ -14,7 +14,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::{Dir, DirBuilder, Metadata, OpenOptions};
 use deconflict_platform::Sharing;
 use deconflict_platform::faults::{self, DiskChange};
-use deconflict_platform::{owned_by_user, user_id};
+use deconflict_platform::{open_folder_below, owned_by_user, user_id};
 use deconflict_protocol::text::hex;
 use sha2::{Digest, Sha256};
 
@@ -178,9 +178,17 @@ impl PrivateFolder {
 
     /// Opens it; `None` if it is not there, or what is there is not this user's own.
     fn open(&self) -> io::Result<Option<Dir>> {
-        let found = Dir::open_ambient_dir(&self.base, ambient_authority()).and_then(|base| {
-            self.components.iter().try_fold(base, |above, component| above.open_dir_nofollow(component))
-        });
+        let below: PathBuf = self.components.iter().collect();
+        let at_once = open_folder_below(&self.base, &below);
+        let found = match at_once {
+            Ok(folder) => return Ok(owned_by_user(&folder.metadata()?).then(|| Dir::from_std_file(folder))),
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                Dir::open_ambient_dir(&self.base, ambient_authority()).and_then(|base| {
+                    self.components.iter().try_fold(base, |above, component| above.open_dir_nofollow(component))
+                })
+            }
+            Err(error) => Err(error),
+        };
         match found {
             Ok(folder) => Ok(is_own(&folder)?.then_some(folder)),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),

@@ -145,3 +145,24 @@ fn what_an_agent_left_is_its_persons_and_stands_in_everybody_elses_way() {
     person.git(&["commit", "-a", "-m", "Hers, and her agent's"]).expect_code(0);
     assert_eq!(here.git(&["status", "--porcelain"]), "");
 }
+
+#[test]
+fn what_is_really_staged_counts_whatever_stands_in_the_file_meanwhile() {
+    let (clone, _, ben) = guarded();
+    let here = &clone.workspace;
+    // Ada took her change back, but it was staged before.
+    here.git(&["add", "--all"]);
+    clone.edit("ada", "poem.txt", poem(&[]));
+    let judged = ben.deconflict(&["guard", "--json"]);
+    let told = judged.stdout.clone() + &judged.stderr;
+    assert!(told.contains("poem.txt") && told.contains("ada"), "{judged:?}");
+    here.git(&["reset", "--quiet"]);
+    // Ben staged an earlier text of his own, before either went on.
+    clone.edit("ben", "poem.txt", poem(&[(7, "of ben")]));
+    here.git(&["add", "poem.txt"]);
+    clone.edit("ada", "poem.txt", poem(&[(2, "of ada"), (7, "of ben")]));
+    clone.edit("ben", "poem.txt", poem(&[(2, "of ada"), (7, "of ben, and more")]));
+    let told = ben.git(&["commit", "-m", "Own lines"]).expect_code(0);
+    assert!(!told.stderr.contains("uncommitted changes"), "{told:?}");
+    assert_eq!(here.git(&["show", "HEAD:poem.txt"]), poem(&[(7, "of ben")]));
+}

@@ -1,7 +1,11 @@
 //! What is done once the agent has its answer.
 
+use chrono::{DateTime, Utc};
+use deconflict_changes::Recorder;
+use deconflict_journal::Journal;
 use deconflict_protocol::SessionId;
 use deconflict_registry::{self as registry, MessageId, Registry};
+use deconflict_workspace::{Ignored, Namer};
 
 use crate::hook_state::HookStates;
 
@@ -18,8 +22,18 @@ pub struct FollowUp {
     pub(super) failure: Option<String>,
     /// What the hooks remember is cleaned up too.
     pub(super) clean_up: Option<HookStates>,
+    /// The journal is kept small, as a server would do where one runs.
+    pub(super) maintained: Option<Maintained>,
     /// The same in other directories.
     pub(super) elsewhere: Vec<FollowUp>,
+}
+
+/// The journal of a directory, with what it is kept small by.
+#[derive(Debug)]
+pub(super) struct Maintained {
+    pub(super) journal: Journal,
+    pub(super) namer: Namer,
+    pub(super) now: DateTime<Utc>,
 }
 
 impl FollowUp {
@@ -48,6 +62,11 @@ impl FollowUp {
         }
         if self.refresh_board {
             note(registry.refresh_board().map(drop));
+        }
+        if let Some(Maintained { journal, namer, now }) = self.maintained {
+            let ignored = Ignored::new();
+            let recorder = Recorder { journal: &journal, namer: &namer, ignored: &ignored, registry: Some(&registry) };
+            failures.extend(recorder.maintain_when_due(now).err().map(|error| error.to_string()));
         }
         let cleaned_up = self.clean_up.map_or(Ok(()), |states| states.clean_up(&registry));
         failures.extend(cleaned_up.err().map(|error| error.to_string()));

@@ -1,7 +1,7 @@
 //! Sessions and turns: how they begin and how they end.
 
 use super::context::{SessionContext, Trouble};
-use super::follow_up::FollowUp;
+use super::follow_up::{FollowUp, Maintained};
 use crate::answer::Answer;
 use crate::words;
 use deconflict_protocol::SessionRecord;
@@ -27,6 +27,7 @@ impl SessionContext<'_> {
         self.deliver_messages(&session, &mut answer, follow_up)?;
         follow_up.refresh_board = true;
         follow_up.clean_up = Some(self.states.clone());
+        follow_up.maintained = self.maintained();
         Ok(answer)
     }
 
@@ -56,6 +57,7 @@ impl SessionContext<'_> {
             self.unless_failed(self.registry.set_turn(&self.own, SessionRecord::WAITING));
         }
         follow_up.refresh_board = true;
+        follow_up.maintained = self.maintained();
         Ok(Answer::default())
     }
 
@@ -67,6 +69,11 @@ impl SessionContext<'_> {
     }
 
     /// Says in the session's record that the agent works, or that it waits for its user.
+    fn maintained(&self) -> Option<Maintained> {
+        let journal = self.journal.clone()?;
+        Some(Maintained { journal, namer: self.namer.clone(), now: self.now() })
+    }
+
     fn set_turn(&self, session: &Session, turn: &str) {
         if session.record.turn.as_deref() != Some(turn) {
             self.unless_failed(self.registry.set_turn(&session.id, turn));

@@ -35,26 +35,23 @@ pub(super) fn of_others(
             looked_at.push((change, file));
         }
     }
-    let files: Vec<Resource> = looked_at.iter().map(|(_, file)| file.clone()).collect();
+    let mut histories = Vec::new();
+    for (change, file) in looked_at {
+        let history = FileHistory::read(&recording.journal, &file)?;
+        histories.extend(history.filter(|history| history.has_changes_of(&|_| true)).map(|history| (change, history)));
+    }
+    let in_head =
+        recorder.committed_of_each(&histories.iter().map(|(_, history)| history).collect::<Vec<_>>(), "HEAD")?;
     let mut found = Vec::new();
-    for file in recorder.uncommitted_among(&files, usize::MAX)?.files {
-        let owners: Vec<&Author> = file.owned.iter().filter_map(|owned| owned.owner.as_ref()).collect();
+    for ((change, history), before) in histories.iter().zip(in_head) {
+        let Some(staged) = swept::content(root, change)? else { continue };
+        // What stands in the file may be more than that, or less.
+        let staged = history.as_it_would_stand(staged);
+        let before = before.unwrap_or_default();
+        let owned = history.owned(&history.uncommitted_in(&staged, &before));
+        let owners: Vec<&Author> = owned.iter().filter_map(|owned| owned.owner.as_ref()).collect();
         let (own, others): (Vec<&Author>, Vec<&Author>) =
             owners.into_iter().partition(|owner| committer.owns_changes(owner, registry));
-        let change = looked_at.iter().find(|(_, resource)| resource == file.history.resource());
-        let Some((change, _)) = change.filter(|_| !others.is_empty()) else { continue };
-        let Some(staged) = swept::content(root, change)? else { continue };
-        let uncommitted = file.history.uncommitted(file.committed.as_deref().unwrap_or_default());
-        let is_others = |change| {
-            let owner = file.history.owner_of(change);
-            owner.is_some_and(|owner| others.iter().any(|other| other.session == owner.session))
-        };
-        let is_own = |change| file.history.owner_of(change).is_some() && !is_others(change);
-        // What was staged by parts may have nothing of theirs.
-        let without = [uncommitted.without(is_others), uncommitted.only(is_own)];
-        if without.iter().any(|text| unix_lines(text) == unix_lines(&staged)) {
-            continue;
-        }
         let is_shared = !own.is_empty();
         let of = |owner: &Author| OwnedChanges { path: change.path.clone(), owner: owner.clone(), is_shared };
         found.extend(others.into_iter().map(of));
@@ -151,14 +148,4 @@ pub(super) fn settle_committed(
     let is_committer = |owner: &Author| committer.owns_changes(owner, registry);
     recording.recorder().settle_committed(files, &is_committer, context.now())?;
     Ok(())
-}
-
-fn unix_lines(text: &[u8]) -> Vec<u8> {
-    let mut lines = Vec::with_capacity(text.len());
-    for (index, byte) in text.iter().enumerate() {
-        if *byte != b'\r' || text.get(index + 1) != Some(&b'\n') {
-            lines.push(*byte);
-        }
-    }
-    lines
 }

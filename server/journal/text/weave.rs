@@ -5,26 +5,29 @@
 //! is read off it; where two changes cannot be told apart, because one removed or split what the other brought, it says so.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 
-use super::diff::Hunk;
+use super::diff::{Hunk, LineNumber, LineNumbers};
 use super::{diff, lines};
 
 /// One change of the file, counted from 0 in the order in which they were applied.
 pub type Change = usize;
 
 /// Every line that a file ever had.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Weave<'t> {
     lines: Vec<Woven<'t>>,
+    numbers: LineNumbers<'t>,
     changes: Change,
     runs: usize,
-    /// The texts that stood there, each with how many changes had been applied when it did so last.
-    moments: HashMap<&'t [u8], usize>,
+    /// The texts that stood there by their lengths, each with how many changes had been applied when it did so last.
+    moments: HashMap<usize, Vec<(&'t [u8], usize)>>,
 }
 
 #[derive(Debug, Clone)]
 struct Woven<'t> {
     text: &'t [u8],
+    number: LineNumber,
     /// `None` for a line that stood there from the beginning.
     brought: Option<Brought>,
     removed: Option<Change>,
@@ -40,8 +43,8 @@ struct Brought {
 }
 
 impl<'t> Woven<'t> {
-    fn new(text: &'t [u8], brought: Option<Brought>) -> Self {
-        Self { text, brought, removed: None, earlier: Vec::new() }
+    fn new((text, number): (&'t [u8], LineNumber), brought: Option<Brought>) -> Self {
+        Self { text, number, brought, removed: None, earlier: Vec::new() }
     }
 
     /// The same after a change brought it back.
@@ -92,17 +95,24 @@ pub struct Place {
 impl<'t> Weave<'t> {
     /// Begins with a text that is nobody's.
     pub fn of(text: &'t [u8]) -> Self {
-        let lines = lines(text).into_iter().map(|text| Woven::new(text, None)).collect();
-        Self { lines, moments: HashMap::from([(text, 0)]), ..Self::default() }
+        let mut weave = Self::default();
+        let numbers = &mut weave.numbers;
+        weave.lines = lines(text).into_iter().map(|text| Woven::new((text, numbers.of(text)), None)).collect();
+        weave.moments.insert(text.len(), vec![(text, 0)]);
+        weave
     }
 
     /// Applies the next change, and gives its number. A text that stood there before comes back as what it was.
     pub fn apply(&mut self, after: &'t [u8]) -> Change {
         let change = self.changes;
         self.changes += 1;
-        match self.moments.insert(after, self.changes) {
-            Some(moment) => self.go_back_to(moment, change),
-            None => self.apply_difference(&lines(after), change),
+        let moments = self.moments.entry(after.len()).or_default();
+        if let Some((_, moment)) = moments.iter_mut().find(|(text, _)| *text == after) {
+            let before = std::mem::replace(moment, self.changes);
+            self.go_back_to(before, change);
+        } else {
+            moments.push((after, self.changes));
+            self.apply_difference(&lines(after), change);
         }
         change
     }
@@ -119,10 +129,11 @@ impl<'t> Weave<'t> {
 
     fn apply_difference(&mut self, after: &[&'t [u8]], change: Change) {
         let visible: Vec<usize> = self.visible().collect();
-        let before: Vec<&[u8]> = visible.iter().map(|index| self.lines[*index].text).collect();
+        let before: Vec<LineNumber> = visible.iter().map(|index| self.lines[*index].number).collect();
+        let numbers: Vec<LineNumber> = after.iter().map(|line| self.numbers.of(line)).collect();
         let mut woven = Vec::with_capacity(self.lines.len() + 8);
         let mut next = 0;
-        for hunk in diff::of_lines(&before, after) {
+        for hunk in self.numbers.hunks(&before, &numbers) {
             for index in &visible[hunk.before.clone()] {
                 self.lines[*index].removed = Some(change);
             }
@@ -133,7 +144,8 @@ impl<'t> Weave<'t> {
             weave_gap(
                 &mut woven,
                 &self.lines[gap_start..gap_end],
-                &after[hunk.after],
+                &after[hunk.after.clone()],
+                &numbers[hunk.after],
                 Brought { change, run: self.runs },
             );
             self.runs += 1;
@@ -151,8 +163,9 @@ impl<'t> Weave<'t> {
     /// Compares the newest text with what is committed. Where that stood there as a whole once, it is known exactly what
     /// changed since; otherwise the texts are compared.
     pub fn uncommitted(&self, committed: &'t [u8]) -> Uncommitted<'t> {
-        match self.moments.get(committed) {
-            Some(moment) => self.since(*moment),
+        let moments = self.moments.get(&committed.len()).into_iter().flatten();
+        match moments.into_iter().find(|(text, _)| *text == committed) {
+            Some((_, moment)) => self.since(*moment),
             None => self.compared(&lines(committed)),
         }
     }
@@ -244,24 +257,30 @@ impl<'t> Weave<'t> {
 
 /// Puts lines into a gap. One that had been removed there comes back as what it was, so that whoever undoes a change by
 /// hand leaves none of their own. The others stand right behind what they replace.
-fn weave_gap<'t>(woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8]], brought: Brought) {
+fn weave_gap<'t>(
+    woven: &mut Vec<Woven<'t>>,
+    gap: &[Woven<'t>],
+    texts: &[&'t [u8]],
+    numbers: &[LineNumber],
+    brought: Brought,
+) {
     let is_new = |line: &Woven| line.removed == Some(brought.change);
     let (mut gap_start, mut text_start) = (0, 0);
-    let piece = |woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], texts: &[&'t [u8]]| {
+    let piece = |woven: &mut Vec<Woven<'t>>, gap: &[Woven<'t>], new: Range<usize>| {
         let behind = gap.iter().rposition(is_new).map_or(gap.len(), |last| last + 1);
         woven.extend_from_slice(&gap[..behind]);
-        woven.extend(texts.iter().map(|text| Woven::new(text, Some(brought))));
+        woven.extend(new.map(|index| Woven::new((texts[index], numbers[index]), Some(brought))));
         woven.extend_from_slice(&gap[behind..]);
     };
     let old: Vec<usize> = (0..gap.len()).filter(|index| !is_new(&gap[*index])).collect();
     let old_texts: Vec<&[u8]> = old.iter().map(|index| gap[*index].text).collect();
     for (position, text) in equal_lines(&old_texts, texts) {
         let index = old[position];
-        piece(woven, &gap[gap_start..index], &texts[text_start..text]);
+        piece(woven, &gap[gap_start..index], text_start..text);
         woven.push(gap[index].clone().returned(brought.change));
         (gap_start, text_start) = (index + 1, text + 1);
     }
-    piece(woven, &gap[gap_start..], &texts[text_start..]);
+    piece(woven, &gap[gap_start..], text_start..texts.len());
 }
 
 /// The lines that two texts have in common, in order.

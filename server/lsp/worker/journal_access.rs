@@ -56,6 +56,16 @@ impl JournalAccess {
         Recorder { journal: &self.journal, namer: &self.namer, ignored: &self.ignored, registry: Some(&self.registry) }
     }
 
+    /// Dropping what is old from the journal, for a thread of its own.
+    pub(super) fn upkeep(&self) -> impl FnOnce(DateTime<Utc>) -> Result<(), Error> + Send + 'static {
+        let (journal, namer, registry) = (self.journal.clone(), self.namer.clone(), self.registry.clone());
+        move |now| {
+            let ignored = Ignored::new();
+            let registry = Some(&registry);
+            Recorder { journal: &journal, namer: &namer, ignored: &ignored, registry }.maintain_when_due(now)
+        }
+    }
+
     /// True if git ignores a file or it is no work at all.
     pub(super) fn is_ignored(&self, resource: &Resource) -> bool {
         let path = self.namer.path_of(resource);

@@ -94,6 +94,7 @@ impl JournalKeeper {
                 lossy: HashSet::new(),
                 claims_changed: true,
                 is_unsorted: true,
+                upkeep: None,
             }
             .keep(&received);
         })?;
@@ -124,6 +125,8 @@ struct Keeping {
     lossy: HashSet<Resource>,
     claims_changed: bool,
     is_unsorted: bool,
+    /// Dropping what is old, while that goes on.
+    upkeep: Option<thread::JoinHandle<()>>,
 }
 
 impl Keeping {
@@ -157,7 +160,7 @@ impl Keeping {
                 sorting_at = now + SORTING_PAUSE;
             }
             if upkeep_at <= now {
-                self.access.succeeded(self.access.recorder().maintain_when_due(self.clock.now()));
+                self.maintain();
                 upkeep_at = now + UPKEEP_PAUSE;
             }
             let looks = (!self.files.is_empty() || self.claims_changed).then_some(stamps_at);
@@ -175,6 +178,21 @@ impl Keeping {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
+    }
+
+    /// Drops what is old on a thread of its own: that takes seconds, in which a save is to be noted.
+    fn maintain(&mut self) {
+        if self.upkeep.as_ref().is_some_and(|upkeep| !upkeep.is_finished()) {
+            return;
+        }
+        let (maintain, now) = (self.access.upkeep(), self.clock.now());
+        let work = move || {
+            if let Err(error) = maintain(now) {
+                tracing::warn!("the journal cannot be kept small: {error}");
+            }
+        };
+        // Without a thread to spare it is done the next time.
+        self.upkeep = thread::Builder::new().name("journal upkeep".to_owned()).spawn(work).ok();
     }
 
     fn take_in(&mut self, news: News) {
