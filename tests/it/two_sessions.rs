@@ -432,3 +432,19 @@ fn assert_lease(claim: &Value, length: TimeDelta) {
 fn text(diagnostic: &Value) -> &str {
     diagnostic["message"].as_str().unwrap()
 }
+
+/// Some start two clients for one buffer.
+#[test]
+fn two_clients_of_one_editor_do_not_clash() {
+    let workspace = Workspace::small();
+    let first = Editor::builder(&workspace).client("Neovim").process_id(std::process::id()).start();
+    let second = Editor::builder(&workspace).client("Neovim").process_id(std::process::id()).start();
+    let (here, there) = (first.open("src/main.rs"), second.open("src/main.rs"));
+    here.type_text("x");
+    workspace.coordination().wait_for_holder("src/main.rs", &first.session_id());
+    there.type_text("x");
+    first.settle(&workspace);
+    second.settle(&workspace);
+    assert_eq!((here.codes(), there.codes()), (Vec::<String>::new(), Vec::<String>::new()));
+    assert_eq!((first.messages(), second.messages()), (Vec::<String>::new(), Vec::<String>::new()));
+}

@@ -28,6 +28,9 @@ impl ServerState {
         let now = self.now();
         let Some(document) = self.documents.get(uri) else { return };
         let (Some(id), Some(blocked)) = (document.directory, &document.blocked) else { return };
+        if self.is_of_same_window(id, &blocked.by) {
+            return;
+        }
         let lasted = document.unsaved_since + SAME_EDITOR_TIME;
         if lasted > now && self.is_in_same_editor(id, &blocked.by) {
             self.timers.set_by(Timer::SameEditor(uri.clone()), lasted);
@@ -111,6 +114,12 @@ impl ServerState {
     pub(super) fn is_in_same_editor(&self, id: DirectoryId, claim: &Claim) -> bool {
         let holder = claim.holder().and_then(|holder| self.session_at(id, holder));
         holder.is_some_and(|session| self.works_in_same_editor(&session))
+    }
+
+    /// True if the holder is another server of the same editor process, for which some users start two.
+    pub(super) fn is_of_same_window(&self, id: DirectoryId, claim: &Claim) -> bool {
+        let holder = claim.holder().and_then(|holder| self.session_at(id, holder));
+        holder.is_some_and(|session| session.is_kept_alive() && self.works_in_same_editor(&session))
     }
 
     /// True if a session works through the same editor process.

@@ -112,6 +112,7 @@ impl ServerState {
             .into_iter()
             // The view still shows what was just taken over.
             .filter(|claim| own.is_none_or(|own| own.claim.resource != claim.resource))
+            .filter(|claim| !self.is_of_same_window(id, claim))
             .filter(|claim| !self.is_in_same_editor(id, claim) || self.clashes_in_same_editor(document))
             .map(|claim| self.others_claim(id, claim, Some(document)))
             .collect();

@@ -62,7 +62,8 @@ impl ServerState {
         let text = &self.documents.get(uri)?.text;
         let characters = convert::offsets_of(text, range);
         let end = characters.end.min(characters.start + LONGEST);
-        (characters.start < end).then(|| text.slice(characters.start..end).to_string())
+        // In some editors the cursor is a selection of the character below it.
+        (characters.start + 1 < end).then(|| text.slice(characters.start..end).to_string())
     }
 
     fn other_live_sessions(&self, uri: &Uri) -> Vec<Session> {
