@@ -41,8 +41,8 @@ pub(super) fn messages() -> ArgValueCandidates {
             messages.reverse();
             messages.sort_by_key(|message| !message.unread);
             let told = |message: &deconflict_registry::Message| {
-                let subject = message.subject(LONGEST_HELP).unwrap_or_default();
-                candidate(message.id.as_str(), &format!("{}{subject}", if message.unread { "unread: " } else { "" }))
+                let headline = message.headline(LONGEST_HELP);
+                candidate(message.id.as_str(), &format!("{}{headline}", if message.unread { "unread: " } else { "" }))
             };
             Some(messages.iter().map(told).collect())
         })

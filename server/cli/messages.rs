@@ -133,14 +133,17 @@ fn one_message(registry: &Registry, message: &Message, sender: &str, is_whole: b
         Recipient::Everyone => " to everyone",
         Recipient::Session(_) => "",
     };
-    let subject = message.subject(200).map_or_else(|| "(no subject)".to_owned(), |subject| quoted(&subject, 200));
+    let subject = message.subject(200).map_or_else(String::new, |subject| {
+        let subject = quoted(&subject, 200);
+        format!("  {HEADING}{subject}{HEADING:#}\n")
+    });
     let when = words::moment(message.sent_at, now);
     let kind = match message.kind() {
         MessageKind::Note => String::new(),
         kind => format!("  [{}]", id_or_quoted(kind.as_str(), 40)),
     };
     let mut lines = format!(
-        "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n  {HEADING}{subject}{HEADING:#}\n",
+        "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n{subject}",
         id_or_quoted(message.id.as_str(), 80)
     );
     for line in body(registry, message, if is_whole { usize::MAX } else { LONGEST_SHOWN }) {

@@ -1,4 +1,4 @@
-//! `deconflict send TO SUBJECT MESSAGE`
+//! `deconflict send TO [SUBJECT] MESSAGE`
 
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{MessageKind, Resource, is_broadcast};
@@ -17,12 +17,12 @@ pub(crate) struct Arguments {
     /// A session by its name or the beginning of its id, or `broadcast` for all
     #[arg(add = candidates::recipients())]
     to: String,
-    /// One line about it
+    /// One line about it; alone it is the text
     #[arg(allow_hyphen_values = true)]
     subject: String,
     /// The text; `-` reads it from standard input
     #[arg(allow_hyphen_values = true)]
-    message: String,
+    message: Option<String>,
     /// What kind of message it is, such as `release_request`
     #[arg(id = "type", long = "type", value_name = "WORD", default_value = "note")]
     kind: String,
@@ -44,9 +44,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         [resource_type, name] => Some(meant(context, &registry, resource_type, name)?),
         _ => None,
     };
+    let (subject, message) = match arguments.message {
+        Some(message) => (arguments.subject, message),
+        None => (String::new(), arguments.subject),
+    };
     let draft = Draft {
-        subject: arguments.subject,
-        message: match arguments.message {
+        subject,
+        message: match message {
             // What a tool is called with stands in its request.
             text if text == "-" && !context.output.is_kept() => {
                 standard_input(LONGEST_INPUT, "read the message from standard input")?
@@ -86,12 +90,12 @@ fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipi
             words::who(Some(&session), &session.id)
         ))
         .reason("ended-session")
-        .advise("To reach everyone: deconflict send broadcast SUBJECT MESSAGE")),
+        .advise("To reach everyone: deconflict send broadcast MESSAGE")),
         Some(session) => Ok((Recipient::Session(session.id.clone()), Some(session))),
         None => {
             let message = format!("No session is called {}.", quoted(to, words::PHRASE));
             let live = identity::live_sessions(registry)?;
-            let advice = "To reach everyone: deconflict send broadcast SUBJECT MESSAGE";
+            let advice = "To reach everyone: deconflict send broadcast MESSAGE";
             let failure = Failure::usage(message).reason("unknown-session").advise(advice);
             let failure = if live.is_empty() { failure } else { failure.advise("Or name one of these:") };
             Err(identity::list_choices(failure, &live, context))

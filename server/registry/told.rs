@@ -147,6 +147,11 @@ impl Message {
         given(self.record.subject.as_deref()).map(|subject| text::one_line(subject, longest))
     }
 
+    /// The same; without a subject the beginning of its text.
+    pub fn headline(&self, longest: usize) -> String {
+        self.subject(longest).unwrap_or_else(|| text::one_line(&self.text(), longest))
+    }
+
     /// Its text, wherever the sender put it.
     pub fn text(&self) -> String {
         self.record.text()

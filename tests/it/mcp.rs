@@ -182,6 +182,8 @@ fn an_afternoon_by_tools() {
     assert_eq!(coordination.session(&id).unwrap()["progress"], "30%");
     let sent = agent.call("send_message", json!({"to": ada_id, "subject": "-s", "message": "May I?"}));
     assert_eq!(sent["sent"]["subject"], "-s");
+    let sent = agent.call("send_message", json!({"to": ada_id, "message": "Soon?"}));
+    assert_eq!((&sent["sent"]["subject"], &sent["sent"]["message"]), (&json!(""), &json!("Soon?")));
     ada.run(["send", &id, "Yes", "Take it."]).expect_code(0);
     assert_eq!(agent.call("messages", json!({"peek": true}))["unread"], 1);
     assert_eq!(agent.call("messages", json!({}))["messages"][0]["message"], "Take it.");

@@ -402,6 +402,19 @@ fn messages_are_shown_once_unread_ones_first() {
 }
 
 #[test]
+fn a_message_needs_no_subject() {
+    let workspace = Workspace::small();
+    let (ada, ada_id) = Terminal::with_new_session(&workspace);
+    let (bob, _) = Terminal::with_new_session(&workspace);
+    bob.run(["send", &ada_id, "Lunch at noon?"]).expect_code(0);
+    bob.run_with_input(["send", "broadcast", "-"], "Back in an hour.").expect_code(0);
+    let shown = ada.run(["messages"]).expect_code(0).stdout;
+    assert!(shown.contains("Lunch at noon?") && shown.contains("Back in an hour."), "{shown}");
+    assert!(ada.run(["status"]).expect_code(0).stdout.contains("Lunch at noon?"), "the status tells its text");
+    assert!(workspace.coordination().board().contains("Lunch at noon?"));
+}
+
+#[test]
 fn messages_stay_unread_when_their_reader_closes_the_pipe() {
     let workspace = Workspace::small();
     let (ada, ada_id) = Terminal::with_new_session(&workspace);

@@ -138,10 +138,12 @@ impl ToolEntry {
         Ok(words)
     }
 
-    /// True for what has to be said; a type that is not is `file`.
+    /// True for what has to be said; a type that is not is `file`. On a command line a message's text may stand alone, and
+    /// then it stands where the subject would.
     fn needs(&self, argument: &Arg) -> bool {
         match argument.get_id().as_str() {
-            "type" => false,
+            "type" | "subject" => false,
+            "message" => true,
             "name" if self.verb == "claim" => true,
             _ => argument.is_required_set(),
         }

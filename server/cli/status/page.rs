@@ -191,9 +191,7 @@ fn messages(picture: &Picture, overview: &Overview, width: usize) -> Section {
         vec![
             Cell::new(words::local_clock(message.sent_at, picture.now), FAINT),
             Cell::plain(format!("{from} → {to}")),
-            Cell::plain(
-                message.subject(words::PHRASE).map_or_else(String::new, |subject| quoted(&subject, words::PHRASE)),
-            ),
+            Cell::plain(quoted(&message.headline(words::PHRASE), words::PHRASE)),
         ]
     };
     let rows: Vec<Vec<Cell>> = overview.recent_messages.iter().map(row).collect();
