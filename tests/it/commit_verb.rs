@@ -446,3 +446,81 @@ fn two_hundred_files_go_into_one_commit_of_a_linked_worktree() {
     // In the main worktree nothing was committed.
     assert_eq!(here.git(&["status", "--porcelain"]), " M poem.txt\n");
 }
+
+/// A clone of a repository with the given object format, in which Ada works.
+fn with_format(format: &str) -> (Clone, Terminal) {
+    let workspace = Workspace::plain();
+    workspace.git(&["init", "--quiet", &format!("--object-format={format}")]);
+    workspace.write("poem.txt", poem(&[]));
+    workspace.commit_all("A poem");
+    let terminal = Terminal::on(&workspace);
+    workspace.git(&["config", "user.name", "ada"]);
+    terminal.run(["--session", "ada", "start", "--name", "ada"]).expect_code(0);
+    (Clone { workspace }, terminal.session("ada"))
+}
+
+#[test]
+fn it_works_where_objects_have_longer_names() {
+    let (clone, ada) = with_format("sha256");
+    let here = &clone.workspace;
+    here.write("README.md", "staged\n");
+    here.git(&["add", "README.md"]);
+    clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
+    here.write("poem.txt", poem(&[(3, "of ada"), (9, "of nobody")]));
+    let made = commit(&ada, &["--json"]).expect_code(0).json();
+    assert_eq!(made["commit"].as_str().unwrap().len(), 64);
+    assert_eq!(show(here, "HEAD:poem.txt"), poem(&[(3, "of ada")]));
+    assert_eq!(here.git(&["status", "--porcelain"]), "A  README.md\n M poem.txt\n");
+    here.git(&["fsck", "--strict", "--no-dangling"]);
+}
+
+#[test]
+fn it_leaves_alone_what_a_sparse_checkout_leaves_out() {
+    let (clone, [ada]) = Clone::with_sessions(["ada"]);
+    let here = &clone.workspace;
+    here.write("docs/guide.md", "# Guide\n");
+    here.commit_all("A guide");
+    for sparse_index in ["false", "true"] {
+        here.git(&["config", "index.sparse", sparse_index]);
+        here.git(&["sparse-checkout", "set", "src"]);
+        assert!(!here.path("docs/guide.md").exists());
+        let line = format!("of ada, index.sparse {sparse_index}");
+        clone.edit("ada", "poem.txt", poem(&[(3, &line)]));
+        clone.edit("ada", "src/lib.rs", format!("pub mod lexer; // {sparse_index}\n"));
+        commit(&ada, &[]).expect_code(0);
+        assert_eq!(changed_by_head(here), "M\tpoem.txt\nM\tsrc/lib.rs\n");
+        assert_eq!(show(here, "HEAD:docs/guide.md"), "# Guide\n");
+        assert_eq!(here.git(&["status", "--porcelain"]), "");
+        assert!(!here.path("docs/guide.md").exists());
+        here.git(&["sparse-checkout", "disable"]);
+    }
+}
+
+#[test]
+fn what_is_in_a_submodule_is_committed_there() {
+    let (clone, [ada]) = Clone::with_sessions(["ada"]);
+    let here = &clone.workspace;
+    let library = here.beside("library");
+    fs::create_dir(&library).unwrap();
+    here.git_in(&library, &["init", "--quiet"]);
+    fs::write(library.join("inner.txt"), poem(&[])).unwrap();
+    here.git_in(&library, &["add", "--all"]);
+    here.git_in(&library, &["commit", "--quiet", "--message", "A library"]);
+    let from = library.to_str().unwrap();
+    here.git(&["-c", "protocol.file.allow=always", "submodule", "--quiet", "add", from, "library"]);
+    here.git(&["commit", "--quiet", "--message", "With the library"]);
+    clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
+    clone.edit("ada", "library/inner.txt", poem(&[(5, "of ada too")]));
+    let inner = here.path("library");
+    let heads = |folder: &std::path::Path| here.git_in(folder, &["log", "-1", "--format=%s"]);
+    // In each repository what is in it.
+    commit(&ada, &[]).expect_code(0);
+    assert_eq!(changed_by_head(here), "M\tpoem.txt\n");
+    assert_eq!(heads(&inner), "A library\n");
+    commit(&ada.clone().in_folder("library"), &[]).expect_code(0);
+    assert_eq!(heads(&inner), "Work\n");
+    assert_eq!(here.git_in(&inner, &["show", "HEAD:inner.txt"]), poem(&[(5, "of ada too")]));
+    assert_eq!(here.git_in(&inner, &["status", "--porcelain"]), "");
+    // The superproject's own pointer to it stays for whoever means to move it.
+    assert_eq!(here.git(&["status", "--porcelain"]), " M library\n");
+}

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use chrono::Utc;
 use deconflict_changes::FileHistory;
-use deconflict_journal::{Entry, Journal};
+use deconflict_journal::{Author, Cause, Entry, Journal, Observation};
 use deconflict_platform::clock::SystemClock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Message, Registry};
@@ -331,4 +332,30 @@ fn a_directory_claim_stands_against_sweeps_where_something_in_it_changed() {
     for line in ["git add -A", "git commit -am x", "git reset --hard", "git checkout src"] {
         assert!(one.before_command(line).expect_denial().contains("Ada"), "{line}");
     }
+}
+
+#[test]
+fn where_only_agents_work_the_journal_is_kept_small_all_the_same() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "fn main() { one(); }\n").expect_no_denial();
+    let record = Record::of(&workspace);
+    for number in 0..1100 {
+        let edit = Observation::by(
+            Author { session: SessionId::new(&agent.id()).unwrap(), label: "one".into(), person: None, agent: None },
+            Cause::Edit,
+            Utc::now(),
+            Utc::now(),
+        );
+        workspace.write("many.txt", format!("{number}\n"));
+        let many = Resource::file("many.txt").unwrap();
+        record.journal.observe(&many, &workspace.path("many.txt"), &edit).unwrap();
+    }
+    assert_eq!(record.journal.usage().unwrap().packs, 0);
+    agent.stop().expect_silence();
+    let usage = record.journal.usage().unwrap();
+    assert!(usage.packs == 1 && usage.loose == 0, "{usage:?}");
+    // Nobody does it again within the hour.
+    agent.prompt();
+    agent.stop().expect_silence();
 }
