@@ -192,7 +192,7 @@ impl Recorder<'_> {
     }
 
     /// True if the newest change of a file left some of what was uncommitted there, as whoever goes on with it does, or
-    /// nothing was.
+    /// nothing was. Whoever holds a folder also removes files in it.
     fn leaves_something(&self, entry: &Entry) -> Result<bool, Error> {
         let is_same_kind = matches!(
             (&entry.before, &entry.after),
@@ -200,9 +200,15 @@ impl Recorder<'_> {
                 | (FileState::File { .. }, FileState::File { .. })
                 | (FileState::Link { .. }, FileState::Link { .. })
         );
-        let Some(history) = FileHistory::read(self.journal, &entry.resource)?.filter(|_| is_same_kind) else {
-            return Ok(is_same_kind);
+        let is_removed_in_folder = || {
+            let registry = self.present_registry().filter(|_| entry.after == FileState::Absent);
+            let claim = registry.map(|registry| registry.claim_of(&entry.resource)).transpose()?.flatten();
+            Ok::<_, Error>(entry.after == FileState::Absent && !claim.is_some_and(|claim| claim.is_active()))
         };
+        if !is_same_kind && !is_removed_in_folder()? {
+            return Ok(false);
+        }
+        let Some(history) = FileHistory::read(self.journal, &entry.resource)? else { return Ok(true) };
         let committed = self.committed(&history, "HEAD")?.unwrap_or_default();
         let newest = history.changes().last().map(|(change, _)| change);
         let count = |(added, removed): (usize, usize), counts: (usize, usize)| (added + counts.0, removed + counts.1);

@@ -14,7 +14,7 @@ use deconflict_journal::{Author, EditorSettings, Entry, FileState, Journal, Loss
 use deconflict_platform::state_directory;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry, View};
-use deconflict_workspace::{Ignored, Location, Namer, last_commit};
+use deconflict_workspace::{Ignored, Location, Namer, Repository, last_commit};
 
 /// So many of the commits at which the worktree stood lately are looked into.
 const MOST_HEADS: usize = 20;
@@ -29,6 +29,7 @@ pub(super) struct JournalAccess {
     pub(super) registry: Registry,
     pub(super) session: SessionId,
     ignored: Ignored,
+    repository: Option<Repository>,
     view: View,
     has_failed: Cell<bool>,
     known_author: RefCell<Option<Author>>,
@@ -38,13 +39,14 @@ impl JournalAccess {
     /// `None` where there is no place for a journal.
     pub(super) fn of(location: &Location, registry: Registry, session: SessionId, view: View) -> Option<Self> {
         let journal = Journal::of(&location.directory, state_directory().as_deref())?;
-        let (namer, ignored) = (Namer::new(location), Ignored::new());
+        let (namer, ignored, repository) = (Namer::new(location), Ignored::new(), location.repository.clone());
         Some(Self {
             journal,
             namer,
             registry,
             session,
             ignored,
+            repository,
             view,
             has_failed: Cell::new(false),
             known_author: RefCell::default(),
@@ -90,6 +92,11 @@ impl JournalAccess {
             }
         };
         result.map_err(failed).ok()
+    }
+
+    /// Keeps what was changed of what anybody holds by hand, and nobody has looked at.
+    pub(super) fn keep_held(&self, now: DateTime<Utc>) -> Result<(), Error> {
+        self.repository.as_ref().map_or(Ok(()), |repository| self.recorder().keep_held(repository, now))
     }
 
     /// What this session's editor wanted of the journal counts no more.

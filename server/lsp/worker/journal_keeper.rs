@@ -93,6 +93,7 @@ impl JournalKeeper {
                 settling: HashMap::new(),
                 lossy: HashSet::new(),
                 claims_changed: true,
+                directories_at: Instant::now(),
                 is_unsorted: true,
                 upkeep: None,
             }
@@ -124,6 +125,8 @@ struct Keeping {
     /// Files in which this session has lost something.
     lossy: HashSet<Resource>,
     claims_changed: bool,
+    /// When it is looked again into directories that somebody holds.
+    directories_at: Instant,
     is_unsorted: bool,
     /// Dropping what is old, while that goes on.
     upkeep: Option<thread::JoinHandle<()>>,
@@ -143,6 +146,7 @@ impl Keeping {
             self.settle(now);
             if stamps_at <= now {
                 self.look_at_claimed();
+                self.look_into_directories(now);
                 self.files.compare_stamps();
                 stamps_at = now + PAUSE;
             }
@@ -163,7 +167,8 @@ impl Keeping {
                 self.maintain();
                 upkeep_at = now + UPKEEP_PAUSE;
             }
-            let looks = (!self.files.is_empty() || self.claims_changed).then_some(stamps_at);
+            let looks = !self.files.is_empty() || self.claims_changed || self.has_directories();
+            let looks = looks.then_some(stamps_at);
             let sorting = self.is_unsorted.then_some(sorting_at);
             let losses = (!self.lossy.is_empty()).then_some(losses_at);
             let settling = self.settling.values().min().copied();
@@ -324,6 +329,31 @@ impl Keeping {
                 self.look(&resource);
             }
         }
+    }
+
+    fn directories(&self) -> impl Iterator<Item = Resource> {
+        let active = self.view.claims().filter(deconflict_registry::Claim::is_active);
+        active.map(|claim| claim.resource).filter(Resource::is_directory)
+    }
+
+    fn has_directories(&self) -> bool {
+        self.view.number_of_claims() <= MOST_FILES && self.directories().next().is_some()
+    }
+
+    /// Looks at what was changed in directories that anybody holds. It takes a fiftieth of the time at most.
+    fn look_into_directories(&mut self, now: Instant) {
+        if self.directories_at > now || !self.has_directories() {
+            return;
+        }
+        let held: Vec<Resource> = self.directories().collect();
+        self.access.succeeded(self.access.keep_held(self.clock.now()));
+        for watched in self.access.succeeded(self.access.journal.watched()).unwrap_or_default() {
+            let is_in_one = held.iter().any(|directory| directory.covers(&watched.resource));
+            if is_in_one && !self.files.contains(&watched.resource) {
+                self.look(&watched.resource);
+            }
+        }
+        self.directories_at = Instant::now() + now.elapsed() * 50;
     }
 
     /// Finds out which files still matter: those that somebody holds, and those with uncommitted changes. At first also
