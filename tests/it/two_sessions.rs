@@ -443,6 +443,11 @@ fn two_clients_of_one_editor_do_not_clash() {
     here.type_text("x");
     workspace.coordination().wait_for_holder("src/main.rs", &first.session_id());
     there.type_text("x");
+    // An agent in the editor's own process would be told of by then.
+    let age = || workspace.coordination().age_of_claim("src/main.rs");
+    crate::support::wait_for("what lasts to be told", || {
+        (age() > std::time::Duration::from_millis(2_500)).then_some(())
+    });
     first.settle(&workspace);
     second.settle(&workspace);
     assert_eq!((here.codes(), there.codes()), (Vec::<String>::new(), Vec::<String>::new()));
