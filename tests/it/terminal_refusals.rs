@@ -210,7 +210,7 @@ fn wrong_words_are_wrong_usage() {
         (&["release", "file"], "Its name is missing"),
         (&["release", "file", "x", "--all"], "cannot be used with"),
         (&["heartbeat"], "<ACTION>"),
-        (&["send", "broadcast", "x"], "<MESSAGE>"),
+        (&["send", "broadcast"], "<SUBJECT>"),
         (&["check"], "<PATH>"),
         (&["hand-off", "file", "x"], "<TO>"),
         (&["status", "--watch", "--oneline"], "cannot be used with"),
