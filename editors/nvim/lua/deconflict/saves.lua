@@ -32,7 +32,11 @@ local function tell(bufnr)
   known[bufnr] = now
   local client = require('deconflict.client').get(bufnr)
   if client and vim.lsp.buf_is_attached(bufnr, client.id) then
-    compat.notify(client, 'textDocument/didSave', { textDocument = { uri = vim.uri_from_bufnr(bufnr) } })
+    compat.notify(
+      client,
+      'textDocument/didSave',
+      { textDocument = { uri = vim.uri_from_bufnr(bufnr) } }
+    )
   end
 end
 
