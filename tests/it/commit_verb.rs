@@ -1,6 +1,8 @@
 //! `deconflict commit`: one session's own changes, on today's `HEAD`, with everybody else's work and staging as it was.
 
 use std::fs;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use deconflict_journal::{Cause, Settlement};
 use deconflict_protocol::{Resource, SessionId};
@@ -84,6 +86,27 @@ fn only_the_named_paths_are_committed() {
     commit(&ada, &["nowhere.txt"]).expect_code(1);
     commit(&ben, &["."]).expect_code(0);
     assert_eq!(changed_by_head(here), "M\tREADME.md\n");
+    assert_eq!(here.git(&["status", "--porcelain"]), " M poem.txt\n");
+}
+
+/// Git takes a file for unchanged that is as long and as old as the one in the index, unless the index is no newer.
+#[test]
+fn what_was_changed_in_the_second_of_the_index_stays_changed() {
+    let (clone, [ada, _]) = Clone::with_sessions(["ada", "ben"]);
+    let here = &clone.workspace;
+    let index = here.path(".git/index");
+    here.git(&["config", "core.trustctime", "false"]);
+    let second = SystemTime::now() - Duration::from_hours(1);
+    let stamp = |path: &Path| fs::File::options().write(true).open(path).unwrap().set_modified(second).unwrap();
+    let text = here.read("poem.txt");
+    stamp(&here.path("poem.txt"));
+    here.git(&["update-index", "--refresh"]);
+    here.write("poem.txt", text.to_uppercase());
+    stamp(&here.path("poem.txt"));
+    stamp(&index);
+    clone.edit("ada", "src/lib.rs", "pub mod lexer;\n");
+    assert_eq!(here.git(&["--no-optional-locks", "status", "--porcelain"]), " M poem.txt\n M src/lib.rs\n");
+    commit(&ada, &["src/lib.rs"]).expect_code(0);
     assert_eq!(here.git(&["status", "--porcelain"]), " M poem.txt\n");
 }
 

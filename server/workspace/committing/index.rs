@@ -1,6 +1,8 @@
 //! What is in an index or a tree, and changing the private one.
 
 use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -52,6 +54,14 @@ pub(super) fn index_command(root: &Path, index: &Path) -> Command {
     git.current_dir(root).env("GIT_INDEX_FILE", index).env("GIT_LITERAL_PATHSPECS", "1");
     git.args(["-c", "core.hooksPath=/dev/null"]);
     git
+}
+
+/// Copies an index with the time at which it was written. A file that was changed in that very second looks to git like
+/// the one in the index, and git reads those that are no older than their index.
+pub(super) fn copy_index(from: &Path, to: &Path) -> io::Result<()> {
+    let written = fs::metadata(from)?.modified()?;
+    fs::copy(from, to)?;
+    File::options().write(true).open(to)?.set_modified(written)
 }
 
 /// All that an index has, by path.

@@ -7,7 +7,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use super::error::{CommitError, failed};
-use super::index::{self, Blob, TreeChange, entries, index_command, write_entries};
+use super::index::{self, Blob, TreeChange, copy_index, entries, index_command, write_entries};
 use crate::git::{self, GitError, NOTHING, Surroundings, answer};
 use crate::{Repository, last_commit};
 
@@ -140,7 +140,7 @@ impl Committing {
             };
             answer(git, "what was committed last", b"")
         };
-        if fs::copy(&self.index, &private).is_ok() && read().is_ok() {
+        if copy_index(&self.index, &private).is_ok() && read().is_ok() {
             return Ok(());
         }
         // An index that nobody can read is no hindrance.

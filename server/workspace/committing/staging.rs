@@ -10,7 +10,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::error::{CommitError, failed};
-use super::index::{Blob, TreeChange, index_command, staged, write_entries};
+use super::index::{Blob, TreeChange, copy_index, index_command, staged, write_entries};
 use super::preparing::{Committing, Filter};
 use crate::git::{self, GitError, answer};
 use deconflict_platform::canonical;
@@ -76,8 +76,8 @@ impl Following<'_> {
     pub(super) fn prepare(&self) -> Result<PathBuf, CommitError> {
         let committing = self.committing;
         let prepared = committing.folder.path().join("followed");
-        match fs::copy(&committing.index, &prepared) {
-            Ok(_) => {}
+        match copy_index(&committing.index, &prepared) {
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let _ = fs::remove_file(&prepared);
             }
