@@ -76,7 +76,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     losses::look(context);
     let is_only_advice = registry.locking() == Locking::Unsupported;
-    let news: Vec<News> = granted.into_iter().map(|one| claimer.news_of(one)).collect();
+    let news: Vec<Claimed> = granted.into_iter().map(|one| claimer.claimed_by_it(one)).collect();
     context.output.answer(
         || {
             let mut documents: Vec<Value> = news.iter().map(|one| one.document(&session, is_only_advice)).collect();
@@ -113,7 +113,7 @@ struct Claimer<'a> {
 }
 
 /// What is told of one claim.
-struct News {
+struct Claimed {
     granted: Granted,
     elsewhere: Vec<Claim>,
     others: OthersChanges,
@@ -131,11 +131,11 @@ impl Claimer<'_> {
         })
     }
 
-    fn news_of(&self, granted: Granted) -> News {
+    fn claimed_by_it(&self, granted: Granted) -> Claimed {
         let (context, session) = (self.context, self.session);
         let resource = granted.claim.resource.clone();
         let path = context.namer().ok().and_then(|namer| namer.path_of(&resource));
-        News {
+        Claimed {
             elsewhere: claims_elsewhere(context, self.registry, session, &resource),
             others: OthersChanges::taking_over(context, self.registry, session, &resource),
             is_missing: path.is_some_and(|path| !path.exists()),
@@ -144,7 +144,7 @@ impl Claimer<'_> {
     }
 }
 
-impl News {
+impl Claimed {
     /// From whom it was taken over.
     fn before(&self) -> Option<&Claim> {
         self.granted.took_over.as_ref().filter(|before| before.holder() != self.granted.claim.holder())

@@ -15,7 +15,7 @@ use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Na
 
 use super::failure::Failure;
 use super::output::Output;
-use super::{candidates, processes, values};
+use super::{processes, values};
 
 /// The variable that names the session, as `deconflict start --export` sets it.
 pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
@@ -25,7 +25,7 @@ pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Shared {
     /// Act as this session, by its name or the beginning of its id, rather than as the one of this terminal
-    #[arg(long, global = true, value_name = "SESSION", value_parser = values::session_id, add = candidates::sessions())]
+    #[arg(long, global = true, value_name = "SESSION", value_parser = values::session_id)]
     pub(crate) session: Option<SessionId>,
     /// Use this coordination directory, rather than the one of this workspace
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]

@@ -57,7 +57,7 @@ use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::{Context, Shared};
 use failure::{Exit, Failure};
@@ -141,7 +141,7 @@ impl Verb {
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
-    if completions::answer(Arguments::command, &words) {
+    if completions::answer(command_to_complete, &words) {
         return Exit::Done.into();
     }
     let arguments = match parse(&words) {
@@ -158,6 +158,11 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
         ended
     });
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
+}
+
+/// What may be typed, with the sessions that there are. The context, in which they are looked for, knows nothing of them.
+fn command_to_complete() -> Command {
+    Arguments::command().mut_arg("session", |argument| argument.add(candidates::sessions()))
 }
 
 /// Reads the command line. What all verbs are described by is left to the end of the process: taking it apart takes as
