@@ -166,6 +166,13 @@ fn what_is_committed_on_another_branch_is_not_lost() {
 #[test]
 fn a_holder_is_told_of_any_change_that_is_not_their_own() {
     let desk = Desktop::new();
+    // Somebody whose hooks would tell what they changed, so that they are waited for.
+    let agent = NewSession {
+        id: Some(SessionId::new("claude").unwrap()),
+        agent: Some("claude-code".to_owned()),
+        ..NewSession::default()
+    };
+    desk.registry.register(agent).unwrap();
     let (ada, claude) = (desk.author("ada"), desk.author("claude"));
     let resource = Resource::file("poem.txt").unwrap();
     let outcome = desk.registry.claim(&ada.session, &resource, &Terms::default()).unwrap();
