@@ -11,7 +11,9 @@ use deconflict_journal::Journal;
 use serde_json::Value;
 
 use super::neovim::session_of;
-use super::support::{CodingAgent, Committer, Neovim, Outcome, Terminal, Told, Version, Workspace, wait_for};
+use super::support::{
+    CodingAgent, Committer, Neovim, Outcome, Terminal, Told, Version, Workspace, clean_environment, wait_for,
+};
 
 const FILES: usize = 10;
 
@@ -194,7 +196,9 @@ impl Afternoon {
     fn run(&self, who: Who, line: &str) -> Told {
         let agent = self.agent(who);
         agent.before_command(line).expect_no_denial();
-        let status = Command::new("sh").args(["-c", line]).current_dir(self.workspace.root()).status().unwrap();
+        let mut shell = Command::new("sh");
+        clean_environment(&mut shell, self.workspace.home());
+        let status = shell.args(["-c", line]).current_dir(self.workspace.root()).status().unwrap();
         assert!(status.success(), "{line}");
         agent.after_command(line).expect_no_denial()
     }

@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::support::{Document, Editor, Workspace, wait_for};
+use super::support::{Document, Editor, Workspace, clean_environment, wait_for};
 
 const POEM: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n";
 
 /// What another program does that takes no part.
 fn run(workspace: &Workspace, program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).current_dir(workspace.root()).status().unwrap();
+    let mut command = Command::new(program);
+    clean_environment(&mut command, workspace.home());
+    let status = command.args(arguments).current_dir(workspace.root()).status().unwrap();
     assert!(status.success(), "{program} {arguments:?}");
 }
 

@@ -2,12 +2,14 @@
 
 use std::process::Command;
 
-use super::support::{CodingAgent, Terminal, Told, Workspace};
+use super::support::{CodingAgent, Terminal, Told, Workspace, clean_environment};
 
 const FILE: &str = "src/main.rs";
 
 fn shell(workspace: &Workspace, line: &str) {
-    let status = Command::new("sh").args(["-c", line]).current_dir(workspace.root()).status().unwrap();
+    let mut shell = Command::new("sh");
+    clean_environment(&mut shell, workspace.home());
+    let status = shell.args(["-c", line]).current_dir(workspace.root()).status().unwrap();
     assert!(status.success(), "{line}");
 }
 

@@ -94,7 +94,7 @@ impl ServerState {
     pub(super) fn find_own_repository(&mut self, path: &Path) {
         let innermost = self.innermost_folder(path);
         let is_served = innermost.is_some_and(|folder| match folder.state {
-            FolderState::At(id) => !self.outside_git.contains(&id),
+            FolderState::At(id) => !self.outside_git.contains(&id) || path.parent() == Some(&folder.path),
             FolderState::Wanted => true,
             FolderState::Inactive => self.settings.activation == Activation::Never,
         });
