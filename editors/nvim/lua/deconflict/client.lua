@@ -153,6 +153,8 @@ end
 function M._stop()
   for _, client in ipairs(vim.lsp.get_clients({ name = NAME })) do
     stopping[client.id] = true
+    -- What Neovim still asks of a server that ends is answered with an error, which it would show.
+    client.handlers['textDocument/inlayHint'] = function() end
     compat.stop(client)
   end
   vim.wait(STOP_MS, function()

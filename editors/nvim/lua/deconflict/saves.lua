@@ -18,6 +18,13 @@ local function note(event)
   known[event.buf] = stamp(event.buf)
 end
 
+--- Sends the changes that Neovim still gathers: a save that came before them would be one of the text before.
+local function flush(client, bufnr)
+  pcall(function()
+    require('vim.lsp._changetracking').flush(client, bufnr)
+  end)
+end
+
 --- Tells the server of a write if the file is another one and the buffer has nothing unsaved.
 ---@param bufnr integer
 local function tell(bufnr)
@@ -32,6 +39,7 @@ local function tell(bufnr)
   known[bufnr] = now
   local client = require('deconflict.client').get(bufnr)
   if client and vim.lsp.buf_is_attached(bufnr, client.id) then
+    flush(client, bufnr)
     compat.notify(
       client,
       'textDocument/didSave',
@@ -57,6 +65,19 @@ vim.api.nvim_create_autocmd('BufModifiedSet', {
   desc = 'deconflict: tell of a write that nothing else tells of',
   callback = function(event)
     tell(event.buf)
+  end,
+})
+
+-- A change that is written at once leaves nothing unsaved behind, of which `BufModifiedSet` would tell.
+vim.api.nvim_create_autocmd({ 'TextChanged', 'TextChangedI', 'InsertLeave' }, {
+  group = group,
+  desc = 'deconflict: tell of a change that was written at once',
+  callback = function(event)
+    vim.schedule(function()
+      if vim.api.nvim_buf_is_loaded(event.buf) then
+        tell(event.buf)
+      end
+    end)
   end,
 })
 
