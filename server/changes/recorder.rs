@@ -102,7 +102,8 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// Finds who lost by the newest change of a file if nobody has said whose it is in time. A change is judged once.
+    /// Finds who lost by the newest change of a file if nobody has said whose it is in time, or nobody is there who would.
+    /// A change is judged once.
     pub fn settle_unknown(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Option<Noticed>, Error> {
         let log = self.journal.log(resource)?;
         let newest = log.entries().pop().filter(|entry| entry.author.is_none() && !log.is_judged(&entry.id));

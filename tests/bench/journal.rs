@@ -131,14 +131,6 @@ pub(crate) fn measure_commands() -> Vec<Figure> {
     let one = |round: usize| workspace.write("work/0.rs", text_of(2000, 1000 + round));
     let clean =
         |round: usize| workspace.write(format!("src/{}/0/{}.rs", round % 20, round % 20), format!("// {round}\n"));
-    let row = |name, value, most| Figure {
-        name,
-        size: Size::LEAST,
-        unit: "ms",
-        value,
-        floor: None,
-        goal: Goal::AtMost(most),
-    };
     let mut figures = vec![
         row(
             "hooks of a command that changes nothing, 20,000 files, over empty programs, p50",
@@ -191,14 +183,6 @@ pub(crate) fn measure_questions() -> Vec<Figure> {
     let timed = |arguments: &[&str]| {
         let mut samples: Vec<f64> = (0..20).map(|_| verb(&workspace, arguments)).collect();
         quantile(&mut samples, 0.5)
-    };
-    let row = |name, value, most| Figure {
-        name,
-        size: Size::LEAST,
-        unit: "ms",
-        value,
-        floor: None,
-        goal: Goal::AtMost(most),
     };
     vec![
         row("`deconflict history` of a file among 100,000 entries, p50", timed(&["history", "many/500.txt"]), 20.0),
@@ -309,4 +293,9 @@ fn text_of(length: usize, seed: usize) -> String {
         writeln!(text, "    let value_{line} = compute(input_{}, {seed});", line % 97).unwrap();
     }
     text
+}
+
+/// How long something takes, in milliseconds, and the most that it should.
+fn row(name: &'static str, value: f64, most: f64) -> Figure {
+    Figure { name, size: Size::LEAST, unit: "ms", value, floor: None, goal: Goal::AtMost(most) }
 }
