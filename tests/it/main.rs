@@ -86,6 +86,8 @@ mod presentation;
 mod private_files;
 mod processes;
 mod races;
+#[cfg(target_os = "linux")]
+mod real_agents;
 mod records;
 mod settings;
 mod setup;

@@ -14,8 +14,12 @@ mod neovim;
 mod office;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(target_os = "linux")]
+mod real_agent;
 mod repository;
 mod screen;
+#[cfg(target_os = "linux")]
+pub(crate) mod scripted_model;
 mod terminal;
 mod wait;
 mod wire;
@@ -34,6 +38,8 @@ pub(crate) use neovim::{Neovim, Version};
 pub(crate) use office::Office;
 #[cfg(target_os = "linux")]
 pub(crate) use process::{Kept, processor_time};
+#[cfg(target_os = "linux")]
+pub(crate) use real_agent::{Product, RealAgent};
 #[cfg(unix)]
 pub(crate) use repository::LINK;
 pub(crate) use repository::{LINKED_FILE, NON_ASCII, SPACED};

@@ -1,0 +1,317 @@
+//! The real coding agents that `tests/agents/fetch` fetched, with a scripted model in place of their providers', in a home of
+//! their own where `setup` wired them.
+
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::{Value, json};
+
+use super::editors::report_missing;
+use super::environment::clean_environment;
+use super::home::Home;
+use super::scripted_model::ScriptedModel;
+use super::terminal::Outcome;
+use super::wait::wait_within;
+
+/// No turn of an agent takes longer, on a busy machine neither.
+const LIMIT: Duration = Duration::from_mins(2);
+
+/// What is tested.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Product {
+    ClaudeCode,
+    Codex,
+    /// Codex with a model that writes JavaScript to call its tools.
+    CodexInCodeMode,
+    Gemini,
+    Opencode,
+}
+
+impl Product {
+    /// Its command, which is also what `setup` calls it by.
+    fn command(self) -> &'static str {
+        match self {
+            Self::ClaudeCode => "claude",
+            Self::Codex | Self::CodexInCodeMode => "codex",
+            Self::Gemini => "gemini",
+            Self::Opencode => "opencode",
+        }
+    }
+
+    /// Its program, if it is here.
+    fn program(self) -> Option<PathBuf> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(".editors/agents/node_modules/.bin");
+        let program = folder.join(self.command());
+        if program.exists() {
+            return Some(program);
+        }
+        report_missing(&format!("{} is not here; tests/agents/fetch fetches it", self.command()));
+        None
+    }
+}
+
+/// A home in which one agent is wired, a repository, and the model that it asks.
+pub(crate) struct RealAgent {
+    home: Home,
+    model: ScriptedModel,
+    product: Product,
+    program: PathBuf,
+}
+
+impl RealAgent {
+    /// Not wired yet. Nothing, aloud, where the agent was not fetched.
+    pub(crate) fn new(product: Product) -> Option<Self> {
+        let program = product.program()?;
+        let (home, model) = (Home::new(), ScriptedModel::start());
+        let agent = Self { home, model, product, program };
+        agent.write_settings();
+        Some(agent)
+    }
+
+    /// Wires it as its user would.
+    #[track_caller]
+    pub(crate) fn set_up(&self) -> Outcome {
+        let wiring = self.home.terminal().spawn(["setup", self.product.command()]);
+        wiring.wait_for_at_most(LIMIT).expect_code(0)
+    }
+
+    /// Gives it the verbs as tools, by its own command where it has one.
+    #[track_caller]
+    pub(crate) fn add_tools(&self) {
+        let server = self.home.path(".local/bin/deconflict");
+        let server = server.to_str().unwrap();
+        let arguments = match self.product {
+            Product::ClaudeCode => vec!["mcp", "add", "--scope", "user", "deconflict", "--", server, "mcp"],
+            Product::Codex | Product::CodexInCodeMode => vec!["mcp", "add", "deconflict", "--", server, "mcp"],
+            Product::Gemini => vec!["mcp", "add", "--scope", "user", "--trust", "deconflict", server, "mcp"],
+            Product::Opencode => {
+                let path = ".config/opencode/opencode.json";
+                let mut settings: Value = serde_json::from_str(&self.home.read(path)).unwrap();
+                settings["mcp"] = json!({"deconflict": {"type": "local", "command": [server, "mcp"], "enabled": true}});
+                return self.home.write(path, &settings.to_string());
+            }
+        };
+        let mut command = self.command(&self.program, self.home.workspace().root());
+        command.args(arguments);
+        let ran = Turn::of(command).wait();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+    }
+
+    /// What the agent itself says of the files that `setup` gave it.
+    pub(crate) fn own_check(&self) -> Ran {
+        let arguments: Vec<String> = match self.product {
+            Product::ClaudeCode => {
+                let plugin = self.home.path(".claude/skills/deconflict");
+                ["plugin", "validate", plugin.to_str().unwrap()].map(str::to_owned).to_vec()
+            }
+            Product::Gemini => {
+                let extension = self.home.path(".gemini/extensions/deconflict");
+                ["extensions", "validate", extension.to_str().unwrap()].map(str::to_owned).to_vec()
+            }
+            Product::Codex | Product::CodexInCodeMode => vec!["doctor".to_owned()],
+            Product::Opencode => ["debug", "config"].map(str::to_owned).to_vec(),
+        };
+        let mut command = self.command(&self.program, self.home.workspace().root());
+        command.args(arguments);
+        Turn::of(command).wait()
+    }
+
+    pub(crate) fn product(&self) -> Product {
+        self.product
+    }
+
+    pub(crate) fn model(&self) -> &ScriptedModel {
+        &self.model
+    }
+
+    /// Gives it a prompt in a folder that the model answers from this script, and waits for the end of its turn.
+    #[track_caller]
+    pub(crate) fn run(&self, folder: &Path, script: &str) -> Ran {
+        self.start(folder, script).wait()
+    }
+
+    /// The same, in the session of its last turn.
+    #[track_caller]
+    pub(crate) fn resume(&self, folder: &Path, script: &str) -> Ran {
+        let (before, after): (&[&str], &[&str]) = match self.product {
+            Product::ClaudeCode => (&["--continue"], &[]),
+            Product::Codex | Product::CodexInCodeMode => (&[], &["resume", "--last"]),
+            Product::Gemini => (&["--resume", "latest"], &[]),
+            Product::Opencode => (&[], &["--continue"]),
+        };
+        self.start_with(folder, script, before, after).wait()
+    }
+
+    pub(crate) fn start(&self, folder: &Path, script: &str) -> Turn {
+        self.start_with(folder, script, &[], &[])
+    }
+
+    /// The same with more arguments: before the prompt's own, and behind the verb.
+    fn start_with(&self, folder: &Path, script: &str, before: &[&str], after: &[&str]) -> Turn {
+        let prompt = format!("script:{script}");
+        let mut command = self.command(&self.program, folder);
+        command.args(before);
+        match self.product {
+            Product::ClaudeCode => {
+                command.args(["-p", &prompt, "--permission-mode", "bypassPermissions"]);
+            }
+            Product::Codex | Product::CodexInCodeMode => {
+                command.arg("exec").args(after);
+                command.args(["--dangerously-bypass-hook-trust", "--skip-git-repo-check", &prompt]);
+            }
+            Product::Gemini => {
+                command.args(["-y", "-m", "gemini-2.5-flash", "-p", &prompt]);
+            }
+            Product::Opencode => {
+                command.args(["run", "-m", "scripted/scripted"]).args(after).arg(&prompt);
+            }
+        }
+        Turn::of(command)
+    }
+
+    /// A program in the agent's surroundings, such as its own check of its settings.
+    fn command(&self, program: &Path, folder: &Path) -> Command {
+        let mut command = Command::new(program);
+        clean_environment(&mut command, self.home.path("").as_path());
+        let search = std::env::var_os("PATH").unwrap_or_default();
+        let places = [self.home.path(".local/bin")].into_iter().chain(std::env::split_paths(&search));
+        command
+            .env("PATH", std::env::join_paths(places).unwrap())
+            .env("no_proxy", "*")
+            .env("TMPDIR", self.home.workspace().beside("temporary"))
+            .envs(self.variables())
+            .current_dir(folder)
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let url = format!("http://127.0.0.1:{}", self.model.port());
+        let on = |name: &'static str| (name, "1".to_owned());
+        match self.product {
+            Product::ClaudeCode => vec![
+                ("ANTHROPIC_BASE_URL", url),
+                ("ANTHROPIC_API_KEY", "made-up-key".to_owned()),
+                on("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC"),
+                on("DISABLE_AUTOUPDATER"),
+                on("DISABLE_TELEMETRY"),
+                on("DISABLE_ERROR_REPORTING"),
+                on("IS_SANDBOX"),
+            ],
+            Product::Codex | Product::CodexInCodeMode => vec![("SCRIPTED_KEY", "made-up-key".to_owned())],
+            Product::Gemini => vec![
+                ("GEMINI_API_KEY", "made-up-key".to_owned()),
+                ("GOOGLE_GEMINI_BASE_URL", url),
+                ("GEMINI_TELEMETRY_ENABLED", "false".to_owned()),
+                ("GEMINI_CLI_TRUST_WORKSPACE", "true".to_owned()),
+            ],
+            Product::Opencode => vec![
+                on("OPENCODE_DISABLE_AUTOUPDATE"),
+                on("OPENCODE_DISABLE_MODELS_FETCH"),
+                on("OPENCODE_DISABLE_LSP_DOWNLOAD"),
+                on("OPENCODE_DISABLE_DEFAULT_PLUGINS"),
+                on("OPENCODE_DISABLE_SHARE"),
+            ],
+        }
+    }
+
+    /// The settings without which it would ask somebody, or something beyond this machine.
+    fn write_settings(&self) {
+        std::fs::create_dir_all(self.home.workspace().beside("temporary")).unwrap();
+        let url = format!("http://127.0.0.1:{}/v1", self.model.port());
+        match self.product {
+            Product::ClaudeCode => {}
+            Product::Codex | Product::CodexInCodeMode => {
+                let model = if self.product == Product::Codex { "gpt-5.5" } else { "gpt-6.1-sol" };
+                self.home.write(
+                    ".codex/config.toml",
+                    &format!(
+                        "model = \"{model}\"\nmodel_provider = \"scripted\"\napproval_policy = \"never\"\n\
+                         sandbox_mode = \"danger-full-access\"\ncheck_for_update_on_startup = false\n\n\
+                         [analytics]\nenabled = false\n\n[model_providers.scripted]\nname = \"Scripted\"\n\
+                         base_url = \"{url}\"\nenv_key = \"SCRIPTED_KEY\"\nwire_api = \"responses\"\n"
+                    ),
+                );
+            }
+            Product::Gemini => {
+                let settings = json!({
+                    "security": {"auth": {"selectedType": "gemini-api-key"}, "folderTrust": {"enabled": false}},
+                    "general": {"enableAutoUpdate": false, "enableAutoUpdateNotification": false},
+                    "privacy": {"usageStatisticsEnabled": false},
+                });
+                self.home.write(".gemini/settings.json", &settings.to_string());
+            }
+            Product::Opencode => {
+                let settings = json!({
+                    "autoupdate": false,
+                    "share": "disabled",
+                    "permission": {"*": "allow"},
+                    "provider": {"scripted": {
+                        "npm": "@ai-sdk/openai-compatible",
+                        "name": "Scripted",
+                        "options": {"baseURL": url, "apiKey": "made-up-key"},
+                        "models": {"scripted": {"name": "Scripted"}},
+                    }},
+                });
+                self.home.write(".config/opencode/opencode.json", &settings.to_string());
+            }
+        }
+    }
+}
+
+/// A turn that runs. It is ended, with all that it started, with the value.
+pub(crate) struct Turn {
+    child: Child,
+    output: Option<(JoinHandle<String>, JoinHandle<String>)>,
+}
+
+/// What an agent printed in a turn, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) output: String,
+}
+
+impl Turn {
+    fn of(mut command: Command) -> Self {
+        // A group of its own, so that whatever it starts can be ended with it and with nothing else.
+        let mut child = command.process_group(0).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let stdout = read_in_background(child.stdout.take().unwrap());
+        let stderr = read_in_background(child.stderr.take().unwrap());
+        Self { child, output: Some((stdout, stderr)) }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Ran {
+        let status = wait_within(LIMIT, "an agent to end its turn", || self.child.try_wait().unwrap());
+        self.kill();
+        let (stdout, stderr) = self.output.take().unwrap();
+        Ran { code: status.code(), output: stdout.join().unwrap() + &stderr.join().unwrap() }
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(group) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        let _ = self.child.wait();
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn read_in_background(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = pipe.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
