@@ -154,6 +154,7 @@ impl ServerState {
             }
             OnDisk::Different(saved) => {
                 document.based_on.get_or_insert_with(|| saved.clone());
+                document.is_file_new |= saved != document.saved_text;
                 document.saved_text = saved;
             }
             OnDisk::Unknown => {}

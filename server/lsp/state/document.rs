@@ -28,6 +28,8 @@ pub(super) struct OpenDocument {
     pub(super) is_notebook: bool,
     /// What its file has, as far as that was seen.
     pub(super) saved_text: Rope,
+    /// While it was unsaved, something else came into its file: perhaps a later text of its own.
+    pub(super) is_file_new: bool,
     /// The last text that it and its file both had, as far as that is known.
     pub(super) based_on: Option<Rope>,
     /// What its file had when it was merged by itself last.
@@ -117,6 +119,7 @@ impl OpenDocument {
             directory: None,
             place: None,
             saved_text: rope.clone(),
+            is_file_new: false,
             based_on: None,
             merge_tried: None,
             text: rope,
@@ -147,6 +150,7 @@ impl OpenDocument {
     /// Nothing of it is unsaved any more.
     pub(super) fn settle(&mut self) {
         self.unsaved = Unsaved::No;
+        self.is_file_new = false;
         self.blocked = None;
         self.hands_off = false;
     }

@@ -71,7 +71,9 @@ impl ServerState {
         text::apply(&mut document.text, edits);
         document.edited_at = Some(now);
         if document.equals_saved_text() {
-            self.became_saved(uri, false);
+            // An editor may tell of what it wrote after the file was read.
+            let is_undo = !document.is_file_new;
+            self.became_saved(uri, !is_undo);
             return;
         }
         match document.unsaved {

@@ -241,6 +241,22 @@ fn a_save_that_is_faster_than_the_first_look_claims_all_the_same() {
     assert_eq!(scene.own(), ["a.rs", "b.rs"]);
     scene.wait(Duration::from_mins(1));
     assert_eq!(scene.own(), ["a.rs", "b.rs"]);
+
+    // Or it has the edited text before the editor told of that edit at all.
+    scene.open("c.rs", "text");
+    scene.answer("edited");
+    scene.change("c.rs", "edited");
+    scene.save("c.rs");
+    scene.answer("edited");
+    scene.wait(Duration::from_mins(1));
+    assert_eq!(scene.own(), ["a.rs", "b.rs", "c.rs"]);
+
+    // What was taken back before it was saved is nobody's work.
+    scene.held("d.rs");
+    scene.change("d.rs", "text");
+    scene.save("d.rs");
+    scene.answer("text");
+    assert_eq!(scene.own(), ["a.rs", "b.rs", "c.rs"]);
 }
 
 #[test]
