@@ -641,3 +641,50 @@ fn an_auto_save_by_a_plain_autocommand_is_a_save() {
         }
     }
 }
+
+/// Users have Neovim look at its files in an autocommand, of which no other autocommand hears.
+#[test]
+fn what_another_program_writes_is_no_save_of_neovims() {
+    for autoread in [true, false] {
+        let setup = format!(
+            "vim.o.autoread = {autoread} vim.o.updatetime = 50 \
+             vim.api.nvim_create_autocmd('CursorHold', {{ callback = function() \
+             if vim.o.autoread then vim.cmd('silent! checktime') end _G.held = (_G.held or 0) + 1 end }})"
+        );
+        with_each(&setup, |workspace, mut neovim| {
+            let coordination = workspace.coordination();
+            coordination.create();
+            neovim.open(FILE);
+            let session = session_of(&coordination, &neovim);
+            neovim.command("Deconflict heartbeat opened");
+            coordination.wait_for("the file to have been looked at", |here| {
+                here.heartbeats(&session).iter().any(|heartbeat| heartbeat["action"] == "opened").then_some(())
+            });
+            workspace.write(FILE, "fn main() {} // written elsewhere\n");
+            // The pauses after which Neovim looks at what it may have written.
+            for _ in 0..2 {
+                neovim.lua("_G.held = 0");
+                neovim.type_keys("jk");
+                neovim.wait("a pause", "_G.held > 0");
+            }
+            if autoread {
+                neovim.wait("the text from elsewhere", "vim.fn.getline(1):find('elsewhere')");
+            }
+
+            neovim.open("src/lib.rs");
+            neovim.type_keys("ggO// mine<Esc>");
+            coordination.wait_for_claim("src/lib.rs");
+            neovim.command("silent write");
+            let terminal = Terminal::on(workspace);
+            let of = |file: &str| {
+                let history = terminal.run(["history", file, "--json"]).expect_code(0).json();
+                history["entries"].as_array().unwrap().clone()
+            };
+            wait_for("what came after to be known", || {
+                of("src/lib.rs").iter().any(|it| it["cause"] == "save").then_some(())
+            });
+            assert!(of(FILE).iter().all(|it| it["cause"] == "unknown"), "autoread {autoread}: {:?}", of(FILE));
+            assert_eq!(coordination.claim(FILE), None, "autoread {autoread}");
+        });
+    }
+}

@@ -5,8 +5,12 @@ local M = {}
 
 local group = vim.api.nvim_create_augroup('deconflict.saves', {})
 
---- What the file of a buffer was when it was last read or written as everybody saw it.
-local known = {} ---@type table<integer, string>
+--- What is known of a buffer's file: what it was, and how often Neovim itself had written it by then.
+---@class deconflict.KnownFile
+---@field stamp string
+---@field writes integer
+
+local known = {} ---@type table<integer, deconflict.KnownFile>
 
 ---@param bufnr integer
 local function stamp(bufnr)
@@ -14,8 +18,16 @@ local function stamp(bufnr)
   return stat and ('%d.%09d %d'):format(stat.mtime.sec, stat.mtime.nsec, stat.size) or ''
 end
 
-local function note(event)
-  known[event.buf] = stamp(event.buf)
+--- How often Neovim wrote the buffer, in whatever autocommand.
+---@param bufnr integer
+---@return integer
+local function writes(bufnr)
+  return vim.fn.undotree(bufnr).save_last
+end
+
+---@param bufnr integer
+local function note(bufnr)
+  known[bufnr] = { stamp = stamp(bufnr), writes = writes(bufnr) }
 end
 
 --- Sends the changes that Neovim still gathers: a save that came before them would be one of the text before.
@@ -25,7 +37,7 @@ local function flush(client, bufnr)
   end)
 end
 
---- Tells the server of a write if the file is another one and the buffer has nothing unsaved.
+--- Tells the server of a write of Neovim's own if the buffer has nothing unsaved.
 ---@param bufnr integer
 local function tell(bufnr)
   local before = known[bufnr]
@@ -33,10 +45,14 @@ local function tell(bufnr)
     return
   end
   local now = stamp(bufnr)
-  if now == before or now == '' then
+  if now == before.stamp or now == '' then
     return
   end
-  known[bufnr] = now
+  note(bufnr)
+  -- Somebody else wrote it, and perhaps Neovim has read it again.
+  if known[bufnr].writes == before.writes then
+    return
+  end
   local client = require('deconflict.client').get(bufnr)
   if client and vim.lsp.buf_is_attached(bufnr, client.id) then
     flush(client, bufnr)
@@ -51,13 +67,17 @@ end
 --- Begins to look after a buffer.
 ---@param bufnr integer
 function M.attach(bufnr)
-  known[bufnr] = known[bufnr] or stamp(bufnr)
+  if not known[bufnr] then
+    note(bufnr)
+  end
 end
 
 vim.api.nvim_create_autocmd({ 'BufReadPost', 'BufWritePost', 'FileChangedShellPost' }, {
   group = group,
   desc = 'deconflict: what everybody knows of a file',
-  callback = note,
+  callback = function(event)
+    note(event.buf)
+  end,
 })
 
 vim.api.nvim_create_autocmd('BufModifiedSet', {
