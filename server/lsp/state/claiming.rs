@@ -163,7 +163,8 @@ impl ServerState {
         if is_saved_here && document.equals_saved_text() {
             self.saved(uri);
         } else if document.equals_saved_text() {
-            self.became_saved(uri, is_same);
+            let is_undo = !is_same && !document.is_file_new;
+            self.became_saved(uri, !is_undo);
         } else if is_same {
             // It was edited since it was checked.
             document.unsaved = Unsaved::Suspected;
@@ -208,6 +209,7 @@ impl ServerState {
                 // What went wrong before is over, and is told again when it comes back.
                 self.told_failures.clear();
                 let is_unsaved = document.unsaved != Unsaved::No;
+                let is_reload = document.reloaded_at.is_some();
                 document.clear_obstacles();
                 let resource = claim.resource.clone();
                 self.holds(id, claim, Some(uri));
@@ -216,6 +218,8 @@ impl ServerState {
                 }
                 if is_unsaved {
                     self.timers.set_by(Timer::CheckDisk(uri.clone()), now + SECOND_CHECK);
+                } else if is_reload {
+                    self.withdraw_later(uri);
                 } else {
                     self.withdraw(uri);
                 }

@@ -244,11 +244,15 @@ impl ServerState {
         self.timers.cancel(&Timer::CheckDisk(uri.clone()));
         self.touched.insert(uri.clone());
         if is_reload {
-            // The file may be read before the editor tells that it wrote it.
-            self.timers.set(Timer::Withdraw(uri.clone()), now + YOUNG / 2);
+            self.withdraw_later(uri);
         } else {
             self.withdraw(uri);
         }
+    }
+
+    /// The file may be read before the editor tells that it wrote it.
+    pub(super) fn withdraw_later(&mut self, uri: &Uri) {
+        self.timers.set(Timer::Withdraw(uri.clone()), self.now() + YOUNG / 2);
     }
 
     /// Gives up what nothing was saved under, once nothing of it is unsaved.

@@ -251,12 +251,21 @@ fn a_save_that_is_faster_than_the_first_look_claims_all_the_same() {
     scene.wait(Duration::from_mins(1));
     assert_eq!(scene.own(), ["a.rs", "b.rs", "c.rs"]);
 
+    // Or the answer about the text as it was opened comes between the edit and the save.
+    scene.open("e.rs", "text");
+    scene.change("e.rs", "edited");
+    scene.answer("edited");
+    scene.save("e.rs");
+    scene.answer("edited");
+    scene.wait(Duration::from_mins(1));
+    assert_eq!(scene.own(), ["a.rs", "b.rs", "c.rs", "e.rs"]);
+
     // What was taken back before it was saved is nobody's work.
     scene.held("d.rs");
     scene.change("d.rs", "text");
     scene.save("d.rs");
     scene.answer("text");
-    assert_eq!(scene.own(), ["a.rs", "b.rs", "c.rs"]);
+    assert_eq!(scene.own(), ["a.rs", "b.rs", "c.rs", "e.rs"]);
 }
 
 #[test]
