@@ -79,6 +79,9 @@ impl Recorder<'_> {
         let entry = self.observe(resource, observation)?;
         if let Some(entry) = &entry {
             self.settle_by_going_on(entry, now)?;
+            if entry.at < now {
+                self.settle_own(entry, now)?;
+            }
         }
         let judged = entry.map(|entry| match &entry.author {
             Some(_) => self.judge(entry, now),
@@ -97,6 +100,18 @@ impl Recorder<'_> {
             let is_own = loss.owner.session == agent.session && loss.told.contains(&agent.session);
             if is_own && loss.settled.is_none() && loss.entry.id != entry.id {
                 self.journal.settle(&loss.entry, Some(&agent.session), Settlement::Acknowledged, now)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What turns out to be one's own change is no loss, though somebody took it for one before its author told.
+    fn settle_own(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), Error> {
+        let Some(author) = &entry.author else { return Ok(()) };
+        for loss in self.journal.log(&entry.resource)?.losses() {
+            let is_own = loss.entry.id == entry.id && loss.owner.session == author.session;
+            if is_own && loss.settled.is_none() {
+                self.journal.settle(&loss.entry, Some(&author.session), Settlement::Acknowledged, now)?;
             }
         }
         Ok(())

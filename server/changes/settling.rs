@@ -1,9 +1,12 @@
 //! Losses that came to their end without a word: what was lost stands there again, or its owner has committed the file.
 
+use std::path::Path;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::{Author, Entry, Loss, Settlement};
 use deconflict_protocol::Resource;
-use deconflict_workspace::{Repository, last_commit};
+use deconflict_workspace::Repository;
+use deconflict_workspace::last_commit::{self, FileCommit};
 
 use super::recorder::Place;
 use super::{Error, Recorder};
@@ -45,23 +48,40 @@ impl Recorder<'_> {
         Ok(())
     }
 
-    /// True if whoever lost something has committed the file since. Git only knows the person, so what an agent commits, or
-    /// anybody while an agent's command runs, is for that agent's hook to say.
+    /// True if this person made git's newest stash, in the worktree that a file is in.
+    pub fn has_stashed(&self, owner: &Author, resource: &Resource) -> Result<bool, Error> {
+        let Place::InWorktree { root, .. } = self.place_of(resource) else { return Ok(false) };
+        let stash = last_commit::named_by(&root, "refs/stash")?;
+        stash.map_or(Ok(false), |stash| self.is_made_by(owner, &stash, &root))
+    }
+
+    /// True if whoever lost something has committed the file since.
     fn has_committed_since(&self, loss: &Loss) -> Result<bool, Error> {
         let Loss { entry, owner, .. } = loss;
-        let (Some(person), None) = (&owner.person, &owner.agent) else { return Ok(false) };
+        if owner.person.is_none() || owner.agent.is_some() {
+            return Ok(false);
+        }
         let Place::InWorktree { root, path } = self.place_of(&entry.resource) else { return Ok(false) };
-        let repository = Repository::at(&root).ok().flatten();
-        let worktree = repository.as_ref().and_then(Repository::worktree).unwrap_or_default();
         for commit in last_commit::of_file_since(&root, &path, entry.at)? {
-            // Git tells whole seconds.
-            let (from, to) = (commit.at, commit.at + TimeDelta::seconds(1));
-            let is_after = from > entry.at || self.is_as_committed(&entry.resource)?;
-            if commit.committer == *person && is_after && self.journal.overlapping(worktree, from, to)?.is_empty() {
+            let is_after = commit.at > entry.at || self.is_as_committed(&entry.resource)?;
+            if is_after && self.is_made_by(owner, &commit, &root)? {
                 return Ok(true);
             }
         }
         Ok(false)
+    }
+
+    /// True if a person made a commit. Git only knows the person, so what an agent commits, or anybody while an agent's
+    /// command runs, is for that agent's hook to say.
+    fn is_made_by(&self, owner: &Author, commit: &FileCommit, root: &Path) -> Result<bool, Error> {
+        let (Some(person), None) = (&owner.person, &owner.agent) else { return Ok(false) };
+        if commit.committer != *person {
+            return Ok(false);
+        }
+        let repository = Repository::at(root).ok().flatten();
+        let worktree = repository.as_ref().and_then(Repository::worktree).unwrap_or_default();
+        // Git tells whole seconds.
+        Ok(self.journal.overlapping(worktree, commit.at, commit.at + TimeDelta::seconds(1))?.is_empty())
     }
 
     fn is_as_committed(&self, resource: &Resource) -> Result<bool, Error> {

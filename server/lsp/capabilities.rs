@@ -26,6 +26,7 @@ pub(super) struct EditorCapabilities {
     /// What it tells of files that are moved and deleted.
     pub(super) file_operations: FileOperations,
     pub(super) shows_documents: bool,
+    pub(super) tells_of_saving: bool,
     pub(super) notebooks: bool,
     pub(super) wants_status: bool,
     pub(super) wants_changes: bool,
@@ -64,6 +65,7 @@ impl EditorCapabilities {
                 did_delete: can("/workspace/fileOperations/didDelete"),
             },
             shows_documents: can("/window/showDocument/support"),
+            tells_of_saving: can("/textDocument/synchronization/willSave"),
             notebooks: has("/notebookDocument"),
             wants_status: wants("statusNotifications"),
             wants_changes: wants("changeNotifications"),
@@ -78,6 +80,7 @@ impl EditorCapabilities {
             text_document_sync: Some(TextDocumentSyncCapability::Options(TextDocumentSyncOptions {
                 open_close: Some(true),
                 change: Some(TextDocumentSyncKind::INCREMENTAL),
+                will_save: self.tells_of_saving.then_some(true),
                 save: Some(TextDocumentSyncSaveOptions::SaveOptions(SaveOptions { include_text: Some(false) })),
                 ..TextDocumentSyncOptions::default()
             })),

@@ -32,6 +32,8 @@ pub(super) enum Event {
         uri: Uri,
         edits: Vec<TextDocumentContentChangeEvent>,
     },
+    /// It is about to be saved.
+    Saving(Uri),
     Saved(Uri),
     Closed(Uri),
     Request(Request),

@@ -11,7 +11,7 @@ use tower_lsp::ls_types::{
     DidCloseNotebookDocumentParams, DidCloseTextDocumentParams, DidOpenNotebookDocumentParams,
     DidOpenTextDocumentParams, DidSaveNotebookDocumentParams, DidSaveTextDocumentParams, ExecuteCommandParams, Hover,
     HoverParams, InitializeParams, InitializeResult, InitializedParams, InlayHint, InlayHintParams, RenameFilesParams,
-    WorkspaceEdit,
+    WillSaveTextDocumentParams, WorkspaceEdit,
 };
 
 use super::event::{Event, Request};
@@ -62,6 +62,10 @@ impl LanguageServer for Handlers {
     async fn did_change(&self, parameters: DidChangeTextDocumentParams) {
         let uri = parameters.text_document.uri;
         self.tell(Event::DocumentChanged { uri, edits: parameters.content_changes });
+    }
+
+    async fn will_save(&self, parameters: WillSaveTextDocumentParams) {
+        self.tell(Event::Saving(parameters.text_document.uri));
     }
 
     async fn did_save(&self, parameters: DidSaveTextDocumentParams) {

@@ -30,6 +30,8 @@ pub(crate) enum Job {
     Share(Map<String, Value>),
     /// The editor moved or deleted what is at these paths.
     Moved(Vec<PathBuf>),
+    /// What the editor is about to save.
+    Saving(PathBuf),
     /// Keeps what stands at these paths, and answers the editor that will move or delete it.
     Keep(Vec<PathBuf>, Option<Reply<Option<WorkspaceEdit>>>),
     /// Reads what this session lost in a file.
@@ -100,6 +102,8 @@ pub(crate) struct DiskCheck {
     pub(crate) is_saved: bool,
     /// It was saved since the last check.
     pub(crate) is_new_save: bool,
+    /// The texts that it had while it was saved.
+    pub(crate) saving: Vec<Rope>,
     /// What to do if it is unsaved.
     pub(crate) claim: Option<EditClaim>,
 }

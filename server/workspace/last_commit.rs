@@ -63,7 +63,7 @@ pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String
     Ok(named.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect())
 }
 
-/// A commit that changed a file.
+/// A commit, of which it counts who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileCommit {
     /// Who made it, as git calls them.
@@ -84,14 +84,27 @@ pub fn of_file_since(root: &Path, path: &str, since: DateTime<Utc>) -> Result<Ve
     if !output.status.success() {
         return Ok(Vec::new());
     }
-    let answer = String::from_utf8_lossy(&output.stdout);
-    let described = answer.lines().filter(|line| !line.starts_with("commit "));
-    let commits = described.filter_map(|line| {
+    Ok(described(&output.stdout))
+}
+
+/// Who made the commit that a ref names, and when; `None` where there is none.
+pub fn named_by(root: &Path, name: &str) -> Result<Option<FileCommit>, GitError> {
+    let mut command = git::command_in(root, Surroundings::Own);
+    command.args(["rev-list", "-1", "--format=%ct %cn", name, "--"]);
+    let output = git::run(command, b"")?;
+    Ok(if output.status.success() { described(&output.stdout).pop() } else { None })
+}
+
+/// Commits as `git rev-list --format="%ct %cn"` lists them.
+fn described(answer: &[u8]) -> Vec<FileCommit> {
+    let answer = String::from_utf8_lossy(answer);
+    let lines = answer.lines().filter(|line| !line.starts_with("commit "));
+    let commits = lines.filter_map(|line| {
         let (seconds, committer) = line.split_once(' ')?;
         let at = DateTime::from_timestamp(seconds.parse().ok()?, 0)?;
         Some(FileCommit { committer: committer.to_owned(), at })
     });
-    Ok(commits.collect())
+    commits.collect()
 }
 
 /// What git calls the last commit; `None` before the first.

@@ -21,6 +21,7 @@ fn poem() -> Workspace {
     let workspace = Workspace::small();
     workspace.write("poem.txt", POEM);
     workspace.write("other.txt", POEM);
+    workspace.write("another.txt", POEM);
     workspace.commit_all("A poem");
     workspace.coordination().create();
     workspace
@@ -187,6 +188,67 @@ fn a_calm_day_is_not_worth_a_word() {
     ada.settle(&workspace);
     assert_eq!(ada.messages(), Vec::<String>::new());
     assert_eq!((document.codes(), other.codes()), (Vec::new(), Vec::new()));
+}
+
+#[test]
+fn a_save_of_which_the_editor_tells_late_is_the_users_own() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = held(&workspace, &ada);
+    let other = ada.open("other.txt");
+    other.type_text("Ada's line\n");
+    workspace.coordination().wait_for_holder("other.txt", &ada.session_id());
+    other.save();
+    document.type_text("more\n");
+    // The editor writes the file, and its user types on before it says so.
+    document.begin_saving();
+    document.type_text("and more\n");
+    run(&workspace, "sed", &["-i", "s/three/3/", "other.txt"]);
+    ada.wait_for_message("changed \"other.txt\"");
+    document.finish_saving();
+    run(&workspace, "sed", &["-i", "s/four/4/", "other.txt"]);
+    wait_for("the save to be Ada's", || {
+        let entries = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }))["entries"].clone();
+        (entries[0]["cause"] == "save" && entries[0]["label"] == "Ada" && entries[1]["cause"] == "save").then_some(())
+    });
+    ada.settle(&workspace);
+    assert_eq!(times_told(&ada, "\"poem.txt\""), 0, "{:?}", ada.messages());
+    assert_eq!(document.codes(), Vec::<String>::new());
+}
+
+#[test]
+fn a_stash_of_ones_own_is_not_worth_a_word_whoever_else_is_here() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    let stash = |person: &str| {
+        let name = format!("user.name={person}");
+        let words = ["-c", &name, "-c", "user.email=somebody@example.org", "stash", "push", "-q", "poem.txt"];
+        run(&workspace, "git", &words);
+        document.reload();
+    };
+    let wait_for_entries = |count: usize| {
+        wait_for("all to be in the journal", || {
+            let answer = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }));
+            (answer["entries"].as_array().unwrap().len() == count).then_some(())
+        });
+    };
+    for (file, entries) in [("other.txt", 3), ("another.txt", 5)] {
+        let other = ada.open(file);
+        other.type_text("unsaved\n");
+        workspace.coordination().wait_for_holder(file, &ada.session_id());
+        stash("Ada");
+        // What comes later is told.
+        run(&workspace, "sed", &["-i", "s/two/2/", file]);
+        ada.wait_for_message(&format!("changed \"{file}\""));
+        run(&workspace, "git", &["stash", "pop", "-q"]);
+        document.reload();
+        wait_for_entries(entries);
+    }
+    assert_eq!((times_told(&ada, "poem.txt"), bob.messages()), (0, Vec::new()), "{:?}", ada.messages());
+    stash("Bob");
+    ada.wait_for_message("changed \"poem.txt\"");
 }
 
 #[test]

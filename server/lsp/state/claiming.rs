@@ -68,6 +68,7 @@ impl ServerState {
             claims: claim.is_some(),
             is_after_save: claim.as_ref().is_some_and(|edit_claim| edit_claim.even_if_saved),
         });
+        let saving = if is_new_save { std::mem::take(&mut document.saving) } else { Vec::new() };
         let check = DiskCheck {
             uri: uri.clone(),
             number: document.last_check,
@@ -77,6 +78,7 @@ impl ServerState {
             is_known_edited: document.unsaved == Unsaved::Yes,
             is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
             is_new_save,
+            saving,
             claim,
         };
         self.job(id, Job::CheckDisk(Box::new(check)));

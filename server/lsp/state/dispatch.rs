@@ -48,6 +48,7 @@ impl ServerState {
             Event::Unused(remarks) => self.log(remarks),
             Event::Opened { uri, text } => self.opened(&uri, text.as_deref()),
             Event::DocumentChanged { uri, edits } => self.changed(&uri, &edits),
+            Event::Saving(uri) => self.saving(&uri),
             Event::Saved(uri) => self.saved(&uri),
             Event::Closed(uri) => self.closed(&uri),
             Event::FilesGoing(uris, reply) => self.files_going(&uris, reply),

@@ -45,6 +45,8 @@ pub(super) struct OpenDocument {
     pub(super) reloaded_at: Option<Duration>,
     /// An edit made it unsaved, and no claim was asked for yet or its answer has not come.
     pub(super) is_claim_due: bool,
+    /// The texts that it has had since it began to be saved: one of them comes into the file, whatever is typed meanwhile.
+    pub(super) saving: Vec<Rope>,
     pub(super) saves: u64,
     /// How often it had been saved when it was checked last.
     pub(super) saves_checked: u64,
@@ -130,6 +132,7 @@ impl OpenDocument {
             edited_at: None,
             reloaded_at: None,
             is_claim_due: false,
+            saving: Vec::new(),
             saves: 0,
             saves_checked: 0,
             pending_checks: VecDeque::new(),

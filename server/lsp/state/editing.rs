@@ -43,6 +43,9 @@ const SAVE_DELAY: Duration = Duration::from_secs(2);
 /// Heartbeats about saves come at most this often.
 const SAVES_PAUSE: Duration = Duration::from_secs(15);
 
+/// So many of the texts that a document has while it is saved are kept: nobody types more in that time.
+const MOST_SAVING: usize = 100;
+
 impl ServerState {
     pub(super) fn opened(&mut self, uri: &Uri, text: Option<&str>) {
         let Some(path) = convert::path_of(uri) else { return };
@@ -70,6 +73,9 @@ impl ServerState {
         let Some(document) = self.documents.get_mut(uri) else { return };
         text::apply(&mut document.text, edits);
         document.edited_at = Some(now);
+        if !document.saving.is_empty() && document.saving.len() < MOST_SAVING {
+            document.saving.push(document.text.clone());
+        }
         if document.equals_saved_text() {
             // An editor may tell of what it wrote after the file was read.
             let is_undo = !document.is_file_new;
@@ -133,6 +139,16 @@ impl ServerState {
             if self.unsaved(uri).is_some() {
                 self.check_disk(uri, None);
             }
+        }
+    }
+
+    /// Until the editor says that it was, others' eyes see a file that nobody has written yet.
+    pub(super) fn saving(&mut self, uri: &Uri) {
+        let Some(document) = self.documents.get_mut(uri) else { return };
+        document.saving = vec![document.text.clone()];
+        let (path, directory) = (document.path.clone(), document.directory);
+        if let Some(id) = directory {
+            self.job(id, Job::Saving(path));
         }
     }
 

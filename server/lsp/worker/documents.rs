@@ -32,7 +32,8 @@ impl SessionContext {
 
     /// Compares a document with its file, and claims it where an edit does.
     pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
-        let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, claim } = check;
+        let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, saving, claim } =
+            check;
         let place = self.place(&path);
         let is_text = text.is_some();
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
@@ -65,10 +66,14 @@ impl SessionContext {
             }
         });
         if let Claimability::Inside { resource, is_work: true, .. } = &place {
-            // What stands there may be another's by now.
-            if is_new_save && !matches!(on_disk, OnDisk::Different(_)) {
+            // What stands there may be another's by now, and the user may have typed on while it was written.
+            let is_own = |saved: &Rope| saving.iter().any(|text| text == saved);
+            if is_new_save && !matches!(&on_disk, OnDisk::Different(saved) if !is_own(saved)) {
                 self.tell_journal(News::Changed(resource.clone(), Cause::Save));
             } else {
+                if is_new_save {
+                    self.tell_journal(News::NotSaved(resource.clone()));
+                }
                 self.seen(resource);
             }
         }

@@ -2,7 +2,7 @@
 
 use super::journal_keeper::News;
 use super::session_context::{BUSY, Membership, SessionContext};
-use crate::job::{Job, JobResult, Refusal};
+use crate::job::{Claimability, Job, JobResult, Refusal};
 use crate::settings::journal_settings;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Completion, Error, Holding, Registry};
@@ -27,6 +27,12 @@ impl SessionContext {
             }
             Job::Moved(paths) => {
                 self.tell_journal(News::Moved(paths));
+                None
+            }
+            Job::Saving(path) => {
+                if let Claimability::Inside { resource, is_work: true, .. } = self.place(&path) {
+                    self.tell_journal(News::Saving(resource));
+                }
                 None
             }
             Job::Keep(paths, reply) => {

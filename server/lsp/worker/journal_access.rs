@@ -186,7 +186,7 @@ impl JournalAccess {
     }
 
     /// True for a change by nobody known that is the person's own and takes nothing away: git went from one commit to
-    /// another, the session's own text came back, or the person, who is alone here, put it into git's stash.
+    /// another, the session's own text came back, or the person put it into git's stash.
     fn takes_nothing(&self, noticed: &Noticed, me: &Author) -> bool {
         let entry = &noticed.entry;
         if entry.author.is_some() {
@@ -198,8 +198,13 @@ impl JournalAccess {
             let content = recorder.committed(&history, commit).ok().flatten();
             content.is_some_and(|content| Journal::name_of(&content).is_some_and(|id| state.kept() == Some(id)))
         };
+        let is_stashed = || {
+            let is_own =
+                || self.is_alone(me) || self.succeeded(recorder.has_stashed(me, &entry.resource)) == Some(true);
+            has("refs/stash", &entry.before) && is_own()
+        };
         if lost_by(noticed, me).is_some_and(|lost| lost.lines > 0) {
-            return self.is_alone(me) && has("refs/stash", &entry.before);
+            return is_stashed();
         }
         let mut before = history.entries().iter().rev().skip(1);
         let comes_back = before.any(|before| before.after == entry.after && is_by(before, &self.session));
@@ -207,9 +212,8 @@ impl JournalAccess {
             let root = recorder.root_of(&entry.resource)?;
             last_commit::heads_since(&root, entry.at - chrono::TimeDelta::days(1), MOST_HEADS).ok()
         };
-        comes_back
-            || (has("HEAD", &entry.after)
-                && heads().is_some_and(|heads| heads.iter().any(|head| has(head, &entry.before))))
+        let is_of_a_head = || heads().is_some_and(|heads| heads.iter().any(|head| has(head, &entry.before)));
+        comes_back || (has("HEAD", &entry.after) && is_of_a_head()) || is_stashed()
     }
 
     /// True if nobody but this person works here. Where the directory was deleted nobody can tell.

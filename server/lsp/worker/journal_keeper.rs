@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::journal_access::JournalAccess;
 use super::watched_files::WatchedFiles;
@@ -38,6 +38,9 @@ const UPKEEP_PAUSE: Duration = Duration::from_hours(1);
 /// An editor tells of a save within this time.
 const SAVE_TIME: TimeDelta = TimeDelta::seconds(2);
 
+/// Whose a change of a file is stays open for so long, once the editor has begun to save it.
+const LONGEST_SAVE: TimeDelta = TimeDelta::seconds(10);
+
 /// At most so many files of earlier sessions are looked at, and so many that others hold.
 const MOST_FILES: usize = 200;
 
@@ -50,6 +53,10 @@ pub(super) enum News {
     Seen(Resource),
     /// The user begins to edit a file.
     Edited(Resource),
+    /// The user's editor is about to save a file.
+    Saving(Resource),
+    /// It did, and something else stands there.
+    NotSaved(Resource),
     /// The user changed a file, by this.
     Changed(Resource, Cause),
     /// The user's editor moved or deleted what is at these paths.
@@ -91,6 +98,7 @@ impl JournalKeeper {
                 report: Box::new(report),
                 files,
                 settling: HashMap::new(),
+                saving: HashMap::new(),
                 lossy: HashSet::new(),
                 claims_changed: true,
                 directories_at: Instant::now(),
@@ -122,6 +130,8 @@ struct Keeping {
     files: WatchedFiles,
     /// When it is to be found out who lost by a change that nobody said is theirs.
     settling: HashMap<Resource, Instant>,
+    /// What the editor has begun to save, and when. It may tell only much later that it has.
+    saving: HashMap<Resource, DateTime<Utc>>,
     /// Files in which this session has lost something.
     lossy: HashSet<Resource>,
     claims_changed: bool,
@@ -214,6 +224,8 @@ impl Keeping {
                 }
             }
             News::Edited(resource) => self.tell_of_others_beside(&resource),
+            News::Saving(resource) => drop(self.saving.insert(resource, self.clock.now())),
+            News::NotSaved(resource) => drop(self.saving.remove(&resource)),
             News::Changed(resource, cause) => self.changed_here(&resource, cause),
             News::Moved(paths) => {
                 let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
@@ -256,8 +268,16 @@ impl Keeping {
         if let Some(Some(_)) = self.access.succeeded(self.access.recorder().look(resource, self.clock.now())) {
             self.is_unsorted = true;
         }
+        self.settle_later(resource);
+    }
+
+    fn settle_later(&mut self, resource: &Resource) {
         let grace = GRACE.to_std().unwrap_or_default() + Duration::from_millis(20);
         self.settling.insert(resource.clone(), Instant::now() + grace);
+    }
+
+    fn is_being_saved(&self, resource: &Resource) -> bool {
+        self.saving.get(resource).is_some_and(|since| self.clock.now() - *since < LONGEST_SAVE)
     }
 
     /// Finds who lost by changes that nobody has said are theirs.
@@ -266,6 +286,10 @@ impl Keeping {
             self.settling.iter().filter(|(_, at)| **at <= now).map(|(resource, _)| resource.clone()).collect();
         for resource in due {
             self.settling.remove(&resource);
+            if self.is_being_saved(&resource) {
+                self.settle_later(&resource);
+                continue;
+            }
             let settled = self.access.recorder().settle_unknown(&resource, self.clock.now());
             match self.access.succeeded(settled).flatten() {
                 Some(noticed) => drop(self.tell(&noticed)),
@@ -279,7 +303,9 @@ impl Keeping {
     fn changed_here(&mut self, resource: &Resource, cause: Cause) {
         let (Some(path), Some(author)) = (self.path_of(resource), self.access.author()) else { return };
         let now = self.clock.now();
-        let changed = self.access.recorder().changed_by(&author, cause, resource, now - SAVE_TIME, now);
+        let saving = self.saving.remove(resource).filter(|_| cause == Cause::Save);
+        let began = saving.map_or(now - SAVE_TIME, |saving| saving.min(now - SAVE_TIME));
+        let changed = self.access.recorder().changed_by(&author, cause, resource, began, now);
         self.files.looked_at(resource, &path);
         self.is_unsorted = true;
         let Some(noticed) = self.access.succeeded(changed).flatten() else { return };
@@ -306,6 +332,10 @@ impl Keeping {
     }
 
     fn tell_losses(&mut self, resource: &Resource, noticed: Option<&Noticed>) {
+        if self.is_being_saved(resource) {
+            // Somebody else may have taken it for nobody's.
+            return self.settle_later(resource);
+        }
         let losses = self.access.own_losses(resource, noticed, self.clock.now());
         let had_some = self.lossy.remove(resource);
         if losses.is_empty() && !had_some {

@@ -143,6 +143,21 @@ impl Document<'_> {
         self
     }
 
+    /// Writes the file, as an editor does whose user goes on before it can tell that it has.
+    pub(crate) fn begin_saving(&self) -> &Self {
+        self.editor.notify("textDocument/willSave", json!({ "textDocument": { "uri": self.uri }, "reason": 1 }));
+        self.editor.buffer(&self.uri, |buffer| {
+            fs::write(&buffer.path, &buffer.text).unwrap();
+            buffer.saved = buffer.text.clone();
+        });
+        self
+    }
+
+    /// Tells of it.
+    pub(crate) fn finish_saving(&self) {
+        self.editor.notify("textDocument/didSave", json!({ "textDocument": { "uri": self.uri } }));
+    }
+
     /// Takes the text on disk, as VS Code does when a file changed outside: by an ordinary change.
     pub(crate) fn reload(&self) -> &Self {
         let disk = fs::read_to_string(self.path()).unwrap();
