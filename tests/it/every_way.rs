@@ -67,7 +67,7 @@ const WAYS: &[Way] = &[
     way(Refused, "cp OTHER FILE"),
     way(Refused, "install -m 755 OTHER FILE"),
     way(Refused, "mv OTHER FILE"),
-    way(IsTold, "rsync OTHER FILE"),
+    way(Refused, "rsync OTHER FILE"),
     way(Refused, "shred -u FILE"),
     way(Refused, "ln -sf OTHER FILE"),
     way(Refused, "ln -f OTHER FILE"),
@@ -75,8 +75,8 @@ const WAYS: &[Way] = &[
     way(IsTold, "printf '1s/one/new/\\nw\\nq\\n' | ed -s FILE"),
     way(IsTold, "ex -s -c '1s/one/new/' -c x FILE"),
     prepared(
-        IsTold,
-        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -1 +1 @@\\n-one\\n+new\\n' > FILE.patch",
+        Refused,
+        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -2 +2 @@\\n-mine\\n+new\\n' > FILE.patch",
         "patch -p1 -s < FILE.patch",
     ),
     prepared(
@@ -92,14 +92,14 @@ const WAYS: &[Way] = &[
     // Scripts.
     way(IsTold, "python3 - <<'END'\nopen('FILE', 'w').write('new\\n')\nEND"),
     prepared(IsTold, "echo 'echo new > FILE' > FILE.sh", "sh FILE.sh"),
-    way(IsTold, "find . -name FILE -exec sed -i s/mine/yours/ {} +"),
-    way(IsTold, "echo FILE | xargs rm"),
+    way(Refused, "find . -name FILE -exec sed -i s/mine/yours/ {} +"),
+    way(Refused, "echo FILE | xargs rm"),
     way(IsTold, "awk 'BEGIN { print \"new\" > \"FILE\" }'"),
     // It goes.
     way(Refused, "rm FILE"),
     way(Refused, "unlink FILE"),
     way(Refused, "mv FILE FILE.away"),
-    way(IsTold, "find . -name FILE -delete"),
+    way(Refused, "find . -name FILE -delete"),
     way(Refused, "rm FILE && mkdir FILE"),
     way(Refused, "rm FILE && mkfifo FILE"),
     // What it is, not what is in it.
@@ -119,8 +119,8 @@ const WAYS: &[Way] = &[
     way(Refused, "git checkout-index -f FILE"),
     way(IsTold, "git show HEAD:FILE | python3 -c 'import sys; open(\"FILE\", \"w\").write(sys.stdin.read())'"),
     prepared(
-        IsTold,
-        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -1 +1 @@\\n-one\\n+new\\n' > FILE.patch",
+        Refused,
+        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -2 +2 @@\\n-mine\\n+new\\n' > FILE.patch",
         "git apply --unidiff-zero FILE.patch",
     ),
 ];
@@ -343,7 +343,7 @@ const SWEEPS: &[Way] = &[
     way(Refused, "rm -rf ./*"),
     way(Refused, "rm -f work/*.txt"),
     way(Refused, "mv work elsewhere"),
-    way(IsTold, "find work -type f -delete"),
+    way(Refused, "find work -type f -delete"),
     way(IsTold, "find work -type f -exec sed -i s/m/M/ {} +"),
     way(IsTold, "sh scripts/format.sh"),
     way(IsTold, "git ls-files -m -z | xargs -0 rm -f"),
@@ -866,6 +866,9 @@ fn what_is_in_a_submodule_is_the_superprojects_too() {
         doer.before_command(line).expect_denial();
     }
     for line in ["git submodule --quiet update --force", "git submodule --quiet foreach 'git reset -q --hard'"] {
+        doer.before_command(line).expect_denial();
+        // What a command does that cannot be read is told.
+        let line = &format!("L=\"{line}\" sh -c 'eval \"$L\"'");
         doer.before_command(line).expect_no_denial();
         shell(&workspace, line);
         assert_eq!(workspace.read(&file), COMMITTED, "{line}");

@@ -169,8 +169,10 @@ fn the_directory_is_made_only_where_it_may_be() {
     let agent = CodingAgent::on(&in_git, "one");
     agent.start().expect_silence();
     agent.after_read(FILE).expect_silence();
+    agent.before_command("cargo fmt; echo x > /tmp/x; echo x > target/x").expect_silence();
+    assert!(!in_git.coordination().exists(), "what may write nothing that can be claimed makes nothing");
     agent.before_command("rm src/main.rs").expect_silence();
-    assert!(!in_git.coordination().exists(), "opening a folder makes nothing");
+    assert_eq!(in_git.coordination().holder("src/main.rs").as_deref(), Some("claude-code-one"));
     agent.before_edit(FILE).expect_silence();
     assert_eq!(in_git.coordination().holder(FILE).as_deref(), Some("claude-code-one"));
     assert!(!in_git.git(&["status", "--porcelain"]).contains("COORDINATION"));

@@ -130,7 +130,7 @@ fn where_no_session_was_ever_registered_nothing_is_kept() {
     let workspace = Workspace::small();
     let one = CodingAgent::on(&workspace, "one");
     one.start();
-    run(&one, &workspace, "printf changed > README.md");
+    run(&one, &workspace, "F=$(printf README.md) && printf changed | dd status=none of=$(basename $F)");
     one.stop();
     assert!(!workspace.root().join("COORDINATION").exists());
     assert!(Record::of(&workspace).keeps_nothing());

@@ -96,6 +96,7 @@ mod setup_editors;
 mod setup_races;
 mod shared_clone;
 mod shared_settings;
+mod shell_damage;
 mod stores;
 mod support;
 mod terminal_doctor;

@@ -179,7 +179,7 @@ fn a_sub_agent_is_bound_as_its_agent_is(case: &Case) {
     let agent = Arc::clone(&case.agent);
     let helper_is_done = move || {
         wait_within(Duration::from_mins(1), "the sub-agent to be told", || {
-            agent.model().told("helper").contains("Ada").then_some(())
+            agent.model().told("helper").contains("rewriting the parser").then_some(())
         });
     };
     case.agent.model().teach("leader", [task("script:helper"), shell("true").after(helper_is_done)]);

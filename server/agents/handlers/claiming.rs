@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::{SessionContext, Trouble, distinct};
 use crate::answer::Answer;
+use crate::event::EventKind;
 use crate::file_state::{has_changed, state_of, written_at};
 use crate::hook_state::{HookState, Note};
 use crate::words;
@@ -143,7 +144,9 @@ impl SessionContext<'_> {
             }
         };
         let state = self.hook_state(&self.own);
-        if let Some(answer) = self.refuse_if_changed(&state, &granted)? {
+        // A command finds out by itself what stands in a file.
+        let is_command = matches!(self.event.kind, EventKind::BeforeCommand { .. });
+        if !is_command && let Some(answer) = self.refuse_if_changed(&state, &granted)? {
             return Ok(answer);
         }
         let is_news = |one: &&Granted| !state.has_claimed(&one.claim.resource);

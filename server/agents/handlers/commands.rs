@@ -11,6 +11,7 @@ use crate::answer::Answer;
 use crate::file_state::{has_changed, written_at};
 use crate::hook_state::{HookState, Run};
 use crate::shell;
+use crate::surroundings::ShellPolicy;
 use deconflict_registry::Error;
 
 impl SessionContext<'_> {
@@ -25,6 +26,15 @@ impl SessionContext<'_> {
             // What others hold is respected all the same.
             Err(Trouble::Registry(Error::ReadOnly { .. })) => return Ok(answer),
             session => self.work_on(&session?),
+        }
+        let claimed = self.claim(&self.sort(&shell::written(command, folder))?)?.answer;
+        match claimed.refusal {
+            Some(refusal) if self.surroundings.policy.shell == ShellPolicy::Deny => {
+                return Ok(Answer::refuse(format!("This command was not run. {refusal}")));
+            }
+            // That was said already.
+            Some(_) => {}
+            None => answer.add(claimed),
         }
         // What was changed before is not the command's.
         self.keep_held();

@@ -19,6 +19,7 @@ mod who_is_here;
 
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};
+use crate::shell;
 use crate::surroundings::{Surroundings, UnsurePolicy};
 use context::{SessionContext, Trouble};
 use deconflict_protocol::text::quoted;
@@ -68,7 +69,7 @@ fn answer(event: &HookEvent, surroundings: &Surroundings, follow_up: &mut Follow
     }
     let context = match context.registry_at(&context.location)? {
         Some(registry) => Ok(context.with(registry)),
-        None if context.was_deleted() => Ok(context.make()?),
+        None if context.was_deleted() || context.writes_by_command()? => Ok(context.make()?),
         None => Err(context),
     };
     let (mut answer, others) = match context {
@@ -94,6 +95,12 @@ fn answer(event: &HookEvent, surroundings: &Surroundings, follow_up: &mut Follow
 }
 
 impl SessionContext<'_, ()> {
+    /// True before a command that certainly writes what may be claimed: as by an edit, the first claim makes the directory.
+    fn writes_by_command(&self) -> Result<bool, Trouble> {
+        let EventKind::BeforeCommand { command, folder } = &self.event.kind else { return Ok(false) };
+        Ok(self.may_make() && !self.sort(&shell::written(command, folder))?.claimed.is_empty())
+    }
+
     fn respond(self) -> Result<Answer, Trouble> {
         match &self.event.kind {
             EventKind::BeforeEdit(paths) => self.before_first_edit(paths),

@@ -58,6 +58,7 @@ impl SessionContext<'_> {
             // Where it cannot be told what a command means, nothing is said.
             let Some(wanted) = self.target_of(&effect) else { continue };
             self.collect_held(&effect, &wanted, &mut compared, &mut hits)?;
+            self.collect_all_claims(&effect, &wanted, &mut hits)?;
             self.collect_owned(&effect, &wanted, &mut hits, &mut taken);
         }
         let mut answer = Answer::default();
@@ -107,12 +108,27 @@ impl SessionContext<'_> {
                     Some(path) if file.is_file() => !committed::equals_last_commit(&path).unwrap_or(true),
                     _ => self.has_changes_of_others(&claim.resource, wanted),
                 };
-                if !is_changed {
+                if !is_changed || (effect.deed == Deed::Delete && self.is_tracked(&claim.resource)) {
                     continue;
                 }
             }
             let touched = if claim.resource.covers(wanted) { wanted.clone() } else { claim.resource.clone() };
             hits.push(Hit { deed: effect.deed, wanted: touched, by: By::Holder(claim) });
+        }
+        Ok(())
+    }
+
+    /// Whoever takes the coordination directory away takes everybody's claims.
+    fn collect_all_claims(&self, effect: &Effect, wanted: &Resource, hits: &mut Vec<Hit>) -> Result<(), Trouble> {
+        let Target::Path(path) = &effect.target else { return Ok(()) };
+        let takes = matches!(effect.deed, Deed::Delete | Deed::Move) && !effect.only_changed;
+        if !takes || !self.namer.real_path(path).is_ok_and(|path| path.starts_with(&self.location.directory)) {
+            return Ok(());
+        }
+        let everything = self.namer.resource(self.location.parent(), Kind::Directory)?;
+        let theirs = self.registry.obstacles(&self.own, &everything)?;
+        if let Some(claim) = theirs.into_iter().find(|claim| self.stands_against(claim)) {
+            hits.push(Hit { deed: effect.deed, wanted: wanted.clone(), by: By::Holder(claim) });
         }
         Ok(())
     }
@@ -195,14 +211,19 @@ impl SessionContext<'_> {
         if !effect.only_changed || effect.deed == Deed::Stage {
             return true;
         }
+        let is_tracked = file.committed.is_some() || self.is_tracked(file.history.resource());
+        is_tracked != (effect.deed == Deed::Delete)
+    }
+
+    /// True for a file that git tracks.
+    fn is_tracked(&self, file: &Resource) -> bool {
         let tracked = || {
-            let path = self.namer.path_of(file.history.resource())?;
+            let path = self.namer.path_of(file).filter(|_| file.is_file())?;
             let repository = Repository::containing(path.parent()?).ok().flatten()?;
             let relative = path.strip_prefix(repository.root()).ok()?.to_str()?.replace('\\', "/");
             repository.tracks(&relative).ok()
         };
-        let is_tracked = file.committed.is_some() || tracked().unwrap_or(false);
-        is_tracked != (effect.deed == Deed::Delete)
+        tracked().unwrap_or(false)
     }
 
     /// A named file may be staged and committed with all that is in it. Its other owners are told, and so is the session.

@@ -1,6 +1,10 @@
 //! What git commands would do to files in the worktree.
 
-use super::effect::{Deed, Effects};
+use std::path::Path;
+
+use super::effect::{Deed, Effects, Target};
+use super::input::text_in;
+use super::submodules;
 use super::words::{Given, Word, WordKind, has_wildcard};
 
 /// Adds what `git …` would do. `words` follow the word `git`.
@@ -20,7 +24,8 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
             verb => break (verb, rest),
         }
     };
-    let given = Given::new(arguments, with_value(verb));
+    let listed = listed_in_a_file(arguments, folder.as_deref());
+    let given = Given::new(&listed, with_value(verb));
     let mut effects = Effects { folder: folder.as_deref(), found: &mut *effects.found };
     match verb {
         "checkout" => checkout(&given, &mut effects),
@@ -39,7 +44,8 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
         }
         "add" | "stage" => pathspecs(&given.all(), Deed::Stage, true, &mut effects),
         "commit" if given.has("a", &["--all"]) && !given.has("", &["--dry-run"]) => effects.everything(Deed::Commit),
-        "commit" => pathspecs(&given.after_dashes, Deed::Commit, true, &mut effects),
+        "commit" if given.has("", &["--dry-run"]) => {}
+        "commit" => pathspecs(&given.all(), Deed::Commit, true, &mut effects),
         "rm" if !given.has("n", &["--dry-run", "--cached"]) => {
             pathspecs(&given.all(), Deed::Delete, false, &mut effects);
         }
@@ -49,6 +55,7 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
             effects.everything(Deed::Discard);
         }
         "checkout-index" if given.has("f", &["--force"]) => effects.changed(&given.all(), Deed::Discard),
+        "submodule" if given.has("f", &["--force"]) => force_on_submodules(&given, &mut effects),
         "worktree" if given.names.first().is_some_and(|verb| verb.text == "remove") => {
             effects.words(&given.all()[1..], Deed::Delete);
         }
@@ -56,14 +63,57 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
     }
 }
 
+/// The arguments with the paths in them that a file lists.
+fn listed_in_a_file(arguments: &[Word], folder: Option<&Path>) -> Vec<Word> {
+    let mut words = arguments.to_vec();
+    let name = arguments.iter().find_map(|word| word.text.strip_prefix("--pathspec-from-file="));
+    if let Some(text) = name.zip(folder).and_then(|(name, folder)| text_in(&folder.join(name))) {
+        words.push(Word { text: "--".to_owned(), kind: WordKind::Literal });
+        let paths = text.split(['\n', '\0']).filter(|path| !path.is_empty());
+        words.extend(paths.map(|path| Word { text: path.to_owned(), kind: WordKind::Matched }));
+    }
+    words
+}
+
 /// The options of a verb whose value is the next word.
 fn with_value(verb: &str) -> &'static [&'static str] {
     match verb {
-        "commit" => &["-m", "--message", "-F", "--file", "-C", "-c", "-t", "--template", "--author", "--date"],
+        "commit" => &[
+            "-m",
+            "--message",
+            "-F",
+            "--file",
+            "-C",
+            "-c",
+            "-t",
+            "--template",
+            "--author",
+            "--date",
+            "--fixup",
+            "--squash",
+            "--reuse-message",
+            "--reedit-message",
+            "--trailer",
+            "--cleanup",
+        ],
         "stash" => &["-m", "--message"],
         "restore" => &["-s", "--source"],
         "clean" => &["-e", "--exclude"],
         _ => &[],
+    }
+}
+
+/// What `git submodule` does to submodules when it is forced.
+fn force_on_submodules(given: &Given, effects: &mut Effects) {
+    let names = given.all();
+    if !names.first().is_some_and(|verb| matches!(verb.text.as_str(), "update" | "deinit")) {
+        return;
+    }
+    if names.len() > 1 {
+        return effects.changed(&names[1..], Deed::Discard);
+    }
+    for folder in effects.folder.map(submodules::folders).unwrap_or_default() {
+        effects.add(Target::Path(folder), Deed::Discard, true, WordKind::Matched);
     }
 }
 

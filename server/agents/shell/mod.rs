@@ -2,8 +2,12 @@
 //! is certain. An unknown variable, a pattern, a program that nobody here knows: about these nothing is said.
 
 mod effect;
+mod found;
 mod git;
+mod input;
+mod patching;
 mod programs;
+mod submodules;
 mod summary;
 mod words;
 
@@ -13,10 +17,12 @@ use std::thread;
 
 use rable::{Node, NodeKind};
 
+use super::patch;
 use effect::Effects;
 pub(super) use effect::{Deed, Effect, Target};
+use found::{Find, FindDeed};
 pub(super) use summary::Summary;
-use words::{Given, Word, redirects};
+use words::{Given, Word, WordKind, redirects};
 
 /// No longer command line is read, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -30,12 +36,15 @@ const DEEPEST: usize = 4;
 /// A loop over more values is read as one over a value that nobody knows.
 const MOST_ROUNDS: usize = 100;
 
+/// Who writes more files than this by one command doesn't claim them one by one.
+const MOST_WRITTEN: usize = 20;
+
 /// The parser follows lists of commands by recursion; the longest line fits into this, in bytes.
 const STACK: usize = 64 * 1024 * 1024;
 
 /// What a command line would do to files when it runs in a folder.
 pub(super) fn effects(line: &str, folder: &Path) -> Vec<Effect> {
-    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new() };
+    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new(), input: None };
     let read = || {
         let mut reader = Scanner::default();
         reader.line(line, &mut shell);
@@ -43,6 +52,25 @@ pub(super) fn effects(line: &str, folder: &Path) -> Vec<Effect> {
     };
     // Where nothing more can be said, it would do nothing.
     with_room(read).unwrap_or_default()
+}
+
+/// The files that a command line will certainly write, move or delete when it runs in a folder. Nothing where these are too
+/// many to be one's task.
+pub(super) fn written(line: &str, folder: &Path) -> Vec<PathBuf> {
+    let is_meant = |effect: &Effect| match effect.deed {
+        Deed::Overwrite | Deed::Move | Deed::Delete => !effect.only_changed,
+        Deed::Discard | Deed::Stash | Deed::Stage | Deed::Commit => false,
+    };
+    let effects = effects(line, folder).into_iter().filter(is_meant);
+    let paths = effects.filter_map(|effect| match effect.target {
+        Target::Path(path) if !path.is_dir() => Some(path),
+        Target::Path(_) | Target::Repository(_) => None,
+    });
+    let mut paths: Vec<PathBuf> = paths.collect();
+    if paths.len() > MOST_WRITTEN {
+        paths.clear();
+    }
+    paths
 }
 
 /// What a command line is called that runs in a folder, and whether it changes anything.
@@ -67,6 +95,8 @@ fn with_room<T: Send>(parse: impl FnOnce() -> T + Send) -> Option<T> {
 struct Shell {
     folder: Option<PathBuf>,
     variables: HashMap<String, String>,
+    /// What stands on its standard input, where that is known.
+    input: Option<String>,
 }
 
 #[derive(Default)]
@@ -89,10 +119,12 @@ impl Scanner {
         self.redirections(redirects(&node.kind), shell);
         match &node.kind {
             NodeKind::Command { assignments, words, redirects } => self.command(assignments, words, redirects, shell),
-            // Each runs in a shell of its own.
+            // Each runs in a shell of its own, and reads what the one before it prints.
             NodeKind::Pipeline { commands, .. } => {
+                let mut input = shell.input.clone();
                 for command in commands {
-                    self.node(command, &mut shell.clone());
+                    self.node(command, &mut Shell { input, ..shell.clone() });
+                    input = printed_by(command, shell);
                 }
             }
             NodeKind::List { items } => items.iter().for_each(|item| self.node(&item.command, shell)),
@@ -137,43 +169,148 @@ impl Scanner {
         if words.is_empty() {
             shell.assign(&assigned);
         }
-        let words = programs::without_runners(&words);
+        let input = self.input_of(redirects, shell).or_else(|| shell.input.clone());
+        self.run(&words, input.as_deref(), shell);
+    }
+
+    /// A command of which all words are known, and perhaps what stands on its standard input.
+    fn run(&mut self, words: &[Word], input: Option<&str>, shell: &mut Shell) {
+        let words = programs::without_runners(words);
         let Some((program, arguments)) = words.split_first().filter(|(program, _)| program.is_literal()) else {
             return;
         };
+        if self.depth > DEEPEST {
+            return;
+        }
         let given = Given::new(arguments, &[]);
         let mut effects = Effects { folder: shell.folder.as_deref(), found: &mut self.effects };
         match programs::program_name(program) {
             "cd" | "pushd" => shell.folder = given.names.first().and_then(|word| effects.path(word)),
             "popd" => shell.folder = None,
             "export" | "declare" | "local" | "readonly" | "typeset" => shell.assign(arguments),
-            "sh" | "bash" | "zsh" | "dash" | "ksh" => self.inner_shell(&given, redirects, shell),
+            "sh" | "bash" | "zsh" | "dash" | "ksh" => self.inner_shell(&given, input, shell),
             "eval" if arguments.iter().all(Word::is_literal) => {
                 let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
                 self.line(&line, shell);
             }
+            "find" => self.find(arguments, shell),
+            "xargs" => self.run_for_each(arguments, input, shell),
+            "apply_patch" | "applypatch" => {
+                for path in effects.folder.map(|it| patch::paths(input.unwrap_or_default(), it)).unwrap_or_default() {
+                    effects.add(Target::Path(path), Deed::Overwrite, false, WordKind::Literal);
+                }
+            }
+            "patch" => patching::patch(arguments, input, &mut effects),
+            "git" if given.names.first().is_some_and(|verb| verb.text == "apply") => {
+                patching::git_apply(arguments.get(1..).unwrap_or_default(), input, &mut effects);
+            }
+            "git" if submodules::is_run_in_each(&given) => self.run_in_submodules(&given, shell),
             name => programs::effects(name, arguments, &mut effects),
         }
     }
 
     /// A shell that is given its commands as an argument, or as a text on its standard input.
-    fn inner_shell(&mut self, given: &Given, redirects: &[Node], shell: &Shell) {
-        let mut inner = shell.clone();
+    fn inner_shell(&mut self, given: &Given, input: Option<&str>, shell: &Shell) {
+        let mut inner = Shell { input: None, ..shell.clone() };
         match given.names.first() {
             Some(line) if line.is_literal() && given.has("c", &[]) => self.line(&line.text, &mut inner),
-            Some(_) => {}
-            None => {
-                for redirect in redirects {
-                    match &redirect.kind {
-                        NodeKind::HereDoc { content, .. } => self.line(content, &mut inner),
-                        NodeKind::Redirect { op, target, .. } if op == "<<<" => {
-                            let line = self.word(target, shell);
-                            self.line(if line.is_literal() { &line.text } else { "" }, &mut inner);
-                        }
-                        _ => {}
-                    }
-                }
+            Some(_) if !given.has("s", &[]) => {}
+            _ => self.line(input.unwrap_or_default(), &mut inner),
+        }
+    }
+
+    /// What a command reads that is redirected to it.
+    fn input_of(&mut self, redirects: &[Node], shell: &Shell) -> Option<String> {
+        redirects.iter().rev().find_map(|redirect| match &redirect.kind {
+            NodeKind::HereDoc { content, .. } => Some(content.clone()),
+            NodeKind::Redirect { op, target, .. } if op == "<<<" => {
+                Some(self.word(target, shell)).filter(Word::is_literal).map(|word| word.text)
             }
+            NodeKind::Redirect { op, target, .. } if op == "<" => {
+                let word = self.word(target, shell);
+                let path = shell.folder.as_ref()?.join(&word.text);
+                if word.is_literal() { input::text_in(&path) } else { None }
+            }
+            _ => None,
+        })
+    }
+
+    /// What `find` does with what it finds.
+    fn find(&mut self, arguments: &[Word], shell: &Shell) {
+        let Some((find, folder)) = Find::read(arguments).zip(shell.folder.as_deref()) else { return };
+        if find.deeds.is_empty() {
+            return;
+        }
+        let found = find.found(folder).unwrap_or_default();
+        let found: Vec<Word> = found.into_iter().map(|text| Word { text, kind: WordKind::Matched }).collect();
+        for deed in &find.deeds {
+            match deed {
+                FindDeed::Delete => {
+                    let mut effects = Effects { folder: Some(folder), found: &mut self.effects };
+                    effects.words(&found.iter().collect::<Vec<_>>(), Deed::Delete);
+                }
+                FindDeed::Run(command) => self.run_with(command, "{}", &found, shell),
+            }
+        }
+    }
+
+    /// `xargs`: the words on its standard input become arguments of a command.
+    fn run_for_each(&mut self, arguments: &[Word], input: Option<&str>, shell: &Shell) {
+        const WITH_VALUE: &[&str] = &["-a", "-d", "-E", "-I", "-L", "-n", "-P", "-s"];
+        let is_option = |index: usize| {
+            let before = index.checked_sub(1).and_then(|index| arguments.get(index));
+            let is_value = before.is_some_and(|before| WITH_VALUE.contains(&before.text.as_str()));
+            arguments[index].text.starts_with('-') || is_value
+        };
+        let first = (0..arguments.len()).find(|index| !is_option(*index)).unwrap_or(arguments.len());
+        let (options, command) = arguments.split_at(first);
+        let given = Given::new(options, WITH_VALUE);
+        let value_of = |name: &str| given.values.iter().find(|(option, _)| *option == name).map(|(_, value)| *value);
+        let text = match value_of("-a") {
+            Some(file) => shell.folder.as_ref().and_then(|folder| input::text_in(&folder.join(&file.text))),
+            None => input.map(str::to_owned),
+        };
+        let Some(text) = text else { return };
+        let names: Vec<&str> = if given.has("0", &["--null"]) {
+            text.split('\0').collect()
+        } else if text.contains(['"', '\'', '\\']) {
+            return;
+        } else {
+            text.split_whitespace().collect()
+        };
+        let names = names.into_iter().filter(|name| !name.is_empty());
+        let names = names.map(|name| Word { text: name.to_owned(), kind: WordKind::Matched });
+        let attached = given.options.iter().find_map(|option| option.strip_prefix("-I"));
+        let place = value_of("-I").map(|word| word.text.as_str()).or(attached).filter(|place| !place.is_empty());
+        self.run_with(command, place.unwrap_or_default(), &names.collect::<Vec<_>>(), shell);
+    }
+
+    /// Runs a command with these in the place of a word, or behind all others.
+    fn run_with(&mut self, command: &[Word], place: &str, names: &[Word], shell: &Shell) {
+        if names.is_empty() {
+            return;
+        }
+        let mut words = Vec::new();
+        for word in command {
+            if !place.is_empty() && word.text == place {
+                words.extend(names.iter().cloned());
+            } else {
+                words.push(word.clone());
+            }
+        }
+        if place.is_empty() {
+            words.extend(names.iter().cloned());
+        }
+        self.depth += 1;
+        self.run(&words, None, &mut Shell { input: None, ..shell.clone() });
+        self.depth -= 1;
+    }
+
+    /// `git submodule foreach`.
+    fn run_in_submodules(&mut self, given: &Given, shell: &Shell) {
+        let line: Vec<&str> = given.names.iter().skip(2).map(|word| word.text.as_str()).collect();
+        for folder in shell.folder.as_deref().map(submodules::folders).unwrap_or_default() {
+            self.line(&line.join(" "), &mut Shell { folder: Some(folder), input: None, ..shell.clone() });
         }
     }
 
@@ -199,11 +336,40 @@ impl Scanner {
                 self.node(command, &mut shell.clone());
             }
         }
-        Word::read(word, &shell.variables)
+        read_word(word, shell)
     }
 }
 
+/// Reads a word in a shell that knows something.
+fn read_word(word: &Node, shell: &Shell) -> Word {
+    Word::read(word, &shell.known(), &|command| {
+        let printed = printed_by(command, shell)?;
+        Some(printed.trim_end_matches('\n').to_owned())
+    })
+}
+
+/// What a command prints, where that can be known.
+fn printed_by(command: &Node, shell: &Shell) -> Option<String> {
+    let NodeKind::Command { words, redirects, .. } = &command.kind else { return None };
+    let folder = shell.folder.as_deref()?;
+    let writes = |redirect: &Node| matches!(&redirect.kind, NodeKind::Redirect { op, .. } if op.contains('>'));
+    if redirects.iter().any(writes) {
+        return None;
+    }
+    let words: Vec<Word> = words.iter().flat_map(|word| read_word(word, shell).expanded(Some(folder))).collect();
+    input::printed(&words, folder)
+}
+
 impl Shell {
+    /// The variables that are known.
+    fn known(&self) -> HashMap<String, String> {
+        let mut known = self.variables.clone();
+        if let Some(folder) = self.folder.as_deref().and_then(Path::to_str) {
+            known.entry("PWD".to_owned()).or_insert_with(|| folder.to_owned());
+        }
+        known
+    }
+
     fn assign(&mut self, words: &[Word]) {
         for (word, (name, value)) in words.iter().filter_map(|word| Some((word, word.text.split_once('=')?))) {
             // An array, or what is added to a value, is not known.

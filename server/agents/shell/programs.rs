@@ -1,19 +1,23 @@
 //! What programs other than git would do to files.
 
+use std::fs;
 use std::path::Path;
 
 use super::effect::{Deed, Effects, Target};
 use super::git;
-use super::words::{Given, Word};
+use super::words::{Given, Word, WordKind};
 
 /// Programs that run another one: their options that take a word, and how many words come before the other's name.
 const RUNNERS: &[(&str, &[&str], usize)] = &[
     ("builtin", &[], 0),
     ("command", &[], 0),
     ("env", &["-u", "--unset", "-C", "--chdir"], 0),
+    ("doas", &["-u"], 0),
     ("exec", &["-a"], 0),
+    ("ionice", &["-c", "-n"], 0),
     ("nice", &["-n", "--adjustment"], 0),
     ("nohup", &[], 0),
+    ("setsid", &[], 0),
     ("stdbuf", &["-i", "-o", "-e"], 0),
     ("sudo", &["-u", "--user", "-g", "--group"], 0),
     ("timeout", &["-k", "--kill-after", "-s", "--signal"], 1),
@@ -54,6 +58,20 @@ pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) 
             let given = Given::new(arguments, &["-s", "-r", "--size", "--reference"]);
             effects.words(&given.all(), Deed::Overwrite);
         }
+        "sort" => {
+            let given = Given::new(arguments, &["-o", "--output", "-k", "-t", "-S", "-T"]);
+            output_by_option(&given, 'o', "--output", effects);
+        }
+        "uniq" => effects.words(&given.all().into_iter().skip(1).collect::<Vec<_>>(), Deed::Overwrite),
+        "curl" => {
+            let with_value = ["-o", "--output", "-H", "--header", "-d", "--data", "-X", "--request", "-u", "-A", "-e"];
+            output_by_option(&Given::new(arguments, &with_value), 'o', "--output", effects);
+        }
+        "wget" => {
+            let given = Given::new(arguments, &["-O", "--output-document", "-P", "-U", "-o"]);
+            output_by_option(&given, 'O', "--output-document", effects);
+        }
+        "rsync" if !given.has("n", &["--dry-run", "--list-only"]) => synchronised(arguments, effects),
         "mv" => transferred(arguments, true, effects),
         "cp" | "install" => transferred(arguments, false, effects),
         "ln" if given.has("f", &["--force"]) => transferred(arguments, false, effects),
@@ -95,6 +113,46 @@ fn transferred(arguments: &[Word], moves: bool, effects: &mut Effects) {
         let name = Path::new(&source.text).file_name().filter(|_| source.is_literal());
         let path = if is_folder { name.map(|name| into.join(name)) } else { Some(into.clone()) };
         if let Some(path) = path {
+            effects.add(Target::Path(path), Deed::Overwrite, false, source.kind);
+        }
+    }
+}
+
+/// The file that an option names for what is printed: behind it, or as a part of it.
+fn output_by_option(given: &Given, short: char, long: &str, effects: &mut Effects) {
+    let is_meant = |option: &str| option == long || (!option.starts_with("--") && option.ends_with(short));
+    let behind = given.values.iter().filter(|(option, _)| is_meant(option)).map(|(_, value)| (*value).clone());
+    let attached = given.options.iter().filter_map(|option| {
+        let is_long = option.starts_with("--");
+        let value = if is_long {
+            option.strip_prefix(long)?.strip_prefix('=')
+        } else {
+            option.strip_prefix(['-'])?.strip_prefix(short)
+        };
+        value.filter(|value| !value.is_empty()).map(|text| Word { text: text.to_owned(), kind: WordKind::Literal })
+    });
+    let outputs: Vec<Word> = behind.chain(attached).collect();
+    effects.words(&outputs.iter().collect::<Vec<_>>(), Deed::Overwrite);
+}
+
+/// `rsync` on this machine: of a folder with a slash at its end what is in it is copied, else the folder itself.
+fn synchronised(arguments: &[Word], effects: &mut Effects) {
+    let given = Given::new(arguments, &["-e", "-f", "--exclude", "--include", "--exclude-from", "--filter", "-T"]);
+    let mut sources = given.all();
+    let Some(target) = sources.pop() else { return };
+    let is_remote = |word: &&Word| word.text.contains(':');
+    let Some(into) = effects.path(target).filter(|_| !is_remote(&target) && !sources.iter().any(is_remote)) else {
+        return;
+    };
+    let is_folder = target.text.ends_with('/') || into.is_dir() || sources.len() > 1;
+    for source in sources {
+        let Some(from) = effects.path(source) else { continue };
+        if source.text.ends_with('/') {
+            for entry in fs::read_dir(&from).into_iter().flatten().flatten() {
+                effects.add(Target::Path(into.join(entry.file_name())), Deed::Overwrite, false, WordKind::Matched);
+            }
+        } else if let Some(name) = from.file_name() {
+            let path = if is_folder { into.join(name) } else { into.clone() };
             effects.add(Target::Path(path), Deed::Overwrite, false, source.kind);
         }
     }

@@ -109,7 +109,7 @@ impl Reading<'_> {
     }
 
     fn command(&mut self, assignments: &[Node], words: &[Node], redirects: &[Node]) {
-        let read: Vec<Word> = words.iter().map(|word| Word::read(word, &HashMap::new())).collect();
+        let read: Vec<Word> = words.iter().map(|word| Word::read(word, &HashMap::new(), &|_| None)).collect();
         self.only_reads &= is_reader(without_runners(&read));
         let mut told: Vec<String> = assignments.iter().map(|word| shown_assignment(raw(word))).collect();
         let mut is_value = false;

@@ -31,26 +31,38 @@ pub(super) enum WordKind {
 const MOST_MATCHED: usize = 200;
 
 impl Word {
-    /// Reads a word, with the variables that are known.
-    pub(super) fn read(node: &Node, variables: &HashMap<String, String>) -> Self {
+    /// Reads a word, with the variables that are known. `printed` says what a command in it prints, where that is known.
+    pub(super) fn read(
+        node: &Node,
+        variables: &HashMap<String, String>,
+        printed: &dyn Fn(&Node) -> Option<String>,
+    ) -> Self {
         let mut word = Self { text: String::new(), kind: WordKind::Literal };
         let mut is_quoted = false;
+        let is_plain =
+            |value: &&String, is_quoted: bool| is_quoted || !value.contains([' ', '\t', '\n', '*', '?', '[']);
         for part in parts(node) {
             match &part.kind {
                 NodeKind::WordLiteral { value } => word.add(value, &mut is_quoted),
                 NodeKind::AnsiCQuote { decoded, .. } => word.text.push_str(decoded),
                 NodeKind::ParamExpansion { param, op: None, .. } => {
-                    let is_plain = |value: &&String| is_quoted || !value.contains([' ', '\t', '\n', '*', '?', '[']);
-                    let value = variables.get(param).filter(is_plain);
-                    if value.is_none() {
-                        word.kind = WordKind::Unknown;
-                    }
-                    word.text.push_str(value.map_or("", String::as_str));
+                    word.add_known(variables.get(param).filter(|value| is_plain(value, is_quoted)));
+                }
+                NodeKind::CommandSubstitution { command, .. } => {
+                    let printed = printed(command);
+                    word.add_known(printed.as_ref().filter(|text| is_plain(text, is_quoted)));
                 }
                 _ => word.kind = WordKind::Unknown,
             }
         }
         word
+    }
+
+    fn add_known(&mut self, text: Option<&String>) {
+        if text.is_none() {
+            self.kind = WordKind::Unknown;
+        }
+        self.text.push_str(text.map_or("", String::as_str));
     }
 
     /// True if its text is what the program gets.
