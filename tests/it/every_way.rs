@@ -76,7 +76,7 @@ const WAYS: &[Way] = &[
     way(IsTold, "ex -s -c '1s/one/new/' -c x FILE"),
     prepared(
         Refused,
-        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -2 +2 @@\\n-mine\\n+new\\n' > FILE.patch",
+        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -2 +2 @@\\n-mine\\n+new\\n@@ -4 +4 @@\\n-mine too\\n+newer\\n' > FILE.patch",
         "patch -p1 -s < FILE.patch",
     ),
     prepared(
@@ -120,7 +120,7 @@ const WAYS: &[Way] = &[
     way(IsTold, "git show HEAD:FILE | python3 -c 'import sys; open(\"FILE\", \"w\").write(sys.stdin.read())'"),
     prepared(
         Refused,
-        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -2 +2 @@\\n-mine\\n+new\\n' > FILE.patch",
+        "printf -- '--- a/FILE\\n+++ b/FILE\\n@@ -2 +2 @@\\n-mine\\n+new\\n@@ -4 +4 @@\\n-mine too\\n+newer\\n' > FILE.patch",
         "git apply --unidiff-zero FILE.patch",
     ),
 ];
