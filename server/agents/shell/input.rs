@@ -26,7 +26,7 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
                 Some(lines_of(&rest.iter().map(|word| word.text.clone()).collect::<Vec<_>>()))
             }
             [form, rest @ ..] if form.text == "%s\\0" => {
-                Some(rest.iter().map(|word| format!("{}\0", word.text)).collect())
+                Some(rest.iter().flat_map(|word| [word.text.as_str(), "\0"]).collect())
             }
             _ => None,
         },
@@ -41,8 +41,8 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
         }
         "find" => {
             let find = Find::read(arguments).filter(|find| find.deeds.is_empty())?;
-            let end = if given.options.contains(&"-print0") { '\0' } else { '\n' };
-            Some(find.found(folder)?.into_iter().map(|name| format!("{name}{end}")).collect())
+            let end = if given.options.contains(&"-print0") { "\0" } else { "\n" };
+            Some(find.found(folder)?.iter().flat_map(|name| [name.as_str(), end]).collect())
         }
         "git" if arguments.iter().map(|word| word.text.as_str()).eq(["rev-parse", "--show-toplevel"]) => {
             worktree_above(folder)?.to_str().map(str::to_owned)
@@ -67,5 +67,5 @@ fn joined(words: &[&Word]) -> String {
 }
 
 fn lines_of(lines: &[String]) -> String {
-    lines.iter().map(|line| format!("{line}\n")).collect()
+    lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect()
 }
