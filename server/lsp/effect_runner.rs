@@ -108,8 +108,13 @@ impl EffectRunner {
                 }
             }
             Effect::Publish(parameters) => {
-                let parameters = self.as_spelled(serde_json::to_value(parameters).unwrap_or_default());
-                self.outgoing.notify("textDocument/publishDiagnostics", &parameters);
+                let method = "textDocument/publishDiagnostics";
+                if self.spellings.original(parameters.uri.as_str()).is_none() {
+                    self.outgoing.notify(method, &parameters);
+                } else {
+                    let parameters = self.as_spelled(serde_json::to_value(parameters).unwrap_or_default());
+                    self.outgoing.notify(method, &parameters);
+                }
             }
             Effect::Show { notice: Notice { level, text }, about, told } => {
                 let (method, parameters) = match about {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::sync::oneshot;
 use tower_lsp::jsonrpc::{self, Id, Response};
 
@@ -55,6 +55,16 @@ impl Writer {
     }
 }
 
+/// A notification, or a request if it has an id.
+#[derive(Serialize)]
+struct Message<'a, Parameters> {
+    jsonrpc: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<i64>,
+    method: &'a str,
+    params: &'a Parameters,
+}
+
 #[derive(Default)]
 struct OpenRequests {
     next_id: AtomicI64,
@@ -99,7 +109,7 @@ impl Outgoing {
 
     /// Sends a notification, and calls back when it was handed to the system.
     pub(super) fn notify_then(&self, method: &str, parameters: &impl Serialize, on_written: Option<OnWritten>) {
-        self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": parameters }), on_written);
+        self.send(&Message { jsonrpc: "2.0", id: None, method, params: parameters }, on_written);
     }
 
     /// Sends a request; the answer comes through the channel, if ever.
@@ -114,7 +124,7 @@ impl Outgoing {
         waiting.retain(|_, answer| !answer.is_closed());
         waiting.insert(id, answer);
         drop(waiting);
-        self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": parameters }), None);
+        self.send(&Message { jsonrpc: "2.0", id: Some(id), method, params: parameters }, None);
         receiver
     }
 

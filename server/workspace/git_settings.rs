@@ -1,21 +1,57 @@
 //! What git's configuration says for a worktree: the machine's, the user's and the repository's own, each with what it
 //! includes (git-config(1), "Includes").
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use gix_glob::wildmatch;
 
 use super::Repository;
 use super::repository::{Configuration, read_small};
+use super::when_written::{WhenWritten, when_written};
 use deconflict_platform::{Links, home_directory};
 
 /// Reads it; what cannot be read says nothing.
 pub(super) fn of(repository: &Repository) -> Configuration {
-    let mut reader = Reader::with_what_holds_everywhere(Some(repository));
-    for (folder, said) in repository.configurations() {
-        reader.take(said, folder, 0);
+    Reader::with_all_of(repository).configuration
+}
+
+/// What was read for each worktree, kept until one of the files that it came from changes.
+#[derive(Debug, Default)]
+pub(super) struct KeptSettings(Mutex<HashMap<PathBuf, Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    /// Every file that was looked for, whether it was there or not.
+    from: Vec<(PathBuf, Option<WhenWritten>)>,
+    configuration: Arc<Configuration>,
+}
+
+impl KeptSettings {
+    /// Reads it if anything may have changed since it was read last.
+    pub(super) fn of(&self, repository: &Repository) -> Arc<Configuration> {
+        let worktree = repository.git_directory();
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(kept) = kept.get(worktree).filter(|kept| kept.is_as_read()) {
+            return Arc::clone(&kept.configuration);
+        }
+        let reader = Reader::with_all_of(repository);
+        let configuration = Arc::new(reader.configuration);
+        if reader.depends_on_branch {
+            kept.remove(worktree);
+        } else {
+            let (from, configuration) = (reader.read, Arc::clone(&configuration));
+            kept.insert(worktree.to_owned(), Kept { from, configuration });
+        }
+        configuration
     }
-    reader.configuration
+}
+
+impl Kept {
+    fn is_as_read(&self) -> bool {
+        self.from.iter().all(|(file, written)| when_written(file) == *written)
+    }
 }
 
 /// What it says outside of any repository.
@@ -40,13 +76,23 @@ pub(super) fn expanded(path: &str, folder: &Path) -> Option<PathBuf> {
 struct Reader<'a> {
     repository: Option<&'a Repository>,
     configuration: Configuration,
+    /// Every file that was looked for, and how it was before it was read.
+    read: Vec<(PathBuf, Option<WhenWritten>)>,
+    /// True if another branch may bring other values.
+    depends_on_branch: bool,
     included: u32,
 }
 
 impl<'a> Reader<'a> {
     /// Has read the machine's files and the user's.
     fn with_what_holds_everywhere(repository: Option<&'a Repository>) -> Self {
-        let mut reader = Self { repository, configuration: Configuration::default(), included: 0 };
+        let mut reader = Self {
+            repository,
+            configuration: Configuration::default(),
+            read: Vec::new(),
+            depends_on_branch: false,
+            included: 0,
+        };
         let users = home_directory().map(|home| home.join(".gitconfig"));
         let folder = users_folder().map(|folder| folder.join("config"));
         for file in [Some(PathBuf::from("/etc/gitconfig")), folder, users].into_iter().flatten() {
@@ -55,7 +101,22 @@ impl<'a> Reader<'a> {
         reader
     }
 
+    /// Has read those, and the repository's own.
+    fn with_all_of(repository: &'a Repository) -> Self {
+        let mut reader = Self::with_what_holds_everywhere(Some(repository));
+        repository.configuration_files().iter().for_each(|file| reader.note(file));
+        for (folder, said) in repository.configurations() {
+            reader.take(said, folder, 0);
+        }
+        reader
+    }
+
+    fn note(&mut self, file: &Path) {
+        self.read.push((file.to_owned(), when_written(file)));
+    }
+
     fn read_file(&mut self, file: &Path, depth: u32) {
+        self.note(file);
         let text = read_small(file, Links::Followed).ok().flatten().unwrap_or_default();
         self.take(Configuration::parse(&text), file.parent().unwrap_or(file), depth);
     }
@@ -86,7 +147,7 @@ impl<'a> Reader<'a> {
     }
 
     /// True if a condition of a conditional include holds; one that is not known never does.
-    fn holds(&self, condition: &str, folder: &Path) -> bool {
+    fn holds(&mut self, condition: &str, folder: &Path) -> bool {
         let (Some(repository), Some((keyword, pattern))) = (self.repository, condition.split_once(':')) else {
             return false;
         };
@@ -110,7 +171,10 @@ impl<'a> Reader<'a> {
                 let directory = repository.git_directory().to_str();
                 anchored.zip(directory).is_some_and(|(pattern, directory)| matches(&below(&pattern), directory))
             }
-            "onbranch" => repository.branch().is_some_and(|branch| matches(&below(pattern), &branch)),
+            "onbranch" => {
+                self.depends_on_branch = true;
+                repository.branch().is_some_and(|branch| matches(&below(pattern), &branch))
+            }
             "hasconfig" => {
                 let own = repository.configuration();
                 let mut urls = own.values("remote", "url");

@@ -1,16 +1,16 @@
 //! What git ignores, from its ignore files (gitignore(5)).
 
 use std::collections::HashMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use gix_glob::pattern::Case;
 use gix_glob::{Pattern, wildmatch};
 
+use super::git_settings::KeptSettings;
 use super::repository::{Configuration, GitDirectory, slashed};
+use super::when_written::{WhenWritten, when_written};
 use super::{Repository, git_settings};
 use deconflict_platform::{Links, read_at_most, read_regular};
 
@@ -21,6 +21,7 @@ const LARGEST_FILE: u64 = 16 << 20;
 #[derive(Debug, Default)]
 pub struct Ignored {
     read: Mutex<HashMap<PathBuf, (WhenWritten, Patterns)>>,
+    settings: KeptSettings,
 }
 
 /// The patterns of one file, in its order.
@@ -28,9 +29,6 @@ type Patterns = Arc<[Pattern]>;
 
 /// The patterns of one file, and where in a path from the repository's root their folder ends.
 type Rules = (usize, Patterns);
-
-/// What changes with a file's content.
-type WhenWritten = (Option<SystemTime>, u64);
 
 impl Ignored {
     /// Nothing is read yet.
@@ -50,11 +48,20 @@ impl Ignored {
 
     fn is_ignored_as(&self, path: &Path, is_directory: bool) -> bool {
         let Some(Ok(Some(repository))) = path.parent().map(Repository::containing) else { return false };
+        self.is_ignored_by(&repository, path, is_directory)
+    }
+
+    /// The same for a file of which it is known which repository it is in.
+    pub fn is_ignored_in(&self, repository: &Repository, path: &Path) -> bool {
+        self.is_ignored_by(repository, path, false)
+    }
+
+    fn is_ignored_by(&self, repository: &Repository, path: &Path, is_directory: bool) -> bool {
         let Some(relative) = path.strip_prefix(repository.root()).ok().and_then(slashed) else { return false };
-        let configuration = git_settings::of(&repository);
+        let configuration = self.settings.of(repository);
         let case = if configuration.is_true("core", "ignorecase") { Case::Fold } else { Case::Sensitive };
         // What is below an ignored directory is ignored with it, so the outermost is asked first.
-        let mut rules = self.rules_of_repository(&repository, &configuration);
+        let mut rules = self.rules_of_repository(repository, &configuration);
         let mut start = 0;
         for end in relative.match_indices('/').map(|(slash, _)| slash).chain([relative.len()]) {
             let file = repository.root().join(&relative[..start]).join(".gitignore");
@@ -89,8 +96,7 @@ impl Ignored {
 
     /// The patterns of one file; `None` if there is none that can be read.
     fn patterns(&self, file: &Path, read: impl FnOnce() -> io::Result<Vec<u8>>) -> Option<Patterns> {
-        let found = fs::metadata(file).ok()?;
-        let stamp = (found.modified().ok(), found.len());
+        let stamp = when_written(file)?;
         let mut known = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, patterns)) = known.get(file).filter(|(of, _)| *of == stamp) {
             return Some(Arc::clone(patterns));

@@ -28,6 +28,7 @@ mod private_folder;
 mod repository;
 pub mod swept;
 mod user_settings;
+mod when_written;
 
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};

@@ -1,14 +1,15 @@
 //! The inlay hint at the end of the first line: who holds the document, since or until when.
 
 use tower_lsp::ls_types::{
-    InlayHint, InlayHintLabel, InlayHintLabelPart, InlayHintTooltip, MarkupContent, MarkupKind, Position, Range,
+    Command, InlayHint, InlayHintLabel, InlayHintLabelPart, InlayHintTooltip, MarkupContent, MarkupKind, Position,
+    Range,
 };
 
 use super::code_actions;
 use super::hover::HoverForm;
 use super::words;
 use crate::snapshot::{Audience, DocumentSnapshot, OthersClaim};
-use deconflict_registry::ClaimState;
+use deconflict_registry::{Claim, ClaimState};
 
 /// The longest label, in UTF-16 code units. VS Code cuts what is longer than 43, all hints of a line together.
 const LONGEST_LABEL: usize = 40;
@@ -19,16 +20,18 @@ pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, rang
         return Vec::new();
     }
     let form = HoverForm { audience, is_markdown: true };
-    let holding = snapshot.others.iter().find(|others| words::is_claimed(&others.claim));
-    let own = snapshot.own_claim.as_ref().filter(|_| audience.preferences.own_hints);
-    let (label, tooltip) = match (holding, own) {
-        (Some(others), _) => (label_of(others, snapshot, audience), form.others(others)),
-        (None, Some(claim)) => (InlayHintLabel::String(label("you", &words::period(claim, audience))), form.own(claim)),
-        (None, None) => return Vec::new(),
+    let Some(subject) = subject(snapshot, audience) else { return Vec::new() };
+    let tooltip = match subject {
+        Subject::Others(others) => form.others(others),
+        Subject::Own(claim) => form.own(claim),
+    };
+    let command = match subject {
+        Subject::Others(others) => code_actions::message_from_hint(others, snapshot, audience),
+        Subject::Own(_) => None,
     };
     vec![InlayHint {
         position: Position::new(0, snapshot.first_line_length),
-        label,
+        label: clickable(subject.label(audience), command.filter(|_| audience.client.hint_commands)),
         kind: None,
         text_edits: None,
         tooltip: Some(InlayHintTooltip::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: tooltip })),
@@ -38,15 +41,40 @@ pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, rang
     }]
 }
 
-/// Clicking on it writes to the holder, where the editor can.
-fn label_of(others: &OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> InlayHintLabel {
-    let label = if others.claim.standing == ClaimState::Damaged {
-        "claimed, but the claim file is damaged".to_owned()
-    } else {
-        label(&words::holder(others), &words::period(&others.claim, audience))
-    };
-    let command = code_actions::message_from_hint(others, snapshot, audience);
-    match command.filter(|_| audience.client.hint_commands) {
+/// What is seen of the hint without pointing at it, to tell whether the editor should ask for it again; `None` where
+/// there is none.
+pub(crate) fn reading(snapshot: &DocumentSnapshot, audience: &Audience) -> Option<String> {
+    let subject = subject(snapshot, audience).filter(|_| audience.preferences.hints)?;
+    Some(format!("{} at {}", subject.label(audience), snapshot.first_line_length))
+}
+
+/// Whose claim a hint tells of.
+#[derive(Clone, Copy)]
+enum Subject<'a> {
+    Others(&'a OthersClaim),
+    Own(&'a Claim),
+}
+
+fn subject<'a>(snapshot: &'a DocumentSnapshot, audience: &Audience) -> Option<Subject<'a>> {
+    let holding = snapshot.others.iter().find(|others| words::is_claimed(&others.claim));
+    let own = || snapshot.own_claim.as_ref().filter(|_| audience.preferences.own_hints);
+    holding.map(Subject::Others).or_else(|| own().map(Subject::Own))
+}
+
+impl Subject<'_> {
+    fn label(self, audience: &Audience) -> String {
+        match self {
+            Self::Others(others) if others.claim.standing == ClaimState::Damaged => {
+                "claimed, but the claim file is damaged".to_owned()
+            }
+            Self::Others(others) => label(&words::holder(others), &words::period(&others.claim, audience)),
+            Self::Own(claim) => label("you", &words::period(claim, audience)),
+        }
+    }
+}
+
+fn clickable(label: String, command: Option<Command>) -> InlayHintLabel {
+    match command {
         None => InlayHintLabel::String(label),
         command => InlayHintLabel::LabelParts(vec![InlayHintLabelPart {
             value: label,

@@ -66,7 +66,7 @@ pub(super) struct OpenDocument {
     /// Sessions that edit it too, of which the user has taken note.
     pub(super) acknowledged: HashSet<SessionId>,
     pub(super) published: Vec<Diagnostic>,
-    pub(super) hints: Vec<String>,
+    pub(super) hint: Option<String>,
     /// How often the editor is told of it.
     pub(super) publications: RateLimit,
     /// Questions that wait until it is known where it is.
@@ -144,7 +144,7 @@ impl OpenDocument {
             concerned: Vec::new(),
             acknowledged: HashSet::new(),
             published: Vec::new(),
-            hints: Vec::new(),
+            hint: None,
             publications: RateLimit::default(),
             waiting: Vec::new(),
         }

@@ -59,7 +59,7 @@ impl ServerState {
         // Some clients open twice what they show twice.
         if let Some(before) = self.documents.remove(uri) {
             document.published = before.published;
-            document.hints = before.hints;
+            document.hint = before.hint;
         }
         self.documents.insert(uri.clone(), document);
         self.touched.insert(uri.clone());

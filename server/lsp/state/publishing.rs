@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{Local, Offset};
-use tower_lsp::ls_types::{InlayHint, InlayHintLabel, Position, PublishDiagnosticsParams, Range, Uri};
+use tower_lsp::ls_types::{PublishDiagnosticsParams, Uri};
 
 use super::announcing::SAME_EDITOR_TIME;
 use super::directory::DirectoryContext;
@@ -47,18 +47,16 @@ impl ServerState {
             let snapshot = self.snapshot(&uri);
             let snapshot = snapshot.as_ref();
             let diagnostics = snapshot.map(|it| diagnostics::diagnostics(it, &audience)).unwrap_or_default();
-            let hints =
-                snapshot.map(|it| inlay_hints::inlay_hints(it, &audience, whole_document())).unwrap_or_default();
-            let hints: Vec<String> = hints.iter().map(reading).collect();
+            let hint = snapshot.and_then(|it| inlay_hints::reading(it, &audience));
             let Some(document) = self.documents.get_mut(&uri) else { continue };
             document.concerned = snapshot.map(concerned).unwrap_or_default();
             // Whoever ceased to edit it and begins again is news.
             document.acknowledged.retain(|session| document.concerned.contains(session));
-            if document.hints != hints || document.published != diagnostics {
+            if document.hint != hint || document.published != diagnostics {
                 document.publications.count(now);
             }
-            if document.hints != hints {
-                document.hints = hints;
+            if document.hint != hint {
+                document.hint = hint;
                 hints_differ = true;
             }
             if document.published != diagnostics {
@@ -189,17 +187,4 @@ impl ServerState {
 fn concerned(snapshot: &DocumentSnapshot) -> Vec<SessionId> {
     let claims = snapshot.others.iter().chain(&snapshot.elsewhere).filter_map(|others| others.claim.holder());
     claims.chain(snapshot.contenders.iter().map(|contender| &contender.session.id)).cloned().collect()
-}
-
-fn whole_document() -> Range {
-    Range::new(Position::new(0, 0), Position::new(u32::MAX, 0))
-}
-
-/// What a hint reads, without what is shown only when it is pointed at.
-fn reading(hint: &InlayHint) -> String {
-    let label = match &hint.label {
-        InlayHintLabel::String(label) => label.clone(),
-        InlayHintLabel::LabelParts(parts) => parts.iter().map(|label| label.value.as_str()).collect(),
-    };
-    format!("{label} at {}", hint.position.character)
 }

@@ -34,7 +34,7 @@ impl SessionContext {
     pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
         let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, saving, claim } =
             check;
-        let place = self.place(&path);
+        let (place, repository) = self.place_in_repository(&path);
         let is_text = text.is_some();
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             // Some editors end the last line of what they open, and of what they save.
@@ -60,7 +60,8 @@ impl SessionContext {
             };
             match &place {
                 Claimability::Inside { resource, by_itself: true, .. } if is_unsaved => {
-                    self.claim_for_edit(resource, &path, &edit_claim)
+                    let branch = repository.as_ref().and_then(Repository::branch);
+                    self.claim_for_edit(resource, &path, branch, &edit_claim)
                 }
                 _ => ClaimResult::NotNeeded,
             }
@@ -89,35 +90,48 @@ impl SessionContext {
 
     /// Where a path is, and whether an edit there may claim it.
     pub(super) fn place(&self, path: &Path) -> Claimability {
+        self.place_in_repository(path).0
+    }
+
+    /// The same, and the repository that the file is in.
+    fn place_in_repository(&self, path: &Path) -> (Claimability, Option<Repository>) {
         let (resource, real_path) = match self.namer.resource_and_path(path, Kind::File) {
             Ok(found) => found,
-            Err(error) => return Claimability::Outside(error.to_string()),
+            Err(error) => return (Claimability::Outside(error.to_string()), None),
         };
-        let is_work = !self.namer.is_internal(&resource) && !self.ignored.is_ignored(&real_path);
+        let repository = repository_of(&real_path);
+        let is_ignored = || repository.as_ref().is_some_and(|it| self.ignored.is_ignored_in(it, &real_path));
+        let is_work = !self.namer.is_internal(&resource) && !is_ignored();
         let is_excluded = {
             let in_workspace =
                 real_path.strip_prefix(&self.location.workspace).unwrap_or(Path::new(resource.relative()));
             self.exclusions.contains(in_workspace) || self.exclusions.contains(Path::new(resource.relative()))
         };
-        Claimability::Inside { resource, by_itself: is_work && !is_excluded, is_work }
+        (Claimability::Inside { resource, by_itself: is_work && !is_excluded, is_work }, repository)
     }
 
     /// The terms of a claim of a path: by hand, for as long as such claims last.
     pub(super) fn terms(resource: &Resource, path: &Path) -> Terms {
-        Terms {
-            branch: path.parent().and_then(|folder| Repository::containing(folder).ok().flatten()?.branch()),
-            worktree: resource.worktree().map(str::to_owned),
-            ..Terms::default()
-        }
+        Self::terms_on(resource, repository_of(path).as_ref().and_then(Repository::branch))
     }
 
-    fn claim_for_edit(&mut self, resource: &Resource, path: &Path, edit_claim: &EditClaim) -> ClaimResult {
+    fn terms_on(resource: &Resource, branch: Option<String>) -> Terms {
+        Terms { branch, worktree: resource.worktree().map(str::to_owned), ..Terms::default() }
+    }
+
+    fn claim_for_edit(
+        &mut self,
+        resource: &Resource,
+        path: &Path,
+        branch: Option<String>,
+        edit_claim: &EditClaim,
+    ) -> ClaimResult {
         if let Some(expected) = &edit_claim.only_if_file_is
             && matches!(compare_with_file(expected, path), OnDisk::Different(_))
         {
             return ClaimResult::ChangedOnDisk;
         }
-        let terms = Terms { lease: edit_claim.lease, automatic: true, ..Self::terms(resource, path) };
+        let terms = Terms { lease: edit_claim.lease, automatic: true, ..Self::terms_on(resource, branch) };
         match self.claim(resource, &terms) {
             Ok(ClaimOutcome::Granted { claim, .. }) => {
                 self.tell_journal(News::Edited(resource.clone()));
@@ -148,6 +162,11 @@ impl SessionContext {
             Err(_) => nothing,
         }
     }
+}
+
+/// The repository that a file is in.
+fn repository_of(path: &Path) -> Option<Repository> {
+    Repository::containing(path.parent()?).ok().flatten()
 }
 
 /// What tells whether a plain file was written.

@@ -1,9 +1,8 @@
-//! The thread that watches: what it knows of the records, and how it finds out what is different.
+//! Who watches: what it knows of the records, and how it finds out what is different.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -12,7 +11,7 @@ use super::batch::Batch;
 use super::change::Change;
 use super::inbox::Inbox;
 use super::processes::Keepers;
-use super::signal::{Signal, TICK, UNWATCHED_TICK};
+use super::signal::{Signal, Signals, TICK, UNWATCHED_TICK};
 use super::suspension::LastSeen;
 use crate::session::read_session;
 use crate::store::{Changed, Key, Range, Reader, Series, Stamp, Store, Watching};
@@ -64,7 +63,7 @@ pub(super) struct Observer<S, D> {
     ranges: [Range; 4],
     watching: Box<dyn Watching>,
     batch: Batch<D>,
-    received: Receiver<Signal>,
+    signals: Arc<Signals>,
     stopped: Arc<AtomicBool>,
     told: Told,
     known: HashMap<Key, Known>,
@@ -89,13 +88,13 @@ pub(super) fn watched_by(session: &SessionId) -> [Range; 4] {
 }
 
 impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
-    /// Knows nothing yet. `received` wakes it, `stopped` ends it.
+    /// Knows nothing yet, and ends when `stopped` is set.
     pub(super) fn new(
         registry: Registry<S>,
         session: SessionId,
         watching: Box<dyn Watching>,
         deliver: D,
-        received: Receiver<Signal>,
+        signals: Arc<Signals>,
         stopped: Arc<AtomicBool>,
     ) -> Self {
         let last_seen = LastSeen::now(&**registry.clock());
@@ -105,7 +104,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             session,
             watching,
             batch: Batch::new(deliver, Arc::clone(&stopped)),
-            received,
+            signals,
             stopped,
             told: Told::Nothing,
             known: HashMap::new(),
@@ -122,26 +121,43 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         }
     }
 
-    pub(super) fn run(mut self) {
-        self.tick();
-        while !self.is_stopped() {
-            let pause = self.next_tick.saturating_duration_since(Instant::now());
-            match self.received.recv_timeout(pause) {
-                Ok(signal) => {
-                    self.notice_suspension();
-                    self.take(signal);
-                    self.take_waiting();
-                    self.follow();
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            // Looked at after each signal too, so that a stream of them keeps nothing from being looked at.
-            if Instant::now() >= self.next_tick && !self.is_stopped() {
-                self.notice_suspension();
-                self.tick();
-            }
+    /// For how long nothing is to be done, unless a signal comes.
+    pub(super) fn pause(&self) -> Duration {
+        self.next_tick.saturating_duration_since(Instant::now())
+    }
+
+    /// Follows a signal and those that wait behind it, and looks at what is to be looked at now.
+    pub(super) fn go_on(&mut self, signal: Option<Signal>) {
+        if let Some(signal) = signal {
+            self.notice_suspension();
+            self.take(signal);
+            self.take_waiting();
+            self.follow();
         }
+        // Looked at after each signal too, so that a stream of them keeps nothing from being looked at.
+        if self.pause().is_zero() && !self.is_stopped() {
+            self.notice_suspension();
+            self.tick();
+        }
+    }
+
+    /// Reads one claim or session that the store named, on the store's own thread: to wake another one for it takes
+    /// longer than to read it. Returns false if it is left to the thread that watches.
+    pub(super) fn follow_at_once(&mut self, key: &Key) -> bool {
+        if self.told != Told::Everything || is_message(key) || self.is_stopped() {
+            return false;
+        }
+        self.notice_suspension();
+        if self.heard.everything {
+            return false;
+        }
+        self.read_all([key.clone()]);
+        self.batch.flush();
+        true
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     fn tick(&mut self) {
@@ -455,13 +471,9 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     }
 
     fn take_waiting(&mut self) {
-        while let Ok(signal) = self.received.try_recv() {
+        while let Some(signal) = self.signals.take() {
             self.take(signal);
         }
-    }
-
-    fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What wakes the thread that watches: time, or a signal.
 
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::store::Changed;
@@ -20,4 +22,33 @@ pub(super) enum Signal {
     Interest(Vec<SessionId>),
     /// The watch is no longer wanted.
     Stop,
+}
+
+/// Signals on their way to the thread, in their order.
+#[derive(Default)]
+pub(super) struct Signals {
+    waiting: Mutex<VecDeque<Signal>>,
+    arrived: Condvar,
+}
+
+impl Signals {
+    pub(super) fn send(&self, signal: Signal) {
+        self.waiting().push_back(signal);
+        self.arrived.notify_one();
+    }
+
+    /// Takes one if there is any.
+    pub(super) fn take(&self) -> Option<Signal> {
+        self.waiting().pop_front()
+    }
+
+    /// Takes one, and waits for it for at most so long.
+    pub(super) fn wait(&self, longest: Duration) -> Option<Signal> {
+        let waited = self.arrived.wait_timeout_while(self.waiting(), longest, |waiting| waiting.is_empty());
+        waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Signal>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -41,6 +41,10 @@ struct Linked {
     main: PathBuf,
 }
 
+/// The configuration that all worktrees share, in the common directory, and what one worktree may have of its own.
+const SHARED_CONFIGURATION: &str = "config";
+const OWN_CONFIGURATION: &str = "config.worktree";
+
 /// More levels of worktrees and submodules than any real project has.
 const DEEPEST: usize = 32;
 
@@ -207,6 +211,11 @@ impl Repository {
         configurations(self.common_directory(), &self.git_directory).unwrap_or_default()
     }
 
+    /// Where that may stand.
+    pub(super) fn configuration_files(&self) -> [PathBuf; 2] {
+        [self.common_directory().join(SHARED_CONFIGURATION), self.git_directory.join(OWN_CONFIGURATION)]
+    }
+
     fn lists_submodule(&self, root: &Path) -> io::Result<bool> {
         let Some(path) = root.strip_prefix(&self.root).ok().and_then(slashed) else { return Ok(false) };
         let modules = read_small(&self.root.join(".gitmodules"), Links::Refused)?.unwrap_or_default();
@@ -270,9 +279,9 @@ fn worktree_of(git_directory: &Path) -> io::Result<Option<PathBuf>> {
 fn configurations<'a>(common: &'a Path, own: &'a Path) -> io::Result<Vec<(&'a Path, Configuration)>> {
     let read =
         |folder, name| Ok::<_, io::Error>((folder, Configuration::parse(&text_in(folder, name)?.unwrap_or_default())));
-    let mut files = vec![read(common, "config")?];
+    let mut files = vec![read(common, SHARED_CONFIGURATION)?];
     if files[0].1.is_true("extensions", "worktreeconfig") {
-        files.push(read(own, "config.worktree")?);
+        files.push(read(own, OWN_CONFIGURATION)?);
     }
     Ok(files)
 }
