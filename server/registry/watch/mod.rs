@@ -102,11 +102,10 @@ fn locked<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What the thread does that watches.
 fn observe<S: Store, D: Fn(Vec<Change>)>(slot: &Slot<S, D>, signals: &Signals) {
-    let mut signal = None;
     loop {
         let mut watcher = locked(slot);
         let Some(observer) = watcher.as_mut() else { return };
-        observer.go_on(signal);
+        observer.go_on();
         if observer.is_stopped() {
             // What the store tells from now on has no place to go, and nothing keeps the store's watch any longer.
             let ended = watcher.take();
@@ -116,7 +115,7 @@ fn observe<S: Store, D: Fn(Vec<Change>)>(slot: &Slot<S, D>, signals: &Signals) {
         }
         let pause = observer.pause();
         drop(watcher);
-        signal = signals.wait(pause);
+        signals.wait(pause);
     }
 }
 

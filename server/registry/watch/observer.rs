@@ -126,11 +126,10 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         self.next_tick.saturating_duration_since(Instant::now())
     }
 
-    /// Follows a signal and those that wait behind it, and looks at what is to be looked at now.
-    pub(super) fn go_on(&mut self, signal: Option<Signal>) {
-        if let Some(signal) = signal {
+    /// Follows the signals that wait, and looks at what is to be looked at now.
+    pub(super) fn go_on(&mut self) {
+        if !self.signals.is_empty() {
             self.notice_suspension();
-            self.take(signal);
             self.take_waiting();
             self.follow();
         }
@@ -142,9 +141,9 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     }
 
     /// Reads one claim or session that the store named, on the store's own thread: to wake another one for it takes
-    /// longer than to read it. Returns false if it is left to the thread that watches.
+    /// longer than to read it. Returns false if it is left to the thread that watches, as it is behind what waits for that.
     pub(super) fn follow_at_once(&mut self, key: &Key) -> bool {
-        if self.told != Told::Everything || is_message(key) || self.is_stopped() {
+        if self.told != Told::Everything || is_message(key) || self.is_stopped() || !self.signals.is_empty() {
             return false;
         }
         self.notice_suspension();

@@ -42,10 +42,13 @@ impl Signals {
         self.waiting().pop_front()
     }
 
-    /// Takes one, and waits for it for at most so long.
-    pub(super) fn wait(&self, longest: Duration) -> Option<Signal> {
-        let waited = self.arrived.wait_timeout_while(self.waiting(), longest, |waiting| waiting.is_empty());
-        waited.unwrap_or_else(PoisonError::into_inner).0.pop_front()
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting().is_empty()
+    }
+
+    /// Waits until there is one, for at most so long.
+    pub(super) fn wait(&self, longest: Duration) {
+        drop(self.arrived.wait_timeout_while(self.waiting(), longest, |waiting| waiting.is_empty()));
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Signal>> {
