@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { l10n, ViewColumn, type WebviewPanel, window } from "vscode";
+import { env, l10n, ViewColumn, type WebviewPanel, window } from "vscode";
 import { type Disposable, disposeAll } from "./disposable";
 import type { Knowledge } from "./knowledge";
 import type { Places } from "./places";
@@ -140,8 +140,8 @@ export function messageOfLink(argument: unknown, messages: readonly Message[]): 
 function page(title: string, entries: string, links: string): string {
   const nonce = randomBytes(16).toString("base64");
   const head = `<meta charset="UTF-8"><meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'nonce-${nonce}'">`;
-  return `<!DOCTYPE html><html><head>${head}<title>${escaped(title)}</title><style nonce="${nonce}">${STYLE}</style></head>
-<body><main>${entries}</main><footer>${links}</footer></body></html>`;
+  return `<!DOCTYPE html><html lang="${escaped(env.language)}"><head>${head}<title>${escaped(title)}</title><style nonce="${nonce}">${STYLE}</style></head>
+<body><main aria-label="${escaped(l10n.t("Conversation with {0}", title))}">${entries}</main><footer>${links}</footer></body></html>`;
 }
 
 const STYLE = `

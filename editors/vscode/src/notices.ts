@@ -20,15 +20,19 @@ interface HeldNotice {
   readonly notice: Notice;
   readonly uri: Uri;
   readonly claim: Claim;
+  /** It was the user's until then. */
+  readonly isTaken?: boolean;
+}
+
+/** Somebody wrote. */
+interface MessageNotice {
+  readonly notice: Notice;
 }
 
 /** Shows what the server wants told, with buttons for what can be done about it. */
 export class Notices implements Disposable {
-  private readonly held = new Gathering<HeldNotice>((all) => {
-    void this.warnOfHolders(all);
-  });
-  private readonly messages = new Gathering<Notice>((all) => {
-    void showMessages(all);
+  private readonly gathering = new Gathering<HeldNotice | MessageNotice>((all) => {
+    this.show(all);
   });
   /** The user's own agents at work of which a word was said. */
   private readonly agentsTold = new Set<string>();
@@ -43,8 +47,7 @@ export class Notices implements Disposable {
     private readonly log: Log,
   ) {
     this.subscriptions = [
-      this.held,
-      this.messages,
+      this.gathering,
       server.onNotice((notice) => {
         this.take(notice);
       }),
@@ -63,7 +66,7 @@ export class Notices implements Disposable {
     this.log.decided(`notice (${about?.kind ?? "plain"})`, undefined, notice.text);
     switch (about?.kind) {
       case "held":
-        this.held.add({ notice, uri: Uri.parse(about.uri), claim: about.claim });
+        this.gathering.add({ notice, uri: Uri.parse(about.uri), claim: about.claim });
         return;
       case "lost":
         if (!isQuiet()) {
@@ -78,7 +81,7 @@ export class Notices implements Disposable {
       case "message":
       case "messages":
         if (!isQuiet()) {
-          this.messages.add(notice);
+          this.gathering.add({ notice });
         }
         return;
       case undefined:
@@ -86,6 +89,23 @@ export class Notices implements Disposable {
           void shownByLevel(notice.level)(notice.text);
         }
     }
+  }
+
+  private show(all: readonly (HeldNotice | MessageNotice)[]): void {
+    const held = all.filter((one) => "claim" in one);
+    const messages = all.filter((one) => !("claim" in one)).map(({ notice }) => notice);
+    // Whoever lost an unsaved file to another is told that they edit what another holds, too: that is one cause.
+    const told = held.map((one) => ({ ...one, isTaken: messages.some((message) => isTakeOver(message, one.claim)) }));
+    const left = messages.filter((message) => !held.some((one) => isTakeOver(message, one.claim) && !this.isSilent(one)));
+    void this.warnOfHolders(told);
+    if (left.length > 0) {
+      void showMessages(left);
+    }
+  }
+
+  /** True if nothing is said of it. */
+  private isSilent({ uri, claim }: HeldNotice): boolean {
+    return !warns() || this.heldFiles.isAccepted(uri, claim) || this.knowledge.isOfSamePerson(claim.claimed_by);
   }
 
   /** The one warning when the user begins to edit what others hold. */
@@ -121,9 +141,10 @@ export class Notices implements Disposable {
     }
   }
 
-  private async warnOfOne({ uri, claim }: HeldNotice): Promise<void> {
+  private async warnOfOne({ uri, claim, isTaken }: HeldNotice): Promise<void> {
     const pause = this.heldFiles.warned(uri, claim) ? l10n.t("Auto save waits for your answer.") : "";
-    const text = [warning(claim, Date.now()), l10n.t("Your save would overwrite theirs. Talk first?"), pause];
+    const cause = isTaken !== true ? warning(claim, Date.now()) : l10n.t("{0} took over {1} from you.", holderName(claim), resourceName(claim));
+    const text = [cause, l10n.t("Your save would overwrite theirs. Talk first?"), pause];
     const ask = this.canBeAsked(claim) ? l10n.t("Ask to Release") : l10n.t("Notify Me");
     const show = l10n.t("Show Diff");
     const edit = l10n.t("Edit Anyway");
@@ -168,6 +189,12 @@ export class Notices implements Disposable {
     const holder = this.knowledge.sessionOf(claim.claimed_by);
     return claim.allow_coordination !== false && holder !== undefined && isHere(holder);
   }
+}
+
+/** True if a message tells that this very claim was taken from the user. */
+function isTakeOver({ about }: Notice, claim: Claim): boolean {
+  const message = about?.kind === "message" ? about.message : undefined;
+  return message?.type === "taken_over" && message.resource === `${claim.resource_type}/${claim.resource_name}`;
 }
 
 /** Others' messages. They stay unread until the user opens or answers them. */

@@ -33,9 +33,10 @@ export function holderName(claim: Claim): string {
   return claim.own === true ? l10n.t("you") : oneLine(claim.holder_label ?? claim.claimed_by ?? l10n.t("somebody"), 40);
 }
 
-/** "a, b, c and 4 more". */
+/** "a, b, c and 4 more", in the order of the alphabet. */
 export function enumeration(names: readonly string[]): string {
-  const [shown, rest] = [names.slice(0, MOST_NAMED), names.length - MOST_NAMED];
+  const inOrder = [...names].sort((one, other) => one.localeCompare(other));
+  const [shown, rest] = [inOrder.slice(0, MOST_NAMED), names.length - MOST_NAMED];
   return rest > 0 ? l10n.t("{0} and {1} more", shown.join(", "), rest) : shown.join(", ");
 }
 
@@ -142,7 +143,7 @@ export function aboutClaim(claim: Claim, now: number): string {
 }
 
 /** Words that may begin with "your Neovim", as the beginning of a sentence. */
-function sentence(words: string): string {
+export function sentence(words: string): string {
   return words.replace(/^your /, "Your ");
 }
 

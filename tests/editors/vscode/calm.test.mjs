@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
+import { themes } from "./support/places.mjs";
 import { scene, useEditor } from "./support/scene.mjs";
 import { eventually } from "./support/wait.mjs";
 import { Workspace } from "./support/workspace.mjs";
@@ -260,14 +261,16 @@ describe("a folder outside of git", () => {
 });
 
 describe("pictures of a conversation and of a file that one edits", () => {
-  const themes = [
-    ["dark", "Default Dark Modern", 1],
-    ["light", "Default Light Modern", 1],
-    ["light-150", "Default Light Modern", 1.5],
+  const all = [
+    ["dark", "Dark Modern", 1],
+    ["light", "Light Modern", 1],
+    ["light-150", "Light Modern", 1.5],
+    ["dark-150", "Dark Modern", 1.5],
+    ["contrast-150", "Default High Contrast", 1.5],
     ["contrast", "Default High Contrast", 1],
     ["contrast-light", "Default High Contrast Light", 1],
   ];
-  for (const [theme, name, scale] of themes) {
+  for (const [theme, name, scale] of themes(all)) {
     let workspace, window;
     scene(`in ${theme}`, () => [window], async () => {
       workspace = new Workspace("shop");

@@ -4,11 +4,18 @@ import { chmodSync, existsSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Neovim } from "./support/neovim.mjs";
+import { themes } from "./support/places.mjs";
 import { scene, useEditor } from "./support/scene.mjs";
 import { eventually } from "./support/wait.mjs";
 import { Workspace } from "./support/workspace.mjs";
 
 const editor = useEditor();
+
+const THEMES = [
+  ["dark", "Dark Modern"],
+  ["light", "Light Modern"],
+  ["contrast", "Default High Contrast"],
+];
 
 describe("two windows, a Neovim and a terminal on one workspace", () => {
   let workspace, ada, bob, neovim, claude;
@@ -66,7 +73,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.page.locator(".view-line", { hasText: "held by you" }).waitFor({ state: "detached" });
     await eventually("nothing in Neovim", () => neovim.diagnostics() === "");
     await bob.command("View: Show Explorer");
-    await bob.waitForBadge("order.ts", "");
+    await bob.waitForBadge("order.ts", "◆", { isThere: false });
     await bob.waitForBadge("login.ts", "◆");
   });
 
@@ -286,7 +293,7 @@ describe("somebody who has auto save on, and likes it light", () => {
     workspace.write(
       ".vscode/settings.json",
       // On a busy machine, the editor needs seconds to write a setting.
-      JSON.stringify({ "files.autoSave": "afterDelay", "files.autoSaveDelay": 10_000, "workbench.colorTheme": "Default Light Modern" }),
+      JSON.stringify({ "files.autoSave": "afterDelay", "files.autoSaveDelay": 10_000, "workbench.colorTheme": "Light Modern" }),
     );
     claude = workspace.person("claude · login form");
     claude.run("claim", "file", "src/login.ts", "--for", "2h");
@@ -420,6 +427,7 @@ describe("two repositories in one window", () => {
       await window.row("Claims", name).waitFor();
     }
     await window.row("Sessions", "claude · invoices").waitFor();
+    assert.equal(await window.row("Sessions", "(2)").count(), 0, "one person in two repositories is one person");
     await window.screenshot("two-repositories-dark");
     await window.command("Deconflict: Release Everything I Hold");
     await orders.waitForNoClaim("src/basket.ts");
@@ -462,7 +470,7 @@ describe("a folder that nobody trusts yet", () => {
 });
 
 describe("a file that a script changes", () => {
-  for (const [theme, name] of [["dark", "Default Dark Modern"], ["light", "Default Light Modern"]]) {
+  for (const [theme, name] of themes(THEMES)) {
     let workspace, window;
 
     scene(`what stood there is told of, shown, brought back and merged, in a ${theme} theme`, () => [window], async () => {
@@ -549,7 +557,7 @@ describe("a file that a script changes", () => {
 });
 
 describe("pictures of a busy morning", () => {
-  for (const [theme, name] of [["dark", "Default Dark Modern"], ["light", "Default Light Modern"]]) {
+  for (const [theme, name] of themes(THEMES)) {
     let workspace, window;
 
     scene(`in a ${theme} theme`, () => [window], async () => {

@@ -62,7 +62,7 @@ export function actionCommands(tools: Tools): Record<string, (argument: Argument
     const unread = knowledge.unread.length;
     const isQuiet = workspace.getConfiguration("deconflict").get<boolean>("quiet", false);
     return [
-      { label: l10n.t("Everybody"), kind: QuickPickItemKind.Separator },
+      { label: l10n.t("More"), kind: QuickPickItemKind.Separator },
       ...(knowledge.losses.length === 0 ? [] : [action("status", "warning", l10n.t("Show What Others Took"), enumeration(knowledge.losses.map((loss) => knowledge.sentenceOf(loss))))]),
       action("messages", "mail", l10n.t("Read Messages"), unread === 0 ? undefined : l10n.t("{0} unread", unread)),
       action("status", "organization", l10n.t("Show Who Is Here")),

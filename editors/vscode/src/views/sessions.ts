@@ -2,7 +2,7 @@ import { basename } from "node:path";
 import { l10n, ThemeColor, ThemeIcon, TreeItem, TreeItemCollapsibleState } from "vscode";
 import type { Knowledge } from "../knowledge";
 import { type Claim, isHere, isWaiting, type Session, type SessionState } from "../protocol";
-import { ago, clockTime, moment, oneLine, sessionName, table } from "../words";
+import { ago, clockTime, moment, oneLine, sentence, sessionName, table } from "../words";
 import { claimItem } from "./claims";
 import { ClaimNode, GroupNode, type Node, SessionNode } from "./nodes";
 import { List } from "./refresh";
@@ -95,20 +95,22 @@ export class SessionsList extends List<Node> {
     const now = Date.now();
     const held = this.claimsOf(session).length;
     const isMuted = this.knowledge.muted.includes(session);
+    // Below another repository the same person is not somebody else.
+    const beside = this.knowledge.sessions.filter(({ repository }) => repository === session.repository);
+    const name = sentence(sessionName(session, beside));
     const item = new TreeItem(
-      sessionName(session, this.knowledge.sessions),
+      name,
       held > 0 ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.None,
     );
     item.id = `session ${session.session_id}`;
-    item.description = [
+    const facts = [
       session.own === true ? l10n.t("you") : undefined,
       session.own === true || session.state === "live" ? undefined : stateWord(session.state),
       isMuted ? l10n.t("muted") : undefined,
       oneLine(session.current_work ?? ""),
       oneLine(session.progress ?? "", 20),
-    ]
-      .filter((part) => part !== undefined && part !== "")
-      .join(" · ");
+    ].filter((part) => part !== undefined && part !== "");
+    item.description = facts.join(" · ");
     item.iconPath = stateIcon(session);
     item.contextValue = `session ${session.own === true ? "own" : "other"} ${session.state}${isMuted ? " muted" : ""}`;
     item.tooltip = table(oneLine(session.label), [
@@ -125,9 +127,9 @@ export class SessionsList extends List<Node> {
       [l10n.t("Here since"), clockTime(session.started_at, now)],
       [l10n.t("Last sign"), ago(session.last_heartbeat, now)],
     ]);
-    item.accessibilityInformation = {
-      label: `${session.label}, ${stateWord(session.state)}${item.description === "" ? "" : `, ${item.description}`}`,
-    };
+    const state = session.state === "live" || session.own === true ? [stateWord(session.state)] : [];
+    const holds = held === 0 ? [] : [held === 1 ? l10n.t("holds one thing") : l10n.t("holds {0} things", held)];
+    item.accessibilityInformation = { label: [name, ...state, ...facts, ...holds].join(", ") };
     return item;
   }
 }
@@ -143,6 +145,9 @@ function groupItem(group: GroupNode): TreeItem {
   item.id = `group ${group.what} ${group.name}`;
   item.contextValue = "group";
   item.description = group.what === "repository" ? "" : `${group.sessions.length}`;
+  const count = group.sessions.length;
+  const sessions = count === 1 ? l10n.t("one session") : l10n.t("{0} sessions", count);
+  item.accessibilityInformation = { label: `${groupName(group)}, ${sessions}` };
   if (group.what === "repository") {
     item.iconPath = new ThemeIcon("repo");
     item.tooltip = group.name;

@@ -1,6 +1,6 @@
 // A real VS Code: its server half in a process, its window in a browser.
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -24,7 +24,7 @@ const SETTINGS = {
   "chat.disableAIFeatures": true,
   "window.commandCenter": false,
   "workbench.secondarySideBar.defaultVisibility": "hidden",
-  "workbench.colorTheme": "Default Dark Modern",
+  "workbench.colorTheme": "Dark Modern",
 };
 
 /** One profile: its settings and extensions, and the server that runs with them. */
@@ -79,6 +79,30 @@ export class CodeServer {
     writeFileSync(this.settingsPath, text);
   }
 
+  /** What git calls the person whose windows these are. */
+  setPerson(name) {
+    writeFileSync(join(this.base, ".gitconfig"), `[user]\n\tname = ${name}\n\temail = ${name.toLowerCase()}@example.org\n`);
+  }
+
+  /** Waits until the editor has put aside an unsaved text, so that it comes back when the window is loaded again. */
+  waitForBackup(text) {
+    const folder = join(this.base, "data", "User", "Backups");
+    const holds = (name) => {
+      try {
+        return readFileSync(join(folder, name), "utf8").includes(text);
+      } catch {
+        return false;
+      }
+    };
+    return eventually("a copy of the unsaved text", () => {
+      try {
+        return readdirSync(folder, { recursive: true }).map(String).some(holds);
+      } catch {
+        return false;
+      }
+    });
+  }
+
   get settingsPath() {
     return join(this.base, "data", "User", "settings.json");
   }
@@ -93,8 +117,9 @@ export class CodeServer {
     context.setDefaultTimeout(DEADLINE);
     const page = await context.newPage();
     const kind = place.endsWith(".code-workspace") ? "workspace" : "folder";
-    await page.goto(`${this.address}/?${kind}=${encodeURIComponent(place)}`);
     const window = new Window(page, context);
+    await window.recordToasts();
+    await page.goto(`${this.address}/?${kind}=${encodeURIComponent(place)}`);
     if (kind === "workspace") {
       await window.haveFolders();
     }

@@ -17,6 +17,9 @@ export const program = process.env.DECONFLICT_PROGRAM ?? join(root, "target", "d
 export const extension = join(root, "editors", "vscode");
 export const artifacts = join(root, "artifacts", "vscode");
 
+/** With `DECONFLICT_PICTURES=1` pictures of everything are made in all themes; else one theme is enough to see it work. */
+export const themes = (all) => (process.env.DECONFLICT_PICTURES === "1" ? all : all.slice(0, 1));
+
 export const { chromium } = createRequire(join(fetched, "playwright", "package.json"))("playwright-core");
 
 /** Where Chromium is, by whatever name. */

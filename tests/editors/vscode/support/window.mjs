@@ -8,6 +8,32 @@ export class Window {
   constructor(page, context) {
     this.page = page;
     this.context = context;
+    /** Every notice that popped up since the window was opened: its text and its buttons. */
+    this.toasts = [];
+  }
+
+  /** Notes down each notice that pops up, however short it stays, from the next page that is loaded on. */
+  async recordToasts() {
+    await this.page.exposeFunction("deconflictToast", (text, buttons) => {
+      this.toasts.push({ text, buttons });
+    });
+    await this.page.addInitScript(() => {
+      const seen = new WeakSet();
+      const look = () => {
+        for (const toast of document.querySelectorAll(".notification-toast")) {
+          const message = toast.querySelector(".notification-list-item-message")?.textContent ?? "";
+          if (!seen.has(toast) && message !== "") {
+            seen.add(toast);
+            // Its buttons are drawn with it, or a moment later.
+            setTimeout(() => {
+              const buttons = [...toast.querySelectorAll(".monaco-button.monaco-text-button")].map((button) => button.textContent);
+              void globalThis.deconflictToast(message, buttons);
+            }, 100);
+          }
+        }
+      };
+      new MutationObserver(look).observe(document, { childList: true, subtree: true });
+    });
   }
 
   /** The extension is at work. */
@@ -61,13 +87,13 @@ export class Window {
   }
 
   /** Waits for a file's badge in the explorer, or for its absence. It is drawn by a style, so that it is no text. */
-  async waitForBadge(name, badge) {
-    await eventually(`the badge "${badge}" on ${name}`, async () => {
+  async waitForBadge(name, badge, { isThere = true } = {}) {
+    await eventually(`${isThere ? "the" : "no"} badge "${badge}" on ${name}`, async () => {
       const labels = await this.file(name).locator(".monaco-icon-label").all();
       const shown = await Promise.all(
         labels.map((label) => label.evaluate((element) => getComputedStyle(element, "::after").content).catch(() => "")),
       );
-      return badge === "" ? !shown.some((text) => /[◆◇]/.test(text)) : shown.some((text) => text.includes(badge));
+      return shown.some((text) => text.includes(badge)) === isThere;
     });
   }
 
@@ -208,6 +234,42 @@ export class Window {
     // What is just sliding into sight is shown where it comes to rest.
     await this.page.screenshot({ path, animations: "disabled" });
     return path;
+  }
+
+  /** Loads the window again, as its user does. */
+  async reload() {
+    await this.page.reload();
+    await this.ready();
+  }
+
+  /** Another program comes to the front; with `false` the window is there again. */
+  async leave(isAway = true) {
+    await this.page.evaluate((away) => {
+      document.hasFocus = () => !away;
+      globalThis.dispatchEvent(new Event(away ? "blur" : "focus"));
+    }, isAway);
+  }
+
+  /** Renames a file in the explorer. */
+  async rename(name, to) {
+    await this.command("View: Show Explorer");
+    await this.file(name).click();
+    await this.page.keyboard.press("F2");
+    const input = this.explorer.locator("input");
+    await input.fill(to);
+    await input.press("Enter");
+    await this.file(to).waitFor();
+  }
+
+  /** Replaces a text in all files, and saves them. */
+  async replaceInFiles(text, replacement) {
+    await this.command("Search: Replace in Files");
+    const search = this.page.locator(".search-view .search-widget");
+    await search.locator(".search-container textarea").fill(text);
+    await search.locator(".replace-container textarea").fill(replacement);
+    await this.page.locator(".search-view .messages").getByText(/\d+ results? in/).waitFor();
+    await search.locator(".replace-container a[aria-label^='Replace All']").click();
+    await this.page.locator(".monaco-dialog-box .monaco-button", { hasText: "Replace" }).first().click();
   }
 
   /** Closes the window as its user does, so that the editor can say goodbye. */

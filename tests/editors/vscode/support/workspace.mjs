@@ -42,8 +42,19 @@ export class Workspace {
     writeFileSync(this.path(file), text);
   }
 
+  /** Changes settings of the workspace, which windows on it follow at once. */
+  changeSettings(changed) {
+    this.settings = { ...this.settings, ...changed };
+    this.write(".vscode/settings.json", JSON.stringify(this.settings));
+  }
+
   git(...words) {
-    const env = { ...process.env, HOME: this.home, GIT_CONFIG_NOSYSTEM: "1" };
+    return this.gitOf(this.home, ...words);
+  }
+
+  /** Runs git for whoever has this home. */
+  gitOf(home, ...words) {
+    const env = { ...process.env, HOME: home, GIT_CONFIG_NOSYSTEM: "1" };
     return execFileSync("git", words, { cwd: this.folder, env, encoding: "utf8" });
   }
 
@@ -57,11 +68,46 @@ export class Workspace {
     };
   }
 
+  /** What git calls whoever works here from a terminal. */
+  setPerson(name) {
+    writeFileSync(join(this.home, ".gitconfig"), `[user]\n\tname = ${name}\n\temail = ${name.toLowerCase()}@example.org\n`);
+  }
+
+  /** A session of Claude Code, as far as its hooks tell of it, of whoever has this home. */
+  agent(session, home) {
+    const tell = (name, fields = {}) => {
+      const event = { session_id: session, transcript_path: "/nowhere", cwd: this.folder, permission_mode: "default", hook_event_name: name, ...fields };
+      return this.run(["hook", "claude-code"], home, JSON.stringify(event));
+    };
+    const tool = (name, file) => tell(name, { tool_name: "Edit", tool_input: { file_path: this.path(file), old_string: "a", new_string: "b" } });
+    return {
+      id: `claude-code-${session}`,
+      start: () => tell("SessionStart", { source: "startup" }),
+      prompt: () => tell("UserPromptSubmit", { prompt: "go on" }),
+      /** Edits a file if it may. Returns what the hook said before. */
+      edit: (file, text) => {
+        const said = tool("PreToolUse", file);
+        if (!said.includes('"deny"')) {
+          this.write(file, text);
+          tool("PostToolUse", file);
+        }
+        return said;
+      },
+      stop: () => tell("Stop", { stop_hook_active: false }),
+      end: () => tell("SessionEnd", { reason: "other" }),
+    };
+  }
+
   deconflict(...words) {
-    const env = { ...process.env, HOME: this.home, NO_COLOR: "1" };
+    return this.run(words, this.home);
+  }
+
+  /** Runs the program for whoever has this home. */
+  run(words, home, input = "") {
+    const env = { ...process.env, HOME: home, XDG_CONFIG_HOME: join(home, "config"), NO_COLOR: "1" };
     delete env.DECONFLICT_SESSION;
     delete env.DECONFLICT_DIR;
-    return execFileSync(program, words, { cwd: this.folder, env, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+    return execFileSync(program, words, { cwd: this.folder, env, input, encoding: "utf8", stdio: ["pipe", "pipe", "pipe"] });
   }
 
   /** The records in one folder of the coordination directory. */

@@ -1,0 +1,101 @@
+// What is done most often, without a mouse.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { extension } from "./support/places.mjs";
+import { scene, useEditor } from "./support/scene.mjs";
+import { eventually } from "./support/wait.mjs";
+import { Workspace } from "./support/workspace.mjs";
+
+const editor = useEditor();
+
+describe("somebody without a mouse", () => {
+  let workspace, window, claude, keys;
+  const play = (name, act) => scene(name, () => [window], act);
+  /** Chooses a command in the palette by its name, as it is typed. */
+  const palette = async (title) => {
+    const input = window.page.locator(".quick-input-widget:visible input:focus").first();
+    const first = window.page.locator(".quick-input-widget:visible .monaco-list-row.focused").filter({ hasText: title });
+    await eventually(`the command "${title}" in front`, async () => {
+      await keys.press("F1");
+      await input.waitFor();
+      await keys.type(title);
+      return first.waitFor({ timeout: 3_000 }).then(
+        () => true,
+        () => keys.press("Escape"),
+      );
+    });
+    await keys.press("Enter");
+  };
+  const open = async (name) => {
+    await palette("Go to File...");
+    await keys.type(name);
+    await window.page.locator(".quick-input-widget:visible .monaco-list-row.focused").filter({ hasText: name }).waitFor();
+    await keys.press("Enter");
+    await window.page.locator(".tab.active").filter({ hasText: name }).waitFor();
+  };
+
+  before(async () => {
+    workspace = new Workspace("shop");
+    workspace.changeSettings({ "deconflict.sessionName": "Grace" });
+    claude = workspace.person("claude");
+    claude.run("claim", "file", "src/login.ts", "--for", "2h");
+    window = await editor.code.open(workspace.folder);
+    keys = window.page.keyboard;
+  });
+
+  after(async () => {
+    await window?.close();
+    await workspace?.remove();
+  });
+
+  play("claims and releases the file in front", async () => {
+    await open("invoice.ts");
+    await keys.press("Control+K");
+    await keys.press("Alt+C");
+    await workspace.waitForClaim("src/invoice.ts");
+    await eventually("a release by keys", async () => {
+      await keys.press("Control+K");
+      await keys.press("Alt+C");
+      return workspace.claim("src/invoice.ts") === undefined;
+    });
+  });
+
+  play("asks the holder from the list of what can be done", async () => {
+    await open("login.ts");
+    await window.page.locator(".view-line", { hasText: "held by claude" }).waitFor();
+    await keys.press("Control+K");
+    await keys.press("Alt+A");
+    await window.page.locator(".quick-input-widget:visible .monaco-list-row.focused", { hasText: "Ask to Release" }).waitFor();
+    await keys.press("Enter");
+    await window.question("A word to the holder").waitFor();
+    await keys.type("Please");
+    await keys.press("Enter");
+    await eventually("the request", () => claude.messages().some(({ type }) => type === "release_request"));
+  });
+
+  play("reaches the first line's menu", async () => {
+    await palette("View: Focus Active Editor Group");
+    await keys.press("Control+Home");
+    await eventually("the menu", async () => {
+      await keys.press("Control+.");
+      return window.page.locator(".action-widget").getByText("Ask claude to release").waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    });
+    await keys.press("Escape");
+  });
+});
+
+test("every action that a menu offers can be reached from the palette or a list", () => {
+  const { contributes } = JSON.parse(readFileSync(join(extension, "package.json"), "utf8"));
+  const hidden = contributes.menus.commandPalette.filter(({ when }) => when === "false").map(({ command }) => command);
+  // What only makes sense for a row is in that row's menu, which has a key.
+  const ofRows = new Set(contributes.menus["view/item/context"].map(({ command }) => command));
+  // These have another name in the palette, or belong to the server's own menus, which have a key.
+  const elsewhere = new Set(["deconflict.refresh", "deconflict.acknowledge"]);
+  assert.deepEqual(hidden.filter((command) => !ofRows.has(command) && !elsewhere.has(command)), []);
+  const inline = contributes.menus["view/item/context"].filter(({ group }) => group.startsWith("inline"));
+  const inMenus = contributes.menus["view/item/context"].filter(({ group }) => !group.startsWith("inline"));
+  const alone = inline.filter(({ command }) => !inMenus.some((other) => other.command === command));
+  assert.deepEqual(alone.map(({ command }) => command), [], "a button alone cannot be reached by keys");
+});
