@@ -103,7 +103,11 @@ pub fn sentence(entry: &Entry, resource: &Resource, lost: Option<&Lost>, now: Da
 /// The same with the time as it is to be told.
 pub(super) fn sentence_at(entry: &Entry, resource: &Resource, lost: Option<&Lost>, at: &str) -> String {
     let who = entry.author.as_ref().map_or("Somebody unknown", |author| author.label.as_str());
-    let deed = if entry.after == FileState::Absent { "deleted" } else { "changed" };
+    let deed = match (&entry.after, &entry.cause) {
+        (FileState::Absent, Cause::Edit | Cause::Unknown) => "deleted or moved away",
+        (FileState::Absent, _) => "deleted",
+        _ => "changed",
+    };
     let how = match &entry.cause {
         Cause::Command { command: Some(command) } => format!(" by the command {}", quoted(command, LONGEST_COMMAND)),
         Cause::Command { command: None } => " by a command".to_owned(),

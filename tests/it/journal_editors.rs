@@ -193,8 +193,10 @@ fn a_calm_day_is_not_worth_a_word() {
 #[test]
 fn a_save_of_which_the_editor_tells_late_is_the_users_own() {
     let workspace = poem();
-    let ada = editor_of(&workspace, "Ada");
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
     let document = held(&workspace, &ada);
+    bob.open("poem.txt").wait_for_diagnostic("claimed");
     let other = ada.open("other.txt");
     other.type_text("Ada's line\n");
     workspace.coordination().wait_for_holder("other.txt", &ada.session_id());
@@ -214,6 +216,8 @@ fn a_save_of_which_the_editor_tells_late_is_the_users_own() {
     ada.settle(&workspace);
     assert_eq!(times_told(&ada, "\"poem.txt\""), 0, "{:?}", ada.messages());
     assert_eq!(document.codes(), Vec::<String>::new());
+    // What others see of it is left to the server that knows.
+    assert_eq!(ada.status()["messages"]["unread"], 0);
 }
 
 #[test]
@@ -338,8 +342,8 @@ fn deleting_and_moving_in_an_editor_is_told_to_the_holder_and_to_whoever_did_it(
     let before = workspace.read("poem.txt");
     bob.delete("poem.txt");
     let text = document.wait_for_diagnostic("deleted")["message"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("Bob deleted \"poem.txt\" at"), "{text}");
-    ada.wait_for_message("Bob deleted \"poem.txt\"");
+    assert!(text.starts_with("Bob deleted or moved away \"poem.txt\" at"), "{text}");
+    ada.wait_for_message("Bob deleted or moved away \"poem.txt\"");
     bob.wait_for_message("Deleted or moved away poem.txt, and Ada's uncommitted changes in it are gone.");
     ada.run_command(&action(&document, "Restore what was in"));
     document.wait_until_gone("deleted");

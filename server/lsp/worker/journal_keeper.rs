@@ -18,7 +18,7 @@ use deconflict_changes::{GRACE, Noticed};
 use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
-use deconflict_registry::View;
+use deconflict_registry::{Claim, View};
 
 /// Stamps are compared this often.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -40,6 +40,9 @@ const SAVE_TIME: TimeDelta = TimeDelta::seconds(2);
 
 /// Whose a change of a file is stays open for so long, once the editor has begun to save it.
 const LONGEST_SAVE: TimeDelta = TimeDelta::seconds(10);
+
+/// Whose a change is of what another server's session holds is for that server to say, for so long.
+const HOLDERS_TURN: Duration = Duration::from_secs(3);
 
 /// At most so many files of earlier sessions are looked at, and so many that others hold.
 const MOST_FILES: usize = 200;
@@ -98,6 +101,7 @@ impl JournalKeeper {
                 report: Box::new(report),
                 files,
                 settling: HashMap::new(),
+                left_to_holders: HashSet::new(),
                 saving: HashMap::new(),
                 lossy: HashSet::new(),
                 claims_changed: true,
@@ -130,6 +134,8 @@ struct Keeping {
     files: WatchedFiles,
     /// When it is to be found out who lost by a change that nobody said is theirs.
     settling: HashMap<Resource, Instant>,
+    /// What is left to the servers of those who hold it, for a while.
+    left_to_holders: HashSet<Resource>,
     /// What the editor has begun to save, and when. It may tell only much later that it has.
     saving: HashMap<Resource, DateTime<Utc>>,
     /// Files in which this session has lost something.
@@ -276,6 +282,14 @@ impl Keeping {
         self.settling.insert(resource.clone(), Instant::now() + grace);
     }
 
+    /// The holder's own server knows first what its editor saved.
+    fn is_held_by_another_server(&self, resource: &Resource) -> bool {
+        let claim = self.view.claim_of(resource).filter(Claim::is_active);
+        let holder = claim.and_then(|claim| claim.holder().cloned()).filter(|holder| *holder != self.access.session);
+        let holder = holder.and_then(|holder| self.view.session(&holder));
+        holder.is_some_and(|holder| holder.is_kept_alive() && holder.is_live())
+    }
+
     fn is_being_saved(&self, resource: &Resource) -> bool {
         self.saving.get(resource).is_some_and(|since| self.clock.now() - *since < LONGEST_SAVE)
     }
@@ -290,6 +304,11 @@ impl Keeping {
                 self.settle_later(&resource);
                 continue;
             }
+            if self.is_held_by_another_server(&resource) && self.left_to_holders.insert(resource.clone()) {
+                self.settling.insert(resource, now + HOLDERS_TURN);
+                continue;
+            }
+            self.left_to_holders.remove(&resource);
             let settled = self.access.recorder().settle_unknown(&resource, self.clock.now());
             match self.access.succeeded(settled).flatten() {
                 Some(noticed) => drop(self.tell(&noticed)),
@@ -352,7 +371,7 @@ impl Keeping {
         if !std::mem::take(&mut self.claims_changed) || self.view.number_of_claims() > MOST_FILES {
             return;
         }
-        let claimed = self.view.claims().filter(deconflict_registry::Claim::is_active).map(|claim| claim.resource);
+        let claimed = self.view.claims().filter(Claim::is_active).map(|claim| claim.resource);
         for resource in claimed.filter(Resource::is_file).collect::<Vec<_>>() {
             let is_there = self.path_of(&resource).is_some_and(|path| path.symlink_metadata().is_ok());
             if is_there && !self.files.contains(&resource) && !self.access.is_ignored(&resource) {
