@@ -28,8 +28,11 @@ pub(super) fn path_to_type(path: &Path, folder: &Path) -> String {
     path_word(&relative.unwrap_or(path).to_string_lossy())
 }
 
-/// So many files are named of those in which a tool took something of others'.
+/// So many files are told of one by one in which a tool took something of others', or others of the agent's.
 const MOST_TAKEN: usize = 10;
+
+/// Of the others of the agent's files so many characters of a command that brings them back.
+const LONGEST_COMMAND: usize = 4_000;
 
 /// What an agent's own edit or command took of others'. `typed` says how a file is typed.
 pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) -> String) -> String {
@@ -41,6 +44,7 @@ pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) 
             .map(|lost| {
                 let who = quoted(&lost.owner.label, PHRASE);
                 match lost.lines {
+                    0 if lost.form => format!("what {who} had not committed of it is gone"),
                     0 => format!("{who} holds it"),
                     lines => format!("{} of {who} that were not committed are gone", count(lines, "line")),
                 }
@@ -63,9 +67,35 @@ pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) 
     text
 }
 
-/// What somebody else took of the agent's own work.
-pub(super) fn lost(entry: &Entry, lost: &Lost, typed: Option<&str>, now: DateTime<Utc>) -> String {
-    format!("{} {}", sentence(entry, &entry.resource, Some(lost), now), way_back(typed))
+/// What somebody else took of the agent's own work, change by change. `typed` says how a file is typed, if it has a place.
+/// Of many only the first are told one by one, because no agent takes a longer text.
+pub(super) fn losses(
+    all: &[(Entry, Lost)],
+    typed: impl Fn(&Resource) -> Option<String>,
+    now: DateTime<Utc>,
+) -> Vec<String> {
+    let (first, others) = all.split_at(all.len().min(MOST_TAKEN));
+    let one_by_one = first.iter().map(|(entry, lost)| {
+        let way_back = way_back(typed(&entry.resource).as_deref());
+        format!("{} {way_back}", sentence(entry, &entry.resource, Some(lost), now))
+    });
+    let mut texts: Vec<String> = one_by_one.collect();
+    if others.is_empty() {
+        return texts;
+    }
+    let (mut command, mut named) = (String::from("deconflict restore"), 0);
+    for typed in others.iter().filter_map(|(entry, _)| typed(&entry.resource)) {
+        if command.len() + typed.len() < LONGEST_COMMAND {
+            command.push_str(&format!(" {typed}"));
+            named += 1;
+        }
+    }
+    let files = count(others.len(), "file");
+    texts.push(format!("So it went with {files} more of yours. To have back what stood there: {command}"));
+    if named < others.len() {
+        texts.push(format!("And {} that are not named here: deconflict status", others.len() - named));
+    }
+    texts
 }
 
 pub(super) fn taken_over(before: &Claim, holder: Option<&Session>) -> String {

@@ -196,6 +196,11 @@ impl FileHistory {
         self.owners.get(self.first + change?)?.as_ref()
     }
 
+    /// Whose the entry is that has this place among [all](Self::entries).
+    pub(super) fn owner_at(&self, index: usize) -> Option<&Author> {
+        self.owners.get(index)?.as_ref()
+    }
+
     /// True if some change is one of theirs.
     pub fn has_changes_of(&self, is_meant: &dyn Fn(&Author) -> bool) -> bool {
         self.owners.iter().flatten().any(is_meant)

@@ -17,6 +17,7 @@ mod claiming;
 mod commit;
 mod committed;
 mod documents;
+mod form;
 mod give;
 mod history;
 mod kept_at;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Observation, Stamp, Watched};
-use deconflict_protocol::Resource;
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry};
 use deconflict_workspace::{Kind, Repository, differing_at};
 
@@ -21,10 +21,27 @@ impl Recorder<'_> {
     pub fn look_again(&self, watched: &Watched, now: DateTime<Utc>) -> Result<Option<Noticed>, Error> {
         let mut is_unsettled = watched.is_unsettled;
         if self.may_have_changed(watched) {
-            let entry = self.look(&watched.resource, now)?;
+            let candidates = self.may_have_done_it(watched, now)?;
+            let entry = self.observe(&watched.resource, Observation { candidates, ..Observation::look(now) })?;
             is_unsettled |= entry.is_some_and(|entry| entry.author.is_none());
         }
         if is_unsettled { self.settle_unknown(&watched.resource, now) } else { Ok(None) }
+    }
+
+    /// The sessions whose commands ran since somebody looked at a file.
+    fn may_have_done_it(&self, watched: &Watched, now: DateTime<Utc>) -> Result<Vec<SessionId>, Error> {
+        let worktree = watched.resource.worktree().unwrap_or_default();
+        let mut candidates: Vec<SessionId> = Vec::new();
+        for run in self.journal.overlapping(worktree, watched.at, now)? {
+            let registry = self.present_registry();
+            let session = registry.map(|registry| registry.session(&run.session)).transpose()?.flatten();
+            // Of an agent that is gone nobody tells the end.
+            let is_over = run.ended.is_none() && !session.is_some_and(|session| session.is_live());
+            if !is_over && !candidates.contains(&run.session) {
+                candidates.push(run.session);
+            }
+        }
+        Ok(candidates)
     }
 
     /// False for a file that is as it was when somebody looked last.

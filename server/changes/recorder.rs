@@ -18,6 +18,9 @@ use super::people::{author_of, has_person_of};
 /// are told of right after they happened.
 pub const GRACE: TimeDelta = TimeDelta::milliseconds(700);
 
+/// Git's clock may be another one, by so much.
+const CLOCKS: TimeDelta = TimeDelta::minutes(10);
+
 /// So many of the commits at which the worktree stood lately are looked into for what is missing now.
 const MOST_HEADS: usize = 20;
 
@@ -52,6 +55,15 @@ pub struct Lost {
     pub held: bool,
     /// So many of their uncommitted lines are neither in the file nor committed any more.
     pub lines: usize,
+    /// By a change of theirs that was not committed it was there, or gone, or might be run, or was a link.
+    pub form: bool,
+}
+
+impl Lost {
+    /// True if uncommitted changes of theirs are gone; else they only hold the file.
+    pub fn is_work(&self) -> bool {
+        self.lines > 0 || self.form
+    }
 }
 
 impl Recorder<'_> {
@@ -180,13 +192,13 @@ impl Recorder<'_> {
             }
             match lost.iter_mut().find(|lost| lost.owner.session == holder.session) {
                 Some(lost) => lost.held = true,
-                None => lost.push(Lost { owner: holder, held: true, lines: 0 }),
+                None => lost.push(Lost { owner: holder, held: true, lines: 0, form: false }),
             }
         }
         // Between a person and their own agents only what is lost is worth a word.
         lost.retain(|lost| {
             let is_own = entry.author.as_ref().is_some_and(|author| has_person_of(author, &lost.owner));
-            lost.lines > 0 || !is_own
+            lost.is_work() || !is_own
         });
         for lost in &lost {
             self.journal.lost(&entry, &lost.owner, now)?;
@@ -254,21 +266,41 @@ impl Recorder<'_> {
         let before = history.entries().iter().rev().nth(1).map_or(entry.at, |before| before.at);
         let committed = |commit: &str| Ok::<_, Error>(self.committed(&history, commit)?.unwrap_or_default());
         let mut lost = taken_against(&history, entry, &committed("HEAD")?);
+        self.add_form_taken(&history, before, entry, &mut lost)?;
         // What was committed and is on another branch now is not lost.
         if !lost.is_empty()
             && let Some(root) = self.root_of(&entry.resource)
         {
-            // Git's clock may be another one.
-            let since = before - TimeDelta::minutes(10);
-            for head in last_commit::heads_since(&root, since, MOST_HEADS)?.iter().skip(1) {
+            for head in last_commit::heads_since(&root, before - CLOCKS, MOST_HEADS)?.iter().skip(1) {
                 let still = taken_against(&history, entry, &committed(head)?);
-                lost.retain(|lost| still.iter().any(|other| other.owner.session == lost.owner.session));
+                lost.retain(|lost| lost.form || still.iter().any(|other| other.owner.session == lost.owner.session));
                 if lost.is_empty() {
                     break;
                 }
             }
         }
         Ok(lost)
+    }
+
+    /// The same of what the file was.
+    fn add_form_taken(
+        &self,
+        history: &FileHistory,
+        before: DateTime<Utc>,
+        entry: &Entry,
+        lost: &mut Vec<Lost>,
+    ) -> Result<(), Error> {
+        let heads = || {
+            let root = self.root_of(history.resource());
+            let heads = root.map(|root| last_commit::heads_since(&root, before - CLOCKS, MOST_HEADS)).transpose()?;
+            Ok::<_, Error>(heads.unwrap_or_default())
+        };
+        let Some(owner) = self.form_taken(history, heads)? else { return Ok(()) };
+        let is_author = entry.author.as_ref().is_some_and(|author| author.session == owner.session);
+        if !is_author && !lost.iter().any(|lost| lost.owner.session == owner.session) {
+            lost.push(Lost { owner, held: false, lines: 0, form: true });
+        }
+        Ok(())
     }
 
     /// Where git finds a file.
@@ -333,7 +365,7 @@ fn taken_against(history: &FileHistory, entry: &Entry, committed: &[u8]) -> Vec<
         // Whoever edits may change what others wrote; only one who leaves nothing of it has probably not seen it.
         let leaves_nothing = if had.added > 0 { added == 0 } else { removed == 0 };
         if lines > 0 && (!is_edit || leaves_nothing) {
-            lost.push(Lost { owner, held: false, lines });
+            lost.push(Lost { owner, held: false, lines, form: false });
         }
     }
     lost

@@ -25,14 +25,15 @@ pub struct Telling<'a> {
 impl Telling<'_> {
     /// Sends a message to everybody who lost something by a change, once. One whose session is over is told through
     /// another session of the same person, if there is one; else it stays where it is looked for. True if who noticed it
-    /// has lost something, and nobody has told them.
+    /// has lost something, and nobody has told them: once they were, it is for them to note that in the journal.
     pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<bool, Error> {
         let registry = self.recorder.present_registry();
         let mut is_news_here = false;
         for lost in &noticed.lost {
             let owner = &lost.owner.session;
             if self.by == Some(owner) {
-                is_news_here |= self.recorder.journal.told(&noticed.entry, owner, now)?;
+                let log = self.recorder.journal.log(&noticed.entry.resource)?;
+                is_news_here |= !log.was_told(&noticed.entry.id, owner);
                 continue;
             }
             let Some(registry) = registry else { continue };
@@ -116,7 +117,7 @@ pub(super) fn sentence_at(entry: &Entry, resource: &Resource, lost: Option<&Lost
         Cause::Edit | Cause::Unknown => String::new(),
     };
     let missing = match lost {
-        Some(Lost { lines: 0, .. }) => ", which you hold",
+        Some(lost) if !lost.is_work() => ", which you hold",
         Some(_) => ", and your uncommitted changes in it are gone",
         None => "",
     };

@@ -56,9 +56,14 @@ impl Recorder<'_> {
             }
         }
         let committed = self.committed_of_each(&histories.iter().collect::<Vec<_>>(), "HEAD")?;
-        for (history, committed) in histories.into_iter().zip(committed) {
+        let owned = histories.into_iter().zip(&committed).map(|(history, committed)| {
             let mut owned = history.owned(&history.uncommitted(committed.as_deref().unwrap_or_default()));
             owned.retain(|owned| owned.owner.is_some());
+            (history, owned)
+        });
+        let mut owned: Vec<(FileHistory, Vec<Owned>)> = owned.collect();
+        self.add_makers(&mut owned)?;
+        for ((history, owned), committed) in owned.into_iter().zip(committed) {
             if !owned.is_empty() {
                 found.files.push(UncommittedFile { history, committed, owned });
             }
@@ -78,25 +83,40 @@ impl Recorder<'_> {
         Ok(changes.into_iter().all(|change| history.owner_of(change).is_some_and(is_meant)))
     }
 
-    /// The files that are not known to be as the last commit has them.
+    /// The files in worktrees that are not known to be as the last commit has them.
     pub fn not_as_committed(&self, files: &[Resource]) -> Result<Vec<Resource>, Error> {
+        let compared = self.compared_with_commit(files)?.into_iter();
+        Ok(compared.filter(|(_, is_same)| !is_same).map(|(resource, _)| resource).collect())
+    }
+
+    /// The files in worktrees that are as the last commit has them.
+    pub fn as_committed(&self, files: &[Resource]) -> Result<Vec<Resource>, Error> {
+        let compared = self.compared_with_commit(files)?.into_iter();
+        Ok(compared.filter(|(_, is_same)| *is_same).map(|(resource, _)| resource).collect())
+    }
+
+    fn compared_with_commit(&self, files: &[Resource]) -> Result<Vec<(Resource, bool)>, Error> {
         let places: Vec<Place> = files.iter().map(|resource| self.place_of(resource)).collect();
         let mut names = HashMap::new();
         for (root, paths) in by_root(&places) {
             names.insert(root, last_commit::names(root, "HEAD", &paths)?);
         }
-        let mut changed = Vec::new();
+        let mut compared = Vec::new();
         for (resource, place) in files.iter().zip(&places) {
             let Place::InWorktree { root, path } = place else { continue };
             let committed = names.get(root.as_path()).and_then(|names| names.get(path));
-            let is_as_committed = match self.journal.tip(resource)?.map(|tip| tip.state) {
+            let tip = self.journal.tip(resource)?;
+            let is_same = match tip.as_ref().map(|tip| &tip.state) {
                 Some(FileState::Absent) | None => committed.is_none(),
                 Some(state) => state.kept().is_some_and(|content| committed == Some(&content.to_string())),
             };
-            if !is_as_committed {
-                changed.push(resource.clone());
-            }
+            // No content is another one by whether it may be run.
+            let is_other_form = || match tip.as_ref().filter(|tip| tip.is_another_form) {
+                Some(tip) => Ok::<_, Error>(!self.has_committed_form(resource, &tip.state)?),
+                None => Ok(false),
+            };
+            compared.push((resource.clone(), is_same && !is_other_form()?));
         }
-        Ok(changed)
+        Ok(compared)
     }
 }

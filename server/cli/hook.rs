@@ -23,7 +23,7 @@ use deconflict_platform::clock::SystemClock;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Output, Printed};
-use super::{keeper, words};
+use super::{keeper, upkeep, words};
 
 /// Answer one event of a coding agent's hooks
 ///
@@ -106,7 +106,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     let printed = watchdog.answer_first(|| Output::text(&agent.write(&event.name, &answer)))?;
     if printed == Printed::Whole {
-        for failure in follow_up.carry_out() {
+        for failure in follow_up.carry_out(&upkeep::start_beside) {
             Output::remark(&format!("deconflict: {failure}"));
         }
     }

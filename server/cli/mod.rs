@@ -110,6 +110,8 @@ enum Verb {
     Lsp(lsp::Arguments),
     Mcp(mcp::Arguments),
     Hook(hook::Arguments),
+    #[command(hide = true)]
+    Upkeep(upkeep::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }
@@ -202,6 +204,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
             mcp::run(&arguments, mcp::Verbs { command: Arguments::command(), run: act_on }, context)
         }
         Verb::Hook(arguments) => hook::run(&arguments, context),
+        Verb::Upkeep(_) => upkeep::run(context),
         Verb::Demo(arguments) => demo::run(&arguments, context.output.clone()),
         Verb::Completions(arguments) => completions::run(&arguments, &context.output),
         Verb::Man(arguments) => man::run(&arguments, Arguments::command(), &context.output),

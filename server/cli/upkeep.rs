@@ -1,10 +1,38 @@
 //! What a verb does once it has answered. What fails here is only said.
 
+use std::path::Path;
+use std::process::{Command, Stdio};
+
 use deconflict_registry::{Activity, Registry, Session};
 
 use super::context::Context;
+use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::recording::Recording;
+
+/// Keep the journal of this directory small
+///
+/// What nobody needs any more is dropped from it, once in an hour. Whoever cannot wait for that starts this.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+    Recording::open(context)?.recorder().maintain_when_due(context.now())?;
+    Ok(Exit::Done)
+}
+
+/// Keeps the journal of a directory small in a process of its own, for which nobody waits.
+pub(super) fn start_beside(directory: &Path) {
+    let Ok(program) = std::env::current_exe() else { return };
+    let mut command = Command::new(program);
+    command.arg("--dir").arg(directory).arg("upkeep").current_dir(directory.parent().unwrap_or(directory));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    #[cfg(unix)]
+    // What ends the agent's processes need not end this one.
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    // Where it cannot be started, the next one sees to it.
+    drop(command.spawn());
+}
 
 /// A sign of life and the status board, after a verb has answered.
 pub(super) fn sign_of_life(registry: &Registry, session: &Session, activity: &Activity) {

@@ -24,6 +24,8 @@ pub struct Tip {
     pub stamp: Option<Stamp>,
     /// When it was seen.
     pub at: DateTime<Utc>,
+    /// True if by its newest change it became a link or a file, or may be run or not: what is in it does not tell that.
+    pub is_another_form: bool,
 }
 
 /// A change that took something of somebody's.
@@ -87,7 +89,7 @@ impl FileLog {
 
     /// What stood there when somebody looked last.
     pub fn tip(&self) -> Option<Tip> {
-        self.lines.iter().rev().find_map(Tip::of)
+        Tip::after(&self.lines)
     }
 
     /// True if it was found out who lost by a change.
@@ -146,12 +148,32 @@ impl FileLog {
 }
 
 impl Tip {
+    /// What stood there by one line.
     pub(super) fn of(line: &Line) -> Option<Self> {
+        let is_another_form = false;
         match line {
-            Line::Change(entry) => Some(Self { state: entry.after.clone(), stamp: entry.stamp, at: entry.at }),
-            Line::Seen { state, stamp, at, .. } => Some(Self { state: state.clone(), stamp: *stamp, at: *at }),
+            Line::Change(entry) => {
+                Some(Self { state: entry.after.clone(), stamp: entry.stamp, at: entry.at, is_another_form })
+            }
+            Line::Seen { state, stamp, at, .. } => {
+                Some(Self { state: state.clone(), stamp: *stamp, at: *at, is_another_form })
+            }
             _ => None,
         }
+    }
+
+    /// What stood there after the lines of a log of which the newest change is one.
+    pub(super) fn after(lines: &[Line]) -> Option<Self> {
+        let newest = lines.iter().rev().find_map(|line| match line {
+            Line::Change(entry) => Some((&entry.before, &entry.after)),
+            _ => None,
+        });
+        let is_another_form = newest.is_some_and(|change| match change {
+            (FileState::File { executable: before, .. }, FileState::File { executable: after, .. }) => before != after,
+            (FileState::File { .. }, FileState::Link { .. }) | (FileState::Link { .. }, FileState::File { .. }) => true,
+            _ => false,
+        });
+        Some(Self { is_another_form, ..lines.iter().rev().find_map(Self::of)? })
     }
 }
 

@@ -218,7 +218,7 @@ impl End {
     }
 
     pub(super) fn tip(&self) -> Option<Tip> {
-        self.lines.iter().rev().find_map(Tip::of)
+        Tip::after(&self.lines)
     }
 
     /// True if nobody knows whose the newest change is, and it was not found out who lost by it.

@@ -54,6 +54,17 @@ impl Kept {
     }
 }
 
+/// True if git puts changes aside by itself when `rebase`, `merge` or `pull` runs in a worktree.
+pub fn stashes_by_itself(repository: &Repository, verb: &str) -> bool {
+    let said = of(repository);
+    let stashes = |verb: &str| said.is_true(verb, "autostash");
+    let rebases = || said.value("pull", "rebase").is_some_and(|rebase| rebase != "false");
+    match verb {
+        "pull" => stashes("merge") || (stashes("rebase") && rebases()),
+        verb => stashes(verb),
+    }
+}
+
 /// What it says outside of any repository.
 pub(super) fn of_the_user() -> Configuration {
     Reader::with_what_holds_everywhere(None).configuration

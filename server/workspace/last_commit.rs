@@ -63,6 +63,22 @@ pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String
     Ok(named.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect())
 }
 
+/// What git calls the modes of files in a commit, such as `100755` of one that may be run. A path that the commit does not
+/// have is missing.
+pub fn modes(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
+    if paths.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut command = git::command_in(root, Surroundings::Own);
+    command.args(["ls-tree", "-z", "--full-tree", "--format=%(objectmode) %(path)", commit, "--"]).args(paths);
+    command.env("GIT_LITERAL_PATHSPECS", "1");
+    let output = git::run(command, b"")?;
+    // A repository without a commit has none.
+    let answer = if output.status.success() { output.stdout } else { Vec::new() };
+    let described = answer.split(|byte| *byte == 0).filter_map(|line| std::str::from_utf8(line).ok()?.split_once(' '));
+    Ok(described.map(|(mode, path)| (path.to_owned(), mode.to_owned())).collect())
+}
+
 /// A commit, of which it counts who made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileCommit {

@@ -25,6 +25,23 @@ pub fn content(folder: &Path, change: &PathChange) -> Result<Option<Vec<u8>>, Gi
     answer(git, "what is to be committed", b"").map(Some)
 }
 
+/// True if what is staged of a file is not what the last commit has, or it is in conflict.
+pub fn is_staged(file: &Path) -> Result<bool, GitError> {
+    const WHAT: &str = "what is staged of a file";
+    let (Some(folder), Some(name)) = (file.ancestors().skip(1).find(|folder| folder.is_dir()), file.file_name()) else {
+        return Ok(false);
+    };
+    let path = file.strip_prefix(folder).unwrap_or(Path::new(name));
+    let mut git = git::command_in(folder, Surroundings::Own);
+    git.args(["diff-index", "--cached", "--quiet", "HEAD", "--"]).arg(path).env("GIT_LITERAL_PATHSPECS", "1");
+    let output = git::run(git, b"")?;
+    match output.status.code() {
+        Some(0) => Ok(false),
+        Some(1) => Ok(true),
+        _ => Err(git::failed(WHAT, &output)),
+    }
+}
+
 /// The paths in the worktree that differ from what is staged: changed ones, and those that git does not track.
 pub fn unstaged(root: &Path) -> Result<Vec<PathBuf>, GitError> {
     const WHAT: &str = "what is not staged";

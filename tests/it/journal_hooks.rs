@@ -359,3 +359,47 @@ fn where_only_agents_work_the_journal_is_kept_small_all_the_same() {
     agent.prompt();
     agent.stop().expect_silence();
 }
+
+#[cfg(unix)]
+#[test]
+fn the_journal_is_kept_small_while_the_agent_goes_on() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit("README.md", "changed\n").expect_no_denial();
+    let journal = Journal::of(&workspace.root().join("COORDINATION"), None).unwrap();
+    for number in 0..1100 {
+        journal.keep(format!("{number}").as_bytes()).unwrap();
+    }
+    // A git that packs only once it is let.
+    let tools = workspace.beside("tools");
+    fs::create_dir(&tools).unwrap();
+    let (begun, go) = (tools.join("begun"), tools.join("go"));
+    let script = format!(
+        "#!/bin/sh\ncase \"$*\" in *pack-objects*) touch {}; until [ -e {} ]; do sleep 0.02; done;; esac\n\
+         PATH=${{PATH#*:}} exec git \"$@\"\n",
+        begun.display(),
+        go.display()
+    );
+    fs::write(tools.join("git"), script).unwrap();
+    fs::set_permissions(tools.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
+    // It returns, though nothing is packed yet.
+    agent.clone().env("PATH", &path).stop();
+    wait_for("the packing to begin", || begun.exists().then_some(()));
+    assert!(!has_packs(&workspace));
+    fs::write(&go, "").unwrap();
+    wait_for("the contents to be packed", || has_packs(&workspace).then_some(()));
+    // Once in an hour is enough.
+    fs::remove_file(&begun).unwrap();
+    agent.clone().env("PATH", &path).stop();
+    assert!(!begun.exists());
+}
+
+#[cfg(unix)]
+fn has_packs(workspace: &Workspace) -> bool {
+    let users = fs::read_dir(workspace.path(".git/deconflict")).unwrap();
+    let packs = users.filter_map(|user| fs::read_dir(user.unwrap().path().join("objects/pack")).ok());
+    packs.flatten().any(|file| file.unwrap().path().extension().is_some_and(|it| it == "idx"))
+}

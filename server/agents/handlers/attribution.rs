@@ -10,7 +10,7 @@ use super::head::as_one;
 use crate::answer::Answer;
 use crate::hook_state::{Note, Run};
 use deconflict_changes::{Noticed, author_of, befores_in, content_of, with_line_ends_of};
-use deconflict_journal::{Before, Cause, CommandRun, ContentId, FileState, Journal, Observation};
+use deconflict_journal::{Before, Cause, CommandRun, ContentId, Journal, Observation};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
 use deconflict_workspace::{ChangedFile, HeadMove, Kind, Repository, changed_since, last_commit};
@@ -154,9 +154,8 @@ impl SessionContext<'_> {
     fn claim_changed(&self, session: &Session, noticed: &[Noticed]) -> Result<(), Trouble> {
         let terms = self.terms(session);
         let state = self.hook_state(&self.own);
-        let stands =
-            noticed.iter().map(|noticed| (noticed.entry.resource.clone(), noticed.entry.after.clone())).collect();
-        let committed = self.as_committed(stands);
+        let files: Vec<Resource> = noticed.iter().map(|noticed| noticed.entry.resource.clone()).collect();
+        let committed = self.as_committed(&files);
         let mut notes = Vec::new();
         for Noticed { entry, .. } in noticed {
             let resource = &entry.resource;
@@ -179,13 +178,9 @@ impl SessionContext<'_> {
     /// Looks no more at files that are as they were last committed and that nobody holds.
     pub(super) fn stop_watching_committed(&self) -> Result<(), Trouble> {
         let Some(journal) = &self.journal else { return Ok(()) };
-        let mut stands = Vec::new();
-        for watched in self.unless_failed(journal.watched()).unwrap_or_default() {
-            let tip =
-                if watched.is_unsettled { None } else { self.unless_failed(journal.tip(&watched.resource)).flatten() };
-            stands.extend(tip.map(|tip| (watched.resource, tip.state)));
-        }
-        for resource in self.as_committed(stands) {
+        let watched = self.unless_failed(journal.watched()).unwrap_or_default();
+        let settled = watched.into_iter().filter(|watched| !watched.is_unsettled).map(|watched| watched.resource);
+        for resource in self.as_committed(&settled.collect::<Vec<_>>()) {
             if self.registry.claims_on(&resource)?.is_empty() {
                 self.unless_failed(journal.stop_watching(&resource));
             }
@@ -193,22 +188,10 @@ impl SessionContext<'_> {
         Ok(())
     }
 
-    /// Those of files in the agent's worktree that are as they were last committed.
-    fn as_committed(&self, stands: Vec<(Resource, FileState)>) -> HashSet<Resource> {
-        let Some(repository) = &self.location.repository else { return HashSet::new() };
-        let path = |resource: &Resource| relative(repository, &self.namer.path_of(resource)?);
-        let stands: Vec<_> =
-            stands.into_iter().filter_map(|(resource, state)| Some((path(&resource)?, resource, state))).collect();
-        let paths: Vec<&str> = stands.iter().map(|(path, ..)| path.as_str()).collect();
-        // Where git cannot tell, nothing is.
-        let Ok(ids) = last_commit::names(repository.root(), "HEAD", &paths) else { return HashSet::new() };
-        let is_same = |path: &str, state: &FileState| match (state, ids.get(path)) {
-            (FileState::Absent, committed) => committed.is_none(),
-            (state, Some(committed)) => state.kept().is_some_and(|content| is_called(content, committed)),
-            (_, None) => false,
-        };
-        let same = stands.iter().filter(|(path, _, state)| is_same(path, state));
-        same.map(|(_, resource, _)| resource.clone()).collect()
+    /// Those of files that are as they were last committed. Where git cannot tell, none is.
+    fn as_committed(&self, files: &[Resource]) -> HashSet<Resource> {
+        let compared = self.recorder().and_then(|recorder| self.unless_failed(recorder.as_committed(files)));
+        compared.unwrap_or_default().into_iter().collect()
     }
 
     /// The worktree in which the agent works; empty for the main one.

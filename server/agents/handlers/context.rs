@@ -15,7 +15,7 @@ use crate::names::session_id;
 use crate::surroundings::Surroundings;
 use crate::words;
 use deconflict_changes::{Recorder, with_losses};
-use deconflict_journal::{Journal, Watched};
+use deconflict_journal::{Entry, Journal, Watched};
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{DEFAULT_LEASE, NameError, Resource, SessionId, SessionRecord};
 use deconflict_registry::{self as registry, Claim, Locking, NewSession, Registry, Session};
@@ -61,6 +61,8 @@ pub(super) struct SessionContext<'a, R = Registry> {
     pub(super) ignored: Ignored,
     /// The first failure that hinders nobody.
     pub(super) failure: RefCell<Option<String>>,
+    /// The changes that the answer says took something of the session's work.
+    pub(super) told: RefCell<Vec<Entry>>,
     pub(super) registry: R,
 }
 
@@ -81,6 +83,7 @@ impl<'a> SessionContext<'a, ()> {
             journal: Journal::of(&location.directory, surroundings.state_folder.as_deref()),
             ignored: Ignored::new(),
             failure: RefCell::default(),
+            told: RefCell::default(),
             location,
             registry: (),
         })
@@ -144,6 +147,7 @@ impl<'a, R> SessionContext<'a, R> {
             journal: self.journal,
             ignored: self.ignored,
             failure: self.failure,
+            told: self.told,
             registry,
         }
     }

@@ -160,6 +160,7 @@ impl SessionContext<'_> {
         if let Ok(answer) = &mut answer {
             self.go_on(answer, follow_up)?;
         }
+        follow_up.told = self.told_by_then();
         follow_up.failure = self.failure.into_inner();
         follow_up.registry = Some(self.registry);
         answer

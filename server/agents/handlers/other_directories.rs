@@ -61,6 +61,7 @@ impl<'a, R> SessionContext<'a, R> {
             journal: Journal::of(&location.directory, self.surroundings.state_folder.as_deref()),
             ignored: Ignored::new(),
             failure: RefCell::default(),
+            told: RefCell::default(),
             location,
             main: self.main.clone(),
             own: self.own.clone(),

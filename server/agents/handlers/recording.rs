@@ -2,12 +2,19 @@
 
 use std::fmt::Display;
 
+use chrono::TimeDelta;
+
 use super::context::{SessionContext, Trouble};
+use super::follow_up::Told;
 use crate::answer::Answer;
+use crate::event::EventKind;
 use crate::words;
-use deconflict_changes::{Noticed, Recorder, Telling, author_of};
-use deconflict_journal::{Author, Cause};
+use deconflict_changes::{Lost, Noticed, Recorder, Telling, author_of};
+use deconflict_journal::{Author, Cause, Entry, Loss};
 use deconflict_protocol::Resource;
+
+/// No answer comes later than this after its event.
+const LONGEST_ANSWER: TimeDelta = TimeDelta::seconds(6);
 
 impl SessionContext<'_> {
     pub(super) fn recorder(&self) -> Option<Recorder<'_>> {
@@ -76,19 +83,45 @@ impl SessionContext<'_> {
             return Ok(());
         }
         let is_heard = self.surroundings.agent.takes_context(&self.event.name);
+        let mut own = if is_heard { self.not_yet_told(recorder) } else { Vec::new() };
         for one in &watched {
             let settled = self.unless_failed(recorder.look_again(one, self.now()));
             let Some(noticed) = settled.flatten() else { continue };
             let telling = Telling { recorder, by: is_heard.then_some(&self.own) };
             let is_news = self.unless_failed(telling.tell(&noticed, self.now())).unwrap_or(is_heard);
-            let own = noticed.lost.iter().find(|lost| lost.owner.session == self.own).filter(|_| is_news);
-            if let Some(lost) = own {
-                let is_there = self.namer.path_of(&one.resource).is_some();
-                let typed = is_there.then(|| self.path_to_type(&one.resource));
-                answer.tell(words::lost(&noticed.entry, lost, typed.as_deref(), self.now()));
+            if let Some(lost) = noticed.lost.into_iter().find(|lost| lost.owner.session == self.own).filter(|_| is_news)
+            {
+                own.push((noticed.entry, lost));
             }
         }
+        let typed = |resource: &Resource| self.namer.path_of(resource).map(|_| self.path_to_type(resource));
+        words::losses(&own, typed, self.now()).into_iter().for_each(|text| answer.tell(text));
+        self.told.borrow_mut().extend(own.into_iter().map(|(entry, _)| entry));
         Ok(())
+    }
+
+    /// What an earlier event found that the session had lost, and whose answer never came: it was late, or the agent ended
+    /// its hook. It is looked for once a turn.
+    fn not_yet_told(&self, recorder: Recorder) -> Vec<(Entry, Lost)> {
+        if self.event.kind != EventKind::Prompted {
+            return Vec::new();
+        }
+        let losses = self.unless_failed(recorder.journal.losses()).unwrap_or_default().into_iter();
+        let is_meant = |loss: &Loss| {
+            loss.owner.session == self.own && loss.told.is_empty() && self.now() - loss.at > LONGEST_ANSWER
+        };
+        let lost = |loss: &Loss| {
+            let held = self.registry.claims_on(&loss.entry.resource).unwrap_or_default();
+            let held = held.iter().any(|claim| claim.is_active() && claim.held_by(&self.own));
+            Lost { owner: loss.owner.clone(), held, lines: usize::from(!held), form: false }
+        };
+        losses.filter(is_meant).map(|loss| (loss.entry.clone(), lost(&loss))).collect()
+    }
+
+    /// What the session is told of by the answer. It counts as told once the agent has that.
+    pub(super) fn told_by_then(&self) -> Option<Told> {
+        let (journal, changes) = (self.journal.clone()?, self.told.take());
+        (!changes.is_empty()).then(|| Told { journal, session: self.own.clone(), changes, now: self.now() })
     }
 
     /// A file as a word of a command line in the agent's folder.

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::context::{SessionContext, Trouble};
 use crate::answer::Answer;
 use crate::hook_state::Note;
-use crate::shell::{self, Deed, Effect, Target};
+use crate::shell::{self, Deed, Effect, Target, When};
 use crate::surroundings::ShellPolicy;
 use crate::words;
 use deconflict_changes::{Recorder, UncommittedFile, owners_in};
@@ -14,7 +14,7 @@ use deconflict_protocol::text::quoted;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Claim, Draft, Recipient, Session};
 use deconflict_words::COMMIT_OWN;
-use deconflict_workspace::{Kind, Repository, committed, differing};
+use deconflict_workspace::{Kind, Repository, committed, differing, stashes_by_itself, swept};
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
 const MOST_COMPARED: usize = 50;
@@ -56,7 +56,7 @@ impl SessionContext<'_> {
         let mut taken = Vec::new();
         for effect in shell::effects(command, folder) {
             // Where it cannot be told what a command means, nothing is said.
-            let Some(wanted) = self.target_of(&effect) else { continue };
+            let Some(wanted) = self.target_of(&effect).filter(|_| self.is_meant(&effect)) else { continue };
             self.collect_held(&effect, &wanted, &mut compared, &mut hits)?;
             self.collect_all_claims(&effect, &wanted, &mut hits)?;
             self.collect_owned(&effect, &wanted, &mut hits, &mut taken);
@@ -73,6 +73,14 @@ impl SessionContext<'_> {
             self.tell_of_taking(taken, &mut answer)?;
         }
         Ok(answer)
+    }
+
+    /// False for what git does only if it is configured so, and is not.
+    fn is_meant(&self, effect: &Effect) -> bool {
+        let (When::StashesByItself(verb), Target::Repository(folder)) = (effect.when, &effect.target) else {
+            return true;
+        };
+        Repository::containing(folder).is_ok_and(|found| found.is_some_and(|it| stashes_by_itself(&it, verb)))
     }
 
     fn target_of(&self, effect: &Effect) -> Option<Resource> {
@@ -108,7 +116,8 @@ impl SessionContext<'_> {
                     Some(path) if file.is_file() => !committed::equals_last_commit(&path).unwrap_or(true),
                     _ => self.has_changes_of_others(&claim.resource, wanted),
                 };
-                if !is_changed || (effect.deed == Deed::Delete && self.is_tracked(&claim.resource)) {
+                let is_left = effect.deed == Deed::Delete && self.is_tracked(&claim.resource);
+                if !is_changed || is_left || !self.is_there_as(effect.when, file) {
                     continue;
                 }
             }
@@ -211,6 +220,9 @@ impl SessionContext<'_> {
         if !effect.only_changed || effect.deed == Deed::Stage {
             return true;
         }
+        if !self.is_there_as(effect.when, file.history.resource()) {
+            return false;
+        }
         let is_tracked = file.committed.is_some() || self.is_tracked(file.history.resource());
         is_tracked != (effect.deed == Deed::Delete)
     }
@@ -224,6 +236,14 @@ impl SessionContext<'_> {
             repository.tracks(&relative).ok()
         };
         tracked().unwrap_or(false)
+    }
+
+    /// False for a file that is not as it has to be for a command to do something to it. Where git cannot tell, it is.
+    fn is_there_as(&self, when: When, file: &Resource) -> bool {
+        let Some(path) = self.namer.path_of(file).filter(|_| when == When::IsStaged && file.is_file()) else {
+            return true;
+        };
+        self.unless_failed(swept::is_staged(&path)).unwrap_or(true)
     }
 
     /// A named file may be staged and committed with all that is in it. Its other owners are told, and so is the session.

@@ -1,9 +1,12 @@
 //! Sessions and turns: how they begin and how they end.
 
 use super::context::{SessionContext, Trouble};
-use super::follow_up::{FollowUp, Maintained};
+use std::path::PathBuf;
+
+use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
+use deconflict_journal::Journal;
 use deconflict_protocol::SessionRecord;
 use deconflict_registry::{Error, Locking, Session};
 
@@ -68,12 +71,11 @@ impl SessionContext<'_> {
         }
     }
 
-    /// Says in the session's record that the agent works, or that it waits for its user.
-    fn maintained(&self) -> Option<Maintained> {
-        let journal = self.journal.clone()?;
-        Some(Maintained { journal, namer: self.namer.clone(), now: self.now() })
+    fn maintained(&self) -> Option<(Journal, PathBuf)> {
+        Some((self.journal.clone()?, self.location.directory.clone()))
     }
 
+    /// Says in the session's record that the agent works, or that it waits for its user.
     fn set_turn(&self, session: &Session, turn: &str) {
         if session.record.turn.as_deref() != Some(turn) {
             self.unless_failed(self.registry.set_turn(&session.id, turn));

@@ -11,6 +11,7 @@ pub(crate) struct Effect {
     pub(crate) deed: Deed,
     /// It concerns only files that differ from the last commit.
     pub(crate) only_changed: bool,
+    pub(crate) when: When,
     /// The command says this very path.
     pub(crate) is_named: bool,
 }
@@ -22,6 +23,17 @@ pub(crate) enum Target {
     Path(PathBuf),
     /// Everything in the worktree that this folder is in.
     Repository(PathBuf),
+}
+
+/// What else has to be so for a command to do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// Nothing.
+    Always,
+    /// Something of the file is staged.
+    IsStaged,
+    /// Git is configured to put changes aside by itself when this verb runs.
+    StashesByItself(&'static str),
 }
 
 /// What a command would do to a file.
@@ -87,13 +99,23 @@ impl Effects<'_> {
 
     /// The same of the whole worktree.
     pub(super) fn everything(&mut self, deed: Deed) {
+        self.everything_when(When::Always, deed);
+    }
+
+    /// The same where something else is so, too.
+    pub(super) fn everything_when(&mut self, when: When, deed: Deed) {
         if let Some(folder) = self.folder {
-            self.add(Target::Repository(folder.to_owned()), deed, true, WordKind::Unknown);
+            let target = Target::Repository(folder.to_owned());
+            self.push(Effect { target, deed, only_changed: true, when, is_named: false });
         }
     }
 
     pub(super) fn add(&mut self, target: Target, deed: Deed, only_changed: bool, kind: WordKind) {
-        let effect = Effect { target, deed, only_changed, is_named: kind == WordKind::Literal };
+        let is_named = kind == WordKind::Literal;
+        self.push(Effect { target, deed, only_changed, when: When::Always, is_named });
+    }
+
+    fn push(&mut self, effect: Effect) {
         if !self.found.contains(&effect) {
             self.found.push(effect);
         }

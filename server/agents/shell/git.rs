@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::effect::{Deed, Effects, Target};
+use super::effect::{Deed, Effects, Target, When};
 use super::input::text_in;
 use super::submodules;
 use super::words::{Given, Word, WordKind, has_wildcard};
@@ -11,6 +11,7 @@ use super::words::{Given, Word, WordKind, has_wildcard};
 pub(super) fn effects(words: &[Word], effects: &mut Effects) {
     let mut words = words;
     let mut folder = effects.folder.map(ToOwned::to_owned);
+    let mut is_told_to_stash = false;
     let (verb, arguments) = loop {
         let Some((first, rest)) = words.split_first().filter(|(first, _)| first.is_literal()) else { return };
         match first.text.as_str() {
@@ -19,7 +20,12 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
                 folder = folder.map(|folder| folder.join(&place.text));
                 words = rest;
             }
-            "-c" | "--git-dir" | "--work-tree" | "--namespace" => words = rest.get(1..).unwrap_or_default(),
+            "-c" => {
+                let said = rest.first().map(|word| word.text.to_ascii_lowercase()).unwrap_or_default();
+                is_told_to_stash |= said.contains(".autostash") && !said.ends_with("=false");
+                words = rest.get(1..).unwrap_or_default();
+            }
+            "--git-dir" | "--work-tree" | "--namespace" => words = rest.get(1..).unwrap_or_default(),
             option if option.starts_with('-') => words = rest,
             verb => break (verb, rest),
         }
@@ -34,6 +40,15 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
             pathspecs(&given.all(), Deed::Discard, true, &mut effects);
         }
         "reset" if given.has("", &["--hard"]) => effects.everything(Deed::Discard),
+        "reset" if given.has("", &["--merge"]) => effects.everything_when(When::IsStaged, Deed::Discard),
+        // A rebase begins anew with what is committed; the others bring back what they changed, which is what is staged.
+        "rebase" if given.has("", &["--abort", "--skip"]) => effects.everything(Deed::Discard),
+        "merge" | "cherry-pick" | "revert" | "am" if given.has("", &["--abort", "--skip"]) => {
+            effects.everything_when(When::IsStaged, Deed::Discard);
+        }
+        "rebase" => put_aside("rebase", &given, is_told_to_stash, &mut effects),
+        "merge" => put_aside("merge", &given, is_told_to_stash, &mut effects),
+        "pull" => put_aside("pull", &given, is_told_to_stash, &mut effects),
         "clean" if given.has("f", &["--force"]) && !given.has("n", &["--dry-run"]) => {
             paths_or_everything(&given.all(), Deed::Delete, &mut effects);
         }
@@ -131,6 +146,19 @@ fn stash(given: &Given, effects: &mut Effects) {
     }
 }
 
+/// What is changed comes back at the end if nothing stands against that; if something does, it stays in the stash.
+fn put_aside(verb: &'static str, given: &Given, is_told_to: bool, effects: &mut Effects) {
+    const CARRIES_ON: &[&str] = &["--continue", "--quit", "--edit-todo", "--show-current-patch", "--no-autostash"];
+    if given.has("", CARRIES_ON) {
+        return;
+    }
+    if is_told_to || given.has("", &["--autostash"]) {
+        effects.everything(Deed::Stash);
+    } else {
+        effects.everything_when(When::StashesByItself(verb), Deed::Stash);
+    }
+}
+
 fn checkout(given: &Given, effects: &mut Effects) {
     if !given.after_dashes.is_empty() {
         pathspecs(&given.after_dashes, Deed::Discard, true, effects);
@@ -142,6 +170,9 @@ fn checkout(given: &Given, effects: &mut Effects) {
         let is_there = |word: &Word| effects.path(word).is_some_and(|path| path.symlink_metadata().is_ok());
         let is_path = |word: &&&Word| word.text == "." || is_pattern(&word.text) || is_there(word);
         let names: Vec<&Word> = given.names.iter().filter(is_path).copied().collect();
+        if names.is_empty() && given.has("p", &["--patch"]) {
+            effects.everything(Deed::Discard);
+        }
         pathspecs(&names, Deed::Discard, true, effects);
     }
 }

@@ -19,7 +19,7 @@ use rable::{Node, NodeKind};
 
 use super::patch;
 use effect::Effects;
-pub(super) use effect::{Deed, Effect, Target};
+pub(super) use effect::{Deed, Effect, Target, When};
 use found::{Find, FindDeed};
 pub(super) use summary::Summary;
 use words::{Given, Word, WordKind, redirects};
@@ -436,7 +436,12 @@ mod tests {
                 Target::Repository(path) => format!("everything in [{}]", name(path)),
             };
             let only = if effect.only_changed { " if changed" } else { "" };
-            format!("{:?} {what}{only}", effect.deed).to_lowercase()
+            let when = match effect.when {
+                When::Always => String::new(),
+                When::IsStaged => " if staged".to_owned(),
+                When::StashesByItself(verb) => format!(" if {verb} stashes by itself"),
+            };
+            format!("{:?} {what}{only}{when}", effect.deed).to_lowercase()
         };
         let table = include_str!("commands.txt");
         let mut seen = 0;

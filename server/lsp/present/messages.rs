@@ -136,7 +136,7 @@ pub(crate) fn lost(sentence: &str) -> Notice {
 pub(crate) fn took_from_others(change: &Entry, lost: &[Lost]) -> Notice {
     let file = words::resource(&change.resource);
     let names = |held: bool| -> Vec<String> {
-        let such = lost.iter().filter(|lost| (lost.lines == 0) == held);
+        let such = lost.iter().filter(|lost| lost.is_work() != held);
         such.map(|lost| format!("{}'s", text::one_line(&lost.owner.label, LONGEST_LISTED))).collect()
     };
     let (claims, changes) = (names(true), names(false));

@@ -126,7 +126,7 @@ impl JournalAccess {
             let lost = known.unwrap_or_else(|| self.lost_before(resource, &loss.owner));
             let is_told = loss.told.contains(&loss.owner.session)
                 || self.succeeded(self.journal.told(&loss.entry, &loss.owner.session, now)) == Some(false);
-            let is_repeated = lost.lines == 0 && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
+            let is_repeated = !lost.is_work() && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
             own.push(OwnLoss {
                 path: self.namer.path_of(resource),
                 sentence: sentence(&loss.entry, resource, Some(&lost), now),
@@ -159,7 +159,7 @@ impl JournalAccess {
     fn lost_before(&self, resource: &Resource, owner: &Author) -> Lost {
         let claims = self.registry.claims_on(resource).unwrap_or_default();
         let held = claims.iter().any(|claim| claim.is_active() && claim.held_by(&owner.session));
-        Lost { owner: owner.clone(), held, lines: usize::from(!held) }
+        Lost { owner: owner.clone(), held, lines: usize::from(!held), form: false }
     }
 
     /// Tells the others what they lost by a change. Returns those who had not been told of as much by the same author.
@@ -174,7 +174,7 @@ impl JournalAccess {
                     && loss.settled.is_none()
                     && is_same_author(&loss.entry, &noticed.entry)
             });
-            if was_told && lost.lines == 0 {
+            if was_told && !lost.is_work() {
                 self.succeeded(self.journal.told(&noticed.entry, &lost.owner.session, now));
                 return false;
             }

@@ -117,7 +117,7 @@ impl Scene {
         let own = session_id(self.surroundings.agent, &event.session, event.sub_agent.as_ref()).unwrap();
         let (answer, follow_up) = respond(event, &self.surroundings);
         self.expect_form(&event.name, &answer);
-        assert_eq!(follow_up.carry_out(), Vec::<String>::new(), "{event:?}");
+        assert_eq!(follow_up.carry_out(&|_| {}), Vec::<String>::new(), "{event:?}");
         match &event.kind {
             EventKind::BeforeEdit(paths) => {
                 let is_sure = answer.notice.is_none();

@@ -22,6 +22,8 @@ mod screen;
 pub(crate) mod scripted_model;
 mod terminal;
 mod wait;
+#[cfg(unix)]
+pub(crate) mod ways;
 mod wire;
 mod workspace;
 
