@@ -39,6 +39,8 @@ pub enum Before {
     Absent,
     /// These bytes, such as what the last commit has.
     Bytes(Vec<u8>),
+    /// These bytes in a file that might be run if it may not be run now, or the reverse.
+    OtherMode(Vec<u8>),
 }
 
 /// What somebody who looks at a file knows.
@@ -127,11 +129,14 @@ impl Journal {
             prepared.push(Prepared::new(*id, bytes).map_err(failed("compress", path))?);
         }
         let before = match &observation.before {
-            Some(Before::Bytes(bytes)) if tip.is_none() => id_of(bytes).map(|content| {
-                let executable = matches!(file.state, FileState::File { executable: true, .. });
-                let state = FileState::File { content, executable, length: bytes.len() as u64 };
-                Prepared::new(content, bytes).map(|prepared| (state, Some(prepared)))
-            }),
+            Some(before @ (Before::Bytes(bytes) | Before::OtherMode(bytes))) if tip.is_none() => {
+                id_of(bytes).map(|content| {
+                    let is_other = matches!(before, Before::OtherMode(_));
+                    let executable = matches!(file.state, FileState::File { executable: true, .. }) != is_other;
+                    let state = FileState::File { content, executable, length: bytes.len() as u64 };
+                    Prepared::new(content, bytes).map(|prepared| (state, Some(prepared)))
+                })
+            }
             Some(Before::Absent) => Some(Ok((FileState::Absent, None))),
             _ => None,
         };

@@ -16,6 +16,8 @@ pub struct Glance {
     pub changed: (i64, u32),
     /// True for a folder.
     pub is_folder: bool,
+    /// True if its owner may run it; never where the system doesn't say.
+    pub is_executable: bool,
 }
 
 impl Glance {
@@ -28,13 +30,14 @@ impl Glance {
     pub fn of(found: &Metadata) -> Self {
         let modified = found.modified().map_or((0, 0), since_epoch);
         #[cfg(unix)]
-        let changed = {
+        let (changed, is_executable) = {
             use std::os::unix::fs::MetadataExt;
-            (found.ctime(), u32::try_from(found.ctime_nsec()).unwrap_or_default())
+            let changed = (found.ctime(), u32::try_from(found.ctime_nsec()).unwrap_or_default());
+            (changed, found.mode() & 0o100 != 0)
         };
         #[cfg(not(unix))]
-        let changed = modified;
-        Self { length: found.len(), modified, changed, is_folder: found.is_dir() }
+        let (changed, is_executable) = (modified, false);
+        Self { length: found.len(), modified, changed, is_folder: found.is_dir(), is_executable }
     }
 
     /// True if it was written, or its name or mode was changed, since then.
@@ -86,6 +89,7 @@ impl GlancedFolder {
             modified: time(found.st_mtime, found.st_mtime_nsec),
             changed: time(found.st_ctime, found.st_ctime_nsec),
             is_folder: FileType::from_raw_mode(found.st_mode).is_dir(),
+            is_executable: found.st_mode & 0o100 != 0,
         })
     }
 }

@@ -30,6 +30,8 @@ pub struct ChangedFile {
     pub path: PathBuf,
     /// True if nothing is there any more.
     pub is_deleted: bool,
+    /// True if it may be run and might not when git looked, or the reverse.
+    pub is_other_mode: bool,
 }
 
 /// The files in a worktree that were changed since a time and that git does not ignore. A tracked file that is as git
@@ -140,14 +142,15 @@ fn changed_file(glances: &mut Glances, file: &TrackedFile, since: SystemTime, is
         return None;
     }
     let path = |root: &Path| root.join(path_from(&file.path));
-    let is_deleted = match glances.at(&file.path) {
+    let is_other_mode = |found: &Glance| file.executable.is_some_and(|executable| executable != found.is_executable);
+    let (is_deleted, is_other_mode) = match glances.at(&file.path) {
         Ok(found) if !found.is_since(since) || found.is_folder => return None,
-        Ok(found) if is_as_git_saw(file, &found) && !is_staged => return None,
-        Ok(_) => false,
-        Err(error) if is_absence(&error) && is_gone_since(&path(glances.root), since) => true,
+        Ok(found) if is_as_git_saw(file, &found) && !is_staged && !is_other_mode(&found) => return None,
+        Ok(found) => (false, is_other_mode(&found)),
+        Err(error) if is_absence(&error) && is_gone_since(&path(glances.root), since) => (true, false),
         Err(_) => return None,
     };
-    Some(ChangedFile { path: path(glances.root), is_deleted })
+    Some(ChangedFile { path: path(glances.root), is_deleted, is_other_mode })
 }
 
 /// Looks at files in the order of their paths, so that those of one folder follow one another.
@@ -236,7 +239,7 @@ impl Search<'_> {
             && (found.is_file() || found.is_symlink())
             && !self.ignored.is_ignored(&path)
         {
-            self.found.push(ChangedFile { path, is_deleted: false });
+            self.found.push(ChangedFile { path, is_deleted: false, is_other_mode: false });
         }
     }
 

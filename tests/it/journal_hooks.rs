@@ -334,8 +334,11 @@ fn a_directory_claim_stands_against_sweeps_where_something_in_it_changed() {
     }
 }
 
+#[cfg(unix)]
 #[test]
-fn where_only_agents_work_the_journal_is_kept_small_all_the_same() {
+fn where_only_agents_work_the_journal_is_kept_small_while_they_go_on() {
+    use std::os::unix::fs::PermissionsExt;
+
     let workspace = Workspace::small();
     let agent = CodingAgent::on(&workspace, "one");
     agent.edit(FILE, "fn main() { one(); }\n").expect_no_denial();
@@ -351,27 +354,6 @@ fn where_only_agents_work_the_journal_is_kept_small_all_the_same() {
         let many = Resource::file("many.txt").unwrap();
         record.journal.observe(&many, &workspace.path("many.txt"), &edit).unwrap();
     }
-    assert_eq!(record.journal.usage().unwrap().packs, 0);
-    agent.stop().expect_silence();
-    let usage = record.journal.usage().unwrap();
-    assert!(usage.packs == 1 && usage.loose == 0, "{usage:?}");
-    // Nobody does it again within the hour.
-    agent.prompt();
-    agent.stop().expect_silence();
-}
-
-#[cfg(unix)]
-#[test]
-fn the_journal_is_kept_small_while_the_agent_goes_on() {
-    use std::os::unix::fs::PermissionsExt;
-
-    let workspace = Workspace::small();
-    let agent = CodingAgent::on(&workspace, "one");
-    agent.edit("README.md", "changed\n").expect_no_denial();
-    let journal = Journal::of(&workspace.root().join("COORDINATION"), None).unwrap();
-    for number in 0..1100 {
-        journal.keep(format!("{number}").as_bytes()).unwrap();
-    }
     // A git that packs only once it is let.
     let tools = workspace.beside("tools");
     fs::create_dir(&tools).unwrap();
@@ -385,21 +367,19 @@ fn the_journal_is_kept_small_while_the_agent_goes_on() {
     fs::write(tools.join("git"), script).unwrap();
     fs::set_permissions(tools.join("git"), fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", tools.display(), std::env::var("PATH").unwrap());
-    // It returns, though nothing is packed yet.
-    agent.clone().env("PATH", &path).stop();
+    let agent = agent.env("PATH", &path);
+    // The hook has ended before anything is packed.
+    agent.stop().expect_silence();
     wait_for("the packing to begin", || begun.exists().then_some(()));
-    assert!(!has_packs(&workspace));
+    assert_eq!(record.journal.usage().unwrap().packs, 0);
     fs::write(&go, "").unwrap();
-    wait_for("the contents to be packed", || has_packs(&workspace).then_some(()));
-    // Once in an hour is enough.
+    wait_for("the contents to be packed", || {
+        let usage = record.journal.usage().unwrap();
+        (usage.packs == 1 && usage.loose == 0).then_some(())
+    });
+    // Nobody does it again within the hour.
     fs::remove_file(&begun).unwrap();
-    agent.clone().env("PATH", &path).stop();
+    agent.prompt();
+    agent.stop().expect_silence();
     assert!(!begun.exists());
-}
-
-#[cfg(unix)]
-fn has_packs(workspace: &Workspace) -> bool {
-    let users = fs::read_dir(workspace.path(".git/deconflict")).unwrap();
-    let packs = users.filter_map(|user| fs::read_dir(user.unwrap().path().join("objects/pack")).ok());
-    packs.flatten().any(|file| file.unwrap().path().extension().is_some_and(|it| it == "idx"))
 }

@@ -206,7 +206,7 @@ fn compared(repository: &Repository, files: Vec<(Resource, ChangedFile)>) -> Vec
     let paths: Vec<&str> = relative.iter().flatten().map(String::as_str).collect();
     let ids = last_commit::names(repository.root(), "HEAD", &paths).unwrap_or_default();
     let committed_as = |path: Option<&str>| path.and_then(|path| ids.get(path));
-    let mut differing: Vec<(Resource, Option<String>, Vec<u8>)> = Vec::new();
+    let mut differing: Vec<(Resource, Option<String>, Vec<u8>, bool)> = Vec::new();
     for ((resource, file), relative) in files.into_iter().zip(relative) {
         let committed = committed_as(relative.as_deref());
         let now = if file.is_deleted { None } else { content_of(&file.path) };
@@ -215,20 +215,25 @@ fn compared(repository: &Repository, files: Vec<(Resource, ChangedFile)>) -> Vec
             (None, None) => file.is_deleted,
             _ => false,
         };
-        if !is_same {
-            differing.push((resource, relative.filter(|_| committed.is_some()), now.unwrap_or_default()));
+        if !is_same || file.is_other_mode {
+            let relative = relative.filter(|_| committed.is_some());
+            differing.push((resource, relative, now.unwrap_or_default(), file.is_other_mode));
         }
     }
-    let paths: Vec<&str> = differing.iter().filter_map(|(_, relative, _)| relative.as_deref()).collect();
+    let paths: Vec<&str> = differing.iter().filter_map(|(_, relative, ..)| relative.as_deref()).collect();
     let mut contents = last_commit::contents(repository.root(), "HEAD", &paths).unwrap_or_default();
-    let suspects = differing.into_iter().filter_map(|(resource, relative, now)| {
+    let suspects = differing.into_iter().filter_map(|(resource, relative, now, is_other_mode)| {
         let before = match relative {
             None => Some(Before::Absent),
             // What is too large for git to tell is not known.
             Some(relative) => match contents.remove(&relative) {
                 Some(committed) => {
                     let committed = with_line_ends_of(&now, committed);
-                    Some(Before::Bytes(committed)).filter(|before| *before != Before::Bytes(now))
+                    if is_other_mode {
+                        Some(Before::OtherMode(committed))
+                    } else {
+                        Some(Before::Bytes(committed)).filter(|before| *before != Before::Bytes(now))
+                    }
                 }
                 None => None,
             },

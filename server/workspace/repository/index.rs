@@ -56,6 +56,8 @@ pub struct TrackedFile {
     pub(crate) modified: (u32, u32),
     /// The lower half of its length then.
     pub(crate) length: u32,
+    /// Whether it may be run; `None` for a link, and where git doesn't look at that.
+    pub(crate) executable: Option<bool>,
     /// False for what need not be in the worktree as it is here: another repository, what a sparse checkout leaves out,
     /// what the user said not to look at.
     pub(crate) is_looked_at: bool,
@@ -140,6 +142,7 @@ impl Entry<'_> {
             path: name.to_owned(),
             modified: (number(2), number(3)),
             length: number(9),
+            executable: (number(6) & 0o170_000 == FILE_OR_LINK[0]).then_some(number(6) & 0o100 != 0),
             is_looked_at: FILE_OR_LINK.contains(&(number(6) & 0o170_000))
                 && self.flags & ASSUMED_VALID == 0
                 && self.more_flags & NOT_IN_WORKTREE == 0,

@@ -159,7 +159,11 @@ impl Repository {
     /// All files that git tracks here, in the order of their paths.
     /// Fails when the index is there and cannot be read or understood.
     pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
-        index::files(&self.git_directory, self.object_format())
+        let mut files = index::files(&self.git_directory, self.object_format())?;
+        if cfg!(not(unix)) || self.configuration().value("core", "filemode") == Some("false") {
+            files.iter_mut().for_each(|file| file.executable = None);
+        }
+        Ok(files)
     }
 
     /// What git's index names the contents of some files, with how git last saw them. Files in conflict are missing.
