@@ -95,7 +95,9 @@ impl SessionContext<'_> {
             }
         }
         let typed = |resource: &Resource| self.namer.path_of(resource).map(|_| self.path_to_type(resource));
-        words::losses(&own, typed, self.now()).into_iter().for_each(|text| answer.tell(text));
+        for text in words::losses(&own, typed, self.now()) {
+            answer.tell(text);
+        }
         self.told.borrow_mut().extend(own.into_iter().map(|(entry, _)| entry));
         Ok(())
     }

@@ -56,7 +56,7 @@ impl SessionContext<'_> {
         let mut taken = Vec::new();
         for effect in shell::effects(command, folder) {
             // Where it cannot be told what a command means, nothing is said.
-            let Some(wanted) = self.target_of(&effect).filter(|_| self.is_meant(&effect)) else { continue };
+            let Some(wanted) = self.target_of(&effect).filter(|_| is_meant(&effect)) else { continue };
             self.collect_held(&effect, &wanted, &mut compared, &mut hits)?;
             self.collect_all_claims(&effect, &wanted, &mut hits)?;
             self.collect_owned(&effect, &wanted, &mut hits, &mut taken);
@@ -73,14 +73,6 @@ impl SessionContext<'_> {
             self.tell_of_taking(taken, &mut answer)?;
         }
         Ok(answer)
-    }
-
-    /// False for what git does only if it is configured so, and is not.
-    fn is_meant(&self, effect: &Effect) -> bool {
-        let (When::StashesByItself(verb), Target::Repository(folder)) = (effect.when, &effect.target) else {
-            return true;
-        };
-        Repository::containing(folder).is_ok_and(|found| found.is_some_and(|it| stashes_by_itself(&it, verb)))
     }
 
     fn target_of(&self, effect: &Effect) -> Option<Resource> {
@@ -338,4 +330,12 @@ impl SessionContext<'_> {
             self.path_to_type(wanted)
         )
     }
+}
+
+/// False for what git does only if it is configured so, and is not.
+fn is_meant(effect: &Effect) -> bool {
+    let (When::StashesByItself(verb), Target::Repository(folder)) = (effect.when, &effect.target) else {
+        return true;
+    };
+    Repository::containing(folder).is_ok_and(|found| found.is_some_and(|it| stashes_by_itself(&it, verb)))
 }

@@ -161,7 +161,9 @@ impl Repository {
     pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
         let mut files = index::files(&self.git_directory, self.object_format())?;
         if cfg!(not(unix)) || self.configuration().value("core", "filemode") == Some("false") {
-            files.iter_mut().for_each(|file| file.executable = None);
+            for file in &mut files {
+                file.executable = None;
+            }
         }
         Ok(files)
     }
