@@ -1,7 +1,9 @@
 //! Whose each line of a file is: by the journal, and for what it does not know by git.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::text::{hunks, lines};
@@ -16,7 +18,7 @@ use super::{Error, FileHistory, Recorder, failed};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlamedLine {
     /// The change that brought it, if the journal knows it.
-    pub entry: Option<Entry>,
+    pub entry: Option<Arc<Entry>>,
     /// The commit that has it, if it is committed.
     pub commit: Option<BlamedCommit>,
     /// When it was written; of what is only known to be there, when the file was.
@@ -51,10 +53,16 @@ impl Recorder<'_> {
             None => self.read(resource, now)?,
         };
         let entries = known.map(FileHistory::blame).unwrap_or_default();
+        // Many lines are of one change.
+        let mut shared: HashMap<&str, Arc<Entry>> = HashMap::new();
         let mut lines: Vec<BlamedLine> = without_ends(&text)
             .enumerate()
             .map(|(index, text)| {
-                let entry = entries.get(index).copied().flatten().cloned();
+                let entry = entries.get(index).copied().flatten();
+                let entry = entry.map(|entry| {
+                    let known = shared.entry(entry.id.as_str()).or_insert_with(|| Arc::new(entry.clone()));
+                    Arc::clone(known)
+                });
                 let at = entry.as_ref().map_or(written, |entry| entry.at);
                 BlamedLine { entry, commit: None, at, text: text.to_vec() }
             })
@@ -64,7 +72,7 @@ impl Recorder<'_> {
             // Git tells whole seconds.
             let is_older = |entry: &Entry| committed.at + TimeDelta::seconds(1) <= entry.at;
             // Who brought back what had been committed before, by a branch switch or a pull, has not written it.
-            if line.entry.as_ref().is_none_or(|entry| entry.author.is_none() || is_older(entry)) {
+            if line.entry.as_deref().is_none_or(|entry| entry.author.is_none() || is_older(entry)) {
                 (line.entry, line.at) = (None, committed.at);
             }
             line.commit = Some(BlamedCommit { id: committed.commit, author: committed.author });

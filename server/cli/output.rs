@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 use std::rc::Rc;
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use deconflict_protocol::text::plain_json;
 use serde_json::{Map, Value};
 
@@ -97,6 +99,10 @@ impl Output {
 
     /// Prints words, coloured only on a terminal.
     pub(crate) fn text(words: &str) -> Result<Printed, Failure> {
+        if AutoStream::choice(&io::stdout()) == ColorChoice::Never {
+            // Taken out of all at once, colours don't make a piece of each line.
+            return print(&mut io::stdout().lock(), &strip_str(words).to_string());
+        }
         print(&mut anstream::stdout().lock(), words)
     }
 

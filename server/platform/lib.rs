@@ -13,6 +13,7 @@ mod exchange;
 pub mod faults;
 mod file;
 mod file_system;
+mod folder_watch;
 mod glance;
 mod output;
 mod regular_file;
@@ -39,6 +40,7 @@ pub use file::{
     owned_by_user, writable_by_everyone,
 };
 pub use file_system::{FileSystem, file_system, locks_stay_here};
+pub use folder_watch::{FolderChange, FolderWatch, WatchId};
 pub use glance::{Glance, GlancedFolder};
 pub use output::write_without_waiting;
 pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_regular};

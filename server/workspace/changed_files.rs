@@ -38,9 +38,22 @@ pub struct ChangedFile {
 /// last saw it is left out, unless something was staged since then too. New files are not found in folders in which git
 /// tracks nothing and that are older than that.
 pub fn changed_since(repository: &Repository, ignored: &Ignored, since: SystemTime) -> io::Result<Vec<ChangedFile>> {
+    find(repository, ignored, since, is_staged_since(repository, since))
+}
+
+/// The same of these files, and of what is in these folders, given by their paths.
+pub fn changed_among(
+    repository: &Repository,
+    ignored: &Ignored,
+    since: SystemTime,
+    places: &[PathBuf],
+) -> io::Result<Vec<ChangedFile>> {
+    find_among(repository, ignored, since, is_staged_since(repository, since), places)
+}
+
+fn is_staged_since(repository: &Repository, since: SystemTime) -> bool {
     let index = repository.git_directory().join("index");
-    let is_staged = fs::metadata(index).is_ok_and(|found| Glance::of(&found).is_since(since));
-    find(repository, ignored, since, is_staged)
+    fs::metadata(index).is_ok_and(|found| Glance::of(&found).is_since(since))
 }
 
 /// The files in a worktree that are not as git last saw them, whenever that came, and those that it doesn't track.
@@ -70,13 +83,23 @@ pub fn seen_contents(repository: &Repository, paths: &[&str]) -> io::Result<Hash
 
 /// The same of these files, and of what is in these folders, given by their paths.
 pub fn differing_at(repository: &Repository, ignored: &Ignored, places: &[PathBuf]) -> io::Result<Vec<ChangedFile>> {
-    let tracked = repository.tracked_files()?;
+    find_among(repository, ignored, SystemTime::UNIX_EPOCH, false, places)
+}
+
+fn find_among(
+    repository: &Repository,
+    ignored: &Ignored,
+    since: SystemTime,
+    is_staged: bool,
+    places: &[PathBuf],
+) -> io::Result<Vec<ChangedFile>> {
     let root = repository.root();
-    let mut search =
-        Search { repository, ignored, since: SystemTime::UNIX_EPOCH, tracked: &tracked, found: Vec::new() };
+    let names: HashSet<Vec<u8>> = places.iter().filter_map(|place| name_of(root, place)).collect();
+    let tracked = repository.tracked_files_at(&names)?;
+    let mut search = Search { repository, ignored, since, tracked: &tracked, found: Vec::new() };
     let mut changed: Vec<ChangedFile> = Vec::new();
     for place in places {
-        let Some(name) = search.name_of(place) else { continue };
+        let Some(name) = name_of(root, place) else { continue };
         let begin = tracked.partition_point(|file| file.path < name);
         let is_in = |file: &&TrackedFile| {
             file.path.strip_prefix(&name[..]).is_some_and(|rest| rest.is_empty() || name.is_empty() || rest[0] == b'/')
@@ -85,7 +108,7 @@ pub fn differing_at(repository: &Repository, ignored: &Ignored, places: &[PathBu
         let among = tracked[begin..].iter().take_while(|file| file.path.starts_with(&name)).filter(is_in);
         let among: Vec<TrackedFile> = among.cloned().collect();
         let mut glances = Glances { root, folder: Vec::new(), opened: None };
-        changed.extend(among.iter().filter_map(|file| changed_file(&mut glances, file, SystemTime::UNIX_EPOCH, false)));
+        changed.extend(among.iter().filter_map(|file| changed_file(&mut glances, file, since, is_staged)));
         match fs::symlink_metadata(place) {
             Ok(found) if found.is_dir() => {
                 let mut folders: HashSet<PathBuf> =
@@ -176,7 +199,7 @@ impl Glances<'_> {
 }
 
 /// The folders that tracked files are in, with those above them.
-fn folders_of(tracked: &[TrackedFile]) -> HashSet<&[u8]> {
+pub(super) fn folders_of(tracked: &[TrackedFile]) -> HashSet<&[u8]> {
     let mut folders: HashSet<&[u8]> = HashSet::from([&b""[..]]);
     let mut last = None;
     for file in tracked {
@@ -243,24 +266,24 @@ impl Search<'_> {
         }
     }
 
-    /// A path as git spells it; `None` if it is not in the worktree.
-    fn name_of(&self, path: &Path) -> Option<Vec<u8>> {
-        let relative = path.strip_prefix(self.repository.root()).ok()?;
-        let mut name = relative.as_os_str().as_encoded_bytes().to_owned();
-        if cfg!(windows) {
-            name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
-        }
-        Some(name)
-    }
-
     fn is_tracked(&self, path: &Path, is_folder: bool) -> bool {
-        let Some(mut name) = self.name_of(path) else { return false };
+        let Some(mut name) = name_of(self.repository.root(), path) else { return false };
         if is_folder {
             name.push(b'/');
         }
         let position = self.tracked.partition_point(|file| file.path < name);
         self.tracked.get(position).is_some_and(|file| file.path == name || (is_folder && file.path.starts_with(&name)))
     }
+}
+
+/// A path as git spells it; `None` if it is not in the worktree.
+fn name_of(root: &Path, path: &Path) -> Option<Vec<u8>> {
+    let relative = path.strip_prefix(root).ok()?;
+    let mut name = relative.as_os_str().as_encoded_bytes().to_owned();
+    if cfg!(windows) {
+        name.iter_mut().filter(|byte| **byte == b'\\').for_each(|byte| *byte = b'/');
+    }
+    Some(name)
 }
 
 /// True if git, when it looked last, saw a file of this length that was written at this time.

@@ -29,10 +29,11 @@ mod repository;
 pub mod swept;
 mod user_settings;
 mod when_written;
+mod written_files;
 
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
-pub use changed_files::{ChangedFile, changed_since, differing, differing_at, seen_contents};
+pub use changed_files::{ChangedFile, changed_among, changed_since, differing, differing_at, seen_contents};
 pub use discovery::{
     DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,
     looks_like_one, nested,
@@ -48,3 +49,4 @@ pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
 pub use repository::{HeadMove, Repository, TrackedFile};
 pub use user_settings::UserSettings;
+pub use written_files::{WrittenFiles, WrittenFilesWatch};

@@ -120,6 +120,7 @@ mod watching;
 mod wording;
 mod words;
 mod workspaces;
+mod written_files;
 
 use std::fs;
 use std::path::Path;

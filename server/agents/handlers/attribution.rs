@@ -1,6 +1,7 @@
 //! Which changes a shell command made: what stood there before it is compared with what stands there now.
 
 use std::collections::HashSet;
+use std::io;
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,7 +14,9 @@ use deconflict_changes::{Noticed, author_of, befores_in, content_of, with_line_e
 use deconflict_journal::{Before, Cause, CommandRun, ContentId, Journal, Observation};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
-use deconflict_workspace::{ChangedFile, HeadMove, Kind, Repository, changed_since, last_commit};
+use deconflict_workspace::{
+    ChangedFile, HeadMove, Kind, Repository, WrittenFiles, changed_among, changed_since, last_commit,
+};
 
 /// More files than this that one command changed are owned, but not claimed.
 const MOST_CLAIMED: usize = 20;
@@ -36,6 +39,10 @@ struct Suspect {
 impl SessionContext<'_> {
     /// Notes that a command begins.
     pub(super) fn command_begins(&self, run: Run) -> Result<(), Trouble> {
+        if let Some(written) = self.written_files() {
+            // Whoever cannot have a list looks at everything.
+            let _ = written.begin(&self.mark_of(run.at));
+        }
         if let Some(journal) = &self.journal {
             self.unless_failed(journal.command_began(&CommandRun {
                 id: run.id(),
@@ -121,7 +128,7 @@ impl SessionContext<'_> {
             watched.into_iter().map(|watched| Suspect { resource: watched.resource, before: None }).collect();
         if let Some(repository) = &self.location.repository {
             // Where git's index cannot be understood, nothing is known of what was clean.
-            let changed = changed_since(repository, &self.ignored, (since - FILE_CLOCK).into()).unwrap_or_default();
+            let changed = self.changed_files(repository, since).unwrap_or_default();
             let named = changed.into_iter().filter_map(|file| {
                 let resource = self.namer.resource_as_spelled(&file.path, Kind::File).ok()?;
                 (!known.contains(&resource) && !self.namer.is_internal(&resource)).then_some((resource, file))
@@ -129,6 +136,31 @@ impl SessionContext<'_> {
             suspects.extend(compared(repository, named.take(MOST_RECORDED).collect()));
         }
         suspects
+    }
+
+    /// The files of the worktree that were changed since a command began. What somebody holds is looked at whatever the list
+    /// of what was written says: it may have been written by another name, of which nobody is told.
+    fn changed_files(&self, repository: &Repository, since: DateTime<Utc>) -> io::Result<Vec<ChangedFile>> {
+        let from = (since - FILE_CLOCK).into();
+        let written = self.written_files().and_then(|written| written.since(&self.mark_of(since)).ok().flatten());
+        if let Some(mut places) = written {
+            let held = self.unless_failed(self.registry.claimed_names()).unwrap_or_default();
+            let held = held.iter().filter(|resource| resource.is_file() || resource.is_directory());
+            places.extend(held.filter_map(|resource| self.namer.path_of(resource)));
+            if places.len() <= MOST_RECORDED {
+                return changed_among(repository, &self.ignored, from, &places);
+            }
+        }
+        changed_since(repository, &self.ignored, from)
+    }
+
+    fn written_files(&self) -> Option<WrittenFiles> {
+        WrittenFiles::of(&self.location.directory, self.location.repository.as_ref()?)
+    }
+
+    /// What the mark before a command is called.
+    fn mark_of(&self, began: DateTime<Utc>) -> String {
+        format!("{}-{}", began.timestamp_micros(), self.own)
     }
 
     /// Adds what others hold, nobody has looked at yet, and one commit has otherwise than another: git itself leaves no commit

@@ -131,19 +131,22 @@ impl<'t> Weave<'t> {
         let visible: Vec<usize> = self.visible().collect();
         let before: Vec<LineNumber> = visible.iter().map(|index| self.lines[*index].number).collect();
         let numbers: Vec<LineNumber> = after.iter().map(|line| self.numbers.of(line)).collect();
-        let mut woven = Vec::with_capacity(self.lines.len() + 8);
-        let mut next = 0;
-        for hunk in self.numbers.hunks(&before, &numbers) {
-            for index in &visible[hunk.before.clone()] {
-                self.lines[*index].removed = Some(change);
-            }
+        let hunks = self.numbers.hunks(&before, &numbers);
+        for index in hunks.iter().flat_map(|hunk| &visible[hunk.before.clone()]) {
+            self.lines[*index].removed = Some(change);
+        }
+        let mut woven = Vec::with_capacity(self.lines.len() + after.len().saturating_sub(visible.len()) + 8);
+        let (number_of_lines, mut next) = (self.lines.len(), 0);
+        let mut lines = std::mem::take(&mut self.lines).into_iter();
+        for hunk in hunks {
             // The gap holds what was removed now and what had been removed around it before.
             let gap_start = hunk.before.start.checked_sub(1).map_or(0, |above| visible[above] + 1);
-            let gap_end = visible.get(hunk.before.end).copied().unwrap_or(self.lines.len());
-            woven.extend_from_slice(&self.lines[next..gap_start]);
+            let gap_end = visible.get(hunk.before.end).copied().unwrap_or(number_of_lines);
+            woven.extend(lines.by_ref().take(gap_start - next));
+            let gap: Vec<Woven> = lines.by_ref().take(gap_end - gap_start).collect();
             weave_gap(
                 &mut woven,
-                &self.lines[gap_start..gap_end],
+                &gap,
                 &after[hunk.after.clone()],
                 &numbers[hunk.after],
                 Brought { change, run: self.runs },
@@ -151,7 +154,7 @@ impl<'t> Weave<'t> {
             self.runs += 1;
             next = gap_end;
         }
-        woven.extend_from_slice(&self.lines[next..]);
+        woven.extend(lines);
         self.lines = woven;
     }
 

@@ -1,7 +1,7 @@
 //! What a session reads and writes the journal with, and what it finds there of its own.
 
 use std::cell::{Cell, RefCell};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -14,7 +14,7 @@ use deconflict_journal::{Author, EditorSettings, Entry, FileState, Journal, Loss
 use deconflict_platform::state_directory;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry, View};
-use deconflict_workspace::{Ignored, Location, Namer, Repository, last_commit};
+use deconflict_workspace::{Ignored, Location, Namer, Repository, WrittenFiles, WrittenFilesWatch, last_commit};
 
 /// So many of the commits at which the worktree stood lately are looked into.
 const MOST_HEADS: usize = 20;
@@ -29,6 +29,7 @@ pub(super) struct JournalAccess {
     pub(super) registry: Registry,
     pub(super) session: SessionId,
     ignored: Ignored,
+    directory: PathBuf,
     repository: Option<Repository>,
     view: View,
     has_failed: Cell<bool>,
@@ -46,6 +47,7 @@ impl JournalAccess {
             registry,
             session,
             ignored,
+            directory: location.directory.clone(),
             repository,
             view,
             has_failed: Cell::new(false),
@@ -66,6 +68,14 @@ impl JournalAccess {
             let registry = Some(&registry);
             Recorder { journal: &journal, namer: &namer, ignored: &ignored, registry }.maintain_when_due(now)
         }
+    }
+
+    /// Begins to keep a list of what is written in the worktree, for agents' hooks.
+    pub(super) fn watch_written_files(&self) -> Option<WrittenFilesWatch> {
+        let repository = self.repository.clone()?;
+        let files = WrittenFiles::of(&self.directory, &repository)?;
+        // Without a thread to spare, hooks look at everything.
+        WrittenFilesWatch::start(files, repository).ok()
     }
 
     /// True if git ignores a file or it is no work at all.

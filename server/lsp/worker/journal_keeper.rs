@@ -19,6 +19,7 @@ use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, View};
+use deconflict_workspace::WrittenFilesWatch;
 
 /// Stamps are compared this often.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -31,6 +32,9 @@ const LOSSES_PAUSE: Duration = Duration::from_secs(10);
 
 /// What was left uncommitted is looked for once an editor has started.
 const FIRST_SORTING: Duration = Duration::from_secs(3);
+
+/// It is looked this often whether an agent has come, for whom a list of what is written is to be kept.
+const WATCH_PAUSE: Duration = Duration::from_mins(1);
 
 /// What is old is dropped this often.
 const UPKEEP_PAUSE: Duration = Duration::from_hours(1);
@@ -108,6 +112,8 @@ impl JournalKeeper {
                 directories_at: Instant::now(),
                 is_unsorted: true,
                 upkeep: None,
+                written: None,
+                written_at: Instant::now() + FIRST_SORTING,
             }
             .keep(&received);
         })?;
@@ -146,6 +152,10 @@ struct Keeping {
     is_unsorted: bool,
     /// Dropping what is old, while that goes on.
     upkeep: Option<thread::JoinHandle<()>>,
+    /// Keeping a list of what is written, since an agent works here.
+    written: Option<WrittenFilesWatch>,
+    /// When it is looked again whether that is to be done.
+    written_at: Instant,
 }
 
 impl Keeping {
@@ -175,6 +185,9 @@ impl Keeping {
                 }
                 losses_at = now + LOSSES_PAUSE;
             }
+            if self.written_at <= now {
+                self.watch_written_files();
+            }
             if sorting_at <= now && self.is_unsorted {
                 self.sort(std::mem::take(&mut is_first));
                 sorting_at = now + SORTING_PAUSE;
@@ -188,7 +201,7 @@ impl Keeping {
             let sorting = self.is_unsorted.then_some(sorting_at);
             let losses = (!self.lossy.is_empty()).then_some(losses_at);
             let settling = self.settling.values().min().copied();
-            let dues = [looks, sorting, losses, settling, self.files.next_due()];
+            let dues = [looks, sorting, losses, settling, self.files.next_due(), Some(self.written_at)];
             let next = dues.into_iter().flatten().fold(upkeep_at, Instant::min);
             match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
                 Ok(News::End) | Err(RecvTimeoutError::Disconnected) => {
@@ -198,6 +211,16 @@ impl Keeping {
                 Ok(news) => self.take_in(news),
                 Err(RecvTimeoutError::Timeout) => {}
             }
+        }
+    }
+
+    /// Keeps a list of what is written while an agent works here. One that could not be kept, because there is too much to
+    /// watch or another server keeps it, is tried again after a while.
+    fn watch_written_files(&mut self) {
+        let has_agents = self.view.sessions().any(|session| session.is_live() && session.agent().is_some());
+        self.written_at = Instant::now() + if has_agents { WATCH_PAUSE * 10 } else { WATCH_PAUSE };
+        if !has_agents || !self.written.as_ref().is_some_and(WrittenFilesWatch::is_running) {
+            self.written = if has_agents { self.access.watch_written_files() } else { None };
         }
     }
 

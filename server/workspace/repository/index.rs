@@ -63,8 +63,12 @@ pub struct TrackedFile {
     pub(crate) is_looked_at: bool,
 }
 
-/// All files that the index of this git directory has, in the order of their paths.
-pub(super) fn files(git_directory: &Path, format: ObjectFormat) -> io::Result<Vec<TrackedFile>> {
+/// Those files that the index of this git directory has that are meant by their paths, in the order of these.
+pub(super) fn files(
+    git_directory: &Path,
+    format: ObjectFormat,
+    mut is_meant: impl FnMut(&[u8]) -> bool,
+) -> io::Result<Vec<TrackedFile>> {
     let mut bytes = Vec::new();
     match GitDirectory::open(git_directory)?.file("index") {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -73,7 +77,7 @@ pub(super) fn files(git_directory: &Path, format: ObjectFormat) -> io::Result<Ve
     let mut files: Vec<TrackedFile> = Vec::new();
     each_entry(&bytes[..], format, |entry, name| {
         // A file in conflict has several entries.
-        if files.last().is_none_or(|last| last.path != name) {
+        if is_meant(name) && files.last().is_none_or(|last| last.path != name) {
             files.push(entry.described(name));
         }
         ControlFlow::<()>::Continue(())

@@ -159,7 +159,26 @@ impl Repository {
     /// All files that git tracks here, in the order of their paths.
     /// Fails when the index is there and cannot be read or understood.
     pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
-        let mut files = index::files(&self.git_directory, self.object_format())?;
+        self.tracked_files_where(|_| true)
+    }
+
+    /// The same of these files, and of what is in these folders, as git spells their paths.
+    pub(super) fn tracked_files_at(&self, names: &HashSet<Vec<u8>>) -> io::Result<Vec<TrackedFile>> {
+        let (mut folder, mut is_in_one) = (None, false);
+        self.tracked_files_where(|name| {
+            // Those of one folder follow one another.
+            let end = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
+            if folder.as_deref() != Some(&name[..end]) {
+                let slashes = name[..end].iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(index, _)| index);
+                is_in_one = [0, end].into_iter().chain(slashes).any(|end| names.contains(&name[..end]));
+                folder = Some(name[..end].to_owned());
+            }
+            is_in_one || names.contains(name)
+        })
+    }
+
+    fn tracked_files_where(&self, is_meant: impl FnMut(&[u8]) -> bool) -> io::Result<Vec<TrackedFile>> {
+        let mut files = index::files(&self.git_directory, self.object_format(), is_meant)?;
         if cfg!(not(unix)) || self.configuration().value("core", "filemode") == Some("false") {
             for file in &mut files {
                 file.executable = None;
