@@ -82,7 +82,7 @@ fn change(workspace: &Workspace, chance: &mut Chance, number: u64) {
             fs::write(deep.join("new.txt"), "new\n").unwrap();
         }
         7 if !other.starts_with(folder) => drop(fs::rename(folder, other.join(&new))),
-        8 if number % 5 == 0 => fs::remove_dir_all(folder).unwrap(),
+        8 if number.is_multiple_of(5) => fs::remove_dir_all(folder).unwrap(),
         9 => drop(std::os::unix::fs::symlink("nowhere", folder.join(&new))),
         10 => {
             fs::write(folder.join(&new), "over\n").unwrap();
