@@ -78,6 +78,7 @@ mod namespaces;
 mod naming;
 mod neovim;
 mod neovim_actions;
+mod neovim_days;
 mod neovim_journal;
 mod neovim_surroundings;
 mod one_name;

@@ -101,8 +101,10 @@ impl ServerState {
     }
 
     fn follow_rename(&mut self, id: DirectoryId, file: &Resource, from: PathBuf, to: PathBuf) {
-        if let Some(holding) = self.own_at(id, file).and_then(|own| own.claim.holding()) {
-            self.job(id, Job::Move(Box::new(Move { holding, from, to, only_if_gone: true })));
+        match self.own_at(id, file).and_then(|own| own.claim.holding()) {
+            Some(holding) => self.job(id, Job::Move(Box::new(Move { holding, from, to, only_if_gone: true }))),
+            // What was saved and left alone may have uncommitted changes all the same.
+            None => self.job(id, Job::Moved(vec![from, to])),
         }
     }
 

@@ -154,6 +154,10 @@ impl SessionContext {
         if resource == holding.resource {
             return nothing;
         }
+        if only_if_gone {
+            // No editor told of it, and what went with it is no loss.
+            self.tell_journal(News::Moved(vec![from, to.clone()]));
+        }
         let follow =
             |registry: &Registry, _: &SessionId| -> Result<_, Error> { registry.move_claim(&holding, &resource) };
         match self.with_session(false, follow) {
