@@ -53,6 +53,7 @@ impl EditorCapabilities {
                 applies_edits: can("/workspace/applyEdit"),
                 hint_commands: lists("/textDocument/inlayHint/resolveSupport/properties", "label.command"),
                 asks_for_text: option("commands") == Some(&Value::Bool(false)),
+                has_colon_commands: wants("colonCommands"),
                 is_brief: wants("notices"),
             },
             configuration: can("/workspace/configuration"),

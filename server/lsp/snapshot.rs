@@ -108,6 +108,8 @@ pub(crate) struct Client {
     /// The editor registers the commands itself and asks for what is missing (`initializationOptions.commands: false`),
     /// so that a message need not come with its text.
     pub(crate) asks_for_text: bool,
+    /// `:Deconflict` runs the verbs there (`initializationOptions.colonCommands`), so that advice names that.
+    pub(crate) has_colon_commands: bool,
     /// It shows in its own way what there is to do and to know (`initializationOptions.notices`), so that a diagnostic
     /// need only say what is the case.
     pub(crate) is_brief: bool,

@@ -415,7 +415,7 @@ fn what_happens_to_many_files_at_once_is_told_as_one() {
         names.iter().all(|name| journal_lines(&workspace, name).iter().any(|it| !it["change"].is_null())).then_some(())
     });
     run(&workspace, "sh", &["-c", "for part in part-*; do echo gone > $part; done"]);
-    ada.wait_for_message("The same holds for");
+    ada.wait_for_message("The same happened to");
     for name in &names {
         ada.document(name).wait_for_diagnostic("overwritten");
     }

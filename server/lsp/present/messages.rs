@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use tower_lsp::ls_types::MessageType;
 
 use super::words;
-use crate::snapshot::{Audience, OthersClaim};
+use crate::snapshot::{Audience, Client, OthersClaim};
 use deconflict_changes::{Lost, beside_in_words};
 use deconflict_journal::{Author, Cause, Entry, FileState};
 use deconflict_protocol::{MessageKind, Resource, text, time};
@@ -128,8 +128,8 @@ pub(crate) fn others_beside(resource: &Resource, owners: &[Author]) -> Notice {
 }
 
 /// Somebody took something of the user's: one sentence says what.
-pub(crate) fn lost(sentence: &str) -> Notice {
-    warning(format!("{sentence} What stood there is kept: \"deconflict restore\" brings it back."))
+pub(crate) fn lost(sentence: &str, client: Client) -> Notice {
+    warning(format!("{sentence} What stood there is kept: {} brings it back.", verb("restore", client)))
 }
 
 /// The user changed what others hold or have uncommitted changes in, and they were told.
@@ -160,12 +160,13 @@ pub(crate) fn took_from_others(change: &Entry, lost: &[Lost]) -> Notice {
     warning(format!("{} They were told, and what stood there is kept.", facts.join(" ")))
 }
 
-/// What [`lost`] and [`took_from_others`] would say of many files.
-pub(crate) fn several_changed(files: &[Resource]) -> Notice {
-    let names: Vec<String> = files.iter().map(words::resource).collect();
+/// What [`lost`] and [`took_from_others`] would say of several files.
+pub(crate) fn several_changed<'a>(files: impl IntoIterator<Item = &'a Resource>, client: Client) -> Notice {
+    let names: Vec<String> = files.into_iter().map(words::resource).collect();
     warning(format!(
-        "The same holds for {}. What stood there is kept: \"deconflict status\" lists what is not settled.",
-        list(&names)
+        "The same happened to {}. What stood there is kept: {} lists what is not settled.",
+        list(&names),
+        verb("status", client)
     ))
 }
 
@@ -476,6 +477,12 @@ pub(crate) fn refused_not_live(session: &Session, audience: &Audience) -> String
 }
 
 // Building blocks.
+
+/// A verb as it is typed where the user is.
+fn verb(name: &str, client: Client) -> String {
+    let program = if client.has_colon_commands { ":Deconflict" } else { "deconflict" };
+    format!("\"{program} {name}\"")
+}
 
 /// Sessions to choose from, each with its name and its id.
 fn listed(live: &[String]) -> String {

@@ -100,7 +100,9 @@ impl ServerState {
                     if let Some(lost) = &mut directory.lost_asleep {
                         lost.push((resource.clone(), successor.clone()));
                     }
-                    self.lost(id, resource, successor.as_ref());
+                    // Who takes over sends a message, which says all there is to say.
+                    let is_told = overwriter.is_none();
+                    self.lost(id, resource, successor.as_ref(), is_told);
                     if let Some(overwriter) = overwriter {
                         // So that it can look before it goes on.
                         let draft = Draft::overwritten(resource, own.claim.id());
@@ -112,16 +114,21 @@ impl ServerState {
         self.touch_all_at(id);
     }
 
-    fn lost(&mut self, id: DirectoryId, resource: &Resource, successor: Option<&Claim>) {
+    fn lost(&mut self, id: DirectoryId, resource: &Resource, successor: Option<&Claim>, is_told: bool) {
         let successor = successor.filter(|claim| claim.stands_against(None));
         let mut free = Vec::new();
+        let mut told = Vec::new();
         for document in self.documents_held_by_mut(id, resource).filter(|it| it.unsaved == Unsaved::Yes) {
             if let Some(successor) = successor {
                 document.lost = Some(Lost::default());
                 document.blocked = Some(Blocked { by: successor.clone(), file_was: document.saved_text.clone() });
+                told.push((document.uri.clone(), successor.holding()));
             } else {
                 free.push(document.uri.clone());
             }
+        }
+        if let Some(directory) = self.directories.get_mut(&id).filter(|_| is_told) {
+            directory.announced.extend(told);
         }
         // Nobody has these: whoever deleted the claim didn't want it.
         for uri in free {

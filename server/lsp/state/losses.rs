@@ -85,7 +85,7 @@ impl ServerState {
         if self.settings.is_quiet {
             return;
         }
-        let notice = present::messages::lost(&loss.sentence);
+        let notice = present::messages::lost(&loss.sentence, self.editor.client);
         let open = self.documents_of(id, resource).next().map(|document| document.uri.clone());
         let uri = open.or_else(|| convert::uri_of(loss.path.as_ref()?)).filter(|_| self.editor.wants_notices);
         let Some(uri) = uri else { return self.show_or_sum_up(resource, notice) };
@@ -122,15 +122,17 @@ impl ServerState {
             self.shown_losses.push_back(now);
             self.show(notice);
         } else {
-            self.losses_to_sum_up.insert(resource.clone());
+            self.losses_to_sum_up.insert(resource.clone(), notice);
             self.timers.set_by(Timer::Losses, now + GATHERING);
         }
     }
 
     pub(super) fn sum_up_losses(&mut self) {
-        let files: Vec<Resource> = std::mem::take(&mut self.losses_to_sum_up).into_iter().collect();
+        let losses = std::mem::take(&mut self.losses_to_sum_up);
         self.shown_losses.push_back(self.now());
-        self.show(present::messages::several_changed(&files));
+        let several = || present::messages::several_changed(losses.keys(), self.editor.client);
+        let notice = if losses.len() == 1 { losses.values().next().cloned() } else { None };
+        self.show(notice.unwrap_or_else(several));
     }
 
     /// A message that tells of a loss is shown as the loss itself, as far as the journal knows it.

@@ -160,9 +160,9 @@ impl ServerState {
         }
     }
 
-    /// True for another editor window of the same user on this machine.
+    /// True for another editor window of the same person on this machine.
     pub(super) fn is_own_window(&self, session: &Session) -> bool {
-        session.is_editor_of_user(self.user.as_deref())
+        session.is_own() && session.is_editor_of_user(self.user.as_deref())
     }
 
     fn clashes_in_same_editor(&self, document: &OpenDocument) -> bool {

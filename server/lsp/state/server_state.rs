@@ -68,7 +68,7 @@ pub(crate) struct ServerState {
     pub(super) muted_sessions: HashMap<SessionId, Duration>,
     pub(super) shown_messages: VecDeque<Duration>,
     pub(super) shown_losses: VecDeque<Duration>,
-    pub(super) losses_to_sum_up: BTreeSet<Resource>,
+    pub(super) losses_to_sum_up: BTreeMap<Resource, Notice>,
     /// Messages that one summary will tell of: how many, and their senders.
     pub(super) to_sum_up: Vec<String>,
     pub(super) told_status: Option<Value>,
@@ -167,7 +167,7 @@ impl ServerState {
             muted_sessions: HashMap::new(),
             shown_messages: VecDeque::new(),
             shown_losses: VecDeque::new(),
-            losses_to_sum_up: BTreeSet::new(),
+            losses_to_sum_up: BTreeMap::new(),
             to_sum_up: Vec::new(),
             told_status: None,
             told_failures: BTreeSet::new(),

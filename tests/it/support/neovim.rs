@@ -62,8 +62,13 @@ impl Neovim {
 
     /// The same, after running `setup`, Lua code that stands for a user's `init.lua`.
     pub(crate) fn start_with(version: Version, workspace: &Workspace, setup: &str) -> Self {
+        Self::start_for(workspace.home(), version, workspace, setup)
+    }
+
+    /// The same for the person whose home directory this is.
+    pub(crate) fn start_for(home: &Path, version: Version, workspace: &Workspace, setup: &str) -> Self {
         let mut command = Command::new(version.binary());
-        clean_environment(&mut command, workspace.home());
+        clean_environment(&mut command, home);
         let plugin = concat!(env!("CARGO_MANIFEST_DIR"), "/editors/nvim");
         command
             .args(["--embed", "--headless", "--clean", "--cmd"])

@@ -99,6 +99,7 @@ function M.attach(bufnr)
     init_options = vim.tbl_extend('force', config.settings(), {
       -- Every command is registered here, with its questions, so the server need not offer them.
       commands = false,
+      colonCommands = true,
       statusNotifications = true,
     }),
     settings = { deconflict = config.settings() },
