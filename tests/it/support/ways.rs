@@ -121,21 +121,21 @@ pub(crate) const WAYS: &[Way] = &[
     prepared(Refused, "ln -s FILE FILE.link", "echo new > FILE.link"),
     prepared(Refused, "ln -s . FILE.dir", "echo new > FILE.dir/FILE"),
     prepared(IsTold, "ln FILE FILE.hard", "echo new > FILE.hard"),
-    way(IsTold, "echo new > $(echo FILE)"),
+    way(Refused, "echo new > $(echo FILE)"),
     way(IsTold, "f=FILE; echo new > ${f%.txt}.txt"),
     way(Refused, "exec 3<> FILE && echo new >&3"),
     way(Refused, "cat OTHER 1<> FILE"),
     way(Refused, "bash -c 'echo new > FILE'"),
-    way(IsTold, "find . -name FILE -print0 | xargs -0 truncate -s 0"),
+    way(Refused, "find . -name FILE -print0 | xargs -0 truncate -s 0"),
     prepared(IsTold, "printf 'clean:\\n\\trm -f FILE\\n' > FILE.mk", "make -s -f FILE.mk clean"),
-    way(IsTold, "sort -r -o FILE FILE"),
+    way(Refused, "sort -r -o FILE FILE"),
     way(IsTold, "gzip FILE"),
-    way(IsTold, "echo new | uniq - FILE"),
-    way(IsTold, "curl -so FILE file://$PWD/OTHER"),
+    way(Refused, "echo new | uniq - FILE"),
+    way(Refused, "curl -so FILE file://$PWD/OTHER"),
     way(Refused, "mv -T OTHER FILE"),
     way(Refused, "cp --remove-destination OTHER FILE"),
     way(Refused, "dd if=OTHER of=FILE conv=notrunc status=none"),
-    way(IsTold, "rsync --inplace OTHER FILE"),
+    way(Refused, "rsync --inplace OTHER FILE"),
     // So that the stamp says less: of the same length, at the same time, through memory.
     way(
         IsTold,
@@ -161,8 +161,8 @@ pub(crate) const WAYS: &[Way] = &[
     way(IsTold, "git archive HEAD FILE | tar x"),
     way(IsTold, "git diff HEAD -- FILE | git apply -R"),
     way(IsTold, "git diff HEAD -- FILE | patch -R -p1 -s"),
-    prepared(IsTold, "echo FILE > FILE.list", "git restore --pathspec-from-file=FILE.list"),
-    way(Refused, "git rm -q --cached FILE && git clean -qf FILE"),
+    prepared(Refused, "echo FILE > FILE.list", "git restore --pathspec-from-file=FILE.list"),
+    way(IsTold, "git rm -q --cached FILE && git clean -qf FILE"),
 ];
 
 /// Programs that a row may need and a machine may lack.
