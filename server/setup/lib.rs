@@ -65,6 +65,8 @@ pub struct Wiring {
     pub target: &'static SetupTarget,
     /// It was set up from here.
     pub is_wired: bool,
+    /// Nothing is left for its user to allow before it runs what was wired.
+    pub is_trusted: bool,
     /// Something is missing, older or changed.
     pub is_outdated: bool,
     /// The program that it starts, if that is known.
@@ -168,6 +170,7 @@ impl Setup {
         let mut wiring = Wiring {
             target,
             is_wired: is_recorded || in_extension.is_some(),
+            is_trusted: methods::is_trusted(target, &self.places),
             is_outdated: false,
             program: in_extension.or_else(|| is_recorded.then(|| self.program())),
             remarks: Vec::new(),

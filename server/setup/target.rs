@@ -85,6 +85,8 @@ pub struct AgentHooks {
     pub files: HookFiles,
     /// What the user should know after a change.
     pub remark: Option<&'static str>,
+    /// The file below the settings in which the agent notes which hooks its user trusts; it runs no others.
+    pub trust: Option<&'static str>,
 }
 
 /// What is put into an agent's settings, named from `editors/`.

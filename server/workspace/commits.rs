@@ -25,6 +25,8 @@ pub struct Staged {
     pub is_first: bool,
     /// What git is in the middle of.
     pub operation: Option<Operation>,
+    /// True if git tells by `AUTO_MERGE` what the operation itself made of all files.
+    pub has_auto_merge: bool,
     /// Which index is meant.
     pub index: Index,
 }
@@ -122,8 +124,9 @@ impl Staged {
                 changes.retain(|change| differing.contains(&change.path));
             }
         }
+        let has_auto_merge = under_way.is_some() && resolve(folder, "AUTO_MERGE", "tree")?.is_some();
         let operation = under_way.map(|(operation, _)| operation);
-        Ok(Self { root, changes, is_first, operation, index: Index::from_environment() })
+        Ok(Self { root, changes, is_first, operation, has_auto_merge, index: Index::from_environment() })
     }
 
     /// Where a deleted file's content turns up again, so that the two are one rename.
@@ -196,8 +199,8 @@ pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, GitError> {
     lines.map(|line| understood(line).ok_or(GitError::NotUnderstood("what is pushed"))).collect()
 }
 
-/// The commits that a push to this remote would publish, of those made since a moment.
-pub fn pushed(folder: &Path, remote: &str, refs: &[PushedRef], since: DateTime<Utc>) -> Result<Vec<Pushed>, GitError> {
+/// The commits that a push would publish that are on no remote yet, of those made since a moment.
+pub fn pushed(folder: &Path, refs: &[PushedRef], since: DateTime<Utc>) -> Result<Vec<Pushed>, GitError> {
     const WHAT: &str = "what is pushed";
     let mut revisions = Vec::new();
     for pushed in refs {
@@ -212,10 +215,8 @@ pub fn pushed(folder: &Path, remote: &str, refs: &[PushedRef], since: DateTime<U
     if revisions.iter().all(|revision| revision.starts_with('^')) {
         return Ok(Vec::new());
     }
-    let is_named = ask(folder, &["remote"], WHAT)?.split(|byte| *byte == b'\n').any(|name| name == remote.as_bytes());
-    let remotes = if is_named { format!("--remotes={remote}") } else { "--remotes".to_owned() };
     let mut git = git::command_in(folder, Surroundings::OfHook);
-    git.args(["rev-list", &format!("--since={}", since.timestamp()), "--stdin", "--not", &remotes]);
+    git.args(["rev-list", &format!("--since={}", since.timestamp()), "--stdin", "--not", "--remotes"]);
     let ids = answer(git, WHAT, (revisions.join("\n") + "\n").as_bytes())?;
     if ids.is_empty() {
         return Ok(Vec::new());

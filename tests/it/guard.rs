@@ -225,6 +225,14 @@ fn a_merge_brings_what_others_committed_and_is_not_held_up_by_it() {
         "{refused:?}"
     );
     assert!(refused.stderr.contains("git merge --abort"), "{refused:?}");
+    // What is left out is what the merge itself did not make of the file.
+    workspace.coordination().write_claim("agent", "file", "src/lib.rs", json!({}));
+    workspace.write("src/lib.rs", "half done\n");
+    let refused = person.git(&["commit", "-am", "Merge"]).expect_code(1);
+    assert!(refused.stderr.contains("git restore --staged --source=AUTO_MERGE -- src/lib.rs"), "{refused:?}");
+    workspace.git(&["add", "src/lib.rs"]);
+    workspace.git(&["restore", "--staged", "--source=AUTO_MERGE", "--", "src/lib.rs"]);
+    assert_eq!(workspace.git(&["show", ":src/lib.rs"]), "theirs\n");
     person.git(&["commit", "-m", "Merge"]).expect_code(0);
     assert_eq!(workspace.git(&["rev-list", "--parents", "-1", "HEAD"]).split_whitespace().count(), 3);
 }

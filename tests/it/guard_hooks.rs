@@ -269,6 +269,39 @@ fn a_program_that_is_gone_is_said_only_where_somebody_coordinates() {
 }
 
 #[test]
+fn a_guard_that_cannot_run_stops_nothing_and_only_its_refusal_does() {
+    let workspace = Workspace::small();
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install"]).expect_code(0);
+    let remote = workspace.beside("remote.git");
+    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    let program = workspace.beside("program");
+    for hook in ["pre-commit", "post-commit", "pre-push", "reference-transaction"] {
+        let text = workspace.read(format!(".git/hooks/{hook}"));
+        let text = text.replace(env!("CARGO_BIN_EXE_deconflict"), program.to_str().unwrap());
+        workspace.write(format!(".git/hooks/{hook}"), text);
+    }
+    let cases = [
+        ("#!/bin/sh\nexit 0\n", true),
+        ("#!/bin/sh\nexit 1\n", false),
+        ("#!/bin/sh\nexit 2\n", true),
+        ("#!/bin/sh\nexit 101\n", true),
+        ("#!/bin/sh\nkill -SEGV $$\n", true),
+        ("#!/no/such/interpreter\n", true),
+        ("\u{7f}ELF no program\n", true),
+    ];
+    for (number, (text, goes_on)) in cases.into_iter().enumerate() {
+        write_hook(&program, text, 0o755);
+        workspace.write("README.md", format!("{number}\n"));
+        let committed = person.git(&["commit", "-am", "One"]);
+        assert_eq!(committed.exit_code == 0, goes_on, "{text}: {committed:?}");
+        let pushed = person.git(&["push", remote.to_str().unwrap(), &format!("HEAD:refs/heads/b{number}")]);
+        assert_eq!(pushed.exit_code == 0, goes_on, "{text}: {pushed:?}");
+        workspace.git(&["reset", "-q", "--hard"]);
+    }
+}
+
+#[test]
 fn outside_of_a_repository_there_are_no_hooks() {
     let workspace = Workspace::plain();
     let told = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(3);

@@ -96,3 +96,17 @@ fn what_git_never_says_cannot_be_told() {
     let line = "deconflict guard pre-push origin url --json </dev/null";
     assert_eq!(person.run("sh".as_ref(), &["-c", line]).expect_code(0).json()["outcome"], "allowed");
 }
+
+#[test]
+fn what_is_public_already_may_go_to_another_remote() {
+    let workspace = with_remote();
+    hold_since(&workspace, "README.md", -TimeDelta::hours(1));
+    workspace.write("README.md", "published\n");
+    workspace.git(&["commit", "--quiet", "--no-verify", "--all", "--message", "Published"]);
+    workspace.git(&["push", "--quiet", "--no-verify", "origin", "main"]);
+    let mirror = workspace.beside("mirror.git");
+    workspace.git(&["init", "--quiet", "--bare", mirror.to_str().unwrap()]);
+    workspace.git(&["remote", "add", "mirror", mirror.to_str().unwrap()]);
+    let pushed = Committer::person(&workspace).git(&["push", "--quiet", "mirror", "main"]).expect_code(0);
+    assert_eq!(pushed.stderr, "");
+}

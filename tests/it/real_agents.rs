@@ -3,6 +3,8 @@
 //! Each agent is wired once, since its first start takes long, and goes through all its cases in turn, each in a repository
 //! of its own.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -263,6 +265,27 @@ fn its_own_check_finds_no_fault_with_our_files(case: &Case) {
     assert_eq!(ran.output.lines().filter(complains).collect::<Vec<_>>(), Vec::<&str>::new(), "{ran:?}");
 }
 
+fn it_works_on_when_the_program_is_gone_or_broken(case: &Case) {
+    let program = case.agent.home().path(".local/share/deconflict/bin/deconflict");
+    let kept = program.with_extension("kept");
+    fs::rename(&program, &kept).unwrap();
+    let broken = [("gone", None), ("126", Some(0o644)), ("crashed", Some(0o755))];
+    for (file, (script, mode)) in [FREE, HELD, OTHER].into_iter().zip(broken) {
+        if let Some(mode) = mode {
+            fs::write(&program, "#!/bin/sh\nkill -SEGV $$\n").unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        case.teach_edit(script, file);
+        let ran = case.agent.run(case.workspace.root(), script);
+        let _ = fs::remove_file(&program);
+        if !case.workspace.read(file).contains("by the agent") {
+            fs::rename(&kept, &program).unwrap();
+            panic!("{script}: {ran:?}");
+        }
+    }
+    fs::rename(&kept, &program).unwrap();
+}
+
 fn its_tools_are_the_verbs(case: &Case) {
     case.agent.add_tools();
     case.ada_holds(HELD);
@@ -286,6 +309,7 @@ const CASES: &[NamedCase] = &[
     ("a resumed session is the same", a_resumed_session_is_the_same),
     ("a linked worktree has files of its own", a_linked_worktree_has_files_of_its_own),
     ("its shell is its session", its_shell_is_its_session),
+    ("it works on when the program is gone or broken", it_works_on_when_the_program_is_gone_or_broken),
     ("its tools are the verbs", its_tools_are_the_verbs),
     ("its own check finds no fault with our files", its_own_check_finds_no_fault_with_our_files),
 ];

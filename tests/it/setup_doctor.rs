@@ -44,7 +44,7 @@ fn what_is_wired_is_told_with_its_program_and_version() {
         assert_eq!(
             *editor(&document, name),
             json!({
-                "name": name, "wired": true, "outdated": false, "program": program, "version": env!("CARGO_PKG_VERSION"),
+                "name": name, "wired": true, "outdated": false, "trusted": true, "program": program, "version": env!("CARGO_PKG_VERSION"),
             })
         );
     }
@@ -92,4 +92,21 @@ fn servers_that_run_for_the_workspace_are_counted() {
     workspace.coordination().wait_for("the session of the editor", |here| (here.sessions().len() == 2).then_some(()));
     let servers = examine(&home, 0)["servers"].as_str().unwrap().to_owned();
     assert!(servers.starts_with("1 for this workspace: "), "{servers}");
+}
+
+#[test]
+fn an_agent_that_was_not_told_to_trust_its_hooks_is_unprotected() {
+    let home = Home::new();
+    home.make_folder(".codex");
+    let told = home.terminal().run(["setup", "codex"]).expect_code(0);
+    assert!(told.stdout.contains("/hooks"), "{told:?}");
+    let untrusted = examine(&home, 1);
+    assert!(finding(&untrusted, "untrusted", "Codex")["mend"].to_string().contains("/hooks"), "{untrusted:#}");
+    assert!(home.terminal().run(["setup", "codex"]).expect_code(0).stdout.contains("/hooks"), "as long as it is so");
+    let state = format!(
+        "[hooks.state.\"{}:stop:0:0\"]\ntrusted_hash = \"sha256:1\"\n",
+        home.path(".codex/hooks.json").display()
+    );
+    home.write(".codex/config.toml", &state);
+    assert_eq!(editor(&examine(&home, 0), "codex")["trusted"], true);
 }

@@ -11,8 +11,14 @@ use crate::words;
 use deconflict_changes::{author_of, beside_in_words};
 use deconflict_protocol::Resource;
 use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Predecessor, Session, Terms};
-use deconflict_words::COMMIT_OWN;
+use deconflict_words::{COMMIT_OWN, ask_command};
 use deconflict_workspace::{Exclusions, Kind, NamingError, Repository};
+
+/// So many files are named in a refusal.
+pub(super) const MOST_NAMED: usize = 10;
+
+/// So many other holders can be asked by a line of it.
+const MOST_ASKED: usize = 3;
 
 /// What an edit means to a file.
 pub(super) enum EditTarget {
@@ -111,7 +117,7 @@ impl SessionContext<'_> {
         }
         let answer = match self.claim_for_edit(&files.claimed, &mut new) {
             // Nothing can be claimed; what others hold can be told all the same.
-            Err(Trouble::Registry(error @ registry::Error::ReadOnly { .. })) => {
+            Err(Trouble::Registry(error @ (registry::Error::ReadOnly { .. } | registry::Error::Busy { .. }))) => {
                 self.respect(&files.claimed)?.ok_or(error)?
             }
             answer => answer?,
@@ -228,17 +234,36 @@ impl SessionContext<'_> {
 
     fn refuse_edit(&self, obstacles: &[(Resource, Claim)]) -> Answer {
         let mut lines = vec!["Another session holds this, so nothing was changed.".to_owned()];
-        for (wanted, claim) in obstacles {
+        for (wanted, claim) in obstacles.iter().take(MOST_NAMED) {
             let line = self.told_as_held(claim, wanted);
             if !lines.contains(&line) {
                 lines.push(line);
             }
         }
-        lines.extend(obstacles.first().map(|(_, claim)| self.advice(claim)));
+        if obstacles.len() > MOST_NAMED {
+            lines.push(format!("And {} more.", obstacles.len() - MOST_NAMED));
+        }
+        lines.extend(self.advice_on(obstacles.iter().map(|(_, claim)| claim)));
         if obstacles.len() > 1 {
             lines.push("None of the files was claimed.".to_owned());
         }
         Answer::refuse(lines.join("\n"))
+    }
+
+    /// What can be done about what others hold, with one way to ask each of them.
+    pub(super) fn advice_on<'c>(&self, claims: impl Iterator<Item = &'c Claim>) -> Option<String> {
+        let mut first_of_each: Vec<&Claim> = Vec::new();
+        for claim in claims {
+            if !first_of_each.iter().any(|known| known.holder() == claim.holder()) {
+                first_of_each.push(claim);
+            }
+        }
+        let (first, others) = first_of_each.split_first()?;
+        let ask = |claim: &&&Claim| ask_command(claim, self.holder(claim).as_ref());
+        let asks = others.iter().take(MOST_ASKED).filter_map(|claim| ask(&claim));
+        let lines: Vec<String> =
+            [self.advice(first)].into_iter().chain(asks.map(|ask| format!("Ask too: {ask}"))).collect();
+        Some(lines.join("\n"))
     }
 
     /// Others' uncommitted changes keep nobody from editing, but are worth a word, once.

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::claiming::MOST_NAMED;
 use super::context::{SessionContext, Trouble};
 use crate::answer::Answer;
 use crate::hook_state::Note;
@@ -18,8 +19,6 @@ use deconflict_workspace::{Kind, Repository, committed, differing, stashes_by_it
 
 /// So many files are compared with the last commit for one command; about the others nothing is said.
 const MOST_COMPARED: usize = 50;
-
-const MOST_NAMED: usize = 8;
 
 /// Something of others' that a command would do something to.
 struct Hit {
@@ -304,7 +303,11 @@ impl SessionContext<'_> {
             text.push_str(&format!("{COMMIT_OWN}\n"));
         }
         match hits.first().map(|hit| (&hit.by, &hit.wanted)) {
-            Some((By::Holder(claim), _)) => text.push_str(&self.advice(claim)),
+            Some((By::Holder(_), _)) => {
+                let held =
+                    hits.iter().filter_map(|hit| if let By::Holder(claim) = &hit.by { Some(claim) } else { None });
+                text.push_str(&self.advice_on(held).unwrap_or_default());
+            }
             Some((By::Owners(owners), wanted)) => text.push_str(&self.advice_on_owned(owners, wanted)),
             None => {}
         }

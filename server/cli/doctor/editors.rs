@@ -32,6 +32,7 @@ impl Report {
             "name": name,
             "wired": wiring.is_wired,
             "outdated": wiring.is_outdated,
+            "trusted": wiring.is_trusted,
             "program": wiring.program,
             "version": version.as_deref().map(|told| told.trim_start_matches("deconflict ")),
         }));
@@ -56,6 +57,11 @@ impl Report {
                 "outdated",
                 format!("{title} is wired, but not as this version would do it. {}", wiring.remarks.join(" ")),
                 again,
+            ),
+            Some(_) if !wiring.is_trusted => self.problem(
+                "untrusted",
+                format!("{title} was not told yet that it may run the hooks, so what it edits is neither claimed nor checked."),
+                format!("Start {name}, type /hooks, and trust those of deconflict."),
             ),
             Some(version) => self.good("wired", format!("{title} is wired to {version}, {path}.")),
         }

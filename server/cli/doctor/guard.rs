@@ -14,6 +14,15 @@ impl Report {
             return;
         }
         match git_hooks::hooks_folder(context.folder()) {
+            Ok(folder) if !git_hooks::lost_hooks(&folder).is_empty() => self.problem(
+                "guard-lost",
+                format!(
+                    "The guard is not in {} any more: something else wrote what is in {} anew.",
+                    git_hooks::lost_hooks(&folder).join(", "),
+                    folder.path.display()
+                ),
+                "To put it back, beside what is there now: deconflict guard --install",
+            ),
             Ok(folder) if git_hooks::is_installed(&folder) => {
                 self.good("guard", format!("The guard looks at commits, from the hooks in {}.", folder.path.display()));
             }

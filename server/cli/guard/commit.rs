@@ -89,8 +89,10 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<Strin
             Operation::CherryPick => ("cherry-pick", "git cherry-pick --abort"),
             Operation::Revert => ("revert", "git revert --abort"),
         };
+        // What the operation itself makes of the file stays in the commit.
+        let brought = if staged.has_auto_merge { " --source=AUTO_MERGE" } else { "" };
         return vec![
-            format!("If the {name} has nothing to do with {them}, leave {them} out: {unstage} -- {words}"),
+            format!("If the {name} has nothing to do with {them}, leave {them} out: {unstage}{brought} -- {words}"),
             format!("Else agree with the holder before you go on, or give the {name} up: {give_up}"),
         ];
     }

@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
 fn check(arguments: &Arguments, context: &Context) -> Result<CheckResult, Failure> {
     let Some(registry) = registry(context)? else { return Ok(CheckResult::default()) };
     match arguments.moment {
-        Moment::PrePush => push::check(arguments.words.first().map_or("", String::as_str), context, &registry),
+        Moment::PrePush => push::check(context, &registry),
         Moment::ReferenceTransaction => {
             stash::check(arguments.words.first().map_or("", String::as_str), context, &registry)
         }

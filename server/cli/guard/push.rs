@@ -25,13 +25,13 @@ const LONGEST_COMMIT: TimeDelta = TimeDelta::hours(1);
 /// Far more than git writes for any push, in bytes.
 const LONGEST_LIST: u64 = 64 << 20;
 
-pub(super) fn check(remote: &str, context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
+pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
     let refs = commits::pushed_refs(&standard_input(LONGEST_LIST, "read from git what is pushed")?)?;
     let committer = Committer::find(context, registry)?;
     let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
     let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(CheckResult::default()) };
     let folder = context.folder();
-    let pushed = commits::pushed(folder, remote, &refs, since)?;
+    let pushed = commits::pushed(folder, &refs, since)?;
     let root = commits::root_of(folder)?;
     let namer = context.namer()?;
     let changes: Vec<PathChange> = pushed.iter().flat_map(|commit| &commit.changes).cloned().collect();

@@ -1,6 +1,7 @@
 //! Coding agents: our hooks, where each agent looks for them. A folder or file of our own wherever the agent takes one.
 
 use std::borrow::Cow;
+use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
@@ -14,6 +15,10 @@ pub(super) fn desired(hooks: &AgentHooks, places: &Places, program: &Path, carri
     let place = joined(&places.folder(&hooks.settings), hooks.place);
     let command = command_word(program);
     let mut desired = Desired { remark_after_change: hooks.remark, ..Desired::default() };
+    if hooks.trust.is_some() && !is_trusted(hooks, places) {
+        // It is worth a word as long as it is so.
+        desired.remarks.extend(desired.remark_after_change.take().map(str::to_owned));
+    }
     match hooks.files {
         HookFiles::Folder(name) => {
             let files = carried(name).into_iter().map(|file| calling(file, &command));
@@ -33,6 +38,20 @@ pub(super) fn desired(hooks: &AgentHooks, places: &Places, program: &Path, carri
         }
     }
     desired
+}
+
+/// True unless the agent's user still has to tell it that it may run our hooks.
+pub(super) fn is_trusted(hooks: &AgentHooks, places: &Places) -> bool {
+    let Some(notes) = hooks.trust else { return true };
+    let folder = places.folder(&hooks.settings);
+    let place = joined(&folder, hooks.place).to_string_lossy().into_owned();
+    let text = fs::read_to_string(joined(&folder, notes)).unwrap_or_default();
+    let notes: toml::Table = text.parse().unwrap_or_default();
+    let states = notes.get("hooks").and_then(|hooks| hooks.get("state")).and_then(toml::Value::as_table);
+    // A hook is called by the file that it is in, and its place there.
+    let is_ours =
+        |(name, state): (&String, &toml::Value)| name.starts_with(&place) && state.get("trusted_hash").is_some();
+    states.into_iter().flatten().any(is_ours)
 }
 
 /// The same file, with the program called by its path: agents that a desktop started don't have the user's `PATH`.

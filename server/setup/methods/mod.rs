@@ -17,6 +17,11 @@ use crate::target::{Method, SetupTarget};
 
 pub(super) use program::program_place;
 
+/// True unless its user still has to tell it that it may run our hooks.
+pub(super) fn is_trusted(target: &SetupTarget, places: &Places) -> bool {
+    if let Method::Hooks(hooks) = &target.method { hooks::is_trusted(hooks, places) } else { true }
+}
+
 /// True if it is on this machine: its program is on the `PATH`, or it left its settings behind.
 pub(super) fn is_found(target: &SetupTarget, places: &Places) -> bool {
     let has_settings = || match &target.method {

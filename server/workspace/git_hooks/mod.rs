@@ -147,7 +147,18 @@ pub fn uninstall(folder: &HooksFolder) -> Result<Vec<HookFile>, HooksError> {
 
 /// True if the guard is in the hook that looks at commits.
 pub fn is_installed(folder: &HooksFolder) -> bool {
-    let path = folder.path.join(Hook::PreCommit.name());
+    has_guard(folder, Hook::PreCommit)
+}
+
+/// The hooks in which the guard is not, though it should be: something wrote them anew.
+pub fn lost_hooks(folder: &HooksFolder) -> Vec<&'static str> {
+    let is_lost = |hook: &Hook| !has_guard(folder, *hook);
+    let lost: Vec<&str> = Hook::ALL.into_iter().filter(is_lost).map(Hook::name).collect();
+    if lost.len() == Hook::ALL.len() { Vec::new() } else { lost }
+}
+
+fn has_guard(folder: &HooksFolder, hook: Hook) -> bool {
+    let path = folder.path.join(hook.name());
     fs::symlink_metadata(&path).is_ok_and(|found| found.is_file())
         && read(&path).is_ok_and(|content| script::find(&content).is_some())
 }

@@ -72,23 +72,41 @@ pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> St
     };
     let name = program_lines(program);
     let policy = if deny { "deny" } else { "allow" };
+    // Only its word stops git: not that it could not be started, or ended otherwise than it should.
+    let word = if deny { "1) exit 1 ;; 3) exit 3" } else { "1) exit 1" };
     let run = match hook {
         Hook::PreCommit => {
-            format!("    \"$deconflict_guard\" guard pre-commit --quiet --when-unsure {policy} </dev/null || exit\n")
+            format!(
+                "    \"$deconflict_guard\" guard pre-commit --quiet --when-unsure {policy} </dev/null ||\n        case $? in {word} ;; esac\n"
+            )
         }
         Hook::PostCommit | Hook::ReferenceTransaction => {
             "    \"$deconflict_guard\" guard post-commit --quiet </dev/null || :\n".to_owned()
         }
         Hook::PrePush => format!(
             "    printf '%s\\n' \"$deconflict_refs\" |\n        \"$deconflict_guard\" guard pre-push --quiet \
-             --when-unsure {policy} -- \"$@\" || exit\n"
+             --when-unsure {policy} -- \"$@\" || case $? in {word} ;; esac\n"
         ),
     };
+    let lfs = lfs(hook, layout);
     let run_moved = run_moved(hook, layout);
     let otherwise = otherwise(hook, deny);
     format!(
         "{begin}{keep_input}{name}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
-         {run}{otherwise}fi\n{give_input_again}{run_moved}{END}"
+         {run}{otherwise}fi\n{give_input_again}{lfs}{run_moved}{END}"
+    )
+}
+
+/// Git LFS adds its own hooks only where none is, and without them it uploads nothing, so a hook of our own does what they
+/// would.
+fn lfs(hook: Hook, layout: Layout) -> String {
+    if layout != Layout::Own || !matches!(hook, Hook::PrePush | Hook::PostCommit) {
+        return String::new();
+    }
+    format!(
+        "if [ -d \"$(git rev-parse --git-common-dir)/lfs\" ] && command -v git-lfs >/dev/null 2>&1; then\n    \
+         git lfs {} \"$@\" || exit\nfi\n",
+        hook.name()
     )
 }
 

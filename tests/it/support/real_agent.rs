@@ -125,6 +125,10 @@ impl RealAgent {
         self.product
     }
 
+    pub(crate) fn home(&self) -> &Home {
+        &self.home
+    }
+
     pub(crate) fn model(&self) -> &ScriptedModel {
         &self.model
     }

@@ -1,0 +1,57 @@
+//! What a hook says when much is in the way, or the directory cannot be locked.
+
+use std::fs::File;
+
+use serde_json::json;
+
+use crate::support::hook_answers::denial;
+use crate::support::{CodingAgent, Terminal, Workspace, hook};
+
+#[test]
+fn a_held_file_stays_held_while_the_lock_is_busy() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", "src/parser.rs"]).expect_code(0);
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.start();
+    let lock = File::options().read(true).write(true).open(workspace.coordination().directory().join(".lock")).unwrap();
+    lock.lock().unwrap();
+    let told = agent.before_edit("src/parser.rs");
+    assert!(told.expect_denial().contains("Ada"), "{told:?}");
+    let told = agent.before_command("sed -i s/a/b/ src/parser.rs");
+    assert!(told.expect_denial().contains("Ada"), "{told:?}");
+    // What nobody holds can be edited; that it was not claimed is said.
+    let told = agent.before_edit("src/main.rs").expect_no_denial();
+    assert!(told.context().contains("neither claimed nor checked"), "{told:?}");
+}
+
+#[test]
+fn a_refusal_names_ten_files_and_one_way_to_ask_each_holder() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
+    let files: Vec<String> = (1..=30).map(|number| format!("file-{number:02}.txt")).collect();
+    for (number, file) in files.iter().enumerate() {
+        let holder = if number % 2 == 0 { &ada } else { &ben };
+        holder.run(["claim", "file", file]).expect_code(0);
+    }
+    let updates: String = files.iter().map(|file| ["*** Update File: ", file, "\n"].concat()).collect();
+    let patch = format!("*** Begin Patch\n{updates}*** End Patch");
+    let event = json!({
+        "session_id": "c1", "cwd": workspace.root(), "hook_event_name": "PreToolUse", "tool_name": "apply_patch",
+        "tool_input": {"command": patch}, "turn_id": "t1",
+    });
+    let told = hook(&Terminal::on(&workspace), "codex", &event);
+    let patched = denial("codex", &told.answer).unwrap().to_owned();
+    let command = format!("rm {}", files.join(" "));
+    let told = CodingAgent::on(&workspace, "one").before_command(&command);
+    for refusal in [patched.as_str(), told.expect_denial()] {
+        assert_eq!(
+            files.iter().filter(|file| refusal.contains(&format!("\"{file}\" is claimed"))).count(),
+            10,
+            "{refusal}"
+        );
+        assert!(refusal.contains("And 20 more."), "{refusal}");
+        assert_eq!(refusal.matches("deconflict send").count(), 2, "{refusal}");
+    }
+}
