@@ -19,7 +19,8 @@ pub fn claim_all(
     registry.claim_all(session, Some(Predecessor::WhileWaiting(&holder)), resources, terms)
 }
 
-fn who_gives_way(registry: &Registry, session: &SessionId, claim: &Claim) -> Result<Option<SessionId>, Error> {
+/// The session in whose way this one's own claim is not: its user's, whose turn has ended.
+pub fn who_gives_way(registry: &Registry, session: &SessionId, claim: &Claim) -> Result<Option<SessionId>, Error> {
     let (Some(holder), Some(claimant)) = (claim.holder(), registry.session(session)?) else { return Ok(None) };
     let holder = registry.session(holder)?;
     Ok(holder.filter(|holder| gives_way(holder, &claimant)).map(|holder| holder.id))

@@ -34,13 +34,28 @@ impl Acting {
     ) -> Result<Exit, Failure> {
         let acting = Self::enter(context, meant)?;
         let ended = act(&acting);
-        if acting.is_passing {
-            if let Err(error) = acting.registry.complete(&acting.session.id, &Completion::default()) {
+        acting.end(context);
+        ended
+    }
+
+    /// Whoever runs a command. It makes the directory where nobody coordinates yet.
+    pub(super) fn for_a_command(context: &Context) -> Result<Self, Failure> {
+        context.registry_or_create()?;
+        Self::enter(context, None)
+    }
+
+    /// Ends the session that was made for this verb.
+    pub(super) fn end(&self, context: &Context) {
+        if self.is_passing {
+            if let Err(error) = self.registry.complete(&self.session.id, &Completion::default()) {
                 Output::remark(&format!("The session of this command could not be ended: {error}."));
             }
-            upkeep::tidy_up(context, &acting.registry);
+            upkeep::tidy_up(context, &self.registry);
         }
-        ended
+    }
+
+    pub(super) fn is_passing(&self) -> bool {
+        self.is_passing
     }
 
     fn enter(context: &Context, meant: Option<&SessionId>) -> Result<Self, Failure> {

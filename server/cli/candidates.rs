@@ -49,6 +49,19 @@ pub(super) fn messages() -> ArgValueCandidates {
     })
 }
 
+/// What `deconflict.toml` names, and ports.
+pub(super) fn to_run_with() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        let mut found = vec![candidate("port:any", "a port on which nothing listens")];
+        let context = Context::new(Shared::default(), Output::new(false));
+        let declared = context.and_then(|context| super::asked::declared(&context));
+        found.extend(declared.unwrap_or_default().resources.iter().map(|resource| {
+            candidate(&resource.name, resource.description.as_deref().unwrap_or(resource.kind.as_str()))
+        }));
+        found
+    })
+}
+
 /// A type, or a path.
 pub(super) fn to_claim() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {

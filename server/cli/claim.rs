@@ -1,19 +1,21 @@
 //! `deconflict claim [TYPE] NAME…`
 
-use std::time::{Duration, Instant};
-
 use chrono::TimeDelta;
 use deconflict_changes::beside_in_words;
+use deconflict_platform as platform;
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{Resource, ResourceType, SessionId, time};
+use deconflict_protocol::{Resource, ResourceType, SessionId, Want, time};
 use deconflict_registry::{
-    Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Registry, Session, Terms,
+    Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Predecessor, Queued, Registry, Session,
+    Taken, Taker, Terms, named_process,
 };
 use deconflict_words::{COMMIT_OWN, documents};
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::in_line::{Kept, Line};
+use super::interrupts::Interrupts;
 use super::output::Output;
 use super::ownership::{self, OthersChanges};
 use super::style::GOOD;
@@ -50,6 +52,9 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    // In a program that goes on, signals are the program's.
+    let waits_alone = arguments.wait.is_some() && !context.output.is_kept();
+    let interrupts = if waits_alone { Some(Interrupts::take()?) } else { None };
     context.check_joined()?;
     let known = context.existing_registry()?;
     let wanted = wanted::wanted("claim", &arguments.first, &arguments.rest, context, known.as_ref())?;
@@ -64,15 +69,18 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         force: arguments.force,
         branch: context.branch()?,
         worktree: context.worktree()?,
+        process: None,
     };
     let claimer = Claimer { context, registry: &registry, session: &session, resources: &resources, terms: &terms };
-    let mut outcome = claimer.try_once()?;
-    if let (Err(obstacle), Some(limit)) = (&outcome, arguments.wait) {
-        outcome = claimer.wait(obstacle.clone(), limit)?;
-    }
-    let granted = match outcome {
+    let line = claimer.line(interrupts.as_ref());
+    let granted = match claimer.claim(&line, arguments.wait)? {
         Ok(granted) => granted,
-        Err(Obstacle { wanted, by }) => return refuse(context, &registry, &wanted, &by, arguments.wait),
+        Err(Kept::Interrupted(number)) => Interrupts::end(number),
+        Err(Kept::Circle(circle)) => return Err(line.circle(&circle)),
+        Err(Kept::Queued(queued)) => {
+            let Some(Obstacle { wanted, by }) = queued.obstacles.first() else { return Err(line.refusal(&queued)) };
+            return refuse(context, &registry, wanted, by, arguments.wait);
+        }
     };
     losses::look_with(context, &resources);
     let is_only_advice = registry.locking() == Locking::Unsupported;
@@ -121,14 +129,55 @@ struct Claimed {
     is_missing: bool,
 }
 
-impl Claimer<'_> {
-    fn try_once(&self) -> Result<Result<Vec<Granted>, Obstacle>, Failure> {
-        let outcome = deconflict_changes::claim_all(self.registry, &self.session.id, self.resources, self.terms)?;
-        Ok(match outcome {
-            ClaimAllOutcome::Granted(granted) => Ok(granted),
-            ClaimAllOutcome::Refused(mut obstacles) if !obstacles.is_empty() => Err(obstacles.swap_remove(0)),
-            ClaimAllOutcome::Refused(_) => Ok(Vec::new()),
-        })
+impl<'a> Claimer<'a> {
+    fn line(&self, interrupts: Option<&'a Interrupts>) -> Line<'a> {
+        let what = match self.resources {
+            [only] => only.in_a_sentence(),
+            [first, ..] => format!("{} and {} more", first.in_a_sentence(), self.resources.len() - 1),
+            [] => String::new(),
+        };
+        Line { context: self.context, registry: self.registry, interrupts, what, register: None }
+    }
+
+    /// Claims all of it or nothing, in turn, except by force. An agent whose turn has ended gives way to its own user.
+    fn claim(&self, line: &Line, patience: Option<TimeDelta>) -> Result<Result<Vec<Granted>, Kept>, Failure> {
+        if self.terms.force {
+            let outcome = deconflict_changes::claim_all(self.registry, &self.session.id, self.resources, self.terms)?;
+            return Ok(match outcome {
+                ClaimAllOutcome::Granted(granted) => Ok(granted),
+                ClaimAllOutcome::Refused(obstacles) => Err(Kept::Queued(Queued { obstacles, ..Queued::default() })),
+            });
+        }
+        let mut wanted: Vec<&Resource> = Vec::new();
+        self.resources.iter().for_each(|it| {
+            if !wanted.contains(&it) {
+                wanted.push(it)
+            }
+        });
+        let wants: Vec<Want> = wanted.into_iter().map(Want::one).collect();
+        let process = named_process(&platform::current_process(), None);
+        let taker = Taker {
+            session: &self.session.id,
+            predecessor: None,
+            wants: &wants,
+            terms: self.terms,
+            held: &[],
+            process: &process,
+            is_usable: &|_| true,
+        };
+        let mut outcome = line.take(taker, None)?;
+        if let Err(Kept::Queued(queued)) = &outcome
+            && let Some(first) = queued.obstacles.first()
+            && let Some(agent) = deconflict_changes::who_gives_way(self.registry, &self.session.id, &first.by)?
+        {
+            let predecessor = Some(Predecessor::WhileWaiting(&agent));
+            outcome = line.take(Taker { predecessor, ..taker }, None)?;
+        }
+        if matches!(outcome, Err(Kept::Queued(_))) && patience.is_some() {
+            outcome = line.take(taker, patience)?;
+        }
+        let granted = |taken| if let Taken::Granted(granted) = taken { Some(granted) } else { None };
+        Ok(outcome.map(|taken| taken.into_iter().flatten().filter_map(granted).collect()))
     }
 
     fn claimed_by_it(&self, granted: Granted) -> Claimed {
@@ -293,47 +342,4 @@ fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, r
     let same_path = namer.same_path_elsewhere(repository, resource).into_iter();
     let claims = same_path.filter_map(|other| registry.claim_of(&other).ok().flatten());
     claims.filter(|claim| claim.is_active() && !claim.held_by(&session.id)).collect()
-}
-
-impl Claimer<'_> {
-    /// Claims as soon as all is free what somebody else holds, or gives up after `limit`.
-    fn wait(&self, obstacle: Obstacle, limit: TimeDelta) -> Result<Result<Vec<Granted>, Obstacle>, Failure> {
-        /// Long enough to be no burden, short enough that nobody notices.
-        const PAUSE: Duration = Duration::from_millis(200);
-        /// After so long, people wonder whether anything happens.
-        const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
-        let start = Instant::now();
-        let limit = limit.to_std().unwrap_or_default();
-        let mut in_the_way = obstacle;
-        let mut has_told = false;
-        loop {
-            let left = limit.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Ok(Err(in_the_way));
-            }
-            if !has_told && start.elapsed() >= SIGN_OF_LIFE {
-                let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-                let who = holder_in_words(self.registry, &in_the_way.by);
-                let what = in_the_way.wanted.in_a_sentence();
-                let term = words::term(&in_the_way.by, self.context.now());
-                Output::remark(&format!(
-                    "Waiting up to {left} more for {who} to release {what}, held {term}. Ctrl-C gives up."
-                ));
-                has_told = true;
-            }
-            std::thread::sleep(PAUSE.min(left));
-            // Looking needs no lock, so that many who wait don't keep the holder from releasing.
-            let session = &self.session.id;
-            let obstacles = self.registry.obstacles(session, &in_the_way.wanted)?;
-            if let Some(still) = obstacles.into_iter().find(|claim| claim.stands_against(Some(session))) {
-                has_told &= still.holder() == in_the_way.by.holder();
-                in_the_way.by = still;
-                continue;
-            }
-            match self.try_once()? {
-                Err(obstacle) => in_the_way = obstacle,
-                granted => return Ok(granted),
-            }
-        }
-    }
 }

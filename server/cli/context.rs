@@ -128,6 +128,18 @@ impl Context {
         }
     }
 
+    /// The registry of what this machine has once, for all clones of this user.
+    pub(crate) fn machine_registry(&self) -> Result<Registry, Failure> {
+        let Some(state) = platform::state_directory() else {
+            return Err(Failure::failed(
+                "no-home",
+                "You have no home directory here, where what the machine has is kept.",
+            ));
+        };
+        let registry = Registry::create(&state.join("deconflict").join("machine"), self.clock.clone())?;
+        self.as_seen_here(registry)
+    }
+
     /// To a person their own sessions are theirs; to an agent, and to whoever asks for JSON, all are somebody's.
     fn as_seen_here(&self, registry: Registry) -> Result<Registry, Failure> {
         if self.output.is_json() || self.output.is_kept() {

@@ -7,11 +7,14 @@
 #![allow(clippy::format_push_string, reason = "answers are short, and read best in the order in which they are told")]
 
 mod acting;
+mod asked;
 mod candidates;
 mod completions;
 mod context;
 mod failure;
 mod identity;
+mod in_line;
+mod interrupts;
 mod keeper;
 mod losses;
 mod man;
@@ -47,13 +50,14 @@ mod mcp;
 mod messages;
 mod release;
 mod restore;
+mod run;
 mod send;
 mod setup;
 mod start;
 mod status;
 mod undo;
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
@@ -90,6 +94,7 @@ enum Verb {
     Start(start::Arguments),
     Heartbeat(heartbeat::Arguments),
     Claim(claim::Arguments),
+    Run(run::Arguments),
     Release(release::Arguments),
     Status(status::Arguments),
     Check(check::Arguments),
@@ -143,6 +148,9 @@ impl Verb {
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
+    if let Some(error) = deconflict_platform::take_place(&words) {
+        return run::not_started(&error, words.get(3).map_or(OsStr::new(""), OsString::as_os_str));
+    }
     if completions::answer(command_to_complete, &words) {
         return Exit::Done.into();
     }
@@ -183,6 +191,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Start(arguments) => start::run(arguments, context),
         Verb::Heartbeat(arguments) => heartbeat::run(arguments, context),
         Verb::Claim(arguments) => claim::run(arguments, context),
+        Verb::Run(arguments) => run::run(&arguments, context),
         Verb::Release(arguments) => release::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Check(arguments) => check::run(arguments, context),
@@ -225,7 +234,11 @@ fn act_on(words: &[String], context: &Context) -> Result<Exit, Failure> {
 fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
     // The command line could not be read, so whether it asks for JSON is only to be seen in its words.
     let output = Output::new(words.iter().take_while(|word| *word != "--").any(|word| word == "--json"));
-    let explanation = error.render().ansi().to_string();
+    let mut explanation = error.render().ansi().to_string();
+    if words.get(1).is_some_and(|verb| verb == "run") {
+        // What a command says looks much the same.
+        explanation = explanation.replacen("error:", "deconflict:", 1);
+    }
     let ended = if error.use_stderr() {
         if output.is_json() {
             let message = error.render().to_string();

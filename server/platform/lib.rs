@@ -15,6 +15,8 @@ mod file;
 mod file_system;
 mod folder_watch;
 mod glance;
+mod group;
+mod job;
 mod output;
 mod regular_file;
 mod sharing;
@@ -42,6 +44,8 @@ pub use file::{
 pub use file_system::{FileSystem, file_system, locks_stay_here};
 pub use folder_watch::{FolderChange, FolderWatch, WatchId};
 pub use glance::{Glance, GlancedFolder};
+pub use group::group_life;
+pub use job::{Ending, Job, Signals, end_by_signal, take_place};
 pub use output::write_without_waiting;
 pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_regular};
 pub use sharing::{Sharing, make_folder_of_group};

@@ -158,6 +158,17 @@ pub fn booted_at() -> Option<SystemTime> {
     SystemTime::now().checked_sub(Duration::try_from_secs_f64(seconds).ok()?)
 }
 
+/// Whether a process group has a member that has not ended; `None` where nobody tells.
+pub(super) fn has_running_member(group: u32) -> Option<bool> {
+    if !proc_is_ours() {
+        return None;
+    }
+    let names = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.file_name());
+    let pids = names.filter_map(|name| name.to_str()?.parse::<u32>().ok());
+    let mut stats = pids.filter_map(|pid| parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?));
+    Some(stats.any(|stat| stat.group == group && !stat.ended))
+}
+
 /// Where a process was started (`credentials(7)`).
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Terminal {
@@ -173,6 +184,7 @@ struct Stat {
     name: String,
     ended: bool,
     parent: u32,
+    group: u32,
     terminal: Terminal,
     started: String,
 }
@@ -184,13 +196,15 @@ fn parse_stat(line: &[u8]) -> Option<Stat> {
     let name_end = line.iter().rposition(|byte| *byte == b')')?;
     let name = String::from_utf8_lossy(line.get(name_start..name_end)?).into_owned();
     let mut fields = text(line.get(name_end + 1..)?)?.split_ascii_whitespace();
-    // State is field 3, the parent field 4, the session field 6, its terminal field 7, the start time field 22.
+    // State is field 3, the parent field 4, the process group field 5, the session field 6, its terminal field 7, the start time field 22.
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    let session = fields.nth(1)?.parse().ok()?;
+    // Outside of this pid namespace a group has no number here.
+    let group = fields.next()?.parse().unwrap_or(0);
+    let session = fields.next()?.parse().ok()?;
     let terminal = Terminal { session, device: fields.next()?.parse().ok()? };
     let started = fields.nth(14)?.to_owned();
-    Some(Stat { name, ended: matches!(state, "Z" | "X" | "x"), parent, terminal, started })
+    Some(Stat { name, ended: matches!(state, "Z" | "X" | "x"), parent, group, terminal, started })
 }
 
 fn proc_is_ours() -> bool {
@@ -243,6 +257,7 @@ mod tests {
                 name: name.into(),
                 ended: false,
                 parent: 7,
+                group: 1,
                 terminal: Terminal { session: 5, device: 34816 },
                 started: "170217".into(),
             };

@@ -70,6 +70,11 @@ pub(super) fn relation(own: &str, recorded: &str) -> ScopeRelation {
     if own == recorded { ScopeRelation::Same } else { ScopeRelation::Elsewhere }
 }
 
+#[cfg(unix)]
+pub(super) fn has_running_member(_: u32) -> Option<bool> {
+    None
+}
+
 pub(super) fn ends_within(_: u32, _: Duration) -> Option<bool> {
     None
 }

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::record::{lenient, lenient_text, typed};
-use super::{RecordError, SessionId, time};
+use super::{ProcessRecord, RecordError, SessionId, time};
 
 /// A lease by hand, and what counts where a record tells no usable end: 4 hours.
 pub const DEFAULT_LEASE: TimeDelta = TimeDelta::hours(4);
@@ -61,6 +61,9 @@ pub struct ClaimRecord {
     /// Whom a forced take-over displaced, until they were told.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub displaced: Option<SessionId>,
+    /// The command that uses what is claimed, for a claim that lasts as long as its process group.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessRecord>,
 }
 
 impl ClaimRecord {

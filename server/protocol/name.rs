@@ -111,6 +111,9 @@ impl From<SessionId> for String {
 #[serde(into = "String")]
 pub struct ResourceType(String);
 
+/// The type of what programs listen on.
+pub(super) const PORT: &str = "port";
+
 impl ResourceType {
     /// Accepts what this program itself would write: `[a-z][a-z0-9_]*`, at most 40 characters.
     pub fn new(name: &str) -> Result<Self, NameError> {
@@ -140,6 +143,16 @@ impl ResourceType {
     /// The type of directories.
     pub fn directory() -> Self {
         Self("directory".to_owned())
+    }
+
+    /// The type of what has a name and nothing else.
+    pub fn resource() -> Self {
+        Self("resource".to_owned())
+    }
+
+    /// The type of what programs listen on.
+    pub fn port() -> Self {
+        Self(PORT.to_owned())
     }
 
     /// Stands for a type that cannot be told from a file's name.

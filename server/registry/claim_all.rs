@@ -89,8 +89,9 @@ impl<S: Store> Registry<S> {
     ) -> Result<Vec<Obstacle>, Error> {
         let mut obstacles = Vec::new();
         for &wanted in resources {
-            let is_others =
-                |claim: &Claim| !claim.held_by(session) && !predecessor.is_some_and(|other| other.is_holder_of(claim));
+            let is_others = |claim: &Claim| {
+                !claim.goes_on_for(session, terms) && !predecessor.is_some_and(|other| other.is_holder_of(claim))
+            };
             let mut overlapping = self.overlapping(tx, wanted)?.into_iter();
             if let Some(by) = overlapping.find(|claim| is_others(claim) && claim.stands_in_the_way(terms)) {
                 obstacles.push(Obstacle { wanted: wanted.clone(), by });

@@ -4,10 +4,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Serialize, Serializer};
 
 use super::leases::{BEING_WRITTEN, OTHER_CLOCK};
-use super::liveness;
+use super::liveness::{self, KeeperState};
 use super::session::Session;
 use super::store::Stamp;
-use deconflict_protocol::{ClaimKey, ClaimRecord, Resource, SessionId, lease_end, time};
+use deconflict_protocol::{ClaimKey, ClaimRecord, ProcessRecord, Resource, SessionId, lease_end, time};
 
 /// What a claim is worth now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +111,8 @@ pub struct Terms {
     pub branch: Option<String>,
     /// The linked worktree that the holder edits in.
     pub worktree: Option<String>,
+    /// The command that uses it: a holding of its own, which lasts as long as the command's process group.
+    pub process: Option<ProcessRecord>,
 }
 
 impl Default for Terms {
@@ -124,6 +126,7 @@ impl Default for Terms {
             force: false,
             branch: None,
             worktree: None,
+            process: None,
         }
     }
 }
@@ -245,6 +248,17 @@ impl Claim {
         self.holder() == Some(session)
     }
 
+    /// True for the session's own claim, on which it may go on. One that a command holds is the command's alone, to others
+    /// of the session as to anybody; an edit asks for nothing more than that nobody else edits.
+    pub(super) fn goes_on_for(&self, session: &SessionId, terms: &Terms) -> bool {
+        self.held_by(session) && (self.record.process.is_none() || terms.automatic)
+    }
+
+    /// True while the command that it was made for runs.
+    pub fn is_in_use_by_command(&self) -> bool {
+        is_in_use_by_command(&self.record)
+    }
+
     /// What this holding is known by; `None` where nobody is known to hold it.
     pub fn holding(&self) -> Option<Holding> {
         Some(Holding {
@@ -289,6 +303,11 @@ impl StoredClaim {
         Self { key, resource, record: Some(record), modified: now, stamp: Stamp::unknown(now) }
     }
 
+    /// True while the command that it was made for runs.
+    pub(super) fn is_in_use_by_command(&self) -> bool {
+        self.record.as_ref().is_some_and(is_in_use_by_command)
+    }
+
     /// The random id of this holding.
     pub fn id(&self) -> Option<&str> {
         self.record.as_ref()?.id.as_deref()
@@ -325,6 +344,10 @@ impl StoredClaim {
     }
 }
 
+fn is_in_use_by_command(record: &ClaimRecord) -> bool {
+    record.process.as_ref().is_some_and(|process| liveness::look_at_process(process) == KeeperState::Alive)
+}
+
 /// What a record is worth that can be understood.
 fn state_of(
     record: &ClaimRecord,
@@ -332,6 +355,12 @@ fn state_of(
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> ClaimState {
+    // A command goes on whatever becomes of the session that started it.
+    match record.process.as_ref().map(liveness::look_at_process) {
+        Some(KeeperState::Alive) => return ClaimState::Active,
+        Some(KeeperState::Gone) => return ClaimState::Abandoned,
+        Some(KeeperState::Unknown) | None => {}
+    }
     if holder.is_some_and(|session| session.state.is_over()) {
         return ClaimState::Abandoned;
     }

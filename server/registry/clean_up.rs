@@ -133,6 +133,7 @@ impl Registry {
         }
         done.messages = self.remove_messages(directory)?;
         self.remove_marks(directory, done.messages > 0)?;
+        self.remove_left_tickets()?;
         remove_earlier_hook_state(directory)?;
         Ok(done)
     }
@@ -326,6 +327,7 @@ pub(super) fn leftovers(directory: &Directory, age: TimeDelta) -> Result<Vec<(Fo
         Folder::Root,
         Folder::Scripts,
         Folder::Damaged,
+        Folder::Queue,
         Folder::ReadMarks,
         Folder::EarlierHookState,
     ];

@@ -82,8 +82,12 @@ impl<S: Store> Registry<S> {
         let mut released = Vec::new();
         for key in claim_keys(tx, &[Range::all_claims()])? {
             if let Some(stored) = StoredClaim::read(tx, &key)?.filter(|it| it.holder().is_some_and(&is_meant)) {
-                tx.write(Write::Delete(Key::Claim(key)));
-                released.push(stored.judge(None, self.now()));
+                let claim = stored.judge(None, self.now());
+                // It is free when the command has ended, and not before.
+                if !claim.is_in_use_by_command() {
+                    tx.write(Write::Delete(Key::Claim(key)));
+                    released.push(claim);
+                }
             }
         }
         Ok(released)
@@ -103,7 +107,7 @@ impl<S: Store> Registry<S> {
     ) -> Result<ClaimOutcome, Error> {
         let is_in_the_way = |claim: &Claim| {
             let is_predecessors = predecessor.is_some_and(|predecessor| predecessor.is_holder_of(claim));
-            !claim.held_by(session) && !is_predecessors && claim.stands_in_the_way(terms)
+            !claim.goes_on_for(session, terms) && !is_predecessors && claim.stands_in_the_way(terms)
         };
         let key = tx.naming().key(resource);
         // What refuses most often is a claim of the very resource, and then nothing else need be read.
@@ -112,7 +116,7 @@ impl<S: Store> Registry<S> {
             return Ok(ClaimOutcome::Refused { by: by.clone() });
         }
         let overlapping = same.into_iter().chain(self.overlapping_others(tx, resource)?);
-        let (own, mut others): (Vec<_>, Vec<_>) = overlapping.partition(|claim| claim.held_by(session));
+        let (own, mut others): (Vec<_>, Vec<_>) = overlapping.partition(|claim| claim.goes_on_for(session, terms));
         others.retain(|claim| !predecessor.is_some_and(|predecessor| predecessor.keeps(claim, resource)));
         if let Some(by) = others.iter().find(|claim| is_in_the_way(claim)) {
             return Ok(ClaimOutcome::Refused { by: by.clone() });
@@ -234,6 +238,7 @@ impl<S: Store> Registry<S> {
             worktree: terms.worktree.clone(),
             idle_since: None,
             displaced: None,
+            process: terms.process.clone(),
         })
     }
 

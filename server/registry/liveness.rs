@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use deconflict_platform::{self as platform, Life, ScopeRelation};
-use deconflict_protocol::{SessionRecord, time};
+use deconflict_protocol::{ProcessRecord, SessionRecord, time};
 
 /// How many of its own refreshes a session may miss before it counts as gone.
 pub(super) const MISSED_REFRESHES: u32 = 5;
@@ -62,11 +62,40 @@ pub enum KeeperState {
 
 /// Looks at the process that keeps a session.
 pub fn look_at_keeper(record: &SessionRecord) -> KeeperState {
-    let (Some(pid), Some(scope)) = (record.pid, record.pid_scope.as_deref()) else { return KeeperState::Unknown };
+    look_at(record.pid, record.process_started.as_deref(), record.pid_scope.as_deref(), None)
+}
+
+/// The process that keeps a session, as records name processes.
+pub(super) fn keeper_of(record: &SessionRecord) -> ProcessRecord {
+    ProcessRecord {
+        pid: record.pid,
+        process_started: record.process_started.clone(),
+        pid_scope: record.pid_scope.clone(),
+        process_group: None,
+    }
+}
+
+/// A process of this machine, and the process group of a command, as records name them.
+pub fn named_process(process: &platform::Process, group: Option<u32>) -> ProcessRecord {
+    ProcessRecord {
+        pid: Some(process.pid),
+        process_started: Some(process.started.clone()).filter(|started| !started.is_empty()),
+        pid_scope: Some(platform::pid_scope()),
+        process_group: group,
+    }
+}
+
+/// Looks at a process that a record names, and at its process group.
+pub(super) fn look_at_process(process: &ProcessRecord) -> KeeperState {
+    look_at(process.pid, process.process_started.as_deref(), process.pid_scope.as_deref(), process.process_group)
+}
+
+fn look_at(pid: Option<u32>, started: Option<&str>, scope: Option<&str>, group: Option<u32>) -> KeeperState {
+    let (Some(pid), Some(scope)) = (pid, scope) else { return KeeperState::Unknown };
     match platform::relation_to(scope) {
         ScopeRelation::Elsewhere => KeeperState::Unknown,
         ScopeRelation::OtherBootOfThisMachine => KeeperState::Gone,
-        ScopeRelation::Same => match platform::life(pid, record.process_started.as_deref()) {
+        ScopeRelation::Same => match platform::group_life(pid, started, group) {
             Life::Alive => KeeperState::Alive,
             Life::Gone => KeeperState::Gone,
             Life::Unknown => KeeperState::Unknown,

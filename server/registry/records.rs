@@ -67,7 +67,7 @@ pub(super) fn position_of_silence(session: &Session) -> Position {
 pub(super) fn position_of_message(message: &Message) -> Position {
     let name = match &message.key {
         Key::Entry(series, name) => format!("{name} {series:?}"),
-        Key::Session(_) | Key::Claim(_) => String::new(),
+        Key::Session(_) | Key::Claim(_) | Key::Ticket(_) => String::new(),
     };
     (Reverse(message.sent_at.timestamp_nanos_opt()), Reverse(name), String::new())
 }

@@ -13,6 +13,7 @@ mod changed_files;
 pub mod commits;
 pub mod committed;
 pub mod committing;
+mod declared;
 mod discovery;
 mod exclusions;
 mod git;
@@ -34,6 +35,7 @@ mod written_files;
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
 pub use changed_files::{ChangedFile, changed_among, changed_since, differing, differing_at, seen_contents};
+pub use declared::{DECLARATIONS, Declared, DeclaredResource, Scope, WrongLine, port_range};
 pub use discovery::{
     DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,
     looks_like_one, nested,

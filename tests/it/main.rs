@@ -91,10 +91,12 @@ mod own_views;
 mod presentation;
 mod private_files;
 mod processes;
+mod queueing;
 mod races;
 #[cfg(target_os = "linux")]
 mod real_agents;
 mod records;
+mod run_verb;
 mod settings;
 mod setup;
 mod setup_doctor;

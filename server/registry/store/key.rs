@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::queue::TicketKey;
 use deconflict_protocol::{ClaimKey, Naming, Resource, SessionId};
 
 /// By what a record is found. Keys are ordered, so that what belongs together is a range.
@@ -11,6 +12,8 @@ pub enum Key {
     Session(SessionId),
     /// A claim's record.
     Claim(ClaimKey),
+    /// A ticket: who waits for what.
+    Ticket(TicketKey),
     /// One of many records of a series, by its name there.
     Entry(Series, String),
 }
@@ -37,6 +40,8 @@ pub enum Range {
     Sessions,
     /// The claims whose keys begin so.
     Claims(String),
+    /// All tickets.
+    Queue,
     /// All of a series.
     Series(Series),
     /// The messages to any one session.
@@ -57,7 +62,9 @@ impl Range {
     /// True for a key in it.
     pub fn contains(&self, key: &Key) -> bool {
         match (self, key) {
-            (Self::Sessions, Key::Session(_)) | (Self::AllDirect, Key::Entry(Series::Direct(_), _)) => true,
+            (Self::Sessions, Key::Session(_))
+            | (Self::Queue, Key::Ticket(_))
+            | (Self::AllDirect, Key::Entry(Series::Direct(_), _)) => true,
             (Self::Claims(beginning), Key::Claim(key)) => key.begins_with(beginning),
             (Self::Series(series), Key::Entry(of, _)) => series == of,
             _ => false,
@@ -70,6 +77,7 @@ impl fmt::Display for Key {
         match self {
             Self::Session(id) => write!(f, "sessions/{id}"),
             Self::Claim(key) => write!(f, "claims/{key}"),
+            Self::Ticket(key) => write!(f, ".queue/{key}"),
             Self::Entry(series, name) => write!(f, "{series}/{name}"),
         }
     }

@@ -13,17 +13,20 @@ use deconflict_protocol::{ClaimRecord, Resource, lease_end};
 pub(super) struct KeptClaim {
     pub(super) stored: StoredClaim,
     lease_end: DateTime<Utc>,
+    /// The command that it was made for runs, as far as anybody looked.
+    is_in_use: bool,
 }
 
 impl KeptClaim {
     pub(super) fn new(stored: StoredClaim, now: DateTime<Utc>) -> Self {
         let lease_end = lease_end(stored.record.as_ref(), stored.modified, now);
-        Self { stored, lease_end }
+        let is_in_use = stored.is_in_use_by_command();
+        Self { stored, lease_end, is_in_use }
     }
 
     /// What anybody could tell of it: two writes in one moment may differ in their stamps alone.
-    pub(super) fn told(&self) -> (&Option<ClaimRecord>, &Resource, DateTime<Utc>, DateTime<Utc>) {
-        (&self.stored.record, &self.stored.resource, self.stored.modified, self.lease_end)
+    pub(super) fn told(&self) -> (&Option<ClaimRecord>, &Resource, DateTime<Utc>, DateTime<Utc>, bool) {
+        (&self.stored.record, &self.stored.resource, self.stored.modified, self.lease_end, self.is_in_use)
     }
 
     pub(super) fn due(&self) -> impl Iterator<Item = DateTime<Utc>> + use<> {

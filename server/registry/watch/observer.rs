@@ -71,6 +71,8 @@ pub(super) struct Observer<S, D> {
     /// Messages that were found and not told yet.
     found: Vec<Message>,
     keepers: Keepers,
+    /// Claims that last as long as a command, which ran when it was last looked.
+    in_use: HashSet<ClaimKey>,
     heard: Heard,
     round: u32,
     /// What the last scan of each range has cost.
@@ -111,6 +113,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             inbox: Inbox::default(),
             found: Vec::new(),
             keepers: Keepers::default(),
+            in_use: HashSet::new(),
             heard: Heard { everything: true, ..Heard::default() },
             round: 0,
             costs: Default::default(),
@@ -169,6 +172,10 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             let registry = self.registry.clone();
             if let Ok(reader) = registry.reader() {
                 self.refresh_inbox(&*reader);
+                // A command that has ended writes nothing, and what it held is free.
+                for claim in self.in_use.iter().cloned().collect::<Vec<_>>() {
+                    self.read_in_use(&*reader, claim);
+                }
             }
         }
         self.batch.flush();
@@ -212,6 +219,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         self.known.clear();
         self.inbox.clear();
         self.keepers.clear();
+        self.in_use.clear();
         self.told = Told::Lost;
         self.batch.tell(Change::DirectoryLost);
         self.batch.flush();
@@ -327,6 +335,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         match key {
             Key::Session(id) => self.read_session(reader, id, listed),
             Key::Claim(claim) => self.read_claim(reader, claim, listed),
+            Key::Ticket(_) => {}
             Key::Entry(..) => self.read_message(reader, key),
         }
     }
@@ -348,12 +357,27 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
                 }
             }
         };
+        let is_in_use = stored.as_ref().is_some_and(StoredClaim::is_in_use_by_command);
+        if is_in_use {
+            self.in_use.insert(claim.clone())
+        } else {
+            self.in_use.remove(&claim)
+        };
         match &stored {
             Some(stored) => drop(self.know(key, listed.unwrap_or(stored.stamp))),
             None if self.known.remove(&key).is_none() => return,
             None => {}
         }
         self.batch.tell(Change::Claim(claim, stored));
+    }
+
+    /// Reads a claim again if the command that used it has ended.
+    fn read_in_use(&mut self, reader: &dyn Reader, claim: ClaimKey) {
+        let is_in_use =
+            StoredClaim::read(reader, &claim).is_ok_and(|it| it.is_some_and(|it| it.is_in_use_by_command()));
+        if !is_in_use {
+            self.read_claim(reader, claim, None);
+        }
     }
 
     fn read_session(&mut self, reader: &dyn Reader, id: SessionId, listed: Option<Stamp>) {

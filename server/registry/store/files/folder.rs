@@ -20,6 +20,8 @@ pub(crate) enum Folder {
     Unfinished,
     /// Damaged claims that were taken over: kept, so that nothing is silently deleted.
     Damaged,
+    /// Tickets of those who wait.
+    Queue,
     /// Read marks of each session.
     ReadMarks,
     /// What agents' hooks remembered in earlier versions.
@@ -63,6 +65,7 @@ impl Folder {
             Self::Scripts => vec!["scripts"],
             Self::Unfinished => vec![".unfinished"],
             Self::Damaged => vec![".damaged"],
+            Self::Queue => vec![".queue"],
             Self::ReadMarks => vec![".read"],
             Self::EarlierHookState => vec![".notebooks"],
         }

@@ -4,14 +4,18 @@ use deconflict_protocol::{ClaimKey, Naming, SessionId};
 
 use super::directory::Durability;
 use super::folder::Folder;
+use crate::queue::TicketKey;
 use crate::store::{Key, Range, Series};
 
 const CLAIM_ENDING: &str = ".claim";
 
+const RECORD_ENDING: &str = ".json";
+
 pub(crate) fn file_of(key: &Key) -> (Folder, String) {
     match key {
-        Key::Session(id) => (Folder::Sessions, [id.as_str(), ".json"].concat()),
+        Key::Session(id) => (Folder::Sessions, [id.as_str(), RECORD_ENDING].concat()),
         Key::Claim(key) => (Folder::Claims, [key.as_str(), CLAIM_ENDING].concat()),
+        Key::Ticket(key) => (Folder::Queue, format!("{key}{RECORD_ENDING}")),
         Key::Entry(series, name) => (folder_of(series), name.clone()),
     }
 }
@@ -46,6 +50,7 @@ pub(super) fn folder_of_range(range: &Range) -> Option<Folder> {
     match range {
         Range::Sessions => Some(Folder::Sessions),
         Range::Claims(_) => Some(Folder::Claims),
+        Range::Queue => Some(Folder::Queue),
         Range::Series(series) => Some(folder_of(series)),
         Range::AllDirect => None,
     }
@@ -56,6 +61,7 @@ pub(crate) fn key_of(range: &Range, name: &str, naming: Naming) -> Option<Key> {
     match range {
         Range::Sessions => session_of(name).map(Key::Session),
         Range::Claims(_) => claim_of(name, naming).map(Key::Claim),
+        Range::Queue => TicketKey::parse(name.strip_suffix(RECORD_ENDING)?).map(Key::Ticket),
         Range::Series(series) => Some(Key::Entry(series.clone(), name.to_owned())),
         Range::AllDirect => None,
     }
@@ -66,13 +72,13 @@ pub(crate) fn claim_of(name: &str, naming: Naming) -> Option<ClaimKey> {
 }
 
 pub(crate) fn session_of(name: &str) -> Option<SessionId> {
-    SessionId::foreign(name.strip_suffix(".json")?).ok()
+    SessionId::foreign(name.strip_suffix(RECORD_ENDING)?).ok()
 }
 
 /// What a record that was just written must survive.
 pub(super) fn durability_of(key: &Key) -> Durability {
     match key {
-        Key::Session(_) | Key::Claim(_) => Durability::Process,
+        Key::Session(_) | Key::Claim(_) | Key::Ticket(_) => Durability::Process,
         Key::Entry(series, _) => durability_in(series),
     }
 }

@@ -1,0 +1,190 @@
+//! Taking things in turn, and telling people who wait where they stand.
+
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use deconflict_protocol::text::{one_line, quoted};
+use deconflict_protocol::{SessionId, time};
+use deconflict_registry::{CircleLink, Error, Queued, Registry, Session, Step, Taken, Taker, Turn, Waiter};
+
+use super::context::Context;
+use super::failure::Failure;
+use super::interrupts::Interrupts;
+use super::output::Output;
+use super::{claim, words};
+
+/// Why somebody did not get what they waited for.
+pub(super) enum Kept {
+    /// It did not come free in time.
+    Queued(Queued),
+    /// It never would.
+    Circle(Vec<CircleLink>),
+    /// A signal asked to give up.
+    Interrupted(i32),
+}
+
+/// What all who wait in turn have in common.
+pub(super) struct Line<'a> {
+    pub(super) context: &'a Context,
+    pub(super) registry: &'a Registry,
+    /// `None` in a program that goes on.
+    pub(super) interrupts: Option<&'a Interrupts>,
+    /// What is waited for, as people call it.
+    pub(super) what: String,
+    /// Registers the session again, where the whole directory was deleted.
+    pub(super) register: Option<&'a dyn Fn() -> Result<(), Failure>>,
+}
+
+impl Line<'_> {
+    /// Takes what is wanted, and waits for at most `patience` for it.
+    pub(super) fn take(
+        &self,
+        taker: Taker<'_>,
+        patience: Option<TimeDelta>,
+    ) -> Result<Result<Vec<Vec<Taken>>, Kept>, Failure> {
+        let Some(patience) = patience.and_then(|patience| patience.to_std().ok()) else {
+            return Ok(match self.again(|| self.registry.take(&taker))? {
+                Turn::Taken(taken) => Ok(taken),
+                Turn::Queued(queued) => Err(Kept::Queued(queued)),
+                Turn::Circle(circle) => Err(Kept::Circle(circle)),
+            });
+        };
+        let start = Instant::now();
+        let mut waiter = Waiter::new(self.registry, taker);
+        if let Some(interrupts) = self.interrupts {
+            interrupts.wake(&waiter.waker());
+        }
+        let mut turn = self.again(|| waiter.begin())?;
+        let mut told = None;
+        loop {
+            let queued = match turn {
+                Turn::Taken(taken) => return Ok(Ok(taken)),
+                Turn::Circle(circle) => return Ok(Err(Kept::Circle(circle))),
+                Turn::Queued(queued) => queued,
+            };
+            let left = patience.saturating_sub(start.elapsed());
+            if left.is_zero() {
+                return Ok(Err(Kept::Queued(queued)));
+            }
+            if start.elapsed() >= SIGN_OF_LIFE || told.is_some() {
+                self.tell(&queued, left, &mut told);
+            }
+            let pause = if told.is_none() { SIGN_OF_LIFE.saturating_sub(start.elapsed()) } else { LOOK };
+            turn = match self.again(|| waiter.wait(left.min(pause)))? {
+                Step::Turn(turn) => turn,
+                Step::Interrupted => {
+                    waiter.leave()?;
+                    let number = self.interrupts.and_then(Interrupts::asked).unwrap_or(2);
+                    return Ok(Err(Kept::Interrupted(number)));
+                }
+            };
+        }
+    }
+
+    fn again<T>(&self, mut act: impl FnMut() -> Result<T, Error>) -> Result<T, Failure> {
+        match (act(), self.register) {
+            (Err(Error::UnknownSession { .. }), Some(register)) => {
+                register()?;
+                Ok(act()?)
+            }
+            (done, _) => Ok(done?),
+        }
+    }
+
+    /// Says where somebody stands, if that is different from what was said before.
+    fn tell(&self, queued: &Queued, left: Duration, told: &mut Option<String>) {
+        let place = self.place(queued);
+        if told.as_ref() == Some(&place) {
+            return;
+        }
+        let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+        Output::remark(&format!("deconflict: Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.what));
+        *told = Some(place);
+    }
+
+    /// `third in line behind Ada's Claude Code and you; held by Grace since 17:02, until 17:30`.
+    pub(super) fn place(&self, queued: &Queued) -> String {
+        let mut parts = Vec::new();
+        if !queued.ahead.is_empty() {
+            let names: Vec<String> = queued.ahead.iter().map(|id| self.name(id)).collect();
+            parts.push(format!("{} in line behind {}", ordinal(names.len() + 1), list(&names)));
+        }
+        if let Some(obstacle) = queued.obstacles.first() {
+            let holder = claim::holder_of(self.registry, &obstacle.by);
+            let who = obstacle.by.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+            parts.push(format!("held by {who} {}", words::term(&obstacle.by, self.context.now())));
+        }
+        if let Some(used) = queued.in_use.first() {
+            parts.push(format!("some program uses {}", used.in_a_sentence()));
+        }
+        if parts.is_empty() { "your turn comes next".to_owned() } else { parts.join("; ") }
+    }
+
+    pub(super) fn refusal(&self, queued: &Queued) -> Failure {
+        let now = self.context.now();
+        match (queued.obstacles.first(), queued.in_use.first()) {
+            (Some(obstacle), _) => claim::refusal(self.context, self.registry, &obstacle.wanted, &obstacle.by),
+            (None, Some(used)) => {
+                let message = format!(
+                    "A program that deconflict does not know of uses {}, and nothing else would do.",
+                    used.in_a_sentence()
+                );
+                Failure::refused("in-use", message)
+            }
+            (None, None) => {
+                let names: Vec<String> = queued.ahead.iter().map(|id| self.name(id)).collect();
+                let message = format!("{} is free, and {} waited for it first.", self.what, list(&names));
+                Failure::refused("queued", message).fact("at", time::format(now))
+            }
+        }
+    }
+
+    /// That a wait would never end.
+    pub(super) fn circle(&self, circle: &[CircleLink]) -> Failure {
+        let steps = circle.iter().map(|link| {
+            format!("{} is held by {}, who waits too", link.wanted.in_a_sentence(), self.name(&link.held_by))
+        });
+        let message = format!("Waiting for {} would never end: {}.", self.what, steps.collect::<Vec<_>>().join("; "));
+        let first = circle.first();
+        let is_own = circle.len() == 1;
+        let failure = Failure::refused("circle", message);
+        match first {
+            Some(link) if is_own => failure
+                .advise(format!("Release it first: deconflict release {}", words::typed(self.context, &link.wanted))),
+            _ => failure.advise("One of you has to release something first."),
+        }
+    }
+
+    fn name(&self, id: &SessionId) -> String {
+        let session: Option<Session> = self.registry.session(id).ok().flatten();
+        session.map_or_else(|| quoted(id.as_str(), words::PHRASE), |session| one_line(&session.label(), 60))
+    }
+}
+
+/// After so long, people wonder whether anything happens.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+
+/// So often it is looked whether the place is another one.
+const LOOK: Duration = Duration::from_secs(5);
+
+fn list(names: &[String]) -> String {
+    /// More would hide what the sentence is about.
+    const MOST: usize = 4;
+    let mut shown: Vec<String> = names.iter().take(MOST).cloned().collect();
+    if names.len() > MOST {
+        shown.push(format!("{} more", names.len() - MOST));
+    }
+    match shown.split_last() {
+        Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+        _ => shown.join(""),
+    }
+}
+
+fn ordinal(place: usize) -> String {
+    const WORDS: [&str; 10] =
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"];
+    match WORDS.get(place - 1) {
+        Some(word) => (*word).to_owned(),
+        None => format!("number {place}"),
+    }
+}

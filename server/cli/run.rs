@@ -1,0 +1,395 @@
+//! `deconflict run --with RESOURCE… -- COMMAND…`
+
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use clap::ValueEnum;
+use deconflict_platform::{self as platform, Ending, Job, Life};
+use deconflict_protocol::{DEFAULT_LEASE, Resource, ResourceType, Want};
+use deconflict_registry::{
+    Activity, Claim, Completion, Holding, NewSession, Registry, Session, Taken, Taker, Terms, named_process,
+};
+use deconflict_workspace::Scope;
+
+use super::acting::Acting;
+use super::asked::{self, Asked};
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::in_line::{Kept, Line};
+use super::interrupts::Interrupts;
+use super::output::Output;
+use super::{candidates, upkeep, values, words};
+
+/// Hold resources while a command runs
+///
+/// All of them or none: a database, a port, a device, whatever has a name. While it runs nobody else gets them; however it
+/// ends they are free again. It gets your terminal, and its exit code is the answer.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "A RESOURCE is NAME or TYPE:NAME, with *N for N places of it, and with VARIABLE= before it to be told \
+                        which one it is. `port:any`, `port:3000-3010` and `port:8080` are ports on which nothing listens, told \
+                        in PORT, PORT_2 and so on."
+)]
+pub(crate) struct Arguments {
+    /// What the command needs
+    #[arg(long = "with", value_name = "RESOURCE", required = true, value_delimiter = ',', add = candidates::to_run_with())]
+    with: Vec<String>,
+    /// Wait up to this long for them to come free, in turn
+    #[arg(long, value_name = "DURATION", value_parser = values::duration)]
+    wait: Option<TimeDelta>,
+    /// Whose they are, rather than what deconflict.toml says
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<ScopeWord>,
+    /// The command, with its arguments
+    #[arg(value_name = "COMMAND", required = true, last = true)]
+    command: Vec<OsString>,
+}
+
+/// Whose registry counts.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(super) enum ScopeWord {
+    /// This clone's.
+    Clone,
+    /// This machine's, for all clones.
+    Machine,
+}
+
+impl From<ScopeWord> for Scope {
+    fn from(word: ScopeWord) -> Self {
+        match word {
+            ScopeWord::Clone => Self::Clone,
+            ScopeWord::Machine => Self::Machine,
+        }
+    }
+}
+
+/// The ids of what is held around a command, for those that it runs itself.
+const HELD: &str = "DECONFLICT_HELD";
+
+/// What is held is renewed so often.
+const RENEWAL: Duration = Duration::from_secs(15 * 60);
+
+/// A command that ends sooner is not worth a sign of life.
+const WORTH_TELLING: Duration = Duration::from_millis(100);
+
+pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    match hold_and_run(arguments, context) {
+        Ok(ended) => ended.end(),
+        Err(failure) => {
+            Output::remark(&format!("deconflict: {}", failure.message));
+            failure.advice.iter().for_each(|advice| Output::remark(&format!("  {advice}")));
+            Ok(failure.exit)
+        }
+    }
+}
+
+/// How this process ends.
+enum Ended {
+    Command(Ending),
+    Interrupted(i32),
+}
+
+impl Ended {
+    fn end(self) -> ! {
+        /// Keys that mean every program of the terminal's job, such as the script that started this one.
+        const KEYS: [i32; 2] = [2, 3];
+        match self {
+            Self::Command(Ending::Code(code)) => std::process::exit(code),
+            Self::Command(Ending::Signal { number, had_terminal }) => {
+                platform::end_by_signal(number, had_terminal && KEYS.contains(&number));
+                std::process::exit(128 + number)
+            }
+            Self::Interrupted(number) => Interrupts::end(number),
+        }
+    }
+}
+
+fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failure> {
+    // Before anything starts a thread.
+    let interrupts = Interrupts::take()?;
+    let asked = asked::asked(&arguments.with, arguments.scope.map(Scope::from), context)?;
+    context.check_joined()?;
+    // Its number is in the claims from the first moment on, so that there is none in which it runs and they are free.
+    let mut job = Job::prepare(&arguments.command).map_err(|error| Failure::could_not("start the command", &error))?;
+    let acting = Acting::for_a_command(context)?;
+    let ended = {
+        let patience = arguments.wait;
+        let run = Run { arguments, context, acting: &acting, asked: &asked, patience, interrupts: &interrupts };
+        run.go(&mut job)
+    };
+    acting.end(context);
+    ended
+}
+
+struct Run<'a> {
+    arguments: &'a Arguments,
+    context: &'a Context,
+    acting: &'a Acting,
+    asked: &'a [Asked],
+    patience: Option<TimeDelta>,
+    interrupts: &'a Interrupts,
+}
+
+/// What is held in one registry while the command runs.
+struct Held {
+    registry: Registry,
+    session: Session,
+    /// The session lasts as long as this process.
+    is_own: bool,
+    holdings: Vec<Holding>,
+    ids: Vec<String>,
+}
+
+impl Run<'_> {
+    fn go(&self, job: &mut Job) -> Result<Ended, Failure> {
+        let mut held = Vec::new();
+        let mut values: Vec<Option<Vec<Resource>>> = self.asked.iter().map(|_| None).collect();
+        let mut end = Ok(None);
+        // Everybody takes those of the clone first, so that two who take of both never wait for each other.
+        for scope in [Scope::Clone, Scope::Machine] {
+            let places: Vec<usize> = (0..self.asked.len()).filter(|place| self.asked[*place].scope == scope).collect();
+            if places.is_empty() {
+                continue;
+            }
+            match self.take(scope, &places, job, &mut values, &mut held) {
+                Ok(None) => {}
+                other => {
+                    end = other;
+                    break;
+                }
+            }
+        }
+        let ended = match end {
+            Ok(None) => self.run(job, &values, &held).map(Ended::Command),
+            Ok(Some(number)) => Ok(Ended::Interrupted(number)),
+            Err(failure) => Err(failure),
+        };
+        let is_over = ended.as_ref().map_or(true, |ended| match ended {
+            Ended::Command(_) => {
+                let process = job.process();
+                platform::group_life(process.pid, Some(&process.started), job.group()) != Life::Alive
+            }
+            Ended::Interrupted(_) => true,
+        });
+        for held in &held {
+            held.give_back(is_over);
+        }
+        ended
+    }
+
+    /// Takes what belongs to one scope; returns the signal that asked to give up.
+    fn take(
+        &self,
+        scope: Scope,
+        places: &[usize],
+        job: &Job,
+        values: &mut [Option<Vec<Resource>>],
+        held: &mut Vec<Held>,
+    ) -> Result<Option<i32>, Failure> {
+        let (registry, session, is_own) = match scope {
+            Scope::Clone => (self.acting.registry.clone(), self.acting.session.clone(), false),
+            Scope::Machine => {
+                let registry = self.context.machine_registry()?;
+                let session = registry.register(self.new_session()?)?;
+                (registry, session, true)
+            }
+        };
+        let mut mine = Held { registry, session, is_own, holdings: Vec::new(), ids: Vec::new() };
+        let wants: Vec<Want> = places.iter().map(|place| self.asked[*place].want.clone()).collect();
+        let process = named_process(job.process(), job.group());
+        let waiting = named_process(&platform::current_process(), None);
+        let terms = Terms {
+            lease: DEFAULT_LEASE,
+            branch: self.context.branch()?,
+            worktree: self.context.worktree()?,
+            process: Some(process),
+            ..Terms::default()
+        };
+        let around = held_around();
+        let taker = Taker {
+            session: &mine.session.id,
+            predecessor: None,
+            wants: &wants,
+            terms: &terms,
+            held: &around,
+            process: &waiting,
+            is_usable: &is_usable,
+        };
+        let register = || -> Result<(), Failure> {
+            let new = self.new_session()?;
+            mine.registry.resume(&mine.session.id, &new)?;
+            Ok(())
+        };
+        let typed: Vec<&str> = places.iter().map(|place| self.asked[*place].typed.as_str()).collect();
+        let line = Line {
+            context: self.context,
+            registry: &mine.registry,
+            interrupts: Some(self.interrupts),
+            what: typed.join(", "),
+            register: (mine.is_own || self.acting.is_passing()).then_some(&register),
+        };
+        let outcome = line.take(taker, self.patience);
+        let failed = match outcome {
+            Ok(Ok(taken)) => {
+                for (place, some) in places.iter().zip(taken) {
+                    let claims: Vec<(Claim, bool)> = some.into_iter().map(claim_of).collect();
+                    values[*place] = Some(claims.iter().map(|(claim, _)| claim.resource.clone()).collect());
+                    let new = claims.iter().filter(|(_, is_new)| *is_new).map(|(claim, _)| claim);
+                    mine.ids.extend(new.clone().filter_map(|claim| claim.record.id.clone()));
+                    mine.holdings.extend(new.filter_map(Claim::holding));
+                }
+                held.push(mine);
+                return Ok(None);
+            }
+            Ok(Err(Kept::Interrupted(number))) => Ok(Some(number)),
+            Ok(Err(Kept::Circle(circle))) => Err(line.circle(&circle)),
+            Ok(Err(Kept::Queued(queued))) => Err(match self.patience {
+                Some(patience) => {
+                    let patience = deconflict_protocol::time::duration_in_words(patience);
+                    line.refusal(&queued)
+                        .advise(format!("It did not come free within {patience}: {}.", line.place(&queued)))
+                }
+                None => line.refusal(&queued).advise(format!("Wait in turn: {}", self.waiting())),
+            }),
+            Err(failure) => Err(failure),
+        };
+        mine.give_back(true);
+        failed
+    }
+
+    /// The same command line, of somebody who waits.
+    fn waiting(&self) -> String {
+        let with: Vec<String> = self.arguments.with.iter().map(|word| words::shell_word(word)).collect();
+        let command = self.arguments.command.iter().map(|word| words::shell_word(&word.to_string_lossy()));
+        format!("deconflict run --wait 10m --with {} -- {}", with.join(","), command.collect::<Vec<_>>().join(" "))
+    }
+
+    fn new_session(&self) -> Result<NewSession, Failure> {
+        let known = &self.acting.session.record;
+        Ok(NewSession {
+            client: known.client.clone().or_else(|| Some("terminal".to_owned())),
+            name: known.name.clone(),
+            agent: known.agent.clone(),
+            is_passing: true,
+            keeper: Some(platform::current_process()),
+            ..self.context.new_session()?
+        })
+    }
+
+    fn run(&self, job: &mut Job, values: &[Option<Vec<Resource>>], held: &[Held]) -> Result<Ending, Failure> {
+        let could_not = |error: std::io::Error| Failure::could_not("start the command", &error);
+        job.begin(&self.variables(values, held)).map_err(could_not)?;
+        let (start, mut is_told) = (Instant::now(), false);
+        let mut renewed = Instant::now();
+        let meanwhile = || {
+            if !is_told && start.elapsed() >= WORTH_TELLING {
+                is_told = true;
+                self.tell();
+            }
+            if renewed.elapsed() >= RENEWAL {
+                renewed = Instant::now();
+                held.iter().for_each(Held::renew);
+            }
+            if is_told { RENEWAL.saturating_sub(renewed.elapsed()) } else { WORTH_TELLING }
+        };
+        job.attend(&self.interrupts.received, meanwhile)
+            .map_err(|error| Failure::could_not("wait for the command's end", &error))
+    }
+
+    fn tell(&self) {
+        if self.acting.is_passing() {
+            return upkeep::refresh_board(&self.acting.registry);
+        }
+        let typed: Vec<&str> = self.asked.iter().map(|asked| asked.typed.as_str()).collect();
+        let activity = Activity { action: "running".to_owned(), target: Some(typed.join(", ")), ..Activity::default() };
+        upkeep::sign_of_life(&self.acting.registry, &self.acting.session, &activity);
+    }
+
+    /// What the command finds in its environment: which one it got of several, and what is held around it.
+    fn variables(&self, values: &[Option<Vec<Resource>>], held: &[Held]) -> Vec<(String, String)> {
+        let mut variables = Vec::new();
+        let mut ports = 0;
+        for (asked, resources) in self.asked.iter().zip(values) {
+            for (place, resource) in resources.iter().flatten().enumerate() {
+                let numbered = |name: &str, number: usize| {
+                    if number == 1 { name.to_owned() } else { format!("{name}_{number}") }
+                };
+                if let Some(variable) = &asked.variable {
+                    variables.push((numbered(variable, place + 1), resource.name().to_owned()));
+                } else if asked.is_port {
+                    ports += 1;
+                    variables.push((numbered("PORT", ports), resource.name().to_owned()));
+                }
+            }
+        }
+        let mut ids: Vec<String> = held_around();
+        let known: HashSet<String> = ids.iter().cloned().collect();
+        ids.extend(held.iter().flat_map(|held| &held.ids).filter(|id| !known.contains(*id)).cloned());
+        variables.push((HELD.to_owned(), ids.join(",")));
+        variables
+    }
+}
+
+impl Held {
+    fn renew(&self) {
+        for holding in &self.holdings {
+            // It counts while the command runs, renewed or not; only older programs go by its lease.
+            let _ = self.registry.renew(holding, DEFAULT_LEASE);
+        }
+    }
+
+    /// What processes that the command left behind still use is theirs until they end.
+    fn give_back(&self, is_over: bool) {
+        let mut error = None;
+        for holding in self.holdings.iter().filter(|_| is_over) {
+            error = self.registry.release_holding(holding).err().or(error);
+        }
+        if self.is_own {
+            error = self.registry.complete(&self.session.id, &Completion::default()).err().or(error);
+            let _ = self.registry.clean_up_when_due();
+        }
+        if let Some(error) = error {
+            Output::remark(&format!(
+                "deconflict: What was held could not be given back: {error}. It is free all the same."
+            ));
+        }
+    }
+}
+
+fn claim_of(taken: Taken) -> (Claim, bool) {
+    match taken {
+        Taken::Granted(granted) => (granted.claim, true),
+        Taken::Shared(claim) => (claim, false),
+    }
+}
+
+fn held_around() -> Vec<String> {
+    let held = std::env::var(HELD).unwrap_or_default();
+    held.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect()
+}
+
+/// Nothing listens on a port that can be had on all addresses.
+pub(super) fn is_usable(resource: &Resource) -> bool {
+    if *resource.resource_type() != ResourceType::port() {
+        return true;
+    }
+    let Ok(port) = resource.name().parse::<u16>() else { return true };
+    let is_taken = |bound: std::io::Result<TcpListener>| {
+        bound.is_err_and(|error| {
+            matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
+        })
+    };
+    !is_taken(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
+        && !is_taken(TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))
+}
+
+/// A command that could not be started, as a shell says it.
+pub(super) fn not_started(error: &std::io::Error, program: &std::ffi::OsStr) -> std::process::ExitCode {
+    let is_missing = error.kind() == std::io::ErrorKind::NotFound;
+    let why = if is_missing { "there is no such command".to_owned() } else { error.to_string() };
+    Output::remark(&format!("deconflict: {}: {why}", program.to_string_lossy()));
+    if is_missing { 127 } else { 126 }.into()
+}

@@ -1,0 +1,421 @@
+//! A command as a shell runs its jobs: in a process group of its own, which has the terminal while it is in the foreground.
+//!
+//! Its process is there before it becomes the command, and waits to be told. So whoever starts it knows its number, and can
+//! write down whose the command will be, before it does anything.
+
+#[cfg(unix)]
+pub use self::unix::{Ending, Job, Signals, end_by_signal, take_place};
+
+#[cfg(not(unix))]
+pub use self::plain::{Ending, Job, Signals, end_by_signal, take_place};
+
+/// What stands on the command line of a process that waits to become a command. Nobody types it.
+const WAITING: &str = "--become-when-told";
+
+#[cfg(unix)]
+mod unix {
+    use std::ffi::OsString;
+    use std::fs::File;
+    use std::io::{self, BufRead, BufReader, Write};
+    use std::os::fd::{AsRawFd, RawFd};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Command};
+    use std::sync::mpsc::{Receiver, RecvTimeoutError};
+    use std::time::{Duration, Instant};
+
+    use nix::sys::signal::{SigSet, Signal as Named};
+    use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
+    use rustix::termios::{tcgetpgrp, tcsetpgrp};
+
+    use super::WAITING;
+    use crate::{Process, process};
+
+    /// Signals that others send to whoever started a command, and mean the command.
+    const PASSED_ON: [Named; 8] = [
+        Named::SIGHUP,
+        Named::SIGINT,
+        Named::SIGQUIT,
+        Named::SIGTERM,
+        Named::SIGUSR1,
+        Named::SIGUSR2,
+        Named::SIGALRM,
+        Named::SIGWINCH,
+    ];
+
+    /// How a command ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Ending {
+        /// With this code.
+        Code(i32),
+        /// By the signal with this number.
+        Signal {
+            /// Which one.
+            number: i32,
+            /// The command had the terminal, so that the signal may have been a key.
+            had_terminal: bool,
+        },
+    }
+
+    /// The signals of this process, told to whoever attends to a job.
+    #[derive(Debug)]
+    pub struct Signals {
+        set: SigSet,
+    }
+
+    impl Signals {
+        /// Takes them from the system. To be called before this process starts a thread, because threads inherit it.
+        pub fn take() -> io::Result<Self> {
+            let set = heard();
+            set.thread_block()?;
+            unheard().thread_block()?;
+            Ok(Self { set })
+        }
+
+        /// Tells each from now on, by its number, from a thread of its own.
+        pub fn tell(self, hear: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+            let wait = move || {
+                while let Ok(signal) = self.set.wait() {
+                    hear(signal as i32);
+                }
+            };
+            std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+        }
+
+        /// True for one that asks a process to end.
+        pub fn asks_to_end(number: i32) -> bool {
+            [Named::SIGHUP, Named::SIGINT, Named::SIGQUIT, Named::SIGTERM].iter().any(|it| *it as i32 == number)
+        }
+    }
+
+    fn heard() -> SigSet {
+        PASSED_ON.into_iter().chain([Named::SIGCHLD, Named::SIGCONT]).collect()
+    }
+
+    /// Whoever takes the terminal back from the background would be stopped by this one.
+    fn unheard() -> SigSet {
+        std::iter::once(Named::SIGTTOU).collect()
+    }
+
+    /// A process that waits to become a command, and then is it.
+    #[derive(Debug)]
+    pub struct Job {
+        child: Child,
+        process: Process,
+        /// Tells it to begin. If this process dies before, it ends too.
+        begin: Option<io::PipeWriter>,
+        terminal: Option<Terminal>,
+        had_terminal: bool,
+    }
+
+    impl Job {
+        /// Starts the process, which waits.
+        pub fn prepare(command: &[OsString]) -> io::Result<Self> {
+            let (told, begin) = io::pipe()?;
+            rustix::io::fcntl_setfd(&told, rustix::io::FdFlags::empty())?;
+            let mut waiting = Command::new(own_program()?);
+            waiting.arg0("deconflict").arg(WAITING).arg(told.as_raw_fd().to_string()).args(command).process_group(0);
+            let child = waiting.spawn()?;
+            let process = process(child.id()).unwrap_or(Process { pid: child.id(), started: String::new() });
+            Ok(Self { child, process, begin: Some(begin), terminal: Terminal::of_this_process(), had_terminal: false })
+        }
+
+        /// The process.
+        pub fn process(&self) -> &Process {
+            &self.process
+        }
+
+        /// Its process group.
+        pub fn group(&self) -> Option<u32> {
+            Some(self.process.pid)
+        }
+
+        /// Lets it become the command, with these variables beside this process's own.
+        pub fn begin(&mut self, variables: &[(String, String)]) -> io::Result<()> {
+            let Some(mut begin) = self.begin.take() else { return Ok(()) };
+            self.give_terminal();
+            let lines = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>();
+            begin.write_all(format!("{lines}\n").as_bytes())
+        }
+
+        /// Waits for its end, as a shell does: signals are passed on, and where it is paused so is this process.
+        /// `meanwhile` is asked at times, and says after how long again.
+        pub fn attend(
+            &mut self,
+            signals: &Receiver<i32>,
+            mut meanwhile: impl FnMut() -> Duration,
+        ) -> io::Result<Ending> {
+            let mut due = Instant::now() + meanwhile();
+            loop {
+                if let Some(status) = self.state(WaitOptions::NOHANG | WaitOptions::UNTRACED)? {
+                    if let Some(ending) = self.ending(status) {
+                        self.take_terminal_back();
+                        return Ok(ending);
+                    }
+                    self.pause_like_it(signals);
+                    continue;
+                }
+                match signals.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                    Ok(number) => self.pass_on(number),
+                    Err(RecvTimeoutError::Timeout) => due = Instant::now() + meanwhile(),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        std::thread::sleep(
+                            due.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)),
+                        );
+                    }
+                }
+            }
+        }
+
+        fn state(&self, how: WaitOptions) -> io::Result<Option<WaitStatus>> {
+            let found = rustix::process::waitpid(self.pid(), how)?;
+            Ok(found.map(|(_, status)| status))
+        }
+
+        fn ending(&self, status: WaitStatus) -> Option<Ending> {
+            let by_signal = |number| Ending::Signal { number, had_terminal: self.had_terminal };
+            status.exit_status().map(Ending::Code).or_else(|| status.terminating_signal().map(by_signal))
+        }
+
+        fn pass_on(&self, number: i32) {
+            if number == Named::SIGCONT as i32 {
+                self.go_on();
+            } else if number != Named::SIGCHLD as i32
+                && let (Some(group), Some(signal)) = (self.pid(), Signal::from_named_raw(number))
+            {
+                // It may have ended just now.
+                let _ = rustix::process::kill_process_group(group, signal);
+            }
+        }
+
+        /// The command was stopped, mostly by Ctrl-Z: so are those who were started together with this process, so that the
+        /// shell notices.
+        fn pause_like_it(&mut self, signals: &Receiver<i32>) {
+            /// Where no shell could let this process go on, the system does not stop it.
+            const NOT_STOPPED: Duration = Duration::from_secs(1);
+            if self.terminal.is_none() {
+                return;
+            }
+            self.take_terminal_back();
+            let _ = rustix::process::kill_current_process_group(Signal::TSTP);
+            let start = Instant::now();
+            while let Ok(number) = signals.recv_timeout(NOT_STOPPED.saturating_sub(start.elapsed())) {
+                if number == Named::SIGCONT as i32 {
+                    break;
+                }
+                self.pass_on(number);
+            }
+            self.had_terminal |= self.terminal.as_ref().is_some_and(Terminal::is_ours);
+            self.go_on();
+        }
+
+        fn go_on(&self) {
+            let Some(group) = self.pid() else { return };
+            if let Some(terminal) = self.terminal.as_ref().filter(|terminal| terminal.is_ours()) {
+                terminal.give(group);
+            }
+            let _ = rustix::process::kill_process_group(group, Signal::CONT);
+        }
+
+        fn give_terminal(&mut self) {
+            let ours = self.terminal.as_ref().filter(|terminal| terminal.is_ours());
+            if let (Some(terminal), Some(group)) = (ours, self.pid()) {
+                terminal.give(group);
+                self.had_terminal = true;
+            }
+        }
+
+        fn take_terminal_back(&self) {
+            if let Some(terminal) = self.terminal.as_ref().filter(|it| it.foreground() == self.pid()) {
+                terminal.give(rustix::process::getpgrp());
+            }
+        }
+
+        fn pid(&self) -> Option<Pid> {
+            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+        }
+    }
+
+    /// The terminal that this process was started in.
+    #[derive(Debug)]
+    struct Terminal(File);
+
+    impl Terminal {
+        fn of_this_process() -> Option<Self> {
+            File::options().read(true).write(true).open("/dev/tty").ok().map(Self)
+        }
+
+        fn foreground(&self) -> Option<Pid> {
+            tcgetpgrp(&self.0).ok()
+        }
+
+        fn is_ours(&self) -> bool {
+            self.foreground() == Some(rustix::process::getpgrp())
+        }
+
+        /// A terminal that is gone needs nothing.
+        fn give(&self, group: Pid) {
+            let _ = tcsetpgrp(&self.0, group);
+        }
+    }
+
+    /// Becomes the command that this process waits to become, if that is what these words say. Returns only what went wrong.
+    pub fn take_place(words: &[OsString]) -> Option<io::Error> {
+        let [_, waiting, pipe, program, arguments @ ..] = words else { return None };
+        if waiting != WAITING {
+            return None;
+        }
+        let pipe: RawFd = pipe.to_str()?.parse().ok()?;
+        let told = match variables(pipe) {
+            Ok(Some(told)) => told,
+            // Whoever would have told it is gone, or does not want it any more.
+            Ok(None) => std::process::exit(0),
+            Err(error) => return Some(error),
+        };
+        // It was started by a process that had taken these for itself.
+        for signals in [heard(), unheard()] {
+            if let Err(error) = signals.thread_unblock() {
+                return Some(error.into());
+            }
+        }
+        Some(Command::new(program).args(arguments).envs(told).exec())
+    }
+
+    fn variables(pipe: RawFd) -> io::Result<Option<Vec<(String, String)>>> {
+        let told = File::open(format!("/dev/fd/{pipe}"))?;
+        nix::unistd::close(pipe)?;
+        let mut found = Vec::new();
+        for line in BufReader::new(told).lines() {
+            let line = line?;
+            if line.is_empty() {
+                return Ok(Some(found));
+            }
+            found.extend(line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
+        }
+        Ok(None)
+    }
+
+    fn own_program() -> io::Result<std::path::PathBuf> {
+        // It is the very program that runs, even if another version was installed since.
+        if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
+    }
+
+    /// Ends this process as the signal ends one. Returns if it does not.
+    pub fn end_by_signal(number: i32, with_others: bool) {
+        use rustix::process::{Resource, Rlimit};
+        let (Some(signal), Ok(named)) = (Signal::from_named_raw(number), Named::try_from(number)) else { return };
+        // The command's own memory was written out already, where that is wanted.
+        let _ = rustix::process::setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+        let mut set = SigSet::empty();
+        set.add(named);
+        let _ = set.thread_unblock();
+        let _ = if with_others {
+            rustix::process::kill_current_process_group(signal)
+        } else {
+            rustix::process::kill_process(rustix::process::getpid(), signal)
+        };
+        // It comes at once, except where it is ignored.
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+#[cfg(not(unix))]
+mod plain {
+    use std::ffi::OsString;
+    use std::io;
+    use std::process::{Child, Command};
+    use std::sync::mpsc::Receiver;
+    use std::time::{Duration, Instant};
+
+    use crate::{Process, current_process};
+
+    /// How a command ended.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Ending {
+        /// With this code.
+        Code(i32),
+        /// Never here.
+        Signal {
+            /// Which one.
+            number: i32,
+            /// False.
+            had_terminal: bool,
+        },
+    }
+
+    /// There are none here: the console tells every program of a key.
+    #[derive(Debug)]
+    pub struct Signals;
+
+    impl Signals {
+        /// Takes nothing.
+        pub fn take() -> io::Result<Self> {
+            Ok(Self)
+        }
+
+        /// Tells nothing.
+        pub fn tell(self, _: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+            Ok(())
+        }
+
+        /// True for none.
+        pub fn asks_to_end(_: i32) -> bool {
+            false
+        }
+    }
+
+    /// A command that is yet to be started; until then its process is this one.
+    #[derive(Debug)]
+    pub struct Job {
+        command: Vec<OsString>,
+        process: Process,
+        child: Option<Child>,
+    }
+
+    impl Job {
+        /// Starts nothing yet.
+        pub fn prepare(command: &[OsString]) -> io::Result<Self> {
+            Ok(Self { command: command.to_vec(), process: current_process(), child: None })
+        }
+
+        /// This process, which lasts as long as the command.
+        pub fn process(&self) -> &Process {
+            &self.process
+        }
+
+        /// There are no process groups here.
+        pub fn group(&self) -> Option<u32> {
+            None
+        }
+
+        /// Starts the command, with these variables beside this process's own.
+        pub fn begin(&mut self, variables: &[(String, String)]) -> io::Result<()> {
+            let Some((program, arguments)) = self.command.split_first() else { return Ok(()) };
+            let variables = variables.iter().map(|(name, value)| (name, value));
+            self.child = Some(Command::new(program).args(arguments).envs(variables).spawn()?);
+            Ok(())
+        }
+
+        /// Waits for its end. `meanwhile` is asked at times, and says after how long again.
+        pub fn attend(&mut self, _: &Receiver<i32>, mut meanwhile: impl FnMut() -> Duration) -> io::Result<Ending> {
+            let mut due = Instant::now() + meanwhile();
+            let Some(child) = &mut self.child else { return Ok(Ending::Code(0)) };
+            loop {
+                if let Some(status) = child.try_wait()? {
+                    return Ok(Ending::Code(status.code().unwrap_or(1)));
+                }
+                if Instant::now() >= due {
+                    due = Instant::now() + meanwhile();
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+
+    /// Nothing waits to become a command here.
+    pub fn take_place(_: &[OsString]) -> Option<io::Error> {
+        None
+    }
+
+    /// Does nothing here.
+    pub fn end_by_signal(_: i32, _: bool) {}
+}

@@ -1,0 +1,373 @@
+//! `deconflict run`: what a command needs is its own while it runs, and nothing else is different for it.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::{Running, Screen, Terminal, Workspace, wait_for, wait_within};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_deconflict");
+
+/// A test machine may be busy with many others.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn prompt(workspace: &Workspace) -> Terminal {
+    Terminal::on(workspace).env("PATH", format!("{}:/usr/bin:/bin", Path::new(PROGRAM).parent().unwrap().display()))
+}
+
+fn files_in(workspace: &Workspace, folder: &str) -> Vec<String> {
+    let found = fs::read_dir(workspace.root().join("COORDINATION").join(folder));
+    let mut names: Vec<String> =
+        found.into_iter().flatten().map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+fn wait_for_tickets(workspace: &Workspace, number: usize) {
+    wait_within(PATIENCE, "the tickets", || (files_in(workspace, ".queue").len() == number).then_some(()));
+}
+
+fn wait_for_file(path: &Path) -> String {
+    wait_within(PATIENCE, "the command to begin", || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
+}
+
+fn signal(name: &str, target: i64) {
+    let killed = Command::new("kill").args([format!("-{name}"), "--".to_owned(), target.to_string()]).status();
+    assert!(killed.unwrap().success(), "{name} {target}");
+}
+
+/// A command that holds these until it is told to end, and the file with its process's number.
+fn holding(terminal: &Terminal, workspace: &Workspace, with: &str, name: &str) -> (Running, PathBuf) {
+    let told = workspace.root().join(format!(".{name}"));
+    let script = format!("echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000", told.display());
+    let running = terminal.spawn(["run", "--with", with, "--wait", "5m", "--", "sh", "-c", &script]);
+    (running, told)
+}
+
+#[test]
+fn the_commands_end_is_the_answer_and_frees_what_it_held() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    for code in [0, 1, 2, 3, 7, 125, 126, 127, 128, 130, 254, 255] {
+        terminal.run(["run", "--with", "db", "--", "sh", "-c", &format!("exit {code}")]).expect_code(code);
+    }
+    for (name, number) in [("TERM", 15), ("INT", 2), ("KILL", 9), ("USR1", 10)] {
+        let script = format!("deconflict run --with db -- sh -c 'kill -{name} $$'; echo ended with $?");
+        let mut shell = terminal.command([] as [&str; 0]);
+        let mut shell = replaced(&mut shell, "sh", &["-c", &script]);
+        let output = shell.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(&format!("ended with {}", 128 + number)), "{name}: {said}");
+    }
+    let missing = terminal.run(["run", "--with", "db", "--", "no-such-command"]).expect_code(127);
+    assert!(missing.stderr.contains("deconflict: no-such-command: "), "{missing:?}");
+    terminal.run(["run", "--with", "db", "--", "/"]).expect_code(126);
+    assert_eq!(files_in(&workspace, "claims"), [] as [String; 0]);
+    assert_eq!(files_in(&workspace, ".queue"), [] as [String; 0]);
+}
+
+/// Another program in the surroundings of a prompt.
+fn replaced(command: &mut Command, program: &str, arguments: &[&str]) -> Command {
+    let mut other = Command::new(program);
+    other.args(arguments).env_clear().current_dir(command.get_current_dir().unwrap());
+    for (name, value) in command.get_envs() {
+        if let Some(value) = value {
+            other.env(name, value);
+        }
+    }
+    other
+}
+
+#[test]
+fn nothing_else_is_different_for_the_command() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let bytes: Vec<u8> = (0..=255).cycle().take(300_000).collect();
+    let mut cat = terminal.command(["run", "--with", "db", "--", "cat"]);
+    let mut cat = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut input = cat.stdin.take().unwrap();
+    let writing = std::thread::spawn({
+        let bytes = bytes.clone();
+        move || input.write_all(&bytes).unwrap()
+    });
+    assert_eq!(cat.wait_with_output().unwrap().stdout, bytes, "every byte comes through");
+    writing.join().unwrap();
+
+    let closed = terminal.run(["run", "--with", "db", "--", "cat"]).expect_code(0);
+    assert_eq!(closed.stdout, "");
+    let mut shell = terminal.command([] as [&str; 0]);
+    let output = replaced(&mut shell, "sh", &["-c", "deconflict run --with db -- cat <&-"]).output().unwrap();
+    assert!(output.status.success(), "standard input may be closed: {output:?}");
+
+    // What a process inherits, told by the same program with and without: signals, open files, variables.
+    if cfg!(target_os = "linux") {
+        let tell = "grep -E '^Sig(Blk|Ign|Cgt)' /proc/self/status; ls /proc/self/fd; pwd; env | grep -v ^DECONFLICT_HELD= | sort";
+        let mut shell = terminal.command([] as [&str; 0]);
+        let bare = replaced(&mut shell, "sh", &["-c", tell]).stdin(Stdio::null()).output().unwrap();
+        let run = terminal.run(["run", "--with", "db", "--", "sh", "-c", tell]).expect_code(0);
+        assert_eq!(run.stdout, String::from_utf8_lossy(&bare.stdout));
+    }
+}
+
+#[test]
+fn who_cannot_have_it_is_told_before_anything_runs() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let (_running, told) = holding(&terminal, &workspace, "db", "first");
+    wait_for_file(&told);
+    let refused = terminal.run(["run", "--with", "db", "--", "touch", "ran"]).expect_code(1);
+    assert!(refused.stderr.starts_with("deconflict: "), "{refused:?}");
+    assert!(refused.stderr.contains("deconflict run --wait 10m --with db -- touch ran"), "{refused:?}");
+    assert!(!workspace.root().join("ran").exists());
+    let by_hand = Terminal::with_new_session(&workspace).0;
+    by_hand.run(["claim", "resource", "db"]).expect_code(1);
+
+    for wrong in [&["run", "--with", "db", "ls"][..], &["run", "--", "ls"], &["run", "--with", "db*2", "--", "ls"]] {
+        let usage = terminal.run(wrong.iter().copied()).expect_code(2);
+        assert!(usage.stderr.contains("deconflict: "), "{usage:?}");
+    }
+    let late = terminal.run(["run", "--with", "db", "--wait", "1s", "--", "touch", "ran"]).expect_code(1);
+    assert!(late.stderr.contains("did not come free within"), "{late:?}");
+    assert_eq!(files_in(&workspace, ".queue"), [] as [String; 0]);
+}
+
+#[test]
+fn a_killed_run_frees_nothing_that_its_command_still_uses() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let (mut running, told) = holding(&terminal, &workspace, "db", "first");
+    let group: i64 = wait_for_file(&told).trim().parse().unwrap();
+    running.kill();
+    terminal.run(["run", "--with", "db", "--", "true"]).expect_code(1);
+    // A session that began later ends, and a clean-up passes: it is in use all the same.
+    terminal.run(["status"]).expect_code(0);
+    terminal.run(["run", "--with", "db", "--", "true"]).expect_code(1);
+
+    let waiting = terminal.spawn(["run", "--with", "db", "--wait", "5m", "--", "echo", "mine"]);
+    wait_for_tickets(&workspace, 1);
+    signal("KILL", -group);
+    let served = waiting.wait_for_at_most(PATIENCE);
+    assert_eq!((served.exit_code, served.stdout.as_str()), (0, "mine\n"), "{served:?}");
+}
+
+#[test]
+fn what_a_command_leaves_running_goes_on_holding() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let script = "sleep 1000 > /dev/null 2>&1 < /dev/null & echo $!";
+    let left = terminal.run(["run", "--with", "db", "--", "sh", "-c", script]).expect_code(0);
+    terminal.run(["run", "--with", "db", "--", "true"]).expect_code(1);
+    signal("KILL", left.stdout.trim().parse().unwrap());
+    wait_for("the resource to be free", || {
+        (terminal.run(["run", "--with", "db", "--", "true"]).exit_code == 0).then_some(())
+    });
+}
+
+#[test]
+fn those_who_wait_are_served_in_the_order_in_which_they_came() {
+    const WAITING: usize = 24;
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let (mut first, told) = holding(&terminal, &workspace, "db", "first");
+    let group: i64 = wait_for_file(&told).trim().parse().unwrap();
+    let log = workspace.root().join(".served");
+    let mut waiting = Vec::new();
+    for number in 0..WAITING {
+        // Every third is killed while it holds, with all that it started.
+        let script = match number % 3 {
+            0 => format!("echo {number} $(date +%s%N) >> {}; exec sleep 1000", log.display()),
+            _ => format!("echo {number} $(date +%s%N) >> {}", log.display()),
+        };
+        waiting.push(terminal.spawn(["run", "--with", "db", "--wait", "10m", "--", "sh", "-c", &script]));
+        wait_for_tickets(&workspace, number + 1);
+    }
+    first.kill();
+    signal("KILL", -group);
+    let mut killed = Vec::new();
+    let start = Instant::now();
+    loop {
+        let served = fs::read_to_string(&log).unwrap_or_default();
+        let lines: Vec<&str> = served.lines().collect();
+        if lines.len() == WAITING {
+            break;
+        }
+        if let Some(number) = lines.last().and_then(|line| line.split(' ').next()?.parse::<usize>().ok())
+            && number % 3 == 0
+            && !killed.contains(&number)
+        {
+            killed.push(number);
+            let claim = workspace.root().join("COORDINATION/claims/resource-db.claim");
+            let record: serde_json::Value = serde_json::from_slice(&fs::read(claim).unwrap()).unwrap();
+            let group = record["process"]["process_group"].as_i64().unwrap();
+            if number % 2 == 0 {
+                waiting[number].kill();
+            }
+            signal("KILL", -group);
+        }
+        assert!(start.elapsed() < 2 * PATIENCE, "only these were served:\n{served}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let served = fs::read_to_string(&log).unwrap();
+    let order: Vec<usize> = served.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(order, (0..WAITING).collect::<Vec<_>>(), "in the order of their tickets, each once");
+    wait_for_tickets(&workspace, 0);
+}
+
+#[test]
+fn a_dead_waiter_leaves_a_stopped_one_is_passed_and_an_interrupted_one_leaves_nothing() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let (_holding, told) = holding(&terminal, &workspace, "db", "first");
+    let group: i64 = wait_for_file(&told).trim().parse().unwrap();
+    let mut waiting = Vec::new();
+    for number in 0..4 {
+        let arguments = ["run", "--with", "db", "--wait", "5m", "--", "echo", "served"];
+        waiting.push(terminal.spawn(arguments));
+        wait_for_tickets(&workspace, number + 1);
+    }
+    let interrupted = waiting.remove(2);
+    signal("INT", interrupted.id().into());
+    assert_eq!(interrupted.wait_for_at_most(PATIENCE).exit_code, -1, "by the signal");
+    wait_for_tickets(&workspace, 3);
+    let mut dead = waiting.remove(0);
+    dead.kill();
+    signal("STOP", waiting[0].id().into());
+    signal("KILL", -group);
+    let stopped = waiting.remove(0);
+    let last = waiting.remove(0).wait_for_at_most(PATIENCE);
+    assert_eq!((last.exit_code, last.stdout.as_str()), (0, "served\n"), "{last:?}");
+    signal("CONT", stopped.id().into());
+    let stopped = stopped.wait_for_at_most(PATIENCE);
+    assert_eq!((stopped.exit_code, stopped.stdout.as_str()), (0, "served\n"), "{stopped:?}");
+    assert_eq!(files_in(&workspace, ".queue"), [] as [String; 0]);
+}
+
+#[test]
+fn a_newcomer_by_hand_does_not_pass_who_waits() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let (_holding, told) = holding(&terminal, &workspace, "db", "first");
+    let group: i64 = wait_for_file(&told).trim().parse().unwrap();
+    let waiting = terminal.spawn(["run", "--with", "db", "--wait", "5m", "--", "echo", "served"]);
+    wait_for_tickets(&workspace, 1);
+    signal("STOP", waiting.id().into());
+    signal("KILL", -group);
+    let (hand, _) = Terminal::with_new_session(&workspace);
+    let refused = wait_for("the holder to be gone", || {
+        let refused = hand.run(["claim", "resource", "db", "--json"]).expect_code(1).json();
+        (refused["reason"] == "queued").then_some(refused)
+    });
+    assert!(refused["message"].as_str().unwrap().contains("waited for it first"), "{refused}");
+    signal("CONT", waiting.id().into());
+    assert_eq!(waiting.wait_for_at_most(PATIENCE).exit_code, 0);
+    hand.run(["claim", "resource", "db"]).expect_code(0);
+}
+
+#[test]
+fn runs_inside_of_a_run_share_and_those_that_would_wait_for_each_other_are_refused() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    let terminal = terminal.env("PATH", format!("{}:/usr/bin:/bin", Path::new(PROGRAM).parent().unwrap().display()));
+    let nested = ["run", "--with", "a", "--", "deconflict", "run", "--with", "a", "--wait", "1m", "--", "echo", "in"];
+    assert_eq!(terminal.run(nested).expect_code(0).stdout, "in\n");
+
+    // Another one of the same session waits, because each is a holding of its own.
+    let (_a, told) = holding(&terminal, &workspace, "a", "first");
+    wait_for_file(&told);
+    terminal.run(["run", "--with", "a", "--", "true"]).expect_code(1);
+    // What the session holds by hand would not come free before its own command ends.
+    terminal.run(["claim", "resource", "b"]).expect_code(0);
+    let own = terminal.run(["run", "--with", "b", "--wait", "1m", "--", "true"]).expect_code(1);
+    assert!(own.stderr.contains("would never end"), "{own:?}");
+    terminal.run(["release", "resource", "b"]).expect_code(0);
+
+    let other = prompt(&workspace);
+    let inner = "echo > .inside; exec deconflict run --with d --wait 5m -- echo done";
+    let waiting = other.spawn(["run", "--with", "c", "--", "sh", "-c", inner]);
+    let (d, told) = holding(&other, &workspace, "d", "d");
+    wait_for_file(&told);
+    wait_for_tickets(&workspace, 1);
+    drop(d);
+    let group: i64 = wait_for_file(&told).trim().parse().unwrap();
+    signal("KILL", -group);
+    assert_eq!(waiting.wait_for_at_most(PATIENCE).exit_code, 0);
+
+    let inner = "echo > .one; while [ ! -e .two ]; do sleep 0.05; done; exec deconflict run --with f --wait 5m -- echo";
+    let one = other.spawn(["run", "--with", "e", "--", "sh", "-c", inner]);
+    let inner = "echo > .two; while [ ! -e .one ]; do sleep 0.05; done; exec deconflict run --with e --wait 5m -- echo";
+    let two = other.spawn(["run", "--with", "f", "--", "sh", "-c", inner]);
+    let ends = [one.wait_for_at_most(PATIENCE), two.wait_for_at_most(PATIENCE)];
+    let mut codes: Vec<i32> = ends.iter().map(|end| end.exit_code).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 1], "one is refused, so that the other gets it: {ends:?}");
+    assert!(ends.iter().any(|end| end.stderr.contains("would never end")), "{ends:?}");
+}
+
+#[test]
+fn a_name_may_have_places_and_a_port_is_one_that_nobody_uses() {
+    let workspace = Workspace::small();
+    let declared = "[resources.emulator]\ncount = 3\n[resources.web]\nports = \"23870-23872\"\nscope = \"clone\"\n";
+    fs::write(workspace.root().join("deconflict.toml"), declared).unwrap();
+    let terminal = prompt(&workspace);
+    let (_two, told) = holding(&terminal, &workspace, "emulator*2", "two");
+    wait_for_file(&told);
+    terminal.run(["run", "--with", "emulator*2", "--", "true"]).expect_code(1);
+    let one = terminal.run(["run", "--with", "DEVICE=emulator", "--", "sh", "-c", "echo $DEVICE"]).expect_code(0);
+    assert_eq!(one.stdout, "emulator#3\n");
+    assert_eq!(files_in(&workspace, "claims"), ["resource-emulator#2.claim", "resource-emulator.claim"]);
+
+    let outside = TcpListener::bind("127.0.0.1:23870").unwrap();
+    let port = terminal.run(["run", "--with", "web", "--", "sh", "-c", "echo $PORT"]).expect_code(0);
+    assert_eq!(port.stdout, "23871\n", "something listens on the first");
+    let all = terminal.run(["run", "--with", "web*2,API=port:any", "--", "sh", "-c", "echo $PORT $PORT_2 $API"]);
+    let all = all.expect_code(0).stdout;
+    assert!(all.starts_with("23871 23872 1"), "{all}");
+    let taken = terminal.run(["run", "--with", "port:23870", "--", "true"]).expect_code(1);
+    assert!(taken.stderr.contains("does not know of uses"), "{taken:?}");
+    drop(outside);
+    terminal.run(["run", "--with", "port:23870", "--", "true"]).expect_code(0);
+}
+
+#[test]
+fn a_program_in_a_terminal_notices_nothing() {
+    let workspace = Workspace::small();
+    let place = Path::new(PROGRAM).parent().unwrap();
+    let path = format!("{}:/usr/bin:/bin", place.display());
+    let Some(screen) = Screen::on(&workspace) else { return };
+    let screen = screen.env("PATH", path).env("PS1", "prompt> ").start((80, 24), ["bash", "--norc", "-i"]);
+    screen.wait_for("prompt>");
+    screen.type_text("deconflict run --with db -- bash --norc -i");
+    screen.press(&["Enter"]);
+    // The inner shell has job control, so that it has the terminal.
+    screen.type_text("echo in=$((20 + 3))");
+    screen.press(&["Enter"]);
+    screen.wait_for("in=23");
+    screen.resize((100, 30));
+    screen.type_text("stty size");
+    screen.press(&["Enter"]);
+    screen.wait_for("30 100");
+    screen.type_text("exit 9");
+    screen.press(&["Enter"]);
+    screen.type_text("echo inner=$?");
+    screen.press(&["Enter"]);
+    screen.wait_for("inner=9");
+
+    screen.type_text("deconflict run --with db -- sleep 1000");
+    screen.press(&["Enter"]);
+    wait_for("the claim", || (!files_in(&workspace, "claims").is_empty()).then_some(()));
+    screen.press(&["C-z"]);
+    screen.wait_for("Stopped");
+    assert_eq!(files_in(&workspace, "claims"), ["resource-db.claim"]);
+    screen.type_text("fg");
+    screen.press(&["Enter"]);
+    screen.press(&["C-c"]);
+    screen.type_text("echo ended=$?");
+    screen.press(&["Enter"]);
+    screen.wait_for("ended=130");
+    wait_for("the claim to go", || files_in(&workspace, "claims").is_empty().then_some(()));
+}
