@@ -136,7 +136,7 @@ impl<'a> Claimer<'a> {
             [first, ..] => format!("{} and {} more", first.in_a_sentence(), self.resources.len() - 1),
             [] => String::new(),
         };
-        Line { context: self.context, registry: self.registry, interrupts, what, register: None }
+        Line { context: self.context, registry: self.registry, interrupts, what, mark: "", register: None }
     }
 
     /// Claims all of it or nothing, in turn, except by force. An agent whose turn has ended gives way to its own user.

@@ -31,6 +31,8 @@ pub(super) struct Line<'a> {
     pub(super) interrupts: Option<&'a Interrupts>,
     /// What is waited for, as people call it.
     pub(super) what: String,
+    /// Stands before what is said, where a command says something too.
+    pub(super) mark: &'static str,
     /// Registers the session again, where the whole directory was deleted.
     pub(super) register: Option<&'a dyn Fn() -> Result<(), Failure>>,
 }
@@ -98,7 +100,7 @@ impl Line<'_> {
             return;
         }
         let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-        Output::remark(&format!("deconflict: Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.what));
+        Output::remark(&format!("{}Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.mark, self.what));
         *told = Some(place);
     }
 

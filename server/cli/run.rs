@@ -229,6 +229,7 @@ impl Run<'_> {
             registry: &mine.registry,
             interrupts: Some(self.interrupts),
             what: typed.join(", "),
+            mark: "deconflict: ",
             register: (mine.is_own || self.acting.is_passing()).then_some(&register),
         };
         let outcome = line.take(taker, self.patience);

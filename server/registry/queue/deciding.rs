@@ -163,7 +163,9 @@ impl<S: Store> Registry<S> {
         let lack = match picked {
             Ok(picks) if survey.blocker.is_none() => {
                 if let Some(taken) = self.grant(tx, taker, picks)? {
-                    own.map(|key| tx.write(Write::Delete(Key::Ticket(key.clone()))));
+                    if let Some(key) = own {
+                        tx.write(Write::Delete(Key::Ticket(key.clone())));
+                    }
                     return Ok((Turn::Taken(taken), None));
                 }
                 Lack::default()
@@ -172,7 +174,9 @@ impl<S: Store> Registry<S> {
             Err(lack) => lack,
         };
         if waits && let Some(circle) = self.circle(tx, whom, taker.wants, own)? {
-            own.map(|key| tx.write(Write::Delete(Key::Ticket(key.clone()))));
+            if let Some(key) = own {
+                tx.write(Write::Delete(Key::Ticket(key.clone())));
+            }
             return Ok((Turn::Circle(circle), None));
         }
         let queued = Queued { ahead: survey.ahead, obstacles: lack.obstacles, in_use: lack.in_use };
