@@ -176,8 +176,8 @@ impl<'a> Claimer<'a> {
         if matches!(outcome, Err(Kept::Queued(_))) && patience.is_some() {
             outcome = line.take(taker, patience)?;
         }
-        let granted = |taken| if let Taken::Granted(granted) = taken { Some(granted) } else { None };
-        Ok(outcome.map(|taken| taken.into_iter().flatten().filter_map(granted).collect()))
+        let granted = |one| if let Taken::Granted(granted) = one { Some(granted) } else { None };
+        Ok(outcome.map(|got| got.into_iter().flatten().filter_map(granted).collect()))
     }
 
     fn claimed_by_it(&self, granted: Granted) -> Claimed {

@@ -46,7 +46,7 @@ impl Line<'_> {
     ) -> Result<Result<Vec<Vec<Taken>>, Kept>, Failure> {
         let Some(patience) = patience.and_then(|patience| patience.to_std().ok()) else {
             return Ok(match self.again(|| self.registry.take(&taker))? {
-                Turn::Taken(taken) => Ok(taken),
+                Turn::Taken(got) => Ok(got),
                 Turn::Queued(queued) => Err(Kept::Queued(queued)),
                 Turn::Circle(circle) => Err(Kept::Circle(circle)),
             });
@@ -60,7 +60,7 @@ impl Line<'_> {
         let mut told = None;
         loop {
             let queued = match turn {
-                Turn::Taken(taken) => return Ok(Ok(taken)),
+                Turn::Taken(got) => return Ok(Ok(got)),
                 Turn::Circle(circle) => return Ok(Err(Kept::Circle(circle))),
                 Turn::Queued(queued) => queued,
             };

@@ -234,8 +234,8 @@ impl Run<'_> {
         };
         let outcome = line.take(taker, self.patience);
         let failed = match outcome {
-            Ok(Ok(taken)) => {
-                for (place, some) in places.iter().zip(taken) {
+            Ok(Ok(got)) => {
+                for (place, some) in places.iter().zip(got) {
                     let claims: Vec<(Claim, bool)> = some.into_iter().map(claim_of).collect();
                     values[*place] = Some(claims.iter().map(|(claim, _)| claim.resource.clone()).collect());
                     let new = claims.iter().filter(|(_, is_new)| *is_new).map(|(claim, _)| claim);

@@ -133,8 +133,9 @@ mod unix {
         pub fn begin(&mut self, variables: &[(String, String)]) -> io::Result<()> {
             let Some(mut begin) = self.begin.take() else { return Ok(()) };
             self.give_terminal();
-            let lines = variables.iter().map(|(name, value)| format!("{name}={value}\n")).collect::<String>();
-            begin.write_all(format!("{lines}\n").as_bytes())
+            let mut told: String = variables.iter().flat_map(|(name, value)| [name, "=", value, "\n"]).collect();
+            told.push('\n');
+            begin.write_all(told.as_bytes())
         }
 
         /// Waits for its end, as a shell does: signals are passed on, and where it is paused so is this process.

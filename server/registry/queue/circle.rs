@@ -19,8 +19,11 @@ pub struct CircleLink {
 /// Somebody who waits, with what is in the way of each thing that would do.
 struct Waits<'a> {
     whom: For<'a>,
-    wants: Vec<(usize, Vec<(Resource, Vec<Claim>)>)>,
+    wants: Vec<(usize, Vec<InTheWay>)>,
 }
+
+/// Something that would do, with the claims that are in its way.
+type InTheWay = (Resource, Vec<Claim>);
 
 impl Waits<'_> {
     /// True if enough becomes free without any of these going on.

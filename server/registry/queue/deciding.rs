@@ -122,14 +122,14 @@ impl<S: Store> Registry<S> {
         waits: bool,
     ) -> Result<(Turn, Option<TicketKey>), Error> {
         let ((turn, ticket), committed) = self.commit_making(|tx| self.decide_take(tx, taker, own, overdue, waits))?;
-        let Turn::Taken(taken) = turn else { return Ok((turn, ticket)) };
+        let Turn::Taken(got) = turn else { return Ok((turn, ticket)) };
         let confirm = |one| match one {
             Taken::Granted(one) => {
                 Ok(Taken::Granted(Granted { claim: self.confirmed_claim(&committed, one.claim)?, ..one }))
             }
             shared @ Taken::Shared(_) => Ok(shared),
         };
-        let confirmed = taken.into_iter().map(|some| some.into_iter().map(confirm).collect());
+        let confirmed = got.into_iter().map(|some| some.into_iter().map(confirm).collect());
         let confirmed: Vec<Vec<Taken>> = confirmed.collect::<Result<_, Error>>()?;
         for one in confirmed.iter().flatten() {
             if let Taken::Granted(one) = one {
@@ -220,7 +220,7 @@ impl<S: Store> Registry<S> {
     ) -> Result<Option<Vec<Vec<Taken>>>, Error> {
         let known = active_session(tx, taker.session)?;
         let predecessor = taker.predecessor.map(|it| it.now(tx)).transpose()?.flatten();
-        let mut taken = Vec::new();
+        let mut got = Vec::new();
         for some in picks {
             let mut one_want = Vec::new();
             for pick in some {
@@ -248,9 +248,9 @@ impl<S: Store> Registry<S> {
                     }
                 }
             }
-            taken.push(one_want);
+            got.push(one_want);
         }
-        Ok(Some(taken))
+        Ok(Some(got))
     }
 
     /// Looks at the tickets in front.

@@ -112,15 +112,13 @@ impl<S: Store> Registry<S> {
     /// Removes what nobody waits with any more, records that cannot be understood included.
     pub(crate) fn remove_left_tickets(&self) -> Result<usize, Error> {
         let is_over = |reader: &dyn Reader, key: &TicketKey| -> Result<bool, Error> {
-            match read_ticket(reader, key)? {
-                Some(ticket) => self.has_left(reader, &ticket),
-                // It may be being written, if a script does that.
-                None => {
-                    let stamp = reader.stamp(&Key::Ticket(key.clone()))?;
-                    let written = stamp.unwrap_or(Stamp::unknown(self.now())).modified;
-                    Ok(self.now() - written > super::super::BEING_WRITTEN)
-                }
+            if let Some(ticket) = read_ticket(reader, key)? {
+                return self.has_left(reader, &ticket);
             }
+            // It may be being written, if a script does that.
+            let stamp = reader.stamp(&Key::Ticket(key.clone()))?;
+            let written = stamp.unwrap_or(Stamp::unknown(self.now())).modified;
+            Ok(self.now() - written > super::super::BEING_WRITTEN)
         };
         let reader = self.reader()?;
         let mut left = Vec::new();

@@ -129,12 +129,11 @@ impl<'a, S: Store> Waiter<'a, S> {
         while let Some(wake) = next {
             match wake {
                 Wake::Interrupted => return None,
-                Wake::Ended => matters = true,
                 Wake::Changed(Changed::Unclear) => is_unclear = true,
                 Wake::Changed(Changed::Record(Key::Ticket(ticket))) => {
                     matters |= self.ticket.as_ref().is_none_or(|own| ticket <= *own);
                 }
-                Wake::Changed(_) => matters = true,
+                Wake::Changed(_) | Wake::Ended => matters = true,
             }
             next = self.wakes.1.try_recv().ok();
         }
