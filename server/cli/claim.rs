@@ -149,11 +149,11 @@ impl<'a> Claimer<'a> {
             });
         }
         let mut wanted: Vec<&Resource> = Vec::new();
-        self.resources.iter().for_each(|it| {
-            if !wanted.contains(&it) {
-                wanted.push(it)
+        for resource in self.resources {
+            if !wanted.contains(&resource) {
+                wanted.push(resource);
             }
-        });
+        }
         let wants: Vec<Want> = wanted.into_iter().map(Want::one).collect();
         let process = named_process(&platform::current_process(), None);
         let taker = Taker {

@@ -70,7 +70,7 @@ impl From<ScopeWord> for Scope {
 const HELD: &str = "DECONFLICT_HELD";
 
 /// What is held is renewed so often.
-const RENEWAL: Duration = Duration::from_secs(15 * 60);
+const RENEWAL: Duration = Duration::from_mins(15);
 
 /// A command that ends sooner is not worth a sign of life.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
