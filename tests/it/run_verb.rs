@@ -14,7 +14,7 @@ use crate::support::{Running, Screen, Terminal, Workspace, wait_for, wait_within
 const PROGRAM: &str = env!("CARGO_BIN_EXE_deconflict");
 
 /// A test machine may be busy with many others.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn prompt(workspace: &Workspace) -> Terminal {
     Terminal::on(workspace).env("PATH", format!("{}:/usr/bin:/bin", Path::new(PROGRAM).parent().unwrap().display()))
