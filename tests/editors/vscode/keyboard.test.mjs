@@ -1,4 +1,4 @@
-// What is done most often, without a mouse.
+// Everything without a mouse, and every label a sentence that a screen reader can say.
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,6 +35,8 @@ describe("somebody without a mouse", () => {
     await keys.press("Enter");
     await window.page.locator(".tab.active").filter({ hasText: name }).waitFor();
   };
+  /** What a screen reader says of the row that has the focus. */
+  const focused = (pane) => window.view(pane).locator(".monaco-list-row.focused").getAttribute("aria-label");
 
   before(async () => {
     workspace = new Workspace("shop");
@@ -83,6 +85,56 @@ describe("somebody without a mouse", () => {
       return window.page.locator(".action-widget").getByText("Ask claude to release").waitFor({ timeout: 3_000 }).then(() => true, () => false);
     });
     await keys.press("Escape");
+  });
+
+  play("walks through the lists, and hears sentences", async () => {
+    await eventually("the view by its key", async () => {
+      await keys.press("Control+K");
+      await keys.press("Alt+W");
+      return window.view("Sessions").locator(".monaco-list-row").first().waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    });
+    await palette("Deconflict: Focus on Claims View");
+    await eventually("a row with the focus", async () => {
+      await keys.press("Home");
+      return (await focused("Claims")) !== null;
+    }).catch(() => undefined);
+    const said = await focused("Claims");
+    assert.match(said, /^src\/login\.ts, claude holds this until \d\d:\d\d/, said);
+    await keys.press("Enter");
+    await window.page.locator(".tab.active").filter({ hasText: "login.ts" }).waitFor();
+
+    await palette("Deconflict: Focus on Sessions View");
+    await keys.press("Home");
+    assert.match(await focused("Sessions"), /^Grace, here, you/);
+    await keys.press("ArrowDown");
+    assert.match(await focused("Sessions"), /^claude, here, holds one thing/);
+    await keys.press("Shift+F10");
+    await window.page.locator(".monaco-menu .action-item:visible", { hasText: "Send Message" }).first().waitFor();
+    await keys.press("Escape");
+  });
+
+  play("opens a message and answers it", async () => {
+    const [{ session_id: grace }] = workspace.servers();
+    claude.run("send", grace, "Login form", "Until noon");
+    await eventually("an unread message", async () => /1 unread/.test(await window.statusText()));
+    await palette("Deconflict: Focus on Messages View");
+    await keys.press("Home");
+    assert.match(await focused("Messages"), /^claude wrote, Login form: Until noon, just now, unread/);
+    await keys.press("Enter");
+    await window.webview().locator("article", { hasText: "Until noon" }).waitFor();
+    await palette("Deconflict: Reply");
+    await window.question("Reply to claude").waitFor();
+    await keys.type("Fine");
+    await keys.press("Enter");
+    await eventually("the reply", () => claude.messages().some(({ message }) => message === "Fine"));
+    const entry = window.webview().locator("article").first();
+    assert.equal(await entry.getAttribute("aria-label"), null);
+    assert.equal(await window.webview().locator("main").getAttribute("aria-label"), "Conversation with claude");
+  });
+
+  play("what the status bar says is a sentence", async () => {
+    await open("login.ts");
+    await eventually("the holder", async () => /^Deconflict: claude holds this until \d\d:\d\d, you hold \d+, others hold 1 of your open files, \d+ unread$/.test(await window.statusText()));
   });
 });
 
