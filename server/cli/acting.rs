@@ -12,7 +12,7 @@ use deconflict_registry::{
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
-use super::{claim, identity, processes, upkeep};
+use super::{held, identity, processes, upkeep};
 
 /// Who acts.
 pub(super) struct Acting {
@@ -157,7 +157,7 @@ impl Acting {
     }
 
     fn refusal(&self, context: &Context, obstacles: &[Obstacle]) -> Failure {
-        let refusals = obstacles.iter().map(|it| claim::refusal(context, &self.registry, &it.wanted, &it.by));
+        let refusals = obstacles.iter().map(|it| held::refusal(context, &self.registry, &it.wanted, &it.by));
         let mut refusals = refusals.collect::<Vec<_>>().into_iter();
         let Some(mut failure) = refusals.next() else {
             return Failure::refused("claimed", "Another session holds it.");

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{claim, identity, words};
+use super::{held, identity, words};
 
 /// Ask whether you may edit files, for scripts and hooks
 ///
@@ -71,7 +71,7 @@ fn free(path: PathBuf) -> Verdict {
 }
 
 fn answer(context: &Context, registry: Option<&Registry>, verdicts: &[Verdict]) -> Result<Exit, Failure> {
-    let holder = |claim: &Claim| registry.and_then(|registry| claim::holder_of(registry, claim));
+    let holder = |claim: &Claim| registry.and_then(|registry| held::holder_of(registry, claim));
     let document = |verdict: &Verdict| {
         let mut facts = verdict.resource.as_ref().map_or_else(|| json!({}), documents::resource);
         facts["path"] = verdict.path.display().to_string().into();

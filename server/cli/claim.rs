@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use deconflict_changes::beside_in_words;
 use deconflict_platform as platform;
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{Resource, ResourceType, SessionId, Want, time};
+use deconflict_protocol::{Resource, SessionId, Want, time};
 use deconflict_registry::{
     Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Predecessor, Queued, Registry, Session,
     Taken, Taker, Terms, named_process,
@@ -20,7 +20,7 @@ use super::output::Output;
 use super::ownership::{self, OthersChanges};
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{candidates, identity, losses, upkeep, values, wanted, words};
+use super::{candidates, held, identity, losses, upkeep, values, wanted, words};
 
 /// Claim files, directories or anything else that has a name
 ///
@@ -252,11 +252,11 @@ fn granted_in_words(
         );
     }
     if let Some(before) = before {
-        let holder = holder_of(registry, before);
+        let holder = held::holder_of(registry, before);
         lines.push_str(&format!("\nIt was taken over from {}.", words::taken_over_from(before, holder.as_ref())));
     }
     for other in elsewhere {
-        let by = holder_in_words(registry, other);
+        let by = held::holder_in_words(registry, other);
         let place =
             other.resource.worktree().map_or_else(|| "main worktree".to_owned(), |name| format!("worktree {name}"));
         lines.push_str(&format!("\n{by} has claimed the same path in the {place}, so a merge may conflict."));
@@ -281,7 +281,7 @@ fn refuse(
         ))?;
         return Ok(Exit::Refused);
     }
-    let failure = refusal(context, registry, resource, by);
+    let failure = held::refusal(context, registry, resource, by);
     if by.standing == ClaimState::Pending {
         return Err(failure.advise("Try again in a few seconds."));
     }
@@ -295,44 +295,6 @@ fn refuse(
     } else {
         format!("Or take it over: deconflict claim --force {typed}")
     }))
-}
-
-/// A claim that another session's claim stands against, told to whoever wanted it.
-pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource, by: &Claim) -> Failure {
-    let holder = holder_of(registry, by);
-    let failure = Failure::refused("claimed", words::held(by, holder.as_ref(), wanted, context.now()))
-        .fact("claim", documents::claim(by, holder.as_ref()))
-        .fact("holder", holder.as_ref().map_or(Value::Null, documents::session));
-    // A claim may outlive the record of its session; then nobody would read the message.
-    if by.holder().is_none() || holder.is_none() {
-        return failure;
-    }
-    failure.advise(match words::ask_command(by, holder.as_ref()) {
-        Some(command) => format!("Ask for it: {command}"),
-        None => "Its holder wants no messages about it.".to_owned(),
-    })
-}
-
-/// What is meant is claimed by another session, so that only that one can do something with it.
-pub(super) fn not_holder(context: &Context, registry: &Registry, claim: &Claim, what: &str) -> Failure {
-    let holder = holder_of(registry, claim);
-    let message = words::held(claim, holder.as_ref(), &claim.resource, context.now());
-    Failure::refused("not-holder", format!("{message} Only its holder can {what}."))
-        .fact("claim", documents::claim(claim, holder.as_ref()))
-}
-
-pub(super) fn not_found(resource_type: &ResourceType, name: &str) -> Failure {
-    let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
-    Failure::usage(message).reason("not-found").advise("What is claimed: deconflict status")
-}
-
-fn holder_in_words(registry: &Registry, claim: &Claim) -> String {
-    let holder = holder_of(registry, claim);
-    claim.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id))
-}
-
-pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
-    registry.session(claim.holder()?).ok().flatten()
 }
 
 /// Others' claims of the same path in other worktrees: a hint that a merge may conflict, as far as it can be read.

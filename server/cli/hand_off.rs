@@ -9,7 +9,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{candidates, claim, identity, ownership, upkeep, values, words};
+use super::{candidates, held, identity, ownership, upkeep, values, words};
 
 /// Give a claim of yours to another session, and with a file your uncommitted changes in it
 #[derive(Debug, clap::Args)]
@@ -101,7 +101,7 @@ fn give(
         }
     }
     Err(others.map_or_else(
-        || claim::not_found(&arguments.resource_type, &arguments.name),
-        |claim| claim::not_holder(context, registry, &claim, "hand it off"),
+        || held::not_found(&arguments.resource_type, &arguments.name),
+        |claim| held::not_holder(context, registry, &claim, "hand it off"),
     ))
 }

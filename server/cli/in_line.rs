@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::Failure;
 use super::interrupts::Interrupts;
 use super::output::Output;
-use super::{claim, words};
+use super::{held, words};
 
 /// Why somebody did not get what they waited for.
 pub(super) enum Kept {
@@ -112,7 +112,7 @@ impl Line<'_> {
             parts.push(format!("{} in line behind {}", ordinal(names.len() + 1), list(&names)));
         }
         if let Some(obstacle) = queued.obstacles.first() {
-            let holder = claim::holder_of(self.registry, &obstacle.by);
+            let holder = held::holder_of(self.registry, &obstacle.by);
             let who = obstacle.by.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
             parts.push(format!("held by {who} {}", words::term(&obstacle.by, self.context.now())));
         }
@@ -125,7 +125,7 @@ impl Line<'_> {
     pub(super) fn refusal(&self, queued: &Queued) -> Failure {
         let now = self.context.now();
         match (queued.obstacles.first(), queued.in_use.first()) {
-            (Some(obstacle), _) => claim::refusal(self.context, self.registry, &obstacle.wanted, &obstacle.by),
+            (Some(obstacle), _) => held::refusal(self.context, self.registry, &obstacle.wanted, &obstacle.by),
             (None, Some(used)) => {
                 let message = format!(
                     "A program that deconflict does not know of uses {}, and nothing else would do.",

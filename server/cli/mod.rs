@@ -12,6 +12,7 @@ mod candidates;
 mod completions;
 mod context;
 mod failure;
+mod held;
 mod identity;
 mod in_line;
 mod interrupts;

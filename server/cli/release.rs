@@ -15,7 +15,7 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{candidates, claim, identity, upkeep, wanted, words};
+use super::{candidates, held, identity, upkeep, wanted, words};
 
 /// Release what you hold
 ///
@@ -131,14 +131,14 @@ fn held_as(context: &Context, registry: &Registry, session: &Session, wanted: &W
 }
 
 fn refuse_others(context: &Context, registry: &Registry, claim: &Claim) -> Result<Exit, Failure> {
-    let failure = claim::not_holder(context, registry, claim, "release it");
+    let failure = held::not_holder(context, registry, claim, "release it");
     let original = failure.message.clone();
     refuse(context, failure, &original)
 }
 
 fn refuse_unknown(context: &Context, Wanted { resource_type, name, .. }: &Wanted) -> Result<Exit, Failure> {
     let original = format!("No claim found for {resource_type}/{}", one_line(name, 200));
-    refuse(context, claim::not_found(resource_type, name), &original)
+    refuse(context, held::not_found(resource_type, name), &original)
 }
 
 fn refuse(context: &Context, failure: Failure, original: &str) -> Result<Exit, Failure> {

@@ -155,7 +155,7 @@ pub struct Entry {
     pub candidates: Vec<SessionId>,
     /// What stood there before.
     pub before: FileState,
-    /// What stood there afterwards.
+    /// What stood there after it.
     pub after: FileState,
     /// The file on disk with `after` in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -39,7 +39,7 @@ impl WorkingFile {
             return Ok(Self { state: not_kept(length), stamp: Some(Stamp::from_metadata(&found)), kept: None });
         }
         let file = open_regular(path, Links::Refused)?;
-        // What is written while it is read has another stamp afterwards.
+        // What is written while it is read has another stamp after that.
         let found = file.metadata()?;
         let stamp = Some(Stamp::from_metadata(&found));
         let bytes = read_at_most(file, LARGEST)?;

@@ -101,7 +101,7 @@ fn own_time_namespace() -> Option<String> {
 }
 
 pub(super) fn relation(own: &str, recorded: &str) -> ScopeRelation {
-    let (Some(own), Some(recorded)) = (Scope::parse(own), Scope::parse(recorded)) else {
+    let (Some(own), Some(recorded)) = (ScopeToken::parse(own), ScopeToken::parse(recorded)) else {
         return ScopeRelation::Elsewhere;
     };
     // The boot id is random, so one boot is one machine, whatever its host name is changed to.
@@ -223,14 +223,14 @@ fn line_of(path: impl AsRef<Path>) -> Option<String> {
 }
 
 /// A scope taken apart.
-struct Scope<'a> {
+struct ScopeToken<'a> {
     machine: &'a str,
     boot: &'a str,
     pid_namespace: &'a str,
     time_namespace: Option<&'a str>,
 }
 
-impl<'a> Scope<'a> {
+impl<'a> ScopeToken<'a> {
     fn parse(scope: &'a str) -> Option<Self> {
         let mut fields = scope.split('/');
         let (machine, boot, pid_namespace) = (fields.next()?, fields.next()?, fields.next()?);

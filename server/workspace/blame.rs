@@ -24,7 +24,7 @@ pub struct CommittedLine {
 /// commit has no such file.
 pub fn blame(root: &Path, path: &str) -> Result<Vec<CommittedLine>, GitError> {
     let mut command = git::command_in(root, Surroundings::Own);
-    // A list of commits to be passed over is the user's wish for reading; here it would name the wrong ones.
+    // A list of commits to be passed over is what the user wants for reading; here it would name the wrong ones.
     command.args(["-c", "blame.ignoreRevsFile=", "blame", "--porcelain", "--no-textconv", "HEAD", "--", path]);
     let output = git::run(command, b"")?;
     // Nothing was committed yet, or not this file.

@@ -19,10 +19,10 @@ pub(super) fn of(repository: &Repository) -> Configuration {
 
 /// What was read for each worktree, kept until one of the files that it came from changes.
 #[derive(Debug, Default)]
-pub(super) struct KeptSettings(Mutex<HashMap<PathBuf, Kept>>);
+pub(super) struct KeptSettings(Mutex<HashMap<PathBuf, KeptConfiguration>>);
 
 #[derive(Debug)]
-struct Kept {
+struct KeptConfiguration {
     /// Every file that was looked for, whether it was there or not.
     from: Vec<(PathBuf, Option<WhenWritten>)>,
     configuration: Arc<Configuration>,
@@ -42,13 +42,13 @@ impl KeptSettings {
             kept.remove(worktree);
         } else {
             let (from, configuration) = (reader.read, Arc::clone(&configuration));
-            kept.insert(worktree.to_owned(), Kept { from, configuration });
+            kept.insert(worktree.to_owned(), KeptConfiguration { from, configuration });
         }
         configuration
     }
 }
 
-impl Kept {
+impl KeptConfiguration {
     fn is_as_read(&self) -> bool {
         self.from.iter().all(|(file, written)| when_written(file) == *written)
     }

@@ -15,7 +15,7 @@ pub struct FollowUp {
     pub(super) registry: Option<Registry>,
     pub(super) delivered: Option<(SessionId, Vec<MessageId>)>,
     /// What was taken of the session's work, as the answer tells it.
-    pub(super) told: Option<Told>,
+    pub(super) told: Option<ToldChanges>,
     /// True where the answer takes no more messages.
     pub(super) is_full: bool,
     pub(super) ended: Vec<SessionId>,
@@ -32,7 +32,7 @@ pub struct FollowUp {
 
 /// Changes that a session is told of.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct ToldChanges {
     pub(super) journal: Journal,
     pub(super) session: SessionId,
     pub(super) changes: Vec<Entry>,
@@ -67,7 +67,7 @@ impl FollowUp {
         if self.refresh_board {
             note(registry.refresh_board().map(drop));
         }
-        if let Some(Told { journal, session, changes, now }) = self.told {
+        if let Some(ToldChanges { journal, session, changes, now }) = self.told {
             let noted = changes.iter().try_for_each(|change| journal.told(change, &session, now).map(drop));
             failures.extend(noted.err().map(|error| error.to_string()));
         }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use chrono::TimeDelta;
 
 use super::context::{SessionContext, Trouble};
-use super::follow_up::Told;
+use super::follow_up::ToldChanges;
 use crate::answer::Answer;
 use crate::event::EventKind;
 use crate::words;
@@ -121,9 +121,9 @@ impl SessionContext<'_> {
     }
 
     /// What the session is told of by the answer. It counts as told once the agent has that.
-    pub(super) fn told_by_then(&self) -> Option<Told> {
+    pub(super) fn told_by_then(&self) -> Option<ToldChanges> {
         let (journal, changes) = (self.journal.clone()?, self.told.take());
-        (!changes.is_empty()).then(|| Told { journal, session: self.own.clone(), changes, now: self.now() })
+        (!changes.is_empty()).then(|| ToldChanges { journal, session: self.own.clone(), changes, now: self.now() })
     }
 
     /// A file as a word of a command line in the agent's folder.

@@ -4,8 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::found::Find;
-use super::programs::program_name;
-use super::words::{Given, Word};
+use super::words::{Given, Word, program_name};
 
 /// No longer text is read, in bytes.
 const LONGEST_TEXT: u64 = 256 * 1024;

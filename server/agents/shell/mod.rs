@@ -22,7 +22,7 @@ use effect::Effects;
 pub(super) use effect::{Deed, Effect, Target, When};
 use found::{Find, FindDeed};
 pub(super) use summary::Summary;
-use words::{Given, Word, WordKind, redirects};
+use words::{Given, Word, WordKind, program_name, redirects};
 
 /// No longer command line is read, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
@@ -184,7 +184,7 @@ impl Scanner {
         }
         let given = Given::new(arguments, &[]);
         let mut effects = Effects { folder: shell.folder.as_deref(), found: &mut self.effects };
-        match programs::program_name(program) {
+        match program_name(program) {
             "cd" | "pushd" => shell.folder = given.names.first().and_then(|word| effects.path(word)),
             "popd" => shell.folder = None,
             "export" | "declare" | "local" | "readonly" | "typeset" => shell.assign(arguments),

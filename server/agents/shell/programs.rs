@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::effect::{Deed, Effects, Target};
 use super::git;
-use super::words::{Given, Word, WordKind};
+use super::words::{Given, Word, WordKind, program_name};
 
 /// Programs that run another one: their options that take a word, and how many words come before the other's name.
 const RUNNERS: &[(&str, &[&str], usize)] = &[
@@ -38,11 +38,6 @@ pub(super) fn without_runners(words: &[Word]) -> &[Word] {
         words = words.get(position + before..).unwrap_or_default();
     }
     words
-}
-
-/// The name of a program, without the folder that it is in.
-pub(super) fn program_name(word: &Word) -> &str {
-    word.text.rsplit('/').next().unwrap_or_default()
 }
 
 /// Adds what a program would do with its arguments.

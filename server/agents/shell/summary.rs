@@ -6,8 +6,8 @@ use std::path::Path;
 
 use rable::{Node, NodeKind};
 
-use super::programs::{program_name, without_runners};
-use super::words::{Word, parts, redirects};
+use super::programs::without_runners;
+use super::words::{Word, parts, program_name, redirects};
 
 /// A command line in short.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

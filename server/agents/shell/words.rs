@@ -27,6 +27,11 @@ pub(super) enum WordKind {
     Unknown,
 }
 
+/// The name of a program, without the folder that it is in.
+pub(super) fn program_name(word: &Word) -> &str {
+    word.text.rsplit('/').next().unwrap_or_default()
+}
+
 /// A pattern that matches more names than this is not looked into.
 const MOST_MATCHED: usize = 200;
 

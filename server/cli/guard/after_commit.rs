@@ -16,7 +16,7 @@ use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::output::Output;
 use crate::cli::style::GOOD;
-use crate::cli::{claim, upkeep, words};
+use crate::cli::{held, upkeep, words};
 
 /// The action of a session that made a commit.
 pub(super) const COMMITTED: &str = "committed";
@@ -71,7 +71,7 @@ pub(in crate::cli) fn release_committed(
         let Some(claim) = registry.claim_of(resource)? else { continue };
         // A file of which more was changed than was committed is still being worked on.
         if claim.is_automatic()
-            && is_own(&claim, claim::holder_of(registry, &claim).as_ref())
+            && is_own(&claim, held::holder_of(registry, &claim).as_ref())
             && committed::equals_last_commit(path).unwrap_or(false)
             && let Some(holding) = claim.holding()
             && let ReleaseOutcome::Released(claim) = registry.release_holding(&holding)?

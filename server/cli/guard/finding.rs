@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::committer::Committer;
 use crate::cli::failure::Failure;
-use crate::cli::{claim, words};
+use crate::cli::{held, words};
 
 /// A claim of another session, and what of it is about to be committed or pushed.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ pub(super) fn sort(
     let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
     let mut sorted = Sorted::default();
     for (claim, positions) in registry.claims_covering(&resources)? {
-        let holder = claim::holder_of(registry, &claim);
+        let holder = held::holder_of(registry, &claim);
         if committer.owns(&claim, holder.as_ref()) {
             continue;
         }

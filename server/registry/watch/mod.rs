@@ -20,14 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub use change::Change;
 
 use self::observer::{Observer, watched_by};
-use self::signal::{Signal, Signals};
+use self::signal::{Signal, SignalQueue};
 use super::store::{Changed, Hear, Range, Store, Watching};
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
 
 /// Watching, for as long as this is kept.
 pub struct Watch {
-    signals: Arc<Signals>,
+    signals: Arc<SignalQueue>,
     stopped: Arc<AtomicBool>,
 }
 
@@ -74,7 +74,7 @@ fn watch_with<S: Store + 'static>(
     session: &SessionId,
     deliver: impl Fn(Vec<Change>) + Send + 'static,
 ) -> Result<Watch, Error> {
-    let (signals, stopped) = (Arc::new(Signals::default()), Arc::new(AtomicBool::new(false)));
+    let (signals, stopped) = (Arc::new(SignalQueue::default()), Arc::new(AtomicBool::new(false)));
     let watch = Watch { signals: Arc::clone(&signals), stopped: Arc::clone(&stopped) };
     let slot: Slot<S, _> = Arc::new(Mutex::new(None));
     let hear = {
@@ -101,7 +101,7 @@ fn locked<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// What the thread does that watches.
-fn observe<S: Store, D: Fn(Vec<Change>)>(slot: &Slot<S, D>, signals: &Signals) {
+fn observe<S: Store, D: Fn(Vec<Change>)>(slot: &Slot<S, D>, signals: &SignalQueue) {
     loop {
         let mut watcher = locked(slot);
         let Some(observer) = watcher.as_mut() else { return };

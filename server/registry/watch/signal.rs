@@ -24,14 +24,14 @@ pub(super) enum Signal {
     Stop,
 }
 
-/// Signals on their way to the thread, in their order.
+/// SignalQueue on their way to the thread, in their order.
 #[derive(Default)]
-pub(super) struct Signals {
+pub(super) struct SignalQueue {
     waiting: Mutex<VecDeque<Signal>>,
     arrived: Condvar,
 }
 
-impl Signals {
+impl SignalQueue {
     pub(super) fn send(&self, signal: Signal) {
         self.waiting().push_back(signal);
         self.arrived.notify_one();

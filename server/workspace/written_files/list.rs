@@ -12,7 +12,7 @@ pub(super) const LONGEST: u64 = 1 << 18;
 
 /// A line of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(super) enum ListLine<'a> {
     /// A file or a folder was written, by its path from the worktree's root.
     Written(&'a Path),
     /// Somebody's mark.
@@ -21,7 +21,7 @@ pub(super) enum Line<'a> {
     Anew,
 }
 
-impl Line<'_> {
+impl ListLine<'_> {
     pub(super) fn append_to(self, bytes: &mut Vec<u8>) {
         let (letter, text) = match self {
             Self::Written(path) => (b'w', path.as_os_str().as_encoded_bytes()),

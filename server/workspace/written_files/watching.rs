@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use deconflict_platform::{FolderChange, FolderWatch, WatchId};
 
-use super::list::{LIST, LONGEST, Line};
+use super::list::{LIST, LONGEST, ListLine};
 use super::{KEEPER, MARKS, WrittenFiles};
 use crate::changed_files::folders_of;
 use crate::git::path_from;
@@ -113,17 +113,17 @@ impl Watching<'_> {
         match change {
             FolderChange::File(id, name) if *id == self.marks => {
                 if let Some(name) = name.to_str() {
-                    Line::Mark(name).append_to(bytes);
+                    ListLine::Mark(name).append_to(bytes);
                 }
             }
             FolderChange::File(id, name) if *id == self.git => {
                 if name == "index" && self.add_tracked()? {
-                    Line::Anew.append_to(bytes);
+                    ListLine::Anew.append_to(bytes);
                 }
             }
             FolderChange::File(id, name) => {
                 if let Some(path) = self.path_of(*id, Path::new(name)) {
-                    Line::Written(&path).append_to(bytes);
+                    ListLine::Written(&path).append_to(bytes);
                 }
             }
             FolderChange::FolderCame(id, name) | FolderChange::FolderWent(id, name) => {
@@ -133,7 +133,7 @@ impl Watching<'_> {
                     self.add_new(&path)?;
                 }
                 // What was written there before it was watched is found by looking there.
-                Line::Written(&path).append_to(bytes);
+                ListLine::Written(&path).append_to(bytes);
             }
             FolderChange::Ended(id) => {
                 if let Some(path) = self.by_id.remove(id) {

@@ -1,0 +1,52 @@
+//! Claims that others hold, and how a verb tells of one that is in its way.
+
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{Resource, ResourceType};
+use deconflict_registry::{Claim, Registry, Session};
+use deconflict_words::documents;
+use serde_json::Value;
+
+use super::context::Context;
+use super::failure::Failure;
+use super::words;
+
+/// A claim that another session's claim stands against, told to whoever wanted it.
+pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource, by: &Claim) -> Failure {
+    let holder = holder_of(registry, by);
+    let failure = Failure::refused("claimed", words::held(by, holder.as_ref(), wanted, context.now()))
+        .fact("claim", documents::claim(by, holder.as_ref()))
+        .fact("holder", holder.as_ref().map_or(Value::Null, documents::session));
+    // A claim may outlive the record of its session; then nobody would read the message.
+    if by.holder().is_none() || holder.is_none() {
+        return failure;
+    }
+    failure.advise(match words::ask_command(by, holder.as_ref()) {
+        Some(command) => format!("Ask for it: {command}"),
+        None => "Its holder wants no messages about it.".to_owned(),
+    })
+}
+
+/// What is meant is claimed by another session, so that only that one can do something with it.
+pub(super) fn not_holder(context: &Context, registry: &Registry, claim: &Claim, what: &str) -> Failure {
+    let holder = holder_of(registry, claim);
+    let message = words::held(claim, holder.as_ref(), &claim.resource, context.now());
+    Failure::refused("not-holder", format!("{message} Only its holder can {what}."))
+        .fact("claim", documents::claim(claim, holder.as_ref()))
+}
+
+/// There is no such claim.
+pub(super) fn not_found(resource_type: &ResourceType, name: &str) -> Failure {
+    let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
+    Failure::usage(message).reason("not-found").advise("What is claimed: deconflict status")
+}
+
+/// Who holds it, as people call them.
+pub(super) fn holder_in_words(registry: &Registry, claim: &Claim) -> String {
+    let holder = holder_of(registry, claim);
+    claim.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id))
+}
+
+/// The holder's session, if it has a record.
+pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
+    registry.session(claim.holder()?).ok().flatten()
+}
