@@ -2,10 +2,11 @@
 
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{Resource, ResourceType, Want};
-use deconflict_workspace::{Declared, DeclaredResource, Repository, Scope, port_range};
+use deconflict_workspace::{DECLARATIONS, Declared, DeclaredResource, Repository, Scope, WrongLine, port_range};
 
 use super::context::Context;
 use super::failure::Failure;
+use super::output::Output;
 use super::words;
 
 /// Where any port will do, one of these is taken: above those of well-known services, below those that systems give to
@@ -30,9 +31,15 @@ pub(super) fn declared(context: &Context) -> Result<Declared, Failure> {
     Ok(Declared::read(location.repository.as_ref().map_or_else(|| location.parent(), Repository::root)))
 }
 
-/// What all of these words mean.
+/// What is wrong in that file, and where.
+pub(super) fn wrong_line(wrong: &WrongLine) -> String {
+    format!("{DECLARATIONS}, line {}: {}", wrong.line, wrong.message)
+}
+
+/// What all of these words mean. What is wrong in `deconflict.toml` is said, and the rest of it counts.
 pub(super) fn asked(words: &[String], scope: Option<Scope>, context: &Context) -> Result<Vec<Asked>, Failure> {
     let declared = declared(context)?;
+    declared.wrong.iter().for_each(|wrong| Output::remark(&wrong_line(wrong)));
     let words = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty());
     let asked = words.map(|word| one(word, scope, &declared, context)).collect::<Result<Vec<_>, _>>()?;
     if asked.is_empty() {
@@ -98,7 +105,7 @@ fn one(word: &str, scope: Option<Scope>, declared: &Declared, context: &Context)
 }
 
 /// So many of what `deconflict.toml` names.
-fn want_of(known: &DeclaredResource, count: usize) -> Result<Want, Failure> {
+pub(super) fn want_of(known: &DeclaredResource, count: usize) -> Result<Want, Failure> {
     if let Some((from, to)) = known.ports {
         check_places(&known.name, count, usize::from(to - from) + 1)?;
         return Ok(Want::ports(&known.kind, from, to, count));

@@ -130,14 +130,21 @@ impl Context {
 
     /// The registry of what this machine has once, for all clones of this user.
     pub(crate) fn machine_registry(&self) -> Result<Registry, Failure> {
-        let Some(state) = platform::state_directory() else {
+        let Some(directory) = machine_directory() else {
             return Err(Failure::failed(
                 "no-home",
                 "You have no home directory here, where what the machine has is kept.",
             ));
         };
-        let registry = Registry::create(&state.join("deconflict").join("machine"), self.clock.clone())?;
+        let registry = Registry::create(&directory, self.clock.clone())?;
         self.as_seen_here(registry)
+    }
+
+    /// The same if it is there already.
+    pub(crate) fn existing_machine_registry(&self) -> Result<Option<Registry>, Failure> {
+        let Some(directory) = machine_directory().filter(|directory| directory.is_dir()) else { return Ok(None) };
+        let registry = Registry::open(&directory, self.clock.clone())?;
+        self.as_seen_here(registry).map(Some)
     }
 
     /// To a person their own sessions are theirs; to an agent, and to whoever asks for JSON, all are somebody's.
@@ -275,6 +282,11 @@ impl Context {
     pub(crate) fn person(&self) -> Result<Option<String>, Failure> {
         Ok(workspace::person(self.location()?.repository.as_ref()))
     }
+}
+
+/// Where the machine's registry is, which all clones share.
+fn machine_directory() -> Option<PathBuf> {
+    Some(platform::state_directory()?.join("deconflict").join("machine"))
 }
 
 /// Its status board tells what was lost here, too.

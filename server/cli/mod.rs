@@ -50,6 +50,7 @@ mod lsp;
 mod mcp;
 mod messages;
 mod release;
+mod resources;
 mod restore;
 mod run;
 mod send;
@@ -96,6 +97,7 @@ enum Verb {
     Heartbeat(heartbeat::Arguments),
     Claim(claim::Arguments),
     Run(run::Arguments),
+    Resources(resources::Arguments),
     Release(release::Arguments),
     Status(status::Arguments),
     Check(check::Arguments),
@@ -193,6 +195,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Heartbeat(arguments) => heartbeat::run(arguments, context),
         Verb::Claim(arguments) => claim::run(arguments, context),
         Verb::Run(arguments) => run::run(&arguments, context),
+        Verb::Resources(arguments) => resources::run(&arguments, context),
         Verb::Release(arguments) => release::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Check(arguments) => check::run(arguments, context),

@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_workspace::{Lock, LockedFile, PrivateFolder, UserSettings};
+use deconflict_workspace::{Declared, Lock, LockedFile, PrivateFolder, UserSettings};
 
 use commands::Commands;
 use logs::Logs;
@@ -86,7 +86,12 @@ impl Journal {
     /// has no state folder.
     pub fn of(directory: &Path, state_folder: Option<&Path>) -> Option<Self> {
         let folder = PrivateFolder::of(directory, "journal", state_folder)?;
-        Some(Self { settings: UserSettings::read(), ..Self::in_folder(folder) })
+        let mut settings = UserSettings::read();
+        let declared = directory.parent().map(Declared::read).unwrap_or_default().journal_exclude;
+        if !declared.is_empty() {
+            settings.journal_exclude.get_or_insert_default().extend(declared);
+        }
+        Some(Self { settings, ..Self::in_folder(folder) })
     }
 
     fn in_folder(folder: PrivateFolder) -> Self {

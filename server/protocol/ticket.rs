@@ -91,6 +91,11 @@ impl Want {
         Self::some(kind, vec![name], count)
     }
 
+    /// What kind of thing it is.
+    pub fn kind(&self) -> &str {
+        &self.kind
+    }
+
     /// How many it takes.
     pub fn count(&self) -> usize {
         self.count

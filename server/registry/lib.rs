@@ -130,6 +130,11 @@ impl<S: Store> Registry<S> {
         &self.clock
     }
 
+    /// Which names are equal here.
+    pub fn naming(&self) -> Result<deconflict_protocol::Naming, Error> {
+        Ok(self.reader()?.naming())
+    }
+
     /// Whether claims keep others out here, as the last verb saw that changed something; [`Locking::Enforced`] before
     /// any did. Asking costs nothing.
     pub fn locking(&self) -> Locking {

@@ -335,6 +335,44 @@ fn a_name_may_have_places_and_a_port_is_one_that_nobody_uses() {
 }
 
 #[test]
+fn what_is_shared_is_listed_with_who_has_it_and_who_waits() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let nothing = terminal.run(["resources"]).expect_code(0).stdout;
+    assert!(nothing.starts_with("Nothing but files is shared here so far."), "{nothing}");
+    let declared =
+        "[resources.db]\ndescription = \"The test database\"\ncolour = \"red\"\n\n[resources.slot]\ncount = 2\n";
+    fs::write(workspace.root().join("deconflict.toml"), declared).unwrap();
+
+    let (_running, told) = holding(&terminal, &workspace, "db", "held");
+    wait_for_file(&told);
+    let _waiting = terminal.spawn(["run", "--with", "db", "--wait", "5m", "--", "true"]);
+    wait_for_tickets(&workspace, 1);
+    let (_other, told) = holding(&terminal, &workspace, "licence", "licence");
+    wait_for_file(&told);
+    let listed = terminal.run(["resources"]).expect_code(0);
+    for line in
+        ["db  The test database\n  held by ", "\n  1. in line: ", "slot (2 places)\n  free\n", "licence\n  held by "]
+    {
+        assert!(listed.stdout.contains(line), "no {line:?} in {listed:?}");
+    }
+    let wrong = "deconflict.toml, line 3: A resource has no \"colour\".";
+    assert!(listed.stderr.contains(wrong), "{listed:?}");
+    assert!(terminal.run(["run", "--with", "slot", "--", "true"]).expect_code(0).stderr.contains(wrong));
+    let doctor = terminal.run(["doctor"]);
+    assert!(doctor.stdout.contains(wrong), "{doctor:?}");
+
+    let document = terminal.run(["resources", "--json"]).expect_code(0).json();
+    let names: Vec<&str> =
+        document["resources"].as_array().unwrap().iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["db", "slot", "licence"], "{document}");
+    assert_eq!(document["resources"][0]["waiting"][0]["place"], 1, "{document}");
+    assert_eq!(document["resources"][0]["holders"][0]["resource_name"], "db", "{document}");
+    assert_eq!(document["resources"][1]["count"], 2, "{document}");
+    assert_eq!(document["wrong"][0]["line"], 3, "{document}");
+}
+
+#[test]
 fn a_program_in_a_terminal_notices_nothing() {
     let workspace = Workspace::small();
     let place = Path::new(PROGRAM).parent().unwrap();

@@ -1,5 +1,6 @@
 //! `deconflict doctor`: one file for each thing that is checked.
 
+mod declared;
 mod directory;
 mod editors;
 mod guard;
@@ -27,6 +28,7 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
         Ok(location) => {
             report.check_directory(context, location);
             report.check_journal(context);
+            report.check_declared(context);
         }
         Err(failure) => report.problem(failure.reason, &failure.message, "Name another directory with --dir."),
     }

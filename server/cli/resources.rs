@@ -1,0 +1,198 @@
+//! `deconflict resources`
+
+use deconflict_protocol::text::one_line;
+use deconflict_protocol::{Resource, Want, time};
+use deconflict_registry::{Claim, Registry, Session, StoredTicket};
+use deconflict_words::documents;
+use deconflict_workspace::{DECLARATIONS, DeclaredResource, Scope};
+use serde_json::{Value, json};
+
+use super::context::Context;
+use super::failure::{Exit, Failure};
+use super::output::Output;
+use super::style::NAME;
+use super::{asked, held, words};
+
+/// List what is shared here and is no file: who has it, and who waits for it
+///
+/// What there is stands in `deconflict.toml` at the root of the repository. What somebody holds or waits for without
+/// standing there is listed too.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {}
+
+pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let declared = asked::declared(context)?;
+    let registries = Registries { clone: context.existing_registry()?, machine: context.existing_machine_registry()? };
+    let mut shared = Vec::new();
+    for known in &declared.resources {
+        shared.push(registries.declared(known)?);
+    }
+    for scope in [Scope::Clone, Scope::Machine] {
+        registries.add_others(scope, &mut shared)?;
+    }
+    context.output.answer(
+        || {
+            let wrong = declared.wrong.iter().map(|it| json!({ "line": it.line, "message": it.message }));
+            json!({
+                "resources": shared.iter().map(|one| one.document(context)).collect::<Vec<_>>(),
+                "wrong": wrong.collect::<Vec<_>>(),
+            })
+        },
+        || {
+            if shared.is_empty() {
+                return format!(
+                    "Nothing but files is shared here so far. To name a test database or a slot, write into \
+                     {DECLARATIONS}:\n\n[resources.db]\ndescription = \"The test database\"\n"
+                );
+            }
+            shared.iter().map(|one| one.in_words(context)).collect::<Vec<_>>().join("\n")
+        },
+    )?;
+    if !context.output.is_json() {
+        declared.wrong.iter().for_each(|wrong| Output::remark(&asked::wrong_line(wrong)));
+    }
+    Ok(Exit::Done)
+}
+
+/// The registries that are there.
+struct Registries {
+    clone: Option<Registry>,
+    machine: Option<Registry>,
+}
+
+/// Something that is shared, with those who have it and those who wait, in their order.
+struct Shared<'a> {
+    want: Want,
+    declared: Option<&'a DeclaredResource>,
+    scope: Scope,
+    holders: Vec<(Claim, Option<Session>)>,
+    waiting: Vec<(StoredTicket, Option<Session>)>,
+}
+
+impl Registries {
+    fn of(&self, scope: Scope) -> Option<&Registry> {
+        match scope {
+            Scope::Clone => self.clone.as_ref(),
+            Scope::Machine => self.machine.as_ref(),
+        }
+    }
+
+    fn declared<'a>(&self, known: &'a DeclaredResource) -> Result<Shared<'a>, Failure> {
+        let shared = self.shared(asked::want_of(known, 1)?, known.scope)?;
+        Ok(Shared { declared: Some(known), ..shared })
+    }
+
+    fn shared<'a>(&self, want: Want, scope: Scope) -> Result<Shared<'a>, Failure> {
+        let mut shared = Shared { want, declared: None, scope, holders: Vec::new(), waiting: Vec::new() };
+        let Some(registry) = self.of(scope) else { return Ok(shared) };
+        let naming = registry.naming()?;
+        for claim in registry.claims()?.into_iter().filter(|claim| claim.stands_against(None)) {
+            if Want::one(&claim.resource).overlaps(&shared.want, naming) {
+                let holder = held::holder_of(registry, &claim);
+                shared.holders.push((claim, holder));
+            }
+        }
+        for ticket in registry.tickets()? {
+            if ticket.record.wants().iter().any(|want| want.overlaps(&shared.want, naming)) {
+                let session = ticket.session().and_then(|id| registry.session(id).ok().flatten());
+                shared.waiting.push((ticket, session));
+            }
+        }
+        Ok(shared)
+    }
+
+    /// What is held or waited for and is none of those.
+    fn add_others(&self, scope: Scope, listed: &mut Vec<Shared<'_>>) -> Result<(), Failure> {
+        let Some(registry) = self.of(scope) else { return Ok(()) };
+        let naming = registry.naming()?;
+        let is_file = |resource: &Resource| resource.is_file() || resource.is_directory();
+        let claims = registry.claims()?.into_iter().filter(|claim| claim.stands_against(None));
+        let held = claims.map(|claim| claim.resource).filter(|resource| !is_file(resource));
+        let waited = registry.tickets()?.into_iter().flat_map(|ticket| ticket.record.wants().to_vec());
+        let waited = waited.filter(|want| !want.candidates().next().as_ref().is_some_and(is_file));
+        for want in held.map(|resource| Want::one(&resource)).chain(waited).collect::<Vec<_>>() {
+            let is_known = |one: &Shared<'_>| one.scope == scope && one.want.overlaps(&want, naming);
+            if !listed.iter().any(is_known) {
+                listed.push(self.shared(want, scope)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Shared<'_> {
+    fn name(&self) -> String {
+        self.declared.map_or_else(|| self.want.called(), |known| known.name.clone())
+    }
+
+    fn document(&self, context: &Context) -> Value {
+        let holder = |(claim, holder): &(Claim, Option<Session>)| documents::claim(claim, holder.as_ref());
+        let waiter = |(at, (ticket, session)): (usize, &(StoredTicket, Option<Session>))| {
+            json!({
+                "place": at + 1,
+                "session": ticket.session(),
+                "label": session.as_ref().map(Session::label),
+                "since": time::format(ticket.since(context.now())),
+                "passed": ticket.record.passed == Some(true),
+            })
+        };
+        let declared = self.declared;
+        json!({
+            "name": self.name(),
+            "type": self.want.kind(),
+            "scope": self.scope.as_str(),
+            "declared": declared.is_some(),
+            "count": declared.map_or(1, |known| known.count),
+            "ports": declared.and_then(|known| known.ports).map(|(from, to)| format!("{from}-{to}")),
+            "description": declared.and_then(|known| known.description.clone()),
+            "match": declared.and_then(|known| known.command.clone()),
+            "holders": self.holders.iter().map(holder).collect::<Vec<_>>(),
+            "waiting": self.waiting.iter().enumerate().map(waiter).collect::<Vec<_>>(),
+        })
+    }
+
+    fn in_words(&self, context: &Context) -> String {
+        let mut text = format!("{NAME}{}{NAME:#}", one_line(&self.name(), words::PHRASE));
+        let facts = self.facts();
+        if !facts.is_empty() {
+            text.push_str(&format!(" ({})", facts.join(", ")));
+        }
+        if let Some(description) = self.declared.and_then(|known| known.description.as_deref()) {
+            text.push_str(&format!("  {}", one_line(description, 200)));
+        }
+        if self.holders.is_empty() {
+            text.push_str("\n  free");
+        }
+        for (claim, holder) in &self.holders {
+            let who = claim.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+            let which = if self.is_one() { String::new() } else { format!("{}: ", claim.resource.name()) };
+            text.push_str(&format!("\n  {which}held by {who} {}", words::term(claim, context.now())));
+        }
+        for (at, (ticket, session)) in self.waiting.iter().enumerate() {
+            let Some(id) = ticket.session() else { continue };
+            let since = words::moment(ticket.since(context.now()), context.now());
+            text.push_str(&format!("\n  {}. in line: {} since {since}", at + 1, words::who(session.as_ref(), id)));
+        }
+        text
+    }
+
+    /// What tells one kind of thing from another.
+    fn facts(&self) -> Vec<String> {
+        let mut facts = Vec::new();
+        if self.scope == Scope::Machine {
+            facts.push("of this machine".to_owned());
+        }
+        let Some(known) = self.declared else { return facts };
+        match known.ports {
+            Some((from, to)) if from == to => facts.push(format!("port {from}")),
+            Some((from, to)) => facts.push(format!("ports {from}-{to}")),
+            None if known.count > 1 => facts.push(format!("{} places", known.count)),
+            None => {}
+        }
+        facts
+    }
+
+    fn is_one(&self) -> bool {
+        self.declared.is_none_or(|known| known.count == 1 && known.ports.is_none())
+    }
+}
