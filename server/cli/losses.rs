@@ -1,7 +1,6 @@
 //! What a session lost and was not told yet, said by whichever verb it runs next.
 
 use deconflict_changes::Telling;
-use deconflict_protocol::Resource;
 use deconflict_protocol::text::quoted;
 use deconflict_registry::Message;
 
@@ -18,16 +17,10 @@ const MOST: usize = 3;
 /// Looks whether files were changed that somebody holds or has uncommitted changes in, and tells whoever lost something by
 /// it. What cannot be found out is left to the next verb.
 pub(super) fn look(context: &Context) {
-    let _ = look_around(context, &[]);
+    let _ = look_around(context);
 }
 
-/// The same, and keeps what stands in files that were just claimed: whoever claims by hand tells of no edit, and what is
-/// clean now may be another commit's tomorrow.
-pub(super) fn look_with(context: &Context, claimed: &[Resource]) {
-    let _ = look_around(context, claimed);
-}
-
-fn look_around(context: &Context, claimed: &[Resource]) -> Result<(), Failure> {
+fn look_around(context: &Context) -> Result<(), Failure> {
     let location = context.location()?;
     if !location.exists() || !location.may_be_joined() {
         return Ok(());
@@ -36,9 +29,6 @@ fn look_around(context: &Context, claimed: &[Resource]) -> Result<(), Failure> {
     let recorder = recording.recorder();
     if let Some(repository) = &location.repository {
         recorder.keep_held(repository, now)?;
-    }
-    for file in claimed.iter().filter(|resource| resource.is_file()) {
-        recorder.look(file, now)?;
     }
     for watched in recording.journal.watched()? {
         if let Some(noticed) = recorder.look_again(&watched, now)? {

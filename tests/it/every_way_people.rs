@@ -14,6 +14,15 @@ use super::support::ways::{
 };
 use super::support::{CodingAgent, Terminal, Workspace, wait_within};
 
+/// A stash and a commit that git says are a person's own are that person's doing, whoever typed it.
+const IN_THEIR_NAME: [&str; 2] =
+    ["git stash push -q -- FILE", "git add -A && git commit -qm All && git reset -q --hard HEAD~1"];
+
+/// Something of what somebody wrote still stands there: who works at a terminal may have gone on with it.
+fn has_some_of_mine(bytes: &[u8]) -> bool {
+    String::from_utf8_lossy(bytes).lines().any(|line| line == "mine" || line == "mine too")
+}
+
 #[test]
 fn the_work_of_whoever_claims_at_a_terminal_comes_back_and_their_own_edits_are_not_told() {
     let workspace = Workspace::small();
@@ -54,7 +63,7 @@ fn the_work_of_whoever_claims_at_a_terminal_comes_back_and_their_own_edits_are_n
         }
         let mut told = Vec::new();
         let goes_on = !by_agent
-            && matches!(Stood::at(&workspace.path(&file)), Stood::File { bytes, .. } if bytes.ends_with(b"mine too\nnew\n"));
+            && matches!(Stood::at(&workspace.path(&file)), Stood::File { bytes, .. } if has_some_of_mine(&bytes));
         if !goes_on {
             told.push(wait_within(PATIENCE, &format!("the loss by {line} to be told"), || {
                 let said = ada.run(["check", "README.md"]).expect_code(0).stderr;
@@ -87,7 +96,7 @@ fn a_persons_work_in_an_editor_comes_back_after_every_command_of_somebody_unknow
     let workspace = Workspace::small();
     Terminal::on(&workspace).run(["init"]).expect_code(0);
     let ada = editor_of(&workspace, "Ada");
-    let all = runnable(WAYS);
+    let all: Vec<_> = runnable(WAYS).into_iter().filter(|(_, way)| !IN_THEIR_NAME.contains(&way.line)).collect();
     let mut wrong = Vec::new();
     for ways in all.chunks(12) {
         let documents = held_in_an_editor(&workspace, &ada, ways);
@@ -244,6 +253,9 @@ fn what_sweeps_over_a_persons_work_is_undone() {
     // Each second one, and those that delete the directory.
     let number = SWEEPS.len();
     for (_, way) in SWEEPS.iter().enumerate().filter(|(index, _)| index % 2 == 0 || *index + 3 > number) {
+        if IN_THEIR_NAME.contains(&way.line) {
+            continue;
+        }
         let line = line_of(way.line, 1);
         ada.settle(&workspace);
         if workspace.coordination().session(&graces).is_none() {

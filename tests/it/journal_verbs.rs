@@ -490,7 +490,11 @@ fn the_users_settings_say_what_is_not_kept_and_doctor_what_is_and_what_is_wrong(
     assert_eq!(problems(&doctor()), Vec::<String>::new());
     // What a repository wants nothing kept of adds to it.
     fs::write(clone.workspace.path("deconflict.toml"), "[journal]\nexclude = [\"*.pem\"]\n").unwrap();
-    clone.edit("ada", "server.pem", "old\n");
+    ada.run(["claim", "file", "server.pem"]).expect_code(0);
+    for text in ["old\n", "new\n"] {
+        clone.workspace.write("server.pem", text);
+        ada.run(["heartbeat", "edited", "server.pem", "later"]).expect_code(0);
+    }
     assert_eq!(fields(&history(&ada, &[]), "path"), ["poem.txt"]);
     let logs = Path::new(doctor()["journal"].as_str().unwrap()).join("files");
     let log = fs::read_dir(logs).unwrap().next().unwrap().unwrap().path();

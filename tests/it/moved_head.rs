@@ -91,21 +91,3 @@ fn whoever_holds_a_file_that_a_switch_rewrote_is_told_of_that() {
     assert!(messages.contains("was overwritten") && !messages.contains("moved HEAD"), "{messages}");
     person.run(["restore", "--keep", "src/lib.rs"]).expect_code(0);
 }
-
-#[test]
-fn who_claimed_a_clean_file_at_a_terminal_is_told_by_any_verb_that_a_switch_rewrote_it() {
-    let workspace = with_another_branch();
-    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
-    let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
-    ada.run(["claim", "file", "src/lib.rs"]).expect_code(0);
-    let text = workspace.read("src/lib.rs");
-    // No hook and no server sees it.
-    shell(&workspace, "git switch -q other");
-    ben.run(["check", "README.md"]).expect_code(0);
-    let said = ada.run(["check", "README.md"]).expect_code(0).stderr;
-    assert_eq!(said.matches("which you hold").count(), 1, "{said}");
-    assert!(said.contains("src/lib.rs"), "{said}");
-    assert!(!ada.run(["check", "README.md"]).expect_code(0).stderr.contains("lib.rs"));
-    ada.run(["restore", "src/lib.rs"]).expect_code(0);
-    assert_eq!(workspace.read("src/lib.rs"), text);
-}

@@ -151,6 +151,9 @@ impl<S: Store> Registry<S> {
         let mine = own.map(|key| read_ticket(tx, key)).transpose()?.flatten();
         // Somebody may have removed it, with the whole directory perhaps.
         let own = own.filter(|_| mine.is_some());
+        // A command that ends meanwhile frees what it held. So it is looked first what is free for this one: whatever is, is
+        // then seen to be free for those in front, too.
+        let picked = self.pick(tx, whom, taker.wants, taker.is_usable)?;
         let survey = self.survey(tx, taker, own, overdue, Depth::All)?;
         for key in &survey.left {
             tx.write(Write::Delete(Key::Ticket(key.clone())));
@@ -159,7 +162,6 @@ impl<S: Store> Registry<S> {
             let passed = TicketRecord { passed: Some(true), ..ticket.record.clone() };
             tx.put(Key::Ticket(ticket.key.clone()), record::bytes_of(&passed)?);
         }
-        let picked = self.pick(tx, whom, taker.wants, taker.is_usable)?;
         let lack = match picked {
             Ok(picks) if survey.blocker.is_none() => {
                 if let Some(taken) = self.grant(tx, taker, picks)? {

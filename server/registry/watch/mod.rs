@@ -1,9 +1,8 @@
 //! Watching a registry: what others change reaches a server without its asking.
 //!
-//! What the store tells of is a hint of where to look, never the truth: it is read again. One thread looks, and follows
-//! what it is told; a single record is read by whichever thread the store tells of it on, if nobody else is looking just
-//! then. While nothing happens the thread wakes every [`TICK`](signal::TICK), for a few system calls: the store looks for
-//! what it has not told of, and the processes that keep sessions are looked at, because a killed process changes no record.
+//! What the store tells of is a hint of where to look, never the truth: it is read again. One thread does it all. While
+//! nothing happens it wakes every [`TICK`](signal::TICK), for a few system calls: the store looks for what it has not told of, and the
+//! processes that keep sessions are looked at, because a killed process changes no record.
 
 mod batch;
 mod change;
@@ -13,35 +12,31 @@ mod processes;
 mod signal;
 mod suspension;
 
-use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::mpsc::{Sender, channel};
 
 pub use change::Change;
 
 use self::observer::{Observer, watched_by};
-use self::signal::{Signal, SignalQueue};
-use super::store::{Changed, Hear, Range, Store, Watching};
+use self::signal::Signal;
+use super::store::{Hear, Range, Store, Watching};
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
 
 /// Watching, for as long as this is kept.
+#[derive(Debug)]
 pub struct Watch {
-    signals: Arc<SignalQueue>,
+    signals: Sender<Signal>,
     stopped: Arc<AtomicBool>,
-}
-
-impl fmt::Debug for Watch {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Watch").field("stopped", &self.stopped).finish_non_exhaustive()
-    }
 }
 
 impl Watch {
     /// Names the sessions whose end matters most: those that hold what is open in the editor. Their processes are
     /// looked at every time, however many sessions there are.
     pub fn set_interest(&self, sessions: Vec<SessionId>) {
-        self.signals.send(Signal::Interest(sessions));
+        // The thread is gone only if it failed, and then nothing is looked at.
+        let _ = self.signals.send(Signal::Interest(sessions));
     }
 }
 
@@ -49,13 +44,12 @@ impl Drop for Watch {
     /// Stops without waiting: nothing more is delivered, except what is being delivered right now.
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
-        self.signals.send(Signal::Stop);
+        let _ = self.signals.send(Signal::Stop);
     }
 }
 
 /// Watches a registry for one session, on a thread of its own. All that is there is delivered first, then
-/// [`Change::Ready`], then what changes. `deliver` is called on that thread, or on one of the store's, never on two at
-/// once, and should not keep it.
+/// [`Change::Ready`], then what changes. `deliver` is called on that thread and should not keep it.
 ///
 /// # Errors
 ///
@@ -74,60 +68,20 @@ fn watch_with<S: Store + 'static>(
     session: &SessionId,
     deliver: impl Fn(Vec<Change>) + Send + 'static,
 ) -> Result<Watch, Error> {
-    let (signals, stopped) = (Arc::new(SignalQueue::default()), Arc::new(AtomicBool::new(false)));
-    let watch = Watch { signals: Arc::clone(&signals), stopped: Arc::clone(&stopped) };
-    let slot: Slot<S, _> = Arc::new(Mutex::new(None));
-    let hear = {
-        let (signals, slot) = (Arc::clone(&signals), Arc::clone(&slot));
-        move |changed: Changed| {
-            if !followed_at_once(&slot, &changed) {
-                signals.send(Signal::Changed(changed));
-            }
-        }
-    };
+    let (signals, received) = channel();
+    let stopped = Arc::new(AtomicBool::new(false));
+    let watch = Watch { signals: signals.clone(), stopped: Arc::clone(&stopped) };
+    // Nobody listens only after the watch was dropped.
+    let hear = move |changed| drop(signals.send(Signal::Changed(changed)));
     let watching = begin(&watched_by(session), Box::new(hear));
-    let observer = Observer::new(registry.clone(), session.clone(), watching, deliver, Arc::clone(&signals), stopped);
-    *locked(&slot) = Some(observer);
+    let observer = Observer::new(registry.clone(), session.clone(), watching, deliver, received, stopped);
     let thread = std::thread::Builder::new().name("watch".to_owned());
-    thread.spawn(move || observe(&slot, &signals)).map_err(Error::NoThread)?;
+    thread.spawn(move || observer.run()).map_err(Error::NoThread)?;
     Ok(watch)
-}
-
-/// Who watches; `None` before it begins, and after it was stopped.
-type Slot<S, D> = Arc<Mutex<Option<Observer<S, D>>>>;
-
-fn locked<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the thread does that watches.
-fn observe<S: Store, D: Fn(Vec<Change>)>(slot: &Slot<S, D>, signals: &SignalQueue) {
-    loop {
-        let mut watcher = locked(slot);
-        let Some(observer) = watcher.as_mut() else { return };
-        observer.go_on();
-        if observer.is_stopped() {
-            // What the store tells from now on has no place to go, and nothing keeps the store's watch any longer.
-            let ended = watcher.take();
-            drop(watcher);
-            drop(ended);
-            return;
-        }
-        let pause = observer.pause();
-        drop(watcher);
-        signals.wait(pause);
-    }
-}
-
-fn followed_at_once<S: Store, D: Fn(Vec<Change>)>(slot: &Slot<S, D>, changed: &Changed) -> bool {
-    let Changed::Record(key) = changed else { return false };
-    let Ok(mut watcher) = slot.try_lock() else { return false };
-    watcher.as_mut().is_some_and(|observer| observer.follow_at_once(key))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
     use std::time::Duration;
 
     use super::*;

@@ -1,8 +1,9 @@
-//! Who watches: what it knows of the records, and how it finds out what is different.
+//! The thread that watches: what it knows of the records, and how it finds out what is different.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -11,7 +12,7 @@ use super::batch::Batch;
 use super::change::Change;
 use super::inbox::Inbox;
 use super::processes::Keepers;
-use super::signal::{Signal, SignalQueue, TICK, UNWATCHED_TICK};
+use super::signal::{Signal, TICK, UNWATCHED_TICK};
 use super::suspension::LastSeen;
 use crate::session::read_session;
 use crate::store::{Changed, Key, Range, Reader, Series, Stamp, Store, Watching};
@@ -63,7 +64,7 @@ pub(super) struct Observer<S, D> {
     ranges: [Range; 4],
     watching: Box<dyn Watching>,
     batch: Batch<D>,
-    signals: Arc<SignalQueue>,
+    received: Receiver<Signal>,
     stopped: Arc<AtomicBool>,
     told: Told,
     known: HashMap<Key, Known>,
@@ -90,13 +91,13 @@ pub(super) fn watched_by(session: &SessionId) -> [Range; 4] {
 }
 
 impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
-    /// Knows nothing yet, and ends when `stopped` is set.
+    /// Knows nothing yet. `received` wakes it, `stopped` ends it.
     pub(super) fn new(
         registry: Registry<S>,
         session: SessionId,
         watching: Box<dyn Watching>,
         deliver: D,
-        signals: Arc<SignalQueue>,
+        received: Receiver<Signal>,
         stopped: Arc<AtomicBool>,
     ) -> Self {
         let last_seen = LastSeen::now(&**registry.clock());
@@ -106,7 +107,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             session,
             watching,
             batch: Batch::new(deliver, Arc::clone(&stopped)),
-            signals,
+            received,
             stopped,
             told: Told::Nothing,
             known: HashMap::new(),
@@ -124,42 +125,26 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         }
     }
 
-    /// For how long nothing is to be done, unless a signal comes.
-    pub(super) fn pause(&self) -> Duration {
-        self.next_tick.saturating_duration_since(Instant::now())
-    }
-
-    /// Follows the signals that wait, and looks at what is to be looked at now.
-    pub(super) fn go_on(&mut self) {
-        if !self.signals.is_empty() {
-            self.notice_suspension();
-            self.take_waiting();
-            self.follow();
+    pub(super) fn run(mut self) {
+        self.tick();
+        while !self.is_stopped() {
+            let pause = self.next_tick.saturating_duration_since(Instant::now());
+            match self.received.recv_timeout(pause) {
+                Ok(signal) => {
+                    self.notice_suspension();
+                    self.take(signal);
+                    self.take_waiting();
+                    self.follow();
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            // Looked at after each signal too, so that a stream of them keeps nothing from being looked at.
+            if Instant::now() >= self.next_tick && !self.is_stopped() {
+                self.notice_suspension();
+                self.tick();
+            }
         }
-        // Looked at after each signal too, so that a stream of them keeps nothing from being looked at.
-        if self.pause().is_zero() && !self.is_stopped() {
-            self.notice_suspension();
-            self.tick();
-        }
-    }
-
-    /// Reads one claim or session that the store named, on the store's own thread: to wake another one for it takes
-    /// longer than to read it. Returns false if it is left to the thread that watches, as it is behind what waits for that.
-    pub(super) fn follow_at_once(&mut self, key: &Key) -> bool {
-        if self.told != Told::Everything || is_message(key) || self.is_stopped() || !self.signals.is_empty() {
-            return false;
-        }
-        self.notice_suspension();
-        if self.heard.everything {
-            return false;
-        }
-        self.read_all([key.clone()]);
-        self.batch.flush();
-        true
-    }
-
-    pub(super) fn is_stopped(&self) -> bool {
-        self.stopped.load(Ordering::Relaxed)
     }
 
     fn tick(&mut self) {
@@ -494,9 +479,13 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     }
 
     fn take_waiting(&mut self) {
-        while let Some(signal) = self.signals.take() {
+        while let Ok(signal) = self.received.try_recv() {
             self.take(signal);
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 }
 

@@ -1,7 +1,5 @@
 //! What wakes the thread that watches: time, or a signal.
 
-use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::store::Changed;
@@ -22,36 +20,4 @@ pub(super) enum Signal {
     Interest(Vec<SessionId>),
     /// The watch is no longer wanted.
     Stop,
-}
-
-/// SignalQueue on their way to the thread, in their order.
-#[derive(Default)]
-pub(super) struct SignalQueue {
-    waiting: Mutex<VecDeque<Signal>>,
-    arrived: Condvar,
-}
-
-impl SignalQueue {
-    pub(super) fn send(&self, signal: Signal) {
-        self.waiting().push_back(signal);
-        self.arrived.notify_one();
-    }
-
-    /// Takes one if there is any.
-    pub(super) fn take(&self) -> Option<Signal> {
-        self.waiting().pop_front()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting().is_empty()
-    }
-
-    /// Waits until there is one, for at most so long.
-    pub(super) fn wait(&self, longest: Duration) {
-        drop(self.arrived.wait_timeout_while(self.waiting(), longest, |waiting| waiting.is_empty()));
-    }
-
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Signal>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
