@@ -4,13 +4,13 @@
 
 use std::path::Path;
 
-use crate::support::{Committer, Outcome, Workspace, report_missing};
+use crate::support::{Committer, Outcome, Workspace, say_skipped};
 
 /// A repository with a bare remote, and whoever works in it with Git LFS on the `PATH`.
 fn with_lfs() -> Option<(Workspace, Committer)> {
     let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join(".editors/git-tools/usr/bin");
     if !tools.join("git-lfs").is_file() {
-        report_missing("git-lfs is not here; tests/git-tools/fetch fetches it");
+        say_skipped("git-lfs is not here; tests/git-tools/fetch fetches it");
         return None;
     }
     let workspace = Workspace::small();

@@ -33,7 +33,7 @@ pub(crate) use capabilities::{bare_capabilities, full_capabilities};
 pub(crate) use committer::Committer;
 pub(crate) use documents::{Document, Edit, codes, hint_label};
 pub(crate) use editor::{Editor, EditorBuilder, RpcError};
-pub(crate) use editors::{installed, report_missing};
+pub(crate) use editors::{installed, report_missing, say_skipped};
 pub(crate) use environment::clean_environment;
 pub(crate) use home::{Home, Tree};
 pub(crate) use neovim::{Neovim, Version};

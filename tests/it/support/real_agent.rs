@@ -11,7 +11,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 
-use super::editors::report_missing;
+use super::editors::say_skipped;
 use super::environment::clean_environment;
 use super::home::Home;
 use super::scripted_model::ScriptedModel;
@@ -50,7 +50,7 @@ impl Product {
         if program.exists() {
             return Some(program);
         }
-        report_missing(&format!("{} is not here; tests/agents/fetch fetches it", self.command()));
+        say_skipped(&format!("{} is not here; tests/agents/fetch fetches it", self.command()));
         None
     }
 }
