@@ -20,7 +20,9 @@ export class TakenNotices implements Disposable {
   }
 }
 
-async function offer(all: readonly Taken[]): Promise<void> {
+async function offer(told: readonly Taken[]): Promise<void> {
+  // A file that is moved can be told of twice: when its text goes, and when its name does.
+  const all = told.filter(({ uri }, index) => told.findIndex((other) => other.uri === uri) === index);
   const [first, ...more] = all;
   if (first === undefined) {
     return;

@@ -199,7 +199,8 @@ describe("a calm day of Ada's, with her Claude Code, and with Bob at other files
     assert.deepEqual(workspace.records("claims").map(({ resource_name: name }) => name), ["docs/guide.md"]);
     const status = JSON.parse(workspace.deconflict("status", "--json"));
     assert.deepEqual(status.coordination_needed, []);
-    assert.match(await window.statusText(), /you hold 0, others hold 0 of your open files, 0 unread$/);
+    const silence = /you hold 0, others hold 0 of your open files, 0 unread$/;
+    await eventually("a status that says so", async () => silence.test(await window.statusText()));
   });
 
   scene("what comes after all that is the first word of the day", () => [window], async () => {

@@ -117,7 +117,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.page.locator(".monaco-dialog-box .monaco-button", { hasText: "Take Over by Force" }).click();
     await eventually("the take-over", () => workspace.claim("src/order.ts")?.claimed_by === sessionOf("Bob"));
   }, () => ({
-    ada: "Bob took over src/order.ts from you. Your save would overwrite theirs. Talk first?",
+    ada: "Bob took over src/order.ts from you. Look at what changed before you save it.",
   }));
 
   clash("a script that writes under an unsaved text", async () => {
