@@ -54,14 +54,15 @@ describe("somebody without a mouse", () => {
 
   play("claims and releases the file in front", async () => {
     await open("invoice.ts");
-    await keys.press("Control+K");
-    await keys.press("Alt+C");
-    await workspace.waitForClaim("src/invoice.ts");
-    await eventually("a release by keys", async () => {
-      await keys.press("Control+K");
-      await keys.press("Alt+C");
-      return workspace.claim("src/invoice.ts") === undefined;
-    });
+    /** Presses them again where the window did not know yet what they mean for this file. */
+    const pressUntil = (what, isSo) =>
+      eventually(what, async () => {
+        await keys.press("Control+K");
+        await keys.press("Alt+C");
+        return eventually(what, isSo, 5_000).catch(() => false);
+      });
+    await pressUntil("a claim by keys", () => workspace.claim("src/invoice.ts") !== undefined);
+    await pressUntil("a release by keys", () => workspace.claim("src/invoice.ts") === undefined);
   });
 
   play("asks the holder from the list of what can be done", async () => {
