@@ -184,7 +184,8 @@ fn an_agents_work_comes_back_from_what_people_do_in_editors() {
     }
     let ben = editor_of(&workspace, "Ben");
     ben.wait_for_session();
-    let hear = |what: &str, files: &[String]| {
+    // Of many at once some may be heard of twice on a busy machine: by the hook's own look, and by the message that comes later.
+    let hear = |what: &str, files: &[String], most: usize| {
         let mut heard = Heard::default();
         wait_within(PATIENCE, &format!("{what} to be told"), || {
             heard.take(&loser.after_read("README.md"));
@@ -192,7 +193,8 @@ fn an_agents_work_comes_back_from_what_people_do_in_editors() {
         });
         heard.take(&loser.prompt());
         for file in files {
-            assert_eq!(heard.times(&file["many/".len()..]), 1, "{what}: {file}");
+            let times = heard.times(&file["many/".len()..]);
+            assert!((1..=most).contains(&times), "{what}: {file}: {times} times");
             loser.shell().run(["restore", file]).expect_code(0);
             assert_eq!(workspace.read(file), MINE, "{what}: {file}");
         }
@@ -202,18 +204,18 @@ fn an_agents_work_comes_back_from_what_people_do_in_editors() {
     document.replace_all("new\n");
     document.save();
     ben.wait_for_message("Saved many/way-00.txt");
-    hear("a save", &files[..1]);
+    hear("a save", &files[..1], 1);
     ben.delete(&files[1]);
-    hear("a deletion", &files[1..2]);
+    hear("a deletion", &files[1..2], 1);
     ben.rename(&files[2], "many/elsewhere.txt");
-    hear("a renaming", &files[2..3]);
+    hear("a renaming", &files[2..3], 1);
     // Replaced in all files.
     for file in &files[3..] {
         let document = ben.open(file);
         document.replace_all(&MINE.replace("mine", "yours"));
         document.save();
     }
-    hear("replacing all", &files[3..]);
+    hear("replacing all", &files[3..], 2);
     ben.settle(&workspace);
     assert!(ben.messages().len() < 10, "{:?}", ben.messages());
 }
