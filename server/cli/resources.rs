@@ -61,7 +61,7 @@ struct Registries {
 }
 
 /// Something that is shared, with those who have it and those who wait, in their order.
-struct Shared<'a> {
+struct SharedResource<'a> {
     want: Want,
     declared: Option<&'a DeclaredResource>,
     scope: Scope,
@@ -77,13 +77,13 @@ impl Registries {
         }
     }
 
-    fn declared<'a>(&self, known: &'a DeclaredResource) -> Result<Shared<'a>, Failure> {
+    fn declared<'a>(&self, known: &'a DeclaredResource) -> Result<SharedResource<'a>, Failure> {
         let shared = self.shared(asked::want_of(known, 1)?, known.scope)?;
-        Ok(Shared { declared: Some(known), ..shared })
+        Ok(SharedResource { declared: Some(known), ..shared })
     }
 
-    fn shared<'a>(&self, want: Want, scope: Scope) -> Result<Shared<'a>, Failure> {
-        let mut shared = Shared { want, declared: None, scope, holders: Vec::new(), waiting: Vec::new() };
+    fn shared<'a>(&self, want: Want, scope: Scope) -> Result<SharedResource<'a>, Failure> {
+        let mut shared = SharedResource { want, declared: None, scope, holders: Vec::new(), waiting: Vec::new() };
         let Some(registry) = self.of(scope) else { return Ok(shared) };
         let naming = registry.naming()?;
         for claim in registry.claims()?.into_iter().filter(|claim| claim.stands_against(None)) {
@@ -102,7 +102,7 @@ impl Registries {
     }
 
     /// What is held or waited for and is none of those.
-    fn add_others(&self, scope: Scope, listed: &mut Vec<Shared<'_>>) -> Result<(), Failure> {
+    fn add_others(&self, scope: Scope, listed: &mut Vec<SharedResource<'_>>) -> Result<(), Failure> {
         let Some(registry) = self.of(scope) else { return Ok(()) };
         let naming = registry.naming()?;
         let is_file = |resource: &Resource| resource.is_file() || resource.is_directory();
@@ -111,7 +111,7 @@ impl Registries {
         let waited = registry.tickets()?.into_iter().flat_map(|ticket| ticket.record.wants().to_vec());
         let waited = waited.filter(|want| !want.candidates().next().as_ref().is_some_and(is_file));
         for want in held.map(|resource| Want::one(&resource)).chain(waited).collect::<Vec<_>>() {
-            let is_known = |one: &Shared<'_>| one.scope == scope && one.want.overlaps(&want, naming);
+            let is_known = |one: &SharedResource<'_>| one.scope == scope && one.want.overlaps(&want, naming);
             if !listed.iter().any(is_known) {
                 listed.push(self.shared(want, scope)?);
             }
@@ -120,7 +120,7 @@ impl Registries {
     }
 }
 
-impl Shared<'_> {
+impl SharedResource<'_> {
     fn name(&self) -> String {
         self.declared.map_or_else(|| self.want.called(), |known| known.name.clone())
     }
