@@ -145,7 +145,7 @@ describe("two windows on one clone", () => {
     await bob.showView();
     const rows = bob.view("Messages").locator(".monaco-list-row");
     await rows.first().filter({ hasText: "Login form: Until noon" }).waitFor();
-    assert.equal(await rows.count(), 2, "nothing is there twice");
+    await eventually("two messages in the list", async () => (await rows.count()) === 2);
 
     await rows.first().click();
     const page = bob.webview();
@@ -178,14 +178,9 @@ describe("two windows on one clone", () => {
     await ada.page.keyboard.press("Escape");
 
     await ada.openFile("src/invoice.ts");
-    await ada.page.keyboard.press("Control+K");
-    await ada.page.keyboard.press("Alt+C");
-    await workspace.waitForClaim("src/invoice.ts");
-    await eventually("a key that releases", async () => {
-      await ada.page.keyboard.press("Control+K");
-      await ada.page.keyboard.press("Alt+C");
-      return workspace.claim("src/invoice.ts") === undefined;
-    });
+    const keys = ["Control+K", "Alt+C"];
+    await ada.press(keys, "a claim by keys", () => workspace.claim("src/invoice.ts") !== undefined);
+    await ada.press(keys, "a release by keys", () => workspace.claim("src/invoice.ts") === undefined);
     const held = await ada.explorerMenu("login.ts");
     assert.ok(held.includes("Notify Me") && !held.includes("Claim File") && !held.includes("Release"), held.join(", "));
     const free = await ada.explorerMenu("invoice.ts");

@@ -62,10 +62,7 @@ describe("a calm day of Ada's, with her Claude Code, and with Bob at other files
     await window.page.keyboard.press("Control+A");
     await window.page.keyboard.type('{   "name":"the shop"');
     await workspace.waitForClaim("package.json");
-    await eventually("a formatted file", async () => {
-      await window.page.keyboard.press("Control+S");
-      return /^\{\n? +"name": "the shop"/.test(workspace.read("package.json"));
-    });
+    await window.press(["Control+S"], "a formatted file", () => /^\{\n? +"name": "the shop"/.test(workspace.read("package.json")));
     await window.openFile("README.md");
     await window.type("Saved by hand.\n");
     await window.save();
@@ -159,6 +156,7 @@ describe("a calm day of Ada's, with her Claude Code, and with Bob at other files
     await window.openFile("src/login.ts");
     await window.editor.locator(".view-line", { hasText: "before the reload" }).waitFor();
     await window.showView();
+    await window.row("Sessions", "Ada").first().waitFor();
     assert.equal(await window.row("Sessions", "Ada").count(), 1);
     assert.equal(workspace.servers().length, 1);
     await window.command("View: Show Explorer");

@@ -132,10 +132,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.type("// Ada's\n");
     await ada.save();
     await workspace.waitForClaim("src/invoice.ts", sessionOf("Ada"));
-    await bob.command("View: Show Explorer");
-    await bob.file("invoice.ts").click();
-    await bob.page.keyboard.press("Delete");
-    await bob.file("invoice.ts").waitFor({ state: "detached" });
+    await bob.delete("invoice.ts");
   }, () => ({
     ada: 'Bob deleted or moved away "src/invoice.ts" just now, which you hold.',
     bob: "Deleted or moved away src/invoice.ts, and Ada's uncommitted changes in it are gone. They were told, and what stood there is kept.",

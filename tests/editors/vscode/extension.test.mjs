@@ -82,10 +82,10 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.type("// too\n");
     const warning = bob.notification("claude · login form holds src/login.ts until");
     await warning.waitFor();
-    assert.equal(await warning.locator(".monaco-button.monaco-text-button").count(), 3);
     for (const name of ["Ask to Release", "Show Diff", "Edit Anyway"]) {
       await bob.button(warning, name).waitFor();
     }
+    assert.equal(await warning.locator(".monaco-button.monaco-text-button").count(), 3);
     await bob.screenshot("warning-dark");
     await bob.button(warning, "Ask to Release").click();
     await bob.question("A word to the holder").waitFor();
@@ -241,7 +241,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
   });
 
   play("terminals of the window act for its session", async () => {
-    await bob.page.keyboard.press("Control+Shift+`");
+    await bob.command("Terminal: Create New Terminal");
     await bob.page.locator(".terminal-wrapper.active .xterm-helper-textarea").focus();
     await bob.page.keyboard.type("deconflict claim task from-the-terminal\n");
     const claim = await workspace.waitForClaim("from-the-terminal");
@@ -335,8 +335,7 @@ describe("somebody who has auto save on, and likes it light", () => {
     const warning = window.notification("Auto save waits for your answer");
     await warning.waitFor();
     await window.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
-    await window.page.keyboard.press("Control+S");
-    await eventually("the saved file", () => workspace.read("docs/guide.md").includes("By hand"));
+    await window.press(["Control+S"], "the saved file", () => workspace.read("docs/guide.md").includes("By hand"));
     await window.command("View: Close All Editors");
     await eventually("the user's own setting again", () => !editor.code.settings().includes("autoSaveWhenNoErrors"));
   });
@@ -503,7 +502,7 @@ describe("a file that a script changes", () => {
       workspace.write(file, ours.replace("mine", "gone"));
       const notice = window.notification("Somebody unknown changed");
       await notice.waitFor();
-      assert.equal(await notice.locator(".monaco-button.monaco-text-button").count(), 3);
+      await eventually("three buttons", async () => (await notice.locator(".monaco-button.monaco-text-button").count()) === 3);
       await window.screenshot(`loss-${theme}`);
       await window.button(notice, "Show Diff").click();
       await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// gone" }).waitFor();
@@ -542,9 +541,8 @@ describe("a file that a script changes", () => {
       await window.screenshot(`unsaved-${theme}`);
       await under.hover();
       await under.locator(".codicon-notifications-clear").click();
-      await window.page.keyboard.press("Control+S");
       const refused = window.notification("order.ts was not saved, because it was changed on disk");
-      await refused.waitFor();
+      await window.press(["Control+S"], "a word of why it was not saved", async () => (await refused.count()) > 0);
       await window.screenshot(`newer-${theme}`);
       await window.button(refused, "Merge Their Changes").click();
       await window.page.locator(".view-line", { hasText: "id: string | number" }).waitFor();

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { extension } from "./support/places.mjs";
 import { scene, useEditor } from "./support/scene.mjs";
-import { eventually } from "./support/wait.mjs";
+import { eventually, TRY } from "./support/wait.mjs";
 import { Workspace } from "./support/workspace.mjs";
 
 const editor = useEditor();
@@ -18,25 +18,41 @@ describe("somebody without a mouse", () => {
     const input = window.page.locator(".quick-input-widget:visible input:focus").first();
     const first = window.page.locator(".quick-input-widget:visible .monaco-list-row.focused").filter({ hasText: title });
     await eventually(`the command "${title}" in front`, async () => {
+      // What is open from before would swallow the key, or what is typed after it.
+      await keys.press("Escape");
       await keys.press("F1");
-      await input.waitFor();
+      await input.waitFor({ timeout: TRY });
       await keys.type(title);
-      return first.waitFor({ timeout: 3_000 }).then(
-        () => true,
-        () => keys.press("Escape"),
-      );
+      await first.waitFor({ timeout: TRY });
+      await keys.press("Enter");
+      return true;
     });
-    await keys.press("Enter");
   };
   const open = async (name) => {
-    await palette("Go to File...");
-    await keys.type(name);
-    await window.page.locator(".quick-input-widget:visible .monaco-list-row.focused").filter({ hasText: name }).waitFor();
-    await keys.press("Enter");
-    await window.page.locator(".tab.active").filter({ hasText: name }).waitFor();
+    const input = window.page.locator(".quick-input-widget:visible input:focus").first();
+    const first = window.page.locator(".quick-input-widget:visible .monaco-list-row.focused").filter({ hasText: name });
+    await eventually(`${name} in front`, async () => {
+      await keys.press("Escape");
+      await keys.press("Control+P");
+      await input.waitFor({ timeout: TRY });
+      await keys.type(name);
+      await first.waitFor({ timeout: TRY });
+      await keys.press("Enter");
+      await window.page.locator(".tab.active").filter({ hasText: name }).waitFor({ timeout: TRY });
+      return true;
+    });
   };
-  /** What a screen reader says of the row that has the focus. */
-  const focused = (pane) => window.view(pane).locator(".monaco-list-row.focused").getAttribute("aria-label");
+  /** Goes to a row by keys, from the first of its list, until a screen reader says of it what it should. */
+  const hear = async (pane, sentence, ...moves) => {
+    const row = window.view(pane).locator(".monaco-list-row.focused");
+    let said;
+    await window
+      .press(["Home", ...moves], `a row that is read as ${sentence}`, async () => {
+        said = await row.getAttribute("aria-label", { timeout: TRY });
+        return sentence.test(said);
+      })
+      .catch((error) => assert.match(said ?? error.message, sentence));
+  };
 
   before(async () => {
     workspace = new Workspace("shop");
@@ -54,23 +70,16 @@ describe("somebody without a mouse", () => {
 
   play("claims and releases the file in front", async () => {
     await open("invoice.ts");
-    /** Presses them again where the window did not know yet what they mean for this file. */
-    const pressUntil = (what, isSo) =>
-      eventually(what, async () => {
-        await keys.press("Control+K");
-        await keys.press("Alt+C");
-        return eventually(what, isSo, 5_000).catch(() => false);
-      });
-    await pressUntil("a claim by keys", () => workspace.claim("src/invoice.ts") !== undefined);
-    await pressUntil("a release by keys", () => workspace.claim("src/invoice.ts") === undefined);
+    const both = ["Control+K", "Alt+C"];
+    await window.press(both, "a claim by keys", () => workspace.claim("src/invoice.ts") !== undefined);
+    await window.press(both, "a release by keys", () => workspace.claim("src/invoice.ts") === undefined);
   });
 
   play("asks the holder from the list of what can be done", async () => {
     await open("login.ts");
     await window.page.locator(".view-line", { hasText: "held by claude" }).waitFor();
-    await keys.press("Control+K");
-    await keys.press("Alt+A");
-    await window.page.locator(".quick-input-widget:visible .monaco-list-row.focused", { hasText: "Ask to Release" }).waitFor();
+    const ask = window.page.locator(".quick-input-widget:visible .monaco-list-row.focused", { hasText: "Ask to Release" });
+    await window.press(["Escape", "Control+K", "Alt+A"], "the list of what can be done", async () => (await ask.count()) > 0);
     await keys.press("Enter");
     await window.question("A word to the holder").waitFor();
     await keys.type("Please");
@@ -80,37 +89,23 @@ describe("somebody without a mouse", () => {
 
   play("reaches the first line's menu", async () => {
     await palette("View: Focus Active Editor Group");
-    await keys.press("Control+Home");
-    await eventually("the menu", async () => {
-      await keys.press("Control+.");
-      return window.page.locator(".action-widget").getByText("Ask claude to release").waitFor({ timeout: 3_000 }).then(() => true, () => false);
-    });
+    await window.openFirstLineMenu("Ask claude to release");
     await keys.press("Escape");
   });
 
   play("walks through the lists, and hears sentences", async () => {
-    await eventually("the view by its key", async () => {
-      await keys.press("Control+K");
-      await keys.press("Alt+W");
-      return window.view("Sessions").locator(".monaco-list-row").first().waitFor({ timeout: 3_000 }).then(() => true, () => false);
-    });
+    const sessions = window.view("Sessions").locator(".monaco-list-row");
+    await window.press(["Control+K", "Alt+W"], "the view by its key", async () => (await sessions.count()) > 0);
     await palette("Deconflict: Focus on Claims View");
-    await eventually("a row with the focus", async () => {
-      await keys.press("Home");
-      return (await focused("Claims")) !== null;
-    }).catch(() => undefined);
-    const said = await focused("Claims");
-    assert.match(said, /^src\/login\.ts, claude holds this until \d\d:\d\d/, said);
+    await hear("Claims", /^src\/login\.ts, claude holds this until \d\d:\d\d/);
     await keys.press("Enter");
     await window.page.locator(".tab.active").filter({ hasText: "login.ts" }).waitFor();
 
     await palette("Deconflict: Focus on Sessions View");
-    await keys.press("Home");
-    assert.match(await focused("Sessions"), /^Grace, here, you/);
-    await keys.press("ArrowDown");
-    assert.match(await focused("Sessions"), /^claude, here, holds one thing/);
-    await keys.press("Shift+F10");
-    await window.page.locator(".monaco-menu .action-item:visible", { hasText: "Send Message" }).first().waitFor();
+    await hear("Sessions", /^Grace, here, you/);
+    await hear("Sessions", /^claude, here, holds one thing/, "ArrowDown");
+    const send = window.page.locator(".monaco-menu .action-item:visible", { hasText: "Send Message" });
+    await window.press(["Shift+F10"], "the menu of the row", async () => (await send.count()) > 0);
     await keys.press("Escape");
   });
 
@@ -119,8 +114,7 @@ describe("somebody without a mouse", () => {
     claude.run("send", grace, "Login form", "Until noon");
     await eventually("an unread message", async () => /1 unread/.test(await window.statusText()));
     await palette("Deconflict: Focus on Messages View");
-    await keys.press("Home");
-    assert.match(await focused("Messages"), /^claude wrote, Login form: Until noon, just now, unread/);
+    await hear("Messages", /^claude wrote, Login form: Until noon, just now, unread/);
     await keys.press("Enter");
     await window.webview().locator("article", { hasText: "Until noon" }).waitFor();
     await palette("Deconflict: Reply");

@@ -2,7 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { artifacts } from "./places.mjs";
-import { eventually } from "./wait.mjs";
+import { eventually, TRY } from "./wait.mjs";
 
 export class Window {
   constructor(page, context) {
@@ -47,7 +47,7 @@ export class Window {
     const folder = this.explorer.locator(".monaco-list-row").first();
     const none = this.page.getByText("You have not yet added a folder to the workspace").first();
     await eventually("folders in the window", async () => {
-      await folder.or(none).first().waitFor();
+      await folder.or(none).first().waitFor({ timeout: TRY });
       if (await folder.isVisible()) {
         return true;
       }
@@ -62,7 +62,7 @@ export class Window {
 
   /** What a screen reader says of the status-bar item. */
   async statusText() {
-    return this.statusItem.locator("a").first().getAttribute("aria-label");
+    return this.statusItem.locator("a").first().getAttribute("aria-label", { timeout: TRY });
   }
 
   get explorer() {
@@ -76,10 +76,14 @@ export class Window {
   /** The entries of a file's menu in the explorer, below ours. */
   async explorerMenu(name) {
     await this.command("View: Show Explorer");
-    await this.file(name).click({ button: "right" });
-    await this.menuEntry("Deconflict").hover();
-    await this.page.keyboard.press("ArrowRight");
-    await this.page.locator(".monaco-submenu .action-label", { hasText: "Show History of This File" }).waitFor();
+    await eventually(`the menu of ${name}`, async () => {
+      await this.page.keyboard.press("Escape");
+      await this.file(name).click({ button: "right", timeout: TRY });
+      await this.menuEntry("Deconflict").hover({ timeout: TRY });
+      await this.page.keyboard.press("ArrowRight");
+      await this.page.locator(".monaco-submenu .action-label", { hasText: "Show History of This File" }).waitFor({ timeout: TRY });
+      return true;
+    });
     const entries = await this.page.locator(".monaco-submenu .action-label").allInnerTexts();
     await this.page.keyboard.press("Escape");
     await this.page.keyboard.press("Escape");
@@ -103,14 +107,17 @@ export class Window {
 
   /** Opens a file of the workspace by its name. */
   async openFile(path) {
+    const name = path.split("/").at(-1);
     const input = this.page.locator(".quick-input-widget:visible input:focus").first();
-    await eventually("an open list of files", async () => {
+    const row = this.page.locator(".quick-input-widget:visible .quick-input-list .monaco-list-row").filter({ hasText: name }).first();
+    const tab = this.page.locator(".tab.active").filter({ hasText: name });
+    await eventually(`${path} in front`, async () => {
       await this.page.keyboard.press("Control+P");
-      return input.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+      await input.fill(path, { timeout: TRY });
+      await row.click({ timeout: TRY });
+      await tab.waitFor({ timeout: TRY });
+      return true;
     });
-    await this.ask(path, { pick: path.split("/").at(-1) });
-    const tab = this.page.locator(".tab.active").filter({ hasText: path.split("/").at(-1) });
-    await tab.waitFor();
     await this.editor.locator(".view-line").first().waitFor();
     await this.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
   }
@@ -137,7 +144,7 @@ export class Window {
   async command(title) {
     const widget = this.page.locator(".quick-input-widget:visible");
     const row = widget.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first();
-    const isThere = (locator) => locator.waitFor({ timeout: 3_000 }).then(() => true, () => false);
+    const isThere = (locator) => locator.waitFor({ timeout: TRY }).then(() => true, () => false);
     // Something else may be about to take the focus back, which closes the palette; and what it offers is decided when it
     // opens, maybe a moment before there is something to do.
     await eventually(`the command "${title}" in the palette`, async () => {
@@ -145,14 +152,32 @@ export class Window {
       if (!(await isThere(widget.locator("input:focus")))) {
         return false;
       }
-      await widget.locator("input").first().fill(`>${title}`);
+      await widget.locator("input").first().fill(`>${title}`, { timeout: TRY });
       if (await isThere(row)) {
+        await row.click({ timeout: TRY });
         return true;
       }
       await this.page.keyboard.press("Escape");
       return false;
     });
-    await row.click();
+  }
+
+  /**
+   * Presses keys until it is so: a window that is busy loses some, or does not know yet what they mean for the file in
+   * front.
+   */
+  async press(keys, what, isSo) {
+    await eventually(what, async () => {
+      for (const key of keys) {
+        await this.page.keyboard.press(key);
+      }
+      return eventually(what, isSo, TRY).catch((error) => {
+        if (error.message === `there was never ${what}`) {
+          return false;
+        }
+        throw error;
+      });
+    });
   }
 
   /** Types at the end of the file in front. */
@@ -172,17 +197,17 @@ export class Window {
   }
 
   async save() {
-    await this.page.keyboard.press("Control+S");
-    await this.page.locator(".tab.active:not(.dirty)").waitFor();
+    const clean = this.page.locator(".tab.active:not(.dirty)");
+    await this.press(["Control+S"], "a saved file", async () => (await clean.count()) > 0);
   }
 
   /** Opens the menu of the first line. What is told of the line may come a moment later, and closes it again. */
   async openFirstLineMenu(entry) {
-    await this.page.keyboard.press("Control+Home");
     const offered = this.page.locator(".action-widget").getByText(entry);
     await eventually(`the entry "${entry}" in the first line's menu`, async () => {
+      await this.page.keyboard.press("Control+Home");
       await this.page.keyboard.press("Control+.");
-      return offered.waitFor({ timeout: 3_000 }).then(
+      return offered.waitFor({ timeout: TRY }).then(
         () => true,
         () => this.page.keyboard.press("Escape"),
       );
@@ -253,12 +278,30 @@ export class Window {
   /** Renames a file in the explorer. */
   async rename(name, to) {
     await this.command("View: Show Explorer");
-    await this.file(name).click();
-    await this.page.keyboard.press("F2");
     const input = this.explorer.locator("input");
-    await input.fill(to);
+    await eventually(`a box for the new name of ${name}`, async () => {
+      await this.file(name).click({ timeout: TRY });
+      await this.page.keyboard.press("F2");
+      await input.fill(to, { timeout: TRY });
+      return true;
+    });
     await input.press("Enter");
     await this.file(to).waitFor();
+  }
+
+  /** Deletes a file in the explorer. */
+  async delete(name) {
+    await this.command("View: Show Explorer");
+    await eventually(`an end of ${name}`, async () => {
+      // It may have gone since the key was pressed, and the next in the list must not go with it.
+      if ((await this.file(name).count()) === 0) {
+        return true;
+      }
+      await this.file(name).click({ timeout: TRY });
+      await this.page.keyboard.press("Delete");
+      await this.file(name).waitFor({ state: "detached", timeout: 3 * TRY });
+      return true;
+    });
   }
 
   /** Replaces a text in all files, and saves them. */
