@@ -1,4 +1,4 @@
-//! Runs the loop: gives the state the events in their order, and runs the effects that it returns.
+//! Gives the state the events, and runs the effects that it returns.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::runtime::Handle;
 
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
+use super::event_loop::{EventHandler, Events};
 use super::output::{OnWritten, Outgoing};
 use super::present::messages::{self, Notice};
 use super::settings::SECTION;
@@ -27,54 +28,34 @@ use deconflict_workspace::{self as workspace, Location};
 /// How long the editor may take to answer.
 const ANSWER_TIME: Duration = Duration::from_secs(10);
 
-/// How long the editor may take to read what was said last.
-const FLUSH_TIME: Duration = Duration::from_millis(150);
-
-/// What effects are run with.
+/// The state, and what its effects are run with.
 pub(super) struct EffectRunner {
-    clock: Arc<dyn Clock>,
-    events: UnboundedSender<Event>,
+    state: ServerState,
+    events: Events,
     outgoing: Outgoing,
     spellings: Spellings,
+    runtime: Handle,
+    clock: Arc<dyn Clock>,
     workers: HashMap<DirectoryId, Worker>,
 }
 
 impl EffectRunner {
-    /// Runs effects through this pipe, and answers through this queue.
+    /// Runs effects through this pipe. What comes of them is told through this queue, some by tasks of this runtime.
     pub(super) fn new(
-        clock: Arc<dyn Clock>,
-        events: UnboundedSender<Event>,
+        state: ServerState,
+        events: Events,
         outgoing: Outgoing,
         spellings: Spellings,
+        runtime: Handle,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { clock, events, outgoing, spellings, workers: HashMap::new() }
+        Self { state, events, outgoing, spellings, runtime, clock, workers: HashMap::new() }
     }
 
-    /// Runs until the loop wants to end, and returns the exit code.
-    pub(super) async fn run(mut self, mut state: ServerState, mut events: UnboundedReceiver<Event>) -> u8 {
-        loop {
-            let event = match state.next_tick() {
-                None => events.recv().await,
-                Some(due) => {
-                    let wait = due.saturating_sub(self.clock.elapsed());
-                    tokio::time::timeout(wait, events.recv()).await.unwrap_or(Some(Event::Tick))
-                }
-            };
-            let Some(event) = event else { return 1 };
-            match catch_unwind(AssertUnwindSafe(|| state.handle(event))) {
-                Ok(mut effects) => {
-                    // Somebody waits for these, and no other thread should be woken before they are told.
-                    effects.sort_by_key(|effect| !matches!(effect, Effect::Publish(_)));
-                    for effect in effects {
-                        if let Some(exit_code) = self.run_effect(effect) {
-                            self.flush().await;
-                            return exit_code;
-                        }
-                    }
-                }
-                Err(panic) => tracing::error!("an event was not handled: {}", words(panic.as_ref())),
-            }
-        }
+    fn run_effects(&mut self, mut effects: Vec<Effect>) -> Option<u8> {
+        // Somebody waits for these, and no other thread should be woken before they are told.
+        effects.sort_by_key(|effect| !matches!(effect, Effect::Publish(_)));
+        effects.into_iter().find_map(|effect| self.run_effect(effect))
     }
 
     /// Returns the exit code if it is the last.
@@ -82,16 +63,16 @@ impl EffectRunner {
         match effect {
             Effect::Locate { uri, folder, document, named } => {
                 let events = self.events.clone();
-                tokio::task::spawn_blocking(move || {
+                self.runtime.spawn_blocking(move || {
                     // A document's own repository is the one that its file is in, whatever leads to it.
                     let folder = document.as_deref().and_then(workspace_of).unwrap_or(folder);
                     let location = workspace::locate(&folder, named.as_deref(), home_directory().as_deref());
                     let found = location.as_ref().ok().cloned();
-                    let _ = events.send(Event::Located(uri, Box::new(location)));
+                    events.send(Event::Located(uri, Box::new(location)));
                     // This may take a while, and nobody waits for it.
                     let remarks = found.as_ref().map(unused_directories).unwrap_or_default();
                     if !remarks.is_empty() {
-                        let _ = events.send(Event::Unused(remarks));
+                        events.send(Event::Unused(remarks));
                     }
                 });
             }
@@ -125,7 +106,7 @@ impl EffectRunner {
                     }
                 };
                 let events = self.events.clone();
-                let tell = move |(id, messages)| drop(events.send(Event::Told(id, messages)));
+                let tell = move |(id, messages)| events.send(Event::Told(id, messages));
                 let on_written = told.map(|told| Box::new(move || tell(told)) as OnWritten);
                 self.outgoing.notify_then(method, &parameters, on_written);
             }
@@ -173,25 +154,31 @@ impl EffectRunner {
     fn ask_configuration(&self) {
         let answer = self.outgoing.request("workspace/configuration", &json!({ "items": [{ "section": SECTION }] }));
         let events = self.events.clone();
-        tokio::spawn(async move {
+        self.runtime.spawn(async move {
             let answer = tokio::time::timeout(ANSWER_TIME, answer).await;
             let settings = match answer {
                 Ok(Ok(Ok(answer))) => answer.get(0).cloned(),
                 _ => None,
             };
-            let _ = events.send(Event::Configured(settings));
+            events.send(Event::Configured(settings));
         });
     }
+}
 
-    /// Lets the editor get what was said last.
-    async fn flush(&self) {
-        // Tasks of their own give the answers to requests to the writing thread.
-        tokio::task::yield_now().await;
-        let (written, all_written) = tokio::sync::oneshot::channel();
-        self.outgoing.when_written(Box::new(move || {
-            let _ = written.send(());
+impl EventHandler for EffectRunner {
+    fn handle(&mut self, event: Event) -> Option<u8> {
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            let effects = self.state.handle(event);
+            self.run_effects(effects)
         }));
-        let _ = tokio::time::timeout(FLUSH_TIME, all_written).await;
+        handled.unwrap_or_else(|panic| {
+            tracing::error!("an event was not handled: {}", words(panic.as_ref()));
+            None
+        })
+    }
+
+    fn next_tick(&self) -> Option<Duration> {
+        self.state.next_tick()
     }
 }
 

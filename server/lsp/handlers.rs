@@ -2,7 +2,6 @@
 //! so that the loop sees everything in the order of the pipe.
 
 use serde_json::Value;
-use tokio::sync::mpsc;
 use tower_lsp::LanguageServer;
 use tower_lsp::jsonrpc::{Error, Result};
 use tower_lsp::ls_types::{
@@ -15,23 +14,23 @@ use tower_lsp::ls_types::{
 };
 
 use super::event::{Event, Request};
+use super::event_loop::Events;
 use super::reply::Reply;
 
 /// The language server as tower-lsp calls it.
 #[derive(Debug)]
 pub(super) struct Handlers {
-    events: mpsc::UnboundedSender<Event>,
+    events: Events,
 }
 
 impl Handlers {
     /// Handlers that queue their events here.
-    pub(super) fn new(events: mpsc::UnboundedSender<Event>) -> Self {
+    pub(super) fn new(events: Events) -> Self {
         Self { events }
     }
 
     fn tell(&self, event: Event) {
-        // The loop is gone only while the process ends.
-        let _ = self.events.send(event);
+        self.events.send(event);
     }
 
     async fn ask<T>(&self, event: impl FnOnce(Reply<T>) -> Event) -> Result<T> {

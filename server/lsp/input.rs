@@ -9,13 +9,13 @@ use std::thread;
 
 use serde_json::Value;
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 use tower_lsp::jsonrpc::{self, ErrorCode, Id, Request, Response};
 use tower_lsp::ls_types::ExecuteCommandParams;
 use tower_lsp::{LanguageServer, LspService};
 use tower_service::Service;
 
 use super::event::Event;
+use super::event_loop::Events;
 use super::frame::{self, Frame};
 use super::lenient;
 use super::output::Outgoing;
@@ -39,7 +39,7 @@ enum Incoming {
 pub(super) fn serve<S: LanguageServer>(
     input: impl Read + Send + 'static,
     mut service: LspService<S>,
-    events: mpsc::UnboundedSender<Event>,
+    events: Events,
     outgoing: Outgoing,
     spellings: Spellings,
     runtime: Handle,
@@ -103,7 +103,7 @@ fn refuse_unknown(request: &Request, outgoing: &Outgoing) {
 }
 
 /// Has a command executed. It is done even if the editor cancels it, so that the answer says what it did.
-fn execute(request: Request, events: &mpsc::UnboundedSender<Event>, outgoing: &Outgoing, runtime: &Handle) {
+fn execute(request: Request, events: &Events, outgoing: &Outgoing, runtime: &Handle) {
     let (_, id, parameters) = request.into_parts();
     let Some(id) = id else { return };
     let parameters: ExecuteCommandParams = match serde_json::from_value(parameters.unwrap_or_default()) {
@@ -114,8 +114,7 @@ fn execute(request: Request, events: &mpsc::UnboundedSender<Event>, outgoing: &O
         }
     };
     let (reply, answer) = Reply::new();
-    // The loop is gone only while the process ends.
-    let _ = events.send(Event::Execute(parameters, reply));
+    events.send(Event::Execute(parameters, reply));
     let outgoing = outgoing.clone();
     runtime.spawn(async move {
         let answer = answer.await.unwrap_or_else(|_| Err(jsonrpc::Error::internal_error()));

@@ -11,6 +11,7 @@ mod diagnostic_code;
 mod effect;
 mod effect_runner;
 mod event;
+mod event_loop;
 mod frame;
 mod handlers;
 mod input;
@@ -32,7 +33,6 @@ use std::io::{self, Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
 use tower_lsp::LspService;
 
 use deconflict_platform as platform;
@@ -40,6 +40,7 @@ use deconflict_platform::clock::SystemClock;
 use deconflict_workspace::UserSettings;
 use effect_runner::EffectRunner;
 use event::{Ending, Event};
+use event_loop::Events;
 use handlers::Handlers;
 use output::Outgoing;
 use spelling::Spellings;
@@ -76,18 +77,18 @@ fn serve(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let clock = Arc::new(SystemClock::new());
     let spellings = Spellings::default();
-    let (events, queue) = mpsc::unbounded_channel();
+    let events = Events::new();
     let (service, _) = LspService::new(|_| Handlers::new(events.clone()));
     let ended = {
         let events = events.clone();
-        move || drop(events.send(Event::End(Ending::Editor)))
+        move || events.send(Event::End(Ending::Editor))
     };
     input::serve(input, service, events.clone(), outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
     let signals = {
         let events = events.clone();
         async move {
             let number = platform::ending_signal().await;
-            let _ = events.send(Event::End(Ending::Signal(number)));
+            events.send(Event::End(Ending::Signal(number)));
         }
     };
     runtime.spawn(signals);
@@ -96,7 +97,15 @@ fn serve(
         tracing::warn!("in the user's settings.toml: {problem}");
     }
     let state = ServerState::new(clock.clone(), directory, user_settings).serving(editor);
-    let exit_code = runtime.block_on(EffectRunner::new(clock, events, outgoing, spellings).run(state, queue));
+    let runner = {
+        let (events, outgoing) = (events.clone(), outgoing.clone());
+        EffectRunner::new(state, events, outgoing, spellings, runtime.handle().clone(), clock.clone())
+    };
+    let exit_code = runtime.block_on(async {
+        let exit_code = events.run(Box::new(runner), &*clock).await;
+        outgoing.flush().await;
+        exit_code
+    });
     // Nothing that still waits may delay the end.
     runtime.shutdown_background();
     Ok(exit_code)

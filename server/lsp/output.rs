@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -14,6 +15,9 @@ use tower_lsp::jsonrpc::{self, Id, Response};
 
 use super::frame;
 use deconflict_platform as platform;
+
+/// How long the editor may take to read what was said last.
+const FLUSH_TIME: Duration = Duration::from_millis(150);
 
 /// Called on the writing thread once a message has been handed to the system.
 pub(super) type OnWritten = Box<dyn FnOnce() + Send>;
@@ -128,9 +132,16 @@ impl Outgoing {
         receiver
     }
 
-    /// Calls back when everything sent before was handed to the system.
-    pub(super) fn when_written(&self, on_written: OnWritten) {
-        self.writer().write(Vec::new(), Some(on_written));
+    /// Lets the editor get what was said last, if it reads.
+    pub(super) async fn flush(&self) {
+        // Tasks of their own give the answers to requests.
+        tokio::task::yield_now().await;
+        let (written, all_written) = oneshot::channel();
+        let on_written = move || {
+            let _ = written.send(());
+        };
+        self.writer().write(Vec::new(), Some(Box::new(on_written)));
+        let _ = tokio::time::timeout(FLUSH_TIME, all_written).await;
     }
 
     fn send(&self, message: &impl Serialize, on_written: Option<OnWritten>) {

@@ -19,9 +19,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use tokio::sync::mpsc::UnboundedSender;
-
-use super::event::{DirectoryId, Event};
+use super::event::DirectoryId;
+use super::event_loop::Events;
 use super::job::{Job, Profile};
 use deconflict_platform::clock::Clock;
 use deconflict_workspace::Location;
@@ -42,7 +41,7 @@ impl Worker {
         profile: Profile,
         may_make: bool,
         clock: Arc<dyn Clock>,
-        events: UnboundedSender<Event>,
+        events: Events,
     ) -> io::Result<Self> {
         let (jobs, waiting) = mpsc::channel();
         let is_ending = Arc::new(AtomicBool::new(false));

@@ -7,12 +7,12 @@ use std::sync::mpsc::Sender;
 use std::time::SystemTime;
 
 use serde_json::{Map, Value};
-use tokio::sync::mpsc::UnboundedSender;
 
 use super::housekeeping::Housekeeper;
 use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
 use crate::event::{DirectoryId, Event};
+use crate::event_loop::Events;
 use crate::job::Profile;
 use crate::job::{Job, JobResult, Refusal};
 use deconflict_platform::clock::Clock;
@@ -56,7 +56,7 @@ pub(super) struct SessionContext {
     pub(super) seen: BTreeSet<Resource>,
     /// The worker's own queue.
     pub(super) jobs: Sender<Job>,
-    events: UnboundedSender<Event>,
+    events: Events,
 }
 
 /// The session at the directory, as long as there is one.
@@ -81,7 +81,7 @@ impl SessionContext {
         may_make: bool,
         clock: Arc<dyn Clock>,
         jobs: Sender<Job>,
-        events: UnboundedSender<Event>,
+        events: Events,
     ) -> Self {
         Self {
             id,
@@ -108,14 +108,13 @@ impl SessionContext {
 
     /// Tells the loop.
     pub(super) fn report(&self, done: JobResult) {
-        // The loop is gone only while the process ends.
-        let _ = self.events.send(Event::JobResult(self.id, Box::new(done)));
+        self.events.send(Event::JobResult(self.id, Box::new(done)));
     }
 
     /// The same from another thread.
     pub(super) fn reporter(&self) -> impl Fn(JobResult) + Send + 'static {
         let (id, events) = (self.id, self.events.clone());
-        move |done| drop(events.send(Event::JobResult(id, Box::new(done))))
+        move |done| events.send(Event::JobResult(id, Box::new(done)))
     }
 
     /// Tells whoever keeps the journal, if anybody does.
@@ -153,7 +152,7 @@ impl SessionContext {
     /// What gives the loop the changes in the directory.
     pub(super) fn deliver_changes(&self) -> impl Fn(Vec<deconflict_registry::Change>) + Send + 'static {
         let (id, events) = (self.id, self.events.clone());
-        move |changes| drop(events.send(Event::Changed(id, changes)))
+        move |changes| events.send(Event::Changed(id, changes))
     }
 
     /// The coordination directory.

@@ -1,8 +1,13 @@
 //! Watching a registry: what others change reaches a server without its asking.
 //!
-//! What the store tells of is a hint of where to look, never the truth: it is read again. One thread does it all. While
-//! nothing happens it wakes every [`TICK`](signal::TICK), for a few system calls: the store looks for what it has not told of, and the
-//! processes that keep sessions are looked at, because a killed process changes no record.
+//! What the store tells of is a hint of where to look, never the truth: it is read again. One [`Observer`] does it all,
+//! and whoever has it works alone. Mostly that is a thread of its own. While nothing happens that wakes every
+//! [`TICK`](signal::TICK), for a few system calls: the store looks for what it has not told of, and the processes that
+//! keep sessions are looked at, because a killed process changes no record.
+//!
+//! A single record is read by the very thread that the store tells of it, for somebody waits to see it, and waking
+//! another thread takes longer than reading it. Whatever came before it comes first: it is left to the observer's thread
+//! as long as anything else waits.
 
 mod batch;
 mod change;
@@ -12,22 +17,21 @@ mod processes;
 mod signal;
 mod suspension;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 pub use change::Change;
 
 use self::observer::{Observer, watched_by};
-use self::signal::Signal;
-use super::store::{Hear, Range, Store, Watching};
+use self::signal::{Signal, Signals};
+use super::store::{Changed, Hear, Range, Store, Watching};
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
 
 /// Watching, for as long as this is kept.
 #[derive(Debug)]
 pub struct Watch {
-    signals: Sender<Signal>,
+    signals: Signals,
     stopped: Arc<AtomicBool>,
 }
 
@@ -35,8 +39,7 @@ impl Watch {
     /// Names the sessions whose end matters most: those that hold what is open in the editor. Their processes are
     /// looked at every time, however many sessions there are.
     pub fn set_interest(&self, sessions: Vec<SessionId>) {
-        // The thread is gone only if it failed, and then nothing is looked at.
-        let _ = self.signals.send(Signal::Interest(sessions));
+        self.signals.send(Signal::Interest(sessions));
     }
 }
 
@@ -44,12 +47,13 @@ impl Drop for Watch {
     /// Stops without waiting: nothing more is delivered, except what is being delivered right now.
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
-        let _ = self.signals.send(Signal::Stop);
+        self.signals.send(Signal::Stop);
     }
 }
 
 /// Watches a registry for one session, on a thread of its own. All that is there is delivered first, then
-/// [`Change::Ready`], then what changes. `deliver` is called on that thread and should not keep it.
+/// [`Change::Ready`], then what changes. `deliver` is called on that thread or on the store's own, one call after the
+/// other, and should not keep it.
 ///
 /// # Errors
 ///
@@ -68,20 +72,57 @@ fn watch_with<S: Store + 'static>(
     session: &SessionId,
     deliver: impl Fn(Vec<Change>) + Send + 'static,
 ) -> Result<Watch, Error> {
-    let (signals, received) = channel();
+    let signals = Signals::default();
     let stopped = Arc::new(AtomicBool::new(false));
     let watch = Watch { signals: signals.clone(), stopped: Arc::clone(&stopped) };
-    // Nobody listens only after the watch was dropped.
-    let hear = move |changed| drop(signals.send(Signal::Changed(changed)));
+    let shared = Arc::new(Mutex::new(None));
+    let hear = {
+        // The observer keeps what calls this.
+        let (signals, shared) = (signals.clone(), Arc::downgrade(&shared));
+        move |changed| hear(changed, &signals, &shared)
+    };
     let watching = begin(&watched_by(session), Box::new(hear));
-    let observer = Observer::new(registry.clone(), session.clone(), watching, deliver, received, stopped);
+    let observer = Observer::new(registry.clone(), session.clone(), watching, deliver, signals.clone(), stopped);
+    *lock(&shared) = Some(observer);
     let thread = std::thread::Builder::new().name("watch".to_owned());
-    thread.spawn(move || observer.run()).map_err(Error::NoThread)?;
+    thread.spawn(move || work(&signals, &shared)).map_err(Error::NoThread)?;
     Ok(watch)
+}
+
+/// Works whenever there is something to do, until nobody watches any more.
+fn work<S: Store, D: Fn(Vec<Change>)>(signals: &Signals, shared: &Mutex<Option<Observer<S, D>>>) {
+    loop {
+        // The observer is free while the thread sleeps.
+        let next = lock(shared).as_mut().and_then(Observer::work);
+        let Some(next) = next else { break };
+        signals.wait(next);
+    }
+    drop(lock(shared).take());
+}
+
+/// Reads what was named at once if nobody else works, and leaves it to the thread otherwise. It never waits: the
+/// observer may be waiting for the very thread that calls this.
+fn hear<S: Store, D: Fn(Vec<Change>)>(
+    changed: Changed,
+    signals: &Signals,
+    shared: &Weak<Mutex<Option<Observer<S, D>>>>,
+) {
+    signals.add(Signal::Changed(changed));
+    let is_done = shared.upgrade().is_some_and(|shared| {
+        shared.try_lock().is_ok_and(|mut observer| observer.as_mut().is_some_and(Observer::read_at_once))
+    });
+    if !is_done {
+        signals.wake();
+    }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::channel;
     use std::time::Duration;
 
     use super::*;

@@ -1,9 +1,8 @@
-//! The thread that watches: what it knows of the records, and how it finds out what is different.
+//! What is known of the records, and how it is found out what is different.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -12,7 +11,7 @@ use super::batch::Batch;
 use super::change::Change;
 use super::inbox::Inbox;
 use super::processes::Keepers;
-use super::signal::{Signal, TICK, UNWATCHED_TICK};
+use super::signal::{Signal, Signals, TICK, UNWATCHED_TICK};
 use super::suspension::LastSeen;
 use crate::session::read_session;
 use crate::store::{Changed, Key, Range, Reader, Series, Stamp, Store, Watching};
@@ -22,6 +21,9 @@ use deconflict_protocol::{ClaimKey, SessionId};
 
 /// After so many records a scan looks whether anything more urgent happened.
 const STEP: usize = 64;
+
+/// Records that are named more quickly one after the other are read together.
+const AT_ONCE: Duration = Duration::from_millis(1);
 
 /// A reading of the store's clock counts for so long: with a thousand sessions it is wanted a thousand times.
 const READING_COUNTS: Duration = Duration::from_millis(100);
@@ -52,6 +54,11 @@ struct Heard {
 }
 
 impl Heard {
+    fn is_anything(&self) -> bool {
+        let Self { keys, ranges, is_lost, is_unclear, everything } = self;
+        !keys.is_empty() || !ranges.is_empty() || *is_lost || *is_unclear || *everything
+    }
+
     fn take_keys(&mut self) -> (Vec<Key>, Vec<Key>) {
         std::mem::take(&mut self.keys).into_iter().partition(is_message)
     }
@@ -64,7 +71,7 @@ pub(super) struct Observer<S, D> {
     ranges: [Range; 4],
     watching: Box<dyn Watching>,
     batch: Batch<D>,
-    received: Receiver<Signal>,
+    signals: Signals,
     stopped: Arc<AtomicBool>,
     told: Told,
     known: HashMap<Key, Known>,
@@ -82,6 +89,8 @@ pub(super) struct Observer<S, D> {
     tick: Duration,
     next_tick: Instant,
     last_seen: LastSeen,
+    /// When a record was last read on the way.
+    last_read_at_once: Option<Instant>,
 }
 
 /// What a session watches: all sessions, all claims, and the messages that may be to it.
@@ -91,13 +100,13 @@ pub(super) fn watched_by(session: &SessionId) -> [Range; 4] {
 }
 
 impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
-    /// Knows nothing yet. `received` wakes it, `stopped` ends it.
+    /// Knows nothing yet. It follows these signals; `stopped` ends it.
     pub(super) fn new(
         registry: Registry<S>,
         session: SessionId,
         watching: Box<dyn Watching>,
         deliver: D,
-        received: Receiver<Signal>,
+        signals: Signals,
         stopped: Arc<AtomicBool>,
     ) -> Self {
         let last_seen = LastSeen::now(&**registry.clock());
@@ -107,7 +116,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             session,
             watching,
             batch: Batch::new(deliver, Arc::clone(&stopped)),
-            received,
+            signals,
             stopped,
             told: Told::Nothing,
             known: HashMap::new(),
@@ -122,29 +131,43 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             tick: TICK,
             next_tick: Instant::now(),
             last_seen,
+            last_read_at_once: None,
         }
     }
 
-    pub(super) fn run(mut self) {
-        self.tick();
-        while !self.is_stopped() {
-            let pause = self.next_tick.saturating_duration_since(Instant::now());
-            match self.received.recv_timeout(pause) {
-                Ok(signal) => {
-                    self.notice_suspension();
-                    self.take(signal);
-                    self.take_waiting();
-                    self.follow();
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
-            }
-            // Looked at after each signal too, so that a stream of them keeps nothing from being looked at.
-            if Instant::now() >= self.next_tick && !self.is_stopped() {
-                self.notice_suspension();
-                self.tick();
-            }
+    /// Follows the signals that wait, and looks at what is due. Returns when there is something to do next, if no signal
+    /// comes before; `None` once nobody watches any more.
+    pub(super) fn work(&mut self) -> Option<Instant> {
+        if !self.signals.is_empty() {
+            self.notice_suspension();
+            self.take_waiting();
+            self.follow();
         }
+        // Looked at after signals too, so that a stream of them keeps nothing from being looked at.
+        if Instant::now() >= self.next_tick && !self.is_stopped() {
+            self.notice_suspension();
+            self.tick();
+        }
+        (!self.is_stopped()).then_some(self.next_tick)
+    }
+
+    /// Reads the records that were named, without waiting for anything but their files: for the thread that heard of
+    /// them. Returns false if there is more to do than that, or if so many are named that they had better be read together.
+    pub(super) fn read_at_once(&mut self) -> bool {
+        self.notice_suspension();
+        let has_more_to_do = self.heard.is_anything() || self.told != Told::Everything;
+        let is_burst = self.last_read_at_once.is_some_and(|last| last.elapsed() < AT_ONCE);
+        if has_more_to_do || is_burst || self.is_stopped() {
+            return false;
+        }
+        while let Some(signal) = self.signals.take_if(is_of_record) {
+            self.take(signal);
+        }
+        let (_, records) = self.heard.take_keys();
+        self.read_all(records);
+        self.batch.flush();
+        self.last_read_at_once = Some(Instant::now());
+        self.signals.is_empty()
     }
 
     fn tick(&mut self) {
@@ -479,7 +502,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     }
 
     fn take_waiting(&mut self) {
-        while let Ok(signal) = self.received.try_recv() {
+        for signal in self.signals.take_all() {
             self.take(signal);
         }
     }
@@ -487,6 +510,11 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     fn is_stopped(&self) -> bool {
         self.stopped.load(Ordering::Relaxed)
     }
+}
+
+/// True if it names a session's or a claim's record.
+fn is_of_record(signal: &Signal) -> bool {
+    matches!(signal, Signal::Changed(Changed::Record(key)) if !is_message(key))
 }
 
 fn is_message(key: &Key) -> bool {
