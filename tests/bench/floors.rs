@@ -115,7 +115,7 @@ impl Helper {
         Self::start("claimer", directory)
     }
 
-    /// Writes a byte for each name that appears in the directory's claims.
+    /// Writes a byte for each file that appears in the directory's claims, once it has read it.
     pub(crate) fn listener(directory: &Path) -> Self {
         Self::start("listener", directory)
     }
@@ -195,13 +195,16 @@ fn echo() {
 fn listen(directory: &Path) {
     use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
+    let claims = open(&directory.join("claims"), OFlags::DIRECTORY, Mode::empty()).unwrap();
     let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
     inotify::add_watch(&watch, directory.join("claims"), WatchFlags::CREATE).unwrap();
     say();
     let mut buffer = [std::mem::MaybeUninit::uninit(); 4096];
     let mut events = inotify::Reader::new(&watch, &mut buffer);
     while let Ok(event) = events.next() {
-        if event.file_name().is_some_and(|name| !name.to_bytes().starts_with(b".")) {
+        let name = event.file_name().and_then(|name| name.to_str().ok()).filter(|name| !name.starts_with('.'));
+        if let Some(name) = name {
+            read(&claims, name);
             say();
         }
     }

@@ -22,8 +22,9 @@ use deconflict_protocol::{ClaimKey, SessionId};
 /// After so many records a scan looks whether anything more urgent happened.
 const STEP: usize = 64;
 
-/// Records that are named more quickly one after the other are read together.
-const AT_ONCE: Duration = Duration::from_millis(1);
+/// Of records that are named quickly one after the other, so many are read at once in this time, and the others together.
+const AT_ONCE: u32 = 8;
+const QUICKLY: Duration = Duration::from_millis(10);
 
 /// A reading of the store's clock counts for so long: with a thousand sessions it is wanted a thousand times.
 const READING_COUNTS: Duration = Duration::from_millis(100);
@@ -89,8 +90,8 @@ pub(super) struct Observer<S, D> {
     tick: Duration,
     next_tick: Instant,
     last_seen: LastSeen,
-    /// When a record was last read on the way.
-    last_read_at_once: Option<Instant>,
+    /// How often records were read at once since when.
+    at_once: (Instant, u32),
 }
 
 /// What a session watches: all sessions, all claims, and the messages that may be to it.
@@ -131,7 +132,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             tick: TICK,
             next_tick: Instant::now(),
             last_seen,
-            last_read_at_once: None,
+            at_once: (Instant::now(), 0),
         }
     }
 
@@ -156,8 +157,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
     pub(super) fn read_at_once(&mut self) -> bool {
         self.notice_suspension();
         let has_more_to_do = self.heard.is_anything() || self.told != Told::Everything;
-        let is_burst = self.last_read_at_once.is_some_and(|last| last.elapsed() < AT_ONCE);
-        if has_more_to_do || is_burst || self.is_stopped() {
+        if has_more_to_do || self.is_stopped() || !self.may_read_at_once() {
             return false;
         }
         while let Some(signal) = self.signals.take_if(is_of_record) {
@@ -166,8 +166,15 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         let (_, records) = self.heard.take_keys();
         self.read_all(records);
         self.batch.flush();
-        self.last_read_at_once = Some(Instant::now());
         self.signals.is_empty()
+    }
+
+    fn may_read_at_once(&mut self) -> bool {
+        if self.at_once.0.elapsed() > QUICKLY {
+            self.at_once = (Instant::now(), 0);
+        }
+        self.at_once.1 += 1;
+        self.at_once.1 <= AT_ONCE
     }
 
     fn tick(&mut self) {
