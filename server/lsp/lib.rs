@@ -53,7 +53,7 @@ use state::ServerState;
 /// # Errors
 /// When the system gives no threads.
 pub fn run(directory: Option<PathBuf>, editor: Option<u32>) -> io::Result<u8> {
-    serve(io::stdin(), Outgoing::to_standard_output()?, directory, editor)
+    serve(io::stdin(), &Outgoing::to_standard_output()?, directory, editor)
 }
 
 /// The same for an editor at the other end of any two pipes.
@@ -65,12 +65,12 @@ pub fn run_on(
     output: impl Write + Send + 'static,
     directory: Option<PathBuf>,
 ) -> io::Result<u8> {
-    serve(input, Outgoing::to_output(output)?, directory, None)
+    serve(input, &Outgoing::to_output(output)?, directory, None)
 }
 
 fn serve(
     input: impl Read + Send + 'static,
-    outgoing: Outgoing,
+    outgoing: &Outgoing,
     directory: Option<PathBuf>,
     editor: Option<u32>,
 ) -> io::Result<u8> {

@@ -195,7 +195,7 @@ fn echo() {
 fn listen(directory: &Path) {
     use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
 
-    let claims = open(&directory.join("claims"), OFlags::DIRECTORY, Mode::empty()).unwrap();
+    let claims = open(directory.join("claims"), OFlags::DIRECTORY, Mode::empty()).unwrap();
     let watch = inotify::init(CreateFlags::CLOEXEC).unwrap();
     inotify::add_watch(&watch, directory.join("claims"), WatchFlags::CREATE).unwrap();
     say();
