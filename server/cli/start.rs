@@ -3,6 +3,7 @@
 use deconflict_protocol::SessionId;
 use deconflict_registry::{NewSession, Registry, Session};
 use deconflict_words::documents;
+use deconflict_workspace::git_hooks::{self, GuardState};
 use serde_json::json;
 
 use super::context::{Context, SESSION_VARIABLE};
@@ -80,6 +81,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         for remark in remarks(&registry, &session, arguments.export)? {
             Output::remark(&remark);
         }
+        if let Some(lost) = lost_guard(context) {
+            Output::remark(&lost);
+        }
     }
     upkeep::tidy_up(context, &registry);
     Ok(Exit::Done)
@@ -115,4 +119,12 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
         remarks.push("The program that runs this has several sessions now: name yours with --session.".to_owned());
     }
     Ok(remarks)
+}
+
+/// What is to be said where hooks were written anew without the guard.
+fn lost_guard(context: &Context) -> Option<String> {
+    let folder = git_hooks::hooks_folder(context.folder()).ok()?;
+    let state = git_hooks::state(context.folder(), &folder);
+    let missing = state.missing(&folder).filter(|_| state != GuardState::Absent)?;
+    Some(format!("{missing} To put it back: {}", GuardState::REMEDY))
 }

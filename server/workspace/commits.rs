@@ -186,6 +186,16 @@ pub fn hooks_folder(folder: &Path) -> Result<PathBuf, GitError> {
     Ok(root.join(git::path_from(trimmed(&answer(git, WHAT, b"")?))))
 }
 
+/// True if `core.hooksPath` means another folder in each worktree, or is set for one alone.
+pub fn hooks_are_of_one_worktree(folder: &Path) -> Result<bool, GitError> {
+    let mut git = git::command(Surroundings::OfHook);
+    git.current_dir(folder).args(["config", "--show-scope", "--type=path", "--get", "core.hooksPath"]);
+    let told = git::run(git, b"")?.stdout;
+    let mut words = trimmed(&told).splitn(2, |byte| *byte == b'\t');
+    let (scope, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    Ok(!path.is_empty() && (scope == b"worktree" || git::path_from(path).is_relative()))
+}
+
 /// Understands what git tells a pre-push hook on standard input, a line for each ref.
 pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, GitError> {
     let id = |word: &str| (!word.bytes().all(|byte| byte == b'0')).then(|| word.to_owned());

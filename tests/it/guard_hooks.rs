@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use deconflict_workspace::git_hooks::{self, Guard, HooksFolder, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{Committer, Workspace};
+use crate::support::{CodingAgent, Committer, Terminal, Workspace};
 
 fn install(workspace: &Workspace) -> Value {
     Committer::person(workspace).deconflict(&["guard", "--install", "--json"]).expect_code(0).json()
@@ -311,13 +311,13 @@ fn outside_of_a_repository_there_are_no_hooks() {
 #[test]
 fn only_scripts_of_plain_shells_take_lines() {
     let workspace = Workspace::plain();
-    let folder = HooksFolder { path: workspace.path("hooks"), scope: Scope::Shared };
+    let folder = HooksFolder { path: workspace.path("hooks"), scope: Scope::Shared, is_of_one_worktree: false };
     let guard = Guard { program: "/opt/it's/deconflict".into(), deny_when_unsure: true };
     let hook = folder.path.join("pre-commit");
     let is_moved = |content: &str| {
         write_hook(&hook, content, 0o755);
         git_hooks::install(&folder, &guard).unwrap();
-        assert!(git_hooks::is_installed(&folder));
+        assert_eq!(git_hooks::state(workspace.root(), &folder), git_hooks::GuardState::Complete);
         let is_moved = folder.path.join("deconflict.before/pre-commit").exists();
         assert!(std::process::Command::new("sh").arg("-n").arg(&hook).status().unwrap().success());
         git_hooks::uninstall(&folder).unwrap();
@@ -343,4 +343,99 @@ fn only_scripts_of_plain_shells_take_lines() {
     ] {
         assert_eq!(is_moved(content), !content.starts_with("#!/bin/sh\n"), "{content:?}");
     }
+}
+
+#[test]
+fn a_missing_guard_is_said_where_a_session_begins_and_one_that_was_never_there_only_once() {
+    let workspace = Workspace::small();
+    let person = Committer::person(&workspace);
+    let begin = |id: &str| CodingAgent::on(&workspace, id).start().notice().to_owned();
+    // Who is alone in a clone needs none.
+    assert_eq!(begin("one"), "");
+    let _ada = Terminal::with_named_session(&workspace, "Ada");
+    assert!(begin("two").contains("No guard looks at commits here"));
+    assert_eq!(begin("three"), "");
+    install(&workspace);
+    assert_eq!(begin("four"), "");
+    // As a manager of hooks does it that removes what it was not told of.
+    for hook in ["pre-commit", "post-commit", "pre-push", "reference-transaction"] {
+        fs::remove_file(workspace.path(format!(".git/hooks/{hook}"))).unwrap();
+    }
+    for id in ["five", "six"] {
+        let told = begin(id);
+        assert!(told.contains("The guard is not in") && told.contains("deconflict guard --install"), "{told}");
+    }
+    let told = person.deconflict(&["start"]).expect_code(0).stderr;
+    assert!(told.contains("The guard is not in"), "{told}");
+    uninstall(&workspace);
+    assert_eq!(begin("seven"), "");
+}
+
+#[test]
+fn a_hook_without_its_run_bit_does_not_go_on_to_run_and_one_of_ours_is_missing() {
+    let workspace = Workspace::small();
+    let hook = workspace.path(".git/hooks/pre-commit");
+    write_hook(&hook, "#!/bin/sh\nexit 1\n", 0o644);
+    let before = picture(&workspace.path(".git/hooks"));
+    let person = Committer::person(&workspace);
+    let said = person.deconflict(&["guard", "--install"]).expect_code(0);
+    assert!(!said.stdout.contains("go on to run"), "{said:?}");
+    try_commits(&workspace);
+    workspace.coordination().remove_claim("file", "src/lib.rs");
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(person.deconflict(&["doctor"]).stdout.contains("The guard is not in pre-commit any more"));
+    install(&workspace);
+    assert!(person.deconflict(&["doctor"]).stdout.contains("The guard looks at commits"));
+    try_commits(&workspace);
+    uninstall(&workspace);
+    assert_eq!(picture(&workspace.path(".git/hooks")), before);
+
+    // Somebody who switches their own hook off switches it off, and nothing else.
+    write_hook(&hook, "#!/bin/sh\nexit 1\n", 0o755);
+    install(&workspace);
+    fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
+    install(&workspace);
+    try_commits(&workspace);
+    uninstall(&workspace);
+    assert_eq!(workspace.read(".git/hooks/pre-commit"), "#!/bin/sh\nexit 1\n");
+    assert_eq!(fs::metadata(&hook).unwrap().permissions().mode() & 0o777, 0o644);
+}
+
+#[test]
+fn hooks_of_one_worktree_say_what_they_do_not_cover() {
+    let covers_one = "commits in other";
+    for (scope, path) in [("--local", "tools/hooks"), ("--worktree", "absolute")] {
+        let workspace = Workspace::small();
+        workspace.git(&["config", "extensions.worktreeConfig", "true"]);
+        let path = if path == "absolute" { workspace.beside("hooks").display().to_string() } else { path.to_owned() };
+        workspace.git(&["config", scope, "core.hooksPath", &path]);
+        let feature = workspace.add_worktree("feature");
+        let person = Committer::person(&workspace);
+        let said = person.deconflict(&["guard", "--install"]).expect_code(0);
+        assert!(said.stderr.contains(covers_one), "{scope}: {said:?}");
+        assert!(person.deconflict(&["doctor"]).stdout.contains("so commits in others are not looked at"));
+        try_commits(&workspace);
+        // There the same line adds it.
+        let there = person.clone().in_folder(&feature);
+        there.deconflict(&["guard", "--install"]).expect_code(0);
+        assert!(there.deconflict(&["doctor"]).stdout.contains("The guard looks at commits"), "{scope}");
+    }
+    let workspace = Workspace::small();
+    let said = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(0);
+    assert!(!said.stderr.contains(covers_one), "{said:?}");
+}
+
+#[test]
+fn a_committed_folder_of_hooks_harms_nobody_without_deconflict() {
+    let workspace = Workspace::small();
+    workspace.git(&["config", "core.hooksPath", "tools/hooks"]);
+    workspace.coordination().create();
+    fs::write(workspace.path(".git/info/exclude"), "COORDINATION/\n").unwrap();
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install", "--when-unsure", "deny"]).expect_code(0);
+    workspace.commit_all("Use the guard");
+    let bare = person.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+    workspace.write("README.md", "mine\n");
+    let committed = bare.git(&["commit", "-qam", "Mine"]).expect_code(0);
+    assert_eq!((committed.stdout.as_str(), committed.stderr.as_str()), ("", ""));
 }

@@ -49,6 +49,7 @@ mod git_knowledge;
 mod guard;
 mod guard_hooks;
 mod guard_lfs;
+mod guard_managers;
 mod guard_operations;
 mod guard_owners;
 mod guard_push;

@@ -68,7 +68,8 @@ fn a_repository_without_the_guard_is_well_and_told_of_it() {
     let found = finding(&examine(&inside, 0), "guard");
     assert!(found["message"].as_str().unwrap().contains(".git/hooks"), "{found}");
     workspace.git(&["config", "core.hooksPath", "tools/hooks"]);
-    finding(&examine(&terminal, 0), "no-guard");
+    let lost = finding(&examine(&terminal, 1), "guard-lost");
+    assert!(lost["message"].as_str().unwrap().contains("core.hooksPath leads there"), "{lost}");
     terminal.run(["guard", "--install"]).expect_code(0);
     assert!(finding(&examine(&terminal, 0), "guard")["message"].as_str().unwrap().contains("tools/hooks"));
 

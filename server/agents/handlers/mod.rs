@@ -6,6 +6,7 @@ mod commands;
 mod context;
 mod edits;
 mod follow_up;
+mod guard;
 mod head;
 mod leases;
 mod messages;

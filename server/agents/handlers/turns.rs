@@ -26,7 +26,8 @@ impl SessionContext<'_> {
         let mut answer = Answer { environment: self.environment(), ..Answer::default() };
         // Whatever else keeps the lock from being taken is told when an edit needs it.
         self.tell_if_only_advice(self.registry.try_locking().unwrap_or(Locking::Enforced), &mut answer);
-        self.tell_who_is_here(&mut answer)?;
+        let others_are_here = self.tell_who_is_here(&mut answer)?;
+        self.tell_of_guard(others_are_here, &mut answer);
         self.deliver_messages(&session, &mut answer, follow_up)?;
         follow_up.refresh_board = true;
         follow_up.clean_up = Some(self.states.clone());

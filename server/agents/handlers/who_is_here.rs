@@ -13,14 +13,15 @@ const MOST_SESSIONS: usize = 8;
 const MOST_CLAIMS: usize = 5;
 
 impl SessionContext<'_> {
-    pub(super) fn tell_who_is_here(&self, answer: &mut Answer) -> Result<(), Trouble> {
+    /// Returns whether anybody is.
+    pub(super) fn tell_who_is_here(&self, answer: &mut Answer) -> Result<bool, Trouble> {
         let sub_agents = self.hook_state(&self.main).sub_agents;
         let is_other =
             |session: &Session| session.id != self.main && session.id != self.own && !sub_agents.contains(&session.id);
         let mut others = self.registry.sessions()?;
         others.retain(|session| session.state == SessionState::Live && is_other(session));
         if others.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
         let claims = self.registry.claims()?;
         let mut text =
@@ -36,7 +37,7 @@ impl SessionContext<'_> {
              `deconflict status` tells more.",
         );
         answer.tell(text);
-        Ok(())
+        Ok(true)
     }
 }
 

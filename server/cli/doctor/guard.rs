@@ -1,7 +1,7 @@
 //! Whether commits are looked at before they are made.
 
 use deconflict_workspace::Location;
-use deconflict_workspace::git_hooks;
+use deconflict_workspace::git_hooks::{self, GuardState};
 
 use super::super::context::Context;
 use super::super::failure;
@@ -13,32 +13,40 @@ impl Report {
         if location.repository.is_none() {
             return;
         }
-        match git_hooks::hooks_folder(context.folder()) {
-            Ok(folder) if !git_hooks::lost_hooks(&folder).is_empty() => self.problem(
-                "guard-lost",
-                format!(
-                    "The guard is not in {} any more: something else wrote what is in {} anew.",
-                    git_hooks::lost_hooks(&folder).join(", "),
-                    folder.path.display()
-                ),
-                "To put it back, beside what is there now: deconflict guard --install",
-            ),
-            Ok(folder) if git_hooks::is_installed(&folder) => {
-                self.good("guard", format!("The guard looks at commits, from the hooks in {}.", folder.path.display()));
+        let folder = match git_hooks::hooks_folder(context.folder()) {
+            Ok(folder) => folder,
+            Err(error) => {
+                return self.note(
+                    "guard-unknown",
+                    format!(
+                        "Whether a guard looks at commits could not be told. {}",
+                        failure::sentence(&error.to_string())
+                    ),
+                    "Run doctor in a worktree of the repository.",
+                );
             }
-            Ok(_) => self.note(
-                "no-guard",
-                "No guard looks at commits here: one could take along what another session holds.",
-                "To add it to this repository's hooks: deconflict guard --install",
+        };
+        let state = git_hooks::state(context.folder(), &folder);
+        let missing = state.missing(&folder).unwrap_or_default();
+        match state {
+            GuardState::Lost(..) => self.problem(
+                "guard-lost",
+                missing,
+                format!("To put it back, beside what is there now: {}", GuardState::REMEDY),
             ),
-            Err(error) => self.note(
-                "guard-unknown",
-                format!(
-                    "Whether a guard looks at commits could not be told. {}",
-                    failure::sentence(&error.to_string())
-                ),
-                "Run doctor in a worktree of the repository.",
-            ),
+            GuardState::Absent => {
+                self.note("no-guard", missing, format!("To add it to this repository's hooks: {}", GuardState::REMEDY));
+            }
+            GuardState::Complete => {
+                self.good("guard", format!("The guard looks at commits, from the hooks in {}.", folder.path.display()));
+                if folder.is_of_one_worktree {
+                    self.note(
+                        "guard-in-one-worktree",
+                        "core.hooksPath means these hooks in this worktree only, so commits in others are not looked at.",
+                        format!("To add the guard there, in each of them: {}", GuardState::REMEDY),
+                    );
+                }
+            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Adding the guard to a repository's hooks, and taking it out.
 
-use deconflict_workspace::git_hooks::{self, Guard, HookChange, HookFile, HooksError, HooksFolder, Scope};
+use deconflict_workspace::git_hooks::{
+    self, Guard, GuardState, HookChange, HookFile, HooksError, HooksFolder, Manager, Scope,
+};
 use serde_json::{Value, json};
 
 use crate::cli::context::Context;
@@ -13,6 +15,7 @@ pub(super) fn install(deny_when_unsure: bool, context: &Context) -> Result<Exit,
         std::env::current_exe().map_err(|error| Failure::could_not("find out where this program is", &error))?;
     let folder = git_hooks::hooks_folder(context.folder()).map_err(|error| failed(&error))?;
     let files = git_hooks::install(&folder, &Guard { program, deny_when_unsure }).map_err(|error| failed(&error))?;
+    git_hooks::remember(context.folder(), deny_when_unsure).map_err(|error| failed(&error.into()))?;
     context.output.answer(
         || document(&folder, &files),
         || {
@@ -31,10 +34,10 @@ pub(super) fn install(deny_when_unsure: bool, context: &Context) -> Result<Exit,
             lines
         },
     )?;
-    if !context.output.is_json()
-        && let Some(remark) = remark(&folder)
-    {
-        Output::remark(&remark);
+    if !context.output.is_json() {
+        for remark in remarks(&folder) {
+            Output::remark(&remark);
+        }
     }
     Ok(Exit::Done)
 }
@@ -42,6 +45,7 @@ pub(super) fn install(deny_when_unsure: bool, context: &Context) -> Result<Exit,
 pub(super) fn uninstall(context: &Context) -> Result<Exit, Failure> {
     let folder = git_hooks::hooks_folder(context.folder()).map_err(|error| failed(&error))?;
     let files = git_hooks::uninstall(&folder).map_err(|error| failed(&error))?;
+    git_hooks::forget(context.folder()).map_err(|error| failed(&error.into()))?;
     context.output.answer(
         || document(&folder, &files),
         || {
@@ -56,24 +60,60 @@ pub(super) fn uninstall(context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Puts the guard back into hooks that another program wrote anew, as whoever added it wants it, and says so.
+pub(super) fn come_back(context: &Context) -> Result<Exit, Failure> {
+    let folder = git_hooks::hooks_folder(context.folder()).map_err(|error| failed(&error))?;
+    let Some(deny_when_unsure) = git_hooks::wanted(context.folder()).filter(|_| folder.comes_back()) else {
+        return Ok(Exit::Done);
+    };
+    let GuardState::Lost(_, manager) = git_hooks::state(context.folder(), &folder) else { return Ok(Exit::Done) };
+    let program =
+        std::env::current_exe().map_err(|error| Failure::could_not("find out where this program is", &error))?;
+    let files = git_hooks::install(&folder, &Guard { program, deny_when_unsure }).map_err(|error| failed(&error))?;
+    let renewed = files.iter().filter(|file| file.change != HookChange::None);
+    let names: Vec<&str> = renewed.map(|file| file.name).collect();
+    let by = manager.map_or("something", Manager::name);
+    Output::remark(&format!("deconflict: {by} wrote {} anew. The guard is in there again.", names.join(", ")));
+    Ok(Exit::Done)
+}
+
 /// What whoever installs it should know about the place.
-fn remark(folder: &HooksFolder) -> Option<String> {
+fn remarks(folder: &HooksFolder) -> Vec<String> {
     let path = folder.path.display();
-    match folder.scope {
-        Scope::Clone => None,
-        Scope::Worktree => Some(format!(
-            "{path} is in the worktree: if you commit it, everybody who gets it gets the guard, and needs deconflict \
-             on the PATH."
-        )),
-        Scope::Husky => Some(format!(
-            "Husky writes {path} anew when it is installed. To keep the guard, add this line to .husky/pre-commit \
-             instead: deconflict guard pre-commit --when-unsure allow"
-        )),
-        Scope::Shared => Some(format!(
+    let mut remarks = match folder.scope {
+        Scope::Clone => Vec::new(),
+        Scope::Worktree => vec![format!(
+            "{path} is in the worktree: if you commit it, everybody who gets it gets the guard. It does nothing where \
+             deconflict is not on the PATH."
+        )],
+        Scope::Husky => vec![
+            format!(
+                "Husky writes {path} anew when it is installed; the guard comes back into it with the next commit. To \
+                 commit it for everybody, add these lines, which do nothing where deconflict is not on the PATH:"
+            ),
+            format!("  to .husky/pre-commit: {}", line("pre-commit", "")),
+            format!("  to .husky/pre-push, as the last one: {}", line("pre-push", " -- \"$@\"")),
+        ],
+        Scope::Shared => vec![format!(
             "core.hooksPath leads to {path}, so other repositories may run the guard too. It does nothing where \
              nobody coordinates."
-        )),
+        )],
+    };
+    if folder.is_of_one_worktree {
+        remarks.push(format!(
+            "core.hooksPath means {path} in this worktree only: commits in other worktrees are not looked at. To add the \
+             guard there, in each of them: deconflict guard --install"
+        ));
     }
+    remarks
+}
+
+/// A line for a hook that others get too: only a refusal stops git.
+fn line(hook: &str, words: &str) -> String {
+    format!(
+        "if command -v deconflict >/dev/null; then deconflict guard {hook} --quiet --when-unsure allow{words} || [ $? -ne 1 \
+         ] || exit 1; fi"
+    )
 }
 
 fn document(folder: &HooksFolder, files: &[HookFile]) -> Value {

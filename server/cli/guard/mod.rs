@@ -9,8 +9,10 @@ mod owned;
 mod push;
 mod stash;
 
+use clap::ValueEnum;
+use deconflict_platform as platform;
 use deconflict_registry::Registry;
-use deconflict_workspace::{self as workspace, DiscoveryError, Reason};
+use deconflict_workspace::{self as workspace, DiscoveryError, Reason, git_hooks};
 use serde_json::json;
 
 use super::context::Context;
@@ -52,6 +54,9 @@ pub(crate) struct Arguments {
     /// Take the guard out of this repository's hooks again, and leave all else as it was
     #[arg(long, conflicts_with_all = ["moment", "when_unsure"])]
     uninstall: bool,
+    /// Put the guard back into hooks that another program wrote anew; what is left of it calls this
+    #[arg(long, hide = true, conflicts_with_all = ["install", "uninstall", "moment", "when_unsure"])]
+    come_back: bool,
 }
 
 /// When git asks.
@@ -84,6 +89,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.uninstall {
         return hooks::uninstall(context);
     }
+    if arguments.come_back {
+        return hooks::come_back(context);
+    }
+    if has_looked(arguments.moment) {
+        return Ok(Exit::Done);
+    }
     if arguments.moment == Moment::PostCommit {
         let Some(registry) = registry(context)? else { return Ok(Exit::Done) };
         return after_commit::run(arguments.quiet, context, &registry);
@@ -92,6 +103,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         Ok(verdict) => tell(&verdict, arguments, context),
         Err(failure) => unsure(failure, arguments, context),
     }
+}
+
+/// True if the guard's own lines in the hook that runs this have looked already: whoever calls it in a hook by hand, too,
+/// gets one word, not two.
+fn has_looked(moment: Moment) -> bool {
+    let (Some(looked), Some(hook)) = (std::env::var_os(git_hooks::LOOKED), moment.to_possible_value()) else {
+        return false;
+    };
+    let is_git = |process: &platform::Ancestor| process.command().first().is_some_and(|program| is_git(program));
+    let git = platform::ancestors().into_iter().find(is_git);
+    git.is_some_and(|git| looked.to_str() == Some(&format!("{}:{}", hook.get_name(), git.pid)))
+}
+
+/// True for the program of a command that is git.
+fn is_git(program: &str) -> bool {
+    matches!(program.rsplit(['/', '\\']).next(), Some("git" | "git.exe"))
 }
 
 fn check(arguments: &Arguments, context: &Context) -> Result<CheckResult, Failure> {

@@ -9,7 +9,7 @@ use deconflict_workspace::{commits, swept};
 
 use super::committer::Committer;
 use super::finding::{CheckResult, sort};
-use super::owned;
+use super::{is_git, owned};
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
 
@@ -55,8 +55,7 @@ fn is_push() -> bool {
 /// The words after `git stash`; `None` for another command.
 fn words_of_stash(command: &[String]) -> Option<&[String]> {
     let (program, words) = command.split_first()?;
-    let name = program.rsplit(['/', '\\']).next()?;
-    if name != "git" && name != "git.exe" {
+    if !is_git(program) {
         return None;
     }
     let mut words = words.iter();

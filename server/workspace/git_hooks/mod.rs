@@ -4,16 +4,23 @@
 //! one: many hooks look at their own name or folder. A hook of any other kind is moved one folder down under its own
 //! name and run from there. Taking the guard out leaves every hook as it was, byte for byte.
 
+mod hook_file;
+mod managers;
 mod script;
+mod wanted;
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::commits;
 use crate::git::GitError;
-use deconflict_platform::{Links, canonical, open_regular};
-use script::{Hook, Layout, MOVED_TO, SHEBANG};
+use deconflict_platform::canonical;
+use hook_file::{add, has_lines, remove, remove_from_copies};
+pub use managers::Manager;
+pub use script::LOOKED;
+use script::{Hook, MOVED_TO, Terms};
+pub use wanted::{forget, remember, wanted};
 
 /// How the guard is to be run.
 #[derive(Debug, Clone)]
@@ -31,6 +38,19 @@ pub struct HooksFolder {
     pub path: PathBuf,
     /// Whose it is.
     pub scope: Scope,
+    /// True if other worktrees of the repository have other hooks, or none.
+    pub is_of_one_worktree: bool,
+}
+
+/// Whether the guard looks at commits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardState {
+    /// It is in all hooks that it needs.
+    Complete,
+    /// It was added, and is not in these any more, because something wrote them anew.
+    Lost(Vec<&'static str>, Option<Manager>),
+    /// It was never added, or was taken out.
+    Absent,
 }
 
 /// Whose hooks a folder has.
@@ -112,7 +132,7 @@ pub fn hooks_folder(folder: &Path) -> Result<HooksFolder, HooksError> {
     } else {
         Scope::Worktree
     };
-    Ok(HooksFolder { path, scope })
+    Ok(HooksFolder { path, scope, is_of_one_worktree: commits::hooks_are_of_one_worktree(folder)? })
 }
 
 /// Adds the guard to the hooks in a folder, or brings it up to date there.
@@ -121,11 +141,17 @@ pub fn install(folder: &HooksFolder, guard: &Guard) -> Result<Vec<HookFile>, Hoo
         Scope::Clone | Scope::Shared => guard.program.to_string_lossy().replace('\\', "/"),
         Scope::Worktree | Scope::Husky => "deconflict".to_owned(),
     };
+    let terms = Terms {
+        program: &program,
+        deny_when_unsure: guard.deny_when_unsure,
+        comes_back: folder.comes_back(),
+        is_committed: folder.scope == Scope::Worktree,
+    };
     fs::create_dir_all(&folder.path).map_err(io_error("make", &folder.path))?;
     let add = |hook: Hook| {
-        let lines = |layout| script::lines(hook, layout, &program, guard.deny_when_unsure);
         let path = folder.path.join(hook.name());
-        let (change, has_other) = add(&path, hook, lines)?;
+        let (change, has_other) = add(&path, hook, |layout| script::lines(hook, layout, &terms))?;
+        remove_from_copies(&path, hook)?;
         Ok(HookFile { name: hook.name(), path, change, has_other })
     };
     Hook::ALL.into_iter().map(add).collect()
@@ -135,7 +161,9 @@ pub fn install(folder: &HooksFolder, guard: &Guard) -> Result<Vec<HookFile>, Hoo
 pub fn uninstall(folder: &HooksFolder) -> Result<Vec<HookFile>, HooksError> {
     let remove = |hook: Hook| {
         let path = folder.path.join(hook.name());
-        let change = remove(&path)?;
+        // First, because what was moved may belong to such a copy.
+        remove_from_copies(&path, hook)?;
+        let change = remove(&path, hook)?;
         let has_other = fs::symlink_metadata(&path).is_ok();
         Ok(HookFile { name: hook.name(), path, change, has_other })
     };
@@ -145,191 +173,54 @@ pub fn uninstall(folder: &HooksFolder) -> Result<Vec<HookFile>, HooksError> {
     removed
 }
 
-/// True if the guard is in the hook that looks at commits.
-pub fn is_installed(folder: &HooksFolder) -> bool {
-    has_guard(folder, Hook::PreCommit)
-}
-
-/// The hooks in which the guard is not, though it should be: something wrote them anew.
-pub fn lost_hooks(folder: &HooksFolder) -> Vec<&'static str> {
-    let is_lost = |hook: &Hook| !has_guard(folder, *hook);
-    let lost: Vec<&str> = Hook::ALL.into_iter().filter(is_lost).map(Hook::name).collect();
-    if lost.len() == Hook::ALL.len() { Vec::new() } else { lost }
-}
-
-fn has_guard(folder: &HooksFolder, hook: Hook) -> bool {
-    let path = folder.path.join(hook.name());
-    fs::symlink_metadata(&path).is_ok_and(|found| found.is_file())
-        && read(&path).is_ok_and(|content| script::find(&content).is_some())
-}
-
-/// The content of a hook as far as the guard may be in it: a larger file is a program, which has no such lines.
-fn read(path: &Path) -> Result<Vec<u8>, HooksError> {
-    const LONGEST_SCRIPT: u64 = 1 << 20;
-    let mut content = Vec::new();
-    open_regular(path, Links::Refused)
-        .and_then(|file| file.take(LONGEST_SCRIPT + 1).read_to_end(&mut content))
-        .map_err(io_error("read", path))?;
-    if content.len() as u64 > LONGEST_SCRIPT {
-        content.clear();
-    }
-    Ok(content)
-}
-
-fn add(path: &Path, hook: Hook, lines: impl Fn(Layout) -> String) -> Result<(HookChange, bool), HooksError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write(path, &[SHEBANG, lines(Layout::Own).as_bytes()].concat(), None)?;
-            return Ok((HookChange::Added, false));
-        }
-        Err(source) => return Err(io_error("look at", path)(source)),
+/// Whether the guard is where whoever added it to the repository's hooks wants it.
+pub fn state(repository: &Path, folder: &HooksFolder) -> GuardState {
+    let is_missing = |hook: &Hook| {
+        let path = folder.path.join(hook.name());
+        !has_lines(&path) && !managers::runs_guard(&path, hook.name())
     };
-    if !found.is_file() && !found.is_symlink() {
-        return Err(HooksError::NoFile(path.to_owned()));
+    let missing: Vec<Hook> = Hook::ALL.into_iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return GuardState::Complete;
     }
-    if found.is_file() {
-        let content = read(path)?;
-        if let Some(before) = script::find(&content) {
-            let now = lines(before.layout);
-            let renewed = replaced(&content, before.range, now.as_bytes());
-            let has_other = before.layout != Layout::Own;
-            if renewed == content {
-                return Ok((HookChange::None, has_other));
-            }
-            write(path, &renewed, Some(&found))?;
-            return Ok((HookChange::Renewed, has_other));
-        }
-        if is_executable(&found) && script::takes_lines(&content) {
-            let second_line = script::after_first_line(&content);
-            let now = lines(Layout::Inserted);
-            write(path, &replaced(&content, second_line..second_line, now.as_bytes()), Some(&found))?;
-            return Ok((HookChange::Added, true));
-        }
+    if missing.len() == Hook::ALL.len() && wanted(repository).is_none() {
+        return GuardState::Absent;
     }
-    let moved = moved_to(path, hook.name());
-    if fs::symlink_metadata(&moved).is_ok() {
-        return Err(HooksError::InTheWay(moved));
-    }
-    let below = path.with_file_name(MOVED_TO);
-    if fs::symlink_metadata(&below).is_ok_and(|found| !found.is_dir()) {
-        return Err(HooksError::InTheWay(below));
-    }
-    fs::create_dir_all(&below).map_err(io_error("make", &below))?;
-    move_hook(path, &moved, Direction::Down)?;
-    let written = write(path, &[SHEBANG, lines(Layout::Before).as_bytes()].concat(), None);
-    if written.is_err() {
-        // Better no guard than no hook.
-        let _ = move_hook(&moved, path, Direction::Up);
-    }
-    written.map(|()| (HookChange::Added, true))
+    let manager = missing.iter().find_map(|hook| Manager::of(&folder.path.join(hook.name())));
+    GuardState::Lost(missing.into_iter().map(Hook::name).collect(), manager)
 }
 
-fn remove(path: &Path) -> Result<HookChange, HooksError> {
-    let found = match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => found,
-        Ok(_) => return Ok(HookChange::None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HookChange::None),
-        Err(source) => return Err(io_error("look at", path)(source)),
-    };
-    let content = read(path)?;
-    let Some(lines) = script::find(&content) else { return Ok(HookChange::None) };
-    let rest = replaced(&content, lines.range, b"");
-    let is_empty = rest == SHEBANG;
-    match lines.layout {
-        Layout::Own if is_empty => fs::remove_file(path).map_err(io_error("remove", path))?,
-        Layout::Own | Layout::Inserted => write(path, &rest, Some(&found))?,
-        Layout::Before => {
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let moved = moved_to(path, name);
-            if !is_empty {
-                return Err(HooksError::LinesAdded(path.to_owned(), moved));
-            }
-            match move_hook(&moved, path, Direction::Up) {
-                // Its owner took it away.
-                Err(HooksError::Io(_, _, source)) if source.kind() == io::ErrorKind::NotFound => {
-                    fs::remove_file(path).map_err(io_error("remove", path))?;
-                }
-                moved => moved?,
+impl GuardState {
+    /// What adds the guard, or brings it back.
+    pub const REMEDY: &str = "deconflict guard --install";
+
+    /// What is missing, as a sentence; `None` if nothing is.
+    pub fn missing(&self, folder: &HooksFolder) -> Option<String> {
+        match self {
+            Self::Complete => None,
+            Self::Lost(hooks, None) if hooks.len() == Hook::ALL.len() => Some(format!(
+                "The guard is not in the hooks in {} any more: something else wrote them anew, or core.hooksPath leads \
+                 there since.",
+                folder.path.display()
+            )),
+            Self::Lost(hooks, manager) => Some(format!(
+                "The guard is not in {} any more: {} wrote what is in {} anew.",
+                hooks.join(", "),
+                manager.map_or("something else", Manager::name),
+                folder.path.display()
+            )),
+            Self::Absent => {
+                Some("No guard looks at commits here: one could take along what another session holds.".to_owned())
             }
         }
     }
-    Ok(HookChange::Removed)
 }
 
-/// Whether a hook goes into the folder below its own, or comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Direction {
-    Down,
-    Up,
-}
-
-/// Moves a hook; a relative link leads to the same file as before.
-fn move_hook(from: &Path, to: &Path, direction: Direction) -> Result<(), HooksError> {
-    let found = fs::symlink_metadata(from).map_err(io_error("look at", from))?;
-    #[cfg(unix)]
-    if found.is_symlink() {
-        let target = fs::read_link(from).map_err(io_error("read", from))?;
-        if target.is_relative() {
-            let target = match direction {
-                Direction::Down => Path::new("..").join(target),
-                Direction::Up => target.strip_prefix("..").map(Path::to_owned).unwrap_or(target),
-            };
-            let beside = temporary(to);
-            std::os::unix::fs::symlink(target, &beside).map_err(io_error("make", &beside))?;
-            fs::rename(&beside, to).map_err(io_error("make", to))?;
-            return fs::remove_file(from)
-                .or_else(|error| if direction == Direction::Down { Err(error) } else { Ok(()) })
-                .map_err(io_error("remove", from));
-        }
+impl HooksFolder {
+    /// True where the guard comes back by itself into what something wrote anew: in no folder that others get or use.
+    pub fn comes_back(&self) -> bool {
+        matches!(self.scope, Scope::Clone | Scope::Husky)
     }
-    let _ = (found, direction);
-    fs::rename(from, to).map_err(io_error("move", from))
-}
-
-fn moved_to(path: &Path, name: &str) -> PathBuf {
-    path.with_file_name(MOVED_TO).join(name)
-}
-
-fn replaced(content: &[u8], range: std::ops::Range<usize>, with: &[u8]) -> Vec<u8> {
-    [&content[..range.start], with, &content[range.end..]].concat()
-}
-
-/// Writes a hook whole or not at all: git may be about to run it. Whoever may read a new one may run it.
-fn write(path: &Path, content: &[u8], as_before: Option<&fs::Metadata>) -> Result<(), HooksError> {
-    let beside = temporary(path);
-    let written = (|| {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o777);
-        let mut file = options.open(&beside)?;
-        file.write_all(content)?;
-        if let Some(before) = as_before {
-            fs::set_permissions(&beside, before.permissions())?;
-        }
-        fs::rename(&beside, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
-    }
-    written.map_err(io_error("write", path))
-}
-
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.deconflict-{}", std::process::id()))
-}
-
-#[cfg(unix)]
-fn is_executable(found: &fs::Metadata) -> bool {
-    std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o111 != 0
-}
-
-/// True: on Windows git runs every hook.
-#[cfg(not(unix))]
-fn is_executable(_: &fs::Metadata) -> bool {
-    true
 }
 
 /// Resolves what exists of a path, and leaves the rest as it is written.

@@ -28,6 +28,10 @@ pub(super) const MOVED_TO: &str = "deconflict.before";
 /// The first line of a file of our own.
 pub(super) const SHEBANG: &[u8] = b"#!/bin/sh\n";
 
+/// The variable that says, to what a hook runs after the guard's lines, in which hook of which git process the guard has
+/// looked.
+pub const LOOKED: &str = "DECONFLICT_LOOKED";
+
 const BEGIN: &str = "# >>> deconflict guard";
 const END: &str = "# <<< deconflict guard <<<\n";
 
@@ -55,11 +59,25 @@ impl Layout {
     }
 }
 
-/// The guard's lines. `program` is a path or a name, `deny` the policy where it cannot be told.
-pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> String {
+/// How the guard is run from a hook.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// A path or a name.
+    pub(super) program: &'a str,
+    /// What becomes of what cannot be told.
+    pub(super) deny_when_unsure: bool,
+    /// The lines look whether the guard is still in the other hooks.
+    pub(super) comes_back: bool,
+    /// Others may get the file, with deconflict or without.
+    pub(super) is_committed: bool,
+}
+
+/// The guard's lines.
+pub(super) fn lines(hook: Hook, layout: Layout, terms: &Terms) -> String {
     let begin = format!("{BEGIN}, {}; `deconflict guard --uninstall` takes it out >>>\n", layout.mark());
     if hook == Hook::ReferenceTransaction {
-        return format!("{begin}{}{}{END}", stash_lines(program), run_moved(hook, layout));
+        let come_back = if terms.comes_back { come_back(terms.program) } else { String::new() };
+        return format!("{begin}{}{come_back}{}{END}", stash_lines(terms.program), run_moved(hook, layout));
     }
     // What git says on standard input is for the rest of the hook too, so it is kept and given again.
     let (keep_input, give_input_again) = match hook {
@@ -70,10 +88,10 @@ pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> St
         ),
         Hook::PreCommit | Hook::PostCommit | Hook::ReferenceTransaction => ("", ""),
     };
-    let name = program_lines(program);
-    let policy = if deny { "deny" } else { "allow" };
+    let name = program_lines(terms.program);
+    let policy = if terms.deny_when_unsure { "deny" } else { "allow" };
     // Only its word stops git: not that it could not be started, or ended otherwise than it should.
-    let word = if deny { "1) exit 1 ;; 3) exit 3" } else { "1) exit 1" };
+    let word = if terms.deny_when_unsure { "1) exit 1 ;; 3) exit 3" } else { "1) exit 1" };
     let run = match hook {
         Hook::PreCommit => {
             format!(
@@ -88,12 +106,31 @@ pub(super) fn lines(hook: Hook, layout: Layout, program: &str, deny: bool) -> St
              --when-unsure {policy} -- \"$@\" || case $? in {word} ;; esac\n"
         ),
     };
+    // What runs after it in the same hook, and may call it too, has its word already.
+    let has_looked = match hook {
+        Hook::PreCommit | Hook::PrePush => format!("    export {LOOKED}={}:$PPID\n", hook.name()),
+        Hook::PostCommit | Hook::ReferenceTransaction => String::new(),
+    };
     let lfs = lfs(hook, layout);
     let run_moved = run_moved(hook, layout);
-    let otherwise = otherwise(hook, deny);
+    let otherwise = if terms.is_committed { String::new() } else { otherwise(hook, terms.deny_when_unsure) };
     format!(
         "{begin}{keep_input}{name}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
-         {run}{otherwise}fi\n{give_input_again}{lfs}{run_moved}{END}"
+         {run}{has_looked}{otherwise}fi\n{give_input_again}{lfs}{run_moved}{END}"
+    )
+}
+
+/// After refs changed: looks, by nothing but the shell's own commands, whether the guard is still in the second line of the
+/// other hooks, and puts it back where another program wrote them anew.
+fn come_back(program: &str) -> String {
+    format!(
+        "if [ \"$1\" = committed ]; then\ndeconflict_lost=\nfor deconflict_hook in pre-commit post-commit pre-push; do\n    \
+         deconflict_line=\n    if [ -r \"${{0%/*}}/$deconflict_hook\" ]; then\n        {{ read -r deconflict_line && read -r \
+         deconflict_line; }} <\"${{0%/*}}/$deconflict_hook\" || :\n    fi\n    case $deconflict_line in *'deconflict guard'*) \
+         ;; *) deconflict_lost=1 ;; esac\ndone\n\
+         if [ -n \"$deconflict_lost\" ]; then\n{}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n    \
+         \"$deconflict_guard\" guard --come-back </dev/null || :\nfi\nfi\nfi\n",
+        program_lines(program)
     )
 }
 
