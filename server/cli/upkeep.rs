@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use deconflict_changes::end_removed_worktrees;
 use deconflict_registry::{Activity, Registry, Session};
 
 use super::context::Context;
@@ -52,6 +53,11 @@ pub(super) fn tidy_up(context: &Context, registry: &Registry) {
 pub(super) fn clean_up(context: &Context, registry: &Registry) {
     if let Err(error) = registry.clean_up_when_due() {
         Output::remark(&format!("Old records could not be removed: {error}."));
+    }
+    if let Ok(namer) = context.namer()
+        && let Err(error) = end_removed_worktrees(registry, &namer)
+    {
+        Output::remark(&format!("What was claimed in removed worktrees could not be released: {error}."));
     }
     let maintain = |recording: Recording| Ok(recording.recorder().maintain_when_due(context.now())?);
     if let Err(failure) = Recording::open(context).and_then(maintain) {

@@ -64,6 +64,21 @@ impl<S: Store> Registry<S> {
         self.release_if(&holding.resource, |claim| holding.is(&claim.record))
     }
 
+    /// Ends claims, whoever holds them, because what they were about is gone.
+    pub fn end_where(&self, is_gone: impl Fn(&Resource) -> bool) -> Result<Vec<Claim>, Error> {
+        self.commit(|tx| {
+            let mut ended = Vec::new();
+            for key in claim_keys(tx, &[Range::all_claims()])? {
+                if let Some(stored) = StoredClaim::read(tx, &key)?.filter(|it| is_gone(&it.resource)) {
+                    tx.write(Write::Delete(Key::Claim(key)));
+                    ended.push(stored.judge(None, self.now()));
+                }
+            }
+            Ok(ended)
+        })
+        .map(|(ended, _)| ended)
+    }
+
     /// Gives up everything that a session holds. Returns what that was.
     pub fn release_all(&self, session: &SessionId) -> Result<Vec<Claim>, Error> {
         self.release_all_of(std::slice::from_ref(session))

@@ -88,8 +88,10 @@ pub enum Index {
 pub struct Pushed {
     /// Its id.
     pub id: String,
-    /// When its changes were made; a rebase leaves that as it is.
+    /// When its changes were made; a rebase leaves that as it is, and so does whoever adds more to them.
     pub authored_at: DateTime<Utc>,
+    /// When this commit was made of them.
+    pub committed_at: DateTime<Utc>,
     /// What it changes. Of a merge, what it has as none of its parents does.
     pub changes: Vec<PathChange>,
 }
@@ -212,21 +214,16 @@ pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, GitError> {
 /// The commits that a push would publish that are on no remote yet, of those made since a moment.
 pub fn pushed(folder: &Path, refs: &[PushedRef], since: DateTime<Utc>) -> Result<Vec<Pushed>, GitError> {
     const WHAT: &str = "what is pushed";
-    let mut revisions = Vec::new();
-    for pushed in refs {
-        // A tag may be of something that is no commit.
-        let Some(local) = &pushed.local else { continue };
-        revisions.extend(resolve(folder, local, "commit")?);
-        if let Some(remote) = &pushed.remote {
-            // What the remote has may never have been fetched.
-            revisions.extend(resolve(folder, remote, "commit")?.map(|id| format!("^{id}")));
-        }
-    }
-    if revisions.iter().all(|revision| revision.starts_with('^')) {
+    let mut revisions: Vec<String> = refs.iter().filter_map(|pushed| pushed.local.clone()).collect();
+    if revisions.is_empty() {
         return Ok(Vec::new());
     }
+    // What the remote has, or another had, may be gone here.
+    revisions.extend(refs.iter().filter_map(|pushed| Some(format!("^{}", pushed.remote.as_ref()?))));
+    revisions.extend(fetched(folder)?.into_iter().map(|id| format!("^{id}")));
     let mut git = git::command_in(folder, Surroundings::OfHook);
-    git.args(["rev-list", &format!("--since={}", since.timestamp()), "--stdin", "--not", "--remotes"]);
+    let since = format!("--since={}", since.timestamp());
+    git.args(["rev-list", "--ignore-missing", &since, "--stdin", "--not", "--remotes"]);
     let ids = answer(git, WHAT, (revisions.join("\n") + "\n").as_bytes())?;
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -236,8 +233,71 @@ pub fn pushed(folder: &Path, refs: &[PushedRef], since: DateTime<Utc>) -> Result
     understand_commits(&answer(git, WHAT, &ids)?, WHAT)
 }
 
-/// A commit's id and when its changes were made, in seconds.
-const FORMAT: &str = "--format=%H %at";
+/// What was fetched last, by an address too, for which there is no branch of a remote.
+fn fetched(folder: &Path) -> Result<Vec<String>, GitError> {
+    let git_directory = folder_told(folder, "--git-dir", "where the repository is")?;
+    let text =
+        GitDirectory::open(&git_directory).and_then(|directory| directory.text("FETCH_HEAD")).unwrap_or_default();
+    // From the repository itself nothing comes that anybody else has.
+    let lines = text.lines().filter(|line| !line.ends_with(" of ."));
+    Ok(lines.filter_map(|line| line.split('\t').next()).filter(|id| is_object_id(id)).map(str::to_owned).collect())
+}
+
+/// True if a commit changes some paths as an earlier one did, made of the same changes before a moment: it was only moved
+/// or reworded since.
+pub fn is_replayed(folder: &Path, commit: &Pushed, paths: &[&Path], before: DateTime<Utc>) -> Result<bool, GitError> {
+    const WHAT: &str = "what a commit was made of";
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    // A commit is no older than its changes.
+    let (since, until) = (commit.authored_at.timestamp() - 1, before.timestamp());
+    git.args(["rev-list", "--no-commit-header", "--format=%H %at", "--all", "--reflog"]);
+    git.args([format!("--since={since}"), format!("--until={until}")]);
+    let listed = answer(git, WHAT, b"")?;
+    let made_at = format!(" {}", commit.authored_at.timestamp());
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let earlier: Vec<&str> = listed.lines().filter_map(|line| line.strip_suffix(&made_at)).collect();
+    let patch = |id: &str| {
+        let mut git = git::command_in(folder, Surroundings::OfHook);
+        git.args([
+            "diff-tree",
+            "-p",
+            "--cc",
+            "--root",
+            "--no-renames",
+            "--no-ext-diff",
+            "--no-textconv",
+            "--no-commit-id",
+        ]);
+        git.args([id, "--"]).args(paths).env("GIT_LITERAL_PATHSPECS", "1");
+        // Where the lines stand is no matter.
+        let is_change = |line: &&[u8]| matches!(line.first(), Some(b'+' | b'-'));
+        let printed = answer(git, WHAT, b"")?;
+        Ok::<_, GitError>(
+            printed.split(|byte| *byte == b'\n').filter(is_change).map(<[u8]>::to_vec).collect::<Vec<_>>(),
+        )
+    };
+    let now = patch(&commit.id)?;
+    for id in earlier {
+        if patch(id)? == now {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// True if what git merged of a path by itself is whole, without a mark of a conflict.
+pub fn is_merged_cleanly(folder: &Path, path: &Path) -> Result<bool, GitError> {
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    let mut object = std::ffi::OsString::from("AUTO_MERGE:");
+    object.push(path);
+    git.args(["cat-file", "blob"]).arg(object);
+    let output = git::run(git, b"")?;
+    // What is not there was deleted, which is a result too.
+    Ok(!output.stdout.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"<<<<<<< ")))
+}
+
+/// A commit's id and when its changes and it were made, in seconds.
+const FORMAT: &str = "--format=%H %at %ct";
 
 /// What git is in the middle of, and the commits and trees whose content that brings along.
 fn under_way(git_directory: &Path) -> Option<(Operation, Vec<String>)> {
@@ -287,7 +347,8 @@ pub(super) fn empty_tree(folder: &Path) -> Result<String, GitError> {
 }
 
 fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec<PathChange>, GitError> {
-    let arguments = ["diff-index", "--cached", "--raw", "--no-abbrev", "-z", "--no-renames"];
+    let arguments =
+        ["diff-index", "--cached", "--ita-invisible-in-index", "--raw", "--no-abbrev", "-z", "--no-renames"];
     let answer = ask(folder, &[&arguments[..], &["--ignore-submodules=none", base, "--"]].concat(), what)?;
     let mut changes = Vec::new();
     let mut fields = fields(&answer);
@@ -311,11 +372,12 @@ fn understand_commits(answer: &[u8], what: &'static str) -> Result<Vec<Pushed>, 
             let change = understand_change(field, fields.next()).ok_or_else(not_understood)?;
             commits.last_mut().ok_or_else(not_understood)?.changes.push(change);
         } else {
-            let header = std::str::from_utf8(field).ok().and_then(|header| header.split_once(' '));
-            let (id, seconds) = header.ok_or_else(not_understood)?;
-            let authored_at = seconds.parse().ok().and_then(|seconds| DateTime::from_timestamp(seconds, 0));
-            let authored_at = authored_at.ok_or_else(not_understood)?;
-            commits.push(Pushed { id: id.to_owned(), authored_at, changes: Vec::new() });
+            let words: Vec<&str> = std::str::from_utf8(field).map_err(|_| not_understood())?.split(' ').collect();
+            let [id, authored, committed] = words[..] else { return Err(not_understood()) };
+            let time = |seconds: &str| DateTime::from_timestamp(seconds.parse().ok()?, 0);
+            let authored_at = time(authored).ok_or_else(not_understood)?;
+            let committed_at = time(committed).ok_or_else(not_understood)?;
+            commits.push(Pushed { id: id.to_owned(), authored_at, committed_at, changes: Vec::new() });
         }
     }
     Ok(commits)

@@ -32,7 +32,9 @@ fn hold_since(workspace: &Workspace, file: &str, since: TimeDelta) {
 fn what_was_committed_before_somebody_claimed_it_is_pushed_without_a_word() {
     let workspace = with_remote();
     workspace.write("README.md", "mine\n");
-    workspace.git(&["commit", "--quiet", "--all", "--message", "Mine", "--date", "2 hours ago"]);
+    let before = timestamp(Utc::now() - TimeDelta::hours(2));
+    let then = Committer::person(&workspace).env("GIT_AUTHOR_DATE", &before).env("GIT_COMMITTER_DATE", &before);
+    then.git(&["commit", "--quiet", "--all", "--message", "Mine"]).expect_code(0);
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
     let pushed = Committer::person(&workspace).git(&["push", "--quiet", "origin", "main"]).expect_code(0);
     assert_eq!(pushed.stderr, "");

@@ -47,6 +47,7 @@ mod foreign_words;
 mod fuzzed;
 mod git_knowledge;
 mod guard;
+mod guard_habits;
 mod guard_hooks;
 mod guard_lfs;
 mod guard_managers;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::follow_up::FollowUp;
 use crate::answer::Answer;
 use crate::words;
+use deconflict_changes::end_removed_worktrees;
 use deconflict_journal::Journal;
 use deconflict_protocol::SessionRecord;
 use deconflict_registry::{Error, Locking, Session};
@@ -24,6 +25,7 @@ impl SessionContext<'_> {
             Err(trouble) => return Err(trouble),
         };
         let mut answer = Answer { environment: self.environment(), ..Answer::default() };
+        self.unless_failed(end_removed_worktrees(&self.registry, &self.namer));
         // Whatever else keeps the lock from being taken is told when an edit needs it.
         self.tell_if_only_advice(self.registry.try_locking().unwrap_or(Locking::Enforced), &mut answer);
         let others_are_here = self.tell_who_is_here(&mut answer)?;

@@ -42,7 +42,7 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let in_commit = commit.changes.iter().filter(|change| !change.is_submodule);
     let changed: Vec<(Resource, PathBuf)> =
         in_commit.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
-    let released = release_committed(registry, &changed, &|claim, holder| committer.owns(claim, holder))?;
+    let released = release_committed(registry, &changed, &|claim, holder| committer.owns(claim, holder, registry))?;
     let resources: Vec<Resource> = changed.iter().map(|(resource, _)| resource.clone()).collect();
     if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {
         Output::remark(&format!("Those whose changes were committed could not be told: {}", failure.message));

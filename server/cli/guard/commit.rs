@@ -1,10 +1,11 @@
 //! Before a commit: does it contain what others hold?
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deconflict_registry::{ClaimState, Registry};
 use deconflict_words::COMMIT_OWN;
-use deconflict_workspace::commits::{Index, Operation, PathChange, Staged};
+use deconflict_workspace::commits::{self, Index, Operation, PathChange, Staged};
+use deconflict_workspace::swept;
 
 use super::committer::Committer;
 use super::finding::{CheckResult, HeldChanges, as_words, name, pathspec, sort};
@@ -42,7 +43,10 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
             owned::swept(found, &staged.changes, &staged.root, is_named)?
         }
     };
-    let mut advice = advice(&staged, &sorted.held, context);
+    let mut advice = advice(&staged, &sorted.held, context)?;
+    if !sorted.held.is_empty() {
+        advice.extend(committer.advice());
+    }
     if !owned.is_empty() {
         advice.push(COMMIT_OWN.to_owned());
         let mut paths: Vec<PathBuf> = owned.iter().map(|owned| owned.path.clone()).collect();
@@ -50,7 +54,7 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
         advice.push(format!("To commit theirs too, name the files: git commit -- {}", as_words(&paths, false)));
     }
     let (findings, warnings) = (sorted.held, sorted.left_idle);
-    Ok(CheckResult { what: "This commit", checked, findings, owned, warnings, named, advice })
+    Ok(CheckResult { what: "This commit", checked, findings, owned, warnings, named, taken: None, advice })
 }
 
 /// A record that nobody can read says neither yes nor no.
@@ -60,9 +64,9 @@ pub(super) fn unreadable_claim(found: &HeldChanges, context: &Context) -> Failur
 }
 
 /// What can be done: leave the files out, or come to an agreement with those who hold them.
-fn advice(staged: &Staged, held: &[HeldChanges], context: &Context) -> Vec<String> {
+fn advice(staged: &Staged, held: &[HeldChanges], context: &Context) -> Result<Vec<String>, Failure> {
     if held.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let mut changes: Vec<&PathChange> = held.iter().flat_map(|finding| &finding.changes).collect();
     // Half a rename is not to be committed either.
@@ -70,12 +74,12 @@ fn advice(staged: &Staged, held: &[HeldChanges], context: &Context) -> Vec<Strin
     let mut paths: Vec<PathBuf> = changes.into_iter().map(|change| change.path.clone()).collect();
     paths.sort();
     paths.dedup();
-    let mut advice = leave_out(staged, &paths, context);
+    let mut advice = leave_out(staged, &paths, context)?;
     advice.extend(agree(held));
-    advice
+    Ok(advice)
 }
 
-fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<String> {
+fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Result<Vec<String>, Failure> {
     let is_below_root =
         std::env::var_os("GIT_PREFIX").is_some_and(|prefix| !prefix.is_empty()) || context.folder() != staged.root;
     let words = as_words(paths, is_below_root);
@@ -91,19 +95,51 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Vec<Strin
         };
         // What the operation itself makes of the file stays in the commit.
         let brought = if staged.has_auto_merge { " --source=AUTO_MERGE" } else { "" };
-        return vec![
+        // Of a conflict there is nothing to go back to but its marks.
+        if staged.has_auto_merge && has_conflicts(&staged.root, paths)? {
+            return Ok(vec![format!(
+                "To go on, agree with the holder about the conflict, or give the {name} up: {give_up}"
+            )]);
+        }
+        return Ok(vec![
             format!("If the {name} has nothing to do with {them}, leave {them} out: {unstage}{brought} -- {words}"),
             format!("Else agree with the holder before you go on, or give the {name} up: {give_up}"),
-        ];
+        ]);
     }
-    match staged.index {
+    Ok(match staged.index {
+        Index::Staged if !staged.is_first && is_staged_in_part(&staged.root, paths)? => {
+            let others = staged.changes.iter().map(|change| change.path.clone());
+            let others: Vec<PathBuf> = others.filter(|path| !paths.contains(path)).collect();
+            // Somebody chose what is staged of it, and that is nowhere else.
+            match &others[..] {
+                [] => vec![format!("Nothing else is staged, and what is staged of {words} is its holder's choice.")],
+                others => vec![format!(
+                    "To leave {them} out, and staged as it is: git commit -- {}",
+                    as_words(others, is_below_root)
+                )],
+            }
+        }
         Index::Staged => vec![format!("To leave {them} out: {unstage} -- {words}")],
         Index::All => {
             let excluded: Vec<String> = paths.iter().map(|path| pathspec(path, Some("top,exclude"))).collect();
             vec![format!("To leave {them} out: git add --update -- :/ {} && git commit", excluded.join(" "))]
         }
         Index::Named | Index::Prepared => vec![format!("To leave {them} out, name the other files only. Not: {words}")],
+    })
+}
+
+fn has_conflicts(root: &Path, paths: &[PathBuf]) -> Result<bool, Failure> {
+    for path in paths {
+        if !commits::is_merged_cleanly(root, path)? {
+            return Ok(true);
+        }
     }
+    Ok(false)
+}
+
+/// True if more was changed in one of the files than is staged of it.
+fn is_staged_in_part(root: &Path, paths: &[PathBuf]) -> Result<bool, Failure> {
+    Ok(swept::unstaged(root)?.iter().any(|unstaged| paths.contains(unstaged)))
 }
 
 fn agree(held: &[HeldChanges]) -> Vec<String> {

@@ -11,15 +11,15 @@
 
 use deconflict_journal::Author;
 use deconflict_platform as platform;
-use deconflict_protocol::Resource;
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Registry, Session};
 use deconflict_workspace as workspace;
 
-use crate::cli::context::Context;
+use crate::cli::context::{Context, SESSION_VARIABLE};
 use crate::cli::failure::Failure;
 use crate::cli::identity::{self, Unknown};
 use crate::cli::mcp;
-use crate::cli::processes;
+use crate::cli::{processes, words};
 
 #[derive(Debug)]
 pub(super) struct Committer {
@@ -27,6 +27,8 @@ pub(super) struct Committer {
     is_person: bool,
     /// What the person is called.
     person: Option<String>,
+    /// The session that was named and is not here.
+    unknown: Option<SessionId>,
 }
 
 impl Committer {
@@ -34,7 +36,11 @@ impl Committer {
         let sessions = match identity::caller(context, registry)? {
             Ok(session) => vec![session],
             Err(Unknown::Several(sessions)) => sessions,
-            Err(Unknown::Agent(_)) => return Ok(Self { sessions: Vec::new(), is_person: false, person: None }),
+            Err(Unknown::Agent(_)) => return Ok(Self::nobody()),
+            // Whoever names a session that is not here may be an agent of elsewhere as well as a person.
+            Err(Unknown::NoSession) if let Some(unknown) = context.named_session()? => {
+                return Ok(Self { unknown: Some(unknown), ..Self::nobody() });
+            }
             Err(Unknown::NoSession) => Vec::new(),
         };
         let is_agents = |session: &Session| {
@@ -51,7 +57,20 @@ impl Committer {
             None if is_person => workspace::person(context.location()?.repository.as_ref()),
             called => called,
         };
-        Ok(Self { sessions, is_person, person })
+        Ok(Self { sessions, is_person, person, unknown: None })
+    }
+
+    /// Somebody to whom nothing is their own.
+    fn nobody() -> Self {
+        Self { sessions: Vec::new(), is_person: false, person: None, unknown: None }
+    }
+
+    /// What to do for whoever named a session that is not here.
+    pub(super) fn advice(&self) -> Option<String> {
+        let unknown = words::shell_word(self.unknown.as_ref()?.as_str());
+        Some(format!(
+            "{SESSION_VARIABLE} names {unknown}, which is no session here. Without it: unset {SESSION_VARIABLE}"
+        ))
     }
 
     /// The session that commits, if it is known which.
@@ -66,10 +85,17 @@ impl Committer {
         self.sessions.iter().flat_map(of).collect()
     }
 
-    /// True if what is held by this session is the committer's own.
-    pub(super) fn owns(&self, claim: &Claim, holder: Option<&Session>) -> bool {
+    /// True if what is held by this session is the committer's own: to a person it is also what their editors hold, and
+    /// what an edit of their agents claimed that wait for them.
+    pub(super) fn owns(&self, claim: &Claim, holder: Option<&Session>, registry: &Registry) -> bool {
+        let has_left = |holder: &Session| {
+            claim.is_automatic()
+                && holder.is_own()
+                && self.person.as_deref() == holder.person()
+                && registry.is_waiting(holder).unwrap_or(false)
+        };
         self.sessions.iter().any(|own| claim.held_by(&own.id))
-            || (self.is_person && holder.is_some_and(is_editor_of_this_user))
+            || (self.is_person && holder.is_some_and(|holder| is_editor_of_this_user(holder) || has_left(holder)))
     }
 
     /// True if what an author changed and nobody committed is the committer's own: to a person it is also what their

@@ -106,6 +106,8 @@ pub(super) struct CheckResult {
     pub(super) warnings: Vec<HeldChanges>,
     /// Others' uncommitted changes in it that may be, because their files were named.
     pub(super) named: Vec<OwnedChanges>,
+    /// The coordination directory, if it would be taken away.
+    pub(super) taken: Option<PathBuf>,
     /// What to do about the findings, a line each.
     pub(super) advice: Vec<String>,
 }
@@ -124,7 +126,7 @@ pub(super) fn sort(
     let mut sorted = Sorted::default();
     for (claim, positions) in registry.claims_covering(&resources)? {
         let holder = held::holder_of(registry, &claim);
-        if committer.owns(&claim, holder.as_ref()) {
+        if committer.owns(&claim, holder.as_ref(), registry) {
             continue;
         }
         let found = match claim.standing {
@@ -175,6 +177,18 @@ pub(super) fn as_words(paths: &[PathBuf], is_below_root: bool) -> String {
 /// A path as git takes it for exactly this path, as a word of a shell's command.
 pub(super) fn pathspec(path: &Path, magic: Option<&str>) -> String {
     let path = path.to_string_lossy();
+    let cannot_be_typed = |c: char| c.is_control() || c == char::REPLACEMENT_CHARACTER;
+    if path.contains(cannot_be_typed) {
+        // Not every shell has a form for these characters, but git takes another for them.
+        let spelled = |c: char| match c {
+            char::REPLACEMENT_CHARACTER => "*".to_owned(),
+            c if cannot_be_typed(c) => "?".to_owned(),
+            '*' | '?' | '[' | '\\' => format!("\\{c}"),
+            c => c.to_string(),
+        };
+        let magic = magic.map_or_else(String::new, |magic| format!("{magic},"));
+        return words::shell_word(&format!(":({magic}glob){}", path.chars().map(spelled).collect::<String>()));
+    }
     let is_plain = !path.starts_with(':') && !path.contains(['*', '?', '[', '\\']);
     words::shell_word(&match (magic, is_plain) {
         (None, true) => path.into_owned(),

@@ -54,9 +54,6 @@ pub(crate) struct Arguments {
     /// Take the guard out of this repository's hooks again, and leave all else as it was
     #[arg(long, conflicts_with_all = ["moment", "when_unsure"])]
     uninstall: bool,
-    /// Put the guard back into hooks that another program wrote anew; what is left of it calls this
-    #[arg(long, hide = true, conflicts_with_all = ["install", "uninstall", "moment", "when_unsure"])]
-    come_back: bool,
 }
 
 /// When git asks.
@@ -70,6 +67,9 @@ enum Moment {
     PostCommit,
     /// Before refs change; git tells which on standard input. Only what would be stashed is looked at
     ReferenceTransaction,
+    /// When another program wrote hooks anew: what is left of the guard puts it back into them
+    #[value(hide = true)]
+    ComeBack,
 }
 
 /// What becomes of something of which it cannot be told.
@@ -89,7 +89,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.uninstall {
         return hooks::uninstall(context);
     }
-    if arguments.come_back {
+    if arguments.moment == Moment::ComeBack {
         return hooks::come_back(context);
     }
     if has_looked(arguments.moment) {
@@ -128,7 +128,7 @@ fn check(arguments: &Arguments, context: &Context) -> Result<CheckResult, Failur
         Moment::ReferenceTransaction => {
             stash::check(arguments.words.first().map_or("", String::as_str), context, &registry)
         }
-        Moment::PreCommit | Moment::PostCommit => commit::check(context, &registry),
+        Moment::PreCommit | Moment::PostCommit | Moment::ComeBack => commit::check(context, &registry),
     }
 }
 
@@ -156,7 +156,7 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
 fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let documents = |findings: &[HeldChanges]| findings.iter().map(HeldChanges::document).collect::<Vec<_>>();
     let owned = |owned: &[OwnedChanges]| owned.iter().map(OwnedChanges::document).collect::<Vec<_>>();
-    if verdict.findings.is_empty() && verdict.owned.is_empty() {
+    if verdict.findings.is_empty() && verdict.owned.is_empty() && verdict.taken.is_none() {
         for warning in verdict.warnings.iter().filter(|_| !context.output.is_json()) {
             Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {}", warning.sentence(context.now())));
         }
@@ -174,12 +174,15 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
         }
         return Ok(Exit::Done);
     }
-    let (reason, has) = if verdict.findings.is_empty() {
-        ("owned", "has uncommitted changes of others")
-    } else {
-        ("claimed", "contains what others hold")
+    let (reason, has) = match &verdict.taken {
+        Some(_) => ("directory", "would take away by what everybody here sees the others"),
+        None if verdict.findings.is_empty() => ("owned", "has uncommitted changes of others"),
+        None => ("claimed", "contains what others hold"),
     };
     let mut message = format!("{} {has}.", verdict.what);
+    if let Some(directory) = &verdict.taken {
+        message.push_str(&format!("\n  That is {}.", directory.display()));
+    }
     for found in &verdict.findings {
         message.push_str(&format!("\n  {}", found.sentence(context.now())));
     }
@@ -199,7 +202,7 @@ fn unsure(failure: Failure, arguments: &Arguments, context: &Context) -> Result<
     let what = match arguments.moment {
         Moment::PrePush => "push",
         Moment::ReferenceTransaction => "stash",
-        Moment::PreCommit | Moment::PostCommit => "commit",
+        Moment::PreCommit | Moment::PostCommit | Moment::ComeBack => "commit",
     };
     let message = format!("It could not be told whether others hold what this {what} contains. {}", failure.message);
     if arguments.when_unsure == Some(Policy::Allow) {

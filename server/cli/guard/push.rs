@@ -2,11 +2,14 @@
 //!
 //! A push publishes commits, not the files of the worktree, so most of what is held is no matter to it:
 //!
-//! - What was changed before somebody claimed it is where the holder began. Nothing is said. Git counts in seconds, so
-//!   what was committed in the very second of the claim is taken to have been before it.
+//! - What was changed before somebody claimed it is where the holder began. Nothing is said, also if it was moved onto
+//!   other commits since, as long as it changes the same. Git counts in seconds, so what was committed in the very second of
+//!   the claim is taken to have been before it.
 //! - What the holder committed itself is meant to be there. It is told that more may follow, and pushed.
 //! - What somebody else committed while it was held went past the guard before the commit, or there was none. That is
 //!   refused: it is the last moment at which it can still be taken back.
+
+use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::SessionId;
@@ -40,12 +43,26 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
     for found in sorted.held {
         let mut own = Vec::new();
         let mut others = Vec::new();
-        for commit in pushed.iter().filter(|commit| commit.authored_at > found.claim.claimed_at) {
-            for change in commit.changes.iter().filter(|change| found.changes.contains(change)) {
-                let by_holder = name(change, &root, &namer)
-                    .zip(found.claim.holder())
-                    .is_some_and(|(file, holder)| has_committed(registry, holder, file.name(), commit.authored_at));
-                if by_holder { own.push(change.clone()) } else { others.push((commit, change.clone())) }
+        let since = found.claim.claimed_at;
+        for commit in pushed.iter().filter(|commit| commit.committed_at > since) {
+            let changes: Vec<&PathChange> =
+                commit.changes.iter().filter(|change| found.changes.contains(change)).collect();
+            let paths: Vec<&Path> = changes.iter().map(|change| change.path.as_path()).collect();
+            // A rebase makes new commits of old changes, and so does whoever adds to a commit.
+            if paths.is_empty() || (commit.authored_at <= since && commits::is_replayed(&root, commit, &paths, since)?)
+            {
+                continue;
+            }
+            let is_by_holder = |change: &PathChange| {
+                let holder = name(change, &root, &namer).zip(found.claim.holder());
+                holder.is_some_and(|(file, holder)| {
+                    [commit.authored_at, commit.committed_at]
+                        .iter()
+                        .any(|at| has_committed(registry, holder, file.name(), *at))
+                })
+            };
+            for change in changes {
+                if is_by_holder(change) { own.push(change.clone()) } else { others.push((commit, change.clone())) }
             }
         }
         for (commit, _) in &others {
@@ -68,9 +85,9 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
 }
 
 /// True if a session told that it committed a file itself, when the commit was made.
-fn has_committed(registry: &Registry, session: &SessionId, name: &str, authored_at: DateTime<Utc>) -> bool {
-    let is_it = |it: &LastActivity| it.did(COMMITTED) && it.touched(name) && it.at <= authored_at + LONGEST_COMMIT;
-    registry.activities_since(session, authored_at).is_ok_and(|activities| activities.iter().any(is_it))
+fn has_committed(registry: &Registry, session: &SessionId, name: &str, made_at: DateTime<Utc>) -> bool {
+    let is_it = |it: &LastActivity| it.did(COMMITTED) && it.touched(name) && it.at <= made_at + LONGEST_COMMIT;
+    registry.activities_since(session, made_at).is_ok_and(|activities| activities.iter().any(is_it))
 }
 
 /// Each path once, however many commits change it.

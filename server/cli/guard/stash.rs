@@ -23,6 +23,16 @@ pub(super) fn check(state: &str, context: &Context, registry: &Registry) -> Resu
     };
     let root = commits::root_of(context.folder())?;
     let changes = swept::stashed(&root, stash)?;
+    let directory = &context.location()?.directory;
+    if changes.iter().any(|change| root.join(&change.path).starts_with(directory)) {
+        let advice = vec!["To stash what git does not ignore: git stash push --include-untracked".to_owned()];
+        return Ok(CheckResult {
+            what: "This stash",
+            taken: Some(directory.clone()),
+            advice,
+            ..CheckResult::default()
+        });
+    }
     let committer = Committer::find(context, registry)?;
     let (sorted, checked) = sort(&changes, &root, &context.namer()?, registry, &committer)?;
     let owned = owned::of_others(&changes, &root, context, registry, &committer)?;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
+use deconflict_changes::end_removed_worktrees;
 use deconflict_protocol::SessionId;
 use deconflict_registry::{Claim, Overview, Session};
 
@@ -42,6 +43,11 @@ impl Picture {
             return Ok(Self { directory, now, own: None, unread: 0, overview: None, work: Work::default() });
         };
         let mut overview = registry.overview()?;
+        if overview.claims.iter().any(|claim| claim.resource.worktree().is_some()) {
+            // Where the directory can only be read, they stay.
+            let _ = end_removed_worktrees(&registry, &context.namer()?);
+            overview = registry.overview()?;
+        }
         let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
         // Whoever names a session that is not there still wants to see those that are.
         let own = identity::find_among(context, &registry, live).unwrap_or_default();

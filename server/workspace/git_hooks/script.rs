@@ -129,7 +129,7 @@ fn come_back(program: &str) -> String {
          deconflict_line; }} <\"${{0%/*}}/$deconflict_hook\" || :\n    fi\n    case $deconflict_line in *'deconflict guard'*) \
          ;; *) deconflict_lost=1 ;; esac\ndone\n\
          if [ -n \"$deconflict_lost\" ]; then\n{}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n    \
-         \"$deconflict_guard\" guard --come-back </dev/null || :\nfi\nfi\nfi\n",
+         \"$deconflict_guard\" guard come-back </dev/null || :\nfi\nfi\nfi\n",
         program_lines(program)
     )
 }

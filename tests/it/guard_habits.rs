@@ -1,0 +1,298 @@
+//! What people really do with git beside the guard: what must not be refused, what must not slip past it, and advice that
+//! harms nobody.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
+use crate::support::{CodingAgent, Committer, Editor, Terminal, Workspace, timestamp};
+
+/// A repository with the guard and a bare remote that has its first commit, in which an agent works.
+fn guarded() -> (Workspace, Committer) {
+    let workspace = Workspace::small();
+    let remote = workspace.beside("remote.git");
+    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    workspace.git(&["push", "--quiet", "origin", "main"]);
+    fs::write(workspace.root().join(".git/info/exclude"), "COORDINATION/\n").unwrap();
+    workspace.coordination().write_session("agent", json!({"name": "Robin", "client": "claude-code"}));
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install"]).expect_code(0);
+    (workspace, person)
+}
+
+fn hold(workspace: &Workspace, file: &str) {
+    hold_since(workspace, file, -TimeDelta::hours(1));
+}
+
+fn hold_since(workspace: &Workspace, file: &str, since: TimeDelta) {
+    let since = timestamp(Utc::now() + since);
+    workspace.coordination().write_claim("agent", "file", file, json!({"claimed_at": since}));
+}
+
+/// The lines that a refusal advises, as a person pastes them.
+fn advised<'a>(told: &'a str, about: &str) -> &'a str {
+    let line = told.lines().find(|line| line.contains(about)).unwrap_or_else(|| panic!("{about}: {told}"));
+    &line[line.rfind("git ").unwrap()..]
+}
+
+#[test]
+fn an_intent_to_add_is_no_part_of_a_commit() {
+    let (workspace, person) = guarded();
+    workspace.write("src/new.rs", "half done\n");
+    hold(&workspace, "src/new.rs");
+    person.git(&["add", "--intent-to-add", "src/new.rs"]).expect_code(0);
+    workspace.write("README.md", "mine\n");
+    person.git(&["add", "README.md"]).expect_code(0);
+    let committed = person.git(&["commit", "-m", "Mine"]).expect_code(0);
+    assert_eq!(committed.stderr, "");
+    // With all changes it is part of it.
+    workspace.write("README.md", "mine again\n");
+    let refused = person.git(&["commit", "-am", "Sweep"]).expect_code(1);
+    assert!(refused.stderr.contains("src/new.rs"), "{refused:?}");
+}
+
+#[test]
+fn a_held_file_that_is_left_out_of_a_merge_has_what_the_merge_brought() {
+    let (workspace, person) = guarded();
+    workspace.git(&["switch", "--quiet", "-c", "feature"]);
+    workspace.write("src/lib.rs", "of the feature\n");
+    workspace.commit_all("A feature");
+    workspace.git(&["switch", "--quiet", "main"]);
+    workspace.write("README.md", "of main\n");
+    workspace.commit_all("Main goes on");
+    hold(&workspace, "src/lib.rs");
+    person.git(&["merge", "--no-commit", "feature"]);
+    workspace.write("src/lib.rs", "of the feature\nhalf done\n");
+    person.git(&["add", "--all"]).expect_code(0);
+    let refused = person.git(&["commit", "-m", "Merge"]).expect_code(1);
+    let line = advised(&refused.stderr, "leave it out").to_owned();
+    person.run("sh".as_ref(), &["-c", &line]).expect_code(0);
+    person.git(&["commit", "-m", "Merge"]).expect_code(0);
+    assert_eq!(workspace.git(&["show", "HEAD:src/lib.rs"]), "of the feature\n");
+    assert_eq!(workspace.read("src/lib.rs"), "of the feature\nhalf done\n");
+}
+
+#[test]
+fn a_conflict_in_a_held_file_is_never_left_out_with_its_marks() {
+    let (workspace, person) = guarded();
+    workspace.git(&["switch", "--quiet", "-c", "feature"]);
+    workspace.write("src/lib.rs", "of the feature\n");
+    workspace.commit_all("A feature");
+    workspace.git(&["switch", "--quiet", "main"]);
+    workspace.write("src/lib.rs", "of main\n");
+    workspace.commit_all("Main goes on");
+    hold(&workspace, "src/lib.rs");
+    assert_ne!(person.git(&["merge", "feature"]).exit_code, 0);
+    workspace.write("src/lib.rs", "of both\n");
+    person.git(&["add", "--all"]).expect_code(0);
+    let refused = person.git(&["commit", "-m", "Merge"]).expect_code(1);
+    assert!(!refused.stderr.contains("AUTO_MERGE"), "{refused:?}");
+    assert!(refused.stderr.contains("agree with the holder"), "{refused:?}");
+}
+
+#[test]
+fn advice_keeps_what_the_holder_staged_in_part() {
+    let (workspace, person) = guarded();
+    hold(&workspace, "src/lib.rs");
+    workspace.write("src/lib.rs", "a first part\n");
+    workspace.git(&["add", "src/lib.rs"]);
+    workspace.write("src/lib.rs", "a first part\nand the rest\n");
+    workspace.write("README.md", "mine\n");
+    person.git(&["add", "README.md"]).expect_code(0);
+    let staged = workspace.git(&["rev-parse", ":src/lib.rs"]);
+    let refused = person.git(&["commit", "-m", "Sweep"]).expect_code(1);
+    let line = advised(&refused.stderr, "leave it out").replace("git commit", "git commit --quiet -m Mine");
+    person.run("sh".as_ref(), &["-c", &line]).expect_code(0);
+    assert_eq!(workspace.git(&["show", "--name-only", "--format=", "HEAD"]), "README.md\n");
+    assert_eq!(workspace.git(&["rev-parse", ":src/lib.rs"]), staged);
+    assert_eq!(workspace.read("src/lib.rs"), "a first part\nand the rest\n");
+}
+
+#[test]
+fn what_was_fetched_may_be_pushed_to_another_remote() {
+    let (workspace, person) = guarded();
+    // Somebody else's clone pushed to a fork.
+    let fork = workspace.beside("fork.git");
+    workspace.git(&["clone", "--quiet", "--bare", workspace.root().to_str().unwrap(), fork.to_str().unwrap()]);
+    let theirs = workspace.beside("theirs");
+    workspace.git(&["clone", "--quiet", fork.to_str().unwrap(), theirs.to_str().unwrap()]);
+    fs::write(theirs.join("README.md"), "published\n").unwrap();
+    let there = person.clone().in_folder(&theirs);
+    there.git(&["commit", "--quiet", "--all", "--message", "Published"]).expect_code(0);
+    there.git(&["push", "--quiet", "origin", "main"]).expect_code(0);
+    hold(&workspace, "README.md");
+    // By its address, so that no branch of a remote has it here.
+    person.git(&["pull", "--quiet", fork.to_str().unwrap(), "main"]).expect_code(0);
+    let pushed = person.git(&["push", "--quiet", "origin", "main"]).expect_code(0);
+    assert_eq!(pushed.stderr, "");
+}
+
+#[test]
+fn a_commit_that_was_amended_after_the_claim_keeps_its_old_date_and_is_refused_all_the_same() {
+    let (workspace, person) = guarded();
+    let (before, later) = ("2 hours ago", "1 minute ago");
+    let at = |date: &str| {
+        let date = workspace.git(&["-c", "core.hooksPath=/dev/null", "rev-parse", &format!("--since={date}")]);
+        date.trim().trim_start_matches("--max-age=").to_owned() + " +0000"
+    };
+    let old = person.clone().env("GIT_AUTHOR_DATE", at(before)).env("GIT_COMMITTER_DATE", at(before));
+    let new = person.clone().env("GIT_COMMITTER_DATE", at(later));
+    workspace.write("src/lib.rs", "mine, before\n");
+    old.git(&["commit", "-qam", "Mine"]).expect_code(0);
+    hold(&workspace, "src/lib.rs");
+    // Moved onto another commit, it is what it was.
+    workspace.git(&["switch", "--quiet", "-c", "side", "main~"]);
+    workspace.write("README.md", "beside\n");
+    workspace.commit_all("Beside");
+    new.git(&["rebase", "--quiet", "side", "main"]).expect_code(0);
+    let pushed = person.git(&["push", "--quiet", "origin", "main:moved"]).expect_code(0);
+    assert_eq!(pushed.stderr, "");
+    // The message alone was changed.
+    new.git(&["commit", "--quiet", "--amend", "--no-verify", "-m", "Mine, in better words"]).expect_code(0);
+    let pushed = person.git(&["push", "--quiet", "origin", "main:reworded"]).expect_code(0);
+    assert_eq!(pushed.stderr, "");
+    // What the holder wrote since was swept into it.
+    workspace.write("src/lib.rs", "mine, before\nhalf done\n");
+    new.git(&["commit", "--quiet", "--all", "--amend", "--no-edit", "--no-verify"]).expect_code(0);
+    let refused = person.git(&["push", "origin", "main:amended"]).expect_code(1);
+    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+}
+
+#[test]
+fn a_conflict_that_a_rebase_resolved_with_what_somebody_holds_is_refused() {
+    let (workspace, person) = guarded();
+    let old = |date: &str| person.clone().env("GIT_AUTHOR_DATE", date).env("GIT_COMMITTER_DATE", date);
+    workspace.write("src/lib.rs", "mine\n");
+    old("2020-01-01T00:00:00Z").git(&["commit", "-qam", "Mine"]).expect_code(0);
+    workspace.git(&["switch", "--quiet", "-c", "side", "main~"]);
+    workspace.write("src/lib.rs", "beside\n");
+    old("2020-01-02T00:00:00Z").git(&["commit", "-qam", "Beside"]).expect_code(0);
+    hold(&workspace, "src/lib.rs");
+    assert_ne!(person.git(&["rebase", "--quiet", "side", "main"]).exit_code, 0);
+    workspace.write("src/lib.rs", "of both, and half done\n");
+    workspace.git(&["add", "--all"]);
+    person
+        .clone()
+        .env("GIT_EDITOR", "true")
+        .git(&["-c", "core.hooksPath=/dev/null", "rebase", "--continue"])
+        .expect_code(0);
+    let refused = person.git(&["push", "origin", "main:rebased"]).expect_code(1);
+    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+}
+
+#[test]
+fn a_session_that_is_unknown_here_is_no_person() {
+    let (workspace, person) = guarded();
+    let editor = Editor::start(&workspace, "tester");
+    let document = editor.open("src/lib.rs");
+    document.type_text("// mine\n");
+    workspace.coordination().wait_for_claim("src/lib.rs");
+    document.save();
+    let refused = person.clone().session("session-of-elsewhere").git(&["commit", "-qam", "By whom?"]).expect_code(1);
+    assert!(refused.stderr.contains("unset DECONFLICT_SESSION"), "{refused:?}");
+    person.git(&["commit", "-qam", "Mine"]).expect_code(0);
+    editor.quit();
+}
+
+#[test]
+fn what_an_own_agent_left_when_its_turn_ended_may_be_committed_and_stashed() {
+    let (workspace, person) = guarded();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.start();
+    agent.prompt();
+    agent.edit("src/lib.rs", "pub mod one;\n").expect_no_denial();
+    person.git(&["commit", "-qam", "While it works"]).expect_code(1);
+    let stopped = person.git(&["stash"]);
+    assert_ne!(stopped.exit_code, 0, "{stopped:?}");
+    agent.waits_for_its_user();
+    person.git(&["stash"]).expect_code(0);
+    person.git(&["stash", "pop"]).expect_code(0);
+    person.git(&["commit", "-qam", "What it left"]).expect_code(0);
+}
+
+#[test]
+fn a_refusal_says_one_thing_once() {
+    let (workspace, person) = guarded();
+    hold(&workspace, "src/lib.rs");
+    workspace.write("src/lib.rs", "half done\n");
+    for words in [&["commit", "-qam", "Sweep"][..], &["stash"]] {
+        let refused = person.git(words);
+        assert_ne!(refused.exit_code, 0, "{refused:?}");
+        let refused = refused.stderr;
+        assert_eq!(refused.matches("contains what others hold").count(), 1, "{refused}");
+        assert_eq!(refused.matches("is claimed by").count(), 1, "{refused}");
+        let errors = refused.lines().filter(|line| line.starts_with("error") || line.starts_with("refused"));
+        assert_eq!(errors.count(), 1, "{refused}");
+    }
+}
+
+#[test]
+fn strange_names_are_named_so_that_they_can_be_pasted() {
+    let (workspace, person) = guarded();
+    for name in ["new\nline.txt", "space ", ":colon", ":(top)x", "-dash", "quo'te", "t\tab"] {
+        workspace.write(name, "half done\n");
+        hold(&workspace, name);
+        workspace.write("README.md", format!("mine, beside {name}\n"));
+        person.git(&["add", "--all"]).expect_code(0);
+        let refused = person.git(&["commit", "-m", "Sweep"]).expect_code(1);
+        let told = &refused.stderr;
+        let from = told.find("git restore").unwrap_or_else(|| panic!("{refused:?}"));
+        let end = told.find("  Ask for it").unwrap_or_else(|| panic!("{refused:?}"));
+        person.run("sh".as_ref(), &["-c", &told[from..end]]).expect_code(0);
+        person.git(&["commit", "-qm", "Mine"]).expect_code(0);
+        assert_eq!(workspace.git(&["show", "--name-only", "--format=", "HEAD"]), "README.md\n", "{name}");
+        fs::remove_file(workspace.path(name)).unwrap();
+        workspace.coordination().remove_claim("file", name);
+    }
+}
+
+#[test]
+fn the_claims_of_a_removed_worktree_go_with_it() {
+    let workspace = Workspace::small();
+    let feature = workspace.add_worktree("feature");
+    let ada = Terminal::with_named_session(&workspace, "Ada").0;
+    let there = ada.clone().in_folder(&feature);
+    there.run(["claim", "file", "README.md"]).expect_code(0);
+    ada.run(["claim", "file", "README.md"]).expect_code(0);
+    let ben = Terminal::with_named_session(&workspace, "Ben").0;
+    workspace.git(&["worktree", "remove", feature.to_str().unwrap()]);
+    let told = ben.run(["status", "--json"]).expect_code(0).json();
+    let names: Vec<&str> =
+        told["claims"].as_array().unwrap().iter().map(|claim| claim["resource_name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["README.md"]);
+    // Another one of that name is somebody else's.
+    workspace.git(&["worktree", "add", "--quiet", feature.to_str().unwrap(), "feature"]);
+    ben.clone().in_folder(&feature).run(["claim", "file", "README.md"]).expect_code(0);
+}
+
+#[test]
+fn a_stash_of_everything_leaves_the_coordination_directory_and_a_clean_up_of_everything_ends_well() {
+    let (workspace, person) = guarded();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let editor = Editor::start(&workspace, "tester");
+    let document = editor.open("src/lib.rs");
+    document.type_text("// mine\n");
+    workspace.coordination().wait_for_claim("src/lib.rs");
+    workspace.write("README.md", "mine\n");
+    let stopped = person.git(&["stash", "--all"]);
+    assert_ne!(stopped.exit_code, 0, "{stopped:?}");
+    assert!(stopped.stderr.contains("git stash push --include-untracked"), "{stopped:?}");
+    assert_eq!(workspace.read("README.md"), "mine\n");
+    person.git(&["stash", "push", "--include-untracked"]).expect_code(0);
+    person.git(&["stash", "pop"]).expect_code(0);
+
+    person.git(&["clean", "-fdx"]).expect_code(0);
+    // The editor's session comes back with what it holds, and an agent takes part.
+    workspace.coordination().wait_for_claim("src/lib.rs");
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.start();
+    agent.before_edit("src/lib.rs").expect_denial();
+    agent.edit("src/main.rs", "fn main() {}\n").expect_no_denial();
+    let told = ada.run(["claim", "file", "README.md"]);
+    assert!(told.exit_code == 0 || told.stderr.contains("deconflict start --session"), "{told:?}");
+    editor.quit();
+}
