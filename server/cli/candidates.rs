@@ -23,7 +23,19 @@ pub(super) fn sessions() -> ArgValueCandidates {
     ArgValueCandidates::new(|| known(|_, registry| Some(named(&registry.live_sessions().ok()?))))
 }
 
-/// The same, and everybody.
+/// Those that this session muted.
+pub(super) fn muted() -> ArgValueCandidates {
+    ArgValueCandidates::new(|| {
+        known(|context, registry| {
+            let own = identity::find(context, registry).ok()??;
+            let mut sessions = registry.sessions().ok()?;
+            sessions.retain(|session| own.mutes(&session.id, context.now()));
+            Some(named(&sessions))
+        })
+    })
+}
+
+/// Live sessions by their names, and everybody.
 pub(super) fn recipients() -> ArgValueCandidates {
     ArgValueCandidates::new(|| {
         let mut found = known(|_, registry| Some(named(&registry.live_sessions().ok()?)));

@@ -1,6 +1,5 @@
 //! `deconflict hand-off TYPE NAME TO`
 
-use deconflict_protocol::text::quoted;
 use deconflict_protocol::{ResourceType, SessionId};
 use deconflict_registry::{Activity, Claim, HandOffOutcome, Registry, Session};
 use deconflict_words::documents;
@@ -30,11 +29,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (registry, session) = identity::enter(context)?;
-    let Some(to) = identity::meant(context, &registry, &arguments.to)? else {
-        let message = format!("No session is called {}.", quoted(&arguments.to, words::PHRASE));
-        let failure = Failure::usage(message).reason("unknown-session").advise("Name one of these:");
-        return Err(identity::list_choices(failure, &identity::live_sessions(&registry)?, context));
-    };
+    let to = identity::named(context, &registry, &arguments.to)?;
     if session.id == to.id {
         return Err(Failure::usage("You cannot hand off to yourself.").advise("Who is here: deconflict status"));
     }

@@ -107,7 +107,7 @@ pub(super) fn find_among(
         // The variable and the processes above are those of the program that this runs in, and say nothing of who asks.
         return Ok(None);
     }
-    match named(context, registry)? {
+    match asked_for(context, registry)? {
         (true, session) => Ok(session),
         (false, _) => Ok(infer(registry, &live()?)?.ok()),
     }
@@ -115,14 +115,14 @@ pub(super) fn find_among(
 
 /// Whoever calls, for a verb that has an answer for everybody.
 pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
-    match named(context, registry)? {
+    match asked_for(context, registry)? {
         (_, Some(session)) => Ok(Ok(session)),
         (_, None) => infer(registry, &live_sessions(registry)?),
     }
 }
 
 /// Whether the caller names a session, and which. A variable may name one of another workspace, which is nobody here.
-fn named(context: &Context, registry: &Registry) -> Result<(bool, Option<Session>), Failure> {
+fn asked_for(context: &Context, registry: &Registry) -> Result<(bool, Option<Session>), Failure> {
     Ok(match (&context.shared.session, context.named_session()?) {
         (Some(id), _) => (true, Some(find_named(context, registry, id)?)),
         (None, Some(id)) => (true, registry.session(&id)?),
@@ -152,6 +152,16 @@ pub(super) fn meant(context: &Context, registry: &Registry, name: &str) -> Resul
         return Err(list_choices(failure, &meant, context));
     }
     Ok(meant.pop())
+}
+
+/// The session that somebody names and that has to be there.
+pub(super) fn named(context: &Context, registry: &Registry, name: &str) -> Result<Session, Failure> {
+    if let Some(session) = meant(context, registry, name)? {
+        return Ok(session);
+    }
+    let message = format!("No session is called {}.", quoted(name, words::PHRASE));
+    let failure = Failure::usage(message).reason("unknown-session").advise("Name one of these:");
+    Err(list_choices(failure, &live_sessions(registry)?, context))
 }
 
 fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Session, Failure> {

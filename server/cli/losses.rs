@@ -50,7 +50,7 @@ fn say_unread(context: &Context) -> Result<(), Failure> {
     let Some(registry) = context.existing_registry()? else { return Ok(()) };
     let Some(session) = identity::find(context, &registry)? else { return Ok(()) };
     let mut unread = registry.unread_messages(&session.id)?;
-    unread.retain(|message| matches!(message.kind().as_str(), "overwritten" | "deleted"));
+    unread.retain(Message::tells_of_loss);
     for message in unread.iter().take(MOST) {
         Output::remark(&format!("{WARNING}!{WARNING:#} {}", quoted(&message.text(), 400)));
     }

@@ -46,9 +46,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     let is_wanted = |message: &Message| arguments.id.iter().any(|id| id == message.id.as_str());
     found.retain(|message| arguments.id.is_empty() || is_wanted(message));
+    let before = found.len();
+    found.retain(|message| is_all_wanted || session.wants_to_hear(message, context.now()));
+    let muted = before - found.len();
     let (unread, read): (Vec<Message>, Vec<Message>) = found.into_iter().partition(|message| message.unread);
     let number_unread = unread.len();
-    let not_shown = registry.message_count(&session.id)?.saturating_sub(unread.len() + read.len());
+    let not_shown = registry.message_count(&session.id)?.saturating_sub(unread.len() + read.len() + muted);
     // A program that asked for JSON gets everything; a person or a model reads only so much.
     let is_whole = context.output.is_json() && !context.output.is_kept() || context.shared.original;
     let mut shown: Vec<&Message> = unread.iter().chain(&read).collect();
@@ -58,6 +61,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
             json!({
                 "unread": number_unread,
                 "waiting": waiting,
+                "muted": muted,
                 "messages": shown.iter().map(|message| documents::message(message)).collect::<Vec<_>>(),
             })
         },
@@ -66,7 +70,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
                 return as_the_original(&registry, unread.iter().chain(&read));
             }
             let older = if is_all_wanted { 0 } else { not_shown };
-            in_words(context, &registry, &shown, !arguments.id.is_empty(), waiting, older)
+            let left = Left { waiting, muted, older };
+            in_words(context, &registry, &shown, !arguments.id.is_empty(), &left)
         },
     )?;
     // A reader that closed the pipe early has not seen them all, so none is marked.
@@ -75,6 +80,16 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         registry.mark_read(&session.id, &ids)?;
     }
     Ok(Exit::Done)
+}
+
+/// How many messages are not shown.
+struct Left {
+    /// They would be too much at once.
+    waiting: usize,
+    /// They are of sessions that are muted.
+    muted: usize,
+    /// They were read before.
+    older: usize,
 }
 
 /// Leaves out what would be too much at once, and says how many messages that is.
@@ -90,14 +105,7 @@ fn leave_out(messages: &mut Vec<&Message>) -> usize {
     before - messages.len()
 }
 
-fn in_words(
-    context: &Context,
-    registry: &Registry,
-    shown: &[&Message],
-    is_whole: bool,
-    waiting: usize,
-    older: usize,
-) -> String {
+fn in_words(context: &Context, registry: &Registry, shown: &[&Message], is_whole: bool, left: &Left) -> String {
     let mut text = String::new();
     let mut known: HashMap<SessionId, Option<Session>> = HashMap::new();
     for message in shown {
@@ -111,20 +119,20 @@ fn in_words(
         text.push_str(&one_message(registry, message, &sender, is_whole, context.now()));
         text.push('\n');
     }
-    let older = match older {
-        0 => String::new(),
-        _ => format!(
-            "{FAINT}{} that you have read: deconflict messages --all{FAINT:#}\n",
-            words::count(older, "message")
-        ),
-    };
-    if waiting > 0 {
-        text.push_str(&format!("{FAINT}{} more: the same command again{FAINT:#}\n", words::count(waiting, "message")));
+    if left.waiting > 0 {
+        let waiting = words::count(left.waiting, "message");
+        text.push_str(&format!("{FAINT}{waiting} more: the same command again{FAINT:#}\n"));
     }
     if shown.is_empty() {
         text.push_str("No new messages.\n");
     }
-    text + &older
+    for (count, what) in [(left.muted, "of sessions that you muted"), (left.older, "that you have read")] {
+        if count > 0 {
+            let count = words::count(count, "message");
+            text.push_str(&format!("{FAINT}{count} {what}: deconflict messages --all{FAINT:#}\n"));
+        }
+    }
+    text
 }
 
 fn one_message(registry: &Registry, message: &Message, sender: &str, is_whole: bool, now: DateTime<Utc>) -> String {

@@ -49,6 +49,7 @@ mod init;
 mod lsp;
 mod mcp;
 mod messages;
+mod mute;
 mod release;
 mod resources;
 mod restore;
@@ -58,6 +59,7 @@ mod setup;
 mod start;
 mod status;
 mod undo;
+mod unmute;
 
 use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
@@ -103,6 +105,8 @@ enum Verb {
     Check(check::Arguments),
     Send(send::Arguments),
     Messages(messages::Arguments),
+    Mute(mute::Arguments),
+    Unmute(unmute::Arguments),
     HandOff(hand_off::Arguments),
     History(history::Arguments),
     Restore(restore::Arguments),
@@ -139,6 +143,8 @@ impl Verb {
                 | Self::Release(_)
                 | Self::Check(_)
                 | Self::Send(_)
+                | Self::Mute(_)
+                | Self::Unmute(_)
                 | Self::HandOff(_)
                 | Self::History(_)
                 | Self::Restore(_)
@@ -201,6 +207,8 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Check(arguments) => check::run(arguments, context),
         Verb::Send(arguments) => send::run(arguments, context),
         Verb::Messages(arguments) => messages::run(&arguments, context),
+        Verb::Mute(arguments) => mute::run(&arguments, context),
+        Verb::Unmute(arguments) => unmute::run(&arguments, context),
         Verb::HandOff(arguments) => hand_off::run(&arguments, context),
         Verb::History(arguments) => history::run(&arguments, context),
         Verb::Restore(arguments) => restore::run(&arguments, context),

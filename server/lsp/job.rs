@@ -15,8 +15,8 @@ use deconflict_changes::Lost;
 use deconflict_journal::{Author, Entry, FileState, Settlement};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Activity, Claim, Draft, Holding, Message, MessageId, MoveOutcome, Recipient, ReleaseOutcome, RenewOutcome, Session,
-    View,
+    Activity, Claim, Draft, Holding, Message, MessageId, MoveOutcome, Muted, Recipient, ReleaseOutcome, RenewOutcome,
+    Session, View,
 };
 
 /// Something to be done at one directory.
@@ -247,6 +247,8 @@ pub(crate) enum Consequence {
     HandedOff(Resource),
     /// These messages are read.
     Read(Vec<MessageId>),
+    /// These sessions are muted now, until then.
+    Muted(Muted),
     /// The user asked for the messages, and these are unread.
     Unread(Vec<Message>),
     /// This file is to be shown.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
 use super::{RecordError, SessionId};
@@ -97,6 +98,9 @@ pub struct SessionRecord {
     /// What its editor wants that others than the editor need to know too, by the settings' names.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub settings: Option<Map<String, Value>>,
+    /// Of which sessions it wants to hear nothing, and until when.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub muted: Option<BTreeMap<String, String>>,
     /// When it ended.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,

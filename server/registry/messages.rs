@@ -87,6 +87,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// True if it tells that somebody changed or removed what the recipient held or had changed.
+    pub fn tells_of_loss(&self) -> bool {
+        matches!(self.kind().as_str(), "overwritten" | "deleted")
+    }
+
     /// What it is about.
     pub fn resource(&self) -> Option<Resource> {
         Resource::parse(self.record.resource.as_deref()?)

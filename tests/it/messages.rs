@@ -100,6 +100,48 @@ fn a_muted_session_is_heard_of_only_where_one_looks() {
 }
 
 #[test]
+fn a_session_is_muted_alike_in_its_editor_and_in_its_terminals() {
+    let workspace = Workspace::small();
+    let (carol, carols) = Terminal::with_named_session(&workspace, "Carol");
+    let (dave, _) = Terminal::with_named_session(&workspace, "Dave");
+    let alice = Editor::start(&workspace, "alice");
+    let session = alice.wait_for_session();
+    let own = Terminal::on(&workspace).session(&session);
+    alice.settle(&workspace);
+
+    let muted = own.run(["mute", "carol", "--for", "2h"]).expect_code(0).stdout;
+    assert!(muted.starts_with("Muted \"Carol\" until "), "{muted}");
+    carol.run(["send", &session, "", "in silence"]).expect_code(0);
+    dave.run(["send", &session, "", "aloud"]).expect_code(0);
+    alice.wait_for_message("aloud");
+    assert!(alice.messages().iter().all(|shown| !shown.contains("in silence")), "{:?}", alice.messages());
+    let oneline = own.run(["status", "--oneline"]).expect_code(0).stdout;
+    assert!(oneline.contains("1 unread"), "what waits in silence is not counted: {oneline}");
+    let shown = own.run(["messages"]).expect_code(0).stdout;
+    assert!(shown.contains("aloud") && !shown.contains("in silence"), "{shown}");
+    assert!(shown.contains("1 message of sessions that you muted: deconflict messages --all"), "{shown}");
+
+    alice.execute_ok("deconflict.mute", json!({ "session": carols, "minutes": 0 }));
+    let shown = own.run(["messages"]).expect_code(0).stdout;
+    assert!(shown.contains("in silence"), "{shown}");
+
+    alice.execute_ok("deconflict.mute", json!({ "session": carols }));
+    carol.run(["send", &session, "", "in silence again"]).expect_code(0);
+    let shown = own.run(["messages"]).expect_code(0).stdout;
+    assert!(shown.starts_with("No new messages."), "{shown}");
+    assert_eq!(own.run(["unmute"]).expect_code(0).stdout, "You hear of everybody again.\n");
+    assert_eq!(own.run(["unmute", "Carol"]).expect_code(0).stdout, "\"Carol\" was not muted.\n");
+    wait_for("the editor to hear Carol again", || {
+        carol.run(["send", &session, "", "heard in the editor"]).expect_code(0);
+        alice.messages().iter().any(|shown| shown.contains("heard in the editor")).then_some(())
+    });
+
+    own.run(["mute", "nobody"]).expect_code(2);
+    own.run(["mute", &session]).expect_code(2);
+    own.run(["mute", "Carol", "--for", "2w"]).expect_code(2);
+}
+
+#[test]
 fn the_original_scripts_and_our_terminal_are_heard_alike() {
     let workspace = Workspace::small();
     let coordination = workspace.coordination();

@@ -58,7 +58,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const server = new Server(context, output);
   running = server;
   const log = new Log(output);
-  const knowledge = new Knowledge(server, context.workspaceState);
+  const knowledge = new Knowledge(server);
   const places = new Places();
   const autoSave = new AutoSavePause(context);
   pause = autoSave;

@@ -1,4 +1,4 @@
-import { EventEmitter, l10n, type Memento } from "vscode";
+import { EventEmitter, l10n } from "vscode";
 import { blocks, type Claim, type Finding, type Message, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
@@ -8,9 +8,6 @@ import { oneLine, sessionName } from "./words";
 const GATHERING = 80;
 /** What needs talking about is cut after so many characters. */
 const LONGEST_FINDING = 160;
-
-/** Where it is kept between two lives of the window, until when which session is muted. */
-const MUTED = "muted";
 
 /** Whether and how Deconflict takes part in this window. */
 export type Participation = "starting" | "stopped" | StatusNotification["state"];
@@ -30,8 +27,6 @@ export class Knowledge implements Disposable {
   messages: readonly Message[] = [];
   findings: readonly Finding[] = [];
 
-  /** Until when sessions are muted, as the server was told. */
-  private readonly mutedUntil = new Map<string, number>();
   private readonly logged = new Set<string>();
   private readonly subscriptions: Disposable[];
   private timer: NodeJS.Timeout | undefined;
@@ -40,13 +35,7 @@ export class Knowledge implements Disposable {
   private wasRead = false;
   private lastRead = "";
 
-  constructor(
-    private readonly server: Server,
-    private readonly memory: Memento,
-  ) {
-    for (const [session, until] of Object.entries(memory.get<Record<string, number>>(MUTED, {}))) {
-      this.mutedUntil.set(session, until);
-    }
+  constructor(private readonly server: Server) {
     this.subscriptions = [
       server.onStatus((status) => {
         this.participation = status.state;
@@ -59,7 +48,6 @@ export class Knowledge implements Disposable {
       }),
       server.onLife((life) => {
         if (life === "running") {
-          void this.muteAgain();
           this.readSoon();
           return;
         }
@@ -90,17 +78,9 @@ export class Knowledge implements Disposable {
 
   /** The sessions of which nothing is shown by itself at the moment. */
   get muted(): readonly Session[] {
-    const now = Date.now();
-    return this.others.filter(({ session_id }) => (this.mutedUntil.get(session_id) ?? 0) > now);
-  }
-
-  /** The server was told to mute a session for so many minutes; for none, to end it. */
-  setMuted(session: string, minutes: number): void {
-    this.mutedUntil.set(session, Date.now() + minutes * 60_000);
-    const now = Date.now();
-    const left = [...this.mutedUntil].filter(([, until]) => until > now);
-    void this.memory.update(MUTED, Object.fromEntries(left));
-    this.emitter.fire();
+    const own = this.sessions.filter((session) => session.own === true);
+    const isMuted = ({ muted }: Session, id: string) => Date.parse(muted?.[id] ?? "") > Date.now();
+    return this.others.filter(({ session_id: id }) => own.some((session) => isMuted(session, id)));
   }
 
   /** The window goes on with its sessions when it is loaded again. */
@@ -111,16 +91,6 @@ export class Knowledge implements Disposable {
       if (!this.logged.has(id)) {
         this.logged.add(id);
         this.server.output.info(`session ${id} ("${label}") in ${repository ?? "?"}, process ${process.pid}`);
-      }
-    }
-  }
-
-  /** A server that was started again does not know whom the user muted. */
-  private async muteAgain(): Promise<void> {
-    for (const [session, until] of this.mutedUntil) {
-      const minutes = Math.ceil((until - Date.now()) / 60_000);
-      if (minutes > 0) {
-        await this.server.query("mute", { session, minutes });
       }
     }
   }

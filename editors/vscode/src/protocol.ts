@@ -34,6 +34,8 @@ export interface Session {
   readonly progress?: string;
   readonly next_action?: string;
   readonly estimated_completion?: string;
+  /** Of which sessions it wants to hear nothing, and until when. */
+  readonly muted?: Readonly<Record<string, string>>;
 }
 
 /** What a claim is worth. */

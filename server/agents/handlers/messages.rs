@@ -18,7 +18,7 @@ impl SessionContext<'_> {
         answer: &mut Answer,
         follow_up: &mut FollowUp,
     ) -> Result<(), Trouble> {
-        self.deliver(&session.id, |_| true, answer, follow_up)
+        self.deliver(&session.id, |message| session.wants_to_hear(message, self.now()), answer, follow_up)
     }
 
     /// Adds what others took of the session's work, which it should know before it goes on.
@@ -26,8 +26,7 @@ impl SessionContext<'_> {
         if !self.is_live(&self.own)? {
             return Ok(());
         }
-        let is_loss = |message: &Message| matches!(message.kind().as_str(), "overwritten" | "deleted");
-        self.deliver(&self.own, is_loss, answer, follow_up)
+        self.deliver(&self.own, Message::tells_of_loss, answer, follow_up)
     }
 
     fn deliver(

@@ -91,7 +91,9 @@ impl Followed {
         if came.is_empty() {
             return Ok(Printed::Whole);
         }
-        let unread = self.registry.unread_messages(&self.session)?;
+        let mut unread = self.registry.unread_messages(&self.session)?;
+        let (own, now) = (self.registry.session(&self.session)?, self.registry.clock().now());
+        unread.retain(|message| own.as_ref().is_none_or(|own| own.wants_to_hear(message, now)));
         for message in came.iter().filter(|message| unread.iter().any(|other| other.id == message.id)) {
             let sender = message.from.as_ref().and_then(|id| self.registry.session(id).ok().flatten());
             let line = agents::message_line(message, sender.as_ref(), self.registry.clock().now());

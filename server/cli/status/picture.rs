@@ -51,7 +51,13 @@ impl Picture {
         let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
         // Whoever names a session that is not there still wants to see those that are.
         let own = identity::find_among(context, &registry, live).unwrap_or_default();
-        let unread = own.as_ref().map(|own| registry.unread_messages(&own.id)).transpose()?.unwrap_or_default().len();
+        let unread = match &own {
+            Some(own) => {
+                let unread = registry.unread_messages(&own.id)?;
+                unread.iter().filter(|message| own.wants_to_hear(message, now)).count()
+            }
+            None => 0,
+        };
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }

@@ -77,7 +77,7 @@ impl ServerState {
             let of_many = document.is_bulk;
             let Some(directory) = self.directories.get_mut(&id) else { return };
             let is_new = directory.announced.insert((uri.clone(), blocked.by.holding()));
-            if !is_new || self.settings.is_quiet || self.is_muted(blocked.by.holder()) {
+            if !is_new || self.settings.is_quiet || self.is_muted(id, blocked.by.holder()) {
                 continue;
             }
             let others = self.others_claim(id, blocked.by, None);

@@ -128,6 +128,7 @@ impl ServerState {
                 }
             }
             Consequence::Read(ids) => self.messages_read(id, &ids),
+            Consequence::Muted(muted) => return self.note_muted(id, Some(muted)),
             Consequence::Unread(messages) => return self.list_unread(id, messages, is_interactive),
             Consequence::Show(path) => return self.show_file(path, is_interactive),
             Consequence::Edit(uri, text) => return self.edit(&uri, &text),
@@ -226,7 +227,9 @@ impl ServerState {
                 }
                 return Ok(Directed::Ask(everywhere));
             }
-            EditorCommand::Mute(Some(mute)) => return self.mute(&mute.session, mute.minutes).map(Directed::Answered),
+            EditorCommand::Mute(Some(mute)) => {
+                self.directory_that_knows(&mute.session).map_or_else(|| self.main_directory(), Ok)?
+            }
             EditorCommand::Acknowledge(it) => {
                 self.acknowledge(it)?;
                 return Ok(Directed::Answered(json!({ "ok": true })));

@@ -50,7 +50,7 @@ impl ServerState {
                 Show::Direct => matches!(message.to, Recipient::Session(_)),
                 Show::None => false,
             };
-            if is_wanted && !self.settings.is_quiet && !self.is_muted(message.from.as_ref()) {
+            if is_wanted && !self.settings.is_quiet && !self.is_muted(id, message.from.as_ref()) {
                 to_show.push(message);
             }
         }

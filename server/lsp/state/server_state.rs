@@ -64,8 +64,6 @@ pub(crate) struct ServerState {
     pub(super) last_question: u64,
     /// When documents became unsaved lately.
     pub(super) first_changes: VecDeque<Duration>,
-    /// Sessions of which nothing is shown, and until when.
-    pub(super) muted_sessions: HashMap<SessionId, Duration>,
     pub(super) shown_messages: VecDeque<Duration>,
     pub(super) shown_losses: VecDeque<Duration>,
     pub(super) losses_to_sum_up: BTreeMap<Resource, Notice>,
@@ -164,7 +162,6 @@ impl ServerState {
             questions: HashMap::new(),
             last_question: 0,
             first_changes: VecDeque::new(),
-            muted_sessions: HashMap::new(),
             shown_messages: VecDeque::new(),
             shown_losses: VecDeque::new(),
             losses_to_sum_up: BTreeMap::new(),

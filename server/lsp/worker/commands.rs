@@ -4,14 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::session_context::{SessionContext, refused};
-use crate::command::{About, EditorCommand, HandOff, MessageToSend, Target, Work};
+use crate::command::{About, EditorCommand, HandOff, MessageToSend, Mute, Target, Work};
 use crate::job::{Consequence, InTheWay, Purpose, Refusal};
 use crate::{convert, json as forms};
 use deconflict_platform::cache_directory;
-use deconflict_protocol::{MessageKind, Resource, SessionId, text};
+use deconflict_protocol::{MessageKind, Resource, SessionId, text, time};
 use deconflict_registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, MessageId, Recipient, Registry, ReleaseOutcome,
     Session, Terms, board_below,
@@ -60,7 +61,8 @@ impl SessionContext {
             }),
             EditorCommand::SendMessage(None) => self.which_session(Purpose::Message),
             EditorCommand::HandOff(None) => self.which_session(Purpose::HandOff),
-            EditorCommand::Mute(_) => self.which_session(Purpose::Mute),
+            EditorCommand::Mute(Some(mute)) => self.mute(&mute, &mut changed),
+            EditorCommand::Mute(None) => self.which_session(Purpose::Mute),
             // What a diagnostic says is known to the state alone.
             EditorCommand::Acknowledge(_) => Err(Refusal::NotThere),
         };
@@ -222,6 +224,23 @@ impl SessionContext {
         let marked = self.with_session(false, |registry, session| registry.mark_read(session, &ids))?;
         changed.push(Consequence::Read(ids));
         Ok(json!({ "ok": true, "marked": marked }))
+    }
+
+    /// Mutes a live session for so many minutes; for none ends it.
+    fn mute(&mut self, mute: &Mute, changed: &mut Vec<Consequence>) -> CommandResult {
+        let other = self.known_id(&mute.session)?;
+        let is_live = self
+            .with_session(true, |registry, _| Ok(registry.session(&other)?.is_some_and(|session| session.is_live())))?;
+        if !is_live {
+            return Err(Refusal::UnknownSession(mute.session.clone(), self.live_sessions().unwrap_or_default()));
+        }
+        let until = self.clock.now() + TimeDelta::minutes(i64::from(mute.minutes));
+        let muted = self.with_session(true, |registry, session| match mute.minutes {
+            0 => registry.unmute(session, Some(&other)),
+            _ => registry.mute(session, &other, until),
+        })?;
+        changed.push(Consequence::Muted(muted));
+        Ok(json!({ "ok": true, "until": time::format(until) }))
     }
 
     fn hand_off(&mut self, hand_off: &HandOff, changed: &mut Vec<Consequence>) -> CommandResult {

@@ -69,7 +69,7 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
   async function setMuted(session: string, minutes: number): Promise<boolean> {
     const answer = await server.execute("mute", { session, minutes });
     if (answer !== undefined) {
-      knowledge.setMuted(session, minutes);
+      await knowledge.read();
     }
     return answer !== undefined;
   }
