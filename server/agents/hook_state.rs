@@ -44,6 +44,15 @@ pub(super) enum Note {
         resource: Resource,
         state: String,
     },
+    /// The session was told that others changed a file that it had changed, and how it stood then.
+    Corrected {
+        #[serde(with = "spelled")]
+        resource: Resource,
+        state: String,
+    },
+    /// A turn began, and the session could not be told yet which of its files others changed meanwhile.
+    CorrectionsOwed,
+    CorrectionsTold,
     /// The session changed a file, and has not told the others yet.
     Touched {
         #[serde(with = "spelled")]
@@ -142,6 +151,10 @@ pub(super) struct HookState {
     pub(super) claimed: Vec<Resource>,
     /// The files that the session knows, and how they were when it last looked.
     pub(super) seen: HashMap<Resource, String>,
+    /// How files stood of which the session was told that others had changed them.
+    pub(super) corrected: HashMap<Resource, String>,
+    /// True from the beginning of a turn until the session is told which of its files others changed meanwhile.
+    pub(super) owes_corrections: bool,
     pub(super) touched: Vec<Resource>,
     pub(super) told_at: Option<DateTime<Utc>>,
     /// When all leases were last renewed; `None` after the end of a turn.
@@ -266,8 +279,12 @@ impl HookState {
             }
             Note::Released { resource } => self.claimed.retain(|claimed| *claimed != resource),
             Note::Seen { resource, state } => {
+                self.corrected.remove(&resource);
                 self.seen.insert(resource, state);
             }
+            Note::Corrected { resource, state } => drop(self.corrected.insert(resource, state)),
+            Note::CorrectionsOwed => self.owes_corrections = true,
+            Note::CorrectionsTold => self.owes_corrections = false,
             Note::Touched { resource } => {
                 self.edits.remove(&resource);
                 add_once(&mut self.touched, resource);
@@ -325,6 +342,9 @@ impl HookState {
         notes.extend(self.expected.into_iter().map(Note::SubAgentExpected));
         notes.extend(self.elsewhere.into_iter().map(|folder| Note::Elsewhere { folder }));
         notes.extend(self.part_of.map(|(session, kind)| Note::PartOf { session, kind }));
+        notes.extend(self.owes_corrections.then_some(Note::CorrectionsOwed));
+        let corrected = self.corrected.into_iter();
+        let corrected: Vec<Note> = corrected.map(|(resource, state)| Note::Corrected { resource, state }).collect();
         notes.extend(self.touched.into_iter().map(|resource| Note::Touched { resource }));
         let mut text: String = notes.iter().map(line).collect();
         for (resource, state) in self.seen {
@@ -334,7 +354,8 @@ impl HookState {
                 text.push_str(&line);
             }
         }
-        text
+        // A sighting ends what was told before it, so these come last.
+        corrected.iter().fold(text, |text, note| text + &line(note))
     }
 }
 

@@ -67,6 +67,19 @@ pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) 
     text
 }
 
+/// What others changed in files that the agent had changed, while it waited.
+pub(super) fn corrections(changes: &[Entry], now: DateTime<Utc>) -> String {
+    let mut text = "While you waited, files that you had edited were changed:".to_owned();
+    for entry in changes.iter().take(MOST_TAKEN) {
+        text.push_str(&format!("\n- {}", sentence(entry, &entry.resource, None, now)));
+    }
+    if changes.len() > MOST_TAKEN {
+        text.push_str(&format!("\n- and {} more: deconflict history", changes.len() - MOST_TAKEN));
+    }
+    text.push_str("\nRead them again before you edit them, and keep what was changed there.");
+    text
+}
+
 /// What somebody else took of the agent's own work, change by change. `typed` says how a file is typed, if it has a place.
 /// Of many only the first are told one by one, because no agent takes a longer text.
 pub(super) fn losses(

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
-use crate::support::{CodingAgent, Coordination, Terminal, Workspace, hook, wait_for};
+use crate::support::{CodingAgent, Coordination, Editor, Terminal, Workspace, hook, wait_for};
 
 const FILE: &str = "src/main.rs";
 
@@ -296,4 +296,77 @@ fn an_agent_that_told_of_work_since_its_turn_ended_does_not_wait() {
     person.run(["claim", "file", FILE]).expect_code(1);
     one.stop().expect_silence();
     person.run(["claim", "file", FILE]).expect_code(0);
+}
+
+/// Waits until the journal knows that an editor saved what stands in a file. Who looks first need not know yet.
+#[track_caller]
+fn wait_for_its_author(workspace: &Workspace, file: &str, editor: &Editor) {
+    wait_for("the save in the journal", || {
+        let history = Terminal::on(workspace).run(["history", file, "--json"]).expect_code(0).json();
+        (history["entries"][0]["session"] == editor.session_id().as_str()).then_some(())
+    });
+}
+
+/// A person reviews what their agent wrote, and corrects it.
+#[test]
+fn a_turn_begins_with_what_was_corrected_meanwhile_and_else_in_silence() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit(FILE, "fn main() { one(); }\n").expect_no_denial();
+    agent.after_read("src/lib.rs").expect_silence();
+    agent.stop().expect_silence();
+    agent.prompt().expect_silence();
+    agent.stop().expect_silence();
+
+    let ada = Editor::start(&workspace, "ada");
+    for file in [FILE, "src/lib.rs"] {
+        let document = ada.open(file);
+        document.type_text("// corrected\n");
+        workspace.coordination().wait_for_holder(file, &ada.session_id());
+        document.save();
+        wait_for_its_author(&workspace, file, &ada);
+    }
+    let told = agent.prompt();
+    let context = told.context();
+    assert!(context.contains("While you waited, files that you had edited were changed:"), "{told:?}");
+    assert!(context.contains("changed \"src/main.rs\""), "{told:?}");
+    assert!(!context.contains("lib.rs"), "what it only read is not its work: {told:?}");
+    agent.stop();
+    agent.prompt().expect_silence();
+    // It is told, and still has to look before it writes.
+    ada.quit();
+    let refused = agent.before_edit(FILE);
+    assert!(refused.expect_denial().contains("after you last looked"), "{refused:?}");
+}
+
+#[test]
+fn who_cannot_be_told_at_the_prompt_is_told_at_the_first_answer_after_it() {
+    let workspace = Workspace::small();
+    let terminal = Terminal::on(&workspace);
+    let event = |name: &str, fields: Value| {
+        let mut event = json!({
+            "conversation_id": "c1", "generation_id": "g1", "hook_event_name": name, "cursor_version": "3.18.25",
+            "workspace_roots": [workspace.root()], "model": "auto",
+        });
+        event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        hook(&terminal, "cursor", &event)
+    };
+    let tool = |name: &str, tool: &str, file: &str| {
+        event(name, json!({"tool_name": tool, "tool_input": {"file_path": workspace.path(file)}, "tool_use_id": "t1"}))
+    };
+    tool("preToolUse", "Write", FILE);
+    workspace.write(FILE, "fn main() { one(); }\n");
+    tool("postToolUse", "Write", FILE);
+    event("stop", json!({"status": "completed", "loop_count": 0}));
+    let ada = Editor::start(&workspace, "ada");
+    let document = ada.open(FILE);
+    document.type_text("// corrected\n");
+    workspace.coordination().wait_for_holder(FILE, &ada.session_id());
+    document.save();
+    wait_for_its_author(&workspace, FILE, &ada);
+    event("beforeSubmitPrompt", json!({"prompt": "go on"}));
+    let told = tool("postToolUse", "Read", "README.md").answer.to_string();
+    assert!(told.contains("While you waited"), "{told}");
+    let told = tool("postToolUse", "Read", "README.md").answer.to_string();
+    assert!(!told.contains("While you waited"), "{told}");
 }

@@ -4,6 +4,7 @@ mod attribution;
 mod claiming;
 mod commands;
 mod context;
+mod corrections;
 mod edits;
 mod follow_up;
 mod guard;
@@ -127,6 +128,7 @@ impl SessionContext<'_> {
         }
         if is_looked_for {
             self.notice(answer)?;
+            self.tell_of_corrections(answer);
             if self.surroundings.agent.takes_context(&self.event.name) && self.is_live(&self.own)? {
                 self.notice_move(answer)?;
             }

@@ -253,7 +253,7 @@ impl ServerState {
                     match &other {
                         Change::DirectoryBack => self.job(id, Job::Join),
                         Change::Resumed => self.went_on(id),
-                        Change::Session(changed, Some(stored)) if *changed == session => {
+                        Change::Session(whose, Some(stored)) if *whose == session => {
                             self.note_muted(id, stored.record.as_ref().and_then(|record| record.muted.clone()));
                         }
                         Change::Claim(file, stored) => self.compare_own_claim(id, &session, file, stored.as_ref()),
