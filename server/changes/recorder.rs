@@ -95,11 +95,13 @@ impl Recorder<'_> {
                 self.settle_own(entry, now)?;
             }
         }
-        let judged = entry.map(|entry| match &entry.author {
-            Some(_) => self.judge(entry, now),
-            None => Ok(Noticed { entry, lost: Vec::new() }),
-        });
-        judged.transpose()
+        // Another command of the same session, that ran at the same time, may have found it.
+        let is_judged =
+            |entry: &Entry| Ok::<_, Error>(entry.at < now && self.journal.log(&entry.resource)?.is_judged(&entry.id));
+        match entry {
+            Some(entry) if entry.author.is_some() && !is_judged(&entry)? => self.judge(entry, now).map(Some),
+            entry => Ok(entry.map(|entry| Noticed { entry, lost: Vec::new() })),
+        }
     }
 
     /// An agent that edits a file in which it has lost something, and was told of that, goes on from there.

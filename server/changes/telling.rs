@@ -24,18 +24,11 @@ pub struct Telling<'a> {
 
 impl Telling<'_> {
     /// Sends a message to everybody who lost something by a change, once. One whose session is over is told through
-    /// another session of the same person, if there is one; else it stays where it is looked for. True if who noticed it
-    /// has lost something, and nobody has told them: once they were, it is for them to note that in the journal.
-    pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<bool, Error> {
+    /// another session of the same person, if there is one; else it stays where it is looked for.
+    pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<(), Error> {
         let registry = self.recorder.present_registry();
-        let mut is_news_here = false;
-        for lost in &noticed.lost {
+        for lost in noticed.lost.iter().filter(|lost| self.by != Some(&lost.owner.session)) {
             let owner = &lost.owner.session;
-            if self.by == Some(owner) {
-                let log = self.recorder.journal.log(&noticed.entry.resource)?;
-                is_news_here |= !log.was_told(&noticed.entry.id, owner);
-                continue;
-            }
             let Some(registry) = registry else { continue };
             let Some(recipient) = recipient(registry, lost)? else { continue };
             // Several may find the same at the same time.
@@ -48,7 +41,7 @@ impl Telling<'_> {
             let from = author.filter(live).or(self.by.filter(live)).unwrap_or(&recipient);
             registry.send(from, &Recipient::Session(recipient.clone()), &self.draft(noticed, lost, now))?;
         }
-        Ok(is_news_here)
+        Ok(())
     }
 
     fn draft(&self, noticed: &Noticed, lost: &Lost, now: DateTime<Utc>) -> Draft {

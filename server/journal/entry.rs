@@ -255,6 +255,9 @@ pub enum Line {
         session: SessionId,
         /// When.
         at: DateTime<Utc>,
+        /// An answer that is under way tells it. It may never come, so after some seconds this counts for nothing.
+        #[serde(default, skip_serializing_if = "is_false")]
+        begun: bool,
     },
     /// What stood there is in a commit.
     Committed {

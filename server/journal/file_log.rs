@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::SessionId;
 
 use super::entry::{Author, Entry, EntryId, FileState, Line, Settlement};
 use super::stamp::Stamp;
+
+/// No agent's answer comes later than this after it was begun.
+pub const LONGEST_ANSWER: TimeDelta = TimeDelta::seconds(6);
 
 /// The log of one file.
 #[derive(Debug, Clone, Default)]
@@ -92,14 +95,28 @@ impl FileLog {
         Tip::after(&self.lines)
     }
 
-    /// True if it was found out who lost by a change.
+    /// True if it was found out who lost by a change, since it is known whose that is.
     pub fn is_judged(&self, id: &EntryId) -> bool {
-        self.lines.iter().any(|line| matches!(line, Line::Judged { entry, .. } if entry == id))
+        let mut about = self.lines.iter().rev().filter(|line| line.entry() == Some(id));
+        let newest = about.find(|line| matches!(line, Line::Judged { .. } | Line::Attributed { .. }));
+        matches!(newest, Some(Line::Judged { .. }))
     }
 
     /// True if a session was told of a change.
-    pub fn was_told(&self, id: &EntryId, by: &SessionId) -> bool {
-        self.lines.iter().any(|line| matches!(line, Line::Told { entry, session, .. } if entry == id && session == by))
+    pub fn was_told(&self, id: &EntryId, of: &SessionId) -> bool {
+        self.is_told(id, of, |begun, _| !begun)
+    }
+
+    /// True if a session was told of a change, or an answer that is under way tells it.
+    pub(super) fn is_being_told(&self, id: &EntryId, of: &SessionId, now: DateTime<Utc>) -> bool {
+        self.is_told(id, of, |begun, at| !begun || now - at < LONGEST_ANSWER)
+    }
+
+    fn is_told(&self, id: &EntryId, of: &SessionId, counts: impl Fn(bool, DateTime<Utc>) -> bool) -> bool {
+        self.lines.iter().any(|line| match line {
+            Line::Told { entry, session, at, begun } => entry == id && session == of && counts(*begun, *at),
+            _ => false,
+        })
     }
 
     /// The changes that took something of somebody's, oldest first.
@@ -135,7 +152,7 @@ impl FileLog {
                         loss.settled.get_or_insert((*how, *at));
                     }
                 }
-                Line::Told { entry, session, .. } => told.push((entry, session)),
+                Line::Told { entry, session, begun: false, .. } => told.push((entry, session)),
                 _ => {}
             }
         }

@@ -47,7 +47,7 @@ pub use content_id::ContentId;
 pub use editor_settings::EditorSettings;
 pub use entry::{Author, Cause, Entry, EntryId, FileState, Line, Settlement};
 pub use error::Error;
-pub use file_log::{FileLog, Loss, Tip};
+pub use file_log::{FileLog, LONGEST_ANSWER, Loss, Tip};
 pub use observe::{Before, Observation};
 pub use stamp::Stamp;
 pub use upkeep::{Damage, Limits, Upkeep, Usage};
@@ -262,13 +262,36 @@ impl Journal {
         self.watch_list.drop(resource)
     }
 
-    /// Says that a session was told of a change. False if somebody has said so already, who tells it then.
+    /// Says that a session was told of a change. False if somebody has said so already or is about to tell it.
     pub fn told(&self, entry: &Entry, session: &SessionId, at: DateTime<Utc>) -> Result<bool, Error> {
+        self.add_told(entry, session, at, false, |log| log.is_being_told(&entry.id, session, at))
+    }
+
+    /// Says that an answer which is under way tells a session of a change, so that nobody else tells it meanwhile. False if
+    /// that was told, or is being told. Once the answer is out, [`Journal::was_answered`] says so; else it will be told anew.
+    pub fn begin_telling(&self, entry: &Entry, session: &SessionId, at: DateTime<Utc>) -> Result<bool, Error> {
+        self.add_told(entry, session, at, true, |log| log.is_being_told(&entry.id, session, at))
+    }
+
+    /// Says that an answer is out that told a session of a change.
+    pub fn was_answered(&self, entry: &Entry, session: &SessionId, at: DateTime<Utc>) -> Result<(), Error> {
+        self.add_told(entry, session, at, false, |log| log.was_told(&entry.id, session)).map(drop)
+    }
+
+    /// False, and nothing is added, if that is known already.
+    fn add_told(
+        &self,
+        entry: &Entry,
+        session: &SessionId,
+        at: DateTime<Utc>,
+        begun: bool,
+        is_known: impl FnOnce(&FileLog) -> bool,
+    ) -> Result<bool, Error> {
         let mut log = self.logs.open(&entry.resource)?;
-        if FileLog::parse(&log.read()?).was_told(&entry.id, session) {
+        if is_known(&FileLog::parse(&log.read()?)) {
             return Ok(false);
         }
-        log.append(&[Line::Told { entry: entry.id.clone(), session: session.clone(), at }])?;
+        log.append(&[Line::Told { entry: entry.id.clone(), session: session.clone(), at, begun }])?;
         Ok(true)
     }
 

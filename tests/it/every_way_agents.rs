@@ -265,6 +265,27 @@ fn what_an_agent_was_not_told_because_its_answer_never_came_is_told_at_a_later_p
 }
 
 #[test]
+fn an_agent_that_runs_two_commands_at_once_is_told_by_one_of_them_what_it_took() {
+    let workspace = Workspace::small();
+    let (loser, doer) = (CodingAgent::on(&workspace, "loser"), CodingAgent::on(&workspace, "doer"));
+    loser.start();
+    doer.start();
+    loser.edit(file_of(1), MINE).expect_no_denial();
+    workspace.write("gen.sh", "echo new > way-01.txt\n");
+    doer.before_command("sh gen.sh").expect_no_denial();
+    doer.before_command("make all").expect_no_denial();
+    shell(&workspace, "sh gen.sh");
+    let mut heard = Heard::default();
+    heard.take(&doer.after_command("sh gen.sh"));
+    heard.take(&doer.after_command("make all"));
+    assert_eq!(heard.times(&file_of(1)), 1);
+    let mut heard = Heard::default();
+    heard.take(&loser.prompt());
+    heard.take(&loser.prompt());
+    assert_eq!(heard.times(&file_of(1)), 1);
+}
+
+#[test]
 fn of_commands_that_overlap_nobody_is_blamed_and_the_loser_is_told() {
     let workspace = Workspace::small();
     for number in 1..=3 {

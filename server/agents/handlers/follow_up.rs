@@ -68,7 +68,7 @@ impl FollowUp {
             note(registry.refresh_board().map(drop));
         }
         if let Some(ToldChanges { journal, session, changes, now }) = self.told {
-            let noted = changes.iter().try_for_each(|change| journal.told(change, &session, now).map(drop));
+            let noted = changes.iter().try_for_each(|change| journal.was_answered(change, &session, now));
             failures.extend(noted.err().map(|error| error.to_string()));
         }
         if let Some((_, directory)) =

@@ -2,19 +2,14 @@
 
 use std::fmt::Display;
 
-use chrono::TimeDelta;
-
 use super::context::{SessionContext, Trouble};
 use super::follow_up::ToldChanges;
 use crate::answer::Answer;
 use crate::event::EventKind;
 use crate::words;
 use deconflict_changes::{Lost, Noticed, Recorder, Telling, author_of};
-use deconflict_journal::{Author, Cause, Entry, Loss};
+use deconflict_journal::{Author, Cause, Entry, LONGEST_ANSWER, Loss};
 use deconflict_protocol::Resource;
-
-/// No answer comes later than this after its event.
-const LONGEST_ANSWER: TimeDelta = TimeDelta::seconds(6);
 
 impl SessionContext<'_> {
     pub(super) fn recorder(&self) -> Option<Recorder<'_>> {
@@ -88,12 +83,13 @@ impl SessionContext<'_> {
             let settled = self.unless_failed(recorder.look_again(one, self.now()));
             let Some(noticed) = settled.flatten() else { continue };
             let telling = Telling { recorder, by: is_heard.then_some(&self.own) };
-            let is_news = self.unless_failed(telling.tell(&noticed, self.now())).unwrap_or(is_heard);
-            if let Some(lost) = noticed.lost.into_iter().find(|lost| lost.owner.session == self.own).filter(|_| is_news)
-            {
-                own.push((noticed.entry, lost));
-            }
+            self.unless_failed(telling.tell(&noticed, self.now()));
+            let lost = noticed.lost.into_iter().find(|lost| is_heard && lost.owner.session == self.own);
+            own.extend(lost.map(|lost| (noticed.entry, lost)));
         }
+        // Whose the change is may be found at the same time by its author, who tells it too. What could not be noted is told.
+        let begin = |entry: &Entry| recorder.journal.begin_telling(entry, &self.own, self.now());
+        own.retain(|(entry, _)| self.unless_failed(begin(entry)).unwrap_or(true));
         let typed = |resource: &Resource| self.namer.path_of(resource).map(|_| self.path_to_type(resource));
         for text in words::losses(&own, typed, self.now()) {
             answer.tell(text);

@@ -1,7 +1,9 @@
 //! Coding agents that start the hook as their documentation says, one process for each event.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
@@ -89,6 +91,17 @@ impl CodingAgent {
     #[track_caller]
     pub(crate) fn after_read(&self, file: impl AsRef<Path>) -> Told {
         self.tool("PostToolUse", "Read", json!({"file_path": self.folder.join(file)}))
+    }
+
+    /// Starts the same with an output of the caller's.
+    pub(crate) fn spawn_after_read(&self, file: impl AsRef<Path>, output: Stdio) -> Child {
+        let input = json!({"file_path": self.folder.join(file)});
+        let fields = json!({"tool_name": "Read", "tool_input": input, "tool_use_id": "toolu_01"});
+        let event = self.event("PostToolUse", fields).to_string();
+        let mut command = self.terminal.command(["hook", "claude-code"]);
+        let mut hook = command.stdin(Stdio::piped()).stdout(output).stderr(Stdio::null()).spawn().unwrap();
+        hook.stdin.take().unwrap().write_all(event.as_bytes()).unwrap();
+        hook
     }
 
     #[track_caller]
