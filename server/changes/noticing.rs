@@ -46,8 +46,13 @@ impl Recorder<'_> {
 
     /// False for a file that is as it was when somebody looked last.
     pub fn may_have_changed(&self, watched: &Watched) -> bool {
-        let stamp = self.namer.path_of(&watched.resource).and_then(|path| Stamp::of(&path));
-        match (watched.stamp, stamp) {
+        self.differs(&watched.resource, watched.stamp)
+    }
+
+    /// False if a file certainly is as it was when it had such a stamp.
+    pub(super) fn differs(&self, resource: &Resource, then: Option<Stamp>) -> bool {
+        let now = self.namer.path_of(resource).and_then(|path| Stamp::of(&path));
+        match (then, now) {
             (Some(then), Some(now)) => !then.is_certain() || !then.looks_like(&now),
             (then, now) => then.is_some() || now.is_some(),
         }

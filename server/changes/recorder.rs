@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::text::Uncommitted;
-use deconflict_journal::{Author, Cause, Entry, FileState, Journal, Observation, Settlement, Stamp};
+use deconflict_journal::{Author, Cause, Entry, FileLog, FileState, Journal, Observation, Settlement, Stamp};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Registry, Session};
 use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
@@ -134,9 +134,19 @@ impl Recorder<'_> {
     /// Finds who lost by the newest change of a file if nobody has said whose it is in time, or nobody is there who would.
     /// A change is judged once.
     pub fn settle_unknown(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Option<Noticed>, Error> {
-        let log = self.journal.log(resource)?;
-        let newest = log.entries().pop().filter(|entry| entry.author.is_none() && !log.is_judged(&entry.id));
-        match newest {
+        let newest = || {
+            let log = self.journal.log(resource)?;
+            Ok::<_, Error>(log.entries().pop().filter(|entry| entry.author.is_none() && !log.is_judged(&entry.id)))
+        };
+        let mut unknown = newest()?;
+        // What only stood there for a moment is not worth a word.
+        if let Some(entry) = &unknown
+            && self.differs(resource, entry.stamp)
+            && self.look(resource, now)?.is_some()
+        {
+            unknown = newest()?;
+        }
+        match unknown {
             Some(entry) if now - self.happened_at(&entry) >= GRACE || !self.may_be_claimed()? => {
                 self.judge(entry, now).map(Some)
             }
@@ -185,9 +195,14 @@ impl Recorder<'_> {
 
     /// Finds who lost by a change, and remembers it until it is settled.
     fn judge(&self, entry: Entry, now: DateTime<Utc>) -> Result<Noticed, Error> {
-        let mut lost = self.taken(&entry)?;
+        let log = self.journal.log(&entry.resource)?;
+        let entries = log.entries();
+        let mut lost = self.taken(&entry, &entries)?;
         for session in self.holders(&entry)? {
             let holder = author_of(&session);
+            if is_back(&entry, &entries, &log, &holder) {
+                continue;
+            }
             if entry.author.is_none() && !tells_of_changes(&session) && self.leaves_something(&entry)? {
                 // Probably it is their own.
                 continue;
@@ -255,10 +270,9 @@ impl Recorder<'_> {
     }
 
     /// Whose uncommitted changes were taken away.
-    fn taken(&self, entry: &Entry) -> Result<Vec<Lost>, Error> {
+    fn taken(&self, entry: &Entry, entries: &[Entry]) -> Result<Vec<Lost>, Error> {
         let author = entry.author.as_ref().map(|author| &author.session);
         // The texts are read only if there may be something: those of a busy day are many.
-        let entries = self.journal.log(&entry.resource)?.entries();
         let is_newest = entries.last().is_some_and(|newest| newest.id == entry.id);
         let mut others = entries.iter().rev().skip(1).filter_map(|entry| entry.author.as_ref());
         if !is_newest || others.all(|other| Some(&other.session) == author) {
@@ -351,6 +365,19 @@ pub(super) fn by_root(places: &[Place]) -> HashMap<&Path, Vec<&str>> {
         }
     }
     by_root
+}
+
+/// True if the newest change brings back what its holder left there, or, in a file that they never changed, what stood there
+/// before somebody unknown changed it and nobody was told of that: whoever puts a file aside and takes it back may be seen in
+/// between.
+fn is_back(change: &Entry, entries: &[Entry], log: &FileLog, holder: &Author) -> bool {
+    let earlier = || entries.iter().rev().skip_while(|entry| entry.id == change.id);
+    let is_holders = |entry: &&Entry| entry.author.as_ref().is_some_and(|author| author.session == holder.session);
+    let is_untold = |entry: &&Entry| entry.author.is_none() && !log.is_judged(&entry.id);
+    match earlier().find(is_holders) {
+        Some(left) => left.after == change.after,
+        None => earlier().take_while(is_untold).last().is_some_and(|first| first.before == change.after),
+    }
 }
 
 /// Whose changes are in the text before an entry and not after it, compared with what is committed.

@@ -191,6 +191,32 @@ fn a_holder_is_told_of_any_change_that_is_not_their_own() {
 }
 
 #[test]
+fn what_was_only_put_aside_for_a_moment_is_not_worth_a_word() {
+    let desk = Desktop::new();
+    let agent = NewSession {
+        id: Some(SessionId::new("claude").unwrap()),
+        agent: Some("claude-code".to_owned()),
+        ..NewSession::default()
+    };
+    let claude = author_of(&desk.registry.register(agent).unwrap());
+    let resource = Resource::file("poem.txt").unwrap();
+    let outcome = desk.registry.claim(&claude.session, &resource, &Terms::default()).unwrap();
+    assert!(matches!(outcome, ClaimOutcome::Granted { .. }));
+    // What is clean, and what the holder has changed.
+    for text in [poem(&[]), poem(&[(2, "of claude")])] {
+        desk.edit(&claude, Cause::Edit, "poem.txt", text.as_bytes());
+        desk.workspace.write("poem.txt", "aside\n");
+        // Somebody looks at that moment, but nobody is told before it is back.
+        desk.recorder().look(&resource, desk.clock.now()).unwrap().unwrap();
+        desk.workspace.write("poem.txt", &text);
+        let noticed = [desk.clock.now(), desk.tick()].map(|at| desk.recorder().settle_unknown(&resource, at).unwrap());
+        assert!(noticed.iter().flatten().all(|noticed| noticed.lost.is_empty()), "{noticed:?}");
+        let newest = desk.journal.log(&resource).unwrap().entries().pop().unwrap();
+        assert!(noticed.iter().flatten().any(|noticed| noticed.entry.id == newest.id), "{noticed:?}");
+    }
+}
+
+#[test]
 fn two_agents_of_one_person_are_told_of_each_other_and_their_person_is_not() {
     let desk = Desktop::new();
     let of_ada = |id: &str, agent: Option<&str>| {
