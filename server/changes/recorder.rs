@@ -200,7 +200,7 @@ impl Recorder<'_> {
         let mut lost = self.taken(&entry, &entries)?;
         for session in self.holders(&entry)? {
             let holder = author_of(&session);
-            if is_back(&entry, &entries, &log, &holder) {
+            if tells_of_changes(&session) && is_back(&entry, &entries, &log, &holder) {
                 continue;
             }
             if entry.author.is_none() && !tells_of_changes(&session) && self.leaves_something(&entry)? {
