@@ -25,8 +25,9 @@ pub(super) fn state_of(path: &Path) -> Option<String> {
         return None;
     }
     let time = nanoseconds(found.modified().ok()?);
-    let mut content = Vec::new();
     let digest = if found.len() <= LARGEST_READ {
+        // Room for all of it, so that it is not read in small steps.
+        let mut content = Vec::with_capacity(usize::try_from(found.len() + 1).unwrap_or_default());
         File::open(path).ok()?.take(LARGEST_READ + 1).read_to_end(&mut content).ok()?;
         hex(&Sha256::digest(&content)[..8])
     } else {

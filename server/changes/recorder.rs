@@ -110,9 +110,9 @@ impl Recorder<'_> {
         let Some(agent) = entry.author.as_ref().filter(|author| is_edit && author.agent.is_some()) else {
             return Ok(());
         };
-        for loss in self.journal.log(&entry.resource)?.losses() {
+        for loss in self.journal.losses()?.into_iter().filter(|loss| loss.entry.resource == entry.resource) {
             let is_own = loss.owner.session == agent.session && loss.told.contains(&agent.session);
-            if is_own && loss.settled.is_none() && loss.entry.id != entry.id {
+            if is_own && loss.entry.id != entry.id {
                 self.journal.settle(&loss.entry, Some(&agent.session), Settlement::Acknowledged, now)?;
             }
         }

@@ -134,8 +134,7 @@ impl Logs {
     }
 
     pub(super) fn open_named(&self, name: &str) -> Result<OpenLog<'_>, Error> {
-        let path = self.path(name);
-        let file = self.folder.lock(name, Lock::Exclusive, PATIENCE).map_err(failed("open", &path))?;
+        let (file, path) = (self.lock(name)?, self.path(name));
         let mut ends_in_line_end = true;
         let read = |longest| {
             let (start, bytes) = file.read_end(longest)?;
@@ -148,7 +147,15 @@ impl Logs {
 
     /// Adds lines to a log.
     pub(super) fn append(&self, resource: &Resource, lines: &[Line]) -> Result<(), Error> {
-        self.open(resource)?.append(lines)
+        let name = name_of(resource);
+        let (file, path) = (self.lock(&name)?, self.path(&name));
+        let (_, last) = file.read_end(1).map_err(failed("read", &path))?;
+        let ends_in_line_end = last.first().is_none_or(|last| *last == b'\n');
+        OpenLog { file, path, end: End::default(), ends_in_line_end }.append(lines)
+    }
+
+    fn lock(&self, name: &str) -> Result<LockedFile<'_>, Error> {
+        self.folder.lock(name, Lock::Exclusive, PATIENCE).map_err(failed("open", &self.path(name)))
     }
 
     /// Every log's file; the newest first.

@@ -198,38 +198,36 @@ impl PrivateFolder {
 
     /// Opens it, made where it is missing.
     fn make(&self) -> io::Result<Dir> {
+        let Some((component, above)) = self.components.split_last() else {
+            if !self.is_shared {
+                std::fs::create_dir_all(&self.base)?;
+            }
+            return Dir::open_ambient_dir(&self.base, ambient_authority());
+        };
         if let Some(folder) = self.open()? {
             return Ok(folder);
         }
-        if !self.is_shared {
-            std::fs::create_dir_all(&self.base)?;
+        let is_for_all = above.is_empty() && self.is_shared;
+        let above = Self { components: above.to_vec(), ..self.clone() }.make()?;
+        let mut builder = DirBuilder::new();
+        #[cfg(unix)]
+        if !is_for_all {
+            use cap_std::fs::DirBuilderExt;
+            builder.mode(0o700);
         }
-        let mut folder = Dir::open_ambient_dir(&self.base, ambient_authority())?;
-        for (depth, component) in self.components.iter().enumerate() {
-            let is_for_all = depth == 0 && self.is_shared;
-            let mut builder = DirBuilder::new();
-            #[cfg(unix)]
-            if !is_for_all {
-                use cap_std::fs::DirBuilderExt;
-                builder.mode(0o700);
+        let made =
+            faults::change(|| DiskChange::MakeFolder(self.path()), || above.create_dir_with(component, &builder));
+        let folder = match &made {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                return Err(io::Error::new(error.kind(), error.to_string()));
             }
-            let made = faults::change(
-                || DiskChange::MakeFolder(self.path().join(component)),
-                || folder.create_dir_with(component, &builder),
-            );
-            let inner = match &made {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(io::Error::new(error.kind(), error.to_string()));
-                }
-                _ => folder.open_dir_nofollow(component)?,
-            };
-            if is_for_all && made.is_ok() {
-                Sharing::of(&folder.dir_metadata()?).apply_to_folder(&inner.open(".")?.into_std());
-            } else if !is_for_all && !is_own(&inner)? {
-                let problem = format!("{} belongs to another user", self.path().display());
-                return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
-            }
-            folder = inner;
+            _ => above.open_dir_nofollow(component)?,
+        };
+        if is_for_all && made.is_ok() {
+            Sharing::of(&above.dir_metadata()?).apply_to_folder(&folder.open(".")?.into_std());
+        } else if !is_for_all && !is_own(&folder)? {
+            let problem = format!("{} belongs to another user", self.path().display());
+            return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
         }
         Ok(folder)
     }
@@ -253,18 +251,24 @@ fn open_file(folder: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<
 }
 
 fn read_whole(mut file: &std::fs::File, longest: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = Vec::new();
+    let mut bytes = with_room_for(file.metadata()?.len().min(longest));
     file.seek(SeekFrom::Start(0))?;
     file.take(longest + 1).read_to_end(&mut bytes)?;
     Ok((bytes.len() as u64 <= longest).then_some(bytes))
 }
 
 fn read_end(mut file: &std::fs::File, longest: u64) -> io::Result<(u64, Vec<u8>)> {
-    let start = file.metadata()?.len().saturating_sub(longest);
-    let mut bytes = Vec::new();
+    let length = file.metadata()?.len();
+    let start = length.saturating_sub(longest);
+    let mut bytes = with_room_for(length - start);
     file.seek(SeekFrom::Start(start))?;
     file.take(longest).read_to_end(&mut bytes)?;
     Ok((start, bytes))
+}
+
+/// Room for what is read and for finding that nothing follows, so that no file is read in small steps.
+fn with_room_for(length: u64) -> Vec<u8> {
+    Vec::with_capacity(usize::try_from(length + 1).unwrap_or_default())
 }
 
 fn is_current(folder: &Dir, name: &str, file: &std::fs::File) -> io::Result<bool> {

@@ -248,7 +248,7 @@ fn what_an_agent_is_being_told_is_not_told_by_whoever_says_at_that_moment_that_t
     let is_found = || !journal.log(&resource).unwrap().losses().is_empty();
     let (mut answer, mut hook) = wait_within(PATIENCE, "the loss to be found", || {
         let (answer, mut full) = std::io::pipe().unwrap();
-        full.write_all(&[b' '; 64 << 10]).unwrap();
+        full.write_all(" ".repeat(64 << 10).as_bytes()).unwrap();
         // It can only answer once somebody reads. Without anything to say it ends.
         let mut hook = loser.spawn_after_read("README.md", full.into());
         while !is_found() && hook.try_wait().unwrap().is_none() {
