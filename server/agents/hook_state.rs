@@ -84,6 +84,11 @@ pub(super) enum Note {
         #[serde(with = "spelled")]
         resource: Resource,
     },
+    /// The session was told by which `deconflict run` a command gets what it needs.
+    RunAdvised {
+        /// What it needs, as `deconflict.toml` calls it.
+        name: String,
+    },
     /// The log of where `HEAD` was moved was so long when the session last looked.
     HeadLog {
         length: u64,
@@ -167,6 +172,8 @@ pub(super) struct HookState {
     pub(super) runs: Vec<Run>,
     /// Files with others' uncommitted changes that commands of this turn staged by their own names.
     pub(super) staged_by_name: Vec<Resource>,
+    /// What the session was told to get by `deconflict run`.
+    pub(super) run_advised: Vec<String>,
     /// How long the log of where `HEAD` was moved was when the session last looked, and when that was.
     pub(super) head_log: Option<(u64, DateTime<Utc>)>,
     pub(super) sub_agents: Vec<SessionId>,
@@ -310,6 +317,7 @@ impl HookState {
             Note::CommandEnded { at } => self.runs.retain(|run| run.at != at),
             Note::HeadLog { length, at } => self.head_log = Some((length, at)),
             Note::StagedByName { resource } => add_once(&mut self.staged_by_name, resource),
+            Note::RunAdvised { name } => add_once(&mut self.run_advised, name),
             Note::SubAgent { session } => add_once(&mut self.sub_agents, session),
             Note::SubAgentEnded { session } => self.sub_agents.retain(|sub_agent| *sub_agent != session),
             Note::SubAgentExpected(sub_agent) => {
@@ -338,6 +346,7 @@ impl HookState {
         notes.extend(self.runs.into_iter().map(Note::CommandBegan));
         notes.extend(self.head_log.map(|(length, at)| Note::HeadLog { length, at }));
         notes.extend(self.staged_by_name.into_iter().map(|resource| Note::StagedByName { resource }));
+        notes.extend(self.run_advised.into_iter().map(|name| Note::RunAdvised { name }));
         notes.extend(self.sub_agents.into_iter().map(|session| Note::SubAgent { session }));
         notes.extend(self.expected.into_iter().map(Note::SubAgentExpected));
         notes.extend(self.elsewhere.into_iter().map(|folder| Note::Elsewhere { folder }));

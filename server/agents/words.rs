@@ -7,11 +7,12 @@ use chrono::{DateTime, Utc};
 use deconflict_changes::{Lost, Noticed, sentence, way_back};
 use deconflict_journal::{Entry, FileState};
 pub(super) use deconflict_protocol::text::count;
-use deconflict_protocol::text::{path_word, quoted, quoted_lines};
+use deconflict_protocol::text::{path_word, quoted, quoted_lines, shell_word};
 use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::{Claim, Message, Recipient, Session};
 use deconflict_words::{ask_command, taken_over_from};
 pub(super) use deconflict_words::{failure, held, moment, only_advice, who};
+use deconflict_workspace::DeclaredResource;
 
 /// How much of somebody's phase, subject or current work is told, in characters.
 const PHRASE: usize = 120;
@@ -26,6 +27,22 @@ const LONGEST_LINE: usize = 700;
 pub(super) fn path_to_type(path: &Path, folder: &Path) -> String {
     let relative = path.strip_prefix(folder).ok().filter(|relative| !relative.as_os_str().is_empty());
     path_word(&relative.unwrap_or(path).to_string_lossy())
+}
+
+/// By which `run` a command gets what it needs, as `deconflict.toml` names it.
+pub(super) fn run_advice(resource: &DeclaredResource, command: &[String]) -> String {
+    let command: Vec<String> = command.iter().map(|word| shell_word(word)).collect();
+    let command = command.join(" ");
+    let prefix = format!("deconflict run --wait 10m --with {} --", shell_word(&resource.name));
+    let how = if command.len() > LONGEST_COMMAND {
+        format!("put before it: {prefix}")
+    } else {
+        format!("run it as: {prefix} {command}")
+    };
+    let what = resource.description.as_deref().map(|it| format!(" ({})", quoted(it, PHRASE))).unwrap_or_default();
+    let port = if resource.ports.is_some() { "\nIt gets a port of its own in the variable PORT." } else { "" };
+    let name = quoted(&resource.name, PHRASE);
+    format!("This command uses {name}{what}, which is shared here. So that nobody else uses it meanwhile, {how}{port}")
 }
 
 /// So many files are told of one by one in which a tool took something of others', or others of the agent's.

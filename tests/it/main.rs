@@ -59,6 +59,7 @@ mod hooks_cursor;
 mod hooks_identity;
 mod hooks_opencode;
 mod hooks_policy;
+mod hooks_resources;
 mod hooks_state;
 mod hooks_trouble;
 mod hooks_turns;

@@ -18,6 +18,9 @@ impl SessionContext<'_> {
     /// Looks whether a command would certainly touch what another session holds.
     pub(super) fn before_command(&self, command: &str, folder: &Path) -> Result<Answer, Trouble> {
         let mut answer = self.judge_command(command, folder)?;
+        if answer.refusal.is_none() {
+            self.advise_run(command, folder, &mut answer)?;
+        }
         let summary = shell::summary(command, folder);
         if answer.refusal.is_some() || (summary.only_reads && !command.is_empty()) {
             return Ok(answer);
@@ -55,6 +58,8 @@ impl SessionContext<'_> {
             self.attribute(&session, run, &mut answer)?;
             follow_up.refresh_board = self.tell_others(&self.own, false)?;
         }
+        // Said here to those who could not be told before it.
+        self.advise_run(command, &self.event.folder, &mut answer)?;
         answer.add(self.between_tools(&session, follow_up)?);
         Ok(answer)
     }

@@ -13,6 +13,7 @@ mod leases;
 mod messages;
 mod other_directories;
 mod recording;
+mod run_advice;
 mod same_editor;
 mod sub_agents;
 mod sweeping;
@@ -71,7 +72,7 @@ fn answer(event: &HookEvent, surroundings: &Surroundings, follow_up: &mut Follow
     }
     let context = match context.registry_at(&context.location)? {
         Some(registry) => Ok(context.with(registry)),
-        None if context.was_deleted() || context.writes_by_command()? => Ok(context.make()?),
+        None if context.was_deleted() || context.claims_by_command()? => Ok(context.make()?),
         None => Err(context),
     };
     let (mut answer, others) = match context {
@@ -97,10 +98,15 @@ fn answer(event: &HookEvent, surroundings: &Surroundings, follow_up: &mut Follow
 }
 
 impl SessionContext<'_, ()> {
-    /// True before a command that certainly writes what may be claimed: as by an edit, the first claim makes the directory.
-    fn writes_by_command(&self) -> Result<bool, Trouble> {
+    /// True before a command that certainly writes what may be claimed, or uses what is shared here: as by an edit, the
+    /// first claim makes the directory.
+    fn claims_by_command(&self) -> Result<bool, Trouble> {
         let EventKind::BeforeCommand { command, folder } = &self.event.kind else { return Ok(false) };
-        Ok(self.may_make() && !self.sort(&shell::written(command, folder))?.claimed.is_empty())
+        if !self.may_make() {
+            return Ok(false);
+        }
+        Ok(!self.sort(&shell::written(command, folder))?.claimed.is_empty()
+            || !self.used_without_run(command, folder).is_empty())
     }
 
     fn respond(self) -> Result<Answer, Trouble> {

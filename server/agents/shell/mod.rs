@@ -73,6 +73,18 @@ pub(super) fn written(line: &str, folder: &Path) -> Vec<PathBuf> {
     paths
 }
 
+/// The commands of a command line that runs in a folder, each as its words, where all of these are known. What one of
+/// them runs in its turn is another of them, if that is a shell or one of the programs that only run others.
+pub(super) fn commands(line: &str, folder: &Path) -> Vec<Vec<String>> {
+    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new(), input: None };
+    let read = || {
+        let mut reader = Scanner::default();
+        reader.line(line, &mut shell);
+        reader.commands
+    };
+    with_room(read).unwrap_or_default()
+}
+
 /// What a command line is called that runs in a folder, and whether it changes anything.
 pub(super) fn summary(line: &str, folder: &Path) -> Summary {
     if line.len() > LONGEST_LINE || has_too_many_brackets(line) {
@@ -102,6 +114,7 @@ struct Shell {
 #[derive(Default)]
 struct Scanner {
     effects: Vec<Effect>,
+    commands: Vec<Vec<String>>,
     depth: usize,
 }
 
@@ -181,6 +194,9 @@ impl Scanner {
         };
         if self.depth > DEEPEST {
             return;
+        }
+        if words.iter().all(Word::is_literal) {
+            self.commands.push(words.iter().map(|word| word.text.clone()).collect());
         }
         let given = Given::new(arguments, &[]);
         let mut effects = Effects { folder: shell.folder.as_deref(), found: &mut self.effects };
