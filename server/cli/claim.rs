@@ -54,7 +54,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     // In a program that goes on, signals are the program's.
     let waits_alone = arguments.wait.is_some() && !context.output.is_kept();
-    let interrupts = if waits_alone { Some(Interrupts::take()?) } else { None };
+    let _interrupts = if waits_alone { Some(Interrupts::take(&context.give_up)?) } else { None };
     context.check_joined()?;
     let known = context.existing_registry()?;
     let wanted = wanted::wanted("claim", &arguments.first, &arguments.rest, context, known.as_ref())?;
@@ -72,9 +72,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         process: None,
     };
     let claimer = Claimer { context, registry: &registry, session: &session, resources: &resources, terms: &terms };
-    let line = claimer.line(interrupts.as_ref());
+    let line = claimer.line();
     let granted = match claimer.claim(&line, arguments.wait)? {
         Ok(granted) => granted,
+        Err(Kept::Interrupted(_)) if context.output.is_kept() => {
+            return Err(Failure::refused("cancelled", format!("You no longer wait for {}.", line.what)));
+        }
         Err(Kept::Interrupted(number)) => Interrupts::end(number),
         Err(Kept::Circle(circle)) => return Err(line.circle(&circle)),
         Err(Kept::Queued(queued)) => {
@@ -130,13 +133,13 @@ struct Claimed {
 }
 
 impl<'a> Claimer<'a> {
-    fn line(&self, interrupts: Option<&'a Interrupts>) -> Line<'a> {
+    fn line(&self) -> Line<'a> {
         let what = match self.resources {
             [only] => only.in_a_sentence(),
             [first, ..] => format!("{} and {} more", first.in_a_sentence(), self.resources.len() - 1),
             [] => String::new(),
         };
-        Line { context: self.context, registry: self.registry, interrupts, what, mark: "", register: None }
+        Line { context: self.context, registry: self.registry, what, mark: "", register: None }
     }
 
     /// Claims all of it or nothing, in turn, except by force. An agent whose turn has ended gives way to its own user.

@@ -14,6 +14,7 @@ use deconflict_registry::{Error, NewSession, Registry, Viewer};
 use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository};
 
 use super::failure::Failure;
+use super::interrupts::GiveUp;
 use super::output::Output;
 use super::{processes, values};
 
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
 pub(crate) struct Context {
     pub(super) shared: Shared,
     pub(super) output: Output,
+    /// Ends a wait.
+    pub(super) give_up: GiveUp,
     clock: Arc<dyn Clock>,
     folder: PathBuf,
     location: OnceCell<Location>,
@@ -57,11 +60,17 @@ impl Context {
         Ok(Self {
             shared,
             output,
+            give_up: GiveUp::default(),
             clock: Arc::new(SystemClock::new()),
             folder,
             location: OnceCell::new(),
             is_made: Cell::new(false),
         })
+    }
+
+    /// The same for somebody who may give up waiting.
+    pub(super) fn with_give_up(self, give_up: &GiveUp) -> Self {
+        Self { give_up: give_up.clone(), ..self }
     }
 
     pub(crate) fn now(&self) -> DateTime<Utc> {

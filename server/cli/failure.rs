@@ -33,6 +33,9 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// Why a verb failed while another process kept the lock.
+const BUSY: &str = "busy";
+
 /// Why a verb did not do what was asked, for people and for programs.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -55,6 +58,11 @@ impl Failure {
     /// The command line asks for something that makes no sense.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// Another process kept the lock.
+    pub(super) fn is_busy(&self) -> bool {
+        self.reason == BUSY
     }
 
     /// It could not be told, or not be done.
@@ -124,7 +132,7 @@ impl From<RegistryError> for Failure {
             RegistryError::ReadOnly { .. } => (Exit::Failed, "read-only", remedy(&error)),
             RegistryError::Full { .. } => (Exit::Failed, "full", remedy(&error)),
             RegistryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files", remedy(&error)),
-            RegistryError::Busy { .. } => (Exit::Failed, "busy", remedy(&error)),
+            RegistryError::Busy { .. } => (Exit::Failed, BUSY, remedy(&error)),
             RegistryError::Unsafe { .. } => (Exit::Failed, "unsafe", None),
             RegistryError::Damaged { .. } => (Exit::Failed, "damaged", None),
             _ => (Exit::Failed, "io", None),

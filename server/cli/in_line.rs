@@ -9,7 +9,7 @@ use deconflict_registry::{CircleLink, Error, Queued, Registry, Session, Step, Ta
 
 use super::context::Context;
 use super::failure::Failure;
-use super::interrupts::Interrupts;
+use super::interrupts::INTERRUPT;
 use super::output::Output;
 use super::{held, words};
 
@@ -23,12 +23,26 @@ pub(super) enum Kept {
     Interrupted(i32),
 }
 
+/// Does something that needs the lock, again and again as long as others keep that and the caller waits.
+pub(super) fn within<T>(
+    patience: Option<TimeDelta>,
+    context: &Context,
+    mut act: impl FnMut() -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let patience = patience.and_then(|patience| patience.to_std().ok()).unwrap_or_default();
+    let start = Instant::now();
+    loop {
+        match act() {
+            Err(failure) if failure.is_busy() && start.elapsed() < patience && context.give_up.asked().is_none() => {}
+            done => return done,
+        }
+    }
+}
+
 /// What all who wait in turn have in common.
 pub(super) struct Line<'a> {
     pub(super) context: &'a Context,
     pub(super) registry: &'a Registry,
-    /// `None` in a program that goes on.
-    pub(super) interrupts: Option<&'a Interrupts>,
     /// What is waited for, as people call it.
     pub(super) what: String,
     /// Stands before what is said, where a command says something too.
@@ -53,34 +67,39 @@ impl Line<'_> {
         };
         let start = Instant::now();
         let mut waiter = Waiter::new(self.registry, taker);
-        if let Some(interrupts) = self.interrupts {
-            interrupts.wake(&waiter.waker());
-        }
-        let mut turn = self.again(|| waiter.begin())?;
-        let mut told = None;
+        self.context.give_up.wake(&waiter.waker());
+        let (mut queued, mut told) = (None, None);
+        let mut step = self.unless_busy(patience, || waiter.begin().map(Step::Turn))?;
         loop {
-            let queued = match turn {
-                Turn::Taken(got) => return Ok(Ok(got)),
-                Turn::Circle(circle) => return Ok(Err(Kept::Circle(circle))),
-                Turn::Queued(queued) => queued,
-            };
-            let left = patience.saturating_sub(start.elapsed());
-            if left.is_zero() {
-                return Ok(Err(Kept::Queued(queued)));
+            match step {
+                Some(Step::Turn(Turn::Taken(got))) => return Ok(Ok(got)),
+                Some(Step::Turn(Turn::Circle(circle))) => return Ok(Err(Kept::Circle(circle))),
+                Some(Step::Turn(Turn::Queued(now))) => queued = Some(now),
+                Some(Step::Interrupted) => {
+                    waiter.leave()?;
+                    return Ok(Err(Kept::Interrupted(self.context.give_up.asked().unwrap_or(INTERRUPT))));
+                }
+                None => {}
             }
-            if start.elapsed() >= SIGN_OF_LIFE || told.is_some() {
-                self.tell(&queued, left, &mut told);
+            let left = patience.saturating_sub(start.elapsed());
+            match queued.take() {
+                Some(queued) if left.is_zero() => return Ok(Err(Kept::Queued(queued))),
+                Some(queued) if start.elapsed() >= SIGN_OF_LIFE || told.is_some() => {
+                    self.tell(&queued, left, &mut told);
+                }
+                _ => {}
             }
             let pause = if told.is_none() { SIGN_OF_LIFE.saturating_sub(start.elapsed()) } else { LOOK };
-            turn = match self.again(|| waiter.wait(left.min(pause)))? {
-                Step::Turn(turn) => turn,
-                Step::Interrupted => {
-                    waiter.leave()?;
-                    let number = self.interrupts.and_then(Interrupts::asked).unwrap_or(2);
-                    return Ok(Err(Kept::Interrupted(number)));
-                }
-            };
+            step = self.unless_busy(left, || waiter.wait(left.min(pause)))?;
         }
+    }
+
+    /// Where many take the lock it may not be had in time. Whoever still has time to wait goes on waiting, in the same place.
+    fn unless_busy<T>(&self, left: Duration, mut act: impl FnMut() -> Result<T, Error>) -> Result<Option<T>, Failure> {
+        self.again(|| match act() {
+            Err(Error::Busy { .. }) if !left.is_zero() => Ok(None),
+            done => done.map(Some),
+        })
     }
 
     fn again<T>(&self, mut act: impl FnMut() -> Result<T, Error>) -> Result<T, Failure> {
@@ -99,8 +118,11 @@ impl Line<'_> {
         if told.as_ref() == Some(&place) {
             return;
         }
-        let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-        Output::remark(&format!("{}Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.mark, self.what));
+        // A program in this process has its answer at the end.
+        if !self.context.output.is_kept() {
+            let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+            Output::remark(&format!("{}Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.mark, self.what));
+        }
         *told = Some(place);
     }
 

@@ -1,4 +1,5 @@
-//! The signals of a verb that waits: those that ask it to end make it give up waiting, and leave nothing behind.
+//! What makes a verb that waits give up, and leave nothing behind: signals that ask its process to end, or whoever asked
+//! for the verb.
 
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
@@ -9,36 +10,24 @@ use deconflict_registry::Waker;
 
 use super::failure::Failure;
 
-pub(super) struct Interrupts {
-    /// All that come, by their numbers.
-    pub(super) received: Receiver<i32>,
+/// The signal of Ctrl-C.
+pub(super) const INTERRUPT: i32 = 2;
+
+/// Whether somebody asked to give up waiting.
+#[derive(Debug, Clone, Default)]
+pub(super) struct GiveUp {
+    /// The signal's number; 0 as long as nobody did.
     asked: Arc<AtomicI32>,
     waker: Arc<Mutex<Option<Waker>>>,
 }
 
-impl Interrupts {
-    /// Takes them over, before this process starts a thread.
-    pub(super) fn take() -> Result<Self, Failure> {
-        let could_not = |error| Failure::could_not("listen for signals", &error);
-        let signals = Signals::take().map_err(could_not)?;
-        let (tell, received) = channel();
-        let (asked, waker) = (Arc::new(AtomicI32::new(0)), Arc::new(Mutex::new(None::<Waker>)));
-        let (heard, woken) = (Arc::clone(&asked), Arc::clone(&waker));
-        let hear = move |number| {
-            if Signals::asks_to_end(number) {
-                heard.store(number, Ordering::SeqCst);
-                if let Some(waker) = &*woken.lock().unwrap_or_else(PoisonError::into_inner) {
-                    waker.interrupt();
-                }
-            }
-            // Nobody listens only at the end.
-            let _ = tell.send(number);
-        };
-        signals.tell(hear).map_err(could_not)?;
-        Ok(Self { received, asked, waker })
+impl GiveUp {
+    /// Asks, as Ctrl-C does.
+    pub(super) fn ask(&self) {
+        self.ask_by(INTERRUPT);
     }
 
-    /// Those that ask this process to end wake who waits.
+    /// Wakes who waits as soon as somebody asks.
     pub(super) fn wake(&self, waker: &Waker) {
         *self.waker.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker.clone());
         if self.asked().is_some() {
@@ -46,9 +35,41 @@ impl Interrupts {
         }
     }
 
-    /// Which one asked.
+    /// The signal that asked; `None` as long as nobody did.
     pub(super) fn asked(&self) -> Option<i32> {
         Some(self.asked.load(Ordering::SeqCst)).filter(|number| *number != 0)
+    }
+
+    fn ask_by(&self, number: i32) {
+        self.asked.store(number, Ordering::SeqCst);
+        if let Some(waker) = &*self.waker.lock().unwrap_or_else(PoisonError::into_inner) {
+            waker.interrupt();
+        }
+    }
+}
+
+/// The signals of this process.
+pub(super) struct Interrupts {
+    /// All that come, by their numbers.
+    pub(super) received: Receiver<i32>,
+}
+
+impl Interrupts {
+    /// Takes them over, before this process starts a thread. Those that ask it to end make who waits give up.
+    pub(super) fn take(give_up: &GiveUp) -> Result<Self, Failure> {
+        let could_not = |error| Failure::could_not("listen for signals", &error);
+        let signals = Signals::take().map_err(could_not)?;
+        let (tell, received) = channel();
+        let give_up = give_up.clone();
+        let hear = move |number| {
+            if Signals::asks_to_end(number) {
+                give_up.ask_by(number);
+            }
+            // Nobody listens only at the end.
+            let _ = tell.send(number);
+        };
+        signals.tell(hear).map_err(could_not)?;
+        Ok(Self { received })
     }
 
     /// Ends this process as the signal would have.

@@ -18,7 +18,7 @@ use super::acting::Acting;
 use super::asked::{self, Asked};
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::in_line::{Kept, Line};
+use super::in_line::{self, Kept, Line};
 use super::interrupts::Interrupts;
 use super::output::Output;
 use super::{candidates, upkeep, values, words};
@@ -109,12 +109,15 @@ impl Ended {
 
 fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failure> {
     // Before anything starts a thread.
-    let interrupts = Interrupts::take()?;
+    let interrupts = Interrupts::take(&context.give_up)?;
     let asked = asked::asked(&arguments.with, arguments.scope.map(Scope::from), context)?;
     context.check_joined()?;
     // Its number is in the claims from the first moment on, so that there is none in which it runs and they are free.
     let mut job = Job::prepare(&arguments.command).map_err(|error| Failure::could_not("start the command", &error))?;
-    let acting = Acting::for_a_command(context)?;
+    let acting = match in_line::within(arguments.wait, context, || Acting::for_a_command(context)) {
+        Ok(acting) => acting,
+        Err(failure) => return context.give_up.asked().map(Ended::Interrupted).ok_or(failure),
+    };
     let ended = {
         let patience = arguments.wait;
         let run = Run { arguments, context, acting: &acting, asked: &asked, patience, interrupts: &interrupts };
@@ -227,7 +230,6 @@ impl Run<'_> {
         let line = Line {
             context: self.context,
             registry: &mine.registry,
-            interrupts: Some(self.interrupts),
             what: typed.join(", "),
             mark: "deconflict: ",
             register: (mine.is_own || self.acting.is_passing()).then_some(&register),

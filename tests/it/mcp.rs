@@ -69,6 +69,13 @@ impl Agent {
         input.write_all(line.as_bytes()).and_then(|()| input.write_all(b"\n")).unwrap();
     }
 
+    /// Asks for a claim of the test database, to be waited for, and leaves the answer for later.
+    fn ask_for_database(&mut self) {
+        let arguments = json!({"type": "resource", "name": "db", "wait_seconds": 600});
+        let call = json!({"name": "claim", "arguments": arguments});
+        self.send(&json!({"jsonrpc": "2.0", "id": 99, "method": "tools/call", "params": call}));
+    }
+
     #[track_caller]
     fn receive(&self) -> Value {
         let line = self.lines.recv_timeout(LIMIT).expect("the server says something");
@@ -256,6 +263,10 @@ fn wrong_arguments_are_told_to_the_agent_and_wrong_requests_to_its_program() {
         ("claim", json!({"name": "a", "for": "soon"}), "\"soon\" is no duration"),
         ("claim", json!({"type": "A B", "name": "a"}), "A B"),
         ("claim", json!({"name": "src"}), "is a directory"),
+        ("claim", json!({"name": "a", "wait_seconds": "ten"}), "\"wait_seconds\" is a whole number"),
+        ("claim", json!({"name": "a", "wait_seconds": -1}), "\"wait_seconds\" is a whole number"),
+        ("claim", json!({"name": "a", "wait_seconds": 5, "wait": "5s"}), "either"),
+        ("check", json!({"paths": "a", "wait_seconds": 5}), "takes no \"wait_seconds\""),
         ("check", json!({"paths": {"a": 1}}), "\"paths\" is a list of texts"),
         ("status", json!({"watch": true}), "takes no \"watch\""),
     ] {
@@ -288,6 +299,35 @@ fn a_request_means_what_it_says_whatever_it_would_be_on_a_command_line() {
     let claim = agent.call("claim", json!({"name": "README.md", "force": false}))["claim"].clone();
     assert_eq!(claim["resource_type"], "file");
     assert_eq!(agent.call("release", json!({"all": true}))["released"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn agents_wait_in_line_and_those_that_give_up_leave_it() {
+    let workspace = Workspace::small();
+    let (holder, _) = Terminal::with_named_session(&workspace, "Ada");
+    holder.run(["claim", "resource", "db"]).expect_code(0);
+    let [mut first, mut second, mut third, mut fourth] = [(); 4].map(|()| Agent::ready(&workspace));
+    let wait_for_tickets = |number: usize| {
+        let queue = workspace.path("COORDINATION/.queue");
+        let tickets = || std::fs::read_dir(&queue).map_or(0, Iterator::count);
+        wait_for("the tickets", || (tickets() == number).then_some(()));
+    };
+    for (number, agent) in [&mut first, &mut second, &mut third, &mut fourth].into_iter().enumerate() {
+        agent.ask_for_database();
+        wait_for_tickets(number + 1);
+    }
+    second.hang_up();
+    assert_eq!(second.exit_code(), 0);
+    wait_for_tickets(3);
+    third.send(&json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 99}}));
+    wait_for_tickets(2);
+    assert_eq!(third.call("messages", json!({}))["ok"], true, "it works on");
+
+    holder.run(["release", "resource", "db"]).expect_code(0);
+    assert_eq!(first.receive()["result"]["structuredContent"]["ok"], true);
+    assert!(fourth.lines.try_recv().is_err(), "one at a time");
+    assert_eq!(first.call("release", json!({"all": true}))["ok"], true);
+    assert_eq!(fourth.receive()["result"]["structuredContent"]["ok"], true);
 }
 
 #[test]

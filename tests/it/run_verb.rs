@@ -36,6 +36,21 @@ fn wait_for_file(path: &Path) -> String {
     wait_within(PATIENCE, "the command to begin", || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
 }
 
+/// The process group of the command that holds the database.
+fn group_in_claim(workspace: &Workspace) -> i64 {
+    let claim = workspace.root().join("COORDINATION/claims/resource-db.claim");
+    let record: serde_json::Value = serde_json::from_slice(&fs::read(claim).unwrap()).unwrap();
+    record["process"]["process_group"].as_i64().unwrap()
+}
+
+/// True if a process group runs in the foreground of its terminal.
+fn has_terminal(group: i64) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{group}/stat")).unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' ').collect()).unwrap_or_default();
+    // State, parent, group, session, terminal, and the group that has it.
+    matches!(fields[..], ["S" | "R", _, _, _, _, foreground, ..] if foreground.parse() == Ok(group))
+}
+
 fn signal(name: &str, target: i64) {
     let killed = Command::new("kill").args([format!("-{name}"), "--".to_owned(), target.to_string()]).status();
     assert!(killed.unwrap().success(), "{name} {target}");
@@ -138,6 +153,21 @@ fn who_cannot_have_it_is_told_before_anything_runs() {
 }
 
 #[test]
+fn whoever_waits_goes_on_waiting_where_others_keep_the_lock() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    terminal.run(["start"]).expect_code(0);
+    let lock = fs::File::options().write(true).open(workspace.path("COORDINATION/.lock")).unwrap();
+    lock.lock().unwrap();
+    let waiting = terminal.spawn(["run", "--with", "db", "--wait", "5m", "--", "echo", "served"]);
+    // Those that don't wait give up meanwhile.
+    terminal.run(["run", "--with", "db", "--", "true"]).expect_code(3);
+    terminal.run(["run", "--with", "db", "--", "true"]).expect_code(3);
+    drop(lock);
+    assert_eq!(waiting.wait_for_at_most(PATIENCE).expect_code(0).stdout, "served\n");
+}
+
+#[test]
 fn a_killed_run_frees_nothing_that_its_command_still_uses() {
     let workspace = Workspace::small();
     let terminal = prompt(&workspace);
@@ -202,9 +232,7 @@ fn those_who_wait_are_served_in_the_order_in_which_they_came() {
             && !killed.contains(&number)
         {
             killed.push(number);
-            let claim = workspace.root().join("COORDINATION/claims/resource-db.claim");
-            let record: serde_json::Value = serde_json::from_slice(&fs::read(claim).unwrap()).unwrap();
-            let group = record["process"]["process_group"].as_i64().unwrap();
+            let group = group_in_claim(&workspace);
             if number % 2 == 0 {
                 waiting[number].kill();
             }
@@ -402,8 +430,10 @@ fn a_program_in_a_terminal_notices_nothing() {
     screen.press(&["C-z"]);
     screen.wait_for("Stopped");
     assert_eq!(files_in(&workspace, "claims"), ["resource-db.claim"]);
+    let group = group_in_claim(&workspace);
     screen.type_text("fg");
     screen.press(&["Enter"]);
+    wait_for("the command to have the terminal again", || has_terminal(group).then_some(()));
     screen.press(&["C-c"]);
     screen.type_text("echo ended=$?");
     screen.press(&["Enter"]);

@@ -18,6 +18,7 @@ use serde_json::Value;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::interrupts::GiveUp;
 use super::output::Output;
 use session::McpSession;
 use tools::{TOOLS, ToolEntry};
@@ -122,7 +123,20 @@ impl ServerHandler for Server {
         };
         let client = context.peer.peer_info().map(|info| info.client_info.name.clone());
         let (server, arguments) = (self.clone(), request.arguments.unwrap_or_default());
-        let called = tokio::task::spawn_blocking(move || server.call(entry, arguments, client.as_deref())).await;
+        let give_up = GiveUp::default();
+        let call = {
+            let give_up = give_up.clone();
+            move || server.call(entry, arguments, client.as_deref(), &give_up)
+        };
+        let mut call = tokio::task::spawn_blocking(call);
+        let called = tokio::select! {
+            called = &mut call => called,
+            // Whoever cancels it is not left in a line, to hold one day what nobody asks for any more.
+            () = context.ct.cancelled() => {
+                give_up.ask();
+                call.await
+            }
+        };
         let (exit, document) = called.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
         // A refusal is an answer, and nothing went wrong.
         let result = bounds::result(&document, matches!(exit, Exit::Usage | Exit::Failed));
@@ -132,11 +146,11 @@ impl ServerHandler for Server {
 
 impl Server {
     /// Runs the verb. It may wait for the disk, or as long as the client says.
-    fn call(&self, entry: &ToolEntry, request: JsonObject, client: Option<&str>) -> (Exit, Value) {
+    fn call(&self, entry: &ToolEntry, request: JsonObject, client: Option<&str>, give_up: &GiveUp) -> (Exit, Value) {
         let (own, output) = (&self.session, Output::kept());
         let ran = || {
             let session = if entry.needs_session { Some(own.begin_or_go_on(client)?) } else { own.session()? };
-            let context = own.context(session, output.clone())?;
+            let context = own.context(session, output.clone())?.with_give_up(give_up);
             (self.verbs.run)(&entry.command_line(request, &self.verbs.command)?, &context)
         };
         match ran() {

@@ -19,13 +19,17 @@ pub(super) struct ToolEntry {
 /// What only a command line takes.
 const ONLY_TYPED: [&str; 3] = ["watch", "oneline", "resource"];
 
+/// For how long a command waits. Models count in seconds more surely than they spell a duration, so both are taken.
+const WAIT: &str = "wait";
+const WAIT_SECONDS: &str = "wait_seconds";
+
 pub(super) const TOOLS: &[ToolEntry] = &[
     ToolEntry {
         name: "claim",
         verb: "claim",
         description: "Claim a file, a directory or a task before you change it, so that nobody else does meanwhile. \
                       Answers \"ok\": false with the holder if another session has it; then do something else, ask \
-                      with send_message, or wait. Claiming again what you hold renews it.",
+                      with send_message, or wait in line for it with wait_seconds. Claiming again what you hold renews it.",
         needs_session: true,
     },
     ToolEntry {
@@ -89,7 +93,14 @@ impl ToolEntry {
 
     pub(super) fn describe(&self, verbs: &Command) -> Tool {
         let arguments = self.arguments(verbs);
-        let properties: JsonObject = arguments.iter().map(|it| (it.get_id().to_string(), schema(it))).collect();
+        let mut properties: JsonObject = arguments.iter().map(|it| (it.get_id().to_string(), schema(it))).collect();
+        if properties.contains_key(WAIT) {
+            let description = "The same in seconds, from 0 on";
+            properties.insert(
+                WAIT_SECONDS.to_owned(),
+                json!({ "type": "integer", "minimum": 0, "description": description }),
+            );
+        }
         let required: Vec<&str> = arguments.iter().filter(|it| self.needs(it)).map(|it| it.get_id().as_str()).collect();
         let schema = json!({
             "type": "object", "properties": properties, "required": required, "additionalProperties": false,
@@ -103,6 +114,9 @@ impl ToolEntry {
     pub(super) fn command_line(&self, mut request: JsonObject, verbs: &Command) -> Result<Vec<String>, Failure> {
         request.retain(|_, value| !value.is_null());
         let known = self.arguments(verbs);
+        if known.iter().any(|argument| argument.get_id() == WAIT) {
+            seconds_as_duration(&mut request)?;
+        }
         if let Some(unknown) = request.keys().find(|name| !known.iter().any(|known| known.get_id() == name.as_str())) {
             let known: Vec<&str> = known.iter().map(|known| known.get_id().as_str()).collect();
             let message = format!("{} takes no \"{unknown}\". It takes: {}.", self.name, known.join(", "));
@@ -158,6 +172,18 @@ impl ToolEntry {
             .filter(is_for_all)
             .cloned()
             .collect()
+    }
+}
+
+/// Puts how long to wait as the command line takes it.
+fn seconds_as_duration(request: &mut JsonObject) -> Result<(), Failure> {
+    let Some(seconds) = request.remove(WAIT_SECONDS) else { return Ok(()) };
+    let Some(seconds) = seconds.as_u64() else {
+        return Err(Failure::usage(format!("\"{WAIT_SECONDS}\" is a whole number, such as 600.")));
+    };
+    match request.insert(WAIT.to_owned(), Value::String(format!("{seconds}s"))) {
+        None => Ok(()),
+        Some(_) => Err(Failure::usage(format!("Say either \"{WAIT}\" or \"{WAIT_SECONDS}\"."))),
     }
 }
 
