@@ -30,6 +30,7 @@ mod style;
 mod table;
 mod upkeep;
 mod values;
+mod waiting;
 mod wanted;
 mod words;
 

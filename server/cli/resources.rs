@@ -1,8 +1,8 @@
 //! `deconflict resources`
 
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{Resource, Want, time};
-use deconflict_registry::{Claim, Registry, Session, StoredTicket};
+use deconflict_protocol::{Resource, Want};
+use deconflict_registry::{Claim, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::{DECLARATIONS, DeclaredResource, Scope};
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::NAME;
+use super::waiting::Waiter;
 use super::{asked, held, words};
 
 /// List what is shared here and is no file: who has it, and who waits for it
@@ -66,7 +67,7 @@ struct SharedResource<'a> {
     declared: Option<&'a DeclaredResource>,
     scope: Scope,
     holders: Vec<(Claim, Option<Session>)>,
-    waiting: Vec<(StoredTicket, Option<Session>)>,
+    waiting: Vec<Waiter>,
 }
 
 impl Registries {
@@ -92,12 +93,9 @@ impl Registries {
                 shared.holders.push((claim, holder));
             }
         }
-        for ticket in registry.tickets()? {
-            if ticket.record.wants().iter().any(|want| want.overlaps(&shared.want, naming)) {
-                let session = ticket.session().and_then(|id| registry.session(id).ok().flatten());
-                shared.waiting.push((ticket, session));
-            }
-        }
+        let mut waiting = Waiter::all(registry)?;
+        waiting.retain(|waiter| waiter.wants().iter().any(|want| want.overlaps(&shared.want, naming)));
+        shared.waiting = waiting;
         Ok(shared)
     }
 
@@ -127,15 +125,7 @@ impl SharedResource<'_> {
 
     fn document(&self, context: &Context) -> Value {
         let holder = |(claim, holder): &(Claim, Option<Session>)| documents::claim(claim, holder.as_ref());
-        let waiter = |(at, (ticket, session)): (usize, &(StoredTicket, Option<Session>))| {
-            json!({
-                "place": at + 1,
-                "session": ticket.session(),
-                "label": session.as_ref().map(Session::label),
-                "since": time::format(ticket.since(context.now())),
-                "passed": ticket.record.passed == Some(true),
-            })
-        };
+        let waiter = |(at, waiter): (usize, &Waiter)| waiter.document(at + 1, context.now());
         let declared = self.declared;
         json!({
             "name": self.name(),
@@ -168,10 +158,14 @@ impl SharedResource<'_> {
             let which = if self.is_one() { String::new() } else { format!("{}: ", claim.resource.name()) };
             text.push_str(&format!("\n  {which}held by {who} {}", words::term(claim, context.now())));
         }
-        for (at, (ticket, session)) in self.waiting.iter().enumerate() {
-            let Some(id) = ticket.session() else { continue };
-            let since = words::moment(ticket.since(context.now()), context.now());
-            text.push_str(&format!("\n  {}. in line: {} since {since}", at + 1, words::who(session.as_ref(), id)));
+        for (at, waiter) in self.waiting.iter().enumerate() {
+            let Some(id) = waiter.id() else { continue };
+            let since = words::moment(waiter.since(context.now()), context.now());
+            text.push_str(&format!(
+                "\n  {}. in line: {} since {since}",
+                at + 1,
+                words::who(waiter.session.as_ref(), id)
+            ));
         }
         text
     }

@@ -62,7 +62,7 @@ impl Picture {
         let Some(overview) = &self.overview else {
             return json!({
                 "directory": self.directory, "exists": false, "session": null, "sessions": [], "claims": [],
-                "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
+                "waiting": [], "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
             });
         };
         let holders = holders(&overview.sessions);
@@ -74,6 +74,7 @@ impl Picture {
             "session": self.own.as_ref().map(documents::session),
             "sessions": overview.sessions.iter().map(documents::session).collect::<Vec<_>>(),
             "claims": overview.claims.iter().map(claim).collect::<Vec<_>>(),
+            "waiting": self.waiting.iter().map(|place| place.document(self.now)).collect::<Vec<_>>(),
             "messages": overview.recent_messages.iter().map(documents::message).collect::<Vec<_>>(),
             "unread": self.unread,
             "coordination_needed": needed.chain(self.work.findings(self.now)).collect::<Vec<_>>(),

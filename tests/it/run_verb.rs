@@ -384,6 +384,12 @@ fn what_is_shared_is_listed_with_who_has_it_and_who_waits() {
     {
         assert!(listed.stdout.contains(line), "no {line:?} in {listed:?}");
     }
+    let status = terminal.run(["status"]).expect_code(0).stdout;
+    let section: Vec<&str> = status.lines().skip_while(|line| *line != "Waiting").take(2).collect();
+    assert!(section.len() == 2 && section[1].contains("\"db\"") && section[1].contains("1. in line"), "{status}");
+    let status = terminal.run(["status", "--json"]).expect_code(0).json();
+    let told = &status["waiting"][0];
+    assert_eq!((&told["resource"], &told["place"]), (&"db".into(), &1.into()), "{status}");
     let wrong = "deconflict.toml, line 3: A resource has no \"colour\".";
     assert!(listed.stderr.contains(wrong), "{listed:?}");
     assert!(terminal.run(["run", "--with", "slot", "--", "true"]).expect_code(0).stderr.contains(wrong));

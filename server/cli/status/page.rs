@@ -11,6 +11,7 @@ use super::picture::{Picture, holders};
 use super::work::INDENT;
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table, wrapped};
+use crate::cli::waiting::Place;
 use crate::cli::words;
 
 pub(super) struct Section {
@@ -69,6 +70,7 @@ pub(super) fn sections(picture: &Picture, overview: &Overview, width: usize) -> 
     vec![
         sessions(picture, overview, width),
         claims(picture, overview, width),
+        waiting(picture, width),
         messages(picture, overview, width),
         uncommitted(picture, overview, width),
         coordination_needed(picture, overview, width),
@@ -161,6 +163,28 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
     claims.sort_by_key(|claim| !picture.is_own_claim(claim));
     let rows: Vec<Vec<Cell>> = claims.into_iter().map(row).collect();
     Section::new("Claims", table(&rows, &COLUMNS, INDENT, width))
+}
+
+/// Who waits for what is held, the first of each line first.
+fn waiting(picture: &Picture, width: usize) -> Section {
+    const COLUMNS: [Column; 4] =
+        [Column::WHOLE.least(24), Column::WHOLE, Column::WHOLE.least(18), Column::WHOLE.rank(1)];
+    let row = |place: &Place| {
+        let is_own = |id: &SessionId| picture.own.as_ref().is_some_and(|own| own.id == *id);
+        let who = match (&place.waiter.session, place.waiter.id()) {
+            (_, Some(id)) if is_own(id) => Cell::new("you", GOOD),
+            (Some(session), _) => Cell::plain(quoted(&session.label(), 100)),
+            (None, id) => Cell::plain(id.map_or_else(|| "somebody".to_owned(), |id| quoted(id.as_str(), 64))),
+        };
+        vec![
+            Cell::new(quoted(&place.what, 200), NAME),
+            Cell::plain(format!("{}. in line", place.number)),
+            who,
+            Cell::new(format!("since {}", words::local_clock(place.waiter.since(picture.now), picture.now)), FAINT),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = picture.waiting.iter().map(row).collect();
+    Section::new("Waiting", table(&rows, &COLUMNS, INDENT, width))
 }
 
 fn called(sessions: &HashMap<&SessionId, &Session>, id: &SessionId) -> String {

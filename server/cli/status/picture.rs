@@ -11,6 +11,7 @@ use super::work::Work;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::identity;
+use crate::cli::waiting::{Place, places};
 
 /// Everything that is shown, as it was at one moment.
 pub(super) struct Picture {
@@ -19,14 +20,18 @@ pub(super) struct Picture {
     pub(super) own: Option<Session>,
     pub(super) unread: usize,
     pub(super) overview: Option<Overview>,
+    /// Who waits in line, as far as that was looked for.
+    pub(super) waiting: Vec<Place>,
     pub(super) work: Work,
 }
 
 impl Picture {
     pub(super) fn look(context: &Context) -> Result<Self, Failure> {
         let picture = Self::without_work(context)?;
-        let work = if picture.overview.is_some() { Work::look(context) } else { Work::default() };
-        Ok(Self { work, ..picture })
+        let Some(registry) = context.existing_registry()?.filter(|_| picture.overview.is_some()) else {
+            return Ok(picture);
+        };
+        Ok(Self { work: Work::look(context), waiting: places(&registry)?, ..picture })
     }
 
     /// What fits a prompt, which must not wait for git.
@@ -40,7 +45,8 @@ impl Picture {
         let directory = context.location()?.directory.display().to_string();
         let now = context.now();
         let Some(registry) = context.existing_registry()? else {
-            return Ok(Self { directory, now, own: None, unread: 0, overview: None, work: Work::default() });
+            let (overview, waiting, work) = (None, Vec::new(), Work::default());
+            return Ok(Self { directory, now, own: None, unread: 0, overview, waiting, work });
         };
         let mut overview = registry.overview()?;
         if overview.claims.iter().any(|claim| claim.resource.worktree().is_some()) {
@@ -61,7 +67,8 @@ impl Picture {
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }
-        Ok(Self { directory, now, own, unread, overview: Some(overview), work: Work::default() })
+        let (overview, waiting, work) = (Some(overview), Vec::new(), Work::default());
+        Ok(Self { directory, now, own, unread, overview, waiting, work })
     }
 
     pub(super) fn is_own_claim(&self, claim: &Claim) -> bool {
