@@ -22,6 +22,7 @@ mod give;
 mod history;
 mod kept_at;
 mod line_ends;
+mod moved;
 mod noticing;
 mod overlap;
 mod people;

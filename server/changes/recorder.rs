@@ -336,7 +336,7 @@ impl Recorder<'_> {
 
 /// True for a session whose editor or hooks tell of each change that it makes. Whoever only claims at a terminal changes
 /// files by any program.
-fn tells_of_changes(session: &Session) -> bool {
+pub(super) fn tells_of_changes(session: &Session) -> bool {
     session.agent().is_some() || session.is_kept_alive()
 }
 

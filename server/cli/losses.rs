@@ -29,6 +29,7 @@ fn look_around(context: &Context) -> Result<(), Failure> {
     let recorder = recording.recorder();
     if let Some(repository) = &location.repository {
         recorder.keep_held(repository, now)?;
+        recorder.look_at_moves(repository, now)?;
     }
     for watched in recording.journal.watched()? {
         if let Some(noticed) = recorder.look_again(&watched, now)? {

@@ -91,3 +91,38 @@ fn whoever_holds_a_file_that_a_switch_rewrote_is_told_of_that() {
     assert!(messages.contains("was overwritten") && !messages.contains("moved HEAD"), "{messages}");
     person.run(["restore", "--keep", "src/lib.rs"]).expect_code(0);
 }
+
+#[test]
+fn whoever_holds_a_file_at_a_terminal_hears_of_a_plain_switch_that_rewrote_it() {
+    let workspace = with_another_branch();
+    let before = workspace.read("src/lib.rs");
+    let (person, _) = Terminal::with_named_session(&workspace, "Ada");
+    person.run(["claim", "file", "src/lib.rs"]).expect_code(0);
+    person.run(["claim", "file", "README.md"]).expect_code(0);
+    let hear = || person.run(["check", "README.md"]).expect_code(0).stderr;
+    assert!(!hear().contains("lib.rs"));
+    // Of what is only held nothing is kept.
+    assert_eq!(person.run(["history", "--json"]).expect_code(0).json()["entries"], serde_json::json!([]));
+    shell(&workspace, "git -c user.name=Ben switch -q other");
+    let said = hear() + &hear();
+    assert_eq!(said.matches("deconflict restore").count(), 1, "{said}");
+    assert!(said.contains("src/lib.rs") && !said.contains("README"), "{said}");
+    person.run(["restore", "src/lib.rs"]).expect_code(0);
+    assert_eq!(workspace.read("src/lib.rs"), before);
+    assert!(!person.run(["status", "--oneline"]).expect_code(0).stdout.contains("lost"));
+}
+
+#[test]
+fn what_git_says_the_holder_did_is_only_noted() {
+    let workspace = with_another_branch();
+    workspace.git(&["config", "user.name", "Ada"]);
+    let (person, _) = Terminal::with_new_session(&workspace);
+    person.run(["claim", "file", "src/lib.rs"]).expect_code(0);
+    shell(&workspace, "git merge -q other");
+    let said = person.run(["check", "README.md"]).expect_code(0).stderr;
+    person.run(["check", "README.md"]).expect_code(0);
+    assert!(!said.contains("restore"), "{said}");
+    let messages = person.run(["messages"]).expect_code(0).stdout;
+    assert_eq!(messages.matches("has another text since HEAD was moved").count(), 1, "{messages}");
+    assert!(!person.run(["status", "--oneline"]).expect_code(0).stdout.contains("lost"));
+}

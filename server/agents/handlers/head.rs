@@ -137,7 +137,7 @@ impl SessionContext<'_> {
 pub(super) fn as_one(moves: &[HeadMove]) -> Option<HeadMove> {
     let (first, last) = (moves.first()?, moves.last()?);
     let newest = moves.iter().rev().find(|one| !one.is_no_news()).filter(|_| !HeadMove::lead_back(moves))?;
-    Some(HeadMove { from: first.from.clone(), to: last.to.clone(), what: newest.what.clone() })
+    Some(HeadMove { from: first.from.clone(), to: last.to.clone(), ..newest.clone() })
 }
 
 /// What is held, in a few words.

@@ -2,6 +2,8 @@
 
 use std::io::{self, Read, Seek, SeekFrom};
 
+use chrono::{DateTime, Utc};
+
 use super::{GitDirectory, Repository};
 
 const LOG: &str = "logs/HEAD";
@@ -16,6 +18,10 @@ pub struct HeadMove {
     pub from: String,
     /// The commit that it is at then.
     pub to: String,
+    /// Who moved it, as git calls them.
+    pub by: String,
+    /// When, in whole seconds.
+    pub at: DateTime<Utc>,
     /// What git says of it, such as `checkout: moving from main to feature`.
     pub what: String,
 }
@@ -23,8 +29,17 @@ pub struct HeadMove {
 impl HeadMove {
     fn parse(line: &str) -> Option<Self> {
         let (facts, what) = line.split_once('\t')?;
-        let mut commits = facts.split(' ').map(str::to_owned);
-        Some(Self { from: commits.next()?, to: commits.next()?, what: what.to_owned() })
+        let (from, facts) = facts.split_once(' ')?;
+        let (to, facts) = facts.split_once(' ')?;
+        let (by, time) = facts.rsplit_once("> ")?;
+        let seconds = time.split(' ').next()?.parse().ok()?;
+        Some(Self {
+            from: from.to_owned(),
+            to: to.to_owned(),
+            by: by.rsplit_once(" <").map_or(by, |(name, _)| name).to_owned(),
+            at: DateTime::from_timestamp(seconds, 0)?,
+            what: what.to_owned(),
+        })
     }
 
     /// True for a new commit on top of where `HEAD` was, by which no file is another one, and for what git logs though
