@@ -499,6 +499,39 @@ fn every_file_is_served_and_nothing_else_is() {
 }
 
 #[test]
+fn in_a_fresh_clone_it_says_what_will_happen() {
+    with_each("", |workspace, mut neovim| {
+        neovim.open(FILE);
+        neovim.wait("the server", "(require('deconflict.status').get() or {}).state == 'ready'");
+        neovim.command("Deconflict");
+        neovim.wait_for_screen("Edit a file, and it is yours");
+        assert!(neovim.lines().join("\n").contains(":Deconflict claim"), "{:?}", neovim.lines());
+        assert!(!workspace.coordination().exists(), "to look makes nothing");
+    });
+}
+
+#[test]
+fn two_in_a_fresh_clone_see_each_other_before_the_first_claim() {
+    let Some([version, _]) = Version::both() else { return };
+    let workspace = Workspace::small();
+    let mut one = Neovim::start(version, &workspace);
+    one.open(FILE);
+    one.wait("the server", "(require('deconflict.status').get() or {}).state == 'ready'");
+    assert!(!workspace.coordination().exists(), "one alone makes nothing");
+    let mut other = Neovim::start(version, &workspace);
+    other.open("src/lib.rs");
+    for neovim in [&mut one, &mut other] {
+        neovim.wait("the other", "(require('deconflict.status').get() or {}).liveSessions == 2");
+    }
+    assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
+    let list = Command::new("find")
+        .arg(workspace.path(".git/deconflict"))
+        .args(["-path", "*/waiting/*", "-type", "f"])
+        .output();
+    assert_eq!(String::from_utf8(list.unwrap().stdout).unwrap(), "", "nobody waits any more");
+}
+
+#[test]
 fn one_server_serves_several_repositories() {
     with_each("", |workspace, mut neovim| {
         let second = Workspace::small();

@@ -8,6 +8,7 @@ use super::housekeeping::Housekeeper;
 use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
 use super::session_context::{Membership, SessionContext, refused};
+use super::waiting::Waiting;
 use crate::job::{Job, JobResult, Refusal};
 use crate::settings::journal_settings;
 use deconflict_changes::with_losses;
@@ -47,6 +48,15 @@ impl SessionContext {
         self.appearance = watch_for_directory(self.directory(), appeared)
             .inspect_err(|error| tracing::warn!("a directory that appears later will not be noticed: {error}"))
             .ok();
+        if self.may_make {
+            self.waiting = Waiting::begin(self.directory());
+        }
+        // Two editors in one clone are worth a directory before anybody claims something in it.
+        if self.waiting.as_ref().is_some_and(Waiting::has_company)
+            && let Err(refusal) = self.join(true)
+        {
+            tracing::info!("the directory is not made for the other editor: {refusal:?}");
+        }
     }
 
     /// Registers the session, or makes its record again.
@@ -281,6 +291,7 @@ impl SessionContext {
             self.last_session = Some(session.clone());
         }
         self.appearance = None;
+        self.waiting = None;
         self.membership = Some(Membership { registry, session, is_writable, housekeeper, journal, access, watch });
         for resource in std::mem::take(&mut self.seen) {
             self.seen(&resource);

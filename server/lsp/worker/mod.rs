@@ -10,6 +10,7 @@ mod journal_commands;
 mod journal_keeper;
 mod membership;
 mod session_context;
+mod waiting;
 mod watched_files;
 
 use std::io;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::housekeeping::Housekeeper;
 use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
+use super::waiting::Waiting;
 use crate::event::{DirectoryId, Event};
 use crate::event_loop::Events;
 use crate::job::Profile;
@@ -50,6 +51,8 @@ pub(super) struct SessionContext {
     pub(super) stamps: HashMap<PathBuf, FileStamp>,
     /// Waits until the directory appears, as long as it is missing.
     pub(super) appearance: Option<DirectoryWatch>,
+    /// Tells other editors that this one waits for it.
+    pub(super) waiting: Option<Waiting>,
     /// What the editor wants that others than the editor need to know too.
     pub(super) shared_settings: Map<String, Value>,
     /// Files that the user has looked at.
@@ -99,6 +102,7 @@ impl SessionContext {
             files: HashMap::new(),
             stamps: HashMap::new(),
             appearance: None,
+            waiting: None,
             shared_settings: Map::new(),
             seen: BTreeSet::new(),
             jobs,

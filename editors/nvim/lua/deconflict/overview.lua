@@ -35,7 +35,31 @@ end
 --- Groups of the colourscheme, by what they stand for.
 local NAME, FAINT, GOOD, WARNING = 'Identifier', 'Comment', 'DiagnosticOk', 'DiagnosticWarn'
 
+--- What happens next where nobody has claimed anything yet, or why nothing does.
+local function first_words()
+  local state = vim.tbl_get(require('deconflict.status').get() or {}, 'state')
+  if state == 'ready' then
+    return {
+      { 'Nobody else is at work in this clone yet.' },
+      { '' },
+      { 'Edit a file, and it is yours: others see that as you type, and you see theirs.' },
+      { '' },
+      { 'To claim a file before you edit it: :Deconflict claim', FAINT },
+      { 'More: :help deconflict', FAINT },
+    }
+  end
+  return {
+    { 'Deconflict is not active here, because this is no git repository.' },
+    { '' },
+    { 'To use it here all the same: deconflict init, in a shell', FAINT },
+    { 'More: :checkhealth deconflict', FAINT },
+  }
+end
+
 function M._lines(status)
+  if not status.session and #(status.sessions or {}) == 0 then
+    return first_words()
+  end
   local lines = {}
   local function section(title, rows)
     if #lines > 0 then
