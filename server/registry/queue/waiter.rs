@@ -183,33 +183,32 @@ impl<'a, S: Store> Waiter<'a, S> {
         if mine.record.passed == Some(true) {
             return Ok(true);
         }
-        let overdue: HashSet<TicketKey> = self.overdue().cloned().collect();
-        let survey = self.registry.survey(reader, &self.taker, Some(&own), &overdue, Depth::ToBlocker)?;
-        if let Some(blocker) = survey.blocker {
-            let key = blocker.ticket.key.clone();
-            self.served_for.retain(|known, _| *known == key && blocker.is_served);
-            if blocker.is_served {
-                let now = Instant::now();
-                let (lasted, looked) = self.served_for.entry(key).or_insert((Duration::ZERO, now));
-                *lasted += now.duration_since(*looked).min(LONGEST_LOOK);
-                *looked = now;
+        // As long as somebody holds it, it makes no difference who is in front. Where many wait, that saves each of them
+        // from reading the tickets of all others at each change.
+        let whom = self.taker.whom();
+        if let Err(lack) = self.registry.pick(reader, whom, self.taker.wants, self.taker.is_usable)? {
+            let mut processes = Vec::new();
+            for obstacle in &lack.obstacles {
+                processes.extend(self.process_behind(reader, &obstacle.by)?);
             }
-            let process = blocker.ticket.record.process.as_ref().and_then(of_this_machine);
-            self.notice_end(process);
+            self.served_for.clear();
+            self.notice_end(processes);
             return Ok(false);
         }
-        let whom = self.taker.whom();
-        match self.registry.pick(reader, whom, self.taker.wants, self.taker.is_usable)? {
-            Ok(_) => Ok(true),
-            Err(lack) => {
-                let mut processes = Vec::new();
-                for obstacle in &lack.obstacles {
-                    processes.extend(self.process_behind(reader, &obstacle.by)?);
-                }
-                self.notice_end(processes);
-                Ok(false)
-            }
+        let overdue: HashSet<TicketKey> = self.overdue().cloned().collect();
+        let survey = self.registry.survey(reader, &self.taker, Some(&own), &overdue, Depth::ToBlocker)?;
+        let Some(blocker) = survey.blocker else { return Ok(true) };
+        let key = blocker.ticket.key.clone();
+        self.served_for.retain(|known, _| *known == key && blocker.is_served);
+        if blocker.is_served {
+            let now = Instant::now();
+            let (lasted, looked) = self.served_for.entry(key).or_insert((Duration::ZERO, now));
+            *lasted += now.duration_since(*looked).min(LONGEST_LOOK);
+            *looked = now;
         }
+        let process = blocker.ticket.record.process.as_ref().and_then(of_this_machine);
+        self.notice_end(process);
+        Ok(false)
     }
 
     /// The process with which a claim ends.
