@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
+use deconflict_protocol::SessionId;
 use deconflict_setup::{AgentHooks, HookFiles, Method, SetupTarget, UserFolder};
 
 use super::answer::Answer;
 use super::event::{Fields, HookEvent, Unreadable};
+use super::names::session_id;
 use super::{claude_code, codex, cursor, gemini, opencode};
 
 /// A coding agent whose hooks are known.
@@ -18,6 +20,8 @@ pub struct Agent {
     pub target: SetupTarget,
     /// A variable that names a file of the agent's, whose lines its shells run first.
     pub environment_file: Option<&'static str>,
+    /// The shells that it starts learn of their session neither from it nor from us.
+    pub(super) hides_session: bool,
     /// It is an editor's, and may run in the editor's own processes.
     pub runs_in_editor: bool,
     /// Its sub-agents work in sessions of their own that don't say who started them.
@@ -38,6 +42,8 @@ struct AgentProcess {
     packages: &'static [&'static str],
     /// The variable that it sets for the commands that it runs.
     variable: Option<&'static str>,
+    /// That variable says which of its sessions runs them.
+    names_session: bool,
 }
 
 /// The agents whose hooks are known.
@@ -59,12 +65,14 @@ pub static AGENTS: [Agent; 5] = [
             }),
         },
         environment_file: Some("CLAUDE_ENV_FILE"),
+        hides_session: false,
         runs_in_editor: false,
         hides_parents: false,
         process: AgentProcess {
             programs: &["claude"],
             packages: &["claude-code", "claude-agent-sdk"],
             variable: Some("CLAUDECODE"),
+            names_session: false,
         },
         context_at: Some(&[
             "SessionStart",
@@ -93,9 +101,16 @@ pub static AGENTS: [Agent; 5] = [
             }),
         },
         environment_file: Some("CODEX_ENV_FILE"),
+        hides_session: false,
         runs_in_editor: false,
         hides_parents: false,
-        process: AgentProcess { programs: &["codex"], packages: &["@openai/codex"], variable: None },
+        process: AgentProcess {
+            programs: &["codex"],
+            packages: &["@openai/codex"],
+            // In its sandbox no process above can be seen, and several windows share one process outside of it.
+            variable: Some("CODEX_THREAD_ID"),
+            names_session: true,
+        },
         context_at: Some(&["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SubagentStart"]),
         read: codex::read,
         write: claude_code::write,
@@ -116,9 +131,15 @@ pub static AGENTS: [Agent; 5] = [
             }),
         },
         environment_file: None,
+        hides_session: true,
         runs_in_editor: false,
         hides_parents: false,
-        process: AgentProcess { programs: &["gemini"], packages: &["gemini-cli"], variable: Some("GEMINI_CLI") },
+        process: AgentProcess {
+            programs: &["gemini"],
+            packages: &["gemini-cli"],
+            variable: Some("GEMINI_CLI"),
+            names_session: false,
+        },
         context_at: Some(&["SessionStart", "BeforeAgent", "AfterTool"]),
         read: gemini::read,
         write: gemini::write,
@@ -140,9 +161,15 @@ pub static AGENTS: [Agent; 5] = [
             }),
         },
         environment_file: None,
+        hides_session: false,
         runs_in_editor: true,
         hides_parents: true,
-        process: AgentProcess { programs: &["cursor-agent"], packages: &[], variable: Some("CURSOR_AGENT") },
+        process: AgentProcess {
+            programs: &["cursor-agent"],
+            packages: &[],
+            variable: Some("CURSOR_AGENT"),
+            names_session: false,
+        },
         context_at: Some(&["sessionStart", "postToolUse"]),
         read: cursor::read,
         write: cursor::write,
@@ -164,9 +191,15 @@ pub static AGENTS: [Agent; 5] = [
             }),
         },
         environment_file: None,
+        hides_session: false,
         runs_in_editor: false,
         hides_parents: false,
-        process: AgentProcess { programs: &["opencode"], packages: &["opencode-ai"], variable: None },
+        process: AgentProcess {
+            programs: &["opencode"],
+            packages: &["opencode-ai"],
+            variable: None,
+            names_session: false,
+        },
         context_at: None,
         read: opencode::read,
         write: opencode::write,
@@ -225,6 +258,14 @@ pub fn agent_of_script(path: &str) -> Option<&'static str> {
 /// The name of the agent that sets a variable of which this is true.
 pub fn agent_of_variable(is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
     AGENTS.iter().find(|agent| agent.process.variable.is_some_and(&is_set)).map(|agent| agent.name)
+}
+
+/// The session whose agent says in its variable which of its sessions runs this.
+pub fn session_of_variable(value: impl Fn(&str) -> Option<String>) -> Option<SessionId> {
+    AGENTS.iter().filter(|agent| agent.process.names_session).find_map(|agent| {
+        let session = value(agent.process.variable?).filter(|session| !session.is_empty())?;
+        session_id(agent, &session, None).ok()
+    })
 }
 
 /// True for the name of an agent, as it stands in records.

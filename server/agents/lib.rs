@@ -23,7 +23,9 @@ mod shell;
 mod surroundings;
 mod words;
 
-pub use agent::{AGENTS, Agent, agent_of_program, agent_of_script, agent_of_variable, is_agent_name};
+pub use agent::{
+    AGENTS, Agent, agent_of_program, agent_of_script, agent_of_variable, is_agent_name, session_of_variable,
+};
 pub use answer::Answer;
 pub use event::{EventKind, ExpectedSubAgent, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};

@@ -1,7 +1,9 @@
 //! Claims that others hold, and how a verb tells of one that is in its way.
 
+use std::collections::HashMap;
+
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{Resource, ResourceType};
+use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::{Claim, Registry, Session};
 use deconflict_words::documents;
 use serde_json::Value;
@@ -9,6 +11,26 @@ use serde_json::Value;
 use super::context::Context;
 use super::failure::Failure;
 use super::words;
+
+/// The holders of many claims, each of which is read once.
+pub(super) struct Holders<'a> {
+    registry: &'a Registry,
+    known: HashMap<SessionId, Option<Session>>,
+}
+
+impl<'a> Holders<'a> {
+    pub(super) fn new(registry: &'a Registry) -> Self {
+        Self { registry, known: HashMap::new() }
+    }
+
+    pub(super) fn of(&mut self, claim: &Claim) -> Option<&Session> {
+        let id = claim.holder()?;
+        if !self.known.contains_key(id) {
+            self.known.insert(id.clone(), holder_of(self.registry, claim));
+        }
+        self.known.get(id)?.as_ref()
+    }
+}
 
 /// A claim that another session's claim stands against, told to whoever wanted it.
 pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource, by: &Claim) -> Failure {

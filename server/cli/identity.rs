@@ -1,8 +1,10 @@
 //! Who the caller is: which session a verb acts as.
 //!
-//! What the caller says (`--session`, then `DECONFLICT_SESSION`) wins. Otherwise the processes above the caller tell:
-//! the nearest one that keeps a session, or that a session serves. Never is another session's identity taken by guess,
-//! so two sessions on one process, or a coding agent between the caller and the process, are no answer.
+//! What the caller says (`--session`, then `DECONFLICT_SESSION`) wins. Below a coding agent the agent's own session comes
+//! before a variable that its user exported: that counts only if it names a session of the same agent. Otherwise the
+//! processes above the caller tell: the nearest one that keeps a session, or that a session serves. Never is another
+//! session's identity taken by guess, so two sessions on one process, or a coding agent between the caller and the process,
+//! are no answer.
 
 use chrono::TimeDelta;
 use deconflict_platform as platform;
@@ -39,7 +41,7 @@ pub(super) fn enter(context: &Context) -> Result<(Registry, Session), Failure> {
 
 /// The same for a verb that a person may use without a session: outside of any agent there is `None` then.
 pub(super) fn enter_or_person(context: &Context) -> Result<(Registry, Option<Session>), Failure> {
-    if context.named_session()?.is_some() {
+    if said(context, &context.registry()?)?.is_some() {
         return enter(context).map(|(registry, session)| (registry, Some(session)));
     }
     let registry = context.registry()?;
@@ -53,7 +55,7 @@ pub(super) fn enter_or_person(context: &Context) -> Result<(Registry, Option<Ses
 
 /// The caller's session where `--session` names another's work.
 pub(super) fn besides_flag(registry: &Registry) -> Result<Option<Session>, Failure> {
-    let by_variable = Context::variable_session()?.map(|id| registry.session(&id)).transpose()?.flatten();
+    let by_variable = by_variable(registry)?.map(|id| registry.session(&id)).transpose()?.flatten();
     match by_variable.filter(Session::is_live) {
         Some(session) => Ok(Some(session)),
         None => Ok(infer(registry, &live_sessions(registry)?)?.ok()),
@@ -77,7 +79,7 @@ pub(super) fn register(
 }
 
 fn find_required(context: &Context, registry: &Registry) -> Result<Session, Failure> {
-    if let Some(id) = context.named_session()? {
+    if let Some(id) = said(context, registry)? {
         let session = find_named(context, registry, &id)?;
         return match session.state {
             SessionState::Completed => Err(Failure::usage(format!("Session {id} has ended."))
@@ -123,11 +125,34 @@ pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Result<Se
 
 /// Whether the caller names a session, and which. A variable may name one of another workspace, which is nobody here.
 fn asked_for(context: &Context, registry: &Registry) -> Result<(bool, Option<Session>), Failure> {
-    Ok(match (&context.shared.session, context.named_session()?) {
+    Ok(match (&context.shared.session, by_variable(registry)?) {
         (Some(id), _) => (true, Some(find_named(context, registry, id)?)),
         (None, Some(id)) => (true, registry.session(&id)?),
         (None, None) => (false, None),
     })
+}
+
+/// The session that the caller says it is.
+fn said(context: &Context, registry: &Registry) -> Result<Option<SessionId>, Failure> {
+    match &context.shared.session {
+        Some(id) => Ok(Some(id.clone())),
+        None => by_variable(registry),
+    }
+}
+
+/// The session that the environment names.
+fn by_variable(registry: &Registry) -> Result<Option<SessionId>, Failure> {
+    let Some(agent) = processes::agent_above() else { return Context::variable_session() };
+    let own = deconflict_agents::session_of_variable(|name| std::env::var(name).ok());
+    if let Some(own) = own.filter(|own| registry.session(own).is_ok_and(|session| session.is_some())) {
+        return Ok(Some(own));
+    }
+    // What its user exported before is the user's.
+    let is_agents = |id: &SessionId| {
+        let session = registry.session(id).ok().flatten();
+        session.is_none_or(|session| session.client().is_none_or(|client| client == agent))
+    };
+    Ok(Context::variable_session()?.filter(is_agents))
 }
 
 fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<Session, Failure> {

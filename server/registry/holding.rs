@@ -64,6 +64,25 @@ impl<S: Store> Registry<S> {
         self.release_if(&holding.resource, |claim| holding.is(&claim.record))
     }
 
+    /// Gives up these very holdings at once. Returns those that still were.
+    pub fn release_holdings(&self, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
+        self.commit(|tx| {
+            let mut released = Vec::new();
+            for holding in holdings {
+                let key = tx.naming().key(&holding.resource);
+                if let Some(stored) = StoredClaim::read(tx, &key)? {
+                    let claim = stored.judge(None, self.now());
+                    if holding.is(&claim.record) {
+                        tx.write(Write::Delete(Key::Claim(key)));
+                        released.push(claim);
+                    }
+                }
+            }
+            Ok(released)
+        })
+        .map(|(released, _)| released)
+    }
+
     /// Ends claims, whoever holds them, because what they were about is gone.
     pub fn end_where(&self, is_gone: impl Fn(&Resource) -> bool) -> Result<Vec<Claim>, Error> {
         self.commit(|tx| {

@@ -152,6 +152,8 @@ impl<S: Store> Registry<S> {
             }
         }
         let mut claims = Vec::new();
+        // Many claims of one holder are common.
+        let mut sessions: HashMap<SessionId, Option<Session>> = HashMap::new();
         for key in claim_keys(&*reader, &[Range::all_claims()])? {
             let Some(positions) = wanted.get(&key) else { continue };
             let Some(stored) = StoredClaim::read(&*reader, &key)? else { continue };
@@ -160,9 +162,14 @@ impl<S: Store> Registry<S> {
                 naming.overlap(&stored.resource, resource) || key == naming.key(resource)
             };
             let covered: Vec<usize> = positions.iter().filter(is_covered).copied().collect();
-            if !covered.is_empty() {
-                claims.push((self.judged_claim(&*reader, stored)?, covered));
+            if covered.is_empty() {
+                continue;
             }
+            if let Some(holder) = stored.holder().filter(|holder| !sessions.contains_key(*holder)) {
+                sessions.insert(holder.clone(), self.session_in(&*reader, holder)?);
+            }
+            let holder = stored.holder().and_then(|holder| sessions.get(holder)?.as_ref());
+            claims.push((stored.judge(holder, self.now()), covered));
         }
         claims.sort_by(|(a, _), (b, _)| a.resource.cmp(&b.resource));
         Ok(claims)

@@ -2,12 +2,14 @@
 //!
 //! Git's objects are not read here, so git is asked for their plain content.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Repository;
 use super::git::{self, GitError, NOTHING, Surroundings};
+use super::last_commit;
 use super::repository::slashed;
 
 /// Files above this size, in bytes, are not compared.
@@ -66,12 +68,28 @@ pub fn changes(file: &Path) -> Result<String, CommittedError> {
 
 /// True if a saved file is as it was last committed, line ends aside. A file that is in neither counts as equal.
 pub fn equals_last_commit(file: &Path) -> Result<bool, CommittedError> {
-    let (committed, saved) = (committed(file)?, saved(file)?);
-    Ok(match (committed, saved) {
-        (Some(committed), Some(saved)) => committed == saved || unix_lines(&committed).eq(unix_lines(&saved)),
+    Ok(are_equal(committed(file)?.as_deref(), saved(file)?.as_deref()))
+}
+
+/// Those of a worktree's files that are as they were last committed. One git answers for all of them.
+pub fn equal_to_last_commit(root: &Path, files: &[PathBuf]) -> Result<HashSet<PathBuf>, GitError> {
+    let below_root = |file: &PathBuf| Some((file.clone(), file.strip_prefix(root).ok().and_then(slashed)?));
+    let readable = |(file, path): (PathBuf, String)| Some((saved(&file).ok()?, file, path));
+    let files: Vec<_> = files.iter().filter_map(below_root).filter_map(readable).collect();
+    let paths: Vec<&str> = files.iter().map(|(_, _, path)| path.as_str()).collect();
+    let committed = last_commit::contents(root, "HEAD", &paths)?;
+    let is_equal = |(saved, file, path): &(Option<Vec<u8>>, PathBuf, String)| {
+        are_equal(committed.get(path).map(Vec::as_slice), saved.as_deref()).then(|| file.clone())
+    };
+    Ok(files.iter().filter_map(is_equal).collect())
+}
+
+fn are_equal(committed: Option<&[u8]>, saved: Option<&[u8]>) -> bool {
+    match (committed, saved) {
+        (Some(committed), Some(saved)) => committed == saved || unix_lines(committed).eq(unix_lines(saved)),
         (None, None) => true,
         (Some(_), None) | (None, Some(_)) => false,
-    })
+    }
 }
 
 /// What the last commit and the file as saved have; empty where there is none.

@@ -331,7 +331,7 @@ fn what_is_committed_and_unchanged_since_is_released() {
     workspace.git(&["add", "README.md", "src/lib.rs", "src/parser.rs"]);
     workspace.git(&["rm", "--quiet", "src/main.rs"]);
     workspace.write("src/lib.rs", "done, and more\n");
-    Committer::agent(&workspace, "codex").session("agent").git(&["commit", "-m", "Done"]).expect_code(0);
+    Committer::agent(&workspace, "claude").session("agent").git(&["commit", "-m", "Done"]).expect_code(0);
     // Changed since, claimed by hand, not committed: these stay.
     let expected = ["file-Cargo.lock.claim", "file-src%2Flib.rs.claim", "file-src%2Fparser.rs.claim"];
     assert_eq!(coordination.claim_files(), expected);

@@ -296,3 +296,46 @@ fn a_stash_of_everything_leaves_the_coordination_directory_and_a_clean_up_of_eve
     assert!(told.exit_code == 0 || told.stderr.contains("deconflict start --session"), "{told:?}");
     editor.quit();
 }
+
+#[test]
+fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one() {
+    let (workspace, person) = guarded();
+    let log = workspace.beside("asked");
+    let counted = workspace.beside("counted");
+    fs::create_dir(&counted).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let git = std::env::split_paths(&path).map(|folder| folder.join("git")).find(|path| path.exists()).unwrap();
+    let wrapper = counted.join("git");
+    fs::write(&wrapper, format!("#!/bin/sh\necho asked >> '{}'\nexec '{}' \"$@\"\n", log.display(), git.display()))
+        .unwrap();
+    fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = std::env::join_paths([counted].into_iter().chain(std::env::split_paths(&path))).unwrap();
+    let robin = person.clone().session("agent").env("PATH", path);
+    let asked = |line: &str| {
+        let _ = fs::remove_file(&log);
+        let line = format!("'{}' {line}", env!("CARGO_BIN_EXE_deconflict"));
+        robin.run("sh".as_ref(), &["-c", &line]).expect_code(0);
+        fs::read_to_string(&log).unwrap_or_default().lines().count()
+    };
+    let mut counts = Vec::new();
+    for many in [1, 500] {
+        let files: Vec<String> = (0..many).map(|number| format!("src/of-{many}-{number}.rs")).collect();
+        for file in &files {
+            workspace.write(file, "mine\n");
+            workspace.coordination().write_claim("agent", "file", file, json!({"automatic": true}));
+            workspace.git(&["update-ref", &format!("refs/tags/v{file}"), "HEAD"]);
+        }
+        workspace.git(&["add", "--all"]);
+        let before = asked("guard pre-commit");
+        workspace.git(&["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "-m", "Mine"]);
+        let after = asked("guard post-commit");
+        assert!(files.iter().all(|file| workspace.coordination().claim(file).is_none()));
+        let none = "0".repeat(40);
+        let head = workspace.git(&["rev-parse", "HEAD"]);
+        let tag = |file: &String| format!("refs/tags/v{file} {} refs/tags/v{file} {none}\n", head.trim());
+        fs::write(workspace.beside("refs"), files.iter().map(tag).collect::<String>()).unwrap();
+        let pushed = asked(&format!("guard pre-push origin x < '{}'", workspace.beside("refs").display()));
+        counts.push((before, after, pushed));
+    }
+    assert_eq!(counts[0], counts[1]);
+}

@@ -63,7 +63,7 @@ fn replay(agent: &str) {
         if let Some(reason) = denial(agent, &told.answer) {
             assert!(reason.contains("\"Ada\"") && reason.contains("until"), "who and until when: {reason}");
             assert!(reason.contains("rewriting the parser"), "what for: {reason}");
-            assert!(reason.contains("deconflict send") && reason.contains("--wait"), "what to do: {reason}");
+            assert!(reason.contains("--type release_request") && reason.contains("--wait"), "what to do: {reason}");
         }
         if let Some(context) = context(agent, &told.answer) {
             assert!(context.contains("\"Ada\"") && context.contains(HELD), "{context}");

@@ -210,3 +210,61 @@ fn the_monitor_prints_a_line_for_each_message_and_ends_with_the_agent() {
         is_gone.then_some(())
     });
 }
+
+#[test]
+fn below_an_agent_its_own_session_comes_before_one_that_its_user_exported() {
+    let workspace = Workspace::small();
+    let (_, ada) = Terminal::with_named_session(&workspace, "Ada");
+    let agent = CodingAgent::on(&workspace, "one");
+    let event = event_of(&agent, &workspace);
+    let lines = format!(
+        "printf '%s' '{event}' > event\ndeconflict hook claude-code < event\nexport DECONFLICT_SESSION={ada}\n\
+         deconflict claim file src/lib.rs\nread -r end\n"
+    );
+    let running = Running::start(&workspace, &program(&workspace, "claude", &lines));
+    let claim = workspace.coordination().wait_for_claim("src/lib.rs");
+    assert_eq!(claim["claimed_by"], agent.id());
+    running.kill();
+}
+
+#[test]
+fn codex_says_in_its_sandbox_which_of_its_windows_runs_a_verb() {
+    let workspace = Workspace::small();
+    let (_, ada) = Terminal::with_named_session(&workspace, "Ada");
+    for thread in ["t1", "t2"] {
+        let event = json!({
+            "session_id": thread, "cwd": workspace.root(), "hook_event_name": "SessionStart", "source": "startup",
+        });
+        hook(&Terminal::on(&workspace), "codex", &event);
+    }
+    for (thread, file) in [("t1", "src/lib.rs"), ("t2", "src/main.rs")] {
+        let shell = Terminal::on(&workspace).env("CODEX_THREAD_ID", thread).env("DECONFLICT_SESSION", &ada);
+        shell.run(["claim", "file", file]).expect_code(0);
+        let claim = workspace.coordination().claim(file).unwrap();
+        assert_eq!(claim["claimed_by"], format!("codex-{thread}"));
+        // What it took by a verb it may edit.
+        let patch = format!("*** Begin Patch\n*** Update File: {file}\n*** End Patch");
+        let event = json!({
+            "session_id": thread, "cwd": workspace.root(), "hook_event_name": "PreToolUse", "tool_name": "apply_patch",
+            "tool_input": {"command": patch}, "turn_id": "1",
+        });
+        assert_eq!(hook(&Terminal::on(&workspace), "codex", &event).denial(), None);
+    }
+    // A thread that has no session here is nobody.
+    let unknown = Terminal::on(&workspace).env("CODEX_THREAD_ID", "t3").env("DECONFLICT_SESSION", &ada);
+    unknown.run(["claim", "file", "README.md"]).expect_code(2);
+}
+
+#[test]
+fn the_advice_to_gemini_has_its_session() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", FILE]).expect_code(0);
+    let event = json!({
+        "session_id": "g1", "cwd": workspace.root(), "hook_event_name": "BeforeTool", "tool_name": "write_file",
+        "tool_input": {"file_path": workspace.path(FILE), "content": "x"},
+    });
+    let told = hook(&Terminal::on(&workspace), "gemini", &event).answer.to_string();
+    assert!(told.contains("deconflict --session gemini-g1 send "), "{told}");
+    assert!(told.contains("deconflict --session gemini-g1 claim file "), "{told}");
+}

@@ -96,7 +96,7 @@ fn an_edit_of_a_held_file_is_refused(case: &Case) {
     case.teach_edit("held", HELD);
     let told = case.run("held");
     case.expect_as_committed(HELD);
-    for word in ["Ada", "rewriting the parser", "until", "deconflict send"] {
+    for word in ["Ada", "rewriting the parser", "until", "--type release_request"] {
         assert!(told.contains(word), "{word} is missing: {told}");
     }
 }

@@ -262,7 +262,7 @@ impl SessionContext<'_> {
         let ask = |claim: &&&Claim| ask_command(claim, self.holder(claim).as_ref());
         let asks = others.iter().take(MOST_ASKED).filter_map(|claim| ask(&claim));
         let lines: Vec<String> =
-            [self.advice(first)].into_iter().chain(asks.map(|ask| format!("Ask too: {ask}"))).collect();
+            [self.advice(first)].into_iter().chain(asks.map(|ask| self.as_typed(format!("Ask too: {ask}")))).collect();
         Some(lines.join("\n"))
     }
 

@@ -290,7 +290,15 @@ impl SessionContext<'_> {
     pub(super) fn advice(&self, claim: &Claim) -> String {
         let path = self.namer.path_of(&claim.resource).unwrap_or_else(|| claim.resource.name().into());
         let typed = words::path_to_type(&path, &self.location.workspace);
-        words::advice(claim, self.holder(claim).as_ref(), &typed)
+        self.as_typed(words::advice(claim, self.holder(claim).as_ref(), &typed))
+    }
+
+    /// Advice with the session in its commands, for an agent whose shells do not know whose they are.
+    pub(super) fn as_typed(&self, advice: String) -> String {
+        if !self.surroundings.agent.hides_session {
+            return advice;
+        }
+        advice.replace(": deconflict ", &format!(": deconflict --session {} ", self.own))
     }
 }
 

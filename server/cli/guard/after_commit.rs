@@ -1,10 +1,10 @@
 //! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more. Those whose
 //! changes were committed by another are told.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use deconflict_protocol::Resource;
-use deconflict_registry::{Activity, Claim, Registry, ReleaseOutcome, Session};
+use deconflict_registry::{Activity, Claim, Holding, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::{commits, committed};
 use serde_json::json;
@@ -14,9 +14,10 @@ use super::finding::name;
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
+use crate::cli::held::Holders;
 use crate::cli::output::Output;
 use crate::cli::style::GOOD;
-use crate::cli::{held, upkeep, words};
+use crate::cli::{upkeep, words};
 
 /// The action of a session that made a commit.
 pub(super) const COMMITTED: &str = "committed";
@@ -42,7 +43,8 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let in_commit = commit.changes.iter().filter(|change| !change.is_submodule);
     let changed: Vec<(Resource, PathBuf)> =
         in_commit.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
-    let released = release_committed(registry, &changed, &|claim, holder| committer.owns(claim, holder, registry))?;
+    let released =
+        release_committed(registry, &root, &changed, &|claim, holder| committer.owns(claim, holder, registry))?;
     let resources: Vec<Resource> = changed.iter().map(|(resource, _)| resource.clone()).collect();
     if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {
         Output::remark(&format!("Those whose changes were committed could not be told: {}", failure.message));
@@ -63,21 +65,27 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
 /// Releases the caller's claims by the first edit on files that were committed and are as they were committed.
 pub(in crate::cli) fn release_committed(
     registry: &Registry,
+    root: &Path,
     committed: &[(Resource, PathBuf)],
     is_own: &dyn Fn(&Claim, Option<&Session>) -> bool,
 ) -> Result<Vec<Claim>, Failure> {
-    let mut released = Vec::new();
-    for (resource, path) in committed {
-        let Some(claim) = registry.claim_of(resource)? else { continue };
-        // A file of which more was changed than was committed is still being worked on.
-        if claim.is_automatic()
-            && is_own(&claim, held::holder_of(registry, &claim).as_ref())
-            && committed::equals_last_commit(path).unwrap_or(false)
-            && let Some(holding) = claim.holding()
-            && let ReleaseOutcome::Released(claim) = registry.release_holding(&holding)?
-        {
-            released.push(claim);
+    let resources: Vec<Resource> = committed.iter().map(|(resource, _)| resource.clone()).collect();
+    let mut holders = Holders::new(registry);
+    let mut own: Vec<(Claim, &PathBuf)> = Vec::new();
+    for (claim, positions) in registry.claims_covering(&resources)? {
+        let path = positions.iter().filter_map(|position| committed.get(*position));
+        let path = path.map(|(resource, path)| (resource, path)).find(|(resource, _)| **resource == claim.resource);
+        if let Some((_, path)) = path.filter(|_| claim.is_automatic() && is_own(&claim, holders.of(&claim))) {
+            own.push((claim, path));
         }
     }
-    Ok(released)
+    if own.is_empty() {
+        return Ok(Vec::new());
+    }
+    // A file of which more was changed than was committed is still being worked on.
+    let paths: Vec<PathBuf> = own.iter().map(|(_, path)| (*path).clone()).collect();
+    let equal = committed::equal_to_last_commit(root, &paths).unwrap_or_default();
+    let equal = own.iter().filter(|(_, path)| equal.contains(*path));
+    let holdings: Vec<Holding> = equal.filter_map(|(claim, _)| claim.holding()).collect();
+    Ok(registry.release_holdings(&holdings)?)
 }

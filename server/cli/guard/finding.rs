@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::committer::Committer;
 use crate::cli::failure::Failure;
-use crate::cli::{held, words};
+use crate::cli::held::Holders;
+use crate::cli::words;
 
 /// A claim of another session, and what of it is about to be committed or pushed.
 #[derive(Debug)]
@@ -124,9 +125,10 @@ pub(super) fn sort(
         changes.iter().filter_map(|change| Some((change, name(change, root, namer)?))).collect();
     let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
     let mut sorted = Sorted::default();
+    let mut holders = Holders::new(registry);
     for (claim, positions) in registry.claims_covering(&resources)? {
-        let holder = held::holder_of(registry, &claim);
-        if committer.owns(&claim, holder.as_ref(), registry) {
+        let holder = holders.of(&claim);
+        if committer.owns(&claim, holder, registry) {
             continue;
         }
         let found = match claim.standing {
@@ -137,6 +139,7 @@ pub(super) fn sort(
         };
         let covered = positions.iter().filter_map(|position| claimable.get(*position));
         let changes: Vec<PathChange> = covered.map(|(change, _)| (*change).clone()).collect();
+        let holder = holder.cloned();
         let Some(wanted) = positions.first().and_then(|position| resources.get(*position)).cloned() else { continue };
         found.push(HeldChanges { claim, holder, changes, wanted });
     }
