@@ -319,9 +319,11 @@ impl Keeping {
 
     /// Finds who lost by changes that nobody has said are theirs.
     fn settle(&mut self, now: Instant) {
-        let due: Vec<Resource> =
-            self.settling.iter().filter(|(_, at)| **at <= now).map(|(resource, _)| resource.clone()).collect();
-        for resource in due {
+        let due = self.settling.iter().filter(|(_, at)| **at <= now);
+        let mut due: Vec<(Instant, Resource)> = due.map(|(resource, at)| (*at, resource.clone())).collect();
+        // In the order in which they were changed: what one's own stash took aside is known as such only until it is back.
+        due.sort_by_key(|(at, _)| *at);
+        for (_, resource) in due {
             self.settling.remove(&resource);
             if self.is_being_saved(&resource) {
                 self.settle_later(&resource);
