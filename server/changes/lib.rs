@@ -48,7 +48,7 @@ pub use documents::{blamed_line_document, entry_document, loss_document};
 pub use history::{FileHistory, Owned, owners_in};
 pub use line_ends::with_line_ends_of;
 pub use overlap::Overlap;
-pub use people::{author_of, is_same_person};
+pub use people::{author_of, is_same_person, label_for};
 pub use recorder::{GRACE, Lost, Noticed, Recorder};
 pub use removed_worktrees::end_removed_worktrees;
 pub use restore::{Restored, before_others, put_back};

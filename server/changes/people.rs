@@ -13,6 +13,13 @@ pub fn author_of(session: &Session) -> Author {
     }
 }
 
+/// What an author is called to the person who looks: `Ada's Claude Code`, and to Ada `your Claude Code`.
+pub fn label_for(author: &Author, person: Option<&str>) -> String {
+    let own = person.filter(|_| author.agent.is_some() && author.person.as_deref() == person);
+    let agent = own.and_then(|person| author.label.strip_prefix(&format!("{person}'s ")));
+    agent.map_or_else(|| author.label.clone(), |agent| format!("your {agent}"))
+}
+
 /// True if two authors are one person, or a person and their agent. Who does not say whose they are is another person
 /// (protocol page, "Names people see").
 pub fn is_same_person(one: &Author, other: &Author) -> bool {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
-use deconflict_changes::{BlamedLine, blamed_line_document};
+use deconflict_changes::{BlamedLine, blamed_line_document, label_for};
 use deconflict_protocol::text::{one_line, printable};
 use serde_json::json;
 
@@ -32,17 +32,20 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     let lines = recording.recorder().blame(&resource, context.now())?;
     let documents = || lines.iter().enumerate().map(|(index, line)| blamed_line_document(index + 1, line));
-    context.output.long_answer(
-        || json!({"lines": documents().collect::<Vec<_>>()}),
-        || aligned(&lines.iter().enumerate().map(|it| row(it, context.now())).collect::<Vec<_>>(), ""),
-    )?;
+    context.output.long_answer(|| json!({"lines": documents().collect::<Vec<_>>()}), || in_words(&lines, context))?;
     Ok(Exit::Done)
 }
 
-fn row((index, line): (usize, &BlamedLine), now: DateTime<Utc>) -> Vec<Cell> {
+fn in_words(lines: &[BlamedLine], context: &Context) -> String {
+    let (person, now) = (context.person_who_looks(), context.now());
+    let rows: Vec<_> = lines.iter().enumerate().map(|it| row(it, person.as_deref(), now)).collect();
+    aligned(&rows, "")
+}
+
+fn row((index, line): (usize, &BlamedLine), person: Option<&str>, now: DateTime<Utc>) -> Vec<Cell> {
     let commit = line.commit.as_ref().map(|commit| &commit.id);
     let who = match (line.author(), &line.commit) {
-        (Some(author), _) => Cell::new(one_line(&author.label, 30), NAME),
+        (Some(author), _) => Cell::new(one_line(&label_for(author, person), 30), NAME),
         (None, Some(commit)) => Cell::plain(one_line(&commit.author, 30)),
         (None, None) => Cell::new("unknown", FAINT),
     };

@@ -287,6 +287,12 @@ impl Context {
         })
     }
 
+    /// What the person is called who looks, to whom their own agents are theirs; `None` for an agent, or where nobody can
+    /// tell.
+    pub(crate) fn person_who_looks(&self) -> Option<String> {
+        if processes::run_by_an_agent() { None } else { self.person().ok().flatten() }
+    }
+
     /// What the person is called who works here.
     pub(crate) fn person(&self) -> Result<Option<String>, Failure> {
         Ok(workspace::person(self.location()?.repository.as_ref()))

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::path::PathBuf;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict_changes::entry_document;
+use deconflict_changes::{entry_document, label_for};
 use deconflict_journal::{Author, Cause, Entry, FileState};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{one_line, quoted};
@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     };
     context.output.long_answer(
         || json!({"entries": entries.iter().map(document).collect::<Vec<_>>()}),
-        || in_words(&entries, patch_of, context.now()),
+        || in_words(&entries, patch_of, context.person_who_looks().as_deref(), context.now()),
     )?;
     Ok(Exit::Done)
 }
@@ -92,7 +92,12 @@ fn find(arguments: &Arguments, context: &Context, recording: &Recording) -> Resu
     Ok(entries)
 }
 
-fn in_words(entries: &[Entry], patch_of: impl Fn(&Entry) -> Option<String>, now: DateTime<Utc>) -> String {
+fn in_words(
+    entries: &[Entry],
+    patch_of: impl Fn(&Entry) -> Option<String>,
+    person: Option<&str>,
+    now: DateTime<Utc>,
+) -> String {
     const COLUMNS: [Column; 6] = [
         Column::WHOLE,
         Column::WHOLE.least(5),
@@ -104,7 +109,7 @@ fn in_words(entries: &[Entry], patch_of: impl Fn(&Entry) -> Option<String>, now:
     if entries.is_empty() {
         return "Nothing was changed, as far as is kept.\n".to_owned();
     }
-    let rows: Vec<Vec<Cell>> = entries.iter().map(|entry| row(entry, now)).collect();
+    let rows: Vec<Vec<Cell>> = entries.iter().map(|entry| row(entry, person, now)).collect();
     let mut text = String::new();
     for (line, entry) in table(&rows, &COLUMNS, "", terminal_width()).into_iter().zip(entries) {
         text.push_str(&line);
@@ -117,9 +122,9 @@ fn in_words(entries: &[Entry], patch_of: impl Fn(&Entry) -> Option<String>, now:
     text
 }
 
-fn row(entry: &Entry, now: DateTime<Utc>) -> Vec<Cell> {
+fn row(entry: &Entry, person: Option<&str>, now: DateTime<Utc>) -> Vec<Cell> {
     let who = match &entry.author {
-        Some(author) => Cell::plain(one_line(&author.label, 60)),
+        Some(author) => Cell::plain(one_line(&label_for(author, person), 60)),
         None => Cell::new("unknown", WARNING),
     };
     let lines = match (entry.added, entry.removed) {

@@ -83,3 +83,19 @@ fn a_session_is_called_the_same_on_every_surface() {
     let told = ada.run(["check", FILE]).expect_code(1).stderr;
     assert!(told.contains("your Claude Code"), "to Ada it is hers: {told}");
 }
+
+#[test]
+fn in_histories_ones_own_agent_is_ones_own() {
+    let (workspace, agent) = held_by_adas_agent();
+    let terminal = Terminal::on(&workspace);
+    for (person, label) in [("Grace", LABEL), ("Ada", "your Claude Code")] {
+        workspace.git(&["config", "user.name", person]);
+        for verb in ["history", "blame"] {
+            let told = terminal.run([verb, FILE]).expect_code(0).stdout;
+            assert!(told.contains(label), "{verb} to {person}: {told}");
+            assert_eq!(told.contains(LABEL), label == LABEL, "{verb} to {person}: {told}");
+        }
+    }
+    let to_itself = agent.shell().env("CLAUDECODE", "1").run(["history", FILE]).expect_code(0).stdout;
+    assert!(to_itself.contains(LABEL), "an agent is nobody's person: {to_itself}");
+}
