@@ -71,13 +71,15 @@ impl Recording {
     /// The same with what has happened to it since somebody looked last, if it was ever looked at.
     pub(super) fn looked_at(&self, context: &Context, path: &Path) -> Result<Resource, Failure> {
         let resource = self.resource(path)?;
-        if resource.is_file() && self.journal.tip(&resource)?.is_some() {
-            self.recorder().look(&resource, context.now())?;
+        let as_file = Resource::file(resource.name())?;
+        if self.journal.tip(&as_file)?.is_some() {
+            self.recorder().look(&as_file, context.now())?;
         }
         Ok(resource)
     }
 
-    /// The files in the journal that are meant by a path: it, or all that are or were in the folder.
+    /// The files in the journal that are meant by a path: it, or all that are or were in the folder. A folder may stand
+    /// where the file was.
     pub(super) fn files_at(&self, context: &Context, path: &Path) -> Result<Vec<Resource>, Failure> {
         self.looked_at(context, path)?;
         self.files_kept_at(path)
@@ -91,7 +93,7 @@ impl Recording {
         }
         let folder = if resource.is_file() { Resource::directory(resource.name())? } else { resource };
         let mut files = self.journal.files()?;
-        files.retain(|file| folder.covers(file));
+        files.retain(|file| folder.covers(file) || file.name() == folder.name());
         Ok(files)
     }
 

@@ -106,16 +106,21 @@ fn find(
         if files.is_empty() {
             return Err(nothing_kept(path));
         }
+        let meant = recording.resource(path)?;
+        let is_named = |file: &Resource| file.name() == meant.name();
+        let is_folder = !files.iter().any(is_named);
         for file in files {
             let Some(history) = FileHistory::read(&recording.journal, &file)? else { continue };
             let change = match &named {
                 Some(named) => at(named, &history, path, recording)?,
-                None if recording.resource(path)? != file => {
+                None if is_folder => {
                     let path = quoted(&path.display().to_string(), 200);
                     return Err(Failure::usage(format!("{path} is a folder: what in it is meant?"))
                         .advise("Name its files, or say before which change: --at ENTRY"));
                 }
-                None => Some(by_default(&history, recording, acting)?),
+                None if is_named(&file) => Some(by_default(&history, recording, acting)?),
+                // It stands where the file was that is meant.
+                None => None,
             };
             changes.extend(change.filter(|change| !changes.iter().any(|it| it.id == change.id)).cloned());
         }

@@ -256,7 +256,7 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
             let kind = if is_directory { Kind::Directory } else { Kind::File };
             return Ok(Resolved { path: resolved, kind: Some(kind) });
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) if is_missing(&error) => {}
         Err(error) => return Err(unresolvable(error)),
     }
     // The deepest folder that exists is resolved; what follows is not there yet, so it is taken as it is written.
@@ -270,7 +270,7 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
         existing = parent;
         match canonical(existing) {
             Ok(resolved) => break resolved,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if is_missing(&error) => {}
             Err(error) => return Err(unresolvable(error)),
         }
     };
@@ -292,6 +292,11 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
     }
     // Having gone up, it may have come to something that exists. There is no `..` left now.
     if goes_up { resolve(&resolved) } else { Ok(Resolved { path: resolved, kind: None }) }
+}
+
+/// Nothing is there; below a file nothing can be.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// What of a path lies below a folder, which may have been renamed to other letters since it was found out.

@@ -214,6 +214,38 @@ fn links_and_the_executable_bit_come_back() {
 }
 
 #[test]
+fn what_stands_in_the_way_of_a_restore_is_named_with_the_way_out() {
+    let (clone, [ada]) = Clone::with_sessions(["Ada"]);
+    clone.workspace.write("notes/a.txt", "one\n");
+    clone.workspace.commit_all("Notes");
+    let root = clone.workspace.root().to_owned();
+    let gone = |path: &str, stands: &str| {
+        ada.run(["claim", path]).expect_code(0);
+        clone.edit("Ada", path, "mine\n");
+        clone.change("Ada", Cause::Save, path, || {
+            fs::remove_file(root.join(path)).unwrap();
+            if stands.is_empty() {
+                fs::remove_dir(root.join(path).parent().unwrap()).unwrap();
+                fs::write(root.join("notes"), "a file\n").unwrap();
+            } else {
+                clone.workspace.write(stands, "other\n");
+            }
+        })
+    };
+    for (path, stands, in_the_way) in [("notes/a.txt", "", "notes"), ("poem.txt", "poem.txt/line", "poem.txt")] {
+        let entry = gone(path, stands);
+        let refused = ada.run(["restore", path, "--at", entry.id.as_str()]).expect_code(3);
+        assert!(refused.stderr.contains(&format!("{in_the_way} is in the way")), "{refused:?}");
+        let advice =
+            refused.stderr.lines().find_map(|line| line.trim().strip_prefix("Move it away first: mv ")).unwrap();
+        let (from, to) = advice.split_once(' ').unwrap();
+        fs::rename(from, to).unwrap();
+        ada.run(["restore", path, "--at", entry.id.as_str()]).expect_code(0);
+        assert_eq!(fs::read_to_string(root.join(path)).unwrap(), "mine\n");
+    }
+}
+
+#[test]
 fn what_another_holds_is_neither_restored_nor_undone() {
     let (clone, [ada, claude]) = Clone::with_sessions(["ada", "claude"]);
     clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
