@@ -3,12 +3,10 @@
 
 use std::path::Path;
 
-use deconflict_protocol::SessionId;
 use deconflict_setup::{AgentHooks, HookFiles, Method, SetupTarget, UserFolder};
 
 use super::answer::Answer;
 use super::event::{Fields, HookEvent, Unreadable};
-use super::names::session_id;
 use super::{claude_code, codex, cursor, gemini, opencode};
 
 /// A coding agent whose hooks are known.
@@ -230,6 +228,11 @@ impl Agent {
         (self.read)(&Fields::parse(input)?, own_folder)
     }
 
+    /// The variable in which its shells find which of its sessions they belong to.
+    pub(super) fn session_variable(&self) -> Option<&'static str> {
+        self.process.variable.filter(|_| self.process.names_session)
+    }
+
     /// True if an answer to an event of this name can say something to the model. What cannot be said there has to wait
     /// for an event that can.
     pub fn takes_context(&self, event: &str) -> bool {
@@ -258,14 +261,6 @@ pub fn agent_of_script(path: &str) -> Option<&'static str> {
 /// The name of the agent that sets a variable of which this is true.
 pub fn agent_of_variable(is_set: impl Fn(&str) -> bool) -> Option<&'static str> {
     AGENTS.iter().find(|agent| agent.process.variable.is_some_and(&is_set)).map(|agent| agent.name)
-}
-
-/// The session whose agent says in its variable which of its sessions runs this.
-pub fn session_of_variable(value: impl Fn(&str) -> Option<String>) -> Option<SessionId> {
-    AGENTS.iter().filter(|agent| agent.process.names_session).find_map(|agent| {
-        let session = value(agent.process.variable?).filter(|session| !session.is_empty())?;
-        session_id(agent, &session, None).ok()
-    })
 }
 
 /// True for the name of an agent, as it stands in records.

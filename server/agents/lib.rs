@@ -23,13 +23,11 @@ mod shell;
 mod surroundings;
 mod words;
 
-pub use agent::{
-    AGENTS, Agent, agent_of_program, agent_of_script, agent_of_variable, is_agent_name, session_of_variable,
-};
+pub use agent::{AGENTS, Agent, agent_of_program, agent_of_script, agent_of_variable, is_agent_name};
 pub use answer::Answer;
 pub use event::{EventKind, ExpectedSubAgent, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};
 pub use hook_state::staged_by_name;
-pub use names::session_id;
+pub use names::{session_id, session_of_variable};
 pub use surroundings::{HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy};
 pub use words::message_line;

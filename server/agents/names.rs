@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::agent::Agent;
+use super::agent::{AGENTS, Agent};
 use super::event::SubAgent;
 use deconflict_protocol::text::hex;
 use deconflict_protocol::{NameError, SessionId};
@@ -28,6 +28,14 @@ pub fn session_id(agent: &Agent, session: &str, sub_agent: Option<&SubAgent>) ->
     let hash = hex(&digest[..8]);
     let beginning: String = plain.chars().take(LONGEST - 1 - hash.len()).collect();
     SessionId::new(&format!("{}-{hash}", beginning.trim_end_matches(['.', '-'])))
+}
+
+/// The session whose agent says in its variable which of its sessions runs this.
+pub fn session_of_variable(value: impl Fn(&str) -> Option<String>) -> Option<SessionId> {
+    AGENTS.iter().find_map(|agent| {
+        let session = value(agent.session_variable()?).filter(|session| !session.is_empty())?;
+        session_id(agent, &session, None).ok()
+    })
 }
 
 fn is_plain(c: char) -> bool {

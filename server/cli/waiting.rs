@@ -47,7 +47,7 @@ impl Waiter {
 }
 
 /// A place in one line.
-pub(super) struct Place {
+pub(super) struct PlaceInLine {
     /// What is waited for, as people call it.
     pub(super) what: String,
     /// The first in line has place 1.
@@ -56,21 +56,21 @@ pub(super) struct Place {
 }
 
 /// Every place in every line. Whoever waits for several things has a place in the line of each, and is told for the first.
-pub(super) fn places(registry: &Registry) -> Result<Vec<Place>, Failure> {
+pub(super) fn places(registry: &Registry) -> Result<Vec<PlaceInLine>, Failure> {
     let naming = registry.naming()?;
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<PlaceInLine> = Vec::new();
     for waiter in Waiter::all(registry)? {
         let Some(want) = waiter.wants().first() else { continue };
-        let wants_it = |place: &&Place| place.waiter.wants().iter().any(|theirs| theirs.overlaps(want, naming));
+        let wants_it = |place: &&PlaceInLine| place.waiter.wants().iter().any(|theirs| theirs.overlaps(want, naming));
         let number = places.iter().filter(wants_it).count() + 1;
         let more = waiter.wants().len() - 1;
         let what = if more == 0 { want.called() } else { format!("{} and {more} more", want.called()) };
-        places.push(Place { what, number, waiter });
+        places.push(PlaceInLine { what, number, waiter });
     }
     Ok(places)
 }
 
-impl Place {
+impl PlaceInLine {
     /// For programs.
     pub(super) fn document(&self, now: DateTime<Utc>) -> Value {
         let mut document = self.waiter.document(self.number, now);

@@ -24,9 +24,9 @@ pub(super) trait EventHandler: Send {
 
 /// Where events are queued. All clones belong to one loop.
 #[derive(Clone)]
-pub(super) struct Events(Arc<Shared>);
+pub(super) struct Events(Arc<EventLoop>);
 
-struct Shared {
+struct EventLoop {
     queue: Mutex<Queue>,
     /// Wakes the thread that waits for time: it is due earlier now, or the loop has ended.
     earlier: Notify,
@@ -51,7 +51,7 @@ impl Events {
     /// A loop that has not begun: events wait until [`Self::run`].
     pub(super) fn new() -> Self {
         let queue = Queue { waiting: VecDeque::new(), handler: Slot::Taken, wakes_at: None };
-        Self(Arc::new(Shared { queue: Mutex::new(queue), earlier: Notify::new() }))
+        Self(Arc::new(EventLoop { queue: Mutex::new(queue), earlier: Notify::new() }))
     }
 
     /// Queues an event, and handles it at once unless another thread is handling events; that one then handles this one
@@ -109,7 +109,7 @@ impl Events {
     }
 }
 
-impl Shared {
+impl EventLoop {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

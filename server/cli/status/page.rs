@@ -11,7 +11,7 @@ use super::picture::{Picture, holders};
 use super::work::INDENT;
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table, wrapped};
-use crate::cli::waiting::Place;
+use crate::cli::waiting::PlaceInLine;
 use crate::cli::words;
 
 pub(super) struct Section {
@@ -169,7 +169,7 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
 fn waiting(picture: &Picture, width: usize) -> Section {
     const COLUMNS: [Column; 4] =
         [Column::WHOLE.least(24), Column::WHOLE, Column::WHOLE.least(18), Column::WHOLE.rank(1)];
-    let row = |place: &Place| {
+    let row = |place: &PlaceInLine| {
         let is_own = |id: &SessionId| picture.own.as_ref().is_some_and(|own| own.id == *id);
         let who = match (&place.waiter.session, place.waiter.id()) {
             (_, Some(id)) if is_own(id) => Cell::new("you", GOOD),

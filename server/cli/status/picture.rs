@@ -11,7 +11,7 @@ use super::work::Work;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::identity;
-use crate::cli::waiting::{Place, places};
+use crate::cli::waiting::{PlaceInLine, places};
 
 /// Everything that is shown, as it was at one moment.
 pub(super) struct Picture {
@@ -21,7 +21,7 @@ pub(super) struct Picture {
     pub(super) unread: usize,
     pub(super) overview: Option<Overview>,
     /// Who waits in line, as far as that was looked for.
-    pub(super) waiting: Vec<Place>,
+    pub(super) waiting: Vec<PlaceInLine>,
     pub(super) work: Work,
 }
 
