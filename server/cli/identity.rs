@@ -125,11 +125,11 @@ pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Result<Se
 
 /// Whether the caller names a session, and which. A variable may name one of another workspace, which is nobody here.
 fn asked_for(context: &Context, registry: &Registry) -> Result<(bool, Option<Session>), Failure> {
-    Ok(match (&context.shared.session, by_variable(registry)?) {
-        (Some(id), _) => (true, Some(find_named(context, registry, id)?)),
-        (None, Some(id)) => (true, registry.session(&id)?),
-        (None, None) => (false, None),
-    })
+    if let Some(id) = &context.shared.session {
+        return Ok((true, Some(find_named(context, registry, id)?)));
+    }
+    let named = by_variable(registry)?;
+    Ok((named.is_some(), named.map(|id| registry.session(&id)).transpose()?.flatten()))
 }
 
 /// The session that the caller says it is.
@@ -142,17 +142,33 @@ fn said(context: &Context, registry: &Registry) -> Result<Option<SessionId>, Fai
 
 /// The session that the environment names.
 fn by_variable(registry: &Registry) -> Result<Option<SessionId>, Failure> {
-    let Some(agent) = processes::agent_above() else { return Context::variable_session() };
+    let named = Context::variable_session()?;
     let own = deconflict_agents::session_of_variable(|name| std::env::var(name).ok());
+    if named.is_none() && own.is_none() {
+        return Ok(None);
+    }
+    let session = named.as_ref().and_then(|id| registry.session(id).ok().flatten());
+    let Some(agent) = agent_below(session.as_ref()) else { return Ok(named) };
     if let Some(own) = own.filter(|own| registry.session(own).is_ok_and(|session| session.is_some())) {
         return Ok(Some(own));
     }
     // What its user exported before is the user's.
-    let is_agents = |id: &SessionId| {
-        let session = registry.session(id).ok().flatten();
-        session.is_none_or(|session| session.client().is_none_or(|client| client == agent))
-    };
-    Ok(Context::variable_session()?.filter(is_agents))
+    let is_agents = session.is_none_or(|session| session.client().is_none_or(|client| client == agent));
+    Ok(named.filter(|_| is_agents))
+}
+
+/// What people call the coding agent that stands between the caller and the process of a session.
+fn agent_below(session: Option<&Session>) -> Option<&'static str> {
+    for process in platform::ancestors() {
+        let agent = processes::coding_agent(&process);
+        if agent.is_some() {
+            return agent;
+        }
+        if session.is_some_and(|session| belongs_to(session, &process)) {
+            return None;
+        }
+    }
+    processes::agent_in_environment()
 }
 
 fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<Session, Failure> {

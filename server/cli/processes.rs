@@ -23,14 +23,9 @@ pub(super) fn agent_in_environment() -> Option<&'static str> {
     agents::agent_of_variable(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// What people call the nearest coding agent above, as far as processes and environment tell.
-pub(super) fn agent_above() -> Option<&'static str> {
-    platform::ancestors().iter().find_map(coding_agent).or_else(agent_in_environment)
-}
-
 /// True below a coding agent, as far as processes and environment tell.
 pub(super) fn run_by_an_agent() -> bool {
-    agent_above().is_some()
+    platform::ancestors().any(|process| coding_agent(&process).is_some()) || agent_in_environment().is_some()
 }
 
 pub(super) fn is_editor(process: &Ancestor) -> bool {

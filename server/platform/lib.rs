@@ -153,18 +153,13 @@ pub fn ends_within(process: &Process, limit: Duration) -> bool {
     life(process.pid, Some(&process.started)) == Life::Gone
 }
 
-/// The processes above this one, nearest first, as far as they can be seen.
-pub fn ancestors() -> Vec<Ancestor> {
+/// The processes above this one, nearest first, as far as they can be seen. Each is looked at when it is asked for.
+pub fn ancestors() -> impl Iterator<Item = Ancestor> {
     /// Far more than any real chain has; it ends a chain that changes while it is read.
     const LONGEST_CHAIN: usize = 128;
-    let mut found: Vec<Ancestor> = Vec::new();
-    let mut next = system::parent_of_current_process();
-    while let Some(pid) = next.filter(|pid| *pid != 0 && found.len() < LONGEST_CHAIN) {
-        let Some(seen) = look_at(pid) else { break };
-        next = seen.parent;
-        found.push(seen);
-    }
-    found
+    let parent = |pid: Option<u32>| pid.filter(|pid| *pid != 0).and_then(look_at);
+    let nearest = parent(system::parent_of_current_process());
+    std::iter::successors(nearest, move |process| parent(process.parent)).take(LONGEST_CHAIN)
 }
 
 /// Where a process id and a start token mean something, as one opaque text: machine, boot and namespaces.

@@ -43,7 +43,7 @@ fn another_start_token_means_another_process() {
 
 #[test]
 fn the_nearest_ancestor_is_the_parent_and_tells_its_command() {
-    let ancestors = ancestors();
+    let ancestors: Vec<_> = ancestors().collect();
     #[cfg(unix)]
     assert_eq!(ancestors[0].pid, std::os::unix::process::parent_id());
     assert_eq!(process(ancestors[0].pid).unwrap().started, ancestors[0].started);

@@ -112,7 +112,7 @@ fn has_looked(moment: Moment) -> bool {
         return false;
     };
     let is_git = |process: &platform::Ancestor| process.command().first().is_some_and(|program| is_git(program));
-    let git = platform::ancestors().into_iter().find(is_git);
+    let git = platform::ancestors().find(is_git);
     git.is_some_and(|git| looked.to_str() == Some(&format!("{}:{}", hook.get_name(), git.pid)))
 }
 

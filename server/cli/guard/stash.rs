@@ -56,7 +56,8 @@ fn new_stash(refs: &str) -> Option<&str> {
 
 /// True below a `git stash` that takes changes out of the working tree.
 fn is_push() -> bool {
-    platform::ancestors().iter().find_map(|process| words_of_stash(process.command())).is_some_and(|words| {
+    let words = platform::ancestors().find_map(|process| words_of_stash(process.command()).map(<[String]>::to_vec));
+    words.is_some_and(|words| {
         let first = words.first().map_or("", String::as_str);
         first.is_empty() || first.starts_with('-') || first == "push" || first == "save"
     })

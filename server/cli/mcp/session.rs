@@ -121,7 +121,7 @@ impl McpSession {
 
 /// The coding agent that runs this server, and what people call it.
 fn find_agent() -> Option<(Ancestor, &'static str)> {
-    platform::ancestors().into_iter().find_map(|ancestor| {
+    platform::ancestors().find_map(|ancestor| {
         let called = processes::coding_agent(&ancestor)?;
         Some((ancestor, called))
     })
