@@ -123,6 +123,7 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
 
 /// What is to be said where hooks were written anew without the guard.
 fn lost_guard(context: &Context) -> Option<String> {
+    git_hooks::wanted(context.folder())?;
     let folder = git_hooks::hooks_folder(context.folder()).ok()?;
     let state = git_hooks::state(context.folder(), &folder);
     let missing = state.missing(&folder).filter(|_| state != GuardState::Absent)?;

@@ -97,6 +97,9 @@ impl Namer {
     /// The same, and where the path leads.
     pub fn resource_and_path(&self, path: &Path, kind: Kind) -> Result<(Resource, PathBuf), NamingError> {
         let resolved = self.resolve(path)?;
+        if resolved.is_below_file {
+            return Err(NamingError::Unresolvable(path.to_owned(), io::ErrorKind::NotADirectory.into()));
+        }
         match (kind, resolved.kind) {
             (Kind::File, Some(Kind::Directory)) => Err(NamingError::IsDirectory(resolved.path)),
             (Kind::Directory, Some(Kind::File)) => Err(NamingError::IsFile(resolved.path)),
@@ -246,19 +249,21 @@ impl Namer {
 struct Resolved {
     path: PathBuf,
     kind: Option<Kind>,
+    /// A file stands where one of the folders above it would have to be.
+    is_below_file: bool,
 }
 
 fn resolve(path: &Path) -> Result<Resolved, NamingError> {
     let unresolvable = |source| NamingError::Unresolvable(path.to_owned(), source);
-    match canonical(path) {
+    let mut stands_below_file = match canonical(path) {
         Ok(resolved) => {
             let is_directory = fs::symlink_metadata(&resolved).map_err(unresolvable)?.is_dir();
             let kind = if is_directory { Kind::Directory } else { Kind::File };
-            return Ok(Resolved { path: resolved, kind: Some(kind) });
+            return Ok(Resolved { path: resolved, kind: Some(kind), is_below_file: false });
         }
-        Err(error) if is_missing(&error) => {}
+        Err(error) if is_missing(&error) => is_below_file(&error),
         Err(error) => return Err(unresolvable(error)),
-    }
+    };
     // The deepest folder that exists is resolved; what follows is not there yet, so it is taken as it is written.
     let mut missing = Vec::new();
     let mut existing = path;
@@ -270,7 +275,7 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
         existing = parent;
         match canonical(existing) {
             Ok(resolved) => break resolved,
-            Err(error) if is_missing(&error) => {}
+            Err(error) if is_missing(&error) => stands_below_file |= is_below_file(&error),
             Err(error) => return Err(unresolvable(error)),
         }
     };
@@ -291,12 +296,18 @@ fn resolve(path: &Path) -> Result<Resolved, NamingError> {
         }
     }
     // Having gone up, it may have come to something that exists. There is no `..` left now.
-    if goes_up { resolve(&resolved) } else { Ok(Resolved { path: resolved, kind: None }) }
+    let found =
+        if goes_up { resolve(&resolved)? } else { Resolved { path: resolved, kind: None, is_below_file: false } };
+    Ok(Resolved { is_below_file: found.is_below_file || stands_below_file, ..found })
 }
 
 /// Nothing is there; below a file nothing can be.
 fn is_missing(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+    error.kind() == io::ErrorKind::NotFound || is_below_file(error)
+}
+
+fn is_below_file(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotADirectory
 }
 
 /// What of a path lies below a folder, which may have been renamed to other letters since it was found out.

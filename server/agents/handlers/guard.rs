@@ -13,6 +13,9 @@ impl SessionContext<'_> {
     pub(super) fn tell_of_guard(&self, others_are_here: bool, answer: &mut Answer) {
         let Some(repository) = &self.location.repository else { return };
         let root = repository.root();
+        if git_hooks::wanted(root).is_none() && !others_are_here {
+            return;
+        }
         let Ok(folder) = git_hooks::hooks_folder(root) else { return };
         let state = git_hooks::state(root, &folder);
         let Some(missing) = state.missing(&folder) else { return };

@@ -2,9 +2,14 @@
 
 use std::path::Path;
 
+use deconflict_platform::canonical;
+
+use crate::Repository;
 use crate::git::{GitError, Surroundings, answer, command_in, run};
 
 const KEY: &str = "deconflict.guard";
+const SECTION: &str = "deconflict";
+const VARIABLE: &str = "guard";
 const DENY: &str = "deny";
 
 /// Remembers it, with what becomes of a commit of which it cannot be told: true to hold it up.
@@ -23,9 +28,9 @@ pub fn forget(repository: &Path) -> Result<(), GitError> {
     Ok(())
 }
 
-/// The policy with which it was added; `None` if it was not.
-pub fn wanted(repository: &Path) -> Option<bool> {
-    let mut git = command_in(repository, Surroundings::OfHook);
-    git.args(["config", "--local", "--get", KEY]);
-    answer(git, "whether the guard is wanted", b"").ok().map(|said| said.trim_ascii() == DENY.as_bytes())
+/// The policy with which it was added; `None` if it was not. The configuration is read here, for verbs ask this where they
+/// must not wait for git.
+pub fn wanted(folder: &Path) -> Option<bool> {
+    let repository = Repository::containing(&canonical(folder).ok()?).ok().flatten()?;
+    repository.configuration().value(SECTION, VARIABLE).map(|said| said == DENY)
 }
