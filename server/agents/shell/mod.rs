@@ -44,14 +44,7 @@ const STACK: usize = 64 * 1024 * 1024;
 
 /// What a command line would do to files when it runs in a folder.
 pub(super) fn effects(line: &str, folder: &Path) -> Vec<Effect> {
-    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new(), input: None };
-    let read = || {
-        let mut reader = Scanner::default();
-        reader.line(line, &mut shell);
-        reader.effects
-    };
-    // Where nothing more can be said, it would do nothing.
-    with_room(read).unwrap_or_default()
+    scan(line, folder).effects
 }
 
 /// The files that a command line will certainly write, move or delete when it runs in a folder. Nothing where these are too
@@ -76,13 +69,7 @@ pub(super) fn written(line: &str, folder: &Path) -> Vec<PathBuf> {
 /// The commands of a command line that runs in a folder, each as its words, where all of these are known. What one of
 /// them runs in its turn is another of them, if that is a shell or one of the programs that only run others.
 pub(super) fn commands(line: &str, folder: &Path) -> Vec<Vec<String>> {
-    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new(), input: None };
-    let read = || {
-        let mut reader = Scanner::default();
-        reader.line(line, &mut shell);
-        reader.commands
-    };
-    with_room(read).unwrap_or_default()
+    scan(line, folder).commands
 }
 
 /// What a command line is called that runs in a folder, and whether it changes anything.
@@ -91,6 +78,17 @@ pub(super) fn summary(line: &str, folder: &Path) -> Summary {
         return Summary::default();
     }
     let read = || rable::parse(line, false).map(|nodes| summary::of(&nodes, folder)).unwrap_or_default();
+    with_room(read).unwrap_or_default()
+}
+
+/// Reads a command line. Where it cannot be read, it would do nothing.
+fn scan(line: &str, folder: &Path) -> Scanner {
+    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new(), input: None };
+    let read = || {
+        let mut scanner = Scanner::default();
+        scanner.line(line, &mut shell);
+        scanner
+    };
     with_room(read).unwrap_or_default()
 }
 

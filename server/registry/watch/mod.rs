@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 pub use change::Change;
 
 use self::observer::{Observer, watched_by};
-use self::signal::{Signal, Signals};
+use self::signal::{Signal, SignalQueue};
 use super::store::{Changed, Hear, Range, Store, Watching};
 use super::{Error, Registry};
 use deconflict_protocol::SessionId;
@@ -31,7 +31,7 @@ use deconflict_protocol::SessionId;
 /// Watching, for as long as this is kept.
 #[derive(Debug)]
 pub struct Watch {
-    signals: Signals,
+    signals: SignalQueue,
     stopped: Arc<AtomicBool>,
 }
 
@@ -72,7 +72,7 @@ fn watch_with<S: Store + 'static>(
     session: &SessionId,
     deliver: impl Fn(Vec<Change>) + Send + 'static,
 ) -> Result<Watch, Error> {
-    let signals = Signals::default();
+    let signals = SignalQueue::default();
     let stopped = Arc::new(AtomicBool::new(false));
     let watch = Watch { signals: signals.clone(), stopped: Arc::clone(&stopped) };
     let shared = Arc::new(Mutex::new(None));
@@ -90,7 +90,7 @@ fn watch_with<S: Store + 'static>(
 }
 
 /// Works whenever there is something to do, until nobody watches any more.
-fn work<S: Store, D: Fn(Vec<Change>)>(signals: &Signals, shared: &Mutex<Option<Observer<S, D>>>) {
+fn work<S: Store, D: Fn(Vec<Change>)>(signals: &SignalQueue, shared: &Mutex<Option<Observer<S, D>>>) {
     loop {
         // The observer is free while the thread sleeps.
         let next = lock(shared).as_mut().and_then(Observer::work);
@@ -104,7 +104,7 @@ fn work<S: Store, D: Fn(Vec<Change>)>(signals: &Signals, shared: &Mutex<Option<O
 /// observer may be waiting for the very thread that calls this.
 fn hear<S: Store, D: Fn(Vec<Change>)>(
     changed: Changed,
-    signals: &Signals,
+    signals: &SignalQueue,
     shared: &Weak<Mutex<Option<Observer<S, D>>>>,
 ) {
     signals.add(Signal::Changed(changed));

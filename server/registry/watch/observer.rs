@@ -11,7 +11,7 @@ use super::batch::Batch;
 use super::change::Change;
 use super::inbox::Inbox;
 use super::processes::Keepers;
-use super::signal::{Signal, Signals, TICK, UNWATCHED_TICK};
+use super::signal::{Signal, SignalQueue, TICK, UNWATCHED_TICK};
 use super::suspension::LastSeen;
 use crate::session::read_session;
 use crate::store::{Changed, Key, Range, Reader, Series, Stamp, Store, Watching};
@@ -72,7 +72,7 @@ pub(super) struct Observer<S, D> {
     ranges: [Range; 4],
     watching: Box<dyn Watching>,
     batch: Batch<D>,
-    signals: Signals,
+    signals: SignalQueue,
     stopped: Arc<AtomicBool>,
     told: Told,
     known: HashMap<Key, Known>,
@@ -107,7 +107,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         session: SessionId,
         watching: Box<dyn Watching>,
         deliver: D,
-        signals: Signals,
+        signals: SignalQueue,
         stopped: Arc<AtomicBool>,
     ) -> Self {
         let last_seen = LastSeen::now(&**registry.clock());

@@ -27,7 +27,7 @@ pub(super) enum Signal {
 
 /// Signals in the order in which they came.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Signals(Arc<Queue>);
+pub(super) struct SignalQueue(Arc<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -35,7 +35,7 @@ struct Queue {
     wake: Condvar,
 }
 
-impl Signals {
+impl SignalQueue {
     /// Adds one, and wakes the thread.
     pub(super) fn send(&self, signal: Signal) {
         self.add(signal);
