@@ -88,7 +88,7 @@ pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) 
 pub(super) fn corrections(changes: &[Entry], now: DateTime<Utc>) -> String {
     let mut text = "While you waited, files that you had edited were changed:".to_owned();
     for entry in changes.iter().take(MOST_TAKEN) {
-        text.push_str(&format!("\n- {}", sentence(entry, &entry.resource, None, now)));
+        text.push_str(&format!("\n- {}", sentence(entry, &entry.resource, None, None, now)));
     }
     if changes.len() > MOST_TAKEN {
         text.push_str(&format!("\n- and {} more: deconflict history", changes.len() - MOST_TAKEN));
@@ -107,7 +107,7 @@ pub(super) fn losses(
     let (first, others) = all.split_at(all.len().min(MOST_TAKEN));
     let one_by_one = first.iter().map(|(entry, lost)| {
         let way_back = way_back(typed(&entry.resource).as_deref());
-        format!("{} {way_back}", sentence(entry, &entry.resource, Some(lost), now))
+        format!("{} {way_back}", sentence(entry, &entry.resource, Some(lost), None, now))
     });
     let mut texts: Vec<String> = one_by_one.collect();
     if others.is_empty() {

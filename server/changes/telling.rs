@@ -7,7 +7,7 @@ use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry, Session};
 use deconflict_words::local_clock;
 
-use super::people::{author_of, is_same_person};
+use super::people::{author_of, is_same_person, label_for};
 use super::{Error, Lost, Noticed, Recorder};
 
 /// A command is told of with at most so many characters.
@@ -31,6 +31,7 @@ impl Telling<'_> {
             let owner = &lost.owner.session;
             let Some(registry) = registry else { continue };
             let Some(recipient) = recipient(registry, lost)? else { continue };
+            let reader = recipient.person().filter(|_| recipient.agent().is_none());
             // Several may find the same at the same time.
             if !self.recorder.journal.told(&noticed.entry, owner, now)? {
                 continue;
@@ -38,13 +39,13 @@ impl Telling<'_> {
             let author = noticed.entry.author.as_ref().map(|author| &author.session);
             let live =
                 |id: &&SessionId| registry.session(id).is_ok_and(|found| found.is_some_and(|found| found.is_live()));
-            let from = author.filter(live).or(self.by.filter(live)).unwrap_or(&recipient);
-            registry.send(from, &Recipient::Session(recipient.clone()), &self.draft(noticed, lost, now))?;
+            let from = author.filter(live).or(self.by.filter(live)).unwrap_or(&recipient.id);
+            registry.send(from, &Recipient::Session(recipient.id.clone()), &self.draft(noticed, lost, reader, now))?;
         }
         Ok(())
     }
 
-    fn draft(&self, noticed: &Noticed, lost: &Lost, now: DateTime<Utc>) -> Draft {
+    fn draft(&self, noticed: &Noticed, lost: &Lost, reader: Option<&str>, now: DateTime<Utc>) -> Draft {
         let entry = &noticed.entry;
         let is_deleted = entry.after == FileState::Absent;
         let kind = if is_deleted { "deleted" } else { "overwritten" };
@@ -53,7 +54,8 @@ impl Telling<'_> {
         // Nobody knows from where it will be read.
         let path = self.recorder.namer.path_of(&entry.resource);
         let typed = path.map(|path| shell_word(&path.display().to_string()));
-        let message = format!("{} {}", sentence(entry, &entry.resource, Some(lost), now), way_back(typed.as_deref()));
+        let told = sentence(entry, &entry.resource, Some(lost), reader, now);
+        let message = format!("{told} {}", way_back(typed.as_deref()));
         Draft {
             subject,
             message,
@@ -78,25 +80,38 @@ pub fn way_back(typed: Option<&str>) -> String {
 }
 
 /// The session itself, or the one that its person used last.
-fn recipient(registry: &Registry, lost: &Lost) -> Result<Option<SessionId>, Error> {
-    if registry.session(&lost.owner.session)?.is_some_and(|session| session.is_live()) {
-        return Ok(Some(lost.owner.session.clone()));
+fn recipient(registry: &Registry, lost: &Lost) -> Result<Option<Session>, Error> {
+    if let Some(owner) = registry.session(&lost.owner.session)?.filter(Session::is_live) {
+        return Ok(Some(owner));
     }
-    let live = registry.live_sessions()?;
-    let own = live.iter().filter(|session| is_same_person(&author_of(session), &lost.owner));
+    let live = registry.live_sessions()?.into_iter();
+    let own = live.filter(|session| is_same_person(&author_of(session), &lost.owner));
     // A person before their agents.
-    let newest = own.max_by_key(|session: &&Session| (session.agent().is_none(), session.last_sign));
-    Ok(newest.map(|session| session.id.clone()))
+    Ok(own.max_by_key(|session| (session.agent().is_none(), session.last_sign)))
 }
 
-/// What happened, in one sentence: who changed or deleted a file, when and by what, and what is missing by it.
-pub fn sentence(entry: &Entry, resource: &Resource, lost: Option<&Lost>, now: DateTime<Utc>) -> String {
-    sentence_at(entry, resource, lost, &local_clock(entry.at, now))
+/// What happened, in one sentence: who changed or deleted a file, when and by what, and what is missing by it. `reader`
+/// is the person who reads it, to whom an agent of theirs is `your Claude Code`; `None` if that is an agent or anybody.
+pub fn sentence(
+    entry: &Entry,
+    resource: &Resource,
+    lost: Option<&Lost>,
+    reader: Option<&str>,
+    now: DateTime<Utc>,
+) -> String {
+    sentence_at(entry, resource, lost, reader, &local_clock(entry.at, now))
 }
 
 /// The same with the time as it is to be told.
-pub(super) fn sentence_at(entry: &Entry, resource: &Resource, lost: Option<&Lost>, at: &str) -> String {
-    let who = entry.author.as_ref().map_or("Somebody unknown", |author| author.label.as_str());
+pub(super) fn sentence_at(
+    entry: &Entry,
+    resource: &Resource,
+    lost: Option<&Lost>,
+    reader: Option<&str>,
+    at: &str,
+) -> String {
+    let who = entry.author.as_ref().map_or_else(|| "Somebody unknown".to_owned(), |author| label_for(author, reader));
+    let who = who.strip_prefix("your ").map_or_else(|| who.clone(), |agent| format!("Your {agent}"));
     let deed = match (&entry.after, &entry.cause) {
         (FileState::Absent, Cause::Edit | Cause::Unknown) => "deleted or moved away",
         (FileState::Absent, _) => "deleted",

@@ -41,7 +41,7 @@ fn in_a_sentence(loss: &Loss) -> String {
     let path = path_word(entry.resource.relative());
     format!(
         "{} What {} had there: deconflict restore {path} --at {}",
-        sentence_at(entry, &entry.resource, None, &minute(entry.at)),
+        sentence_at(entry, &entry.resource, None, None, &minute(entry.at)),
         quoted(&loss.owner.label, 60),
         entry.id
     )

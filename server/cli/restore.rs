@@ -196,7 +196,8 @@ fn document(restored: &Restored) -> Value {
 
 fn in_words(change: &Entry, restored: &Restored, context: &Context, recording: &Recording) -> String {
     let file = change.resource.in_a_sentence();
-    let before = sentence(change, &change.resource, None, context.now());
+    let reader = context.person_who_looks();
+    let before = sentence(change, &change.resource, None, reader.as_deref(), context.now());
     let Some(noticed) = &restored.noticed else {
         return format!("{file} stands there already as before this: {before}\n");
     };

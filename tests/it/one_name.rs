@@ -99,3 +99,30 @@ fn in_histories_ones_own_agent_is_ones_own() {
     let to_itself = agent.shell().env("CLAUDECODE", "1").run(["history", FILE]).expect_code(0).stdout;
     assert!(to_itself.contains(LABEL), "an agent is nobody's person: {to_itself}");
 }
+
+#[test]
+fn of_a_loss_by_ones_own_agent_it_is_said_whose_agent_it_was() {
+    let (workspace, agent) = held_by_adas_agent();
+    let (command, other) = ("sh gen.sh", "src/lib.rs");
+    let generates = |path: &str| {
+        agent.before_command(command).expect_no_denial();
+        workspace.write(path, "generated\n");
+        agent.after_command(command).expect_no_denial();
+    };
+    for (person, path, label) in [("Grace", "src/grace.rs", LABEL), ("Ada", other, "Your Claude Code")] {
+        workspace.git(&["config", "user.name", person]);
+        workspace.write(path, "mine\n");
+        let editor = Editor::builder(&workspace).client("Neovim").start();
+        let document = editor.open(path);
+        document.type_text("x");
+        workspace.coordination().wait_for_claim(path);
+        document.save();
+        generates(path);
+        let told = document.wait_for_diagnostic("overwritten")["message"].as_str().unwrap().to_owned();
+        assert!(told.starts_with(&format!("{label} changed ")), "diagnostic to {person}: {told}");
+        let status = Terminal::on(&workspace).run(["status"]).expect_code(0).stdout;
+        assert!(status.contains(&format!("! {label} changed \"{path}\"")), "status to {person}: {status}");
+        assert!(status.contains("What you had there: "), "status to {person}: {status}");
+        assert_eq!(status.contains(LABEL), person == "Grace", "status to {person}: {status}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deconflict_changes::{
-    Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, loss_document, sentence,
+    Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, label_for, loss_document, sentence,
 };
 use deconflict_journal::{Author, Loss};
 use deconflict_protocol::text::{one_line, quoted};
@@ -27,6 +27,8 @@ const MOST_FILES: usize = 50;
 pub(super) struct Work {
     /// The newest first, with the paths by which commands name their files here.
     losses: Vec<(Loss, String)>,
+    /// The person who reads of them.
+    reader: Option<String>,
     uncommitted: UncommittedFiles,
 }
 
@@ -34,16 +36,21 @@ impl Work {
     /// Everything. A journal that cannot be read keeps nobody from seeing the rest.
     pub(super) fn look(context: &Context) -> Self {
         let Ok(recording) = Recording::open(context) else { return Self::default() };
-        Self {
-            losses: losses_in(&recording, context.now()).unwrap_or_default(),
-            uncommitted: recording.recorder().uncommitted_files(MOST_FILES, context.now()).unwrap_or_default(),
-        }
+        let uncommitted = recording.recorder().uncommitted_files(MOST_FILES, context.now()).unwrap_or_default();
+        Self::read_by(context, losses_in(&recording, context.now()).unwrap_or_default(), uncommitted)
     }
 
     /// Only what was lost.
     pub(super) fn look_for_losses(context: &Context) -> Self {
         let losses = Recording::open(context).and_then(|recording| losses_in(&recording, context.now()));
-        Self { losses: losses.unwrap_or_default(), ..Self::default() }
+        Self::read_by(context, losses.unwrap_or_default(), UncommittedFiles::default())
+    }
+
+    fn read_by(context: &Context, losses: Vec<(Loss, String)>, uncommitted: UncommittedFiles) -> Self {
+        // Git is asked for it, so only where there is something to tell.
+        let has_authors = !losses.is_empty() || !uncommitted.files.is_empty();
+        let reader = if has_authors { context.person_who_looks() } else { None };
+        Self { losses, reader, uncommitted }
     }
 
     /// How many losses are the caller's: the session's, and where it is no agent those of its person.
@@ -55,12 +62,28 @@ impl Work {
 
     /// What needs coordinating by it.
     pub(super) fn findings(&self, now: DateTime<Utc>) -> impl Iterator<Item = Value> {
-        self.losses.iter().map(move |(loss, path)| loss_document(loss, &in_a_sentence(loss, path, now)))
+        self.losses.iter().map(move |(loss, path)| loss_document(loss, &self.in_a_sentence(loss, path, now)))
     }
 
     /// The same in sentences.
     pub(super) fn sentences(&self, now: DateTime<Utc>) -> impl Iterator<Item = String> {
-        self.losses.iter().map(move |(loss, path)| in_a_sentence(loss, path, now))
+        self.losses.iter().map(move |(loss, path)| self.in_a_sentence(loss, path, now))
+    }
+
+    /// What was lost, and how it can be had back.
+    fn in_a_sentence(&self, loss: &Loss, path: &str, now: DateTime<Utc>) -> String {
+        let entry = &loss.entry;
+        let is_reader = loss.owner.agent.is_none() && self.reader.is_some() && self.reader == loss.owner.person;
+        let owner = if is_reader { "you".to_owned() } else { quoted(&self.label(&loss.owner), 60) };
+        format!(
+            "{} What {owner} had there: deconflict restore {path} --at {}. To leave it so: deconflict restore --keep {path}",
+            sentence(entry, &entry.resource, None, self.reader.as_deref(), now),
+            entry.id
+        )
+    }
+
+    fn label(&self, author: &Author) -> String {
+        label_for(author, self.reader.as_deref())
     }
 
     /// What lies uncommitted, for programs.
@@ -98,7 +121,7 @@ impl Work {
                 let is_own = own.is_some_and(|own| own.id == owner.session);
                 rows.push(vec![
                     Cell::new(one_line(&file.history.resource().display_name(), 200), NAME),
-                    Cell::plain(if is_own { "you".to_owned() } else { one_line(&owner.label, 60) }),
+                    Cell::plain(if is_own { "you".to_owned() } else { one_line(&self.label(owner), 60) }),
                     if is_alive(owner) { Cell::plain("") } else { Cell::new("ended", WARNING) },
                     Cell::new(format!("+{} −{}", owned.added, owned.removed), FAINT),
                 ]);
@@ -120,15 +143,4 @@ fn losses_in(recording: &Recording, now: DateTime<Utc>) -> Result<Vec<(Loss, Str
     // What cannot be found out there stays to be told.
     let _ = recording.recorder().settle_what_git_has(now);
     Ok(recording.journal.losses()?.into_iter().map(with_path).collect())
-}
-
-/// What was lost, and how it can be had back.
-fn in_a_sentence(loss: &Loss, path: &str, now: DateTime<Utc>) -> String {
-    let entry = &loss.entry;
-    format!(
-        "{} What {} had there: deconflict restore {path} --at {}. To leave it so: deconflict restore --keep {path}",
-        sentence(entry, &entry.resource, None, now),
-        quoted(&loss.owner.label, 60),
-        entry.id
-    )
 }

@@ -139,7 +139,7 @@ impl JournalAccess {
             let is_repeated = !lost.is_work() && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
             own.push(OwnLoss {
                 path: self.namer.path_of(resource),
-                sentence: sentence(&loss.entry, resource, Some(&lost), now),
+                sentence: sentence(&loss.entry, resource, Some(&lost), me.person.as_deref(), now),
                 is_told: is_told || is_repeated,
                 takes_nothing: noticed.is_some_and(|noticed| is_new && self.takes_nothing(noticed, &me)),
                 owner: loss.owner.session,
@@ -152,7 +152,8 @@ impl JournalAccess {
     /// What anybody has lost and is not settled, as findings of the status, the newest first.
     pub(super) fn unsettled(&self, now: DateTime<Utc>) -> Vec<Value> {
         let losses = self.succeeded(self.journal.losses()).unwrap_or_default();
-        let message = |loss: &Loss| sentence(&loss.entry, &loss.entry.resource, None, now);
+        let person = self.author().and_then(|me| me.person);
+        let message = |loss: &Loss| sentence(&loss.entry, &loss.entry.resource, None, person.as_deref(), now);
         losses.iter().take(MOST_FILES).map(|loss| loss_document(loss, &message(loss))).collect()
     }
 
