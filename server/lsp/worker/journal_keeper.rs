@@ -246,7 +246,7 @@ impl Keeping {
             }
             News::Seen(resource) => {
                 if self.files.contains(&resource) {
-                    self.files.compare_stamps();
+                    self.files.compare_stamp(&resource);
                 } else {
                     self.look(&resource);
                     self.tell_losses(&resource, None);

@@ -42,6 +42,14 @@ struct WatchedFile {
     written: Option<(Instant, Instant)>,
 }
 
+impl WatchedFile {
+    fn compare_stamp(&mut self, now: Instant) {
+        if self.written.is_none() && stamp_of(&self.path) != self.stamp {
+            self.written = Some((now, now));
+        }
+    }
+}
+
 impl WatchedFiles {
     /// None yet. `written` is called with paths that may have been written, on a thread of the system's.
     pub(super) fn new(written: impl Fn(Vec<PathBuf>) + Send + 'static) -> Self {
@@ -124,6 +132,13 @@ impl WatchedFiles {
         }
     }
 
+    /// Finds by its stamp whether a file was written that is looked after. The others' turn comes anyway.
+    pub(super) fn compare_stamp(&mut self, resource: &Resource) {
+        if let Some(file) = self.files.get_mut(resource) {
+            file.compare_stamp(Instant::now());
+        }
+    }
+
     /// Finds by stamps what was written.
     pub(super) fn compare_stamps(&mut self) {
         let now = Instant::now();
@@ -132,9 +147,7 @@ impl WatchedFiles {
         let begin = if number > MOST_STAMPS { self.next % number } else { 0 };
         let mut missing = Vec::new();
         for file in self.files.values_mut().skip(begin).take(MOST_STAMPS) {
-            if file.written.is_none() && stamp_of(&file.path) != file.stamp {
-                file.written = Some((now, now));
-            }
+            file.compare_stamp(now);
             missing.extend(file.path.parent().filter(|folder| !self.folders.contains(*folder)).map(Path::to_owned));
         }
         self.next = if begin + MOST_STAMPS < number { begin + MOST_STAMPS } else { 0 };
