@@ -45,7 +45,7 @@ pub use git::GitError;
 pub use git_settings::stashes_by_itself;
 pub use group_sharing::make_shared;
 pub use ignored::Ignored;
-pub use naming::{Kind, Namer, NamingError};
+pub use naming::{Kind, Located, Namer, NamingError};
 pub use packing::pack_objects;
 pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};

@@ -64,6 +64,17 @@ pub struct Namer {
     common_directory: Option<PathBuf>,
 }
 
+/// What a path is called, where it leads, and the innermost repository it is in.
+#[derive(Debug)]
+pub struct Located {
+    /// Its name.
+    pub resource: Resource,
+    /// Where it leads, without symlinks and as spelled on disk.
+    pub path: PathBuf,
+    /// The repository.
+    pub repository: Option<Repository>,
+}
+
 /// The worktree that a path is in, seen from the coordination directory.
 struct CoveredWorktree {
     /// Stands before the path in a resource's name, with no `/` at its end; empty in the directory's own parent.
@@ -91,11 +102,11 @@ impl Namer {
 
     /// What the file or directory at a path is called. The path need not exist.
     pub fn resource(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
-        self.resource_and_path(path, kind).map(|(resource, _)| resource)
+        self.locate(path, kind).map(|located| located.resource)
     }
 
-    /// The same, and where the path leads.
-    pub fn resource_and_path(&self, path: &Path, kind: Kind) -> Result<(Resource, PathBuf), NamingError> {
+    /// The same, and what had to be found out for it.
+    pub fn locate(&self, path: &Path, kind: Kind) -> Result<Located, NamingError> {
         let resolved = self.resolve(path)?;
         if resolved.is_below_file {
             return Err(NamingError::Unresolvable(path.to_owned(), io::ErrorKind::NotADirectory.into()));
@@ -103,19 +114,23 @@ impl Namer {
         match (kind, resolved.kind) {
             (Kind::File, Some(Kind::Directory)) => Err(NamingError::IsDirectory(resolved.path)),
             (Kind::Directory, Some(Kind::File)) => Err(NamingError::IsFile(resolved.path)),
-            (_, _) => Ok((self.name(&resolved.path, kind)?, resolved.path)),
+            (_, _) => {
+                let repository = repository_of(&resolved.path, kind)?;
+                let resource = self.name(&resolved.path, kind, repository.clone())?;
+                Ok(Located { resource, path: resolved.path, repository })
+            }
         }
     }
 
     /// What is at a path now, under its name: a directory if there is one, else a file.
     pub fn resource_at(&self, path: &Path) -> Result<Resource, NamingError> {
         let resolved = self.resolve(path)?;
-        self.name(&resolved.path, resolved.kind.unwrap_or(Kind::File))
+        self.resource_as_spelled(&resolved.path, resolved.kind.unwrap_or(Kind::File))
     }
 
     /// What a path is called that git spelled: absolute, with no symlink above its last part. It need not exist.
     pub fn resource_as_spelled(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
-        self.name(path, kind)
+        self.name(path, kind, repository_of(path, kind)?)
     }
 
     /// Where a path leads, without symlinks and as spelled on disk, whether it exists or not.
@@ -180,8 +195,9 @@ impl Namer {
         resolve(&self.base.join(path))
     }
 
-    fn name(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
-        let worktree = self.worktree_of(path, kind)?;
+    /// `innermost` is the repository that the path is in.
+    fn name(&self, path: &Path, kind: Kind, innermost: Option<Repository>) -> Result<Resource, NamingError> {
+        let worktree = self.worktree_of(path, innermost)?;
         let not_utf8 = || NamingError::NotUtf8(path.to_owned());
         let relative = below(&worktree.root, path).and_then(|below| slashed(&below)).ok_or_else(not_utf8)?;
         let name = match (worktree.prefix.as_str(), relative.as_str()) {
@@ -196,19 +212,14 @@ impl Namer {
         })
     }
 
-    fn worktree_of(&self, path: &Path, kind: Kind) -> Result<CoveredWorktree, NamingError> {
-        let folder = match kind {
-            Kind::File => path.parent().unwrap_or(path),
-            Kind::Directory => path,
-        };
+    fn worktree_of(&self, path: &Path, innermost: Option<Repository>) -> Result<CoveredWorktree, NamingError> {
         // A submodule of a linked worktree is a part of that worktree.
-        let unresolvable = |source| NamingError::Unresolvable(path.to_owned(), source);
-        let mut next = Repository::containing(folder).map_err(unresolvable)?;
+        let mut next = innermost;
         while let Some(repository) = next {
             if let Some(worktree) = self.linked_worktree(&repository)? {
                 return Ok(worktree);
             }
-            next = repository.superproject().map_err(unresolvable)?;
+            next = repository.superproject().map_err(|source| NamingError::Unresolvable(path.to_owned(), source))?;
         }
         if below(&self.parent, path).is_some() {
             return Ok(CoveredWorktree { prefix: String::new(), root: self.parent.clone() });
@@ -243,6 +254,15 @@ impl Namer {
         let own = self.common_directory.iter().find_map(root_of_worktree);
         own.or_else(|| common_directories_at(&self.parent).iter().find_map(root_of_worktree))
     }
+}
+
+/// The innermost repository that what is at a path is in.
+fn repository_of(path: &Path, kind: Kind) -> Result<Option<Repository>, NamingError> {
+    let folder = match kind {
+        Kind::File => path.parent().unwrap_or(path),
+        Kind::Directory => path,
+    };
+    Repository::containing(folder).map_err(|source| NamingError::Unresolvable(path.to_owned(), source))
 }
 
 /// A path without symlinks, and what is there.

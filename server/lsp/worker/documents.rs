@@ -13,7 +13,7 @@ use crate::text::{OnDisk, compare_with_file};
 use deconflict_journal::Cause;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimOutcome, Error, Registry, Terms};
-use deconflict_workspace::{Kind, Repository};
+use deconflict_workspace::{Kind, Located, Repository};
 
 impl SessionContext {
     /// Tells which files are not as they were the last time. Reading them is left to whoever wants to know more.
@@ -95,11 +95,11 @@ impl SessionContext {
 
     /// The same, and the repository that the file is in.
     fn place_in_repository(&self, path: &Path) -> (Claimability, Option<Repository>) {
-        let (resource, real_path) = match self.namer.resource_and_path(path, Kind::File) {
-            Ok(found) => found,
+        let located = match self.namer.locate(path, Kind::File) {
+            Ok(located) => located,
             Err(error) => return (Claimability::Outside(error.to_string()), None),
         };
-        let repository = repository_of(&real_path);
+        let Located { resource, path: real_path, repository } = located;
         let is_ignored = || repository.as_ref().is_some_and(|it| self.ignored.is_ignored_in(it, &real_path));
         let is_work = !self.namer.is_internal(&resource) && !is_ignored();
         let is_excluded = {
