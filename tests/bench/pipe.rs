@@ -80,6 +80,32 @@ impl Server {
         );
     }
 
+    /// Waits until it has done whatever it does by itself for what was sent before, as when a user has looked at a
+    /// document for a moment: until none of its threads runs.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn rest(&self) {
+        let tasks = format!("/proc/{}/task", self.id());
+        let is_at_rest = || {
+            let mut tasks = std::fs::read_dir(&tasks).unwrap();
+            tasks.all(|task| {
+                let stat = std::fs::read_to_string(task.unwrap().path().join("stat")).unwrap_or_default();
+                // The state follows the name in brackets.
+                stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('S'))
+            })
+        };
+        // A thread that another is about to wake looks at rest for a moment.
+        let mut looks = 0;
+        while looks < 3 {
+            looks = if is_at_rest() { looks + 1 } else { 0 };
+        }
+    }
+
+    /// Waits for so long as it takes by any measure.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn rest(&self) {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+
     /// Waits for diagnostics of a document: for some, or for there being none.
     pub(crate) fn wait_for_diagnostics(&mut self, uri: &str, some: bool) {
         let (of, none) = (format!("\"uri\":\"{uri}\""), "\"diagnostics\":[]");

@@ -1,4 +1,5 @@
-//! How fast a claim reaches the editors of others, beside the bare way of it: a claim's file, `inotify`, a pipe.
+//! How fast a claim reaches the editors of others, beside the bare way of it: a claim's file, `inotify`, a pipe. Servers
+//! and floors are timed while nothing else of the same run works: a document is open for a moment before it is edited.
 
 use deconflict_protocol::Resource;
 use deconflict_registry::{NewSession, Terms};
@@ -21,12 +22,14 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
 
     let mut berta = start(&workspace, "berta");
     for round in 0..ROUNDS {
+        berta.rest();
         bare_claims.push(bare.claim(round));
         let name = format!("notes/{round}.txt");
         workspace.write(&name, "one line\n");
         let (uri, resource) = (workspace.uri(&name), Resource::file(&name).unwrap());
         berta.open(&uri, "one line\n");
         berta.catch_up(&uri);
+        berta.rest();
         claims.push(milliseconds(|| {
             registry.claim(&session, &resource, &Terms::default()).unwrap();
             berta.wait_for_diagnostics(&uri, true);
@@ -38,12 +41,16 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
 
     let mut anna = start(&workspace, "anna");
     for round in 0..ROUNDS {
+        anna.rest();
+        berta.rest();
         bare_edits.push(bare.edit());
         let uri = workspace.uri(format!("notes/{round}.txt"));
         for server in [&mut anna, &mut berta] {
             server.open(&uri, "one line\n");
             server.catch_up(&uri);
         }
+        anna.rest();
+        berta.rest();
         edits.push(milliseconds(|| {
             anna.edit(&uri, 0, 0, 0, "x");
             berta.wait_for_diagnostics(&uri, true);
