@@ -28,6 +28,7 @@ mod overlap;
 mod people;
 mod recorder;
 mod removed_worktrees;
+mod replaced;
 mod restore;
 mod settling;
 mod telling;

@@ -194,7 +194,7 @@ impl Recorder<'_> {
     }
 
     /// Finds who lost by a change, and remembers it until it is settled.
-    fn judge(&self, entry: Entry, now: DateTime<Utc>) -> Result<Noticed, Error> {
+    pub(super) fn judge(&self, entry: Entry, now: DateTime<Utc>) -> Result<Noticed, Error> {
         let log = self.journal.log(&entry.resource)?;
         let entries = log.entries();
         let mut lost = self.taken(&entry, &entries)?;

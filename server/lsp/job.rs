@@ -104,8 +104,18 @@ pub(crate) struct DiskCheck {
     pub(crate) is_new_save: bool,
     /// The texts that it had while it was saved.
     pub(crate) saving: Vec<Rope>,
+    /// What that save replaced, and those before it that were not found.
+    pub(crate) saved_over: Vec<SavedOver>,
     /// What to do if it is unsaved.
     pub(crate) claim: Option<EditClaim>,
+}
+
+/// A text that stood in a file until the editor saved another one.
+#[derive(Debug, Clone)]
+pub(crate) struct SavedOver {
+    pub(crate) text: Rope,
+    /// It was seen there, or saved there. Else it is only what was opened.
+    pub(crate) is_certain: bool,
 }
 
 /// The terms on which an edit claims a document.

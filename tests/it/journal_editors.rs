@@ -42,9 +42,9 @@ fn held<'e>(workspace: &Workspace, ada: &'e Editor) -> Document<'e> {
     document.type_text("Ada's line\n");
     workspace.coordination().wait_for_holder("poem.txt", &ada.wait_for_session());
     document.save();
-    wait_for("the save to be in the journal", || {
-        let entries = journal_lines(workspace, "poem.txt");
-        entries.iter().any(|line| !line["change"].is_null()).then_some(())
+    wait_for("the save to be in the journal as Ada's", || {
+        let history = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }));
+        (history["entries"][0]["label"] == "Ada").then_some(())
     });
     document
 }
@@ -420,4 +420,128 @@ fn what_happens_to_many_files_at_once_is_told_as_one() {
         ada.document(name).wait_for_diagnostic("overwritten");
     }
     assert!(ada.messages().len() < names.len(), "{:?}", ada.messages());
+}
+
+/// A content of the journal, as git reads it.
+fn journal_content(workspace: &Workspace, id: &Value) -> String {
+    let inside = walk(&workspace.root().join(".git/deconflict"));
+    let journal = inside.iter().find(|file| file.ends_with("HEAD")).and_then(|head| head.parent());
+    id.as_str().map_or("nothing".to_owned(), |id| workspace.git_in(journal.unwrap(), &["cat-file", "blob", id]))
+}
+
+/// What stood in a file before each of its changes, and after the newest, the oldest first. Each change is Ada's.
+fn texts_of(workspace: &Workspace, ada: &Editor, path: &str) -> Vec<String> {
+    let answer = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri(path) }));
+    let entries = answer["entries"].as_array().unwrap().clone();
+    let mut texts = Vec::new();
+    for entry in entries.iter().rev() {
+        assert_eq!(entry["label"], "Ada", "{answer:#}");
+        if texts.is_empty() {
+            texts.push(journal_content(workspace, &entry["before"]));
+        }
+        texts.push(journal_content(workspace, &entry["after"]));
+    }
+    texts
+}
+
+/// Ada's editor does something so fast that her server sees the files only after it.
+fn before_the_server_looks(ada: &Editor, act: impl FnOnce()) {
+    ada.signal_server(rustix::process::Signal::STOP);
+    act();
+    ada.signal_server(rustix::process::Signal::CONT);
+}
+
+#[test]
+fn what_is_saved_before_anybody_looked_leaves_what_stood_there() {
+    let workspace = poem();
+    workspace.write("poem.txt", "not committed\nsecond\n");
+    workspace.write("untracked.txt", "not tracked\n");
+    let ada = editor_of(&workspace, "Ada");
+    ada.wait_for_session();
+    before_the_server_looks(&ada, || {
+        for path in ["poem.txt", "other.txt", "untracked.txt", "new.txt"] {
+            ada.open(path).type_text("Ada's line\n").save();
+        }
+    });
+    let expected = [
+        ("poem.txt", "not committed\nsecond"),
+        ("other.txt", POEM.trim_end()),
+        ("untracked.txt", "not tracked"),
+        ("new.txt", "nothing"),
+    ];
+    for (path, before) in expected {
+        let after = if path == "new.txt" { "Ada's line".to_owned() } else { format!("Ada's line\n{before}") };
+        let is_kept = || {
+            let texts = texts_of(&workspace, &ada, path);
+            let texts: Vec<&str> = texts.iter().map(|text| text.trim_end()).collect();
+            (texts == [before, &after]).then_some(())
+        };
+        wait_for(&format!("what stood in {path} to be in the journal"), is_kept);
+    }
+    let history = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri("poem.txt") }));
+    let entry = &history["entries"][0]["id"];
+    ada.execute_ok("deconflict.restore", json!({ "uri": workspace.uri("poem.txt"), "entry": entry }));
+    let is_back = || workspace.read("poem.txt") == "not committed\nsecond\n";
+    wait_for("the text to be back", || is_back().then_some(()));
+}
+
+#[test]
+fn what_is_saved_twice_before_anybody_looked_leaves_the_first_text_too() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = held(&workspace, &ada);
+    let first = document.text();
+    before_the_server_looks(&ada, || {
+        document.type_text("second\n").save();
+        document.type_text("third\n").save();
+    });
+    let (second, third) = (format!("second\n{first}"), format!("third\nsecond\n{first}"));
+    wait_for("all texts to be in the journal", || {
+        let texts = texts_of(&workspace, &ada, "poem.txt");
+        let has = |wanted: &str| texts.iter().any(|text| text.trim_end() == wanted.trim_end());
+        (has(&first) && has(&second) && has(&third) && texts.last().unwrap().trim_end() == third.trim_end())
+            .then_some(())
+    });
+    ada.settle(&workspace);
+    assert_eq!(times_told(&ada, "poem.txt"), 0);
+}
+
+#[test]
+fn what_a_script_writes_right_after_a_save_is_not_the_users() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = held(&workspace, &ada);
+    before_the_server_looks(&ada, || {
+        document.type_text("second\n").save();
+        run(&workspace, "sed", &["-i", "s/three/3/", "poem.txt"]);
+    });
+    ada.wait_for_message("Somebody unknown changed \"poem.txt\"");
+    let answer = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }));
+    let saved = journal_content(&workspace, &answer["entries"][0]["before"]);
+    assert_eq!(saved.trim_end(), document.text().trim_end(), "{answer:#}");
+    assert_eq!((&answer["entries"][1]["label"], &answer["entries"][1]["cause"]), (&json!("Ada"), &json!("save")));
+}
+
+#[test]
+fn what_is_read_in_another_way_or_restored_unsaved_adds_nothing() {
+    let workspace = poem();
+    workspace.write("poem.txt", "\u{feff}one\r\ntwo\r\n");
+    workspace.write("other.txt", b"caf\xe9\n");
+    let ada = editor_of(&workspace, "Ada");
+    ada.wait_for_session();
+    // It was left unsaved when the editor ended, and is saved now.
+    ada.open_unsaved("another.txt", "left unsaved\n").type_text("more\n");
+    workspace.coordination().wait_for_holder("another.txt", &ada.session_id());
+    ada.document("another.txt").save();
+    ada.open_unsaved("poem.txt", "one\r\ntwo\r\n").type_text("zero\r\n");
+    workspace.coordination().wait_for_holder("poem.txt", &ada.session_id());
+    ada.document("poem.txt").save();
+    for (path, changes) in [("another.txt", 1), ("poem.txt", 1)] {
+        wait_for("the save to be in the journal", || (texts_of(&workspace, &ada, path).len() > changes).then_some(()));
+    }
+    ada.settle(&workspace);
+    for (path, changes) in [("another.txt", 1), ("poem.txt", 1)] {
+        let texts = texts_of(&workspace, &ada, path);
+        assert_eq!(texts.len(), changes + 1, "{path}: {texts:?}");
+    }
 }

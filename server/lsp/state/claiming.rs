@@ -11,7 +11,7 @@ use super::document::{Blocked, OpenDocument, PendingCheck, Unsaved};
 use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
-use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, Job, Refusal};
+use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, Job, Refusal, SavedOver};
 use crate::text::OnDisk;
 use crate::{convert, present::messages};
 use deconflict_protocol::Resource;
@@ -79,6 +79,7 @@ impl ServerState {
             is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
             is_new_save,
             saving,
+            saved_over: if is_new_save { document.saved_over.clone() } else { Vec::new() },
             claim,
         };
         self.job(id, Job::CheckDisk(Box::new(check)));
@@ -130,6 +131,9 @@ impl ServerState {
         let was_saved_since = document.saves > check.saves;
         let was_same = matches!(on_disk, OnDisk::Same(_));
         if !was_saved_since {
+            if was_same {
+                document.saved_over.clear();
+            }
             self.compared(uri, &check, on_disk);
         }
         if let Some(result) = claim {
@@ -152,6 +156,7 @@ impl ServerState {
         match on_disk {
             OnDisk::Same(_) => {
                 document.saved_text = check.text.clone();
+                document.file_had = SavedOver { text: check.text.clone(), is_certain: true };
                 document.based_on = Some(check.text.clone());
             }
             OnDisk::Different(saved) => {

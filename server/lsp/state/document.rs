@@ -9,7 +9,7 @@ use tower_lsp::ls_types::{Diagnostic, Uri};
 
 use super::rate_limit::RateLimit;
 use crate::event::{DirectoryId, Request};
-use crate::job::Claimability;
+use crate::job::{Claimability, SavedOver};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::Claim;
 
@@ -30,6 +30,10 @@ pub(super) struct OpenDocument {
     pub(super) saved_text: Rope,
     /// While it was unsaved, something else came into its file: perhaps a later text of its own.
     pub(super) is_file_new: bool,
+    /// What its file had before the last save, or when it was opened: nobody else may have seen that.
+    pub(super) file_had: SavedOver,
+    /// What its last saves replaced, the oldest first, until a check finds what was saved.
+    pub(super) saved_over: Vec<SavedOver>,
     /// The last text that it and its file both had, as far as that is known.
     pub(super) based_on: Option<Rope>,
     /// What its file had when it was merged by itself last.
@@ -120,6 +124,8 @@ impl OpenDocument {
             path,
             directory: None,
             place: None,
+            file_had: SavedOver { text: rope.clone(), is_certain: false },
+            saved_over: Vec::new(),
             saved_text: rope.clone(),
             is_file_new: false,
             based_on: None,

@@ -11,7 +11,7 @@ use super::server_state::{ClosedDocument, ServerState};
 use super::timers::Timer;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
-use crate::job::Job;
+use crate::job::{Job, SavedOver};
 use crate::{convert, text};
 use deconflict_protocol::Resource;
 
@@ -45,6 +45,9 @@ const SAVES_PAUSE: Duration = Duration::from_secs(15);
 
 /// So many of the texts that a document has while it is saved are kept: nobody types more in that time.
 const MOST_SAVING: usize = 100;
+
+/// So many of the texts that saves replaced are kept until the file is checked.
+const MOST_SAVED_OVER: usize = 20;
 
 impl ServerState {
     pub(super) fn opened(&mut self, uri: &Uri, text: Option<&str>) {
@@ -159,6 +162,11 @@ impl ServerState {
         document.is_claim_due |= was_reloaded;
         let is_claim_due = document.is_claim_due;
         document.saves += 1;
+        let has = SavedOver { text: document.text.clone(), is_certain: true };
+        let had = std::mem::replace(&mut document.file_had, has);
+        if document.saved_over.len() < MOST_SAVED_OVER && !document.is_notebook {
+            document.saved_over.push(had);
+        }
         document.saved_text = document.text.clone();
         document.based_on = Some(document.text.clone());
         document.settle();

@@ -6,11 +6,10 @@ use std::time::SystemTime;
 use ropey::Rope;
 use tower_lsp::ls_types::Uri;
 
-use super::journal_keeper::News;
+use super::journal_keeper::{News, Save};
 use super::session_context::SessionContext;
 use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, JobResult, Move, Refusal};
 use crate::text::{OnDisk, compare_with_file};
-use deconflict_journal::Cause;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimOutcome, Error, Registry, Terms};
 use deconflict_workspace::{Kind, Located, Repository};
@@ -32,10 +31,11 @@ impl SessionContext {
 
     /// Compares a document with its file, and claims it where an edit does.
     pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
-        let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, saving, claim } =
-            check;
+        let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, .. } = check;
+        let (saving, saved_over, claim) = (check.saving, check.saved_over, check.claim);
         let (place, repository) = self.place_in_repository(&path);
         let is_text = text.is_some();
+        let saved_text = text.clone().filter(|_| is_new_save);
         let on_disk = match text.as_ref().map_or(OnDisk::Unknown, |text| compare_with_file(text, &path)) {
             // Some editors end the last line of what they open, and of what they save.
             OnDisk::Different(saved)
@@ -70,10 +70,16 @@ impl SessionContext {
             // What stands there may be another's by now, and the user may have typed on while it was written.
             let is_own = |saved: &Rope| saving.iter().any(|text| text == saved);
             if is_new_save && !matches!(&on_disk, OnDisk::Different(saved) if !is_own(saved)) {
-                self.tell_journal(News::Changed(resource.clone(), Cause::Save));
+                let saved = match &on_disk {
+                    OnDisk::Same(_) => saved_text,
+                    OnDisk::Different(saved) => Some(saved.clone()),
+                    // It may have been read in another encoding.
+                    OnDisk::Unknown => None,
+                };
+                self.tell_journal(News::Saved(resource.clone(), saved.map(|text| Save { text, over: saved_over })));
             } else {
                 if is_new_save {
-                    self.tell_journal(News::NotSaved(resource.clone()));
+                    self.tell_journal(News::SavedAndGone(resource.clone(), saved_text));
                 }
                 self.seen(resource);
             }

@@ -10,10 +10,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use ropey::Rope;
 
 use super::journal_access::JournalAccess;
 use super::watched_files::WatchedFiles;
-use crate::job::{JobResult, SettledLoss};
+use crate::job::{JobResult, SavedOver, SettledLoss};
 use deconflict_changes::{GRACE, Noticed};
 use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
@@ -62,10 +63,10 @@ pub(super) enum News {
     Edited(Resource),
     /// The user's editor is about to save a file.
     Saving(Resource),
-    /// It did, and something else stands there.
-    NotSaved(Resource),
-    /// The user changed a file, by this.
-    Changed(Resource, Cause),
+    /// It did save this text, if it is what stands in files, and something else stands there.
+    SavedAndGone(Resource, Option<Rope>),
+    /// The user saved a file; with the texts, if they are what stands in files.
+    Saved(Resource, Option<Save>),
     /// The user's editor moved or deleted what is at these paths.
     Moved(Vec<PathBuf>),
     /// These paths may have been written.
@@ -78,6 +79,15 @@ pub(super) enum News {
     Settled(Vec<SettledLoss>, Settlement),
     /// Nothing follows.
     End,
+}
+
+/// What was saved.
+#[derive(Debug)]
+pub(super) struct Save {
+    /// The text that the editor wrote. Something else may stand there by now.
+    pub(super) text: Rope,
+    /// What it and saves before it replaced, the oldest first.
+    pub(super) over: Vec<SavedOver>,
 }
 
 /// The thread. It ends when this is dropped.
@@ -254,12 +264,17 @@ impl Keeping {
             }
             News::Edited(resource) => self.tell_of_others_beside(&resource),
             News::Saving(resource) => drop(self.saving.insert(resource, self.clock.now())),
-            News::NotSaved(resource) => drop(self.saving.remove(&resource)),
-            News::Changed(resource, cause) => self.changed_here(&resource, cause),
+            News::SavedAndGone(resource, text) => {
+                self.saving.remove(&resource);
+                if let Some(text) = text {
+                    self.keep_saved_and_gone(&resource, &text);
+                }
+            }
+            News::Saved(resource, save) => self.saved_here(&resource, save),
             News::Moved(paths) => {
                 let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
                 for resource in moved {
-                    self.changed_here(&resource, Cause::Edit);
+                    self.changed_here(&resource, Cause::Edit, SAVE_TIME);
                 }
             }
             News::Written(paths) => self.files.written(&paths),
@@ -343,18 +358,52 @@ impl Keeping {
         }
     }
 
-    /// The user changed a file.
-    fn changed_here(&mut self, resource: &Resource, cause: Cause) {
+    /// The user saved a file.
+    fn saved_here(&mut self, resource: &Resource, save: Option<Save>) {
+        let saving = self.saving.remove(resource).map_or(TimeDelta::zero(), |saving| self.clock.now() - saving);
+        let (Some(author), Some(Save { text, over })) = (self.access.author(), save) else {
+            return self.changed_here(resource, Cause::Save, saving.max(SAVE_TIME));
+        };
+        // Whoever wrote the file right after the save is not its user.
+        if self.keep_saved_and_gone(resource, &text) {
+            self.look(resource);
+        } else {
+            self.changed_here(resource, Cause::Save, saving.max(SAVE_TIME));
+        }
+        for SavedOver { text, is_certain } in over {
+            let (text, now) = (text.to_string(), self.clock.now());
+            let added = self.access.recorder().replaced_by_save(&author, resource, text.as_bytes(), is_certain, now);
+            if let Some(noticed) = self.access.succeeded(added).flatten() {
+                self.tell_of_own(resource, noticed);
+            }
+        }
+    }
+
+    /// True if it was kept: what the user saved was replaced before anybody looked.
+    fn keep_saved_and_gone(&mut self, resource: &Resource, text: &Rope) -> bool {
+        let Some(author) = self.access.author() else { return false };
+        let (text, now) = (text.to_string(), self.clock.now());
+        let saved = self.access.recorder().saved_and_gone(&author, resource, text.as_bytes(), now);
+        let Some(noticed) = self.access.succeeded(saved).flatten() else { return false };
+        self.tell_of_own(resource, noticed);
+        true
+    }
+
+    /// The user changed a file, in the time before now.
+    fn changed_here(&mut self, resource: &Resource, cause: Cause, time: TimeDelta) {
         let (Some(path), Some(author)) = (self.path_of(resource), self.access.author()) else { return };
         let now = self.clock.now();
-        let saving = self.saving.remove(resource).filter(|_| cause == Cause::Save);
-        let began = saving.map_or(now - SAVE_TIME, |saving| saving.min(now - SAVE_TIME));
-        let changed = self.access.recorder().changed_by(&author, cause, resource, began, now);
+        let changed = self.access.recorder().changed_by(&author, cause, resource, now - time, now);
         self.files.looked_at(resource, &path);
         self.is_unsorted = true;
-        let Some(noticed) = self.access.succeeded(changed).flatten() else { return };
+        if let Some(noticed) = self.access.succeeded(changed).flatten() {
+            self.tell_of_own(resource, noticed);
+        }
+    }
+
+    fn tell_of_own(&mut self, resource: &Resource, noticed: Noticed) {
         let lost = self.tell(&noticed);
-        if !lost.is_empty() {
+        if let Some(path) = self.path_of(resource).filter(|_| !lost.is_empty()) {
             (self.report)(JobResult::TookFromOthers { change: Box::new(noticed.entry), path, lost });
         }
     }
