@@ -167,8 +167,14 @@ impl EffectRunner {
 
 impl EventHandler for EffectRunner {
     fn handle(&mut self, event: Event) -> Option<u8> {
+        let is_edit = matches!(event, Event::DocumentChanged { .. });
         let handled = catch_unwind(AssertUnwindSafe(|| {
-            let effects = self.state.handle(event);
+            let mut effects = self.state.handle(event);
+            // An edit is claimed before anything is drawn.
+            if is_edit && let Some(exit_code) = self.run_effects(std::mem::take(&mut effects)) {
+                return Some(exit_code);
+            }
+            effects.extend(self.state.publish());
             self.run_effects(effects)
         }));
         handled.unwrap_or_else(|panic| {

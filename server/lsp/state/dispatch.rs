@@ -10,7 +10,7 @@ use crate::job::{Job, JobResult};
 use crate::present::messages;
 
 impl ServerState {
-    /// Takes in an event, and returns the effects.
+    /// Takes in an event, and returns the effects. What the editor is to show after it is left to [`Self::publish`].
     pub(crate) fn handle(&mut self, event: Event) -> Vec<Effect> {
         self.notice_sleep();
         self.take_in(event);
@@ -18,6 +18,11 @@ impl ServerState {
             self.fire(timer);
         }
         self.tell_editing();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Returns the effects that let the editor show what reads differently by now.
+    pub(crate) fn publish(&mut self) -> Vec<Effect> {
         self.show_what_changed();
         std::mem::take(&mut self.effects)
     }

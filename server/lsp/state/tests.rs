@@ -65,6 +65,7 @@ impl Scene {
 
     fn give(&mut self, event: Event) {
         self.effects.extend(self.state.handle(event));
+        self.effects.extend(self.state.publish());
     }
 
     fn done(&mut self, done: JobResult) {
