@@ -9,6 +9,7 @@
 
 mod adoption;
 mod blame;
+mod branches;
 mod changed_files;
 pub mod commits;
 pub mod committed;
@@ -34,6 +35,7 @@ mod written_files;
 
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
+pub use branches::Branches;
 pub use changed_files::{ChangedFile, changed_among, changed_since, differing, differing_at, seen_contents};
 pub use declared::{DECLARATIONS, Declared, DeclaredResource, Scope, WrongLine, port_range};
 pub use discovery::{

@@ -60,7 +60,7 @@ impl SessionContext {
             };
             match &place {
                 Claimability::Inside { resource, by_itself: true, .. } if is_unsaved => {
-                    let branch = repository.as_ref().and_then(Repository::branch);
+                    let branch = repository.as_ref().and_then(|repository| self.branches.of(repository));
                     self.claim_for_edit(resource, &path, branch, &edit_claim)
                 }
                 _ => ClaimResult::NotNeeded,

@@ -20,7 +20,7 @@ use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{DirectoryWatch, Error, Registry, Watch};
 use deconflict_words::failure;
-use deconflict_workspace::{Exclusions, Ignored, Kind, Location, Namer};
+use deconflict_workspace::{Branches, Exclusions, Ignored, Kind, Location, Namer};
 
 /// Another process kept the directory locked for too long.
 pub(super) const BUSY: &str = "busy";
@@ -34,6 +34,7 @@ pub(super) struct SessionContext {
     pub(super) location: Location,
     pub(super) namer: Namer,
     pub(super) ignored: Ignored,
+    pub(super) branches: Branches,
     pub(super) exclusions: Exclusions,
     pub(super) profile: Profile,
     /// An edit or a command may make the directory.
@@ -91,6 +92,7 @@ impl SessionContext {
             namer: Namer::new(&location),
             location,
             ignored: Ignored::new(),
+            branches: Branches::new(),
             exclusions: Exclusions::default(),
             profile,
             may_make,
