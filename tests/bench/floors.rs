@@ -16,6 +16,9 @@ use rustix::fs::{
 /// The name of a file that is not finished.
 const UNFINISHED: &str = ".bare";
 
+/// The name of the file that is edited.
+const EDITED: &str = "edited";
+
 /// As large as a claim's record.
 const RECORD: [u8; 480] = [b'x'; 480];
 
@@ -110,8 +113,10 @@ impl Helper {
         Self { process, input, output }
     }
 
-    /// Makes a bare claim for each byte that it reads.
+    /// Makes a bare claim for each byte that it reads, once it has read the file that is edited: without that nobody can
+    /// tell an edit from a text that is as it stands on disk.
     pub(crate) fn claimer(directory: &Path) -> Self {
+        fs::write(directory.join(EDITED), "one line\n").unwrap();
         Self::start("claimer", directory)
     }
 
@@ -175,6 +180,7 @@ fn claim_for_each_byte(directory: &Path) {
     let mut input = std::io::stdin().lock();
     let mut round = 0;
     while input.read_exact(&mut [0]).is_ok() {
+        fs::read(directory.join(EDITED)).unwrap();
         claim(directory, round);
         round += 1;
     }
