@@ -5,32 +5,13 @@
 
 use std::fs;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::{CodingAgent, Committer, Editor, Terminal, Workspace, timestamp};
-
-/// A repository with the guard and a bare remote that has its first commit, in which an agent works.
-fn guarded() -> (Workspace, Committer) {
-    let workspace = Workspace::small();
-    let remote = workspace.beside("remote.git");
-    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
-    workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
-    workspace.git(&["push", "--quiet", "origin", "main"]);
-    fs::write(workspace.root().join(".git/info/exclude"), "COORDINATION/\n").unwrap();
-    workspace.coordination().write_session("agent", json!({"name": "Robin", "client": "claude-code"}));
-    let person = Committer::person(&workspace);
-    person.deconflict(&["guard", "--install"]).expect_code(0);
-    (workspace, person)
-}
+use crate::support::{CodingAgent, Editor, Terminal, Workspace, guarded_workspace, hold_since};
 
 fn hold(workspace: &Workspace, file: &str) {
     hold_since(workspace, file, -TimeDelta::hours(1));
-}
-
-fn hold_since(workspace: &Workspace, file: &str, since: TimeDelta) {
-    let since = timestamp(Utc::now() + since);
-    workspace.coordination().write_claim("agent", "file", file, json!({"claimed_at": since}));
 }
 
 /// The lines that a refusal advises, as a person pastes them.
@@ -41,7 +22,7 @@ fn advised<'a>(told: &'a str, about: &str) -> &'a str {
 
 #[test]
 fn an_intent_to_add_is_no_part_of_a_commit() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     workspace.write("src/new.rs", "half done\n");
     hold(&workspace, "src/new.rs");
     person.git(&["add", "--intent-to-add", "src/new.rs"]).expect_code(0);
@@ -57,7 +38,7 @@ fn an_intent_to_add_is_no_part_of_a_commit() {
 
 #[test]
 fn a_held_file_that_is_left_out_of_a_merge_has_what_the_merge_brought() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     workspace.git(&["switch", "--quiet", "-c", "feature"]);
     workspace.write("src/lib.rs", "of the feature\n");
     workspace.commit_all("A feature");
@@ -78,7 +59,7 @@ fn a_held_file_that_is_left_out_of_a_merge_has_what_the_merge_brought() {
 
 #[test]
 fn a_conflict_in_a_held_file_is_never_left_out_with_its_marks() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     workspace.git(&["switch", "--quiet", "-c", "feature"]);
     workspace.write("src/lib.rs", "of the feature\n");
     workspace.commit_all("A feature");
@@ -96,7 +77,7 @@ fn a_conflict_in_a_held_file_is_never_left_out_with_its_marks() {
 
 #[test]
 fn advice_keeps_what_the_holder_staged_in_part() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     hold(&workspace, "src/lib.rs");
     workspace.write("src/lib.rs", "a first part\n");
     workspace.git(&["add", "src/lib.rs"]);
@@ -114,7 +95,7 @@ fn advice_keeps_what_the_holder_staged_in_part() {
 
 #[test]
 fn what_was_fetched_may_be_pushed_to_another_remote() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     // Somebody else's clone pushed to a fork.
     let fork = workspace.beside("fork.git");
     workspace.git(&["clone", "--quiet", "--bare", workspace.root().to_str().unwrap(), fork.to_str().unwrap()]);
@@ -133,7 +114,7 @@ fn what_was_fetched_may_be_pushed_to_another_remote() {
 
 #[test]
 fn a_commit_that_was_amended_after_the_claim_keeps_its_old_date_and_is_refused_all_the_same() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     let (before, later) = ("2 hours ago", "1 minute ago");
     let at = |date: &str| {
         let date = workspace.git(&["-c", "core.hooksPath=/dev/null", "rev-parse", &format!("--since={date}")]);
@@ -164,7 +145,7 @@ fn a_commit_that_was_amended_after_the_claim_keeps_its_old_date_and_is_refused_a
 
 #[test]
 fn a_conflict_that_a_rebase_resolved_with_what_somebody_holds_is_refused() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     let old = |date: &str| person.clone().env("GIT_AUTHOR_DATE", date).env("GIT_COMMITTER_DATE", date);
     workspace.write("src/lib.rs", "mine\n");
     old("2020-01-01T00:00:00Z").git(&["commit", "-qam", "Mine"]).expect_code(0);
@@ -186,7 +167,7 @@ fn a_conflict_that_a_rebase_resolved_with_what_somebody_holds_is_refused() {
 
 #[test]
 fn a_session_that_is_unknown_here_is_no_person() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     let editor = Editor::start(&workspace, "tester");
     let document = editor.open("src/lib.rs");
     document.type_text("// mine\n");
@@ -200,7 +181,7 @@ fn a_session_that_is_unknown_here_is_no_person() {
 
 #[test]
 fn what_an_own_agent_left_when_its_turn_ended_may_be_committed_and_stashed() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     let agent = CodingAgent::on(&workspace, "one");
     agent.start();
     agent.prompt();
@@ -216,7 +197,7 @@ fn what_an_own_agent_left_when_its_turn_ended_may_be_committed_and_stashed() {
 
 #[test]
 fn a_refusal_says_one_thing_once() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     hold(&workspace, "src/lib.rs");
     workspace.write("src/lib.rs", "half done\n");
     for words in [&["commit", "-qam", "Sweep"][..], &["stash"]] {
@@ -232,7 +213,7 @@ fn a_refusal_says_one_thing_once() {
 
 #[test]
 fn strange_names_are_named_so_that_they_can_be_pasted() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     for name in ["new\nline.txt", "space ", ":colon", ":(top)x", "-dash", "quo'te", "t\tab"] {
         workspace.write(name, "half done\n");
         hold(&workspace, name);
@@ -271,7 +252,7 @@ fn the_claims_of_a_removed_worktree_go_with_it() {
 
 #[test]
 fn a_stash_of_everything_leaves_the_coordination_directory_and_a_clean_up_of_everything_ends_well() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
     let editor = Editor::start(&workspace, "tester");
     let document = editor.open("src/lib.rs");
@@ -299,7 +280,7 @@ fn a_stash_of_everything_leaves_the_coordination_directory_and_a_clean_up_of_eve
 
 #[test]
 fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one() {
-    let (workspace, person) = guarded();
+    let (workspace, person) = guarded_workspace();
     let log = workspace.beside("asked");
     let counted = workspace.beside("counted");
     fs::create_dir(&counted).unwrap();

@@ -14,9 +14,7 @@ fn with_lfs() -> Option<(Workspace, Committer)> {
         return None;
     }
     let workspace = Workspace::small();
-    let remote = workspace.beside("remote.git");
-    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
-    workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    workspace.add_remote("origin");
     let path = std::env::join_paths(
         [tools].into_iter().chain(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())),
     );
@@ -34,7 +32,7 @@ fn push_a_picture(workspace: &Workspace, person: &Committer, name: &str) {
     person.git(&["commit", "-qm", name]).expect_code(0);
     let pushed = person.git(&["push", "--quiet", "origin", "main"]).expect_code(0);
     let clone = workspace.beside(&format!("clone of {name}"));
-    let remote = workspace.beside("remote.git");
+    let remote = workspace.beside("origin.git");
     let cloned: Outcome = person.git(&["clone", "--quiet", remote.to_str().unwrap(), clone.to_str().unwrap()]);
     assert_eq!(cloned.exit_code, 0, "{cloned:?} {pushed:?}");
     assert_eq!(workspace.read(clone.join(name)), format!("the bytes of {name}"), "{pushed:?}");

@@ -75,9 +75,7 @@ impl Case {
             ),
         }
         workspace.commit_all("Use a manager of hooks");
-        let remote = workspace.beside("remote.git");
-        workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
-        workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+        workspace.add_remote("origin");
         Some(Self { manager, workspace, person })
     }
 

@@ -2,48 +2,25 @@
 
 #![cfg(target_os = "linux")]
 
-use std::fs;
-
 use chrono::{TimeDelta, Utc};
-use serde_json::json;
 
-use crate::support::{Committer, Workspace, timestamp};
-
-/// A repository with the guard and a bare remote that has its first commit.
-fn with_remote() -> Workspace {
-    let workspace = Workspace::small();
-    let remote = workspace.beside("remote.git");
-    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
-    workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
-    workspace.git(&["push", "--quiet", "origin", "main"]);
-    fs::write(workspace.root().join(".git/info/exclude"), "COORDINATION/\n").unwrap();
-    let coordination = workspace.coordination();
-    coordination.write_session("agent", json!({"name": "Robin", "client": "claude-code"}));
-    Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(0);
-    workspace
-}
-
-fn hold_since(workspace: &Workspace, file: &str, since: TimeDelta) {
-    let since = timestamp(Utc::now() + since);
-    workspace.coordination().write_claim("agent", "file", file, json!({"claimed_at": since}));
-}
+use crate::support::{Committer, guarded_workspace, hold_since, timestamp};
 
 #[test]
 fn what_was_committed_before_somebody_claimed_it_is_pushed_without_a_word() {
-    let workspace = with_remote();
+    let (workspace, person) = guarded_workspace();
     workspace.write("README.md", "mine\n");
     let before = timestamp(Utc::now() - TimeDelta::hours(2));
-    let then = Committer::person(&workspace).env("GIT_AUTHOR_DATE", &before).env("GIT_COMMITTER_DATE", &before);
+    let then = person.clone().env("GIT_AUTHOR_DATE", &before).env("GIT_COMMITTER_DATE", &before);
     then.git(&["commit", "--quiet", "--all", "--message", "Mine"]).expect_code(0);
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
-    let pushed = Committer::person(&workspace).git(&["push", "--quiet", "origin", "main"]).expect_code(0);
+    let pushed = person.git(&["push", "--quiet", "origin", "main"]).expect_code(0);
     assert_eq!(pushed.stderr, "");
 }
 
 #[test]
 fn what_went_past_the_guard_is_refused_until_its_holder_agrees() {
-    let workspace = with_remote();
-    let person = Committer::person(&workspace);
+    let (workspace, person) = guarded_workspace();
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
     workspace.write("README.md", "half done\n");
     person.git(&["commit", "--no-verify", "-am", "Sweep"]).expect_code(0);
@@ -55,7 +32,7 @@ fn what_went_past_the_guard_is_refused_until_its_holder_agrees() {
             assert!(refused.stderr.contains(part), "{part} in {refused:?}");
         }
     }
-    let url = workspace.beside("remote.git");
+    let url = workspace.beside("origin.git");
     person.git(&["push", url.to_str().unwrap(), "main"]).expect_code(1);
     // Deleting a ref publishes nothing, and what the remote has is not new.
     workspace.git(&["push", "--quiet", "--no-verify", "origin", "main:refs/heads/other"]);
@@ -66,19 +43,19 @@ fn what_went_past_the_guard_is_refused_until_its_holder_agrees() {
 
 #[test]
 fn what_the_holder_committed_itself_may_be_pushed_and_is_told_to_go_on() {
-    let workspace = with_remote();
+    let (workspace, person) = guarded_workspace();
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
     workspace.write("README.md", "a first part\n");
     Committer::agent(&workspace, "claude").session("agent").git(&["commit", "-am", "A part"]).expect_code(0);
     // A rebase changes the commit, not who made it.
     workspace.git(&["commit", "--quiet", "--amend", "--no-verify", "--message", "A part, reworded"]);
-    let pushed = Committer::person(&workspace).git(&["push", "--quiet", "origin", "main"]).expect_code(0);
+    let pushed = person.git(&["push", "--quiet", "origin", "main"]).expect_code(0);
     assert!(pushed.stderr.contains("\"README.md\" is claimed by \"Robin\" since"), "{pushed:?}");
 }
 
 #[test]
 fn the_holder_pushes_its_own() {
-    let workspace = with_remote();
+    let (workspace, _) = guarded_workspace();
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
     workspace.write("README.md", "mine\n");
     let agent = Committer::agent(&workspace, "claude").session("agent");
@@ -89,9 +66,8 @@ fn the_holder_pushes_its_own() {
 
 #[test]
 fn what_git_never_says_cannot_be_told() {
-    let workspace = with_remote();
+    let (workspace, person) = guarded_workspace();
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
-    let person = Committer::person(&workspace);
     let line = "echo garbage | deconflict guard pre-push origin url --json";
     let told = person.run("sh".as_ref(), &["-c", line]).expect_code(3).json();
     assert_eq!(told["outcome"], "could_not_tell");
@@ -101,14 +77,12 @@ fn what_git_never_says_cannot_be_told() {
 
 #[test]
 fn what_is_public_already_may_go_to_another_remote() {
-    let workspace = with_remote();
+    let (workspace, person) = guarded_workspace();
     hold_since(&workspace, "README.md", -TimeDelta::hours(1));
     workspace.write("README.md", "published\n");
     workspace.git(&["commit", "--quiet", "--no-verify", "--all", "--message", "Published"]);
     workspace.git(&["push", "--quiet", "--no-verify", "origin", "main"]);
-    let mirror = workspace.beside("mirror.git");
-    workspace.git(&["init", "--quiet", "--bare", mirror.to_str().unwrap()]);
-    workspace.git(&["remote", "add", "mirror", mirror.to_str().unwrap()]);
-    let pushed = Committer::person(&workspace).git(&["push", "--quiet", "mirror", "main"]).expect_code(0);
+    workspace.add_remote("mirror");
+    let pushed = person.git(&["push", "--quiet", "mirror", "main"]).expect_code(0);
     assert_eq!(pushed.stderr, "");
 }

@@ -5,9 +5,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use chrono::{TimeDelta, Utc};
+use serde_json::json;
+
 use super::environment::clean_environment;
 use super::terminal::Outcome;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, timestamp};
 
 /// Somebody with a shell, to whom `deconflict` is on the path.
 #[derive(Clone)]
@@ -92,4 +95,23 @@ impl Committer {
             stderr: String::from_utf8_lossy(&ended.stderr).into_owned(),
         }
     }
+}
+
+/// A repository with the guard and a bare remote that has its first commit, in which an agent works, Robin; and the person
+/// who commits there.
+pub(crate) fn guarded_workspace() -> (Workspace, Committer) {
+    let workspace = Workspace::small();
+    workspace.add_remote("origin");
+    workspace.git(&["push", "--quiet", "origin", "main"]);
+    fs::write(workspace.root().join(".git/info/exclude"), "COORDINATION/\n").unwrap();
+    workspace.coordination().write_session("agent", json!({"name": "Robin", "client": "claude-code"}));
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install"]).expect_code(0);
+    (workspace, person)
+}
+
+/// Lets that agent hold a file since some time ago.
+pub(crate) fn hold_since(workspace: &Workspace, file: &str, since: TimeDelta) {
+    let since = timestamp(Utc::now() + since);
+    workspace.coordination().write_claim("agent", "file", file, json!({"claimed_at": since}));
 }

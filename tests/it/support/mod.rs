@@ -30,7 +30,7 @@ mod workspace;
 pub(crate) use agent::{CodingAgent, Told, hook};
 pub(crate) use capabilities::{bare_capabilities, full_capabilities};
 #[cfg(target_os = "linux")]
-pub(crate) use committer::Committer;
+pub(crate) use committer::{Committer, guarded_workspace, hold_since};
 pub(crate) use documents::{Document, Edit, codes, hint_label};
 pub(crate) use editor::{Editor, EditorBuilder, RpcError};
 pub(crate) use editors::{installed, report_missing, say_skipped};

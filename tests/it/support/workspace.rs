@@ -137,6 +137,20 @@ impl Workspace {
         folder
     }
 
+    /// A bare repository beside the workspace.
+    pub(crate) fn bare_repository(&self, name: &str) -> PathBuf {
+        let folder = self.beside(&format!("{name}.git"));
+        self.git(&["init", "--quiet", "--bare", folder.to_str().unwrap()]);
+        folder
+    }
+
+    /// Adds a bare repository as a remote, and returns its folder.
+    pub(crate) fn add_remote(&self, name: &str) -> PathBuf {
+        let folder = self.bare_repository(name);
+        self.git(&["remote", "add", name, folder.to_str().unwrap()]);
+        folder
+    }
+
     /// The coordination directory of this workspace, whether it exists yet or not.
     pub(crate) fn coordination(&self) -> Coordination {
         Coordination::at(&self.root.join("COORDINATION"))
