@@ -1,6 +1,6 @@
 //! `deconflict commit`
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use deconflict_changes::{CommitPlan, PlannedFile, PlannedKind, author_of, owners_in};
@@ -204,7 +204,7 @@ impl Making<'_> {
             claim.held_by(&self.acting.session.id)
                 || holder.is_some_and(|holder| self.acting.speaks_for(&author_of(holder)).unwrap_or(false))
         };
-        match guard::release_committed(&self.acting.registry, self.root, &committed, &is_own) {
+        match guard::release_committed(&self.acting.registry, self.root, &committed, &HashMap::new(), &is_own) {
             Ok(released) if !released.is_empty() => upkeep::refresh_board(&self.acting.registry),
             Ok(_) => {}
             Err(failure) => Output::remark(&format!("Claims could not be released: {}", failure.message)),

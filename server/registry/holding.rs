@@ -67,17 +67,19 @@ impl<S: Store> Registry<S> {
     /// Gives up these very holdings at once. Returns those that still were.
     pub fn release_holdings(&self, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
         self.commit(|tx| {
-            let mut released = Vec::new();
+            let (mut released, mut keys) = (Vec::new(), Vec::new());
             for holding in holdings {
                 let key = tx.naming().key(&holding.resource);
                 if let Some(stored) = StoredClaim::read(tx, &key)? {
                     let claim = stored.judge(None, self.now());
                     if holding.is(&claim.record) {
-                        tx.write(Write::Delete(Key::Claim(key)));
+                        keys.push(key);
                         released.push(claim);
                     }
                 }
             }
+            // What was written is looked through by each reading that follows.
+            keys.into_iter().for_each(|key| tx.write(Write::Delete(Key::Claim(key))));
             Ok(released)
         })
         .map(|(released, _)| released)

@@ -48,6 +48,9 @@ pub(super) struct ReadClaim {
     bytes: Vec<u8>,
 }
 
+/// Of more resources than this the names of all claims are read at once.
+const MOST_ASKED_FOR: usize = 256;
+
 impl ReadClaim {
     /// Reads a claim; `None` if there is none. What is no record, or too large for one, is a damaged claim.
     pub(super) fn read(reader: &dyn Reader, key: &ClaimKey) -> Result<Option<Self>, Error> {
@@ -151,10 +154,16 @@ impl<S: Store> Registry<S> {
                 wanted.entry(naming.key(resource)).or_default().push(position);
             }
         }
+        // Who asks about few does not wait for the names of all.
+        let keys = if wanted.len() <= MOST_ASKED_FOR {
+            wanted.keys().cloned().collect()
+        } else {
+            claim_keys(&*reader, &[Range::all_claims()])?
+        };
         let mut claims = Vec::new();
         // Many claims of one holder are common.
         let mut sessions: HashMap<SessionId, Option<Session>> = HashMap::new();
-        for key in claim_keys(&*reader, &[Range::all_claims()])? {
+        for key in keys {
             let Some(positions) = wanted.get(&key) else { continue };
             let Some(stored) = StoredClaim::read(&*reader, &key)? else { continue };
             let is_covered = |position: &&usize| {

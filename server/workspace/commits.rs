@@ -105,13 +105,18 @@ pub struct PushedRef {
     pub remote: Option<String>,
 }
 
+impl PathChange {
+    /// The content that it has then, or had before it was deleted, as git calls it.
+    pub fn content_id(&self) -> &str {
+        &self.content
+    }
+}
+
 impl Staged {
     /// Looks at what the next commit of the repository that `folder` is in would contain.
     pub fn of(folder: &Path) -> Result<Self, GitError> {
         const WHAT: &str = "what is to be committed";
-        let root = root_of(folder)?;
-        let git_directory = folder_told(folder, "--git-dir", "where the repository is")?;
-        let last = resolve(folder, "HEAD", "commit")?;
+        let Position { root, git_directory, last } = Position::of(folder)?;
         let is_first = last.is_none();
         let base = last.map_or_else(|| empty_tree(folder), Ok)?;
         let mut changes = changes_in_index(folder, &base, WHAT)?;
@@ -213,24 +218,37 @@ pub fn pushed_refs(input: &str) -> Result<Vec<PushedRef>, GitError> {
 
 /// The commits that a push would publish that are on no remote yet, of those made since a moment.
 pub fn pushed(folder: &Path, refs: &[PushedRef], since: DateTime<Utc>) -> Result<Vec<Pushed>, GitError> {
-    const WHAT: &str = "what is pushed";
-    let mut revisions: Vec<String> = refs.iter().filter_map(|pushed| pushed.local.clone()).collect();
-    if revisions.is_empty() {
-        return Ok(Vec::new());
-    }
-    // What the remote has, or another had, may be gone here.
-    revisions.extend(refs.iter().filter_map(|pushed| Some(format!("^{}", pushed.remote.as_ref()?))));
-    revisions.extend(fetched(folder)?.into_iter().map(|id| format!("^{id}")));
-    let mut git = git::command_in(folder, Surroundings::OfHook);
-    let since = format!("--since={}", since.timestamp());
-    git.args(["rev-list", "--ignore-missing", &since, "--stdin", "--not", "--remotes"]);
-    let ids = answer(git, WHAT, (revisions.join("\n") + "\n").as_bytes())?;
+    let ids = unpublished(folder, refs, &format!("--since={}", since.timestamp()))?;
     if ids.is_empty() {
         return Ok(Vec::new());
     }
     let mut git = git::command_in(folder, Surroundings::OfHook);
     git.args(["diff-tree", "--stdin", "-r", "-c", "--root", "--raw", "--no-abbrev", "-z", "--no-renames", FORMAT]);
-    understand_commits(&answer(git, WHAT, &ids)?, WHAT)
+    understand_commits(&answer(git, WHAT_IS_PUSHED, &ids)?, WHAT_IS_PUSHED)
+}
+
+/// True if a push would publish a commit that is on no remote yet.
+pub fn publishes(folder: &Path, refs: &[PushedRef]) -> Result<bool, GitError> {
+    Ok(!unpublished(folder, refs, "--max-count=1")?.is_empty())
+}
+
+const WHAT_IS_PUSHED: &str = "what is pushed";
+
+/// The ids of commits that a push would publish that are on no remote yet, a line each.
+fn unpublished(folder: &Path, refs: &[PushedRef], limit: &str) -> Result<Vec<u8>, GitError> {
+    let mut revisions: Vec<String> = refs.iter().filter_map(|pushed| pushed.local.clone()).collect();
+    if revisions.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Many tags may lead to one commit.
+    revisions.sort_unstable();
+    revisions.dedup();
+    // What the remote has, or another had, may be gone here.
+    revisions.extend(refs.iter().filter_map(|pushed| Some(format!("^{}", pushed.remote.as_ref()?))));
+    revisions.extend(fetched(folder)?.into_iter().map(|id| format!("^{id}")));
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["rev-list", "--ignore-missing", limit, "--stdin", "--not", "--remotes"]);
+    answer(git, WHAT_IS_PUSHED, (revisions.join("\n") + "\n").as_bytes())
 }
 
 /// What was fetched last, by an address too, for which there is no branch of a remote.
@@ -332,6 +350,40 @@ fn folder_told(folder: &Path, argument: &str, what: &'static str) -> Result<Path
     Ok(canonical(&told).unwrap_or(told))
 }
 
+/// Where somebody stands in a repository.
+struct Position {
+    root: PathBuf,
+    git_directory: PathBuf,
+    /// The last commit; `None` where there is none yet.
+    last: Option<String>,
+}
+
+impl Position {
+    /// Asks git once, unless a name makes that ambiguous.
+    fn of(folder: &Path) -> Result<Self, GitError> {
+        let mut git = git::command_in(folder, Surroundings::OfHook);
+        git.args(["rev-parse", "--show-toplevel", "--git-dir", "--verify", "--quiet", "HEAD^{commit}"]);
+        let told = git::run(git, b"")?.stdout;
+        let lines: Vec<&[u8]> = trimmed(&told).split(|byte| *byte == b'\n').collect();
+        let placed = |told: &[u8]| {
+            let told = folder.join(git::path_from(told));
+            canonical(&told).unwrap_or(told)
+        };
+        match lines[..] {
+            [root, git_directory, last] if std::str::from_utf8(last).is_ok_and(is_object_id) => Ok(Self {
+                root: placed(root),
+                git_directory: placed(git_directory),
+                last: Some(String::from_utf8_lossy(last).into_owned()),
+            }),
+            _ => Ok(Self {
+                root: root_of(folder)?,
+                git_directory: folder_told(folder, "--git-dir", "where the repository is")?,
+                last: resolve(folder, "HEAD", "commit")?,
+            }),
+        }
+    }
+}
+
 /// The id of a `commit`, or of a `tree` or a commit's tree; `None` if there is none.
 pub(super) fn resolve(folder: &Path, revision: &str, kind: &str) -> Result<Option<String>, GitError> {
     let mut git = git::command_in(folder, Surroundings::OfHook);
@@ -354,8 +406,8 @@ fn changes_in_index(folder: &Path, base: &str, what: &'static str) -> Result<Vec
     let mut fields = fields(&answer);
     while let Some(field) = fields.next() {
         let change = understand_change(field, fields.next()).ok_or(GitError::NotUnderstood(what))?;
-        // A path with a conflict is told twice.
-        if !changes.contains(&change) {
+        // A path with a conflict is told twice, one after the other.
+        if changes.last() != Some(&change) {
             changes.push(change);
         }
     }

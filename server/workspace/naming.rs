@@ -1,5 +1,6 @@
 //! What files and directories are called (protocol page, "What a resource is called"), and where a name leads.
 
+use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
@@ -76,6 +77,7 @@ pub struct Located {
 }
 
 /// The worktree that a path is in, seen from the coordination directory.
+#[derive(Clone)]
 struct CoveredWorktree {
     /// Stands before the path in a resource's name, with no `/` at its end; empty in the directory's own parent.
     prefix: String,
@@ -131,6 +133,17 @@ impl Namer {
     /// What a path is called that git spelled: absolute, with no symlink above its last part. It need not exist.
     pub fn resource_as_spelled(&self, path: &Path, kind: Kind) -> Result<Resource, NamingError> {
         self.name(path, kind, repository_of(path, kind)?)
+    }
+
+    /// The same for many: each folder is looked at once.
+    pub fn resources_as_spelled<'a>(
+        &self,
+        paths: impl IntoIterator<Item = (&'a Path, Kind)>,
+    ) -> Vec<Result<Resource, NamingError>> {
+        let mut known = HashMap::new();
+        let name =
+            |(path, kind): (&Path, Kind)| self.name_in(path, kind, &self.worktree_among(path, kind, &mut known)?);
+        paths.into_iter().map(name).collect()
     }
 
     /// Where a path leads, without symlinks and as spelled on disk, whether it exists or not.
@@ -197,7 +210,10 @@ impl Namer {
 
     /// `innermost` is the repository that the path is in.
     fn name(&self, path: &Path, kind: Kind, innermost: Option<Repository>) -> Result<Resource, NamingError> {
-        let worktree = self.worktree_of(path, innermost)?;
+        self.name_in(path, kind, &self.worktree_of(path, innermost)?)
+    }
+
+    fn name_in(&self, path: &Path, kind: Kind, worktree: &CoveredWorktree) -> Result<Resource, NamingError> {
         let not_utf8 = || NamingError::NotUtf8(path.to_owned());
         let relative = below(&worktree.root, path).and_then(|below| slashed(&below)).ok_or_else(not_utf8)?;
         let name = match (worktree.prefix.as_str(), relative.as_str()) {
@@ -210,6 +226,27 @@ impl Namer {
             Kind::File => Resource::file(&name)?,
             Kind::Directory => Resource::directory(&name)?,
         })
+    }
+
+    /// The worktree that a path is in: that of the folder above, unless a repository begins here.
+    fn worktree_among(
+        &self,
+        path: &Path,
+        kind: Kind,
+        known: &mut HashMap<PathBuf, CoveredWorktree>,
+    ) -> Result<CoveredWorktree, NamingError> {
+        let folder = folder_of(path, kind);
+        if let Some(worktree) = known.get(folder) {
+            return Ok(worktree.clone());
+        }
+        let begins = fs::symlink_metadata(folder.join(".git")).is_ok();
+        let above = folder.parent().filter(|above| !begins && below(&self.parent, above).is_some());
+        let worktree = match above {
+            Some(above) => self.worktree_among(above, Kind::Directory, known)?,
+            None => self.worktree_of(path, repository_of(path, kind)?)?,
+        };
+        known.insert(folder.to_owned(), worktree.clone());
+        Ok(worktree)
     }
 
     fn worktree_of(&self, path: &Path, innermost: Option<Repository>) -> Result<CoveredWorktree, NamingError> {
@@ -258,11 +295,15 @@ impl Namer {
 
 /// The innermost repository that what is at a path is in.
 fn repository_of(path: &Path, kind: Kind) -> Result<Option<Repository>, NamingError> {
-    let folder = match kind {
+    Repository::containing(folder_of(path, kind)).map_err(|source| NamingError::Unresolvable(path.to_owned(), source))
+}
+
+/// The folder in which a path is looked at.
+fn folder_of(path: &Path, kind: Kind) -> &Path {
+    match kind {
         Kind::File => path.parent().unwrap_or(path),
         Kind::Directory => path,
-    };
-    Repository::containing(folder).map_err(|source| NamingError::Unresolvable(path.to_owned(), source))
+    }
 }
 
 /// A path without symlinks, and what is there.

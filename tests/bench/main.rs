@@ -23,6 +23,7 @@ mod support;
 mod documents;
 mod figures;
 mod floors;
+mod guard;
 mod in_process;
 mod journal;
 mod pipe;
@@ -46,7 +47,7 @@ enum Measure {
     All(fn() -> Vec<Figure>),
 }
 
-const GROUPS: [(&str, Measure); 12] = [
+const GROUPS: [(&str, Measure); 13] = [
     ("in process", Measure::All(in_process::measure)),
     ("whole process", Measure::Each(whole_process::measure)),
     ("pace", Measure::All(whole_process::measure_pace)),
@@ -55,6 +56,7 @@ const GROUPS: [(&str, Measure); 12] = [
     ("start", Measure::Each(documents::measure_start)),
     ("rest", Measure::All(rest::measure)),
     ("clean-up", Measure::All(rest::measure_clean_up)),
+    ("guard", Measure::All(guard::measure)),
     ("journal, edits", Measure::Each(journal::measure_edits)),
     ("journal, commands", Measure::All(journal::measure_commands)),
     ("journal, questions", Measure::All(journal::measure_questions)),

@@ -1,16 +1,19 @@
 //! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more. Those whose
 //! changes were committed by another are told.
 
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
+use deconflict_journal::Journal;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Holding, Registry, Session};
 use deconflict_words::documents;
-use deconflict_workspace::{commits, committed};
+use deconflict_workspace::commits::{self, PathChange};
+use deconflict_workspace::committed;
 use serde_json::json;
 
 use super::committer::Committer;
-use super::finding::name;
+use super::finding::names;
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
@@ -40,11 +43,13 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let (root, commit) = commits::last_commit(context.folder())?;
     let committer = Committer::find(context, registry)?;
     let namer = context.namer()?;
-    let in_commit = commit.changes.iter().filter(|change| !change.is_submodule);
+    let in_commit: Vec<PathChange> = commit.changes.into_iter().filter(|change| !change.is_submodule).collect();
+    let named = in_commit.iter().zip(names(&in_commit, &root, &namer));
     let changed: Vec<(Resource, PathBuf)> =
-        in_commit.filter_map(|change| Some((name(change, &root, &namer)?, root.join(&change.path)))).collect();
-    let released =
-        release_committed(registry, &root, &changed, &|claim, holder| committer.owns(claim, holder, registry))?;
+        named.filter_map(|(change, resource)| Some((resource?, root.join(&change.path)))).collect();
+    let contents = in_commit.iter().map(|change| (root.join(&change.path), change.content_id())).collect();
+    let is_own = |claim: &Claim, holder: Option<&Session>| committer.owns(claim, holder, registry);
+    let released = release_committed(registry, &root, &changed, &contents, &is_own)?;
     let resources: Vec<Resource> = changed.iter().map(|(resource, _)| resource.clone()).collect();
     if let Err(failure) = owned::tell_owners(&resources, &commit.id, context, registry, &committer) {
         Output::remark(&format!("Those whose changes were committed could not be told: {}", failure.message));
@@ -62,11 +67,13 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     Ok(released)
 }
 
-/// Releases the caller's claims by the first edit on files that were committed and are as they were committed.
+/// Releases the caller's claims by the first edit on files that were committed and are as they were committed. `contents` are
+/// what git calls what was committed, as far as that is known: asking git for thousands of files takes long.
 pub(in crate::cli) fn release_committed(
     registry: &Registry,
     root: &Path,
     committed: &[(Resource, PathBuf)],
+    contents: &HashMap<PathBuf, &str>,
     is_own: &dyn Fn(&Claim, Option<&Session>) -> bool,
 ) -> Result<Vec<Claim>, Failure> {
     let resources: Vec<Resource> = committed.iter().map(|(resource, _)| resource.clone()).collect();
@@ -83,8 +90,19 @@ pub(in crate::cli) fn release_committed(
         return Ok(Vec::new());
     }
     // A file of which more was changed than was committed is still being worked on.
-    let paths: Vec<PathBuf> = own.iter().map(|(_, path)| (*path).clone()).collect();
-    let equal = committed::equal_to_last_commit(root, &paths).unwrap_or_default();
+    let is_called = |path: &Path, content: &str| {
+        let saved = std::fs::read(path).ok().filter(|_| !path.is_symlink());
+        saved.and_then(|saved| Journal::name_of(&saved)).is_some_and(|name| name.to_string() == content)
+    };
+    let mut equal: HashSet<PathBuf> = HashSet::new();
+    let mut others: Vec<PathBuf> = Vec::new();
+    for (_, path) in &own {
+        let is_same = contents.get(*path).is_some_and(|content| is_called(path, content));
+        if is_same { drop(equal.insert((*path).clone())) } else { others.push((*path).clone()) }
+    }
+    if !others.is_empty() {
+        equal.extend(committed::equal_to_last_commit(root, &others).unwrap_or_default());
+    }
     let equal = own.iter().filter(|(_, path)| equal.contains(*path));
     let holdings: Vec<Holding> = equal.filter_map(|(claim, _)| claim.holding()).collect();
     Ok(registry.release_holdings(&holdings)?)

@@ -121,8 +121,9 @@ pub(super) fn sort(
     registry: &Registry,
     committer: &Committer,
 ) -> Result<(Sorted, usize), Failure> {
+    let named = changes.iter().zip(names(changes, root, namer));
     let claimable: Vec<(&PathChange, Resource)> =
-        changes.iter().filter_map(|change| Some((change, name(change, root, namer)?))).collect();
+        named.filter_map(|(change, resource)| Some((change, resource?))).collect();
     let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
     let mut sorted = Sorted::default();
     let mut holders = Holders::new(registry);
@@ -146,11 +147,22 @@ pub(super) fn sort(
     Ok((sorted, claimable.len()))
 }
 
+/// What changed paths are called; `None` for what nobody can claim.
+pub(super) fn names(changes: &[PathChange], root: &Path, namer: &Namer) -> Vec<Option<Resource>> {
+    let paths: Vec<(PathBuf, Kind)> = changes.iter().map(|change| (root.join(&change.path), kind_of(change))).collect();
+    let named = namer.resources_as_spelled(paths.iter().map(|(path, kind)| (path.as_path(), *kind)));
+    let named = changes.iter().zip(named);
+    named.map(|(change, resource)| resource.ok().or_else(|| name(change, root, namer))).collect()
+}
+
+/// A submodule is a directory, of which this commit changes nothing that is in it.
+fn kind_of(change: &PathChange) -> Kind {
+    if change.is_submodule { Kind::Directory } else { Kind::File }
+}
+
 /// What a changed path is called; `None` for what nobody can claim.
 pub(super) fn name(change: &PathChange, root: &Path, namer: &Namer) -> Option<Resource> {
-    // A submodule is a directory, of which this commit changes nothing that is in it.
-    let kind = if change.is_submodule { Kind::Directory } else { Kind::File };
-    match namer.resource_as_spelled(&root.join(&change.path), kind) {
+    match namer.resource_as_spelled(&root.join(&change.path), kind_of(change)) {
         Ok(resource) => Some(resource),
         // What is not Unicode has no name, but the directories above it may be claimed.
         Err(NamingError::NotUtf8 { .. }) => {

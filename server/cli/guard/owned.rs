@@ -12,7 +12,7 @@ use deconflict_workspace::commits::PathChange;
 use deconflict_workspace::swept;
 
 use super::committer::Committer;
-use super::finding::{OwnedChanges, name};
+use super::finding::{OwnedChanges, names};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::recording::Recording;
@@ -28,8 +28,8 @@ pub(super) fn of_others(
     let recording = Recording::open(context)?;
     let (namer, recorder) = (context.namer()?, recording.recorder());
     let mut looked_at: Vec<(&PathChange, Resource)> = Vec::new();
-    for change in changes {
-        let Some(file) = name(change, root, &namer).filter(Resource::is_file) else { continue };
+    for (change, named) in changes.iter().zip(names(changes, root, &namer)) {
+        let Some(file) = named.filter(Resource::is_file) else { continue };
         if recording.journal.tip(&file)?.is_some() {
             recorder.look(&file, context.now())?;
             looked_at.push((change, file));

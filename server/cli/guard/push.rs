@@ -30,10 +30,13 @@ const LONGEST_LIST: u64 = 64 << 20;
 
 pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
     let refs = commits::pushed_refs(&standard_input(LONGEST_LIST, "read from git what is pushed")?)?;
+    let folder = context.folder();
+    if !commits::publishes(folder, &refs)? {
+        return Ok(CheckResult::default());
+    }
     let committer = Committer::find(context, registry)?;
     let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
     let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(CheckResult::default()) };
-    let folder = context.folder();
     let pushed = commits::pushed(folder, &refs, since)?;
     let root = commits::root_of(folder)?;
     let namer = context.namer()?;

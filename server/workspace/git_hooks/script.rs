@@ -77,7 +77,7 @@ pub(super) fn lines(hook: Hook, layout: Layout, terms: &Terms) -> String {
     let begin = format!("{BEGIN}, {}; `deconflict guard --uninstall` takes it out >>>\n", layout.mark());
     if hook == Hook::ReferenceTransaction {
         let come_back = if terms.comes_back { come_back(terms.program) } else { String::new() };
-        return format!("{begin}{}{come_back}{}{END}", stash_lines(terms.program), run_moved(hook, layout));
+        return format!("{begin}{}{come_back}{}{END}", stash_lines(layout, terms.program), run_moved(hook, layout));
     }
     // What git says on standard input is for the rest of the hook too, so it is kept and given again.
     let (keep_input, give_input_again) = match hook {
@@ -141,7 +141,8 @@ fn lfs(hook: Hook, layout: Layout) -> String {
         return String::new();
     }
     format!(
-        "if [ -d \"$(git rev-parse --git-common-dir)/lfs\" ] && command -v git-lfs >/dev/null 2>&1; then\n    \
+        "deconflict_git=${{0%/*}}/..\n[ -d \"$deconflict_git/objects\" ] || deconflict_git=$(git rev-parse --git-common-dir)\n\
+         if [ -d \"$deconflict_git/lfs\" ] && command -v git-lfs >/dev/null 2>&1; then\n    \
          git lfs {} \"$@\" || exit\nfi\n",
         hook.name()
     )
@@ -167,8 +168,18 @@ fn program_lines(program: &str) -> String {
 }
 
 /// Git tells of every change of every ref; only for the stash, before it is made, the program runs. Nothing but a refusal
-/// stops it.
-fn stash_lines(program: &str) -> String {
+/// stops it. In a file of our own nobody else reads what git says, and a stash is told alone: the first line is enough, for
+/// which no program has to be started.
+fn stash_lines(layout: Layout, program: &str) -> String {
+    if layout == Layout::Own {
+        return format!(
+            "if [ \"$1\" = prepared ] && read -r deconflict_refs; then\ncase $deconflict_refs in\n*' refs/stash')\n{}if \
+             command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n    printf '%s\\n' \"$deconflict_refs\" |\n        \
+             \"$deconflict_guard\" guard reference-transaction --quiet --when-unsure allow -- \"$1\" || [ $? -ne 1 ] || \
+             exit 1\nfi ;;\nesac\nfi\n",
+            program_lines(program)
+        );
+    }
     format!(
         "if [ \"$1\" = prepared ]; then\ndeconflict_refs=$(cat)\ncase $deconflict_refs in\n*' refs/stash'*)\n{}if command -v \
          \"$deconflict_guard\" >/dev/null 2>&1; then\n    printf '%s\\n' \"$deconflict_refs\" |\n        \
