@@ -42,6 +42,17 @@ struct AgentProcess {
     variable: Option<&'static str>,
     /// That variable says which of its sessions runs them.
     names_session: bool,
+    /// How one process of it serves several windows.
+    daemon: Option<AgentDaemon>,
+}
+
+/// How a process that serves several windows of an agent, and a window, are recognised by the words of their commands.
+#[derive(Debug)]
+struct AgentDaemon {
+    /// Both of them are in the daemon's.
+    words: [&'static str; 2],
+    /// None of these is in a window's.
+    windowless: &'static [&'static str],
 }
 
 /// The agents whose hooks are known.
@@ -71,6 +82,7 @@ pub static AGENTS: [Agent; 5] = [
             packages: &["claude-code", "claude-agent-sdk"],
             variable: Some("CLAUDECODE"),
             names_session: false,
+            daemon: None,
         },
         context_at: Some(&[
             "SessionStart",
@@ -108,6 +120,10 @@ pub static AGENTS: [Agent; 5] = [
             // In its sandbox no process above can be seen, and several windows share one process outside of it.
             variable: Some("CODEX_THREAD_ID"),
             names_session: true,
+            daemon: Some(AgentDaemon {
+                words: ["app-server", "--listen"],
+                windowless: &["app-server", "exec", "e", "review", "mcp-server"],
+            }),
         },
         context_at: Some(&["SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "SubagentStart"]),
         read: codex::read,
@@ -137,6 +153,7 @@ pub static AGENTS: [Agent; 5] = [
             packages: &["gemini-cli"],
             variable: Some("GEMINI_CLI"),
             names_session: false,
+            daemon: None,
         },
         context_at: Some(&["SessionStart", "BeforeAgent", "AfterTool"]),
         read: gemini::read,
@@ -167,6 +184,7 @@ pub static AGENTS: [Agent; 5] = [
             packages: &[],
             variable: Some("CURSOR_AGENT"),
             names_session: false,
+            daemon: None,
         },
         context_at: Some(&["sessionStart", "postToolUse"]),
         read: cursor::read,
@@ -197,6 +215,7 @@ pub static AGENTS: [Agent; 5] = [
             packages: &["opencode-ai"],
             variable: None,
             names_session: false,
+            daemon: None,
         },
         context_at: None,
         read: opencode::read,
@@ -226,6 +245,28 @@ impl Agent {
     /// runs, for an event that doesn't say where the agent works.
     pub fn read(&self, input: &[u8], own_folder: &Path) -> Result<Option<HookEvent>, Unreadable> {
         (self.read)(&Fields::parse(input)?, own_folder)
+    }
+
+    /// True for the command of a process that serves several windows of this agent.
+    pub fn is_daemon(&self, command: &[String]) -> bool {
+        let has = |word: &&str| command.iter().any(|given| given == word);
+        self.process.daemon.as_ref().is_some_and(|daemon| daemon.words.iter().all(has))
+    }
+
+    /// True if one process of this agent may serve several windows.
+    pub(super) fn has_windows(&self) -> bool {
+        self.process.daemon.is_some()
+    }
+
+    /// What processes are called that may be windows of such a process.
+    pub fn window_program(&self) -> Option<&'static str> {
+        self.process.programs.first().copied().filter(|_| self.process.daemon.is_some())
+    }
+
+    /// True for the command of one that is.
+    pub fn is_window(&self, command: &[String]) -> bool {
+        let is_other = |daemon: &AgentDaemon| command.iter().any(|word| daemon.windowless.contains(&word.as_str()));
+        self.process.daemon.as_ref().is_some_and(|daemon| !is_other(daemon))
     }
 
     /// The variable in which its shells find which of its sessions they belong to.

@@ -29,5 +29,5 @@ pub use event::{EventKind, ExpectedSubAgent, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};
 pub use hook_state::staged_by_name;
 pub use names::{session_id, session_of_variable};
-pub use surroundings::{HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy};
+pub use surroundings::{AgentWindow, HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy};
 pub use words::message_line;

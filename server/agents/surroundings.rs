@@ -44,6 +44,19 @@ pub struct Processes {
     pub agent: Option<Process>,
     /// The editor in which the agent runs.
     pub editor: Option<u32>,
+    /// Where one process serves several windows: those that may be the session's.
+    pub windows: Vec<AgentWindow>,
+}
+
+/// A window in which people talk to an agent, and which may be closed while the agent's own process goes on.
+#[derive(Debug, Clone)]
+pub struct AgentWindow {
+    /// The window's process.
+    pub process: Process,
+    /// Where it was opened.
+    pub folder: PathBuf,
+    /// Its user typed something just now.
+    pub is_typed_into: bool,
 }
 
 /// What an answer depends on besides the event.

@@ -16,7 +16,7 @@
 //! A session that is named by its user after its process ended is in use again, and gets a new keeper
 //! (see [`identity`](super::identity)).
 
-use deconflict_agents::{Agent, Processes};
+use deconflict_agents::{Agent, AgentWindow, Processes};
 use deconflict_platform::{self as platform, Ancestor, Process};
 
 use super::processes;
@@ -50,10 +50,22 @@ pub(super) fn behind_a_hook(agent: &Agent) -> Processes {
     let position = ancestors.iter().position(is_agent);
     let found = position.and_then(|position| ancestors.get(position));
     let above = ancestors.iter().skip(position.unwrap_or(0));
+    let is_daemon = found.is_some_and(|process| agent.is_daemon(process.command()));
     Processes {
+        windows: if is_daemon { windows(agent) } else { Vec::new() },
         agent: found.and_then(Ancestor::process),
         editor: above.into_iter().find(|process| processes::is_editor(process)).map(|process| process.pid),
     }
+}
+
+fn windows(agent: &Agent) -> Vec<AgentWindow> {
+    let windowed = agent.window_program().map(platform::windowed).unwrap_or_default();
+    let windows = windowed.into_iter().filter(|window| agent.is_window(window.process.command()));
+    let window = |window: platform::Windowed| {
+        let (folder, is_typed_into) = (window.folder, window.is_typed_into);
+        Some(AgentWindow { process: window.process.process()?, folder, is_typed_into })
+    };
+    windows.filter_map(window).collect()
 }
 
 fn outermost_shell_of_the_terminal(ancestors: &[Ancestor]) -> Option<&Ancestor> {

@@ -24,6 +24,7 @@ mod sharing_violation;
 mod signal;
 mod terminal;
 mod user;
+mod windowed;
 
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
@@ -56,6 +57,7 @@ pub use terminal::{UnseenKeys, shares_terminal};
 pub use user::{
     cache_directory, configuration_directory, full_name, home_directory, host_name, state_directory, user_id, user_name,
 };
+pub use windowed::{Windowed, windowed};
 
 /// A process, told apart from any later one that gets the same number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

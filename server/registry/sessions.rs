@@ -220,6 +220,15 @@ impl<S: Store> Registry<S> {
         self.update_session(id, |session| session.turn = Some(turn.to_owned()))
     }
 
+    /// Changes which process keeps the session.
+    pub fn set_keeper(&self, id: &SessionId, keeper: &Process) -> Result<(), Error> {
+        self.update_session(id, |session| {
+            session.pid = Some(keeper.pid);
+            session.pid_scope = Some(platform::pid_scope());
+            session.process_started = Some(keeper.started.clone()).filter(|started| !started.is_empty());
+        })
+    }
+
     /// Says what the session's editor wants that others need to know too.
     pub fn set_settings(&self, id: &SessionId, settings: Option<&Map<String, Value>>) -> Result<(), Error> {
         self.update_session(id, |session| session.settings = settings.cloned())

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use super::store::Key;
 use super::store::files::names::relative_path;
 use super::{Claim, Message, Session};
-use deconflict_platform::{self as platform, ScopeRelation};
+use deconflict_platform::{self as platform, Process, ScopeRelation};
 use deconflict_protocol::{MessageKind, text, time};
 
 impl Session {
@@ -92,10 +92,15 @@ impl Session {
         self.record.capabilities.iter().any(|capability| capability == word)
     }
 
+    /// The process that keeps it, on this machine.
+    pub fn keeper(&self) -> Option<Process> {
+        let started = self.record.process_started.clone().unwrap_or_default();
+        self.record.pid.filter(|_| self.is_of_this_scope()).map(|pid| Process { pid, started })
+    }
+
     /// True if one process keeps both.
     pub fn shares_keeper_with(&self, other: &Session) -> bool {
-        let keeper = |session: &Session| Some((session.record.pid?, session.record.process_started.clone()));
-        keeper(self).is_some() && keeper(self) == keeper(other)
+        self.keeper().is_some() && self.keeper() == other.keeper()
     }
 
     /// True if numbers of processes mean here what they mean in its record.

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::scripted_model::{edit, patch, read, shell, task, tool, write};
-use crate::support::{Product, RealAgent, Terminal, Workspace, wait_for, wait_within};
+use crate::support::scripted_model::{LAST_SESSION, edit, patch, read, shell, task, tool, write};
+use crate::support::{CodingAgent, Product, RealAgent, Terminal, Workspace, say_skipped, wait_for, wait_within};
 
 const FREE: &str = "src/main.rs";
 const HELD: &str = "src/parser.rs";
@@ -250,9 +250,76 @@ fn its_shell_is_its_session(case: &Case) {
         .teach("verbs", [claim, write(case.workspace.path("src/new.rs"), "// by the agent\n"), read(&path)]);
     case.run("verbs");
     case.expect_edited("src/new.rs");
+    let told = case.agent.model().told("verbs");
+    // Some agents tell it quoted, and quoted again.
+    assert!(told.replace('\\', "").contains(&format!("Claimed \"{OTHER}\"")), "{told}");
     let id = case.session()["session_id"].clone();
     let history = case.ada.run(["history", "src/new.rs", "--json"]).expect_code(0).json();
     assert_eq!(history["entries"][0]["session"], id, "{history}");
+}
+
+fn its_shell_in_a_sandbox_is_its_session(case: &Case) {
+    if !matches!(case.agent.product(), Product::Codex | Product::CodexInCodeMode) {
+        return;
+    }
+    let claim = shell(&format!("deconflict claim {OTHER}"));
+    case.agent.model().teach("sandbox", [claim, shell(&format!("sed -i '1i // by the agent' {FREE}"))]);
+    let ran = case.agent.run_in_sandbox(case.workspace.root(), "sandbox");
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let told = case.agent.model().told("sandbox");
+    if told.contains("bwrap:") {
+        return say_skipped(&format!("no sandbox can be made here: {told}"));
+    }
+    assert!(told.replace('\\', "").contains(&format!("Claimed \"{OTHER}\"")), "{told}");
+    case.expect_edited(FREE);
+    case.expect_owned_by_the_agent(FREE);
+}
+
+fn what_is_typed_into_its_shell_is_its_own(case: &Case) {
+    if case.agent.product() != Product::Codex {
+        return;
+    }
+    let typed =
+        |text: &str| tool("write_stdin", json!({"session_id": LAST_SESSION, "chars": text, "yield_time_ms": 500}));
+    let steps = [
+        tool("exec_command", json!({"cmd": "bash", "tty": true, "yield_time_ms": 300})),
+        typed(&format!("sed -i '1i // by the agent' {FREE}\n")),
+        typed("exit\n"),
+        shell("true"),
+    ];
+    case.agent.model().teach("typed", steps);
+    case.run("typed");
+    case.expect_edited(FREE);
+    case.expect_owned_by_the_agent(FREE);
+}
+
+fn what_it_lets_go_on_in_the_background_is_its_own(case: &Case) {
+    let later = shell(&format!("(sleep 0.5; sed -i '1i // by the agent' {FREE}) > /dev/null 2>&1 &"));
+    case.agent.model().teach("background", [later, shell("sleep 1.5"), shell("true")]);
+    case.run("background");
+    case.expect_edited(FREE);
+    case.expect_owned_by_the_agent(FREE);
+}
+
+fn a_patch_behind_cd_is_a_patch(case: &Case) {
+    if !matches!(case.agent.product(), Product::Codex | Product::CodexInCodeMode) {
+        return;
+    }
+    case.ada_holds(HELD);
+    let patch_of = |file: &str| {
+        let old = case.first_line(file);
+        let name = file.strip_prefix("src/").unwrap();
+        shell(&format!(
+            "cd src && apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: {name}\n@@\n-{old}\n+// by the agent\n+{old}\n\
+             *** End Patch\nEOF"
+        ))
+    };
+    case.agent.model().teach("behind", [patch_of(HELD), patch_of(FREE)]);
+    let told = case.run("behind");
+    case.expect_as_committed(HELD);
+    assert!(told.contains("Ada"), "{told}");
+    case.expect_edited(FREE);
+    case.expect_owned_by_the_agent(FREE);
 }
 
 fn its_own_check_finds_no_fault_with_our_files(case: &Case) {
@@ -269,10 +336,18 @@ fn it_works_on_when_the_program_is_gone_or_broken(case: &Case) {
     let program = case.agent.home().path(".local/share/deconflict/bin/deconflict");
     let kept = program.with_extension("kept");
     fs::rename(&program, &kept).unwrap();
-    let broken = [("gone", None), ("126", Some(0o644)), ("crashed", Some(0o755))];
-    for (file, (script, mode)) in [FREE, HELD, OTHER].into_iter().zip(broken) {
-        if let Some(mode) = mode {
-            fs::write(&program, "#!/bin/sh\nkill -SEGV $$\n").unwrap();
+    const CRASHES: &str = "kill -SEGV $$";
+    // Longer than any agent waits for the hook before an edit.
+    const IS_SLOW: &str = "case $(cat) in *PreToolUse*|*BeforeTool*|*before*) exec sleep 15 ;; esac";
+    let broken = [
+        ("gone", None),
+        ("126", Some((CRASHES, 0o644))),
+        ("crashed", Some((CRASHES, 0o755))),
+        ("slow", Some((IS_SLOW, 0o755))),
+    ];
+    for (file, (script, program_is)) in [FREE, HELD, OTHER, "README.md"].into_iter().zip(broken) {
+        if let Some((line, mode)) = program_is {
+            fs::write(&program, format!("#!/bin/sh\n{line}\n")).unwrap();
             fs::set_permissions(&program, fs::Permissions::from_mode(mode)).unwrap();
         }
         case.teach_edit(script, file);
@@ -309,6 +384,10 @@ const CASES: &[NamedCase] = &[
     ("a resumed session is the same", a_resumed_session_is_the_same),
     ("a linked worktree has files of its own", a_linked_worktree_has_files_of_its_own),
     ("its shell is its session", its_shell_is_its_session),
+    ("what is typed into its shell is its own", what_is_typed_into_its_shell_is_its_own),
+    ("what it lets go on in the background is its own", what_it_lets_go_on_in_the_background_is_its_own),
+    ("a patch behind cd is a patch", a_patch_behind_cd_is_a_patch),
+    ("its shell in a sandbox is its session", its_shell_in_a_sandbox_is_its_session),
     ("it works on when the program is gone or broken", it_works_on_when_the_program_is_gone_or_broken),
     ("its tools are the verbs", its_tools_are_the_verbs),
     ("its own check finds no fault with our files", its_own_check_finds_no_fault_with_our_files),
@@ -355,4 +434,54 @@ fn gemini_goes_through_all_cases() {
 #[test]
 fn opencode_goes_through_all_cases() {
     goes_through_all_cases(Product::Opencode);
+}
+
+/// One process of Codex serves all windows, and goes on when they are closed.
+#[test]
+fn a_window_of_codex_that_is_closed_or_killed_leaves_its_files_free() {
+    let Some(agent) = RealAgent::new(Product::Codex) else { return };
+    let agent = Arc::new(agent);
+    agent.set_up();
+    let case = Case::new(&agent);
+    agent.trust(case.workspace.root());
+    // To its own user an agent gives way that waits.
+    let other = CodingAgent::on(&case.workspace, "other");
+    other.start();
+    let other = other.shell();
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let open = |script: &str, file: &str| {
+            let path = case.workspace.path(file);
+            let old = case.first_line(file);
+            agent.model().teach(script, [edit(&path, &old, &format!("// by the agent\n{old}"))]);
+            let window = agent.open_window(&case.workspace)?;
+            window.type_text(&format!("script:{script}"));
+            window.wait_for(&format!("script:{script}"));
+            window.press(&["Enter"]);
+            window.wait_for("done");
+            case.expect_edited(file);
+            Some(window)
+        };
+        let (Some(closed), Some(killed)) = (open("closed", FREE), open("killed", OTHER)) else { return };
+        let told = case.ada.run(["status"]).expect_code(0).stdout;
+        assert!(told.contains("Codex\"") && told.contains("Codex 2\""), "{told}");
+        for file in [FREE, OTHER] {
+            other.run(["claim", "file", file]).expect_code(1);
+        }
+        let wait_until_free = |file: &str| {
+            let start = Instant::now();
+            let is_free = || (other.run(["claim", "file", file]).exit_code == 0).then_some(());
+            wait_for(&format!("{file} to be free"), is_free);
+            // The promise is two seconds; on a loaded machine it may take the verb a while.
+            assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        };
+        closed.close();
+        wait_until_free(FREE);
+        other.run(["claim", "file", OTHER]).expect_code(1);
+        killed.kill_program();
+        wait_until_free(OTHER);
+    }));
+    agent.end_daemon();
+    if let Err(panic) = ended {
+        std::panic::resume_unwind(panic);
+    }
 }

@@ -233,6 +233,11 @@ impl SessionContext<'_> {
             return Ok(session.clone());
         }
         let processes = (self.surroundings.processes)(self.surroundings.agent);
+        let keeper = if *id == self.main {
+            self.keeper_among(&processes)?
+        } else {
+            self.registry.session(&self.main)?.and_then(|main| main.keeper()).or(processes.agent)
+        };
         let repository = self.location.repository.as_ref();
         let new = NewSession {
             id: Some(id.clone()),
@@ -244,7 +249,7 @@ impl SessionContext<'_> {
             turn: (self.event.kind != EventKind::SessionStarted).then(|| SessionRecord::WORKING.to_owned()),
             branch: repository.and_then(Repository::branch),
             worktree: repository.and_then(Repository::worktree).map(str::to_owned),
-            keeper: processes.agent,
+            keeper,
             client_pid: processes.editor,
             ..NewSession::default()
         };

@@ -19,6 +19,7 @@ mod sub_agents;
 mod sweeping;
 mod turns;
 mod who_is_here;
+mod windows;
 
 use crate::answer::Answer;
 use crate::event::{EventKind, HookEvent};

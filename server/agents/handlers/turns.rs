@@ -39,6 +39,7 @@ impl SessionContext<'_> {
 
     pub(super) fn prompted(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         let session = self.take_part()?;
+        self.look_for_window(&session)?;
         self.set_turn(&session, SessionRecord::WORKING);
         // Of a turn that was interrupted many agents don't tell the end: it ended before this prompt at the latest.
         if self.hook_state(&self.own).is_turn_open {

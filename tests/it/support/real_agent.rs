@@ -1,6 +1,7 @@
 //! The real coding agents that `tests/agents/fetch` fetched, with a scripted model in place of their providers', in a home of
 //! their own where `setup` wired them.
 
+use std::ffi::{OsStr, OsString};
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -8,15 +9,17 @@ use std::process::{Child, Command, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::{Value, json};
 
 use super::editors::say_skipped;
 use super::environment::clean_environment;
 use super::home::Home;
+use super::screen::Screen;
 use super::scripted_model::ScriptedModel;
 use super::terminal::Outcome;
 use super::wait::wait_within;
+use super::workspace::Workspace;
 
 /// No turn of an agent takes longer, on a busy machine neither.
 const LIMIT: Duration = Duration::from_mins(2);
@@ -151,6 +154,12 @@ impl RealAgent {
         self.start_with(folder, script, before, after).wait()
     }
 
+    /// The same where Codex lets its commands reach nothing but the folder.
+    #[track_caller]
+    pub(crate) fn run_in_sandbox(&self, folder: &Path, script: &str) -> Ran {
+        self.start_with(folder, script, &[], &["-s", "workspace-write"]).wait()
+    }
+
     pub(crate) fn start(&self, folder: &Path, script: &str) -> Turn {
         self.start_with(folder, script, &[], &[])
     }
@@ -176,6 +185,55 @@ impl RealAgent {
             }
         }
         Turn::of(command)
+    }
+
+    /// Opens a window of Codex on a folder that it trusts, without a prompt. Nothing, aloud, where tmux is missing.
+    #[track_caller]
+    pub(crate) fn open_window(&self, workspace: &Workspace) -> Option<Screen> {
+        let mut command = self.command(&self.program, workspace.root());
+        command.env("TERM", "xterm-256color").arg("--dangerously-bypass-hook-trust");
+        let variables = command.get_envs().filter_map(|(name, value)| {
+            let mut words = name.to_owned();
+            words.push("=");
+            words.push(value?);
+            Some(words)
+        });
+        let program = [self.program.clone().into_os_string()].into_iter();
+        let words: Vec<OsString> = [OsString::from("-i")]
+            .into_iter()
+            .chain(variables)
+            .chain(program)
+            .chain(command.get_args().map(OsStr::to_owned))
+            .collect();
+        let window = Screen::on(workspace)?.start((110, 40), words);
+        window.wait_for("Ask Codex to do anything");
+        Some(window)
+    }
+
+    /// Lets Codex ask nobody whether it may work in a folder, and which model it is to take.
+    pub(crate) fn trust(&self, folder: &Path) {
+        let path = ".codex/config.toml";
+        let settings = self.home.read(path);
+        let folder = folder.display();
+        self.home.write(
+            path,
+            &format!(
+                "{settings}\n[notice.model_migrations]\n\"gpt-5.5\" = \"gpt-6-sol\"\n\n[projects.\"{folder}\"]\n\
+                 trust_level = \"trusted\"\n"
+            ),
+        );
+    }
+
+    /// Ends what Codex' windows have started to serve all of them.
+    pub(crate) fn end_daemon(&self) {
+        for name in ["daemon-updater.pid", "daemon.pid"] {
+            let path = self.home.path(format!(".codex/app-server-daemon/{name}"));
+            let noted = std::fs::read_to_string(path).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+            let pid = noted.and_then(|noted| i32::try_from(noted["pid"].as_i64()?).ok()).and_then(Pid::from_raw);
+            if let Some(pid) = pid {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
     }
 
     /// A program in the agent's surroundings, such as its own check of its settings.
@@ -227,6 +285,8 @@ impl RealAgent {
     /// The settings without which it would ask somebody, or something beyond this machine.
     fn write_settings(&self) {
         std::fs::create_dir_all(self.home.workspace().beside("temporary")).unwrap();
+        // Some agents give each command a login shell, which sets the search path anew.
+        self.home.write(".profile", "PATH=\"$HOME/.local/bin:$PATH\"\n");
         let url = format!("http://127.0.0.1:{}/v1", self.model.port());
         match self.product {
             Product::ClaudeCode => {}

@@ -88,6 +88,14 @@ impl Screen {
         finish(self.tmux(&["kill-session", "-t", "0"]));
     }
 
+    /// Kills the program, which learns nothing of it, with all that it started in this terminal.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kill_program(&self) {
+        use rustix::process::{Pid, Signal, kill_process_group};
+        let group = self.state("#{pane_pid}").parse().ok().and_then(Pid::from_raw);
+        kill_process_group(group.unwrap(), Signal::KILL).unwrap();
+    }
+
     /// What is to be read on it.
     #[track_caller]
     pub(crate) fn text(&self) -> String {

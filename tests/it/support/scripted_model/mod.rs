@@ -50,6 +50,24 @@ pub(crate) enum Action {
     },
 }
 
+/// Stands in a tool's arguments for the number of the newest shell that the agent told of.
+pub(crate) const LAST_SESSION: &str = "the last session";
+
+impl Action {
+    fn in_last_session(&self, body: &Value) -> Self {
+        let mut action = self.clone();
+        if let Self::Tool { arguments, .. } = &mut action
+            && arguments["session_id"] == LAST_SESSION
+        {
+            let said = body.to_string();
+            let number = said.rsplit_once("session ID ").map_or("", |(_, number)| number);
+            let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
+            arguments["session_id"] = digits.parse::<u64>().unwrap_or_default().into();
+        }
+        action
+    }
+}
+
 /// One answer of the model, and what happens in the world before it gives it.
 pub(crate) struct Step {
     action: Action,
@@ -254,7 +272,7 @@ impl Shared {
         if let Some(before) = &next.before {
             before();
         }
-        let (mut name, arguments) = (dialect.call)(&next.action, body);
+        let (mut name, arguments) = (dialect.call)(&next.action.in_last_session(body), body);
         // Tools of MCP servers have names that each agent makes in its own manner.
         if let Some(offered) = (dialect.tools)(body).into_iter().find(|tool| tool.ends_with(&format!("_{name}"))) {
             name = offered;
