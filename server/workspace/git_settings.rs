@@ -65,6 +65,11 @@ pub fn stashes_by_itself(repository: &Repository, verb: &str) -> bool {
     }
 }
 
+/// What a verb of the user's own means in a worktree.
+pub fn git_alias(repository: &Repository, verb: &str) -> Option<String> {
+    of(repository).value("alias", &verb.to_ascii_lowercase()).map(str::to_owned)
+}
+
 /// What it says outside of any repository.
 pub(super) fn of_the_user() -> Configuration {
     Reader::with_what_holds_everywhere(None).configuration

@@ -44,7 +44,7 @@ pub use discovery::{
 };
 pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions};
 pub use git::GitError;
-pub use git_settings::stashes_by_itself;
+pub use git_settings::{git_alias, stashes_by_itself};
 pub use group_sharing::make_shared;
 pub use ignored::Ignored;
 pub use naming::{Kind, Located, Namer, NamingError};

@@ -1,11 +1,12 @@
 //! What a hook says when much is in the way, or the directory cannot be locked.
 
 use std::fs::File;
+use std::time::Duration;
 
 use serde_json::json;
 
 use crate::support::hook_answers::denial;
-use crate::support::{CodingAgent, Terminal, Workspace, hook};
+use crate::support::{CodingAgent, Terminal, Told, Workspace, hook};
 
 #[test]
 fn a_held_file_stays_held_while_the_lock_is_busy() {
@@ -54,4 +55,43 @@ fn a_refusal_names_ten_files_and_one_way_to_ask_each_holder() {
         assert!(refusal.contains("And 20 more."), "{refusal}");
         assert_eq!(refusal.matches("deconflict send").count(), 2, "{refusal}");
     }
+}
+
+#[test]
+fn damaged_records_never_flood_a_model() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", "src/parser.rs"]).expect_code(0);
+    let coordination = workspace.coordination();
+    for number in 0..300 {
+        let damaged = format!("{{ \"status\": \"damaged {number}\", ");
+        for record in
+            ["claims/file-src%2Flost-NUMBER.rs.claim", "sessions/lost-NUMBER.json", "heartbeats/lost-NUMBER.json"]
+        {
+            coordination.write_text(&record.replace("NUMBER", &number.to_string()), &damaged);
+            coordination.age(&record.replace("NUMBER", &number.to_string()), Duration::from_mins(1));
+        }
+        coordination.write_text(&format!("messages/broadcast/lost-{number}.json"), &damaged);
+        coordination.write(&format!("sessions/odd-{number}.json"), &json!({"session_id": number, "status": "damaged"}));
+    }
+    let agent = CodingAgent::on(&workspace, "one");
+    let is_short = |told: &Told| {
+        let said = told.context().len() + told.notice().len() + told.denial().unwrap_or_default().len();
+        assert!(said < 4000, "{said}: {told:?}");
+    };
+    is_short(&agent.start());
+    is_short(&agent.prompt());
+    let told = agent.before_edit("src/main.rs").expect_no_denial();
+    is_short(&told);
+    let told = agent.before_edit("src/parser.rs");
+    assert!(told.expect_denial().contains("Ada"), "{told:?}");
+    is_short(&told);
+    let told = agent.before_command("rm -rf src");
+    assert!(told.expect_denial().contains("Ada"), "{told:?}");
+    is_short(&told);
+    agent.before_command("make").expect_no_denial();
+    is_short(&agent.after_command("make"));
+    is_short(&agent.stop());
+    let status = agent.shell().run(["status"]).expect_code(0).stdout;
+    assert!(status.len() < 30_000, "{}", status.len());
 }

@@ -16,12 +16,14 @@ const NEW: &str = "work/new.txt";
 /// The command lines of a table, each with whether it has to be refused.
 fn lines_of(table: &str) -> Vec<(String, bool)> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shell").join(table);
+    // Whoever mends one needs only that.
+    let only = std::env::var("DECONFLICT_CASE").unwrap_or_default();
     let (mut lines, mut must_be_refused) = (Vec::new(), false);
     for line in fs::read_to_string(path).unwrap().lines().filter(|line| !line.is_empty()) {
         // One of the harmless ones is a comment in a shell.
         if line.starts_with("# ") && line != "# rm work/held.txt" {
             must_be_refused = line.contains("[refused]");
-        } else {
+        } else if line.contains(&only) {
             lines.push((line.replace("\\n", "\n"), must_be_refused));
         }
     }
@@ -47,6 +49,10 @@ impl Scene {
         workspace.write("scripts/fix.py", format!("open('{HELD}', 'w').write('fixed')\n"));
         workspace
             .write("fix.diff", format!("--- a/{HELD}\n+++ b/{HELD}\n@@ -1,2 +1,2 @@\n committed\n-mine\n+theirs\n"));
+        workspace.write("Makefile", "fix:\n\tsed -i s/m/M/ work/*.txt\n");
+        workspace.write("list.json", "{}\n");
+        workspace.git(&["config", "alias.undo-all", "reset --hard"]);
+        workspace.git(&["config", "alias.save-all", "!git add --all && git commit -qm x"]);
         workspace.git(&["add", "--all"]);
         workspace.git(&["update-index", "--chmod=+x", "scripts/format.sh"]);
         workspace.git(&["commit", "-qm", "Older"]);
@@ -56,7 +62,7 @@ impl Scene {
             linked: workspace.beside("linked"),
             workspace,
         };
-        scene.sh("tar -C other -cf other.tar held.txt more.txt");
+        scene.sh("tar -C other -cf other.tar held.txt more.txt; python3 -m zipfile -c other.zip other/held.txt");
         scene.sh("rm scripts/format.sh; git checkout -q scripts");
         scene.sh("git switch -qc other && echo other > work/held.txt && git commit -qam Other && git switch -q main");
         for file in [HELD, OWNED] {
@@ -110,9 +116,10 @@ impl Scene {
 
     /// Brings everything but the work itself to where it was.
     fn tidy(&self) {
-        self.sh("rm -rf elsewhere elsewhere.txt w.txt work/*.bak work/more.txt work/*.tmp work/*.orig work/*.rej; \
+        self.sh("rm -rf elsewhere elsewhere.txt w.txt work.bak work/README.md work/more.txt work/*.{bak,tmp,orig,rej,gz} work/*~; \
+             git config --unset alias.nuke; \
              git symbolic-ref HEAD refs/heads/main; git update-ref refs/heads/main before; git reset -q; \
-             git checkout -q -- README.md src other Cargo.lock .gitignore scripts fix.diff list.txt");
+             git checkout -q -- README.md src other Cargo.lock .gitignore scripts fix.diff list.txt list.json Makefile");
     }
 }
 

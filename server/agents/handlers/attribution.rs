@@ -182,16 +182,17 @@ impl SessionContext<'_> {
         suspects.extend(befores.into_iter().map(|(resource, before)| Suspect { resource, before: Some(before) }));
     }
 
-    /// Claims what a command changed as an edit does, as far as nobody else holds it and it is not as it was committed.
+    /// Claims what a command changed as an edit does, as far as nobody else holds it and it is not as it was committed. Where
+    /// others lost something by it, they are to have it back without asking.
     fn claim_changed(&self, session: &Session, noticed: &[Noticed]) -> Result<(), Trouble> {
         let terms = self.terms(session);
         let state = self.hook_state(&self.own);
         let files: Vec<Resource> = noticed.iter().map(|noticed| noticed.entry.resource.clone()).collect();
         let committed = self.as_committed(&files);
         let mut notes = Vec::new();
-        for Noticed { entry, .. } in noticed {
+        for Noticed { entry, lost } in noticed {
             let resource = &entry.resource;
-            if self.is_excluded(resource) || committed.contains(resource) {
+            if !lost.is_empty() || self.is_excluded(resource) || committed.contains(resource) {
                 continue;
             }
             let one = std::slice::from_ref(resource);

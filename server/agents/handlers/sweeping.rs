@@ -118,11 +118,20 @@ impl SessionContext<'_> {
         Ok(())
     }
 
-    /// Whoever takes the coordination directory away takes everybody's claims.
+    /// Whoever takes the coordination directory away takes everybody's claims, and what is kept of their files with git's.
     fn collect_all_claims(&self, effect: &Effect, wanted: &Resource, hits: &mut Vec<Hit>) -> Result<(), Trouble> {
         let Target::Path(path) = &effect.target else { return Ok(()) };
-        let takes = matches!(effect.deed, Deed::Delete | Deed::Move) && !effect.only_changed;
-        if !takes || !self.namer.real_path(path).is_ok_and(|path| path.starts_with(&self.location.directory)) {
+        let Ok(path) = self.namer.real_path(path) else { return Ok(()) };
+        let is_within = path.starts_with(&self.location.directory);
+        let kept = self.journal.as_ref().map(deconflict_journal::Journal::path);
+        let has_kept = kept.is_some_and(|kept| path.starts_with(&kept) || kept.starts_with(&path));
+        let takes = match effect.deed {
+            Deed::Delete => is_within || (has_kept && !effect.only_changed),
+            Deed::Move => is_within || has_kept,
+            Deed::Overwrite => is_within,
+            Deed::Discard | Deed::Stash | Deed::Stage | Deed::Commit => false,
+        };
+        if !takes {
             return Ok(());
         }
         let everything = self.namer.resource(self.location.parent(), Kind::Directory)?;
@@ -281,7 +290,10 @@ impl SessionContext<'_> {
 
     fn told_as_hit(&self, hits: &[Hit]) -> String {
         let mut text = String::new();
-        for hit in hits.iter().take(MOST_NAMED) {
+        // Those whom somebody can ask come first; damaged records may be many.
+        let has_nobody = |hit: &&Hit| matches!(&hit.by, By::Holder(claim) if claim.holder().is_none());
+        let (unknown, known): (Vec<&Hit>, Vec<&Hit>) = hits.iter().partition(has_nobody);
+        for hit in known.into_iter().chain(unknown).take(MOST_NAMED) {
             let whose = match &hit.by {
                 By::Holder(claim) => self.told_as_held(claim, &hit.wanted),
                 By::Owners(owners) => {

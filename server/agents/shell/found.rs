@@ -26,8 +26,11 @@ pub(super) struct Find<'a> {
 /// What is done with what was found.
 pub(super) enum FindDeed<'a> {
     Delete,
-    /// A command, in which `{}` stands for what was found.
-    Run(&'a [Word]),
+    /// A command, in which `{}` stands for what was found: for all of it, or for each in turn.
+    Run {
+        command: &'a [Word],
+        is_for_each: bool,
+    },
 }
 
 enum Test<'a> {
@@ -66,7 +69,7 @@ impl<'a> Find<'a> {
                 }
                 "-exec" | "-execdir" => {
                     let end = rest.iter().position(|word| matches!(word.text.as_str(), ";" | "+"))?;
-                    find.deeds.push(FindDeed::Run(&rest[..end]));
+                    find.deeds.push(FindDeed::Run { command: &rest[..end], is_for_each: rest[end].text == ";" });
                     taken = end + 1;
                 }
                 "-print" | "-print0" | "-depth" | "-xdev" | "-mount" => taken = 0,

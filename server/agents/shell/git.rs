@@ -1,39 +1,67 @@
 //! What git commands would do to files in the worktree.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::effect::{Deed, Effects, Target, When};
 use super::input::text_in;
 use super::submodules;
 use super::words::{Given, Word, WordKind, has_wildcard};
 
-/// Adds what `git …` would do. `words` follow the word `git`.
-pub(super) fn effects(words: &[Word], effects: &mut Effects) {
-    let mut words = words;
-    let mut folder = effects.folder.map(ToOwned::to_owned);
-    let mut is_told_to_stash = false;
-    let (verb, arguments) = loop {
-        let Some((first, rest)) = words.split_first().filter(|(first, _)| first.is_literal()) else { return };
-        match first.text.as_str() {
-            "-C" => {
-                let Some((place, rest)) = rest.split_first().filter(|(place, _)| place.is_literal()) else { return };
-                folder = folder.map(|folder| folder.join(&place.text));
-                words = rest;
+/// A call of git: what stands before the verb, the verb, and what stands behind it.
+pub(super) struct Call<'a> {
+    pub(super) folder: Option<PathBuf>,
+    /// What `-c` says.
+    pub(super) settings: Vec<&'a str>,
+    pub(super) verb: &'a str,
+    pub(super) arguments: &'a [Word],
+}
+
+impl<'a> Call<'a> {
+    /// `words` follow the word `git`; `None` where the verb is not known.
+    pub(super) fn read(words: &'a [Word], folder: Option<&Path>) -> Option<Self> {
+        let mut words = words;
+        let mut folder = folder.map(ToOwned::to_owned);
+        let mut settings = Vec::new();
+        loop {
+            let (first, rest) = words.split_first().filter(|(first, _)| first.is_literal())?;
+            match first.text.as_str() {
+                "-C" => {
+                    let (place, rest) = rest.split_first().filter(|(place, _)| place.is_literal())?;
+                    folder = folder.map(|folder| folder.join(&place.text));
+                    words = rest;
+                }
+                "-c" => {
+                    settings.extend(rest.first().map(|word| word.text.as_str()));
+                    words = rest.get(1..).unwrap_or_default();
+                }
+                "--git-dir" | "--work-tree" | "--namespace" => words = rest.get(1..).unwrap_or_default(),
+                option if option.starts_with('-') => words = rest,
+                verb => return Some(Self { folder, settings, verb, arguments: rest }),
             }
-            "-c" => {
-                let said = rest.first().map(|word| word.text.to_ascii_lowercase()).unwrap_or_default();
-                is_told_to_stash |= said.contains(".autostash") && !said.ends_with("=false");
-                words = rest.get(1..).unwrap_or_default();
-            }
-            "--git-dir" | "--work-tree" | "--namespace" => words = rest.get(1..).unwrap_or_default(),
-            option if option.starts_with('-') => words = rest,
-            verb => break (verb, rest),
         }
-    };
-    let listed = listed_in_a_file(arguments, folder.as_deref());
+    }
+
+    /// What `-c` says of a setting; of one that is only named, that it is so.
+    pub(super) fn setting(&self, name: &str) -> Option<&'a str> {
+        let said = self.settings.iter().rev().map(|said| said.split_once('=').unwrap_or((said, "true")));
+        said.into_iter().find(|(named, _)| named.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    fn is_told(&self, name: &str) -> bool {
+        self.setting(name).is_some_and(|value| value != "false")
+    }
+}
+
+/// Adds what `git …` would do. `words` follow the word `git`; `input` is what stands on its standard input.
+pub(super) fn effects(words: &[Word], input: Option<&str>, effects: &mut Effects) {
+    let Some(call) = Call::read(words, effects.folder) else { return };
+    let is_told_to_stash = ["rebase.autostash", "merge.autostash"].iter().any(|name| call.is_told(name));
+    let Call { folder, verb, .. } = &call;
+    let listed = listed_in_a_file(call.arguments, folder.as_deref(), input);
     let given = Given::new(&listed, with_value(verb));
     let mut effects = Effects { folder: folder.as_deref(), found: &mut *effects.found };
-    match verb {
+    let may_clean = given.has("f", &["--force"]) || call.setting("clean.requireForce") == Some("false");
+    match *verb {
         "checkout" => checkout(&given, &mut effects),
         "switch" if given.has("f", &["--force", "--discard-changes"]) => effects.everything(Deed::Discard),
         "restore" if !given.has("S", &["--staged"]) || given.has("W", &["--worktree"]) => {
@@ -49,7 +77,7 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
         "rebase" => put_aside("rebase", &given, is_told_to_stash, &mut effects),
         "merge" => put_aside("merge", &given, is_told_to_stash, &mut effects),
         "pull" => put_aside("pull", &given, is_told_to_stash, &mut effects),
-        "clean" if given.has("f", &["--force"]) && !given.has("n", &["--dry-run"]) => {
+        "clean" if may_clean && !given.has("n", &["--dry-run"]) => {
             paths_or_everything(&given.all(), Deed::Delete, &mut effects);
         }
         "stash" => stash(&given, &mut effects),
@@ -71,22 +99,31 @@ pub(super) fn effects(words: &[Word], effects: &mut Effects) {
         }
         "checkout-index" if given.has("f", &["--force"]) => effects.changed(&given.all(), Deed::Discard),
         "submodule" if given.has("f", &["--force"]) => force_on_submodules(&given, &mut effects),
-        "worktree" if given.names.first().is_some_and(|verb| verb.text == "remove") => {
-            effects.words(&given.all()[1..], Deed::Delete);
-        }
+        "worktree" => match given.names.first().map(|verb| verb.text.as_str()) {
+            Some("remove") => effects.words(&given.all()[1..], Deed::Delete),
+            Some("move") => effects.words(&given.all()[1..], Deed::Move),
+            _ => {}
+        },
         _ => {}
     }
 }
 
-/// The arguments with the paths in them that a file lists.
-fn listed_in_a_file(arguments: &[Word], folder: Option<&Path>) -> Vec<Word> {
+/// The arguments with the paths in them that a file lists, or standard input.
+fn listed_in_a_file(arguments: &[Word], folder: Option<&Path>, input: Option<&str>) -> Vec<Word> {
+    const OPTION: &str = "--pathspec-from-file";
     let mut words = arguments.to_vec();
-    let name = arguments.iter().find_map(|word| word.text.strip_prefix("--pathspec-from-file="));
-    if let Some(text) = name.zip(folder).and_then(|(name, folder)| text_in(&folder.join(name))) {
-        words.push(Word { text: "--".to_owned(), kind: WordKind::Literal });
-        let paths = text.split(['\n', '\0']).filter(|path| !path.is_empty());
-        words.extend(paths.map(|path| Word { text: path.to_owned(), kind: WordKind::Matched }));
-    }
+    let Some(position) = arguments.iter().position(|word| word.text.starts_with(OPTION)) else { return words };
+    let name = match arguments[position].text.strip_prefix(OPTION).and_then(|rest| rest.strip_prefix('=')) {
+        Some(name) => name.to_owned(),
+        None if position + 1 < words.len() => words.remove(position + 1).text,
+        None => return words,
+    };
+    let text =
+        if name == "-" { input.map(str::to_owned) } else { folder.and_then(|folder| text_in(&folder.join(name))) };
+    words.push(Word { text: "--".to_owned(), kind: WordKind::Literal });
+    let text = text.unwrap_or_default();
+    let paths = text.split(['\n', '\0']).filter(|path| !path.is_empty());
+    words.extend(paths.map(|path| Word { text: path.to_owned(), kind: WordKind::Matched }));
     words
 }
 

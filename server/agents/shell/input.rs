@@ -21,7 +21,7 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
         "echo" if !given.has("eE", &[]) => Some(lines_of(&[joined(&given.all())])),
         "printf" => match arguments {
             [text] if !text.text.contains(['%', '\\']) => Some(text.text.clone()),
-            [form, rest @ ..] if form.text == "%s\\n" => {
+            [form, rest @ ..] if matches!(form.text.as_str(), "%s\\n" | "%s\n") => {
                 Some(lines_of(&rest.iter().map(|word| word.text.clone()).collect::<Vec<_>>()))
             }
             [form, rest @ ..] if form.text == "%s\\0" => {

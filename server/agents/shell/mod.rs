@@ -1,6 +1,7 @@
 //! What a shell command would do to files, read conservatively: the common ways to write a file, and of these only what
 //! is certain. An unknown variable, a pattern, a program that nobody here knows: about these nothing is said.
 
+mod alias;
 mod effect;
 mod found;
 mod git;
@@ -219,6 +220,13 @@ impl Scanner {
                 patching::git_apply(arguments.get(1..).unwrap_or_default(), input, &mut effects);
             }
             "git" if submodules::is_run_in_each(&given) => self.run_in_submodules(&given, shell),
+            "git" => match alias::meaning(arguments, shell.folder.as_deref()) {
+                Some((line, folder)) => {
+                    let input = input.map(str::to_owned);
+                    self.line(&line, &mut Shell { folder: Some(folder), input, ..shell.clone() });
+                }
+                None => git::effects(arguments, input, &mut effects),
+            },
             name => programs::effects(name, arguments, &mut effects),
         }
     }
@@ -263,7 +271,10 @@ impl Scanner {
                     let mut effects = Effects { folder: Some(folder), found: &mut self.effects };
                     effects.words(&found.iter().collect::<Vec<_>>(), Deed::Delete);
                 }
-                FindDeed::Run(command) => self.run_with(command, "{}", &found, shell),
+                FindDeed::Run { command, is_for_each: false } => self.run_with(command, "{}", &found, shell),
+                FindDeed::Run { command, is_for_each: true } => {
+                    found.iter().for_each(|found| self.run_with(command, "{}", std::slice::from_ref(found), shell));
+                }
             }
         }
     }

@@ -4,16 +4,17 @@ use std::fs;
 use std::path::Path;
 
 use super::effect::{Deed, Effects, Target};
-use super::git;
 use super::words::{Given, Word, WordKind, program_name};
 
 /// Programs that run another one: their options that take a word, and how many words come before the other's name.
 const RUNNERS: &[(&str, &[&str], usize)] = &[
     ("builtin", &[], 0),
+    ("busybox", &[], 0),
     ("command", &[], 0),
-    ("env", &["-u", "--unset", "-C", "--chdir"], 0),
+    ("env", &["-u", "--unset"], 0),
     ("doas", &["-u"], 0),
     ("exec", &["-a"], 0),
+    ("flock", &["-w", "--wait", "-E"], 1),
     ("ionice", &["-c", "-n"], 0),
     ("nice", &["-n", "--adjustment"], 0),
     ("nohup", &[], 0),
@@ -29,6 +30,10 @@ pub(super) fn without_runners(words: &[Word]) -> &[Word] {
     while let Some(first) = words.first()
         && let Some((_, with_value, before)) = RUNNERS.iter().find(|(name, ..)| *name == program_name(first))
     {
+        // Where it runs elsewhere, nothing is known of the paths.
+        if program_name(first) == "env" && words[1..].iter().any(|word| runs_elsewhere(&word.text)) {
+            return &[];
+        }
         let mut position = 1;
         while let Some(word) = words.get(position)
             && (word.text.starts_with('-') || is_assignment(&word.text))
@@ -40,11 +45,15 @@ pub(super) fn without_runners(words: &[Word]) -> &[Word] {
     words
 }
 
+/// True for the options of `env` that change the folder, or hold a command in one word.
+fn runs_elsewhere(option: &str) -> bool {
+    ["-C", "--chdir", "-S", "--split-string"].iter().any(|known| option.starts_with(known))
+}
+
 /// Adds what a program would do with its arguments.
 pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) {
     let given = Given::new(arguments, &[]);
     match program {
-        "git" => git::effects(arguments, effects),
         "tee" => effects.words(&given.all(), Deed::Overwrite),
         "sed" | "gsed" => edited_in_place(&Given::new(arguments, &["-e", "-f", "--expression", "--file"]), effects),
         "perl" | "ruby" => edited_in_place(&Given::new(arguments, &["-e", "-E"]), effects),

@@ -94,13 +94,11 @@ pub(in crate::cli) fn release_committed(
         let saved = std::fs::read(path).ok().filter(|_| !path.is_symlink());
         saved.and_then(|saved| Journal::name_of(&saved)).is_some_and(|name| name.to_string() == content)
     };
-    let mut equal: HashSet<PathBuf> = HashSet::new();
-    let mut others: Vec<PathBuf> = Vec::new();
-    for (_, path) in &own {
-        let is_same = contents.get(*path).is_some_and(|content| is_called(path, content));
-        if is_same { drop(equal.insert((*path).clone())) } else { others.push((*path).clone()) }
-    }
+    let paths = own.iter().map(|(_, path)| (*path).clone());
+    let (mut equal, others): (HashSet<PathBuf>, HashSet<PathBuf>) =
+        paths.partition(|path| contents.get(path).is_some_and(|content| is_called(path, content)));
     if !others.is_empty() {
+        let others: Vec<PathBuf> = others.into_iter().collect();
         equal.extend(committed::equal_to_last_commit(root, &others).unwrap_or_default());
     }
     let equal = own.iter().filter(|(_, path)| equal.contains(*path));
