@@ -314,6 +314,8 @@ pub(crate) enum JobResult {
     },
     /// Claims keep nobody out, because the directory's file system cannot lock files. Told once.
     OnlyAdvice(PathBuf),
+    /// No guard looks at commits although an agent is here, as a sentence with the ways to go on.
+    GuardMissing(String),
     /// The directory is tracked by git and not to be joined.
     NotAdopted(PathBuf),
     /// Answers [`Job::CheckFiles`]: the documents whose files were written.

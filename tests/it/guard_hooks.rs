@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use deconflict_workspace::git_hooks::{self, Guard, HooksFolder, Scope};
 use serde_json::{Value, json};
 
-use crate::support::{CodingAgent, Committer, Terminal, Workspace};
+use crate::support::{CodingAgent, Committer, Editor, Terminal, Workspace};
 
 fn install(workspace: &Workspace) -> Value {
     Committer::person(workspace).deconflict(&["guard", "--install", "--json"]).expect_code(0).json()
@@ -120,9 +120,7 @@ fn a_shell_hook_keeps_its_place_its_name_and_its_input() {
     install(&workspace);
     assert_eq!(try_commits(&workspace), "pre-commit 0\n");
 
-    let remote = workspace.beside("remote.git");
-    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
-    workspace.git(&["remote", "add", "origin", remote.to_str().unwrap()]);
+    workspace.add_remote("origin");
     fs::remove_file(&log).unwrap();
     Committer::person(&workspace).git(&["push", "--quiet", "origin", "main", "main:other"]).expect_code(0);
     let logged = fs::read_to_string(&log).unwrap();
@@ -167,8 +165,7 @@ fn hooks_of_other_kinds_are_run_from_beside_and_come_back_as_they_were() {
     install(&workspace);
     assert_eq!(try_commits(&workspace), "pre-commit\npost-commit\n");
     assert_eq!(workspace.read("tools/check"), tracked, "what a link leads to is left alone");
-    let remote = workspace.beside("remote.git");
-    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    let remote = workspace.bare_repository("remote");
     Committer::person(&workspace).git(&["push", "--quiet", remote.to_str().unwrap(), "main"]).expect_code(0);
 
     install(&workspace);
@@ -273,8 +270,7 @@ fn a_guard_that_cannot_run_stops_nothing_and_only_its_refusal_does() {
     let workspace = Workspace::small();
     let person = Committer::person(&workspace);
     person.deconflict(&["guard", "--install"]).expect_code(0);
-    let remote = workspace.beside("remote.git");
-    workspace.git(&["init", "--quiet", "--bare", remote.to_str().unwrap()]);
+    let remote = workspace.bare_repository("remote");
     let program = workspace.beside("program");
     for hook in ["pre-commit", "post-commit", "pre-push", "reference-transaction"] {
         let text = workspace.read(format!(".git/hooks/{hook}"));
@@ -343,6 +339,23 @@ fn only_scripts_of_plain_shells_take_lines() {
     ] {
         assert_eq!(is_moved(content), !content.starts_with("#!/bin/sh\n"), "{content:?}");
     }
+}
+
+#[test]
+fn an_editor_says_once_beside_an_agent_that_no_guard_is_there() {
+    const SAID: &str = "No guard looks at commits here";
+    let workspace = Workspace::small();
+    let first = Editor::start(&workspace, "first");
+    first.open("src/lib.rs").type_text("// mine\n");
+    workspace.coordination().wait_for_claim("src/lib.rs");
+    // People alone are not bothered. The agent's own words are for its model and not for the editor.
+    assert!(!first.messages().iter().any(|message| message.contains(SAID)), "{:?}", first.messages());
+    CodingAgent::on(&workspace, "one").edit("src/main.rs", "fn main() {}\n").expect_no_denial();
+    let told = first.wait_for_message(SAID)["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("deconflict guard --install") && told.contains("only this once"), "{told}");
+    // Nobody else in this clone hears of it again.
+    assert_eq!(CodingAgent::on(&workspace, "two").start().notice(), "");
+    first.quit();
 }
 
 #[test]

@@ -308,6 +308,11 @@ pub(crate) fn only_advice(directory: &Path) -> Notice {
     ))
 }
 
+/// No guard looks at commits.
+pub(crate) fn guard_missing(sentence: String) -> Notice {
+    information(sentence)
+}
+
 /// The directory cannot be written to.
 pub(crate) fn read_only(directory: &Path) -> Notice {
     warning(format!(

@@ -103,6 +103,10 @@ impl ServerState {
             JobResult::Joined { session, claims, view, directory } => self.joined(id, session, claims, view, directory),
             JobResult::Observing { view, directory } => self.observing(id, view, &directory),
             JobResult::OnlyAdvice(directory) => self.show(messages::only_advice(&directory)),
+            JobResult::GuardMissing(sentence) if !self.settings.is_quiet => {
+                self.show(messages::guard_missing(sentence))
+            }
+            JobResult::GuardMissing(_) => {}
             JobResult::NotAdopted(directory) => self.not_adopted(id, &directory),
             JobResult::DiskChecked { uri, number, place, on_disk, claim } => {
                 self.disk_checked(id, &uri, number, place, on_disk, claim);

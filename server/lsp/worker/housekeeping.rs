@@ -7,10 +7,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::guard::GuardReporter;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use deconflict_journal::Journal;
-use deconflict_registry::{BoardKeeper, Registry, View, watcher};
+use deconflict_registry::{BoardKeeper, Registry, Session, View, watcher};
 
 /// The board is written at most this often.
 const BOARD_PAUSE: Duration = Duration::from_secs(1);
@@ -42,10 +43,15 @@ enum News {
 
 impl Housekeeper {
     /// Starts the thread.
-    pub(super) fn start(registry: Registry, view: View, journal: Option<Journal>) -> io::Result<Self> {
+    pub(super) fn start(
+        registry: Registry,
+        view: View,
+        journal: Option<Journal>,
+        guard: Option<GuardReporter>,
+    ) -> io::Result<Self> {
         let (news, received) = mpsc::channel();
         let board = BoardKeeper::new(registry.clone(), view.clone());
-        let house = House { board, registry, view, journal, losses: None, news: news.clone() };
+        let house = House { board, registry, view, journal, guard, losses: None, news: news.clone() };
         thread::Builder::new().name("housekeeping".to_owned()).spawn(move || house.keep(&received))?;
         Ok(Self { news })
     }
@@ -77,6 +83,8 @@ struct House {
     view: View,
     board: BoardKeeper,
     journal: Option<Journal>,
+    /// Until it has told.
+    guard: Option<GuardReporter>,
     /// Tells when something was lost or settled, which no record of the directory may say.
     losses: Option<RecommendedWatcher>,
     news: Sender<News>,
@@ -100,6 +108,11 @@ impl House {
                 self.watch_losses();
                 if let Err(error) = self.board.refresh() {
                     tracing::warn!("the status board could not be written: {error}");
+                }
+                // What commits take along matters once an agent makes some.
+                let is_agent = |other: Session| other.is_live() && other.record.agent.is_some();
+                if self.guard.is_some() && self.view.sessions().any(is_agent) {
+                    self.guard.take().into_iter().for_each(GuardReporter::tell);
                 }
                 board_from = Instant::now() + BOARD_PAUSE;
                 continue;

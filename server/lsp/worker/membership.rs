@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::guard::GuardReporter;
 use super::housekeeping::Housekeeper;
 use super::journal_access::JournalAccess;
 use super::journal_keeper::{JournalKeeper, News};
@@ -284,9 +285,11 @@ impl SessionContext {
         let journal = board.as_ref().and_then(|view| self.keep_journal(access(view)?, view.clone()));
         let access = board.as_ref().and_then(access);
         let losses = access.as_ref().map(|access| access.journal.clone());
-        let housekeeper = board.map(|view| Housekeeper::start(registry.clone(), view, losses)).and_then(|started| {
-            started.inspect_err(|error| tracing::error!("nobody keeps the status board: {error}")).ok()
-        });
+        let guard = GuardReporter::of(&self.location, self.reporter());
+        let housekeeper =
+            board.map(|view| Housekeeper::start(registry.clone(), view, losses, guard)).and_then(|started| {
+                started.inspect_err(|error| tracing::error!("nobody keeps the status board: {error}")).ok()
+            });
         if is_writable {
             self.last_session = Some(session.clone());
         }

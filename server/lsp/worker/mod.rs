@@ -3,6 +3,7 @@
 
 mod commands;
 mod documents;
+mod guard;
 mod housekeeping;
 mod jobs;
 mod journal_access;

@@ -7,6 +7,7 @@
 mod hook_file;
 mod managers;
 mod script;
+mod telling;
 mod wanted;
 
 use std::fs;
@@ -20,6 +21,7 @@ use hook_file::{add, has_lines, remove, remove_from_copies};
 pub use managers::Manager;
 pub use script::LOOKED;
 use script::{Hook, MOVED_TO, Terms};
+pub use telling::missing_guard;
 pub use wanted::{forget, remember, wanted};
 
 /// How the guard is to be run.
