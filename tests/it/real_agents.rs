@@ -295,7 +295,8 @@ fn what_is_typed_into_its_shell_is_its_own(case: &Case) {
 
 fn what_it_lets_go_on_in_the_background_is_its_own(case: &Case) {
     let later = shell(&format!("(sleep 0.5; sed -i '1i // by the agent' {FREE}) > /dev/null 2>&1 &"));
-    case.agent.model().teach("background", [later, shell("sleep 1.5"), shell("true")]);
+    let meanwhile = shell("python3 -c 'import time; time.sleep(1.5)'");
+    case.agent.model().teach("background", [later, meanwhile, shell("true")]);
     case.run("background");
     case.expect_edited(FREE);
     case.expect_owned_by_the_agent(FREE);

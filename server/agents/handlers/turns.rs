@@ -57,6 +57,7 @@ impl SessionContext<'_> {
         if self.surroundings.agent.hides_parents && self.own != self.main {
             return self.sub_agent_ended(follow_up);
         }
+        self.attribute_untold()?;
         self.settle()?;
         if let Some(session) = self.registry.session(&self.own)? {
             // What was told of since an earlier end speaks for an agent that works, so this end is written anew.
@@ -66,6 +67,21 @@ impl SessionContext<'_> {
         follow_up.refresh_board = true;
         follow_up.maintained = self.maintained();
         Ok(Answer::default())
+    }
+
+    /// Of some commands an agent never tells the end: it was interrupted, or took the command for a patch. What they changed is
+    /// the session's all the same.
+    fn attribute_untold(&self) -> Result<(), Trouble> {
+        let runs = self.hook_state(&self.own).runs;
+        if runs.is_empty() {
+            return Ok(());
+        }
+        if let Some(session) = self.registry.session(&self.own)? {
+            for run in &runs {
+                self.attribute(&session, run, &mut Answer::default())?;
+            }
+        }
+        Ok(())
     }
 
     /// The agent does something, so it does not wait. What its record did not say at all it need not say now.

@@ -54,12 +54,11 @@ pub(crate) enum Action {
 pub(crate) const LAST_SESSION: &str = "the last session";
 
 impl Action {
-    fn in_last_session(&self, body: &Value) -> Self {
+    fn in_last_session(&self, said: &str) -> Self {
         let mut action = self.clone();
         if let Self::Tool { arguments, .. } = &mut action
             && arguments["session_id"] == LAST_SESSION
         {
-            let said = body.to_string();
             let number = said.rsplit_once("session ID ").map_or("", |(_, number)| number);
             let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
             arguments["session_id"] = digits.parse::<u64>().unwrap_or_default().into();
@@ -244,7 +243,7 @@ impl Shared {
     }
 
     fn reply(&self, dialect: &Dialect, body: &Value) -> Reply {
-        let (mut script, mut step, mut news) = (String::new(), 0, Vec::new());
+        let (mut script, mut step, mut news, mut results) = (String::new(), 0, Vec::new(), String::new());
         for said in (dialect.conversation)(body) {
             match said {
                 Said::ByUser(text) => {
@@ -253,7 +252,10 @@ impl Shared {
                     }
                     news.push(text);
                 }
-                Said::Result(text) => news.push(text),
+                Said::Result(text) => {
+                    results.push_str(&text);
+                    news.push(text);
+                }
                 Said::ByModel => news.clear(),
                 Said::Called => {
                     news.clear();
@@ -272,7 +274,7 @@ impl Shared {
         if let Some(before) = &next.before {
             before();
         }
-        let (mut name, arguments) = (dialect.call)(&next.action.in_last_session(body), body);
+        let (mut name, arguments) = (dialect.call)(&next.action.in_last_session(&results), body);
         // Tools of MCP servers have names that each agent makes in its own manner.
         if let Some(offered) = (dialect.tools)(body).into_iter().find(|tool| tool.ends_with(&format!("_{name}"))) {
             name = offered;
