@@ -15,9 +15,9 @@ use crate::support::{Workspace, clean_environment};
 const FILES: usize = 20_000;
 const COMMITTED_AT_ONCE: usize = 2_000;
 const TAGS: usize = 1_500;
-const ROUNDS: usize = 40;
+const ROUNDS: usize = 20;
 /// Of what takes long.
-const LONG_ROUNDS: usize = 10;
+const LONG_ROUNDS: usize = 5;
 const NO_HOOKS: &[&str] = &["-c", "core.hooksPath=/dev/null"];
 
 pub(crate) fn measure() -> Vec<Figure> {
