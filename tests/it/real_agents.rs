@@ -294,6 +294,10 @@ fn what_is_typed_into_its_shell_is_its_own(case: &Case) {
 }
 
 fn what_it_lets_go_on_in_the_background_is_its_own(case: &Case) {
+    // The others end with a command what it leaves behind, or tell of it only when it is over.
+    if case.agent.product() != Product::ClaudeCode {
+        return;
+    }
     let later = shell(&format!("(sleep 0.5; sed -i '1i // by the agent' {FREE}) > /dev/null 2>&1 &"));
     let meanwhile = shell("python3 -c 'import time; time.sleep(1.5)'");
     case.agent.model().teach("background", [later, meanwhile, shell("true")]);
