@@ -79,7 +79,9 @@ impl<S: Store> Registry<S> {
                 }
             }
             // What was written is looked through by each reading that follows.
-            keys.into_iter().for_each(|key| tx.write(Write::Delete(Key::Claim(key))));
+            for key in keys {
+                tx.write(Write::Delete(Key::Claim(key)));
+            }
             Ok(released)
         })
         .map(|(released, _)| released)

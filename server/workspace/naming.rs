@@ -141,8 +141,7 @@ impl Namer {
         paths: impl IntoIterator<Item = (&'a Path, Kind)>,
     ) -> Vec<Result<Resource, NamingError>> {
         let mut known = HashMap::new();
-        let name =
-            |(path, kind): (&Path, Kind)| self.name_in(path, kind, &self.worktree_among(path, kind, &mut known)?);
+        let name = |(path, kind): (&Path, Kind)| name_in(path, kind, &self.worktree_among(path, kind, &mut known)?);
         paths.into_iter().map(name).collect()
     }
 
@@ -210,22 +209,7 @@ impl Namer {
 
     /// `innermost` is the repository that the path is in.
     fn name(&self, path: &Path, kind: Kind, innermost: Option<Repository>) -> Result<Resource, NamingError> {
-        self.name_in(path, kind, &self.worktree_of(path, innermost)?)
-    }
-
-    fn name_in(&self, path: &Path, kind: Kind, worktree: &CoveredWorktree) -> Result<Resource, NamingError> {
-        let not_utf8 = || NamingError::NotUtf8(path.to_owned());
-        let relative = below(&worktree.root, path).and_then(|below| slashed(&below)).ok_or_else(not_utf8)?;
-        let name = match (worktree.prefix.as_str(), relative.as_str()) {
-            ("", "") => ".".to_owned(),
-            ("", relative) => relative.to_owned(),
-            (prefix, "") => prefix.to_owned(),
-            (prefix, relative) => format!("{prefix}/{relative}"),
-        };
-        Ok(match kind {
-            Kind::File => Resource::file(&name)?,
-            Kind::Directory => Resource::directory(&name)?,
-        })
+        name_in(path, kind, &self.worktree_of(path, innermost)?)
     }
 
     /// The worktree that a path is in: that of the folder above, unless a repository begins here.
@@ -296,6 +280,22 @@ impl Namer {
 /// The innermost repository that what is at a path is in.
 fn repository_of(path: &Path, kind: Kind) -> Result<Option<Repository>, NamingError> {
     Repository::containing(folder_of(path, kind)).map_err(|source| NamingError::Unresolvable(path.to_owned(), source))
+}
+
+/// What a path is called in the worktree that it is in.
+fn name_in(path: &Path, kind: Kind, worktree: &CoveredWorktree) -> Result<Resource, NamingError> {
+    let not_utf8 = || NamingError::NotUtf8(path.to_owned());
+    let relative = below(&worktree.root, path).and_then(|below| slashed(&below)).ok_or_else(not_utf8)?;
+    let name = match (worktree.prefix.as_str(), relative.as_str()) {
+        ("", "") => ".".to_owned(),
+        ("", relative) => relative.to_owned(),
+        (prefix, "") => prefix.to_owned(),
+        (prefix, relative) => format!("{prefix}/{relative}"),
+    };
+    Ok(match kind {
+        Kind::File => Resource::file(&name)?,
+        Kind::Directory => Resource::directory(&name)?,
+    })
 }
 
 /// The folder in which a path is looked at.

@@ -273,7 +273,9 @@ impl Scanner {
                 }
                 FindDeed::Run { command, is_for_each: false } => self.run_with(command, "{}", &found, shell),
                 FindDeed::Run { command, is_for_each: true } => {
-                    found.iter().for_each(|found| self.run_with(command, "{}", std::slice::from_ref(found), shell));
+                    for found in &found {
+                        self.run_with(command, "{}", std::slice::from_ref(found), shell);
+                    }
                 }
             }
         }

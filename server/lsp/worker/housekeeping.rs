@@ -111,8 +111,11 @@ impl House {
                 }
                 // What commits take along matters once an agent makes some.
                 let is_agent = |other: Session| other.is_live() && other.record.agent.is_some();
-                if self.guard.is_some() && self.view.sessions().any(is_agent) {
-                    self.guard.take().into_iter().for_each(GuardReporter::tell);
+                if self.guard.is_some()
+                    && self.view.sessions().any(is_agent)
+                    && let Some(guard) = self.guard.take()
+                {
+                    guard.tell();
                 }
                 board_from = Instant::now() + BOARD_PAUSE;
                 continue;
