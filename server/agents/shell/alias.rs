@@ -26,7 +26,7 @@ pub(super) fn meaning(words: &[Word], folder: Option<&Path>) -> Option<(String, 
     let said = call.setting(&format!("alias.{}", call.verb)).map(str::to_owned);
     let kept = || git_alias(&Repository::containing(&folder).ok().flatten()?, call.verb);
     let alias = said.or_else(kept)?;
-    let arguments: String = call.arguments.iter().map(|word| format!(" {}", quoted(word))).collect();
+    let arguments: String = call.arguments.iter().flat_map(|word| [" ".to_owned(), quoted(word)]).collect();
     match alias.strip_prefix('!') {
         // Such a one runs at the root.
         Some(line) => Some((format!("{line}{arguments}"), worktree_above(&folder)?.to_owned())),

@@ -104,9 +104,8 @@ impl ServerState {
             JobResult::Observing { view, directory } => self.observing(id, view, &directory),
             JobResult::OnlyAdvice(directory) => self.show(messages::only_advice(&directory)),
             JobResult::GuardMissing(sentence) if !self.settings.is_quiet => {
-                self.show(messages::guard_missing(sentence))
+                self.show(messages::guard_missing(sentence));
             }
-            JobResult::GuardMissing(_) => {}
             JobResult::NotAdopted(directory) => self.not_adopted(id, &directory),
             JobResult::DiskChecked { uri, number, place, on_disk, claim } => {
                 self.disk_checked(id, &uri, number, place, on_disk, claim);
@@ -116,7 +115,7 @@ impl ServerState {
             JobResult::Beside(resource, owners) if !self.settings.is_quiet => {
                 self.show(messages::others_beside(&resource, &owners));
             }
-            JobResult::Beside(..) => {}
+            JobResult::Beside(..) | JobResult::GuardMissing(_) => {}
             JobResult::TookFromOthers { change, path, lost } => self.took_from_others(&change, &path, &lost),
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
