@@ -338,12 +338,12 @@ fn its_own_check_finds_no_fault_with_our_files(case: &Case) {
 }
 
 fn it_works_on_when_the_program_is_gone_or_broken(case: &Case) {
-    let program = case.agent.home().path(".local/share/deconflict/bin/deconflict");
-    let kept = program.with_extension("kept");
-    fs::rename(&program, &kept).unwrap();
     const CRASHES: &str = "kill -SEGV $$";
     // Longer than any agent waits for the hook before an edit.
     const IS_SLOW: &str = "case $(cat) in *PreToolUse*|*BeforeTool*|*before*) exec sleep 15 ;; esac";
+    let program = case.agent.home().path(".local/share/deconflict/bin/deconflict");
+    let kept = program.with_extension("kept");
+    fs::rename(&program, &kept).unwrap();
     let broken = [
         ("gone", None),
         ("126", Some((CRASHES, 0o644))),

@@ -44,9 +44,9 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let committer = Committer::find(context, registry)?;
     let namer = context.namer()?;
     let in_commit: Vec<PathChange> = commit.changes.into_iter().filter(|change| !change.is_submodule).collect();
-    let named = in_commit.iter().zip(names(&in_commit, &root, &namer));
+    let resources = in_commit.iter().zip(names(&in_commit, &root, &namer));
     let changed: Vec<(Resource, PathBuf)> =
-        named.filter_map(|(change, resource)| Some((resource?, root.join(&change.path)))).collect();
+        resources.filter_map(|(change, resource)| Some((resource?, root.join(&change.path)))).collect();
     let contents = in_commit.iter().map(|change| (root.join(&change.path), change.content_id())).collect();
     let is_own = |claim: &Claim, holder: Option<&Session>| committer.owns(claim, holder, registry);
     let released = release_committed(registry, &root, &changed, &contents, &is_own)?;

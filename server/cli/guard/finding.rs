@@ -121,9 +121,9 @@ pub(super) fn sort(
     registry: &Registry,
     committer: &Committer,
 ) -> Result<(Sorted, usize), Failure> {
-    let named = changes.iter().zip(names(changes, root, namer));
+    let resources = changes.iter().zip(names(changes, root, namer));
     let claimable: Vec<(&PathChange, Resource)> =
-        named.filter_map(|(change, resource)| Some((change, resource?))).collect();
+        resources.filter_map(|(change, resource)| Some((change, resource?))).collect();
     let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
     let mut sorted = Sorted::default();
     let mut holders = Holders::new(registry);
@@ -150,9 +150,12 @@ pub(super) fn sort(
 /// What changed paths are called; `None` for what nobody can claim.
 pub(super) fn names(changes: &[PathChange], root: &Path, namer: &Namer) -> Vec<Option<Resource>> {
     let paths: Vec<(PathBuf, Kind)> = changes.iter().map(|change| (root.join(&change.path), kind_of(change))).collect();
-    let named = namer.resources_as_spelled(paths.iter().map(|(path, kind)| (path.as_path(), *kind)));
-    let named = changes.iter().zip(named);
-    named.map(|(change, resource)| resource.ok().or_else(|| name(change, root, namer))).collect()
+    let resources = namer.resources_as_spelled(paths.iter().map(|(path, kind)| (path.as_path(), *kind)));
+    changes
+        .iter()
+        .zip(resources)
+        .map(|(change, resource)| resource.ok().or_else(|| name(change, root, namer)))
+        .collect()
 }
 
 /// A submodule is a directory, of which this commit changes nothing that is in it.
