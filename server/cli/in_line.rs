@@ -68,38 +68,56 @@ impl Line<'_> {
         let start = Instant::now();
         let mut waiter = Waiter::new(self.registry, taker);
         self.context.give_up.wake(&waiter.waker());
-        let (mut queued, mut told) = (None, None);
-        let mut step = self.unless_busy(patience, || waiter.begin().map(Step::Turn))?;
+        let mut told = Told::default();
+        let mut step = self.unless_it_may_pass(patience, &mut told, || waiter.begin().map(Step::Turn))?;
         loop {
             match step {
                 Some(Step::Turn(Turn::Taken(got))) => return Ok(Ok(got)),
                 Some(Step::Turn(Turn::Circle(circle))) => return Ok(Err(Kept::Circle(circle))),
-                Some(Step::Turn(Turn::Queued(now))) => queued = Some(now),
                 Some(Step::Interrupted) => {
                     waiter.leave()?;
                     return Ok(Err(Kept::Interrupted(self.context.give_up.asked().unwrap_or(INTERRUPT))));
                 }
-                None => {}
+                Some(Step::Turn(Turn::Queued(_)) | Step::Waiting) | None => {}
             }
             let left = patience.saturating_sub(start.elapsed());
-            match queued.take() {
-                Some(queued) if left.is_zero() => return Ok(Err(Kept::Queued(queued))),
-                Some(queued) if start.elapsed() >= SIGN_OF_LIFE || told.is_some() => {
-                    self.tell(&queued, left, &mut told);
-                }
-                _ => {}
+            if left.is_zero() {
+                return match self.again(|| waiter.try_once_more())? {
+                    Turn::Taken(got) => Ok(Ok(got)),
+                    Turn::Queued(queued) => Ok(Err(Kept::Queued(queued))),
+                    Turn::Circle(circle) => Ok(Err(Kept::Circle(circle))),
+                };
             }
-            let pause = if told.is_none() { SIGN_OF_LIFE.saturating_sub(start.elapsed()) } else { LOOK };
-            step = self.unless_busy(left, || waiter.wait(left.min(pause)))?;
+            if start.elapsed() >= SIGN_OF_LIFE
+                && let Some(queued) = waiter.place()?
+            {
+                self.tell(&queued, left, &mut told);
+            }
+            let pause = if start.elapsed() < SIGN_OF_LIFE { SIGN_OF_LIFE - start.elapsed() } else { LOOK };
+            step = self.unless_it_may_pass(left, &mut told, || waiter.wait(left.min(pause)))?;
         }
     }
 
-    /// Where many take the lock it may not be had in time. Whoever still has time to wait goes on waiting, in the same place.
-    fn unless_busy<T>(&self, left: Duration, mut act: impl FnMut() -> Result<T, Error>) -> Result<Option<T>, Failure> {
-        self.again(|| match act() {
-            Err(Error::Busy { .. }) if !left.is_zero() => Ok(None),
+    /// Where many take the lock it may not be had in time, and a disk that is full may have room again. Whoever still has
+    /// time to wait goes on waiting, in the same place.
+    fn unless_it_may_pass<T>(
+        &self,
+        left: Duration,
+        told: &mut Told,
+        mut act: impl FnMut() -> Result<T, Error>,
+    ) -> Result<Option<T>, Failure> {
+        let mut passing = None;
+        let done = self.again(|| match act() {
+            Err(error) if error.may_pass() && !left.is_zero() => {
+                passing = Some(error);
+                Ok(None)
+            }
             done => done.map(Some),
-        })
+        })?;
+        if let Some(error) = passing.filter(|error| !matches!(error, Error::Busy { .. })) {
+            self.tell_trouble(&error, told);
+        }
+        Ok(done)
     }
 
     fn again<T>(&self, mut act: impl FnMut() -> Result<T, Error>) -> Result<T, Failure> {
@@ -113,17 +131,30 @@ impl Line<'_> {
     }
 
     /// Says where somebody stands, if that is different from what was said before.
-    fn tell(&self, queued: &Queued, left: Duration, told: &mut Option<String>) {
+    fn tell(&self, queued: &Queued, left: Duration, told: &mut Told) {
         let place = self.place(queued);
-        if told.as_ref() == Some(&place) {
+        if told.place.as_ref() == Some(&place) {
             return;
         }
+        let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+        self.say(&format!("Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.what));
+        told.place = Some(place);
+    }
+
+    /// Says what keeps it from being taken, once.
+    fn tell_trouble(&self, error: &Error, told: &mut Told) {
+        let trouble = error.to_string();
+        if told.trouble.as_ref() != Some(&trouble) {
+            self.say(&format!("Still waiting for {}, but {trouble}.", self.what));
+            told.trouble = Some(trouble);
+        }
+    }
+
+    fn say(&self, words: &str) {
         // A program in this process has its answer at the end.
         if !self.context.output.is_kept() {
-            let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
-            Output::remark(&format!("{}Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.mark, self.what));
+            Output::remark(&format!("{}{words}", self.mark));
         }
-        *told = Some(place);
     }
 
     /// `third in line behind Ada's Claude Code and you; held by Grace since 17:02, until 17:30`.
@@ -183,6 +214,13 @@ impl Line<'_> {
         let session: Option<Session> = self.registry.session(id).ok().flatten();
         session.map_or_else(|| quoted(id.as_str(), words::PHRASE), |session| one_line(&session.label(), 60))
     }
+}
+
+/// What was said to somebody who waits.
+#[derive(Default)]
+struct Told {
+    place: Option<String>,
+    trouble: Option<String>,
 }
 
 /// After so long, people wonder whether anything happens.

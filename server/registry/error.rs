@@ -156,6 +156,11 @@ impl Error {
         }
     }
 
+    /// True for what keeps a verb from writing now and may be over in a while, so that whoever waits goes on waiting.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Busy { .. } | Self::Contended | Self::Full { .. } | Self::TooManyFiles { .. })
+    }
+
     /// For `map_err` after a call to the operating system.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| {

@@ -90,6 +90,18 @@ pub(super) fn look_at_process(process: &ProcessRecord) -> KeeperState {
     look_at(process.pid, process.process_started.as_deref(), process.pid_scope.as_deref(), process.process_group)
 }
 
+/// The process of this machine that a record names, whose end somebody may wait for; `None` for one of elsewhere, and where
+/// only what it left behind goes on, of whose end nothing tells.
+pub(super) fn process_to_outlast(process: &ProcessRecord) -> Option<platform::Process> {
+    let (pid, scope) = (process.pid?, process.pid_scope.as_deref()?);
+    let started = process.process_started.clone().unwrap_or_default();
+    let is_here = platform::relation_to(scope) == ScopeRelation::Same;
+    let has_left_others = || {
+        platform::life(pid, Some(&started)) == Life::Gone && look_at_process(process) == KeeperState::Alive
+    };
+    (is_here && !has_left_others()).then_some(platform::Process { pid, started })
+}
+
 fn look_at(pid: Option<u32>, started: Option<&str>, scope: Option<&str>, group: Option<u32>) -> KeeperState {
     let (Some(pid), Some(scope)) = (pid, scope) else { return KeeperState::Unknown };
     match platform::relation_to(scope) {

@@ -72,7 +72,7 @@ fn taken(turn: Turn) -> Vec<Vec<Taken>> {
 
 #[test]
 fn two_who_want_the_same_two_in_both_orders_never_wait_for_ever() {
-    const ROUNDS: usize = 500;
+    const ROUNDS: usize = 2_500;
     let registry = registry(Arc::new(SystemClock::new()));
     let inside = AtomicUsize::new(0);
     std::thread::scope(|scope| {

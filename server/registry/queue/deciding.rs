@@ -255,6 +255,14 @@ impl<S: Store> Registry<S> {
         Ok(Some(got))
     }
 
+    /// Where somebody stands who waits with this ticket.
+    pub(super) fn queued(&self, taker: &Taker<'_>, own: Option<&TicketKey>) -> Result<Queued, Error> {
+        let reader = self.reader()?;
+        let lack = self.pick(&*reader, taker.whom(), taker.wants, taker.is_usable)?.err().unwrap_or_default();
+        let survey = self.survey(&*reader, taker, own, &HashSet::new(), Depth::All)?;
+        Ok(Queued { ahead: survey.ahead, obstacles: lack.obstacles, in_use: lack.in_use })
+    }
+
     /// Looks at the tickets in front.
     pub(super) fn survey(
         &self,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use deconflict_platform::{self as platform, Process};
 
 /// How long a thread waits before it looks whether it is still wanted.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// Nobody waits for the ends of more at once; a tick finds those of others.
 const MOST: usize = 8;
@@ -27,15 +27,21 @@ impl Ends {
         Self { watched: HashSet::new(), ended: channel(), is_over: Arc::default() }
     }
 
-    /// Calls `tell` as soon as one of these has ended.
-    pub(super) fn watch(&mut self, processes: Vec<Process>, tell: impl Fn() + Clone + Send + 'static) {
+    /// Calls `tell` as soon as one of these has ended. Returns false if that cannot be told of all of them.
+    pub(super) fn watch(&mut self, processes: Vec<Process>, tell: impl Fn() + Clone + Send + 'static) -> bool {
         while let Ok(ended) = self.ended.1.try_recv() {
             self.watched.remove(&ended);
         }
+        let mut are_all_watched = true;
         for process in processes {
-            if self.watched.len() >= MOST || !self.watched.insert(process.clone()) {
+            if self.watched.contains(&process) {
                 continue;
             }
+            if self.watched.len() >= MOST {
+                are_all_watched = false;
+                continue;
+            }
+            self.watched.insert(process.clone());
             let (over, ended, tell) = (Arc::clone(&self.is_over), self.ended.0.clone(), tell.clone());
             let wait = move || {
                 while !over.load(Ordering::Relaxed) {
@@ -47,9 +53,9 @@ impl Ends {
                     }
                 }
             };
-            // Without a thread the tick finds it.
-            let _ = std::thread::Builder::new().name("ends".to_owned()).spawn(wait);
+            are_all_watched &= std::thread::Builder::new().name("ends".to_owned()).spawn(wait).is_ok();
         }
+        are_all_watched
     }
 }
 

@@ -1,4 +1,7 @@
 //! Waiting until it is one's turn, woken by what others write.
+//!
+//! Of many who wait for the same, only the first looks at what is held. Each of the others rests until whoever is right in
+//! front of it leaves, so that a release wakes nobody but the one whose turn it is.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -6,15 +9,17 @@ use std::time::{Duration, Instant};
 
 use super::super::liveness;
 use super::super::store::{Changed, Key, Range, Reader, Store, Watching};
-use super::super::{Error, Registry};
-use super::deciding::{Depth, Taker, Turn};
+use super::super::{Claim, Error, Registry};
+use super::deciding::{Depth, Queued, Taker, Turn};
 use super::ends::Ends;
-use super::ticket::{TicketKey, read_ticket};
-use deconflict_platform::Process;
+use super::picking::Lack;
+use super::ticket::{StoredTicket, TicketKey, read_ticket, ticket_keys};
 use deconflict_protocol::ProcessRecord;
 
-/// How often it is looked for what nothing tells: processes that ended elsewhere, leases that ran out, programs that no
-/// longer listen.
+/// How often it is looked for what the system may have missed.
+const REST: Duration = Duration::from_secs(5);
+
+/// How often it is looked for what nothing tells: programs that no longer listen, whoever does not take what is free.
 const TICK: Duration = Duration::from_secs(1);
 
 /// Whoever could be served and does not take it for so long is passed.
@@ -22,6 +27,18 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Between two looks no more than this counts: whoever was stopped saw nothing of what others did meanwhile.
 const LONGEST_LOOK: Duration = Duration::from_millis(1200);
+
+/// No more tickets in front are read to find one that wants the same.
+const MOST_READ: usize = 8;
+
+/// How much there is to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Look {
+    /// Whether somebody who waits for the same is in front.
+    Front,
+    /// Also whether that one takes what is free.
+    All,
+}
 
 enum Wake {
     Changed(Changed),
@@ -44,8 +61,10 @@ impl Waker {
 /// What a wait came to.
 #[derive(Debug)]
 pub enum Step {
-    /// Something was decided. [`Turn::Queued`] means that the time is over for now.
+    /// Something was decided.
     Turn(Turn),
+    /// The time is over for now.
+    Waiting,
     /// Somebody gave up.
     Interrupted,
 }
@@ -57,9 +76,30 @@ pub struct Waiter<'a, S: Store> {
     ticket: Option<TicketKey>,
     watching: Option<Box<dyn Watching>>,
     wakes: (Sender<Wake>, Receiver<Wake>),
+    awaited: Awaited,
     /// For how long each ticket in front could have been served, and when that was looked at last.
     served_for: HashMap<TicketKey, (Duration, Instant)>,
     ends: Ends,
+    /// Somebody's place may be another one since it was told.
+    has_moved: bool,
+}
+
+/// What would make it worth looking again.
+#[derive(Debug, Default)]
+struct Awaited {
+    /// Whoever is right in front, and wants the same: nothing is free for this one before that one is gone.
+    behind: Option<TicketKey>,
+    /// What is in the way, with the sessions on which it depends.
+    in_the_way: HashSet<Key>,
+    /// When it is looked in any case.
+    look_at: Option<Instant>,
+}
+
+impl Awaited {
+    fn rest(&mut self, limit: Duration) {
+        let at = Instant::now() + limit;
+        self.look_at = Some(self.look_at.map_or(at, |known| known.min(at)));
+    }
 }
 
 impl<'a, S: Store> Waiter<'a, S> {
@@ -71,8 +111,10 @@ impl<'a, S: Store> Waiter<'a, S> {
             ticket: None,
             watching: None,
             wakes: channel(),
+            awaited: Awaited::default(),
             served_for: HashMap::new(),
             ends: Ends::new(),
+            has_moved: true,
         }
     }
 
@@ -89,32 +131,63 @@ impl<'a, S: Store> Waiter<'a, S> {
     /// Waits for at most so long.
     pub fn wait(&mut self, limit: Duration) -> Result<Step, Error> {
         let end = Instant::now() + limit;
+        let mut why = None;
         if self.watching.is_none() {
             self.watch();
+            why = Some(Look::All);
         }
-        let mut is_worth_looking = true;
         loop {
-            if is_worth_looking && self.may_go()? {
-                match self.take()? {
-                    Turn::Queued(_) if Instant::now() < end => {}
-                    turn => return Ok(Step::Turn(turn)),
+            if let Some(look) = why
+                && self.may_go(look)?
+            {
+                // Whatever keeps it from being written may pass.
+                self.awaited.look_at = Some(Instant::now() + TICK);
+                match self.take() {
+                    Ok(Turn::Queued(_)) => {}
+                    Ok(turn) => return Ok(Step::Turn(turn)),
+                    Err(error) => {
+                        if let Error::Busy { .. } = error {
+                            self.awaited.look_at = Some(Instant::now());
+                        }
+                        return Err(error);
+                    }
                 }
             }
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return self.take().map(Step::Turn);
+            let now = Instant::now();
+            if now >= end {
+                return Ok(Step::Waiting);
             }
-            is_worth_looking = match self.wakes.1.recv_timeout(left.min(TICK)) {
+            let due = self.awaited.look_at.map_or(REST, |at| at.saturating_duration_since(now));
+            why = match self.wakes.1.recv_timeout((end - now).min(due)) {
                 Ok(wake) => match self.heard(wake) {
-                    Some(is_worth_looking) => is_worth_looking,
+                    Some(why) => why,
                     None => return Ok(Step::Interrupted),
                 },
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                    self.look();
-                    true
+                    let is_due = self.awaited.look_at.is_none_or(|at| Instant::now() >= at);
+                    if is_due {
+                        self.look();
+                    }
+                    is_due.then_some(Look::All)
                 }
             };
         }
+    }
+
+    /// Where this one stands now, if that may be another place than when it was asked last.
+    pub fn place(&mut self) -> Result<Option<Queued>, Error> {
+        if !std::mem::take(&mut self.has_moved) {
+            return Ok(None);
+        }
+        match self.registry.queued(&self.taker, self.ticket.as_ref()) {
+            Err(Error::Missing { .. }) => Ok(None),
+            done => done.map(Some),
+        }
+    }
+
+    /// The last attempt of somebody who does not wait any longer.
+    pub fn try_once_more(&mut self) -> Result<Turn, Error> {
+        self.take()
     }
 
     /// Gives up waiting, and leaves nothing behind.
@@ -122,25 +195,46 @@ impl<'a, S: Store> Waiter<'a, S> {
         self.ticket.take().map_or(Ok(()), |ticket| self.registry.leave_queue(&ticket))
     }
 
-    /// Takes all that has been told. `None` if somebody gave up, else whether anything of it may matter.
-    fn heard(&mut self, first: Wake) -> Option<bool> {
-        let (mut matters, mut is_unclear) = (false, false);
+    /// Takes all that has been told. `None` if somebody gave up, else what of it makes it worth looking.
+    fn heard(&mut self, first: Wake) -> Option<Option<Look>> {
+        let (mut why, mut is_unclear) = (None, false);
         let mut next = Some(first);
         while let Some(wake) = next {
             match wake {
                 Wake::Interrupted => return None,
-                Wake::Changed(Changed::Unclear) => is_unclear = true,
-                Wake::Changed(Changed::Record(Key::Ticket(ticket))) => {
-                    matters |= self.ticket.as_ref().is_none_or(|own| ticket <= *own);
-                }
-                Wake::Changed(_) | Wake::Ended => matters = true,
+                Wake::Changed(Changed::Record(key)) => why = why.max(self.matters(&key)),
+                Wake::Changed(_) => is_unclear = true,
+                Wake::Ended => why = why.max(Some(Look::Front)),
             }
             next = self.wakes.1.try_recv().ok();
         }
         if is_unclear {
             self.look();
+            self.has_moved = true;
+            why = Some(Look::All);
         }
-        Some(matters || is_unclear)
+        Some(why)
+    }
+
+    fn matters(&mut self, key: &Key) -> Option<Look> {
+        if let Key::Ticket(ticket) = key {
+            let is_in_front = self.ticket.as_ref().is_none_or(|own| ticket <= own);
+            self.has_moved |= is_in_front;
+            return match &self.awaited.behind {
+                Some(front) => (ticket == front || Some(ticket) == self.ticket.as_ref()).then_some(Look::Front),
+                None => is_in_front.then_some(Look::Front),
+            };
+        }
+        if !self.awaited.in_the_way.contains(key) {
+            return None;
+        }
+        self.has_moved = true;
+        if self.awaited.behind.is_none() {
+            return Some(Look::Front);
+        }
+        // It is another's turn first. Whether that one takes it is looked at a little later.
+        self.awaited.look_at = Some(Instant::now() + TICK);
+        None
     }
 
     fn watch(&mut self) {
@@ -170,7 +264,7 @@ impl<'a, S: Store> Waiter<'a, S> {
 
     /// Whether it is worth taking the lock. Looking needs none, so that many who wait don't keep those who hold from
     /// releasing.
-    fn may_go(&mut self) -> Result<bool, Error> {
+    fn may_go(&mut self, look: Look) -> Result<bool, Error> {
         let reader = match self.registry.reader() {
             Ok(reader) => reader,
             // The next commit makes it again.
@@ -183,16 +277,21 @@ impl<'a, S: Store> Waiter<'a, S> {
         if mine.record.passed == Some(true) {
             return Ok(true);
         }
-        // As long as somebody holds it, it makes no difference who is in front. Where many wait, that saves each of them
-        // from reading the tickets of all others at each change.
+        let front = self.front(reader, &mine)?;
+        let is_behind_another = front.is_some();
+        self.awaited.behind = front.as_ref().map(|front| front.key.clone());
+        if let Some(front) = front {
+            self.notice_end(front.record.process.iter());
+            if look == Look::Front {
+                return Ok(false);
+            }
+        }
+        self.awaited.look_at = Some(Instant::now() + REST);
+        // As long as somebody holds it, it makes no difference who is in front.
         let whom = self.taker.whom();
         if let Err(lack) = self.registry.pick(reader, whom, self.taker.wants, self.taker.is_usable)? {
-            let mut processes = Vec::new();
-            for obstacle in &lack.obstacles {
-                processes.extend(self.process_behind(reader, &obstacle.by)?);
-            }
             self.served_for.clear();
-            self.notice_end(processes);
+            self.await_lack(reader, &lack, is_behind_another)?;
             return Ok(false);
         }
         let overdue: HashSet<TicketKey> = self.overdue().cloned().collect();
@@ -205,25 +304,81 @@ impl<'a, S: Store> Waiter<'a, S> {
             let (lasted, looked) = self.served_for.entry(key).or_insert((Duration::ZERO, now));
             *lasted += now.duration_since(*looked).min(LONGEST_LOOK);
             *looked = now;
+            self.awaited.rest(TICK);
         }
-        let process = blocker.ticket.record.process.as_ref().and_then(of_this_machine);
-        self.notice_end(process);
+        self.notice_end(blocker.ticket.record.process.iter());
         Ok(false)
     }
 
+    /// The next in front that waits for just the same, so that nothing is free for this one as long as it waits.
+    fn front(&self, reader: &dyn Reader, mine: &StoredTicket) -> Result<Option<StoredTicket>, Error> {
+        let is_alike = |theirs: &StoredTicket| {
+            let (mine, theirs) = (&mine.record, &theirs.record);
+            // What a session holds by hand, and what it is nested in, is free for itself alone.
+            let is_plain = mine.apart == Some(true) && mine.held.is_empty() && self.taker.predecessor.is_none();
+            is_plain && theirs.apart == mine.apart && theirs.held.is_empty() && theirs.resources == mine.resources
+        };
+        let mut keys = ticket_keys(reader)?;
+        keys.retain(|key| *key < mine.key);
+        for key in keys.iter().rev().take(MOST_READ) {
+            if let Some(ticket) = read_ticket(reader, key)?
+                && is_alike(&ticket)
+                && ticket.record.passed != Some(true)
+                && !self.registry.has_left(reader, &ticket)?
+            {
+                return Ok(Some(ticket));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Remembers what has to change before anything is free.
+    fn await_lack(&mut self, reader: &dyn Reader, lack: &Lack, is_behind_another: bool) -> Result<(), Error> {
+        self.awaited.in_the_way.clear();
+        if !lack.in_use.is_empty() && !is_behind_another {
+            // Nothing tells when a program ceases to listen.
+            self.awaited.rest(TICK);
+        }
+        let mut processes = Vec::new();
+        for obstacle in &lack.obstacles {
+            let claim = &obstacle.by;
+            self.awaited.in_the_way.insert(Key::Claim(claim.key.clone()));
+            if claim.record.process.is_none() {
+                self.awaited.in_the_way.extend(claim.holder().cloned().map(Key::Session));
+                let left = (claim.expires_at - self.registry.now()).to_std().unwrap_or(TICK);
+                self.awaited.rest(left);
+            }
+            processes.extend(self.process_behind(reader, claim)?);
+        }
+        if !is_behind_another {
+            self.notice_end(&processes);
+        }
+        Ok(())
+    }
+
     /// The process with which a claim ends.
-    fn process_behind(&self, reader: &dyn Reader, claim: &super::super::Claim) -> Result<Option<Process>, Error> {
+    fn process_behind(&self, reader: &dyn Reader, claim: &Claim) -> Result<Option<ProcessRecord>, Error> {
         if let Some(process) = &claim.record.process {
-            return Ok(of_this_machine(process));
+            return Ok(Some(process.clone()));
         }
         let Some(holder) = claim.holder() else { return Ok(None) };
         let session = self.registry.session_in(reader, holder)?;
-        Ok(session.and_then(|session| of_this_machine(&liveness::keeper_of(&session.record))))
+        Ok(session.map(|session| liveness::keeper_of(&session.record)))
     }
 
-    fn notice_end(&mut self, processes: impl IntoIterator<Item = Process>) {
+    fn notice_end<'p>(&mut self, processes: impl IntoIterator<Item = &'p ProcessRecord>) {
+        let mut watched = Vec::new();
+        for process in processes {
+            match liveness::process_to_outlast(process) {
+                Some(process) => watched.push(process),
+                // Of another machine, or what it left behind goes on: nothing tells when that ends.
+                None => self.awaited.rest(TICK),
+            }
+        }
         let tell = self.wakes.0.clone();
-        self.ends.watch(processes.into_iter().collect(), move || drop(tell.send(Wake::Ended)));
+        if !self.ends.watch(watched, move || drop(tell.send(Wake::Ended))) {
+            self.awaited.rest(TICK);
+        }
     }
 }
 
@@ -232,10 +387,4 @@ impl<S: Store> Drop for Waiter<'_, S> {
     fn drop(&mut self) {
         let _ = self.leave();
     }
-}
-
-fn of_this_machine(process: &ProcessRecord) -> Option<Process> {
-    let is_alive = liveness::look_at_process(process) == super::super::KeeperState::Alive;
-    let started = process.process_started.clone().unwrap_or_default();
-    process.pid.filter(|_| is_alive).map(|pid| Process { pid, started })
 }
