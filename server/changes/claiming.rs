@@ -1,7 +1,9 @@
 //! Claiming as somebody, in whose way their own agents are not once they wait.
 
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, ClaimAllOutcome, ClaimOutcome, Error, Predecessor, Registry, Session, Terms};
+use deconflict_registry::{
+    Claim, ClaimAllOutcome, ClaimOutcome, Error, Predecessor, Registry, Session, Taker, Terms, Turn,
+};
 
 use super::people::{author_of, is_same_person};
 
@@ -17,6 +19,16 @@ pub fn claim_all(
     let Some(first) = obstacles.first() else { return Ok(outcome) };
     let Some(holder) = who_gives_way(registry, session, &first.by)? else { return Ok(outcome) };
     registry.claim_all(session, Some(Predecessor::WhileWaiting(&holder)), resources, terms)
+}
+
+/// Takes something by hand if it is the taker's turn. An agent whose turn has ended gives way to its own user, but not to a
+/// command, whose holding is its own.
+pub fn take_in_turn(registry: &Registry, taker: &Taker<'_>) -> Result<Turn, Error> {
+    let turn = registry.take(taker)?;
+    let Turn::Queued(queued) = &turn else { return Ok(turn) };
+    let Some(first) = queued.obstacles.first().filter(|_| taker.terms.process.is_none()) else { return Ok(turn) };
+    let Some(holder) = who_gives_way(registry, taker.session, &first.by)? else { return Ok(turn) };
+    registry.take(&Taker { predecessor: Some(Predecessor::WhileWaiting(&holder)), ..*taker })
 }
 
 /// The session in whose way this one's own claim is not: its user's, whose turn has ended.

@@ -43,7 +43,7 @@ use std::path::{Path, PathBuf};
 pub use before::{befores_in, content_of};
 pub use beside::beside_in_words;
 pub use blame::{BlamedCommit, BlamedLine};
-pub use claiming::{claim, claim_all, gives_way, who_gives_way};
+pub use claiming::{claim, claim_all, gives_way, take_in_turn, who_gives_way};
 pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
 pub use documents::{blamed_line_document, entry_document, loss_document};
 pub use history::{FileHistory, Owned, owners_in};

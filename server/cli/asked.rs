@@ -1,5 +1,7 @@
 //! What a RESOURCE on the command line means: `[ENV=]NAME[*N]` or `[ENV=]TYPE:NAME[*N]`.
 
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
+
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{Resource, ResourceType, Want};
 use deconflict_workspace::{DECLARATIONS, Declared, DeclaredResource, Repository, Scope, WrongLine, port_range};
@@ -112,6 +114,21 @@ pub(super) fn want_of(known: &DeclaredResource, count: usize) -> Result<Want, Fa
     }
     check_places(&known.name, count, known.count)?;
     Ok(Want::places(&Resource::new(known.kind.clone(), &known.name)?, known.count, count))
+}
+
+/// Nothing listens on a port that can be had on all addresses.
+pub(super) fn is_usable(resource: &Resource) -> bool {
+    if *resource.resource_type() != ResourceType::port() {
+        return true;
+    }
+    let Ok(port) = resource.name().parse::<u16>() else { return true };
+    let is_taken = |bound: std::io::Result<TcpListener>| {
+        bound.is_err_and(|error| {
+            matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
+        })
+    };
+    !is_taken(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
+        && !is_taken(TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))
 }
 
 fn check_places(name: &str, wanted: usize, there_are: usize) -> Result<(), Failure> {

@@ -6,10 +6,11 @@ use deconflict_platform as platform;
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, SessionId, Want, time};
 use deconflict_registry::{
-    Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Predecessor, Queued, Registry, Session,
-    Taken, Taker, Terms, named_process,
+    Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Queued, Registry, Session, Taken, Taker,
+    Terms, named_process,
 };
 use deconflict_words::{COMMIT_OWN, documents};
+use deconflict_workspace::Scope;
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -18,9 +19,10 @@ use super::in_line::{Kept, Line};
 use super::interrupts::Interrupts;
 use super::output::Output;
 use super::ownership::{self, OthersChanges};
+use super::scope::ScopeWord;
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{candidates, held, identity, losses, upkeep, values, wanted, words};
+use super::{asked, candidates, held, losses, scope, upkeep, values, wanted, words};
 
 /// Claim files, directories or anything else that has a name
 ///
@@ -49,6 +51,9 @@ pub(crate) struct Arguments {
     /// Others are not invited to write to you about it
     #[arg(long)]
     no_coordination: bool,
+    /// Whose it is, rather than what deconflict.toml says
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<ScopeWord>,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -58,9 +63,16 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     context.check_joined()?;
     let known = context.existing_registry()?;
     let wanted = wanted::wanted("claim", &arguments.first, &arguments.rest, context, known.as_ref())?;
-    let (registry, session) = identity::enter(context)?;
+    let declared = asked::declared(context)?;
+    let scope = scope::of(&wanted, arguments.scope, &declared)?;
+    let (registry, session) = scope::enter(scope, context)?;
     let resources: Vec<Resource> =
         wanted.iter().map(|wanted| context.resource(&wanted.resource_type, &wanted.name)).collect::<Result<_, _>>()?;
+    let wants = wanted.iter().zip(&resources).map(|(wanted, resource)| match wanted.declared(&declared) {
+        Some(known) => asked::want_of(known, 1),
+        None => Ok(Want::one(resource)),
+    });
+    let wants: Vec<Want> = wants.collect::<Result<_, _>>()?;
     let terms = Terms {
         lease: arguments.lease,
         automatic: false,
@@ -71,7 +83,20 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         worktree: context.worktree()?,
         process: None,
     };
-    let claimer = Claimer { context, registry: &registry, session: &session, resources: &resources, terms: &terms };
+    let beside = match scope {
+        _ if arguments.wait.is_none() => None,
+        Scope::Clone => context.existing_machine_registry()?,
+        Scope::Machine => known,
+    };
+    let claimer = Claimer {
+        context,
+        registry: &registry,
+        beside: beside.as_ref(),
+        session: &session,
+        resources: &resources,
+        wants,
+        terms: &terms,
+    };
     let line = claimer.line();
     let granted = match claimer.claim(&line, arguments.wait)? {
         Ok(granted) => granted,
@@ -80,6 +105,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         }
         Err(Kept::Interrupted(number)) => Interrupts::end(number),
         Err(Kept::Circle(circle)) => return Err(line.circle(&circle)),
+        Err(Kept::GivenUp) => return Err(line.given_up()),
         Err(Kept::Queued(queued)) => {
             let Some(Obstacle { wanted, by }) = queued.obstacles.first() else { return Err(line.refusal(&queued)) };
             return refuse(context, &registry, wanted, by, arguments.wait);
@@ -118,8 +144,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
 struct Claimer<'a> {
     context: &'a Context,
     registry: &'a Registry,
+    /// That of the other scope.
+    beside: Option<&'a Registry>,
     session: &'a Session,
     resources: &'a [Resource],
+    /// The same with all that would do.
+    wants: Vec<Want>,
     terms: &'a Terms,
 }
 
@@ -139,7 +169,7 @@ impl<'a> Claimer<'a> {
             [first, ..] => format!("{} and {} more", first.in_a_sentence(), self.resources.len() - 1),
             [] => String::new(),
         };
-        Line { context: self.context, registry: self.registry, what, mark: "", register: None }
+        Line { context: self.context, registry: self.registry, beside: self.beside, what, mark: "", register: None }
     }
 
     /// Claims all of it or nothing, in turn, except by force. An agent whose turn has ended gives way to its own user.
@@ -151,13 +181,14 @@ impl<'a> Claimer<'a> {
                 ClaimAllOutcome::Refused(obstacles) => Err(Kept::Queued(Queued { obstacles, ..Queued::default() })),
             });
         }
-        let mut wanted: Vec<&Resource> = Vec::new();
-        for resource in self.resources {
-            if !wanted.contains(&resource) {
-                wanted.push(resource);
+        let mut wants: Vec<Want> = Vec::new();
+        for want in &self.wants {
+            if !wants.contains(want) {
+                wants.push(want.clone());
             }
         }
-        let wants: Vec<Want> = wanted.into_iter().map(Want::one).collect();
+        // What is meant by its own name is claimed even if a program of the claimant's own uses it already.
+        let is_choice = wants.iter().any(|want| want.candidates().nth(1).is_some());
         let process = named_process(&platform::current_process(), None);
         let taker = Taker {
             session: &self.session.id,
@@ -166,16 +197,9 @@ impl<'a> Claimer<'a> {
             terms: self.terms,
             held: &[],
             process: &process,
-            is_usable: &|_| true,
+            is_usable: &|resource| !is_choice || asked::is_usable(resource),
         };
         let mut outcome = line.take(taker, None)?;
-        if let Err(Kept::Queued(queued)) = &outcome
-            && let Some(first) = queued.obstacles.first()
-            && let Some(agent) = deconflict_changes::who_gives_way(self.registry, &self.session.id, &first.by)?
-        {
-            let predecessor = Some(Predecessor::WhileWaiting(&agent));
-            outcome = line.take(Taker { predecessor, ..taker }, None)?;
-        }
         if matches!(outcome, Err(Kept::Queued(_))) && patience.is_some() {
             outcome = line.take(taker, patience)?;
         }

@@ -73,6 +73,10 @@ impl Context {
         Self { give_up: give_up.clone(), ..self }
     }
 
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
@@ -139,7 +143,7 @@ impl Context {
 
     /// The registry of what this machine has once, for all clones of this user.
     pub(crate) fn machine_registry(&self) -> Result<Registry, Failure> {
-        let Some(directory) = machine_directory() else {
+        let Some(directory) = workspace::machine_directory() else {
             return Err(Failure::failed(
                 "no-home",
                 "You have no home directory here, where what the machine has is kept.",
@@ -151,7 +155,9 @@ impl Context {
 
     /// The same if it is there already.
     pub(crate) fn existing_machine_registry(&self) -> Result<Option<Registry>, Failure> {
-        let Some(directory) = machine_directory().filter(|directory| directory.is_dir()) else { return Ok(None) };
+        let Some(directory) = workspace::machine_directory().filter(|directory| directory.is_dir()) else {
+            return Ok(None);
+        };
         let registry = Registry::open(&directory, self.clock.clone())?;
         self.as_seen_here(registry).map(Some)
     }
@@ -297,11 +303,6 @@ impl Context {
     pub(crate) fn person(&self) -> Result<Option<String>, Failure> {
         Ok(workspace::person(self.location()?.repository.as_ref()))
     }
-}
-
-/// Where the machine's registry is, which all clones share.
-fn machine_directory() -> Option<PathBuf> {
-    Some(platform::state_directory()?.join("deconflict").join("machine"))
 }
 
 /// Its status board tells what was lost here, too.

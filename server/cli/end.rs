@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{identity, upkeep, words};
+use super::{identity, machine, upkeep, words};
 
 /// End your session and release all that it holds
 #[derive(Debug, clap::Args)]
@@ -25,6 +25,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let (registry, session) = identity::enter(context)?;
     let completion = Completion { work_completed: arguments.completed, notes: arguments.notes };
     let released = words::in_order(registry.complete(&session.id, &completion)?);
+    machine::end(context, &session.id)?;
     let ended = registry.session(&session.id)?.unwrap_or(session);
     context.output.answer(
         || {

@@ -6,6 +6,7 @@ use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::{Claim, Registry, Session};
 use deconflict_words::documents;
+use deconflict_workspace::machine_directory;
 use serde_json::Value;
 
 use super::context::Context;
@@ -43,9 +44,14 @@ pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource,
         return failure;
     }
     failure.advise(match words::ask_command(by, holder.as_ref()) {
+        Some(command) if is_of_machine(registry) => format!("Ask for it: {command} --scope machine"),
         Some(command) => format!("Ask for it: {command}"),
         None => "Its holder wants no messages about it.".to_owned(),
     })
+}
+
+fn is_of_machine(registry: &Registry) -> bool {
+    machine_directory().is_some_and(|directory| directory == registry.path())
 }
 
 /// What is meant is claimed by another session, so that only that one can do something with it.

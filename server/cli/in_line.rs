@@ -21,6 +21,17 @@ pub(super) enum Kept {
     Circle(Vec<CircleLink>),
     /// A signal asked to give up.
     Interrupted(i32),
+    /// Its user ended the wait from elsewhere.
+    GivenUp,
+}
+
+fn ended(turn: Turn) -> Result<Vec<Vec<Taken>>, Kept> {
+    match turn {
+        Turn::Taken(got) => Ok(got),
+        Turn::Queued(queued) => Err(Kept::Queued(queued)),
+        Turn::Circle(circle) => Err(Kept::Circle(circle)),
+        Turn::GivenUp => Err(Kept::GivenUp),
+    }
 }
 
 /// Does something that needs the lock, again and again as long as others keep that and the caller waits.
@@ -43,6 +54,8 @@ pub(super) fn within<T>(
 pub(super) struct Line<'a> {
     pub(super) context: &'a Context,
     pub(super) registry: &'a Registry,
+    /// That of the other scope, where some of those who hold it may wait.
+    pub(super) beside: Option<&'a Registry>,
     /// What is waited for, as people call it.
     pub(super) what: String,
     /// Stands before what is said, where a command says something too.
@@ -59,41 +72,33 @@ impl Line<'_> {
         patience: Option<TimeDelta>,
     ) -> Result<Result<Vec<Vec<Taken>>, Kept>, Failure> {
         let Some(patience) = patience.and_then(|patience| patience.to_std().ok()) else {
-            return Ok(match self.again(|| self.registry.take(&taker))? {
-                Turn::Taken(got) => Ok(got),
-                Turn::Queued(queued) => Err(Kept::Queued(queued)),
-                Turn::Circle(circle) => Err(Kept::Circle(circle)),
-            });
+            return Ok(ended(self.again(|| deconflict_changes::take_in_turn(self.registry, &taker))?));
         };
         let start = Instant::now();
-        let mut waiter = Waiter::new(self.registry, taker);
+        let mut waiter = Waiter::new(self.registry, taker).beside(self.beside);
         self.context.give_up.wake(&waiter.waker());
         let mut told = Told::default();
         let mut step = self.unless_it_may_pass(patience, &mut told, || waiter.begin().map(Step::Turn))?;
         loop {
             match step {
-                Some(Step::Turn(Turn::Taken(got))) => return Ok(Ok(got)),
-                Some(Step::Turn(Turn::Circle(circle))) => return Ok(Err(Kept::Circle(circle))),
                 Some(Step::Interrupted) => {
                     waiter.leave()?;
                     return Ok(Err(Kept::Interrupted(self.context.give_up.asked().unwrap_or(INTERRUPT))));
                 }
                 Some(Step::Turn(Turn::Queued(_)) | Step::Waiting) | None => {}
+                Some(Step::Turn(turn)) => return Ok(ended(turn)),
             }
             let left = patience.saturating_sub(start.elapsed());
             if left.is_zero() {
-                return match self.again(|| waiter.try_once_more())? {
-                    Turn::Taken(got) => Ok(Ok(got)),
-                    Turn::Queued(queued) => Ok(Err(Kept::Queued(queued))),
-                    Turn::Circle(circle) => Ok(Err(Kept::Circle(circle))),
-                };
+                return Ok(ended(self.again(|| waiter.try_once_more())?));
             }
             if start.elapsed() >= SIGN_OF_LIFE
                 && let Some(queued) = waiter.place()?
             {
                 self.tell(&queued, left, &mut told);
             }
-            let pause = if start.elapsed() < SIGN_OF_LIFE { SIGN_OF_LIFE - start.elapsed() } else { LOOK };
+            let until_first = SIGN_OF_LIFE.saturating_sub(start.elapsed());
+            let pause = if until_first.is_zero() { LOOK + told.ahead / 4 } else { until_first };
             step = self.unless_it_may_pass(left, &mut told, || waiter.wait(left.min(pause)))?;
         }
     }
@@ -114,7 +119,8 @@ impl Line<'_> {
             }
             done => done.map(Some),
         })?;
-        if let Some(error) = passing.filter(|error| !matches!(error, Error::Busy { .. })) {
+        // What is over in a moment is not worth a word.
+        if let Some(error) = passing.filter(|error| !matches!(error, Error::Busy { .. } | Error::Io { .. })) {
             self.tell_trouble(&error, told);
         }
         Ok(done)
@@ -132,6 +138,8 @@ impl Line<'_> {
 
     /// Says where somebody stands, if that is different from what was said before.
     fn tell(&self, queued: &Queued, left: Duration, told: &mut Told) {
+        // Far behind, each step more or less matters little, and all who wait look for theirs.
+        told.ahead = Duration::from_secs(queued.ahead.len() as u64);
         let place = self.place(queued);
         if told.place.as_ref() == Some(&place) {
             return;
@@ -194,6 +202,14 @@ impl Line<'_> {
         }
     }
 
+    /// That the wait was ended from elsewhere.
+    pub(super) fn given_up(&self) -> Failure {
+        Failure::refused(
+            "left-line",
+            format!("You no longer wait for {}: you left the line in your editor.", self.what),
+        )
+    }
+
     /// That a wait would never end.
     pub(super) fn circle(&self, circle: &[CircleLink]) -> Failure {
         let steps = circle.iter().map(|link| {
@@ -211,7 +227,8 @@ impl Line<'_> {
     }
 
     fn name(&self, id: &SessionId) -> String {
-        let session: Option<Session> = self.registry.session(id).ok().flatten();
+        let find = |registry: &Registry| registry.session(id).ok().flatten();
+        let session: Option<Session> = find(self.registry).or_else(|| self.beside.and_then(find));
         session.map_or_else(|| quoted(id.as_str(), words::PHRASE), |session| one_line(&session.label(), 60))
     }
 }
@@ -220,6 +237,8 @@ impl Line<'_> {
 #[derive(Default)]
 struct Told {
     place: Option<String>,
+    /// A second for each who comes first.
+    ahead: Duration,
     trouble: Option<String>,
 }
 

@@ -8,14 +8,16 @@ use deconflict_registry::{
     Activity, Claim, CompletedWork, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session,
 };
 use deconflict_words::documents;
+use deconflict_workspace::Declared;
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
+use super::scope::ScopeWord;
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{candidates, held, identity, upkeep, wanted, words};
+use super::{asked, candidates, held, scope, upkeep, wanted, words};
 
 /// Release what you hold
 ///
@@ -43,6 +45,9 @@ pub(crate) struct Arguments {
     /// Whether the tests pass
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     tests_passing: Option<bool>,
+    /// Whose it is, rather than what deconflict.toml says
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<ScopeWord>,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -52,14 +57,22 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         Some(first) => wanted::wanted("release", first, &arguments.rest, context, known.as_ref())?,
         None => Vec::new(),
     };
-    let (registry, session) = identity::enter(context)?;
+    let declared = asked::declared(context)?;
+    let (registry, session) = scope::enter(scope::of(&wanted, arguments.scope, &declared)?, context)?;
     let released = if arguments.all {
-        words::in_order(registry.release_all(&session.id)?)
+        let mut released = registry.release_all(&session.id)?;
+        if arguments.scope.is_none()
+            && let Some(machine) = context.existing_machine_registry()?
+            && machine.session(&session.id)?.is_some()
+        {
+            released.extend(machine.release_all(&session.id)?);
+        }
+        words::in_order(released)
     } else {
         let mut held = Vec::with_capacity(wanted.len());
         // All of them are known to be there before the first is given up.
         for wanted in &wanted {
-            match held_as(context, &registry, &session, wanted)? {
+            match held_as(context, &registry, &session, wanted, &declared)? {
                 Found::Own(resource) => held.push((wanted, resource)),
                 Found::Others(claim) => return refuse_others(context, &registry, &claim),
                 Found::Nothing => return refuse_unknown(context, wanted),
@@ -110,13 +123,27 @@ enum Found {
 }
 
 /// What a name means of what is claimed: a claimed file may be gone, and a word alone may be a task's name.
-fn held_as(context: &Context, registry: &Registry, session: &Session, wanted: &Wanted) -> Result<Found, Failure> {
+fn held_as(
+    context: &Context,
+    registry: &Registry,
+    session: &Session,
+    wanted: &Wanted,
+    declared: &Declared,
+) -> Result<Found, Failure> {
     let mut others = None;
     for resource in context.claimed_resources(&wanted.resource_type, &wanted.name)? {
         match registry.claim_of(&resource)? {
             Some(claim) if claim.held_by(&session.id) => return Ok(Found::Own(resource)),
             Some(claim) => others = others.or(Some(claim)),
             None => {}
+        }
+    }
+    // Of several places, whichever the session got.
+    if let Some(known) = wanted.declared(declared) {
+        for place in asked::want_of(known, 1)?.candidates() {
+            if registry.claim_of(&place)?.is_some_and(|claim| claim.held_by(&session.id)) {
+                return Ok(Found::Own(place));
+            }
         }
     }
     if let Some(claim) = others {

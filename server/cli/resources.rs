@@ -2,7 +2,7 @@
 
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, Want};
-use deconflict_registry::{Claim, Registry, Session};
+use deconflict_registry::{Claim, PlaceInLine, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::{DECLARATIONS, DeclaredResource, Scope};
 use serde_json::{Value, json};
@@ -11,7 +11,6 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::NAME;
-use super::waiting::Waiter;
 use super::{asked, held, words};
 
 /// List what is shared here and is no file: who has it, and who waits for it
@@ -67,7 +66,7 @@ struct SharedResource<'a> {
     declared: Option<&'a DeclaredResource>,
     scope: Scope,
     holders: Vec<(Claim, Option<Session>)>,
-    waiting: Vec<Waiter>,
+    waiting: Vec<PlaceInLine>,
 }
 
 impl Registries {
@@ -93,8 +92,8 @@ impl Registries {
                 shared.holders.push((claim, holder));
             }
         }
-        let mut waiting = Waiter::all(registry)?;
-        waiting.retain(|waiter| waiter.wants().iter().any(|want| want.overlaps(&shared.want, naming)));
+        let mut waiting = registry.places_in_line()?;
+        waiting.retain(|place| place.wants().iter().any(|want| want.overlaps(&shared.want, naming)));
         shared.waiting = waiting;
         Ok(shared)
     }
@@ -125,7 +124,11 @@ impl SharedResource<'_> {
 
     fn document(&self, context: &Context) -> Value {
         let holder = |(claim, holder): &(Claim, Option<Session>)| documents::claim(claim, holder.as_ref());
-        let waiter = |(at, waiter): (usize, &Waiter)| waiter.document(at + 1, context.now());
+        let waiter = |(at, place): (usize, &PlaceInLine)| {
+            let mut here = place.clone();
+            here.number = at + 1;
+            documents::place_in_line(&here, context.now())
+        };
         let declared = self.declared;
         json!({
             "name": self.name(),
@@ -158,13 +161,13 @@ impl SharedResource<'_> {
             let which = if self.is_one() { String::new() } else { format!("{}: ", claim.resource.name()) };
             text.push_str(&format!("\n  {which}held by {who} {}", words::term(claim, context.now())));
         }
-        for (at, waiter) in self.waiting.iter().enumerate() {
-            let Some(id) = waiter.id() else { continue };
-            let since = words::moment(waiter.since(context.now()), context.now());
+        for (at, place) in self.waiting.iter().enumerate() {
+            let Some(id) = place.id() else { continue };
+            let since = words::moment(place.since(context.now()), context.now());
             text.push_str(&format!(
                 "\n  {}. in line: {} since {since}",
                 at + 1,
-                words::who(waiter.session.as_ref(), id)
+                words::who(place.session.as_ref(), id)
             ));
         }
         text

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use clap::ValueEnum;
 use deconflict_platform::{self as platform, Ending, Job, Life};
-use deconflict_protocol::{DEFAULT_LEASE, Resource, ResourceType, Want};
+use deconflict_protocol::{DEFAULT_LEASE, Resource, Want};
 use deconflict_registry::{
     Activity, Claim, Completion, Holding, NewSession, Registry, Session, Taken, Taker, Terms, named_process,
 };
@@ -21,7 +19,8 @@ use super::failure::{Exit, Failure};
 use super::in_line::{self, Kept, Line};
 use super::interrupts::Interrupts;
 use super::output::Output;
-use super::{candidates, upkeep, values, words};
+use super::scope::ScopeWord;
+use super::{candidates, machine, upkeep, values, words};
 
 /// Hold resources while a command runs
 ///
@@ -46,24 +45,6 @@ pub(crate) struct Arguments {
     /// The command, with its arguments
     #[arg(value_name = "COMMAND", required = true, last = true)]
     command: Vec<OsString>,
-}
-
-/// Whose registry counts.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum ScopeWord {
-    /// This clone's.
-    Clone,
-    /// This machine's, for all clones.
-    Machine,
-}
-
-impl From<ScopeWord> for Scope {
-    fn from(word: ScopeWord) -> Self {
-        match word {
-            ScopeWord::Clone => Self::Clone,
-            ScopeWord::Machine => Self::Machine,
-        }
-    }
 }
 
 /// The ids of what is held around a command, for those that it runs itself.
@@ -219,7 +200,7 @@ impl Run<'_> {
             terms: &terms,
             held: &around,
             process: &waiting,
-            is_usable: &is_usable,
+            is_usable: &asked::is_usable,
         };
         let register = || -> Result<(), Failure> {
             let new = self.new_session()?;
@@ -227,9 +208,14 @@ impl Run<'_> {
             Ok(())
         };
         let typed: Vec<&str> = places.iter().map(|place| self.asked[*place].typed.as_str()).collect();
+        let beside = match scope {
+            Scope::Clone => self.context.existing_machine_registry()?,
+            Scope::Machine => Some(self.acting.registry.clone()),
+        };
         let line = Line {
             context: self.context,
             registry: &mine.registry,
+            beside: beside.as_ref(),
             what: typed.join(", "),
             mark: "deconflict: ",
             register: (mine.is_own || self.acting.is_passing()).then_some(&register),
@@ -249,6 +235,7 @@ impl Run<'_> {
             }
             Ok(Err(Kept::Interrupted(number))) => Ok(Some(number)),
             Ok(Err(Kept::Circle(circle))) => Err(line.circle(&circle)),
+            Ok(Err(Kept::GivenUp)) => Err(line.given_up()),
             Ok(Err(Kept::Queued(queued))) => Err(match self.patience {
                 Some(patience) => {
                     let patience = deconflict_protocol::time::duration_in_words(patience);
@@ -271,14 +258,10 @@ impl Run<'_> {
     }
 
     fn new_session(&self) -> Result<NewSession, Failure> {
-        let known = &self.acting.session.record;
         Ok(NewSession {
-            client: known.client.clone().or_else(|| Some("terminal".to_owned())),
-            name: known.name.clone(),
-            agent: known.agent.clone(),
             is_passing: true,
             keeper: Some(platform::current_process()),
-            ..self.context.new_session()?
+            ..machine::for_session(&self.acting.session, self.context)?
         })
     }
 
@@ -372,21 +355,6 @@ fn claim_of(taken: Taken) -> (Claim, bool) {
 fn held_around() -> Vec<String> {
     let held = std::env::var(HELD).unwrap_or_default();
     held.split(',').filter(|id| !id.is_empty()).map(str::to_owned).collect()
-}
-
-/// Nothing listens on a port that can be had on all addresses.
-pub(super) fn is_usable(resource: &Resource) -> bool {
-    if *resource.resource_type() != ResourceType::port() {
-        return true;
-    }
-    let Ok(port) = resource.name().parse::<u16>() else { return true };
-    let is_taken = |bound: std::io::Result<TcpListener>| {
-        bound.is_err_and(|error| {
-            matches!(error.kind(), std::io::ErrorKind::AddrInUse | std::io::ErrorKind::PermissionDenied)
-        })
-    };
-    !is_taken(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
-        && !is_taken(TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)))
 }
 
 /// A command that could not be started, as a shell says it.

@@ -8,8 +8,9 @@ use serde_json::json;
 
 use super::context::{Context, standard_input};
 use super::failure::{Exit, Failure};
+use super::scope::ScopeWord;
 use super::style::GOOD;
-use super::{candidates, identity, upkeep, values, words};
+use super::{candidates, identity, machine, upkeep, values, words};
 
 /// Send a message to a session, or to all
 #[derive(Debug, clap::Args)]
@@ -32,6 +33,9 @@ pub(crate) struct Arguments {
     /// What it is about, as `claim` takes it; with `--type release_request` that is asked for
     #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"], allow_hyphen_values = true)]
     resource: Vec<String>,
+    /// To whoever has something of this machine or waits for it, in whichever clone they work
+    #[arg(long, value_name = "SCOPE")]
+    scope: Option<ScopeWord>,
 }
 
 /// More than any message may have, in bytes, so that a longer one is refused as too long and not cut.
@@ -39,7 +43,9 @@ const LONGEST_INPUT: u64 = 2 << 20;
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let (registry, session) = identity::enter(context)?;
-    let (to, recipient) = recipient(&arguments.to, context, &registry)?;
+    let is_of_machine = arguments.scope == Some(ScopeWord::Machine);
+    let (to, recipient) =
+        if is_of_machine { (Recipient::Everyone, None) } else { recipient(&arguments.to, context, &registry)? };
     let resource = match &arguments.resource[..] {
         [resource_type, name] => Some(meant(context, &registry, resource_type, name)?),
         _ => None,
@@ -61,6 +67,14 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         resource,
         ..Draft::new(MessageKind::parse(&arguments.kind))
     };
+    if is_of_machine {
+        let sent = machine::send(&arguments.to, &draft, &session, context)?;
+        context.output.answer(
+            || json!({"sent": sent.iter().map(documents::message).collect::<Vec<_>>()}),
+            || format!("{GOOD}Sent{GOOD:#} to {}.", words::count(sent.len(), "session")),
+        )?;
+        return Ok(Exit::Done);
+    }
     let sent = registry.send(&session.id, &to, &draft)?;
     context.output.answer(
         || json!({"sent": documents::message(&sent)}),

@@ -9,12 +9,13 @@ mod work;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, Concern, DamagedRecord, Overview};
 use deconflict_words::documents;
-use picture::{Picture, holders};
+use picture::{OfMachine, Picture, holders};
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Output, terminal_width};
+use super::scope::ScopeWord;
 use super::words;
 
 /// Show sessions, claims, messages and what needs coordinating
@@ -26,6 +27,9 @@ pub(crate) struct Arguments {
     /// One short line, for a prompt
     #[arg(long)]
     oneline: bool,
+    /// Only what is of this clone, or of this machine
+    #[arg(long, value_name = "SCOPE", conflicts_with = "watch")]
+    scope: Option<ScopeWord>,
 }
 
 /// No longer page is printed, in bytes: whoever wants everything asks for JSON.
@@ -38,7 +42,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     if arguments.watch {
         return watch::run(context);
     }
-    let picture = if arguments.oneline { Picture::glance(context)? } else { Picture::look(context)? };
+    let picture = match arguments.scope {
+        _ if arguments.oneline => Picture::glance(context)?,
+        Some(ScopeWord::Machine) => Picture::of_machine(context)?,
+        Some(ScopeWord::Clone) => Picture { machine: OfMachine::default(), ..Picture::look(context)? },
+        None => Picture::look(context)?,
+    };
     context.output.answer(
         || picture.document(),
         || {
@@ -62,7 +71,7 @@ impl Picture {
         let Some(overview) = &self.overview else {
             return json!({
                 "directory": self.directory, "exists": false, "session": null, "sessions": [], "claims": [],
-                "waiting": [], "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
+                "waiting": [], "machine": self.machine.document(self.now), "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
             });
         };
         let holders = holders(&overview.sessions);
@@ -74,7 +83,8 @@ impl Picture {
             "session": self.own.as_ref().map(documents::session),
             "sessions": overview.sessions.iter().map(documents::session).collect::<Vec<_>>(),
             "claims": overview.claims.iter().map(claim).collect::<Vec<_>>(),
-            "waiting": self.waiting.iter().map(|place| place.document(self.now)).collect::<Vec<_>>(),
+            "waiting": self.waiting.iter().map(|place| documents::place_in_line(place, self.now)).collect::<Vec<_>>(),
+            "machine": self.machine.document(self.now),
             "messages": overview.recent_messages.iter().map(documents::message).collect::<Vec<_>>(),
             "unread": self.unread,
             "coordination_needed": needed.chain(self.work.findings(self.now)).collect::<Vec<_>>(),

@@ -4,6 +4,7 @@
 use deconflict_protocol::ResourceType;
 use deconflict_protocol::text::{path_word, quoted};
 use deconflict_registry::Registry;
+use deconflict_workspace::{Declared, DeclaredResource};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -16,6 +17,13 @@ pub(super) struct Wanted {
     pub(super) name: String,
     /// No type was said, so that it is a path.
     pub(super) is_path: bool,
+}
+
+impl Wanted {
+    /// What deconflict.toml says of it.
+    pub(super) fn declared<'a>(&self, declared: &'a Declared) -> Option<&'a DeclaredResource> {
+        declared.resource(&self.name).filter(|known| known.kind == self.resource_type)
+    }
 }
 
 /// Words that people type for a directory, and for a file.

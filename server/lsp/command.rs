@@ -5,6 +5,7 @@
 //! document, that of a folder will do, and so will a claim's `resource`, such as `task/deploy`. A palette gives no
 //! argument at all: then the only open document is meant, and where more is needed, the choices are listed.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use ropey::Rope;
@@ -61,6 +62,8 @@ pub(crate) enum EditorCommand {
     ShowBoard(IgnoredAny),
     /// `{uri}`: tells the user once the document comes free, open or not. Only in menus.
     TellWhenFree(#[serde(deserialize_with = "or_default")] About),
+    /// `{ticket}`: ends the wait of somebody whose session is the user's own. Only in menus.
+    LeaveQueue(WaitToEnd),
     /// `{uri, entry?, texts?}`: shows what a change in the journal changed, or the saved text against the last commit; with
     /// `texts: true` returns both texts and shows nothing. Only in menus.
     ShowChanges(#[serde(deserialize_with = "or_default")] AboutEntry),
@@ -213,6 +216,18 @@ pub(crate) struct Acknowledgement {
     pub(crate) uri: Uri,
     pub(crate) code: Option<Code>,
     pub(crate) expected: Option<Expected>,
+}
+
+/// A wait in line.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct WaitToEnd {
+    /// The ticket, as the status names it.
+    pub(crate) ticket: String,
+    /// The folder whose directory it is in.
+    pub(crate) repository: Option<PathBuf>,
+    /// It is for something of the machine, not of the clone.
+    #[serde(default)]
+    pub(crate) machine: bool,
 }
 
 /// A claim as it was when a menu was made.

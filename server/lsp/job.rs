@@ -208,6 +208,10 @@ pub(crate) struct InTheWay {
 pub(crate) enum Refusal {
     /// Another session holds it.
     Claimed(Resource, Box<InTheWay>),
+    /// Nobody holds it, and these wait for it.
+    Queued(Resource, Vec<String>),
+    /// Nobody of the user's waits with that ticket.
+    NotWaiting,
     /// It is held, and not by this session.
     NotHolder(Resource, Box<InTheWay>),
     /// It cannot be given away while the session keeps this claim of its own, which overlaps it.

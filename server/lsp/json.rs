@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::command::Expected;
 use deconflict_protocol::{SessionId, time};
-use deconflict_registry::{Claim, Message, Session};
+use deconflict_registry::{Claim, Message, PlaceInLine, Session};
 use deconflict_words::documents;
 
 /// A claim in a list: also where it is, what to call it and its holder, and what ties a command to this very holding.
@@ -31,6 +32,21 @@ pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
 /// The same with the folder whose directory it is in, for an editor's window with several.
 pub(crate) fn in_repository(mut listed: Value, coordination_directory: &Path) -> Value {
     add(&mut listed, "repository", json!(coordination_directory.parent()));
+    listed
+}
+
+/// A place in line in a list: also what is waited for first, and whether it is the user's own who waits.
+pub(crate) fn listed_place(place: &PlaceInLine, now: DateTime<Utc>) -> Value {
+    let mut listed = documents::place_in_line(place, now);
+    let wanted = place.wants().first().and_then(|want| want.candidates().next());
+    add(&mut listed, "wanted", json!(wanted.map(|wanted| wanted.spelled())));
+    add(&mut listed, "own", json!(place.session.as_ref().is_some_and(Session::is_own)));
+    listed
+}
+
+/// Something of the machine in a list, rather than of the clone.
+pub(crate) fn of_machine(mut listed: Value) -> Value {
+    add(&mut listed, "machine", json!(true));
     listed
 }
 
@@ -64,7 +80,7 @@ pub(crate) fn told_message(message: &Message, sender: &str) -> Value {
 /// The status where there is no directory.
 pub(crate) fn no_status() -> Value {
     json!({
-        "ok": true, "session": null, "sessions": [], "claims": [], "messages": { "unread": 0 },
+        "ok": true, "session": null, "sessions": [], "claims": [], "waiting": [], "messages": { "unread": 0 },
         "coordinationNeeded": [],
     })
 }

@@ -31,5 +31,5 @@ pub use name::{BROADCAST, NameError, ResourceType, SessionId, is_broadcast};
 pub use process::ProcessRecord;
 pub use record::{RecordError, overlay, parse, to_bytes};
 pub use resource::Resource;
-pub use session::SessionRecord;
+pub use session::{SessionOfClone, SessionRecord};
 pub use ticket::{TicketRecord, Want};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use super::record::{lenient, lenient_list, lenient_text, typed};
 use super::{RecordError, SessionId};
@@ -98,6 +99,9 @@ pub struct SessionRecord {
     /// What its editor wants that others than the editor need to know too, by the settings' names.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub settings: Option<Map<String, Value>>,
+    /// The session of a clone for which this one, of the machine's registry, stands.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<SessionOfClone>,
     /// Of which sessions it wants to hear nothing, and until when.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub muted: Option<BTreeMap<String, String>>,
@@ -113,6 +117,15 @@ pub struct SessionRecord {
     /// What whoever goes on should know.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub handoff_notes: Option<String>,
+}
+
+/// A session, and the directory that it is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOfClone {
+    /// The coordination directory.
+    pub directory: PathBuf,
+    /// The session there.
+    pub session: SessionId,
 }
 
 impl SessionRecord {

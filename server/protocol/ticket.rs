@@ -34,6 +34,9 @@ pub struct TicketRecord {
     /// True if its turn came and it did not take it, so that others go first until it looks again.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub passed: Option<bool>,
+    /// True if its user ended the wait from elsewhere. Whoever waits with it then gives up.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub given_up: Option<bool>,
 }
 
 /// So many places of one resource, of several that are as good as each other.

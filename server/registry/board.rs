@@ -13,6 +13,7 @@ use super::claims::Claim;
 use super::concerns::{Concern, minute};
 use super::messages::{Message, Recipient};
 use super::overview::Overview;
+use super::queue::PlaceInLine;
 use super::records::{position_of_claim, position_of_session};
 use super::session::Session;
 use super::store::files::directory::{Directory, Durability};
@@ -92,7 +93,9 @@ impl Registry {
     }
 
     fn render(&self, rows: BoardRows) -> String {
-        render(rows, &self.findings(self.now()), self.now())
+        // Few wait, so their tickets are read anew each time.
+        let waiting = self.places_in_line().unwrap_or_default();
+        render(rows, &waiting, &self.findings(self.now()), self.now())
     }
 }
 
@@ -115,7 +118,7 @@ fn says_the_same(before: &str, after: &str) -> bool {
     around(before) == around(after)
 }
 
-fn render(mut rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> String {
+fn render(mut rows: BoardRows, waiting: &[PlaceInLine], findings: &[String], now: DateTime<Utc>) -> String {
     // Everybody reads the board, whoever writes it.
     rows.records.sessions.iter_mut().for_each(|session| session.viewer = SeenBy::default());
     let left_out = rows.left_out;
@@ -128,7 +131,7 @@ fn render(mut rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> Strin
     let messages = &overview.recent_messages;
     let concerns = overview.coordination_needed.iter().map(Concern::to_string);
     let concerns: Vec<String> = findings.iter().cloned().chain(concerns).collect();
-    let sections = [
+    let mut sections = vec![
         ("🟢 Active Sessions", section(live.iter(), left_out.live.count, |session| session_entry(overview, session))),
         ("🔒 Active Claims", section(claims.iter(), left_out.active.count, |claim| claim_entry(overview, claim))),
         (
@@ -142,6 +145,9 @@ fn render(mut rows: BoardRows, findings: &[String], now: DateTime<Utc>) -> Strin
             }),
         ),
     ];
+    if !waiting.is_empty() {
+        sections.insert(2, ("⏳ Waiting", section(waiting.iter(), 0, |place| place_entry(place, now))));
+    }
     let mut page = format!(
         "# 🤝 Multi-Session Status Board\n\n{LAST_UPDATED} {}\n**Active Sessions:** {}\n",
         minute(now),
@@ -208,6 +214,17 @@ fn claim_entry(overview: &Overview, claim: &Claim) -> String {
     let phase = claim.record.phase.as_deref().filter(|phase| !phase.trim().is_empty());
     let phase = phase.map_or_else(String::new, |phase| format!(": {}", fact(phase)));
     format!("- **{}** - {holder} ({when}){phase}\n", fact(&resource))
+}
+
+/// Who waits for what, in which place.
+fn place_entry(place: &PlaceInLine, now: DateTime<Utc>) -> String {
+    let who = match (&place.session, place.id()) {
+        (Some(session), _) => fact(&session.label_for_all()),
+        (None, Some(id)) => fact(id.as_str()),
+        (None, None) => "somebody".to_owned(),
+    };
+    let (number, since) = (place.number, minute(place.since(now)));
+    format!("- **{}** - {number}. in line: {who} (since {since})\n", fact(&place.what))
 }
 
 fn message_entry(overview: &Overview, message: &Message) -> String {

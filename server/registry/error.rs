@@ -158,7 +158,12 @@ impl Error {
 
     /// True for what keeps a verb from writing now and may be over in a while, so that whoever waits goes on waiting.
     pub fn may_pass(&self) -> bool {
-        matches!(self, Self::Busy { .. } | Self::Contended | Self::Full { .. } | Self::TooManyFiles { .. })
+        match self {
+            Self::Busy { .. } | Self::Contended | Self::Full { .. } | Self::TooManyFiles { .. } => true,
+            // The directory is being deleted, and will be made again.
+            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
     }
 
     /// For `map_err` after a call to the operating system.

@@ -48,6 +48,7 @@ mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
@@ -72,7 +73,7 @@ pub use muting::Muted;
 pub use originals::ScriptState;
 pub use overview::Overview;
 pub use predecessor::Predecessor;
-pub use queue::{CircleLink, Queued, Step, StoredTicket, Taken, Taker, TicketKey, Turn, Waiter, Waker};
+pub use queue::{CircleLink, PlaceInLine, Queued, Step, StoredTicket, Taken, Taker, TicketKey, Turn, Waiter, Waker};
 pub use records::DamagedRecord;
 pub use session::{Session, StoredSession};
 pub use sessions::{Completion, NewSession};
@@ -141,6 +142,14 @@ impl<S: Store> Registry<S> {
     /// any did. Asking costs nothing.
     pub fn locking(&self) -> Locking {
         self.store.guarantees().exclusion
+    }
+
+    /// Hears which records of some ranges are written or deleted, until what it returns is dropped. Whoever hears looks at it
+    /// from time to time.
+    pub fn hear(&self, ranges: &[Range], hear: Hear) -> Box<dyn Watching> {
+        let mut watching = self.store.watch(ranges, hear);
+        watching.look(Duration::ZERO);
+        watching
     }
 
     fn now(&self) -> DateTime<Utc> {

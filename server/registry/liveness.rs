@@ -96,9 +96,8 @@ pub(super) fn process_to_outlast(process: &ProcessRecord) -> Option<platform::Pr
     let (pid, scope) = (process.pid?, process.pid_scope.as_deref()?);
     let started = process.process_started.clone().unwrap_or_default();
     let is_here = platform::relation_to(scope) == ScopeRelation::Same;
-    let has_left_others = || {
-        platform::life(pid, Some(&started)) == Life::Gone && look_at_process(process) == KeeperState::Alive
-    };
+    let has_left_others =
+        || platform::life(pid, Some(&started)) == Life::Gone && look_at_process(process) == KeeperState::Alive;
     (is_here && !has_left_others()).then_some(platform::Process { pid, started })
 }
 

@@ -12,7 +12,7 @@ use super::session::{Session, change_session, require_active};
 use super::store::{Key, Range, Reader, Series, Store, Transaction};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
-use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionRecord, time};
+use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionOfClone, SessionRecord, time};
 
 /// Fewer characters of an id would mean any session.
 const SHORTEST_BEGINNING: usize = 3;
@@ -54,6 +54,8 @@ pub struct NewSession {
     pub current_work: Option<String>,
     /// What its editor wants that others need to know too, by the settings' names.
     pub settings: Option<Map<String, Value>>,
+    /// The session of a clone for which this one, of the machine's registry, stands.
+    pub stands_for: Option<SessionOfClone>,
 }
 
 /// What a session leaves behind when it ends.
@@ -330,6 +332,7 @@ fn described(new: NewSession, known: SessionRecord, now: DateTime<Utc>) -> Sessi
         client_pid: new.client_pid,
         keepalive: new.keepalive,
         settings: new.settings,
+        stands_for: new.stands_for.or_else(|| known.stands_for.clone()),
         ..known
     }
 }

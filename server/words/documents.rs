@@ -1,8 +1,9 @@
 //! The documents that programs read, of which terminal, MCP and editor commands have the same: the records' own fields,
 //! with what only the registry knows beside them.
 
+use chrono::{DateTime, Utc};
 use deconflict_protocol::{BROADCAST, Resource, time};
-use deconflict_registry::{Claim, Concern, DamagedRecord, Message, Recipient, Session};
+use deconflict_registry::{Claim, Concern, DamagedRecord, Message, PlaceInLine, Recipient, Session};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -30,6 +31,23 @@ pub fn claim(claim: &Claim, holder: Option<&Session>) -> Value {
     if let Some(holder) = holder {
         add(&mut document, "holder", holder.label());
     }
+    document.into()
+}
+
+/// A place in line: who waits for what since when. The first in line has place 1.
+pub fn place_in_line(place: &PlaceInLine, now: DateTime<Utc>) -> Value {
+    let mut document = Map::new();
+    add(&mut document, "place", place.number);
+    if let Some(id) = place.id() {
+        add(&mut document, "session", id.as_str());
+    }
+    if let Some(session) = &place.session {
+        add(&mut document, "label", session.label());
+    }
+    add(&mut document, "since", time::format(place.since(now)));
+    add(&mut document, "passed", place.is_passed());
+    add(&mut document, "resource", place.what.as_str());
+    add(&mut document, "ticket", place.key().to_string());
     document.into()
 }
 

@@ -31,6 +31,7 @@ mod plot;
 mod populate;
 mod propagation;
 mod rest;
+mod waiting;
 mod whole_process;
 
 use std::fs;
@@ -47,13 +48,15 @@ enum Measure {
     All(fn() -> Vec<Figure>),
 }
 
-const GROUPS: [(&str, Measure); 13] = [
+const GROUPS: [(&str, Measure); 15] = [
     ("in process", Measure::All(in_process::measure)),
     ("whole process", Measure::Each(whole_process::measure)),
     ("pace", Measure::All(whole_process::measure_pace)),
     ("propagation", Measure::Each(propagation::measure)),
     ("keystroke", Measure::Each(documents::measure_keystroke)),
     ("start", Measure::Each(documents::measure_start)),
+    ("run", Measure::Each(waiting::measure_run)),
+    ("waiting", Measure::All(waiting::measure_crowd)),
     ("rest", Measure::All(rest::measure)),
     ("clean-up", Measure::All(rest::measure_clean_up)),
     ("guard", Measure::All(guard::measure)),

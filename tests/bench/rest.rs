@@ -84,7 +84,7 @@ pub(crate) fn measure_clean_up() -> Vec<Figure> {
 }
 
 /// The time that all threads of a process spent on a processor.
-fn processor_time(process: u32) -> Option<Duration> {
+pub(crate) fn processor_time(process: u32) -> Option<Duration> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task")).ok()?;
     let nanoseconds = |folder: &Path| -> Option<u64> {
         std::fs::read_to_string(folder.join("schedstat")).ok()?.split_whitespace().next()?.parse().ok()

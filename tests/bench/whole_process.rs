@@ -187,10 +187,15 @@ impl Hook {
 
 /// Builds the program that does nothing.
 pub(crate) fn empty_program(folder: &Path) -> PathBuf {
-    let source = folder.join("empty.rs");
-    std::fs::write(&source, "fn main() {}\n").unwrap();
-    let program = folder.join("empty");
+    small_program(folder, "empty", "fn main() {}\n")
+}
+
+/// Builds a program of one file.
+pub(crate) fn small_program(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let source = folder.join(name).with_extension("rs");
+    std::fs::write(&source, text).unwrap();
+    let program = folder.join(name);
     let built = Command::new("rustc").args(["-O", "-o"]).arg(&program).arg(&source).status().unwrap();
-    assert!(built.success(), "rustc builds an empty program");
+    assert!(built.success(), "rustc builds a small program");
     program
 }

@@ -124,6 +124,7 @@ mod trouble;
 mod two_sessions;
 mod unusual_clients;
 mod view;
+mod waiting_in_line;
 mod watching;
 mod wording;
 mod words;

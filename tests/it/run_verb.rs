@@ -7,20 +7,20 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::{Running, Screen, Terminal, Workspace, wait_for, wait_within};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_deconflict");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_deconflict");
 
 /// A test machine may be busy with many others.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-fn prompt(workspace: &Workspace) -> Terminal {
+pub(crate) fn prompt(workspace: &Workspace) -> Terminal {
     Terminal::on(workspace).env("PATH", format!("{}:/usr/bin:/bin", Path::new(PROGRAM).parent().unwrap().display()))
 }
 
-fn files_in(workspace: &Workspace, folder: &str) -> Vec<String> {
+pub(crate) fn files_in(workspace: &Workspace, folder: &str) -> Vec<String> {
     let found = fs::read_dir(workspace.root().join("COORDINATION").join(folder));
     let mut names: Vec<String> =
         found.into_iter().flatten().map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
@@ -28,11 +28,11 @@ fn files_in(workspace: &Workspace, folder: &str) -> Vec<String> {
     names
 }
 
-fn wait_for_tickets(workspace: &Workspace, number: usize) {
+pub(crate) fn wait_for_tickets(workspace: &Workspace, number: usize) {
     wait_within(PATIENCE, "the tickets", || (files_in(workspace, ".queue").len() == number).then_some(()));
 }
 
-fn wait_for_file(path: &Path) -> String {
+pub(crate) fn wait_for_file(path: &Path) -> String {
     wait_within(PATIENCE, "the command to begin", || fs::read_to_string(path).ok().filter(|text| text.ends_with('\n')))
 }
 
@@ -51,13 +51,13 @@ fn has_terminal(group: i64) -> bool {
     matches!(fields[..], ["S" | "R", _, _, _, _, foreground, ..] if foreground.parse() == Ok(group))
 }
 
-fn signal(name: &str, target: i64) {
+pub(crate) fn signal(name: &str, target: i64) {
     let killed = Command::new("kill").args([format!("-{name}"), "--".to_owned(), target.to_string()]).status();
     assert!(killed.unwrap().success(), "{name} {target}");
 }
 
 /// A command that holds these until it is told to end, and the file with its process's number.
-fn holding(terminal: &Terminal, workspace: &Workspace, with: &str, name: &str) -> (Running, PathBuf) {
+pub(crate) fn holding(terminal: &Terminal, workspace: &Workspace, with: &str, name: &str) -> (Running, PathBuf) {
     let told = workspace.root().join(format!(".{name}"));
     let script = format!("echo $$ > {0}.new; mv {0}.new {0}; exec sleep 1000", told.display());
     let running = terminal.spawn(["run", "--with", with, "--wait", "5m", "--", "sh", "-c", &script]);
@@ -197,54 +197,6 @@ fn what_a_command_leaves_running_goes_on_holding() {
     wait_for("the resource to be free", || {
         (terminal.run(["run", "--with", "db", "--", "true"]).exit_code == 0).then_some(())
     });
-}
-
-#[test]
-fn those_who_wait_are_served_in_the_order_in_which_they_came() {
-    const WAITING: usize = 24;
-    let workspace = Workspace::small();
-    let terminal = prompt(&workspace);
-    let (mut first, told) = holding(&terminal, &workspace, "db", "first");
-    let group: i64 = wait_for_file(&told).trim().parse().unwrap();
-    let log = workspace.root().join(".served");
-    let mut waiting = Vec::new();
-    for number in 0..WAITING {
-        // Every third is killed while it holds, with all that it started.
-        let script = match number % 3 {
-            0 => format!("echo {number} $(date +%s%N) >> {}; exec sleep 1000", log.display()),
-            _ => format!("echo {number} $(date +%s%N) >> {}", log.display()),
-        };
-        waiting.push(terminal.spawn(["run", "--with", "db", "--wait", "10m", "--", "sh", "-c", &script]));
-        wait_for_tickets(&workspace, number + 1);
-    }
-    first.kill();
-    signal("KILL", -group);
-    let mut killed = Vec::new();
-    let start = Instant::now();
-    loop {
-        let served = fs::read_to_string(&log).unwrap_or_default();
-        let lines: Vec<&str> = served.lines().collect();
-        if lines.len() == WAITING {
-            break;
-        }
-        if let Some(number) = lines.last().and_then(|line| line.split(' ').next()?.parse::<usize>().ok())
-            && number % 3 == 0
-            && !killed.contains(&number)
-        {
-            killed.push(number);
-            let group = group_in_claim(&workspace);
-            if number % 2 == 0 {
-                waiting[number].kill();
-            }
-            signal("KILL", -group);
-        }
-        assert!(start.elapsed() < 2 * PATIENCE, "only these were served:\n{served}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let served = fs::read_to_string(&log).unwrap();
-    let order: Vec<usize> = served.lines().map(|line| line.split(' ').next().unwrap().parse().unwrap()).collect();
-    assert_eq!(order, (0..WAITING).collect::<Vec<_>>(), "in the order of their tickets, each once");
-    wait_for_tickets(&workspace, 0);
 }
 
 #[test]

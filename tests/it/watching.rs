@@ -91,6 +91,7 @@ fn sketch(change: &Change) -> Change {
         Change::Silence { session, lasted } => Change::Silence { session: session.clone(), lasted: *lasted },
         Change::Message(message) => Change::Message(message.clone()),
         Change::MessageRead(id) => Change::MessageRead(id.clone()),
+        Change::Queue => Change::Queue,
         Change::Resumed => Change::Resumed,
         Change::DirectoryLost => Change::DirectoryLost,
         Change::DirectoryBack => Change::DirectoryBack,

@@ -10,12 +10,13 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::json;
 
-use crate::support::{CodingAgent, Document, Editor, Outcome, Terminal, Workspace, wait_for};
+use crate::support::{CodingAgent, Document, Editor, Outcome, Running, Terminal, Workspace, wait_for, wait_within};
 
 /// A workspace, and in what surroundings editors and terminals are started in it.
 struct Surroundings {
@@ -481,6 +482,80 @@ fn a_clock_that_goes_back() {
     assert!(doctor.stdout.contains("clock differs by 1 hour 59 minutes"), "{doctor:?}");
     here.order("");
     work.expect_all_well();
+}
+
+/// Those who wait in line for what somebody holds, and that one.
+struct Waiting {
+    holder: Terminal,
+    first: Running,
+    second: Running,
+}
+
+impl Waiting {
+    fn begin(here: &Surroundings, lease: &str) -> Self {
+        let [holder, first, second] = ["holder", "first", "second"].map(|name| {
+            let id = here.terminal().run(["start", "--name", name]).expect_code(0).stdout.trim().to_owned();
+            here.terminal().session(&id)
+        });
+        holder.run(["claim", "resource", "db", "--for", lease]).expect_code(0);
+        let wait = |terminal: &Terminal, number: usize| {
+            let waiting = terminal.spawn(["claim", "--wait", "5m", "resource", "db"]);
+            wait_within(PATIENCE, "a ticket", || (tickets(here) == number).then_some(()));
+            waiting
+        };
+        let (first, second) = (wait(&first, 1), wait(&second, 2));
+        Self { holder, first, second }
+    }
+}
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+fn tickets(here: &Surroundings) -> usize {
+    fs::read_dir(here.workspace.path("COORDINATION/.queue")).map_or(0, Iterator::count)
+}
+
+fn holder_of_database(here: &Surroundings) -> Option<String> {
+    let status = here.terminal().run(["status", "--json"]).expect_code(0).json();
+    let claim = status["claims"].as_array().unwrap().iter().find(|claim| claim["resource_name"] == "db").cloned();
+    claim.filter(|claim| claim["standing"] == "active").map(|claim| claim["holder"].as_str().unwrap().to_owned())
+}
+
+/// Whoever waits goes on waiting, in the same place, and says why once.
+#[test]
+fn a_full_disk_while_somebody_waits() {
+    let here = Surroundings::new();
+    let Waiting { holder, first, second } = Waiting::begin(&here, "4h");
+    // What is to be given away needs no room.
+    here.fail(&["write", "create"], rustix::io::Errno::NOSPC);
+    holder.run(["release", "resource", "db"]);
+    wait_within(PATIENCE, "it to be free", || holder_of_database(&here).is_none().then_some(()));
+    // They try once a second, and that nothing comes of it is no event.
+    std::thread::sleep(Duration::from_millis(2500));
+    assert_eq!((holder_of_database(&here), tickets(&here)), (None, 2));
+    here.order("");
+    let first = first.wait_for_at_most(PATIENCE).expect_code(0);
+    assert!(first.stderr.contains("Still waiting for") && first.stderr.contains("is full"), "{first:?}");
+    assert_eq!(first.stderr.matches("Still waiting for").count(), 1, "{first:?}");
+    assert_eq!(holder_of_database(&here).as_deref(), Some("first"));
+    assert_eq!(tickets(&here), 1);
+    drop(second);
+}
+
+/// A lease that runs out by a step of the clock gives it to who came first, and a step back changes nothing.
+#[test]
+fn a_clock_that_steps_while_somebody_waits() {
+    let here = Surroundings::new();
+    let Waiting { first, second, .. } = Waiting::begin(&here, "1h");
+    here.order("clock -7200");
+    // That nothing happens is no event, and they look every five seconds.
+    std::thread::sleep(Duration::from_secs(6));
+    assert_eq!(tickets(&here), 2, "they wait on");
+    here.order("clock 7200");
+    first.wait_for_at_most(PATIENCE).expect_code(0);
+    assert_eq!(tickets(&here), 1);
+    here.order("");
+    assert_eq!(holder_of_database(&here).as_deref(), Some("first"));
+    drop(second);
 }
 
 /// It is held all the same, and who holds it has to hear that.

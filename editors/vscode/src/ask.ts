@@ -1,7 +1,7 @@
 import { l10n, type QuickPickItem, ThemeIcon, window } from "vscode";
 import type { Knowledge } from "./knowledge";
-import { BROADCAST, type Claim, type Session } from "./protocol";
-import { claimPeriod, holderName, oneLine, resourceName, sessionName } from "./words";
+import { BROADCAST, type Claim, type Place, type Session } from "./protocol";
+import { claimPeriod, clockTime, holderName, oneLine, resourceName, sessionName } from "./words";
 
 interface SessionItem extends QuickPickItem {
   readonly id: string;
@@ -55,6 +55,25 @@ export async function askClaim(claims: readonly Claim[], title: string, none: st
   }));
   const chosen = await window.showQuickPick(items, { title, placeHolder: l10n.t("Choose a claim"), matchOnDescription: true });
   return chosen?.claim;
+}
+
+/** Asks for one of these waits. The only one is meant. */
+export async function askPlace(places: readonly Place[]): Promise<Place | undefined> {
+  const [only, ...more] = places;
+  if (only === undefined) {
+    void window.showInformationMessage(l10n.t("Nobody of yours waits for anything."));
+  }
+  if (more.length === 0) {
+    return only;
+  }
+  const items = places.map((place) => ({
+    place,
+    label: oneLine(place.resource),
+    description: l10n.t("{0}. in line", place.place) + ` · ${clockTime(place.since)}`,
+    iconPath: new ThemeIcon("watch"),
+  }));
+  const chosen = await window.showQuickPick(items, { title: l10n.t("Leave the Queue"), matchOnDescription: true });
+  return chosen?.place;
 }
 
 /** Asks for a line of text. `undefined` means that the user thought better of it. */

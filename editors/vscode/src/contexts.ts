@@ -40,6 +40,7 @@ export class Contexts implements Disposable {
     this.set("ownPaths", own);
     this.set("othersPaths", others);
     this.set("holdsSomething", knowledge.ownClaims.length > 0);
+    this.set("waitsInLine", knowledge.waiting.some(({ own: isOwn }) => isOwn === true));
     this.set("othersHold", knowledge.othersClaims.length > 0);
     this.set("hasMessages", knowledge.messages.length > 0);
     this.set("hasUnread", knowledge.unread.length > 0);

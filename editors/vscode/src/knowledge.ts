@@ -1,5 +1,5 @@
 import { EventEmitter, l10n } from "vscode";
-import { blocks, type Claim, type Finding, type Message, type Session, type Status, type StatusNotification } from "./protocol";
+import { blocks, type Claim, type Finding, type Message, type Place, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
 import { oneLine, sessionName } from "./words";
@@ -24,6 +24,10 @@ export class Knowledge implements Disposable {
   session: { readonly session_id: string; readonly label: string } | null = null;
   sessions: readonly Session[] = [];
   claims: readonly Claim[] = [];
+  /** Who waits in line, also for what the machine has once. */
+  waiting: readonly Place[] = [];
+  /** Who has what of what the machine has once, for all clones. */
+  claimsOfMachine: readonly Claim[] = [];
   messages: readonly Message[] = [];
   findings: readonly Finding[] = [];
 
@@ -57,6 +61,8 @@ export class Knowledge implements Disposable {
         this.session = null;
         this.sessions = [];
         this.claims = [];
+        this.waiting = [];
+        this.claimsOfMachine = [];
         this.messages = [];
         this.findings = [];
         this.emitter.fire();
@@ -165,6 +171,10 @@ export class Knowledge implements Disposable {
       this.sessions = status?.sessions ?? this.sessions;
       this.rememberOwn();
       this.claims = status?.claims ?? this.claims;
+      if (status !== undefined) {
+        this.waiting = [...status.waiting, ...status.machine.waiting];
+        this.claimsOfMachine = status.machine.claims;
+      }
       this.findings = status?.coordinationNeeded ?? this.findings;
       this.messages = messages?.messages ?? this.messages;
       this.emitter.fire();

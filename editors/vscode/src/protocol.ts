@@ -64,8 +64,31 @@ export interface Claim {
   readonly phase?: string;
   readonly branch?: string;
   readonly allow_coordination?: boolean;
+  /** It is of the machine, for all clones, and not of this one. */
+  readonly machine?: boolean;
   /** Ties a command to this very holding. */
   readonly expected?: Expected;
+}
+
+/** Somebody who waits in line. */
+export interface Place {
+  /** What is waited for, as people call it. */
+  readonly resource: string;
+  /** `{type}/{name}` of what is waited for first. */
+  readonly wanted?: string | null;
+  /** The first in line has place 1. */
+  readonly place: number;
+  readonly session?: string;
+  /** What to call who waits. */
+  readonly label?: string;
+  readonly since: string;
+  /** Their turn came, and they did not take it. */
+  readonly passed: boolean;
+  readonly ticket: string;
+  /** True if it is the user who waits, in a terminal or by an agent. */
+  readonly own?: boolean;
+  readonly repository?: string | null;
+  readonly machine?: boolean;
 }
 
 /** A claim as it was when somebody decided about it. */
@@ -144,6 +167,10 @@ export interface Status {
   readonly session: Session | null;
   readonly sessions: readonly Session[];
   readonly claims: readonly Claim[];
+  /** Who waits in line. */
+  readonly waiting: readonly Place[];
+  /** The same of what the machine has once, for all clones. */
+  readonly machine: { readonly claims: readonly Claim[]; readonly waiting: readonly Place[] };
   readonly coordinationNeeded: readonly Finding[];
 }
 

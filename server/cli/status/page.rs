@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
-use deconflict_registry::{Claim, ClaimState, Message, Overview, Recipient, Session, SessionState};
+use deconflict_registry::{Claim, ClaimState, Message, Overview, PlaceInLine, Recipient, Session, SessionState};
 use deconflict_words::documents;
 
 use super::picture::{Picture, holders};
 use super::work::INDENT;
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table, wrapped};
-use crate::cli::waiting::PlaceInLine;
 use crate::cli::words;
 
 pub(super) struct Section {
@@ -71,6 +70,7 @@ pub(super) fn sections(picture: &Picture, overview: &Overview, width: usize) -> 
         sessions(picture, overview, width),
         claims(picture, overview, width),
         waiting(picture, width),
+        of_machine(picture, width),
         messages(picture, overview, width),
         uncommitted(picture, overview, width),
         coordination_needed(picture, overview, width),
@@ -171,7 +171,7 @@ fn waiting(picture: &Picture, width: usize) -> Section {
         [Column::WHOLE.least(24), Column::WHOLE, Column::WHOLE.least(18), Column::WHOLE.rank(1)];
     let row = |place: &PlaceInLine| {
         let is_own = |id: &SessionId| picture.own.as_ref().is_some_and(|own| own.id == *id);
-        let who = match (&place.waiter.session, place.waiter.id()) {
+        let who = match (&place.session, place.id()) {
             (_, Some(id)) if is_own(id) => Cell::new("you", GOOD),
             (Some(session), _) => Cell::plain(quoted(&session.label(), 100)),
             (None, id) => Cell::plain(id.map_or_else(|| "somebody".to_owned(), |id| quoted(id.as_str(), 64))),
@@ -180,11 +180,39 @@ fn waiting(picture: &Picture, width: usize) -> Section {
             Cell::new(quoted(&place.what, 200), NAME),
             Cell::plain(format!("{}. in line", place.number)),
             who,
-            Cell::new(format!("since {}", words::local_clock(place.waiter.since(picture.now), picture.now)), FAINT),
+            Cell::new(format!("since {}", words::local_clock(place.since(picture.now), picture.now)), FAINT),
         ]
     };
     let rows: Vec<Vec<Cell>> = picture.waiting.iter().map(row).collect();
     Section::new("Waiting", table(&rows, &COLUMNS, INDENT, width))
+}
+
+/// What of the machine somebody has, and who waits for it.
+fn of_machine(picture: &Picture, width: usize) -> Section {
+    const COLUMNS: [Column; 4] =
+        [Column::WHOLE.least(24), Column::WHOLE.least(18), Column::WHOLE, Column::WHOLE.rank(1)];
+    let name = |session: Option<&Session>, id: Option<&SessionId>| match (session, id) {
+        (Some(session), _) => quoted(&session.label(), 100),
+        (None, id) => id.map_or_else(|| "somebody".to_owned(), |id| quoted(id.as_str(), 64)),
+    };
+    let held = picture.machine.held.iter().map(|(claim, holder)| {
+        vec![
+            Cell::new(resource(claim), NAME),
+            Cell::plain(name(holder.as_ref(), claim.holder())),
+            Cell::plain(words::left(claim.expires_at, picture.now)),
+            Cell::new(format!("since {}", words::local_clock(claim.claimed_at, picture.now)), FAINT),
+        ]
+    });
+    let waiting = picture.machine.waiting.iter().map(|place| {
+        vec![
+            Cell::new(quoted(&place.what, 200), NAME),
+            Cell::plain(name(place.session.as_ref(), place.id())),
+            Cell::plain(format!("{}. in line", place.number)),
+            Cell::new(format!("since {}", words::local_clock(place.since(picture.now), picture.now)), FAINT),
+        ]
+    });
+    let rows: Vec<Vec<Cell>> = held.chain(waiting).collect();
+    Section::new("This machine", table(&rows, &COLUMNS, INDENT, width))
 }
 
 fn called(sessions: &HashMap<&SessionId, &Session>, id: &SessionId) -> String {

@@ -5,13 +5,43 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use deconflict_changes::end_removed_worktrees;
 use deconflict_protocol::SessionId;
-use deconflict_registry::{Claim, Overview, Session};
+use deconflict_registry::{Claim, Overview, PlaceInLine, Registry, Session};
+use deconflict_words::documents;
+use deconflict_workspace::machine_directory;
+use serde_json::{Value, json};
 
 use super::work::Work;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::identity;
-use crate::cli::waiting::{PlaceInLine, places};
+
+/// Of what the machine has once, who has what and who waits for it.
+#[derive(Default)]
+pub(super) struct OfMachine {
+    pub(super) held: Vec<(Claim, Option<Session>)>,
+    pub(super) waiting: Vec<PlaceInLine>,
+}
+
+impl OfMachine {
+    /// A registry that cannot be read keeps nobody from seeing their clone.
+    fn look(context: &Context) -> Self {
+        let Ok(Some(registry)) = context.existing_machine_registry() else { return Self::default() };
+        let claims = registry.claims().unwrap_or_default().into_iter().filter(|claim| claim.stands_against(None));
+        let holder = |claim: &Claim| registry.session(claim.holder()?).ok().flatten();
+        let held = claims.map(|claim| (holder(&claim), claim)).map(|(holder, claim)| (claim, holder)).collect();
+        Self { held, waiting: registry.places_in_line().unwrap_or_default() }
+    }
+}
+
+impl OfMachine {
+    /// For programs.
+    pub(super) fn document(&self, now: DateTime<Utc>) -> Value {
+        json!({
+            "claims": self.held.iter().map(|(claim, holder)| documents::claim(claim, holder.as_ref())).collect::<Vec<_>>(),
+            "waiting": self.waiting.iter().map(|place| documents::place_in_line(place, now)).collect::<Vec<_>>(),
+        })
+    }
+}
 
 /// Everything that is shown, as it was at one moment.
 pub(super) struct Picture {
@@ -22,16 +52,34 @@ pub(super) struct Picture {
     pub(super) overview: Option<Overview>,
     /// Who waits in line, as far as that was looked for.
     pub(super) waiting: Vec<PlaceInLine>,
+    /// What of the machine somebody has or waits for, whichever clone they work in.
+    pub(super) machine: OfMachine,
     pub(super) work: Work,
 }
 
 impl Picture {
     pub(super) fn look(context: &Context) -> Result<Self, Failure> {
-        let picture = Self::without_work(context)?;
+        let picture = Self { machine: OfMachine::look(context), ..Self::without_work(context)? };
         let Some(registry) = context.existing_registry()?.filter(|_| picture.overview.is_some()) else {
             return Ok(picture);
         };
-        Ok(Self { work: Work::look(context), waiting: places(&registry)?, ..picture })
+        Ok(Self { work: Work::look(context), waiting: registry.places_in_line()?, ..picture })
+    }
+
+    /// What the machine has once, as a whole.
+    pub(super) fn of_machine(context: &Context) -> Result<Self, Failure> {
+        let registry = context.existing_machine_registry()?;
+        let directory = machine_directory().map_or_else(String::new, |directory| directory.display().to_string());
+        Ok(Self {
+            directory,
+            now: context.now(),
+            own: None,
+            unread: 0,
+            overview: registry.as_ref().map(Registry::overview).transpose()?,
+            waiting: registry.as_ref().map(Registry::places_in_line).transpose()?.unwrap_or_default(),
+            machine: OfMachine::default(),
+            work: Work::default(),
+        })
     }
 
     /// What fits a prompt, which must not wait for git.
@@ -45,8 +93,8 @@ impl Picture {
         let directory = context.location()?.directory.display().to_string();
         let now = context.now();
         let Some(registry) = context.existing_registry()? else {
-            let (overview, waiting, work) = (None, Vec::new(), Work::default());
-            return Ok(Self { directory, now, own: None, unread: 0, overview, waiting, work });
+            let (overview, waiting, work, machine) = (None, Vec::new(), Work::default(), OfMachine::default());
+            return Ok(Self { directory, now, own: None, unread: 0, overview, waiting, machine, work });
         };
         let mut overview = registry.overview()?;
         if overview.claims.iter().any(|claim| claim.resource.worktree().is_some()) {
@@ -67,8 +115,8 @@ impl Picture {
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }
-        let (overview, waiting, work) = (Some(overview), Vec::new(), Work::default());
-        Ok(Self { directory, now, own, unread, overview, waiting, work })
+        let (overview, waiting, work, machine) = (Some(overview), Vec::new(), Work::default(), OfMachine::default());
+        Ok(Self { directory, now, own, unread, overview, waiting, machine, work })
     }
 
     pub(super) fn is_own_claim(&self, claim: &Claim) -> bool {

@@ -388,6 +388,21 @@ pub(crate) fn refused_held(resource: &Resource, others: &OthersClaim, audience: 
     format!("{file} is held by {holder} {period}. Ask for its release, wait, or take it over by force.")
 }
 
+/// It is free, and others wait for it.
+pub(crate) fn refused_queued(resource: &Resource, ahead: &[String]) -> String {
+    let names: Vec<String> = ahead.iter().take(3).map(|name| text::one_line(name, LONGEST_LISTED)).collect();
+    format!(
+        "{} is free, and {} waited for it first. Please wait, or take it over by force.",
+        words::resource(resource),
+        names.join(", ")
+    )
+}
+
+/// The wait that was to end is over.
+pub(crate) fn refused_not_waiting() -> String {
+    "Nobody of yours waits there any more.".to_owned()
+}
+
 /// It is held, but not by this session.
 pub(crate) fn refused_not_holder(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
     let (holder, file) = (words::holder(others), words::resource(resource));

@@ -227,6 +227,12 @@ impl ServerState {
                 }
                 return Ok(Directed::Ask(everywhere));
             }
+            EditorCommand::LeaveQueue(wait) => {
+                let is_meant =
+                    |it: &&(DirectoryId, &DirectoryContext)| it.1.path.parent() == wait.repository.as_deref();
+                let meant = self.live_directories().find(|it| is_meant(&it)).map(|(id, _)| id);
+                meant.map_or_else(|| self.main_directory(), Ok)?
+            }
             EditorCommand::Mute(Some(mute)) => {
                 self.directory_that_knows(&mute.session).map_or_else(|| self.main_directory(), Ok)?
             }
@@ -363,6 +369,8 @@ impl ServerState {
         };
         let (reason, message) = match refusal {
             Refusal::Claimed(resource, by) => ("claimed", messages::refused_held(&resource, &others(*by), &audience)),
+            Refusal::Queued(resource, ahead) => ("queued", messages::refused_queued(&resource, &ahead)),
+            Refusal::NotWaiting => ("not-found", messages::refused_not_waiting()),
             Refusal::NotHolder(resource, by) => {
                 ("not-holder", messages::refused_not_holder(&resource, &others(*by), &audience))
             }

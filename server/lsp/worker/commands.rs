@@ -8,14 +8,14 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::session_context::{SessionContext, refused};
-use crate::command::{About, EditorCommand, HandOff, MessageToSend, Mute, Target, Work};
+use crate::command::{About, EditorCommand, HandOff, MessageToSend, Mute, Target, WaitToEnd, Work};
 use crate::job::{Consequence, InTheWay, Purpose, Refusal};
 use crate::{convert, json as forms};
 use deconflict_platform::cache_directory;
 use deconflict_protocol::{MessageKind, Resource, SessionId, text, time};
 use deconflict_registry::{
     Activity, Claim, ClaimOutcome, Draft, Error, HandOffOutcome, MessageId, Recipient, Registry, ReleaseOutcome,
-    Session, Terms, board_below,
+    Session, Taken, Terms, TicketKey, Turn, board_below,
 };
 use deconflict_words::documents;
 use deconflict_workspace::Kind;
@@ -44,6 +44,7 @@ impl SessionContext {
             EditorCommand::Heartbeat(it) => {
                 self.heartbeat(&Activity::new(it.action.as_deref().unwrap_or("working"), None))
             }
+            EditorCommand::LeaveQueue(wait) => self.end_wait(&wait),
             EditorCommand::Status(_) => self.status(),
             EditorCommand::ShowBoard(_) => self.show_board(&mut changed),
             EditorCommand::Restore(it) => self.restore(&it, &mut changed),
@@ -83,6 +84,9 @@ impl SessionContext {
         let resource = self.named(&about.target)?;
         let path = self.path_of(&about.target).unwrap_or_else(|_| self.location.workspace.clone());
         let terms = Terms { force, ..Self::terms(&resource, &path) };
+        if !force {
+            return self.claim_in_turn(resource, &terms, changed);
+        }
         match self.claim(&resource, &terms)? {
             ClaimOutcome::Granted { claim, took_over } => {
                 changed.push(Consequence::Holds(claim.clone()));
@@ -95,6 +99,51 @@ impl SessionContext {
             }
             ClaimOutcome::Refused { by } => Err(Refusal::Claimed(resource, self.in_the_way(by))),
         }
+    }
+
+    /// Claims what nobody holds, unless somebody waits for it.
+    fn claim_in_turn(&mut self, resource: Resource, terms: &Terms, changed: &mut Vec<Consequence>) -> CommandResult {
+        match self.take(&resource, terms)? {
+            Turn::Taken(got) => {
+                let Some(Taken::Granted(one)) = got.into_iter().flatten().next() else {
+                    return Err(Refusal::NotHeld(resource));
+                };
+                changed.push(Consequence::Holds(one.claim.clone()));
+                let mut answer = json!({ "ok": true, "claim": documents::claim(&one.claim, None) });
+                if one.is_new {
+                    answer["tookOver"] = one.took_over.as_ref().map(|claim| documents::claim(claim, None)).into();
+                }
+                Ok(answer)
+            }
+            Turn::Queued(mut queued) if !queued.obstacles.is_empty() => {
+                Err(Refusal::Claimed(resource, self.in_the_way(queued.obstacles.remove(0).by)))
+            }
+            Turn::Queued(queued) => {
+                let ahead = self.with_session(false, |registry, _| {
+                    let name = |id| Ok(registry.session(id)?.map_or_else(|| id.to_string(), |it| it.label()));
+                    queued.ahead.iter().map(name).collect::<Result<Vec<String>, Error>>()
+                })?;
+                Err(Refusal::Queued(resource, ahead))
+            }
+            // Only of those who wait.
+            Turn::Circle(_) | Turn::GivenUp => Err(Refusal::NotWaiting),
+        }
+    }
+
+    /// Ends a wait of the user's own: in a terminal, or of an agent.
+    fn end_wait(&mut self, wait: &WaitToEnd) -> CommandResult {
+        let key = TicketKey::parse(&wait.ticket).ok_or(Refusal::NotWaiting)?;
+        let end = |registry: &Registry| -> Result<bool, Error> {
+            let places = registry.places_in_line()?;
+            let place = places.iter().find(|place| *place.key() == key);
+            let is_own = place.and_then(|place| place.session.as_ref()).is_some_and(Session::is_own);
+            Ok(is_own && registry.end_wait(&key)?)
+        };
+        let is_ended = match self.machine_registry().filter(|_| wait.machine) {
+            Some(machine) => end(&machine).map_err(|error| refused(&error))?,
+            None => self.with_session(false, |registry, _| end(registry))?,
+        };
+        if is_ended { Ok(json!({ "ok": true })) } else { Err(Refusal::NotWaiting) }
     }
 
     fn release(&mut self, about: &About, changed: &mut Vec<Consequence>) -> CommandResult {
@@ -282,6 +331,7 @@ impl SessionContext {
         } else {
             0
         };
+        let places = membership.registry.places_in_line().map_err(|error| refused(&error))?;
         let mut findings: Vec<Value> = overview.coordination_needed.iter().map(documents::finding).collect();
         findings.extend(membership.access.iter().flat_map(|access| access.unsettled(self.clock.now())));
         Ok(json!({
@@ -301,9 +351,27 @@ impl SessionContext {
                     forms::in_repository(listed, self.directory())
                 })
                 .collect::<Vec<_>>(),
+            "waiting": places
+                .iter()
+                .map(|place| forms::in_repository(forms::listed_place(place, self.clock.now()), self.directory()))
+                .collect::<Vec<_>>(),
+            "machine": self.of_machine(),
             "messages": { "unread": unread },
             "coordinationNeeded": findings,
         }))
+    }
+
+    /// Who has what of what the machine has once, for all clones, and who waits for it. What cannot be read is left out.
+    fn of_machine(&self) -> Value {
+        let Some(registry) = self.machine_registry() else { return json!({ "claims": [], "waiting": [] }) };
+        let (claims, sessions) = (registry.claims().unwrap_or_default(), registry.sessions().unwrap_or_default());
+        let places = registry.places_in_line().unwrap_or_default();
+        let held = claims.iter().filter(|claim| claim.stands_against(None)).map(|claim| {
+            let holder = sessions.iter().find(|session| claim.held_by(&session.id));
+            forms::of_machine(forms::told_claim(claim, holder))
+        });
+        let waiting = places.iter().map(|place| forms::of_machine(forms::listed_place(place, self.clock.now())));
+        json!({ "claims": held.collect::<Vec<_>>(), "waiting": waiting.collect::<Vec<_>>() })
     }
 
     fn show_board(&mut self, changed: &mut Vec<Consequence>) -> CommandResult {

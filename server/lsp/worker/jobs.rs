@@ -171,6 +171,7 @@ impl SessionContext {
 
     fn keep_alive(&mut self) -> Option<JobResult> {
         self.take_part_again();
+        self.watch_machine();
         self.in_session(|registry, session| registry.keep_alive(session).map(|()| None))
     }
 

@@ -1,6 +1,7 @@
 //! Taking part at the directory: joining it when it is there, making it when it may be made, going on after it was lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 
@@ -14,10 +15,10 @@ use crate::job::{Job, JobResult, Refusal};
 use crate::settings::journal_settings;
 use deconflict_changes::with_losses;
 use deconflict_platform::{self as platform, home_directory};
-use deconflict_protocol::{Resource, SessionId};
+use deconflict_protocol::{Resource, SessionId, Want};
 use deconflict_registry::{
-    Claim, ClaimOutcome, Error, KeeperState, Locking, NewSession, Registry, Session, Terms, View, Viewer,
-    look_at_keeper, watch, watch_for_directory,
+    Change, Changed, Claim, ClaimOutcome, Error, KeeperState, Locking, NewSession, Range, Registry, Session, Taker,
+    Terms, Turn, View, Viewer, look_at_keeper, named_process, watch, watch_for_directory,
 };
 use deconflict_words::failure;
 use deconflict_workspace as workspace;
@@ -111,16 +112,65 @@ impl SessionContext {
         verb(&membership.registry, &membership.session).map_err(|error| refused(&error))
     }
 
+    /// The registry of what this machine has once, if there is one, as the user sees it.
+    pub(super) fn machine_registry(&self) -> Option<Registry> {
+        let directory = workspace::machine_directory().filter(|directory| directory.is_dir())?;
+        let registry = Registry::open(&directory, self.clock.clone()).ok()?;
+        Some(registry.seen_by(self.viewer()))
+    }
+
+    /// Hears who has or waits for what of the machine, as soon as there is anything of it. It is shown beside what is of the
+    /// clone, so that a change of one is as good as a change of the other.
+    pub(super) fn watch_machine(&mut self) {
+        let Some(registry) = self.machine_registry() else { return };
+        let deliver = self.deliver_changes();
+        let Some(membership) = &mut self.membership else { return };
+        if let Some(watching) = &mut membership.machine {
+            watching.look(Duration::ZERO);
+            return;
+        }
+        let hear = move |changed| {
+            if !matches!(changed, Changed::Unclear) {
+                deliver(vec![Change::Queue]);
+            }
+        };
+        membership.machine = Some(registry.hear(&[Range::all_claims(), Range::Queue], Box::new(hear)));
+    }
+
+    /// Takes something by hand if it is the session's turn, and says once if that keeps nobody out.
+    pub(super) fn take(&mut self, resource: &Resource, terms: &Terms) -> Result<Turn, Refusal> {
+        let wants = [Want::one(resource)];
+        let process = named_process(&platform::current_process(), None);
+        let (turn, locking) = self.with_session(true, |registry, session| {
+            let taker = Taker {
+                session,
+                predecessor: None,
+                wants: &wants,
+                terms,
+                held: &[],
+                process: &process,
+                is_usable: &|_| true,
+            };
+            Ok((deconflict_changes::take_in_turn(registry, &taker)?, registry.locking()))
+        })?;
+        self.tell_only_advice(locking);
+        Ok(turn)
+    }
+
     /// Claims for the session, and says once if that keeps nobody out.
     pub(super) fn claim(&mut self, resource: &Resource, terms: &Terms) -> Result<ClaimOutcome, Refusal> {
         let (outcome, locking) = self.with_session(true, |registry, session| {
             Ok((deconflict_changes::claim(registry, session, resource, terms)?, registry.locking()))
         })?;
+        self.tell_only_advice(locking);
+        Ok(outcome)
+    }
+
+    fn tell_only_advice(&mut self, locking: Locking) {
         if locking == Locking::Unsupported && !self.is_advice_told {
             self.is_advice_told = true;
             self.report(JobResult::OnlyAdvice(self.directory().to_owned()));
         }
-        Ok(outcome)
     }
 
     /// Registers the session unless it is. Makes the directory if it may.
@@ -140,9 +190,7 @@ impl SessionContext {
             return Err(Refusal::NotThere);
         };
         let registry = registry.map_err(|error| refused(&error))?;
-        let repository = self.location.repository.clone();
-        let viewer = Viewer::here(move || Some(workspace::person(repository.as_ref())));
-        let registry = with_losses(registry, platform::state_directory().as_deref()).seen_by(viewer);
+        let registry = with_losses(registry, platform::state_directory().as_deref()).seen_by(self.viewer());
         match self.enter(&registry) {
             Ok((session, claims)) => {
                 self.is_refused = false;
@@ -159,6 +207,12 @@ impl SessionContext {
             }
             Err(error) => Err(refused(&error)),
         }
+    }
+
+    /// The user, to whom their own sessions are theirs.
+    fn viewer(&self) -> Viewer {
+        let repository = self.location.repository.clone();
+        Viewer::here(move || Some(workspace::person(repository.as_ref())))
     }
 
     /// Finds out once more where the directory is: it may have appeared, or have been adopted.
@@ -295,7 +349,9 @@ impl SessionContext {
         }
         self.appearance = None;
         self.waiting = None;
-        self.membership = Some(Membership { registry, session, is_writable, housekeeper, journal, access, watch });
+        self.membership =
+            Some(Membership { registry, session, is_writable, housekeeper, journal, access, watch, machine: None });
+        self.watch_machine();
         for resource in std::mem::take(&mut self.seen) {
             self.seen(&resource);
         }

@@ -18,7 +18,7 @@ use crate::job::Profile;
 use crate::job::{Job, JobResult, Refusal};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{DirectoryWatch, Error, Registry, Watch};
+use deconflict_registry::{DirectoryWatch, Error, Registry, Watch, Watching};
 use deconflict_words::failure;
 use deconflict_workspace::{Branches, Exclusions, Ignored, Kind, Location, Namer};
 
@@ -75,6 +75,8 @@ pub(super) struct Membership {
     pub(super) access: Option<JournalAccess>,
     /// Dropping it ends the watching.
     pub(super) watch: Option<Watch>,
+    /// Of what the machine has once.
+    pub(super) machine: Option<Box<dyn Watching>>,
 }
 
 impl SessionContext {
@@ -156,7 +158,7 @@ impl SessionContext {
     }
 
     /// What gives the loop the changes in the directory.
-    pub(super) fn deliver_changes(&self) -> impl Fn(Vec<deconflict_registry::Change>) + Send + 'static {
+    pub(super) fn deliver_changes(&self) -> impl Fn(Vec<deconflict_registry::Change>) + Send + Sync + 'static {
         let (id, events) = (self.id, self.events.clone());
         move |changes| events.send(Event::Changed(id, changes))
     }

@@ -45,29 +45,58 @@ impl<S: Store> Registry<S> {
         own: Option<&TicketKey>,
     ) -> Result<Option<Vec<CircleLink>>, Error> {
         let mine = self.waits(reader, whom, wants)?;
+        let tickets = self.other_tickets(reader, own)?;
+        let mut others = Vec::new();
+        self.add_waits(reader, &tickets, &mut others)?;
+        Ok(closed_by(&mine, &others))
+    }
+
+    /// The same where some of those who wait, here or in another registry, hold what others wait for in the other one.
+    pub(super) fn circle_across(
+        &self,
+        beside: &Self,
+        whom: For<'_>,
+        wants: &[Want],
+        own: Option<&TicketKey>,
+    ) -> Result<Option<Vec<CircleLink>>, Error> {
+        let (here, there) = match (self.reader(), beside.reader()) {
+            (Ok(here), Ok(there)) => (here, there),
+            (Err(Error::Missing { .. }), _) | (_, Err(Error::Missing { .. })) => return Ok(None),
+            (Err(error), _) | (_, Err(error)) => return Err(error),
+        };
+        let mine = self.waits(&*here, whom, wants)?;
+        let (waiting, beside_it) = (self.other_tickets(&*here, own)?, beside.other_tickets(&*there, None)?);
+        let mut others = Vec::new();
+        self.add_waits(&*here, &waiting, &mut others)?;
+        beside.add_waits(&*there, &beside_it, &mut others)?;
+        Ok(closed_by(&mine, &others))
+    }
+
+    fn other_tickets(&self, reader: &dyn Reader, own: Option<&TicketKey>) -> Result<Vec<StoredTicket>, Error> {
         let mut tickets: Vec<StoredTicket> = Vec::new();
         for key in ticket_keys(reader)?.into_iter().filter(|key| Some(key) != own) {
             if let Some(ticket) = read_ticket(reader, &key)?
+                && ticket.record.given_up != Some(true)
                 && !self.has_left(reader, &ticket)?
             {
                 tickets.push(ticket);
             }
         }
-        let mut others = Vec::new();
-        for ticket in &tickets {
+        Ok(tickets)
+    }
+
+    fn add_waits<'a>(
+        &self,
+        reader: &dyn Reader,
+        tickets: &'a [StoredTicket],
+        waits: &mut Vec<Waits<'a>>,
+    ) -> Result<(), Error> {
+        for ticket in tickets {
             if let Some(whom) = ticket.whom() {
-                others.push(self.waits(reader, whom, ticket.record.wants())?);
+                waits.push(self.waits(reader, whom, ticket.record.wants())?);
             }
         }
-        let mut stuck: Vec<&Waits> = others.iter().chain([&mine]).collect();
-        loop {
-            let still: Vec<&Waits> = stuck.iter().filter(|waits| !waits.can_end(&stuck)).copied().collect();
-            if still.len() == stuck.len() {
-                break;
-            }
-            stuck = still;
-        }
-        Ok(stuck.iter().any(|waits| std::ptr::eq(*waits, &raw const mine)).then(|| links(&mine, &stuck)))
+        Ok(())
     }
 
     fn waits<'a>(&self, reader: &dyn Reader, whom: For<'a>, wants: &[Want]) -> Result<Waits<'a>, Error> {
@@ -88,6 +117,19 @@ impl<S: Store> Registry<S> {
         }
         Ok(Waits { whom, wants: found })
     }
+}
+
+/// The circle that a wait closes; `None` if it can end.
+fn closed_by<'a>(mine: &Waits<'a>, others: &[Waits<'a>]) -> Option<Vec<CircleLink>> {
+    let mut stuck: Vec<&Waits> = others.iter().chain([mine]).collect();
+    loop {
+        let still: Vec<&Waits> = stuck.iter().filter(|waits| !waits.can_end(&stuck)).copied().collect();
+        if still.len() == stuck.len() {
+            break;
+        }
+        stuck = still;
+    }
+    stuck.iter().any(|waits| std::ptr::eq(*waits, mine)).then(|| links(mine, &stuck))
 }
 
 /// From one who waits to the next, until it comes round.

@@ -58,6 +58,8 @@ pub enum Turn {
     Queued(Queued),
     /// Waiting for it would never end.
     Circle(Vec<CircleLink>),
+    /// Its user ended the wait from elsewhere.
+    GivenUp,
 }
 
 /// One of the things that were taken.
@@ -102,8 +104,10 @@ pub(super) struct Blocker {
 pub(super) enum Depth {
     /// Until somebody comes first.
     ToBlocker,
-    /// All, to tell the place.
+    /// All, with who comes first.
     All,
+    /// All, to tell the place and nothing more.
+    Place,
 }
 
 impl<S: Store> Registry<S> {
@@ -149,6 +153,10 @@ impl<S: Store> Registry<S> {
     ) -> Result<(Turn, Option<TicketKey>), Error> {
         let whom = taker.whom();
         let mine = own.map(|key| read_ticket(tx, key)).transpose()?.flatten();
+        if let Some(given_up) = mine.as_ref().filter(|mine| mine.record.given_up == Some(true)) {
+            tx.write(Write::Delete(Key::Ticket(given_up.key.clone())));
+            return Ok((Turn::GivenUp, None));
+        }
         // Somebody may have removed it, with the whole directory perhaps.
         let own = own.filter(|_| mine.is_some());
         // A command that ends meanwhile frees what it held. So it is looked first what is free for this one: whatever is, is
@@ -209,6 +217,7 @@ impl<S: Store> Registry<S> {
             apart: taker.terms.process.as_ref().map(|_| true),
             held: taker.held.to_vec(),
             passed: None,
+            given_up: None,
         };
         tx.put_new(Key::Ticket(key.clone()), record::bytes_of(&ticket)?);
         Ok(key)
@@ -259,7 +268,7 @@ impl<S: Store> Registry<S> {
     pub(super) fn queued(&self, taker: &Taker<'_>, own: Option<&TicketKey>) -> Result<Queued, Error> {
         let reader = self.reader()?;
         let lack = self.pick(&*reader, taker.whom(), taker.wants, taker.is_usable)?.err().unwrap_or_default();
-        let survey = self.survey(&*reader, taker, own, &HashSet::new(), Depth::All)?;
+        let survey = self.survey(&*reader, taker, own, &HashSet::new(), Depth::Place)?;
         Ok(Queued { ahead: survey.ahead, obstacles: lack.obstacles, in_use: lack.in_use })
     }
 
@@ -286,8 +295,11 @@ impl<S: Store> Registry<S> {
                 survey.left.push(key);
                 continue;
             }
+            if ticket.record.given_up == Some(true) {
+                continue;
+            }
             survey.ahead.extend(ticket.session().cloned());
-            if survey.blocker.is_some() || ticket.record.passed == Some(true) {
+            if depth == Depth::Place || survey.blocker.is_some() || ticket.record.passed == Some(true) {
                 continue;
             }
             let Some(whom) = ticket.whom() else { continue };
@@ -326,6 +338,20 @@ impl<S: Store> Registry<S> {
             }
         }
         Ok(true)
+    }
+
+    /// Ends somebody's wait, who then gives up. Returns false if nobody waits with this ticket.
+    pub fn end_wait(&self, key: &TicketKey) -> Result<bool, Error> {
+        let (is_waiting, _) = self.commit(|tx| {
+            let Some(ticket) = read_ticket(tx, key)? else { return Ok(false) };
+            if self.has_left(tx, &ticket)? {
+                return Ok(false);
+            }
+            let given_up = TicketRecord { given_up: Some(true), ..ticket.record };
+            tx.put(Key::Ticket(key.clone()), record::bytes_of(&given_up)?);
+            Ok(true)
+        })?;
+        Ok(is_waiting)
     }
 
     /// Gives up waiting.

@@ -8,10 +8,12 @@ mod circle;
 mod deciding;
 mod ends;
 mod picking;
+mod places;
 mod ticket;
 mod waiter;
 
 pub use circle::CircleLink;
 pub use deciding::{Queued, Taken, Taker, Turn};
+pub use places::PlaceInLine;
 pub use ticket::{StoredTicket, TicketKey};
 pub use waiter::{Step, Waiter, Waker};

@@ -89,6 +89,7 @@ impl<S: Store> Registry<S> {
         let mut tickets = Vec::new();
         for key in ticket_keys(&*reader)? {
             if let Some(ticket) = read_ticket(&*reader, &key)?
+                && ticket.record.given_up != Some(true)
                 && !self.has_left(&*reader, &ticket)?
             {
                 tickets.push(ticket);

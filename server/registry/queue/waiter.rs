@@ -40,6 +40,9 @@ enum Look {
     All,
 }
 
+/// Whoever waits does not want it any more.
+struct GaveUp;
+
 enum Wake {
     Changed(Changed),
     Ended,
@@ -72,6 +75,8 @@ pub enum Step {
 /// Somebody who waits. Their ticket goes with the value.
 pub struct Waiter<'a, S: Store> {
     registry: &'a Registry<S>,
+    /// Another one, in which some of those who hold what is wanted may wait.
+    beside: Option<&'a Registry<S>>,
     taker: Taker<'a>,
     ticket: Option<TicketKey>,
     watching: Option<Box<dyn Watching>>,
@@ -89,7 +94,7 @@ pub struct Waiter<'a, S: Store> {
 struct Awaited {
     /// Whoever is right in front, and wants the same: nothing is free for this one before that one is gone.
     behind: Option<TicketKey>,
-    /// What is in the way, with the sessions on which it depends.
+    /// The claims that are in the way.
     in_the_way: HashSet<Key>,
     /// When it is looked in any case.
     look_at: Option<Instant>,
@@ -107,6 +112,7 @@ impl<'a, S: Store> Waiter<'a, S> {
     pub fn new(registry: &'a Registry<S>, taker: Taker<'a>) -> Self {
         Self {
             registry,
+            beside: None,
             taker,
             ticket: None,
             watching: None,
@@ -118,6 +124,13 @@ impl<'a, S: Store> Waiter<'a, S> {
         }
     }
 
+    /// The same beside another registry, in which some of those who hold what is wanted may wait.
+    #[must_use]
+    pub fn beside(mut self, other: Option<&'a Registry<S>>) -> Self {
+        self.beside = other;
+        self
+    }
+
     /// What ends the wait.
     pub fn waker(&self) -> Waker {
         Waker(self.wakes.0.clone())
@@ -125,7 +138,17 @@ impl<'a, S: Store> Waiter<'a, S> {
 
     /// Takes what is wanted, or a ticket for it.
     pub fn begin(&mut self) -> Result<Turn, Error> {
-        self.take()
+        let turn = self.take()?;
+        // No lock covers both registries. Everybody has a ticket before they look, so that of all who close a circle one
+        // sees it at the least.
+        if let (Turn::Queued(_), Some(beside)) = (&turn, self.beside)
+            && let Some(circle) =
+                self.registry.circle_across(beside, self.taker.whom(), self.taker.wants, self.ticket.as_ref())?
+        {
+            self.leave()?;
+            return Ok(Turn::Circle(circle));
+        }
+        Ok(turn)
     }
 
     /// Waits for at most so long.
@@ -160,8 +183,8 @@ impl<'a, S: Store> Waiter<'a, S> {
             let due = self.awaited.look_at.map_or(REST, |at| at.saturating_duration_since(now));
             why = match self.wakes.1.recv_timeout((end - now).min(due)) {
                 Ok(wake) => match self.heard(wake) {
-                    Some(why) => why,
-                    None => return Ok(Step::Interrupted),
+                    Ok(why) => why,
+                    Err(GaveUp) => return Ok(Step::Interrupted),
                 },
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
                     let is_due = self.awaited.look_at.is_none_or(|at| Instant::now() >= at);
@@ -195,13 +218,13 @@ impl<'a, S: Store> Waiter<'a, S> {
         self.ticket.take().map_or(Ok(()), |ticket| self.registry.leave_queue(&ticket))
     }
 
-    /// Takes all that has been told. `None` if somebody gave up, else what of it makes it worth looking.
-    fn heard(&mut self, first: Wake) -> Option<Option<Look>> {
+    /// Takes all that has been told, and says what of it makes it worth looking, unless somebody gave up.
+    fn heard(&mut self, first: Wake) -> Result<Option<Look>, GaveUp> {
         let (mut why, mut is_unclear) = (None, false);
         let mut next = Some(first);
         while let Some(wake) = next {
             match wake {
-                Wake::Interrupted => return None,
+                Wake::Interrupted => return Err(GaveUp),
                 Wake::Changed(Changed::Record(key)) => why = why.max(self.matters(&key)),
                 Wake::Changed(_) => is_unclear = true,
                 Wake::Ended => why = why.max(Some(Look::Front)),
@@ -213,7 +236,7 @@ impl<'a, S: Store> Waiter<'a, S> {
             self.has_moved = true;
             why = Some(Look::All);
         }
-        Some(why)
+        Ok(why)
     }
 
     fn matters(&mut self, key: &Key) -> Option<Look> {
@@ -240,7 +263,8 @@ impl<'a, S: Store> Waiter<'a, S> {
     fn watch(&mut self) {
         let tell = self.wakes.0.clone();
         let hear = move |changed| drop(tell.send(Wake::Changed(changed)));
-        let ranges = [Range::Sessions, Range::all_claims(), Range::Queue];
+        // Whoever ends gives up what they hold.
+        let ranges = [Range::all_claims(), Range::Queue];
         self.watching = Some(self.registry.store.watch(&ranges, Box::new(hear)));
         self.look();
     }
@@ -274,7 +298,7 @@ impl<'a, S: Store> Waiter<'a, S> {
         let reader = &*reader;
         let Some(own) = self.ticket.clone() else { return Ok(true) };
         let Some(mine) = read_ticket(reader, &own)? else { return Ok(true) };
-        if mine.record.passed == Some(true) {
+        if mine.record.passed == Some(true) || mine.record.given_up == Some(true) {
             return Ok(true);
         }
         let front = self.front(reader, &mine)?;
@@ -296,7 +320,7 @@ impl<'a, S: Store> Waiter<'a, S> {
         }
         let overdue: HashSet<TicketKey> = self.overdue().cloned().collect();
         let survey = self.registry.survey(reader, &self.taker, Some(&own), &overdue, Depth::ToBlocker)?;
-        let Some(blocker) = survey.blocker else { return Ok(true) };
+        let Some(blocker) = survey.blocker.filter(|_| survey.to_pass.is_empty()) else { return Ok(true) };
         let key = blocker.ticket.key.clone();
         self.served_for.retain(|known, _| *known == key && blocker.is_served);
         if blocker.is_served {
@@ -324,6 +348,7 @@ impl<'a, S: Store> Waiter<'a, S> {
             if let Some(ticket) = read_ticket(reader, key)?
                 && is_alike(&ticket)
                 && ticket.record.passed != Some(true)
+                && ticket.record.given_up != Some(true)
                 && !self.registry.has_left(reader, &ticket)?
             {
                 return Ok(Some(ticket));
@@ -344,7 +369,6 @@ impl<'a, S: Store> Waiter<'a, S> {
             let claim = &obstacle.by;
             self.awaited.in_the_way.insert(Key::Claim(claim.key.clone()));
             if claim.record.process.is_none() {
-                self.awaited.in_the_way.extend(claim.holder().cloned().map(Key::Session));
                 let left = (claim.expires_at - self.registry.now()).to_std().unwrap_or(TICK);
                 self.awaited.rest(left);
             }

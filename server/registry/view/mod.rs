@@ -44,6 +44,8 @@ pub struct Affected {
     pub sessions: Vec<SessionId>,
     /// The names of files that some session began or ceased to edit without holding them.
     pub editing: Vec<String>,
+    /// True if somebody began or ceased to wait in line.
+    pub waiting: bool,
     /// True if everything may be different.
     pub everything: bool,
     /// Which names are equal there.
@@ -53,7 +55,8 @@ pub struct Affected {
 impl Affected {
     /// True if nothing that anybody shows is different.
     pub fn is_nothing(&self) -> bool {
-        !self.everything && self.claims.is_empty() && self.sessions.is_empty() && self.editing.is_empty()
+        let Self { claims, sessions, editing, waiting, everything, naming: _ } = self;
+        !everything && !waiting && claims.is_empty() && sessions.is_empty() && editing.is_empty()
     }
 
     /// True if what is known of this resource may be different: its own claim, one that overlaps it, one of the same
@@ -71,6 +74,7 @@ impl Affected {
         self.claims.extend(other.claims);
         self.sessions.extend(other.sessions);
         self.editing.extend(other.editing);
+        self.waiting |= other.waiting;
         self.everything |= other.everything;
         self.naming.ignores_case |= other.naming.ignores_case;
     }
@@ -143,6 +147,7 @@ impl View {
             Change::Session(id, stored) => self.shared.set_session(&id, stored, &mut affected),
             Change::Process { session, alive } => self.shared.set_keeper(&session, alive, &mut affected),
             Change::Silence { session, lasted } => self.shared.set_silence(&session, lasted, &mut affected),
+            Change::Queue => affected.waiting = true,
             Change::Resumed => {
                 self.shared.resume();
                 affected.everything = true;

@@ -12,6 +12,8 @@ pub enum Change {
     Claim(ClaimKey, Option<StoredClaim>),
     /// A session's record was written, or is gone.
     Session(SessionId, Option<StoredSession>),
+    /// Somebody began or ceased to wait in line, or has another place.
+    Queue,
     /// A message that this session has not read. Told once.
     Message(Box<Message>),
     /// A message's file that cannot be understood, by its key. It may not be finished yet, and is told again as long

@@ -69,7 +69,7 @@ pub(super) struct Observer<S, D> {
     registry: Registry<S>,
     session: SessionId,
     /// Sessions first, because claims are judged by them.
-    ranges: [Range; 4],
+    ranges: [Range; 5],
     watching: Box<dyn Watching>,
     batch: Batch<D>,
     signals: SignalQueue,
@@ -85,7 +85,7 @@ pub(super) struct Observer<S, D> {
     heard: Heard,
     round: u32,
     /// What the last scan of each range has cost.
-    costs: [Duration; 4],
+    costs: [Duration; 5],
     time: Option<(Instant, Option<DateTime<Utc>>)>,
     tick: Duration,
     next_tick: Instant,
@@ -94,10 +94,10 @@ pub(super) struct Observer<S, D> {
     at_once: (Instant, u32),
 }
 
-/// What a session watches: all sessions, all claims, and the messages that may be to it.
-pub(super) fn watched_by(session: &SessionId) -> [Range; 4] {
+/// What a session watches: all sessions, all claims, who waits, and the messages that may be to it.
+pub(super) fn watched_by(session: &SessionId) -> [Range; 5] {
     let (all, direct) = (Range::Series(Series::Broadcasts), Range::Series(Series::Direct(session.clone())));
-    [Range::Sessions, Range::all_claims(), all, direct]
+    [Range::Sessions, Range::all_claims(), Range::Queue, all, direct]
 }
 
 impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
@@ -350,7 +350,7 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
         match key {
             Key::Session(id) => self.read_session(reader, id, listed),
             Key::Claim(claim) => self.read_claim(reader, claim, listed),
-            Key::Ticket(_) => {}
+            Key::Ticket(_) => self.note_ticket(reader, key, listed),
             Key::Entry(..) => self.read_message(reader, key),
         }
     }
@@ -392,6 +392,19 @@ impl<S: Store, D: Fn(Vec<Change>)> Observer<S, D> {
             StoredClaim::read(reader, &claim).is_ok_and(|it| it.is_some_and(|it| it.is_in_use_by_command()));
         if !is_in_use {
             self.read_claim(reader, claim, None);
+        }
+    }
+
+    /// Who waits for what is read where it is shown: few wait.
+    fn note_ticket(&mut self, reader: &dyn Reader, key: Key, listed: Option<Stamp>) {
+        let is_news = match listed.or_else(|| reader.stamp(&key).ok().flatten()) {
+            Some(stamp) => {
+                self.known.insert(key, Known { stamp, round: self.round }).is_none_or(|it| it.stamp != stamp)
+            }
+            None => self.known.remove(&key).is_some(),
+        };
+        if is_news {
+            self.batch.tell(Change::Queue);
         }
     }
 

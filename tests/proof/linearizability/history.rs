@@ -1,10 +1,7 @@
 //! What many processes asked and were told, in the order in which it happened, and whether one thing after another
 //! could have given the same answers.
 
-use std::collections::HashSet;
-
-use stateright::semantics::{ConsistencyTester, LinearizabilityTester, SequentialSpec};
-
+use super::search::{is_consistent, is_linearizable};
 use super::specification::{Answer, Claims, Operation, Session, THINGS, TREE, overlaps};
 use crate::invariant::{Beliefs, Span, Thing};
 
@@ -26,15 +23,7 @@ pub(crate) struct History {
     pub(crate) left: Option<String>,
 }
 
-/// Something that was asked, with its answer unless the process was killed before it got it.
-#[derive(Debug, Clone, Copy)]
-struct Step {
-    who: u32,
-    invoked: i64,
-    returned: Option<i64>,
-    operation: Operation,
-    answer: Option<Answer>,
-}
+type Step = super::search::Step<Operation, Answer>;
 
 impl History {
     /// Begins when the time of day was this, in milliseconds.
@@ -60,16 +49,8 @@ impl History {
     /// True if the answers could have been given one after another, in an order that keeps what ended before
     /// something else began before it. What a killed process asked for last may have taken effect, or not, or, where
     /// it had to take several claims out of its way, in part.
-    ///
-    /// The tester decides. It tries the orders one after another, which would take it ages for some histories, and
-    /// the first is the one that its participants are numbered in: so every step is given a participant of its own,
-    /// numbered in an order that a search of ours proposes. Where that finds none there is none.
     pub(crate) fn is_linearizable(&self) -> bool {
-        let steps = self.steps();
-        let Some(order) = proposed_order(&steps, &self.beginning()) else { return false };
-        let participant = |at: usize| order.iter().position(|step| *step == at).unwrap_or(order.len() + at);
-        assert!(self.is_consistent(&steps, participant), "the tester accepts the order {order:?} of {steps:#?}");
-        true
+        is_linearizable(&self.steps(), &self.beginning())
     }
 
     /// What the sessions were told of what they hold, for the invariant that knows nothing of the specification.
@@ -129,26 +110,7 @@ impl History {
     pub(crate) fn is_linearizable_in_any_order(&self) -> Option<bool> {
         let steps = self.steps();
         let is_all_answered = steps.iter().all(|step| step.answer.is_some());
-        is_all_answered.then(|| self.is_consistent(&steps, |at| steps[at].who as usize))
-    }
-
-    fn is_consistent(&self, steps: &[Step], participant: impl Fn(usize) -> usize) -> bool {
-        let mut tester = LinearizabilityTester::new(self.beginning());
-        // At one instant, what was asked counts as asked before what was answered was answered: they overlap.
-        let mut instants: Vec<(i64, bool, usize)> = Vec::new();
-        for (at, step) in steps.iter().enumerate() {
-            instants.push((step.invoked, false, at));
-            instants.extend(step.returned.map(|returned| (returned, true, at)));
-        }
-        instants.sort_unstable();
-        for (_, is_answer, at) in instants {
-            let participant = participant(at);
-            match steps[at].answer.filter(|_| is_answer) {
-                Some(answer) => drop(tester.on_return(participant, answer).unwrap()),
-                None => drop(tester.on_invoke(participant, steps[at].operation).unwrap()),
-            }
-        }
-        tester.is_consistent()
+        is_all_answered.then(|| is_consistent(&steps, self.beginning(), |at| steps[at].who as usize))
     }
 
     fn beginning(&self) -> Claims {
@@ -223,45 +185,4 @@ fn parts_of(operation: &Operation) -> Vec<Operation> {
         }
         _ => Vec::new(),
     }
-}
-
-/// An order in which the steps give their answers, with those left out that had no effect; `None` if there is none.
-/// No state of the same steps is looked at twice.
-fn proposed_order(steps: &[Step], start: &Claims) -> Option<Vec<usize>> {
-    assert!(steps.len() <= 128, "a set of steps has 128 places");
-    let mut seen = HashSet::new();
-    let mut order = Vec::new();
-    extend(steps, &mut order, 0, start, &mut seen).then_some(order)
-}
-
-fn extend(
-    steps: &[Step],
-    order: &mut Vec<usize>,
-    done: u128,
-    state: &Claims,
-    seen: &mut HashSet<(u128, Claims)>,
-) -> bool {
-    let open = || steps.iter().enumerate().filter(|(at, _)| done & (1 << at) == 0);
-    // Nothing comes before what was answered before it was asked.
-    let Some(horizon) = open().filter_map(|(_, step)| step.returned).min() else { return true };
-    if !seen.insert((done, state.clone())) {
-        return false;
-    }
-    for (at, step) in open().filter(|(_, step)| step.invoked <= horizon) {
-        let mut next = state.clone();
-        let is_possible = if let Some(answer) = &step.answer {
-            next.is_valid_step(&step.operation, answer)
-        } else {
-            next.invoke(&step.operation);
-            true
-        };
-        if is_possible {
-            order.push(at);
-            if extend(steps, order, done | (1 << at), &next, seen) {
-                return true;
-            }
-            order.pop();
-        }
-    }
-    false
 }

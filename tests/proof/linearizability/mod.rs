@@ -8,6 +8,8 @@
 //! specification is checked on what the sessions were told and on what stands on disk.
 
 mod history;
+mod queues;
+mod search;
 mod specification;
 mod threads;
 mod worker;

@@ -1,9 +1,9 @@
 import { basename } from "node:path";
 import { commands, l10n, ProgressLocation, Uri, window } from "vscode";
-import { askClaim, askSession, askText, confirm } from "../ask";
+import { askClaim, askPlace, askSession, askText, confirm } from "../ask";
 import type { Tools } from "../tools";
 import { blocks, type Claim } from "../protocol";
-import { ClaimNode, MessageNode, SessionNode } from "../views/nodes";
+import { ClaimNode, MessageNode, PlaceNode, SessionNode } from "../views/nodes";
 import { holderName, oneLine } from "../words";
 import { activeFile, type Argument, givenSubjects, menuArgument, type Subject, subjectOf } from "./target";
 
@@ -175,6 +175,18 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     }
   }
 
+  /** Ends a wait of the user's own: in a terminal, or of an agent. */
+  async function leaveQueue(argument: Argument): Promise<void> {
+    const place = argument instanceof PlaceNode ? argument.place : await askPlace(knowledge.waiting.filter(({ own: isOwn }) => isOwn === true));
+    if (place === undefined) {
+      return;
+    }
+    const { ticket, repository, machine } = place;
+    if ((await server.execute("leaveQueue", { ticket, repository, machine: machine === true })) !== undefined) {
+      said(l10n.t("Left the queue for {0}", oneLine(place.resource)));
+    }
+  }
+
   /** Shows what somebody changed in a file, and nobody else's changes: those of one entry, else those of who holds it. */
   async function showChanges(argument: Argument): Promise<void> {
     const files = knowledge.claims.filter((claim) => claim.resource_type === "file");
@@ -225,6 +237,7 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     requestRelease,
     handOff,
     tellWhenFree,
+    leaveQueue,
     showChanges,
     acknowledge,
     openClaim,

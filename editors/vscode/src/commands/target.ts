@@ -1,7 +1,7 @@
 import { Uri, window } from "vscode";
 import type { Claim, Expected } from "../protocol";
 import { fileIn } from "../tabs";
-import { ChangeNode, ClaimNode, MessageNode, SessionNode } from "../views/nodes";
+import { ChangeNode, ClaimNode, MessageNode, PlaceNode, SessionNode } from "../views/nodes";
 
 /** What a command of the server is about: a document, or a resource that is none. */
 export interface Subject {
@@ -25,7 +25,7 @@ export interface MenuArgument extends Subject {
 }
 
 /** What a command may get: nothing from the palette, and from menus what they are about. */
-export type Argument = Uri | ClaimNode | SessionNode | MessageNode | ChangeNode | MenuArgument | undefined;
+export type Argument = Uri | ClaimNode | PlaceNode | SessionNode | MessageNode | ChangeNode | MenuArgument | undefined;
 
 /** The claim as a command's subject, tied to this holding. */
 export function subjectOf(claim: Claim): Subject {
@@ -43,6 +43,10 @@ export function givenSubjects(argument: Argument, selected?: readonly Uri[]): Su
   }
   if (argument instanceof ClaimNode) {
     return [subjectOf(argument.claim)];
+  }
+  if (argument instanceof PlaceNode) {
+    const { wanted } = argument.place;
+    return typeof wanted === "string" ? [{ resource: wanted }] : [];
   }
   if (argument instanceof MessageNode) {
     const { resource } = argument.message;
@@ -72,6 +76,7 @@ export function menuArgument(argument: Argument): MenuArgument {
   return argument === undefined ||
     argument instanceof Uri ||
     argument instanceof ClaimNode ||
+    argument instanceof PlaceNode ||
     argument instanceof SessionNode ||
     argument instanceof MessageNode ||
     argument instanceof ChangeNode

@@ -2,13 +2,13 @@ import { basename } from "node:path";
 import { l10n, ThemeColor, ThemeIcon, TreeItem } from "vscode";
 import type { Knowledge } from "../knowledge";
 import type { Places } from "../places";
-import { type Claim, isStale } from "../protocol";
-import { aboutClaim, claimPeriod, clockTime, holderName, resourceName, table } from "../words";
-import { ClaimNode } from "./nodes";
+import { type Claim, isStale, type Place } from "../protocol";
+import { aboutClaim, claimPeriod, clockTime, holderName, oneLine, resourceName, sentence, table } from "../words";
+import { ClaimNode, PlaceNode } from "./nodes";
 import { List } from "./refresh";
 
-/** What is held: yours first, then what others hold, then what counts no more. */
-export class ClaimsList extends List<ClaimNode> {
+/** What is held: yours first, then what others hold, what is of the machine, and what counts no more; then who waits. */
+export class ClaimsList extends List<ClaimNode | PlaceNode> {
   constructor(
     knowledge: Knowledge,
     private readonly places: Places,
@@ -16,18 +16,21 @@ export class ClaimsList extends List<ClaimNode> {
     super("deconflict.claims", knowledge);
   }
 
-  getChildren(element?: ClaimNode): ClaimNode[] {
+  getChildren(element?: ClaimNode | PlaceNode): (ClaimNode | PlaceNode)[] {
     if (element !== undefined) {
       return [];
     }
-    const rank = (claim: Claim) => (claim.own === true ? 0 : isStale(claim) ? 2 : 1);
-    return [...this.knowledge.claims]
+    const rank = (claim: Claim) => (claim.own === true ? 0 : isStale(claim) ? 3 : claim.machine === true ? 2 : 1);
+    const claims = [...this.knowledge.claims, ...this.knowledge.claimsOfMachine]
       .sort((a, b) => rank(a) - rank(b) || resourceName(a).localeCompare(resourceName(b)))
       .map((claim) => new ClaimNode(claim));
+    return [...claims, ...this.knowledge.waiting.map((place) => new PlaceNode(place))];
   }
 
-  getTreeItem(element: ClaimNode): TreeItem {
-    return claimItem(element.claim, this.places, Date.now(), false);
+  getTreeItem(element: ClaimNode | PlaceNode): TreeItem {
+    return element.kind === "place"
+      ? placeItem(element.place, Date.now())
+      : claimItem(element.claim, this.places, Date.now(), false);
   }
 }
 
@@ -37,14 +40,15 @@ export function claimItem(claim: Claim, places: Places, now: number, isBelowHold
   const isFile = claim.resource_type === "file";
   const item = new TreeItem(isFile ? basename(name) : name);
   const folder = isFile && name.includes("/") ? name.slice(0, name.lastIndexOf("/")) : "";
-  item.description = [isBelowHolder ? "" : holderName(claim), claimPeriod(claim, now), folder]
+  const scope = claim.machine === true ? l10n.t("this machine") : "";
+  item.description = [isBelowHolder ? "" : holderName(claim), claimPeriod(claim, now), folder, scope]
     .filter((part) => part !== "")
     .join(" · ");
   item.id = `${isBelowHolder ? "held" : "claim"} ${claim.claimed_by ?? ""} ${claim.resource_type}/${claim.resource_name}`;
   item.iconPath = icon(claim);
   item.contextValue = [
     "claim",
-    claim.own === true ? "own" : "other",
+    claim.machine === true ? "machine" : claim.own === true ? "own" : "other",
     isStale(claim) ? "stale" : "held",
     claim.path === null || claim.path === undefined ? "" : claim.resource_type,
     claim.automatic === true ? "automatic" : "",
@@ -67,6 +71,29 @@ export function claimItem(claim: Claim, places: Places, now: number, isBelowHold
     item.command = { command: "vscode.open", title: l10n.t("Open"), arguments: [uri] };
   }
   item.accessibilityInformation = { label: `${name}, ${aboutClaim(claim, now)}` };
+  return item;
+}
+
+/** Who waits for what, in which place. */
+export function placeItem(place: Place, now: number): TreeItem {
+  const what = oneLine(place.resource);
+  const who = oneLine(place.label ?? place.session ?? l10n.t("somebody"), 40);
+  const inLine = l10n.t("{0}. in line", place.place);
+  const since = l10n.t("since {0}", clockTime(place.since, now));
+  const item = new TreeItem(what);
+  item.id = `place ${place.repository ?? "machine"} ${place.ticket}`;
+  item.description = [inLine, who, since, place.machine === true ? l10n.t("this machine") : ""]
+    .filter((part) => part !== "")
+    .join(" · ");
+  item.iconPath = new ThemeIcon("watch");
+  item.contextValue = `place ${place.own === true ? "own" : "other"}${place.machine === true ? " machine" : ""}`;
+  item.tooltip = table(what, [
+    [l10n.t("Waits"), sentence(who)],
+    [l10n.t("Place"), inLine],
+    [l10n.t("Since"), clockTime(place.since, now)],
+    [l10n.t("Did not take it when it was free"), place.passed ? l10n.t("yes") : undefined],
+  ]);
+  item.accessibilityInformation = { label: [what, inLine, who, since].join(", ") };
   return item;
 }
 

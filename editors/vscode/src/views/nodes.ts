@@ -1,5 +1,5 @@
 import type { Uri } from "vscode";
-import type { Change, Claim, Message, Session } from "../protocol";
+import type { Change, Claim, Message, Place, Session } from "../protocol";
 
 /** What stands in the lists. A command that comes from one of them gets its node as the argument. */
 export type Node = GroupNode | SessionNode | ClaimNode | MessageNode | ChangeNode;
@@ -22,6 +22,11 @@ export class SessionNode {
 export class ClaimNode {
   readonly kind = "claim";
   constructor(readonly claim: Claim) {}
+}
+
+export class PlaceNode {
+  readonly kind = "place";
+  constructor(readonly place: Place) {}
 }
 
 export class MessageNode {
