@@ -56,27 +56,50 @@ pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, G
 
 /// What git calls the contents of files in a commit, without reading them. A path that the commit does not have is missing.
 pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
-    let askable: Vec<&str> = paths.iter().copied().filter(|path| !path.contains('\n')).collect();
+    // Git's questions are lines.
+    let (broken, askable): (Vec<&str>, Vec<&str>) = paths.iter().copied().partition(|path| path.contains('\n'));
     let answer = ask(root, "--batch-check=%(objecttype) %(objectname)", commit, &askable)?;
     let answer = String::from_utf8_lossy(&answer);
-    let named = askable.iter().zip(answer.lines());
-    Ok(named.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect())
+    let answers = askable.iter().zip(answer.lines());
+    let mut names: HashMap<String, String> =
+        answers.filter_map(|(path, line)| Some(((*path).to_owned(), line.strip_prefix("blob ")?.to_owned()))).collect();
+    let entries = in_tree(root, commit, &broken)?.into_iter();
+    names.extend(entries.filter(|entry| entry.kind == "blob").map(|entry| (entry.path, entry.name)));
+    Ok(names)
 }
 
 /// What git calls the modes of files in a commit, such as `100755` of one that may be run. A path that the commit does not
 /// have is missing.
 pub fn modes(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
+    Ok(in_tree(root, commit, paths)?.into_iter().map(|entry| (entry.path, entry.mode)).collect())
+}
+
+/// What a commit's tree has at a path.
+struct TreeEntry {
+    mode: String,
+    kind: String,
+    name: String,
+    path: String,
+}
+
+/// What a commit's tree has at some paths. What it does not have is missing.
+fn in_tree(root: &Path, commit: &str, paths: &[&str]) -> Result<Vec<TreeEntry>, GitError> {
     if paths.is_empty() {
-        return Ok(HashMap::new());
+        return Ok(Vec::new());
     }
     let mut command = git::command_in(root, Surroundings::Own);
-    command.args(["ls-tree", "-z", "--full-tree", "--format=%(objectmode) %(path)", commit, "--"]).args(paths);
+    // In a form of the caller's own, git would quote the paths.
+    command.args(["ls-tree", "-z", "--full-tree", commit, "--"]).args(paths);
     command.env("GIT_LITERAL_PATHSPECS", "1");
     let output = git::run(command, b"")?;
     // A repository without a commit has none.
     let answer = if output.status.success() { output.stdout } else { Vec::new() };
-    let described = answer.split(|byte| *byte == 0).filter_map(|line| std::str::from_utf8(line).ok()?.split_once(' '));
-    Ok(described.map(|(mode, path)| (path.to_owned(), mode.to_owned())).collect())
+    let described = answer.split(|byte| *byte == 0).filter_map(|line| {
+        let (what, path) = std::str::from_utf8(line).ok()?.split_once('\t')?;
+        let mut words = what.split(' ').map(str::to_owned);
+        Some(TreeEntry { mode: words.next()?, kind: words.next()?, name: words.next()?, path: path.to_owned() })
+    });
+    Ok(described.collect())
 }
 
 /// A commit, of which it counts who made it.

@@ -164,6 +164,24 @@ fn what_scripts_and_tools_change_is_theirs_and_can_be_had_back() {
 }
 
 #[test]
+fn what_a_script_changes_in_a_clean_file_with_a_line_break_in_its_name_can_be_had_back() {
+    const NAME: &str = "two\nlines.txt";
+    let workspace = Workspace::small();
+    workspace.write(NAME, "committed\n");
+    workspace.write("all.sh", "for f in *lines.txt; do echo new > \"$f\"; done\n");
+    workspace.commit_all("A name in two lines");
+    workspace.coordination().create();
+    let one = CodingAgent::on(&workspace, "one");
+    one.start();
+    run(&one, &workspace, "sh all.sh");
+    let record = Record::of(&workspace);
+    assert_eq!(record.told(NAME), ["command sh all.sh by claude-code-one"]);
+    assert_eq!(record.before(NAME), b"committed\n");
+    one.shell().run(["undo"]).expect_code(0);
+    assert_eq!(workspace.read(NAME), "committed\n");
+}
+
+#[test]
 fn a_command_over_more_than_twenty_files_owns_them_and_claims_none() {
     let workspace = Workspace::small();
     let record = Record::of(&workspace);
