@@ -8,8 +8,8 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use deconflict_journal::{Observation, Stamp};
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{MessageKind, Resource};
-use deconflict_registry::{Claim, Draft, Recipient, Session};
-use deconflict_workspace::{HeadMove, Repository, last_commit};
+use deconflict_registry::{Claim, Draft, Recipient, Registry, Session};
+use deconflict_workspace::{HeadMove, Kind, Repository, last_commit};
 
 use super::before::befores_in;
 use super::people::author_of;
@@ -19,6 +19,9 @@ use super::{Error, Lost, Noticed, Recorder, Telling};
 /// No more files are looked at at once, and no more moves.
 const MOST_FILES: usize = 200;
 const MOST_MOVES: usize = 20;
+
+/// Of what is held as a directory no more files are told of.
+const MOST_BELOW: usize = 20;
 
 /// What git says of a move is cut after so much.
 const LONGEST_MOVE: usize = 120;
@@ -33,8 +36,9 @@ impl Recorder<'_> {
             return Ok(());
         }
         let watched: HashSet<Resource> = self.journal.watched()?.into_iter().map(|watched| watched.resource).collect();
-        let names = registry.claimed_names()?.into_iter();
-        let untouched = names.filter(|resource| resource.is_file() && !watched.contains(resource));
+        let mut names = registry.claimed_names()?;
+        names.extend(self.moved_below(registry, repository, &names, &moves)?);
+        let untouched = names.into_iter().filter(|resource| resource.is_file() && !watched.contains(resource));
         for resource in untouched.take(MOST_FILES) {
             let Some(path) = self.namer.path_of(&resource) else { continue };
             let Some(path_in_git) = slashed(repository.root(), &path) else { continue };
@@ -52,6 +56,34 @@ impl Recorder<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Files below directories that somebody holds of which one commit has another text than another, since they are held.
+    fn moved_below(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        claimed: &[Resource],
+        moves: &[HeadMove],
+    ) -> Result<Vec<Resource>, Error> {
+        let root = repository.root();
+        let mut below = Vec::new();
+        for directory in claimed.iter().filter(|resource| resource.is_directory()) {
+            let claims = registry.claims_on(directory)?.into_iter();
+            let own = claims.filter(|claim| claim.resource == *directory && claim.is_active());
+            let Some(began) = own.map(|claim| began(&claim)).min() else { continue };
+            let is_since = |moved: &&HeadMove| moved.at >= began.trunc_subsecs(0) && !moved.is_no_news();
+            let (mut since, newest) = (moves.iter().filter(is_since), moves.iter().rfind(is_since));
+            let (Some(first), Some(last)) = (since.next(), newest) else { continue };
+            if first.from == last.to {
+                continue;
+            }
+            // The first commit of all came from none.
+            let paths = last_commit::between(root, &first.from, &last.to).unwrap_or_default().into_iter();
+            let named = paths.filter_map(|path| self.namer.resource_as_spelled(&root.join(path), Kind::File).ok());
+            below.extend(named.filter(|file| directory.covers(file)).take(MOST_BELOW));
+        }
+        Ok(below)
     }
 
     /// A move that git says the holder made is only noted.

@@ -126,3 +126,20 @@ fn what_git_says_the_holder_did_is_only_noted() {
     assert_eq!(messages.matches("has another text since HEAD was moved").count(), 1, "{messages}");
     assert!(!person.run(["status", "--oneline"]).expect_code(0).stdout.contains("lost"));
 }
+
+#[test]
+fn whoever_holds_a_directory_at_a_terminal_hears_of_what_a_plain_switch_rewrote_below_it() {
+    let workspace = with_another_branch();
+    let before = workspace.read("src/lib.rs");
+    let (person, _) = Terminal::with_named_session(&workspace, "Ada");
+    person.run(["claim", "directory", "src"]).expect_code(0);
+    let hear = || person.run(["check", "README.md"]).expect_code(0).stderr;
+    assert!(!hear().contains("lib.rs"));
+    shell(&workspace, "git -c user.name=Ben switch -q other");
+    let said = hear() + &hear();
+    assert_eq!(said.matches("deconflict restore").count(), 1, "{said}");
+    assert!(said.contains("src/lib.rs") && !said.contains("main.rs"), "{said}");
+    person.run(["restore", "src/lib.rs"]).expect_code(0);
+    assert_eq!(workspace.read("src/lib.rs"), before);
+    assert!(!hear().contains("restore"));
+}
