@@ -118,7 +118,7 @@ fn make_way(path: &Path) -> Result<(), Error> {
 }
 
 fn write_file(folder: &Path, path: &Path, content: &[u8], executable: bool) -> io::Result<()> {
-    let there = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file);
+    let there = fs::symlink_metadata(path).ok().filter(|there| there.is_file() && is_readable(there));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".deconflict-");
     #[cfg(unix)]
@@ -144,6 +144,17 @@ fn write_file(folder: &Path, path: &Path, content: &[u8], executable: bool) -> i
     }
     file.persist(path)?;
     Ok(())
+}
+
+/// False where somebody took away its owner's right to read it, which is to come back too.
+#[cfg(unix)]
+fn is_readable(there: &fs::Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&there.permissions()) & 0o400 != 0
+}
+
+#[cfg(not(unix))]
+fn is_readable(_: &fs::Metadata) -> bool {
+    true
 }
 
 #[cfg(unix)]

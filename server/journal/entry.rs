@@ -54,7 +54,7 @@ pub enum FileState {
         /// Where it leads to, as it is written in the link.
         content: ContentId,
     },
-    /// Something whose bytes are not kept: a larger file, or neither file nor link.
+    /// Something whose bytes are not kept: a larger file, one that may not be read, or neither file nor link.
     NotKept {
         /// How many bytes it has, as far as that means something.
         length: u64,

@@ -38,7 +38,14 @@ impl WorkingFile {
             let length = if found.is_file() { found.len() } else { 0 };
             return Ok(Self { state: not_kept(length), stamp: Some(Stamp::from_metadata(&found)), kept: None });
         }
-        let file = open_regular(path, Links::Refused)?;
+        let file = match open_regular(path, Links::Refused) {
+            // Somebody took away the right to read it.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                let stamp = Some(Stamp::from_metadata(&found));
+                return Ok(Self { state: not_kept(found.len()), stamp, kept: None });
+            }
+            file => file?,
+        };
         // What is written while it is read has another stamp after that.
         let found = file.metadata()?;
         let stamp = Some(Stamp::from_metadata(&found));

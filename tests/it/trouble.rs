@@ -39,6 +39,38 @@ fn a_directory_that_nobody_may_write_is_observed() {
 
 #[cfg(unix)]
 #[test]
+fn a_file_that_its_holder_may_not_read_any_more_is_told_of_and_comes_back() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let workspace = Workspace::small();
+    workspace.coordination().create();
+    let mut builder = Editor::builder(&workspace);
+    if rustix::process::geteuid().is_root() {
+        // Root may read everything.
+        builder = builder.run_as(NOBODY, &belongs_to_nobody(&workspace));
+    }
+    let alice = builder.start();
+    let document = alice.open("src/lib.rs");
+    document.type_text("// mine\n");
+    workspace.coordination().wait_for_holder("src/lib.rs", &alice.wait_for_session());
+    document.save();
+    let before = workspace.read("src/lib.rs");
+    wait_for("the save to be in the journal", || {
+        let history = alice.execute_ok("deconflict.history", json!({ "uri": document.uri }));
+        history["entries"][0]["label"].is_string().then_some(())
+    });
+    fs::set_permissions(workspace.path("src/lib.rs"), fs::Permissions::from_mode(0o000)).unwrap();
+    document.wait_for_diagnostic("overwritten");
+    alice.wait_for_message("changed \"src/lib.rs\"");
+    alice.execute_ok("deconflict.restore", json!({ "uri": document.uri }));
+    document.wait_until_gone("overwritten");
+    assert_eq!(workspace.read("src/lib.rs"), before);
+    let readable = fs::metadata(workspace.path("src/lib.rs")).unwrap().permissions().mode() & 0o400;
+    assert_eq!(readable, 0o400);
+}
+
+#[cfg(unix)]
+#[test]
 fn advice_names_the_setting_in_an_editor_and_the_option_in_a_terminal() {
     let workspace = Workspace::small();
     let elsewhere = tempfile::tempdir().unwrap();
