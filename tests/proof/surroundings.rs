@@ -497,6 +497,8 @@ impl Waiting {
             let id = here.terminal().run(["start", "--name", name]).expect_code(0).stdout.trim().to_owned();
             here.terminal().session(&id)
         });
+        // Only those who wait are to meet what goes wrong.
+        let holder = holder.env("DECONFLICT_FAULTS", "");
         holder.run(["claim", "resource", "db", "--for", lease]).expect_code(0);
         let wait = |terminal: &Terminal, number: usize| {
             let waiting = terminal.spawn(["claim", "--wait", "5m", "resource", "db"]);
@@ -525,9 +527,8 @@ fn holder_of_database(here: &Surroundings) -> Option<String> {
 fn a_full_disk_while_somebody_waits() {
     let here = Surroundings::new();
     let Waiting { holder, first, second } = Waiting::begin(&here, "4h");
-    // What is to be given away needs no room.
     here.fail(&["write", "create"], rustix::io::Errno::NOSPC);
-    holder.run(["release", "resource", "db"]);
+    holder.run(["release", "resource", "db"]).expect_code(0);
     wait_within(PATIENCE, "it to be free", || holder_of_database(&here).is_none().then_some(()));
     // They try once a second, and that nothing comes of it is no event.
     std::thread::sleep(Duration::from_millis(2500));

@@ -35,7 +35,8 @@ enum Operation {
     /// Takes it, or goes away.
     Now(Mask),
     Leave,
-    Release,
+    /// Gives one thing back.
+    Release(Mask),
     /// The process that it waits and holds with is killed.
     Die,
 }
@@ -78,8 +79,11 @@ impl Line {
         self.waiting.retain(|(other, _)| *other != who);
     }
 
-    fn release(&mut self, who: u32) {
-        self.held.retain(|(other, _)| *other != who);
+    fn release(&mut self, who: u32, mask: Mask) {
+        for (_, held) in self.held.iter_mut().filter(|(other, _)| *other == who) {
+            *held &= !mask;
+        }
+        self.held.retain(|(_, held)| *held != 0);
     }
 }
 
@@ -103,10 +107,10 @@ impl SequentialSpec for Line {
                 return self.take(who, mask);
             }
             Operation::Leave => self.leave(who),
-            Operation::Release => self.release(who),
+            Operation::Release(mask) => self.release(who, mask),
             Operation::Die => {
                 self.leave(who);
-                self.release(who);
+                self.release(who, Mask::MAX);
             }
         }
         Answer::Done
@@ -148,7 +152,7 @@ fn a_newcomer_that_passes_is_found_out() {
     let mut steps = vec![
         step(1, 0, Operation::Begin(1), Answer::Taken),
         step(2, 10, Operation::Begin(1), Answer::Behind(0)),
-        step(1, 20, Operation::Release, Answer::Done),
+        step(1, 20, Operation::Release(1), Answer::Done),
         step(3, 30, Operation::Now(1), Answer::Behind(1)),
         step(2, 40, Operation::Again, Answer::Taken),
     ];
@@ -226,8 +230,8 @@ fn take_part<S: Store>(registry: &Registry<S>, who: u32, seed: u64, mut keeper: 
         let mut waiter = Waiter::new(registry, taker);
         let mut got = Vec::new();
         let mut keep = |turn: Turn| match turn {
-            Turn::Taken(taken) => {
-                got = taken;
+            Turn::Taken(holdings) => {
+                got = holdings;
                 Answer::Taken
             }
             Turn::Queued(queued) => Answer::Behind(queued.ahead.len()),
@@ -255,13 +259,14 @@ fn take_part<S: Store>(registry: &Registry<S>, who: u32, seed: u64, mut keeper: 
             return;
         }
         if answer == Answer::Taken {
-            answer = tell(Operation::Release, &mut || {
-                for one in got.drain(..).flatten() {
-                    let Taken::Granted(granted) = one else { panic!("{one:?}") };
+            for one in got.drain(..).flatten() {
+                let Taken::Granted(granted) = one else { panic!("{one:?}") };
+                let at = THINGS.iter().position(|name| *name == granted.claim.resource.name()).unwrap();
+                answer = tell(Operation::Release(1 << at), &mut || {
                     registry.release_holding(&granted.claim.holding().unwrap()).unwrap();
-                }
-                Answer::Done
-            });
+                    Answer::Done
+                });
+            }
         } else {
             answer = tell(Operation::Leave, &mut || {
                 waiter.leave().unwrap();
