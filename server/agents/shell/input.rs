@@ -46,6 +46,10 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
         "git" if arguments.iter().map(|word| word.text.as_str()).eq(["rev-parse", "--show-toplevel"]) => {
             worktree_above(folder)?.to_str().map(str::to_owned)
         }
+        "git" if arguments.iter().map(|word| word.text.as_str()).eq(["rev-parse", "--git-dir"]) => {
+            let directory = worktree_above(folder)?.join(".git");
+            directory.to_str().filter(|_| directory.is_dir()).map(str::to_owned)
+        }
         _ => None,
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn without_runners(words: &[Word]) -> &[Word] {
     {
         // Where it runs elsewhere, nothing is known of the paths.
         if program_name(first) == "env" && words[1..].iter().any(|word| runs_elsewhere(&word.text)) {
-            return &[];
+            return words;
         }
         let mut position = 1;
         while let Some(word) = words.get(position)
