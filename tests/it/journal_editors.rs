@@ -395,6 +395,36 @@ fn what_was_deleted_of_others_in_an_editor_with_notices_can_be_put_back_at_once(
 }
 
 #[test]
+fn whoever_replaces_a_text_in_files_that_others_work_on_is_told_that_they_saved_over_it() {
+    let workspace = poem();
+    let names: Vec<String> = (1..=3).map(|number| format!("part-{number}.txt")).collect();
+    for name in &names {
+        workspace.write(name, POEM);
+    }
+    let ada = editor_of(&workspace, "Ada");
+    let session = ada.wait_for_session();
+    let bob = editor_of(&workspace, "Bob");
+    bob.wait_for_session();
+    for name in &names {
+        let document = ada.open(name);
+        document.type_text("x");
+        workspace.coordination().wait_for_holder(name, &session);
+        document.save();
+        ada.status();
+    }
+    for name in &names {
+        let document = bob.open(name);
+        document.type_text("color");
+        document.save_and_close();
+    }
+    for name in &names {
+        bob.wait_for_message(&format!("Saved {name}, and Ada's uncommitted changes in it are gone."));
+        ada.document(name).wait_for_diagnostic("overwritten");
+        assert_eq!(times_told(&bob, name), 1, "{:?}", bob.messages());
+    }
+}
+
+#[test]
 fn what_happens_to_many_files_at_once_is_told_as_one() {
     let workspace = poem();
     let names: Vec<String> = (1..=8).map(|number| format!("part-{number}.txt")).collect();
@@ -429,9 +459,13 @@ fn journal_content(workspace: &Workspace, id: &Value) -> String {
     id.as_str().map_or("nothing".to_owned(), |id| workspace.git_in(journal.unwrap(), &["cat-file", "blob", id]))
 }
 
-/// What stood in a file before each of its changes, and after the newest, the oldest first. Each change is Ada's.
+/// What stood in a file before each of its changes, and after the newest, the oldest first. Each change is Ada's, which is
+/// known a moment after what changed.
 fn texts_of(workspace: &Workspace, ada: &Editor, path: &str) -> Vec<String> {
-    let answer = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri(path) }));
+    let answer = wait_for("an author of each change", || {
+        let answer = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri(path) }));
+        answer["entries"].as_array().unwrap().iter().all(|entry| !entry["label"].is_null()).then_some(answer)
+    });
     let entries = answer["entries"].as_array().unwrap().clone();
     let mut texts = Vec::new();
     for entry in entries.iter().rev() {

@@ -5,6 +5,7 @@ import type { Knowledge } from "./knowledge";
 import type { Log } from "./log";
 import type { Places } from "./places";
 import type { Claim } from "./protocol";
+import { isUnsaved } from "./unsaved";
 import { holderName } from "./words";
 
 /**
@@ -55,8 +56,7 @@ export class HeldFiles implements Disposable {
   /** The user is being warned. Returns whether auto save is paused until they decide. */
   warned(uri: Uri, claim: Claim): boolean {
     this.forget(uri);
-    const isUnsaved = workspace.textDocuments.some((document) => document.isDirty && document.uri.toString() === uri.toString());
-    return isUnsaved && this.autoSave.pause(uri, holderName(claim));
+    return isUnsaved(uri) && this.autoSave.pause(uri, holderName(claim));
   }
 
   /** The user edits it anyway, until somebody else holds it. */

@@ -1,8 +1,9 @@
 import { basename } from "node:path";
-import { commands, l10n, Uri, window, workspace } from "vscode";
+import { commands, l10n, Uri, window } from "vscode";
 import type { Disposable } from "./disposable";
 import { Gathering } from "./gathering";
 import type { Loss } from "./protocol";
+import { isUnsaved } from "./unsaved";
 import { enumeration } from "./words";
 
 /** The editor puts a notice aside after so many milliseconds. */
@@ -52,7 +53,7 @@ async function showOne(loss: Loss): Promise<void> {
   const restore = l10n.t("Restore");
   const show = l10n.t("Show Diff");
   const keep = l10n.t("Keep Theirs");
-  const buttons = isUnsaved(loss) ? [merge, show] : [restore, show, keep];
+  const buttons = isUnsaved(Uri.parse(loss.uri)) ? [merge, show] : [restore, show, keep];
   let chosen = await window.showWarningMessage(text, ...buttons);
   while (chosen === show) {
     // Looking is not deciding.
@@ -90,8 +91,4 @@ async function showMany(losses: readonly Loss[]): Promise<void> {
   for (const loss of chosen === undefined ? [] : losses) {
     await commands.executeCommand(chosen === restore ? "deconflict.restoreHere" : "deconflict.acknowledge", loss);
   }
-}
-
-function isUnsaved(loss: Loss): boolean {
-  return workspace.textDocuments.some((document) => document.isDirty && document.uri.toString() === loss.uri);
 }

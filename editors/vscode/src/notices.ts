@@ -8,6 +8,7 @@ import type { LossNotices } from "./lossNotices";
 import { type Claim, isHere, type Message, type Notice } from "./protocol";
 import type { Server } from "./server";
 import type { TakenNotices } from "./takenNotices";
+import { isUnsaved } from "./unsaved";
 import { MessageNode } from "./views/nodes";
 import { enumeration, holderName, resourceName, warning } from "./words";
 
@@ -92,7 +93,8 @@ export class Notices implements Disposable {
   }
 
   private show(all: readonly (HeldNotice | MessageNotice)[]): void {
-    const held = all.filter((one) => "claim" in one);
+    // What was saved meanwhile is told of as saved, and of what was undone there is nothing to tell.
+    const held = all.filter((one) => "claim" in one).filter(({ uri }) => isUnsaved(uri));
     const messages = all.filter((one) => !("claim" in one)).map(({ notice }) => notice);
     // Whoever lost an unsaved file to another is told that they edit what another holds, too: that is one cause.
     const told = held.map((one) => ({ ...one, isTaken: messages.some((message) => isTakeOver(message, one.claim)) }));

@@ -197,6 +197,8 @@ export interface Taken {
   readonly uri: string;
   /** The change. */
   readonly entry: string;
+  /** Nothing stands there any more. */
+  readonly is_deleted: boolean;
   /** What happened, in one sentence or two. */
   readonly sentence: string;
 }

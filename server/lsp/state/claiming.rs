@@ -11,7 +11,7 @@ use super::document::{Blocked, OpenDocument, PendingCheck, Unsaved};
 use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
-use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, Job, Refusal, SavedOver};
+use crate::job::{ClaimResult, Claimability, EditClaim, Job, Refusal, SavedOver};
 use crate::text::OnDisk;
 use crate::{convert, present::messages};
 use deconflict_protocol::Resource;
@@ -59,29 +59,15 @@ impl ServerState {
     pub(super) fn check_disk(&mut self, uri: &Uri, claim: Option<EditClaim>) {
         let Some(document) = self.documents.get_mut(uri) else { return };
         let Some(id) = document.directory else { return };
-        document.last_check += 1;
-        let is_new_save = std::mem::replace(&mut document.saves_checked, document.saves) < document.saves;
+        let (claims, is_after_save) = (claim.is_some(), claim.as_ref().is_some_and(|claim| claim.even_if_saved));
+        let check = document.next_check(claim);
         document.pending_checks.push_back(PendingCheck {
-            number: document.last_check,
+            number: check.number,
             text: document.text.clone(),
             saves: document.saves,
-            claims: claim.is_some(),
-            is_after_save: claim.as_ref().is_some_and(|edit_claim| edit_claim.even_if_saved),
+            claims,
+            is_after_save,
         });
-        let saving = if is_new_save { std::mem::take(&mut document.saving) } else { Vec::new() };
-        let check = DiskCheck {
-            uri: uri.clone(),
-            number: document.last_check,
-            path: document.path.clone(),
-            text: (!document.is_notebook).then(|| document.text.clone()),
-            is_edited: document.unsaved != Unsaved::No,
-            is_known_edited: document.unsaved == Unsaved::Yes,
-            is_saved: document.saves > 0 && document.unsaved == Unsaved::No,
-            is_new_save,
-            saving,
-            saved_over: if is_new_save { document.saved_over.clone() } else { Vec::new() },
-            claim,
-        };
         self.job(id, Job::CheckDisk(Box::new(check)));
     }
 

@@ -9,9 +9,12 @@ use tower_lsp::ls_types::{Diagnostic, Uri};
 
 use super::rate_limit::RateLimit;
 use crate::event::{DirectoryId, Request};
-use crate::job::{Claimability, SavedOver};
+use crate::job::{Claimability, DiskCheck, EditClaim, SavedOver};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::Claim;
+
+/// So many of the texts that saves replaced are kept until the file is checked.
+const MOST_SAVED_OVER: usize = 20;
 
 #[derive(Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one independent fact")]
@@ -116,6 +119,37 @@ pub(super) struct Lost {
 }
 
 impl OpenDocument {
+    /// The editor has saved it.
+    pub(super) fn saved(&mut self) {
+        self.saves += 1;
+        let has = SavedOver { text: self.text.clone(), is_certain: true };
+        let had = std::mem::replace(&mut self.file_had, has);
+        if self.saved_over.len() < MOST_SAVED_OVER && !self.is_notebook {
+            self.saved_over.push(had);
+        }
+        self.saved_text = self.text.clone();
+        self.based_on = Some(self.text.clone());
+    }
+
+    /// What its file is to be compared with next, and whether it is claimed where that finds an edit.
+    pub(super) fn next_check(&mut self, claim: Option<EditClaim>) -> DiskCheck {
+        self.last_check += 1;
+        let is_new_save = std::mem::replace(&mut self.saves_checked, self.saves) < self.saves;
+        DiskCheck {
+            uri: self.uri.clone(),
+            number: self.last_check,
+            path: self.path.clone(),
+            text: (!self.is_notebook).then(|| self.text.clone()),
+            is_edited: self.unsaved != Unsaved::No,
+            is_known_edited: self.unsaved == Unsaved::Yes,
+            is_saved: self.saves > 0 && self.unsaved == Unsaved::No,
+            is_new_save,
+            saving: if is_new_save { std::mem::take(&mut self.saving) } else { Vec::new() },
+            saved_over: if is_new_save { self.saved_over.clone() } else { Vec::new() },
+            claim,
+        }
+    }
+
     /// A document that was just opened; `text` is `None` for a notebook.
     pub(super) fn new(uri: Uri, path: PathBuf, text: Option<&str>, now: Duration) -> Self {
         let rope = Rope::from_str(text.unwrap_or_default());

@@ -11,7 +11,7 @@ use super::server_state::{ClosedDocument, ServerState};
 use super::timers::Timer;
 use crate::effect::Effect;
 use crate::event::DirectoryId;
-use crate::job::{Job, SavedOver};
+use crate::job::{DiskCheck, Job};
 use crate::{convert, text};
 use deconflict_protocol::Resource;
 
@@ -46,9 +46,6 @@ const SAVES_PAUSE: Duration = Duration::from_secs(15);
 /// So many of the texts that a document has while it is saved are kept: nobody types more in that time.
 const MOST_SAVING: usize = 100;
 
-/// So many of the texts that saves replaced are kept until the file is checked.
-const MOST_SAVED_OVER: usize = 20;
-
 impl ServerState {
     pub(super) fn opened(&mut self, uri: &Uri, text: Option<&str>) {
         let Some(path) = convert::path_of(uri) else { return };
@@ -64,6 +61,7 @@ impl ServerState {
             document.published = before.published;
             document.hint = before.hint;
         }
+        self.closed_while_saving.remove(uri);
         self.documents.insert(uri.clone(), document);
         self.touched.insert(uri.clone());
         self.join_if_adopted(uri);
@@ -157,18 +155,11 @@ impl ServerState {
 
     pub(super) fn saved(&mut self, uri: &Uri) {
         let now = self.now();
-        let Some(document) = self.documents.get_mut(uri) else { return };
+        let Some(document) = self.documents.get_mut(uri) else { return self.saved_after_closing(uri) };
         let was_reloaded = document.reloaded_at.take().is_some_and(|at| now.saturating_sub(at) < SAVE_DELAY);
         document.is_claim_due |= was_reloaded;
         let is_claim_due = document.is_claim_due;
-        document.saves += 1;
-        let has = SavedOver { text: document.text.clone(), is_certain: true };
-        let had = std::mem::replace(&mut document.file_had, has);
-        if document.saved_over.len() < MOST_SAVED_OVER && !document.is_notebook {
-            document.saved_over.push(had);
-        }
-        document.saved_text = document.text.clone();
-        document.based_on = Some(document.text.clone());
+        document.saved();
         document.settle();
         self.timers.cancel(&Timer::Withdraw(uri.clone()));
         self.timers.cancel(&Timer::CheckDisk(uri.clone()));
@@ -189,6 +180,16 @@ impl ServerState {
             self.timers.set_by(Timer::Saves(id), due);
         }
         self.sweep_soon(id);
+    }
+
+    /// An editor that replaces a text in files that nobody has open closes each while it saves it, and tells of that later.
+    fn saved_after_closing(&mut self, uri: &Uri) {
+        let Some((mut document, _)) = self.closed_while_saving.remove(uri) else { return };
+        let Some(id) = document.directory else { return };
+        document.saved();
+        // No open document waits for the answer.
+        let check = DiskCheck { number: 0, ..document.next_check(None) };
+        self.job(id, Job::CheckDisk(Box::new(check)));
     }
 
     pub(super) fn tell_saves(&mut self, id: DirectoryId) {
@@ -228,7 +229,12 @@ impl ServerState {
             self.close_claim(id, file, &document.path, REOPENING_TIME);
         }
         self.closed.retain(|closed| now.saturating_sub(closed.at) < REOPENING_TIME);
-        self.closed.push(ClosedDocument { directory: id, path: document.path, text: document.text, file, at: now });
+        let (path, text) = (document.path.clone(), document.text.clone());
+        self.closed.push(ClosedDocument { directory: id, path, text, file, at: now });
+        self.closed_while_saving.retain(|_, (_, at)| now.saturating_sub(*at) < REOPENING_TIME);
+        if !document.saving.is_empty() {
+            self.closed_while_saving.insert(uri.clone(), (document, now));
+        }
     }
 
     /// Lets a claim go if its document is not opened again.

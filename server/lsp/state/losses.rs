@@ -99,16 +99,21 @@ impl ServerState {
         self.show_about(notice, about, None);
     }
 
-    /// The user changed what others hold or have uncommitted changes in. An editor that offers more than words offers to put
-    /// back what was deleted or moved away.
+    /// The user changed what others hold or have uncommitted changes in. An editor that offers more than words tells of
+    /// several files at once, and offers to put back what was deleted or moved away.
     pub(super) fn took_from_others(&mut self, change: &Entry, path: &Path, lost: &[Lost]) {
         let notice = present::messages::took_from_others(change, lost);
-        let is_offered = change.after == FileState::Absent && self.editor.wants_notices && !self.settings.is_quiet;
-        let Some(uri) = convert::uri_of(path).filter(|_| is_offered) else {
+        let wants_more = self.editor.wants_notices && !self.settings.is_quiet;
+        let Some(uri) = convert::uri_of(path).filter(|_| wants_more) else {
             return self.show_or_sum_up(&change.resource, notice);
         };
-        let about =
-            json!({ "kind": "took", "uri": uri.as_str(), "entry": change.id.as_str(), "sentence": notice.text });
+        let about = json!({
+            "kind": "took",
+            "uri": uri.as_str(),
+            "entry": change.id.as_str(),
+            "is_deleted": change.after == FileState::Absent,
+            "sentence": notice.text,
+        });
         self.show_about(notice, about, None);
     }
 

@@ -58,6 +58,8 @@ pub(crate) struct ServerState {
     pub(super) directories: BTreeMap<DirectoryId, DirectoryContext>,
     pub(super) documents: HashMap<Uri, OpenDocument>,
     pub(super) closed: Vec<ClosedDocument>,
+    /// Documents that were closed while the editor saved them, and when.
+    pub(super) closed_while_saving: HashMap<Uri, (OpenDocument, Duration)>,
     /// Commands that came before it was known where the directories are.
     pub(super) early_commands: Vec<(ExecuteCommandParams, CommandReply)>,
     pub(super) questions: HashMap<u64, Question>,
@@ -158,6 +160,7 @@ impl ServerState {
             directories: BTreeMap::new(),
             documents: HashMap::new(),
             closed: Vec::new(),
+            closed_while_saving: HashMap::new(),
             early_commands: Vec::new(),
             questions: HashMap::new(),
             last_question: 0,

@@ -11,6 +11,13 @@ import { Workspace } from "./support/workspace.mjs";
 
 const editor = useEditor();
 
+/** What the extension wrote into its output channel, in each window of an editor. */
+function logsOf(code) {
+  const data = join(code.base, "data");
+  const logs = readdirSync(data, { recursive: true }).map(String).filter((name) => /Deconflict\.log$/.test(name));
+  return logs.map((name) => readFileSync(join(data, name), "utf8"));
+}
+
 describe("somebody with auto save on, and a file that another holds", () => {
   let workspace, claude, window;
   const play = (name, act) => scene(name, () => [window], act);
@@ -196,6 +203,17 @@ describe("two windows on one clone", () => {
     assert.ok(existsSync(workspace.path("COORDINATION")));
   });
 
+  play("a claim of one file draws no other anew", async () => {
+    await ada.waitForBadge("order.ts", "◆");
+    const redraws = await ada.redrawsOf("order.ts", async () => {
+      claude.run("claim", "file", "src/invoice.ts", "--for", "2h");
+      await ada.waitForBadge("invoice.ts", "◆");
+      claude.run("release", "file", "src/invoice.ts");
+      await ada.waitForBadge("invoice.ts", "◆", { isThere: false });
+    });
+    assert.equal(redraws, 0);
+  });
+
   play("the board is shown as it is meant to be read", async () => {
     await ada.command("Deconflict: Show Status Board");
     await ada.webview().locator("h2", { hasText: "Active Sessions" }).first().waitFor();
@@ -223,9 +241,20 @@ describe("two windows on one clone", () => {
     await ada.showView();
     await ada.row("Sessions", "Left in the Last Hour").waitFor();
     await ada.row("Sessions", "Here Now").waitFor();
-    const logs = readdirSync(join(editor.code.base, "data"), { recursive: true }).map(String);
-    const texts = logs.filter((name) => /Deconflict\.log$/.test(name)).map((name) => readFileSync(join(editor.code.base, "data", name), "utf8"));
+    const texts = logsOf(editor.code);
     assert.ok(texts.some((text) => /extension \d/.test(text) && /session session-\S+ .* process \d+/.test(text)), texts.join("\n"));
+  });
+
+  play("at debug level the log tells each decision", async () => {
+    await ada.command("Developer: Set Log Level");
+    await ada.ask("", { pick: "Deconflict" });
+    await ada.ask("", { pick: "Debug" });
+    await ada.openFile("src/invoice.ts");
+    await ada.command("Deconflict: Claim File");
+    const { claimed_by: adas } = await workspace.waitForClaim("src/invoice.ts");
+    claude.run("send", adas, "Log", "A word that is decided about");
+    await ada.notification("A word that is decided about").waitFor();
+    await eventually("the decision in the log", () => logsOf(editor.code).some((text) => /\[debug\] notice .*A word that is decided about/.test(text)));
   });
 });
 

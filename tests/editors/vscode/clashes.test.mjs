@@ -160,6 +160,20 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     workspace.gitOf(editor.other.base, "checkout", "--quiet", "--", "parts");
   }, () => ({ ada: "Your work in 3 files was changed by others: part00.md, part01.md, part02.md." }));
 
+  clash("a replacement over files that the other holds", async () => {
+    for (const file of PARTS) {
+      await ada.openFile(file);
+      await ada.type("Ada's words.\n");
+      await ada.save();
+      await workspace.waitForClaim(file, sessionOf("Ada"));
+    }
+    await bob.replaceInFiles("colour", "color");
+    await eventually("the replacement on disk", () => PARTS.every((part) => workspace.read(part).includes("color of")));
+  }, () => ({
+    ada: "Your work in 3 files was changed by others: part00.md, part01.md, part02.md.",
+    bob: "Saved over 3 files that others work on: part00.md, part01.md, part02.md. They were told, and what stood there is kept.",
+  }));
+
   clash("a file that the other asks for", async () => {
     await ada.command("View: Show Explorer");
     await ada.openFile("src/api/routes.ts");

@@ -190,6 +190,20 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await bob.notification("Did you see?").waitFor();
     assert.equal(await bob.notification("Only if you look").count(), 0);
 
+    // A reload changes nothing of it, and lists nothing twice.
+    await bob.reload();
+    await bob.showView();
+    await bob.row("Sessions", "claude · login form").filter({ hasText: "muted" }).waitFor();
+    assert.equal(await bob.row("Sessions", "claude · login form").count(), 1);
+    await bob.row("Messages", "Quietly").waitFor();
+    assert.equal(await bob.row("Messages", "Quietly").count(), 1);
+    assert.ok(workspace.servers().some(({ session_id: id, status }) => id === bobs && status === "active"));
+    bob.toasts.length = 0;
+    claude.run("send", bobs, "Quieter", "Still only if you look");
+    grace.run("send", bobs, "Aloud", "And this?");
+    await bob.notification("And this?").waitFor();
+    assert.deepEqual(bob.toasts.map(({ text }) => text).filter((text) => !text.includes("And this?")), []);
+
     await bob.command("Deconflict: Unmute");
     await bob.ask("", { pick: "claude · login form" });
     await bob.row("Sessions", "muted").waitFor({ state: "detached" });

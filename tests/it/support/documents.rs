@@ -158,6 +158,13 @@ impl Document<'_> {
         self.editor.notify("textDocument/didSave", json!({ "textDocument": { "uri": self.uri } }));
     }
 
+    /// Saves and closes it as VS Code does that opens a file only to replace a text in it: that it was saved is told last.
+    pub(crate) fn save_and_close(self) {
+        self.begin_saving();
+        self.editor.close_document(&self.uri);
+        self.finish_saving();
+    }
+
     /// Takes the text on disk, as VS Code does when a file changed outside: by an ordinary change.
     pub(crate) fn reload(&self) -> &Self {
         let disk = fs::read_to_string(self.path()).unwrap();

@@ -101,6 +101,21 @@ export class Window {
     });
   }
 
+  /** How often a file's row in the explorer was drawn anew while something else was done. */
+  async redrawsOf(name, act) {
+    const row = await this.file(name).elementHandle();
+    await row.evaluate((element) => {
+      element.redraws = 0;
+      element.redrawObserver = new MutationObserver((all) => (element.redraws += all.length));
+      element.redrawObserver.observe(element, { attributes: true, childList: true, subtree: true, characterData: true });
+    });
+    await act();
+    return row.evaluate((element) => {
+      element.redrawObserver.disconnect();
+      return element.redraws;
+    });
+  }
+
   get editor() {
     return this.page.locator(".editor-group-container.active .monaco-editor").first();
   }
