@@ -6,9 +6,9 @@
 //! does it from a thread of its own, and nobody does it on the way to a claim.
 
 use std::ffi::OsStr;
-use std::io::{self, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{ChildStdout, Command, Output, Stdio};
 use std::thread;
 
 /// Why git's answer could not be had.
@@ -108,6 +108,39 @@ pub(super) fn run(mut git: Command, input: &[u8]) -> io::Result<Output> {
         });
         child.wait_with_output()
     })
+}
+
+/// Reads what git prints while it prints it, so that not all of it need be kept. What is left unread is not waited for.
+pub(super) fn stream<T>(
+    mut git: Command,
+    what: &'static str,
+    input: &[u8],
+    read: impl FnOnce(&mut BufReader<ChildStdout>) -> io::Result<T>,
+) -> Result<T, GitError> {
+    let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (result, said) = thread::scope(|scope| {
+        // Git may answer, and say what is wrong, before it has read everything.
+        scope.spawn(move || {
+            if let Some(mut stdin) = stdin {
+                // If git ends early it says why, which is better than a broken pipe.
+                let _ = stdin.write_all(input);
+            }
+        });
+        let said = scope.spawn(move || {
+            let mut said = String::new();
+            if let Some(mut stderr) = stderr {
+                let _ = stderr.read_to_string(&mut said);
+            }
+            said
+        });
+        let result =
+            stdout.ok_or_else(|| io::ErrorKind::BrokenPipe.into()).and_then(|out| read(&mut BufReader::new(out)));
+        (result, said.join().unwrap_or_default())
+    });
+    let status = child.wait()?;
+    let result = result?;
+    if status.success() { Ok(result) } else { Err(GitError::Failed(what, said.trim().to_owned())) }
 }
 
 /// A path as git prints it with `-z`: bytes on Unix, UTF-8 elsewhere, where what is none leads nowhere.

@@ -3,6 +3,7 @@
 //! One git answers for all of them, since starting it is what takes the time.
 
 use std::collections::HashMap;
+use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
@@ -31,27 +32,37 @@ pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, G
     if askable.is_empty() {
         return Ok(contents);
     }
-    let sizes = ask(root, "--batch-check=%(objecttype) %(objectsize)", commit, &askable)?;
-    let sizes = String::from_utf8_lossy(&sizes);
-    let is_wanted = |line: &str| {
-        let size = line.strip_prefix("blob ").and_then(|size| size.parse::<u64>().ok());
-        size.is_some_and(|size| size <= LARGEST)
-    };
-    let wanted: Vec<&str> =
-        askable.iter().zip(sizes.lines()).filter(|(_, line)| is_wanted(line)).map(|(path, _)| *path).collect();
-    let answer = ask(root, "--batch=%(objectsize)", commit, &wanted)?;
-    let mut rest = &answer[..];
-    for path in wanted {
-        // Each answer is its size on a line, the content, and a line end.
-        let Some(end) = rest.iter().position(|byte| *byte == b'\n') else { break };
-        let Some(size) = std::str::from_utf8(&rest[..end]).ok().and_then(|size| size.parse::<usize>().ok()) else {
-            break;
-        };
-        let Some(content) = rest.get(end + 1..end + 1 + size) else { break };
-        contents.insert(path.to_owned(), content.to_vec());
-        rest = rest.get(end + size + 2..).unwrap_or_default();
-    }
+    let mut command = git::command_in(root, Surroundings::Own);
+    command.args(["cat-file", "--buffer", "--batch=%(objecttype) %(objectsize)"]);
+    let questions = questions(commit, &askable);
+    git::stream(command, "what was committed", questions.as_bytes(), |answer| {
+        for path in askable {
+            if let Some(content) = next_content(answer)? {
+                contents.insert(path.to_owned(), content);
+            }
+        }
+        Ok(())
+    })?;
     Ok(contents)
+}
+
+/// Reads the next answer: what it is and its size on a line, the content, and a line end. `None` for what is missing, no file
+/// or too large, which is passed over.
+fn next_content(answer: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    answer.read_until(b'\n', &mut line)?;
+    let described = std::str::from_utf8(&line).ok().and_then(|line| line.trim_end().split_once(' '));
+    let found = described.and_then(|(kind, size)| Some((kind, size.parse::<u64>().ok()?)));
+    let Some((kind, size)) = found else { return Ok(None) };
+    let mut rest = answer.take(size + 1);
+    if kind != "blob" || size > LARGEST {
+        io::copy(&mut rest, &mut io::sink())?;
+        return Ok(None);
+    }
+    let mut content = Vec::new();
+    rest.read_to_end(&mut content)?;
+    content.pop();
+    Ok((content.len() as u64 == size).then_some(content))
 }
 
 /// What git calls the contents of files in a commit, without reading them. A path that the commit does not have is missing.
@@ -183,6 +194,9 @@ fn ask(root: &Path, what: &str, commit: &str, paths: &[&str]) -> Result<Vec<u8>,
     }
     let mut command = git::command_in(root, Surroundings::Own);
     command.args(["cat-file", "--buffer", what]);
-    let questions: String = paths.iter().flat_map(|path| [commit, ":", path, "\n"]).collect();
-    git::answer(command, "what was committed", questions.as_bytes())
+    git::answer(command, "what was committed", questions(commit, paths).as_bytes())
+}
+
+fn questions(commit: &str, paths: &[&str]) -> String {
+    paths.iter().flat_map(|path| [commit, ":", path, "\n"]).collect()
 }
