@@ -33,6 +33,10 @@ const MOVES: &[&str] = &[
     "git stash pop -q",
     "git stash apply -q",
     "git bisect start -q HEAD HEAD~1 && git bisect bad && git checkout -q OTHER",
+    "git rebase -q --onto HEAD~1 HEAD",
+    "git checkout -q --detach OTHER",
+    "git switch -qC main OTHER",
+    "FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch -f --tree-filter 'echo new > FILE' HEAD~1..HEAD > /dev/null",
 ];
 
 #[test]
