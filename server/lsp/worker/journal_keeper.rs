@@ -22,8 +22,11 @@ use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, View};
 use deconflict_workspace::WrittenFilesWatch;
 
-/// Stamps are compared this often.
+/// Stamps are compared this often,
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// and so soon after the server has looked at one of the files.
+const SOON: Duration = Duration::from_millis(50);
 
 /// It is looked this often which files still matter, if anything happened.
 const SORTING_PAUSE: Duration = Duration::from_mins(1);
@@ -118,6 +121,7 @@ impl JournalKeeper {
                 left_to_holders: HashSet::new(),
                 saving: HashMap::new(),
                 lossy: HashSet::new(),
+                stamps_at: Instant::now() + PAUSE,
                 claims_changed: true,
                 directories_at: Instant::now(),
                 is_unsorted: true,
@@ -156,6 +160,8 @@ struct Keeping {
     saving: HashMap<Resource, DateTime<Utc>>,
     /// Files in which this session has lost something.
     lossy: HashSet<Resource>,
+    /// When stamps are compared next.
+    stamps_at: Instant,
     claims_changed: bool,
     /// When it is looked again into directories that somebody holds.
     directories_at: Instant,
@@ -171,7 +177,7 @@ struct Keeping {
 impl Keeping {
     fn keep(mut self, news: &Receiver<News>) {
         let start = Instant::now();
-        let (mut stamps_at, mut losses_at) = (start + PAUSE, start + LOSSES_PAUSE);
+        let mut losses_at = start + LOSSES_PAUSE;
         let (mut sorting_at, mut upkeep_at) = (start + FIRST_SORTING, start + UPKEEP_PAUSE / 6);
         let mut is_first = true;
         loop {
@@ -180,11 +186,11 @@ impl Keeping {
                 self.look(&resource);
             }
             self.settle(now);
-            if stamps_at <= now {
+            if self.stamps_at <= now {
                 self.look_at_claimed();
                 self.look_into_directories(now);
                 self.files.compare_stamps();
-                stamps_at = now + PAUSE;
+                self.stamps_at = now + PAUSE;
             }
             if losses_at <= now {
                 if !self.lossy.is_empty() {
@@ -207,7 +213,7 @@ impl Keeping {
                 upkeep_at = now + UPKEEP_PAUSE;
             }
             let looks = !self.files.is_empty() || self.claims_changed || self.has_directories();
-            let looks = looks.then_some(stamps_at);
+            let looks = looks.then_some(self.stamps_at);
             let sorting = self.is_unsorted.then_some(sorting_at);
             let losses = (!self.lossy.is_empty()).then_some(losses_at);
             let settling = self.settling.values().min().copied();
@@ -257,6 +263,8 @@ impl Keeping {
             News::Seen(resource) => {
                 if self.files.contains(&resource) {
                     self.files.compare_stamp(&resource);
+                    // Whatever let the server look there may have changed the others too.
+                    self.stamps_at = self.stamps_at.min(Instant::now() + SOON);
                 } else {
                     self.look(&resource);
                     self.tell_losses(&resource, None);
