@@ -20,6 +20,10 @@ use deconflict_registry::{Claim, ClaimState, Draft, Recipient, StoredClaim};
 /// A claim's file that is being written is read again after this time.
 const BEING_WRITTEN: Duration = Duration::from_millis(100);
 
+/// A claim's file that was removed is looked for after this time. Whoever removes the whole directory is done by then, and
+/// did not find something new in it when it was about to be empty.
+const BEING_REMOVED: Duration = Duration::from_millis(100);
+
 impl ServerState {
     /// Compares a claim file that changed with what the session believes to hold.
     pub(super) fn compare_own_claim(
@@ -39,6 +43,11 @@ impl ServerState {
                 return;
             }
             None if !is_ours => return,
+            Some(own) if stored.is_none() => {
+                own.is_seen = false;
+                self.timers.set_by(Timer::Verify(id), self.clock.elapsed() + BEING_REMOVED);
+                return;
+            }
             // It may also be news from before the claim was made or released, which reading the file will tell.
             _ => {}
         }
