@@ -74,6 +74,10 @@ impl ServerState {
                 self.consider(&uri);
                 continue;
             }
+            // A claim can become known before its holder does.
+            if self.is_of_same_window(id, &blocked.by) {
+                continue;
+            }
             let of_many = document.is_bulk;
             let Some(directory) = self.directories.get_mut(&id) else { return };
             let is_new = directory.announced.insert((uri.clone(), blocked.by.holding()));
