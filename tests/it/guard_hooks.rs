@@ -342,20 +342,26 @@ fn only_scripts_of_plain_shells_take_lines() {
 }
 
 #[test]
-fn an_editor_says_once_beside_an_agent_that_no_guard_is_there() {
-    const SAID: &str = "No guard looks at commits here";
+fn an_editor_says_beside_an_agent_that_a_guard_was_lost_and_not_that_there_never_was_one() {
+    const LOST: &str = "The guard is not in pre-commit any more";
     let workspace = Workspace::small();
-    let first = Editor::start(&workspace, "first");
-    first.open("src/lib.rs").type_text("// mine\n");
-    workspace.coordination().wait_for_claim("src/lib.rs");
-    // People alone are not bothered. The agent's own words are for its model and not for the editor.
-    assert!(!first.messages().iter().any(|message| message.contains(SAID)), "{:?}", first.messages());
-    CodingAgent::on(&workspace, "one").edit("src/main.rs", "fn main() {}\n").expect_no_denial();
-    let told = first.wait_for_message(SAID)["message"].as_str().unwrap().to_owned();
-    assert!(told.contains("deconflict guard --install") && told.contains("only this once"), "{told}");
-    // Nobody else in this clone hears of it again.
-    assert_eq!(CodingAgent::on(&workspace, "two").start().notice(), "");
-    first.quit();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit("src/main.rs", "fn main() {}\n").expect_no_denial();
+    let open = |name: &str| {
+        let editor = Editor::start(&workspace, name);
+        editor.open("src/lib.rs").type_text("// mine\n");
+        workspace.coordination().wait_for_holder("src/lib.rs", &editor.session_id());
+        editor
+    };
+    let never = open("never");
+    never.settle(&workspace);
+    assert_eq!(never.messages(), Vec::<String>::new());
+    never.quit();
+
+    Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(0);
+    workspace.write(".git/hooks/pre-commit", "#!/bin/sh\nexit 0\n");
+    let told = open("lost").wait_for_message(LOST)["message"].as_str().unwrap().to_owned();
+    assert!(told.contains("deconflict guard --install") && told.contains("deconflict guard --uninstall"), "{told}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whether a guard looks at commits, looked up beside the editor's work: git is asked.
+//! Whether a guard that looked at commits was lost, looked up beside the editor's work: git is asked.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,8 @@ use deconflict_workspace::{Location, git_hooks};
 
 use crate::job::JobResult;
 
-/// Tells the user once of a guard that is missing.
+/// Tells the user once of a guard that was lost. That there never was one is no reason to bother somebody who edits: agents
+/// and terminals say it where a session begins.
 pub(super) struct GuardReporter {
     repository: PathBuf,
     directory: PathBuf,
@@ -21,11 +22,11 @@ impl GuardReporter {
         Some(Self { repository, directory: location.directory.clone(), report: Box::new(report) })
     }
 
-    /// Looks, and tells if it is missing.
+    /// Looks, and tells if it was lost.
     pub(super) fn tell(self) {
         let state_folder = platform::state_directory();
-        let missing = git_hooks::missing_guard(&self.repository, &self.directory, state_folder.as_deref(), true);
-        if let Some(sentence) = missing {
+        let lost = git_hooks::missing_guard(&self.repository, &self.directory, state_folder.as_deref(), false);
+        if let Some(sentence) = lost {
             (self.report)(JobResult::GuardMissing(sentence));
         }
     }
