@@ -97,6 +97,8 @@ fn keys_scroll_or_leave_and_garble_nothing() {
     for number in 10..40 {
         terminal.run(["claim", "task", &format!("task {number}")]).expect_code(0);
     }
+    // Where the end is, is decided when its key is pressed.
+    screen.wait_for("30 claims");
     screen.wait_for("more");
     screen.type_text("xyz!");
     screen.press(&["Down", "Down", "Down", "Down", "Down", "Down", "Down", "Down"]);
