@@ -1,5 +1,6 @@
 //! Taking things in turn, and telling people who wait where they stand.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -12,6 +13,10 @@ use super::failure::Failure;
 use super::interrupts::INTERRUPT;
 use super::output::Output;
 use super::{held, words};
+
+/// A directory is deleted within this time, so often.
+const BEING_DELETED: Duration = Duration::from_millis(10);
+const MOST_REGISTRATIONS: usize = 50;
 
 /// Why somebody did not get what they waited for.
 pub(super) enum Kept {
@@ -48,6 +53,11 @@ pub(super) fn within<T>(
             done => return done,
         }
     }
+}
+
+/// True if it failed because the directory, or what one's session had in it, is gone.
+fn is_deleted(error: &Error) -> bool {
+    matches!(error, Error::UnknownSession { .. }) || error.is_not_found()
 }
 
 /// What all who wait in turn have in common.
@@ -127,13 +137,24 @@ impl Line<'_> {
     }
 
     fn again<T>(&self, mut act: impl FnMut() -> Result<T, Error>) -> Result<T, Failure> {
-        match (act(), self.register) {
-            (Err(Error::UnknownSession { .. }), Some(register)) => {
-                register()?;
-                Ok(act()?)
+        let mut done = act();
+        let Some(register) = self.register else { return Ok(done?) };
+        // Whoever deletes the directory may not be done with it, and take along what is made anew.
+        for left in (0..MOST_REGISTRATIONS).rev() {
+            match &done {
+                Err(error) if is_deleted(error) => {}
+                _ => break,
             }
-            (done, _) => Ok(done?),
+            match register() {
+                Ok(()) => done = act(),
+                Err(failure) if left == 0 => return Err(failure),
+                Err(_) => {}
+            }
+            if done.is_err() {
+                thread::sleep(BEING_DELETED);
+            }
         }
+        Ok(done?)
     }
 
     /// Says where somebody stands, if that is different from what was said before.

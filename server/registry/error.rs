@@ -161,9 +161,13 @@ impl Error {
         match self {
             Self::Busy { .. } | Self::Contended | Self::Full { .. } | Self::TooManyFiles { .. } => true,
             // The directory is being deleted, and will be made again.
-            Self::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
-            _ => false,
+            _ => self.is_not_found(),
         }
+    }
+
+    /// True if a file or folder was not there that there is in every directory.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
     /// For `map_err` after a call to the operating system.
