@@ -87,7 +87,7 @@ impl Line<'_> {
         let start = Instant::now();
         let mut waiter = Waiter::new(self.registry, taker).beside(self.beside);
         self.context.give_up.wake(&waiter.waker());
-        let mut told = Told::default();
+        let mut told = LastSaid::default();
         let mut step = self.unless_it_may_pass(patience, &mut told, || waiter.begin().map(Step::Turn))?;
         loop {
             match step {
@@ -118,7 +118,7 @@ impl Line<'_> {
     fn unless_it_may_pass<T>(
         &self,
         left: Duration,
-        told: &mut Told,
+        told: &mut LastSaid,
         mut act: impl FnMut() -> Result<T, Error>,
     ) -> Result<Option<T>, Failure> {
         let mut passing = None;
@@ -158,7 +158,7 @@ impl Line<'_> {
     }
 
     /// Says where somebody stands, if that is different from what was said before.
-    fn tell(&self, queued: &Queued, left: Duration, told: &mut Told) {
+    fn tell(&self, queued: &Queued, left: Duration, told: &mut LastSaid) {
         // Far behind, each step more or less matters little, and all who wait look for theirs.
         told.ahead = Duration::from_secs(queued.ahead.len() as u64);
         let place = self.place(queued);
@@ -171,7 +171,7 @@ impl Line<'_> {
     }
 
     /// Says what keeps it from being taken, once.
-    fn tell_trouble(&self, error: &Error, told: &mut Told) {
+    fn tell_trouble(&self, error: &Error, told: &mut LastSaid) {
         let trouble = error.to_string();
         if told.trouble.as_ref() != Some(&trouble) {
             self.say(&format!("Still waiting for {}, but {trouble}.", self.what));
@@ -256,7 +256,7 @@ impl Line<'_> {
 
 /// What was said to somebody who waits.
 #[derive(Default)]
-struct Told {
+struct LastSaid {
     place: Option<String>,
     /// A second for each who comes first.
     ahead: Duration,
