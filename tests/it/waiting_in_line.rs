@@ -72,8 +72,7 @@ impl Crowd {
             signal("KILL", -group);
         }
         let mut killed = HashSet::new();
-        let start = Instant::now();
-        loop {
+        wait_within(4 * PATIENCE, "everybody to be served", || {
             let served = self.served();
             for one in served.iter().filter(|one| is_killed(one.number)) {
                 if killed.insert(one.number) {
@@ -83,12 +82,8 @@ impl Crowd {
                     signal("KILL", -one.group);
                 }
             }
-            if served.len() == CROWD {
-                return served;
-            }
-            assert!(start.elapsed() < 4 * PATIENCE, "only these were served: {served:?}");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            (served.len() == CROWD).then_some(served)
+        })
     }
 
     /// All places can be had. What is left of one that was killed last counts no more, and goes with that.

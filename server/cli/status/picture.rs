@@ -31,9 +31,7 @@ impl OfMachine {
         let held = claims.map(|claim| (holder(&claim), claim)).map(|(holder, claim)| (claim, holder)).collect();
         Self { held, waiting: registry.places_in_line().unwrap_or_default() }
     }
-}
 
-impl OfMachine {
     /// For programs.
     pub(super) fn document(&self, now: DateTime<Utc>) -> Value {
         json!({

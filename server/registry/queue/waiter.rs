@@ -66,7 +66,7 @@ impl Waker {
 pub enum Step {
     /// Something was decided.
     Turn(Turn),
-    /// The time is over for now.
+    /// Nothing came of it in the time that was given.
     Waiting,
     /// Somebody gave up.
     Interrupted,
