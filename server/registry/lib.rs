@@ -3,6 +3,41 @@
 //! This is the only room that touches the directory. Its verbs take resources and session ids, never paths of files
 //! that are edited, and they may wait for the disk: an editor's loop calls them from another thread. Each verb leaves
 //! the directory whole when its process dies at any instant.
+//!
+//! Two sessions want one file: the first gets it, the second learns who has it.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use deconflict_platform::clock::SystemClock;
+//! use deconflict_protocol::Resource;
+//! use deconflict_registry::{ClaimOutcome, NewSession, Registry, Terms};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let folder = tempfile::tempdir()?;
+//! let registry = Registry::create(&folder.path().join("COORDINATION"), Arc::new(SystemClock::default()))?;
+//!
+//! let ada = registry.register(NewSession { name: Some("Ada".to_owned()), ..NewSession::default() })?;
+//! let bob = registry.register(NewSession { name: Some("Bob".to_owned()), ..NewSession::default() })?;
+//! let file = Resource::file("src/login.rs")?;
+//!
+//! let first = registry.claim(&ada.id, &file, &Terms::default())?;
+//! assert!(matches!(first, ClaimOutcome::Granted { .. }));
+//!
+//! let ClaimOutcome::Refused { by } = registry.claim(&bob.id, &file, &Terms::default())? else {
+//!     unreachable!("Ada holds it");
+//! };
+//! assert_eq!(by.holder(), Some(&ada.id));
+//!
+//! // What a session held is free when it ends.
+//! registry.complete(&ada.id, &Default::default())?;
+//! let second = registry.claim(&bob.id, &file, &Terms::default())?;
+//! assert!(matches!(second, ClaimOutcome::Granted { .. }));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Registry::over`] keeps the same elsewhere: in [`Memory`], or in any other [`Store`].
 
 mod board;
 mod board_keeper;
