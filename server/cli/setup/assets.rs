@@ -9,7 +9,7 @@ use rust_embed::Embed;
 /// They lie in the program's file, and are not even read from disk before one of them is asked for.
 #[derive(Embed)]
 #[folder = "editors/"]
-#[include = "nvim/{after,autoload,doc,ftplugin,lua,plugin,syntax}/**"]
+#[include = "nvim/{after,autoload,doc,ftplugin,lsp,lua,plugin,syntax}/**"]
 #[include = "vscode/{package.json,package.nls*.json,README.md,CHANGELOG.md,LICENSE}"]
 #[include = "vscode/dist/extension.js"]
 #[include = "vscode/images/{*.png,view.svg}"]
