@@ -2,6 +2,7 @@
 //
 //   node package.mjs BINARY [OUT.vsix]      for this platform
 //   node package.mjs --target linux-arm64 BINARY [OUT.vsix]
+//   node package.mjs --links URL BINARY     for the marketplace, where the page's pictures and links need an address
 import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -9,12 +10,15 @@ import { parseArgs } from "node:util";
 import { createVSIX } from "@vscode/vsce";
 
 const { values, positionals } = parseArgs({
-  options: { target: { type: "string", default: `${process.platform}-${process.arch}` } },
+  options: {
+    target: { type: "string", default: `${process.platform}-${process.arch}` },
+    links: { type: "string" },
+  },
   allowPositionals: true,
 });
 const [binary, out = `deconflict-${values.target}.vsix`] = positionals;
 if (binary === undefined) {
-  console.error("usage: npm run package -- [--target PLATFORM] BINARY [OUT.vsix]");
+  console.error("usage: npm run package -- [--target PLATFORM] [--links URL] BINARY [OUT.vsix]");
   process.exit(2);
 }
 const folder = fileURLToPath(new URL(".", import.meta.url));
@@ -30,7 +34,9 @@ try {
     target: values.target,
     dependencies: false,
     allowMissingRepository: true,
-    rewriteRelativeLinks: false,
+    rewriteRelativeLinks: values.links !== undefined,
+    baseContentUrl: values.links,
+    baseImagesUrl: values.links,
     skipLicense: false,
   });
 } finally {

@@ -77,7 +77,7 @@ test("the packages are enough to install from, without Node and without this che
 
   const home = new Home(t);
   for (const folder of [".config/nvim", ".claude", ".codex", ".gemini", ".cursor"]) mkdirSync(join(home.path, folder), { recursive: true });
-  const everything = ["neovim", "vscode", "helix", "emacs", "kakoune", "zed", "claude-code", "codex", "gemini", "cursor", "opencode"];
+  const everything = ["neovim", "helix", "emacs", "kakoune", "zed", "claude-code", "codex", "gemini", "cursor", "opencode"];
   const setUp = home.run(join(installed, "bin/deconflict"), ["setup", ...everything]);
   assert.equal(setUp.code, 0, setUp.said);
   assert.equal(home.run("deconflict", ["--version"]).said, `deconflict ${version}\n`);

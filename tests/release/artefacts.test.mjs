@@ -1,0 +1,148 @@
+// Everything that a release offers, made by its own scripts and tried from nothing but what it contains, in an empty home.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createServer } from "node:http";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { Home } from "./support/home.mjs";
+import { release, root, target } from "./support/release.mjs";
+
+const read = (...parts) => readFileSync(join(...parts), "utf8");
+
+test("a release", async (t) => {
+  const { dist, built } = release(t);
+  const version = execFileSync(join(built, "deconflict"), ["--version"], { encoding: "utf8" });
+  const archive = `deconflict-${target}.tar.gz`;
+
+  /** What every way of installing comes to: the program answers, is well, and goes again with all that it brought. */
+  function works(home) {
+    const said = home.run("deconflict", ["--version"]);
+    assert.deepEqual(said, { code: 0, said: version });
+    const doctor = home.run("deconflict", ["doctor"]);
+    assert.equal(doctor.code, 0, doctor.said);
+    const removed = home.run("deconflict", ["setup", "--remove"]);
+    assert.equal(removed.code, 0, removed.said);
+  }
+
+  await t.test("installs from a folder, sets itself up, and leaves nothing when it goes", (t) => {
+    const home = new Home(t);
+    const installed = home.run("sh", [join(dist, "install.sh")], { DECONFLICT_DOWNLOAD: dist });
+    assert.equal(installed.code, 0, installed.said);
+    works(home);
+    assert.deepEqual(home.files(), []);
+  });
+
+  await t.test("installs from a web server, by a script from a pipe", async (t) => {
+    const server = createServer((request, answer) => {
+      const path = join(dist, request.url.slice(1));
+      if (existsSync(path)) answer.end(readFileSync(path));
+      else answer.writeHead(404).end();
+    });
+    await new Promise((done) => server.listen(0, "127.0.0.1", done));
+    t.after(() => server.close());
+    const home = new Home(t);
+    const address = `http://127.0.0.1:${server.address().port}`;
+    // The server answers while the installer runs, so nothing here may block.
+    const { spawn } = await import("node:child_process");
+    const installer = spawn("sh", ["-c", `curl -fsSL ${address}/install.sh | sh`], {
+      cwd: home.workspace,
+      env: { ...home.env, DECONFLICT_DOWNLOAD: address },
+      stdio: ["ignore", "ignore", "inherit"],
+    });
+    assert.equal(await new Promise((done) => installer.on("exit", done)), 0);
+    works(home);
+  });
+
+  await t.test("is not installed where the archive is damaged, or where there is none", (t) => {
+    const damaged = new Home(t);
+    const here = join(damaged.path, "../download");
+    cpSync(dist, here, { recursive: true });
+    appendFileSync(join(here, archive), "x");
+    const refused = damaged.run("sh", [join(dist, "install.sh")], { DECONFLICT_DOWNLOAD: here });
+    assert.equal(refused.code, 1);
+    assert.match(refused.said, /did not arrive whole/);
+    renameSync(join(here, archive), join(here, "elsewhere"));
+    const missing = damaged.run("sh", [join(dist, "install.sh")], { DECONFLICT_DOWNLOAD: here });
+    assert.equal(missing.code, 1);
+    assert.match(missing.said, /cannot fetch/);
+    assert.deepEqual(damaged.files(), []);
+  });
+
+  await t.test("puts the program alone where somebody wants that", (t) => {
+    const home = new Home(t);
+    const folder = join(home.path, "tools");
+    const env = { DECONFLICT_DOWNLOAD: dist, DECONFLICT_INSTALL_DIR: folder };
+    for (let times = 0; times < 2; times += 1) {
+      const installed = home.run("sh", [join(dist, "install.sh")], env);
+      assert.equal(installed.code, 0, installed.said);
+    }
+    assert.deepEqual(home.files(), ["tools/deconflict"]);
+  });
+
+  await t.test("has an installer for whom this machine's C library is too old", (t) => {
+    const home = new Home(t);
+    const env = { DECONFLICT_DOWNLOAD: join(home.path, "nothing") };
+    const asks = (libc) => {
+      home.run("sh", ["-c", `printf '#!/bin/sh\\necho ${libc}\\n' >"$HOME/.local/bin/getconf"; chmod +x "$HOME/.local/bin/getconf"`]);
+      return home.run("sh", [join(dist, "install.sh")], env).said;
+    };
+    mkdirSync(join(home.path, ".local/bin"), { recursive: true });
+    assert.match(asks("glibc 2.28"), /-linux-musl/);
+    assert.match(asks("glibc 2.35"), /-linux-gnu/);
+  });
+
+  await t.test("runs from npm's packages, which need no network and leave the program behind", (t) => {
+    const home = new Home(t, ["node", "npx"]);
+    const packages = readdirSync(dist).filter((it) => it.endsWith(".tgz")).map((it) => `--package=${join(dist, it)}`);
+    assert.equal(packages.length, 2);
+    const npx = (...args) => home.run("npx", ["--yes", "--offline", ...packages, "--", "deconflict", ...args]);
+    const installed = npx("setup");
+    assert.equal(installed.code, 0, installed.said);
+    assert.equal(npx("check").code, home.run("deconflict", ["check"]).code, "the program's own code comes through");
+    works(home);
+    assert.deepEqual(home.files(), []);
+  });
+
+  await t.test("says what to do where npm left the program out", (t) => {
+    const home = new Home(t, ["node", "npm"]);
+    const wrapper = join(dist, readdirSync(dist).find((it) => /^deconflict-\d.*\.tgz$/.test(it)));
+    const options = ["--offline", "--no-audit", "--no-fund", "--omit=optional", "--prefix", home.path];
+    const installed = home.run("npm", ["install", ...options, wrapper]);
+    assert.equal(installed.code, 0, installed.said);
+    const ran = home.run(join(home.path, "node_modules/.bin/deconflict"), ["--version"]);
+    assert.equal(ran.code, 3);
+    assert.match(ran.said, /--omit=optional/);
+  });
+
+  await t.test("has an extension whose page stands on its own, with nothing in it that nobody needs", () => {
+    const vsix = join(dist, readdirSync(dist).find((it) => it.endsWith(".vsix")));
+    const listed = execFileSync("unzip", ["-Z1", vsix], { encoding: "utf8" }).trim().split("\n").sort();
+    const expected = [
+      "[Content_Types].xml", "extension.vsixmanifest",
+      ...["LICENSE.txt", "bin/deconflict", "changelog.md", "dist/extension.js", "package.json", "package.nls.json", "readme.md"],
+      ...["claimed.png", "conversation.png", "first-line.png", "icon.png", "view.png", "view.svg"].map((it) => `images/${it}`),
+      ...["l10n/bundle.l10n.json", "walkthrough/settings.md", "walkthrough/terminal.md"],
+    ].map((it) => (/^(\[|extension\.vs)/.test(it) ? it : `extension/${it}`));
+    assert.deepEqual(listed, expected.sort());
+    const page = execFileSync("unzip", ["-p", vsix, "extension/readme.md"], { encoding: "utf8" });
+    const links = [...page.matchAll(/\]\(([^)]*)\)/g)].map(([, link]) => link);
+    assert.ok(links.length > 3);
+    for (const link of links) assert.match(link, /^(https:|#)/, "a relative link leads nowhere on that page");
+    for (const link of links.filter((it) => /\.png$/.test(it))) {
+      const [, path] = link.match(/\/raw\/v[^/]*\/(.*)$/);
+      assert.ok(existsSync(join(root, path)), `${path} is not in the repository`);
+    }
+  });
+
+  await t.test("tells what it is made of, and its sums are right", () => {
+    const { components, metadata } = JSON.parse(read(dist, "deconflict.cdx.json"));
+    assert.equal(`deconflict ${metadata.component.version}\n`, version);
+    const names = new Set(components.map((it) => it.name));
+    assert.ok(names.has("tower-lsp-server") && names.has("deconflict-registry"));
+    assert.ok(!names.has("stateright"), "what only tests need is not in the program");
+    execFileSync("sha256sum", ["--check", "--quiet", "SHA256SUMS"], { cwd: dist });
+    assert.equal(read(dist, "SHA256SUMS").trim().split("\n").length, readdirSync(dist).filter((it) => !/sha256$|notes|SUMS/.test(it)).length);
+    assert.match(read(dist, "notes.md"), /^The first version|^- /);
+  });
+});
