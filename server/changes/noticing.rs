@@ -1,20 +1,10 @@
 //! Looking whether files were changed that somebody holds or has uncommitted changes in, by whoever comes by.
 
-use std::collections::HashSet;
-use std::path::PathBuf;
-
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Observation, Stamp, Watched};
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, Registry};
-use deconflict_workspace::{Kind, Repository, differing_at};
 
-use super::before::befores_in;
-use super::recorder::slashed;
 use super::{Error, Noticed, Recorder};
-
-/// No more files that nobody has looked at yet are looked at at once.
-const MOST_KEPT: usize = 200;
 
 impl Recorder<'_> {
     /// Looks at a file that is worth a look, if it may have changed, and finds out who lost by what nobody says they did.
@@ -57,44 +47,4 @@ impl Recorder<'_> {
             (then, now) => then.is_some() || now.is_some(),
         }
     }
-
-    /// Looks at what anybody holds in a worktree that is not as it was committed, where nobody has looked yet: whoever
-    /// claims by hand tells of no edit, and what is clean git has.
-    pub fn keep_held(&self, repository: &Repository, now: DateTime<Utc>) -> Result<(), Error> {
-        let Some(registry) = self.present_registry() else { return Ok(()) };
-        let watched: HashSet<Resource> = self.journal.watched()?.into_iter().map(|watched| watched.resource).collect();
-        let claimed = registry.claimed_names()?.into_iter().filter(|resource| !watched.contains(resource));
-        let places: Vec<PathBuf> = claimed
-            .filter_map(|resource| self.namer.path_of(&resource))
-            .filter(|path| path.starts_with(repository.root()))
-            .take(MOST_KEPT)
-            .collect();
-        if places.is_empty() {
-            return Ok(());
-        }
-        // Where git's index cannot be understood, nothing is known of what was clean.
-        let files = differing_at(repository, self.ignored, &places).unwrap_or_default();
-        let files: Vec<Resource> = files
-            .iter()
-            .filter_map(|file| self.namer.resource_as_spelled(&file.path, Kind::File).ok())
-            .filter(|resource| !watched.contains(resource) && !self.namer.is_internal(resource))
-            .collect();
-        let held: Vec<(String, Resource)> = held_among(registry, &files)?
-            .into_iter()
-            .filter_map(|resource| Some((slashed(repository.root(), &self.namer.path_of(&resource)?)?, resource)))
-            .take(MOST_KEPT)
-            .collect();
-        for (resource, before) in befores_in(repository, "HEAD", held)? {
-            self.observe(&resource, Observation { before: Some(before), ..Observation::look(now) })?;
-        }
-        Ok(())
-    }
-}
-
-/// Those of files that somebody holds now.
-fn held_among(registry: &Registry, files: &[Resource]) -> Result<Vec<Resource>, Error> {
-    let claims = registry.claims_covering(files)?;
-    let active = claims.iter().filter(|(claim, _): &&(Claim, _)| claim.is_active());
-    let held: HashSet<usize> = active.flat_map(|(_, covered)| covered.iter().copied()).collect();
-    Ok(files.iter().enumerate().filter(|(index, _)| held.contains(index)).map(|(_, file)| file.clone()).collect())
 }

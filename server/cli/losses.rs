@@ -1,8 +1,11 @@
 //! What a session lost and was not told yet, said by whichever verb it runs next.
 
-use deconflict_changes::Telling;
+use deconflict_changes::{HeldList, Telling};
+use deconflict_platform as platform;
+use deconflict_protocol::Resource;
 use deconflict_protocol::text::quoted;
-use deconflict_registry::Message;
+use deconflict_registry::{Message, Registry};
+use deconflict_workspace::{Location, Repository};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -27,16 +30,37 @@ fn look_around(context: &Context) -> Result<(), Failure> {
     }
     let (recording, now) = (Recording::open(context)?, context.now());
     let recorder = recording.recorder();
-    if let Some(repository) = &location.repository {
-        recorder.keep_held(repository, now)?;
-        recorder.look_at_moves(repository, now)?;
+    let mut watched = recording.journal.watched()?;
+    if let Some(repository) = &location.repository
+        && recorder.look_at_held(repository, held_list(location, repository).as_ref(), &watched, now)?
+    {
+        watched = recording.journal.watched()?;
     }
-    for watched in recording.journal.watched()? {
+    for watched in watched {
         if let Some(noticed) = recorder.look_again(&watched, now)? {
             Telling { recorder, by: None }.tell(&noticed, now)?;
         }
     }
     Ok(())
+}
+
+/// The same of what a verb has just claimed, before it brings the status board up to date. What it released is only noted.
+pub(super) fn look_at_claimed(context: &Context, registry: &Registry, claimed: &[Resource]) {
+    let look = || -> Result<(), Failure> {
+        let location = context.location()?;
+        let Some(repository) = location.repository.as_ref().filter(|_| registry.path() == location.directory) else {
+            return Ok(());
+        };
+        let recording = Recording::open(context)?;
+        let list = held_list(location, repository);
+        let marks = registry.own_claims_marks();
+        Ok(recording.recorder().look_at_claimed(repository, list.as_ref(), claimed, marks, context.now())?)
+    };
+    let _ = look();
+}
+
+fn held_list(location: &Location, repository: &Repository) -> Option<HeldList> {
+    HeldList::of(&location.directory, repository, platform::state_directory().as_deref())
 }
 
 /// Says it on standard error, once. A program that reads JSON gets it by `messages`. What cannot be found out is left to

@@ -17,7 +17,7 @@ use super::output::Output;
 use super::scope::ScopeWord;
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{asked, candidates, held, scope, upkeep, wanted, words};
+use super::{asked, candidates, held, losses, scope, upkeep, wanted, words};
 
 /// Release what you hold
 ///
@@ -112,6 +112,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         files_touched: released.iter().map(|claim| claim.resource.name().to_owned()).collect(),
         ..Activity::default()
     };
+    losses::look_at_claimed(context, &registry, &[]);
     upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
 }

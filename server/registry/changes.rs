@@ -56,6 +56,13 @@ impl Changes {
         }
     }
 
+    /// When a name in a folder last changed before the first of these changes and after the last; `None` if there is none,
+    /// or if somebody else made one in between.
+    pub(super) fn times(&self, folder: &Folder) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(folder).filter(|changes| changes.records.is_some()).map(|changes| (changes.before, changes.after))
+    }
+
     pub(super) fn take(&self) -> HashMap<Folder, FolderChanges> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

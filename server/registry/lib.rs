@@ -46,6 +46,7 @@ mod board_state;
 mod changes;
 mod claim_all;
 mod claims;
+mod claims_mark;
 mod clean_up;
 mod concerns;
 mod drafts;
@@ -94,6 +95,7 @@ pub use claims::{
     Claim, ClaimOutcome, ClaimState, HandOffOutcome, Holding, MoveOutcome, ReleaseOutcome, RenewOutcome, StoredClaim,
     Terms,
 };
+pub use claims_mark::ClaimsMark;
 pub use clean_up::CleanUp;
 pub use concerns::{Concern, NamedClaim, NamedSession, minute};
 pub use drafts::CompletedWork;

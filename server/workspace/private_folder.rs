@@ -95,6 +95,11 @@ impl PrivateFolder {
         self.write_anew(&folder, name, bytes)
     }
 
+    /// Writes a file as a whole, whatever it was before.
+    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.write_anew(&self.make()?, name, bytes)
+    }
+
     /// Gives a file its whole content at once.
     fn write_anew(&self, folder: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
@@ -125,6 +130,13 @@ impl PrivateFolder {
         let mut below = self.clone();
         below.components.push(name.to_owned());
         below
+    }
+
+    /// The folder of one worktree in it. A worktree may be called as it likes.
+    #[must_use]
+    pub fn of_worktree(&self, repository: &Repository) -> Self {
+        let worktree = repository.worktree().unwrap_or_default();
+        self.below(&hex(&Sha256::digest(worktree)[..8]))
     }
 
     /// Makes it, if it is missing.

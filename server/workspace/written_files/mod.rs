@@ -14,8 +14,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use deconflict_protocol::text::hex;
-use sha2::{Digest, Sha256};
 
 use super::{Lock, PrivateFolder, Repository};
 use list::{Between, LIST, LONGEST, between};
@@ -44,10 +42,7 @@ pub struct WrittenFiles {
 impl WrittenFiles {
     /// The list of a worktree that a coordination directory is for. `None` where there is no place for it.
     pub fn of(directory: &Path, repository: &Repository) -> Option<Self> {
-        let worktree = repository.worktree().unwrap_or_default();
-        // A worktree may be called as it likes.
-        let name = hex(&Sha256::digest(worktree)[..8]);
-        let folder = PrivateFolder::of(directory, "written", None)?.below(&name);
+        let folder = PrivateFolder::of(directory, "written", None)?.of_worktree(repository);
         Some(Self { folder, root: repository.root().to_owned() })
     }
 

@@ -1,0 +1,153 @@
+//! Looking at what anybody holds by hand, where no hook and no server tells of edits: what they have changed is kept, and
+//! they hear of what git took to another commit.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use deconflict_journal::{Observation, Stamp, Watched};
+use deconflict_protocol::Resource;
+use deconflict_registry::{Claim, ClaimsMark, Registry};
+use deconflict_workspace::{Kind, Repository, differing_at};
+
+use super::before::befores_in;
+use super::held_list::{Held, HeldList};
+use super::recorder::slashed;
+use super::{Error, Recorder};
+
+/// No more files that nobody has looked at yet are looked at at once.
+const MOST_KEPT: usize = 200;
+
+impl Recorder<'_> {
+    /// Looks at what anybody holds in a worktree, and at where its `HEAD` was moved, as far as either may have changed since
+    /// the list was written. Nothing that is watched is looked at here. Returns true if something is kept by it.
+    pub fn look_at_held(
+        &self,
+        repository: &Repository,
+        list: Option<&HeldList>,
+        watched: &[Watched],
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let Some(registry) = self.present_registry() else { return Ok(false) };
+        let watched: HashSet<Resource> = watched.iter().map(|watched| watched.resource.clone()).collect();
+        let (claims, head_log) = (registry.claims_mark()?, repository.head_log_length());
+        let known = list.and_then(HeldList::read);
+        let is_head_known = known.as_ref().is_some_and(|known| known.head_log == head_log);
+        let known = known.filter(|known| is_head_known && known.claims == claims);
+        let is_known = known.is_some();
+        let held: Vec<(Resource, Option<Stamp>)> = match known {
+            Some(known) => known.files().collect(),
+            None => self.held_files(registry, repository)?.into_iter().map(|file| (file, None)).collect(),
+        };
+        let differs = |(file, stamp): &&(Resource, Option<Stamp>)| !is_known || self.differs(file, *stamp);
+        let changed: HashSet<&Resource> = held.iter().filter(differs).map(|(held, _)| held).collect();
+        // A folder's own stamp tells nothing of what is deeper in it.
+        let in_question = |held: &&Resource| !watched.contains(held) && (held.is_directory() || changed.contains(held));
+        let in_question: Vec<&Resource> = held.iter().map(|(held, _)| held).filter(in_question).collect();
+        // How they stand now is asked before they are looked at, so that a change meanwhile is seen the next time.
+        let files: Vec<_> = if changed.is_empty() {
+            Vec::new()
+        } else {
+            held.iter().map(|(held, _)| (held.clone(), self.stamp_of(held))).collect()
+        };
+        let is_kept = self.keep(repository, registry, &in_question, &watched, now)?;
+        if !is_head_known {
+            self.look_at_moves(repository, now)?;
+        }
+        if let Some(list) = list.filter(|_| !changed.is_empty()) {
+            list.write(&Held::new(claims, head_log, files));
+        }
+        Ok(is_kept)
+    }
+
+    /// Looks at what this process has just claimed, and brings the list up to date with that and with what it released,
+    /// if nobody else changed claims between these marks.
+    pub fn look_at_claimed(
+        &self,
+        repository: &Repository,
+        list: Option<&HeldList>,
+        claimed: &[Resource],
+        marks: Option<(ClaimsMark, ClaimsMark)>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let Some(registry) = self.present_registry() else { return Ok(()) };
+        let known = list.and_then(|list| Some((list, list.read()?, marks?)));
+        let known = known.filter(|(_, known, (before, _))| known.claims == *before);
+        let claimed: Vec<&Resource> = claimed.iter().filter(|file| self.is_in(repository, file)).collect();
+        if let Some((list, known, (_, after))) = known {
+            let own = claimed.iter().map(|file| ((*file).clone(), self.stamp_of(file)));
+            let others = known.files().filter(|(file, _)| !claimed.contains(&file));
+            list.write(&Held::new(after, known.head_log, own.chain(others).take(MOST_KEPT).collect()));
+        }
+        let watched: HashSet<Resource> = if claimed.is_empty() {
+            HashSet::new()
+        } else {
+            self.journal.watched()?.into_iter().map(|watched| watched.resource).collect()
+        };
+        let unwatched: Vec<&Resource> = claimed.into_iter().filter(|file| !watched.contains(file)).collect();
+        self.keep(repository, registry, &unwatched, &watched, now).map(drop)
+    }
+
+    /// Keeps what was changed of what anybody holds by hand in a worktree, where nobody has looked yet: whoever claims by
+    /// hand tells of no edit, and what is clean git has.
+    pub fn keep_held(&self, repository: &Repository, now: DateTime<Utc>) -> Result<(), Error> {
+        let Some(registry) = self.present_registry() else { return Ok(()) };
+        let watched: HashSet<Resource> = self.journal.watched()?.into_iter().map(|watched| watched.resource).collect();
+        let held = self.held_files(registry, repository)?;
+        let unwatched: Vec<&Resource> = held.iter().filter(|file| !watched.contains(file)).collect();
+        self.keep(repository, registry, &unwatched, &watched, now).map(drop)
+    }
+
+    fn held_files(&self, registry: &Registry, repository: &Repository) -> Result<Vec<Resource>, Error> {
+        let claimed = registry.claimed_names()?.into_iter();
+        Ok(claimed.filter(|resource| self.is_in(repository, resource)).take(MOST_KEPT).collect())
+    }
+
+    fn is_in(&self, repository: &Repository, resource: &Resource) -> bool {
+        self.namer.path_of(resource).is_some_and(|path| path.starts_with(repository.root()))
+    }
+
+    fn stamp_of(&self, resource: &Resource) -> Option<Stamp> {
+        self.namer.path_of(resource).and_then(|path| Stamp::of(&path))
+    }
+
+    /// Keeps what differs of these from what is committed, if somebody holds it now.
+    fn keep(
+        &self,
+        repository: &Repository,
+        registry: &Registry,
+        claimed: &[&Resource],
+        watched: &HashSet<Resource>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let places: Vec<PathBuf> = claimed.iter().filter_map(|resource| self.namer.path_of(resource)).collect();
+        if places.is_empty() {
+            return Ok(false);
+        }
+        // Where git's index cannot be understood, nothing is known of what was clean.
+        let files = differing_at(repository, self.ignored, &places).unwrap_or_default();
+        let files: Vec<Resource> = files
+            .iter()
+            .filter_map(|file| self.namer.resource_as_spelled(&file.path, Kind::File).ok())
+            .filter(|resource| !watched.contains(resource) && !self.namer.is_internal(resource))
+            .collect();
+        let held: Vec<(String, Resource)> = held_among(registry, &files)?
+            .into_iter()
+            .filter_map(|resource| Some((slashed(repository.root(), &self.namer.path_of(&resource)?)?, resource)))
+            .take(MOST_KEPT)
+            .collect();
+        let is_kept = !held.is_empty();
+        for (resource, before) in befores_in(repository, "HEAD", held)? {
+            self.observe(&resource, Observation { before: Some(before), ..Observation::look(now) })?;
+        }
+        Ok(is_kept)
+    }
+}
+
+/// Those of files that somebody holds now.
+fn held_among(registry: &Registry, files: &[Resource]) -> Result<Vec<Resource>, Error> {
+    let claims = registry.claims_covering(files)?;
+    let active = claims.iter().filter(|(claim, _): &&(Claim, _)| claim.is_active());
+    let held: HashSet<usize> = active.flat_map(|(_, covered)| covered.iter().copied()).collect();
+    Ok(files.iter().enumerate().filter(|(index, _)| held.contains(index)).map(|(_, file)| file.clone()).collect())
+}
