@@ -54,6 +54,7 @@ mod guard_managers;
 mod guard_operations;
 mod guard_owners;
 mod guard_push;
+mod held_by_hand;
 mod hooks_agents;
 mod hooks_cursor;
 mod hooks_identity;

@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-
 use super::{Lock, PrivateFolder, Repository};
 use list::{Between, LIST, LONGEST, between};
 

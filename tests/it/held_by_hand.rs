@@ -1,0 +1,93 @@
+//! What is held by hand at a terminal is looked at by whichever verb runs next, though each remembers how it stood.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::support::{Terminal, Workspace};
+
+const FILE: &str = "src/lib.rs";
+
+/// Where verbs remember what was held.
+fn lists(workspace: &Workspace) -> Vec<PathBuf> {
+    let ours = workspace.path(".git/deconflict");
+    let found = files_below(&ours);
+    found.into_iter().filter(|path| path.ends_with("held.json")).collect()
+}
+
+fn files_below(folder: &std::path::Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect()
+}
+
+/// What the journal has kept of the file, the newest first.
+#[track_caller]
+fn kept(terminal: &Terminal) -> usize {
+    terminal.run(["history", FILE, "--json"]).expect_code(0).json()["entries"].as_array().unwrap().len()
+}
+
+#[test]
+fn each_text_that_a_verb_came_by_is_kept() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
+    let come_by = || drop(ben.run(["check", "README.md"]).expect_code(0));
+    ada.run(["claim", "file", FILE]).expect_code(0);
+    come_by();
+    workspace.write(FILE, "one\n");
+    come_by();
+    workspace.write(FILE, "two\n");
+    come_by();
+    assert_eq!(kept(&ada), 2);
+}
+
+#[test]
+fn what_is_changed_is_found_whatever_was_claimed_and_released_meanwhile() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
+    ada.run(["claim", "file", FILE]).expect_code(0);
+    ben.run(["claim", "file", "README.md"]).expect_code(0);
+    ben.run(["release", "file", "README.md"]).expect_code(0);
+    // Somebody who tells of nothing.
+    let claims = workspace.path("COORDINATION/claims");
+    let known = fs::read_dir(&claims).unwrap().next().unwrap().unwrap().path();
+    fs::copy(&known, claims.join("task-other.claim")).unwrap();
+    ben.run(["check", "README.md"]).expect_code(0);
+    fs::remove_file(claims.join("task-other.claim")).unwrap();
+    workspace.write(FILE, "one\n");
+    ben.run(["claim", "file", "README.md"]).expect_code(0);
+    workspace.write(FILE, "two\n");
+    assert_eq!(kept(&ada), 2);
+}
+
+#[test]
+fn what_was_changed_before_it_is_claimed_is_kept_at_once() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", "README.md"]).expect_code(0);
+    workspace.write(FILE, "one\n");
+    ada.run(["claim", "file", FILE]).expect_code(0);
+    workspace.write(FILE, "two\n");
+    assert_eq!(kept(&ada), 2);
+}
+
+#[test]
+fn a_damaged_list_loses_nothing() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", FILE]).expect_code(0);
+    ada.run(["check", FILE]).expect_code(0);
+    let lists = lists(&workspace);
+    assert!(!lists.is_empty());
+    for damage in
+        ["", "{", "[]", "{\"form\":1,\"claims\":null,\"head_log\":0,\"files\":[{\"file\":\"\",\"stamp\":null}]}"]
+    {
+        lists.iter().for_each(|list| fs::write(list, damage).unwrap());
+        ada.run(["check", FILE]).expect_code(0);
+    }
+    workspace.write(FILE, "one\n");
+    ada.run(["check", FILE]).expect_code(0);
+    workspace.write(FILE, "two\n");
+    assert_eq!(kept(&ada), 2);
+}
