@@ -31,31 +31,48 @@ impl Recorder<'_> {
         let Some(registry) = self.present_registry() else { return Ok(false) };
         let watched: HashSet<Resource> = watched.iter().map(|watched| watched.resource.clone()).collect();
         let (claims, head_log) = (registry.claims_mark()?, repository.head_log_length());
-        let known = list.and_then(HeldList::read);
-        let is_head_known = known.as_ref().is_some_and(|known| known.head_log == head_log);
-        let known = known.filter(|known| is_head_known && known.claims == claims);
-        let is_known = known.is_some();
-        let held: Vec<(Resource, Option<Stamp>)> = match known {
-            Some(known) => known.files().collect(),
-            None => self.held_files(registry, repository)?.into_iter().map(|file| (file, None)).collect(),
-        };
-        let differs = |(file, stamp): &&(Resource, Option<Stamp>)| !is_known || self.differs(file, *stamp);
-        let changed: HashSet<&Resource> = held.iter().filter(differs).map(|(held, _)| held).collect();
-        // A folder's own stamp tells nothing of what is deeper in it.
-        let in_question = |held: &&Resource| !watched.contains(held) && (held.is_directory() || changed.contains(held));
-        let in_question: Vec<&Resource> = held.iter().map(|(held, _)| held).filter(in_question).collect();
+        let known = list.and_then(HeldList::read).filter(|known| known.head_log == head_log);
+        let is_head_known = known.is_some();
+        if let Some(known) = known.filter(|known| known.is_current(claims, now)) {
+            return self.look_at_known(repository, registry, &known, list, &watched, now);
+        }
+        let begin = registry.clock().elapsed();
+        let held = self.held_files(registry, repository)?;
         // How they stand now is asked before they are looked at, so that a change meanwhile is seen the next time.
-        let files: Vec<_> = if changed.is_empty() {
-            Vec::new()
-        } else {
-            held.iter().map(|(held, _)| (held.clone(), self.stamp_of(held))).collect()
-        };
-        let is_kept = self.keep(repository, registry, &in_question, &watched, now)?;
+        let files: Vec<_> = held.iter().map(|file| (file.clone(), self.stamp_of(file))).collect();
+        let unwatched: Vec<&Resource> = held.iter().filter(|held| !watched.contains(held)).collect();
+        let is_kept = self.keep(repository, registry, &unwatched, &watched, now)?;
+        let took = registry.clock().elapsed().saturating_sub(begin);
         if !is_head_known {
             self.look_at_moves(repository, now)?;
         }
-        if let Some(list) = list.filter(|_| !changed.is_empty()) {
-            list.write(&Held::new(claims, head_log, files));
+        if let Some(list) = list.filter(|_| !files.is_empty()) {
+            list.write(&Held::new((now, took), claims, head_log, files));
+        }
+        Ok(is_kept)
+    }
+
+    /// Looks at those on the list that do not stand as they stood.
+    fn look_at_known(
+        &self,
+        repository: &Repository,
+        registry: &Registry,
+        known: &Held,
+        list: Option<&HeldList>,
+        watched: &HashSet<Resource>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let held: Vec<(Resource, Option<Stamp>)> = known.files().collect();
+        let changed: HashSet<&Resource> =
+            held.iter().filter(|(file, stamp)| self.differs(file, *stamp)).map(|(file, _)| file).collect();
+        // A folder's own stamp tells nothing of what is deeper in it.
+        let in_question = |held: &&Resource| !watched.contains(held) && (held.is_directory() || changed.contains(held));
+        let in_question: Vec<&Resource> = held.iter().map(|(held, _)| held).filter(in_question).collect();
+        let stamps = (!changed.is_empty())
+            .then(|| held.iter().map(|(file, _)| (file.clone(), self.stamp_of(file))).collect::<Vec<_>>());
+        let is_kept = self.keep(repository, registry, &in_question, watched, now)?;
+        if let Some((list, stamps)) = list.zip(stamps) {
+            list.write(&known.with(known.claims, stamps));
         }
         Ok(is_kept)
     }
@@ -77,7 +94,8 @@ impl Recorder<'_> {
         if let Some((list, known, (_, after))) = known {
             let own = claimed.iter().map(|file| ((*file).clone(), self.stamp_of(file)));
             let others = known.files().filter(|(file, _)| !claimed.contains(&file));
-            list.write(&Held::new(after, known.head_log, own.chain(others).take(MOST_KEPT).collect()));
+            let files: Vec<_> = own.chain(others).take(MOST_KEPT).collect();
+            list.write(&known.with(after, files));
         }
         let watched: HashSet<Resource> = if claimed.is_empty() {
             HashSet::new()

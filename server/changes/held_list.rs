@@ -3,7 +3,9 @@
 //! or old, everything is looked at again.
 
 use std::path::Path;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use deconflict_journal::Stamp;
 use deconflict_protocol::Resource;
 use deconflict_registry::ClaimsMark;
@@ -16,7 +18,10 @@ const LIST: &str = "held.json";
 const LONGEST: u64 = 1 << 20;
 
 /// Another number means another form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
+
+/// Where others claim and release all the time, listing all claims takes at most one part of so many of the time.
+const SHARE: u32 = 20;
 
 /// Where the list of one worktree lies.
 #[derive(Debug, Clone)]
@@ -28,7 +33,10 @@ pub struct HeldList {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Held {
     form: u32,
-    /// Which claims there were.
+    /// When all claims were listed and all files looked at, and how long that took.
+    listed_at: DateTime<Utc>,
+    took: Duration,
+    /// Which claims there were, or as whoever claimed and released since has left them.
     pub(super) claims: ClaimsMark,
     /// How long git's log of `HEAD` was, in bytes.
     pub(super) head_log: u64,
@@ -60,9 +68,25 @@ impl HeldList {
 }
 
 impl Held {
-    pub(super) fn new(claims: ClaimsMark, head_log: u64, files: Vec<(Resource, Option<Stamp>)>) -> Self {
+    pub(super) fn new(
+        (listed_at, took): (DateTime<Utc>, Duration),
+        claims: ClaimsMark,
+        head_log: u64,
+        files: impl IntoIterator<Item = (Resource, Option<Stamp>)>,
+    ) -> Self {
         let files = files.into_iter().map(|(file, stamp)| HeldFile { file: file.spelled(), stamp }).collect();
-        Self { form: FORM, claims, head_log, files }
+        Self { form: FORM, listed_at, took, claims, head_log, files }
+    }
+
+    /// The list as these files and these claims have made it since.
+    pub(super) fn with(&self, claims: ClaimsMark, files: impl IntoIterator<Item = (Resource, Option<Stamp>)>) -> Self {
+        Self::new((self.listed_at, self.took), claims, self.head_log, files)
+    }
+
+    /// True if there is nothing else to list by now, or if it is too soon to list it.
+    pub(super) fn is_current(&self, claims: ClaimsMark, now: DateTime<Utc>) -> bool {
+        let age = (now - self.listed_at).to_std();
+        self.claims == claims || age.is_ok_and(|age| age < self.took * SHARE)
     }
 
     pub(super) fn files(&self) -> impl Iterator<Item = (Resource, Option<Stamp>)> {

@@ -49,6 +49,7 @@ pub(crate) struct Context {
     clock: Arc<dyn Clock>,
     folder: PathBuf,
     location: OnceCell<Location>,
+    registry: OnceCell<Registry>,
     /// This verb made the directory.
     is_made: Cell<bool>,
 }
@@ -64,6 +65,7 @@ impl Context {
             clock: Arc::new(SystemClock::new()),
             folder,
             location: OnceCell::new(),
+            registry: OnceCell::new(),
             is_made: Cell::new(false),
         })
     }
@@ -134,8 +136,14 @@ impl Context {
         if !location.exists() && !self.is_made.get() {
             return Ok(None);
         }
+        if let Some(known) = self.registry.get() {
+            return Ok(known.is_there()?.then(|| known.clone()));
+        }
         match Registry::open(&location.directory, self.clock.clone()) {
-            Ok(registry) => Ok(Some(self.as_seen_here(with_losses(registry))?)),
+            Ok(registry) => {
+                let registry = self.as_seen_here(with_losses(registry))?;
+                Ok(Some(self.registry.get_or_init(|| registry).clone()))
+            }
             Err(Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }

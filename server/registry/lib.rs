@@ -236,6 +236,15 @@ impl Registry {
         Ok(Self::over(Files::at(directory), clock))
     }
 
+    /// False if the directory was deleted since it was opened.
+    pub fn is_there(&self) -> Result<bool, Error> {
+        match Directory::open(self.path()) {
+            Ok(_) => Ok(true),
+            Err(Error::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Makes the directory where it is missing, and opens its registry.
     pub fn create(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         Directory::create(directory)?;
