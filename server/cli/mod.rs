@@ -67,7 +67,7 @@ use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
-use clap::{Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use context::{Context, Shared};
 use failure::{Exit, Failure};
@@ -165,7 +165,7 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     if completions::answer(command_to_complete, &words) {
         return Exit::Done.into();
     }
-    let arguments = match parse(&words) {
+    let arguments = match parse_frequent(&words).map_or_else(|| parse(&words), Ok) {
         Ok(arguments) => arguments,
         Err(error) => return explain(&error, &words),
     };
@@ -186,12 +186,35 @@ fn command_to_complete() -> Command {
     Arguments::command().mut_arg("session", |argument| argument.add(candidates::sessions()))
 }
 
-/// Reads the command line. What all verbs are described by is left to the end of the process: taking it apart takes as
-/// long as a claim.
+/// Reads the command line. What verbs are described by is left to the end of the process: taking it apart takes as long as
+/// a claim.
 fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
     let mut command = ManuallyDrop::new(Arguments::command());
     let mut matches = command.try_get_matches_from_mut(words)?;
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+}
+
+/// The verbs that programs run at each of their steps, and what describes them.
+const FREQUENT: [(&str, fn(Command) -> Command); 8] = [
+    ("check", check::Arguments::augment_args),
+    ("claim", claim::Arguments::augment_args),
+    ("guard", guard::Arguments::augment_args),
+    ("heartbeat", heartbeat::Arguments::augment_args),
+    ("hook", hook::Arguments::augment_args),
+    ("release", release::Arguments::augment_args),
+    ("run", run::Arguments::augment_args),
+    ("status", status::Arguments::augment_args),
+];
+
+/// The same for one of these: to describe all others first would take a fifth of its time. `None` for any other, and for
+/// whatever has to be explained.
+fn parse_frequent(words: &[OsString]) -> Option<Arguments> {
+    let frequent = |word: &OsString| FREQUENT.iter().find(|(name, _)| *word == *name);
+    let (name, describe) = words.iter().skip(1).find_map(frequent)?;
+    let command = Shared::augment_args(Command::new("deconflict").args_override_self(true));
+    let mut command = ManuallyDrop::new(command.subcommand(describe(Command::new(*name))));
+    let mut matches = command.try_get_matches_from_mut(words).ok()?;
+    Arguments::from_arg_matches_mut(&mut matches).ok()
 }
 
 fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
