@@ -194,8 +194,11 @@ fn parse(words: &[OsString]) -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
+/// What adds a verb's arguments to what the parser knows of it.
+type Describe = fn(Command) -> Command;
+
 /// The verbs that programs run at each of their steps, and what describes them.
-const FREQUENT: [(&str, fn(Command) -> Command); 8] = [
+const FREQUENT: [(&str, Describe); 8] = [
     ("check", check::Arguments::augment_args),
     ("claim", claim::Arguments::augment_args),
     ("guard", guard::Arguments::augment_args),

@@ -83,7 +83,9 @@ fn a_damaged_list_loses_nothing() {
     for damage in
         ["", "{", "[]", "{\"form\":1,\"claims\":null,\"head_log\":0,\"files\":[{\"file\":\"\",\"stamp\":null}]}"]
     {
-        lists.iter().for_each(|list| fs::write(list, damage).unwrap());
+        for list in &lists {
+            fs::write(list, damage).unwrap();
+        }
         ada.run(["check", FILE]).expect_code(0);
     }
     workspace.write(FILE, "one\n");
