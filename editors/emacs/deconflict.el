@@ -1,5 +1,9 @@
 ;;; deconflict.el --- See what others edit in the same clone  -*- lexical-binding: t -*-
 
+;; Author: The deconflict developers
+;; URL: https://deconflict.example/deconflict
+;; Version: 0.1.0
+;; Keywords: tools, convenience
 ;; Package-Requires: ((emacs "29.1"))
 ;; SPDX-License-Identifier: MIT
 
