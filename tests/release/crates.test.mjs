@@ -66,7 +66,7 @@ test("the packages are enough to install from, without Node and without this che
   writeFileSync(join(scratch, ".cargo/config.toml"), `[patch.crates-io]\n${patches.join("\n")}\n`);
   const tools = join(scratch, "tools");
   mkdirSync(tools);
-  for (const name of ["cargo", "rustc", "cc", "ld", "ar", "git", "sh"]) {
+  for (const name of ["cargo", "rustc", "cc", "as", "ld", "ar", "git", "sh"]) {
     symlinkSync(execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim(), join(tools, name));
   }
   const installed = join(scratch, "installed");
