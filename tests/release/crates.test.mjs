@@ -1,7 +1,7 @@
 // The crates as crates.io would get them: complete, with nothing in them that nobody needs, and enough to install from.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -64,13 +64,18 @@ test("the packages are enough to install from, without Node and without this che
   // Cargo reads what stands here as the user's own settings; their packages of others are found as ever.
   mkdirSync(join(scratch, ".cargo"));
   writeFileSync(join(scratch, ".cargo/config.toml"), `[patch.crates-io]\n${patches.join("\n")}\n`);
+  // With the versions that everything here is tested with, which are compiled already. Ours come from no registry yet.
+  const package_ = join(scratch, `deconflict-${version}`);
+  const lock = readFileSync(join(package_, "Cargo.lock"), "utf8");
+  const ours = /(name = "deconflict-.*"\nversion = ".*"\n)source = ".*"\n(?:checksum = ".*"\n)?/g;
+  writeFileSync(join(package_, "Cargo.lock"), lock.replace(ours, "$1"));
   const tools = join(scratch, "tools");
   mkdirSync(tools);
   for (const name of ["cargo", "rustc", "cc", "as", "ld", "ar", "git", "sh"]) {
     symlinkSync(execFileSync("sh", ["-c", `command -v ${name}`], { encoding: "utf8" }).trim(), join(tools, name));
   }
   const installed = join(scratch, "installed");
-  cargo(["install", "--debug", "--offline", "--path", join(scratch, `deconflict-${version}`), "--root", installed, "--target-dir", target], {
+  cargo(["install", "--debug", "--locked", "--offline", "--path", package_, "--root", installed, "--target-dir", target], {
     cwd: scratch,
     env: { ...process.env, PATH: tools },
   });
