@@ -51,6 +51,22 @@ pub fn changed_among(
     find_among(repository, ignored, since, is_staged_since(repository, since), places)
 }
 
+/// What a sparse checkout has taken out of the worktree since a time, of these files and of what is in these folders.
+pub fn left_out_since(
+    repository: &Repository,
+    since: SystemTime,
+    places: impl FnOnce() -> Vec<PathBuf>,
+) -> io::Result<Vec<PathBuf>> {
+    if !is_staged_since(repository, since) {
+        return Ok(Vec::new());
+    }
+    let root = repository.root();
+    let names = places().iter().filter_map(|place| name_of(root, place)).collect();
+    let left_out = repository.tracked_files_at(&names)?.into_iter().filter(|file| file.is_left_out);
+    let paths = left_out.map(|file| root.join(path_from(&file.path)));
+    Ok(paths.filter(|path| Glance::at(path).is_err() && is_gone_since(path, since)).collect())
+}
+
 fn is_staged_since(repository: &Repository, since: SystemTime) -> bool {
     let index = repository.git_directory().join("index");
     fs::metadata(index).is_ok_and(|found| Glance::of(&found).is_since(since))

@@ -37,7 +37,9 @@ mod written_files;
 pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
 pub use branches::Branches;
-pub use changed_files::{ChangedFile, changed_among, changed_since, differing, differing_at, seen_contents};
+pub use changed_files::{
+    ChangedFile, changed_among, changed_since, differing, differing_at, left_out_since, seen_contents,
+};
 pub use declared::{DECLARATIONS, Declared, DeclaredResource, Scope, WrongLine, port_range};
 pub use discovery::{
     DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,

@@ -36,6 +36,7 @@ const MOVES: &[&str] = &[
     "git rebase -q --onto HEAD~1 HEAD",
     "git checkout -q --detach OTHER",
     "git switch -qC main OTHER",
+    "git sparse-checkout set --no-cone /README.md",
     "FILTER_BRANCH_SQUELCH_WARNING=1 git filter-branch -f --tree-filter 'echo new > FILE' HEAD~1..HEAD > /dev/null",
 ];
 

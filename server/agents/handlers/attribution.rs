@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -15,7 +15,7 @@ use deconflict_journal::{Before, Cause, CommandRun, ContentId, Journal, Observat
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{ClaimAllOutcome, Predecessor, Session};
 use deconflict_workspace::{
-    ChangedFile, HeadMove, Kind, Repository, WrittenFiles, changed_among, changed_since, last_commit,
+    ChangedFile, HeadMove, Kind, Repository, WrittenFiles, changed_among, changed_since, last_commit, left_out_since,
 };
 
 /// More files than this that one command changed are owned, but not claimed.
@@ -85,8 +85,9 @@ impl SessionContext<'_> {
         let moved = as_one(&heads);
         let mut suspects = self.suspects(run.at);
         if let Some(moved) = &moved {
-            self.add_held(moved, &mut suspects);
+            self.add_moved(moved, &mut suspects);
         }
+        self.add_left_out(run.at, &mut suspects);
         for Suspect { resource, before } in suspects {
             self.inherit_work(std::slice::from_ref(&resource));
             let observation = Observation { before, ..observation.clone() };
@@ -144,9 +145,7 @@ impl SessionContext<'_> {
         let from = (since - FILE_CLOCK).into();
         let written = self.written_files().and_then(|written| written.since(&self.mark_of(since)).ok().flatten());
         if let Some(mut places) = written {
-            let held = self.unless_failed(self.registry.claimed_names()).unwrap_or_default();
-            let held = held.iter().filter(|resource| resource.is_file() || resource.is_directory());
-            places.extend(held.filter_map(|resource| self.namer.path_of(resource)));
+            places.extend(self.held_places());
             if places.len() <= MOST_RECORDED {
                 return changed_among(repository, &self.ignored, from, &places);
             }
@@ -163,13 +162,33 @@ impl SessionContext<'_> {
         format!("{}-{}", began.timestamp_micros(), self.own)
     }
 
-    /// Adds what others hold, nobody has looked at yet, and one commit has otherwise than another: git itself leaves no commit
-    /// over changes of such a file.
-    fn add_held(&self, moved: &HeadMove, suspects: &mut Vec<Suspect>) {
+    /// The files and directories that anybody holds.
+    fn held_places(&self) -> Vec<PathBuf> {
+        let held = self.unless_failed(self.registry.claimed_names()).unwrap_or_default();
+        let held = held.iter().filter(|resource| resource.is_file() || resource.is_directory());
+        held.filter_map(|resource| self.namer.path_of(resource)).collect()
+    }
+
+    /// Adds what one commit has otherwise than another: git itself leaves no commit over changes of such a file.
+    fn add_moved(&self, moved: &HeadMove, suspects: &mut Vec<Suspect>) {
         let Some(repository) = &self.location.repository else { return };
-        let paths = last_commit::between(repository.root(), &moved.from, &moved.to);
+        let paths = self.unless_failed(last_commit::between(repository.root(), &moved.from, &moved.to));
+        self.add_held(repository, &moved.from, paths.unwrap_or_default(), suspects);
+    }
+
+    /// Adds what a sparse checkout took out of the worktree since then, which leaves what is not as it was committed.
+    fn add_left_out(&self, since: DateTime<Utc>, suspects: &mut Vec<Suspect>) {
+        let Some(repository) = &self.location.repository else { return };
+        let left_out = left_out_since(repository, (since - FILE_CLOCK).into(), || self.held_places());
+        let left_out = left_out.unwrap_or_default();
+        let paths = left_out.iter().filter_map(|path| relative(repository, path)).collect();
+        self.add_held(repository, "HEAD", paths, suspects);
+    }
+
+    /// Adds those of files that others hold and nobody has looked at yet, with what a commit has of them.
+    fn add_held(&self, repository: &Repository, commit: &str, paths: Vec<String>, suspects: &mut Vec<Suspect>) {
         let mut held: Vec<(String, Resource)> = Vec::new();
-        for path in self.unless_failed(paths).unwrap_or_default().into_iter().take(MOST_RECORDED) {
+        for path in paths.into_iter().take(MOST_RECORDED) {
             let named = self.namer.resource_as_spelled(&repository.root().join(&path), Kind::File);
             let Ok(resource) = named else { continue };
             let is_known = suspects.iter().any(|suspect| suspect.resource == resource);
@@ -178,7 +197,10 @@ impl SessionContext<'_> {
                 held.push((path, resource));
             }
         }
-        let befores = self.unless_failed(befores_in(repository, &moved.from, held)).unwrap_or_default();
+        if held.is_empty() {
+            return;
+        }
+        let befores = self.unless_failed(befores_in(repository, commit, held)).unwrap_or_default();
         suspects.extend(befores.into_iter().map(|(resource, before)| Suspect { resource, before: Some(before) }));
     }
 

@@ -61,6 +61,8 @@ pub struct TrackedFile {
     /// False for what need not be in the worktree as it is here: another repository, what a sparse checkout leaves out,
     /// what the user said not to look at.
     pub(crate) is_looked_at: bool,
+    /// True for what stood in the worktree once, and is left out of it since by a sparse checkout.
+    pub(crate) is_left_out: bool,
 }
 
 /// Those files that the index of this git directory has that are meant by their paths, in the order of these.
@@ -142,14 +144,16 @@ impl Entry<'_> {
             let bytes = self.fixed.get(index * 4..index * 4 + 4).and_then(|bytes| bytes.try_into().ok());
             bytes.map_or(0, u32::from_be_bytes)
         };
+        let (modified, is_left_out) = ((number(2), number(3)), self.more_flags & NOT_IN_WORKTREE != 0);
         TrackedFile {
             path: name.to_owned(),
-            modified: (number(2), number(3)),
+            modified,
             length: number(9),
             executable: (number(6) & 0o170_000 == FILE_OR_LINK[0]).then_some(number(6) & 0o100 != 0),
             is_looked_at: FILE_OR_LINK.contains(&(number(6) & 0o170_000))
                 && self.flags & ASSUMED_VALID == 0
-                && self.more_flags & NOT_IN_WORKTREE == 0,
+                && !is_left_out,
+            is_left_out: is_left_out && modified != (0, 0),
         }
     }
 }
