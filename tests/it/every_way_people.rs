@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::time::Duration;
 
 use deconflict_journal::Journal;
 use deconflict_protocol::Resource;
@@ -11,7 +12,7 @@ use deconflict_protocol::Resource;
 use super::journal_editors::editor_of;
 use super::support::ways::{
     COMMITTED, Heard, IsTold, MINE, PATIENCE, SWEEPS, Stood, WAYS, file_of, held_in_an_editor, line_of, lost_in,
-    runnable, shell,
+    runnable, shell, way,
 };
 use super::support::{CodingAgent, Terminal, Workspace, wait_within};
 
@@ -367,6 +368,58 @@ fn what_sweeps_over_a_persons_work_is_undone() {
     }
     assert!(lost > 10);
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_somebody_puts_aside_by_git_in_their_own_name_is_not_told_and_can_be_had_back() {
+    for line in IN_THEIR_NAME {
+        let workspace = Workspace::small();
+        Terminal::on(&workspace).run(["init"]).expect_code(0);
+        let ada = editor_of(&workspace, "Ada");
+        let documents = held_in_an_editor(&workspace, &ada, &[(1, &way(IsTold, ""))]);
+        let line = line_of(line, 1);
+        shell(&workspace, &line);
+        assert_eq!(workspace.read(file_of(1)), COMMITTED, "{line}");
+        documents[0].reload();
+        let entries = || {
+            let answer = ada.execute_ok("deconflict.history", serde_json::json!({ "uri": documents[0].uri }));
+            answer["entries"].as_array().unwrap().len()
+        };
+        wait_within(PATIENCE, &format!("{line} to be seen"), || (entries() > 1).then_some(()));
+        // What would be told is told by now: a server looks every two seconds.
+        std::thread::sleep(Duration::from_millis(2_500));
+        ada.settle(&workspace);
+        assert_eq!((ada.messages(), documents[0].codes()), (vec![], vec![]), "{line}");
+        ada.execute_ok("deconflict.restore", serde_json::json!({ "uri": documents[0].uri }));
+        assert_eq!(workspace.read(file_of(1)), MINE, "{line}");
+    }
+}
+
+#[test]
+fn what_was_in_a_folder_comes_back_once_the_file_that_stands_there_is_moved_away() {
+    let workspace = Workspace::small();
+    Terminal::on(&workspace).run(["init"]).expect_code(0);
+    let file = "work/way-01.txt";
+    workspace.write(file, COMMITTED);
+    workspace.commit_all("Before");
+    let ada = editor_of(&workspace, "Ada");
+    let session = ada.wait_for_session();
+    let document = ada.open(file);
+    document.replace_all(MINE);
+    workspace.coordination().wait_for_holder(file, &session);
+    document.save();
+    ada.settle(&workspace);
+    shell(&workspace, "rm -r work && echo new > work");
+    wait_within(PATIENCE, "the loss to be told", || lost_in(&document).then_some(()));
+    let answer = ada.execute("deconflict.restore", serde_json::json!({ "uri": document.uri }));
+    let message = answer["message"].as_str().unwrap_or_default();
+    assert!(message.contains("project/work") && message.contains("in the way"), "{answer}");
+    let listed = ada.execute_ok("deconflict.history", serde_json::json!({ "uri": document.uri }));
+    assert_eq!(listed["entries"][0]["path"], file, "{listed}");
+    shell(&workspace, "mv work elsewhere");
+    ada.execute_ok("deconflict.restore", serde_json::json!({ "uri": document.uri }));
+    assert_eq!(workspace.read(file), MINE);
+    wait_within(PATIENCE, "the diagnostic to go", || (!lost_in(&document)).then_some(()));
 }
 
 #[test]

@@ -195,12 +195,11 @@ impl SessionContext {
 
     /// The file that is meant, also where a link or a folder stands now.
     fn kept_at(&mut self, target: &Target) -> Result<Resource, Refusal> {
-        let path = self.path_of(target);
-        let kept =
-            path.ok().map(|path| self.journal_access()?.recorder().kept_at(&path).map_err(|error| failed(&error)));
-        match kept.transpose()?.flatten() {
+        let Ok(path) = self.path_of(target) else { return self.named(target) };
+        match self.journal_access()?.recorder().kept_at(&path).map_err(|error| failed(&error))? {
             Some(kept) => Ok(kept),
-            None => self.named(target),
+            // It may have been in a folder where a file stands now.
+            None => self.namer.resource_at(&path).map_err(|error| Refusal::Outside(error.to_string())),
         }
     }
 

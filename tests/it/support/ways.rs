@@ -163,10 +163,60 @@ pub(crate) const WAYS: &[Way] = &[
     way(IsTold, "git diff HEAD -- FILE | patch -R -p1 -s"),
     prepared(Refused, "echo FILE > FILE.list", "git restore --pathspec-from-file=FILE.list"),
     way(IsTold, "git rm -q --cached FILE && git clean -qf FILE"),
+    way(Refused, "printf 's\\nn\\ny\\n' | git checkout -q -p -- FILE > /dev/null"),
+    way(IsTold, "git merge-file FILE FILE OTHER"),
+    way(IsTold, "git diff --output=FILE HEAD~0"),
+    // Of editors that tell nobody: over it, beside it, and by a copy that is kept.
+    way(IsTold, "vim -u NONE -i NONE -nes -c 'set backupcopy=yes' -c '1s/one/new/' -c x FILE"),
+    way(IsTold, "vim -u NONE -i NONE -nes -c 'set backupcopy=no' -c '1s/one/new/' -c x FILE"),
+    way(IsTold, "vim -u NONE -i NONE -nes -c 'set backup backupcopy=no' -c '1s/one/new/' -c x FILE"),
+    way(IsTold, "emacs -Q --batch FILE --eval '(progn (insert \"new\") (save-buffer))' 2> /dev/null"),
+    way(
+        IsTold,
+        "emacs -Q --batch FILE --eval '(progn (setq backup-by-copying t) (insert \"new\") (save-buffer))' 2> /dev/null",
+    ),
+    way(IsTold, "TERM=xterm script -qc 'nano FILE' /dev/null <<'END' > /dev/null\nnew\x18y\nEND"),
+    // And of the system.
+    way(Refused, "echo new >| FILE"),
+    way(Refused, "echo new >> FILE"),
+    way(Refused, "cp --reflink=auto OTHER FILE"),
+    way(IsTold, "fallocate --punch-hole --offset 0 --length 3 FILE"),
+    way(IsTold, "python3 -c 'import os; os.truncate(\"FILE\", 4)'"),
+    way(IsTold, "python3 -c 'f = open(\"FILE\", \"r+\"); f.truncate(4); f.seek(9); f.write(\"new\")'"),
+    way(
+        IsTold,
+        "python3 -c 'import os; f = os.open(\"OTHER\", 0); g = os.open(\"FILE\", 1); \
+         assert os.copy_file_range(f, g, 3) == 3'",
+    ),
+    way(
+        IsTold,
+        "python3 -c 'import ctypes; c = ctypes.CDLL(None); \
+         assert c.renameat2(-100, b\"OTHER\", -100, b\"FILE\", 2) == 0'",
+    ),
+    way(
+        IsTold,
+        "python3 -c 'import ctypes, os; f = os.open(\".\", 0o20200002); os.write(f, b\"new\"); os.unlink(\"FILE\"); \
+         c = ctypes.CDLL(None); assert c.linkat(-100, f\"/proc/self/fd/{f}\".encode(), -100, b\"FILE\", 0x400) == 0'",
+    ),
 ];
 
 /// Programs that a row may need and a machine may lack.
-pub(crate) const TOOLS: &[&str] = &["curl", "ed", "ex", "make", "patch", "perl", "python3", "rsync", "unzip", "zip"];
+pub(crate) const TOOLS: &[&str] = &[
+    "curl",
+    "ed",
+    "emacs",
+    "ex",
+    "fallocate",
+    "make",
+    "nano",
+    "patch",
+    "perl",
+    "python3",
+    "rsync",
+    "unzip",
+    "vim",
+    "zip",
+];
 
 impl Way {
     pub(crate) fn can_run(&self) -> bool {
@@ -310,6 +360,11 @@ pub(crate) const SWEEPS: &[Way] = &[
     way(IsTold, "git diff | git apply -R"),
     way(IsTold, "git ls-files -z work | xargs -0 git checkout -q HEAD --"),
     way(Refused, "git add -A && git commit -qm All && git reset -q --hard HEAD~1"),
+    way(
+        IsTold,
+        "mkdir elsewhere && cp README.md elsewhere && python3 -c 'import ctypes; c = ctypes.CDLL(None); \
+                 assert c.renameat2(-100, b\"elsewhere\", -100, b\"work\", 2) == 0'",
+    ),
 ];
 
 /// Ada edits and saves the file of each row in her editor, and holds it.
