@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
@@ -17,10 +18,13 @@ use crate::event::ExpectedSubAgent;
 use deconflict_protocol::text::hex;
 use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::Registry;
-use deconflict_workspace::PrivateFolder;
+use deconflict_workspace::{Lock, PrivateFolder};
 
-/// A log that grew beyond this is written anew with what still counts, in bytes.
-const LONGEST: u64 = 128 * 1024;
+/// A log is written anew with what still counts whenever it has grown by so many bytes: each event reads all of it.
+const GROWTH: u64 = 16 << 10;
+
+/// What still counts is no longer than this, in bytes.
+const LONGEST: u64 = 128 << 10;
 
 /// What is younger is kept, whether its session has a record yet or not.
 const YOUNG: Duration = Duration::from_hours(24);
@@ -190,7 +194,7 @@ pub(super) struct HookState {
 pub(super) struct HookStates {
     folder: Option<PrivateFolder>,
     /// What was read at this event. What another hook of the session adds meanwhile is known at the next one.
-    known: RefCell<HashMap<SessionId, HookState>>,
+    known: RefCell<HashMap<SessionId, Rc<HookState>>>,
 }
 
 impl HookStates {
@@ -199,15 +203,15 @@ impl HookStates {
     }
 
     /// What a session's hook remembers. What is missing or cannot be read is empty.
-    pub(super) fn read(&self, registry: &Registry, session: &SessionId) -> HookState {
+    pub(super) fn read(&self, registry: &Registry, session: &SessionId) -> Rc<HookState> {
         if let Some(known) = self.known.borrow().get(session) {
-            return known.clone();
+            return Rc::clone(known);
         }
         let stored = self.folder.as_ref().and_then(|folder| folder.read(session.as_str(), 2 * LONGEST).ok().flatten());
         // Earlier versions kept it in the coordination directory.
         let stored = stored.or_else(|| registry.earlier_hook_state(session).ok().flatten());
-        let state = HookState::parse(&stored.unwrap_or_default());
-        self.known.borrow_mut().insert(session.clone(), state.clone());
+        let state = Rc::new(HookState::parse(&stored.unwrap_or_default()));
+        self.known.borrow_mut().insert(session.clone(), Rc::clone(&state));
         state
     }
 
@@ -221,8 +225,16 @@ impl HookStates {
             earlier.append(&mut text);
             text = earlier;
         }
-        folder.append(name, &text, LONGEST, |whole| HookState::parse(&whole).in_short().into_bytes())?;
+        let file = folder.lock(name, Lock::Exclusive, Duration::MAX)?;
+        if file.passes(GROWTH, text.len())? {
+            let (_, mut whole) = file.read_end(2 * LONGEST)?;
+            whole.append(&mut text);
+            file.replace(HookState::parse(&whole).in_short().as_bytes())?;
+        } else {
+            file.append(&text)?;
+        }
         if let Some(known) = self.known.borrow_mut().get_mut(session) {
+            let known = Rc::make_mut(known);
             notes.iter().cloned().for_each(|note| known.add(note));
         }
         if earlier.is_some() {
@@ -253,7 +265,7 @@ impl HookStates {
 /// The files with others' uncommitted changes that a session's commands staged by their own names in this turn, which
 /// only its hook saw: git does not say how something was staged.
 pub fn staged_by_name(registry: &Registry, state_folder: Option<&Path>, session: &SessionId) -> Vec<Resource> {
-    HookStates::of(registry.path(), state_folder).read(registry, session).staged_by_name
+    HookStates::of(registry.path(), state_folder).read(registry, session).staged_by_name.clone()
 }
 
 impl HookState {
@@ -427,7 +439,7 @@ mod tests {
             self.states.note(&self.registry, &self.session, notes).unwrap();
         }
 
-        fn read(&self) -> HookState {
+        fn read(&self) -> Rc<HookState> {
             self.states.read(&self.registry, &self.session)
         }
     }
@@ -439,7 +451,7 @@ mod tests {
     #[test]
     fn what_was_noted_is_known_again_and_a_cut_line_takes_no_other_with_it() {
         let clone = clone();
-        assert_eq!(clone.read(), HookState::default());
+        assert_eq!(*clone.read(), HookState::default());
         clone.note(&[Note::Claimed { resource: file("a/b.rs") }]);
         let log = clone.states.folder.as_ref().unwrap().path().join("a");
         let mut text = fs::read(&log).unwrap();
@@ -451,7 +463,7 @@ mod tests {
         assert!(state.has_claimed(&file("a/b.rs")) && state.touched == [file("c")]);
         assert_eq!(state.seen[&file("c")], "1");
         clone.states.forget(&clone.registry, &clone.session).unwrap();
-        assert_eq!(clone.read(), HookState::default());
+        assert_eq!(*clone.read(), HookState::default());
     }
 
     #[test]

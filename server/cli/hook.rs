@@ -9,8 +9,7 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::path::PathBuf;
-use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
@@ -123,25 +122,29 @@ fn read(agent: &Agent, context: &Context) -> Result<Option<HookEvent>, String> {
 struct Watchdog {
     /// True once there is an answer; locked while somebody answers, because there is only one.
     answered: Arc<Mutex<bool>>,
-    events: Sender<HookEvent>,
+    event: Arc<Awaited>,
+}
+
+/// The event, once it was read. Waiting for it needs no memory, which would be the second thread's first, and dear.
+#[derive(Default)]
+struct Awaited {
+    event: Mutex<Option<HookEvent>>,
+    is_there: Condvar,
 }
 
 impl Watchdog {
     fn start(surroundings: Surroundings, context: &Context) -> Self {
         let answered = Arc::new(Mutex::new(false));
-        let (events, received) = channel();
-        let watchdog = Self { answered: Arc::clone(&answered), events };
+        let awaited = Arc::new(Awaited::default());
+        let watchdog = Self { answered: Arc::clone(&answered), event: Arc::clone(&awaited) };
         let start = Instant::now();
         let is_json = context.output.is_json();
         let watch = move || {
-            let event: HookEvent = match received.recv_timeout(LIMIT) {
-                Ok(event) => event,
-                Err(RecvTimeoutError::Timeout) => {
-                    let failure = unreadable("no event came on standard input in time");
-                    std::process::exit(Output::new(is_json).failure(&failure) as i32);
-                }
-                // There was nothing to answer.
-                Err(RecvTimeoutError::Disconnected) => return,
+            let event = awaited.event.lock().unwrap_or_else(PoisonError::into_inner);
+            let waited = awaited.is_there.wait_timeout_while(event, LIMIT, |event| event.is_none());
+            let Some(event) = waited.unwrap_or_else(PoisonError::into_inner).0.take() else {
+                let failure = unreadable("no event came on standard input in time");
+                std::process::exit(Output::new(is_json).failure(&failure) as i32);
             };
             std::thread::sleep(limit(&event).saturating_sub(start.elapsed()));
             let has_answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,7 +162,8 @@ impl Watchdog {
 
     /// From now on there is something to answer.
     fn knows(&self, event: &HookEvent) {
-        let _ = self.events.send(event.clone());
+        *self.event.event.lock().unwrap_or_else(PoisonError::into_inner) = Some(event.clone());
+        self.event.is_there.notify_one();
     }
 
     /// Answers, unless the watchdog has: then this process ends before the lock is had.

@@ -19,10 +19,6 @@ struct LossLine {
 }
 
 impl FileLine for LossLine {
-    fn file(&self) -> &str {
-        &self.file
-    }
-
     fn is_dropped(&self) -> bool {
         self.settled
     }

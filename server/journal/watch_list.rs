@@ -38,10 +38,6 @@ struct WatchLine {
 }
 
 impl FileLine for WatchLine {
-    fn file(&self) -> &str {
-        &self.file
-    }
-
     fn is_dropped(&self) -> bool {
         self.dropped
     }

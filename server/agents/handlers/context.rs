@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -185,7 +186,7 @@ impl SessionContext<'_> {
         self.surroundings.clock.now()
     }
 
-    pub(super) fn hook_state(&self, session: &SessionId) -> HookState {
+    pub(super) fn hook_state(&self, session: &SessionId) -> Rc<HookState> {
         self.states.read(&self.registry, session)
     }
 

@@ -77,9 +77,9 @@ impl SessionContext<'_> {
                 seen.extend(self.sighting(&resource));
             }
         }
-        let known = self.hook_state(&self.own).seen;
+        let state = self.hook_state(&self.own);
         seen.retain(|note| match note {
-            Note::Seen { resource, state } => known.get(resource) != Some(state),
+            Note::Seen { resource, state: now } => state.seen.get(resource) != Some(now),
             _ => true,
         });
         if !seen.is_empty() {

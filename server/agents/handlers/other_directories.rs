@@ -90,8 +90,8 @@ impl<'a> SessionContext<'a> {
             return Ok(Vec::new());
         }
         let mut places: Vec<Elsewhere<'a>> = Vec::new();
-        for folder in self.hook_state(&self.own).elsewhere {
-            if let Some(mut context) = self.context_at(Path::new(&folder))? {
+        for folder in &self.hook_state(&self.own).elsewhere {
+            if let Some(mut context) = self.context_at(Path::new(folder))? {
                 context.lease = DEFAULT_LEASE;
                 places.push(Elsewhere { context, paths: Vec::new() });
             }
@@ -114,7 +114,7 @@ impl<'a> SessionContext<'a> {
         let folders = there.iter().filter_map(|place| place.context.location.parent().to_str().map(str::to_owned));
         let folders: Vec<String> = folders.collect();
         for session in [&self.own, &self.main] {
-            let known = self.hook_state(session).elsewhere;
+            let known = &self.hook_state(session).elsewhere;
             let news = folders.iter().filter(|folder| !known.contains(folder));
             let notes: Vec<Note> = news.map(|folder| Note::Elsewhere { folder: folder.clone() }).collect();
             self.note(session, &notes)?;

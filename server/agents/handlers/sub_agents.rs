@@ -28,7 +28,7 @@ impl SessionContext<'_> {
             EventKind::SubAgentExpected(_) | EventKind::SubAgentDone { .. } => return Ok(self),
             _ => {}
         }
-        let parent = match self.hook_state(&self.own).part_of {
+        let parent = match self.hook_state(&self.own).part_of.clone() {
             None if self.registry.session(&self.own)?.is_none() => self.expecting_session()?,
             known => known,
         };
@@ -40,7 +40,7 @@ impl SessionContext<'_> {
     }
 
     fn stand_on_its_own(&self) -> Result<(), Trouble> {
-        if let Some((parent, _)) = self.hook_state(&self.own).part_of {
+        if let Some((parent, _)) = self.hook_state(&self.own).part_of.clone() {
             self.note(&self.own, &[Note::OnItsOwn])?;
             self.note(&parent, &[Note::SubAgentEnded { session: self.own.clone() }])?;
         }
@@ -55,7 +55,7 @@ impl SessionContext<'_> {
         };
         let mut found = None;
         for session in self.registry.sessions()?.into_iter().filter(is_of_this_process) {
-            let expected = self.hook_state(&session.id).expected;
+            let expected = &self.hook_state(&session.id).expected;
             let Some(first) = expected.first() else { continue };
             if found.is_some() {
                 return Ok(None);
@@ -105,7 +105,7 @@ impl SessionContext<'_> {
         let named = named.filter(|named| *named != self.main);
         let done = match named {
             Some(named) if self.is_live(&named)? => vec![named],
-            _ if state.expected.is_empty() => state.sub_agents,
+            _ if state.expected.is_empty() => state.sub_agents.clone(),
             _ => Vec::new(),
         };
         for sub_agent in &done {
@@ -136,21 +136,21 @@ impl SessionContext<'_> {
         let heir = self.registry.session(&self.main)?.map(|session| author_of(&session));
         let terms = Terms { automatic: true, ..Terms::default() };
         let mut notes = Vec::new();
-        for resource in state.claimed {
+        for resource in &state.claimed {
             // It may have been lost meanwhile; then there is nothing to go over.
-            let is_held = self.registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(sub_agent));
+            let is_held = self.registry.claim_of(resource)?.is_some_and(|claim| claim.held_by(sub_agent));
             if !is_held {
                 continue;
             }
-            let one = std::slice::from_ref(&resource);
+            let one = std::slice::from_ref(resource);
             if let ClaimAllOutcome::Granted(_) =
                 self.registry.claim_all(&self.main, Some(Predecessor::Always(sub_agent)), one, &terms)?
             {
                 if let (Some(journal), Some(heir)) = (&self.journal, &heir) {
-                    self.unless_failed(journal.give(&resource, sub_agent, heir, self.now()));
+                    self.unless_failed(journal.give(resource, sub_agent, heir, self.now()));
                 }
-                notes.extend(self.sighting(&resource));
-                notes.push(Note::Claimed { resource });
+                notes.extend(self.sighting(resource));
+                notes.push(Note::Claimed { resource: resource.clone() });
             }
         }
         self.note(&self.main, &notes)?;
@@ -159,7 +159,7 @@ impl SessionContext<'_> {
         self.states.forget(&self.registry, sub_agent)?;
         if self.surroundings.agent.hides_parents {
             // If it goes on all the same, it is known whose it is.
-            let kind = state.part_of.and_then(|(_, kind)| kind);
+            let kind = state.part_of.as_ref().and_then(|(_, kind)| kind.clone());
             self.note(sub_agent, &[Note::PartOf { session: self.main.clone(), kind }])?;
         }
         Ok(())

@@ -284,7 +284,7 @@ impl SessionContext<'_> {
 
     /// The agent and its sub-agents.
     pub(super) fn family(&self) -> Vec<SessionId> {
-        let sub_agents = self.hook_state(&self.main).sub_agents;
+        let sub_agents = self.hook_state(&self.main).sub_agents.clone();
         [self.own.clone(), self.main.clone()].into_iter().chain(sub_agents).collect()
     }
 

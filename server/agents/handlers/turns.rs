@@ -72,12 +72,12 @@ impl SessionContext<'_> {
     /// Of some commands an agent never tells the end: it was interrupted, or took the command for a patch. What they changed is
     /// the session's all the same.
     fn attribute_untold(&self) -> Result<(), Trouble> {
-        let runs = self.hook_state(&self.own).runs;
+        let runs = &self.hook_state(&self.own).runs;
         if runs.is_empty() {
             return Ok(());
         }
         if let Some(session) = self.registry.session(&self.own)? {
-            for run in &runs {
+            for run in runs {
                 self.attribute(&session, run, &mut Answer::default())?;
             }
         }
@@ -106,14 +106,14 @@ impl SessionContext<'_> {
     fn settle(&self) -> Result<(), Trouble> {
         if self.surroundings.agent.hides_parents {
             // Nobody may have told of the end of a sub-agent. One that works on begins anew.
-            for sub_agent in self.hook_state(&self.main).sub_agents {
-                self.end_sub_agent(&sub_agent)?;
+            for sub_agent in &self.hook_state(&self.main).sub_agents {
+                self.end_sub_agent(sub_agent)?;
             }
         }
         self.tell_others(&self.own, true)?;
         // Of a command that was interrupted nobody tells the end.
-        for run in self.hook_state(&self.own).runs {
-            self.command_ends(&run)?;
+        for run in &self.hook_state(&self.own).runs {
+            self.command_ends(run)?;
         }
         self.cut_leases()?;
         self.stop_watching_committed()
@@ -126,7 +126,7 @@ impl SessionContext<'_> {
         if self.own != self.main {
             return self.sub_agent_ended(follow_up);
         }
-        let mut ending = self.hook_state(&self.main).sub_agents;
+        let mut ending = self.hook_state(&self.main).sub_agents.clone();
         ending.push(self.main.clone());
         follow_up.ended = self.registry.complete_together(&ending)?;
         for id in &ending {

@@ -15,7 +15,7 @@ const MOST_CLAIMS: usize = 5;
 impl SessionContext<'_> {
     /// Returns whether anybody is.
     pub(super) fn tell_who_is_here(&self, answer: &mut Answer) -> Result<bool, Trouble> {
-        let sub_agents = self.hook_state(&self.main).sub_agents;
+        let sub_agents = &self.hook_state(&self.main).sub_agents;
         let is_other =
             |session: &Session| session.id != self.main && session.id != self.own && !sub_agents.contains(&session.id);
         let mut others = self.registry.sessions()?;

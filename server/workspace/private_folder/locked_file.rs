@@ -91,6 +91,12 @@ impl<'a> LockedFile<'a> {
         Ok(self.file.metadata()?.len())
     }
 
+    /// True if so many bytes more take it past a multiple of a step, which is the time to write it anew with what counts.
+    pub fn passes(&self, step: u64, more: usize) -> io::Result<bool> {
+        let length = self.length()?;
+        Ok(length / step != (length + more as u64) / step)
+    }
+
     /// At most so many bytes at its end, and where they begin.
     pub fn read_end(&self, longest: u64) -> io::Result<(u64, Vec<u8>)> {
         read_end(&self.file, longest)
