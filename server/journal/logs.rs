@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict_protocol::Resource;
 use deconflict_protocol::text::hex;
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_workspace::{FolderEntry, Lock, LockedFile, PrivateFolder};
 use sha2::{Digest, Sha256};
 
@@ -119,6 +119,18 @@ impl Logs {
     pub(super) fn bytes(&self, name: &str) -> Result<Vec<u8>, Error> {
         let read = self.folder.read_end(name, LONGEST).map_err(failed("read", &self.path(name)))?;
         Ok(read.map_or_else(Vec::new, |(start, bytes)| whole_lines(start, bytes)))
+    }
+
+    /// True if no line names another session.
+    pub(super) fn names_only(&self, resource: &Resource, session: &SessionId) -> Result<bool, Error> {
+        const FIELD: &str = "\"session\":\"";
+        let bytes = self.bytes(&name_of(resource))?;
+        let text = String::from_utf8_lossy(&bytes);
+        let is_of_it = |(position, _)| {
+            let rest = &text[position + FIELD.len()..];
+            rest.strip_prefix(session.as_str()).is_some_and(|rest| rest.starts_with('"'))
+        };
+        Ok(text.match_indices(FIELD).all(is_of_it))
     }
 
     /// The end of a log, read without its lock.

@@ -17,7 +17,11 @@ use super::objects::Pack;
 use super::packing::contents_in;
 
 /// Contents are packed when so many are not.
-const LOOSE: usize = 1000;
+const LOOSE: usize = 250;
+
+/// When so many are not, they are packed before the hour is over, unless somebody has just tried.
+const MANY: usize = 1024;
+const PAUSE_BETWEEN_MANY: TimeDelta = TimeDelta::minutes(5);
 
 /// Packs are made one when there are more.
 const PACKS: usize = 12;
@@ -157,11 +161,13 @@ impl Journal {
         }
     }
 
-    /// True if there is a journal, and nobody has maintained it within the hour.
+    /// True if there is a journal, and nobody has maintained it within the hour, or much was added since.
     pub fn is_upkeep_due(&self, now: DateTime<Utc>) -> bool {
         let Ok(entries) = self.folder.entries() else { return false };
         let last = entries.iter().find(|entry| entry.name == DONE).map(|entry| DateTime::<Utc>::from(entry.written));
-        self.folder.contains("HEAD") && last.is_none_or(|last| (now - last).abs() >= PAUSE)
+        let is_past = |pause| last.is_none_or(|last| (now - last).abs() >= pause);
+        self.folder.contains("HEAD")
+            && (is_past(PAUSE) || (is_past(PAUSE_BETWEEN_MANY) && self.objects.seem_to_be(MANY)))
     }
 
     /// Drops what is old, and beginning with the oldest what is too much, except a change that `is_needed` and what a

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 use imara_diff::{Algorithm, Diff, InternedInput, Interner, Token};
 
-use super::lines;
+use super::{is_binary, lines};
 
 /// Lines that were replaced by others. Either side may be empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,9 +21,18 @@ pub fn hunks(before: &[u8], after: &[u8]) -> Vec<Hunk> {
 
 /// How many lines came and how many went.
 pub fn counts(before: &[u8], after: &[u8]) -> (usize, usize) {
+    let is_text = !is_binary(before) && !is_binary(after);
+    let (before, after) = if is_text { without_equal_beginning(before, after) } else { (before, after) };
     hunks(before, after)
         .iter()
         .fold((0, 0), |(added, removed), hunk| (added + hunk.after.len(), removed + hunk.before.len()))
+}
+
+/// Both without the whole lines with which they begin alike.
+fn without_equal_beginning<'t>(before: &'t [u8], after: &'t [u8]) -> (&'t [u8], &'t [u8]) {
+    let alike = before.iter().zip(after).take_while(|(before, after)| before == after).count();
+    let start = before[..alike].iter().rposition(|byte| *byte == b'\n').map_or(0, |line_end| line_end + 1);
+    (&before[start..], &after[start..])
 }
 
 /// The same for lines that were cut already.

@@ -15,8 +15,12 @@ const BINARY_LOOK_AHEAD: usize = 8000;
 
 /// The lines of a text, with their ends. A binary content is one line.
 pub fn lines(text: &[u8]) -> Vec<&[u8]> {
-    if text[..text.len().min(BINARY_LOOK_AHEAD)].contains(&0) {
+    if is_binary(text) {
         return vec![text];
     }
     text.split_inclusive(|byte| *byte == b'\n').collect()
+}
+
+fn is_binary(text: &[u8]) -> bool {
+    text[..text.len().min(BINARY_LOOK_AHEAD)].contains(&0)
 }
