@@ -165,7 +165,7 @@ pub(crate) const WAYS: &[Way] = &[
     way(IsTold, "git rm -q --cached FILE && git clean -qf FILE"),
     way(Refused, "printf 's\\nn\\ny\\n' | git checkout -q -p -- FILE > /dev/null"),
     way(IsTold, "git merge-file FILE FILE OTHER"),
-    way(IsTold, "git diff --output=FILE HEAD~0"),
+    way(IsTold, "git log -1 --output=FILE"),
     // Of editors that tell nobody: over it, beside it, and by a copy that is kept.
     way(IsTold, "vim -u NONE -i NONE -nes -c 'set backupcopy=yes' -c '1s/one/new/' -c x FILE"),
     way(IsTold, "vim -u NONE -i NONE -nes -c 'set backupcopy=no' -c '1s/one/new/' -c x FILE"),
@@ -363,7 +363,7 @@ pub(crate) const SWEEPS: &[Way] = &[
     way(
         IsTold,
         "mkdir elsewhere && cp README.md elsewhere && python3 -c 'import ctypes; c = ctypes.CDLL(None); \
-                 assert c.renameat2(-100, b\"elsewhere\", -100, b\"work\", 2) == 0'",
+         assert c.renameat2(-100, b\"elsewhere\", -100, b\"work\", 2) == 0'",
     ),
 ];
 
