@@ -28,6 +28,6 @@ pub use answer::Answer;
 pub use event::{EventKind, ExpectedSubAgent, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};
 pub use hook_state::staged_by_name;
-pub use names::{session_id, session_of_variable};
+pub use names::{is_session_of, session_id, session_of_variable};
 pub use surroundings::{AgentWindow, HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy};
 pub use words::message_line;

@@ -38,6 +38,11 @@ pub fn session_of_variable(value: impl Fn(&str) -> Option<String>) -> Option<Ses
     })
 }
 
+/// True for the id of a session of the agent with this name.
+pub fn is_session_of(agent: &str, id: &SessionId) -> bool {
+    id.as_str().strip_prefix(agent).is_some_and(|own| own.starts_with('-'))
+}
+
 fn is_plain(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }

@@ -40,7 +40,8 @@ impl Acting {
 
     /// Whoever runs a command. It makes the directory where nobody coordinates yet.
     pub(super) fn for_a_command(context: &Context) -> Result<Self, Failure> {
-        context.registry_or_create()?;
+        let registry = context.registry_or_create()?;
+        identity::register_agents_own(context, &registry)?;
         Self::enter(context, None)
     }
 

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use deconflict_platform as platform;
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{SessionId, time};
-use deconflict_registry::{NewSession, Registry, Session, SessionState};
+use deconflict_registry::{Error, NewSession, Registry, Session, SessionState};
 use deconflict_words::documents;
 
 use super::context::Context;
@@ -51,6 +51,32 @@ pub(super) fn enter_or_person(context: &Context) -> Result<(Registry, Option<Ses
         Err(unknown) => return Err(explain(context, &registry, unknown)?),
     };
     Ok((registry, session))
+}
+
+/// Registers the session of the coding agent that runs the caller, where its hooks or the agent itself name it in the
+/// environment and nothing made them register it yet: its first command may come before its first edit.
+pub(super) fn register_agents_own(context: &Context, registry: &Registry) -> Result<(), Failure> {
+    let own = deconflict_agents::session_of_variable(|name| std::env::var(name).ok());
+    let named = if context.shared.session.is_some() { None } else { own.or(Context::variable_session()?) };
+    let Some(id) = named else { return Ok(()) };
+    if registry.session(&id)?.is_some() {
+        return Ok(());
+    }
+    let keeper = keeper::find();
+    let agent = keeper.as_ref().and_then(|keeper| keeper.agent).or_else(processes::agent_in_environment);
+    let Some(agent) = agent.filter(|agent| deconflict_agents::is_session_of(agent, &id)) else { return Ok(()) };
+    let new = NewSession {
+        id: Some(id),
+        client: Some(agent.to_owned()),
+        agent: Some(agent.to_owned()),
+        keeper: keeper.map(|keeper| keeper.process),
+        ..context.new_session()?
+    };
+    match registry.register(new) {
+        // Another command or hook of the same agent was faster.
+        Ok(_) | Err(Error::SessionTaken { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The caller's session where `--session` names another's work.

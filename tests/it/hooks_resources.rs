@@ -74,3 +74,20 @@ fn a_command_in_a_run_needs_no_other_claim() {
     agent.before_command("sed -i s/a/b/ src/main.rs").expect_denial();
     agent.before_command("deconflict run --with db -- sed -i s/a/b/ src/main.rs").expect_silence();
 }
+
+#[test]
+fn a_command_in_a_clone_where_nobody_coordinates_yet_runs_as_its_agents() {
+    let workspace = workspace();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.start();
+    assert!(!workspace.path("COORDINATION").exists(), "a session that only begins makes nothing");
+    let shell = agent.shell().env("CLAUDECODE", "1");
+    shell.run(["run", "--with", "db", "--", "true"]).expect_code(0);
+    let session = workspace.coordination().session(&agent.id()).unwrap();
+    assert_eq!((&session["agent"], &session["status"]), (&"claude-code".into(), &"active".into()), "{session}");
+    // Whoever is no agent named a session that there is not.
+    agent.shell().session("claude-code-two").run(["run", "--with", "db", "--", "true"]).expect_code(2);
+    // The hook goes on with it.
+    agent.edit("src/main.rs", "fn main() {}").expect_no_denial();
+    workspace.coordination().wait_for_holder("src/main.rs", &agent.id());
+}
