@@ -68,11 +68,11 @@ pub(crate) fn holding(terminal: &Terminal, workspace: &Workspace, with: &str, na
 fn the_commands_end_is_the_answer_and_frees_what_it_held() {
     let workspace = Workspace::small();
     let terminal = prompt(&workspace);
-    for code in [0, 1, 2, 3, 7, 125, 126, 127, 128, 130, 254, 255] {
+    for code in 0..=255 {
         terminal.run(["run", "--with", "db", "--", "sh", "-c", &format!("exit {code}")]).expect_code(code);
     }
-    for (name, number) in [("TERM", 15), ("INT", 2), ("KILL", 9), ("USR1", 10)] {
-        let script = format!("deconflict run --with db -- sh -c 'kill -{name} $$'; echo ended with $?");
+    for (name, number) in [("TERM", 15), ("INT", 2), ("KILL", 9), ("USR1", 10), ("HUP", 1), ("PIPE", 13), ("ABRT", 6)] {
+        let script = format!("ulimit -c 0; deconflict run --with db -- sh -c 'kill -{name} $$'; echo ended with $?");
         let mut shell = terminal.command([] as [&str; 0]);
         let mut shell = replaced(&mut shell, "sh", &["-c", &script]);
         let output = shell.output().unwrap();
