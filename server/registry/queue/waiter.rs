@@ -1,7 +1,8 @@
 //! Waiting until it is one's turn, woken by what others write.
 //!
-//! Of many who wait for the same, only the first looks at what is held. Each of the others rests until whoever is right in
-//! front of it leaves, so that a release wakes nobody but the one whose turn it is.
+//! Of many who wait for the same, only the first looks at what is held, and hears of all claims and tickets. Each of the others
+//! rests until whoever is right in front of it leaves, and hears of nothing but that one's ticket and its own, so that a
+//! release wakes nobody but the one whose turn it is.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -80,6 +81,8 @@ pub struct Waiter<'a, S: Store> {
     taker: Taker<'a>,
     ticket: Option<TicketKey>,
     watching: Option<Box<dyn Watching>>,
+    /// What that tells of.
+    heard_of: Vec<Range>,
     wakes: (Sender<Wake>, Receiver<Wake>),
     awaited: Awaited,
     /// For how long each ticket in front could have been served, and when that was looked at last.
@@ -94,8 +97,10 @@ pub struct Waiter<'a, S: Store> {
 struct Awaited {
     /// Whoever is right in front, and wants the same: nothing is free for this one before that one is gone.
     behind: Option<TicketKey>,
-    /// The claims that are in the way.
-    in_the_way: HashSet<Key>,
+    /// So many come first, of whatever they wait for.
+    ahead: usize,
+    /// The claims that are in the way, with the ids of the holdings.
+    in_the_way: HashMap<Key, Option<String>>,
     /// When it is looked in any case.
     look_at: Option<Instant>,
 }
@@ -116,6 +121,7 @@ impl<'a, S: Store> Waiter<'a, S> {
             taker,
             ticket: None,
             watching: None,
+            heard_of: Vec::new(),
             wakes: channel(),
             awaited: Awaited::default(),
             served_for: HashMap::new(),
@@ -156,7 +162,6 @@ impl<'a, S: Store> Waiter<'a, S> {
         let end = Instant::now() + limit;
         let mut why = None;
         if self.watching.is_none() {
-            self.watch();
             why = Some(Look::All);
         }
         loop {
@@ -166,6 +171,11 @@ impl<'a, S: Store> Waiter<'a, S> {
                 // Whatever keeps it from being written may pass.
                 self.awaited.look_at = Some(Instant::now() + TICK);
                 match self.take() {
+                    // It may have got another ticket.
+                    Ok(Turn::Queued(_)) if self.listen() => {
+                        why = Some(Look::All);
+                        continue;
+                    }
                     Ok(Turn::Queued(_)) => {}
                     Ok(turn) => return Ok(Step::Turn(turn)),
                     Err(error) => {
@@ -248,25 +258,31 @@ impl<'a, S: Store> Waiter<'a, S> {
                 None => is_in_front.then_some(Look::Front),
             };
         }
-        if !self.awaited.in_the_way.contains(key) {
+        if !self.awaited.in_the_way.contains_key(key) {
             return None;
         }
         self.has_moved = true;
-        if self.awaited.behind.is_none() {
-            return Some(Look::Front);
-        }
-        // It is another's turn first. Whether that one takes it is looked at a little later.
-        self.awaited.look_at = Some(Instant::now() + TICK);
-        None
+        Some(Look::Front)
     }
 
-    fn watch(&mut self) {
+    /// Hears of what makes it worth looking. Returns true if that is something else than before, so that some of it may have
+    /// happened already.
+    fn listen(&mut self) -> bool {
+        let one = |key: &TicketKey| Range::One(Key::Ticket(key.clone()));
+        let ranges = match (&self.ticket, &self.awaited.behind) {
+            (Some(own), Some(front)) => vec![one(own), one(front)],
+            // Whoever ends gives up what they hold.
+            _ => vec![Range::all_claims(), Range::Queue],
+        };
+        if self.watching.is_some() && ranges == self.heard_of {
+            return false;
+        }
         let tell = self.wakes.0.clone();
         let hear = move |changed| drop(tell.send(Wake::Changed(changed)));
-        // Whoever ends gives up what they hold.
-        let ranges = [Range::all_claims(), Range::Queue];
         self.watching = Some(self.registry.store.watch(&ranges, Box::new(hear)));
+        self.heard_of = ranges;
         self.look();
+        true
     }
 
     fn look(&mut self) {
@@ -289,28 +305,36 @@ impl<'a, S: Store> Waiter<'a, S> {
     /// Whether it is worth taking the lock. Looking needs none, so that many who wait don't keep those who hold from
     /// releasing.
     fn may_go(&mut self, look: Look) -> Result<bool, Error> {
-        let reader = match self.registry.reader() {
-            Ok(reader) => reader,
-            // The next commit makes it again.
-            Err(Error::Missing { .. }) => return Ok(true),
-            Err(error) => return Err(error),
+        let Some(own) = self.ticket.clone() else { return Ok(true) };
+        let (reader, front) = loop {
+            let reader = match self.registry.reader() {
+                Ok(reader) => reader,
+                // The next commit makes it again.
+                Err(Error::Missing { .. }) => return Ok(true),
+                Err(error) => return Err(error),
+            };
+            let Some(mine) = read_ticket(&*reader, &own)? else { return Ok(true) };
+            if mine.record.passed == Some(true) || mine.record.given_up == Some(true) {
+                return Ok(true);
+            }
+            let front = self.front(&*reader, &mine)?;
+            self.awaited.behind = front.as_ref().map(|front| front.key.clone());
+            if !self.listen() {
+                break (reader, front);
+            }
         };
         let reader = &*reader;
-        let Some(own) = self.ticket.clone() else { return Ok(true) };
-        let Some(mine) = read_ticket(reader, &own)? else { return Ok(true) };
-        if mine.record.passed == Some(true) || mine.record.given_up == Some(true) {
-            return Ok(true);
-        }
-        let front = self.front(reader, &mine)?;
         let is_behind_another = front.is_some();
-        self.awaited.behind = front.as_ref().map(|front| front.key.clone());
         if let Some(front) = front {
             self.notice_end(front.record.process.iter());
             if look == Look::Front {
                 return Ok(false);
             }
         }
-        self.awaited.look_at = Some(Instant::now() + REST);
+        // Whoever stands near the front is soon the one to see that those before it don't take what is free.
+        let ahead = u32::try_from(self.awaited.ahead).unwrap_or(u32::MAX);
+        let rest = if is_behind_another { REST.min(TICK.saturating_mul(ahead)) } else { REST };
+        self.awaited.look_at = Some(Instant::now() + rest);
         // As long as somebody holds it, it makes no difference who is in front.
         let whom = self.taker.whom();
         if let Err(lack) = self.registry.pick(reader, whom, self.taker.wants, self.taker.is_usable)? {
@@ -335,7 +359,7 @@ impl<'a, S: Store> Waiter<'a, S> {
     }
 
     /// The next in front that waits for just the same, so that nothing is free for this one as long as it waits.
-    fn front(&self, reader: &dyn Reader, mine: &StoredTicket) -> Result<Option<StoredTicket>, Error> {
+    fn front(&mut self, reader: &dyn Reader, mine: &StoredTicket) -> Result<Option<StoredTicket>, Error> {
         let is_alike = |theirs: &StoredTicket| {
             let (mine, theirs) = (&mine.record, &theirs.record);
             // What a session holds by hand, and what it is nested in, is free for itself alone.
@@ -344,6 +368,7 @@ impl<'a, S: Store> Waiter<'a, S> {
         };
         let mut keys = ticket_keys(reader)?;
         keys.retain(|key| *key < mine.key);
+        self.has_moved |= std::mem::replace(&mut self.awaited.ahead, keys.len()) != keys.len();
         for key in keys.iter().rev().take(MOST_READ) {
             if let Some(ticket) = read_ticket(reader, key)?
                 && is_alike(&ticket)
@@ -359,7 +384,7 @@ impl<'a, S: Store> Waiter<'a, S> {
 
     /// Remembers what has to change before anything is free.
     fn await_lack(&mut self, reader: &dyn Reader, lack: &Lack, is_behind_another: bool) -> Result<(), Error> {
-        self.awaited.in_the_way.clear();
+        let before = std::mem::take(&mut self.awaited.in_the_way);
         if !lack.in_use.is_empty() && !is_behind_another {
             // Nothing tells when a program ceases to listen.
             self.awaited.rest(TICK);
@@ -367,13 +392,14 @@ impl<'a, S: Store> Waiter<'a, S> {
         let mut processes = Vec::new();
         for obstacle in &lack.obstacles {
             let claim = &obstacle.by;
-            self.awaited.in_the_way.insert(Key::Claim(claim.key.clone()));
+            self.awaited.in_the_way.insert(Key::Claim(claim.key.clone()), claim.record.id.clone());
             if claim.record.process.is_none() {
                 let left = (claim.expires_at - self.registry.now()).to_std().unwrap_or(TICK);
                 self.awaited.rest(left);
             }
             processes.extend(self.process_behind(reader, claim)?);
         }
+        self.has_moved |= self.awaited.in_the_way != before;
         if !is_behind_another {
             self.notice_end(&processes);
         }

@@ -46,6 +46,8 @@ pub enum Range {
     Series(Series),
     /// The messages to any one session.
     AllDirect,
+    /// A single record.
+    One(Key),
 }
 
 impl Range {
@@ -67,6 +69,7 @@ impl Range {
             | (Self::AllDirect, Key::Entry(Series::Direct(_), _)) => true,
             (Self::Claims(beginning), Key::Claim(key)) => key.begins_with(beginning),
             (Self::Series(series), Key::Entry(of, _)) => series == of,
+            (Self::One(one), key) => one == key,
             _ => false,
         }
     }

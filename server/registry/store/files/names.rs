@@ -53,6 +53,7 @@ pub(super) fn folder_of_range(range: &Range) -> Option<Folder> {
         Range::Queue => Some(Folder::Queue),
         Range::Series(series) => Some(folder_of(series)),
         Range::AllDirect => None,
+        Range::One(key) => Some(file_of(key).0),
     }
 }
 
@@ -64,6 +65,7 @@ pub(crate) fn key_of(range: &Range, name: &str, naming: Naming) -> Option<Key> {
         Range::Queue => TicketKey::parse(name.strip_suffix(RECORD_ENDING)?).map(Key::Ticket),
         Range::Series(series) => Some(Key::Entry(series.clone(), name.to_owned())),
         Range::AllDirect => None,
+        Range::One(key) => Some(key.clone()).filter(|key| file_of(key).1 == name),
     }
 }
 

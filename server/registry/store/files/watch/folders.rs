@@ -1,4 +1,4 @@
-//! Which folders are watched, and whether they are still the same ones.
+//! Which folders and single files are watched, and whether they are still the same ones.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 
 use super::hints::{Hint, Interpreter, record_watcher};
 use crate::Error;
-use crate::store::Range;
 use crate::store::files::directory::{Directory, FolderIdentity};
 use crate::store::files::folder::Folder;
-use crate::store::files::names::folder_of_range;
+use crate::store::files::names::{folder_of_range, relative_path};
+use crate::store::{Key, Range, Reader, Stamp};
 use deconflict_platform::faults::{self, Call};
 
 /// A folder that is watched. The tree is never watched as a whole: others' messages, heartbeats and hand-offs would wake
@@ -29,10 +29,20 @@ struct WatchedFolder {
     scanned: Option<DateTime<Utc>>,
 }
 
+/// A record that is watched by itself, so that whatever else happens in its folder wakes nobody.
+#[derive(Debug)]
+struct WatchedRecord {
+    key: Key,
+    path: PathBuf,
+    /// The record that is watched at the path.
+    armed: Option<Stamp>,
+}
+
 #[derive(Debug)]
 pub(super) struct Folders {
     path: PathBuf,
     watched: Vec<WatchedFolder>,
+    records: Vec<WatchedRecord>,
     ignores_case: Arc<AtomicBool>,
     /// `None` if the system gives none.
     watcher: Option<RecommendedWatcher>,
@@ -42,10 +52,15 @@ pub(super) struct Folders {
 }
 
 impl Folders {
-    /// The folders of these ranges and those above them, each after what it lies in.
+    /// The folders of these ranges and those above them, each after what it lies in; of a single record, nothing but its file.
     pub(super) fn new(path: PathBuf, ranges: &[Range]) -> Self {
         let mut watched: Vec<WatchedFolder> = Vec::new();
+        let mut records = Vec::new();
         for range in ranges {
+            if let Range::One(key) = range {
+                records.push(WatchedRecord { key: key.clone(), path: path.join(relative_path(key)), armed: None });
+                continue;
+            }
             let own = folder_of_range(range).unwrap_or(Folder::Recipients);
             let mut line: Vec<Folder> = std::iter::successors(Some(own), Folder::above).collect();
             line.reverse();
@@ -59,12 +74,13 @@ impl Folders {
                 last.range = Some(range.clone());
             }
         }
-        Self { path, watched, ignores_case: Arc::default(), watcher: None, trouble: None, has_failed: false }
+        Self { path, watched, records, ignores_case: Arc::default(), watcher: None, trouble: None, has_failed: false }
     }
 
     pub(super) fn start(&mut self, noticed: impl Fn(Hint) + Send + 'static) {
         let folders = self.watched.iter().map(|it| (it.path.clone(), it.range.clone())).collect();
-        let interpreter = Interpreter { folders, ignores_case: Arc::clone(&self.ignores_case) };
+        let records = self.records.iter().map(|it| (it.path.clone(), it.key.clone())).collect();
+        let interpreter = Interpreter { folders, records, ignores_case: Arc::clone(&self.ignores_case) };
         let start = || record_watcher(move |event| interpreter.hints(&event).into_iter().for_each(&noticed));
         match faults::check(Call::Watch).map_err(notify::Error::io).and_then(|()| start()) {
             Ok(watcher) => self.watcher = Some(watcher),
@@ -82,9 +98,9 @@ impl Folders {
     }
 
     /// Watches the folder that holds the directory, to see it appear, vanish or be replaced. It must be asked for
-    /// again after that.
+    /// again after that. Single records go with the directory.
     pub(super) fn watch_parent(&mut self) {
-        if let Some(parent) = self.path.parent().map(PathBuf::from) {
+        if let Some(parent) = self.path.parent().map(PathBuf::from).filter(|_| !self.watched.is_empty()) {
             self.watch(&parent);
         }
     }
@@ -94,14 +110,17 @@ impl Folders {
         for folder in self.watched.iter_mut().filter(|folder| folder.path.starts_with(path)) {
             (folder.armed, folder.scanned) = (None, None);
         }
+        for record in self.records.iter_mut().filter(|record| record.path.starts_with(path)) {
+            record.armed = None;
+        }
     }
 
     pub(super) fn distrust_all(&mut self) {
         self.distrust(&self.path.clone());
     }
 
-    /// Watches every folder that is there and is not the one that is watched already. Returns what is in those that
-    /// came, went or were replaced.
+    /// Watches every folder and record that is there and is not the one that is watched already. Returns what is in those
+    /// that came, went or were replaced.
     pub(super) fn arm(&mut self, directory: &Directory) -> Vec<Range> {
         self.ignores_case.store(directory.ignores_case(), Ordering::Relaxed);
         let mut renewed = Vec::new();
@@ -119,13 +138,18 @@ impl Folders {
             (known.armed, known.scanned) = (found, None);
             renewed.extend(known.range.clone());
             let path = known.path.clone();
-            if let Some(watcher) = &mut self.watcher {
-                // A deleted folder is not watched any more, and there is nothing to say about that.
-                let _ = watcher.unwatch(&path);
+            self.watch_again(&path, found.is_some());
+        }
+        for at in 0..self.records.len() {
+            let known = &mut self.records[at];
+            let Ok(found) = directory.stamp(&known.key) else { continue };
+            if found == known.armed {
+                continue;
             }
-            if found.is_some() {
-                self.watch(&path);
-            }
+            known.armed = found;
+            renewed.push(Range::One(known.key.clone()));
+            let path = known.path.clone();
+            self.watch_again(&path, found.is_some());
         }
         renewed
     }
@@ -140,6 +164,16 @@ impl Folders {
     pub(super) fn note_scans(&mut self, directory: &Directory, ranges: &[Range]) {
         for it in self.watched.iter_mut().filter(|it| it.range.as_ref().is_some_and(|range| ranges.contains(range))) {
             it.scanned = it.changed_at(directory);
+        }
+    }
+
+    fn watch_again(&mut self, path: &Path, is_there: bool) {
+        if let Some(watcher) = &mut self.watcher {
+            // What was deleted is not watched any more, and there is nothing to say about that.
+            let _ = watcher.unwatch(path);
+        }
+        if is_there {
+            self.watch(path);
         }
     }
 

@@ -39,6 +39,7 @@ pub(super) enum Hint {
 #[derive(Debug)]
 pub(super) struct Interpreter {
     pub(super) folders: Vec<(PathBuf, Option<Range>)>,
+    pub(super) records: Vec<(PathBuf, Key)>,
     pub(super) ignores_case: Arc<AtomicBool>,
 }
 
@@ -60,6 +61,9 @@ impl Interpreter {
     }
 
     fn hint(&self, path: &Path, may_replace_folder: bool) -> Option<Hint> {
+        if let Some((_, key)) = self.records.iter().find(|(of, _)| of == path) {
+            return Some(Hint::Record(key.clone()));
+        }
         if self.folders.iter().any(|(of, _)| of == path) {
             return may_replace_folder.then(|| Hint::Folder(path.to_owned()));
         }
