@@ -55,6 +55,21 @@ impl Acting {
         }
     }
 
+    /// The same once a command is over that left nothing running. One that ended before anybody could notice it is not on
+    /// the board either.
+    pub(super) fn end_of_command(&self, was_noticed: bool) {
+        if !self.is_passing {
+            return;
+        }
+        if let Err(error) = self.registry.dismiss(&self.session.id) {
+            Output::remark(&format!("The session of this command could not be ended: {error}."));
+        }
+        upkeep::clean_up_when_due(&self.registry);
+        if was_noticed {
+            upkeep::refresh_board(&self.registry);
+        }
+    }
+
     pub(super) fn is_passing(&self) -> bool {
         self.is_passing
     }

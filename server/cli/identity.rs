@@ -185,12 +185,12 @@ fn by_variable(registry: &Registry) -> Result<Option<SessionId>, Failure> {
 
 /// What people call the coding agent that stands between the caller and the process of a session.
 fn agent_below(session: Option<&Session>) -> Option<&'static str> {
-    for process in platform::ancestors() {
-        let agent = processes::coding_agent(&process);
+    for process in processes::above() {
+        let agent = processes::coding_agent(process);
         if agent.is_some() {
             return agent;
         }
-        if session.is_some_and(|session| belongs_to(session, &process)) {
+        if session.is_some_and(|session| belongs_to(session, process)) {
             return None;
         }
     }
@@ -241,11 +241,11 @@ fn infer(registry: &Registry, live: &[Session]) -> Result<Result<Session, Unknow
     if live.is_empty() {
         return Ok(Err(Unknown::NoSession));
     }
-    for process in platform::ancestors() {
-        let mut own: Vec<Session> = live.iter().filter(|session| belongs_to(session, &process)).cloned().collect();
+    for process in processes::above() {
+        let mut own: Vec<Session> = live.iter().filter(|session| belongs_to(session, process)).cloned().collect();
         match own.len() {
             0 => {
-                if let Some(agent) = processes::coding_agent(&process) {
+                if let Some(agent) = processes::coding_agent(process) {
                     return Ok(Err(Unknown::Agent(agent)));
                 }
             }

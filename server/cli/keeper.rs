@@ -29,11 +29,11 @@ pub(super) struct Keeper {
 
 /// The process that keeps a session started here, if one is known to last as long as its user.
 pub(super) fn find() -> Option<Keeper> {
-    let ancestors: Vec<Ancestor> = platform::ancestors().collect();
+    let ancestors = processes::above();
     let agent = ancestors.iter().find_map(|process| Some((process, processes::coding_agent(process)?)));
     let (ancestor, agent) = match agent {
         Some((process, agent)) => (process, Some(agent)),
-        None => (outermost_shell_of_the_terminal(&ancestors)?, None),
+        None => (outermost_shell_of_the_terminal(ancestors)?, None),
     };
     Some(Keeper { process: ancestor.process()?, agent })
 }
@@ -42,7 +42,7 @@ pub(super) fn find() -> Option<Keeper> {
 /// in which the agent runs. A program that nobody here knows is not taken for either: if it ended before its user does,
 /// others would take the session for gone.
 pub(super) fn behind_a_hook(agent: &Agent) -> Processes {
-    let ancestors: Vec<Ancestor> = platform::ancestors().collect();
+    let ancestors = processes::above();
     let is_agent = |process: &Ancestor| {
         // The agent of an editor runs in the editor's own processes.
         processes::coding_agent(process).is_some() || (agent.runs_in_editor && processes::is_editor(process))

@@ -1,5 +1,7 @@
 //! What the processes above this one are: shells that people type into, coding agents, or something else.
 
+use std::sync::OnceLock;
+
 use deconflict_agents as agents;
 use deconflict_platform::{self as platform, Ancestor};
 
@@ -13,6 +15,12 @@ const RUNTIMES: &[&str] = &["node", "bun", "deno", "python", "uv", "uvx", "npx"]
 const SHELLS: &str =
     "ash bash cmd csh dash elvish fish ion ksh mksh nu oksh osh powershell pwsh sh tcsh xonsh yash zsh";
 
+/// The processes above this one, nearest first. They are looked at once: another one stands there only where one has ended.
+pub(super) fn above() -> &'static [Ancestor] {
+    static ABOVE: OnceLock<Vec<Ancestor>> = OnceLock::new();
+    ABOVE.get_or_init(|| platform::ancestors().collect())
+}
+
 /// What people call the coding agent whose process this is; `None` for any other process.
 pub(super) fn coding_agent(process: &Ancestor) -> Option<&'static str> {
     agent_named(&process.name).or_else(|| agent_started_by(process.command()))
@@ -25,7 +33,7 @@ pub(super) fn agent_in_environment() -> Option<&'static str> {
 
 /// True below a coding agent, as far as processes and environment tell.
 pub(super) fn run_by_an_agent() -> bool {
-    platform::ancestors().any(|process| coding_agent(&process).is_some()) || agent_in_environment().is_some()
+    above().iter().any(|process| coding_agent(process).is_some()) || agent_in_environment().is_some()
 }
 
 pub(super) fn is_editor(process: &Ancestor) -> bool {

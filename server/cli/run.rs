@@ -99,12 +99,15 @@ fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failu
         Ok(acting) => acting,
         Err(failure) => return context.give_up.asked().map(Ended::Interrupted).ok_or(failure),
     };
-    let ended = {
-        let patience = arguments.wait;
-        let run = Run { arguments, context, acting: &acting, asked: &asked, patience, interrupts: &interrupts };
-        run.go(&mut job)
-    };
-    acting.end(context);
+    let patience = arguments.wait;
+    let (run, start) =
+        (Run { arguments, context, acting: &acting, asked: &asked, patience, interrupts: &interrupts }, Instant::now());
+    let (ended, is_over) = run.go(&mut job);
+    if is_over {
+        acting.end_of_command(start.elapsed() >= WORTH_TELLING);
+    } else {
+        acting.end(context);
+    }
     ended
 }
 
@@ -128,7 +131,8 @@ struct Held {
 }
 
 impl Run<'_> {
-    fn go(&self, job: &mut Job) -> Result<Ended, Failure> {
+    /// Returns also whether nothing that the command started still runs.
+    fn go(&self, job: &mut Job) -> (Result<Ended, Failure>, bool) {
         let mut held = Vec::new();
         let mut values: Vec<Option<Vec<Resource>>> = self.asked.iter().map(|_| None).collect();
         let mut end = Ok(None);
@@ -161,7 +165,7 @@ impl Run<'_> {
         for held in &held {
             held.give_back(is_over);
         }
-        ended
+        (ended, is_over)
     }
 
     /// Takes what belongs to one scope; returns the signal that asked to give up.
@@ -329,15 +333,20 @@ impl Held {
 
     /// What processes that the command left behind still use is theirs until they end.
     fn give_back(&self, is_over: bool) {
-        let mut error = None;
-        for holding in self.holdings.iter().filter(|_| is_over) {
-            error = self.registry.release_holding(holding).err().or(error);
+        let mut given_back = Ok(());
+        if is_over && !self.holdings.is_empty() {
+            given_back = self.registry.release_holdings(&self.holdings).map(drop);
         }
         if self.is_own {
-            error = self.registry.complete(&self.session.id, &Completion::default()).err().or(error);
+            let ended = if is_over {
+                self.registry.dismiss(&self.session.id)
+            } else {
+                self.registry.complete(&self.session.id, &Completion::default()).map(drop)
+            };
+            given_back = given_back.and(ended);
             let _ = self.registry.clean_up_when_due();
         }
-        if let Some(error) = error {
+        if let Err(error) = given_back {
             Output::remark(&format!(
                 "deconflict: What was held could not be given back: {error}. It is free all the same."
             ));

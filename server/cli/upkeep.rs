@@ -51,9 +51,7 @@ pub(super) fn tidy_up(context: &Context, registry: &Registry) {
 
 /// Removes what nobody needs any more. It reads everything, but sessions come and go rarely.
 pub(super) fn clean_up(context: &Context, registry: &Registry) {
-    if let Err(error) = registry.clean_up_when_due() {
-        Output::remark(&format!("Old records could not be removed: {error}."));
-    }
+    clean_up_when_due(registry);
     if let Ok(namer) = context.namer()
         && let Err(error) = end_removed_worktrees(registry, &namer)
     {
@@ -62,6 +60,13 @@ pub(super) fn clean_up(context: &Context, registry: &Registry) {
     let maintain = |recording: Recording| Ok(recording.recorder().maintain_when_due(context.now())?);
     if let Err(failure) = Recording::open(context).and_then(maintain) {
         Output::remark(&format!("What the journal keeps too long could not be removed. {}", failure.message));
+    }
+}
+
+/// Removes records that nobody needs any more, once in an hour.
+pub(super) fn clean_up_when_due(registry: &Registry) {
+    if let Err(error) = registry.clean_up_when_due() {
+        Output::remark(&format!("Old records could not be removed: {error}."));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Linux: `/proc`, read directly, because a claim must not cost more than a few system calls.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
@@ -29,7 +30,7 @@ pub(super) fn lock_holder(device: u64, inode: u64) -> Option<u32> {
 }
 
 pub(super) fn started_of_current_process() -> Option<String> {
-    let stat = fs::read("/proc/self/stat").ok()?;
+    let stat = read_told("/proc/self/stat").ok()?;
     // A `/proc` of another pid namespace shows this process under another number, and other processes under ours.
     let shown_pid: u32 = text(stat.split(|byte| *byte == b' ').next()?)?.parse().ok()?;
     (shown_pid == std::process::id()).then(|| parse_stat(&stat)).flatten().map(|stat| stat.started)
@@ -40,7 +41,7 @@ pub(super) fn parent_of_current_process() -> Option<u32> {
 }
 
 pub(super) fn process(pid: u32) -> Option<Process> {
-    let stat = if proc_is_ours() { fs::read(format!("/proc/{pid}/stat")).ok() } else { None };
+    let stat = if proc_is_ours() { read_told(format!("/proc/{pid}/stat")).ok() } else { None };
     match stat.as_deref().and_then(parse_stat) {
         Some(stat) => (!stat.ended).then_some(Process { pid, started: stat.started }),
         // Mounted with `hidepid`, `/proc` shows nothing of other users' processes; a signal finds them.
@@ -50,12 +51,12 @@ pub(super) fn process(pid: u32) -> Option<Process> {
 
 /// What can be seen of the process with this number, as of the ones above this one; `None` if there is none.
 pub fn look_at(pid: u32) -> Option<Ancestor> {
-    let Stat { started, name, parent, .. } = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    let Stat { started, name, parent, .. } = parse_stat(&read_told(format!("/proc/{pid}/stat")).ok()?)?;
     Some(Ancestor { pid, started, name, parent: Some(parent), command: OnceLock::new() })
 }
 
 pub(super) fn command(pid: u32) -> Vec<String> {
-    let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let line = read_told(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let line = line.strip_suffix(b"\0").unwrap_or(&line);
     if line.is_empty() {
         return Vec::new();
@@ -68,7 +69,7 @@ pub(super) fn command(pid: u32) -> Vec<String> {
 /// `/proc` tells it rather than `getsid(2)`, whose answer is zero, and no process id, where the leader of the session
 /// is outside of this pid namespace.
 pub(super) fn terminal_of(pid: u32) -> Option<Terminal> {
-    let stat = parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?)?;
+    let stat = parse_stat(&read_told(format!("/proc/{pid}/stat")).ok()?)?;
     (stat.terminal.device != 0).then_some(stat.terminal)
 }
 
@@ -165,7 +166,7 @@ pub(super) fn has_running_member(group: u32) -> Option<bool> {
     }
     let names = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.file_name());
     let pids = names.filter_map(|name| name.to_str()?.parse::<u32>().ok());
-    let mut stats = pids.filter_map(|pid| parse_stat(&fs::read(format!("/proc/{pid}/stat")).ok()?));
+    let mut stats = pids.filter_map(|pid| parse_stat(&read_told(format!("/proc/{pid}/stat")).ok()?));
     Some(stats.any(|stat| stat.group == group && !stat.ended))
 }
 
@@ -214,6 +215,14 @@ fn proc_is_ours() -> bool {
 fn exists(pid: u32) -> bool {
     let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
     !matches!(rustix::process::test_kill_process(pid), Err(Errno::SRCH))
+}
+
+/// Reads what the kernel tells of a process. It gives such a file no length, so that a reader who goes by that asks again
+/// and again for a few bytes.
+fn read_told(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut told = Vec::with_capacity(2048);
+    File::open(path)?.take(u64::MAX).read_to_end(&mut told)?;
+    Ok(told)
 }
 
 fn line_of(path: impl AsRef<Path>) -> Option<String> {

@@ -9,7 +9,7 @@ use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
 use super::record;
 use super::session::{Session, change_session, require_active};
-use super::store::{Key, Range, Reader, Series, Store, Transaction};
+use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
 use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionOfClone, SessionRecord, time};
@@ -87,14 +87,18 @@ impl<S: Store> Registry<S> {
                         self.tell_apart(tx, &id, &mut record)?;
                     }
                     tx.put_new(key, record::bytes_of(&record)?);
-                    add_heartbeat(tx, &id, &Activity::new("started", record.current_work.clone()), now)?;
+                    if !is_passing {
+                        add_heartbeat(tx, &id, &Activity::new("started", record.current_work.clone()), now)?;
+                    }
                 }
                 Ok(is_free)
             })?;
             if is_new {
                 let session = self.session(&id)?.ok_or(Error::UnknownSession { id })?;
-                // What cannot be passed on now stays where it is, for the next session.
-                let _ = self.inherit_messages(&session);
+                if !is_passing {
+                    // What cannot be passed on now stays where it is, for the next session.
+                    let _ = self.inherit_messages(&session);
+                }
                 return Ok(session);
             }
             if wanted.is_some() {
@@ -264,6 +268,27 @@ impl<S: Store> Registry<S> {
             self.store.add(&Series::HandOffs, id, now, &record::bytes_of(&hand_off)?)?;
         }
         Ok(released)
+    }
+
+    /// Forgets a session that was there for one command and holds nothing any more, so that thousands of commands leave
+    /// nothing behind. One that somebody wrote to ends as any other does.
+    pub fn dismiss(&self, id: &SessionId) -> Result<(), Error> {
+        let (key, now) = (Key::Session(id.clone()), self.now());
+        let dismissed = self.commit(|tx| {
+            if tx.get(&key)?.is_none() {
+                return Ok(());
+            }
+            self.leave_alone(tx, id)?;
+            if tx.is_empty(&Range::Series(Series::Direct(id.clone())))? {
+                tx.write(Write::Delete(key.clone()));
+                return Ok(());
+            }
+            change_session(tx, id, |session| note_end(session, &Completion::default(), now))
+        });
+        match dismissed {
+            Ok(_) | Err(Error::Missing { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Gives up what sessions hold that have ended, and not what they claimed after going on.
