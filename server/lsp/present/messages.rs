@@ -186,7 +186,8 @@ pub(crate) fn merged(resource: &Resource) -> Notice {
 
 /// What the user asked to be told of came free.
 pub(crate) fn free(resource: &Resource) -> Notice {
-    information(format!("{} is free now: your next edit claims it.", words::resource(resource)))
+    let then = if resource.is_file() || resource.is_directory() { ": your next edit claims it" } else { "" };
+    information(format!("{} is free now{then}.", words::resource(resource)))
 }
 
 /// A request for release was granted without asking, because the document was saved and left alone.
