@@ -2,11 +2,10 @@
 //! next neither lists all claims nor looks at what is as it was. It says nothing that others go by: where it is missing
 //! or old, everything is looked at again.
 
-use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use deconflict_journal::Stamp;
+use deconflict_journal::{Journal, Stamp};
 use deconflict_protocol::Resource;
 use deconflict_registry::ClaimsMark;
 use deconflict_workspace::{PrivateFolder, Repository};
@@ -50,10 +49,9 @@ struct HeldFile {
 }
 
 impl HeldList {
-    /// The list of a worktree that a coordination directory is for. `None` where there is no place for it.
-    pub fn of(directory: &Path, repository: &Repository, state_folder: Option<&Path>) -> Option<Self> {
-        let folder = PrivateFolder::of(directory, "held", state_folder)?;
-        Some(Self { folder: folder.of_worktree(repository) })
+    /// The list of a worktree, kept beside the journal.
+    pub fn of(journal: &Journal, repository: &Repository) -> Self {
+        Self { folder: journal.beside("held").of_worktree(repository) }
     }
 
     pub(super) fn read(&self) -> Option<Held> {

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::recording::Recording;
 use super::style::{FAINT, NAME};
 use super::table::{Cell, aligned};
 use super::words;
@@ -25,8 +24,8 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open(context)?;
-    let resource = recording.looked_at(context, &arguments.path)?;
+    let recording = context.recording()?;
+    let resource = recording.looked_at(&arguments.path, context.now())?;
     if resource.is_directory() {
         return Err(Failure::usage(format!("{} has no lines.", resource.in_a_sentence())));
     }

@@ -48,7 +48,7 @@ pub(crate) struct Arguments {
 const ATTEMPTS: usize = 20;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open_again(context)?;
+    let recording = context.recording_again()?;
     if !recording.has_directory() {
         return Err(nothing_to_commit(&CommitPlan::default()));
     }
@@ -158,7 +158,7 @@ impl Making<'_> {
         }
         let mut files: Vec<Resource> = Vec::new();
         for path in &self.arguments.paths {
-            let found = self.recording.files_at(self.context, path)?;
+            let found = self.recording.files_at(path, self.context.now())?;
             if found.is_empty() {
                 return Err(nothing_kept(path));
             }

@@ -3,6 +3,7 @@
 use std::cell::{Cell, OnceCell};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -16,6 +17,7 @@ use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Na
 use super::failure::Failure;
 use super::interrupts::GiveUp;
 use super::output::Output;
+use super::recording::Recording;
 use super::{processes, values};
 
 /// The variable that names the session, as `deconflict start --export` sets it.
@@ -50,6 +52,7 @@ pub(crate) struct Context {
     folder: PathBuf,
     location: OnceCell<Location>,
     registry: OnceCell<Registry>,
+    recording: OnceCell<Rc<Recording>>,
     /// This verb made the directory.
     is_made: Cell<bool>,
 }
@@ -66,6 +69,7 @@ impl Context {
             folder,
             location: OnceCell::new(),
             registry: OnceCell::new(),
+            recording: OnceCell::new(),
             is_made: Cell::new(false),
         })
     }
@@ -147,6 +151,27 @@ impl Context {
             Err(Error::Missing { .. }) => Ok(None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The journal of this workspace, which is empty where nobody ever coordinated.
+    pub(crate) fn recording(&self) -> Result<Rc<Recording>, Failure> {
+        if let Some(known) = self.recording.get() {
+            return Ok(Rc::clone(known));
+        }
+        let registry = self.existing_registry()?;
+        let recording = Rc::new(Recording::open(self.location()?, registry, self.namer()?, &self.folder)?);
+        // Where there is no directory yet, this verb may make one.
+        Ok(if recording.has_directory() { Rc::clone(self.recording.get_or_init(|| recording)) } else { recording })
+    }
+
+    /// The same for a verb that writes. Where the directory was deleted, and something is kept, it is made again.
+    pub(crate) fn recording_again(&self) -> Result<Rc<Recording>, Failure> {
+        let recording = self.recording()?;
+        if recording.has_directory() || recording.journal.files()?.is_empty() {
+            return Ok(recording);
+        }
+        self.registry_or_create()?;
+        self.recording()
     }
 
     /// The registry of what this machine has once, for all clones of this user.

@@ -41,7 +41,7 @@ pub(crate) struct Arguments {
 const MOST_SHOWN: usize = 1000;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open(context)?;
+    let recording = context.recording()?;
     if !arguments.forget.is_empty() {
         return forget(&arguments.forget, context, &recording);
     }
@@ -72,7 +72,7 @@ fn find(arguments: &Arguments, context: &Context, recording: &Recording) -> Resu
     } else {
         let mut files: Vec<Resource> = Vec::new();
         for path in &arguments.paths {
-            files.extend(recording.files_at(context, path)?);
+            files.extend(recording.files_at(path, context.now())?);
         }
         files.sort_unstable();
         files.dedup();

@@ -1,16 +1,13 @@
 //! What a session lost and was not told yet, said by whichever verb it runs next.
 
-use deconflict_changes::{HeldList, Telling};
-use deconflict_platform as platform;
+use deconflict_changes::Telling;
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::quoted;
 use deconflict_registry::{Message, Registry};
-use deconflict_workspace::{Location, Repository};
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Output;
-use super::recording::Recording;
 use super::style::WARNING;
 use super::{identity, words};
 
@@ -28,11 +25,11 @@ fn look_around(context: &Context) -> Result<(), Failure> {
     if !location.exists() || !location.may_be_joined() {
         return Ok(());
     }
-    let (recording, now) = (Recording::open(context)?, context.now());
+    let (recording, now) = (context.recording()?, context.now());
     let recorder = recording.recorder();
     let mut watched = recording.journal.watched()?;
     if let Some(repository) = &location.repository
-        && recorder.look_at_held(repository, held_list(location, repository).as_ref(), &watched, now)?
+        && recorder.look_at_held(repository, recording.held_list.as_ref(), &watched, now)?
     {
         watched = recording.journal.watched()?;
     }
@@ -51,16 +48,11 @@ pub(super) fn look_at_claimed(context: &Context, registry: &Registry, claimed: &
         let Some(repository) = location.repository.as_ref().filter(|_| registry.path() == location.directory) else {
             return Ok(());
         };
-        let recording = Recording::open(context)?;
-        let list = held_list(location, repository);
-        let marks = registry.own_claims_marks();
-        Ok(recording.recorder().look_at_claimed(repository, list.as_ref(), claimed, marks, context.now())?)
+        let recording = context.recording()?;
+        let (list, marks) = (recording.held_list.as_ref(), registry.own_claims_marks());
+        Ok(recording.recorder().look_at_claimed(repository, list, claimed, marks, context.now())?)
     };
     let _ = look();
-}
-
-fn held_list(location: &Location, repository: &Repository) -> Option<HeldList> {
-    HeldList::of(&location.directory, repository, platform::state_directory().as_deref())
 }
 
 /// Says it on standard error, once. A program that reads JSON gets it by `messages`. What cannot be found out is left to

@@ -54,7 +54,7 @@ fn with_recording<T: Default>(
     if !file.is_file() {
         return T::default();
     }
-    Recording::open(context).and_then(|recording| find(&recording)).unwrap_or_else(|failure| {
+    context.recording().and_then(|recording| find(&recording)).unwrap_or_else(|failure| {
         Output::remark(&format!("Whose the uncommitted changes are could not be noted. {}", failure.message));
         T::default()
     })

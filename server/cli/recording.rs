@@ -2,47 +2,44 @@
 
 use std::path::{Path, PathBuf};
 
-use deconflict_changes::Recorder;
+use chrono::{DateTime, Utc};
+use deconflict_changes::{HeldList, Recorder};
 use deconflict_journal::{Entry, Journal};
 use deconflict_platform as platform;
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::path_word;
 use deconflict_registry::Registry;
-use deconflict_workspace::{Ignored, Namer};
+use deconflict_workspace::{Ignored, Location, Namer};
 
-use super::context::Context;
 use super::failure::Failure;
 
 /// A journal and what it is read and written with.
+#[derive(Debug)]
 pub(super) struct Recording {
     pub(super) journal: Journal,
     namer: Namer,
     ignored: Ignored,
     registry: Option<Registry>,
     folder: PathBuf,
+    /// Where it is remembered what was held in this worktree.
+    pub(super) held_list: Option<HeldList>,
 }
 
 impl Recording {
-    /// The journal of this workspace, which is empty where nobody ever coordinated.
-    pub(super) fn open(context: &Context) -> Result<Self, Failure> {
-        let registry = context.existing_registry()?;
+    /// The journal of a workspace, which is empty where nobody ever coordinated. Paths are looked for in the folder.
+    pub(super) fn open(
+        location: &Location,
+        registry: Option<Registry>,
+        namer: Namer,
+        folder: &Path,
+    ) -> Result<Self, Failure> {
         let state_folder = platform::state_directory();
-        let journal = Journal::of(&context.location()?.directory, state_folder.as_deref()).ok_or_else(|| {
+        let journal = Journal::of(&location.directory, state_folder.as_deref()).ok_or_else(|| {
             Failure::failed("no-journal", "You have no folder in which a journal could be kept.")
                 .advise("Name one: XDG_STATE_HOME")
         })?;
-        let (namer, folder) = (context.namer()?, context.folder().to_owned());
-        Ok(Self { journal, namer, ignored: Ignored::new(), registry, folder })
-    }
-
-    /// The same for a verb that writes. Where the directory was deleted, and something is kept, it is made again.
-    pub(super) fn open_again(context: &Context) -> Result<Self, Failure> {
-        let recording = Self::open(context)?;
-        if recording.has_directory() || recording.journal.files()?.is_empty() {
-            return Ok(recording);
-        }
-        context.registry_or_create()?;
-        Self::open(context)
+        let held_list = location.repository.as_ref().map(|repository| HeldList::of(&journal, repository));
+        Ok(Self { journal, namer, ignored: Ignored::new(), registry, folder: folder.to_owned(), held_list })
     }
 
     /// False where nobody ever coordinated.
@@ -69,19 +66,19 @@ impl Recording {
     }
 
     /// The same with what has happened to it since somebody looked last, if it was ever looked at.
-    pub(super) fn looked_at(&self, context: &Context, path: &Path) -> Result<Resource, Failure> {
+    pub(super) fn looked_at(&self, path: &Path, now: DateTime<Utc>) -> Result<Resource, Failure> {
         let resource = self.resource(path)?;
         let as_file = Resource::file(resource.name())?;
         if self.journal.tip(&as_file)?.is_some() {
-            self.recorder().look(&as_file, context.now())?;
+            self.recorder().look(&as_file, now)?;
         }
         Ok(resource)
     }
 
     /// The files in the journal that are meant by a path: it, or all that are or were in the folder. A folder may stand
     /// where the file was.
-    pub(super) fn files_at(&self, context: &Context, path: &Path) -> Result<Vec<Resource>, Failure> {
-        self.looked_at(context, path)?;
+    pub(super) fn files_at(&self, path: &Path, now: DateTime<Utc>) -> Result<Vec<Resource>, Failure> {
+        self.looked_at(path, now)?;
         self.files_kept_at(path)
     }
 

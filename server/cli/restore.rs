@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open_again(context)?;
+    let recording = context.recording_again()?;
     if let Some(path) = arguments.paths.first().filter(|_| !recording.has_directory()) {
         return Err(nothing_kept(path));
     }
@@ -102,7 +102,7 @@ fn find(
     let named = arguments.at.as_deref().map(|id| recording.entry(id)).transpose()?;
     let mut changes: Vec<Entry> = Vec::new();
     for path in &arguments.paths {
-        let files = recording.files_at(context, path)?;
+        let files = recording.files_at(path, context.now())?;
         if files.is_empty() {
             return Err(nothing_kept(path));
         }

@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let recording = Recording::open_again(context)?;
+    let recording = context.recording_again()?;
     if !recording.has_directory() {
         return Err(Failure::refused("not-found", "Nothing is kept here, so there is nothing to undo."));
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::rc::Rc;
 
 use deconflict_changes::end_removed_worktrees;
 use deconflict_registry::{Activity, Registry, Session};
@@ -18,7 +19,7 @@ use super::recording::Recording;
 pub(crate) struct Arguments {}
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
-    Recording::open(context)?.recorder().maintain_when_due(context.now())?;
+    context.recording()?.recorder().maintain_when_due(context.now())?;
     Ok(Exit::Done)
 }
 
@@ -57,8 +58,8 @@ pub(super) fn clean_up(context: &Context, registry: &Registry) {
     {
         Output::remark(&format!("What was claimed in removed worktrees could not be released: {error}."));
     }
-    let maintain = |recording: Recording| Ok(recording.recorder().maintain_when_due(context.now())?);
-    if let Err(failure) = Recording::open(context).and_then(maintain) {
+    let maintain = |recording: Rc<Recording>| Ok(recording.recorder().maintain_when_due(context.now())?);
+    if let Err(failure) = context.recording().and_then(maintain) {
         Output::remark(&format!("What the journal keeps too long could not be removed. {}", failure.message));
     }
 }

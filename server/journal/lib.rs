@@ -104,6 +104,11 @@ impl Journal {
         Self { folder, logs, objects, commands, watch_list, loss_list, settings: UserSettings::default() }
     }
 
+    /// The folder of another purpose, for the same user and coordination directory.
+    pub fn beside(&self, purpose: &str) -> PrivateFolder {
+        self.folder.beside(purpose)
+    }
+
     /// Where it is, which need not exist. It is a git repository, for git's tools.
     pub fn path(&self) -> PathBuf {
         self.folder.path()

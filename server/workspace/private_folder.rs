@@ -24,6 +24,9 @@ pub use locked_file::{Lock, LockedFile};
 /// What this program's folders are called.
 const OURS: &str = "deconflict";
 
+/// Which of a folder's components says what it is for.
+const PURPOSE: usize = 2;
+
 /// One folder of such files. It need not exist before something is written.
 #[derive(Debug, Clone)]
 pub struct PrivateFolder {
@@ -130,6 +133,16 @@ impl PrivateFolder {
         let mut below = self.clone();
         below.components.push(name.to_owned());
         below
+    }
+
+    /// The folder of another purpose, for the same coordination directory.
+    #[must_use]
+    pub fn beside(&self, purpose: &str) -> Self {
+        let mut beside = self.clone();
+        if let Some(own) = beside.components.get_mut(PURPOSE) {
+            purpose.clone_into(own);
+        }
+        beside
     }
 
     /// The folder of one worktree in it. A worktree may be called as it likes.

@@ -5,13 +5,12 @@ use deconflict_workspace::UserSettings;
 
 use super::super::context::Context;
 use super::super::failure::Failure;
-use super::super::recording::Recording;
 use super::super::words;
 use super::report::Report;
 
 impl Report {
     pub(super) fn check_journal(&mut self, context: &Context) {
-        let found = Recording::open(context).and_then(|recording| {
+        let found = context.recording().and_then(|recording| {
             let usage = recording.journal.usage()?;
             let damage = if usage.files > 0 { recording.journal.damage()? } else { Damage::default() };
             Ok((usage, damage))

@@ -15,7 +15,6 @@ use super::committer::Committer;
 use super::finding::{OwnedChanges, names};
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::recording::Recording;
 
 /// Finds what these changes have of others.
 pub(super) fn of_others(
@@ -25,7 +24,7 @@ pub(super) fn of_others(
     registry: &Registry,
     committer: &Committer,
 ) -> Result<Vec<OwnedChanges>, Failure> {
-    let recording = Recording::open(context)?;
+    let recording = context.recording()?;
     let (namer, recorder) = (context.namer()?, recording.recorder());
     let mut looked_at: Vec<(&PathChange, Resource)> = Vec::new();
     for (change, named) in changes.iter().zip(names(changes, root, &namer)) {
@@ -96,7 +95,7 @@ pub(super) fn tell_owners(
     registry: &Registry,
     committer: &Committer,
 ) -> Result<(), Failure> {
-    let recording = Recording::open(context)?;
+    let recording = context.recording()?;
     let mut histories = Vec::new();
     for file in files.iter().filter(|file| file.is_file()) {
         histories.extend(FileHistory::read(&recording.journal, file)?);
@@ -144,7 +143,7 @@ pub(super) fn settle_committed(
     registry: &Registry,
     committer: &Committer,
 ) -> Result<(), Failure> {
-    let recording = Recording::open(context)?;
+    let recording = context.recording()?;
     let is_committer = |owner: &Author| committer.owns_changes(owner, registry);
     recording.recorder().settle_committed(files, &is_committer, context.now())?;
     Ok(())

@@ -35,14 +35,14 @@ pub(super) struct Work {
 impl Work {
     /// Everything. A journal that cannot be read keeps nobody from seeing the rest.
     pub(super) fn look(context: &Context) -> Self {
-        let Ok(recording) = Recording::open(context) else { return Self::default() };
+        let Ok(recording) = context.recording() else { return Self::default() };
         let uncommitted = recording.recorder().uncommitted_files(MOST_FILES, context.now()).unwrap_or_default();
         Self::read_by(context, losses_in(&recording, context.now()).unwrap_or_default(), uncommitted)
     }
 
     /// Only what was lost.
     pub(super) fn look_for_losses(context: &Context) -> Self {
-        let losses = Recording::open(context).and_then(|recording| losses_in(&recording, context.now()));
+        let losses = context.recording().and_then(|recording| losses_in(&recording, context.now()));
         Self::read_by(context, losses.unwrap_or_default(), UncommittedFiles::default())
     }
 

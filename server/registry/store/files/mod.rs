@@ -32,6 +32,9 @@ use deconflict_protocol::{Naming, SessionId, time};
 /// How long a decision is made anew because scripts that take no lock write in between.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// So many records are read only once for a decision. Most decisions are about fewer.
+const MOST_REMEMBERED: usize = 64;
+
 /// The coordination directory. Each reading and each commit opens it anew, so that one that was deleted or replaced is
 /// never written to behind everybody's back.
 #[derive(Debug)]
@@ -173,7 +176,15 @@ impl Reader for Directory {
 struct Locked<'a> {
     lock: ClaimLock<'a>,
     /// Which files stood there when they were read. Who takes no lock may write one before it is written here.
-    seen: RefCell<HashMap<Key, Option<Stamp>>>,
+    seen: RefCell<HashMap<Key, Seen>>,
+}
+
+/// A record as it was when it was first read: a decision sees one consistent state.
+#[derive(Debug)]
+struct Seen {
+    stamp: Option<Stamp>,
+    /// What it was, if it could be read and is among the first [`MOST_REMEMBERED`].
+    stored: Option<Option<Stored>>,
 }
 
 impl Locked<'_> {
@@ -271,7 +282,7 @@ impl Locked<'_> {
     fn change(&self, write: &Write, Undo { folder, name, .. }: &Undo) -> Result<bool, Error> {
         let directory = self.directory();
         match write {
-            Write::Put { key, bytes, .. } if self.seen.borrow().get(key).is_some_and(Option::is_some) => {
+            Write::Put { key, bytes, .. } if self.seen.borrow().get(key).is_some_and(|seen| seen.stamp.is_some()) => {
                 directory.replace_file(folder, name, bytes, durability_of(key)).map(|()| true)
             }
             Write::Put { key, bytes, .. } => directory.create_file(folder, name, bytes, durability_of(key)),
@@ -281,7 +292,7 @@ impl Locked<'_> {
 
     /// True if the file is still the one that was read, or gone. A script may have written another one.
     fn is_as_seen(&self, key: &Key) -> Result<bool, Error> {
-        let Some(Some(seen)) = self.seen.borrow().get(key).copied() else { return Ok(true) };
+        let Some(seen) = self.seen.borrow().get(key).and_then(|seen| seen.stamp) else { return Ok(true) };
         Ok(self.directory().stamp(key)?.is_none_or(|stamp| stamp == seen))
     }
 }
@@ -315,12 +326,17 @@ impl Reader for Locked<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
+        if let Some(Seen { stored: Some(stored), .. }) = self.seen.borrow().get(key) {
+            return Ok(stored.clone());
+        }
         let stored = self.directory().get(key);
         let stamp = match &stored {
             Ok(stored) => stored.as_ref().map(|stored| stored.stamp),
             Err(_) => self.directory().stamp(key).unwrap_or_default(),
         };
-        self.seen.borrow_mut().entry(key.clone()).or_insert(stamp);
+        let mut seen = self.seen.borrow_mut();
+        let remembered = stored.as_ref().ok().filter(|_| seen.len() < MOST_REMEMBERED).cloned();
+        seen.entry(key.clone()).or_insert(Seen { stamp, stored: remembered });
         stored
     }
 
