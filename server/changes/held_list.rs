@@ -59,9 +59,9 @@ impl HeldList {
         serde_json::from_slice(&bytes).ok().filter(|held: &Held| held.form == FORM)
     }
 
-    /// Where it cannot be written, the next one looks at everything.
+    /// Where it cannot be written or is torn, the next one looks at everything.
     pub(super) fn write(&self, held: &Held) {
-        let _ = serde_json::to_vec(held).map(|bytes| self.folder.replace(LIST, &bytes));
+        let _ = serde_json::to_vec(held).map(|bytes| self.folder.overwrite(LIST, &bytes));
     }
 }
 

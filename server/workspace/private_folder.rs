@@ -98,9 +98,16 @@ impl PrivateFolder {
         self.write_anew(&folder, name, bytes)
     }
 
-    /// Writes a file as a whole, whatever it was before.
-    pub fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
-        self.write_anew(&self.make()?, name, bytes)
+    /// Writes into a file from its beginning, so that its disk need not be waited for as for a new one. Whoever reads it
+    /// meanwhile, or after a crash, may find something of both contents.
+    pub fn overwrite(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = || self.path().join(name);
+        let mut options = OpenOptions::new();
+        options.write(true).create(true);
+        let folder = self.make()?;
+        let file = faults::change(|| DiskChange::Create(path()), || open_file(&folder, name, &mut options))?;
+        faults::write(&file, path, 0, bytes)?;
+        file.set_len(bytes.len() as u64)
     }
 
     /// Gives a file its whole content at once.
