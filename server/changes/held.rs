@@ -77,8 +77,8 @@ impl Recorder<'_> {
         Ok(is_kept)
     }
 
-    /// Looks at what this process has just claimed, and brings the list up to date with that and with what it released,
-    /// if nobody else changed claims between these marks.
+    /// Looks at what this process has just claimed, and adds it to the list. If nobody else changed claims between these
+    /// marks, which this process left when it claimed and released, the list need not be made anew.
     pub fn look_at_claimed(
         &self,
         repository: &Repository,
@@ -88,14 +88,15 @@ impl Recorder<'_> {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let Some(registry) = self.present_registry() else { return Ok(()) };
-        let known = list.and_then(|list| Some((list, list.read()?, marks?)));
-        let known = known.filter(|(_, known, (before, _))| known.claims == *before);
         let claimed: Vec<&Resource> = claimed.iter().filter(|file| self.is_in(repository, file)).collect();
-        if let Some((list, known, (_, after))) = known {
+        if let Some((list, known)) = list.and_then(|list| Some((list, list.read()?))) {
             let own = claimed.iter().map(|file| ((*file).clone(), self.stamp_of(file)));
             let others = known.files().filter(|(file, _)| !claimed.contains(&file));
             let files: Vec<_> = own.chain(others).take(MOST_KEPT).collect();
-            list.write(&known.with(after, files));
+            let claims = marks.filter(|(before, _)| known.claims == *before).map_or(known.claims, |(_, after)| after);
+            if claims != known.claims || !claimed.is_empty() {
+                list.write(&known.with(claims, files));
+            }
         }
         let watched: HashSet<Resource> = if claimed.is_empty() {
             HashSet::new()

@@ -20,7 +20,7 @@ const LONGEST: u64 = 1 << 20;
 const FORM: u32 = 2;
 
 /// Where others claim and release all the time, listing all claims takes at most one part of so many of the time.
-const SHARE: u32 = 20;
+const SHARE: u32 = 200;
 
 /// Where the list of one worktree lies.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(super) struct Held {
     /// When all claims were listed and all files looked at, and how long that took.
     listed_at: DateTime<Utc>,
     took: Duration,
-    /// Which claims there were, or as whoever claimed and released since has left them.
+    /// Which claims there were, or whoever claimed and released since has left.
     pub(super) claims: ClaimsMark,
     /// How long git's log of `HEAD` was, in bytes.
     pub(super) head_log: u64,
