@@ -90,7 +90,8 @@ impl Store for Files {
         let start = Instant::now();
         loop {
             let directory = self.directory()?;
-            let locked = Locked { lock: self.lock(&directory)?, seen: RefCell::default() };
+            let locked =
+                Locked { lock: self.lock(&directory)?, seen: RefCell::default(), remembered: RefCell::default() };
             let mut transaction = Transaction::new(&locked);
             decide(&mut transaction)?;
             let (writes, token) = transaction.decided();
@@ -176,15 +177,9 @@ impl Reader for Directory {
 struct Locked<'a> {
     lock: ClaimLock<'a>,
     /// Which files stood there when they were read. Who takes no lock may write one before it is written here.
-    seen: RefCell<HashMap<Key, Seen>>,
-}
-
-/// A record as it was when it was first read: a decision sees one consistent state.
-#[derive(Debug)]
-struct Seen {
-    stamp: Option<Stamp>,
-    /// What it was, if it could be read and is among the first [`MOST_REMEMBERED`].
-    stored: Option<Option<Stored>>,
+    seen: RefCell<HashMap<Key, Option<Stamp>>>,
+    /// The first records that were read, as they were then: a decision sees one consistent state.
+    remembered: RefCell<HashMap<Key, Option<Stored>>>,
 }
 
 impl Locked<'_> {
@@ -282,7 +277,7 @@ impl Locked<'_> {
     fn change(&self, write: &Write, Undo { folder, name, .. }: &Undo) -> Result<bool, Error> {
         let directory = self.directory();
         match write {
-            Write::Put { key, bytes, .. } if self.seen.borrow().get(key).is_some_and(|seen| seen.stamp.is_some()) => {
+            Write::Put { key, bytes, .. } if self.seen.borrow().get(key).is_some_and(Option::is_some) => {
                 directory.replace_file(folder, name, bytes, durability_of(key)).map(|()| true)
             }
             Write::Put { key, bytes, .. } => directory.create_file(folder, name, bytes, durability_of(key)),
@@ -292,7 +287,7 @@ impl Locked<'_> {
 
     /// True if the file is still the one that was read, or gone. A script may have written another one.
     fn is_as_seen(&self, key: &Key) -> Result<bool, Error> {
-        let Some(seen) = self.seen.borrow().get(key).and_then(|seen| seen.stamp) else { return Ok(true) };
+        let Some(Some(seen)) = self.seen.borrow().get(key).copied() else { return Ok(true) };
         Ok(self.directory().stamp(key)?.is_none_or(|stamp| stamp == seen))
     }
 }
@@ -326,7 +321,7 @@ impl Reader for Locked<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
-        if let Some(Seen { stored: Some(stored), .. }) = self.seen.borrow().get(key) {
+        if let Some(stored) = self.remembered.borrow().get(key) {
             return Ok(stored.clone());
         }
         let stored = self.directory().get(key);
@@ -334,9 +329,11 @@ impl Reader for Locked<'_> {
             Ok(stored) => stored.as_ref().map(|stored| stored.stamp),
             Err(_) => self.directory().stamp(key).unwrap_or_default(),
         };
-        let mut seen = self.seen.borrow_mut();
-        let remembered = stored.as_ref().ok().filter(|_| seen.len() < MOST_REMEMBERED).cloned();
-        seen.entry(key.clone()).or_insert(Seen { stamp, stored: remembered });
+        self.seen.borrow_mut().entry(key.clone()).or_insert(stamp);
+        let mut remembered = self.remembered.borrow_mut();
+        if let Some(stored) = stored.as_ref().ok().filter(|_| remembered.len() < MOST_REMEMBERED) {
+            remembered.insert(key.clone(), stored.clone());
+        }
         stored
     }
 
