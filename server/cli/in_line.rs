@@ -165,7 +165,7 @@ impl Line<'_> {
         if told.place.as_ref() == Some(&place) {
             return;
         }
-        let left = time::duration_in_words(TimeDelta::from_std(left).unwrap_or_default());
+        let left = time::duration_in_words(TimeDelta::from_std(in_minutes(left)).unwrap_or_default());
         self.say(&format!("Waiting up to {left} for {}: {place}. Ctrl-C gives up.", self.what));
         told.place = Some(place);
     }
@@ -251,6 +251,15 @@ impl Line<'_> {
         let find = |registry: &Registry| registry.session(id).ok().flatten();
         let session: Option<Session> = find(self.registry).or_else(|| self.beside.and_then(find));
         session.map_or_else(|| quoted(id.as_str(), words::PHRASE), |session| one_line(&session.label(), 60))
+    }
+}
+
+/// A time of more than a minute in whole ones, not less than it is: of ten minutes that were asked for, ten are left at first.
+fn in_minutes(left: Duration) -> Duration {
+    const MINUTE: u64 = 60;
+    match left.as_secs() {
+        0..MINUTE => left,
+        seconds => Duration::from_secs((seconds + 1).div_ceil(MINUTE) * MINUTE),
     }
 }
 
