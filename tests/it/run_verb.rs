@@ -302,6 +302,15 @@ fn a_name_may_have_places_and_a_port_is_one_that_nobody_uses() {
     assert_eq!(one.stdout, "emulator#3\n");
     assert_eq!(files_in(&workspace, "claims"), ["resource-emulator#2.claim", "resource-emulator.claim"]);
 
+    // Whatever address a program listens on.
+    for address in ["127.0.0.1:23870", "0.0.0.0:23870", "[::1]:23870", "[::]:23870"] {
+        let Ok(_outside) = TcpListener::bind(address) else {
+            assert!(address.starts_with('['), "this machine may have no addresses of version 6, but {address}");
+            continue;
+        };
+        let port = terminal.run(["run", "--with", "web", "--", "sh", "-c", "echo $PORT"]).expect_code(0);
+        assert_eq!(port.stdout, "23871\n", "something listens on {address}");
+    }
     let outside = TcpListener::bind("127.0.0.1:23870").unwrap();
     let port = terminal.run(["run", "--with", "web", "--", "sh", "-c", "echo $PORT"]).expect_code(0);
     assert_eq!(port.stdout, "23871\n", "something listens on the first");

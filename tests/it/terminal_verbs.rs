@@ -698,6 +698,8 @@ fn completions_know_what_is_claimed_who_is_here_and_what_is_unread() {
     };
     has(&["claim", ""], &["file", "directory", "droplet", "README.md", "src/"]);
     has(&["claim", "file", "RE"], &["README.md"]);
+    workspace.write("deconflict.toml", "[resources.db]\n[resources.gpu]\ntype = \"device\"\n");
+    has(&["run", "--with", ""], &["db", "gpu", "port:any"]);
     has(&["release", ""], &["droplet", "file", "login form", "src/main.rs"]);
     has(&["hand-off", "file", "src/main.rs", ""], &["Ada"]);
     has(&["send", ""], &["Ada", "broadcast"]);
