@@ -172,6 +172,34 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await message.locator(".codicon-mail-read").waitFor();
   });
 
+  play("who waits stands in the list, is told once it is free, and leaves the queue from there", async () => {
+    claude.run("claim", "resource", "db");
+    await ada.command("Terminal: Create New Terminal");
+    await ada.page.locator(".terminal-wrapper.active .xterm-helper-textarea").focus();
+    await ada.page.keyboard.type("deconflict run --with db --wait 10m -- touch served; echo $? > ended\n");
+    await ada.showView();
+    const place = ada.row("Claims", "1. in line").filter({ hasText: "db" });
+    await place.waitFor();
+    await bob.showView();
+    await bob.row("Claims", "1. in line").filter({ hasText: "db" }).waitFor();
+    const held = bob.row("Claims", "resource db");
+    await held.hover();
+    await held.getByRole("button", { name: "Notify Me" }).click();
+    await bob.page.locator(".statusbar-item").filter({ hasText: "You will be told when it is free" }).waitFor();
+    await place.hover();
+    await ada.screenshot("waiting-dark");
+    await place.getByRole("button", { name: "Leave the Queue" }).click();
+    await ada.page.locator(".statusbar-item").filter({ hasText: "Left the queue for db" }).waitFor();
+    await place.waitFor({ state: "detached" });
+    await eventually("the end of the wait", () => existsSync(workspace.path("ended")) && workspace.read("ended") === "1\n");
+    assert.equal(existsSync(workspace.path("served")), false);
+    claude.run("release", "resource", "db");
+    await bob.notification("db is free now").waitFor();
+    await ada.page.locator(".terminal-wrapper.active .xterm-helper-textarea").focus();
+    await ada.page.keyboard.type("exit\n");
+    await ada.page.locator(".terminal-wrapper").waitFor({ state: "detached" });
+  });
+
   play("a muted session is not heard of until it is unmuted", async () => {
     await bob.openFile("README.md");
     await bob.command("Deconflict: Claim File");
