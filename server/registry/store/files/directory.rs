@@ -291,18 +291,13 @@ impl Contents<'_> {
     /// Reads a file; `None` if there is none.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Stored>, Error> {
         let path = || self.path_of(name);
+        let metadata = found(self.handle.symlink_metadata(name)).map_err(|e| Error::io("examine", &path())(e))?;
+        let Some(metadata) = metadata else { return Ok(None) };
+        check_readable(&metadata, path)?;
         let mut options = OpenOptions::new();
-        // Opening a pipe must not wait for somebody to write into it.
+        // Should the file have become a pipe meanwhile, opening it must not wait for somebody to write into it.
         options.read(true).follow(FollowSymlinks::No).nonblock(true);
-        let opened = match found(self.handle.open_with(name, &options)) {
-            // What cannot be opened may be no file at all.
-            Err(error) => {
-                let metadata = found(self.handle.symlink_metadata(name)).ok().flatten();
-                metadata.map_or(Ok(()), |metadata| check_readable(&metadata, path))?;
-                return Err(Error::io("open", &path())(error));
-            }
-            Ok(opened) => opened,
-        };
+        let opened = found(self.handle.open_with(name, &options)).map_err(|e| Error::io("open", &path())(e))?;
         let Some(file) = opened else { return Ok(None) };
         let metadata = file.metadata().map_err(|e| Error::io("examine", &path())(e))?;
         check_readable(&metadata, path)?;

@@ -32,9 +32,6 @@ use deconflict_protocol::{Naming, SessionId, time};
 /// How long a decision is made anew because scripts that take no lock write in between.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So many records are read only once for a decision. Most decisions are about fewer.
-const MOST_REMEMBERED: usize = 64;
-
 /// The coordination directory. Each reading and each commit opens it anew, so that one that was deleted or replaced is
 /// never written to behind everybody's back.
 #[derive(Debug)]
@@ -90,8 +87,7 @@ impl Store for Files {
         let start = Instant::now();
         loop {
             let directory = self.directory()?;
-            let locked =
-                Locked { lock: self.lock(&directory)?, seen: RefCell::default(), remembered: RefCell::default() };
+            let locked = Locked { lock: self.lock(&directory)?, seen: RefCell::default() };
             let mut transaction = Transaction::new(&locked);
             decide(&mut transaction)?;
             let (writes, token) = transaction.decided();
@@ -178,8 +174,6 @@ struct Locked<'a> {
     lock: ClaimLock<'a>,
     /// Which files stood there when they were read. Who takes no lock may write one before it is written here.
     seen: RefCell<HashMap<Key, Option<Stamp>>>,
-    /// The first records that were read, as they were then: a decision sees one consistent state.
-    remembered: RefCell<HashMap<Key, Option<Stored>>>,
 }
 
 impl Locked<'_> {
@@ -321,19 +315,12 @@ impl Reader for Locked<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
-        if let Some(stored) = self.remembered.borrow().get(key) {
-            return Ok(stored.clone());
-        }
         let stored = self.directory().get(key);
         let stamp = match &stored {
             Ok(stored) => stored.as_ref().map(|stored| stored.stamp),
             Err(_) => self.directory().stamp(key).unwrap_or_default(),
         };
         self.seen.borrow_mut().entry(key.clone()).or_insert(stamp);
-        let mut remembered = self.remembered.borrow_mut();
-        if let Some(stored) = stored.as_ref().ok().filter(|_| remembered.len() < MOST_REMEMBERED) {
-            remembered.insert(key.clone(), stored.clone());
-        }
         stored
     }
 
