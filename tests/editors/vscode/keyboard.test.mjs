@@ -115,8 +115,9 @@ describe("somebody without a mouse", () => {
     await eventually("an unread message", async () => /1 unread/.test(await window.statusText()));
     await palette("Deconflict: Focus on Messages View");
     await hear("Messages", /^claude wrote, Login form: Until noon, just now, unread/);
-    await keys.press("Enter");
-    await window.webview().locator("article", { hasText: "Until noon" }).waitFor();
+    // A list that was just drawn anew may swallow a key.
+    const message = window.webview().locator("article", { hasText: "Until noon" });
+    await window.press(["Enter"], "the message", () => message.isVisible());
     await palette("Deconflict: Reply");
     await window.question("Reply to claude").waitFor();
     await keys.type("Fine");
