@@ -12,6 +12,7 @@ use deconflict_workspace::{Kind, Repository, differing_at};
 
 use super::before::befores_in;
 use super::held_list::{Held, HeldList};
+use super::noticing::is_other;
 use super::recorder::slashed;
 use super::{Error, Recorder};
 
@@ -29,7 +30,7 @@ impl Recorder<'_> {
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         let Some(registry) = self.present_registry() else { return Ok(false) };
-        let watched: HashSet<Resource> = watched.iter().map(|watched| watched.resource.clone()).collect();
+        let watched = resources_of(watched);
         let (claims, head_log) = (registry.claims_mark()?, repository.head_log_length());
         let known = list.and_then(HeldList::read).filter(|known| known.head_log == head_log);
         let is_head_known = known.is_some();
@@ -40,8 +41,7 @@ impl Recorder<'_> {
         let held = self.held_files(registry, repository)?;
         // How they stand now is asked before they are looked at, so that a change meanwhile is seen the next time.
         let files: Vec<_> = held.iter().map(|file| (file.clone(), self.stamp_of(file))).collect();
-        let unwatched: Vec<&Resource> = held.iter().filter(|held| !watched.contains(held)).collect();
-        let is_kept = self.keep(repository, registry, &unwatched, &watched, now)?;
+        let is_kept = self.keep(repository, registry, &held.iter().collect::<Vec<_>>(), &watched, now)?;
         let took = registry.clock().elapsed().saturating_sub(begin);
         if !is_head_known {
             self.look_at_moves(repository, now)?;
@@ -62,17 +62,15 @@ impl Recorder<'_> {
         watched: &HashSet<Resource>,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        let held: Vec<(Resource, Option<Stamp>)> = known.files().collect();
-        let changed: HashSet<&Resource> =
-            held.iter().filter(|(file, stamp)| self.differs(file, *stamp)).map(|(file, _)| file).collect();
+        // How each stands now is asked once: what changes after that is seen the next time.
+        let held: Vec<_> = known.files().map(|(file, then)| (self.stamp_of(&file), file, then)).collect();
+        let is_changed = |(now, _, then): &&(Option<Stamp>, Resource, Option<Stamp>)| is_other(*then, *now);
         // A folder's own stamp tells nothing of what is deeper in it.
-        let in_question = |held: &&Resource| !watched.contains(held) && (held.is_directory() || changed.contains(held));
-        let in_question: Vec<&Resource> = held.iter().map(|(held, _)| held).filter(in_question).collect();
-        let stamps = (!changed.is_empty())
-            .then(|| held.iter().map(|(file, _)| (file.clone(), self.stamp_of(file))).collect::<Vec<_>>());
+        let in_question = held.iter().filter(|held| held.1.is_directory() || is_changed(held));
+        let in_question: Vec<&Resource> = in_question.map(|(_, file, _)| file).collect();
         let is_kept = self.keep(repository, registry, &in_question, watched, now)?;
-        if let Some((list, stamps)) = list.zip(stamps) {
-            list.write(&known.with(known.claims, stamps));
+        if let Some(list) = list.filter(|_| held.iter().any(|held| is_changed(&held))) {
+            list.write(&known.with(known.claims, held.into_iter().map(|(now, file, _)| (file, now))));
         }
         Ok(is_kept)
     }
@@ -98,23 +96,19 @@ impl Recorder<'_> {
                 list.write(&known.with(claims, files));
             }
         }
-        let watched: HashSet<Resource> = if claimed.is_empty() {
-            HashSet::new()
-        } else {
-            self.journal.watched()?.into_iter().map(|watched| watched.resource).collect()
-        };
-        let unwatched: Vec<&Resource> = claimed.into_iter().filter(|file| !watched.contains(file)).collect();
-        self.keep(repository, registry, &unwatched, &watched, now).map(drop)
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        self.keep(repository, registry, &claimed, &resources_of(&self.journal.watched()?), now).map(drop)
     }
 
     /// Keeps what was changed of what anybody holds by hand in a worktree, where nobody has looked yet: whoever claims by
     /// hand tells of no edit, and what is clean git has.
     pub fn keep_held(&self, repository: &Repository, now: DateTime<Utc>) -> Result<(), Error> {
         let Some(registry) = self.present_registry() else { return Ok(()) };
-        let watched: HashSet<Resource> = self.journal.watched()?.into_iter().map(|watched| watched.resource).collect();
-        let held = self.held_files(registry, repository)?;
-        let unwatched: Vec<&Resource> = held.iter().filter(|file| !watched.contains(file)).collect();
-        self.keep(repository, registry, &unwatched, &watched, now).map(drop)
+        let held: Vec<Resource> = self.held_files(registry, repository)?;
+        let held: Vec<&Resource> = held.iter().collect();
+        self.keep(repository, registry, &held, &resources_of(&self.journal.watched()?), now).map(drop)
     }
 
     fn held_files(&self, registry: &Registry, repository: &Repository) -> Result<Vec<Resource>, Error> {
@@ -126,11 +120,7 @@ impl Recorder<'_> {
         self.namer.path_of(resource).is_some_and(|path| path.starts_with(repository.root()))
     }
 
-    fn stamp_of(&self, resource: &Resource) -> Option<Stamp> {
-        self.namer.path_of(resource).and_then(|path| Stamp::of(&path))
-    }
-
-    /// Keeps what differs of these from what is committed, if somebody holds it now.
+    /// Keeps what differs of these from what is committed, if somebody holds it now and it is not watched.
     fn keep(
         &self,
         repository: &Repository,
@@ -139,7 +129,8 @@ impl Recorder<'_> {
         watched: &HashSet<Resource>,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
-        let places: Vec<PathBuf> = claimed.iter().filter_map(|resource| self.namer.path_of(resource)).collect();
+        let unwatched = claimed.iter().filter(|resource| !watched.contains(**resource));
+        let places: Vec<PathBuf> = unwatched.filter_map(|resource| self.namer.path_of(resource)).collect();
         if places.is_empty() {
             return Ok(false);
         }
@@ -161,6 +152,10 @@ impl Recorder<'_> {
         }
         Ok(is_kept)
     }
+}
+
+fn resources_of(watched: &[Watched]) -> HashSet<Resource> {
+    watched.iter().map(|watched| watched.resource.clone()).collect()
 }
 
 /// Those of files that somebody holds now.

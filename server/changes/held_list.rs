@@ -22,6 +22,9 @@ const FORM: u32 = 2;
 /// Where others claim and release all the time, listing all claims takes at most one part of so many of the time.
 const SHARE: u32 = 200;
 
+/// However long listing took, because the process was stopped for instance, it is not too soon after this.
+const LONGEST_AGE: Duration = Duration::from_secs(5);
+
 /// Where the list of one worktree lies.
 #[derive(Debug, Clone)]
 pub struct HeldList {
@@ -83,11 +86,34 @@ impl Held {
 
     /// True if there is nothing else to list by now, or if it is too soon to list it.
     pub(super) fn is_current(&self, claims: ClaimsMark, now: DateTime<Utc>) -> bool {
-        let age = (now - self.listed_at).to_std();
-        self.claims == claims || age.is_ok_and(|age| age < self.took * SHARE)
+        let too_soon = self.took.saturating_mul(SHARE).min(LONGEST_AGE);
+        self.claims == claims || (now - self.listed_at).to_std().is_ok_and(|age| age < too_soon)
     }
 
     pub(super) fn files(&self) -> impl Iterator<Item = (Resource, Option<Stamp>)> {
         self.files.iter().filter_map(|held| Some((Resource::parse(&held.file)?, held.stamp)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+
+    fn mark(nanoseconds: i64) -> ClaimsMark {
+        serde_json::from_str(&nanoseconds.to_string()).unwrap()
+    }
+
+    #[test]
+    fn a_list_is_made_anew_in_time_however_long_that_took() {
+        let now = Utc::now();
+        let after = |took, passed: TimeDelta| Held::new((now, took), mark(1), 0, []).is_current(mark(2), now + passed);
+        let took = Duration::from_millis(10);
+        assert!(after(took, TimeDelta::milliseconds(1_999)) && !after(took, TimeDelta::seconds(2)));
+        let stopped = Duration::MAX;
+        assert!(after(stopped, TimeDelta::milliseconds(4_999)) && !after(stopped, TimeDelta::seconds(5)));
+        assert!(!after(stopped, TimeDelta::seconds(-1)));
+        assert!(Held::new((now, took), mark(1), 0, []).is_current(mark(1), now + TimeDelta::days(1)));
     }
 }
