@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 use super::repository::{is_git_directory, root_of_worktree, slashed};
 use super::{Location, Repository};
@@ -388,11 +388,10 @@ fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
 
 /// A relative path of plain names only: nothing that goes up, starts at the root or hides in another system's syntax.
 fn plain_path(path: &str) -> Option<PathBuf> {
-    let parts = path.split('/');
     let hides_another_syntax = |part: &str| part.contains('\0') || (cfg!(windows) && part.contains(['\\', ':']));
-    let is_one_name = |part: &str| matches!(Path::new(part).components().next(), Some(Component::Normal(_)));
-    let plain = |part: &str| is_one_name(part) && !hides_another_syntax(part);
-    parts.clone().all(plain).then(|| parts.collect())
+    let is_plain = |part: &str| !["", ".", ".."].contains(&part) && !hides_another_syntax(part);
+    let spelled_here = || if MAIN_SEPARATOR == '/' { path.into() } else { path.split('/').collect() };
+    path.split('/').all(is_plain).then(spelled_here)
 }
 
 /// True if another repository than the one with this common directory counts from the same folder, so that two of

@@ -5,23 +5,14 @@
 //! which takes 1 ms for 10,000 files and 13 ms for 100,000, where an agent's hook has 2.5 ms for everything.
 
 use std::collections::HashSet;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 
 use deconflict_protocol::text::hex;
 
 use super::git_directory::GitDirectory;
-
-/// Which hash names the repository's objects.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum ObjectFormat {
-    Sha1,
-    Sha256,
-}
-
-/// No path that git handles is longer.
-const LONGEST_PATH: usize = 1 << 16;
+use super::index_entries::{Entry, ObjectFormat, each_entry};
 
 /// No index is read beyond this: four million files have one of about this size.
 const LARGEST_INDEX: u64 = 1 << 29;
@@ -40,7 +31,7 @@ pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> i
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             file => file?.take(LARGEST_INDEX),
         };
-        if scan(BufReader::with_capacity(1 << 16, file), format, path.as_bytes())? {
+        if scan(file, format, path.as_bytes())? {
             return Ok(true);
         }
     }
@@ -65,24 +56,21 @@ pub struct TrackedFile {
     pub(crate) is_left_out: bool,
 }
 
-/// Those files that the index of this git directory has that are meant by their paths, in the order of these.
+/// Those files of the index of this git directory that are asked for by their paths, in the order of these, until it is
+/// answered that none comes any more.
 pub(super) fn files(
     git_directory: &Path,
     format: ObjectFormat,
-    mut is_meant: impl FnMut(&[u8]) -> bool,
+    mut is_asked_for: impl FnMut(&[u8]) -> ControlFlow<(), bool>,
 ) -> io::Result<Vec<TrackedFile>> {
-    let mut bytes = Vec::new();
-    match GitDirectory::open(git_directory)?.file("index") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        file => file?.take(LARGEST_INDEX).read_to_end(&mut bytes)?,
-    };
+    let Some(index) = opened(git_directory)? else { return Ok(Vec::new()) };
     let mut files: Vec<TrackedFile> = Vec::new();
-    each_entry(&bytes[..], format, |entry, name| {
+    each_entry(index, format, |entry, name| {
         // A file in conflict has several entries.
-        if is_meant(name) && files.last().is_none_or(|last| last.path != name) {
-            files.push(entry.described(name));
+        if is_asked_for(name)? && files.last().is_none_or(|last| last.path != name) {
+            files.push(described(entry, name));
         }
-        ControlFlow::<()>::Continue(())
+        ControlFlow::Continue(())
     })?;
     Ok(files)
 }
@@ -93,21 +81,30 @@ pub(super) fn contents_of(
     format: ObjectFormat,
     wanted: &HashSet<&[u8]>,
 ) -> io::Result<Vec<(TrackedFile, String)>> {
-    let file = match GitDirectory::open(git_directory)?.file("index") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        file => file?.take(LARGEST_INDEX),
-    };
+    let Some(index) = opened(git_directory)? else { return Ok(Vec::new()) };
+    let last = wanted.iter().max();
     let mut found = Vec::new();
-    each_entry(BufReader::with_capacity(1 << 16, file), format, |entry, name| {
-        if wanted.contains(name) && !entry.is_in_conflict() {
-            found.push((entry.described(name), hex(&entry.fixed[NUMBERS..])));
+    each_entry(index, format, |entry, name| {
+        if last.is_none_or(|last| name > *last) {
+            return ControlFlow::Break(());
         }
-        ControlFlow::<()>::Continue(())
+        if wanted.contains(name) && entry.flags & IN_CONFLICT == 0 {
+            found.push((described(entry, name), hex(entry.hash())));
+        }
+        ControlFlow::Continue(())
     })?;
     Ok(found)
 }
 
-fn scan(index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Result<bool> {
+/// The index of a git directory, `None` where nothing was ever staged.
+fn opened(git_directory: &Path) -> io::Result<Option<impl Read>> {
+    match GitDirectory::open(git_directory)?.file("index") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        file => Ok(Some(file?.take(LARGEST_INDEX))),
+    }
+}
+
+fn scan(index: impl Read, format: ObjectFormat, wanted: &[u8]) -> io::Result<bool> {
     let found = each_entry(index, format, |_, name| {
         // A sparse index has a folder instead of what is below it.
         let is_below = |above: &[u8], below: &[u8]| above.ends_with(b"/") && below.starts_with(above);
@@ -119,121 +116,25 @@ fn scan(index: impl BufRead, format: ObjectFormat, wanted: &[u8]) -> io::Result<
     Ok(found.unwrap_or(false))
 }
 
-/// What stands before an entry's name.
-struct Entry<'a> {
-    /// Ten numbers of 32 bits, and the object's hash.
-    fixed: &'a [u8],
-    flags: u16,
-    more_flags: u16,
-}
-
-/// The length of what stands before the object's hash.
-const NUMBERS: usize = 40;
-
-impl Entry<'_> {
-    fn is_in_conflict(&self) -> bool {
-        const STAGE: u16 = 0x3000;
-        self.flags & STAGE != 0
-    }
-
-    fn described(&self, name: &[u8]) -> TrackedFile {
-        const ASSUMED_VALID: u16 = 0x8000;
-        const NOT_IN_WORKTREE: u16 = 0x4000;
-        const FILE_OR_LINK: [u32; 2] = [0o100_000, 0o120_000];
-        let number = |index: usize| {
-            let bytes = self.fixed.get(index * 4..index * 4 + 4).and_then(|bytes| bytes.try_into().ok());
-            bytes.map_or(0, u32::from_be_bytes)
-        };
-        let (modified, is_left_out) = ((number(2), number(3)), self.more_flags & NOT_IN_WORKTREE != 0);
-        TrackedFile {
-            path: name.to_owned(),
-            modified,
-            length: number(9),
-            executable: (number(6) & 0o170_000 == FILE_OR_LINK[0]).then_some(number(6) & 0o100 != 0),
-            is_looked_at: FILE_OR_LINK.contains(&(number(6) & 0o170_000))
-                && self.flags & ASSUMED_VALID == 0
-                && !is_left_out,
-            is_left_out: is_left_out && modified != (0, 0),
-        }
+fn described(entry: &Entry, name: &[u8]) -> TrackedFile {
+    let (modified, is_left_out) = ((entry.number(2), entry.number(3)), entry.more_flags & NOT_IN_WORKTREE != 0);
+    let kind = entry.number(6) & 0o170_000;
+    TrackedFile {
+        path: name.to_owned(),
+        modified,
+        length: entry.number(9),
+        executable: (kind == FILE).then_some(entry.number(6) & 0o100 != 0),
+        is_looked_at: [FILE, LINK].contains(&kind) && entry.flags & ASSUMED_VALID == 0 && !is_left_out,
+        is_left_out: is_left_out && modified != (0, 0),
     }
 }
 
-/// Goes through the entries of an index, until one ends it.
-fn each_entry<T>(
-    mut index: impl BufRead,
-    format: ObjectFormat,
-    mut with: impl FnMut(&Entry, &[u8]) -> ControlFlow<T>,
-) -> io::Result<Option<T>> {
-    let hash_length = match format {
-        ObjectFormat::Sha1 => 20,
-        ObjectFormat::Sha256 => 32,
-    };
-    let header: [u8; 4] = take(&mut index)?;
-    let version = u32::from_be_bytes(take(&mut index)?);
-    if header != *b"DIRC" || !(2..=4).contains(&version) {
-        return Err(io::ErrorKind::InvalidData.into());
-    }
-    let count = u32::from_be_bytes(take(&mut index)?);
-    let mut name: Vec<u8> = Vec::new();
-    let mut last = Vec::new();
-    for _ in 0..count {
-        last.clone_from(&name);
-        let mut fixed = [0; NUMBERS + 32];
-        let fixed = &mut fixed[..NUMBERS + hash_length];
-        index.read_exact(fixed)?;
-        let flags = u16::from_be_bytes(take(&mut index)?);
-        let mut length = NUMBERS + hash_length + 2;
-        let is_extended = flags & 0x4000 != 0;
-        let mut more_flags = 0;
-        if is_extended && version >= 3 {
-            more_flags = u16::from_be_bytes(take(&mut index)?);
-            length += 2;
-        }
-        if version == 4 {
-            let dropped = read_offset(&mut index)?;
-            let kept = name.len().checked_sub(dropped).ok_or(io::ErrorKind::InvalidData)?;
-            name.truncate(kept);
-        } else {
-            name.clear();
-        }
-        let before = name.len();
-        index.by_ref().take(LONGEST_PATH as u64).read_until(0, &mut name)?;
-        if name.pop() != Some(0) {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if version != 4 {
-            // Entries are padded with zeros to a multiple of eight bytes, of which at least one was read.
-            length += name.len() - before;
-            let mut padding = [0; 8];
-            index.read_exact(&mut padding[..7 - length % 8])?;
-        }
-        // Out of order, this is no index, and may go on for ever with nothing in it.
-        if name.is_empty() || name < last {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if let ControlFlow::Break(found) = with(&Entry { fixed, flags, more_flags }, &name) {
-            return Ok(Some(found));
-        }
-    }
-    Ok(None)
-}
+/// The flags of an entry.
+const IN_CONFLICT: u16 = 0x3000;
+const ASSUMED_VALID: u16 = 0x8000;
+/// Among the further ones.
+const NOT_IN_WORKTREE: u16 = 0x4000;
 
-/// Reads a number as pack files write an offset (gitformat-pack(5)).
-fn read_offset(index: &mut impl BufRead) -> io::Result<usize> {
-    let [mut byte] = take(index)?;
-    let mut value = usize::from(byte & 0x7f);
-    while byte & 0x80 != 0 {
-        [byte] = take(index)?;
-        value = ((value + 1) << 7) | usize::from(byte & 0x7f);
-        if value > LONGEST_PATH {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-    }
-    Ok(value)
-}
-
-fn take<const LENGTH: usize>(index: &mut impl Read) -> io::Result<[u8; LENGTH]> {
-    let mut bytes = [0; LENGTH];
-    index.read_exact(&mut bytes)?;
-    Ok(bytes)
-}
+/// What an entry is, among the bits of its mode.
+const FILE: u32 = 0o100_000;
+const LINK: u32 = 0o120_000;

@@ -8,6 +8,7 @@ mod configuration;
 mod git_directory;
 mod head_log;
 mod index;
+mod index_entries;
 
 pub use head_log::HeadMove;
 pub use index::TrackedFile;
@@ -16,12 +17,13 @@ use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub(super) use configuration::Configuration;
 pub(super) use git_directory::GitDirectory;
 use git_directory::LONGEST_SMALL_FILE;
-use index::ObjectFormat;
+use index_entries::ObjectFormat;
 
 use deconflict_platform::{Links, canonical, means_too_many_files, owned_by_user, read_regular, writable_by_everyone};
 
@@ -153,19 +155,29 @@ impl Repository {
     /// `path` is relative to the root of this worktree, with `/`.
     /// Fails when the index is there and cannot be read or understood.
     pub fn tracks(&self, path: &str) -> io::Result<bool> {
-        index::lists(&self.git_directory, self.object_format(), path)
+        index::lists(&self.git_directory, object_format(&self.configuration()), path)
     }
 
     /// All files that git tracks here, in the order of their paths.
     /// Fails when the index is there and cannot be read or understood.
     pub fn tracked_files(&self) -> io::Result<Vec<TrackedFile>> {
-        self.tracked_files_where(|_| true)
+        self.tracked_files_where(|_| ControlFlow::Continue(true))
     }
 
     /// The same of these files, and of what is in these folders, as git spells their paths.
     pub(super) fn tracked_files_at(&self, names: &HashSet<Vec<u8>>) -> io::Result<Vec<TrackedFile>> {
+        let Some(first) = names.iter().map(Vec::as_slice).min() else { return Ok(Vec::new()) };
+        // What is in a folder follows its name and a slash.
+        let ends = names.iter().map(|name| [&name[..], &[b'/' + 1]].concat());
+        let last = ends.max().filter(|_| !first.is_empty());
         let (mut folder, mut is_in_one) = (None, false);
         self.tracked_files_where(|name| {
+            if last.as_deref().is_some_and(|last| name >= last) {
+                return ControlFlow::Break(());
+            }
+            if name < first {
+                return ControlFlow::Continue(false);
+            }
             // Those of one folder follow one another.
             let end = name.iter().rposition(|byte| *byte == b'/').unwrap_or(0);
             if folder.as_deref() != Some(&name[..end]) {
@@ -173,13 +185,17 @@ impl Repository {
                 is_in_one = [0, end].into_iter().chain(slashes).any(|end| names.contains(&name[..end]));
                 folder = Some(name[..end].to_owned());
             }
-            is_in_one || names.contains(name)
+            ControlFlow::Continue(is_in_one || names.contains(name))
         })
     }
 
-    fn tracked_files_where(&self, is_meant: impl FnMut(&[u8]) -> bool) -> io::Result<Vec<TrackedFile>> {
-        let mut files = index::files(&self.git_directory, self.object_format(), is_meant)?;
-        if cfg!(not(unix)) || self.configuration().value("core", "filemode") == Some("false") {
+    fn tracked_files_where(
+        &self,
+        is_asked_for: impl FnMut(&[u8]) -> ControlFlow<(), bool>,
+    ) -> io::Result<Vec<TrackedFile>> {
+        let configuration = self.configuration();
+        let mut files = index::files(&self.git_directory, object_format(&configuration), is_asked_for)?;
+        if cfg!(not(unix)) || configuration.value("core", "filemode") == Some("false") {
             for file in &mut files {
                 file.executable = None;
             }
@@ -189,14 +205,7 @@ impl Repository {
 
     /// What git's index names the contents of some files, with how git last saw them. Files in conflict are missing.
     pub(super) fn indexed_contents(&self, paths: &HashSet<&[u8]>) -> io::Result<Vec<(TrackedFile, String)>> {
-        index::contents_of(&self.git_directory, self.object_format(), paths)
-    }
-
-    fn object_format(&self) -> ObjectFormat {
-        match self.configuration().value("extensions", "objectformat") {
-            Some(format) if format.eq_ignore_ascii_case("sha256") => ObjectFormat::Sha256,
-            Some(_) | None => ObjectFormat::Sha1,
-        }
+        index::contents_of(&self.git_directory, object_format(&self.configuration()), paths)
     }
 
     /// Adds a line to `info/exclude`, which all worktrees share.
@@ -261,6 +270,13 @@ impl Linked {
         }
         let main = main_root_of(&common_directory)?;
         Ok(main.map(|main| Self { name: name.to_owned(), common_directory, main }))
+    }
+}
+
+fn object_format(configuration: &Configuration) -> ObjectFormat {
+    match configuration.value("extensions", "objectformat") {
+        Some(format) if format.eq_ignore_ascii_case("sha256") => ObjectFormat::Sha256,
+        Some(_) | None => ObjectFormat::Sha1,
     }
 }
 

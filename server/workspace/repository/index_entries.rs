@@ -1,0 +1,191 @@
+//! The entries of git's index (gitformat-index(5)), read one after another, no further than somebody asks.
+
+use std::io::{self, Read};
+use std::ops::{ControlFlow, Range};
+
+use memchr::memchr;
+
+/// Which hash names the repository's objects.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum ObjectFormat {
+    Sha1,
+    Sha256,
+}
+
+impl ObjectFormat {
+    fn hash_length(self) -> usize {
+        match self {
+            Self::Sha1 => 20,
+            Self::Sha256 => 32,
+        }
+    }
+}
+
+/// What stands before an entry's name.
+pub(super) struct Entry<'a> {
+    /// Ten numbers of 32 bits, and the object's hash.
+    fixed: &'a [u8],
+    pub(super) flags: u16,
+    pub(super) more_flags: u16,
+}
+
+/// The length of what stands before the object's hash.
+const NUMBERS: usize = 40;
+
+impl<'a> Entry<'a> {
+    /// One of the ten numbers, in the order of the format.
+    pub(super) fn number(&self, index: usize) -> u32 {
+        self.fixed.get(index * 4..).and_then(<[u8]>::first_chunk).copied().map_or(0, u32::from_be_bytes)
+    }
+
+    pub(super) fn hash(&self) -> &'a [u8] {
+        &self.fixed[NUMBERS..]
+    }
+}
+
+/// Goes through the entries of an index in the order of their names, until one ends it.
+/// An index of a version that is not known here, or a damaged one, is invalid data or ends too early.
+pub(super) fn each_entry<T>(
+    index: impl Read,
+    format: ObjectFormat,
+    mut with: impl FnMut(&Entry, &[u8]) -> ControlFlow<T>,
+) -> io::Result<Option<T>> {
+    let mut window = Window { index, bytes: Vec::new(), begin: 0 };
+    let (Header { version, count }, _) = window.next(header)?;
+    let mut name: Vec<u8> = Vec::new();
+    for _ in 0..count {
+        let (parts, bytes) = window.next(|bytes| parts(bytes, version, format))?;
+        let kept = match parts.dropped {
+            Some(dropped) => name.len().checked_sub(dropped).ok_or(io::ErrorKind::InvalidData)?,
+            None => 0,
+        };
+        let rest = &bytes[parts.name];
+        // Out of order, this is no index, and may go on for ever with nothing in it.
+        if kept + rest.len() == 0 || rest < &name[kept..] {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        name.truncate(kept);
+        name.extend_from_slice(rest);
+        let entry = Entry { fixed: &bytes[..parts.fixed], flags: parts.flags, more_flags: parts.more_flags };
+        if let ControlFlow::Break(found) = with(&entry, &name) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// What stands at the beginning of some bytes, and how many of them it takes. `None` if it goes on after them.
+type Parsed<T> = io::Result<Option<(T, usize)>>;
+
+struct Header {
+    version: u32,
+    count: u32,
+}
+
+fn header(bytes: &[u8]) -> Parsed<Header> {
+    let (Some(magic), Some(version), Some(count)) = (chunk::<4>(bytes, 0), chunk(bytes, 4), chunk(bytes, 8)) else {
+        return Ok(None);
+    };
+    let header = Header { version: u32::from_be_bytes(version), count: u32::from_be_bytes(count) };
+    if magic != *b"DIRC" || !(2..=4).contains(&header.version) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(Some((header, 12)))
+}
+
+/// Where the parts of an entry stand.
+struct Parts {
+    /// The length of the numbers and the hash, with which it begins.
+    fixed: usize,
+    flags: u16,
+    more_flags: u16,
+    /// How many bytes at the end of the name before are not part of its own, where its own is told by that.
+    dropped: Option<usize>,
+    /// Its name, or how its own goes on.
+    name: Range<usize>,
+}
+
+/// No path that git handles is longer.
+const LONGEST_PATH: usize = 1 << 16;
+
+fn parts(bytes: &[u8], version: u32, format: ObjectFormat) -> Parsed<Parts> {
+    let fixed = NUMBERS + format.hash_length();
+    let mut end = fixed;
+    let Some(flags) = number(bytes, &mut end) else { return Ok(None) };
+    let mut more_flags = 0;
+    if version >= 3 && flags & 0x4000 != 0 {
+        let Some(found) = number(bytes, &mut end) else { return Ok(None) };
+        more_flags = found;
+    }
+    let mut dropped = None;
+    if version == 4 {
+        let Some((found, length)) = offset(&bytes[end..])? else { return Ok(None) };
+        dropped = Some(found);
+        end += length;
+    }
+    let Some(length) = memchr(0, &bytes[end..]) else {
+        return if bytes.len() - end > LONGEST_PATH { Err(io::ErrorKind::InvalidData.into()) } else { Ok(None) };
+    };
+    let name = end..end + length;
+    end = name.end + 1;
+    if version != 4 {
+        // Zeros fill it up to a multiple of eight bytes.
+        end = end.next_multiple_of(8);
+    }
+    let parts = Parts { fixed, flags, more_flags, dropped, name };
+    Ok((end <= bytes.len()).then_some((parts, end)))
+}
+
+fn number(bytes: &[u8], at: &mut usize) -> Option<u16> {
+    let number = chunk(bytes, *at).map(u16::from_be_bytes)?;
+    *at += 2;
+    Some(number)
+}
+
+/// A number as pack files write an offset (gitformat-pack(5)).
+fn offset(bytes: &[u8]) -> Parsed<usize> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().enumerate() {
+        value |= usize::from(byte & 0x7f);
+        if value > LONGEST_PATH {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if byte & 0x80 == 0 {
+            return Ok(Some((value, index + 1)));
+        }
+        value = (value + 1) << 7;
+    }
+    Ok(None)
+}
+
+fn chunk<const LENGTH: usize>(bytes: &[u8], at: usize) -> Option<[u8; LENGTH]> {
+    bytes.get(at..).and_then(<[u8]>::first_chunk).copied()
+}
+
+/// How much is read at once.
+const CHUNK: u64 = 1 << 16;
+
+/// What was read of an index, and from where on it was not looked at yet.
+struct Window<R> {
+    index: R,
+    bytes: Vec<u8>,
+    begin: usize,
+}
+
+impl<R: Read> Window<R> {
+    /// What comes next, with its bytes, for which as much is read as it takes.
+    fn next<T>(&mut self, parse: impl Fn(&[u8]) -> Parsed<T>) -> io::Result<(T, &[u8])> {
+        loop {
+            if let Some((found, length)) = parse(&self.bytes[self.begin..])? {
+                let begin = self.begin;
+                self.begin += length;
+                return Ok((found, &self.bytes[begin..self.begin]));
+            }
+            self.bytes.drain(..self.begin);
+            self.begin = 0;
+            if self.index.by_ref().take(CHUNK).read_to_end(&mut self.bytes)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+}
