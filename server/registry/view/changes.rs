@@ -11,9 +11,9 @@ use deconflict_protocol::{ClaimKey, SessionId};
 
 impl Shared {
     pub(super) fn set_claim(&self, key: &ClaimKey, stored: Option<StoredClaim>, affected: &mut Affected) {
-        let kept = stored.map(|stored| KeptClaim::new(stored, self.clock.now()));
+        let kept = stored.map(|stored| Box::new(KeptClaim::new(stored, self.clock.now())));
         let before = self.claims.get(key).map(|before| before.clone());
-        if kept.as_ref().map(KeptClaim::told) == before.as_ref().map(KeptClaim::told) {
+        if kept.as_ref().map(|kept| kept.told()) == before.as_ref().map(|before| before.told()) {
             return;
         }
         affected.naming = key.naming();

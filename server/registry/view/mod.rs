@@ -86,7 +86,8 @@ struct Shared {
     clock: Arc<dyn Clock>,
     viewer: SeenBy,
     is_complete: AtomicBool,
-    claims: DashMap<ClaimKey, KeptClaim>,
+    /// Boxed, as a map of thousands has almost as much room to spare.
+    claims: DashMap<ClaimKey, Box<KeptClaim>>,
     sessions: DashMap<SessionId, KeptSession>,
     /// Which claims each holder has: a holder that is gone changes what they are worth.
     held: DashMap<SessionId, HashSet<ClaimKey>>,
