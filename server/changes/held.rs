@@ -75,13 +75,14 @@ impl Recorder<'_> {
         Ok(is_kept)
     }
 
-    /// Looks at what this process has just claimed, and adds it to the list. If nobody else changed claims between these
-    /// marks, which this process left when it claimed and released, the list need not be made anew.
-    pub fn look_at_claimed(
+    /// Looks at what this process has just claimed, adds it to the list and takes from it what was released. If nobody else
+    /// changed claims between these marks, which this process left when it did so, the list need not be made anew.
+    pub fn look_at_own(
         &self,
         repository: &Repository,
         list: Option<&HeldList>,
         claimed: &[Resource],
+        released: &[Resource],
         marks: Option<(ClaimsMark, ClaimsMark)>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
@@ -89,7 +90,7 @@ impl Recorder<'_> {
         let claimed: Vec<&Resource> = claimed.iter().filter(|file| self.is_in(repository, file)).collect();
         if let Some((list, known)) = list.and_then(|list| Some((list, list.read()?))) {
             let own = claimed.iter().map(|file| ((*file).clone(), self.stamp_of(file)));
-            let others = known.files().filter(|(file, _)| !claimed.contains(&file));
+            let others = known.files().filter(|(file, _)| !claimed.contains(&file) && !released.contains(file));
             let files: Vec<_> = own.chain(others).take(MOST_KEPT).collect();
             let claims = marks.filter(|(before, _)| known.claims == *before).map_or(known.claims, |(_, after)| after);
             if claims != known.claims || !claimed.is_empty() {

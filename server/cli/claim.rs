@@ -111,7 +111,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             return refuse(context, &registry, wanted, by, arguments.wait);
         }
     };
-    losses::look_at_claimed(context, &registry, &resources);
+    losses::look_at_own(context, &registry, &resources, &[]);
     let is_only_advice = registry.locking() == Locking::Unsupported;
     let news: Vec<Claimed> = granted.into_iter().map(|one| claimer.claimed_by_it(one)).collect();
     context.output.answer(

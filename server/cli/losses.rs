@@ -42,7 +42,7 @@ fn look_around(context: &Context) -> Result<(), Failure> {
 }
 
 /// The same of what a verb has just claimed, before it brings the status board up to date. What it released is only noted.
-pub(super) fn look_at_claimed(context: &Context, registry: &Registry, claimed: &[Resource]) {
+pub(super) fn look_at_own(context: &Context, registry: &Registry, claimed: &[Resource], released: &[Resource]) {
     let look = || -> Result<(), Failure> {
         let location = context.location()?;
         let Some(repository) = location.repository.as_ref().filter(|_| registry.path() == location.directory) else {
@@ -50,7 +50,7 @@ pub(super) fn look_at_claimed(context: &Context, registry: &Registry, claimed: &
         };
         let recording = context.recording()?;
         let (list, marks) = (recording.held_list.as_ref(), registry.own_claims_marks());
-        Ok(recording.recorder().look_at_claimed(repository, list, claimed, marks, context.now())?)
+        Ok(recording.recorder().look_at_own(repository, list, claimed, released, marks, context.now())?)
     };
     let _ = look();
 }

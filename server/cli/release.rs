@@ -112,7 +112,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         files_touched: released.iter().map(|claim| claim.resource.name().to_owned()).collect(),
         ..Activity::default()
     };
-    losses::look_at_claimed(context, &registry, &[]);
+    let resources: Vec<Resource> = released.iter().map(|claim| claim.resource.clone()).collect();
+    losses::look_at_own(context, &registry, &[], &resources);
     upkeep::sign_of_life(&registry, &session, &activity);
     Ok(Exit::Done)
 }

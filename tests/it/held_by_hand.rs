@@ -62,6 +62,18 @@ fn what_is_changed_is_found_whatever_was_claimed_and_released_meanwhile() {
 }
 
 #[test]
+fn what_was_released_is_looked_at_no_more() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let is_listed = || lists(&workspace).iter().any(|list| fs::read_to_string(list).unwrap().contains(FILE));
+    ada.run(["claim", "file", FILE, "README.md"]).expect_code(0);
+    ada.run(["check", "README.md"]).expect_code(0);
+    assert!(is_listed());
+    ada.run(["release", "file", FILE]).expect_code(0);
+    assert!(!is_listed());
+}
+
+#[test]
 fn what_was_changed_before_it_is_claimed_is_kept_at_once() {
     let workspace = Workspace::small();
     let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
