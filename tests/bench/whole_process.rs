@@ -25,17 +25,21 @@ pub(crate) fn measure(size: Size) -> Vec<Figure> {
     let place = Place::new(size);
     let workspace = &place.workspace;
     let (mut floor, mut claims, mut refusals, mut releases) = (vec![], vec![], vec![], vec![]);
-    let (mut allowed, mut denied) = (vec![], vec![]);
-    // An agent starts its session long before its first edit.
-    for agent in ["first", "second"] {
-        hook(workspace, agent, "README.md").answer();
-    }
     for round in 0..ROUNDS {
         let name = format!("src/free-{round}.rs");
         floor.push(place.floor());
         claims.push(place.verb(&place.session, &["claim", "file", &name], 0));
         refusals.push(place.verb(&place.other, &["claim", "file", &name], 1));
         releases.push(place.verb(&place.session, &["release", "file", &name], 0));
+    }
+    // An agent holds what it has edited until its turn ends, so that there are more and more claims from here on.
+    let (mut allowed, mut denied) = (vec![], vec![]);
+    // It starts its session long before its first edit.
+    for agent in ["first", "second"] {
+        hook(workspace, agent, "README.md").answer();
+    }
+    for round in 0..ROUNDS {
+        floor.push(place.floor());
         let name = format!("src/edited-{round}.rs");
         allowed.push(milliseconds(|| assert_eq!(hook(workspace, "first", &name).answer(), "")));
         denied.push(milliseconds(|| assert!(hook(workspace, "second", &name).answer().contains("deny"))));
