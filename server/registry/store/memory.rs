@@ -60,7 +60,7 @@ impl Memory {
         Self { clock, naming, state: Mutex::default(), listeners: Mutex::default(), is_silent: AtomicBool::new(false) }
     }
 
-    /// Does not tell what is changed meanwhile, but afterwards that everything may have changed: as a store does that
+    /// Does not tell what is changed meanwhile, but later that everything may have changed: as a store does that
     /// keeps its history for a limited time.
     pub fn forgetting<T>(&self, meanwhile: impl FnOnce() -> T) -> T {
         self.is_silent.store(true, Ordering::Relaxed);

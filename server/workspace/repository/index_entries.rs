@@ -54,19 +54,19 @@ pub(super) fn each_entry<T>(
     let (Header { version, count }, _) = window.next(header)?;
     let mut name: Vec<u8> = Vec::new();
     for _ in 0..count {
-        let (parts, bytes) = window.next(|bytes| parts(bytes, version, format))?;
-        let kept = match parts.dropped {
+        let (raw, bytes) = window.next(|bytes| raw_entry(bytes, version, format))?;
+        let kept = match raw.dropped {
             Some(dropped) => name.len().checked_sub(dropped).ok_or(io::ErrorKind::InvalidData)?,
             None => 0,
         };
-        let rest = &bytes[parts.name];
+        let rest = &bytes[raw.name];
         // Out of order, this is no index, and may go on for ever with nothing in it.
         if kept + rest.len() == 0 || rest < &name[kept..] {
             return Err(io::ErrorKind::InvalidData.into());
         }
         name.truncate(kept);
         name.extend_from_slice(rest);
-        let entry = Entry { fixed: &bytes[..parts.fixed], flags: parts.flags, more_flags: parts.more_flags };
+        let entry = Entry { fixed: &bytes[..raw.fixed], flags: raw.flags, more_flags: raw.more_flags };
         if let ControlFlow::Break(found) = with(&entry, &name) {
             return Ok(Some(found));
         }
@@ -93,8 +93,8 @@ fn header(bytes: &[u8]) -> Parsed<Header> {
     Ok(Some((header, 12)))
 }
 
-/// Where the parts of an entry stand.
-struct Parts {
+/// An entry as it stands in the file, by where its fields are.
+struct RawEntry {
     /// The length of the numbers and the hash, with which it begins.
     fixed: usize,
     flags: u16,
@@ -108,7 +108,7 @@ struct Parts {
 /// No path that git handles is longer.
 const LONGEST_PATH: usize = 1 << 16;
 
-fn parts(bytes: &[u8], version: u32, format: ObjectFormat) -> Parsed<Parts> {
+fn raw_entry(bytes: &[u8], version: u32, format: ObjectFormat) -> Parsed<RawEntry> {
     let fixed = NUMBERS + format.hash_length();
     let mut end = fixed;
     let Some(flags) = number(bytes, &mut end) else { return Ok(None) };
@@ -132,8 +132,8 @@ fn parts(bytes: &[u8], version: u32, format: ObjectFormat) -> Parsed<Parts> {
         // Zeros fill it up to a multiple of eight bytes.
         end = end.next_multiple_of(8);
     }
-    let parts = Parts { fixed, flags, more_flags, dropped, name };
-    Ok((end <= bytes.len()).then_some((parts, end)))
+    let entry = RawEntry { fixed, flags, more_flags, dropped, name };
+    Ok((end <= bytes.len()).then_some((entry, end)))
 }
 
 fn number(bytes: &[u8], at: &mut usize) -> Option<u16> {
