@@ -11,8 +11,7 @@ use deconflict_registry::{Claim, ClaimsMark, Registry};
 use deconflict_workspace::{Kind, Repository, differing_at};
 
 use super::before::befores_in;
-use super::held_list::{Held, HeldList};
-use super::noticing::is_other;
+use super::held_list::{Held, HeldList, Stood};
 use super::recorder::slashed;
 use super::{Error, Recorder};
 
@@ -40,7 +39,7 @@ impl Recorder<'_> {
         let begin = registry.clock().elapsed();
         let held = self.held_files(registry, repository)?;
         // How they stand now is asked before they are looked at, so that a change meanwhile is seen the next time.
-        let files: Vec<_> = held.iter().map(|file| (file.clone(), self.stamp_of(file))).collect();
+        let files: Vec<_> = held.iter().map(|file| (file.clone(), Stood::of(self.stamp_of(file)))).collect();
         let is_kept = self.keep(repository, registry, &held.iter().collect::<Vec<_>>(), &watched, now)?;
         let took = registry.clock().elapsed().saturating_sub(begin);
         if !is_head_known {
@@ -64,13 +63,13 @@ impl Recorder<'_> {
     ) -> Result<bool, Error> {
         // How each stands now is asked once: what changes after that is seen the next time.
         let held: Vec<_> = known.files().map(|(file, then)| (self.stamp_of(&file), file, then)).collect();
-        let is_changed = |(now, _, then): &&(Option<Stamp>, Resource, Option<Stamp>)| is_other(*then, *now);
+        let is_changed = |(now, _, then): &&(Option<Stamp>, Resource, Stood)| then.is_other(*now);
         // A folder's own stamp tells nothing of what is deeper in it.
         let in_question = held.iter().filter(|held| held.1.is_directory() || is_changed(held));
         let in_question: Vec<&Resource> = in_question.map(|(_, file, _)| file).collect();
         let is_kept = self.keep(repository, registry, &in_question, watched, now)?;
         if let Some(list) = list.filter(|_| held.iter().any(|held| is_changed(&held))) {
-            list.write(&known.with(known.claims, held.into_iter().map(|(now, file, _)| (file, now))));
+            list.write(&known.with(known.claims, held.into_iter().map(|(now, file, _)| (file, Stood::of(now)))));
         }
         Ok(is_kept)
     }
@@ -89,7 +88,7 @@ impl Recorder<'_> {
         let Some(registry) = self.present_registry() else { return Ok(()) };
         let claimed: Vec<&Resource> = claimed.iter().filter(|file| self.is_in(repository, file)).collect();
         if let Some((list, known)) = list.and_then(|list| Some((list, list.read()?))) {
-            let own = claimed.iter().map(|file| ((*file).clone(), self.stamp_of(file)));
+            let own = claimed.iter().map(|file| ((*file).clone(), Stood::of(self.stamp_of(file))));
             let others = known.files().filter(|(file, _)| !claimed.contains(&file) && !released.contains(file));
             let files: Vec<_> = own.chain(others).take(MOST_KEPT).collect();
             let claims = marks.filter(|(before, _)| known.claims == *before).map_or(known.claims, |(_, after)| after);

@@ -2,6 +2,9 @@
 //! next neither lists all claims nor looks at what is as it was. It says nothing that others go by: where it is missing
 //! or old, everything is looked at again.
 
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -17,7 +20,7 @@ const LIST: &str = "held.json";
 const LONGEST: u64 = 1 << 20;
 
 /// Another number means another form.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// Where others claim and release all the time, listing all claims takes at most one part of so many of the time.
 const SHARE: u32 = 200;
@@ -42,13 +45,19 @@ pub(super) struct Held {
     pub(super) claims: ClaimsMark,
     /// How long git's log of `HEAD` was, in bytes.
     pub(super) head_log: u64,
-    files: Vec<HeldFile>,
+    /// How each file stood and which it is, in one text: there may be hundreds, and each verb reads them.
+    files: Vec<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct HeldFile {
-    file: String,
-    stamp: Option<Stamp>,
+/// How a file stood, as far as it has to be known to see that it stands otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stood {
+    /// Nothing could be told of it.
+    Missing,
+    /// It had just been written, so that it may have been changed without looking different.
+    Uncertain,
+    /// It looked like this.
+    Fingerprint(u64),
 }
 
 impl HeldList {
@@ -73,14 +82,14 @@ impl Held {
         (listed_at, took): (DateTime<Utc>, Duration),
         claims: ClaimsMark,
         head_log: u64,
-        files: impl IntoIterator<Item = (Resource, Option<Stamp>)>,
+        files: impl IntoIterator<Item = (Resource, Stood)>,
     ) -> Self {
-        let files = files.into_iter().map(|(file, stamp)| HeldFile { file: file.spelled(), stamp }).collect();
+        let files = files.into_iter().map(|(file, stood)| format!("{stood} {}", file.spelled())).collect();
         Self { form: FORM, listed_at, took, claims, head_log, files }
     }
 
     /// The list as these files and these claims have made it since.
-    pub(super) fn with(&self, claims: ClaimsMark, files: impl IntoIterator<Item = (Resource, Option<Stamp>)>) -> Self {
+    pub(super) fn with(&self, claims: ClaimsMark, files: impl IntoIterator<Item = (Resource, Stood)>) -> Self {
         Self::new((self.listed_at, self.took), claims, self.head_log, files)
     }
 
@@ -90,8 +99,55 @@ impl Held {
         self.claims == claims || (now - self.listed_at).to_std().is_ok_and(|age| age < too_soon)
     }
 
-    pub(super) fn files(&self) -> impl Iterator<Item = (Resource, Option<Stamp>)> {
-        self.files.iter().filter_map(|held| Some((Resource::parse(&held.file)?, held.stamp)))
+    pub(super) fn files(&self) -> impl Iterator<Item = (Resource, Stood)> {
+        self.files.iter().filter_map(|held| {
+            let (stood, file) = held.split_once(' ')?;
+            Some((Resource::parse(file)?, stood.parse().ok()?))
+        })
+    }
+}
+
+impl Stood {
+    pub(super) fn of(stamp: Option<Stamp>) -> Self {
+        match stamp {
+            None => Self::Missing,
+            Some(stamp) if !stamp.is_certain() => Self::Uncertain,
+            Some(stamp) => Self::Fingerprint(stamp.fingerprint()),
+        }
+    }
+
+    /// False if a file that stood in this way certainly is as it was, by how it stands now.
+    pub(super) fn is_other(self, now: Option<Stamp>) -> bool {
+        match self {
+            Self::Missing => now.is_some(),
+            Self::Uncertain => true,
+            Self::Fingerprint(then) => now.map(|now| now.fingerprint()) != Some(then),
+        }
+    }
+}
+
+const MISSING: &str = "-";
+const UNCERTAIN: &str = "?";
+
+impl fmt::Display for Stood {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str(MISSING),
+            Self::Uncertain => f.write_str(UNCERTAIN),
+            Self::Fingerprint(fingerprint) => write!(f, "{fingerprint:x}"),
+        }
+    }
+}
+
+impl FromStr for Stood {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        match text {
+            MISSING => Ok(Self::Missing),
+            UNCERTAIN => Ok(Self::Uncertain),
+            fingerprint => u64::from_str_radix(fingerprint, 16).map(Self::Fingerprint),
+        }
     }
 }
 

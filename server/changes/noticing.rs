@@ -51,7 +51,7 @@ impl Recorder<'_> {
 }
 
 /// False if a file that stood in one way certainly is as it was, by how it stands now.
-pub(super) fn is_other(then: Option<Stamp>, now: Option<Stamp>) -> bool {
+fn is_other(then: Option<Stamp>, now: Option<Stamp>) -> bool {
     match (then, now) {
         (Some(then), Some(now)) => !then.is_certain() || !then.looks_like(&now),
         (then, now) => then.is_some() || now.is_some(),

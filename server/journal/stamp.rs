@@ -1,6 +1,7 @@
 //! How a file stands on disk, so that most unchanged files need not be read.
 
 use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -73,6 +74,13 @@ impl Stamp {
     /// True if the file looks as it did. Only of a [certain](Self::is_certain) stamp it follows that it is unchanged.
     pub fn looks_like(&self, other: &Self) -> bool {
         Self { is_certain: true, ..*self } == Self { is_certain: true, ..*other }
+    }
+
+    /// A number that is another one, almost certainly, for what does not [look like](Self::looks_like) it.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.device, self.number, self.length, self.modified, self.changed, self.mode).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// True if the file was not written just before the stamp was taken.
