@@ -88,12 +88,10 @@ impl Recorder<'_> {
         let Some(registry) = self.present_registry() else { return Ok(()) };
         let claimed: Vec<&Resource> = claimed.iter().filter(|file| self.is_in(repository, file)).collect();
         if let Some((list, known)) = list.and_then(|list| Some((list, list.read()?))) {
-            let own = claimed.iter().map(|file| ((*file).clone(), Stood::of(self.stamp_of(file))));
-            let others = known.files().filter(|(file, _)| !claimed.contains(&file) && !released.contains(file));
-            let files: Vec<_> = own.chain(others).take(MOST_KEPT).collect();
+            let own: Vec<_> = claimed.iter().map(|file| ((*file).clone(), Stood::of(self.stamp_of(file)))).collect();
             let claims = marks.filter(|(before, _)| known.claims == *before).map_or(known.claims, |(_, after)| after);
-            if claims != known.claims || !claimed.is_empty() {
-                list.write(&known.with(claims, files));
+            if claims != known.claims || !claimed.is_empty() || !released.is_empty() {
+                list.write(&known.with_own(claims, &own, released, MOST_KEPT));
             }
         }
         if claimed.is_empty() {

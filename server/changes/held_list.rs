@@ -84,13 +84,28 @@ impl Held {
         head_log: u64,
         files: impl IntoIterator<Item = (Resource, Stood)>,
     ) -> Self {
-        let files = files.into_iter().map(|(file, stood)| format!("{stood} {}", file.spelled())).collect();
+        let files = files.into_iter().map(|(file, stood)| line(&file, stood)).collect();
         Self { form: FORM, listed_at, took, claims, head_log, files }
     }
 
     /// The list as these files and these claims have made it since.
     pub(super) fn with(&self, claims: ClaimsMark, files: impl IntoIterator<Item = (Resource, Stood)>) -> Self {
         Self::new((self.listed_at, self.took), claims, self.head_log, files)
+    }
+
+    /// The list as a process has made it that claimed some files and gave up others. No longer than `most`.
+    pub(super) fn with_own(
+        mut self,
+        claims: ClaimsMark,
+        claimed: &[(Resource, Stood)],
+        released: &[Resource],
+        most: usize,
+    ) -> Self {
+        let own: Vec<String> = claimed.iter().map(|(file, _)| file).chain(released).map(Resource::spelled).collect();
+        self.files.retain(|held| !held.split_once(' ').is_some_and(|(_, file)| own.iter().any(|own| own == file)));
+        self.files.splice(0..0, claimed.iter().map(|(file, stood)| line(file, *stood)));
+        self.files.truncate(most);
+        Self { claims, ..self }
     }
 
     /// True if there is nothing else to list by now, or if it is too soon to list it.
@@ -105,6 +120,10 @@ impl Held {
             Some((Resource::parse(file)?, stood.parse().ok()?))
         })
     }
+}
+
+fn line(file: &Resource, stood: Stood) -> String {
+    format!("{stood} {}", file.spelled())
 }
 
 impl Stood {
