@@ -1,18 +1,15 @@
 // Packages the VS Code extension round each built program: node vscode.mjs BINARIES OUT
-//
-// Its page's pictures and links point to the release's tag, as the marketplace and Open VSX show neither a relative picture
-// nor a relative link. `npm ci` in editors/vscode comes first.
+// `npm ci` in editors/vscode comes first.
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { built, repository, root, version } from "./platforms.mjs";
+import { built, root, version } from "./platforms.mjs";
 
 const [binaries, out] = process.argv.slice(2).map((path) => resolve(path));
 mkdirSync(out, { recursive: true });
-const links = `${repository}/raw/v${version}/editors/vscode`;
 for (const { vscode, path } of built(binaries)) {
   const vsix = join(out, `deconflict-${vscode}-${version}.vsix`);
-  execFileSync("node", ["package.mjs", "--target", vscode, "--links", links, path, vsix], {
+  execFileSync("node", ["package.mjs", "--target", vscode, path, vsix], {
     cwd: join(root, "editors/vscode"),
     stdio: ["ignore", "ignore", "inherit"],
   });

@@ -2,9 +2,9 @@
 //
 //   node package.mjs BINARY [OUT.vsix]      for this platform
 //   node package.mjs --target linux-arm64 BINARY [OUT.vsix]
-//   node package.mjs --links URL BINARY     for the marketplace, where the page's pictures and links need an address
-import { chmod, copyFile, mkdir, rm } from "node:fs/promises";
-import { basename } from "node:path";
+import { chmod, copyFile, cp, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createVSIX } from "@vscode/vsce";
@@ -12,33 +12,37 @@ import { createVSIX } from "@vscode/vsce";
 const { values, positionals } = parseArgs({
   options: {
     target: { type: "string", default: `${process.platform}-${process.arch}` },
-    links: { type: "string" },
   },
   allowPositionals: true,
 });
 const [binary, out = `deconflict-${values.target}.vsix`] = positionals;
 if (binary === undefined) {
-  console.error("usage: npm run package -- [--target PLATFORM] [--links URL] BINARY [OUT.vsix]");
+  console.error("usage: npm run package -- [--target PLATFORM] BINARY [OUT.vsix]");
   process.exit(2);
 }
-const folder = fileURLToPath(new URL(".", import.meta.url));
-const bin = `${folder}bin`;
-const name = basename(binary).endsWith(".exe") ? "deconflict.exe" : "deconflict";
-await mkdir(bin, { recursive: true });
+const sources = fileURLToPath(new URL(".", import.meta.url));
+// Editors and marketplaces show pictures on an extension's page by whole addresses alone: those of this release's files.
+const { repository, version } = JSON.parse(await readFile(join(sources, "package.json"), "utf8"));
+const links = `${repository.url}/raw/v${version}/${repository.directory}`;
+// What goes into the package is gathered in a folder of its own, so that several may be packaged at once.
+const folder = await mkdtemp(join(tmpdir(), "deconflict-package-"));
 try {
-  await copyFile(binary, `${bin}/${name}`);
-  await chmod(`${bin}/${name}`, 0o755);
+  const isSource = (path) => !["node_modules", "src", "bin"].some((name) => path.startsWith(join(sources, name)));
+  await cp(sources, folder, { recursive: true, filter: isSource });
+  const name = basename(binary).endsWith(".exe") ? "deconflict.exe" : "deconflict";
+  await mkdir(join(folder, "bin"), { recursive: true });
+  await copyFile(binary, join(folder, "bin", name));
+  await chmod(join(folder, "bin", name), 0o755);
   await createVSIX({
     cwd: folder,
-    packagePath: out,
+    packagePath: resolve(out),
     target: values.target,
     dependencies: false,
     allowMissingRepository: true,
-    rewriteRelativeLinks: values.links !== undefined,
-    baseContentUrl: values.links,
-    baseImagesUrl: values.links,
+    baseContentUrl: links,
+    baseImagesUrl: links,
     skipLicense: false,
   });
 } finally {
-  await rm(bin, { recursive: true, force: true });
+  await rm(folder, { recursive: true, force: true });
 }

@@ -92,7 +92,7 @@ pub enum EventKind {
 #[derive(Debug, thiserror::Error)]
 pub enum Unreadable {
     /// It is no JSON object.
-    #[error("the event on standard input is no JSON object: {0}")]
+    #[error("the event on standard input is not a JSON object: {0}")]
     NotJson(String),
     /// Something that every event has is missing.
     #[error("the event on standard input has no `{0}`")]

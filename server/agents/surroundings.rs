@@ -20,20 +20,20 @@ pub struct HookPolicy {
 /// What becomes of a shell command that would touch what another session holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ShellPolicy {
-    /// It is refused.
+    /// Refuse it.
     Deny,
     /// It runs, and the model and the user are told.
     Warn,
-    /// Commands are not looked at.
+    /// Don't look at commands.
     Off,
 }
 
-/// What becomes of an edit when it cannot be told whether somebody holds the file. It is never silent.
+/// What to do with an edit when it is unclear whether somebody holds the file. It is never silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnsurePolicy {
-    /// It is made, with a warning.
+    /// Make it, with a warning.
     Allow,
-    /// It is refused.
+    /// Refuse it.
     Deny,
 }
 

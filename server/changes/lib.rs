@@ -84,7 +84,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The content that stood there is not kept, because it was too large or is too old.
-    #[error("what stood in {} is not kept any more", path.display())]
+    #[error("what was in {} is no longer kept", path.display())]
     NotKept {
         /// The file.
         path: PathBuf,

@@ -102,10 +102,9 @@ impl Recorder<'_> {
             if holder.person().is_some_and(|person| person == moved.by) {
                 self.journal.judged(&entry, now)?;
                 let draft = Draft {
-                    subject: "HEAD of your worktree was moved".to_owned(),
+                    subject: "your worktree's HEAD was moved".to_owned(),
                     message: format!(
-                        "{}, which you hold, has another text since HEAD was moved: {}. If that was not you, see that \
-                         your work still fits.",
+                        "{}, which you hold, has changed since HEAD moved: {}. If that was not you, check that your work still fits.",
                         one_line(&resource.in_a_sentence(), 200),
                         quoted(&moved.what, LONGEST_MOVE)
                     ),

@@ -70,10 +70,9 @@ impl Telling<'_> {
 /// How what stood in a file can be had back, which is typed so.
 pub fn way_back(typed: Option<&str>) -> String {
     match typed {
-        Some(typed) => format!("To have back what stood there: deconflict restore {typed}"),
+        Some(typed) => format!("To get back what was there: deconflict restore {typed}"),
         None => {
-            "Its worktree is gone. Once that is there again (git worktree add), deconflict restore brings back what \
-                 stood there."
+            "Its worktree is gone. Once that is there again (git worktree add), deconflict restore brings back what was there."
                 .to_owned()
         }
     }

@@ -45,7 +45,7 @@ pub(super) fn asked(words: &[String], scope: Option<Scope>, context: &Context) -
     let words = words.iter().map(|word| word.trim()).filter(|word| !word.is_empty());
     let asked = words.map(|word| one(word, scope, &declared, context)).collect::<Result<Vec<_>, _>>()?;
     if asked.is_empty() {
-        return Err(Failure::usage("Which resource? Its name is missing.").advise(EXAMPLE));
+        return Err(Failure::usage("Which resource? Name it.").advise(EXAMPLE));
     }
     Ok(asked)
 }
@@ -54,17 +54,17 @@ const EXAMPLE: &str = "For example: deconflict run --with db,port:any -- npm tes
 
 fn one(word: &str, scope: Option<Scope>, declared: &Declared, context: &Context) -> Result<Asked, Failure> {
     let wrong = |what: &str| {
-        Failure::usage(format!("{} names no resource: {what}.", quoted(word, words::PHRASE))).advise(EXAMPLE)
+        Failure::usage(format!("{} is not a resource: {what}.", quoted(word, words::PHRASE))).advise(EXAMPLE)
     };
     let (variable, typed) = match word.split_once('=') {
         Some((variable, rest)) if is_variable(variable) => (Some(variable.to_owned()), rest),
-        Some(_) => return Err(wrong("what stands before the = is no name of a variable")),
+        Some(_) => return Err(wrong("what is before the = is not a variable's name")),
         None => (None, word),
     };
     let (name, count) = match typed.rsplit_once('*') {
         Some((name, count)) => match count.parse::<usize>() {
             Ok(count @ 1..=1000) => (name, count),
-            _ => return Err(wrong("after the * stands how many, from 1 to 1000")),
+            _ => return Err(wrong("after the * comes a number from 1 to 1000")),
         },
         None => (typed, 1),
     };
@@ -137,10 +137,10 @@ fn check_places(name: &str, wanted: usize, there_are: usize) -> Result<(), Failu
     }
     let name = name.split('*').next().unwrap_or(name);
     Err(Failure::usage(format!(
-        "{} has {there_are} of the {wanted} places that you want.",
+        "{} has {there_are} of the {wanted} places that you asked for.",
         quoted(name, words::PHRASE)
     ))
-    .advise(format!("How many it has stands in deconflict.toml: [resources.{name}] count = {wanted}")))
+    .advise(format!("deconflict.toml says how many it has: [resources.{name}] count = {wanted}")))
 }
 
 fn is_variable(name: &str) -> bool {

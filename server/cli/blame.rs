@@ -15,7 +15,7 @@ use super::words;
 
 /// Show which session wrote each line of a file, before and after the commit
 ///
-/// What no session is known to have written is told as git blames it.
+/// Lines that no known session wrote are shown as in git blame.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// A file

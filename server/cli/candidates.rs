@@ -78,7 +78,9 @@ pub(super) fn to_run_with() -> ArgValueCandidates {
 pub(super) fn to_claim() -> ArgValueCompleter {
     ArgValueCompleter::new(|typed: &OsStr| {
         let mut types = known(|_, registry| Some(types(&registry.claims().ok()?)));
-        for (built_in, help) in [("file", "a path"), ("directory", "a path, and all below it"), ("task", "any name")] {
+        for (built_in, help) in
+            [("file", "a path"), ("directory", "a path and everything below it"), ("task", "any name")]
+        {
             if !types.iter().any(|known| known.get_value() == built_in) {
                 types.push(candidate(built_in, help));
             }

@@ -14,10 +14,10 @@ use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::{held, identity, words};
 
-/// Ask whether you may edit files, for scripts and hooks
+/// Check whether you may edit files, for scripts and hooks
 ///
-/// Exits with 0 if you may edit all of them, 1 if another session holds one, 3 if that could not be told.
-/// What nobody claimed may be edited. Without a session of your own, every claim is another's.
+/// Exits with 0 if you may edit all of them, 1 if another session holds one, 3 if it could not tell. Anything that
+/// nobody has claimed may be edited. Without a session of your own, every claim counts as someone else's.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files or directories

@@ -26,32 +26,32 @@ use super::{asked, candidates, held, losses, scope, upkeep, values, wanted, word
 
 /// Claim files, directories or anything else that has a name
 ///
-/// Of several you get all or none. Claiming again what you hold renews it. Another session's claim that ran out or was
-/// left behind is taken over.
+/// Several names are claimed together or not at all. Claiming what you already hold renews it. Another session's claim
+/// is taken over if it has expired or was left behind.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// `file`, `directory`, or a word of your own such as `task`; without one, the names are paths
+    /// `file`, `directory`, or a word of your own such as `task` [default: the names are paths]
     #[arg(id = "type", value_name = "TYPE", required = true, add = candidates::to_claim())]
     first: String,
-    /// The names; of files and directories their paths
+    /// The names; for files and directories, their paths
     #[arg(id = "name", value_name = "NAME", add = candidates::names())]
     rest: Vec<String>,
-    /// What you are doing with it
+    /// What you are doing
     #[arg(long, value_name = "TEXT")]
     phase: Option<String>,
-    /// For how long
+    /// How long
     #[arg(id = "for", long = "for", value_name = "DURATION", default_value = values::DEFAULT_LEASE, value_parser = values::lease)]
     lease: TimeDelta,
-    /// Wait up to this long for it to come free, if another session holds it
+    /// If another session holds it, wait up to this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     wait: Option<TimeDelta>,
-    /// Take it over even from a session that is at work; its user is told
+    /// Take it over even if its holder is still at work; the holder is told
     #[arg(long)]
     force: bool,
-    /// Others are not invited to write to you about it
+    /// Don't let others ask you for it
     #[arg(long)]
     no_coordination: bool,
-    /// Whose it is, rather than what deconflict.toml says
+    /// Who shares it, instead of what deconflict.toml says
     #[arg(long, value_name = "SCOPE")]
     scope: Option<ScopeWord>,
 }
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let granted = match claimer.claim(&line, arguments.wait)? {
         Ok(granted) => granted,
         Err(Kept::Interrupted(_)) if context.output.is_kept() => {
-            return Err(Failure::refused("cancelled", format!("You no longer wait for {}.", line.what)));
+            return Err(Failure::refused("cancelled", format!("You are no longer waiting for {}.", line.what)));
         }
         Err(Kept::Interrupted(number)) => Interrupts::end(number),
         Err(Kept::Circle(circle)) => return Err(line.circle(&circle)),
@@ -244,7 +244,7 @@ impl Claimed {
         let mut words = granted_in_words(context, registry, claim, self.granted.is_new, self.before(), &self.elsewhere);
         if self.is_missing && self.granted.is_new {
             let kind = claim.resource.resource_type();
-            words.push_str(&format!("\nThere is no such {kind} yet; the claim counts for when there is."));
+            words.push_str(&format!("\nThere is no such {kind} yet; the claim is for when there is one."));
         }
         if !self.others.taken_over.is_empty() {
             let whose = ownership::named(&self.others.taken_over);
@@ -270,12 +270,11 @@ fn granted_in_words(
     let mut lines = if is_new {
         format!("{GOOD}Claimed{GOOD:#} {what} until {until}.")
     } else {
-        format!("You hold {what} already; it is yours until {until} now.")
+        format!("You already hold {what}; it is now yours until {until}.")
     };
     if claim.standing == ClaimState::Expired {
         lines.push_str(
-            "\nSessions of another machine take part, whose clock may be ahead of yours: don't rely on the last minute \
-             of a claim, and claim for longer.",
+            "\nSessions on another machine take part, whose clock may be ahead of yours: don't rely on the last minute of a claim, and claim for longer.",
         );
     }
     if let Some(before) = before {
@@ -314,11 +313,11 @@ fn refuse(
     }
     let typed = words::typed(context, resource);
     Err(match patience {
-        Some(limit) => failure.advise(format!("It did not come free within {}.", time::duration_in_words(limit))),
-        None => failure.advise(format!("Wait until it comes free: deconflict claim --wait 10m {typed}")),
+        Some(limit) => failure.advise(format!("It was not free within {}.", time::duration_in_words(limit))),
+        None => failure.advise(format!("Wait until it is free: deconflict claim --wait 10m {typed}")),
     }
     .advise(if by.holder().is_some() {
-        format!("Or take it over although it is in use, and its user is told: deconflict claim --force {typed}")
+        format!("Or take it over while it is in use, and its holder is told: deconflict claim --force {typed}")
     } else {
         format!("Or take it over: deconflict claim --force {typed}")
     }))

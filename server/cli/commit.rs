@@ -22,11 +22,11 @@ use super::recording::{Recording, nothing_kept};
 use super::style::{FAINT, GOOD};
 use super::{guard, overlaps, upkeep};
 
-/// Commit your own changes, and nobody else's
+/// Commit your own changes and nobody else's
 ///
-/// Without PATH it is all that your session has changed in this worktree and not committed; without a session all that the
-/// person has: what their editors saved and what their agents left. Files in which others changed other lines are committed
-/// in part; where changes of two cannot be told apart nothing is committed. The files stay as they are, and what is staged
+/// Without PATH, commits everything that your session has changed in this worktree; without a session, everything of
+/// the person's: what their editors saved and what their agents left. Files in which others changed other lines are committed
+/// in part; where they overlap, nothing is committed. The files stay as they are, and what is staged
 /// stays staged.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -53,7 +53,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         return Err(nothing_to_commit(&CommitPlan::default()));
     }
     let root = context.location()?.repository.as_ref().map(Repository::root);
-    let root = root.ok_or_else(|| Failure::usage("This folder is in no git repository."))?.to_owned();
+    let root = root.ok_or_else(|| Failure::usage("This folder is not in a git repository."))?.to_owned();
     Acting::run(context, None, |acting| {
         Making { arguments, context, recording: &recording, acting, root: &root }.make()
     })
@@ -116,7 +116,7 @@ impl Making<'_> {
                 Published::HeadMoved => message = Some(text),
             }
         }
-        Err(Failure::failed("head-moved", "Others commit here all the time, so nothing was committed.")
+        Err(Failure::failed("head-moved", "Others keep committing here, so nothing was committed. Try again.")
             .advise("Try again."))
     }
 
@@ -193,7 +193,7 @@ impl Making<'_> {
         }
     }
 
-    /// Writes into the journal what was committed, and releases what needs no claim any more. The commit stands, whatever
+    /// Writes into the journal what was committed, and releases what needs no claims. The commit stands, whatever
     /// fails here.
     fn remember(&self, made: &Made, sessions: &BTreeSet<SessionId>) {
         if let Err(failure) = self.write_to_journal(made, sessions) {
@@ -322,7 +322,7 @@ fn merged(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn nothing_to_commit(plan: &CommitPlan) -> Failure {
-    let failure = Failure::refused("nothing", "There is nothing of yours to commit.");
+    let failure = Failure::refused("nothing", "You have nothing to commit.");
     let failure =
         left_in_words(plan).into_iter().fold(failure, |failure, line| failure.advise(format!("Left: {line}")));
     failure.fact("left", left_documents(plan))
@@ -331,8 +331,7 @@ fn nothing_to_commit(plan: &CommitPlan) -> Failure {
 /// What is not committed, a line for each file and owner; cut where there are many.
 fn left_in_words(plan: &CommitPlan) -> Vec<String> {
     const MOST: usize = 20;
-    let unknown =
-        plan.unknown.iter().map(|file| format!("{}, what nobody is known to have changed", file.in_a_sentence()));
+    let unknown = plan.unknown.iter().map(|file| format!("{}, changed by nobody knows whom", file.in_a_sentence()));
     let others = plan
         .others
         .iter()

@@ -27,10 +27,10 @@ pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Everywhere")]
 pub(crate) struct Shared {
-    /// Act as this session, by its name or the beginning of its id, rather than as the one of this terminal
+    /// Act as this session, by its name or the beginning of its id, instead of this terminal's
     #[arg(long, global = true, value_name = "SESSION", value_parser = values::session_id)]
     pub(crate) session: Option<SessionId>,
-    /// Use this coordination directory, rather than the one of this workspace
+    /// Use this coordination directory instead of this workspace's
     #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
     /// Print one JSON document, for programs
@@ -112,10 +112,10 @@ impl Context {
             Ok(id) if id.is_empty() => Ok(None),
             Ok(id) => SessionId::foreign(&id)
                 .map(Some)
-                .map_err(|error| Failure::usage(format!("{SESSION_VARIABLE} names no session: {error}."))),
+                .map_err(|error| Failure::usage(format!("{SESSION_VARIABLE} does not name a session: {error}."))),
             Err(std::env::VarError::NotPresent) => Ok(None),
             Err(std::env::VarError::NotUnicode(_)) => {
-                Err(Failure::usage(format!("{SESSION_VARIABLE} names no session: it is not Unicode.")))
+                Err(Failure::usage(format!("{SESSION_VARIABLE} does not name a session: it is not Unicode.")))
             }
         }
     }
@@ -179,7 +179,7 @@ impl Context {
         let Some(directory) = workspace::machine_directory() else {
             return Err(Failure::failed(
                 "no-home",
-                "You have no home directory here, where what the machine has is kept.",
+                "You have no home directory, which is where claims for the whole machine are kept.",
             ));
         };
         let registry = Registry::create(&directory, self.clock.clone())?;
@@ -250,10 +250,10 @@ impl Context {
         let directory = self.location.get().map(|location| location.directory.display().to_string());
         let directory = directory.unwrap_or_default();
         let begin = match self.named_session() {
-            Ok(Some(id)) => format!("Register it again: deconflict start --session {id}"),
+            Ok(Some(id)) => format!("Begin it again: deconflict start --session {id}"),
             _ => "Begin one: eval \"$(deconflict start --export)\"".to_owned(),
         };
-        Failure::usage(format!("You have no session here yet, and nobody else has: there is no {directory}."))
+        Failure::usage(format!("You have no session here yet, and neither has anyone else: there is no {directory}."))
             .reason("no-session")
             .advise(begin)
             .fact("directory", directory)

@@ -23,12 +23,12 @@ use scene::{INVOICES, ORDERS, Scene};
 
 /// Watch two editors and a terminal share one clone
 ///
-/// Starts two real language servers on a scratch git repository, lets them get in each other's way, and tells step by
-/// step what each of them sees and how long that took. Everything is removed again at the end.
+/// Starts two real language servers on a scratch git repository, lets them get in each other's way, and shows step by
+/// step what each of them sees and how long it takes. Removes everything at the end.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
-const CLEAN: &str = "Everything that was started is ended, and the scratch repository is removed.";
+const CLEAN: &str = "Everything that the demo started has ended, and the scratch repository is gone.";
 
 /// Between what widths the story is told.
 const WIDTHS: (usize, usize) = (60, 92);
@@ -64,7 +64,7 @@ fn tell(story: &mut Story, program: &Path) -> Result<(), Problem> {
 }
 
 fn both_want_one_file(story: &mut Story, alice: &mut Editor, bob: &mut Editor) -> Result<(), Problem> {
-    story.step("alice", "types into src/orders.rs. Bob has it open too, and touches no key.")?;
+    story.step("alice", "types into src/orders.rs. Bob has it open too, and types nothing.")?;
     let typed = alice.type_text(ORDERS, "// Totals will include tax.\n");
     let notice = bob.diagnostic(typed, ORDERS, "claimed")?;
     let (line, hint) = bob.first_line_with_hint(ORDERS)?;
@@ -81,7 +81,7 @@ fn both_want_one_file(story: &mut Story, alice: &mut Editor, bob: &mut Editor) -
     story.step("bob", "undoes it, and asks alice for the file instead.")?;
     let undone = bob.reload(ORDERS)?;
     let cleared = alice.all_clear(undone, ORDERS)?;
-    story.saw("alice", "is rid of the warning", &cleared)?;
+    story.saw("alice", "no longer has the warning", &cleared)?;
     let asked = Instant::now();
     bob.execute("deconflict.requestRelease", ORDERS, Some("May I fix the rounding?"))?;
     let request = alice.message(asked, "May I fix the rounding?")?;
@@ -95,7 +95,7 @@ fn it_changes_hands(story: &mut Story, alice: &mut Editor, bob: &mut Editor) -> 
     alice.execute("deconflict.release", ORDERS, None)?;
     let cleared = bob.all_clear(released, ORDERS)?;
     let told = bob.message(released, "orders.rs")?;
-    story.saw("bob", "has no notice any more", &cleared)?;
+    story.saw("bob", "no longer has a notice", &cleared)?;
     story.saw("bob", "is told", &told)?;
 
     story.step("bob", "types into it. Now it is his.")?;
@@ -126,7 +126,7 @@ fn an_agent_joins(story: &mut Story, scene: &Scene, alice: &mut Editor) -> Resul
 }
 
 fn a_server_is_killed(story: &mut Story, alice: &mut Editor, bob: Editor) -> Result<(), Problem> {
-    story.step("bob", "loses his server to kill -9. Nobody is left to release anything.")?;
+    story.step("bob", "loses his server to kill -9. Nobody is left to release what he held.")?;
     let killed = bob.kill_server()?;
     let notice = alice.diagnostic(killed, ORDERS, "claim-stale")?;
     story.saw("alice", "sees", &notice)?;
@@ -161,7 +161,7 @@ fn everybody_leaves(story: &mut Story, scene: &Scene, alice: Editor, agent: &str
     let status = scene.run("agent", &["status", "--json"])?.check("agent", "deconflict status")?;
     let status: Value = serde_json::from_str(&status.output).unwrap_or_default();
     if status["claims"] != json!([]) {
-        return Err(Problem::Unseen { who: "the directory", what: "no claim any more".to_owned(), ended: false });
+        return Err(Problem::Unseen { who: "the directory", what: "no claims".to_owned(), ended: false });
     }
     story.saw("all", "claims are released, all sessions completed", &Sight { text: String::new(), took })
 }
@@ -190,8 +190,7 @@ impl Story {
     }
 
     fn begin(&mut self) -> Result<(), Problem> {
-        let explanation = "Two real language servers and a real terminal on a scratch git repository. Each time on \
-                           the right is measured now, from the cause in one process to its effect in another.";
+        let explanation = "Two real language servers and a real terminal on a scratch git repository. Each time on the right was measured just now, from the cause in one process to its effect in another.";
         let title = "Two editors and an agent in one clone";
         self.tell(&format!("{HEADING}{title}{HEADING:#}\n{}", wrapped(explanation, self.width).join("\n")))
     }
@@ -250,7 +249,7 @@ impl Story {
         let problem = problem.to_string();
         Failure::failed("unseen", format!("The demonstration {place}: {}.", problem.trim_end_matches('.')))
             .advise(CLEAN)
-            .advise("\"deconflict doctor\" looks for what may be wrong on this machine.")
+            .advise("\"deconflict doctor\" checks what may be wrong on this machine.")
             .fact("steps", self.steps)
     }
 

@@ -10,13 +10,13 @@ use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::{identity, machine, upkeep, words};
 
-/// End your session and release all that it holds
+/// End your session and release everything it holds
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What whoever goes on should know; written to the hand-offs
+    /// Notes for whoever continues, kept as a hand-off
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
-    /// What you completed; may be given several times
+    /// Something you completed; may be given several times
     #[arg(long, value_name = "TEXT")]
     completed: Vec<String>,
 }

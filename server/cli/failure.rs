@@ -126,7 +126,9 @@ impl From<RegistryError> for Failure {
             RegistryError::EndedSession { .. } => {
                 (Exit::Usage, "ended-session", Some("Begin a new one: deconflict start"))
             }
-            RegistryError::SessionTaken { .. } => (Exit::Refused, "session-taken", Some("Choose another id, or none.")),
+            RegistryError::SessionTaken { .. } => {
+                (Exit::Refused, "session-taken", Some("Choose another id, or leave it out."))
+            }
             RegistryError::Missing { .. } => (Exit::Failed, "inactive", Some("To make it: deconflict init")),
             RegistryError::TooLarge { .. } => (Exit::Usage, "too-large", remedy(&error)),
             RegistryError::ReadOnly { .. } => (Exit::Failed, "read-only", remedy(&error)),
@@ -145,7 +147,7 @@ impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
         let (exit, reason, advice) = match &error {
             JournalError::Ambiguous(_) => (Exit::Usage, "ambiguous", Some("Write more of its name.")),
-            _ => (Exit::Failed, "journal", Some("What is kept, and where: deconflict doctor")),
+            _ => (Exit::Failed, "journal", Some("See what is kept, and where: deconflict doctor")),
         };
         Self::of(&error, exit, reason, advice)
     }
@@ -158,11 +160,11 @@ impl From<ChangesError> for Failure {
             ChangesError::Registry(error) => error.into(),
             ChangesError::Git(_) => Self::of(&error, Exit::Failed, "git", None),
             ChangesError::NotKept { .. } => {
-                Self::of(&error, Exit::Failed, "not-kept", Some("What is kept: deconflict history"))
+                Self::of(&error, Exit::Failed, "not-kept", Some("See what is kept: deconflict history"))
             }
             ChangesError::InTheWay { ref path } => {
                 let path = shell_word(&path.display().to_string());
-                let advice = format!("Move it away first: mv {path} {path}.away");
+                let advice = format!("Move it out of the way first: mv {path} {path}.away");
                 Self::of(&error, Exit::Failed, "in-the-way", Some(&advice))
             }
             ChangesError::File { .. } => Self::of(&error, Exit::Failed, "io", None),
@@ -181,7 +183,7 @@ impl From<CommitError> for Failure {
         let (exit, reason, advice) = match &error {
             CommitError::Git(_) => (Exit::Failed, "git", None),
             CommitError::Io { .. } | CommitError::NoWorktree(_) => (Exit::Failed, "io", None),
-            CommitError::Locked(_) => (Exit::Failed, "busy", Some("If no git runs here, remove that file.")),
+            CommitError::Locked(_) => (Exit::Failed, "busy", Some("If git is not running here, remove that file.")),
             CommitError::Editor(_) => (Exit::Failed, "editor", Some("Give the message on the command line: -m TEXT")),
             CommitError::UnderWay(_) => (Exit::Refused, "under-way", Some("Finish it with git, or give it up.")),
             CommitError::Hook(_) => (Exit::Refused, "hook", None),

@@ -10,19 +10,19 @@ use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::{candidates, held, identity, ownership, upkeep, values, words};
 
-/// Give a claim of yours to another session, and with a file your uncommitted changes in it
+/// Give a claim to another session, along with your uncommitted changes in the file
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
     #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type)]
     resource_type: ResourceType,
-    /// Its name; for a file or directory its path
+    /// Its name; for a file or directory, its path
     #[arg(add = candidates::to_release())]
     name: String,
-    /// The session that gets it, by its name or the beginning of its id
+    /// The session to give it to, by its name or the beginning of its id
     #[arg(add = candidates::sessions())]
     to: String,
-    /// What it should know
+    /// Notes for that session
     #[arg(long, value_name = "TEXT")]
     notes: Option<String>,
 }
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let (registry, session) = identity::enter(context)?;
     let to = identity::named(context, &registry, &arguments.to)?;
     if session.id == to.id {
-        return Err(Failure::usage("You cannot hand off to yourself.").advise("Who is here: deconflict status"));
+        return Err(Failure::usage("You can't hand off to yourself.").advise("Who is here: deconflict status"));
     }
     let claim = give(arguments, &to.id, context, &registry, &session)?;
     let changes = ownership::hand_over(context, &session, &to, &claim.resource).len();
@@ -75,7 +75,7 @@ fn give(
                 let message =
                     format!("You also hold {kept}, which overlaps {wanted}, so {wanted} cannot be handed off.");
                 return Err(Failure::refused("claimed", message)
-                    .advise(format!("Give that up first: deconflict release {}", words::typed(context, &by.resource)))
+                    .advise(format!("Release that first: deconflict release {}", words::typed(context, &by.resource)))
                     .fact("claim", documents::claim(&by, Some(session))));
             }
             HandOffOutcome::RecipientNotLive(Some(to)) => {

@@ -10,25 +10,25 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::{identity, upkeep, values, words};
 
-/// Tell the others what you are doing
+/// Tell others what you are doing
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What you do, such as `building`
+    /// What you are doing, such as `building`
     action: String,
-    /// What you do it to
+    /// What you are working on
     target: Option<String>,
-    /// The phase of the work
+    /// Which phase the work is in
     phase: Option<String>,
-    /// How far you are, such as `30%`
+    /// How far along you are, such as `30%`
     #[arg(long, value_name = "TEXT")]
     progress: Option<String>,
-    /// What you mean to do next
+    /// What you will do next
     #[arg(long, value_name = "TEXT")]
     next: Option<String>,
     /// Files that you touched, several or separated by commas
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
-    /// When you expect to be done: how long from now, such as `2h`, or a time
+    /// When you expect to be done: a time, or how long from now, such as `2h`
     #[arg(long, value_name = "WHEN")]
     eta: Option<String>,
 }

@@ -46,7 +46,7 @@ pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource,
     failure.advise(match words::ask_command(by, holder.as_ref()) {
         Some(command) if is_of_machine(registry) => format!("Ask for it: {command} --scope machine"),
         Some(command) => format!("Ask for it: {command}"),
-        None => "Its holder wants no messages about it.".to_owned(),
+        None => "Its holder doesn't want messages about it.".to_owned(),
     })
 }
 
@@ -64,8 +64,8 @@ pub(super) fn not_holder(context: &Context, registry: &Registry, claim: &Claim, 
 
 /// There is no such claim.
 pub(super) fn not_found(resource_type: &ResourceType, name: &str) -> Failure {
-    let message = format!("There is no claim on the {resource_type} {}.", one_line(name, 200));
-    Failure::usage(message).reason("not-found").advise("What is claimed: deconflict status")
+    let message = format!("Nobody holds the {resource_type} {}.", one_line(name, 200));
+    Failure::usage(message).reason("not-found").advise("See what is claimed: deconflict status")
 }
 
 /// Who holds it, as people call them.

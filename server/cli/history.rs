@@ -18,21 +18,21 @@ use super::style::{FAINT, GOOD, NAME, WARNING};
 use super::table::{Cell, Column, table};
 use super::{patch, values, words};
 
-/// Show what was changed in files, when, by whom and by what, newest first
+/// Show what changed, when, by whom and how, newest first
 ///
-/// A folder stands for all that is or was in it. With --session only that session's changes are shown.
+/// A folder stands for everything that is or was in it. With --session, shows only that session's changes.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files or folders [default: everything]
     #[arg(value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
-    /// Only what is not older, such as 2h
+    /// Only changes of this long, such as 2h
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     since: Option<TimeDelta>,
-    /// Show the lines that came and went
+    /// Show the added and removed lines
     #[arg(long)]
     patch: bool,
-    /// Remove all that is kept of these files or folders
+    /// Delete everything that is kept of these files or folders
     #[arg(long, value_name = "PATH", num_args = 1.., conflicts_with_all = ["paths", "since", "patch"], value_hint = clap::ValueHint::AnyPath)]
     forget: Vec<PathBuf>,
 }
@@ -107,7 +107,7 @@ fn in_words(
         Column::WHOLE.rank(2),
     ];
     if entries.is_empty() {
-        return "Nothing was changed, as far as is kept.\n".to_owned();
+        return "No changes are recorded.\n".to_owned();
     }
     let rows: Vec<Vec<Cell>> = entries.iter().map(|entry| row(entry, person, now)).collect();
     let mut text = String::new();
@@ -165,8 +165,8 @@ fn forget(paths: &[PathBuf], context: &Context, recording: &Recording) -> Result
     context.output.answer(
         || json!({"forgotten": forgotten.iter().map(|file| Value::from(file.name())).collect::<Vec<_>>()}),
         || match forgotten.len() {
-            0 => "Nothing was kept of it.".to_owned(),
-            number => format!("{GOOD}Forgot{GOOD:#} all that was kept of {}.", words::count(number, "file")),
+            0 => "Nothing of it was kept.".to_owned(),
+            number => format!("{GOOD}Removed{GOOD:#} everything that was kept of {}.", words::count(number, "file")),
         },
     )?;
     Ok(Exit::Done)

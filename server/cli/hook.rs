@@ -26,22 +26,21 @@ use super::{keeper, upkeep, words};
 
 /// Answer one event of a coding agent's hooks
 ///
-/// Reads the event from standard input and answers in the agent's own form. Edits are claimed first, and refused where
-/// another session holds a file; messages are brought; what was claimed is given back when the turn ends.
-/// The files under `editors/` wire it. It exits with 0, or with 3 for something that is no event; it never blocks an
-/// agent by its exit code.
+/// Reads the event from standard input and answers in the agent's own format. Claims a file before it is edited, and
+/// refuses the edit if another session holds it; delivers messages; releases claims when the turn ends. The files under
+/// `editors/` configure it. Exits with 0, or with 3 if the input is not an event; its exit code never blocks an agent.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Which agent asks; `opencode` stands for any that speaks the form of our plugin for it
+    /// Which agent is asking; `opencode` also stands for any that uses our plugin's format
     #[arg(value_name = "AGENT", value_parser = agents())]
     agent: &'static Agent,
-    /// What becomes of a shell command that would certainly touch what another session holds
+    /// What to do with a shell command that would certainly touch what another session holds
     #[arg(long, value_name = "POLICY", default_value = "deny", value_parser = choice(SHELL_POLICIES))]
     shell: ShellPolicy,
-    /// What becomes of an edit when it cannot be told whether somebody holds the file
+    /// What to do with an edit when it is unclear whether somebody holds the file
     #[arg(long, value_name = "POLICY", default_value = "allow", value_parser = choice(UNSURE_POLICIES))]
     when_unsure: UnsurePolicy,
-    /// Stay, and print a line for each message that comes in, until the agent ends
+    /// Keep running and print a line for each new message, until the agent ends
     #[arg(long)]
     monitor: bool,
 }
@@ -50,13 +49,13 @@ pub(crate) struct Arguments {
 type Choices<T> = &'static [(&'static str, &'static str, T)];
 
 const SHELL_POLICIES: Choices<ShellPolicy> = &[
-    ("deny", "It is refused", ShellPolicy::Deny),
-    ("warn", "It runs, with a warning", ShellPolicy::Warn),
-    ("off", "Commands are not looked at", ShellPolicy::Off),
+    ("deny", "Refuse it", ShellPolicy::Deny),
+    ("warn", "Run it, with a warning", ShellPolicy::Warn),
+    ("off", "Don't look at commands", ShellPolicy::Off),
 ];
 
 const UNSURE_POLICIES: Choices<UnsurePolicy> =
-    &[("allow", "It is made, with a warning", UnsurePolicy::Allow), ("deny", "It is refused", UnsurePolicy::Deny)];
+    &[("allow", "Make it, with a warning", UnsurePolicy::Allow), ("deny", "Refuse it", UnsurePolicy::Deny)];
 
 /// No agent gives its hook less time than this, except at the end of a session.
 const LIMIT: Duration = Duration::from_secs(5);
@@ -143,7 +142,7 @@ impl Watchdog {
             let event = awaited.event.lock().unwrap_or_else(PoisonError::into_inner);
             let waited = awaited.is_there.wait_timeout_while(event, LIMIT, |event| event.is_none());
             let Some(event) = waited.unwrap_or_else(PoisonError::into_inner).0.take() else {
-                let failure = unreadable("no event came on standard input in time");
+                let failure = unreadable("no event arrived on standard input in time");
                 std::process::exit(Output::new(is_json).failure(&failure) as i32);
             };
             std::thread::sleep(limit(&event).saturating_sub(start.elapsed()));
@@ -214,7 +213,7 @@ fn export(agent: &Agent, event: &HookEvent, answer: &mut Answer, context: &Conte
     }
     let written = OpenOptions::new().append(true).create(true).open(&file);
     if let Err(error) = written.and_then(|mut file| file.write_all(lines.as_bytes())) {
-        let notice = format!("The agent's shell does not know its session: {}: {error}", file.display());
+        let notice = format!("The agent's shell won't know its session: {}: {error}", file.display());
         answer.notice = Some(answer.notice.take().map_or(notice.clone(), |before| format!("{before}\n{notice}")));
     }
 }

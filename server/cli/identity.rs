@@ -99,7 +99,7 @@ pub(super) fn register(
     let is_in_use = !before.is_damaged() && live_sessions(registry)?.iter().any(|live| live.id == id);
     let again = if is_in_use { None } else { registry.resume(&id, &NewSession { id: None, ..new })? };
     again.ok_or_else(|| {
-        let failure = Failure::refused("session-taken", format!("There is already a live session called {id}."));
+        let failure = Failure::refused("session-taken", format!("A live session is already called {id}."));
         advise(failure, &id).fact("session", documents::session(&before))
     })
 }
@@ -203,7 +203,7 @@ fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<
     }
     let live = live_sessions(registry)?;
     let register = match SessionId::new(id.as_str()) {
-        Ok(_) => format!("Register it: deconflict start --session {id}"),
+        Ok(_) => format!("Begin it: deconflict start --session {id}"),
         Err(_) => "Begin one: deconflict start".to_owned(),
     };
     let message = format!("No session is called {} in {}.", quoted(id.as_str(), 64), registry.path().display());
@@ -214,8 +214,8 @@ fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<
 pub(super) fn meant(context: &Context, registry: &Registry, name: &str) -> Result<Option<Session>, Failure> {
     let mut meant = registry.sessions_called(name)?;
     if meant.len() > 1 {
-        let message = format!("{} sessions are called {}: which one?", meant.len(), quoted(name, words::PHRASE));
-        let failure = Failure::usage(message).reason("ambiguous-session").advise("Say it by its id:");
+        let message = format!("{} sessions are called {}. Which one?", meant.len(), quoted(name, words::PHRASE));
+        let failure = Failure::usage(message).reason("ambiguous-session").advise("Use its id:");
         return Err(list_choices(failure, &meant, context));
     }
     Ok(meant.pop())
@@ -270,8 +270,7 @@ fn belongs_to(session: &Session, process: &platform::Ancestor) -> bool {
 /// That the clock is behind the one that wrote the session's record.
 fn clock_went_back(by: TimeDelta) -> String {
     format!(
-        "This session's record is {} ahead of this computer's clock, which went back or is wrong: leases end so much later. \
-         Set the clock, if the time is wrong now.",
+        "This session's record is {} ahead of this computer's clock, which went back or is wrong, so claims last that much longer. Set the clock if the time is wrong now.",
         time::duration_in_words(by)
     )
 }
@@ -281,7 +280,7 @@ fn explain(context: &Context, registry: &Registry, unknown: Unknown) -> Result<F
     let no_session = |message: &str| Failure::usage(message).reason("no-session");
     let (failure, choices) = match unknown {
         Unknown::Several(own) => {
-            let message = "Several sessions belong to the program that runs this, so which is yours?";
+            let message = "Several sessions belong to the program that runs this. Which one is yours?";
             (no_session(message).advise(name_it), own)
         }
         Unknown::Agent(agent) => {
@@ -295,7 +294,7 @@ fn explain(context: &Context, registry: &Registry, unknown: Unknown) -> Result<F
             let live = live_sessions(registry)?;
             let failure =
                 no_session("You have no session here yet.").advise("Begin one: eval \"$(deconflict start --export)\"");
-            let ask = (!live.is_empty()).then(|| format!("Or is one of these yours? {name_it}"));
+            let ask = (!live.is_empty()).then(|| format!("Or use one of these, if it is yours: {name_it}"));
             (ask.into_iter().fold(failure, Failure::advise), live)
         }
     };

@@ -199,9 +199,9 @@ impl Line<'_> {
             parts.push(format!("held by {who} {}", words::term(&obstacle.by, self.context.now())));
         }
         if let Some(used) = queued.in_use.first() {
-            parts.push(format!("some program uses {}", used.in_a_sentence()));
+            parts.push(format!("another program uses {}", used.in_a_sentence()));
         }
-        if parts.is_empty() { "your turn comes next".to_owned() } else { parts.join("; ") }
+        if parts.is_empty() { "you are next".to_owned() } else { parts.join("; ") }
     }
 
     pub(super) fn refusal(&self, queued: &Queued) -> Failure {
@@ -210,7 +210,7 @@ impl Line<'_> {
             (Some(obstacle), _) => held::refusal(self.context, self.registry, &obstacle.wanted, &obstacle.by),
             (None, Some(used)) => {
                 let message = format!(
-                    "A program that deconflict does not know of uses {}, and nothing else would do.",
+                    "A program that deconflict doesn't know uses {}, and nothing else will do.",
                     used.in_a_sentence()
                 );
                 Failure::refused("in-use", message)
@@ -227,14 +227,14 @@ impl Line<'_> {
     pub(super) fn given_up(&self) -> Failure {
         Failure::refused(
             "left-line",
-            format!("You no longer wait for {}: you left the line in your editor.", self.what),
+            format!("You are no longer waiting for {}: you left the queue in your editor.", self.what),
         )
     }
 
     /// That a wait would never end.
     pub(super) fn circle(&self, circle: &[CircleLink]) -> Failure {
         let steps = circle.iter().map(|link| {
-            format!("{} is held by {}, who waits too", link.wanted.in_a_sentence(), self.name(&link.held_by))
+            format!("{} is held by {}, who is also waiting", link.wanted.in_a_sentence(), self.name(&link.held_by))
         });
         let message = format!("Waiting for {} would never end: {}.", self.what, steps.collect::<Vec<_>>().join("; "));
         let first = circle.first();
@@ -243,7 +243,7 @@ impl Line<'_> {
         match first {
             Some(link) if is_own => failure
                 .advise(format!("Release it first: deconflict release {}", words::typed(self.context, &link.wanted))),
-            _ => failure.advise("One of you has to release something first."),
+            _ => failure.advise("One of you must release something first."),
         }
     }
 

@@ -9,13 +9,13 @@ use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::words;
 
-/// Make the coordination directory
+/// Create the coordination directory
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Join a directory that git tracks, which may have come with a clone
+    /// Join a directory that git tracks and that may have come with the clone
     #[arg(long)]
     adopt: bool,
-    /// Add scripts/session-*.sh for those who use the original's scripts
+    /// Add scripts/session-*.sh, for those used to the original scripts
     #[arg(long)]
     scripts: bool,
 }
@@ -58,23 +58,23 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     };
     if !kept.is_empty() {
         let message = format!(
-            "{directory}/scripts has {} of somebody's own under our names, left as they are: {}.",
+            "{directory}/scripts has {} by someone else under the same names, left as they are: {}.",
             words::count(kept.len(), "script"),
             kept.join(", ")
         );
         let failure = Failure::refused("own-scripts", message)
-            .advise("To have ours, move them away and run this again. All else was done.");
+            .advise("To use deconflict's, move them away and run this again. Everything else was done.");
         let Value::Object(facts) = facts() else { return Err(failure) };
         return Err(facts.into_iter().fold(failure, |failure, (name, value)| failure.fact(&name, value)));
     }
     context.output.answer(facts, || {
         let mut lines = match (location.exists(), adopts) {
             (_, true) => format!("{GOOD}Joined{GOOD:#} {directory}."),
-            (true, false) => format!("{directory} is there already."),
+            (true, false) => format!("{directory} already exists."),
             (false, false) => format!("{GOOD}Made{GOOD:#} {directory}."),
         };
         if !scripts.is_empty() {
-            lines.push_str(&format!("\nThe original's {} scripts are in {directory}/scripts.", scripts.len()));
+            lines.push_str(&format!("\nThe {} original scripts are in {directory}/scripts.", scripts.len()));
         }
         lines.push_str("\nNext: eval \"$(deconflict start --export)\"");
         lines

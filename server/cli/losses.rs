@@ -73,7 +73,7 @@ fn say_unread(context: &Context) -> Result<(), Failure> {
     }
     if unread.len() > MOST {
         let more = words::count(unread.len() - MOST, "file");
-        Output::remark(&format!("{WARNING}!{WARNING:#} The same of {more} more: deconflict messages"));
+        Output::remark(&format!("{WARNING}!{WARNING:#} And {more} more like this: deconflict messages"));
     }
     let shown: Vec<_> = unread.iter().take(MOST).map(|message: &Message| message.id.clone()).collect();
     if !shown.is_empty() {

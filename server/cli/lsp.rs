@@ -14,7 +14,7 @@ pub(crate) struct Arguments {
     /// Accepted because some editors pass it; the server takes the editor's process from `initialize`.
     #[arg(long = "clientProcessId", hide = true, value_name = "PID")]
     client_process_id: Option<u32>,
-    /// The editor's process, where a program that outlives the editor starts this for it
+    /// The editor's process, if a longer-lived program starts the server for it
     #[arg(long, value_name = "PID")]
     editor: Option<u32>,
 }

@@ -74,9 +74,9 @@ pub(super) fn send(to: &str, draft: &Draft, own: &Session, context: &Context) ->
         }
     }
     if to.is_empty() {
-        return Err(Failure::usage("Nobody who could read it has anything of this machine, or waits for it.")
+        return Err(Failure::usage("Nobody who could read it holds or waits for anything of this machine.")
             .reason("unknown-session")
-            .advise("Who has what: deconflict status --scope machine"));
+            .advise("See who has what: deconflict status --scope machine"));
     }
     let draft = Draft { message: signed(&draft.message, own, context)?, ..draft.clone() };
     let deliver = |to: SessionOfClone| {

@@ -9,7 +9,7 @@ use super::output::Output;
 
 /// Print the man page
 ///
-/// `setup` installs it. To read it without: `deconflict man | man -l -`
+/// `setup` installs it. To read it without installing it: `deconflict man | man -l -`
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 

@@ -15,16 +15,16 @@ use super::output::Printed;
 use super::style::{FAINT, HEADING, NAME, WARNING};
 use super::{candidates, identity, words};
 
-/// Read your messages, unread ones first
+/// Read your messages, unread first
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Show those that you have read, too
+    /// Include messages that you have read
     #[arg(long)]
     all: bool,
     /// Leave them unread
     #[arg(long)]
     peek: bool,
-    /// Show this one only, whole; may be given several times
+    /// Show only this message, in full; may be given several times
     #[arg(long, value_name = "MESSAGE", add = candidates::messages())]
     id: Vec<String>,
 }

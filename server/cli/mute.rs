@@ -9,13 +9,13 @@ use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::{candidates, identity, values, words};
 
-/// Hear nothing of a session for an hour; its messages wait unread
+/// Mute a session for an hour; its messages wait unread
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The session, by its name or the beginning of its id
     #[arg(value_name = "SESSION", add = candidates::sessions())]
     other: String,
-    /// For how long, such as `30m` or `4h`
+    /// How long, such as `30m` or `4h`
     #[arg(id = "for", long = "for", value_name = "DURATION", default_value = "1h", value_parser = duration)]
     lasts: TimeDelta,
 }
@@ -24,7 +24,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let (registry, session) = identity::enter(context)?;
     let other = identity::named(context, &registry, &arguments.other)?;
     if session.id == other.id {
-        return Err(Failure::usage("You cannot mute yourself.").advise("Who is here: deconflict status"));
+        return Err(Failure::usage("You can't mute yourself.").advise("Who is here: deconflict status"));
     }
     let until = context.now() + arguments.lasts;
     registry.mute(&session.id, &other.id, until)?;
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
 fn duration(text: &str) -> Result<TimeDelta, String> {
     let lasts = values::duration(text)?;
     if lasts > TimeDelta::weeks(1) {
-        return Err("nobody is muted for longer than a week".to_owned());
+        return Err("a mute lasts a week at most".to_owned());
     }
     Ok(lasts)
 }

@@ -14,7 +14,7 @@ pub(super) fn refuse(overlaps: &[Overlap], undone: &str) -> Result<(), Failure> 
     }
     let places = overlaps.iter().flat_map(places);
     let failure = places.fold(
-        Failure::refused("overlap", format!("These changes cannot be told from others', so {undone}.")),
+        Failure::refused("overlap", format!("These changes overlap with others', so {undone}.")),
         Failure::advise,
     );
     let documents: Vec<Value> = overlaps.iter().flat_map(documents).collect();

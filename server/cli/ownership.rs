@@ -55,7 +55,7 @@ fn with_recording<T: Default>(
         return T::default();
     }
     context.recording().and_then(|recording| find(&recording)).unwrap_or_else(|failure| {
-        Output::remark(&format!("Whose the uncommitted changes are could not be noted. {}", failure.message));
+        Output::remark(&format!("Could not record whose the uncommitted changes are. {}", failure.message));
         T::default()
     })
 }

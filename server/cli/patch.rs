@@ -17,7 +17,7 @@ const LOOK_AHEAD: usize = 8000;
 /// A unified diff, or a line that says why there is none.
 pub(super) fn of(journal: &Journal, entry: &Entry) -> String {
     let (Some(before), Some(after)) = (text_of(journal, &entry.before), text_of(journal, &entry.after)) else {
-        return "What stood there is not kept any more.\n".to_owned();
+        return "What was there is no longer kept.\n".to_owned();
     };
     if [&before, &after].iter().any(|text| text[..text.len().min(LOOK_AHEAD)].contains(&0)) {
         return format!("Binary contents differ: {} and {} bytes.\n", before.len(), after.len());

@@ -35,8 +35,7 @@ impl Recording {
     ) -> Result<Self, Failure> {
         let state_folder = platform::state_directory();
         let journal = Journal::of(&location.directory, state_folder.as_deref()).ok_or_else(|| {
-            Failure::failed("no-journal", "You have no folder in which a journal could be kept.")
-                .advise("Name one: XDG_STATE_HOME")
+            Failure::failed("no-journal", "You have no folder for a journal.").advise("Name one: XDG_STATE_HOME")
         })?;
         let held_list = location.repository.as_ref().map(|repository| HeldList::of(&journal, repository));
         Ok(Self { journal, namer, ignored: Ignored::new(), registry, folder: folder.to_owned(), held_list })
@@ -114,12 +113,12 @@ pub(super) fn path_from(folder: &Path, namer: &Namer, resource: &Resource) -> St
 /// Nothing has this name.
 pub(super) fn no_entry(id: &str) -> Failure {
     let id = deconflict_protocol::text::quoted(id, 40);
-    Failure::refused("not-found", format!("No change is called {id}, or it is not kept any more."))
-        .advise("What is kept: deconflict history")
+    Failure::refused("not-found", format!("There is no change {id}, or it is no longer kept."))
+        .advise("See what is kept: deconflict history")
 }
 
 /// Nothing is known of a file.
 pub(super) fn nothing_kept(path: &Path) -> Failure {
     let path = deconflict_protocol::text::quoted(&path.display().to_string(), 200);
-    Failure::refused("not-found", format!("Nothing is kept of {path}.")).advise("What is kept: deconflict history")
+    Failure::refused("not-found", format!("Nothing is kept of {path}.")).advise("See what is kept: deconflict history")
 }

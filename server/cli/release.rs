@@ -21,31 +21,31 @@ use super::{asked, candidates, held, losses, scope, upkeep, wanted, words};
 
 /// Release what you hold
 ///
-/// With --completed, --next-phase, --files or --tests-passing every session is told that the work is done.
+/// With --completed, --next-phase, --files or --tests-passing, all sessions are told that the work is done.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// `file`, `directory`, or a word of your own such as `task`; without one, the names are paths
+    /// `file`, `directory`, or a word of your own such as `task` [default: the names are paths]
     #[arg(id = "type", value_name = "TYPE", required_unless_present = "all", add = candidates::to_release())]
     first: Option<String>,
-    /// The names; of files and directories their paths
+    /// The names; for files and directories, their paths
     #[arg(id = "name", value_name = "NAME", add = candidates::to_release())]
     rest: Vec<String>,
-    /// All that you hold
+    /// Everything you hold
     #[arg(long, conflicts_with_all = ["type", "name"])]
     all: bool,
-    /// The phase that is completed [default: the claim's]
+    /// The phase that you completed [default: the claim's]
     #[arg(long, value_name = "PHASE", num_args = 0..=1, default_missing_value = "")]
     completed: Option<String>,
     /// The phase that comes next
     #[arg(long, value_name = "PHASE")]
     next_phase: Option<String>,
-    /// Files that were modified, several or separated by commas
+    /// Files that you modified, several or separated by commas
     #[arg(long, value_name = "PATH", num_args = 1.., value_hint = clap::ValueHint::FilePath)]
     files: Vec<PathBuf>,
     /// Whether the tests pass
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     tests_passing: Option<bool>,
-    /// Whose it is, rather than what deconflict.toml says
+    /// Who shares it, instead of what deconflict.toml says
     #[arg(long, value_name = "SCOPE")]
     scope: Option<ScopeWord>,
 }

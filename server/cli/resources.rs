@@ -13,10 +13,10 @@ use super::output::Output;
 use super::style::NAME;
 use super::{asked, held, words};
 
-/// List what is shared here and is no file: who has it, and who waits for it
+/// List what is shared besides files, who has it and who is waiting
 ///
-/// What there is stands in `deconflict.toml` at the root of the repository. What somebody holds or waits for without
-/// standing there is listed too.
+/// It is declared in `deconflict.toml` at the root of the repository. Anything else that somebody holds or waits for is
+/// listed too.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -41,8 +41,7 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
         || {
             if shared.is_empty() {
                 return format!(
-                    "Nothing but files is shared here so far. To name a test database or a slot, write into \
-                     {DECLARATIONS}:\n\n[resources.db]\ndescription = \"The test database\"\n"
+                    "Only files are shared here so far. To share a test database or a slot, declare it in {DECLARATIONS}:\n\n[resources.db]\ndescription = \"The test database\"\n"
                 );
             }
             shared.iter().map(|one| one.in_words(context)).collect::<Vec<_>>().join("\n")
@@ -165,7 +164,7 @@ impl SharedResource<'_> {
             let Some(id) = place.id() else { continue };
             let since = words::moment(place.since(context.now()), context.now());
             text.push_str(&format!(
-                "\n  {}. in line: {} since {since}",
+                "\n  number {} in line: {} since {since}",
                 at + 1,
                 words::who(place.session.as_ref(), id)
             ));

@@ -15,20 +15,20 @@ use super::output::Output;
 use super::recording::{Recording, nothing_kept};
 use super::style::{FAINT, GOOD};
 
-/// Bring back what stood in files
+/// Bring back what was in files
 ///
-/// By default it is what stood there before the newest change that was not yours; a person's own are also those of their
-/// other sessions and agents. What stands there now is kept, so that this can be taken back too. Files that another session
-/// holds are left alone. With --keep nothing is brought back: what others did to the files is only acknowledged.
+/// By default that is what was there before the newest change that was not yours. A person's changes include those of
+/// their other sessions and agents. What is there now is kept, so this can be undone too. Files that another session
+/// holds are left alone. With --keep nothing is brought back: the files stay as others left them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Files; with --at also folders
     #[arg(required = true, value_name = "PATH", value_hint = clap::ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
-    /// What stood there before this change, as `deconflict history` names it
+    /// Bring back what was there before this change, named as `deconflict history` does
     #[arg(long, value_name = "ENTRY", conflicts_with = "keep")]
     at: Option<String>,
-    /// Leave the files as they stand: what was lost in them needs no word any more
+    /// Leave the files as they are, and don't report what was lost in them any more
     #[arg(long)]
     keep: bool,
 }
@@ -69,11 +69,8 @@ fn leave(arguments: &Arguments, context: &Context, recording: &Recording, acting
         }
         if left.len() == before {
             let path = quoted(&path.display().to_string(), 200);
-            return Err(Failure::refused(
-                "not-found",
-                format!("Nothing of yours was lost in {path} that is not settled."),
-            )
-            .advise("What is not settled: deconflict status"));
+            return Err(Failure::refused("not-found", format!("Nothing that you lost in {path} is unsettled."))
+                .advise("See what is unsettled: deconflict status"));
         }
     }
     for loss in &left {
@@ -83,7 +80,7 @@ fn leave(arguments: &Arguments, context: &Context, recording: &Recording, acting
     let mut files: Vec<Resource> = left.iter().map(|loss| loss.entry.resource.clone()).collect();
     files.dedup();
     let document = |loss: &Loss| json!({"path": loss.entry.resource.name(), "entry": loss.entry.id.as_str()});
-    let in_words = |file: &Resource| format!("{GOOD}Left{GOOD:#} {} as it stands.\n", file.in_a_sentence());
+    let in_words = |file: &Resource| format!("{GOOD}Left{GOOD:#} {} as it is.\n", file.in_a_sentence());
     context.output.answer(
         || json!({"kept": left.iter().map(document).collect::<Vec<_>>()}),
         || files.iter().map(in_words).collect(),
@@ -115,8 +112,8 @@ fn find(
                 Some(named) => at(named, &history, path, recording)?,
                 None if is_folder => {
                     let path = quoted(&path.display().to_string(), 200);
-                    return Err(Failure::usage(format!("{path} is a folder: what in it is meant?"))
-                        .advise("Name its files, or say before which change: --at ENTRY"));
+                    return Err(Failure::usage(format!("{path} is a folder. Which of its files do you mean?"))
+                        .advise("Name the files, or the change to go back before: --at ENTRY"));
                 }
                 None if is_named(&file) => Some(by_default(&history, recording, acting)?),
                 // It stands where the file was that is meant.
@@ -139,8 +136,8 @@ fn by_default<'a>(history: &'a FileHistory, recording: &Recording, acting: &Acti
     let change = change.or_else(|| before_others(history, &losses, |author| acting.is_by_hand(author)));
     change.ok_or_else(|| {
         let file = history.resource().in_a_sentence();
-        Failure::refused("not-found", format!("Nobody but you has changed {file}, as far as is kept."))
-            .advise("Choose a change: deconflict history, and restore with --at ENTRY")
+        Failure::refused("not-found", format!("As far as the journal goes back, only you have changed {file}."))
+            .advise("Choose a change from deconflict history, and restore with --at ENTRY")
     })
 }
 
@@ -167,7 +164,7 @@ fn check_kept(change: &Entry, recording: &Recording) -> Result<(), Failure> {
     match &change.before {
         FileState::NotKept { .. } => {
             let file = change.resource.in_a_sentence();
-            Err(Failure::failed("not-kept", format!("What stood in {file} is not kept: it was too large.")))
+            Err(Failure::failed("not-kept", format!("What was in {file} is not kept: it was too large.")))
         }
         state => Ok(state.kept().map_or(Ok(()), |content| recording.journal.content(content).map(|_| ()))?),
     }
@@ -179,7 +176,7 @@ fn restore(change: &Entry, context: &Context, recording: &Recording, acting: &Ac
     if let Some(noticed) = &restored.noticed {
         let telling = Telling { recorder, by: Some(&acting.session.id) };
         if let Err(error) = telling.tell(noticed, context.now()) {
-            Output::remark(&format!("Those who lost something by this could not be told: {error}."));
+            Output::remark(&format!("Those who lost something could not be told: {error}."));
         }
     }
     Ok(restored)
@@ -199,16 +196,13 @@ fn in_words(change: &Entry, restored: &Restored, context: &Context, recording: &
     let reader = context.person_who_looks();
     let before = sentence(change, &change.resource, None, reader.as_deref(), context.now());
     let Some(noticed) = &restored.noticed else {
-        return format!("{file} stands there already as before this: {before}\n");
+        return format!("{file} is already as it was before this change: {before}\n");
     };
     let path = recording.path_from_here(&change.resource);
-    let mut words = format!("{GOOD}Restored{GOOD:#} {file} as it stood before this: {before}\n");
+    let mut words = format!("{GOOD}Restored{GOOD:#} {file} as it was before this change: {before}\n");
     for lost in &noticed.lost {
         words.push_str(&format!("  {} was told of it.\n", quoted(&lost.owner.label, 60)));
     }
-    words.push_str(&format!(
-        "  {FAINT}To take this back: deconflict restore {path} --at {}{FAINT:#}\n",
-        noticed.entry.id
-    ));
+    words.push_str(&format!("  {FAINT}To undo this: deconflict restore {path} --at {}{FAINT:#}\n", noticed.entry.id));
     words
 }

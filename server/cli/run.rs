@@ -24,22 +24,20 @@ use super::{candidates, machine, upkeep, values, words};
 
 /// Hold resources while a command runs
 ///
-/// All of them or none: a database, a port, a device, whatever has a name. While it runs nobody else gets them; however it
-/// ends they are free again. It gets your terminal, and its exit code is the answer.
+/// All of them or none: a database, a port, a device, anything with a name. Nobody else gets them while the command
+/// runs, and they are free again however it ends. The command uses your terminal, and its exit code is returned.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "A RESOURCE is NAME or TYPE:NAME, with *N for N places of it, and with VARIABLE= before it to be told \
-                        which one it is. `port:any`, `port:3000-3010` and `port:8080` are ports on which nothing listens, told \
-                        in PORT, PORT_2 and so on."
+    after_help = "A RESOURCE is NAME or TYPE:NAME. Add *N for N places, or VARIABLE= in front to learn which one you got. `port:any`, `port:3000-3010` and `port:8080` are ports on which nothing listens; they are passed in PORT, PORT_2 and so on."
 )]
 pub(crate) struct Arguments {
     /// What the command needs
     #[arg(long = "with", value_name = "RESOURCE", required = true, value_delimiter = ',', add = candidates::to_run_with())]
     with: Vec<String>,
-    /// Wait up to this long for them to come free, in turn
+    /// Wait in line for them, up to this long
     #[arg(long, value_name = "DURATION", value_parser = values::duration)]
     wait: Option<TimeDelta>,
-    /// Whose they are, rather than what deconflict.toml says
+    /// Who shares them, instead of what deconflict.toml says
     #[arg(long, value_name = "SCOPE")]
     scope: Option<ScopeWord>,
     /// The command, with its arguments
@@ -243,8 +241,7 @@ impl Run<'_> {
             Ok(Err(Kept::Queued(queued))) => Err(match self.patience {
                 Some(patience) => {
                     let patience = deconflict_protocol::time::duration_in_words(patience);
-                    line.refusal(&queued)
-                        .advise(format!("It did not come free within {patience}: {}.", line.place(&queued)))
+                    line.refusal(&queued).advise(format!("It was not free within {patience}: {}.", line.place(&queued)))
                 }
                 None => line.refusal(&queued).advise(format!("Wait in turn: {}", self.waiting())),
             }),
@@ -347,9 +344,7 @@ impl Held {
             let _ = self.registry.clean_up_when_due();
         }
         if let Err(error) = given_back {
-            Output::remark(&format!(
-                "deconflict: What was held could not be given back: {error}. It is free all the same."
-            ));
+            Output::remark(&format!("deconflict: What was held could not be released: {error}. It is free anyway."));
         }
     }
 }
@@ -369,7 +364,7 @@ fn held_around() -> Vec<String> {
 /// A command that could not be started, as a shell says it.
 pub(super) fn not_started(error: &std::io::Error, program: &std::ffi::OsStr) -> std::process::ExitCode {
     let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-    let why = if is_missing { "there is no such command".to_owned() } else { error.to_string() };
+    let why = if is_missing { "command not found".to_owned() } else { error.to_string() };
     Output::remark(&format!("deconflict: {}: {why}", program.to_string_lossy()));
     if is_missing { 127 } else { 126 }.into()
 }

@@ -12,9 +12,9 @@ use super::{identity, machine};
 /// Whose registry counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum ScopeWord {
-    /// This clone's.
+    /// Everyone in this clone.
     Clone,
-    /// This machine's, for all clones.
+    /// Everyone on this machine, in any clone.
     Machine,
 }
 
@@ -36,8 +36,8 @@ pub(super) fn of(wanted: &[Wanted], said: Option<ScopeWord>, declared: &Declared
     });
     let first = scopes.next().unwrap_or(said.map_or(Scope::Clone, Scope::from));
     if scopes.any(|scope| scope != first) {
-        return Err(Failure::usage("Some of these belong to this clone and some to this machine.")
-            .advise("Name them in commands of their own."));
+        return Err(Failure::usage("Some of these belong to this clone, and some to this machine.")
+            .advise("Use a separate command for each."));
     }
     let is_file = |wanted: &Wanted| matches!(wanted.resource_type.as_str(), "file" | "directory");
     if first == Scope::Machine && wanted.iter().any(is_file) {

@@ -12,13 +12,13 @@ use super::scope::ScopeWord;
 use super::style::GOOD;
 use super::{candidates, identity, machine, upkeep, values, words};
 
-/// Send a message to a session, or to all
+/// Send a message to one session or to everyone
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A session by its name or the beginning of its id, or `broadcast` for all
+    /// A session, by its name or the beginning of its id, or `broadcast` for everyone
     #[arg(add = candidates::recipients())]
     to: String,
-    /// One line about it; alone it is the text
+    /// One line about it; without MESSAGE, this is the text
     #[arg(allow_hyphen_values = true)]
     subject: String,
     /// The text; `-` reads it from standard input
@@ -30,10 +30,10 @@ pub(crate) struct Arguments {
     /// The id of the message that this answers
     #[arg(long, value_name = "MESSAGE", add = candidates::messages())]
     reply_to: Option<String>,
-    /// What it is about, as `claim` takes it; with `--type release_request` that is asked for
+    /// What it is about, named as for `claim`; with `--type release_request`, what you ask for
     #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"], allow_hyphen_values = true)]
     resource: Vec<String>,
-    /// To whoever has something of this machine or waits for it, in whichever clone they work
+    /// Send it to everyone who holds or waits for something of this machine, in any clone
     #[arg(long, value_name = "SCOPE")]
     scope: Option<ScopeWord>,
 }
@@ -83,7 +83,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             (Recipient::Session(id), recipient) => {
                 let is_gone = recipient.as_ref().is_some_and(|session| !session.is_live());
                 let note =
-                    if is_gone { " It is not running now; who goes on with its work gets the message." } else { "" };
+                    if is_gone { " It is not running now; whoever continues its work gets the message." } else { "" };
                 format!("{GOOD}Sent{GOOD:#} to {}.{note}", words::who(recipient.as_ref(), id))
             }
             (Recipient::Everyone, _) => format!("{GOOD}Sent{GOOD:#} to everyone."),
@@ -100,16 +100,16 @@ fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipi
     }
     match identity::meant(context, registry, to)? {
         Some(session) if session.state == SessionState::Completed => Err(Failure::usage(format!(
-            "{} has ended and reads no messages any more.",
+            "{} has ended and no longer reads messages.",
             words::who(Some(&session), &session.id)
         ))
         .reason("ended-session")
-        .advise("To reach everyone: deconflict send broadcast MESSAGE")),
+        .advise("To write to everyone: deconflict send broadcast MESSAGE")),
         Some(session) => Ok((Recipient::Session(session.id.clone()), Some(session))),
         None => {
             let message = format!("No session is called {}.", quoted(to, words::PHRASE));
             let live = identity::live_sessions(registry)?;
-            let advice = "To reach everyone: deconflict send broadcast MESSAGE";
+            let advice = "To write to everyone: deconflict send broadcast MESSAGE";
             let failure = Failure::usage(message).reason("unknown-session").advise(advice);
             let failure = if live.is_empty() { failure } else { failure.advise("Or name one of these:") };
             Err(identity::list_choices(failure, &live, context))
@@ -127,5 +127,5 @@ fn meant(context: &Context, registry: &Registry, resource_type: &str, name: &str
         }
         likeliest = likeliest.or(Some(candidate));
     }
-    likeliest.ok_or_else(|| Failure::usage(format!("\"{name}\" names nothing that a message could be about.")))
+    likeliest.ok_or_else(|| Failure::usage(format!("A message can't be about \"{name}\".")))
 }

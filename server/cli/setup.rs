@@ -17,27 +17,27 @@ use assets::targets;
 
 pub(super) use assets::assets;
 
-/// Wire the editors and coding agents on this machine, and prove that it works
+/// Set up the editors and coding agents on this machine, and show that it works
 ///
-/// Puts the program in a place where it stays, and gives each editor its extension or plugin and each agent its hooks.
-/// What you wrote yourself is never overwritten. Ends with a live check: two language servers and a terminal on a scratch
-/// repository. Safe to run again: it brings up to date what is older.
+/// Installs the program, and gives each editor its extension or plugin and each agent its hooks. Never overwrites what
+/// you wrote yourself. Ends with a live check: two language servers and a terminal on a scratch repository. Safe to run
+/// again: it updates whatever is older.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only these, whether they are found here or not; all that are found otherwise
+    /// Only these, even if they are not found here [default: all that are found]
     #[arg(value_name = "EDITOR", value_parser = names())]
     editors: Vec<String>,
-    /// Show every change, and make none
+    /// Show every change without making any
     #[arg(long)]
     dry_run: bool,
-    /// Take back what was set up, and leave everything else as it is
+    /// Undo what setup did, and leave everything else as it is
     #[arg(long)]
     remove: bool,
 }
 
-const NEXT: &str = "Editors and agents that are open take part once they are started again.\n\
-                    To check a repository's commits too, in it: deconflict guard --install\n\
-                    To take all of this back: deconflict setup --remove";
+const NEXT: &str = "Restart the editors and agents that are open now, so that they take part.\n\
+                    To check commits too, run in each repository: deconflict guard --install\n\
+                    To undo all of this: deconflict setup --remove";
 
 fn names() -> PossibleValuesParser {
     // An agent that is called as its editor is meant by that editor's name too.
@@ -91,8 +91,7 @@ impl SetupRun {
         }
         if targets.is_empty() {
             self.tell(
-                "\nNo editor and no agent that setup knows was found here. Other editors take part by starting \
-                 \"deconflict lsp\" as a language server for every kind of file.",
+                "\nSetup found no editor or agent that it knows. Other editors take part by starting \"deconflict lsp\" as a language server for every kind of file.",
             )?;
         }
         if self.mode.dry_run {
@@ -109,7 +108,7 @@ impl SetupRun {
             }
             Err(failure) => {
                 let facts = self.done;
-                Err(failure.advise("What is told above is set up all the same.").fact("parts", facts))
+                Err(failure.advise("What is listed above is set up anyway.").fact("parts", facts))
             }
         }
     }
@@ -128,7 +127,7 @@ impl SetupRun {
             }
         }
         let last = match (targets.is_empty(), self.mode.dry_run) {
-            (true, _) => Some("Nothing of this was set up from here."),
+            (true, _) => Some("None of this was set up from here."),
             (false, true) => Some("Nothing was changed."),
             (false, false) => None,
         };
@@ -197,7 +196,7 @@ impl SetupRun {
             || {
                 let last = last.map(|last| format!("\n{FAINT}{last}{FAINT:#}")).unwrap_or_default();
                 match (is_well, self.mode.dry_run) {
-                    (false, _) => last + "\nNot everything could be done; see above.",
+                    (false, _) => last + "\nSome of it could not be done; see above.",
                     (true, true) => format!("{last}\n{}", phrases::count(changes, "change")),
                     (true, false) => last,
                 }

@@ -11,25 +11,25 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::{identity, keeper, upkeep, words};
 
-/// Register a session and print its id
+/// Begin a session and print its id
 ///
-/// In a shell: `eval "$(deconflict start --export)"`, so that the verbs that follow know who they are.
-/// Anywhere else, keep the printed id and pass it with --session or in `DECONFLICT_SESSION`.
+/// In a shell: `eval "$(deconflict start --export)"`, so that later verbs know whose they are. Elsewhere, keep the
+/// printed id and pass it with --session or in `DECONFLICT_SESSION`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Print shell lines for `eval`
     #[arg(long)]
     export: bool,
-    /// What people call this session
+    /// A name for this session
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// What it works on
+    /// What it is working on
     #[arg(long, value_name = "TEXT")]
     work: Option<String>,
-    /// What program it is, such as an agent's name [default: the agent that runs this, else terminal]
+    /// What kind of program it is, such as an agent's name [default: the agent that runs this, or terminal]
     #[arg(long, value_name = "NAME")]
     client: Option<String>,
-    /// What it can do; may be given several times
+    /// Something it can do; may be given several times
     #[arg(long = "capability", value_name = "WORD", value_delimiter = ',')]
     capabilities: Vec<String>,
 }
@@ -53,8 +53,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let session = identity::register(&registry, new, |failure, id| {
         failure
-            .advise(format!("If it is yours, go on with it: export {SESSION_VARIABLE}={id}"))
-            .advise("Else choose another name, or none: deconflict start")
+            .advise(format!("If it is yours, continue it: export {SESSION_VARIABLE}={id}"))
+            .advise("Otherwise choose another name, or none: deconflict start")
     })?;
     if context.shared.original {
         registry.set_current_session(&session.id)?;
@@ -108,7 +108,7 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
     let named: Vec<String> = others.iter().take(3).map(Session::label).collect();
     match others.len() {
         0 => {}
-        1..=3 => remarks.push(format!("Here too: {}; `deconflict status` tells more.", named.join(", "))),
+        1..=3 => remarks.push(format!("Also here: {}; `deconflict status` tells more.", named.join(", "))),
         more => remarks.push(format!("{more} other sessions are here; `deconflict status` lists them.")),
     }
     let by_variable = std::env::var(SESSION_VARIABLE).unwrap_or_default();
@@ -116,7 +116,7 @@ fn remarks(registry: &Registry, session: &Session, is_exported: bool) -> Result<
         remarks.push(format!("{SESSION_VARIABLE} still names {by_variable}, so the verbs here act as that one."));
     }
     if !is_exported && by_variable.is_empty() && others.iter().any(|other| other.shares_keeper_with(session)) {
-        remarks.push("The program that runs this has several sessions now: name yours with --session.".to_owned());
+        remarks.push("The program that runs this now has several sessions: name yours with --session.".to_owned());
     }
     Ok(remarks)
 }

@@ -21,13 +21,13 @@ use super::words;
 /// Show sessions, claims, messages and what needs coordinating
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Stay and show each change; arrows scroll, q leaves
+    /// Keep showing changes as they happen; arrows scroll, q quits
     #[arg(long, conflicts_with = "oneline")]
     watch: bool,
     /// One short line, for a prompt
     #[arg(long)]
     oneline: bool,
-    /// Only what is of this clone, or of this machine
+    /// Only what this clone shares, or only what this machine shares
     #[arg(long, value_name = "SCOPE", conflicts_with = "watch")]
     scope: Option<ScopeWord>,
 }
@@ -61,7 +61,9 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         },
     )?;
     if !arguments.oneline && !context.location()?.may_be_joined() {
-        Output::remark("You only look at this directory: git tracks it. To join it: deconflict init --adopt");
+        Output::remark(
+            "You are only watching here, because git tracks this directory. To join it: deconflict init --adopt",
+        );
     }
     Ok(Exit::Done)
 }

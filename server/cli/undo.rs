@@ -16,17 +16,17 @@ use super::recording::Recording;
 use super::style::{FAINT, GOOD};
 use super::{overlaps, words};
 
-/// Take changes out of files again, and leave everybody else's
+/// Undo your own changes, and keep everyone else's
 ///
-/// Without ENTRY these are the uncommitted changes of your session; without a session those of the person: what their
-/// editors saved and what their agents left. With --session they are that session's. Where others' changes cannot be told
-/// apart nothing is undone.
+/// Without ENTRY, undoes your session's uncommitted changes; without a session, those of the person: what their editors
+/// saved and what their agents left. With --session, that session's. Where they can't be separated from others'
+/// changes, nothing is undone.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Only these changes, as `deconflict history` names them
+    /// Only these changes, named as `deconflict history` does
     #[arg(value_name = "ENTRY", conflicts_with = "session")]
     entries: Vec<String>,
-    /// Only say what would be done
+    /// Show what would be done, and do nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let recording = context.recording_again()?;
     if !recording.has_directory() {
-        return Err(Failure::refused("not-found", "Nothing is kept here, so there is nothing to undo."));
+        return Err(Failure::refused("not-found", "Nothing is recorded here, so there is nothing to undo."));
     }
     let whose = context.shared.session.as_ref();
     Acting::run(context, whose, |acting| {
@@ -58,7 +58,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         for change in &noticed {
             let telling = Telling { recorder, by: Some(&acting.session.id) };
             if let Err(error) = telling.tell(change, context.now()) {
-                Output::remark(&format!("Those who lost something by this could not be told: {error}."));
+                Output::remark(&format!("Those who lost something could not be told: {error}."));
             }
             recorder.settle_what_was_meant(change, |author| meant.contains(&author.session), context.now())?;
         }
@@ -127,7 +127,7 @@ fn sessions_meant<'a>(
     }
     owners.retain(|owner| owner.session.as_str().starts_with(named.as_str()));
     if owners.len() > 1 {
-        let failure = Failure::usage(format!("Several sessions begin with {named}: which is meant?"));
+        let failure = Failure::usage(format!("Several sessions begin with {named}. Which one do you mean?"));
         return Err(owners.iter().fold(failure, |failure, owner| failure.advise(format!("  {}", owner.session))));
     }
     Ok(owners.into_iter().map(|owner| owner.session.clone()).collect())
@@ -186,7 +186,7 @@ fn in_words(planned: &Undo, noticed: &[Noticed], is_dry_run: bool) -> String {
         text.push_str("There is nothing to undo.\n");
     }
     for file in &planned.unknown {
-        text.push_str(&format!("Left as it is in {}: what nobody is known to have changed.\n", file.in_a_sentence()));
+        text.push_str(&format!("Left {} alone: nobody knows who changed it.\n", file.in_a_sentence()));
     }
     for lost in noticed.iter().flat_map(|noticed| &noticed.lost) {
         text.push_str(&format!("{} was told of it.\n", quoted(&lost.owner.label, 60)));
@@ -194,9 +194,9 @@ fn in_words(planned: &Undo, noticed: &[Noticed], is_dry_run: bool) -> String {
     let ids: Vec<&str> = noticed.iter().map(|noticed| noticed.entry.id.as_str()).collect();
     match ids.len() {
         0 => {}
-        1..=20 => text.push_str(&format!("{FAINT}To take this back: deconflict undo {}{FAINT:#}\n", ids.join(" "))),
+        1..=20 => text.push_str(&format!("{FAINT}To undo this: deconflict undo {}{FAINT:#}\n", ids.join(" "))),
         more => text.push_str(&format!(
-            "{FAINT}To take this back: deconflict undo with the ids of these {} from deconflict history{FAINT:#}\n",
+            "{FAINT}To undo this: deconflict undo with the ids of these {} from deconflict history{FAINT:#}\n",
             words::count(more, "change")
         )),
     }

@@ -7,10 +7,10 @@ use super::failure::{Exit, Failure};
 use super::style::GOOD;
 use super::{candidates, identity, words};
 
-/// Hear of a muted session again, or of all that you muted
+/// Unmute a session, or all that you muted
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The session, by its name or the beginning of its id; without it all that you muted
+    /// The session, by its name or the beginning of its id [default: all that you muted]
     #[arg(value_name = "SESSION", add = candidates::muted())]
     other: Option<String>,
 }
@@ -27,10 +27,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     context.output.answer(
         || json!({"unmuted": other.as_ref().map(|other| &other.id), "muted": still_muted}),
         || match (&other, was_muted) {
-            (Some(other), true) => format!("You hear of {} {GOOD}again{GOOD:#}.", words::who(Some(other), &other.id)),
+            (Some(other), true) => format!("{GOOD}Unmuted{GOOD:#} {}.", words::who(Some(other), &other.id)),
             (Some(other), false) => format!("{} was not muted.", words::who(Some(other), &other.id)),
-            (None, true) => format!("You hear of everybody {GOOD}again{GOOD:#}."),
-            (None, false) => "You have muted nobody.".to_owned(),
+            (None, true) => format!("{GOOD}Unmuted{GOOD:#} everyone."),
+            (None, false) => "You haven't muted anyone.".to_owned(),
         },
     )?;
     Ok(Exit::Done)

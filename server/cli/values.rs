@@ -14,7 +14,7 @@ pub(super) fn any_resource_type(text: &str) -> Result<ResourceType, String> {
 
 /// How long: numbers with units, such as `90m`, `2h30m`, `1d` or `45s`.
 pub(super) fn duration(text: &str) -> Result<TimeDelta, String> {
-    let wrong = || format!("\"{text}\" is no duration: write it like 45s, 90m, 2h30m or 1d");
+    let wrong = || format!("\"{text}\" is not a duration: write it like 45s, 90m, 2h30m or 1d");
     let mut seconds: i64 = 0;
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -43,10 +43,10 @@ pub(super) fn duration(text: &str) -> Result<TimeDelta, String> {
 pub(super) fn lease(text: &str) -> Result<TimeDelta, String> {
     let lease = duration(text)?;
     if lease < TimeDelta::minutes(1) {
-        return Err("a claim lasts for at least a minute".to_owned());
+        return Err("a claim lasts at least a minute".to_owned());
     }
     if lease > deconflict_protocol::LONGEST_LEASE {
-        return Err("no claim is believed for longer than 7 days; claim it again before it runs out".to_owned());
+        return Err("a claim lasts 7 days at most; claim it again before it expires".to_owned());
     }
     Ok(lease)
 }

@@ -66,7 +66,7 @@ impl Meant<'_> {
         let may_be_type = ResourceType::foreign(word).is_ok_and(|word| is_in_use(&word, registry).unwrap_or(false));
         if !self.is_here(word) && (is_built_in || may_be_type) {
             let name = if is_built_in { "PATH" } else { "NAME" };
-            return Err(Failure::usage(format!("Which {word}? Its name is missing."))
+            return Err(Failure::usage(format!("Which {word}? Name it."))
                 .advise(format!("For example: deconflict {} {word} {name}", self.verb)));
         }
         Ok(vec![self.path(word)?])
@@ -90,7 +90,7 @@ impl Meant<'_> {
             let kind = all.get(1).filter(|name| self.is_here(name)).map(|name| self.kind_at(name));
             if let Some(meant) = slip(first) {
                 return Err(Failure::usage(format!(
-                    "{} is not a resource type that anybody uses.",
+                    "Nobody uses {} as a resource type.",
                     quoted(first, words::PHRASE)
                 ))
                 .advise(format!(
@@ -142,7 +142,7 @@ impl Meant<'_> {
 
     fn another_kind(&self, resource_type: &ResourceType, kind: &str, name: &str) -> Failure {
         let word = path_word(name);
-        Failure::usage(format!("{} is a {kind}, and no {resource_type}.", quoted(name, 200)))
+        Failure::usage(format!("{} is a {kind}, not a {resource_type}.", quoted(name, 200)))
             .advise(format!("Did you mean: deconflict {} {kind} {word}", self.verb))
     }
 
@@ -153,11 +153,8 @@ impl Meant<'_> {
         }
         let folder = name.split(['*', '?']).next().and_then(|before| Some(before.rsplit_once('/')?.0));
         let folder = folder.filter(|folder| self.context.folder().join(folder).is_dir()).unwrap_or(".");
-        Err(Failure::usage(format!(
-            "Nothing here is called {}, and a claim is of names, not of patterns.",
-            quoted(name, 200)
-        ))
-        .advise(format!("All that is in a folder: deconflict {} directory {}", self.verb, path_word(folder))))
+        Err(Failure::usage(format!("Nothing here is called {}, and claims don't take patterns.", quoted(name, 200)))
+            .advise(format!("To name a whole folder: deconflict {} directory {}", self.verb, path_word(folder))))
     }
 }
 

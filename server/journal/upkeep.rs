@@ -41,7 +41,7 @@ const DONE: &str = "maintained";
 /// How much is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For how long.
+    /// How long.
     pub age: TimeDelta,
     /// How many bytes.
     pub bytes: u64,

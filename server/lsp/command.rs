@@ -341,7 +341,7 @@ impl TryFrom<AboutFields> for About {
             (Some(uri), _) => Target::Uri(uri),
             (None, Some(resource)) => Resource::parse(&resource)
                 .map(Target::Resource)
-                .ok_or_else(|| format!("\"{resource}\" is no resource, such as \"task/deploy\""))?,
+                .ok_or_else(|| format!("\"{resource}\" is not a resource, such as \"task/deploy\""))?,
             (None, None) => return Err("missing field `uri`".to_owned()),
         };
         Ok(Self { target, expected: fields.expected })

@@ -221,13 +221,13 @@ pub(crate) enum Refusal {
     HeldByAsker(Resource),
     /// It changed hands since the menu was made.
     Changed(Resource),
-    /// The holder wants no messages about it.
+    /// The holder doesn't want messages about it.
     NoCoordination(Resource, Box<InTheWay>),
     /// The document cannot be claimed, for this reason.
     Outside(String),
     /// No live session has this id; these are the live ones.
     UnknownSession(String, Vec<String>),
-    /// This session gives no sign of life, so that nothing can be given to it.
+    /// This session has been silent, so that nothing can be given to it.
     NotLive(Box<Session>),
     /// To whom? These are the live sessions.
     WhichSession(Purpose, Vec<String>),

@@ -62,114 +62,109 @@ pub const SETTINGS: [Setting; 18] = [
         name: "directory",
         kind: SettingKind::Text,
         default: r#""""#,
-        description: "The coordination directory, where it is not to be found by itself. Taken from your own settings \
-                      only, never from a workspace's.",
+        description: "The coordination directory, if it can't be found automatically. Read from your user settings only, never from a workspace's.",
     },
     Setting {
         name: "activation",
         kind: SettingKind::Choice(&["auto", "always", "never"]),
         default: r#""auto""#,
-        description: "Where Deconflict works. Taken from your own settings only, never from a workspace's.",
+        description: "Where Deconflict works. Read from your user settings only, never from a workspace's.",
     },
     Setting {
         name: "sessionName",
         kind: SettingKind::Text,
         default: r#""""#,
-        description: "What the others see as your name, such as `Ada · login form`. Empty: the name of the editor.",
+        description: "The name that others see, such as `Ada · login form`. If empty, your name in git.",
     },
     Setting {
         name: "claims.automatic",
         kind: SettingKind::Flag,
         default: "true",
-        description: "Claim a file by the first change that makes it unsaved.",
+        description: "Claim a file with your first unsaved change.",
     },
     Setting {
         name: "claims.leaseMinutes",
         kind: SettingKind::Minutes,
         default: "15",
-        description: "For how many minutes an automatic claim counts without being renewed. The server renews it while \
-                      you edit.",
+        description: "How many minutes an automatic claim lasts without being renewed. It is renewed while you edit.",
     },
     Setting {
         name: "claims.idleMinutes",
         kind: SettingKind::Minutes,
         default: "15",
-        description: "After how many minutes a saved file that you don't edit is released.",
+        description: "After how many minutes a saved file that you no longer edit is released.",
     },
     Setting {
         name: "claims.exclude",
         kind: SettingKind::Globs,
         default: "null",
-        description: "Globs of files that are never claimed by themselves. `null` stands for lock files of package \
-                      managers.",
+        description: "Globs of files that are never claimed automatically. `null` means the lock files of package managers.",
     },
     Setting {
         name: "claims.exclusive",
         kind: SettingKind::Globs,
         default: "null",
-        description: "Globs of files that cannot be merged, beside those with git's attribute `lockable`. `null` stands \
-                      for none.",
+        description: "Globs of files that can't be merged, besides those with git's attribute `lockable`. `null` means none.",
     },
     Setting {
         name: "diagnostics.enable",
         kind: SettingKind::Flag,
         default: "true",
-        description: "Say on the first line of a file that another session holds it.",
+        description: "Show a notice on the first line of a file that somebody else holds.",
     },
     Setting {
         name: "diagnostics.severity",
         kind: SettingKind::Choice(&["default", "error", "warning", "information", "hint"]),
         default: r#""default""#,
-        description: "One severity for all these notices.",
+        description: "One severity for all of these notices.",
     },
     Setting {
         name: "inlayHints.enable",
         kind: SettingKind::Flag,
         default: "true",
-        description: "Show at the end of the first line who holds the file.",
+        description: "Show who holds a file at the end of its first line.",
     },
     Setting {
         name: "inlayHints.own",
         kind: SettingKind::Flag,
         default: "false",
-        description: "Show that for your own claims too.",
+        description: "Show this for your own claims too.",
     },
     Setting {
         name: "messages.show",
         kind: SettingKind::Choice(&["direct", "all", "none"]),
         default: r#""direct""#,
-        description: "Which new messages are shown by themselves.",
+        description: "Which new messages pop up.",
     },
     Setting {
         name: "journal.exclude",
         kind: SettingKind::Globs,
         default: "null",
-        description: "Globs of files of which nothing is kept in the journal. `null` stands for none.",
+        description: "Globs of files that the journal never keeps. `null` means none.",
     },
     Setting {
         name: "journal.days",
         kind: SettingKind::Number,
         default: "7",
-        description: "For how many days what stood in changed files is kept.",
+        description: "How many days earlier versions of changed files are kept.",
     },
     Setting {
         name: "journal.megabytes",
         kind: SettingKind::Number,
         default: "1024",
-        description: "How many megabytes of it are kept at most.",
+        description: "How many megabytes of them are kept at most.",
     },
     Setting {
         name: "merge.automatic",
         kind: SettingKind::Choice(&["never", "disjoint"]),
         default: r#""never""#,
-        description: "Whether what somebody else wrote is merged by itself into unsaved text, if both changed other \
-                      lines.",
+        description: "Whether to merge others' saved changes into your unsaved text automatically when you changed different lines.",
     },
     Setting {
         name: "quiet",
         kind: SettingKind::Flag,
         default: "false",
-        description: "Nothing pops up. What there is to know stays where one looks for it.",
+        description: "Don't pop anything up. Everything stays visible where you look for it.",
     },
 ];
 
@@ -305,7 +300,7 @@ impl Values {
         let mut problems = Vec::new();
         let mut report = |name, value: &Value, expected: &str| {
             let given = deconflict_protocol::text::one_line(&value.to_string(), 60);
-            problems.push(Problem { name, problem: format!("is {given}, but should be {expected}") });
+            problems.push(Problem { name, problem: format!("is {given} but should be {expected}") });
         };
         // A group of settings that is none would otherwise be passed over, with all that was meant by it.
         let mut groups: Vec<&str> = SETTINGS.iter().filter_map(|row| Some(row.name.split_once('.')?.0)).collect();

@@ -136,7 +136,7 @@ pub(super) fn ends_within(pid: u32, limit: Duration) -> Option<bool> {
     }
 }
 
-/// For how long this machine has slept since it was started.
+/// How long this machine has slept since it was started.
 pub fn time_asleep() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
     let since_start = |clock| {

@@ -21,7 +21,7 @@ pub struct HeartbeatRecord {
     /// What it did it to.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The phase of the work.
+    /// Which phase the work is in.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub phase: Option<String>,
     /// Resource names or paths of the files it touched.

@@ -21,7 +21,7 @@ pub struct SessionRecord {
     /// `active` or `completed`, or another program's own word.
     #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// What it works on. The original writes it even when it is null.
+    /// What it is working on. The original writes it even when it is null.
     #[serde(deserialize_with = "lenient_text")]
     pub current_work: Option<String>,
     /// What it can do, in the original's words.

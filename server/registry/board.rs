@@ -224,7 +224,7 @@ fn place_entry(place: &PlaceInLine, now: DateTime<Utc>) -> String {
         (None, None) => "somebody".to_owned(),
     };
     let (number, since) = (place.number, minute(place.since(now)));
-    format!("- **{}** - {number}. in line: {who} (since {since})\n", fact(&place.what))
+    format!("- **{}** - number {number} in line: {who} (since {since})\n", fact(&place.what))
 }
 
 fn message_entry(overview: &Overview, message: &Message) -> String {

@@ -97,7 +97,7 @@ pub struct Holding {
 /// Under which terms a resource is claimed.
 #[derive(Debug, Clone)]
 pub struct Terms {
-    /// For how long.
+    /// How long.
     pub lease: TimeDelta,
     /// True if an edit asks for it, not a person or agent by hand.
     pub automatic: bool,
@@ -238,7 +238,7 @@ impl Claim {
         self.standing == ClaimState::Pending || !(terms.force || self.can_be_taken_over())
     }
 
-    /// True unless its holder wants no messages about it.
+    /// True unless its holder doesn't want messages about it.
     pub fn allows_coordination(&self) -> bool {
         self.record.allow_coordination != Some(false)
     }

@@ -243,10 +243,10 @@ impl fmt::Display for Concern {
         let name = |resource: &Resource| quoted(&resource.to_string(), LONGEST_TEXT);
         match self {
             Self::EditedByNonHolder { resource, session, holder: Some(holder) } => {
-                write!(f, "{session} edits {}, which {holder} holds", name(resource))
+                write!(f, "{session} is editing {}, which {holder} holds", name(resource))
             }
             Self::EditedByNonHolder { resource, session, holder: None } => {
-                write!(f, "{session} edits {} without holding it", name(resource))
+                write!(f, "{session} is editing {} without holding it", name(resource))
             }
             Self::ReleaseRequested { resource, session, holder, since } => {
                 write!(f, "{session} has asked {holder} to release {} since {}", name(resource), minute(*since))
@@ -254,21 +254,25 @@ impl fmt::Display for Concern {
             Self::StaleClaim { resource, holder, standing, expires_at } => {
                 let holder = holder.as_ref().map_or_else(|| "somebody".to_owned(), NamedSession::to_string);
                 match standing {
-                    ClaimState::Abandoned => write!(f, "the claim of {} by {holder} is abandoned", name(resource))?,
-                    ClaimState::Idle => write!(f, "the claim of {} by {holder} is forgotten", name(resource))?,
-                    _ => write!(f, "the claim of {} by {holder} expired at {}", name(resource), minute(*expires_at))?,
+                    ClaimState::Abandoned => write!(f, "the claim on {} by {holder} is abandoned", name(resource))?,
+                    ClaimState::Idle => write!(f, "the claim on {} by {holder} is forgotten", name(resource))?,
+                    _ => write!(f, "the claim on {} by {holder} expired at {}", name(resource), minute(*expires_at))?,
                 }
                 f.write_str("; anyone may take it over")
             }
             Self::ClaimedInTwoWorktrees { claims } => {
                 let claims: Vec<_> =
                     claims.iter().map(|claim| format!("{} by {}", name(&claim.resource), claim.holder)).collect();
-                write!(f, "one path is claimed in several worktrees, so merging may conflict: {}", claims.join(", "))
+                write!(
+                    f,
+                    "the same path is claimed in several worktrees, so a merge may conflict: {}",
+                    claims.join(", ")
+                )
             }
             Self::SaysSomethingElse { resource, says } => {
                 write!(
                     f,
-                    "the claim of {} says inside that it is of {}; its file name counts",
+                    "the claim on {} says inside that it is on {}; its file name counts",
                     name(resource),
                     quoted(says, LONGEST_TEXT)
                 )

@@ -131,13 +131,13 @@ pub enum Error {
         size: usize,
     },
     /// The system has no randomness to give.
-    #[error("the system gave no random number: {0}")]
+    #[error("the system gave no random numbers: {0}")]
     NoRandomness(String),
     /// The system has no thread to give.
     #[error("the system gave no thread to watch with: {0}")]
     NoThread(#[source] io::Error),
     /// The directory cannot be watched.
-    #[error("{} cannot be watched ({reason}); it is looked at every few seconds instead", path.display())]
+    #[error("{} cannot be watched ({reason}); it is checked every few seconds instead", path.display())]
     Unwatchable {
         /// The folder.
         path: PathBuf,

@@ -20,7 +20,7 @@ pub struct Activity {
     pub action: String,
     /// What it did it to.
     pub target: Option<String>,
-    /// The phase of the work.
+    /// Which phase the work is in.
     pub phase: Option<String>,
     /// Resource names of the files it touched.
     pub files_touched: Vec<String>,

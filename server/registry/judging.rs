@@ -85,7 +85,7 @@ impl<'a> Observer<'a> {
         Self { heartbeats: OnceCell::from(heartbeats), ..Self::new(reader) }
     }
 
-    /// For how long a record has not changed, by the store's own clock: neither a session's own wrong clock nor this
+    /// How long a record has not changed, by the store's own clock: neither a session's own wrong clock nor this
     /// process's can make it look gone. Time that this machine slept doesn't count, because then the session could not
     /// refresh its record either.
     fn unchanged_for(&self, stored: &StoredSession) -> Option<Duration> {

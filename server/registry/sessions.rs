@@ -50,7 +50,7 @@ pub struct NewSession {
     pub keepalive: Option<u32>,
     /// What it can do, in the original's words.
     pub capabilities: Vec<String>,
-    /// What it works on.
+    /// What it is working on.
     pub current_work: Option<String>,
     /// What its editor wants that others need to know too, by the settings' names.
     pub settings: Option<Map<String, Value>>,

@@ -29,7 +29,7 @@ impl Session {
         text::name_and_id(&self.label(), self.id.as_str())
     }
 
-    /// What it works on, as it says.
+    /// What it is working on, as it says.
     pub fn work(&self) -> Option<&str> {
         given(self.record.current_work.as_deref())
     }

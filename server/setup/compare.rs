@@ -15,7 +15,7 @@ use crate::record::{EditRecord, FileRecord, Installed, digest};
 use crate::step::Step;
 
 /// Why something is not ours.
-const WAS_THERE: &str = "it was there before, and not from setup";
+const WAS_THERE: &str = "it was already there, and not from setup";
 
 /// What has to be done for the disk to be as it should.
 pub(super) fn compare(desired: Desired, plan: &mut Plan, installed: &Installed) -> Result<(), Error> {
@@ -72,7 +72,7 @@ fn owned_by_others(folder: &Path, files: &[OwnFile], installed: &Installed) -> O
         return Some("it is a link, which is not from setup");
     }
     if !found.is_dir() {
-        return Some("it is no folder");
+        return Some("it is not a folder");
     }
     let is_as_ours = |file: &OwnFile| fs::read(&file.path).is_ok_and(|found| found == *file.content);
     let is_empty = || fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
@@ -126,7 +126,7 @@ fn compare_hooks(
     if !installed.edits.contains_key(path) && now.as_deref().is_some_and(|now| hooks_file::has_hooks(now, is_our_hook))
     {
         plan.remarks.push(format!(
-            "{} calls deconflict already, by hooks that are not from setup. They stay as they are.",
+            "{} already calls deconflict, through hooks that are not from setup. They stay as they are.",
             path.display()
         ));
         return Ok(());
@@ -209,7 +209,7 @@ fn remove_link(path: &Path, to: &Path, plan: &mut Plan) {
 }
 
 fn text_of(path: &Path) -> Result<Option<String>, Error> {
-    let not_text = |_| Error::Unreadable(path.to_owned(), "it is no UTF-8 text".to_owned());
+    let not_text = |_| Error::Unreadable(path.to_owned(), "it is not UTF-8 text".to_owned());
     files::read(path)?.map(|content| String::from_utf8(content).map_err(not_text)).transpose()
 }
 

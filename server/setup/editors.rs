@@ -102,8 +102,7 @@ pub static EDITORS: [SetupTarget; 10] = [
                     "--eval",
                     "(progn (require 'package) (package-initialize) (kill-emacs (if (locate-library \"eglot\") 0 1)))",
                 ],
-                lacking: "This Emacs has no Eglot, and takes part only through it. Emacs 29 and later bring it; in an older \
-                          one: M-x package-install RET eglot RET",
+                lacking: "This Emacs has no Eglot, which it needs to take part. Emacs 29 and later include it; in an older one: M-x package-install RET eglot RET",
             }),
         }),
     },

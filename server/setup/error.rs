@@ -19,13 +19,13 @@ pub enum Error {
     #[error("another setup is at work{}", .0.map_or_else(String::new, |process| format!(": {} (process {process})", .1)))]
     Busy(Option<u32>, String),
     /// What stands at a path is not what was planned for, a moment later.
-    #[error("somebody changed {0} in this very moment, so it was left alone")]
+    #[error("somebody changed {0} at this very moment, so it was left alone")]
     Changed(PathBuf),
     /// Where a file belongs there is a link, and what it leads to is not there.
     #[error("{0} is a link that leads nowhere, so it was left alone")]
     DanglingLink(PathBuf),
     /// A file of the user's has to be understood before it is touched, and cannot be for a reason.
-    #[error("{0} was left alone, because it cannot be understood: {1}")]
+    #[error("{0} was left alone, because it can't be read: {1}")]
     Unreadable(PathBuf, String),
     /// The record of what was set up is damaged, for a reason, so nobody knows what belongs to whom.
     #[error("{0} is damaged ({1}), so it is not known what was set up here")]

@@ -14,8 +14,8 @@ pub(super) fn with_hooks(text: Option<&str>, ours: &Value) -> Result<String, Str
         return Ok(pretty + "\n");
     };
     let root = parse(text)?;
-    let file = root.object_value().ok_or("it is no JSON object")?;
-    let Value::Object(members) = ours else { return Err("our own hooks are no JSON object".to_owned()) };
+    let file = root.object_value().ok_or("it is not a JSON object")?;
+    let Value::Object(members) = ours else { return Err("our own hooks are not a JSON object".to_owned()) };
     for (name, value) in members {
         if name != "hooks" {
             if file.get(name).is_none() {
@@ -23,11 +23,11 @@ pub(super) fn with_hooks(text: Option<&str>, ours: &Value) -> Result<String, Str
             }
             continue;
         }
-        let hooks = file.object_value_or_create("hooks").ok_or("its \"hooks\" is no object")?;
+        let hooks = file.object_value_or_create("hooks").ok_or("its \"hooks\" is not an object")?;
         for (event, groups) in value.as_object().into_iter().flatten() {
             let list = hooks
                 .array_value_or_create(event)
-                .ok_or_else(|| format!("its \"hooks\" has something else than a list for {event}"))?;
+                .ok_or_else(|| format!("its \"hooks\" has something other than a list for {event}"))?;
             for group in groups.as_array().into_iter().flatten() {
                 list.append(input(group));
             }

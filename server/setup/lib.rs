@@ -140,7 +140,7 @@ impl Setup {
             let folders = self.record.folders_of(target.name).into_iter();
             plan.steps.extend(folders.map(Step::DeleteFolder));
             if target.is_by_hand() {
-                plan.remarks.push("What you wrote into its configuration for it is yours to take out.".to_owned());
+                plan.remarks.push("Anything you added to its configuration yourself is yours to remove.".to_owned());
             }
         }
         Ok(plan)

@@ -2,6 +2,7 @@
 //! read all that they show from the extension's own `package.json`; the two files about the package are what its format
 //! asks for.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::Path;
@@ -15,6 +16,9 @@ use crate::error::Error;
 
 /// Where the extension looks for the program in its own folder.
 pub(super) const PROGRAM: &str = if cfg!(windows) { "bin/deconflict.exe" } else { "bin/deconflict" };
+
+/// The extension's page, on which editors show pictures by whole addresses alone.
+const PAGE: &str = "README.md";
 
 /// The kinds of the files in the package, by the ends of their names: nobody needs to know them.
 const CONTENT_TYPES: &str = r#"<?xml version="1.0" encoding="utf-8"?>
@@ -69,10 +73,22 @@ impl Package {
         add("extension.vsixmanifest", self.vsix_manifest().as_bytes(), plain)?;
         add("[Content_Types].xml", CONTENT_TYPES.as_bytes(), plain)?;
         for (name, content) in &self.files {
-            add(&format!("extension/{name}"), content, plain)?;
+            let content = if name == PAGE { Cow::Owned(self.page(content)) } else { Cow::Borrowed(content.as_ref()) };
+            add(&format!("extension/{name}"), &content, plain)?;
         }
         add(&format!("extension/{PROGRAM}"), binary, plain.unix_permissions(0o755))?;
         Ok(archive.finish()?.into_inner())
+    }
+
+    /// The page with whole addresses.
+    fn page(&self, page: &[u8]) -> Vec<u8> {
+        let [repository, version, folder] =
+            ["/repository/url", "/version", "/repository/directory"].map(|pointer| self.text(pointer));
+        let mut page = String::from_utf8_lossy(page).into_owned();
+        for (name, _) in &self.files {
+            page = page.replace(&format!("]({name})"), &format!("]({repository}/raw/v{version}/{folder}/{name})"));
+        }
+        page.into_bytes()
     }
 
     fn vsix_manifest(&self) -> String {

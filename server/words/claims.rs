@@ -20,7 +20,7 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
     };
     let written = moment(claim.modified, now);
     if claim.standing == ClaimState::Pending {
-        return format!("{what} is being claimed by another program: its record of {written} is not complete yet.");
+        return format!("{what} is being claimed by another program: its record from {written} is not complete yet.");
     }
     let Some(id) = claim.holder() else {
         let until = moment(claim.expires_at, now);
@@ -47,7 +47,7 @@ pub fn term(claim: &Claim, now: DateTime<Utc>) -> String {
                 claim.idle_since().map_or_else(String::new, |at| format!(", untouched since {}", moment(at, now)));
             format!("since {since}{idle}")
         }
-        ClaimState::Expired => format!("since {since}, ran out at {until}"),
+        ClaimState::Expired => format!("since {since}, expired at {until}"),
         ClaimState::Abandoned => format!("since {since}, left behind"),
         ClaimState::Damaged => format!("since {since}, the record is damaged"),
     }
@@ -66,7 +66,7 @@ pub fn taken_over_from(before: &Claim, holder: Option<&Session>) -> String {
     let why = match before.standing {
         ClaimState::Active => "who has been told",
         ClaimState::Idle => "who had left it unsaved and untouched for hours",
-        ClaimState::Expired => "whose claim had run out",
+        ClaimState::Expired => "whose claim had expired",
         ClaimState::Abandoned => "who is gone",
         ClaimState::Pending | ClaimState::Damaged => "whose record was damaged",
     };
@@ -90,8 +90,7 @@ pub fn ask_command(claim: &Claim, holder: Option<&Session>) -> Option<String> {
 /// That no lock keeps others out, and what helps.
 pub fn only_advice(directory: &Path) -> String {
     format!(
-        "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions \
-         may be told at once that they hold a file. It helps to put the directory on another file system, and to name it with --dir.",
+        "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions may both be told that they hold a file. Put the directory on another file system, and name it with --dir.",
         quoted(&directory.display().to_string(), 200)
     )
 }

@@ -114,7 +114,7 @@ impl Declared {
         match DeTable::parse(text) {
             Ok(table) => reading.file(table.get_ref()),
             Err(error) => {
-                let message = format!("It is no TOML: {}.", error.message());
+                let message = format!("It is not valid TOML: {}.", error.message());
                 reading.say(error.span().unwrap_or_default(), message);
             }
         }
@@ -142,7 +142,7 @@ impl Reading<'_> {
                 (known @ ("resources" | "journal"), _) => {
                     self.say(value.span(), format!("{known} should be a table."));
                 }
-                (unknown, _) => self.say(name.span(), format!("\"{unknown}\" means nothing here.")),
+                (unknown, _) => self.say(name.span(), format!("\"{unknown}\" has no meaning here.")),
             }
         }
     }

@@ -31,13 +31,13 @@ impl Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum NamingError {
     /// It is outside of what the coordination directory covers: the folder that holds that directory.
-    #[error("{0} is outside of {1}, which is what is coordinated here")]
+    #[error("{0} is outside {1}, which is what is coordinated here")]
     Outside(PathBuf, PathBuf),
     /// A file was meant, and there is a directory.
-    #[error("{0} is a directory, and no file")]
+    #[error("{0} is a directory, not a file")]
     IsDirectory(PathBuf),
     /// A directory was meant, and there is a file.
-    #[error("{0} is a file, and no directory")]
+    #[error("{0} is a file, not a directory")]
     IsFile(PathBuf),
     /// It is a symlink that leads nowhere.
     #[error("{0} is a symlink that leads nowhere")]

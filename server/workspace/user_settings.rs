@@ -51,7 +51,7 @@ impl UserSettings {
         let table = match text.parse::<Table>() {
             Ok(table) => table,
             Err(error) => {
-                settings.problems.push(format!("It is no TOML: {}.", error.message()));
+                settings.problems.push(format!("It is not valid TOML: {}.", error.message()));
                 return settings;
             }
         };

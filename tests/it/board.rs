@@ -127,7 +127,7 @@ fn coordination_needed_lists_real_findings() {
 
     office.claim(&alice, "src/a.rs", &Terms::default());
     office.registry.set_editing(&bob, &[Resource::file("src/a.rs").unwrap()]).unwrap();
-    assert_eq!(office.findings(), ["\"bob\" edits \"file src/a.rs\", which \"alice\" holds"]);
+    assert_eq!(office.findings(), ["\"bob\" is editing \"file src/a.rs\", which \"alice\" holds"]);
     office.registry.set_editing(&bob, &[]).unwrap();
 
     let request = |about: &str| Draft {
@@ -206,7 +206,7 @@ fn damaged_records_are_told_and_hurt_nothing_else() {
         "\"sessions/deep.json\" cannot be used",
         "\"sessions/huge.json\" cannot be used: it is larger than 1 MiB",
         "\"messages/broadcast/2025-11-15_10-00-00-torn.json\" cannot be used",
-        "the claim of \"file other\" says inside that it is of \"file something[31m else\"",
+        "the claim on \"file other\" says inside that it is on \"file something[31m else\"",
     ];
     #[cfg(unix)]
     expected.extend([

@@ -57,7 +57,7 @@ fn of_several_all_are_claimed_or_none() {
     assert!(told.stderr.contains("\"src/main.rs\" is claimed by \"Ada\""), "{told:?}");
     assert_eq!(coordination.holder("README.md"), None);
     let told = ben.run(["release", "README.md", "src/main.rs"]).expect_code(2);
-    assert!(told.stderr.contains("There is no claim on the file README.md"), "{told:?}");
+    assert!(told.stderr.contains("Nobody holds the file README.md"), "{told:?}");
     ada.run(["claim", "README.md"]).expect_code(0);
     let told = ada.run(["release", "README.md", "nothing.rs"]).expect_code(2);
     assert!(told.stderr.contains("nothing.rs"), "{told:?}");
@@ -89,7 +89,7 @@ fn slips_are_refused_with_the_line_that_was_meant() {
     }
     for alone in ["file", "directory"] {
         let told = terminal.run(["claim", alone]).expect_code(2);
-        assert!(told.stderr.contains("Its name is missing"), "{told:?}");
+        assert!(told.stderr.contains("Name it"), "{told:?}");
     }
 }
 

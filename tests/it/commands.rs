@@ -246,7 +246,7 @@ fn hand_off_goes_to_the_living() {
     let ago = |minutes| timestamp(Utc::now() - TimeDelta::minutes(minutes));
     scene.coordination.write_session("over", json!({ "status": "completed" }));
     scene.coordination.write_session("silent", json!({ "last_heartbeat": ago(60 * 25), "started_at": ago(60 * 25) }));
-    for (to, words) in [("over", "\"over\" has ended"), ("silent", "\"silent\" gives no sign of life")] {
+    for (to, words) in [("over", "\"over\" has ended"), ("silent", "\"silent\" has been silent")] {
         let to = json!({ "uri": scene.uri("README.md"), "to": to });
         let refused = scene.alice.execute_refused("deconflict.handOff", to, "not-live");
         assert!(refused["message"].as_str().unwrap().contains(words), "{refused}");

@@ -372,7 +372,7 @@ fn without_a_message_the_users_editor_opens() {
     clone.edit("ada", "poem.txt", poem(&[(3, "of ada")]));
     clone.edit("ben", "poem.txt", poem(&[(3, "of ada"), (7, "of ben")]));
     let untouched = ada.clone().env("GIT_EDITOR", "true").run(["commit"]).expect_code(1);
-    assert!(untouched.stderr.contains("message of the commit is empty"), "{untouched:?}");
+    assert!(untouched.stderr.contains("commit message is empty"), "{untouched:?}");
     let script = here.home().join("an editor.sh");
     fs::write(&script, "cp \"$1\" \"$HOME/shown\"; echo 'Written   ' > \"$1\"; cat \"$HOME/shown\" >> \"$1\"").unwrap();
     let editor = format!("sh '{}'", script.display());

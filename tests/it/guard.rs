@@ -369,7 +369,7 @@ fn what_cannot_be_told_goes_by_the_policy_and_is_never_silent() {
     workspace.write("COORDINATION/claims", "not a folder");
     workspace.write("README.md", "mine\n");
     let warned = person.git(&["commit", "-am", "One"]).expect_code(0);
-    assert!(warned.stderr.contains("could not be told") && warned.stderr.contains("claims"), "{warned:?}");
+    assert!(warned.stderr.contains("Could not tell") && warned.stderr.contains("claims"), "{warned:?}");
 
     person.deconflict(&["guard", "--install", "--when-unsure", "deny"]).expect_code(0);
     workspace.write("README.md", "more\n");

@@ -72,7 +72,7 @@ fn a_conflict_in_a_held_file_is_never_left_out_with_its_marks() {
     person.git(&["add", "--all"]).expect_code(0);
     let refused = person.git(&["commit", "-m", "Merge"]).expect_code(1);
     assert!(!refused.stderr.contains("AUTO_MERGE"), "{refused:?}");
-    assert!(refused.stderr.contains("agree with the holder"), "{refused:?}");
+    assert!(refused.stderr.contains("talk to the holder"), "{refused:?}");
 }
 
 #[test]

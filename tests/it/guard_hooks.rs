@@ -262,7 +262,7 @@ fn a_program_that_is_gone_is_said_only_where_somebody_coordinates() {
     fs::write(workspace.path(".git/info/exclude"), "COORDINATION/\n").unwrap();
     workspace.write("README.md", "more\n");
     let told = bare.git(&["commit", "-am", "Two"]).expect_code(1);
-    assert!(told.stderr.contains("not installed any more"), "{told:?}");
+    assert!(told.stderr.contains("no longer installed"), "{told:?}");
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn only_scripts_of_plain_shells_take_lines() {
 
 #[test]
 fn an_editor_says_beside_an_agent_that_a_guard_was_lost_and_not_that_there_never_was_one() {
-    const LOST: &str = "The guard is not in pre-commit any more";
+    const LOST: &str = "The guard is no longer in pre-commit";
     let workspace = Workspace::small();
     let agent = CodingAgent::on(&workspace, "one");
     agent.edit("src/main.rs", "fn main() {}\n").expect_no_denial();
@@ -372,7 +372,7 @@ fn a_missing_guard_is_said_where_a_session_begins_and_one_that_was_never_there_o
     // Who is alone in a clone needs none.
     assert_eq!(begin("one"), "");
     let _ada = Terminal::with_named_session(&workspace, "Ada");
-    assert!(begin("two").contains("No guard looks at commits here"));
+    assert!(begin("two").contains("No guard checks commits here"));
     assert_eq!(begin("three"), "");
     install(&workspace);
     assert_eq!(begin("four"), "");
@@ -382,10 +382,10 @@ fn a_missing_guard_is_said_where_a_session_begins_and_one_that_was_never_there_o
     }
     for id in ["five", "six"] {
         let told = begin(id);
-        assert!(told.contains("The guard is not in") && told.contains("deconflict guard --install"), "{told}");
+        assert!(told.contains("The guard is no longer in") && told.contains("deconflict guard --install"), "{told}");
     }
     let told = person.deconflict(&["start"]).expect_code(0).stderr;
-    assert!(told.contains("The guard is not in"), "{told}");
+    assert!(told.contains("The guard is no longer in"), "{told}");
     uninstall(&workspace);
     assert_eq!(begin("seven"), "");
 }
@@ -398,13 +398,13 @@ fn a_hook_without_its_run_bit_does_not_go_on_to_run_and_one_of_ours_is_missing()
     let before = picture(&workspace.path(".git/hooks"));
     let person = Committer::person(&workspace);
     let said = person.deconflict(&["guard", "--install"]).expect_code(0);
-    assert!(!said.stdout.contains("go on to run"), "{said:?}");
+    assert!(!said.stdout.contains("still run"), "{said:?}");
     try_commits(&workspace);
     workspace.coordination().remove_claim("file", "src/lib.rs");
     fs::set_permissions(&hook, fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(person.deconflict(&["doctor"]).stdout.contains("The guard is not in pre-commit any more"));
+    assert!(person.deconflict(&["doctor"]).stdout.contains("The guard is no longer in pre-commit"));
     install(&workspace);
-    assert!(person.deconflict(&["doctor"]).stdout.contains("The guard looks at commits"));
+    assert!(person.deconflict(&["doctor"]).stdout.contains("The guard checks commits"));
     try_commits(&workspace);
     uninstall(&workspace);
     assert_eq!(picture(&workspace.path(".git/hooks")), before);
@@ -432,12 +432,12 @@ fn hooks_of_one_worktree_say_what_they_do_not_cover() {
         let person = Committer::person(&workspace);
         let said = person.deconflict(&["guard", "--install"]).expect_code(0);
         assert!(said.stderr.contains(covers_one), "{scope}: {said:?}");
-        assert!(person.deconflict(&["doctor"]).stdout.contains("so commits in others are not looked at"));
+        assert!(person.deconflict(&["doctor"]).stdout.contains("so commits in others are not checked"));
         try_commits(&workspace);
         // There the same line adds it.
         let there = person.clone().in_folder(&feature);
         there.deconflict(&["guard", "--install"]).expect_code(0);
-        assert!(there.deconflict(&["doctor"]).stdout.contains("The guard looks at commits"), "{scope}");
+        assert!(there.deconflict(&["doctor"]).stdout.contains("The guard checks commits"), "{scope}");
     }
     let workspace = Workspace::small();
     let said = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(0);

@@ -169,19 +169,19 @@ impl Case {
     #[track_caller]
     fn nothing_is_lost_in_silence(&self, when: &str) {
         let told = self.doctor();
-        let is_told = told.contains("The guard is not in") && told.contains("deconflict guard --install");
-        assert!(is_told || told.contains("The guard looks at commits"), "{:?} {when}: {told}", self.manager);
+        let is_told = told.contains("The guard is no longer in") && told.contains("deconflict guard --install");
+        assert!(is_told || told.contains("The guard checks commits"), "{:?} {when}: {told}", self.manager);
         if told.contains("reference-transaction") {
             // All are elsewhere or gone, so nothing is left that could notice.
             assert!(is_told && matches!(self.manager, Husky | SimpleGitHooks), "{told}");
             self.guard("--install");
         } else {
             let first = self.commit_and_push(&format!("{when}, the first"));
-            let has_come_back = first.stderr.contains("The guard is in there again");
+            let has_come_back = first.stderr.contains("The guard is back in it");
             assert_eq!(has_come_back, is_told, "{:?} {when}: {first:?} {told}", self.manager);
         }
         let told = self.doctor();
-        assert!(told.contains("The guard looks at commits"), "{:?} {when}: {told}", self.manager);
+        assert!(told.contains("The guard checks commits"), "{:?} {when}: {told}", self.manager);
         self.both_run(when);
     }
 
@@ -196,7 +196,7 @@ impl Case {
             }
         }
         let told = self.doctor();
-        assert!(told.contains("No guard looks at commits here"), "{:?}: {told}", self.manager);
+        assert!(told.contains("No guard checks commits here"), "{:?}: {told}", self.manager);
         assert!(!self.workspace.read(".git/config").contains("[deconflict]"));
     }
 }
@@ -256,7 +256,11 @@ fn a_manager_that_goes_takes_no_guard_with_it_in_silence() {
         case.guard("--install");
         case.uninstall_manager();
         let told = case.doctor();
-        assert!(told.contains("The guard is not in") || told.contains("looks at commits"), "{:?} {told}", case.manager);
+        assert!(
+            told.contains("The guard is no longer in") || told.contains("checks commits"),
+            "{:?} {told}",
+            case.manager
+        );
         case.guard("--install");
         case.refuses("the manager went");
         case.guard("--uninstall");
@@ -280,8 +284,8 @@ fn lefthook_may_write_its_hooks_anew_in_the_middle_of_a_commit() {
     file.set_modified(SystemTime::now() + Duration::from_mins(1)).unwrap();
     case.person.git(&["add", "lefthook.yml"]).expect_code(0);
     let committed = case.person.git(&["commit", "-m", "Change what lefthook does"]).expect_code(0);
-    assert!(committed.stderr.contains("lefthook wrote"), "{committed:?}");
-    assert!(case.doctor().contains("The guard looks at commits"));
+    assert!(committed.stderr.contains("lefthook rewrote"), "{committed:?}");
+    assert!(case.doctor().contains("The guard checks commits"));
     case.both_run("lefthook wrote them anew");
 }
 

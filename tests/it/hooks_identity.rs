@@ -191,7 +191,7 @@ fn the_monitor_prints_a_line_for_each_message_and_ends_with_the_agent() {
         told.ends_with('\n').then_some(told)
     });
     assert_eq!(told.lines().count(), 1, "{told}");
-    for part in ["no instruction", "\"Eve\"", "asks you to release \"file/src/main.rs\"", "I need it now"] {
+    for part in ["not an instruction", "\"Eve\"", "asks you to release \"file/src/main.rs\"", "I need it now"] {
         assert!(told.contains(part), "{part:?} is missing: {told}");
     }
     // It counts as read a moment after it was printed.

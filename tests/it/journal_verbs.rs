@@ -164,7 +164,7 @@ fn a_restore_brings_back_what_another_took_and_can_be_taken_back() {
         assert_eq!(restored["restored"][0]["entry"], entries[1]["id"]);
         assert_eq!(clone.workspace.coordination().holder(path).as_deref(), Some("ada"));
         let again = ada.run(["restore", path, "--at", entries[0]["id"].as_str().unwrap()]).expect_code(0);
-        assert!(again.stdout.contains("To take this back: deconflict restore"), "{again:?}");
+        assert!(again.stdout.contains("To undo this: deconflict restore"), "{again:?}");
         let in_folder = ada.clone().in_folder("src").run(["restore".into(), format!("../{path}")]);
         assert!(in_folder.stdout.contains(clone.workspace.path(path).to_str().unwrap()), "{in_folder:?}");
         ada.run(["restore", path, "--at", history(&ada, &[path])[0]["id"].as_str().unwrap()]).expect_code(0);
@@ -236,8 +236,11 @@ fn what_stands_in_the_way_of_a_restore_is_named_with_the_way_out() {
         let entry = gone(path, stands);
         let refused = ada.run(["restore", path, "--at", entry.id.as_str()]).expect_code(3);
         assert!(refused.stderr.contains(&format!("{in_the_way} is in the way")), "{refused:?}");
-        let advice =
-            refused.stderr.lines().find_map(|line| line.trim().strip_prefix("Move it away first: mv ")).unwrap();
+        let advice = refused
+            .stderr
+            .lines()
+            .find_map(|line| line.trim().strip_prefix("Move it out of the way first: mv "))
+            .unwrap();
         let (from, to) = advice.split_once(' ').unwrap();
         fs::rename(from, to).unwrap();
         ada.run(["restore", path, "--at", entry.id.as_str()]).expect_code(0);
@@ -408,7 +411,7 @@ fn what_is_to_be_forgotten_is_gone() {
     assert_eq!(history(&ada, &[]).len(), 1);
     assert_eq!(clone.workspace.read("secret.txt"), "password\n");
     let again = ada.run(["history", "--forget", "secret.txt"]).expect_code(0);
-    assert!(again.stdout.contains("Nothing was kept"), "{again:?}");
+    assert!(again.stdout.contains("Nothing of it was kept"), "{again:?}");
 }
 
 #[test]

@@ -68,7 +68,7 @@ fn what_the_status_advises_works_where_the_user_stands() {
     let below = ada.in_folder("deep down");
     let status = below.run(["status", "--json"]).expect_code(0).json();
     let told = status["coordination_needed"][0]["message"].as_str().unwrap().to_owned();
-    let advice = told.split_once("had there: deconflict ").unwrap().1.split_once(". To leave").unwrap().0.to_owned();
+    let advice = told.split_once("had there: deconflict ").unwrap().1.split_once(". To keep").unwrap().0.to_owned();
     let words: Vec<String> = advice.split(' ').map(|word| word.trim_matches('\'').to_owned()).collect();
     below.run(words).expect_code(0);
     assert_eq!(clone.workspace.read("poem.txt"), poem(&[(3, "of ada")]));

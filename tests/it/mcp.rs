@@ -260,7 +260,7 @@ fn wrong_arguments_are_told_to_the_agent_and_wrong_requests_to_its_program() {
         ("claim", json!({"name": 7}), "\"name\" is a list of texts"),
         ("claim", json!({"name": "a", "force": "yes"}), "\"force\" is true or false"),
         ("claim", json!({"name": "a", "colour": "blue"}), "takes no \"colour\""),
-        ("claim", json!({"name": "a", "for": "soon"}), "\"soon\" is no duration"),
+        ("claim", json!({"name": "a", "for": "soon"}), "\"soon\" is not a duration"),
         ("claim", json!({"type": "A B", "name": "a"}), "A B"),
         ("claim", json!({"name": "src"}), "is a directory"),
         ("claim", json!({"name": "a", "wait_seconds": "ten"}), "\"wait_seconds\" is a whole number"),

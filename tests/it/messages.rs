@@ -90,8 +90,8 @@ fn a_muted_session_is_heard_of_only_where_one_looks() {
     terminal.run(["send", &session, "Hello", "from another"]).expect_code(0);
     alice.wait_for_message("from another");
     alice.execute_ok("deconflict.mute", json!({ "session": "ghost", "minutes": 0 }));
-    coordination.write_message("ghost", &session, "Hello", "heard again", json!({}));
-    alice.wait_for_message("heard again");
+    coordination.write_message("ghost", &session, "Hello", "unmuted", json!({}));
+    alice.wait_for_message("unmuted");
     assert!(alice.messages().iter().all(|shown| !shown.contains("in silence")), "{:?}", alice.messages());
 
     let refused = alice.execute_refused("deconflict.mute", json!({ "session": "nobody" }), "not-found");
@@ -129,7 +129,7 @@ fn a_session_is_muted_alike_in_its_editor_and_in_its_terminals() {
     carol.run(["send", &session, "", "in silence again"]).expect_code(0);
     let shown = own.run(["messages"]).expect_code(0).stdout;
     assert!(shown.starts_with("No new messages."), "{shown}");
-    assert_eq!(own.run(["unmute"]).expect_code(0).stdout, "You hear of everybody again.\n");
+    assert_eq!(own.run(["unmute"]).expect_code(0).stdout, "Unmuted everyone.\n");
     assert_eq!(own.run(["unmute", "Carol"]).expect_code(0).stdout, "\"Carol\" was not muted.\n");
     wait_for("the editor to hear Carol again", || {
         carol.run(["send", &session, "", "heard in the editor"]).expect_code(0);

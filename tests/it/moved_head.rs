@@ -123,7 +123,7 @@ fn what_git_says_the_holder_did_is_only_noted() {
     person.run(["check", "README.md"]).expect_code(0);
     assert!(!said.contains("restore"), "{said}");
     let messages = person.run(["messages"]).expect_code(0).stdout;
-    assert_eq!(messages.matches("has another text since HEAD was moved").count(), 1, "{messages}");
+    assert_eq!(messages.matches("has changed since HEAD moved").count(), 1, "{messages}");
     assert!(!person.run(["status", "--oneline"]).expect_code(0).stdout.contains("lost"));
 }
 

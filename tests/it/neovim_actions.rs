@@ -104,7 +104,7 @@ fn a_muted_session_does_not_pop_up() {
         assert!(!neovim.notices().contains("in silence"), "{}", neovim.notices());
 
         neovim.command("Deconflict unmute maria");
-        neovim.wait_for_notice("maria is heard again");
+        neovim.wait_for_notice("unmuted maria");
         terminal.run(["send", &session, "Third", "and now"]).expect_code(0);
         neovim.wait_for_notice("and now");
 

@@ -102,7 +102,7 @@ fn what_is_listed_can_be_acted_upon() {
     scene.ok("release", json!({ "resource": "task/deploy" }));
     assert_eq!(scene.coordination.claim("deploy"), None);
 
-    for (argument, complaint) in [(json!({}), "uri"), (json!({ "resource": "deploy" }), "no resource")] {
+    for (argument, complaint) in [(json!({}), "uri"), (json!({ "resource": "deploy" }), "not a resource")] {
         let error = scene.alice.try_execute("deconflict.release", &[argument]).unwrap_err();
         assert!(error.message.contains(complaint), "{}", error.message);
     }

@@ -148,7 +148,7 @@ fn who_cannot_have_it_is_told_before_anything_runs() {
         assert!(usage.stderr.contains("deconflict: "), "{usage:?}");
     }
     let late = terminal.run(["run", "--with", "db", "--wait", "1s", "--", "touch", "ran"]).expect_code(1);
-    assert!(late.stderr.contains("did not come free within"), "{late:?}");
+    assert!(late.stderr.contains("was not free within"), "{late:?}");
     assert_eq!(files_in(&workspace, ".queue"), [] as [String; 0]);
 }
 
@@ -318,7 +318,7 @@ fn a_name_may_have_places_and_a_port_is_one_that_nobody_uses() {
     let all = all.expect_code(0).stdout;
     assert!(all.starts_with("23871 23872 1"), "{all}");
     let taken = terminal.run(["run", "--with", "port:23870", "--", "true"]).expect_code(1);
-    assert!(taken.stderr.contains("does not know of uses"), "{taken:?}");
+    assert!(taken.stderr.contains("doesn't know uses"), "{taken:?}");
     drop(outside);
     terminal.run(["run", "--with", "port:23870", "--", "true"]).expect_code(0);
 }
@@ -328,7 +328,7 @@ fn what_is_shared_is_listed_with_who_has_it_and_who_waits() {
     let workspace = Workspace::small();
     let terminal = prompt(&workspace);
     let nothing = terminal.run(["resources"]).expect_code(0).stdout;
-    assert!(nothing.starts_with("Nothing but files is shared here so far."), "{nothing}");
+    assert!(nothing.starts_with("Only files are shared here so far."), "{nothing}");
     let declared =
         "[resources.db]\ndescription = \"The test database\"\ncolour = \"red\"\n\n[resources.slot]\ncount = 2\n";
     fs::write(workspace.root().join("deconflict.toml"), declared).unwrap();
@@ -340,14 +340,17 @@ fn what_is_shared_is_listed_with_who_has_it_and_who_waits() {
     let (_other, told) = holding(&terminal, &workspace, "licence", "licence");
     wait_for_file(&told);
     let listed = terminal.run(["resources"]).expect_code(0);
-    for line in
-        ["db  The test database\n  held by ", "\n  1. in line: ", "slot (2 places)\n  free\n", "licence\n  held by "]
-    {
+    for line in [
+        "db  The test database\n  held by ",
+        "\n  number 1 in line: ",
+        "slot (2 places)\n  free\n",
+        "licence\n  held by ",
+    ] {
         assert!(listed.stdout.contains(line), "no {line:?} in {listed:?}");
     }
     let status = terminal.run(["status"]).expect_code(0).stdout;
     let section: Vec<&str> = status.lines().skip_while(|line| *line != "Waiting").take(2).collect();
-    assert!(section.len() == 2 && section[1].contains("\"db\"") && section[1].contains("1. in line"), "{status}");
+    assert!(section.len() == 2 && section[1].contains("\"db\"") && section[1].contains("number 1 in line"), "{status}");
     let status = terminal.run(["status", "--json"]).expect_code(0).json();
     let told = &status["waiting"][0];
     assert_eq!((&told["resource"], &told["place"]), (&"db".into(), &1.into()), "{status}");

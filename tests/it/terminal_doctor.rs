@@ -1,4 +1,4 @@
-//! What `doctor` finds, and how it says to mend it.
+//! What `doctor` finds, and how it says to fix it.
 
 use std::fs;
 use std::time::Duration;
@@ -13,7 +13,7 @@ fn examine(terminal: &Terminal, code: i32) -> Value {
     terminal.run(["doctor", "--json"]).expect_code(code).json()
 }
 
-/// The finding with this code, which says how to mend it.
+/// The finding with this code, which says how to fix it.
 #[track_caller]
 fn finding(document: &Value, code: &str) -> Value {
     let findings = document["findings"].as_array().unwrap();
@@ -69,7 +69,7 @@ fn a_repository_without_the_guard_is_well_and_told_of_it() {
     assert!(found["message"].as_str().unwrap().contains(".git/hooks"), "{found}");
     workspace.git(&["config", "core.hooksPath", "tools/hooks"]);
     let lost = finding(&examine(&terminal, 1), "guard-lost");
-    assert!(lost["message"].as_str().unwrap().contains("core.hooksPath leads there"), "{lost}");
+    assert!(lost["message"].as_str().unwrap().contains("core.hooksPath now leads there"), "{lost}");
     terminal.run(["guard", "--install"]).expect_code(0);
     assert!(finding(&examine(&terminal, 0), "guard")["message"].as_str().unwrap().contains("tools/hooks"));
 
@@ -112,7 +112,7 @@ fn each_trouble_with_records_is_found() {
         assert!(found["message"].as_str().unwrap().contains(part), "{part} in {found}");
     }
     let words = Terminal::on(&workspace).run(["doctor"]).expect_code(1).stdout;
-    assert!(words.contains("file-broken.claim") && words.contains("to mend"), "{words}");
+    assert!(words.contains("file-broken.claim") && words.contains("to fix"), "{words}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ fn standing_of(workspace: &Workspace, name: &str) -> String {
     let status = status(workspace);
     let claims = status["claims"].as_array().unwrap();
     let claim = claims.iter().find(|claim| claim["resource_name"] == name);
-    claim.unwrap_or_else(|| panic!("no claim on {name} in {status}"))["standing"].as_str().unwrap().to_owned()
+    claim.unwrap_or_else(|| panic!("Nobody holds {name} in {status}"))["standing"].as_str().unwrap().to_owned()
 }
 
 fn at(offset: TimeDelta) -> String {

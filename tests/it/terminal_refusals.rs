@@ -84,7 +84,7 @@ fn a_holder_who_wants_no_messages_gets_none() {
     holder.run(["claim", "file", "README.md", "--no-coordination"]).expect_code(0);
     assert_eq!(workspace.coordination().claim("README.md").unwrap()["allow_coordination"], false);
     let (terminal, _) = Terminal::with_new_session(&workspace);
-    let told = check(&terminal, &["claim", "file", "README.md"], 1, "claimed", "wants no messages");
+    let told = check(&terminal, &["claim", "file", "README.md"], 1, "claimed", "doesn't want messages");
     assert!(!told.stderr.contains("deconflict send"), "{told:?}");
 }
 
@@ -95,7 +95,7 @@ fn a_wait_that_is_in_vain_is_refused() {
     holder.run(["claim", "file", "README.md"]).expect_code(0);
     let (terminal, _) = Terminal::with_new_session(&workspace);
     let words = ["claim", "file", "README.md", "--wait", "1s"];
-    check(&terminal, &words, 1, "claimed", "It did not come free within 1 second.");
+    check(&terminal, &words, 1, "claimed", "It was not free within 1 second.");
 }
 
 #[test]
@@ -103,9 +103,9 @@ fn what_nobody_claimed_cannot_be_given_up() {
     let workspace = Workspace::small();
     let (terminal, _) = Terminal::with_new_session(&workspace);
     let (_, other) = Terminal::with_new_session(&workspace);
-    check(&terminal, &["release", "file", "README.md"], 2, "not-found", "There is no claim on the file README.md");
-    check(&terminal, &["release", "task", "deploy"], 2, "not-found", "There is no claim on the task deploy");
-    check(&terminal, &["hand-off", "task", "deploy", &other], 2, "not-found", "There is no claim on the task deploy");
+    check(&terminal, &["release", "file", "README.md"], 2, "not-found", "Nobody holds the file README.md");
+    check(&terminal, &["release", "task", "deploy"], 2, "not-found", "Nobody holds the task deploy");
+    check(&terminal, &["hand-off", "task", "deploy", &other], 2, "not-found", "Nobody holds the task deploy");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn nobody_hands_off_to_oneself() {
     let workspace = Workspace::small();
     let (terminal, id) = Terminal::with_new_session(&workspace);
     terminal.run(["claim", "task", "deploy"]).expect_code(0);
-    check(&terminal, &["hand-off", "task", "deploy", &id], 2, "usage", "You cannot hand off to yourself.");
+    check(&terminal, &["hand-off", "task", "deploy", &id], 2, "usage", "You can't hand off to yourself.");
     assert_eq!(workspace.coordination().handoffs(), Vec::<serde_json::Value>::new());
 }
 
@@ -161,9 +161,9 @@ fn a_live_sessions_name_is_taken() {
 fn paths_that_cannot_be_claimed_are_wrong_usage() {
     let workspace = Workspace::small();
     let (terminal, _) = Terminal::with_new_session(&workspace);
-    let told = check(&terminal, &["claim", "file", "src"], 2, "is-directory", "is a directory, and no file");
+    let told = check(&terminal, &["claim", "file", "src"], 2, "is-directory", "is a directory, not a file");
     assert!(told.stderr.contains("deconflict claim directory src"), "{told:?}");
-    check(&terminal, &["claim", "directory", "README.md"], 2, "is-file", "is a file, and no directory");
+    check(&terminal, &["claim", "directory", "README.md"], 2, "is-file", "is a file, not a directory");
     check(&terminal, &["claim", "file", "../beside"], 2, "outside-workspace", "is outside of");
     check(&terminal, &["claim", "file", "/etc/passwd"], 2, "outside-workspace", "is outside of");
     check(&terminal, &["claim", "task", ""], 2, "name", "cannot name a resource");
@@ -192,22 +192,22 @@ fn wrong_words_are_wrong_usage() {
     for (words, message) in [
         (&["frobnicate"][..], "unrecognized subcommand"),
         (&["claim"], "<TYPE>"),
-        (&["claim", "file"], "Its name is missing"),
+        (&["claim", "file"], "Name it"),
         (&["claim", "File", "x"], "is not a resource type"),
-        (&["claim", "file", "x", "--for", "soon"], "is no duration"),
-        (&["claim", "file", "x", "--for", ""], "is no duration"),
-        (&["claim", "file", "x", "--for", "4"], "is no duration"),
-        (&["claim", "file", "x", "--for", "4x"], "is no duration"),
-        (&["claim", "file", "x", "--for=-1h"], "is no duration"),
-        (&["claim", "file", "x", "--for", "1.5h"], "is no duration"),
-        (&["claim", "file", "x", "--for", "h4"], "is no duration"),
-        (&["claim", "file", "x", "--for", "99999999999999999999d"], "is no duration"),
-        (&["claim", "file", "x", "--for", "9223372036854775807w"], "is no duration"),
+        (&["claim", "file", "x", "--for", "soon"], "is not a duration"),
+        (&["claim", "file", "x", "--for", ""], "is not a duration"),
+        (&["claim", "file", "x", "--for", "4"], "is not a duration"),
+        (&["claim", "file", "x", "--for", "4x"], "is not a duration"),
+        (&["claim", "file", "x", "--for=-1h"], "is not a duration"),
+        (&["claim", "file", "x", "--for", "1.5h"], "is not a duration"),
+        (&["claim", "file", "x", "--for", "h4"], "is not a duration"),
+        (&["claim", "file", "x", "--for", "99999999999999999999d"], "is not a duration"),
+        (&["claim", "file", "x", "--for", "9223372036854775807w"], "is not a duration"),
         (&["claim", "file", "x", "--for", "8d"], "7 days"),
         (&["claim", "file", "x", "--for", "0s"], "at least a minute"),
         (&["claim", "file", "x", "--for", "59s"], "at least a minute"),
         (&["release"], "<TYPE>"),
-        (&["release", "file"], "Its name is missing"),
+        (&["release", "file"], "Name it"),
         (&["release", "file", "x", "--all"], "cannot be used with"),
         (&["heartbeat"], "<ACTION>"),
         (&["send", "broadcast"], "<SUBJECT>"),

@@ -242,7 +242,7 @@ fn claim_takes_over_what_ran_out_or_was_left_behind_and_says_so() {
     coordination.write_claim("session-over", "file", "b", json!({}));
     let (terminal, id) = Terminal::with_new_session(&workspace);
 
-    for (name, before, how) in [("a", "session-late", "had run out"), ("b", "session-over", "is gone")] {
+    for (name, before, how) in [("a", "session-late", "had expired"), ("b", "session-over", "is gone")] {
         let told = terminal.run(["claim", "file", name]).expect_code(0);
         assert!(told.stdout.contains(before) && told.stdout.contains(how), "{told:?}");
         assert_eq!(coordination.holder(name).as_ref(), Some(&id));

@@ -203,9 +203,9 @@ fn everybody_sees_who_waits_and_their_user_ends_the_wait_from_the_editor() {
     let waiting = terminal.spawn(["run", "--with", "db", "--wait", "5m", "--", "touch", "ran"]);
     wait_for_tickets(&workspace, 1);
 
-    workspace
-        .coordination()
-        .wait_for("the board to tell who waits", |here| here.board().contains("- **db** - 1. in line: ").then_some(()));
+    workspace.coordination().wait_for("the board to tell who waits", |here| {
+        here.board().contains("- **db** - number 1 in line: ").then_some(())
+    });
     let place = wait_for("the status to tell who waits", || {
         Some(editor.status()["waiting"][0].clone()).filter(|place| !place.is_null())
     });
@@ -215,7 +215,7 @@ fn everybody_sees_who_waits_and_their_user_ends_the_wait_from_the_editor() {
     let ticket = place["ticket"].clone();
     editor.execute_ok("deconflict.leaveQueue", json!({ "ticket": ticket }));
     let left = waiting.wait_for_at_most(PATIENCE).expect_code(1);
-    assert!(left.stderr.contains("you left the line in your editor"), "{left:?}");
+    assert!(left.stderr.contains("you left the queue in your editor"), "{left:?}");
     assert!(!workspace.root().join("ran").exists());
     wait_for_tickets(&workspace, 0);
     editor.execute_refused("deconflict.leaveQueue", json!({ "ticket": ticket }), "not-found");

@@ -99,7 +99,7 @@ fn states_of_alice() -> [Case; 5] {
                 "Tell me when FILE is free",
                 "Show what alice changed in FILE",
                 "Take over FILE by force, though alice holds it",
-                "Don't warn me again about this claim",
+                "Don't warn again about this claim",
             ],
         },
         Case {
@@ -113,7 +113,7 @@ fn states_of_alice() -> [Case; 5] {
                 "Tell me when FILE is free",
                 "Show what alice changed in FILE",
                 "Take over FILE by force, though alice holds it",
-                "Don't warn me again about this claim",
+                "Don't warn again about this claim",
             ],
         },
         Case {
@@ -121,7 +121,7 @@ fn states_of_alice() -> [Case; 5] {
             claim: idle,
             code: "claimed",
             told: "\"alice\" has left this file with unsaved changes, idle since TIME.",
-            advice: "It seems to be forgotten, so you may take it over.",
+            advice: "It looks forgotten, so you may take it over.",
             hint: Some("held by alice idle since TIME"),
             menu: &[
                 "Message alice: \"How long will you need FILE?\"",
@@ -129,7 +129,7 @@ fn states_of_alice() -> [Case; 5] {
                 "Take over FILE from alice (idle since TIME)",
                 "Tell me when FILE is free",
                 "Show what alice changed in FILE",
-                "Don't warn me again about this claim",
+                "Don't warn again about this claim",
             ],
         },
         Case {
@@ -152,11 +152,11 @@ fn states_of_alice() -> [Case; 5] {
             code: "claimed",
             told: "The claim on this file is damaged, so its holder is unknown.",
             advice: "It counts until TIME; deconflict doctor tells more.",
-            hint: Some("claimed, but the claim file is damaged"),
+            hint: Some("claimed, but the claim is damaged"),
             menu: &[
                 "Tell me when FILE is free",
                 "Show what somebody changed in FILE",
-                "Don't warn me again about this claim",
+                "Don't warn again about this claim",
             ],
         },
     ]
@@ -178,7 +178,7 @@ fn states_of_others() -> [Case; 2] {
                 "Tell me when FILE is free",
                 "Show what maria changed in FILE",
                 "Take over FILE by force, though maria holds it",
-                "Don't warn me again about this claim",
+                "Don't warn again about this claim",
             ],
         },
         // The name is cut, and has no tricks in it.
@@ -193,7 +193,7 @@ fn states_of_others() -> [Case; 2] {
                 "Tell me when FILE is free",
                 "Show what Maximiliane von Hohenberg-Falkenstein changed in FILE",
                 "Take over FILE by force, though Maximiliane von Hohenberg-Falkenstein holds it",
-                "Don't warn me again about this claim",
+                "Don't warn again about this claim",
             ],
         },
     ]
@@ -317,7 +317,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
     his.type_text("y");
     assert_eq!(
         told(&hers, "contended", 2),
-        "\"bob\" edits this file too, while you hold it. Agree with \"bob\" who saves first, or hand the file over."
+        "\"bob\" is editing this file too, while you hold it. Talk to \"bob\" about who saves first, or hand the file off."
     );
     let actions = hers.code_actions(0);
     assert_eq!(
@@ -325,7 +325,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
         [
             "Message bob: \"I hold main.rs and am changing it. Please talk to me before you save yours.\"",
             "Hand main.rs over to bob",
-            "Hide this notice: I know about it",
+            "Hide this notice",
         ]
     );
     assert_eq!(
@@ -364,7 +364,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
             "Tell me when main.rs is free",
             "Show what bob changed in main.rs",
             "Take over main.rs by force, though bob holds it",
-            "Hide this notice: I know about it",
+            "Hide this notice",
         ]
     );
     assert_eq!(alice.run_command(&actions[5]["command"])["ok"], true);

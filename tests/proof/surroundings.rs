@@ -369,7 +369,7 @@ fn no_notifications() {
     work.bob.run(["release", "file", "src/lib.rs"]).expect_code(0);
     lib.wait_until_gone("claimed");
     let doctor = here.terminal().run(["doctor"]);
-    assert!(doctor.stdout.contains("cannot be watched") && doctor.stdout.contains("limit of watches"), "{doctor:?}");
+    assert!(doctor.stdout.contains("cannot be watched") && doctor.stdout.contains("limit on watches"), "{doctor:?}");
     work.editor.open("src/parser.rs").type_text("x");
     work.expect_all_well();
 }

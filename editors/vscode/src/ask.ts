@@ -20,8 +20,8 @@ export async function askSession(
   const { others } = knowledge;
   const items: SessionItem[] = (among ?? others).map((session) => ({
     id: session.session_id,
-    label: sessionName(session, others),
-    description: oneLine(session.current_work ?? ""),
+    label: sessionName(session),
+    description: aboutSession(session, among ?? others),
     iconPath: new ThemeIcon("person"),
   }));
   if (items.length === 0) {
@@ -32,12 +32,19 @@ export async function askSession(
     items.push({
       id: BROADCAST,
       label: l10n.t("Everyone"),
-      description: l10n.t("who is here now or comes within the hour"),
+      description: l10n.t("everyone here now, and whoever comes within the hour"),
       iconPath: new ThemeIcon("megaphone"),
     });
   }
   const chosen = await window.showQuickPick(items, { title, placeHolder: l10n.t("Choose a session"), matchOnDescription: true });
   return chosen?.id;
+}
+
+/** What a session works on; where another is called the same, also since when it is here. */
+function aboutSession(session: Session, all: readonly Session[]): string {
+  const isAlone = all.filter(({ label }) => label === session.label).length === 1;
+  const since = isAlone ? "" : l10n.t("since {0}", clockTime(session.started_at));
+  return [oneLine(session.current_work ?? ""), since].filter((part) => part !== "").join(" · ");
 }
 
 /** Asks for one of these claims. */
@@ -61,7 +68,7 @@ export async function askClaim(claims: readonly Claim[], title: string, none: st
 export async function askPlace(places: readonly Place[]): Promise<Place | undefined> {
   const [only, ...more] = places;
   if (only === undefined) {
-    void window.showInformationMessage(l10n.t("Nobody of yours waits for anything."));
+    void window.showInformationMessage(l10n.t("None of your sessions is waiting for anything."));
   }
   if (more.length === 0) {
     return only;
@@ -69,7 +76,7 @@ export async function askPlace(places: readonly Place[]): Promise<Place | undefi
   const items = places.map((place) => ({
     place,
     label: oneLine(place.resource),
-    description: l10n.t("{0}. in line", place.place) + ` · ${clockTime(place.since)}`,
+    description: l10n.t("number {0} in line", place.place) + ` · ${clockTime(place.since)}`,
     iconPath: new ThemeIcon("watch"),
   }));
   const chosen = await window.showQuickPick(items, { title: l10n.t("Leave the Queue"), matchOnDescription: true });

@@ -35,7 +35,7 @@ export class AutoSavePause implements Disposable {
     this.setting = new AutoSaveSetting(Uri.joinPath(context.globalStorageUri, "auto-save").fsPath, (cause) => {
       this.paused.clear();
       this.apply();
-      void window.showWarningMessage(l10n.t("Auto save cannot be paused for files that others hold. {0}", cause));
+      void window.showWarningMessage(l10n.t("Auto save can't be paused for files that others hold. {0}", cause));
     });
     const resume = (document: TextDocument) => {
       this.resume(document.uri);
@@ -79,7 +79,7 @@ export class AutoSavePause implements Disposable {
     }
     const text =
       holder === undefined
-        ? l10n.t("Auto save waits until it is known whether somebody else holds this file.")
+        ? l10n.t("Auto save waits until Deconflict knows whether somebody else holds this file.")
         : heldText(holder);
     if (this.paused.get(uri.toString())?.text !== text) {
       this.paused.set(uri.toString(), { uri, text });

@@ -9,6 +9,7 @@ import { openFiles } from "./tabs";
 /** What the menus, keys and views of the manifest ask for, so that each offers only what can be done. */
 export class Contexts implements Disposable {
   private readonly told = new Map<string, string>();
+  private held = 0;
   private readonly subscriptions: Disposable[];
 
   constructor(
@@ -40,6 +41,10 @@ export class Contexts implements Disposable {
     this.set("ownPaths", own);
     this.set("othersPaths", others);
     this.set("holdsSomething", knowledge.ownClaims.length > 0);
+    if (knowledge.ownClaims.length > this.held) {
+      this.tickFirstStep();
+    }
+    this.held = knowledge.ownClaims.length;
     this.set("waitsInLine", knowledge.waiting.some(({ own: isOwn }) => isOwn === true));
     this.set("othersHold", knowledge.othersClaims.length > 0);
     this.set("hasMessages", knowledge.messages.length > 0);
@@ -48,6 +53,12 @@ export class Contexts implements Disposable {
     const file = activeFile()?.fsPath;
     const front = file === undefined ? "none" : others.includes(file) ? "others" : own.includes(file) ? "own" : "free";
     this.set("front", front);
+  }
+
+  /** Ticks the walkthrough's first step. A context that is already true when the walkthrough is first shown never ticks one. */
+  private tickFirstStep(): void {
+    this.set("claimedJustNow", true);
+    this.set("claimedJustNow", false);
   }
 
   /** The claimed files and folders, and the open files that are claimed with a folder. */

@@ -115,7 +115,7 @@ export async function activate(context: ExtensionContext): Promise<void> {
   for (const [name, run] of Object.entries(all)) {
     const command = async (...given: [Argument?, Uri[]?]) => {
       if (isOfVanishedRow(name, given)) {
-        void window.showInformationMessage(l10n.t("That entry was gone before you chose. Nothing was done."));
+        void window.showInformationMessage(l10n.t("That entry was gone before you chose it. Nothing was done."));
       } else {
         await run(given[0], given[1]);
       }

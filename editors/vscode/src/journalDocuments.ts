@@ -26,7 +26,7 @@ export class JournalDocuments implements TextDocumentContentProvider, Disposable
   async provideTextDocumentContent(document: Uri): Promise<string> {
     const side = JSON.parse(document.query) as Side;
     const texts = await this.textsOf(side);
-    return texts?.[side.side] ?? l10n.t("What stood here is not kept, or is no text.");
+    return texts?.[side.side] ?? l10n.t("What was here is not kept, or is not text.");
   }
 
   /** Compares the last commit with what one session alone made of it. Returns false if it has nothing there. */
@@ -77,7 +77,7 @@ export class JournalDocuments implements TextDocumentContentProvider, Disposable
 
   /** Says that there is nothing to compare. */
   nothing(): void {
-    void window.showInformationMessage(l10n.t("No change of this file is kept."));
+    void window.showInformationMessage(l10n.t("No changes to this file are recorded."));
   }
 
   dispose(): void {

@@ -140,7 +140,7 @@ export class Knowledge implements Disposable {
   sentenceOf({ message }: Finding): string {
     let told = message.replace(/"file ([^"]+)"/g, "$1");
     for (const session of this.sessions) {
-      const label = sessionName(session, this.sessions);
+      const label = sessionName(session);
       const name = session.own === true ? l10n.t("{0} (you)", label) : label;
       told = told.replaceAll(`"${session.label}"`, name);
     }

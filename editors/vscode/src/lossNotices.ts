@@ -81,7 +81,7 @@ async function showMany(losses: readonly Loss[]): Promise<void> {
   const restore = l10n.t("Restore All");
   const show = l10n.t("Show Who");
   const keep = l10n.t("Keep Theirs");
-  const text = l10n.t("Your work in {0} files was changed by others: {1}.", losses.length, enumeration(names));
+  const text = l10n.t("Others changed your work in {0} files: {1}.", losses.length, enumeration(names));
   let chosen = await window.showWarningMessage(text, restore, show, keep);
   if (chosen === show) {
     // Looking is not deciding.

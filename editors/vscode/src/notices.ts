@@ -171,7 +171,7 @@ export class Notices implements Disposable {
     const isPaused = all.map(({ uri, claim }) => this.heldFiles.warned(uri, claim)).some((paused) => paused);
     const held = all.map(({ claim }) => `${resourceName(claim)} (${holderName(claim)})`);
     const text = [
-      l10n.t("Others hold {0} of the files that you just changed: {1}.", all.length, enumeration(held)),
+      l10n.t("Others hold {0} of the files you just changed: {1}.", all.length, enumeration(held)),
       l10n.t("Your save would overwrite theirs."),
       isPaused ? l10n.t("Auto save waits for your answer.") : "",
     ];

@@ -142,8 +142,8 @@ export class Server implements Disposable {
     if (this.client === undefined) {
       await this.offerHelp(
         workspace.workspaceFolders === undefined
-          ? l10n.t("Deconflict works in folders: open the folder that your files are in.")
-          : l10n.t("Deconflict's server does not run."),
+          ? l10n.t("Deconflict works in folders: open the folder your files are in.")
+          : l10n.t("Deconflict's server isn't running."),
       );
       return undefined;
     }
@@ -151,7 +151,7 @@ export class Server implements Disposable {
       return await this.send<T>(this.client, name, argument);
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
-      await this.offerHelp(l10n.t("Deconflict could not do that: {0}", cause));
+      await this.offerHelp(l10n.t("Deconflict couldn't do that: {0}", cause));
       return undefined;
     }
   }
@@ -207,6 +207,25 @@ export class Server implements Disposable {
         earlierSessions: this.context.workspaceState.get<string[]>(SESSIONS, []),
       }),
       middleware: {
+        // It names the claim's own file, which says nothing to people: the line's menu and the views have all of it.
+        handleDiagnostics: (uri, diagnostics, next) => {
+          for (const diagnostic of diagnostics) {
+            delete diagnostic.relatedInformation;
+          }
+          next(uri, diagnostics);
+        },
+        // The editor's own padding is so narrow that the hint seems to belong to the code.
+        provideInlayHints: async (document, range, token, next) => {
+          const hints = (await next(document, range, token)) ?? [];
+          for (const hint of hints) {
+            if (typeof hint.label === "string") {
+              hint.label = ` ${hint.label}`;
+            } else if (hint.label[0] !== undefined) {
+              hint.label[0].value = ` ${hint.label[0].value}`;
+            }
+          }
+          return hints;
+        },
         window: {
           showDocument: async (parameters, token, next) => {
             const uri = Uri.parse(parameters.uri);
@@ -260,7 +279,7 @@ export class Server implements Disposable {
       this.setLife("stopped");
       return Promise.resolve();
     });
-    void this.offerHelp(l10n.t("Deconflict's server keeps ending, so your edits are not announced."));
+    void this.offerHelp(l10n.t("Deconflict's server keeps stopping, so others can't see your edits."));
     return { action: CloseAction.DoNotRestart, handled: true };
   }
 

@@ -58,7 +58,7 @@ export class StatusBar implements Disposable {
         return;
       case "stopped":
         this.item.backgroundColor = new ThemeColor("statusBarItem.errorBackground");
-        this.set("$(error) Deconflict", l10n.t("Deconflict is not running: nobody sees what you edit"));
+        this.set("$(error) Deconflict", l10n.t("Deconflict is not running: others can't see your edits"));
         return;
       case "inactive":
         this.set("$(circle-slash) Deconflict", l10n.t("Deconflict is not active in this folder"));

@@ -25,7 +25,7 @@ export class TakenNotices implements Disposable {
 
 async function tellOfSaved(all: readonly Taken[]): Promise<void> {
   const several = l10n.t(
-    "Saved over {0} files that others work on: {1}. They were told, and what stood there is kept.",
+    "Saved over {0} files that others are working on: {1}. They were told, and what was there is kept.",
     all.length,
     namesOf(all),
   );
@@ -41,7 +41,7 @@ async function offerDeleted(all: readonly Taken[]): Promise<void> {
     return;
   }
   const restore = more.length === 0 ? l10n.t("Restore") : l10n.t("Restore All");
-  const several = l10n.t("Deleted or moved away {0} files that others work on: {1}. They were told.", all.length, namesOf(all));
+  const several = l10n.t("Deleted or moved away {0} files that others are working on: {1}. They were told.", all.length, namesOf(all));
   const chosen = await window.showWarningMessage(more.length === 0 ? first.sentence : several, restore);
   for (const { uri, entry } of chosen === restore ? all : []) {
     await commands.executeCommand("deconflict.restoreHere", { uri, entry });

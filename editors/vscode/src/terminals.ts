@@ -9,7 +9,7 @@ export function shareSessionWithTerminals(context: ExtensionContext, server: Ser
   const environment = context.environmentVariableCollection;
   // A session of yesterday is none of today's terminals' business.
   environment.persistent = false;
-  environment.description = new MarkdownString(l10n.t("Lets `deconflict` in this terminal act for this window's session"));
+  environment.description = new MarkdownString(l10n.t("Lets `deconflict` in this terminal act as this window's session"));
   const update = () => {
     const isWanted = workspace.getConfiguration("deconflict").get<boolean>("terminal.environment", true);
     const session = isWanted ? knowledge.session?.session_id : undefined;

@@ -45,20 +45,9 @@ export function senderName(message: Message): string {
   return oneLine(message.sender_label ?? message.from ?? l10n.t("Somebody"), 40);
 }
 
-/** What to call a session where another may be called the same: by its work, else by a number that it keeps. */
-export function sessionName(session: Session, all: readonly Session[]): string {
-  const label = oneLine(session.label, 40);
-  const alike = all.filter((other) => other.label === session.label);
-  if (alike.length < 2) {
-    return label;
-  }
-  const work = oneLine(session.current_work ?? "", 30);
-  if (work !== "" && alike.filter((other) => other.current_work === session.current_work).length === 1) {
-    return `${label} · ${work}`;
-  }
-  const begun = ({ started_at: at, session_id: id }: Session) => `${at ?? ""} ${id}`;
-  const number = alike.filter((other) => begun(other) < begun(session)).length + 1;
-  return number === 1 ? label : `${label} (${number})`;
+/** What to call a session: as every other surface does. */
+export function sessionName(session: Session): string {
+  return oneLine(session.label, 40);
 }
 
 /** How long a claim counts still, or what became of it. */
@@ -129,7 +118,7 @@ export function moment(text: string | undefined): number | undefined {
 export function aboutClaim(claim: Claim, now: number): string {
   const name = holderName(claim);
   if (!blocks(claim)) {
-    return l10n.t("Free: the claim by {0} counts no more ({1})", name, claimPeriod(claim, now));
+    return l10n.t("Free: the claim by {0} no longer counts ({1})", name, claimPeriod(claim, now));
   }
   const since = clockTime(claim.claimed_at, now);
   if (claim.own === true) {

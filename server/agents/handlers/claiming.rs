@@ -216,8 +216,7 @@ impl SessionContext<'_> {
         }
         self.note(&self.own, &notes)?;
         lines.push(
-            "Read it again and make your edit fit what is there now; the next attempt is let through. Nothing was \
-             changed."
+            "Read it again and fit your edit to what is there now; your next attempt will go through. Nothing was changed."
                 .to_owned(),
         );
         Ok(Some(Answer::refuse(lines.join("\n"))))

@@ -38,7 +38,7 @@ pub(super) enum Trouble {
     Name(#[from] NameError),
     #[error("what the hooks remember could not be written: {0}")]
     State(#[from] io::Error),
-    #[error("there was no answer in time; perhaps another process keeps the coordination directory locked")]
+    #[error("there was no answer in time; another process may be keeping the coordination directory locked")]
     Late,
 }
 

@@ -48,10 +48,9 @@ impl SessionContext<'_> {
             let perhaps = if others_ran { "perhaps " } else { "" };
             let what = quoted(&moved.what, LONGEST_MOVE);
             let draft = Draft {
-                subject: "HEAD of your worktree was moved".to_owned(),
+                subject: "your worktree's HEAD was moved".to_owned(),
                 message: format!(
-                    "{} {perhaps}moved HEAD of the worktree in which you hold {}: {what}. See that your work \
-                     still fits, and where your next commit goes.",
+                    "{} {perhaps}moved HEAD of the worktree in which you hold {}: {what}. Check that your work still fits, and where your next commit goes.",
                     session.label_for_all(),
                     named(&claims)
                 ),
@@ -82,8 +81,7 @@ impl SessionContext<'_> {
         }
         if !held.is_empty() {
             answer.tell(format!(
-                "Somebody moved HEAD of this worktree, in which you hold {}: {}. Read your files again before you edit \
-                 them, and see where your next commit goes.",
+                "Somebody moved HEAD of this worktree, in which you hold {}: {}. Read your files again before you edit them, and check where your next commit goes.",
                 named(&held),
                 quoted(&moved.what, LONGEST_MOVE)
             ));

@@ -50,18 +50,16 @@ fn unsure(event: &HookEvent, surroundings: &Surroundings, trouble: &Trouble) -> 
     match surroundings.policy.when_unsure {
         UnsurePolicy::Deny if is_edit => {
             let reason = format!(
-                "deconflict could not tell whether somebody else holds this, and is told to refuse then: {cause}. \
-                 Nothing was changed. `deconflict doctor` finds out what is wrong."
+                "deconflict could not tell whether somebody else holds this, and is set to refuse then: {cause}. Nothing was changed. `deconflict doctor` says what is wrong."
             );
             Answer { notice: Some(reason.clone()), ..Answer::refuse(reason) }
         }
         UnsurePolicy::Allow | UnsurePolicy::Deny => Answer::warning(if is_edit {
             format!(
-                "deconflict could not tell whether somebody else holds this, so the edit was neither claimed nor checked: \
-                 {cause}. `deconflict doctor` finds out what is wrong."
+                "deconflict could not tell whether somebody else holds this, so the edit was neither claimed nor checked: {cause}. `deconflict doctor` says what is wrong."
             )
         } else {
-            format!("deconflict could not do its part: {cause}. `deconflict doctor` finds out what is wrong.")
+            format!("deconflict could not do its part: {cause}. `deconflict doctor` says what is wrong.")
         }),
     }
 }

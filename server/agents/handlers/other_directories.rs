@@ -139,8 +139,7 @@ pub(super) fn held_elsewhere(there: &[Elsewhere], workspace: &Path) -> Result<Op
             let Ok(wanted) = place.context.namer.resource_at(path) else { continue };
             if let Some(claim) = place.context.obstacle(&wanted)? {
                 return Ok(Some(format!(
-                    "Another session holds this, so nothing was changed.\n{}\n{} Don't write it by another way: that \
-                     would overwrite somebody's work.",
+                    "Another session holds this, so nothing was changed.\n{}\n{} Don't write it some other way: that would overwrite somebody's work.",
                     place.context.told_as_held(&claim, &wanted),
                     place.is_told_where(workspace)
                 )));
@@ -196,7 +195,7 @@ impl Elsewhere<'_> {
     fn is_told_where(&self, workspace: &Path) -> String {
         let place = words::path_to_type(self.context.location.parent(), workspace);
         format!(
-            "It is coordinated in another folder than yours; to see and to ask there: cd {place} && deconflict status"
+            "It is coordinated in a different folder from yours; to look and ask there: cd {place} && deconflict status"
         )
     }
 }

@@ -340,8 +340,7 @@ impl SessionContext<'_> {
         };
         format!(
             "What you can do:\n- {ask}\n- If your user says that these changes are yours now: deconflict claim {}\n\
-             `deconflict undo` takes back your own changes alone. Don't do it by another way: that would take somebody's \
-             work.",
+             `deconflict undo` takes back your own changes alone. Don't do it some other way: that would take somebody's work.",
             self.path_to_type(wanted)
         )
     }

@@ -18,7 +18,7 @@ impl SessionContext<'_> {
             Ok(session) => session,
             Err(Trouble::Registry(error @ Error::ReadOnly { .. })) => {
                 // Who can only look is told so once; what others hold is respected all the same.
-                let mut answer = Answer::notice(format!("deconflict only looks. {}", words::failure(&error)));
+                let mut answer = Answer::notice(format!("deconflict is only watching. {}", words::failure(&error)));
                 self.tell_who_is_here(&mut answer)?;
                 return Ok(answer);
             }

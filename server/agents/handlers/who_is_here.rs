@@ -24,8 +24,10 @@ impl SessionContext<'_> {
             return Ok(false);
         }
         let claims = self.registry.claims()?;
-        let mut text =
-            format!("You share this clone with {}, as deconflict knows:", words::count(others.len(), "other session"));
+        let mut text = format!(
+            "You share this clone with {}, according to deconflict:",
+            words::count(others.len(), "other session")
+        );
         for session in others.iter().take(MOST_SESSIONS) {
             text.push_str(&format!("\n- {}", described(session, &claims)));
         }

@@ -52,7 +52,7 @@ impl Report {
             self.problem(
                 "nested",
                 format!("{} is below the workspace's own directory and is not used.", nested.display()),
-                "If nobody works with it, delete it. Whoever opens only that folder would not see the others.",
+                "If nobody works with it, delete it. Anyone who opens only that folder would not see the others.",
             );
         }
     }
@@ -75,7 +75,7 @@ impl Report {
             {
                 self.problem(
                     "not-ignored",
-                    format!("Git doesn't ignore {directory}: `git add -A` would commit it, `git clean -fd` delete it."),
+                    format!("Git doesn't ignore {directory}: `git add -A` would commit it, and `git clean -fd` would delete it."),
                     format!("Add {}/ to .git/info/exclude or .gitignore.", deconflict_protocol::DIRECTORY_NAME),
                 );
             }
@@ -116,11 +116,11 @@ impl Report {
     fn check_locks(&mut self, registry: &Registry) {
         if let Some(exclude) = self.told("locks", registry.locks_exclude()) {
             if exclude && registry.locking() == Locking::Enforced {
-                self.good("locks", "Records can be written, and locks keep others out.");
+                self.good("locks", "Records can be written, and locks work.");
             } else {
                 self.problem(
                     "no-locks",
-                    "Locks keep not everybody out on this file system, so claims are only advice here.",
+                    "Locks don't keep everybody out on this file system, so claims are only advice here.",
                     "Put the directory on a file system that can lock files, and name it with --dir.",
                 );
             }
@@ -135,8 +135,8 @@ impl Report {
             }
             Some(None) => self.problem(
                 "not-watched",
-                "Changes in the directory are not noticed here; servers look every few seconds instead.",
-                "On Linux raise fs.inotify.max_user_watches and max_user_instances; else use a local disk.",
+                "The system doesn't report changes in the directory; servers check every few seconds instead.",
+                "On Linux, raise fs.inotify.max_user_watches and max_user_instances; elsewhere, use a local disk.",
             ),
             None => {}
         }
@@ -149,7 +149,7 @@ impl Report {
             self.problem(
                 "clock",
                 format!("The file system's clock differs by {}.", time::duration_in_words(difference.abs())),
-                "Set the clocks of both machines, or leases end at the wrong time.",
+                "Set the clocks of both machines, or claims end at the wrong time.",
             );
         }
     }
@@ -162,7 +162,7 @@ fn why(location: &Location) -> String {
     } else if location.parent() != location.starting_point {
         format!("it is the nearest one above {start}")
     } else if location.repository.is_none() {
-        format!("{start} is in no git repository, so it is its own starting point")
+        format!("{start} is not in a git repository, so it is its own starting point")
     } else if location.workspace.starts_with(&location.starting_point) {
         format!("{start} is the main worktree of the repository")
     } else {

@@ -20,7 +20,7 @@ impl Report {
             Err(error) => self.problem(
                 "setup",
                 super::super::failure::sentence(&error.to_string()),
-                "Mend that, or move the file away and run: deconflict setup",
+                "Fix that, or move the file away and run: deconflict setup",
             ),
         }
     }
@@ -40,8 +40,8 @@ impl Report {
         let Some(program) = &wiring.program else {
             self.note(
                 "not-wired",
-                format!("{title} is here, and setup has not wired it."),
-                format!("Unless you did it yourself: {again}"),
+                format!("{title} is installed, but not set up."),
+                format!("Unless you set it up yourself: {again}"),
             );
             return;
         };
@@ -55,15 +55,15 @@ impl Report {
             ),
             Some(_) if wiring.is_outdated => self.problem(
                 "outdated",
-                format!("{title} is wired, but not as this version would do it. {}", wiring.remarks.join(" ")),
+                format!("{title} is set up, but not the way this version does it. {}", wiring.remarks.join(" ")),
                 again,
             ),
             Some(_) if !wiring.is_trusted => self.problem(
                 "untrusted",
-                format!("{title} was not told yet that it may run the hooks, so what it edits is neither claimed nor checked."),
-                format!("Start {name}, type /hooks, and trust those of deconflict."),
+                format!("{title} may not run the hooks yet, so its edits are neither claimed nor checked."),
+                format!("Start {name}, type /hooks, and trust deconflict's."),
             ),
-            Some(version) => self.good("wired", format!("{title} is wired to {version}, {path}.")),
+            Some(version) => self.good("wired", format!("{title} is set up with {version}, {path}.")),
         }
     }
 }

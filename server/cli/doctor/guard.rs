@@ -18,11 +18,8 @@ impl Report {
             Err(error) => {
                 return self.note(
                     "guard-unknown",
-                    format!(
-                        "Whether a guard looks at commits could not be told. {}",
-                        failure::sentence(&error.to_string())
-                    ),
-                    "Run doctor in a worktree of the repository.",
+                    format!("Could not tell whether a guard checks commits. {}", failure::sentence(&error.to_string())),
+                    "Run doctor inside a worktree of the repository.",
                 );
             }
         };
@@ -32,17 +29,17 @@ impl Report {
             GuardState::Lost(..) => self.problem(
                 "guard-lost",
                 missing,
-                format!("To put it back, beside what is there now: {}", GuardState::REMEDY),
+                format!("To put it back, alongside what is there now: {}", GuardState::REMEDY),
             ),
             GuardState::Absent => {
                 self.note("no-guard", missing, format!("To add it to this repository's hooks: {}", GuardState::REMEDY));
             }
             GuardState::Complete => {
-                self.good("guard", format!("The guard looks at commits, from the hooks in {}.", folder.path.display()));
+                self.good("guard", format!("The guard checks commits, from the hooks in {}.", folder.path.display()));
                 if folder.is_of_one_worktree {
                     self.note(
                         "guard-in-one-worktree",
-                        "core.hooksPath means these hooks in this worktree only, so commits in others are not looked at.",
+                        "core.hooksPath leads to these hooks in this worktree only, so commits in others are not checked.",
                         format!("To add the guard there, in each of them: {}", GuardState::REMEDY),
                     );
                 }

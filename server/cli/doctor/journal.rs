@@ -36,18 +36,17 @@ impl Report {
         let kept = format!("{} of {}", size(usage.bytes), words::count(usage.files, "changed file"));
         self.fact("journal_size", "It keeps", kept);
         if damage.lines + damage.contents.len() == 0 {
-            self.good("journal", "All that the journal keeps can be had back.");
+            self.good("journal", "Everything the journal keeps can be restored.");
             return;
         }
         self.problem(
             "journal-damaged",
             format!(
-                "In the journal {} cannot be read, and {} cannot be had back.",
+                "In the journal, {} cannot be read, and {} cannot be restored.",
                 words::count(damage.lines, "line"),
                 words::count(damage.contents.len(), "content")
             ),
-            "The rest is whole, and what is damaged goes in time. To remove what is kept of a file at once: \
-             deconflict history --forget PATH",
+            "The rest is intact, and what is damaged will be cleared away. To delete what is kept of a file now: deconflict history --forget PATH",
         );
     }
 

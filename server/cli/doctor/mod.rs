@@ -13,9 +13,9 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use report::Report;
 
-/// Check the set-up and the coordination directory, and say how to mend what is wrong
+/// Check the setup and the coordination directory, and say how to fix what is wrong
 ///
-/// Exits with 0 if all is well, 1 if something needs mending, 3 if it could not be told.
+/// Exits with 0 if all is well, 1 if something needs fixing, 3 if it could not tell.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -45,11 +45,11 @@ impl Report {
             Some(program) => self.fact("program", "Program", program.display().to_string()),
             None => self.note(
                 "not-on-path",
-                "No folder of the PATH has the program deconflict, so editors and scripts don't find it by its name.",
+                "The program deconflict is not on the PATH, so editors and scripts don't find it by name.",
                 if cfg!(windows) {
-                    "Setup puts it into a folder of its own, and says which to add to the PATH: deconflict setup"
+                    "Setup installs it, and says which folder to add to the PATH: deconflict setup"
                 } else {
-                    "Setup puts it into ~/.local/bin, which has to be on the PATH: deconflict setup"
+                    "Setup installs it in ~/.local/bin, which has to be on the PATH: deconflict setup"
                 },
             ),
         }

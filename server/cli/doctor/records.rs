@@ -14,7 +14,7 @@ impl Report {
             for record in &damaged {
                 let message =
                     format!("The record {} is damaged: {}.", quoted(&record.file, 300), quoted(&record.reason, 300));
-                let mend = "Mend the JSON by hand, or delete the file if nobody needs it.";
+                let mend = "Fix the JSON by hand, or delete the file if nobody needs it.";
                 self.problem("damaged", one_line(&message, 400), mend);
             }
             for claim in &overview.claims {
@@ -30,8 +30,8 @@ impl Report {
         for leftover in self.told("leftovers", registry.leftovers()).unwrap_or_default() {
             self.note(
                 "leftover",
-                format!("{leftover} was left unfinished by a process that died."),
-                "It harms nothing: delete it.",
+                format!("{leftover} was left behind by a process that died."),
+                "It does no harm; you can delete it.",
             );
         }
     }
@@ -43,11 +43,11 @@ impl Report {
             self.problem(
                 "says-something-else",
                 format!(
-                    "{} stands for {what}, and says {} inside. The file's name counts.",
+                    "{} is for {what}, but says {} inside. The file's name counts.",
                     claim.record_path(),
                     quoted(said, words::PHRASE)
                 ),
-                "Release it and claim again what is meant.",
+                "Release it, and claim what you meant.",
             );
         }
         if matches!(claim.standing, ClaimState::Expired | ClaimState::Abandoned) {
@@ -55,7 +55,7 @@ impl Report {
             self.note(
                 "stale-claim",
                 format!("The claim on {what} is over: {}.", words::term(claim, context.now())),
-                format!("Whoever needs it takes it over: deconflict claim {typed}"),
+                format!("Anyone who needs it can take it over: deconflict claim {typed}"),
             );
         }
     }
@@ -65,8 +65,8 @@ impl Report {
             if self.told("scripts", registry.script_state(name, text)) == Some(ScriptState::Different) {
                 self.note(
                     "other-script",
-                    format!("scripts/{name} is not ours. The original's scripts take no lock and ask nobody."),
-                    "To have ours, move it away and run: deconflict init --scripts",
+                    format!("scripts/{name} is not deconflict's. The original scripts take no lock and ask nobody."),
+                    "To use deconflict's, move it away and run: deconflict init --scripts",
                 );
             }
         }

@@ -98,7 +98,7 @@ impl Report {
         let problems = self.checks.iter().filter(|check| check.severity == Severity::Problem).count();
         text.push_str(&match problems {
             0 => format!("\n{GOOD}All is well.{GOOD:#}\n"),
-            _ => format!("\n{WARNING}{} to mend.{WARNING:#}\n", words::count(problems, "thing")),
+            _ => format!("\n{WARNING}{} to fix.{WARNING:#}\n", words::count(problems, "thing")),
         });
         text
     }
@@ -106,7 +106,7 @@ impl Report {
 
 fn mend(error: &Error) -> &'static str {
     match error {
-        Error::Unwatchable { .. } => "Raise the limit of watches: sysctl fs.inotify.max_user_watches=524288",
+        Error::Unwatchable { .. } => "Raise the limit on watches: sysctl fs.inotify.max_user_watches=524288",
         _ => remedy(error).unwrap_or("Check the permissions of the directory and of what is in it."),
     }
 }

@@ -18,8 +18,8 @@ impl Report {
             match session.state {
                 SessionState::Gone => self.note(
                     "session-gone",
-                    format!("{who} is gone without having ended; its last sign was {last}."),
-                    "What it held may be claimed. Its record is removed after 7 days.",
+                    format!("{who} is gone without having ended; it was last seen {last}."),
+                    "What it held is free to claim. Its record will be removed after 7 days.",
                 ),
                 SessionState::Silent => self.note(
                     "session-silent",
@@ -37,8 +37,8 @@ impl Report {
             (Ok(Some(own)), _) => self.fact("session", "You", own.label_and_id()),
             (Ok(None), Ok(Some(named))) => self.problem(
                 "unknown-session",
-                format!("{SESSION_VARIABLE} names {named}, and no session is called so here."),
-                format!("Register it: deconflict start --session {named}. Or: unset {SESSION_VARIABLE}"),
+                format!("{SESSION_VARIABLE} names {named}, but there is no such session here."),
+                format!("Begin it: deconflict start --session {named}. Or: unset {SESSION_VARIABLE}"),
             ),
             (Ok(None), _) => self.fact("session", "You", "no session"),
             (Err(failure), _) => self.problem(failure.reason, failure.message, failure.advice.join(" ")),
@@ -52,13 +52,13 @@ impl Report {
             self.note(
                 "current-session",
                 format!(".current_session names {current}, which is no live session."),
-                "Scripts of the original would act in its name: delete the file.",
+                "The original scripts would act in its name: delete the file.",
             );
         } else if live > 1 {
             self.note(
                 "current-session",
                 format!(".current_session names {current}, and there are {live} live sessions."),
-                "Scripts of the original act as that one, whoever runs them; use DECONFLICT_SESSION.",
+                "The original scripts act as that one, whoever runs them; use DECONFLICT_SESSION.",
             );
         }
     }

@@ -1,4 +1,4 @@
-//! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claim any more. Those whose
+//! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claims. Those whose
 //! changes were committed by another are told.
 
 use std::collections::{HashMap, HashSet};

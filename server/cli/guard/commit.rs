@@ -98,12 +98,12 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Result<Ve
         // Of a conflict there is nothing to go back to but its marks.
         if staged.has_auto_merge && has_conflicts(&staged.root, paths)? {
             return Ok(vec![format!(
-                "To go on, agree with the holder about the conflict, or give the {name} up: {give_up}"
+                "To go on, talk to the holder about the conflict, or give the {name} up: {give_up}"
             )]);
         }
         return Ok(vec![
             format!("If the {name} has nothing to do with {them}, leave {them} out: {unstage}{brought} -- {words}"),
-            format!("Else agree with the holder before you go on, or give the {name} up: {give_up}"),
+            format!("Otherwise talk to the holder before you go on, or give the {name} up: {give_up}"),
         ]);
     }
     Ok(match staged.index {
@@ -112,7 +112,7 @@ fn leave_out(staged: &Staged, paths: &[PathBuf], context: &Context) -> Result<Ve
             let others: Vec<PathBuf> = others.filter(|path| !paths.contains(path)).collect();
             // Somebody chose what is staged of it, and that is nowhere else.
             match &others[..] {
-                [] => vec![format!("Nothing else is staged, and what is staged of {words} is its holder's choice.")],
+                [] => vec![format!("Nothing else is staged, and it is up to the holder what is staged of {words}.")],
                 others => vec![format!(
                     "To leave {them} out, and staged as it is: git commit -- {}",
                     as_words(others, is_below_root)

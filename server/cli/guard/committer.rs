@@ -69,7 +69,7 @@ impl Committer {
     pub(super) fn advice(&self) -> Option<String> {
         let unknown = words::shell_word(self.unknown.as_ref()?.as_str());
         Some(format!(
-            "{SESSION_VARIABLE} names {unknown}, which is no session here. Without it: unset {SESSION_VARIABLE}"
+            "{SESSION_VARIABLE} names {unknown}, which is not a session here. To go without it: unset {SESSION_VARIABLE}"
         ))
     }
 

@@ -25,12 +25,12 @@ pub(super) fn install(deny_when_unsure: bool, context: &Context) -> Result<Exit,
             let mut lines = if is_new {
                 format!("{GOOD}The guard{GOOD:#} is in the hooks in {path}.")
             } else {
-                format!("The guard is in the hooks in {path} already.")
+                format!("The guard is already in the hooks in {path}.")
             };
             if !others.is_empty() {
-                lines.push_str(&format!("\nYour own hooks go on to run after it: {}.", others.join(", ")));
+                lines.push_str(&format!("\nYour own hooks still run after it: {}.", others.join(", ")));
             }
-            lines.push_str("\nTo take it out again: deconflict guard --uninstall");
+            lines.push_str("\nTo remove it: deconflict guard --uninstall");
             lines
         },
     )?;
@@ -51,7 +51,7 @@ pub(super) fn uninstall(context: &Context) -> Result<Exit, Failure> {
         || {
             let path = folder.path.display();
             if files.iter().any(|file| file.change == HookChange::Removed) {
-                format!("{GOOD}The guard{GOOD:#} is out of the hooks in {path}; all else is as it was.")
+                format!("{GOOD}The guard{GOOD:#} was removed from the hooks in {path}; everything else is as it was.")
             } else {
                 format!("There is no guard in the hooks in {path}.")
             }
@@ -73,7 +73,7 @@ pub(super) fn come_back(context: &Context) -> Result<Exit, Failure> {
     let renewed = files.iter().filter(|file| file.change != HookChange::None);
     let names: Vec<&str> = renewed.map(|file| file.name).collect();
     let by = manager.map_or("something", Manager::name);
-    Output::remark(&format!("deconflict: {by} wrote {} anew. The guard is in there again.", names.join(", ")));
+    Output::remark(&format!("deconflict: {by} rewrote {}. The guard is back in it.", names.join(", ")));
     Ok(Exit::Done)
 }
 
@@ -83,13 +83,11 @@ fn remarks(folder: &HooksFolder) -> Vec<String> {
     let mut remarks = match folder.scope {
         Scope::Clone => Vec::new(),
         Scope::Worktree => vec![format!(
-            "{path} is in the worktree: if you commit it, everybody who gets it gets the guard. It does nothing where \
-             deconflict is not on the PATH."
+            "{path} is in the worktree: if you commit it, everyone who pulls it gets the guard. It does nothing where deconflict is not on the PATH."
         )],
         Scope::Husky => vec![
             format!(
-                "Husky writes {path} anew when it is installed; the guard comes back into it with the next commit. To \
-                 commit it for everybody, add these lines, which do nothing where deconflict is not on the PATH:"
+                "Husky rewrites {path} when it is installed; the guard puts itself back with the next commit. To commit it for everyone, add these lines, which do nothing where deconflict is not on the PATH:"
             ),
             format!("  to .husky/pre-commit: {}", line("pre-commit", "")),
             format!("  to .husky/pre-push, as the last one: {}", line("pre-push", " -- \"$@\"")),
@@ -101,7 +99,7 @@ fn remarks(folder: &HooksFolder) -> Vec<String> {
     };
     if folder.is_of_one_worktree {
         remarks.push(format!(
-            "core.hooksPath means {path} in this worktree only: commits in other worktrees are not looked at. To add the \
+            "core.hooksPath leads to {path} in this worktree only: commits in other worktrees are not checked. To add the \
              guard there, in each of them: deconflict guard --install"
         ));
     }

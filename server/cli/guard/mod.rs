@@ -24,34 +24,33 @@ use finding::{CheckResult, HeldChanges, OwnedChanges};
 
 pub(super) use after_commit::release_committed;
 
-/// Keep other sessions' files out of your commits, as a git hook
+/// Keep other sessions' files out of your commits with git hooks
 ///
-/// Refuses a commit that contains what another session holds, and a push of commits that were made so. Exits with 0
-/// if it is allowed, 1 if it is refused, 3 if that could not be told. A repository in which nobody coordinates is
-/// never held up.
+/// Refuses a commit of files that another session holds, and a push of such commits. Exits with 0 if allowed, 1 if
+/// refused, 3 if it could not tell. A repository where nobody coordinates is never held up.
 ///
-/// Who commits is the session of the terminal, as for every verb. Who commits with no session is a person, unless a
-/// coding agent runs the command: what that person edits in editors of the same user on this machine is their own,
-/// so it is in nobody's way there; an agent's files always are, and a person's editor is always in an agent's way.
+/// The session of the terminal is the one that commits, as with every verb. Without one it is a person, unless a coding
+/// agent runs the command. What that person is editing in their own editors on this machine never stops them; an
+/// agent's files do, and a person's editor always stops an agent.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// When it is: as git calls its hooks
+    /// Which hook calls it, by git's name
     #[arg(value_enum, default_value = "pre-commit")]
     moment: Moment,
-    /// What git tells the hook: for pre-push the remote's name and address, for reference-transaction the state
+    /// What git passes to the hook: for pre-push the remote's name and address, for reference-transaction the state
     #[arg(value_name = "WORD")]
     words: Vec<String>,
-    /// What becomes of a commit or push of which it cannot be told [default: the exit code 3, which git takes for a
-    /// refusal; `allow` for the hooks that --install writes]
+    /// What to do with a commit or push when it is unclear [default: exit code 3, which git takes as a refusal; `allow`
+    /// in the hooks that --install writes]
     #[arg(long, value_name = "POLICY", value_enum)]
     when_unsure: Option<Policy>,
-    /// Say nothing where nothing is in the way
+    /// Print nothing if nothing is in the way
     #[arg(long)]
     quiet: bool,
-    /// Add the guard to this repository's hooks, beside those that are there
+    /// Add the guard to this repository's hooks, alongside any that are there
     #[arg(long, conflicts_with_all = ["uninstall", "moment"])]
     install: bool,
-    /// Take the guard out of this repository's hooks again, and leave all else as it was
+    /// Remove the guard from this repository's hooks, and leave everything else as it was
     #[arg(long, conflicts_with_all = ["moment", "when_unsure"])]
     uninstall: bool,
 }
@@ -59,13 +58,13 @@ pub(crate) struct Arguments {
 /// When git asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Moment {
-    /// Before a commit is made
+    /// Before a commit
     PreCommit,
-    /// Before commits are pushed; git tells which on standard input
+    /// Before a push; git passes the commits on standard input
     PrePush,
-    /// After a commit was made: releases the automatic claims that it makes needless
+    /// After a commit: releases the automatic claims that are no longer needed
     PostCommit,
-    /// Before refs change; git tells which on standard input. Only what would be stashed is looked at
+    /// Before refs change; git passes them on standard input. Only stashes are looked at
     ReferenceTransaction,
     /// When another program wrote hooks anew: what is left of the guard puts it back into them
     #[value(hide = true)]
@@ -75,9 +74,9 @@ enum Moment {
 /// What becomes of something of which it cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Policy {
-    /// It goes on, with a warning
+    /// Let it go on, with a warning
     Allow,
-    /// It is held up
+    /// Stop it
     Deny,
 }
 
@@ -167,7 +166,7 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
             context.output.answer(
                 || json!({"outcome": "allowed", "looked_at": verdict.checked, "held": [], "owned": owned(&verdict.named), "warnings": documents(&verdict.warnings)}),
                 || match verdict.checked {
-                    0 => format!("{GOOD}Nothing{GOOD:#} to look at."),
+                    0 => format!("{GOOD}Nothing{GOOD:#} to check."),
                     paths => format!("{GOOD}Allowed:{GOOD:#} nobody else holds any of {}.", words::count(paths, "file")),
                 },
             )?;
@@ -175,7 +174,7 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
         return Ok(Exit::Done);
     }
     let (reason, has) = match &verdict.taken {
-        Some(_) => ("directory", "would take away by what everybody here sees the others"),
+        Some(_) => ("directory", "would take away the directory through which everybody here sees the others"),
         None if verdict.findings.is_empty() => ("owned", "has uncommitted changes of others"),
         None => ("claimed", "contains what others hold"),
     };
@@ -204,18 +203,18 @@ fn unsure(failure: Failure, arguments: &Arguments, context: &Context) -> Result<
         Moment::ReferenceTransaction => "stash",
         Moment::PreCommit | Moment::PostCommit | Moment::ComeBack => "commit",
     };
-    let message = format!("It could not be told whether others hold what this {what} contains. {}", failure.message);
+    let message = format!("Could not tell whether others hold what this {what} contains. {}", failure.message);
     if arguments.when_unsure == Some(Policy::Allow) {
         if context.output.is_json() {
             let facts = || json!({"outcome": "could_not_tell", "reason": failure.reason, "message": message});
             context.output.answer(facts, String::new)?;
         }
         Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {message}"));
-        Output::remark("  The policy is to go on. What is wrong, and how to mend it: deconflict doctor");
+        Output::remark("  It goes on, as the policy says. To see what is wrong and how to fix it: deconflict doctor");
         return Ok(Exit::Done);
     }
     Err(Failure { exit: Exit::Failed, message, ..failure }
         .fact("outcome", "could_not_tell")
-        .advise("What is wrong, and how to mend it: deconflict doctor")
-        .advise(format!("To {what} all the same: git {what} --no-verify")))
+        .advise("To see what is wrong and how to fix it: deconflict doctor")
+        .advise(format!("To {what} anyway: git {what} --no-verify")))
 }

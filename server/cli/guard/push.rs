@@ -82,7 +82,7 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
         }
     }
     if !verdict.findings.is_empty() {
-        verdict.advice.push("Ask the holder first. If all is well with it: git push --no-verify".to_owned());
+        verdict.advice.push("Ask the holder first. If it is fine with them: git push --no-verify".to_owned());
     }
     Ok(verdict)
 }

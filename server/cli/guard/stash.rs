@@ -25,7 +25,8 @@ pub(super) fn check(state: &str, context: &Context, registry: &Registry) -> Resu
     let changes = swept::stashed(&root, stash)?;
     let directory = &context.location()?.directory;
     if changes.iter().any(|change| root.join(&change.path).starts_with(directory)) {
-        let advice = vec!["To stash what git does not ignore: git stash push --include-untracked".to_owned()];
+        let advice =
+            vec!["To stash everything that git does not ignore: git stash push --include-untracked".to_owned()];
         return Ok(CheckResult {
             what: "This stash",
             taken: Some(directory.clone()),
@@ -39,7 +40,7 @@ pub(super) fn check(state: &str, context: &Context, registry: &Registry) -> Resu
     let advice = if owned.is_empty() && sorted.held.is_empty() {
         Vec::new()
     } else {
-        vec!["To stash your own files alone, name them: git stash push -- PATH…".to_owned()]
+        vec!["To stash only your own files, name them: git stash push -- PATH…".to_owned()]
     };
     Ok(CheckResult { what: "This stash", checked, findings: sorted.held, owned, advice, ..CheckResult::default() })
 }

@@ -27,11 +27,11 @@ pub(crate) use session::CAPABILITY;
 
 /// Run a server of the Model Context Protocol on standard input and output, for agents that have no hooks
 ///
-/// Its tools are the verbs, with the same answers. Your agent's session begins when a tool first needs one, and ends
-/// with this server. Paths count from the folder that it is started in.
+/// Its tools are the verbs, with the same answers. The agent's session begins when a tool first needs one, and ends
+/// with this server. Paths are relative to the folder it is started in.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The folder that the agent works in, for programs that start their servers elsewhere
+    /// The folder the agent works in, if the server is started somewhere else
     #[arg(long, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
     workspace: Option<PathBuf>,
 }

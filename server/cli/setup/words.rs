@@ -89,12 +89,12 @@ pub(super) fn of_error(target: &SetupTarget, error: &Error) -> Told {
 pub(super) fn advice(error: &Error) -> Option<&'static str> {
     match error {
         Error::NoHome | Error::Silent { .. } | Error::NoCommand { .. } => None,
-        Error::Io { .. } => Some("Nothing was changed for it. Mend that, and run this again."),
+        Error::Io { .. } => Some("Nothing was changed for it. Fix that, and run this again."),
         Error::Busy { .. } => Some("Nothing was changed. Wait until it has ended, or end it, and run this again."),
         Error::Changed { .. } => Some("Nothing was changed for it. Run this again."),
-        Error::DanglingLink { .. } => Some("Make what it leads to, or move the link away, and run this again."),
-        Error::Unreadable { .. } => Some("Mend the file, or move it away, and run this again."),
-        Error::Record { .. } => Some("Mend the JSON, or move the file away: setup then starts from what it finds."),
+        Error::DanglingLink { .. } => Some("Create what it leads to, or move the link away, and run this again."),
+        Error::Unreadable { .. } => Some("Fix the file, or move it away, and run this again."),
+        Error::Record { .. } => Some("Fix the JSON, or move the file away: setup then starts from what it finds."),
         Error::Command { .. } => Some("Nothing was changed for it. Run the command by hand to see more."),
     }
 }
@@ -106,8 +106,7 @@ pub(super) fn heading(title: &str) -> String {
 fn of_obstacle(obstacle: &Obstacle, places: &Places) -> String {
     let path = places.shortened(&obstacle.path);
     format!(
-        "  {WARNING}!{WARNING:#} {path}: {}. It stays as it is.\n    {FAINT}To have ours, move it away and run this \
-         again.{FAINT:#}\n",
+        "  {WARNING}!{WARNING:#} {path}: {}. It stays as it is.\n    {FAINT}To use deconflict's, move it away and run this again.{FAINT:#}\n",
         obstacle.reason
     )
 }
@@ -117,7 +116,7 @@ fn of_guide(target: &SetupTarget, guide: &str, is_whole: bool) -> String {
     if is_whole {
         return guide.lines().map(|line| format!("  {line}").trim_end().to_owned() + "\n").collect();
     }
-    format!("  {FAINT}·{FAINT:#} What you have to write yourself: deconflict setup {}\n", target.name)
+    format!("  {FAINT}·{FAINT:#} What you have to add yourself: deconflict setup {}\n", target.name)
 }
 
 /// A line for each change; files of a folder that is ours as a whole in one, unless every change is to be seen.

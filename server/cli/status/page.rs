@@ -178,7 +178,7 @@ fn waiting(picture: &Picture, width: usize) -> Section {
         };
         vec![
             Cell::new(quoted(&place.what, 200), NAME),
-            Cell::plain(format!("{}. in line", place.number)),
+            Cell::plain(format!("number {} in line", place.number)),
             who,
             Cell::new(format!("since {}", words::local_clock(place.since(picture.now), picture.now)), FAINT),
         ]
@@ -207,7 +207,7 @@ fn of_machine(picture: &Picture, width: usize) -> Section {
         vec![
             Cell::new(quoted(&place.what, 200), NAME),
             Cell::plain(name(place.session.as_ref(), place.id())),
-            Cell::plain(format!("{}. in line", place.number)),
+            Cell::plain(format!("number {} in line", place.number)),
             Cell::new(format!("since {}", words::local_clock(place.since(picture.now), picture.now)), FAINT),
         ]
     });

@@ -76,7 +76,7 @@ impl Work {
         let is_reader = loss.owner.agent.is_none() && self.reader.is_some() && self.reader == loss.owner.person;
         let owner = if is_reader { "you".to_owned() } else { quoted(&self.label(&loss.owner), 60) };
         format!(
-            "{} What {owner} had there: deconflict restore {path} --at {}. To leave it so: deconflict restore --keep {path}",
+            "{} What {owner} had there: deconflict restore {path} --at {}. To keep it as it is: deconflict restore --keep {path}",
             sentence(entry, &entry.resource, None, self.reader.as_deref(), now),
             entry.id
         )

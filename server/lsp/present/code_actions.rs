@@ -21,7 +21,7 @@ const HAND_OFF: &str = "source.deconflict.handOff";
 const SHOW_BOARD: &str = "source.deconflict.showBoard";
 const MESSAGES: &str = "source.deconflict.messages";
 
-const HIDE: &str = "Hide this notice: I know about it";
+const HIDE: &str = "Hide this notice";
 
 /// So many sessions are offered to hand a file to in an editor that cannot ask for one.
 const MOST_RECIPIENTS: usize = 8;
@@ -109,7 +109,7 @@ impl ActionMenu<'_> {
             let title = format!("Take over {file} from {holder} ({})", words::period(&others.claim, self.audience));
             offers.push(offer(title, "takeOver").expecting(&others.claim));
         }
-        offers.push(offer(format!("Tell me when {file} is free"), "tellWhenFree").expecting(&others.claim));
+        offers.push(offer(format!("Notify me when {file} is free"), "tellWhenFree").expecting(&others.claim));
         offers.push(offer(format!("Show what {holder} changed in {file}"), "showChanges"));
         if others.claim.standing == ClaimState::Active {
             let title = format!("Take over {file} by force, though {holder} holds it");
@@ -117,7 +117,7 @@ impl ActionMenu<'_> {
         }
         match code {
             Code::Claimed if !others.is_muted => {
-                offers.push(self.acknowledge("Don't warn me again about this claim", code).expecting(&others.claim));
+                offers.push(self.acknowledge("Don't warn again about this claim", code).expecting(&others.claim));
             }
             Code::ClaimLost => offers.push(self.acknowledge(HIDE, code)),
             _ => {}
@@ -127,7 +127,7 @@ impl ActionMenu<'_> {
     fn about_stale(&self, others: &OthersClaim, offers: &mut Vec<Offer>) {
         let (holder, file) = (words::holder(others), self.file());
         let offer = |title: String, command| Offer::new(title, command, self.snapshot).about(Code::ClaimStale);
-        let take_over = offer(format!("Take over {file}: the claim by {holder} counts no more"), "takeOver");
+        let take_over = offer(format!("Take over {file}: {holder}'s claim no longer counts"), "takeOver");
         offers.push(take_over.expecting(&others.claim));
         offers.push(offer(format!("Show what {holder} changed in {file}"), "showChanges"));
         if let Some(to) = reachable(others) {
@@ -173,7 +173,7 @@ impl ActionMenu<'_> {
                 offers.push(self.message(&contender.session.id, &who, &body).about(Code::Contended));
             }
             if let Some(claim) = &self.snapshot.own_claim {
-                let offer = Offer::new(format!("Hand {file} over to {who}"), "handOff", self.snapshot);
+                let offer = Offer::new(format!("Hand {file} off to {who}"), "handOff", self.snapshot);
                 offers.push(offer.with("to", contender.session.id.as_str()).expecting(claim).about(Code::Contended));
             }
         }
@@ -185,7 +185,7 @@ impl ActionMenu<'_> {
     fn about_elsewhere(&self, offers: &mut Vec<Offer>) {
         for others in self.snapshot.held_elsewhere() {
             if let Some(to) = reachable(others) {
-                let body = format!("We both change {}, each in a worktree. Let us merge early.", self.file());
+                let body = format!("We are both changing {}, in two worktrees. Let's merge early.", self.file());
                 offers.push(self.message(&to, &words::holder(others), &body).about(Code::ClaimedElsewhere));
             }
         }
@@ -226,9 +226,8 @@ impl ActionMenu<'_> {
     /// One offer where the editor asks for the recipient, else one for each.
     fn hand_offs(&self, own: &Claim) -> Vec<Offer> {
         let file = self.file();
-        let offer = |to: &str| {
-            Offer::source(HAND_OFF, format!("Hand {file} over{to}"), "handOff", self.snapshot).expecting(own)
-        };
+        let offer =
+            |to: &str| Offer::source(HAND_OFF, format!("Hand {file} off{to}"), "handOff", self.snapshot).expecting(own);
         let to_one = |session: &Session| offer(&format!(" to {}", session.label())).with("to", session.id.as_str());
         match &self.request.live_sessions[..] {
             [] => Vec::new(),

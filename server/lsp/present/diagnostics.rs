@@ -113,12 +113,9 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
         None => fact,
     };
     let advice = match state {
-        ClaimState::Idle => "It seems to be forgotten, so you may take it over".to_owned(),
+        ClaimState::Idle => "It looks forgotten, so you may take it over".to_owned(),
         ClaimState::Damaged => {
-            format!(
-                "It counts until {}; deconflict doctor tells more",
-                words::moment(others.claim.expires_at, audience)
-            )
+            format!("It counts until {}; deconflict doctor says more", words::moment(others.claim.expires_at, audience))
         }
         _ if others.gives_way => "Edit it, and it is yours: its turn is over".to_owned(),
         _ if others.is_own_window => "Save or undo your changes there before you edit it here".to_owned(),
@@ -157,19 +154,19 @@ fn contended<'a>(contender: &Contender, snapshot: &'a DocumentSnapshot) -> Diagn
     let advice = if contender.is_own_window {
         "Save or undo your changes in one of the windows first".to_owned()
     } else {
-        format!("Agree with {who} who saves first, or hand the file over")
+        format!("Talk to {who} about who saves first, or hand the file off")
     };
-    let fact = words::sentence_of(&format!("{who} edits this file too, while you hold it"));
+    let fact = words::sentence_of(&format!("{who} is editing this file too, while you hold it"));
     let claim = snapshot.own_claim.as_ref().map(|claim| (claim, "Your claim".to_owned()));
     DiagnosticDraft { claim, ..DiagnosticDraft::new(Code::Contended, DiagnosticSeverity::WARNING, fact, advice) }
 }
 
 fn overwritten<'a>(loss: &'a OwnLoss, snapshot: &DocumentSnapshot) -> DiagnosticDraft<'a> {
     let (severity, advice) = if snapshot.is_edited {
-        let advice = "Merge it into your text or bring back what stood here before you save";
+        let advice = "Merge it into your text or bring back what was here before you save";
         (DiagnosticSeverity::ERROR, advice)
     } else {
-        (DiagnosticSeverity::WARNING, "Bring back what stood here or keep theirs")
+        (DiagnosticSeverity::WARNING, "Bring back what was here, or keep theirs")
     };
     let fact = loss.sentence.trim_end_matches('.');
     DiagnosticDraft { change: Some(&loss.entry), ..DiagnosticDraft::new(loss.code(), severity, fact, advice) }
@@ -177,7 +174,7 @@ fn overwritten<'a>(loss: &'a OwnLoss, snapshot: &DocumentSnapshot) -> Diagnostic
 
 fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     let Some(successor) = &lost.successor else {
-        let fact = "Your claim was taken over while you have unsaved changes, and it is free again";
+        let fact = "Your claim was taken over while you had unsaved changes, and the file is free again";
         let advice = "Look at what changed on disk, then claim it again before you save";
         return DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice);
     };
@@ -189,7 +186,7 @@ fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {
     } else {
         format!("Your save would overwrite theirs: look at what {who} changed, and wait until it is free")
     };
-    let fact = words::sentence_of(&format!("{who} took this file over while you have unsaved changes in it"));
+    let fact = words::sentence_of(&format!("{who} took this file over while you had unsaved changes in it"));
     DiagnosticDraft::new(Code::ClaimLost, DiagnosticSeverity::ERROR, fact, advice).about(successor)
 }
 

@@ -84,7 +84,7 @@ impl HoverForm<'_> {
                 .extend(details_of(holder).into_iter().filter(|detail| !details.contains(detail)).collect::<Vec<_>>());
         }
         if !others.claim.allows_coordination() {
-            details.push("wants no messages about it".to_owned());
+            details.push("doesn't want messages about it".to_owned());
         }
         (!details.is_empty()).then(|| self.list(&details))
     }

@@ -65,7 +65,7 @@ impl Subject<'_> {
     fn label(self, audience: &Audience) -> String {
         match self {
             Self::Others(others) if others.claim.standing == ClaimState::Damaged => {
-                "claimed, but the claim file is damaged".to_owned()
+                "claimed, but the claim is damaged".to_owned()
             }
             Self::Others(others) => label(&words::holder(others), &words::period(&others.claim, audience)),
             Self::Own(claim) => label("you", &words::period(claim, audience)),

@@ -61,11 +61,11 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
         ));
     }
     match others.claim.standing {
-        ClaimState::Damaged | ClaimState::Pending => warning(format!(
-            "{file} is claimed, but the claim's file cannot be read. Run \"deconflict doctor\" before you save."
-        )),
+        ClaimState::Damaged | ClaimState::Pending => {
+            warning(format!("The claim on {file} is damaged. Run \"deconflict doctor\" before you save."))
+        }
         ClaimState::Idle => warning(format!(
-            "{holder} left {file} with unsaved changes, {period}. It seems to be forgotten, so you may take it over."
+            "{holder} left {file} with unsaved changes, {period}. It looks forgotten, so you may take it over."
         )),
         _ if others.claim.allows_coordination() => warning(format!(
             "{} {period}. Your save would overwrite theirs: talk to {holder} first, or ask for its release.",
@@ -104,20 +104,20 @@ pub(crate) fn clock_went_back(by: TimeDelta) -> Notice {
     // Two clocks were read for it, one after the other.
     let by = TimeDelta::seconds((by.num_milliseconds() + 500) / 1_000);
     warning(format!(
-        "This computer's clock went back by {}. You keep what you hold, and what others hold may count for so much longer. If the time is wrong now, set the clock.",
+        "This computer's clock went back by {}. You keep what you hold, and others' claims may last that much longer. If the time is wrong now, set the clock.",
         time::duration_in_words(by)
     ))
 }
 
 /// What the user was waiting for, with unsaved changes, is theirs now.
 pub(crate) fn free_and_claimed(resource: &Resource) -> Notice {
-    information(format!("{} came free, and you hold it now.", words::resource(resource)))
+    information(format!("{} is free now, and you hold it.", words::resource(resource)))
 }
 
 /// What the user was waiting for came free, but their text is older than the one on disk.
 pub(crate) fn free_but_changed(resource: &Resource) -> Notice {
     warning(format!(
-        "{} came free, but it changed on disk since you began to edit it. Compare the two before you save; nobody holds it now.",
+        "{} is free now, but it changed on disk while you were editing. Compare the two before you save; nobody holds it.",
         words::resource(resource)
     ))
 }
@@ -129,7 +129,7 @@ pub(crate) fn others_beside(resource: &Resource, owners: &[Author]) -> Notice {
 
 /// Somebody took something of the user's: one sentence says what.
 pub(crate) fn lost(sentence: &str, client: Client) -> Notice {
-    warning(format!("{sentence} What stood there is kept: {} brings it back.", verb("restore", client)))
+    warning(format!("{sentence} What was there is kept: {} brings it back.", verb("restore", client)))
 }
 
 /// The user changed what others hold or have uncommitted changes in, and they were told.
@@ -157,30 +157,30 @@ pub(crate) fn took_from_others(change: &Entry, lost: &[Lost]) -> Notice {
         };
         facts.push(format!("{deed} {file}, and {} uncommitted changes in it are gone.", list(&changes)));
     }
-    warning(format!("{} They were told, and what stood there is kept.", facts.join(" ")))
+    warning(format!("{} They were told, and what was there is kept.", facts.join(" ")))
 }
 
 /// What [`lost`] and [`took_from_others`] would say of several files.
 pub(crate) fn several_changed<'a>(files: impl IntoIterator<Item = &'a Resource>, client: Client) -> Notice {
     let names: Vec<String> = files.into_iter().map(words::resource).collect();
     warning(format!(
-        "The same happened to {}. What stood there is kept: {} lists what is not settled.",
+        "The same happened to {}. What was there is kept: {} lists what is unsettled.",
         list(&names),
         verb("status", client)
     ))
 }
 
 /// Why a merge is not possible.
-pub(crate) const NO_DOCUMENT: &str = "Open the file first: what is merged is its text in the editor.";
-pub(crate) const NO_EDITS: &str = "This editor lets nobody else change what stands in it, so nothing was merged.";
-pub(crate) const NOTHING_UNSAVED: &str = "Nothing is unsaved here, so there is nothing to merge.";
-pub(crate) const NO_BASE: &str = "The text that both changes began with is not known, so nothing was merged.";
+pub(crate) const NO_DOCUMENT: &str = "Open the file first: its text in the editor is what gets merged.";
+pub(crate) const NO_EDITS: &str = "This editor doesn't let other programs change its text, so nothing was merged.";
+pub(crate) const NOTHING_UNSAVED: &str = "Everything here is saved, so there is nothing to merge.";
+pub(crate) const NO_BASE: &str = "The text that both of you started from is not known, so nothing was merged.";
 
 /// What somebody else wrote was merged into the user's unsaved text without being asked for.
 pub(crate) fn merged(resource: &Resource) -> Notice {
     let file = words::resource(resource);
     information(format!(
-        "{file} was changed on disk, in other places than your unsaved text: both changes stand in it now. Undo takes that back."
+        "{file} was changed on disk, in other places than your unsaved text, so both changes are in it now. Undo takes that back."
     ))
 }
 
@@ -237,7 +237,7 @@ pub(crate) fn arrived(
             warning(format!("{sender} took over {what} from you{said} Look at what changed before you save it."))
         }
         MessageKind::Released => information(format!("{sender} released {what}{said} It is free now.")),
-        MessageKind::HandOff => information(format!("{sender} handed {what} over to you{said}")),
+        MessageKind::HandOff => information(format!("{sender} handed {what} off to you{said}")),
         _ => information(format!("{sender} is done with {what}{said}")),
     }
 }
@@ -272,7 +272,7 @@ pub(crate) fn nothing_unread() -> Notice {
 
 /// The user asked for messages, and there are more than can be shown at once.
 pub(crate) fn more_unread(count: usize) -> Notice {
-    information(format!("{count} more messages are new: read your messages once more to see them."))
+    information(format!("{count} more messages are new: read your messages again to see them."))
 }
 
 // The coordination directory and the settings.
@@ -304,7 +304,7 @@ pub(crate) fn not_adopted(directory: &Path) -> Notice {
 /// No lock keeps others out, because the directory's file system has none.
 pub(crate) fn only_advice(directory: &Path) -> Notice {
     warning(format!(
-        "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions may be told at once that they hold a file. Put the directory on another file system, and name it in your setting \"deconflict.directory\".",
+        "Claims are only advice here: the file system of {} cannot lock files for everybody who uses it, so two sessions may both be told that they hold a file. Put the directory on another file system, and name it in your setting \"deconflict.directory\".",
         path(directory)
     ))
 }
@@ -317,7 +317,7 @@ pub(crate) fn guard_missing(sentence: String) -> Notice {
 /// The directory cannot be written to.
 pub(crate) fn read_only(directory: &Path) -> Notice {
     warning(format!(
-        "{} cannot be written to: you see what others hold, but your edits are not announced. Ask its owner for write access.",
+        "{} cannot be written to: you can see what others hold, but they can't see your edits. Ask its owner for write access.",
         path(directory)
     ))
 }
@@ -340,7 +340,7 @@ pub(crate) fn directory_lost(claimed_again: &[Resource], taken_by_others: &[(Res
 /// Changes by others cannot be watched, so they are looked for every few seconds.
 pub(crate) fn cannot_watch(directory: &Path, cause: &str) -> Notice {
     warning(format!(
-        "Changes in {} cannot be watched ({}), so they are looked for every few seconds instead.",
+        "Changes in {} cannot be watched ({}), so it is checked every few seconds instead.",
         path(directory),
         text::one_line(cause, LONGEST_SUBJECT)
     ))
@@ -358,7 +358,7 @@ pub(crate) fn wrong_setting(setting: &str, problem: &str, used_instead: &str) ->
 pub(crate) fn nested_directories(used: &Path, nested: &[&Path]) -> Notice {
     let names: Vec<String> = nested.iter().map(|nested| path(nested)).collect();
     warning(format!(
-        "{} is used. Further ones below it are not: {}. Delete them if nobody needs them.",
+        "{} is used, and those below it are not: {}. Delete them if nobody needs them.",
         path(used),
         list(&names)
     ))
@@ -366,13 +366,13 @@ pub(crate) fn nested_directories(used: &Path, nested: &[&Path]) -> Notice {
 
 /// A record cannot be read.
 pub(crate) fn damaged(file: &Path) -> Notice {
-    warning(format!("{} is damaged and left alone. \"deconflict doctor\" says how to mend it.", path(file)))
+    warning(format!("{} is damaged, and was left alone. \"deconflict doctor\" says how to fix it.", path(file)))
 }
 
 /// Something failed; `cause` is a whole sentence.
 pub(crate) fn failed(cause: &str) -> Notice {
     error(format!(
-        "{} \"deconflict doctor\" may tell why.",
+        "{} \"deconflict doctor\" may say why.",
         deconflict_words::sentence(&text::one_line(cause, LONGEST_TEXT))
     ))
 }
@@ -401,7 +401,7 @@ pub(crate) fn refused_queued(resource: &Resource, ahead: &[String]) -> String {
 
 /// The wait that was to end is over.
 pub(crate) fn refused_not_waiting() -> String {
-    "Nobody of yours waits there any more.".to_owned()
+    "None of your sessions is waiting there any more.".to_owned()
 }
 
 /// It is held, but not by this session.
@@ -415,7 +415,7 @@ pub(crate) fn refused_not_holder(resource: &Resource, others: &OthersClaim, audi
 
 /// Nobody holds it.
 pub(crate) fn refused_not_held(resource: &Resource) -> String {
-    format!("Nobody holds {}, so there is nothing to do.", words::resource(resource))
+    format!("Nobody holds {}, so there is nothing to ask for.", words::resource(resource))
 }
 
 /// It cannot be given away together with what the giver keeps.
@@ -426,7 +426,7 @@ pub(crate) fn refused_keeps_overlapping(resource: &Resource, kept: &Resource) ->
 
 /// Whoever asks for it holds it.
 pub(crate) fn refused_held_by_asker(resource: &Resource) -> String {
-    format!("You hold {} yourself, so there is nobody to ask.", words::resource(resource))
+    format!("You hold {} yourself.", words::resource(resource))
 }
 
 /// The document lies outside the workspace.
@@ -454,17 +454,17 @@ pub(crate) fn refused_changed(resource: &Resource) -> String {
 /// A command without a document while not exactly one is open.
 pub(crate) fn refused_which_document(open: &[Resource]) -> String {
     if open.is_empty() {
-        return "No document is open that this could be about. Open one first, or name it as \"uri\".".to_owned();
+        return "No file is open. Open one first, or name it as \"uri\".".to_owned();
     }
     let names: Vec<String> = open.iter().map(words::resource).collect();
-    format!("Say which document is meant, as \"uri\". Open are {}.", names.join(", "))
+    format!("Which file? Name it as \"uri\". Open are {}.", names.join(", "))
 }
 
 /// A message or a file for nobody in particular, or a file for oneself.
 pub(crate) fn refused_which_session(may_be_all: bool, live: &[String]) -> String {
     let all = if may_be_all { ", or \"broadcast\" for all" } else { "" };
     if live.is_empty() {
-        return format!("To whom? Name another session as \"to\"{all}. No other session is live at the moment.");
+        return format!("To whom? Name another session as \"to\"{all}. Nobody else is here at the moment.");
     }
     format!("To whom? Name another session as \"to\"{all}. Live are {}.", listed(live))
 }
@@ -472,7 +472,7 @@ pub(crate) fn refused_which_session(may_be_all: bool, live: &[String]) -> String
 /// To be muted, but which session?
 pub(crate) fn refused_whom_to_mute(live: &[String]) -> String {
     if live.is_empty() {
-        return "There is no other session to mute at the moment.".to_owned();
+        return "Nobody else is here to mute at the moment.".to_owned();
     }
     format!("Mute whom? Name it as \"session\". Live are {}.", listed(live))
 }
@@ -481,7 +481,7 @@ pub(crate) fn refused_whom_to_mute(live: &[String]) -> String {
 pub(crate) fn refused_unknown_session(id: &str, live: &[String]) -> String {
     let id = name(id);
     if live.is_empty() {
-        return format!("There is no live session \"{id}\", and no other at the moment.");
+        return format!("There is no live session \"{id}\", and nobody else is here at the moment.");
     }
     format!("There is no live session \"{id}\". Live are {}.", listed(live))
 }
@@ -492,7 +492,7 @@ pub(crate) fn refused_not_live(session: &Session, audience: &Audience) -> String
     let state = match session.state {
         SessionState::Completed => "has ended",
         SessionState::Gone => "is gone",
-        SessionState::Silent | SessionState::Live => "gives no sign of life",
+        SessionState::Silent | SessionState::Live => "has been silent",
     };
     format!("{who} {state} (last seen {}), so nothing can be handed to it.", words::moment(since, audience))
 }

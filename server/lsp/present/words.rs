@@ -47,7 +47,7 @@ pub(super) fn sentence(
     match claim.standing {
         ClaimState::Damaged => "The claim on this file is damaged, so its holder is unknown".to_owned(),
         ClaimState::Pending => "This file is being claimed".to_owned(),
-        ClaimState::Expired => format!("Free: the claim by {who} {period}"),
+        ClaimState::Expired => format!("Free: {who}'s claim {period}"),
         ClaimState::Abandoned if others.holder.as_ref().is_some_and(deconflict_registry::Session::is_own) => {
             format!("Free: {who}, which was editing this, has closed")
         }

@@ -156,7 +156,7 @@ fn folders(parameters: &InitializeParams) -> Vec<WindowFolder> {
     root.and_then(|uri| folder(&WorkspaceFolder { uri, name: String::new() })).into_iter().collect()
 }
 
-/// A folder of the editor's window; `None` if it is no folder on this disk.
+/// A folder of the editor's window; `None` if it is not a folder on this disk.
 pub(super) fn folder(folder: &WorkspaceFolder) -> Option<WindowFolder> {
     let path = convert::path_of(&folder.uri)?;
     Some(WindowFolder { uri: folder.uri.clone(), path, state: FolderState::Wanted, document: None })

@@ -428,7 +428,7 @@ impl SessionContext {
             Target::Resource(resource) => (self.namer.path_of(resource), resource.display_name()),
             Target::OnlyDocument => (None, "what no document is open for".to_owned()),
         };
-        path.ok_or_else(|| Refusal::Outside(format!("{name} is no file or folder on this disk.")))
+        path.ok_or_else(|| Refusal::Outside(format!("{name} is not a file or folder on this disk.")))
     }
 
     pub(super) fn in_the_way(&self, claim: Claim) -> Box<InTheWay> {

@@ -85,7 +85,7 @@ pub struct Waiter<'a, S: Store> {
     heard_of: Vec<Range>,
     wakes: (Sender<Wake>, Receiver<Wake>),
     awaited: Awaited,
-    /// For how long each ticket in front could have been served, and when that was looked at last.
+    /// How long each ticket in front could have been served, and when that was looked at last.
     served_for: HashMap<TicketKey, (Duration, Instant)>,
     ends: Ends,
     /// Somebody's place may be another one since it was told.

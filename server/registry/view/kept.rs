@@ -41,7 +41,7 @@ pub(super) struct KeptSession {
     pub(super) keeper: KeeperState,
     /// When its record was last seen to change, by [`Clock::elapsed`].
     pub(super) seen_at: Duration,
-    /// For how long it had not changed then.
+    /// How long it had not changed then.
     pub(super) silence_before: Duration,
 }
 

@@ -32,7 +32,7 @@ pub enum Change {
     Silence {
         /// The session.
         session: SessionId,
-        /// For how long, by the clock of the file system, without the time that this machine slept.
+        /// How long, by the clock of the file system, without the time that this machine slept.
         lasted: Duration,
     },
     /// This process, or the whole machine, was suspended for a while. What others did meanwhile is told after it.

@@ -53,14 +53,14 @@ pub(super) fn desired(places: &Places, shell: &[CarriedFile]) -> Result<Desired,
     } else {
         desired
             .remarks
-            .push("~/.local/bin/deconflict was there before, and not from setup. It stays as it is.".to_owned());
+            .push("~/.local/bin/deconflict was already there, and not from setup. It stays as it is.".to_owned());
     }
     if let Some(first) = places.program(&["deconflict"]).filter(|first| *first != folder.join(NAME)) {
         let is_another =
             deconflict_platform::canonical(&first).ok() != deconflict_platform::canonical(&program_place(places)).ok();
         if is_another && first.exists() {
             desired.remarks.push(format!(
-                "Your shell finds another one first, {}. Update it too, or remove it.",
+                "Your shell finds another copy first, {}. Update it too, or remove it.",
                 places.shortened(&first)
             ));
         }

@@ -34,10 +34,10 @@ pub enum CommitError {
     #[error("the editor `{0}` ended with an error")]
     Editor(String),
     /// Nobody wrote a message.
-    #[error("the message of the commit is empty")]
+    #[error("the commit message is empty")]
     NoMessage,
     /// These paths have something staged that does not go together with what is committed.
-    #[error("what is staged does not go together with what is committed")]
+    #[error("what is staged conflicts with what is being committed")]
     Staged(Vec<PathBuf>),
     /// Somebody else is writing the index.
     #[error("another git process is writing the index: {} is there", .0.display())]

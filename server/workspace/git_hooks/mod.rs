@@ -201,18 +201,17 @@ impl GuardState {
         match self {
             Self::Complete => None,
             Self::Lost(hooks, None) if hooks.len() == Hook::ALL.len() => Some(format!(
-                "The guard is not in the hooks in {} any more: something else wrote them anew, or core.hooksPath leads \
-                 there since.",
+                "The guard is no longer in the hooks in {}: something rewrote them, or core.hooksPath now leads there.",
                 folder.path.display()
             )),
             Self::Lost(hooks, manager) => Some(format!(
-                "The guard is not in {} any more: {} wrote what is in {} anew.",
+                "The guard is no longer in {}: {} rewrote {}.",
                 hooks.join(", "),
                 manager.map_or("something else", Manager::name),
                 folder.path.display()
             )),
             Self::Absent => {
-                Some("No guard looks at commits here: one could take along what another session holds.".to_owned())
+                Some("No guard checks commits here: one could take along what another session holds.".to_owned())
             }
         }
     }

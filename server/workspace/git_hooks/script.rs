@@ -197,8 +197,7 @@ fn otherwise(hook: Hook, deny: bool) -> String {
     }
     let hold_up = if deny { "    exit 3\n" } else { "" };
     format!(
-        "elif [ -d \"$(git rev-parse --git-common-dir)/../COORDINATION\" ]; then\n    echo 'deconflict is not \
-         installed any more, so nobody looked whether others hold these files.' >&2\n{hold_up}"
+        "elif [ -d \"$(git rev-parse --git-common-dir)/../COORDINATION\" ]; then\n    echo 'deconflict is no longer installed, so nobody checked whether others hold these files.' >&2\n{hold_up}"
     )
 }
 

@@ -25,7 +25,7 @@ pub fn missing_guard(
     let remedy = GuardState::REMEDY;
     if found != GuardState::Absent {
         return Some(format!(
-            "{missing} To have it look: {remedy}. To hear no more of it: deconflict guard --uninstall"
+            "{missing} To have it check: {remedy}. To stop this reminder: deconflict guard --uninstall"
         ));
     }
     let is_told_first = || {
@@ -33,5 +33,5 @@ pub fn missing_guard(
         (!told.contains(TOLD) && told.put(TOLD, b"").is_ok()).then_some(())
     };
     is_told_first()?;
-    Some(format!("{missing} To have it look: {remedy}. You hear of it only this once."))
+    Some(format!("{missing} To have it check: {remedy}. You are told only this once."))
 }

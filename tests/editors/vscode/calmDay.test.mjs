@@ -179,7 +179,12 @@ describe("a calm day of Ada's, with her Claude Code, and with Bob at other files
     await window.page.locator(".statusbar-item", { hasText: "Your Claude Code has been editing src/login.ts since" }).waitFor();
     await window.save();
     claude.stop();
+    // What it left is gone over in git's comparison, and corrected.
     for (const file of files) {
+      await window.openFile(file);
+      await window.command("Git: Open Changes");
+      await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "by Claude" }).first().waitFor();
+      await window.command("View: Close Editor");
       await window.openFile(file);
       await window.type("// corrected by Ada\n");
       await eventually("the agent to give way", () => workspace.claim(file)?.claimed_by !== claude.id);

@@ -96,7 +96,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.openFile("README.md");
     await ada.save();
   }, () => ({
-    ada: "Saved over Bob's claim of README.md. They were told, and what stood there is kept.",
+    ada: "Saved over Bob's claim of README.md. They were told, and what was there is kept.",
     bob: 'Ada changed "README.md" by a save just now, which you hold.',
   }));
 
@@ -135,7 +135,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.delete("invoice.ts");
   }, () => ({
     ada: 'Bob deleted or moved away "src/invoice.ts" just now, which you hold.',
-    bob: "Deleted or moved away src/invoice.ts, and Ada's uncommitted changes in it are gone. They were told, and what stood there is kept.",
+    bob: "Deleted or moved away src/invoice.ts, and Ada's uncommitted changes in it are gone. They were told, and what was there is kept.",
   }));
 
   clash("a file of the other's that is renamed", async () => {
@@ -147,7 +147,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.rename("guide.md", "manual.md");
   }, () => ({
     ada: 'Bob deleted or moved away "docs/guide.md" just now, which you hold.',
-    bob: "Deleted or moved away docs/guide.md, and Ada's uncommitted changes in it are gone. They were told, and what stood there is kept.",
+    bob: "Deleted or moved away docs/guide.md, and Ada's uncommitted changes in it are gone. They were told, and what was there is kept.",
   }));
 
   clash("a reset that takes uncommitted work in three files", async () => {
@@ -171,7 +171,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await eventually("the replacement on disk", () => PARTS.every((part) => workspace.read(part).includes("color of")));
   }, () => ({
     ada: "Your work in 3 files was changed by others: part00.md, part01.md, part02.md.",
-    bob: "Saved over 3 files that others work on: part00.md, part01.md, part02.md. They were told, and what stood there is kept.",
+    bob: "Saved over 3 files that others work on: part00.md, part01.md, part02.md. They were told, and what was there is kept.",
   }));
 
   clash("a file that the other asks for", async () => {
@@ -182,7 +182,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.openFile("src/api/routes.ts");
     await bob.page.locator(".view-line", { hasText: "held by Ada until" }).waitFor();
     await bob.command("Deconflict: Ask to Release");
-    await bob.question("A word to the holder").waitFor();
+    await bob.question("A message for the holder").waitFor();
     await bob.ask("May I?");
   }, () => ({
     ada: "Bob asks you to release src/api/routes.ts: May I? Release it when you are ready, or answer.",

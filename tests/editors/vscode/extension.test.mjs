@@ -4,18 +4,11 @@ import { chmodSync, existsSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { Neovim } from "./support/neovim.mjs";
-import { themes } from "./support/places.mjs";
 import { scene, useEditor } from "./support/scene.mjs";
 import { eventually } from "./support/wait.mjs";
 import { Workspace } from "./support/workspace.mjs";
 
 const editor = useEditor();
-
-const THEMES = [
-  ["dark", "Dark Modern"],
-  ["light", "Light Modern"],
-  ["contrast", "Default High Contrast"],
-];
 
 describe("two windows, a Neovim and a terminal on one workspace", () => {
   let workspace, ada, bob, neovim, claude;
@@ -88,7 +81,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     assert.equal(await warning.locator(".monaco-button.monaco-text-button").count(), 3);
     await bob.screenshot("warning-dark");
     await bob.button(warning, "Ask to Release").click();
-    await bob.question("A word to the holder").waitFor();
+    await bob.question("A message for the holder").waitFor();
     await bob.ask("May I add a line?");
     await eventually("the message", () => claude.messages().some((message) => message.message === "May I add a line?"));
     await warning.waitFor({ state: "detached" });
@@ -134,7 +127,7 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
 
     await ada.command("Deconflict: Set My Status");
     await ada.ask("the guide");
-    await ada.question("How far is it").waitFor();
+    await ada.question("How far along is it").waitFor();
     await ada.ask("10%");
     await eventually("the work", () => workspace.records("sessions").some((it) => it.current_work === "the guide" && it.progress === "10%"));
 
@@ -178,10 +171,10 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await ada.page.locator(".terminal-wrapper.active .xterm-helper-textarea").focus();
     await ada.page.keyboard.type("deconflict run --with db --wait 10m -- touch served; echo $? > ended\n");
     await ada.showView();
-    const place = ada.row("Claims", "1. in line").filter({ hasText: "db" });
+    const place = ada.row("Claims", "number 1 in line").filter({ hasText: "db" });
     await place.waitFor();
     await bob.showView();
-    await bob.row("Claims", "1. in line").filter({ hasText: "db" }).waitFor();
+    await bob.row("Claims", "number 1 in line").filter({ hasText: "db" }).waitFor();
     const held = bob.row("Claims", "resource db");
     await held.hover();
     await held.getByRole("button", { name: "Notify Me" }).click();
@@ -420,7 +413,7 @@ describe("a window without a folder", () => {
   scene("nothing of it is in the way, and who asks is told what it needs", () => [window], async () => {
     window = await editor.code.openEmpty();
     await window.command("Deconflict: Show Status Board");
-    await window.notification("open the folder that your files are in").waitFor();
+    await window.notification("open the folder your files are in").waitFor();
     assert.equal(await window.statusItem.count(), 0);
     await window.close();
   });
@@ -511,127 +504,85 @@ describe("a folder that nobody trusts yet", () => {
 });
 
 describe("a file that a script changes", () => {
-  for (const [theme, name] of themes(THEMES)) {
-    let workspace, window;
+  let workspace, window;
 
-    scene(`what stood there is told of, shown, brought back and merged, in a ${theme} theme`, () => [window], async () => {
-      workspace = new Workspace("shop");
-      const settings = { "workbench.colorTheme": name, "deconflict.sessionName": "Grace", "files.autoSave": "off", "editor.minimap.enabled": false };
-      workspace.write(".vscode/settings.json", JSON.stringify(settings));
-      const claude = workspace.person("claude");
-      window = await editor.code.open(workspace.folder, { viewport: { width: 1200, height: 700 } });
-      const file = "src/order.ts";
-      const ours = workspace.read(file) + "// mine\n";
-      const kept = (count) =>
-        eventually("the change in the journal", () => {
-          const { entries } = JSON.parse(workspace.deconflict("history", file, "--json"));
-          // A save that is heard of a moment after it was seen is nobody's until then.
-          return entries.length >= count && entries[0].session !== undefined ? entries : undefined;
-        });
-      await window.openFile(file);
-      await window.type("// mine\n");
-      await workspace.waitForClaim(file);
-      await window.save();
-      await kept(1);
+  scene("what was there is told of, shown, brought back and merged", () => [window], async () => {
+    workspace = new Workspace("shop");
+    const settings = { "deconflict.sessionName": "Grace", "files.autoSave": "off", "editor.minimap.enabled": false };
+    workspace.write(".vscode/settings.json", JSON.stringify(settings));
+    const claude = workspace.person("claude");
+    window = await editor.code.open(workspace.folder, { viewport: { width: 1200, height: 700 } });
+    const file = "src/order.ts";
+    const ours = workspace.read(file) + "// mine\n";
+    const kept = (count) =>
+      eventually("the change in the journal", () => {
+        const { entries } = JSON.parse(workspace.deconflict("history", file, "--json"));
+        // A save that is heard of a moment after it was seen is nobody's until then.
+        return entries.length >= count && entries[0].session !== undefined ? entries : undefined;
+      });
+    await window.openFile(file);
+    await window.type("// mine\n");
+    await workspace.waitForClaim(file);
+    await window.save();
+    await kept(1);
 
-      const closeComparison = async () => {
-        await window.command("View: Close Editor");
-        await window.page.locator(".tab", { hasText: "order.ts:" }).waitFor({ state: "detached" });
-        await window.page.locator(".tab.active", { hasText: "order.ts" }).waitFor();
-      };
+    const closeComparison = async () => {
+      await window.command("View: Close Editor");
+      await window.page.locator(".tab", { hasText: "order.ts:" }).waitFor({ state: "detached" });
+      await window.page.locator(".tab.active", { hasText: "order.ts" }).waitFor();
+    };
 
-      // The notice, and what it offers.
-      workspace.write(file, ours.replace("mine", "gone"));
-      const notice = window.notification("Somebody unknown changed");
-      await notice.waitFor();
-      await eventually("three buttons", async () => (await notice.locator(".monaco-button.monaco-text-button").count()) === 3);
-      await window.screenshot(`loss-${theme}`);
-      await window.button(notice, "Show Diff").click();
-      await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// gone" }).waitFor();
-      await window.page.locator(".monaco-diff-editor .original .view-line", { hasText: "// mine" }).waitFor();
-      await notice.waitFor();
-      await window.screenshot(`change-${theme}`);
-      await window.button(notice, "Restore").click();
-      await eventually("the text on disk", () => workspace.read(file) === ours);
-      const restored = window.notification("Restored order.ts");
-      await window.button(restored, "Undo").click();
-      await eventually("the restore to be taken back", () => workspace.read(file).endsWith("// gone\n"));
+    // The notice, and what it offers.
+    workspace.write(file, ours.replace("mine", "gone"));
+    const notice = window.notification("Somebody unknown changed");
+    await notice.waitFor();
+    await eventually("three buttons", async () => (await notice.locator(".monaco-button.monaco-text-button").count()) === 3);
+    await window.screenshot("loss-dark");
+    await window.button(notice, "Show Diff").click();
+    await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// gone" }).waitFor();
+    await window.page.locator(".monaco-diff-editor .original .view-line", { hasText: "// mine" }).waitFor();
+    await notice.waitFor();
+    await window.screenshot("change-dark");
+    await window.button(notice, "Restore").click();
+    await eventually("the text on disk", () => workspace.read(file) === ours);
+    const restored = window.notification("Restored order.ts");
+    await window.button(restored, "Undo").click();
+    await eventually("the restore to be taken back", () => workspace.read(file).endsWith("// gone\n"));
 
-      // The list of changes.
-      await closeComparison();
-      await window.command("Deconflict: Show History of This File");
-      const rows = window.view("History of This File").locator(".monaco-list-row");
-      await eventually("all changes in the list", async () => (await rows.count()) === 4);
-      await window.row("History of This File", "unknown").hover();
-      await window.screenshot(`history-${theme}`);
-      await window.row("History of This File", "unknown").getByRole("button", { name: "Restore What Was Here" }).click();
-      await eventually("the text on disk", () => workspace.read(file) === ours);
-      await window.row("History of This File", "saved").click();
-      await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// mine" }).waitFor();
+    // The list of changes.
+    await closeComparison();
+    await window.command("Deconflict: Show History of This File");
+    const rows = window.view("History of This File").locator(".monaco-list-row");
+    await eventually("all changes in the list", async () => (await rows.count()) === 4);
+    await window.row("History of This File", "unknown").hover();
+    await window.screenshot("history-dark");
+    await window.row("History of This File", "unknown").getByRole("button", { name: "Restore What Was Here" }).click();
+    await eventually("the text on disk", () => workspace.read(file) === ours);
+    await window.row("History of This File", "saved").click();
+    await window.page.locator(".monaco-diff-editor .modified .view-line", { hasText: "// mine" }).waitFor();
 
-      // Whose a line is.
-      await closeComparison();
-      await window.page.locator(".view-line", { hasText: "// mine" }).first().click();
-      await window.command("Deconflict: Who Wrote This Line");
-      await window.notification(/Line \d+: you, .* not committed yet/).waitFor();
+    // Whose a line is.
+    await closeComparison();
+    await window.page.locator(".view-line", { hasText: "// mine" }).first().click();
+    await window.command("Deconflict: Who Wrote This Line");
+    await window.notification(/Line \d+: you, .* not committed yet/).waitFor();
 
-      // Unsaved text, and a file that is newer. One of the same length the editor would take for its own.
-      await window.type("// more\n");
-      workspace.write(file, ours.replace("id: number", "id: string | number"));
-      const under = window.notification("Somebody unknown changed");
-      await under.getByRole("button", { name: "Merge" }).waitFor();
-      await window.screenshot(`unsaved-${theme}`);
-      await under.hover();
-      await under.locator(".codicon-notifications-clear").click();
-      const refused = window.notification("order.ts was not saved, because it was changed on disk");
-      await window.press(["Control+S"], "a word of why it was not saved", async () => (await refused.count()) > 0);
-      await window.screenshot(`newer-${theme}`);
-      await window.button(refused, "Merge Their Changes").click();
-      await window.page.locator(".view-line", { hasText: "id: string | number" }).waitFor();
-      await window.page.locator(".view-line", { hasText: "// more" }).waitFor();
-      claude.run("end");
-      await window.close();
-      await workspace.remove();
-    });
-  }
-});
-
-describe("pictures of a busy morning", () => {
-  for (const [theme, name] of themes(THEMES)) {
-    let workspace, window;
-
-    scene(`in a ${theme} theme`, () => [window], async () => {
-      workspace = new Workspace("shop");
-      const settings = { "workbench.colorTheme": name, "deconflict.sessionName": "Grace · orders", "editor.minimap.enabled": false, "editor.fontSize": 13 };
-      workspace.write(".vscode/settings.json", JSON.stringify(settings));
-      workspace.git("-c", "user.name=Test", "-c", "user.email=test@example.org", "commit", "--quiet", "--allow-empty", "-m", "Morning");
-      const claude = workspace.person("claude · login form");
-      claude.run("claim", "file", "src/login.ts", "--for", "2h");
-      claude.run("heartbeat", "working", "login form", "implementing", "--progress", "60%");
-      const alan = workspace.person("Alan · invoices");
-      alan.run("claim", "directory", "docs", "--for", "90m");
-      alan.run("claim", "task", "deploy", "--for", "30m");
-      alan.run("heartbeat", "working", "invoices in euros", "testing", "--progress", "90%");
-      window = await editor.code.open(workspace.folder, { viewport: { width: 1200, height: 700 }, deviceScaleFactor: 1.25 });
-      await window.openFile("src/order.ts");
-      await window.type("// rounding\n");
-      const { claimed_by: grace } = await workspace.waitForClaim("src/order.ts");
-      alan.run("send", "broadcast", "Deploying at noon", "Please push before.");
-      await window.openFile("src/login.ts");
-      await window.page.locator(".view-line", { hasText: "held by claude" }).waitFor();
-      await window.waitForBadge("order.ts", "◇");
-      await window.openFirstLineMenu("Ask claude · login form to release login.ts");
-      await window.screenshot(`menu-${theme}`);
-      await window.page.keyboard.press("Escape");
-      await window.showView();
-      await window.row("Messages", "Deploying at noon").waitFor();
-      claude.run("send", grace, "Login form", "I need login.ts until noon. Can you wait?");
-      await window.row("Messages", "Login form").waitFor();
-      await window.page.mouse.move(700, 450);
-      await window.notification("until noon").waitFor();
-      await window.screenshot(`view-${theme}`);
-      await window.close();
-      await workspace.remove();
-    });
-  }
+    // Unsaved text, and a file that is newer. One of the same length the editor would take for its own.
+    await window.type("// more\n");
+    workspace.write(file, ours.replace("id: number", "id: string | number"));
+    const under = window.notification("Somebody unknown changed");
+    await under.getByRole("button", { name: "Merge" }).waitFor();
+    await window.screenshot("unsaved-dark");
+    await under.hover();
+    await under.locator(".codicon-notifications-clear").click();
+    const refused = window.notification("order.ts was not saved, because it was changed on disk");
+    await window.press(["Control+S"], "a word of why it was not saved", async () => (await refused.count()) > 0);
+    await window.screenshot("newer-dark");
+    await window.button(refused, "Merge Their Changes").click();
+    await window.page.locator(".view-line", { hasText: "id: string | number" }).waitFor();
+    await window.page.locator(".view-line", { hasText: "// more" }).waitFor();
+    claude.run("end");
+    await window.close();
+    await workspace.remove();
+  });
 });

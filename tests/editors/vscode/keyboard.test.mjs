@@ -81,7 +81,7 @@ describe("somebody without a mouse", () => {
     const ask = window.page.locator(".quick-input-widget:visible .monaco-list-row.focused", { hasText: "Ask to Release" });
     await window.press(["Escape", "Control+K", "Alt+A"], "the list of what can be done", async () => (await ask.count()) > 0);
     await keys.press("Enter");
-    await window.question("A word to the holder").waitFor();
+    await window.question("A message for the holder").waitFor();
     await keys.type("Please");
     await keys.press("Enter");
     await eventually("the request", () => claude.messages().some(({ type }) => type === "release_request"));
@@ -118,14 +118,29 @@ describe("somebody without a mouse", () => {
     // A list that was just drawn anew may swallow a key.
     const message = window.webview().locator("article", { hasText: "Until noon" });
     await window.press(["Enter"], "the message", () => message.isVisible());
-    await palette("Deconflict: Reply");
-    await window.question("Reply to claude").waitFor();
+    const question = window.question("Reply to claude");
+    await window.press(["Control+K", "Alt+R"], "the question by its key", () => question.isVisible());
     await keys.type("Fine");
     await keys.press("Enter");
     await eventually("the reply", () => claude.messages().some(({ message }) => message === "Fine"));
     const entry = window.webview().locator("article").first();
     assert.equal(await entry.getAttribute("aria-label"), null);
     assert.equal(await window.webview().locator("main").getAttribute("aria-label"), "Conversation with claude");
+  });
+
+  play("answers a notice", async () => {
+    await open("login.ts");
+    const notice = window.notification("Talk first?");
+    await window.press(["Control+End", "x"], "the notice", async () => (await notice.count()) > 0);
+    await palette("Notifications: Focus Notification Toast");
+    const button = notice.locator(".monaco-button:focus");
+    await eventually("the button in focus", async () => {
+      await keys.press("Tab");
+      return (await button.count()) > 0 && (await button.innerText()) === "Edit Anyway";
+    });
+    await keys.press("Enter");
+    await notice.waitFor({ state: "detached" });
+    await window.undoAll();
   });
 
   play("what the status bar says is a sentence", async () => {

@@ -281,7 +281,7 @@ impl Arena {
                 history.add(monotonic(), CONDUCTOR, Event::Returned(Answer::Done));
                 course.disturbance = Disturbance::Nothing;
                 if by > 0 && course.victim.is_multiple_of(3) {
-                    // And back again, so that what had run out runs again.
+                    // And back again, so that what had expired runs again.
                     course.disturbance = Disturbance::ClockBack;
                     course.begin = course.end;
                 }

@@ -216,7 +216,7 @@ function M._on_exit(code, signal, client_id)
   end, restarts)
   if #restarts >= MAX_RESTARTS then
     vim.notify(
-      ('deconflict: the server keeps ending (exit code %d, signal %d): your edits are not announced. '):format(
+      ("deconflict: the server keeps stopping (exit code %d, signal %d): others can't see your edits. "):format(
         code,
         signal
       ) .. ':Deconflict restart tries again',

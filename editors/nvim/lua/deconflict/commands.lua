@@ -87,7 +87,7 @@ local function request_release(call)
   if message then
     send(message)
   else
-    ask.input('Ask for its release, with a message (may be empty)', send, true)
+    ask.input('Ask for its release, with a message (optional)', send, true)
   end
 end
 
@@ -112,7 +112,7 @@ local function hand_off(call)
   if notes then
     send(notes)
   else
-    ask.input('Notes for ' .. name .. ' (may be empty)', send, true)
+    ask.input('Notes for ' .. name .. ' (optional)', send, true)
   end
 end
 
@@ -134,8 +134,7 @@ local function mute_for(called, minutes)
     return
   end
   server.execute('mute', { session = id, minutes = minutes }, function(result)
-    local words = minutes == 0 and '%s is heard again'
-      or 'nothing of %s pops up until %s; its messages wait unread'
+    local words = minutes == 0 and 'unmuted %s' or 'muted %s until %s; its messages wait unread'
     notify.show(words:format(name, text.time(result['until'])))
   end)
 end

@@ -24,7 +24,7 @@ function M._check_options()
   for name in pairs(config.options()) do
     if not vim.list_contains(config.NAMES, name) then
       vim.health.warn(('vim.g.deconflict.%s is not an option'):format(name), {
-        'See :help deconflict-options. What the server is told belongs into `settings`',
+        'See :help deconflict-options. What the server is told goes in `settings`',
       })
     end
   end
@@ -47,8 +47,8 @@ function M._check_program()
     vim.health.ok(('%s (%s)'):format(vim.trim(result.stdout), vim.fn.exepath(program[1])))
   else
     vim.health.error(
-      ('%s does not run: %s'):format(program[1], vim.trim(result.stderr or '')),
-      { 'Install it anew' }
+      ("%s doesn't run: %s"):format(program[1], vim.trim(result.stderr or '')),
+      { 'Install it again' }
     )
     return nil
   end

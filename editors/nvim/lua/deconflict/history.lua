@@ -58,7 +58,7 @@ function M.diff(uri, entry)
     local change = (result.entries or {})[1] or {}
     local texts = result.texts or {}
     if not texts.before or not texts.after then
-      notify.show('what stood there is not kept, or is no text', vim.log.levels.WARN)
+      notify.show('what was there is not kept, or is no text', vim.log.levels.WARN)
       return
     end
     vim.cmd.tabnew()
@@ -84,7 +84,7 @@ end
 ---@param uri string
 function M.ask_restore(uri)
   read(uri, function(changes)
-    local options = { prompt = 'Restore what stood before', format_item = M._words }
+    local options = { prompt = 'Restore what was there before', format_item = M._words }
     vim.ui.select(changes, options, function(change)
       if change then
         M.restore(uri, change.id)
@@ -98,8 +98,8 @@ end
 function M.merge(argument)
   server.execute('merge', argument, function(result)
     notify.show(
-      result.conflicts and 'both changed the same lines: they are marked, choose what stays'
-        or 'merged; write it when you are content with it'
+      result.conflicts and 'you both changed the same lines: they are marked, choose what stays'
+        or 'merged; write it when you are happy with it'
     )
   end)
 end
@@ -116,7 +116,7 @@ function M.blame(argument)
         return
       end
     end
-    notify.show(('line %d is not written yet: it is yours'):format(row))
+    notify.show(('line %d is not saved yet: it is yours'):format(row))
   end)
 end
 
@@ -128,7 +128,7 @@ function M.acknowledge(uri)
     return diagnostic.source == 'deconflict'
   end, vim.diagnostic.get(bufnr))
   if #found == 0 then
-    notify.show('there is nothing to take note of')
+    notify.show('there is nothing to acknowledge')
   end
   for _, diagnostic in ipairs(found) do
     server.execute('acknowledge', { uri = uri, code = diagnostic.code })
@@ -188,7 +188,7 @@ function M._lines(changes)
 end
 
 function M._blamed(line)
-  local who = view.lines_of(line.label)[1] or 'nobody known here'
+  local who = view.lines_of(line.label)[1] or 'someone unknown here'
   local commit = line.commit and ('commit ' .. line.commit:sub(1, 9)) or 'not committed yet'
   return ('%s, %s, %s'):format(who, text.time(line.at), commit)
 end

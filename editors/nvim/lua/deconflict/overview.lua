@@ -42,7 +42,7 @@ local function first_words()
     return {
       { 'Nobody else is at work in this clone yet.' },
       { '' },
-      { 'Edit a file, and it is yours: others see that as you type, and you see theirs.' },
+      { 'Edit a file, and it is yours: others see it as you type, and you see theirs.' },
       { '' },
       { 'To claim a file before you edit it: :Deconflict claim', FAINT },
       { 'More: :help deconflict', FAINT },
@@ -51,7 +51,7 @@ local function first_words()
   return {
     { 'Deconflict is not active here, because this is no git repository.' },
     { '' },
-    { 'To use it here all the same: deconflict init, in a shell', FAINT },
+    { 'To use it here anyway: deconflict init, in a shell', FAINT },
     { 'More: :checkhealth deconflict', FAINT },
   }
 end

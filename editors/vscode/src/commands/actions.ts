@@ -63,7 +63,7 @@ export function actionCommands(tools: Tools): Record<string, (argument: Argument
     const isQuiet = workspace.getConfiguration("deconflict").get<boolean>("quiet", false);
     return [
       { label: l10n.t("More"), kind: QuickPickItemKind.Separator },
-      ...(knowledge.losses.length === 0 ? [] : [action("status", "warning", l10n.t("Show What Others Took"), enumeration(knowledge.losses.map((loss) => knowledge.sentenceOf(loss))))]),
+      ...(knowledge.losses.length === 0 ? [] : [action("status", "warning", l10n.t("Show What Others Changed"), enumeration(knowledge.losses.map((loss) => knowledge.sentenceOf(loss))))]),
       action("messages", "mail", l10n.t("Read Messages"), unread === 0 ? undefined : l10n.t("{0} unread", unread)),
       action("status", "organization", l10n.t("Show Who Is Here")),
       action("setWork", "edit", l10n.t("Set My Status…")),

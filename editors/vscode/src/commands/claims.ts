@@ -113,7 +113,7 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     if (refusal === undefined) {
       return;
     }
-    const detail = l10n.t("The holder is told at once, but may lose what they have not saved.");
+    const detail = l10n.t("The holder is told at once, but may lose unsaved work.");
     const text = force ? l10n.t("Take it over by force?") : refusal;
     if (await confirm(text, l10n.t("Take Over by Force"), force ? `${refusal}\n\n${detail}` : detail)) {
       if ((await server.execute("takeOver", { ...one, force: true })) !== undefined) {
@@ -129,7 +129,7 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
       return;
     }
     const { message: ready, quotation } = menuArgument(argument);
-    const text = ready ?? (await askText(l10n.t("Ask to Release"), l10n.t("A word to the holder; may be empty"), { mayBeEmpty: true }));
+    const text = ready ?? (await askText(l10n.t("Ask to Release"), l10n.t("A message for the holder (optional)"), { mayBeEmpty: true }));
     if (text === undefined) {
       return;
     }
@@ -144,8 +144,8 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     const given = argument instanceof SessionNode ? undefined : argument;
     const one =
       argument instanceof SessionNode
-        ? chosen(await askClaim(own(), l10n.t("Hand Off"), l10n.t("You hold nothing that you could hand off.")))
-        : await subject(given, own(), l10n.t("Hand Off"), l10n.t("You hold nothing that you could hand off."));
+        ? chosen(await askClaim(own(), l10n.t("Hand Off"), l10n.t("You hold nothing to hand off.")))
+        : await subject(given, own(), l10n.t("Hand Off"), l10n.t("You hold nothing to hand off."));
     if (one === undefined) {
       return;
     }
@@ -157,7 +157,7 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     if (to === undefined) {
       return;
     }
-    const notes = menu.notes ?? (await askText(l10n.t("Hand Off"), l10n.t("Notes for whoever goes on; may be empty"), { mayBeEmpty: true }));
+    const notes = menu.notes ?? (await askText(l10n.t("Hand Off"), l10n.t("Notes for whoever continues (optional)"), { mayBeEmpty: true }));
     if (notes === undefined) {
       return;
     }

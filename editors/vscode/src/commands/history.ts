@@ -72,10 +72,10 @@ export function historyCommands(tools: Tools): Record<string, (argument: Argumen
     }
     const answer = await server.execute<{ conflicts: boolean }>("merge", { uri: uri.toString() });
     if (answer?.conflicts === true) {
-      const text = l10n.t("Both changed the same lines of {0}. They are marked; choose there what stays.", basename(uri.fsPath));
+      const text = l10n.t("You both changed the same lines of {0}. They are marked: choose what stays.", basename(uri.fsPath));
       void window.showWarningMessage(text);
     } else if (answer !== undefined) {
-      window.setStatusBarMessage(`$(check) ${l10n.t("Merged. Save when you are content with it")}`, 5_000);
+      window.setStatusBarMessage(`$(check) ${l10n.t("Merged. Save when you are happy with it")}`, 5_000);
     }
   }
 
@@ -98,7 +98,7 @@ export function historyCommands(tools: Tools): Record<string, (argument: Argumen
 
   function aboutLine({ line, label, session, commit, at }: BlamedLine): string {
     const own = session !== undefined && session === knowledge.session?.session_id;
-    const who = own ? l10n.t("you") : (label ?? l10n.t("nobody known here"));
+    const who = own ? l10n.t("you") : (label ?? l10n.t("someone unknown here"));
     const when = clockTime(at);
     return commit === undefined
       ? l10n.t("Line {0}: {1}, {2}, not committed yet", line, who, when)
@@ -144,7 +144,7 @@ export function historyCommands(tools: Tools): Record<string, (argument: Argumen
       return undefined;
     }
     const title = l10n.t("Restore {0}", basename(uri.fsPath));
-    const chosen = await window.showQuickPick(items, { title, placeHolder: l10n.t("Choose what is to stand there again") });
+    const chosen = await window.showQuickPick(items, { title, placeHolder: l10n.t("Choose the version to restore") });
     return chosen?.change;
   }
 

@@ -56,7 +56,7 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
       return;
     }
     if (message.from === undefined) {
-      void window.showWarningMessage(l10n.t("This message has no sender to whom one could reply."));
+      void window.showWarningMessage(l10n.t("This message has no sender you could reply to."));
       return;
     }
     const name = senderName(message);

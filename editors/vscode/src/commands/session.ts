@@ -16,11 +16,11 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
   async function setWork(): Promise<void> {
     const own = knowledge.sessions.find((session) => session.own === true);
     const title = l10n.t("My Status");
-    const target = await askText(title, l10n.t("What do you work on, in a few words?"), { value: own?.current_work ?? "" });
+    const target = await askText(title, l10n.t("What are you working on, in a few words?"), { value: own?.current_work ?? "" });
     if (target === undefined) {
       return;
     }
-    const progress = await askText(title, l10n.t("How far is it, such as 40%? May be empty"), {
+    const progress = await askText(title, l10n.t("How far along is it, such as 40%? (optional)"), {
       value: own?.progress ?? "",
       mayBeEmpty: true,
     });
@@ -53,7 +53,7 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
 
   async function unmute(argument: Argument): Promise<void> {
     if (!(argument instanceof SessionNode) && knowledge.muted.length === 0) {
-      void window.showInformationMessage(l10n.t("You have muted nobody."));
+      void window.showInformationMessage(l10n.t("You haven't muted anyone."));
       return;
     }
     const session =
@@ -61,7 +61,7 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
         ? argument.session.session_id
         : await askSession(knowledge, l10n.t("Unmute"), { everyone: false, among: knowledge.muted });
     if (session !== undefined && (await setMuted(session, 0))) {
-      window.setStatusBarMessage(`$(check) ${l10n.t("You hear of {0} again", nameOf(session))}`, 5_000);
+      window.setStatusBarMessage(`$(check) ${l10n.t("Unmuted {0}", nameOf(session))}`, 5_000);
     }
   }
 
@@ -97,17 +97,17 @@ export function sessionCommands(tools: Tools): Record<string, (argument: Argumen
     }
     try {
       await promisify(execFile)(program, ["init"], { cwd: folder.uri.fsPath });
-      window.setStatusBarMessage(`$(check) ${l10n.t("Deconflict works in {0} now", folder.name)}`, 5_000);
+      window.setStatusBarMessage(`$(check) ${l10n.t("Deconflict is now active in {0}", folder.name)}`, 5_000);
       await server.restart();
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
-      void window.showErrorMessage(l10n.t("Deconflict could not do that: {0}", cause));
+      void window.showErrorMessage(l10n.t("Deconflict couldn't do that: {0}", cause));
     }
   }
 
   async function setQuiet(isQuiet: boolean): Promise<void> {
     await workspace.getConfiguration("deconflict").update("quiet", isQuiet ? true : undefined, ConfigurationTarget.Global);
-    const text = isQuiet ? l10n.t("Nothing pops up any more. The status bar tells what there is") : l10n.t("What there is to know pops up again");
+    const text = isQuiet ? l10n.t("Nothing pops up any more. The status bar shows what is new") : l10n.t("Notices pop up again");
     window.setStatusBarMessage(`$(check) ${text}`, 5_000);
   }
 

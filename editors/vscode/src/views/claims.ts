@@ -64,7 +64,7 @@ export function claimItem(claim: Claim, places: Places, now: number, isBelowHold
     [l10n.t("Made"), claim.automatic === true ? l10n.t("by the first edit") : l10n.t("by hand")],
     [l10n.t("Phase"), claim.phase],
     [l10n.t("Branch"), claim.branch],
-    [l10n.t("Wants no messages about it"), claim.allow_coordination === false ? l10n.t("yes") : undefined],
+    [l10n.t("Doesn't want messages about it"), claim.allow_coordination === false ? l10n.t("yes") : undefined],
   ]);
   const uri = places.uriOf(claim.path);
   if (uri !== undefined && isFile) {
@@ -78,7 +78,7 @@ export function claimItem(claim: Claim, places: Places, now: number, isBelowHold
 export function placeItem(place: Place, now: number): TreeItem {
   const what = oneLine(place.resource);
   const who = oneLine(place.label ?? place.session ?? l10n.t("somebody"), 40);
-  const inLine = l10n.t("{0}. in line", place.place);
+  const inLine = l10n.t("number {0} in line", place.place);
   const since = l10n.t("since {0}", clockTime(place.since, now));
   const item = new TreeItem(what);
   item.id = `place ${place.repository ?? "machine"} ${place.ticket}`;
@@ -91,7 +91,7 @@ export function placeItem(place: Place, now: number): TreeItem {
     [l10n.t("Waits"), sentence(who)],
     [l10n.t("Place"), inLine],
     [l10n.t("Since"), clockTime(place.since, now)],
-    [l10n.t("Did not take it when it was free"), place.passed ? l10n.t("yes") : undefined],
+    [l10n.t("Didn't take it when it was free"), place.passed ? l10n.t("yes") : undefined],
   ]);
   item.accessibilityInformation = { label: [what, inLine, who, since].join(", ") };
   return item;

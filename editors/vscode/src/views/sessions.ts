@@ -95,9 +95,7 @@ export class SessionsList extends List<Node> {
     const now = Date.now();
     const held = this.claimsOf(session).length;
     const isMuted = this.knowledge.muted.includes(session);
-    // Below another repository the same person is not somebody else.
-    const beside = this.knowledge.sessions.filter(({ repository }) => repository === session.repository);
-    const name = sentence(sessionName(session, beside));
+    const name = sentence(sessionName(session));
     const item = new TreeItem(
       name,
       held > 0 ? TreeItemCollapsibleState.Collapsed : TreeItemCollapsibleState.None,
@@ -162,7 +160,7 @@ function groupName({ what, name }: GroupNode): string {
     case "here":
       return l10n.t("Here Now");
     case "waiting":
-      return l10n.t("Agents That Wait for Their User");
+      return l10n.t("Agents Waiting for Their User");
     case "left":
       return l10n.t("Left in the Last Hour");
   }
