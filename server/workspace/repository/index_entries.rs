@@ -163,7 +163,7 @@ fn chunk<const LENGTH: usize>(bytes: &[u8], at: usize) -> Option<[u8; LENGTH]> {
 }
 
 /// How much is read at once.
-const CHUNK: u64 = 1 << 16;
+const CHUNK: usize = 1 << 16;
 
 /// What was read of an index, and from where on it was not looked at yet.
 struct Window<R> {
@@ -183,7 +183,11 @@ impl<R: Read> Window<R> {
             }
             self.bytes.drain(..self.begin);
             self.begin = 0;
-            if self.index.by_ref().take(CHUNK).read_to_end(&mut self.bytes)? == 0 {
+            let end = self.bytes.len();
+            self.bytes.resize(end + CHUNK, 0);
+            let length = self.index.read(&mut self.bytes[end..])?;
+            self.bytes.truncate(end + length);
+            if length == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
