@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{CodingAgent, Committer, Editor, Terminal, Workspace, hint_label};
+use super::support::{CodingAgent, Committer, Editor, Neovim, Terminal, Version, Workspace, hint_label};
 
 const FILE: &str = "src/main.rs";
 
@@ -82,6 +82,28 @@ fn a_session_is_called_the_same_on_every_surface() {
     };
     let told = ada.run(["check", FILE]).expect_code(1).stderr;
     assert!(told.contains("your Claude Code"), "to Ada it is hers: {told}");
+}
+
+#[test]
+fn in_neovims_lists_it_is_called_so_too() {
+    for version in Version::both().into_iter().flatten() {
+        let (workspace, agent) = held_by_adas_agent();
+        let mut neovim = Neovim::start(version, &workspace);
+        neovim.open(FILE);
+        neovim.wait_for_diagnostic("claimed");
+        neovim.command("Deconflict status");
+        neovim.wait(
+            "the agent in the list",
+            "table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true)):find('Claude Code')",
+        );
+        let listed = neovim.lines();
+        // A row of a session ends with its id.
+        let row = listed.iter().find(|line| line.contains(&agent.id())).unwrap();
+        assert!(row.contains(LABEL) && !row.contains("root") && !row.contains("tester"), "{row}");
+        let own = listed.iter().find(|line| line.contains(" you ")).unwrap();
+        assert!(own.contains("Grace"), "{own}");
+        neovim.quit();
+    }
 }
 
 #[test]

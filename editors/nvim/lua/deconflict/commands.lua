@@ -157,7 +157,7 @@ local function unmute(call)
   if #call.words > 0 then
     mute_for(table.concat(call.words, ' '), 0)
   else
-    ask.session('Hear again', false, function(id)
+    ask.session('Unmute', false, function(id)
       mute_for(id, 0)
     end)
   end

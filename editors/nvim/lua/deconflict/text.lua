@@ -1,17 +1,11 @@
 --- Records in words.
 local M = {}
 
---- What to call a session: by a human name before an id.
+--- What to call a session: as every other surface does.
 ---@param session table
 ---@return string
 function M.name(session)
-  local id, client, user = session.session_id, session.client, session.user
-  if session.name and session.name ~= '' then
-    return session.name
-  elseif user and user ~= '' then
-    return client and ('%s (%s)'):format(user, client) or user
-  end
-  return client and ('%s (%s)'):format(client, id) or id
+  return session.label or session.name or session.session_id
 end
 
 --- A session in a list, where two may have the same name.
