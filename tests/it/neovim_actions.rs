@@ -94,7 +94,7 @@ fn a_muted_session_does_not_pop_up() {
         // Her session is known here a moment after it began.
         wait_for("the session to be muted", || {
             neovim.command("Deconflict mute maria");
-            neovim.notices().contains("nothing of maria pops up until").then_some(())
+            neovim.notices().contains("muted maria until").then_some(())
         });
         terminal.run(["send", &session, "First", "in silence"]).expect_code(0);
         neovim.wait("the unread message", "require('deconflict').statusline():find('unread 1', 1, true)");
