@@ -53,7 +53,7 @@ fn what_is_wired_is_told_with_its_program_and_version() {
     let mend = &finding(&document, "not-wired", "Codex")["mend"];
     assert!(mend.as_str().unwrap().contains("deconflict setup codex"), "{mend}");
     let words = home.terminal().run(["doctor"]).expect_code(0).stdout;
-    assert!(words.contains("✓ Neovim is wired to deconflict") && words.contains("All is well."), "{words}");
+    assert!(words.contains("✓ Neovim is set up with deconflict") && words.contains("All is well."), "{words}");
 }
 
 #[test]

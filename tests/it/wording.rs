@@ -151,7 +151,7 @@ fn states_of_alice() -> [Case; 5] {
             claim: Value::Null,
             code: "claimed",
             told: "The claim on this file is damaged, so its holder is unknown.",
-            advice: "It counts until TIME; deconflict doctor tells more.",
+            advice: "It counts until TIME; deconflict doctor says more.",
             hint: Some("claimed, but the claim is damaged"),
             menu: &[
                 "Tell me when FILE is free",
@@ -232,7 +232,7 @@ fn what_is_held_beside_a_file_is_told_too() {
         if kind == "file" {
             assert_eq!(
                 titles(&document.code_actions(0)),
-                ["Message alice: \"We both change a.md, each in a worktree. Let us merge early.\""]
+                ["Message alice: \"We are both changing a.md, in two worktrees. Let's merge early.\""]
             );
             let hover = document.hover(0, 0)["contents"]["value"].as_str().unwrap().to_owned();
             assert_eq!(timeless(&hover), r"In the worktree feature-x: **alice** holds this file until TIME");

@@ -158,7 +158,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
       await workspace.waitForClaim(file, sessionOf("Ada"));
     }
     workspace.gitOf(editor.other.base, "checkout", "--quiet", "--", "parts");
-  }, () => ({ ada: "Your work in 3 files was changed by others: part00.md, part01.md, part02.md." }));
+  }, () => ({ ada: "Others changed your work in 3 files: part00.md, part01.md, part02.md." }));
 
   clash("a replacement over files that the other holds", async () => {
     for (const file of PARTS) {
@@ -170,8 +170,8 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.replaceInFiles("colour", "color");
     await eventually("the replacement on disk", () => PARTS.every((part) => workspace.read(part).includes("color of")));
   }, () => ({
-    ada: "Your work in 3 files was changed by others: part00.md, part01.md, part02.md.",
-    bob: "Saved over 3 files that others work on: part00.md, part01.md, part02.md. They were told, and what was there is kept.",
+    ada: "Others changed your work in 3 files: part00.md, part01.md, part02.md.",
+    bob: "Saved over 3 files that others are working on: part00.md, part01.md, part02.md. They were told, and what was there is kept.",
   }));
 
   clash("a file that the other asks for", async () => {

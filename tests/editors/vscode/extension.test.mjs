@@ -382,7 +382,7 @@ describe("somebody who has auto save on, and likes it light", () => {
     editor.code.writeSettings("{ this is broken");
     await window.openFile("src/api/routes.ts");
     await window.type("// all the same\n");
-    await window.notification("Auto save cannot be paused for files that others hold. Unable to write into").waitFor();
+    await window.notification("Auto save can't be paused for files that others hold. Unable to write into").waitFor();
     const warning = window.notification("ghost holds src/api/routes.ts");
     await warning.waitFor();
     assert.doesNotMatch(await warning.innerText(), /Auto save waits/);
