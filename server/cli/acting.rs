@@ -6,7 +6,8 @@ use deconflict_journal::Author;
 use deconflict_platform as platform;
 use deconflict_protocol::{DEFAULT_LEASE, Resource, SessionId};
 use deconflict_registry::{
-    Activity, ClaimAllOutcome, Completion, EDIT_LEASE, NewSession, Obstacle, Predecessor, Registry, Session, Terms,
+    Activity, ClaimAllOutcome, Completion, EDIT_LEASE, Error, Holding, NewSession, Obstacle, Predecessor, Registry,
+    Session, Terms,
 };
 
 use super::context::Context;
@@ -32,17 +33,26 @@ impl Acting {
         meant: Option<&SessionId>,
         act: impl FnOnce(&Self) -> Result<Exit, Failure>,
     ) -> Result<Exit, Failure> {
-        let acting = Self::enter(context, meant)?;
+        let acting = Self::enter(context, meant, Registry::register)?;
         let ended = act(&acting);
         acting.end(context);
         ended
     }
 
-    /// Whoever runs a command. It makes the directory where nobody coordinates yet.
+    /// Whoever runs a command. It makes the directory where nobody coordinates yet. A session that is made for it is
+    /// registered by what it takes.
     pub(super) fn for_a_command(context: &Context) -> Result<Self, Failure> {
         let registry = context.registry_or_create()?;
         identity::register_agents_own(context, &registry)?;
-        Self::enter(context, None)
+        Self::enter(context, None, Registry::unregistered)
+    }
+
+    /// Registers the session that was made for this verb, where nothing did so yet: others may write to it.
+    pub(super) fn arrive(&self) -> Result<(), Failure> {
+        if self.is_passing {
+            self.registry.arrive(&self.session)?;
+        }
+        Ok(())
     }
 
     /// Ends the session that was made for this verb.
@@ -55,13 +65,13 @@ impl Acting {
         }
     }
 
-    /// The same once a command is over that left nothing running. One that ended before anybody could notice it is not on
-    /// the board either.
-    pub(super) fn end_of_command(&self, was_noticed: bool) {
+    /// The same once a command is over that left nothing running, with what it held. One that ended before anybody could
+    /// notice it is not on the board either.
+    pub(super) fn end_of_command(&self, holdings: &[Holding], was_noticed: bool) {
         if !self.is_passing {
             return;
         }
-        if let Err(error) = self.registry.dismiss(&self.session.id) {
+        if let Err(error) = self.registry.dismiss(&self.session.id, holdings) {
             Output::remark(&format!("The session of this command could not be ended: {error}."));
         }
         upkeep::clean_up_when_due(&self.registry);
@@ -74,7 +84,11 @@ impl Acting {
         self.is_passing
     }
 
-    fn enter(context: &Context, meant: Option<&SessionId>) -> Result<Self, Failure> {
+    fn enter(
+        context: &Context,
+        meant: Option<&SessionId>,
+        begin: impl FnOnce(&Registry, NewSession) -> Result<Session, Error>,
+    ) -> Result<Self, Failure> {
         let (registry, session) = match meant {
             None => identity::enter_or_person(context)?,
             Some(meant) => {
@@ -90,15 +104,17 @@ impl Acting {
             }
         };
         let is_passing = session.is_none();
-        let session = match session {
-            Some(session) => session,
-            None => registry.register(NewSession {
+        let session = if let Some(session) = session {
+            session
+        } else {
+            let new = NewSession {
                 client: Some("terminal".to_owned()),
                 is_passing: true,
                 // If it is killed, what it claimed is free at once.
                 keeper: Some(platform::current_process()),
                 ..context.new_session()?
-            })?,
+            };
+            begin(&registry, new)?
         };
         let is_agents = session.agent().is_some() || session.client().is_some_and(deconflict_agents::is_agent_name);
         let is_person = is_passing || !(is_agents || processes::run_by_an_agent());

@@ -192,6 +192,7 @@ impl<'a> Claimer<'a> {
         let process = named_process(&platform::current_process(), None);
         let taker = Taker {
             session: &self.session.id,
+            arriving: None,
             predecessor: None,
             wants: &wants,
             terms: self.terms,

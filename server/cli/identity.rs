@@ -45,7 +45,7 @@ pub(super) fn enter_or_person(context: &Context) -> Result<(Registry, Option<Ses
         return enter(context).map(|(registry, session)| (registry, Some(session)));
     }
     let registry = context.registry()?;
-    let session = match infer(&registry, &live_sessions(&registry)?)? {
+    let session = match infer(&registry, None)? {
         Ok(session) => Some(session),
         Err(Unknown::NoSession) if !processes::run_by_an_agent() => None,
         Err(unknown) => return Err(explain(context, &registry, unknown)?),
@@ -84,7 +84,7 @@ pub(super) fn besides_flag(registry: &Registry) -> Result<Option<Session>, Failu
     let by_variable = by_variable(registry)?.map(|id| registry.session(&id)).transpose()?.flatten();
     match by_variable.filter(Session::is_live) {
         Some(session) => Ok(Some(session)),
-        None => Ok(infer(registry, &live_sessions(registry)?)?.ok()),
+        None => Ok(infer(registry, None)?.ok()),
     }
 }
 
@@ -117,19 +117,19 @@ fn find_required(context: &Context, registry: &Registry) -> Result<Session, Fail
             SessionState::Live | SessionState::Silent => Ok(session),
         };
     }
-    infer(registry, &live_sessions(registry)?)?.or_else(|unknown| Err(explain(context, registry, unknown)?))
+    infer(registry, None)?.or_else(|unknown| Err(explain(context, registry, unknown)?))
 }
 
 /// The session that a verb would act as; `None` if none can be told, or a variable names one of elsewhere.
 pub(super) fn find(context: &Context, registry: &Registry) -> Result<Option<Session>, Failure> {
-    find_among(context, registry, || live_sessions(registry))
+    find_among(context, registry, None)
 }
 
 /// The same, where the live sessions may be known already.
 pub(super) fn find_among(
     context: &Context,
     registry: &Registry,
-    live: impl FnOnce() -> Result<Vec<Session>, Failure>,
+    live: Option<&[Session]>,
 ) -> Result<Option<Session>, Failure> {
     if context.output.is_kept() && context.shared.session.is_none() {
         // The variable and the processes above are those of the program that this runs in, and say nothing of who asks.
@@ -137,7 +137,7 @@ pub(super) fn find_among(
     }
     match asked_for(context, registry)? {
         (true, session) => Ok(session),
-        (false, _) => Ok(infer(registry, &live()?)?.ok()),
+        (false, _) => Ok(infer(registry, live)?.ok()),
     }
 }
 
@@ -145,7 +145,7 @@ pub(super) fn find_among(
 pub(super) fn caller(context: &Context, registry: &Registry) -> Result<Result<Session, Unknown>, Failure> {
     match asked_for(context, registry)? {
         (_, Some(session)) => Ok(Ok(session)),
-        (_, None) => infer(registry, &live_sessions(registry)?),
+        (_, None) => infer(registry, None),
     }
 }
 
@@ -236,27 +236,37 @@ fn go_on(context: &Context, registry: &Registry, session: Session) -> Result<Ses
     Ok(registry.resume(&session.id, &again)?.unwrap_or(session))
 }
 
-/// What the processes above the caller tell, and after them the original's `.current_session`.
-fn infer(registry: &Registry, live: &[Session]) -> Result<Result<Session, Unknown>, Failure> {
-    if live.is_empty() {
-        return Ok(Err(Unknown::NoSession));
-    }
+/// What the processes above the caller tell, and after them the original's `.current_session`. Where the live sessions are
+/// not known, only those that name one of these processes are judged.
+fn infer(registry: &Registry, live: Option<&[Session]>) -> Result<Result<Session, Unknown>, Failure> {
+    let naming;
+    let sessions = if let Some(live) = live {
+        live
+    } else {
+        let pids: Vec<u32> = processes::above().iter().map(|process| process.pid).collect();
+        naming = registry.live_sessions_naming(&pids)?;
+        &naming
+    };
     for process in processes::above() {
-        let mut own: Vec<Session> = live.iter().filter(|session| belongs_to(session, process)).cloned().collect();
+        let mut own: Vec<Session> = sessions.iter().filter(|session| belongs_to(session, process)).cloned().collect();
         match own.len() {
             0 => {
                 if let Some(agent) = processes::coding_agent(process) {
-                    return Ok(Err(Unknown::Agent(agent)));
+                    let is_alone = sessions.is_empty() && (live.is_some() || live_sessions(registry)?.is_empty());
+                    return Ok(Err(if is_alone { Unknown::NoSession } else { Unknown::Agent(agent) }));
                 }
             }
             1 => return Ok(own.pop().ok_or(Unknown::NoSession)),
             _ => return Ok(Err(Unknown::Several(own))),
         }
     }
-    if let [only] = live
-        && registry.current_session()?.as_ref() == Some(&only.id)
-    {
-        return Ok(Ok(only.clone()));
+    if let Some(current) = registry.current_session()? {
+        let live = live.map_or_else(|| live_sessions(registry), |live| Ok(live.to_vec()))?;
+        if let [only] = &live[..]
+            && only.id == current
+        {
+            return Ok(Ok(only.clone()));
+        }
     }
     Ok(Err(Unknown::NoSession))
 }

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
+use std::io;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -20,7 +22,7 @@ use super::in_line::{self, Kept, Line};
 use super::interrupts::Interrupts;
 use super::output::Output;
 use super::scope::ScopeWord;
-use super::{candidates, machine, upkeep, values, words};
+use super::{candidates, machine, processes, upkeep, values, words};
 
 /// Hold resources while a command runs
 ///
@@ -89,24 +91,43 @@ impl Ended {
 fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failure> {
     // Before anything starts a thread.
     let interrupts = Interrupts::take(&context.give_up)?;
+    let preparing = prepare(arguments.command.clone())?;
     let asked = asked::asked(&arguments.with, arguments.scope.map(Scope::from), context)?;
     context.check_joined()?;
-    // Its number is in the claims from the first moment on, so that there is none in which it runs and they are free.
-    let mut job = Job::prepare(&arguments.command).map_err(|error| Failure::could_not("start the command", &error))?;
     let acting = match in_line::within(arguments.wait, context, || Acting::for_a_command(context)) {
         Ok(acting) => acting,
         Err(failure) => return context.give_up.asked().map(Ended::Interrupted).ok_or(failure),
     };
+    // Its number is in the claims from the first moment on, so that there is none in which it runs and they are free.
+    let mut job = preparing
+        .join()
+        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+        .map_err(|error| could_not_start(&error))?;
     let patience = arguments.wait;
     let (run, start) =
         (Run { arguments, context, acting: &acting, asked: &asked, patience, interrupts: &interrupts }, Instant::now());
-    let (ended, is_over) = run.go(&mut job);
-    if is_over {
-        acting.end_of_command(start.elapsed() >= WORTH_TELLING);
-    } else {
-        acting.end(context);
+    let (ended, left) = run.go(&mut job);
+    match left {
+        Some(holdings) => acting.end_of_command(&holdings, start.elapsed() >= WORTH_TELLING),
+        None => acting.end(context),
     }
     ended
+}
+
+/// Starts the process that becomes the command, on a thread of its own: until it waits to be told takes as long as finding
+/// out here what it is to get.
+fn prepare(command: Vec<OsString>) -> Result<JoinHandle<io::Result<Job>>, Failure> {
+    let prepare = move || {
+        let job = Job::prepare(&command);
+        // This is asked next, and remembered.
+        processes::run_by_an_agent();
+        job
+    };
+    thread::Builder::new().name("prepare".to_owned()).spawn(prepare).map_err(|error| could_not_start(&error))
+}
+
+fn could_not_start(error: &io::Error) -> Failure {
+    Failure::could_not("start the command", error)
 }
 
 struct Run<'a> {
@@ -129,8 +150,9 @@ struct Held {
 }
 
 impl Run<'_> {
-    /// Returns also whether nothing that the command started still runs.
-    fn go(&self, job: &mut Job) -> (Result<Ended, Failure>, bool) {
+    /// Returns also what ends with the session that was made for the command; `None` while something that the command
+    /// started still runs.
+    fn go(&self, job: &mut Job) -> (Result<Ended, Failure>, Option<Vec<Holding>>) {
         let mut held = Vec::new();
         let mut values: Vec<Option<Vec<Resource>>> = self.asked.iter().map(|_| None).collect();
         let mut end = Ok(None);
@@ -160,10 +182,15 @@ impl Run<'_> {
             }
             Ended::Interrupted(_) => true,
         });
-        for held in &held {
-            held.give_back(is_over);
+        let mut with_session = Vec::new();
+        for held in held {
+            if is_over && !held.is_own && self.acting.is_passing() {
+                with_session = held.holdings;
+            } else {
+                held.give_back(is_over);
+            }
         }
-        (ended, is_over)
+        (ended, is_over.then_some(with_session))
     }
 
     /// Takes what belongs to one scope; returns the signal that asked to give up.
@@ -178,11 +205,13 @@ impl Run<'_> {
         let (registry, session, is_own) = match scope {
             Scope::Clone => (self.acting.registry.clone(), self.acting.session.clone(), false),
             Scope::Machine => {
+                self.acting.arrive()?;
                 let registry = self.context.machine_registry()?;
-                let session = registry.register(self.new_session()?)?;
+                let session = registry.unregistered(self.new_session()?)?;
                 (registry, session, true)
             }
         };
+        let is_passing = is_own || self.acting.is_passing();
         let mut mine = Held { registry, session, is_own, holdings: Vec::new(), ids: Vec::new() };
         let wants: Vec<Want> = places.iter().map(|place| self.asked[*place].want.clone()).collect();
         let process = named_process(job.process(), job.group());
@@ -197,6 +226,7 @@ impl Run<'_> {
         let around = held_around();
         let taker = Taker {
             session: &mine.session.id,
+            arriving: is_passing.then_some(&mine.session),
             predecessor: None,
             wants: &wants,
             terms: &terms,
@@ -220,7 +250,7 @@ impl Run<'_> {
             beside: beside.as_ref(),
             what: typed.join(", "),
             mark: "deconflict: ",
-            register: (mine.is_own || self.acting.is_passing()).then_some(&register),
+            register: is_passing.then_some(&register),
         };
         let outcome = line.take(taker, self.patience);
         let failed = match outcome {
@@ -267,8 +297,7 @@ impl Run<'_> {
     }
 
     fn run(&self, job: &mut Job, values: &[Option<Vec<Resource>>], held: &[Held]) -> Result<Ending, Failure> {
-        let could_not = |error: std::io::Error| Failure::could_not("start the command", &error);
-        job.begin(&self.variables(values, held)).map_err(could_not)?;
+        job.begin(&self.variables(values, held)).map_err(|error| could_not_start(&error))?;
         let (start, mut is_told) = (Instant::now(), false);
         let mut renewed = Instant::now();
         let meanwhile = || {
@@ -331,17 +360,15 @@ impl Held {
     /// What processes that the command left behind still use is theirs until they end.
     fn give_back(&self, is_over: bool) {
         let mut given_back = Ok(());
-        if is_over && !self.holdings.is_empty() {
-            given_back = self.registry.release_holdings(&self.holdings).map(drop);
-        }
         if self.is_own {
-            let ended = if is_over {
-                self.registry.dismiss(&self.session.id)
+            given_back = if is_over {
+                self.registry.dismiss(&self.session.id, &self.holdings)
             } else {
                 self.registry.complete(&self.session.id, &Completion::default()).map(drop)
             };
-            given_back = given_back.and(ended);
             let _ = self.registry.clean_up_when_due();
+        } else if is_over && !self.holdings.is_empty() {
+            given_back = self.registry.release_holdings(&self.holdings).map(drop);
         }
         if let Err(error) = given_back {
             Output::remark(&format!("deconflict: What was held could not be released: {error}. It is free anyway."));

@@ -66,25 +66,26 @@ impl<S: Store> Registry<S> {
 
     /// Gives up these very holdings at once. Returns those that still were.
     pub fn release_holdings(&self, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
-        self.commit(|tx| {
-            let (mut released, mut keys) = (Vec::new(), Vec::new());
-            for holding in holdings {
-                let key = tx.naming().key(&holding.resource);
-                if let Some(stored) = StoredClaim::read(tx, &key)? {
-                    let claim = stored.judge(None, self.now());
-                    if holding.is(&claim.record) {
-                        keys.push(key);
-                        released.push(claim);
-                    }
+        self.commit(|tx| self.release_in(tx, holdings)).map(|(released, _)| released)
+    }
+
+    pub(super) fn release_in(&self, tx: &mut Transaction, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
+        let (mut released, mut keys) = (Vec::new(), Vec::new());
+        for holding in holdings {
+            let key = tx.naming().key(&holding.resource);
+            if let Some(stored) = StoredClaim::read(tx, &key)? {
+                let claim = stored.judge(None, self.now());
+                if holding.is(&claim.record) {
+                    keys.push(key);
+                    released.push(claim);
                 }
             }
-            // What was written is looked through by each reading that follows.
-            for key in keys {
-                tx.write(Write::Delete(Key::Claim(key)));
-            }
-            Ok(released)
-        })
-        .map(|(released, _)| released)
+        }
+        // What was written is looked through by each reading that follows.
+        for key in keys {
+            tx.write(Write::Delete(Key::Claim(key)));
+        }
+        Ok(released)
     }
 
     /// Ends claims, whoever holds them, because what they were about is gone.

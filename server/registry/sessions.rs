@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::claims::{Claim, StoredClaim};
+use super::claims::{Claim, Holding, StoredClaim};
 use super::heartbeats::{Activity, add_heartbeat};
 use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
 use super::record;
-use super::session::{Session, change_session, require_active};
-use super::store::{Key, Range, Reader, Series, Store, Transaction, Write};
+use super::session::{Session, StoredSession, change_session, list_sessions, require_active};
+use super::store::{Key, Range, Reader, Series, Stamp, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
 use deconflict_protocol::{HandOffRecord, Resource, SessionId, SessionOfClone, SessionRecord, time};
@@ -107,6 +107,21 @@ impl<S: Store> Registry<S> {
         }
     }
 
+    /// A session that lasts for one verb and is registered by what it takes first, as one change with that, or by
+    /// [`arrive`](Self::arrive).
+    pub fn unregistered(&self, new: NewSession) -> Result<Session, Error> {
+        let now = self.now();
+        let id = SessionId::new(&format!("session-{}-{:08x}", now.timestamp(), random_number()? & 0xffff_ffff))?;
+        let record = SessionRecord { session_id: Some(id.clone()), ..described(new, SessionRecord::default(), now) };
+        let stored = StoredSession::read_as(&id, record, Stamp::unknown(now));
+        Ok(Session { viewer: self.viewer.clone(), ..stored.judge(KeeperState::Alive, None, now) })
+    }
+
+    /// Registers such a session.
+    pub fn arrive(&self, session: &Session) -> Result<(), Error> {
+        self.commit_making(|tx| arrive_in(tx, session)).map(drop)
+    }
+
     /// Goes on with a session under a new process: after the server was killed and started again, or after the
     /// directory was deleted. Returns `None`, and changes nothing, if another live process keeps the session.
     pub fn resume(&self, id: &SessionId, new: &NewSession) -> Result<Option<Session>, Error> {
@@ -195,6 +210,29 @@ impl<S: Store> Registry<S> {
         Ok(sessions)
     }
 
+    /// The live sessions that name one of these processes as the one that keeps them or that they serve. Of thousands of
+    /// others nothing but the bytes are looked at.
+    pub fn live_sessions_naming(&self, pids: &[u32]) -> Result<Vec<Session>, Error> {
+        let reader = self.reader()?;
+        let mut sessions = Vec::new();
+        for id in list_sessions(&*reader)? {
+            let key = Key::Session(id);
+            let stored = match reader.get(&key) {
+                Ok(stored) => stored.filter(|stored| may_name_process(&stored.bytes)),
+                Err(Error::Unsafe { .. }) => None,
+                Err(error) => return Err(error),
+            };
+            let (Some(stored), Key::Session(id)) = (stored, key) else { continue };
+            let Ok(record) = SessionRecord::read(&stored.bytes) else { continue };
+            if [record.pid, record.client_pid].iter().flatten().any(|pid| pids.contains(pid)) {
+                sessions.push(self.judged(&*reader, StoredSession::read_as(&id, record, stored.stamp)));
+            }
+        }
+        sessions.retain(Session::is_live);
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_sign));
+        Ok(sessions)
+    }
+
     /// True if a session has an active claim, which keeps one alive that is forgotten.
     pub(super) fn holds_something(&self, reader: &dyn Reader, id: &SessionId) -> Result<bool, Error> {
         for key in claim_keys(reader, &[Range::all_claims()])? {
@@ -270,11 +308,12 @@ impl<S: Store> Registry<S> {
         Ok(released)
     }
 
-    /// Forgets a session that was there for one command and holds nothing any more, so that thousands of commands leave
+    /// Gives up what a session held that was there for one command, and forgets it, so that thousands of commands leave
     /// nothing behind. One that somebody wrote to ends as any other does.
-    pub fn dismiss(&self, id: &SessionId) -> Result<(), Error> {
+    pub fn dismiss(&self, id: &SessionId, holdings: &[Holding]) -> Result<(), Error> {
         let (key, now) = (Key::Session(id.clone()), self.now());
         let dismissed = self.commit(|tx| {
+            self.release_in(tx, holdings)?;
             if tx.get(&key)?.is_none() {
                 return Ok(());
             }
@@ -326,6 +365,25 @@ impl<S: Store> Registry<S> {
     pub(super) fn update_session(&self, id: &SessionId, change: impl Fn(&mut SessionRecord)) -> Result<(), Error> {
         self.commit_making(|tx| change_session(tx, id, &change)).map(drop)
     }
+}
+
+/// Registers a session, unless it is registered already.
+pub(super) fn arrive_in(tx: &mut Transaction, session: &Session) -> Result<(), Error> {
+    let key = Key::Session(session.id.clone());
+    if let Some(stored) = tx.get(&key)? {
+        let is_same = SessionRecord::read(&stored.bytes).is_ok_and(|known| {
+            (known.pid, &known.process_started) == (session.record.pid, &session.record.process_started)
+        });
+        return if is_same { Ok(()) } else { Err(Error::SessionTaken { id: session.id.clone() }) };
+    }
+    tx.put_new(key, record::bytes_of(&session.record)?);
+    Ok(())
+}
+
+/// False for a record that names no process; `pid` is the end of the fields that do. Only another program would spell them
+/// with escapes.
+fn may_name_process(record: &[u8]) -> bool {
+    record.windows(4).any(|it| it == b"pid\"") || record.contains(&b'\\')
 }
 
 /// True for a name as somebody may type it.

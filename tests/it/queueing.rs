@@ -42,6 +42,7 @@ impl<'a> Person<'a> {
     fn taker(&self) -> Taker<'_> {
         Taker {
             session: &self.session,
+            arriving: None,
             predecessor: None,
             wants: &self.wants,
             terms: &self.terms,

@@ -131,6 +131,25 @@ fn nothing_else_is_different_for_the_command() {
 }
 
 #[test]
+fn signals_to_the_one_who_started_it_reach_the_command() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    for name in ["HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "WINCH"] {
+        let told = workspace.root().join(format!(".{name}"));
+        let script = format!(
+            "trap 'echo {name}; exit 7' {name}; echo ready > {0}.new; mv {0}.new {0}; while :; do sleep 0.05; done",
+            told.display()
+        );
+        let running = terminal.spawn(["run", "--with", "db", "--wait", "1m", "--", "bash", "-c", &script]);
+        wait_for_file(&told);
+        signal(name, running.id().into());
+        let ended = running.wait_for_at_most(PATIENCE);
+        assert_eq!((ended.exit_code, ended.stdout.as_str()), (7, &*format!("{name}\n")), "{ended:?}");
+    }
+    assert_eq!(files_in(&workspace, "claims"), [] as [String; 0]);
+}
+
+#[test]
 fn who_cannot_have_it_is_told_before_anything_runs() {
     let workspace = Workspace::small();
     let terminal = prompt(&workspace);

@@ -100,9 +100,10 @@ impl Picture {
             let _ = end_removed_worktrees(&registry, &context.namer()?);
             overview = registry.overview()?;
         }
-        let live = || Ok(overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect());
+        let live: Vec<Session> =
+            overview.sessions.iter().filter(|session| overview.is_alive(session)).cloned().collect();
         // Whoever names a session that is not there still wants to see those that are.
-        let own = identity::find_among(context, &registry, live).unwrap_or_default();
+        let own = identity::find_among(context, &registry, Some(&live)).unwrap_or_default();
         let unread = match &own {
             Some(own) => {
                 let unread = registry.unread_messages(&own.id)?;

@@ -144,6 +144,7 @@ impl SessionContext {
         let (turn, locking) = self.with_session(true, |registry, session| {
             let taker = Taker {
                 session,
+                arriving: None,
                 predecessor: None,
                 wants: &wants,
                 terms,

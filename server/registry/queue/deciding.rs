@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::super::claim_all::Granted;
 use super::super::claims::{ClaimOutcome, Terms};
 use super::super::predecessor::Predecessor;
-use super::super::session::active_session;
+use super::super::session::{Session, StoredSession, active_session};
+use super::super::sessions::arrive_in;
 use super::super::store::{Key, Reader, Store, Transaction, Write};
 use super::super::{Error, Obstacle, Registry, record};
 use super::circle::CircleLink;
@@ -22,6 +23,8 @@ const LONGEST_PASSED: TimeDelta = TimeDelta::minutes(10);
 pub struct Taker<'a> {
     /// Who.
     pub session: &'a SessionId,
+    /// It is registered by what it takes, or by its ticket, where it is not registered yet.
+    pub arriving: Option<&'a Session>,
     /// Another session of the same user's work that gives way.
     pub predecessor: Option<Predecessor<'a>>,
     /// What: all of it, or nothing.
@@ -207,6 +210,9 @@ impl<S: Store> Registry<S> {
     /// Gives somebody the ticket after all that there are.
     fn draw(&self, tx: &mut Transaction, taker: &Taker<'_>) -> Result<TicketKey, Error> {
         let number = ticket_keys(tx)?.last().map_or(0, TicketKey::number) + 1;
+        if let Some(session) = taker.arriving {
+            arrive_in(tx, session)?;
+        }
         let key = TicketKey::new(number, taker.session);
         let ticket = TicketRecord {
             number: Some(number),
@@ -229,7 +235,13 @@ impl<S: Store> Registry<S> {
         taker: &Taker<'_>,
         picks: Vec<Vec<Pick>>,
     ) -> Result<Option<Vec<Vec<Taken>>>, Error> {
-        let known = active_session(tx, taker.session)?;
+        let known = match taker.arriving {
+            Some(session) => {
+                arrive_in(tx, session)?;
+                StoredSession::of(session)
+            }
+            None => active_session(tx, taker.session)?,
+        };
         let predecessor = taker.predecessor.map(|it| it.now(tx)).transpose()?.flatten();
         let mut got = Vec::new();
         for some in picks {

@@ -291,6 +291,7 @@ impl Me {
     fn taker<'a>(&'a self, wants: &'a [Want], terms: &'a Terms) -> Taker<'a> {
         Taker {
             session: &self.session,
+            arriving: None,
             predecessor: None,
             wants,
             terms,
