@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(id = "type", value_name = "TYPE", required = true, add = candidates::to_claim())]
     first: String,
     /// The names; for files and directories, their paths
-    #[arg(id = "name", value_name = "NAME", add = candidates::names())]
+    #[arg(id = "name", value_name = "NAME")]
     rest: Vec<String>,
     /// What you are doing
     #[arg(long, value_name = "TEXT")]

@@ -1,7 +1,8 @@
 //! `deconflict completions SHELL`
 
-use clap_complete::env::{CompleteEnv, Shells};
+use std::ffi::OsString;
 
+use clap_complete::env::{CompleteEnv, Shells};
 use serde_json::json;
 
 use super::failure::{Exit, Failure};
@@ -45,12 +46,19 @@ pub(super) fn run(arguments: &Arguments, output: &Output) -> Result<Exit, Failur
 }
 
 /// Answers a shell that asks what may stand at some place; false if none does.
-pub(super) fn answer(command: fn() -> clap::Command, words: &[std::ffi::OsString]) -> bool {
+pub(super) fn answer(command: impl Fn() -> clap::Command, words: &[OsString]) -> bool {
     std::env::var_os(VARIABLE).is_some()
         && CompleteEnv::with_factory(command)
             .var(VARIABLE)
             .try_complete(words.iter().cloned(), std::env::current_dir().ok().as_deref())
             .unwrap_or(true)
+}
+
+/// What was typed as the first word after a verb whose names depend on it, where a shell asks what may stand after that.
+pub(super) fn first_word(command: clap::Command, words: &[OsString]) -> Option<String> {
+    let typed = words.iter().skip_while(|word| *word != "--").skip(1);
+    let matches = command.ignore_errors(true).try_get_matches_from(typed).ok()?;
+    matches.subcommand()?.1.try_get_raw("type").ok()??.next()?.to_str().map(str::to_owned)
 }
 
 /// The scripts that `setup` installs, each with its place.

@@ -14,13 +14,13 @@ use super::{candidates, held, identity, ownership, upkeep, values, words};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task`
-    #[arg(id = "type", value_name = "TYPE", value_parser = values::any_resource_type)]
+    #[arg(id = "type", value_name = "TYPE", index = 1, value_parser = values::any_resource_type)]
     resource_type: ResourceType,
     /// Its name; for a file or directory, its path
-    #[arg(add = candidates::to_release())]
+    #[arg(index = 2)]
     name: String,
     /// The session to give it to, by its name or the beginning of its id
-    #[arg(add = candidates::sessions())]
+    #[arg(index = 3, add = candidates::sessions())]
     to: String,
     /// Notes for that session
     #[arg(long, value_name = "TEXT")]

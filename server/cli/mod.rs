@@ -68,6 +68,7 @@ use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::engine::ArgValueCompleter;
 
 use context::{Context, Shared};
 use failure::{Exit, Failure};
@@ -162,7 +163,7 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     if let Some(error) = deconflict_platform::take_place(&words) {
         return run::not_started(&error, words.get(3).map_or(OsStr::new(""), OsString::as_os_str));
     }
-    if completions::answer(command_to_complete, &words) {
+    if completions::answer(|| command_to_complete(&words), &words) {
         return Exit::Done.into();
     }
     let arguments = match parse_frequent(&words).map_or_else(|| parse(&words), Ok) {
@@ -181,9 +182,19 @@ pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     ended.unwrap_or_else(|failure| output.failure(&failure)).into()
 }
 
-/// What may be typed, with the sessions that there are. The context, in which they are looked for, knows nothing of them.
-fn command_to_complete() -> Command {
-    Arguments::command().mut_arg("session", |argument| argument.add(candidates::sessions()))
+/// What may be typed, with what stands for a name after the words before it, and the sessions that there are. The context,
+/// in which they are looked for, knows nothing of them.
+fn command_to_complete(words: &[OsString]) -> Command {
+    let first = completions::first_word(Arguments::command(), words);
+    let name = |verb, candidates: ArgValueCompleter| {
+        move |command: Command| {
+            command.mut_subcommand(verb, |verb| verb.mut_arg("name", |argument| argument.add(candidates)))
+        }
+    };
+    let command = Arguments::command().mut_arg("session", |argument| argument.add(candidates::sessions()));
+    let command = name("claim", candidates::to_claim_after(first.clone()))(command);
+    let command = name("release", candidates::to_release_after(first.clone()))(command);
+    name("hand-off", candidates::to_release_after(first))(command)
 }
 
 /// Reads the command line. What verbs are described by is left to the end of the process: taking it apart takes as long as

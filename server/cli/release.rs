@@ -28,7 +28,7 @@ pub(crate) struct Arguments {
     #[arg(id = "type", value_name = "TYPE", required_unless_present = "all", add = candidates::to_release())]
     first: Option<String>,
     /// The names; for files and directories, their paths
-    #[arg(id = "name", value_name = "NAME", add = candidates::to_release())]
+    #[arg(id = "name", value_name = "NAME")]
     rest: Vec<String>,
     /// Everything you hold
     #[arg(long, conflicts_with_all = ["type", "name"])]

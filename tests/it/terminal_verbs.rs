@@ -700,6 +700,26 @@ fn completions_know_what_is_claimed_who_is_here_and_what_is_unread() {
     has(&["claim", "file", "RE"], &["README.md"]);
     workspace.write("deconflict.toml", "[resources.db]\n[resources.gpu]\ntype = \"device\"\n");
     has(&["run", "--with", ""], &["db", "gpu", "port:any"]);
+    has(&["claim", ""], &["resource", "device"]);
+    let ben_at_work = Terminal::on(&workspace).session(&ben_id);
+    ben_at_work.run(["claim", "port", "8080"]).expect_code(0);
+    for (words, names) in [
+        (["claim", "resource", ""], &["db"][..]),
+        (["claim", "device", "g"], &["gpu"]),
+        (["claim", "droplet", ""], &["login form"]),
+        (["claim", "port", ""], &["8080"]),
+        (["release", "droplet", ""], &["login form"]),
+        (["release", "port", ""], &["8080"]),
+        (["hand-off", "file", ""], &["src/main.rs"]),
+    ] {
+        let mut told = offered(&words);
+        told.retain(|word| !word.starts_with("--"));
+        assert_eq!(told, names, "{words:?}");
+    }
+    has(&["claim", "--for", "2h", "resource", ""], &["db"]);
+    let folders = offered(&["claim", "directory", ""]);
+    assert!(folders.contains(&"src/".to_owned()) && !folders.contains(&"README.md".to_owned()), "{folders:?}");
+    has(&["claim", "README.md", ""], &["src/"]);
     has(&["release", ""], &["droplet", "file", "login form", "src/main.rs"]);
     has(&["hand-off", "file", "src/main.rs", ""], &["Ada"]);
     has(&["send", ""], &["Ada", "broadcast"]);
