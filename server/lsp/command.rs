@@ -60,8 +60,9 @@ pub(crate) enum EditorCommand {
     Mute(Option<Mute>),
     /// `{}`: opens the status board.
     ShowBoard(IgnoredAny),
-    /// `{uri}`: tells the user once the document comes free, open or not. Only in menus.
-    TellWhenFree(#[serde(deserialize_with = "or_default")] About),
+    /// `{uri, machine?}`: tells the user once the document comes free, open or not; with `machine: true` what the machine has
+    /// once. Only in menus.
+    TellWhenFree(#[serde(deserialize_with = "or_default")] AwaitedResource),
     /// `{ticket}`: ends the wait of somebody whose session is the user's own. Only in menus.
     LeaveQueue(WaitToEnd),
     /// `{uri, entry?, texts?}`: shows what a change in the journal changed, or the saved text against the last commit; with
@@ -108,6 +109,15 @@ pub(crate) struct TakeOver {
     #[serde(flatten)]
     pub(crate) about: About,
     pub(crate) force: Option<bool>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct AwaitedResource {
+    #[serde(flatten)]
+    pub(crate) about: About,
+    /// It is something of the machine, not of the clone.
+    #[serde(default)]
+    pub(crate) machine: bool,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]

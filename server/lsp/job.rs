@@ -50,6 +50,8 @@ pub(crate) enum Job {
     MarkIdle(Holding, Option<DateTime<Utc>>),
     /// Reads who holds a resource now.
     Verify(Resource),
+    /// Tells which of these, of what the machine has once, nobody holds.
+    LookAtMachine(Vec<Resource>),
     /// Lets a claim follow its file.
     Move(Box<Move>),
     /// Tells the others what is edited here without being held.
@@ -282,6 +284,8 @@ pub(crate) enum Consequence {
     },
     /// The user wants to know when this is free.
     Awaits(Resource),
+    /// The same of what the machine has once.
+    AwaitsOfMachine(Resource),
 }
 
 /// What came of the claim that an edit asked for.
@@ -346,6 +350,8 @@ pub(crate) enum JobResult {
     Renewed(Holding, RenewOutcome),
     /// Answers [`Job::Verify`].
     Verified(Resource, Option<Claim>),
+    /// Nobody holds these, of what the machine has once.
+    FreeOfMachine(Vec<Resource>),
     /// Answers [`Job::Move`]; `None` if nothing moved.
     Moved(Holding, Option<(PathBuf, MoveOutcome)>),
     /// Answers [`Job::MarkRead`] and any command that does the same.

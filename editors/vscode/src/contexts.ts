@@ -47,6 +47,7 @@ export class Contexts implements Disposable {
     this.held = knowledge.ownClaims.length;
     this.set("waitsInLine", knowledge.waiting.some(({ own: isOwn }) => isOwn === true));
     this.set("othersHold", knowledge.othersClaims.length > 0);
+    this.set("machineIsHeld", knowledge.claimsOfMachine.length > 0);
     this.set("hasMessages", knowledge.messages.length > 0);
     this.set("hasUnread", knowledge.unread.length > 0);
     this.set("quiet", workspace.getConfiguration("deconflict").get<boolean>("quiet", false));

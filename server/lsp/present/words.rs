@@ -82,7 +82,12 @@ pub(crate) fn sentence_of(words: &str) -> String {
 
 /// A file or directory as people call it, its path cut from the left.
 pub(crate) fn resource(resource: &Resource) -> String {
-    let name = text::one_line(&resource.display_name(), usize::MAX);
+    let name = match resource.resource_type().as_str() {
+        "file" | "directory" | "resource" => resource.display_name(),
+        // A number alone says nothing.
+        kind => format!("{kind} {}", resource.display_name()),
+    };
+    let name = text::one_line(&name, usize::MAX);
     let length = name.chars().count();
     if length <= LONGEST_PATH {
         return name;

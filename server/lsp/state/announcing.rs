@@ -11,6 +11,7 @@ use super::editing::BULK_TIME;
 use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::event::DirectoryId;
+use crate::job::Job;
 use crate::json as forms;
 use crate::present::messages;
 use deconflict_protocol::Resource;
@@ -18,6 +19,9 @@ use deconflict_registry::{Claim, ClaimState, Session};
 
 /// One change of many files brings one message, so that the first waits for the others.
 const GATHERING: Duration = Duration::from_millis(200);
+
+/// So often it is looked what is free of what the machine has once, where no change tells.
+const LOOK_AT_MACHINE: Duration = Duration::from_secs(2);
 
 /// An agent that works through this editor saves what it changes; what stays unsaved for longer is a person's.
 pub(super) const SAME_EDITOR_TIME: Duration = Duration::from_millis(1_500);
@@ -111,6 +115,24 @@ impl ServerState {
                 self.own_at(id, &resource).is_some() || self.documents_of(id, &resource).any(OpenDocument::is_claiming);
             let tell = if is_claimed { messages::free_and_claimed } else { messages::free };
             self.show(tell(&resource));
+        }
+    }
+
+    /// The same of what the machine has once. No change tells of a command that was killed there, so it is looked again.
+    pub(super) fn look_what_came_free_of_machine(&mut self, id: DirectoryId) {
+        let Some(directory) = self.directories.get(&id).filter(|it| !it.awaited_of_machine.is_empty()) else { return };
+        let awaited = directory.awaited_of_machine.iter().cloned().collect();
+        self.job(id, Job::LookAtMachine(awaited));
+        self.timers.set(Timer::Machine(id), self.now() + LOOK_AT_MACHINE);
+    }
+
+    /// Tells it, once.
+    pub(super) fn came_free_of_machine(&mut self, id: DirectoryId, free: &[Resource]) {
+        for resource in free {
+            let directory = self.directories.get_mut(&id);
+            if directory.is_some_and(|directory| directory.awaited_of_machine.remove(resource)) {
+                self.show(messages::free(resource));
+            }
         }
     }
 

@@ -141,6 +141,12 @@ impl ServerState {
                 }
                 self.tell_what_came_free(id);
             }
+            Consequence::AwaitsOfMachine(resource) => {
+                if let Some(directory) = self.directories.get_mut(&id) {
+                    directory.awaited_of_machine.insert(resource);
+                }
+                return self.look_what_came_free_of_machine(id);
+            }
         }
         self.touch_all_at(id);
     }
@@ -175,9 +181,8 @@ impl ServerState {
     /// Finds out which directories a command is for.
     fn directed(&mut self, mut command: EditorCommand) -> Result<Directed, Refused> {
         let id = match &mut command {
-            EditorCommand::Claim(about) | EditorCommand::Release(about) | EditorCommand::TellWhenFree(about) => {
-                self.directory_about(about)?
-            }
+            EditorCommand::Claim(about) | EditorCommand::Release(about) => self.directory_about(about)?,
+            EditorCommand::TellWhenFree(it) => self.directory_about(&mut it.about)?,
             EditorCommand::TakeOver(it) => self.directory_about(&mut it.about)?,
             EditorCommand::Restore(it) => {
                 let id = self.directory_about(&mut it.about)?;

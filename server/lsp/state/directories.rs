@@ -253,6 +253,7 @@ impl ServerState {
                     match &other {
                         Change::DirectoryBack => self.job(id, Job::Join),
                         Change::Resumed => self.went_on(id),
+                        Change::Queue => self.look_what_came_free_of_machine(id),
                         Change::Session(whose, Some(stored)) if *whose == session => {
                             self.note_muted(id, stored.record.as_ref().and_then(|record| record.muted.clone()));
                         }

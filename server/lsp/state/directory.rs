@@ -41,6 +41,8 @@ pub(super) struct DirectoryContext {
     pub(super) requests: HashMap<Resource, BTreeSet<SessionId>>,
     /// Of what the user wants to know when it is free.
     pub(super) awaited: BTreeSet<Resource>,
+    /// The same of what the machine has once.
+    pub(super) awaited_of_machine: BTreeSet<Resource>,
     /// Holdings of which the user wants no more warnings, and in which document.
     pub(super) muted: HashSet<(Uri, Option<Holding>)>,
     /// The sessions whose end matters most.

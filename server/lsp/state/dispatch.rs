@@ -84,6 +84,7 @@ impl ServerState {
             Timer::Verify(directory) => self.verify_unseen(directory),
             Timer::Asleep(directory) => self.tell_lost_asleep(directory),
             Timer::KeepAlive(directory) => self.keep_alive(directory),
+            Timer::Machine(directory) => self.look_what_came_free_of_machine(directory),
             Timer::Damage(directory) => self.tell_damage(directory),
             Timer::Saves(directory) => self.tell_saves(directory),
             Timer::Claims(directory) => self.tell_claims(directory),
@@ -120,6 +121,7 @@ impl ServerState {
             JobResult::Released(holding, outcome) => self.released(id, &holding, &outcome),
             JobResult::Renewed(holding, outcome) => self.renewed(id, &holding, outcome),
             JobResult::Verified(resource, claim) => self.verified(id, &resource, claim),
+            JobResult::FreeOfMachine(resources) => self.came_free_of_machine(id, &resources),
             JobResult::Moved(holding, outcome) => self.moved(id, &holding, outcome),
             JobResult::Read(messages) => self.messages_read(id, &messages),
             JobResult::Commanded { question, answer, consequences } => {

@@ -31,6 +31,8 @@ pub(super) enum Timer {
     Asleep(DirectoryId),
     Sweep(DirectoryId),
     KeepAlive(DirectoryId),
+    /// Look again what is free of what the machine has once.
+    Machine(DirectoryId),
     Damage(DirectoryId),
     Saves(DirectoryId),
     Claims(DirectoryId),

@@ -56,8 +56,9 @@ impl SessionContext {
             },
             EditorCommand::Blame(it) => self.blame(&it),
             EditorCommand::ShowChanges(it) => self.show_changes(&it, &mut changed),
-            EditorCommand::TellWhenFree(about) => self.named(&about.target).map(|resource| {
-                changed.push(Consequence::Awaits(resource));
+            EditorCommand::TellWhenFree(it) => self.named(&it.about.target).map(|resource| {
+                let awaits = if it.machine { Consequence::AwaitsOfMachine } else { Consequence::Awaits };
+                changed.push(awaits(resource));
                 json!({ "ok": true })
             }),
             EditorCommand::SendMessage(None) => self.which_session(Purpose::Message),

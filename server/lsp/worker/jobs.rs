@@ -5,7 +5,7 @@ use super::session_context::{BUSY, Membership, SessionContext};
 use crate::job::{Claimability, Job, JobResult, Refusal};
 use crate::settings::journal_settings;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Completion, Error, Holding, Registry};
+use deconflict_registry::{Claim, Completion, Error, Holding, Registry};
 use deconflict_words::failure;
 use deconflict_workspace::Exclusions;
 
@@ -64,6 +64,7 @@ impl SessionContext {
                 Ok(Some(JobResult::Renewed(holding.clone(), outcome)))
             }),
             Job::Verify(resource) => self.verify(&resource),
+            Job::LookAtMachine(resources) => Some(self.look_at_machine(resources)),
             Job::Move(moved) => Some(self.move_claim(*moved)),
             Job::SetEditing(resources) => self.set_editing(&resources),
             Job::SetName(name) => {
@@ -167,6 +168,17 @@ impl SessionContext {
 
     fn verify(&self, resource: &Resource) -> Option<JobResult> {
         self.told(|registry| Ok(Some(JobResult::Verified(resource.clone(), registry.claim_of(resource)?))))
+    }
+
+    fn look_at_machine(&self, mut resources: Vec<Resource>) -> JobResult {
+        // What cannot be read is not known to be free.
+        let is_free = |claims: Result<Vec<Claim>, Error>| {
+            claims.is_ok_and(|claims| !claims.iter().any(|claim| claim.stands_against(None)))
+        };
+        if let Some(registry) = self.machine_registry() {
+            resources.retain(|resource| is_free(registry.claims_on(resource)));
+        }
+        JobResult::FreeOfMachine(resources)
     }
 
     fn keep_alive(&mut self) -> Option<JobResult> {

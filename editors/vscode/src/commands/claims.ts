@@ -168,7 +168,7 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
   }
 
   async function tellWhenFree(argument: Argument): Promise<void> {
-    const held = others().filter(blocks);
+    const held = [...others(), ...knowledge.claimsOfMachine].filter(blocks);
     const one = await subject(argument, held, l10n.t("Notify Me"), l10n.t("Nobody else holds anything."));
     if (one !== undefined && (await server.execute("tellWhenFree", one)) !== undefined) {
       said(l10n.t("You will be told when it is free"));

@@ -9,6 +9,8 @@ export interface Subject {
   /** `{type}/{name}`. */
   readonly resource?: string;
   readonly expected?: Expected;
+  /** It is of the machine, not of the clone. */
+  readonly machine?: boolean;
 }
 
 /** What a menu of the server gives along. */
@@ -32,6 +34,7 @@ export function subjectOf(claim: Claim): Subject {
   return {
     resource: `${claim.resource_type}/${claim.resource_name}`,
     ...(claim.expected === undefined ? {} : { expected: claim.expected }),
+    ...(claim.machine === true ? { machine: true } : {}),
   };
 }
 
@@ -45,8 +48,8 @@ export function givenSubjects(argument: Argument, selected?: readonly Uri[]): Su
     return [subjectOf(argument.claim)];
   }
   if (argument instanceof PlaceNode) {
-    const { wanted } = argument.place;
-    return typeof wanted === "string" ? [{ resource: wanted }] : [];
+    const { wanted, machine } = argument.place;
+    return typeof wanted === "string" ? [{ resource: wanted, ...(machine === true ? { machine } : {}) }] : [];
   }
   if (argument instanceof MessageNode) {
     const { resource } = argument.message;
