@@ -194,8 +194,7 @@ impl Line<'_> {
             parts.push(format!("{} in line behind {}", ordinal(names.len() + 1), list(&names)));
         }
         if let Some(obstacle) = queued.obstacles.first() {
-            let holder = held::holder_of(self.registry, &obstacle.by);
-            let who = obstacle.by.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id));
+            let who = obstacle.by.holder().map_or_else(|| "somebody".to_owned(), |id| self.name(id));
             parts.push(format!("held by {who} {}", words::term(&obstacle.by, self.context.now())));
         }
         if let Some(used) = queued.in_use.first() {

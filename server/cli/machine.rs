@@ -6,7 +6,7 @@ use deconflict_registry::{Completion, Draft, Message, NewSession, Recipient, Reg
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{identity, words};
+use super::{identity, upkeep, words};
 
 /// The machine's registry, and the session in it that stands for the caller's. It lasts as long as that.
 pub(super) fn enter(context: &Context) -> Result<(Registry, Session), Failure> {
@@ -52,6 +52,7 @@ pub(super) fn end(context: &Context, session: &SessionId) -> Result<(), Failure>
         && registry.session(session)?.is_some_and(|session| session.is_live())
     {
         registry.complete(session, &Completion::default())?;
+        upkeep::clean_up_when_due(&registry);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use super::holding::{NewClaim, new_holding_id};
 use super::liveness::SessionState;
 use super::messages::{Draft, Recipient};
 use super::overlap::ReadClaim;
+use super::queue::wake_who_waits;
 use super::session::{Session, active_session};
 use super::store::{Key, Reader, Series, Store, Transaction, Write};
 use super::{Error, Registry, record};
@@ -71,6 +72,7 @@ impl<S: Store> Registry<S> {
         let record = self.new_record(tx, to, resource, &terms)?;
         let new = NewClaim { holder: &recipient, resource, record, untold: Some(from), moved_from: None };
         let claim = self.hold(tx, new, overlapping)?;
+        wake_who_waits(tx, to, resource)?;
         Ok(HandOffOutcome::HandedOff(claim))
     }
 

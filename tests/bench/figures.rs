@@ -40,6 +40,14 @@ impl Figure {
     }
 }
 
+/// What of the slowest of a hundred does not meet its goal.
+pub(crate) fn missed(figures: &[Figure]) -> Vec<String> {
+    let is_slowest = |figure: &&Figure| figure.name.ends_with("p99");
+    let is_missed = |figure: &&Figure| figure.limit().is_some_and(|limit| figure.value > limit);
+    let missed = figures.iter().filter(is_slowest).filter(is_missed);
+    missed.map(|figure| format!("{}: {:.1} {}", figure.name, figure.value, figure.unit)).collect()
+}
+
 /// Times one call, in milliseconds.
 pub(crate) fn milliseconds(work: impl FnOnce()) -> f64 {
     let start = Instant::now();

@@ -377,3 +377,19 @@ impl<S: Store> Registry<S> {
         .map(drop)
     }
 }
+
+/// Lets somebody who waits for this look again, because it was given to them past the line.
+pub(in super::super) fn wake_who_waits(
+    tx: &mut Transaction,
+    session: &SessionId,
+    resource: &Resource,
+) -> Result<(), Error> {
+    let given = Want::one(resource);
+    for key in ticket_keys(tx)? {
+        let Some(ticket) = read_ticket(tx, &key)?.filter(|ticket| ticket.session() == Some(session)) else { continue };
+        if ticket.record.wants().iter().any(|want| want.overlaps(&given, tx.naming())) {
+            tx.put(Key::Ticket(key), record::bytes_of(&ticket.record)?);
+        }
+    }
+    Ok(())
+}

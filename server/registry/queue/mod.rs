@@ -12,6 +12,8 @@ mod places;
 mod ticket;
 mod waiter;
 
+pub(super) use deciding::wake_who_waits;
+
 pub use circle::CircleLink;
 pub use deciding::{Queued, Taken, Taker, Turn};
 pub use places::PlaceInLine;

@@ -2,7 +2,7 @@
 //!
 //! Of many who wait for the same, only the first looks at what is held, and hears of all claims and tickets. Each of the others
 //! rests until whoever is right in front of it leaves, and hears of nothing but that one's ticket and its own, so that a
-//! release wakes nobody but the one whose turn it is.
+//! release wakes nobody but the one whose turn it is. Whoever gives one of these what it waits for writes its ticket anew.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -254,7 +254,9 @@ impl<'a, S: Store> Waiter<'a, S> {
             let is_in_front = self.ticket.as_ref().is_none_or(|own| ticket <= own);
             self.has_moved |= is_in_front;
             return match &self.awaited.behind {
-                Some(front) => (ticket == front || Some(ticket) == self.ticket.as_ref()).then_some(Look::Front),
+                // It may have been given what it waits for.
+                _ if Some(ticket) == self.ticket.as_ref() => Some(Look::All),
+                Some(front) => (ticket == front).then_some(Look::Front),
                 None => is_in_front.then_some(Look::Front),
             };
         }
@@ -360,18 +362,16 @@ impl<'a, S: Store> Waiter<'a, S> {
 
     /// The next in front that waits for just the same, so that nothing is free for this one as long as it waits.
     fn front(&mut self, reader: &dyn Reader, mine: &StoredTicket) -> Result<Option<StoredTicket>, Error> {
-        let is_alike = |theirs: &StoredTicket| {
-            let (mine, theirs) = (&mine.record, &theirs.record);
-            // What a session holds by hand, and what it is nested in, is free for itself alone.
-            let is_plain = mine.apart == Some(true) && mine.held.is_empty() && self.taker.predecessor.is_none();
-            is_plain && theirs.apart == mine.apart && theirs.held.is_empty() && theirs.resources == mine.resources
-        };
+        // What it is nested in, and what gives way to it, is free for this one alone.
+        if !self.taker.held.is_empty() || self.taker.predecessor.is_some() {
+            return Ok(None);
+        }
         let mut keys = ticket_keys(reader)?;
         keys.retain(|key| *key < mine.key);
         self.has_moved |= std::mem::replace(&mut self.awaited.ahead, keys.len()) != keys.len();
         for key in keys.iter().rev().take(MOST_READ) {
             if let Some(ticket) = read_ticket(reader, key)?
-                && is_alike(&ticket)
+                && ticket.record.resources == mine.record.resources
                 && ticket.record.passed != Some(true)
                 && ticket.record.given_up != Some(true)
                 && !self.registry.has_left(reader, &ticket)?
