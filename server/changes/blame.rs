@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::text::{hunks, lines};
@@ -46,28 +47,17 @@ impl BlamedLine {
 impl Recorder<'_> {
     /// Says whose each line of a file is as it stands there now.
     pub fn blame(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Vec<BlamedLine>, Error> {
-        let history = FileHistory::read(self.journal, resource)?;
-        let known = history.as_ref().filter(|history| matches!(history.state(), FileState::File { .. }));
-        let (text, written) = match known {
-            Some(history) => (history.newest().to_vec(), now),
-            None => self.read(resource, now)?,
-        };
-        let entries = known.map(FileHistory::blame).unwrap_or_default();
-        // Many lines are of one change.
-        let mut shared: HashMap<&str, Arc<Entry>> = HashMap::new();
-        let mut lines: Vec<BlamedLine> = without_ends(&text)
-            .enumerate()
-            .map(|(index, text)| {
-                let entry = entries.get(index).copied().flatten();
-                let entry = entry.map(|entry| {
-                    let known = shared.entry(entry.id.as_str()).or_insert_with(|| Arc::new(entry.clone()));
-                    Arc::clone(known)
-                });
-                let at = entry.as_ref().map_or(written, |entry| entry.at);
-                BlamedLine { entry, commit: None, at, text: text.to_vec() }
-            })
-            .collect();
-        for (index, committed) in self.committed_lines(resource, &lines)? {
+        let path = self.namer.path_of(resource).zip(self.root_of(resource));
+        let in_git = path.and_then(|(path, root)| Some((slashed(&root, &path)?, root)));
+        let (lines, committed) = thread::scope(|scope| {
+            // Git works meanwhile.
+            let committed = in_git.map(|(path, root)| scope.spawn(move || blame(&root, &path)));
+            let lines = self.known_lines(resource, now);
+            let committed = committed.map(|committed| committed.join().unwrap_or_else(|_| Ok(Vec::new())));
+            (lines, committed)
+        });
+        let mut lines = lines?;
+        for (index, committed) in as_committed(committed.transpose()?.unwrap_or_default(), &lines) {
             let line = &mut lines[index];
             // Git tells whole seconds.
             let is_older = |entry: &Entry| committed.at + TimeDelta::seconds(1) <= entry.at;
@@ -80,6 +70,29 @@ impl Recorder<'_> {
         Ok(lines)
     }
 
+    /// The lines with what the journal says of them.
+    fn known_lines(&self, resource: &Resource, now: DateTime<Utc>) -> Result<Vec<BlamedLine>, Error> {
+        let history = FileHistory::read(self.journal, resource)?;
+        let known = history.as_ref().filter(|history| matches!(history.state(), FileState::File { .. }));
+        let (text, written) = match known {
+            Some(history) => (history.newest().to_vec(), now),
+            None => self.read(resource, now)?,
+        };
+        let entries = known.map(FileHistory::blame).unwrap_or_default();
+        // Many lines are of one change.
+        let mut shared: HashMap<&str, Arc<Entry>> = HashMap::new();
+        let lines = without_ends(&text).enumerate().map(|(index, text)| {
+            let entry = entries.get(index).copied().flatten();
+            let entry = entry.map(|entry| {
+                let known = shared.entry(entry.id.as_str()).or_insert_with(|| Arc::new(entry.clone()));
+                Arc::clone(known)
+            });
+            let at = entry.as_ref().map_or(written, |entry| entry.at);
+            BlamedLine { entry, commit: None, at, text: text.to_vec() }
+        });
+        Ok(lines.collect())
+    }
+
     /// What stands in a file that the journal doesn't know, and since when.
     fn read(&self, resource: &Resource, now: DateTime<Utc>) -> Result<(Vec<u8>, DateTime<Utc>), Error> {
         let path = self.namer.path_of(resource);
@@ -88,30 +101,30 @@ impl Recorder<'_> {
         let written = fs::metadata(&path).and_then(|file| file.modified()).map_or(now, DateTime::from);
         Ok((text, written))
     }
+}
 
-    /// The lines that are as in the last commit, with what git says of them.
-    fn committed_lines(&self, resource: &Resource, lines: &[BlamedLine]) -> Result<Vec<(usize, CommittedLine)>, Error> {
-        let path = self.namer.path_of(resource).zip(self.root_of(resource));
-        let relative = path.and_then(|(path, root)| Some((slashed(&root, &path)?, root)));
-        let committed = relative.map(|(relative, root)| blame(&root, &relative)).transpose()?.unwrap_or_default();
-        let joined = |texts: &mut dyn Iterator<Item = &[u8]>| {
-            texts.flat_map(|text| text.iter().copied().chain([b'\n'])).collect::<Vec<u8>>()
-        };
-        let before = joined(&mut committed.iter().map(|line| line.text.as_slice()));
-        let after = joined(&mut lines.iter().map(|line| line.text.as_slice()));
-        let mut same = vec![None; committed.len()];
-        let (mut from, mut to) = (0, 0);
-        for hunk in hunks(&before, &after) {
-            for (index, place) in (from..hunk.before.start).zip(to..) {
-                same[index] = Some(place);
-            }
-            (from, to) = (hunk.before.end, hunk.after.end);
-        }
-        for (index, place) in (from..committed.len()).zip(to..lines.len()) {
+/// The lines that are as in the last commit, with what git says of them.
+fn as_committed(
+    committed: Vec<CommittedLine>,
+    lines: &[BlamedLine],
+) -> impl Iterator<Item = (usize, CommittedLine)> + use<> {
+    let joined = |texts: &mut dyn Iterator<Item = &[u8]>| {
+        texts.flat_map(|text| text.iter().copied().chain([b'\n'])).collect::<Vec<u8>>()
+    };
+    let before = joined(&mut committed.iter().map(|line| line.text.as_slice()));
+    let after = joined(&mut lines.iter().map(|line| line.text.as_slice()));
+    let mut same = vec![None; committed.len()];
+    let (mut from, mut to) = (0, 0);
+    for hunk in hunks(&before, &after) {
+        for (index, place) in (from..hunk.before.start).zip(to..) {
             same[index] = Some(place);
         }
-        Ok(same.into_iter().zip(committed).filter_map(|(place, line)| Some((place?, line))).collect())
+        (from, to) = (hunk.before.end, hunk.after.end);
     }
+    for (index, place) in (from..committed.len()).zip(to..lines.len()) {
+        same[index] = Some(place);
+    }
+    same.into_iter().zip(committed).filter_map(|(place, line)| Some((place?, line)))
 }
 
 /// The lines as the journal counts them.

@@ -45,6 +45,21 @@ pub(super) fn id_of(bytes: &[u8]) -> Option<ContentId> {
     hasher.try_finalize().ok().map(ContentId)
 }
 
+/// What is in a stream of zlib's format. Its beginning says how long it is, so that there is room at once.
+fn decompressed(stream: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut decoder = ZlibDecoder::new(stream).take(LARGEST + LONGEST_HEADER);
+    let mut beginning = [0; 32];
+    let begun = decoder.read(&mut beginning)?;
+    let described = beginning[..begun].split(|byte| *byte == 0).next().and_then(|said| std::str::from_utf8(said).ok());
+    let length = described.and_then(|said| said.strip_prefix("blob ")?.parse::<usize>().ok());
+    // What is damaged may say anything.
+    let room = length.unwrap_or_default().min(stream.len().saturating_mul(64));
+    let mut bytes = Vec::with_capacity(room + beginning.len() + 1);
+    bytes.extend_from_slice(&beginning[..begun]);
+    decoder.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
 fn header(bytes: &[u8]) -> String {
     format!("blob {}\0", bytes.len())
 }
@@ -135,16 +150,12 @@ impl Objects {
             return Ok(None);
         };
         let damaged = || Error::Damaged { journal: self.journal.path(), content: id };
-        let mut decoded = Vec::new();
-        let bytes = if let Some(stored) = stored::read(&stream) {
-            stored
-        } else {
-            let read = ZlibDecoder::new(&stream[..]).take(LARGEST + LONGEST_HEADER).read_to_end(&mut decoded);
-            read.map_err(|_| damaged())?;
-            &decoded
+        let mut content = match stored::read(&stream) {
+            Some(stored) => stored.to_vec(),
+            None => decompressed(&stream).map_err(|_| damaged())?,
         };
-        let header_end = bytes.iter().position(|byte| *byte == 0).ok_or_else(damaged)? + 1;
-        let content = bytes[header_end..].to_vec();
+        let header_end = content.iter().position(|byte| *byte == 0).ok_or_else(damaged)? + 1;
+        content.drain(..header_end);
         if id_of(&content) == Some(id) { Ok(Some(content)) } else { Err(damaged()) }
     }
 

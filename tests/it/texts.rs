@@ -168,6 +168,10 @@ fn a_binary_content_is_one_piece_and_a_last_line_needs_no_end() {
     assert_eq!(uncommitted.without(is(0)), b"\0old\nx");
     assert_eq!(counts(b"a\nb", b"a\nb\n"), (1, 1));
     assert_eq!(counts(b"a\r\nb\r\n", b"a\r\nc\r\nb\r\n"), (1, 0));
+    // Git looks for a zero byte only near the beginning, so this is a text, wherever it begins to differ.
+    let long = "a line\n".repeat(2000);
+    let [before, after] = ["\0x\nb\nc\n", "\0y\nb\nd\ne\n"].map(|end| format!("{long}{end}"));
+    assert_eq!(counts(before.as_bytes(), after.as_bytes()), (3, 2));
 }
 
 #[test]

@@ -18,6 +18,10 @@ pub fn lines(text: &[u8]) -> Vec<&[u8]> {
     if is_binary(text) {
         return vec![text];
     }
+    cut(text)
+}
+
+fn cut(text: &[u8]) -> Vec<&[u8]> {
     text.split_inclusive(|byte| *byte == b'\n').collect()
 }
 

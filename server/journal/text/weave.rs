@@ -17,6 +17,8 @@ pub type Change = usize;
 #[derive(Debug, Default)]
 pub struct Weave<'t> {
     lines: Vec<Woven<'t>>,
+    /// Room for them, from before the newest change.
+    room: Vec<Woven<'t>>,
     numbers: LineNumbers<'t>,
     changes: Change,
     runs: usize,
@@ -135,9 +137,9 @@ impl<'t> Weave<'t> {
         for index in hunks.iter().flat_map(|hunk| &visible[hunk.before.clone()]) {
             self.lines[*index].removed = Some(change);
         }
-        let mut woven = Vec::with_capacity(self.lines.len() + after.len().saturating_sub(visible.len()) + 8);
-        let (number_of_lines, mut next) = (self.lines.len(), 0);
-        let mut lines = std::mem::take(&mut self.lines).into_iter();
+        let (mut known, mut woven) = (std::mem::take(&mut self.lines), std::mem::take(&mut self.room));
+        let (number_of_lines, mut next) = (known.len(), 0);
+        let mut lines = known.drain(..);
         for hunk in hunks {
             // The gap holds what was removed now and what had been removed around it before.
             let gap_start = hunk.before.start.checked_sub(1).map_or(0, |above| visible[above] + 1);
@@ -155,7 +157,7 @@ impl<'t> Weave<'t> {
             next = gap_end;
         }
         woven.extend(lines);
-        self.lines = woven;
+        (self.lines, self.room) = (woven, known);
     }
 
     /// The newest text's lines with the changes that brought them; `None` for what stood there from the beginning.
