@@ -15,10 +15,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::event::ExpectedSubAgent;
+use deconflict_journal::Journal;
 use deconflict_protocol::text::hex;
 use deconflict_protocol::{Resource, ResourceType, SessionId};
 use deconflict_registry::Registry;
 use deconflict_workspace::{Lock, PrivateFolder};
+
+/// The purpose of the folder of these logs.
+const HOOKS: &str = "hooks";
 
 /// A log is written anew with what still counts whenever it has grown by so many bytes: each event reads all of it.
 const GROWTH: u64 = 16 << 10;
@@ -198,8 +202,13 @@ pub(super) struct HookStates {
 }
 
 impl HookStates {
-    pub(super) fn of(directory: &Path, state_folder: Option<&Path>) -> Self {
-        Self { folder: PrivateFolder::of(directory, "hooks", state_folder), known: RefCell::default() }
+    fn of(directory: &Path, state_folder: Option<&Path>) -> Self {
+        Self { folder: PrivateFolder::of(directory, HOOKS, state_folder), known: RefCell::default() }
+    }
+
+    /// The same for the directory that a journal belongs to.
+    pub(super) fn beside(journal: Option<&Journal>) -> Self {
+        Self { folder: journal.map(|journal| journal.beside(HOOKS)), known: RefCell::default() }
     }
 
     /// What a session's hook remembers. What is missing or cannot be read is empty.

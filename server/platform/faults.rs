@@ -63,7 +63,12 @@ mod never {
 
     /// Writes into a file, from an offset that the file stands at already.
     #[inline]
-    pub fn write(mut file: &File, _: impl FnOnce() -> PathBuf, _: u64, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(
+        mut file: &File,
+        _: impl FnOnce() -> PathBuf,
+        _: impl FnOnce() -> u64,
+        bytes: &[u8],
+    ) -> io::Result<()> {
         file.write_all(bytes)
     }
 

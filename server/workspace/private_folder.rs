@@ -7,7 +7,8 @@ mod locked_file;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
@@ -36,6 +37,7 @@ pub struct PrivateFolder {
     components: Vec<String>,
     /// True where users share the base, and with it the first component.
     is_shared: bool,
+    opened: Opened,
 }
 
 /// Something in such a folder.
@@ -51,6 +53,13 @@ pub struct FolderEntry {
     pub written: SystemTime,
 }
 
+/// The folder as it was opened last: what is done in it follows one another within moments.
+#[derive(Debug, Clone, Default)]
+struct Opened(Arc<Mutex<Option<(Arc<Dir>, Instant)>>>);
+
+/// After this it is opened anew, since it may be elsewhere by then.
+const OPENED: Duration = Duration::from_millis(500);
+
 impl PrivateFolder {
     /// The folder of one purpose for a coordination directory. `None` without git and without a state folder.
     pub fn of(directory: &Path, purpose: &str, state_folder: Option<&Path>) -> Option<Self> {
@@ -63,7 +72,8 @@ impl PrivateFolder {
         let relative = repository.as_ref().and_then(|repository| directory.strip_prefix(repository.main_root()).ok());
         let digest = Sha256::digest(relative.unwrap_or(directory).as_os_str().as_encoded_bytes());
         let name = hex(&digest[..8]);
-        Some(Self { base, components: vec![OURS.to_owned(), user_id(), purpose.to_owned(), name], is_shared })
+        let components = vec![OURS.to_owned(), user_id(), purpose.to_owned(), name];
+        Some(Self { base, components, is_shared, opened: Opened::default() })
     }
 
     /// Reads a file; `None` if there is none, or something that is not to be read.
@@ -89,7 +99,7 @@ impl PrivateFolder {
     pub fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let folder = self.make()?;
         if folder.symlink_metadata(name).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64) {
-            let file = open_file(&folder, name, OpenOptions::new().read(true))?;
+            let (file, _) = open_file(&folder, name, OpenOptions::new().read(true))?;
             let touch = || file.set_modified(SystemTime::now());
             // Files of one's own can be touched; where not, they are as old as they look.
             let _ = faults::change(|| DiskChange::Attributes(self.path().join(name)), touch);
@@ -105,15 +115,15 @@ impl PrivateFolder {
         let mut options = OpenOptions::new();
         options.write(true).create(true);
         let folder = self.make()?;
-        let file = faults::change(|| DiskChange::Create(path()), || open_file(&folder, name, &mut options))?;
-        faults::write(&file, path, 0, bytes)?;
+        let (file, _) = faults::change(|| DiskChange::Create(path()), || open_file(&folder, name, &mut options))?;
+        faults::write(&file, path, || 0, bytes)?;
         file.set_len(bytes.len() as u64)
     }
 
     /// Gives a file its whole content at once.
     fn write_anew(&self, folder: &Dir, name: &str, bytes: &[u8]) -> io::Result<()> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let (unfinished, file) = loop {
+        let (unfinished, (file, _)) = loop {
             let number = NUMBER.fetch_add(1, Ordering::Relaxed);
             let unfinished = format!(".{name}.{}-{number}.new", std::process::id());
             let path = || DiskChange::Create(self.path().join(&unfinished));
@@ -126,7 +136,7 @@ impl PrivateFolder {
         };
         let path = self.path();
         let rename = || folder.rename(&unfinished, folder, name);
-        let done = faults::write(&file, || path.join(&unfinished), 0, bytes)
+        let done = faults::write(&file, || path.join(&unfinished), || 0, bytes)
             .and_then(|()| faults::change(|| DiskChange::Rename(path.join(&unfinished), path.join(name)), rename));
         if done.is_err() {
             let _ = folder.remove_file(&unfinished);
@@ -134,10 +144,14 @@ impl PrivateFolder {
         done
     }
 
+    fn elsewhere(&self) -> Self {
+        Self { opened: Opened::default(), ..self.clone() }
+    }
+
     /// The folder of that name in it.
     #[must_use]
     pub fn below(&self, name: &str) -> Self {
-        let mut below = self.clone();
+        let mut below = self.elsewhere();
         below.components.push(name.to_owned());
         below
     }
@@ -145,7 +159,7 @@ impl PrivateFolder {
     /// The folder of another purpose, for the same coordination directory.
     #[must_use]
     pub fn beside(&self, purpose: &str) -> Self {
-        let mut beside = self.clone();
+        let mut beside = self.elsewhere();
         if let Some(own) = beside.components.get_mut(PURPOSE) {
             purpose.clone_into(own);
         }
@@ -204,12 +218,24 @@ impl PrivateFolder {
         let Some(folder) = self.open()? else { return Ok(None) };
         match open_file(&folder, name, OpenOptions::new().read(true)) {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidInput) => Ok(None),
-            opened => opened.map(Some),
+            opened => opened.map(|(file, _)| Some(file)),
         }
     }
 
-    /// Opens it; `None` if it is not there, or what is there is not this user's own.
-    fn open(&self) -> io::Result<Option<Dir>> {
+    /// Opens it, unless it was opened just now and is still there; `None` if it is not there, or what is there is not this
+    /// user's own.
+    fn open(&self) -> io::Result<Option<Arc<Dir>>> {
+        if let Some(folder) = self.opened.get() {
+            return Ok(Some(folder));
+        }
+        let folder = self.open_anew()?.map(Arc::new);
+        if let Some(folder) = &folder {
+            self.opened.set(folder);
+        }
+        Ok(folder)
+    }
+
+    fn open_anew(&self) -> io::Result<Option<Dir>> {
         let below: PathBuf = self.components.iter().collect();
         let at_once = open_folder_below(&self.base, &below);
         let found = match at_once {
@@ -229,18 +255,18 @@ impl PrivateFolder {
     }
 
     /// Opens it, made where it is missing.
-    fn make(&self) -> io::Result<Dir> {
+    fn make(&self) -> io::Result<Arc<Dir>> {
         let Some((component, above)) = self.components.split_last() else {
             if !self.is_shared {
                 std::fs::create_dir_all(&self.base)?;
             }
-            return Dir::open_ambient_dir(&self.base, ambient_authority());
+            return Dir::open_ambient_dir(&self.base, ambient_authority()).map(Arc::new);
         };
         if let Some(folder) = self.open()? {
             return Ok(folder);
         }
         let is_for_all = above.is_empty() && self.is_shared;
-        let above = Self { components: above.to_vec(), ..self.clone() }.make()?;
+        let above = Self { components: above.to_vec(), ..self.elsewhere() }.make()?;
         let mut builder = DirBuilder::new();
         #[cfg(unix)]
         if !is_for_all {
@@ -261,8 +287,36 @@ impl PrivateFolder {
             let problem = format!("{} belongs to another user", self.path().display());
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, problem));
         }
+        let folder = Arc::new(folder);
+        self.opened.set(&folder);
         Ok(folder)
     }
+}
+
+impl Opened {
+    fn get(&self) -> Option<Arc<Dir>> {
+        let mut known = self.0.lock().ok()?;
+        let (folder, at) = known.as_ref()?;
+        if at.elapsed() < OPENED && is_linked(folder) {
+            return Some(Arc::clone(folder));
+        }
+        *known = None;
+        None
+    }
+
+    fn set(&self, folder: &Arc<Dir>) {
+        // Elsewhere an open folder cannot be removed.
+        if cfg!(unix)
+            && let Ok(mut known) = self.0.lock()
+        {
+            *known = Some((Arc::clone(folder), Instant::now()));
+        }
+    }
+}
+
+/// False for a folder that was removed.
+fn is_linked(folder: &Dir) -> bool {
+    folder.dir_metadata().is_ok_and(|found| found.nlink() > 0)
 }
 
 fn is_own(folder: &Dir) -> io::Result<bool> {
@@ -270,41 +324,35 @@ fn is_own(folder: &Dir) -> io::Result<bool> {
     Ok(owned_by_user(&file.metadata()?))
 }
 
-/// Opens a regular file. Anything else is invalid input, and opening it waits for nobody.
-fn open_file(folder: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<std::fs::File> {
+/// Opens a regular file, and says what it is. Anything else is invalid input, and opening it waits for nobody.
+fn open_file(folder: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<(std::fs::File, Metadata)> {
     let not_regular = || io::Error::new(io::ErrorKind::InvalidInput, format!("{name} is not a regular file"));
     let opened = folder.open_with(name, options.follow(FollowSymlinks::No).nonblock(true));
     match opened {
-        Ok(file) if file.metadata()?.is_file() => Ok(file.into_std()),
-        Ok(_) => Err(not_regular()),
+        Ok(file) => {
+            let found = file.metadata()?;
+            if found.is_file() { Ok((file.into_std(), found)) } else { Err(not_regular()) }
+        }
         Err(_) if folder.symlink_metadata(name).is_ok_and(|found| !found.is_file()) => Err(not_regular()),
         Err(error) => Err(error),
     }
 }
 
-fn read_whole(mut file: &std::fs::File, longest: u64) -> io::Result<Option<Vec<u8>>> {
-    let mut bytes = with_room_for(file.metadata()?.len().min(longest));
-    file.seek(SeekFrom::Start(0))?;
-    file.take(longest + 1).read_to_end(&mut bytes)?;
-    Ok((bytes.len() as u64 <= longest).then_some(bytes))
+fn read_whole(file: &std::fs::File, longest: u64) -> io::Result<Option<Vec<u8>>> {
+    let length = file.metadata()?.len();
+    if length > longest { Ok(None) } else { read_from(file, 0, length).map(Some) }
 }
 
-fn read_end(mut file: &std::fs::File, longest: u64) -> io::Result<(u64, Vec<u8>)> {
+fn read_end(file: &std::fs::File, longest: u64) -> io::Result<(u64, Vec<u8>)> {
     let length = file.metadata()?.len();
     let start = length.saturating_sub(longest);
-    let mut bytes = with_room_for(length - start);
+    Ok((start, read_from(file, start, length - start)?))
+}
+
+/// So many bytes from there on, as far as they are there.
+fn read_from(mut file: &std::fs::File, start: u64, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
     file.seek(SeekFrom::Start(start))?;
-    file.take(longest).read_to_end(&mut bytes)?;
-    Ok((start, bytes))
-}
-
-/// Room for what is read and for finding that nothing follows, so that no file is read in small steps.
-fn with_room_for(length: u64) -> Vec<u8> {
-    Vec::with_capacity(usize::try_from(length + 1).unwrap_or_default())
-}
-
-fn is_current(folder: &Dir, name: &str, file: &std::fs::File) -> io::Result<bool> {
-    let open = Metadata::from_file(file)?;
-    let named = folder.symlink_metadata(name);
-    Ok(named.is_ok_and(|named| (named.dev(), named.ino()) == (open.dev(), open.ino())))
+    file.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -69,18 +69,18 @@ impl<R> SessionContext<'_, R> {
     }
 
     pub(super) fn place(&self, path: &Path) -> Result<EditTarget, Trouble> {
-        let resource = match self.namer.resource(path, Kind::File) {
-            Ok(resource) => resource,
+        let located = match self.namer.locate(path, Kind::File) {
+            Ok(located) => located,
             // A tool that takes a directory for a file fails by itself; one that deletes directories means it.
             Err(NamingError::IsDirectory { .. }) => return Ok(self.directory(path)),
             Err(NamingError::Outside { .. }) => return Ok(EditTarget::Outside),
             Err(error) => return Err(error.into()),
         };
+        let resource = located.resource;
         if self.namer.is_internal(&resource) {
             return Ok(EditTarget::Internal);
         }
-        let real_path = self.namer.real_path(path)?;
-        Ok(if self.is_excluded(&resource) || self.ignored.is_ignored(&real_path) {
+        Ok(if self.is_excluded(&resource) || self.ignored.is_ignored(&located.path) {
             EditTarget::OnlyRespected(resource)
         } else {
             EditTarget::Claimed(resource)

@@ -1,6 +1,6 @@
 //! What one event is answered from: where it happened, and in which session.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -64,6 +64,8 @@ pub(super) struct SessionContext<'a, R = Registry> {
     pub(super) failure: RefCell<Option<String>>,
     /// The changes that the answer says took something of the session's work.
     pub(super) told: RefCell<Vec<Entry>>,
+    /// True once it was seen at this event that the session lives.
+    pub(super) lives: Cell<bool>,
     pub(super) registry: R,
 }
 
@@ -72,6 +74,7 @@ impl<'a> SessionContext<'a, ()> {
         let folder = existing_folder(&event.folder);
         let location =
             workspace::locate(folder, surroundings.named_directory.as_deref(), surroundings.home.as_deref())?;
+        let journal = Journal::of(&location.directory, surroundings.state_folder.as_deref());
         Ok(Self {
             event,
             surroundings,
@@ -80,11 +83,12 @@ impl<'a> SessionContext<'a, ()> {
             own: session_id(surroundings.agent, &event.session, event.sub_agent.as_ref())?,
             kind: event.sub_agent.as_ref().and_then(|sub_agent| sub_agent.kind.clone()),
             lease: DEFAULT_LEASE,
-            states: HookStates::of(&location.directory, surroundings.state_folder.as_deref()),
-            journal: Journal::of(&location.directory, surroundings.state_folder.as_deref()),
+            states: HookStates::beside(journal.as_ref()),
+            journal,
             ignored: Ignored::new(),
             failure: RefCell::default(),
             told: RefCell::default(),
+            lives: Cell::default(),
             location,
             registry: (),
         })
@@ -149,6 +153,7 @@ impl<'a, R> SessionContext<'a, R> {
             ignored: self.ignored,
             failure: self.failure,
             told: self.told,
+            lives: self.lives,
             registry,
         }
     }
@@ -203,8 +208,22 @@ impl SessionContext<'_> {
         Ok(self.registry.session(session)?.is_some_and(|session| session.is_live()))
     }
 
+    /// The same of the session in which the event happened.
+    pub(super) fn is_own_live(&self) -> Result<bool, Trouble> {
+        if !self.lives.get() {
+            self.lives.set(self.is_live(&self.own)?);
+        }
+        Ok(self.lives.get())
+    }
+
     /// Registers the session in which the event happened, or goes on with it.
     pub(super) fn take_part(&self) -> Result<Session, Trouble> {
+        let session = self.take_part_anew()?;
+        self.lives.set(session.is_live());
+        Ok(session)
+    }
+
+    fn take_part_anew(&self) -> Result<Session, Trouble> {
         let main = self.register(&self.main, None)?;
         if self.own == self.main {
             return Ok(main);

@@ -23,7 +23,7 @@ impl SessionContext<'_> {
 
     /// Adds what others took of the session's work, which it should know before it goes on.
     pub(super) fn deliver_losses(&self, answer: &mut Answer, follow_up: &mut FollowUp) -> Result<(), Trouble> {
-        if !self.is_live(&self.own)? {
+        if !self.is_own_live()? {
             return Ok(());
         }
         self.deliver(&self.own, Message::tells_of_loss, answer, follow_up)

@@ -1,7 +1,7 @@
 //! Files that another coordination directory covers than the agent's own folder: those of another repository. The agent
 //! takes part there too, as the same session, for as long as it does in its own.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use super::claiming::Claimed;
@@ -53,15 +53,17 @@ impl<'a, R> SessionContext<'a, R> {
             return Ok(None);
         }
         let Some(registry) = self.registry_at(&location)? else { return Ok(None) };
+        let journal = Journal::of(&location.directory, self.surroundings.state_folder.as_deref());
         Ok(Some(SessionContext {
             event: self.event,
             surroundings: self.surroundings,
             namer: Namer::new(&location),
-            states: HookStates::of(&location.directory, self.surroundings.state_folder.as_deref()),
-            journal: Journal::of(&location.directory, self.surroundings.state_folder.as_deref()),
+            states: HookStates::beside(journal.as_ref()),
+            journal,
             ignored: Ignored::new(),
             failure: RefCell::default(),
             told: RefCell::default(),
+            lives: Cell::default(),
             location,
             main: self.main.clone(),
             own: self.own.clone(),

@@ -116,10 +116,11 @@ impl SessionContext<'_> {
     }
 
     pub(super) fn sub_agent_ended(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
-        if self.own == self.main || !self.is_live(&self.own)? {
+        if self.own == self.main || !self.is_own_live()? {
             return Ok(Answer::default());
         }
         self.end_sub_agent(&self.own)?;
+        self.lives.set(false);
         follow_up.refresh_board = true;
         Ok(Answer::default())
     }

@@ -51,7 +51,7 @@ impl SessionContext<'_> {
 
     pub(super) fn turn_ended(&self, follow_up: &mut FollowUp) -> Result<Answer, Trouble> {
         // An agent that did nothing here needs no session for it.
-        if !self.is_live(&self.own)? {
+        if !self.is_own_live()? {
             return Ok(Answer::default());
         }
         if self.surroundings.agent.hides_parents && self.own != self.main {

@@ -45,9 +45,14 @@ pub fn change<T>(describe: impl FnOnce() -> DiskChange, call: impl FnOnce() -> i
 }
 
 /// Writes into a file, from an offset that the file stands at already.
-pub fn write(mut file: &File, path: impl FnOnce() -> PathBuf, offset: u64, bytes: &[u8]) -> io::Result<()> {
+pub fn write(
+    mut file: &File,
+    path: impl FnOnce() -> PathBuf,
+    offset: impl FnOnce() -> u64,
+    bytes: &[u8],
+) -> io::Result<()> {
     let Some(orders) = Orders::read() else { return file.write_all(bytes) };
-    let change = DiskChange::Write(path(), offset);
+    let change = DiskChange::Write(path(), offset());
     orders.fail(&change.kind(), Some(change.path()))?;
     if orders.number("tear") == Some(WRITES.fetch_add(1, Ordering::SeqCst) + 1) {
         file.write_all(&bytes[..bytes.len() / 2])?;

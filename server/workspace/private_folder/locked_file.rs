@@ -2,13 +2,15 @@
 
 use std::fs::{File, TryLockError};
 use std::io;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cap_std::fs::{Dir, OpenOptions};
+use cap_fs_ext::MetadataExt;
+use cap_std::fs::{Dir, Metadata, OpenOptions};
 use deconflict_platform::faults::{self, DiskChange};
 
-use super::{PrivateFolder, is_current, open_file, read_end, read_whole};
+use super::{PrivateFolder, open_file, read_end, read_whole};
 
 /// How often a lock that somebody else has is asked for.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -26,10 +28,18 @@ pub enum Lock {
 #[derive(Debug)]
 pub struct LockedFile<'a> {
     place: &'a PrivateFolder,
-    folder: Dir,
+    folder: Arc<Dir>,
     name: String,
     file: File,
+    identity: Identity,
     is_locked: bool,
+}
+
+/// Which file it is, whatever it is called.
+#[derive(Debug, PartialEq, Eq)]
+struct Identity {
+    device: u64,
+    inode: u64,
 }
 
 impl PrivateFolder {
@@ -58,14 +68,20 @@ impl PrivateFolder {
 }
 
 impl<'a> LockedFile<'a> {
-    fn open(place: &'a PrivateFolder, mut folder: Dir, name: &str, lock: Lock, patience: Duration) -> io::Result<Self> {
+    fn open(
+        place: &'a PrivateFolder,
+        mut folder: Arc<Dir>,
+        name: &str,
+        lock: Lock,
+        patience: Duration,
+    ) -> io::Result<Self> {
         let began = Instant::now();
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true);
         loop {
             let path = place.path().join(name);
             let opened = faults::change(|| DiskChange::Create(path), || open_file(&folder, name, &mut options));
-            let file = match opened {
+            let (file, found) = match opened {
                 // The folder was removed after it had been opened.
                 Err(error) if error.kind() == io::ErrorKind::NotFound && began.elapsed() < patience => {
                     folder = place.make()?;
@@ -74,9 +90,10 @@ impl<'a> LockedFile<'a> {
                 opened => opened?,
             };
             let is_locked = wait_for(&file, lock, began, patience);
+            let identity = Identity::of(&found);
             // Another writer may have replaced it meanwhile.
-            if !is_locked || is_current(&folder, name, &file)? {
-                return Ok(Self { place, folder, name: name.to_owned(), file, is_locked });
+            if !is_locked || identity.is_at(&folder, name) {
+                return Ok(Self { place, folder, name: name.to_owned(), file, identity, is_locked });
             }
         }
     }
@@ -104,12 +121,13 @@ impl<'a> LockedFile<'a> {
 
     /// Adds bytes at its end.
     pub fn append(&self, bytes: &[u8]) -> io::Result<()> {
-        faults::write(&self.file, || self.place.path().join(&self.name), self.length()?, bytes)
+        let offset = || self.length().unwrap_or_default();
+        faults::write(&self.file, || self.place.path().join(&self.name), offset, bytes)
     }
 
     /// True unless it was removed or replaced meanwhile, by somebody who did not wait for the lock.
     pub fn is_current(&self) -> bool {
-        is_current(&self.folder, &self.name, &self.file).unwrap_or(false)
+        self.identity.is_at(&self.folder, &self.name)
     }
 
     /// Puts another content in its place. Whoever waits for the lock finds the new file.
@@ -124,6 +142,16 @@ impl<'a> LockedFile<'a> {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+impl Identity {
+    fn of(found: &Metadata) -> Self {
+        Self { device: found.dev(), inode: found.ino() }
+    }
+
+    fn is_at(&self, folder: &Dir, name: &str) -> bool {
+        folder.symlink_metadata(name).is_ok_and(|named| Self::of(&named) == *self)
     }
 }
 

@@ -63,7 +63,7 @@ impl<'a> ClaimLock<'a> {
     pub(crate) fn keep_token(&self, token: u64) -> Result<(), Error> {
         let mut file = &self.file.file;
         file.rewind()
-            .and_then(|()| faults::write(file, || self.path(), 0, format!("{token:020}\n").as_bytes()))
+            .and_then(|()| faults::write(file, || self.path(), || 0, format!("{token:020}\n").as_bytes()))
             .map_err(|source| self.directory.write_error(&self.path(), source))
     }
 

@@ -149,7 +149,7 @@ impl Directory {
         let Some(file) = file.map(cap_std::fs::File::into_std) else {
             return self.replace_file(&Folder::Root, name, bytes, Durability::Process);
         };
-        faults::write(&file, path, 0, bytes)
+        faults::write(&file, path, || 0, bytes)
             .and_then(|()| file.set_len(bytes.len() as u64))
             .map_err(|source| self.write_error(&path(), source))
     }
@@ -168,7 +168,7 @@ impl Directory {
         if metadata.len() == 0 {
             self.sharing.apply_to_file(&file);
         }
-        faults::write(&file, path, metadata.len(), bytes).map_err(|source| self.write_error(&path(), source))
+        faults::write(&file, path, || metadata.len(), bytes).map_err(|source| self.write_error(&path(), source))
     }
 
     pub(crate) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
@@ -340,7 +340,7 @@ impl Directory {
         options.write(true).create_new(true).follow(FollowSymlinks::No);
         let create = || handle.open_with(&name, &options);
         let file = faults::change(|| DiskChange::Create(path()), create).map_err(failed)?.into_std();
-        let written = faults::write(&file, path, 0, bytes).and_then(|()| {
+        let written = faults::write(&file, path, || 0, bytes).and_then(|()| {
             self.sharing.apply_to_file(&file);
             match durability {
                 Durability::Whole | Durability::Power => {
