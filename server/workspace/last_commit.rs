@@ -1,6 +1,6 @@
 //! What commits have at many paths at once.
 //!
-//! One git answers for all of them, since starting it is what takes the time.
+//! What git's own files tell is read from them; for the rest one git answers, since starting it is what takes the time.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, Read};
@@ -8,6 +8,8 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use super::Repository;
+use super::committed_tree::{CommittedEntry, CommittedTree};
 use super::git::{self, GitError, Surroundings};
 
 /// The content of files in a commit, by the paths that were asked for; a path that the commit does not have is missing.
@@ -16,8 +18,42 @@ pub type Contents = HashMap<String, Vec<u8>>;
 /// Files above this size, in bytes, are not read.
 const LARGEST: u64 = 50 << 20;
 
+/// Of so many files their contents are read here. More are git's: it answers without all of them in memory twice.
+const MOST_READ: usize = 100;
+
+/// What a commit has at paths, each as something says of its entry and the tree, which says `None` where git must be asked.
+fn read<T>(
+    root: &Path,
+    commit: &str,
+    paths: &[&str],
+    what: impl Fn(&CommittedTree, CommittedEntry) -> Option<Option<T>>,
+) -> Option<HashMap<String, T>> {
+    if paths.is_empty() {
+        return Some(HashMap::new());
+    }
+    let repository = Repository::at(root).ok()??;
+    let tree = CommittedTree::of(&repository, commit, usize::try_from(LARGEST).ok()?)?;
+    let mut found = HashMap::new();
+    for path in paths {
+        if let Some(entry) = tree.entry(path)?
+            && let Some(value) = what(&tree, entry)?
+        {
+            found.insert((*path).to_owned(), value);
+        }
+    }
+    Some(found)
+}
+
 /// Reads files of a commit by paths from the root. What is not there, no file or too large is missing.
 pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, GitError> {
+    let content = |tree: &CommittedTree, entry: CommittedEntry| {
+        if entry.is_content() { tree.content(entry).map(Some) } else { Some(None) }
+    };
+    if paths.len() <= MOST_READ
+        && let Some(contents) = read(root, commit, paths, content)
+    {
+        return Ok(contents);
+    }
     let askable: Vec<&str> = paths.iter().copied().filter(|path| !path.contains('\n')).collect();
     let mut contents = Contents::new();
     // Git's questions and answers are lines.
@@ -67,6 +103,10 @@ fn next_content(answer: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 
 /// What git calls the contents of files in a commit, without reading them. A path that the commit does not have is missing.
 pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
+    let name = |_: &CommittedTree, entry: CommittedEntry| Some(entry.is_content().then(|| entry.name()));
+    if let Some(names) = read(root, commit, paths, name) {
+        return Ok(names);
+    }
     // Git's questions are lines.
     let (broken, askable): (Vec<&str>, Vec<&str>) = paths.iter().copied().partition(|path| path.contains('\n'));
     let answer = ask(root, "--batch-check=%(objecttype) %(objectname)", commit, &askable)?;
@@ -82,6 +122,9 @@ pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String
 /// What git calls the modes of files in a commit, such as `100755` of one that may be run. A path that the commit does not
 /// have is missing.
 pub fn modes(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
+    if let Some(modes) = read(root, commit, paths, |_, entry| Some(Some(entry.mode()))) {
+        return Ok(modes);
+    }
     Ok(in_tree(root, commit, paths)?.into_iter().map(|entry| (entry.path, entry.mode)).collect())
 }
 

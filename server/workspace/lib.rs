@@ -13,6 +13,7 @@ mod branches;
 mod changed_files;
 pub mod commits;
 pub mod committed;
+mod committed_tree;
 pub mod committing;
 mod declared;
 mod discovery;

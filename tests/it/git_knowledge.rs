@@ -1,9 +1,11 @@
 //! What git ignores and what was changed since the last commit, held against git's own answers.
 
+use std::collections::HashMap;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
-use deconflict_workspace::{Ignored, committed};
+use deconflict_workspace::{Ignored, committed, last_commit};
 
 use super::support::{CodingAgent, NON_ASCII, SPACED, Terminal, Workspace, clean_environment};
 
@@ -290,4 +292,89 @@ fn line_ends_and_a_byte_order_mark_make_no_difference() {
     assert!(equals(b"\xef\xbb\xbfa\r\nb\r\n", b"a\nb\n"));
     assert!(!equals(b"a\nb\n\n", b"a\rb\n\r"), "a return alone ends no line");
     assert!(!equals(b"a\n", b""));
+}
+
+/// What git says, in this folder; `None` if it fails.
+#[cfg(unix)]
+fn git_says(workspace: &Workspace, folder: &Path, arguments: &[&str]) -> Option<Vec<u8>> {
+    let mut git = Command::new("git");
+    clean_environment(&mut git, workspace.home());
+    let output = git.args(arguments).current_dir(folder).output().unwrap();
+    output.status.success().then_some(output.stdout)
+}
+
+#[cfg(unix)]
+#[test]
+fn what_a_commit_has_is_told_as_git_tells_it_however_git_keeps_it() {
+    const PATHS: &[&str] = &[
+        "README.md",
+        "src/lib.rs",
+        "src/none.rs",
+        "README.md/below",
+        "run.sh",
+        "link",
+        "deep/er/größe – 寸.txt",
+        "line\nbreak.txt",
+        "module",
+        "module/inside.txt",
+        "empty.txt",
+    ];
+    // Each of these is done in a clone of its own, which then lies in the folder.
+    const KEPT: &[(&str, &str)] = &[
+        ("", "."),
+        ("git gc -q --prune=now", "."),
+        ("git repack -dq && git multi-pack-index write && git pack-refs --all", "."),
+        ("git checkout -q --detach HEAD~1", "."),
+        ("git worktree add -q ../side HEAD~1", "../side"),
+        ("git clone -q --shared . ../other", "../other"),
+        ("git replace HEAD HEAD~1", "."),
+        (
+            "git init -q --object-format=sha256 ../longer && cd ../longer && echo a > README.md && git add . && git commit -qm A",
+            "../longer",
+        ),
+        (
+            "git init -q --ref-format=reftable ../refs && cd ../refs && echo a > README.md && git add . && git commit -qm A",
+            "../refs",
+        ),
+        ("git init -q ../unborn", "../unborn"),
+    ];
+    for (line, folder) in KEPT {
+        let workspace = Workspace::small();
+        workspace.write("deep/er/größe – 寸.txt", "größe\r\n");
+        workspace.write("line\nbreak.txt", "broken\n");
+        workspace.write("empty.txt", "");
+        let prepare = "echo x > run.sh && chmod +x run.sh && ln -s run.sh link && git init -q module && cd module && \
+                       echo inside > inside.txt && git add . && git commit -qm Inside && cd .. && git add module 2> /dev/null";
+        let shell = |line: &str| {
+            let mut shell = Command::new("sh");
+            clean_environment(&mut shell, workspace.home());
+            assert!(shell.args(["-c", line]).current_dir(workspace.root()).status().unwrap().success(), "{line}");
+        };
+        shell(prepare);
+        workspace.commit_all("More");
+        workspace.write("README.md", "newer\n");
+        workspace.commit_all("Newer");
+        shell(line);
+        let root = fs::canonicalize(workspace.path(folder)).unwrap();
+        let (mut names, mut modes, mut contents) = (HashMap::new(), HashMap::new(), HashMap::new());
+        for path in PATHS {
+            let listed = git_says(&workspace, &root, &["--literal-pathspecs", "ls-tree", "-z", "HEAD", "--", path]);
+            let listed = String::from_utf8(listed.unwrap_or_default()).unwrap();
+            if let Some((mode, rest)) = listed.split_once(' ') {
+                modes.insert((*path).to_owned(), mode.to_owned());
+                if let Some(name) = rest.strip_prefix("blob ") {
+                    names.insert((*path).to_owned(), name.split('\t').next().unwrap().to_owned());
+                }
+            }
+            if let Some(content) = git_says(&workspace, &root, &["cat-file", "blob", &format!("HEAD:{path}")]) {
+                contents.insert((*path).to_owned(), content);
+            }
+        }
+        assert_eq!(last_commit::names(&root, "HEAD", PATHS).unwrap(), names, "{line}");
+        assert_eq!(last_commit::modes(&root, "HEAD", PATHS).unwrap(), modes, "{line}");
+        assert_eq!(last_commit::contents(&root, "HEAD", PATHS).unwrap(), contents, "{line}");
+        if let Some(commit) = last_commit::id(&root).unwrap() {
+            assert_eq!(last_commit::names(&root, &commit, PATHS).unwrap(), names, "{line}");
+        }
+    }
 }

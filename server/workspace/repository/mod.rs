@@ -208,6 +208,16 @@ impl Repository {
         index::contents_of(&self.git_directory, object_format(&self.configuration()), paths)
     }
 
+    /// True if only some of what git tracks may stand in this worktree.
+    pub fn is_sparse(&self) -> bool {
+        self.configuration().is_true("core", "sparsecheckout")
+    }
+
+    /// True unless the repository names objects by another hash.
+    pub(super) fn names_by_sha1(&self) -> bool {
+        matches!(object_format(&self.configuration()), ObjectFormat::Sha1)
+    }
+
     /// Adds a line to `info/exclude`, which all worktrees share.
     pub(super) fn add_exclusion(&self, line: &str) -> io::Result<()> {
         if !self.owns_git_directory() {

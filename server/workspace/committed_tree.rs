@@ -1,0 +1,125 @@
+//! What a commit has, read from git's own files where that can be done: starting git takes longer than all the rest of what
+//! an agent's hook does. What cannot be told here is unknown, and git is to be asked.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gix_hash::{Kind, ObjectId};
+use gix_object::tree::EntryMode;
+use gix_object::{CommitRefIter, Find, TreeRefIter};
+use gix_odb::store::init::Options;
+use gix_ref::file::ReferenceExt;
+
+use super::Repository;
+
+/// Where git keeps objects that stand for others.
+const REPLACEMENTS: &str = "refs/replace/";
+
+/// The tree of a commit. Each answer is `None` if it is not known here.
+pub(super) struct CommittedTree {
+    objects: gix_odb::Handle,
+    root: ObjectId,
+    /// The trees that were read.
+    trees: RefCell<HashMap<ObjectId, Rc<Vec<u8>>>>,
+}
+
+/// What it has at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CommittedEntry {
+    mode: EntryMode,
+    id: ObjectId,
+}
+
+impl CommittedTree {
+    /// Opens the tree of `HEAD` or of a commit that is given by its whole name. Objects above `largest` bytes are not read.
+    pub(super) fn of(repository: &Repository, commit: &str, largest: usize) -> Option<Self> {
+        if !repository.names_by_sha1() {
+            return None;
+        }
+        let (own, common) = (repository.git_directory().to_owned(), repository.common_directory().to_owned());
+        let options = Options { alloc_limit_bytes: Some(largest), ..Options::default() };
+        let objects = gix_odb::at_opts(common.join("objects"), Kind::Sha1, None, options).ok()?;
+        let refs = if own == common {
+            gix_ref::file::Store::at(own, Kind::Sha1)
+        } else {
+            gix_ref::file::Store::for_linked_worktree(own, common, Kind::Sha1)
+        };
+        let prefix = REPLACEMENTS.try_into().ok()?;
+        if refs.iter().ok()?.prefixed(prefix).ok()?.next().is_some() {
+            return None;
+        }
+        let commit = match commit {
+            "HEAD" => refs.find("HEAD").ok()?.peel_to_id(&refs, &objects).ok()?,
+            name => ObjectId::from_hex(name.as_bytes()).ok()?,
+        };
+        let mut bytes = Vec::new();
+        let found = objects.try_find(&commit, &mut bytes).ok()??;
+        if found.kind != gix_object::Kind::Commit {
+            return None;
+        }
+        let root = CommitRefIter::from_bytes(found.data, Kind::Sha1).tree_id().ok()?;
+        Some(Self { objects, root, trees: RefCell::default() })
+    }
+
+    /// What stands at a path from the root, `Some(None)` if nothing does.
+    pub(super) fn entry(&self, path: &str) -> Option<Option<CommittedEntry>> {
+        let mut entry = CommittedEntry { mode: gix_object::tree::EntryKind::Tree.into(), id: self.root };
+        for name in path.split('/') {
+            if !entry.mode.is_tree() {
+                return Some(None);
+            }
+            let tree = self.tree(entry.id)?;
+            let mut found = None;
+            for one in TreeRefIter::from_bytes(&tree, Kind::Sha1) {
+                let one = one.ok()?;
+                if one.filename == name.as_bytes() {
+                    found = Some(CommittedEntry { mode: one.mode, id: one.oid.to_owned() });
+                    break;
+                }
+            }
+            match found {
+                Some(found) => entry = found,
+                None => return Some(None),
+            }
+        }
+        Some(Some(entry))
+    }
+
+    /// The content of a file or a link.
+    pub(super) fn content(&self, entry: CommittedEntry) -> Option<Vec<u8>> {
+        self.object(entry.id, gix_object::Kind::Blob)
+    }
+
+    fn tree(&self, id: ObjectId) -> Option<Rc<Vec<u8>>> {
+        if let Some(known) = self.trees.borrow().get(&id) {
+            return Some(Rc::clone(known));
+        }
+        let tree = Rc::new(self.object(id, gix_object::Kind::Tree)?);
+        self.trees.borrow_mut().insert(id, Rc::clone(&tree));
+        Some(tree)
+    }
+
+    fn object(&self, id: ObjectId, kind: gix_object::Kind) -> Option<Vec<u8>> {
+        let mut bytes = Vec::new();
+        let found = self.objects.try_find(&id, &mut bytes).ok()??;
+        (found.kind == kind).then(|| found.data.to_vec())
+    }
+}
+
+impl CommittedEntry {
+    /// True for a file or a link.
+    pub(super) fn is_content(self) -> bool {
+        self.mode.is_blob_or_symlink()
+    }
+
+    /// What git calls it.
+    pub(super) fn name(self) -> String {
+        self.id.to_string()
+    }
+
+    /// Its mode as git prints it.
+    pub(super) fn mode(self) -> String {
+        format!("{:06o}", self.mode.value())
+    }
+}
