@@ -8,10 +8,11 @@ use chrono::{DateTime, Utc};
 use deconflict_journal::{Observation, Stamp, Watched};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, ClaimsMark, Registry};
-use deconflict_workspace::{Kind, Repository, differing_at};
+use deconflict_workspace::{Kind, Repository, differing_at, left_out_since};
 
 use super::before::befores_in;
 use super::held_list::{Held, HeldList, Stood};
+use super::moved::began;
 use super::recorder::slashed;
 use super::{Error, Recorder};
 
@@ -134,11 +135,15 @@ impl Recorder<'_> {
         }
         // Where git's index cannot be understood, nothing is known of what was clean.
         let files = differing_at(repository, self.ignored, &places).unwrap_or_default();
-        let files: Vec<Resource> = files
+        let left_out = self.left_out(repository, registry, claimed, watched)?;
+        let mut files: Vec<Resource> = files
             .iter()
-            .filter_map(|file| self.namer.resource_as_spelled(&file.path, Kind::File).ok())
+            .map(|file| &file.path)
+            .chain(&left_out)
+            .filter_map(|path| self.namer.resource_as_spelled(path, Kind::File).ok())
             .filter(|resource| !watched.contains(resource) && !self.namer.is_internal(resource))
             .collect();
+        files.dedup();
         let held: Vec<(String, Resource)> = held_among(registry, &files)?
             .into_iter()
             .filter_map(|resource| Some((slashed(repository.root(), &self.namer.path_of(&resource)?)?, resource)))
@@ -149,6 +154,31 @@ impl Recorder<'_> {
             self.observe(&resource, Observation { before: Some(before), ..Observation::look(now) })?;
         }
         Ok(is_kept)
+    }
+
+    /// What a sparse checkout took out of the worktree of these, since they are claimed: git then does not miss it there.
+    fn left_out(
+        &self,
+        repository: &Repository,
+        registry: &Registry,
+        claimed: &[&Resource],
+        watched: &HashSet<Resource>,
+    ) -> Result<Vec<PathBuf>, Error> {
+        let mut left_out = Vec::new();
+        if !repository.is_sparse() {
+            return Ok(left_out);
+        }
+        for resource in claimed.iter().filter(|resource| !watched.contains(**resource)) {
+            let Some(path) = self.namer.path_of(resource).filter(|path| resource.is_directory() || !path.exists())
+            else {
+                continue;
+            };
+            let claims = registry.claims_on(resource)?.into_iter().filter(Claim::is_active);
+            if let Some(began) = claims.map(|claim| began(&claim)).min() {
+                left_out.extend(left_out_since(repository, began.into(), || vec![path]).unwrap_or_default());
+            }
+        }
+        Ok(left_out)
     }
 }
 

@@ -126,7 +126,7 @@ impl Recorder<'_> {
 }
 
 /// When a claim was made. Its record says whole seconds; as long as it was not written again the file says more.
-fn began(claim: &Claim) -> DateTime<Utc> {
+pub(super) fn began(claim: &Claim) -> DateTime<Utc> {
     let second = TimeDelta::seconds(1);
     if claim.modified - claim.claimed_at < second { claim.modified } else { claim.claimed_at + second }
 }

@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 
-use super::support::{Terminal, Workspace};
+use super::support::{CodingAgent, Terminal, Workspace, clean_environment, wait_within};
 
 const FILE: &str = "src/lib.rs";
 
@@ -104,4 +106,33 @@ fn a_damaged_list_loses_nothing() {
     ada.run(["check", FILE]).expect_code(0);
     workspace.write(FILE, "two\n");
     assert_eq!(kept(&ada), 2);
+}
+
+#[test]
+fn whoever_holds_a_clean_file_hears_of_it_when_somebody_unknown_takes_it_away() {
+    for line in ["git sparse-checkout set --no-cone /README.md", "rm -r src"] {
+        let workspace = Workspace::small();
+        let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+        let agent = CodingAgent::on(&workspace, "agent");
+        agent.start();
+        ada.run(["claim", "file", FILE]).expect_code(0);
+        agent.shell().run(["claim", "file", "src/parser.rs"]).expect_code(0);
+        let stood = [FILE, "src/parser.rs"].map(|file| workspace.read(file));
+        let mut shell = Command::new("sh");
+        clean_environment(&mut shell, workspace.home());
+        assert!(shell.args(["-c", line]).current_dir(workspace.root()).status().unwrap().success());
+        let (mut heard, mut said) = (String::new(), String::new());
+        wait_within(Duration::from_secs(20), &format!("{line} to be told"), || {
+            heard.push_str(agent.prompt().context());
+            said.push_str(&ada.run(["check", "README.md"]).expect_code(0).stderr);
+            (heard.contains("src/parser.rs") && said.contains("src/lib.rs")).then_some(())
+        });
+        heard.push_str(agent.prompt().context());
+        said.push_str(&ada.run(["check", "README.md"]).expect_code(0).stderr);
+        assert_eq!(heard.matches("deconflict restore").count(), 1, "{heard}");
+        assert_eq!(said.matches("deconflict restore").count(), 1, "{said}");
+        ada.run(["restore", FILE]).expect_code(0);
+        agent.shell().run(["restore", "src/parser.rs"]).expect_code(0);
+        assert_eq!([FILE, "src/parser.rs"].map(|file| workspace.read(file)), stood, "{line}");
+    }
 }

@@ -132,9 +132,12 @@ impl SessionContext<'_> {
             return Ok(());
         }
         if is_looked_for {
+            if self.event.kind == EventKind::Prompted {
+                self.keep_held();
+            }
             self.notice(answer)?;
             self.tell_of_corrections(answer);
-            if self.surroundings.agent.takes_context(&self.event.name) && self.is_live(&self.own)? {
+            if self.surroundings.agent.takes_context(&self.event.name) && self.is_own_live()? {
                 self.notice_move(answer)?;
             }
         }

@@ -7,7 +7,7 @@ use super::follow_up::ToldChanges;
 use crate::answer::Answer;
 use crate::event::EventKind;
 use crate::words;
-use deconflict_changes::{Lost, Noticed, Recorder, Telling, author_of};
+use deconflict_changes::{HeldList, Lost, Noticed, Recorder, Telling, author_of};
 use deconflict_journal::{Author, Cause, Entry, LONGEST_ANSWER, Loss};
 use deconflict_protocol::Resource;
 
@@ -27,9 +27,10 @@ impl SessionContext<'_> {
 
     /// Keeps what stands in what anybody holds by hand, who tells of no edit.
     pub(super) fn keep_held(&self) {
-        if let (Some(recorder), Some(repository)) = (self.recorder(), &self.location.repository) {
-            self.unless_failed(recorder.keep_held(repository, self.now()));
-        }
+        let (Some(recorder), Some(repository)) = (self.recorder(), &self.location.repository) else { return };
+        let list = HeldList::of(recorder.journal, repository);
+        let watched = self.unless_failed(recorder.journal.watched()).unwrap_or_default();
+        self.unless_failed(recorder.look_at_held(repository, Some(&list), &watched, self.now()));
     }
 
     /// What an agent has not committed of these is its sub-agent's when that goes on with it.
@@ -74,7 +75,7 @@ impl SessionContext<'_> {
     pub(super) fn notice(&self, answer: &mut Answer) -> Result<(), Trouble> {
         let Some(recorder) = self.recorder() else { return Ok(()) };
         let watched = self.unless_failed(recorder.journal.watched()).unwrap_or_default();
-        if watched.is_empty() || !self.is_live(&self.own)? {
+        if watched.is_empty() || !self.is_own_live()? {
             return Ok(());
         }
         let is_heard = self.surroundings.agent.takes_context(&self.event.name);
