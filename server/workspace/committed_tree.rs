@@ -16,7 +16,11 @@ use super::Repository;
 /// Where git keeps objects that stand for others.
 const REPLACEMENTS: &str = "refs/replace/";
 
-/// The tree of a commit. Each answer is `None` if it is not known here.
+/// It is not known here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AskGit;
+
+/// The tree of a commit.
 pub(super) struct CommittedTree {
     objects: gix_odb::Handle,
     root: ObjectId,
@@ -62,17 +66,17 @@ impl CommittedTree {
         Some(Self { objects, root, trees: RefCell::default() })
     }
 
-    /// What stands at a path from the root, `Some(None)` if nothing does.
-    pub(super) fn entry(&self, path: &str) -> Option<Option<CommittedEntry>> {
+    /// What stands at a path from the root.
+    pub(super) fn entry(&self, path: &str) -> Result<Option<CommittedEntry>, AskGit> {
         let mut entry = CommittedEntry { mode: gix_object::tree::EntryKind::Tree.into(), id: self.root };
         for name in path.split('/') {
             if !entry.mode.is_tree() {
-                return Some(None);
+                return Ok(None);
             }
             let tree = self.tree(entry.id)?;
             let mut found = None;
             for one in TreeRefIter::from_bytes(&tree, Kind::Sha1) {
-                let one = one.ok()?;
+                let one = one.map_err(|_| AskGit)?;
                 if one.filename == name.as_bytes() {
                     found = Some(CommittedEntry { mode: one.mode, id: one.oid.to_owned() });
                     break;
@@ -80,30 +84,30 @@ impl CommittedTree {
             }
             match found {
                 Some(found) => entry = found,
-                None => return Some(None),
+                None => return Ok(None),
             }
         }
-        Some(Some(entry))
+        Ok(Some(entry))
     }
 
     /// The content of a file or a link.
-    pub(super) fn content(&self, entry: CommittedEntry) -> Option<Vec<u8>> {
+    pub(super) fn content(&self, entry: CommittedEntry) -> Result<Vec<u8>, AskGit> {
         self.object(entry.id, gix_object::Kind::Blob)
     }
 
-    fn tree(&self, id: ObjectId) -> Option<Rc<Vec<u8>>> {
+    fn tree(&self, id: ObjectId) -> Result<Rc<Vec<u8>>, AskGit> {
         if let Some(known) = self.trees.borrow().get(&id) {
-            return Some(Rc::clone(known));
+            return Ok(Rc::clone(known));
         }
         let tree = Rc::new(self.object(id, gix_object::Kind::Tree)?);
         self.trees.borrow_mut().insert(id, Rc::clone(&tree));
-        Some(tree)
+        Ok(tree)
     }
 
-    fn object(&self, id: ObjectId, kind: gix_object::Kind) -> Option<Vec<u8>> {
+    fn object(&self, id: ObjectId, kind: gix_object::Kind) -> Result<Vec<u8>, AskGit> {
         let mut bytes = Vec::new();
-        let found = self.objects.try_find(&id, &mut bytes).ok()??;
-        (found.kind == kind).then(|| found.data.to_vec())
+        let found = self.objects.try_find(&id, &mut bytes).ok().flatten().filter(|found| found.kind == kind);
+        found.map(|found| found.data.to_vec()).ok_or(AskGit)
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use super::Repository;
-use super::committed_tree::{CommittedEntry, CommittedTree};
+use super::committed_tree::{AskGit, CommittedEntry, CommittedTree};
 use super::git::{self, GitError, Surroundings};
 
 /// The content of files in a commit, by the paths that were asked for; a path that the commit does not have is missing.
@@ -21,12 +21,12 @@ const LARGEST: u64 = 50 << 20;
 /// Of so many files their contents are read here. More are git's: it answers without all of them in memory twice.
 const MOST_READ: usize = 100;
 
-/// What a commit has at paths, each as something says of its entry and the tree, which says `None` where git must be asked.
+/// What a commit has at paths, as something says of each entry and the tree. `None` where git must be asked.
 fn read<T>(
     root: &Path,
     commit: &str,
     paths: &[&str],
-    what: impl Fn(&CommittedTree, CommittedEntry) -> Option<Option<T>>,
+    what: impl Fn(&CommittedTree, CommittedEntry) -> Result<Option<T>, AskGit>,
 ) -> Option<HashMap<String, T>> {
     if paths.is_empty() {
         return Some(HashMap::new());
@@ -35,8 +35,8 @@ fn read<T>(
     let tree = CommittedTree::of(&repository, commit, usize::try_from(LARGEST).ok()?)?;
     let mut found = HashMap::new();
     for path in paths {
-        if let Some(entry) = tree.entry(path)?
-            && let Some(value) = what(&tree, entry)?
+        if let Some(entry) = tree.entry(path).ok()?
+            && let Some(value) = what(&tree, entry).ok()?
         {
             found.insert((*path).to_owned(), value);
         }
@@ -47,7 +47,7 @@ fn read<T>(
 /// Reads files of a commit by paths from the root. What is not there, no file or too large is missing.
 pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, GitError> {
     let content = |tree: &CommittedTree, entry: CommittedEntry| {
-        if entry.is_content() { tree.content(entry).map(Some) } else { Some(None) }
+        if entry.is_content() { tree.content(entry).map(Some) } else { Ok(None) }
     };
     if paths.len() <= MOST_READ
         && let Some(contents) = read(root, commit, paths, content)
@@ -103,7 +103,7 @@ fn next_content(answer: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 
 /// What git calls the contents of files in a commit, without reading them. A path that the commit does not have is missing.
 pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
-    let name = |_: &CommittedTree, entry: CommittedEntry| Some(entry.is_content().then(|| entry.name()));
+    let name = |_: &CommittedTree, entry: CommittedEntry| Ok(entry.is_content().then(|| entry.name()));
     if let Some(names) = read(root, commit, paths, name) {
         return Ok(names);
     }
@@ -122,7 +122,7 @@ pub fn names(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String
 /// What git calls the modes of files in a commit, such as `100755` of one that may be run. A path that the commit does not
 /// have is missing.
 pub fn modes(root: &Path, commit: &str, paths: &[&str]) -> Result<HashMap<String, String>, GitError> {
-    if let Some(modes) = read(root, commit, paths, |_, entry| Some(Some(entry.mode()))) {
+    if let Some(modes) = read(root, commit, paths, |_, entry| Ok(Some(entry.mode()))) {
         return Ok(modes);
     }
     Ok(in_tree(root, commit, paths)?.into_iter().map(|entry| (entry.path, entry.mode)).collect())

@@ -55,7 +55,9 @@ pub struct FolderEntry {
 
 /// The folder as it was opened last: what is done in it follows one another within moments.
 #[derive(Debug, Clone, Default)]
-struct Opened(Arc<Mutex<Option<(Arc<Dir>, Instant)>>>);
+struct Opened(Arc<Mutex<Option<OpenedAt>>>);
+
+type OpenedAt = (Arc<Dir>, Instant);
 
 /// After this it is opened anew, since it may be elsewhere by then.
 const OPENED: Duration = Duration::from_millis(500);
