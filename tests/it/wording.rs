@@ -275,7 +275,7 @@ fn who_edits_what_another_holds_is_told_and_refused_in_words() {
             "src/main.rs",
             "\"alice\" has been editing this file since TIME, and you edit it too. Your save would overwrite theirs: talk \
              to \"alice\" first.",
-            "alice holds src/main.rs since TIME. Your save would overwrite theirs: talk to alice first, or ask for its \
+            "alice has been editing src/main.rs since TIME. Your save would overwrite theirs: talk to alice first, or ask for its \
              release.",
         ),
         (

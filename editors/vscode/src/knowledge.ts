@@ -2,7 +2,7 @@ import { EventEmitter, l10n } from "vscode";
 import { blocks, type Claim, type Finding, type Message, type Place, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
-import { oneLine, sessionName } from "./words";
+import { oneLine, sentence, sessionName } from "./words";
 
 /** Changes are gathered for so many milliseconds before the server is asked what they are. */
 const GATHERING = 80;
@@ -138,13 +138,14 @@ export class Knowledge implements Disposable {
 
   /** A finding as people tell it: findings quote the names of sessions, and name files with their type. */
   sentenceOf({ message }: Finding): string {
-    let told = message.replace(/"file ([^"]+)"/g, "$1");
+    // What is the user's own is called so: "your VS Code", "your Claude Code".
+    let told = message.replace(/"file ([^"]+)"/g, "$1").replace(/"(your [^"]+)"/g, "$1");
     for (const session of this.sessions) {
       const label = sessionName(session);
       const name = session.own === true ? l10n.t("{0} (you)", label) : label;
       told = told.replaceAll(`"${session.label}"`, name);
     }
-    return oneLine(told, LONGEST_FINDING);
+    return sentence(oneLine(told, LONGEST_FINDING));
   }
 
   sessionOf(id: string | undefined): Session | undefined {

@@ -60,6 +60,7 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
             "{file} has unsaved changes in {holder}, {period}. Save or undo them there before you save here."
         ));
     }
+    let does = if others.claim.is_automatic() { "has been editing" } else { "holds" };
     match others.claim.standing {
         ClaimState::Damaged | ClaimState::Pending => {
             warning(format!("The claim on {file} is damaged. Run \"deconflict doctor\" before you save."))
@@ -69,11 +70,11 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
         )),
         _ if others.claim.allows_coordination() => warning(format!(
             "{} {period}. Your save would overwrite theirs: talk to {holder} first, or ask for its release.",
-            words::sentence_of(&format!("{holder} holds {file}"))
+            words::sentence_of(&format!("{holder} {does} {file}"))
         )),
         _ => warning(format!(
             "{} {period}. Your save would overwrite theirs: wait until it is free.",
-            words::sentence_of(&format!("{holder} holds {file}"))
+            words::sentence_of(&format!("{holder} {does} {file}"))
         )),
     }
 }

@@ -159,7 +159,7 @@ for (const zoom of themes([1, 1.5])) {
       const finding = window.view("Sessions").locator(".message").first();
       await eventually("the finding by names alone", async () => {
         const told = await finding.innerText({ timeout: TRY });
-        return /Grace \(you\) is editing src\/login\.ts, which Ada's Claude Code holds/.test(told) && !told.includes("session-");
+        return /Your VS Code is editing src\/login\.ts, which Ada's Claude Code holds/.test(told) && !told.includes("session-");
       });
       await picture("finding");
       await window.command("Notifications: Clear All Notifications");
