@@ -153,7 +153,7 @@ fn a_live_sessions_name_is_taken() {
     let terminal = Terminal::on(&workspace);
     terminal.run(["start", "--session", "build"]).expect_code(0);
     let words = ["start", "--session", "build"];
-    let told = check(&terminal, &words, 1, "session-taken", "There is already a live session called build");
+    let told = check(&terminal, &words, 1, "session-taken", "A live session is already called build");
     assert!(told.stderr.contains("export DECONFLICT_SESSION=build"), "{told:?}");
 }
 
@@ -164,8 +164,8 @@ fn paths_that_cannot_be_claimed_are_wrong_usage() {
     let told = check(&terminal, &["claim", "file", "src"], 2, "is-directory", "is a directory, not a file");
     assert!(told.stderr.contains("deconflict claim directory src"), "{told:?}");
     check(&terminal, &["claim", "directory", "README.md"], 2, "is-file", "is a file, not a directory");
-    check(&terminal, &["claim", "file", "../beside"], 2, "outside-workspace", "is outside of");
-    check(&terminal, &["claim", "file", "/etc/passwd"], 2, "outside-workspace", "is outside of");
+    check(&terminal, &["claim", "file", "../beside"], 2, "outside-workspace", "is outside");
+    check(&terminal, &["claim", "file", "/etc/passwd"], 2, "outside-workspace", "is outside");
     check(&terminal, &["claim", "task", ""], 2, "name", "cannot name a resource");
     assert_eq!(workspace.coordination().claim_files(), Vec::<String>::new());
 }
@@ -193,7 +193,7 @@ fn wrong_words_are_wrong_usage() {
         (&["frobnicate"][..], "unrecognized subcommand"),
         (&["claim"], "<TYPE>"),
         (&["claim", "file"], "Name it"),
-        (&["claim", "File", "x"], "is not a resource type"),
+        (&["claim", "File", "x"], "as a resource type"),
         (&["claim", "file", "x", "--for", "soon"], "is not a duration"),
         (&["claim", "file", "x", "--for", ""], "is not a duration"),
         (&["claim", "file", "x", "--for", "4"], "is not a duration"),

@@ -96,7 +96,7 @@ fn states_of_alice() -> [Case; 5] {
             menu: &[
                 "Message alice: \"How long will you need FILE?\"",
                 "Ask alice to release FILE",
-                "Tell me when FILE is free",
+                "Notify me when FILE is free",
                 "Show what alice changed in FILE",
                 "Take over FILE by force, though alice holds it",
                 "Don't warn again about this claim",
@@ -110,7 +110,7 @@ fn states_of_alice() -> [Case; 5] {
             advice: "Wait until it is free.",
             hint: Some("held by alice until TIME"),
             menu: &[
-                "Tell me when FILE is free",
+                "Notify me when FILE is free",
                 "Show what alice changed in FILE",
                 "Take over FILE by force, though alice holds it",
                 "Don't warn again about this claim",
@@ -127,7 +127,7 @@ fn states_of_alice() -> [Case; 5] {
                 "Message alice: \"How long will you need FILE?\"",
                 "Ask alice to release FILE",
                 "Take over FILE from alice (idle since TIME)",
-                "Tell me when FILE is free",
+                "Notify me when FILE is free",
                 "Show what alice changed in FILE",
                 "Don't warn again about this claim",
             ],
@@ -154,7 +154,7 @@ fn states_of_alice() -> [Case; 5] {
             advice: "It counts until TIME; deconflict doctor says more.",
             hint: Some("claimed, but the claim is damaged"),
             menu: &[
-                "Tell me when FILE is free",
+                "Notify me when FILE is free",
                 "Show what somebody changed in FILE",
                 "Don't warn again about this claim",
             ],
@@ -175,7 +175,7 @@ fn states_of_others() -> [Case; 2] {
             menu: &[
                 "Message maria: \"How long will you need FILE?\"",
                 "Ask maria to release FILE",
-                "Tell me when FILE is free",
+                "Notify me when FILE is free",
                 "Show what maria changed in FILE",
                 "Take over FILE by force, though maria holds it",
                 "Don't warn again about this claim",
@@ -190,7 +190,7 @@ fn states_of_others() -> [Case; 2] {
             advice: "Wait until it is free.",
             hint: Some("Maximiliane von Hohenberg-F… since TIME"),
             menu: &[
-                "Tell me when FILE is free",
+                "Notify me when FILE is free",
                 "Show what Maximiliane von Hohenberg-Falkenstein changed in FILE",
                 "Take over FILE by force, though Maximiliane von Hohenberg-Falkenstein holds it",
                 "Don't warn again about this claim",
@@ -324,7 +324,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
         titles(&actions),
         [
             "Message bob: \"I hold main.rs and am changing it. Please talk to me before you save yours.\"",
-            "Hand main.rs over to bob",
+            "Hand main.rs off to bob",
             "Hide this notice",
         ]
     );
@@ -333,7 +333,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
         [
             "Claim main.rs for 4 hours",
             "Release main.rs",
-            "Hand main.rs over to bob",
+            "Hand main.rs off to bob",
             "Release everything I hold",
             "Show the status board",
             "Read my messages",
@@ -361,7 +361,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
         [
             "Message bob: \"You took main.rs over while I had unsaved changes in it. Please talk to me before you save.\"",
             "Ask bob to release main.rs",
-            "Tell me when main.rs is free",
+            "Notify me when main.rs is free",
             "Show what bob changed in main.rs",
             "Take over main.rs by force, though bob holds it",
             "Hide this notice",
@@ -404,7 +404,7 @@ fn the_selected_text_goes_with_a_message() {
     workspace.coordination().wait_for_claim("src/lib.rs");
     asking.settle(&workspace);
     let sources = titles(&own.invoke_code_actions(0, Some("source.deconflict.handOff")));
-    assert_eq!(sources, ["Hand lib.rs over"], "the editor asks for the recipient");
+    assert_eq!(sources, ["Hand lib.rs off"], "the editor asks for the recipient");
 }
 
 #[test]
@@ -440,7 +440,7 @@ fn messages_name_their_sender_and_say_what_they_say() {
             "Sorry!",
             "bob took over src/order.rs from you: Sorry! Look at what changed before you save it.",
         ),
-        ("handoff", "It is yours", "Tests fail", "bob handed src/order.rs over to you: Tests fail."),
+        ("handoff", "It is yours", "Tests fail", "bob handed src/order.rs off to you: Tests fail."),
         ("work_completed", "Done", "All pass", "bob is done with src/order.rs: All pass."),
         ("x", "a", "b", "bob writes: a: b"),
     ];
