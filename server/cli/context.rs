@@ -93,8 +93,9 @@ impl Context {
 
     /// The directory that the caller names: with `--dir`, else in `DECONFLICT_DIR`.
     pub(crate) fn named_directory(&self) -> Option<PathBuf> {
-        let from_environment =
-            || std::env::var_os("DECONFLICT_DIR").filter(|directory| !directory.is_empty()).map(PathBuf::from);
+        let from_environment = || {
+            std::env::var_os(workspace::DIRECTORY_VARIABLE).filter(|directory| !directory.is_empty()).map(PathBuf::from)
+        };
         self.shared.dir.clone().or_else(from_environment)
     }
 

@@ -18,6 +18,7 @@ use deconflict_agents::{
 };
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
+use deconflict_workspace::DIRECTORY_VARIABLE;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -209,7 +210,7 @@ fn export(agent: &Agent, event: &HookEvent, answer: &mut Answer, context: &Conte
     // Whoever names the directory here means it for the verbs that follow, wherever they run.
     if let Some(directory) = &context.shared.dir {
         let directory = context.folder().join(directory);
-        lines.push_str(&line("DECONFLICT_DIR", &directory.to_string_lossy()));
+        lines.push_str(&line(DIRECTORY_VARIABLE, &directory.to_string_lossy()));
     }
     let written = OpenOptions::new().append(true).create(true).open(&file);
     if let Err(error) = written.and_then(|mut file| file.write_all(lines.as_bytes())) {

@@ -3,6 +3,7 @@
 use deconflict_protocol::SessionId;
 use deconflict_registry::{NewSession, Registry, Session};
 use deconflict_words::documents;
+use deconflict_workspace::DIRECTORY_VARIABLE;
 use deconflict_workspace::git_hooks::{self, GuardState};
 use serde_json::json;
 
@@ -95,7 +96,7 @@ fn shell_lines(session: &Session, context: &Context) -> String {
     // Whoever names the directory here means it for the verbs that follow, wherever they run.
     if let Some(directory) = context.named_directory() {
         let directory = context.folder().join(directory);
-        lines.push_str(&format!("export DECONFLICT_DIR={}\n", words::shell_word(&directory.to_string_lossy())));
+        lines.push_str(&format!("export {DIRECTORY_VARIABLE}={}\n", words::shell_word(&directory.to_string_lossy())));
     }
     lines
 }

@@ -10,6 +10,9 @@ use super::{Adoptions, Ignored, Repository};
 use deconflict_platform::{canonical, is_spelled_so, means_too_many_files, owned_by_user, writable_by_everyone};
 use deconflict_protocol::{DIRECTORY_NAME, is_coordination_directory};
 
+/// The variable that names the coordination directory, for programs that are not told it otherwise.
+pub const DIRECTORY_VARIABLE: &str = "DECONFLICT_DIR";
+
 /// What stands where a workspace's coordination directory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DirectoryState {

@@ -43,8 +43,8 @@ pub use changed_files::{
 };
 pub use declared::{DECLARATIONS, Declared, DeclaredResource, Scope, WrongLine, port_range};
 pub use discovery::{
-    DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted, locate, locate_for,
-    looks_like_one, nested,
+    DIRECTORY_VARIABLE, DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted,
+    locate, locate_for, looks_like_one, nested,
 };
 pub use exclusions::{DEFAULT_EXCLUSIONS, Exclusions};
 pub use git::GitError;

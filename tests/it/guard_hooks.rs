@@ -265,6 +265,53 @@ fn a_program_that_is_gone_is_said_only_where_somebody_coordinates() {
     assert!(told.stderr.contains("no longer installed"), "{told:?}");
 }
 
+/// Has the guard's lines run another program.
+fn have_hooks_run(workspace: &Workspace, program: &Path) {
+    for hook in ["pre-commit", "post-commit", "pre-push", "reference-transaction"] {
+        let text = workspace.read(format!(".git/hooks/{hook}"));
+        let text = text.replace(env!("CARGO_BIN_EXE_deconflict"), program.to_str().unwrap());
+        workspace.write(format!(".git/hooks/{hook}"), text);
+    }
+}
+
+#[test]
+fn no_program_is_started_where_nobody_coordinates_and_one_is_wherever_somebody_might() {
+    const ALL: &str = "pre-commit\npost-commit\npre-push\n";
+    let workspace = Workspace::small();
+    let person = Committer::person(&workspace);
+    person.deconflict(&["guard", "--install"]).expect_code(0);
+    let (program, log) = (workspace.beside("program"), workspace.beside("log"));
+    let text =
+        format!("#!/bin/sh\necho \"$2\" >> '{}'\nexec '{}' \"$@\"\n", log.display(), env!("CARGO_BIN_EXE_deconflict"));
+    write_hook(&program, &text, 0o755);
+    have_hooks_run(&workspace, &program);
+    let remote = workspace.bare_repository("remote");
+    let started = |person: &Committer| {
+        let _ = fs::remove_file(&log);
+        person.git(&["commit", "--allow-empty", "-m", "One"]).expect_code(0);
+        person.git(&["push", "--quiet", remote.to_str().unwrap(), "HEAD:refs/heads/one", "--force"]).expect_code(0);
+        fs::read_to_string(&log).unwrap_or_default()
+    };
+    assert_eq!(started(&person), "");
+    workspace.write("src/deep/down/file", "");
+    assert_eq!(started(&person.clone().in_folder(workspace.path("src/deep/down"))), "");
+    // A directory that is named, one above, one whose name leads nowhere, a linked worktree.
+    assert_eq!(started(&person.clone().env("DECONFLICT_DIR", workspace.beside("COORDINATION"))), ALL);
+    let above = workspace.beside("COORDINATION");
+    fs::create_dir(&above).unwrap();
+    assert_eq!(started(&person), ALL);
+    fs::remove_dir(&above).unwrap();
+    assert_eq!(started(&person), "");
+    std::os::unix::fs::symlink("nowhere", workspace.path("COORDINATION")).unwrap();
+    assert_eq!(started(&person), ALL);
+    fs::remove_file(workspace.path("COORDINATION")).unwrap();
+    let linked = workspace.beside("linked");
+    workspace.git(&["worktree", "add", "--quiet", linked.to_str().unwrap()]);
+    assert_eq!(started(&person.clone().in_folder(&linked)), ALL);
+    hold(&workspace);
+    assert_eq!(started(&person), ALL);
+}
+
 #[test]
 fn a_guard_that_cannot_run_stops_nothing_and_only_its_refusal_does() {
     let workspace = Workspace::small();
@@ -272,11 +319,9 @@ fn a_guard_that_cannot_run_stops_nothing_and_only_its_refusal_does() {
     person.deconflict(&["guard", "--install"]).expect_code(0);
     let remote = workspace.bare_repository("remote");
     let program = workspace.beside("program");
-    for hook in ["pre-commit", "post-commit", "pre-push", "reference-transaction"] {
-        let text = workspace.read(format!(".git/hooks/{hook}"));
-        let text = text.replace(env!("CARGO_BIN_EXE_deconflict"), program.to_str().unwrap());
-        workspace.write(format!(".git/hooks/{hook}"), text);
-    }
+    have_hooks_run(&workspace, &program);
+    // Where nobody coordinates it would not be started at all.
+    hold(&workspace);
     let cases = [
         ("#!/bin/sh\nexit 0\n", true),
         ("#!/bin/sh\nexit 1\n", false),

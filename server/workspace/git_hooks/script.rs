@@ -2,6 +2,9 @@
 //!
 //! They are written for every shell that a hook may name: POSIX, with `set -e` and `set -u` or without.
 
+use crate::DIRECTORY_VARIABLE;
+use deconflict_protocol::DIRECTORY_NAME;
+
 /// The hooks that the guard is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hook {
@@ -89,6 +92,7 @@ pub(super) fn lines(hook: Hook, layout: Layout, terms: &Terms) -> String {
         Hook::PreCommit | Hook::PostCommit | Hook::ReferenceTransaction => ("", ""),
     };
     let name = program_lines(terms.program);
+    let nobody = nobody_lines();
     let policy = if terms.deny_when_unsure { "deny" } else { "allow" };
     // Only its word stops git: not that it could not be started, or ended otherwise than it should.
     let word = if terms.deny_when_unsure { "1) exit 1 ;; 3) exit 3" } else { "1) exit 1" };
@@ -115,7 +119,8 @@ pub(super) fn lines(hook: Hook, layout: Layout, terms: &Terms) -> String {
     let run_moved = run_moved(hook, layout);
     let otherwise = if terms.is_committed { String::new() } else { otherwise(hook, terms.deny_when_unsure) };
     format!(
-        "{begin}{keep_input}{name}if command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
+        "{begin}{keep_input}{nobody}{name}if [ -n \"$deconflict_nobody\" ]; then\n    :\n\
+         elif command -v \"$deconflict_guard\" >/dev/null 2>&1; then\n\
          {run}{has_looked}{otherwise}fi\n{give_input_again}{lfs}{run_moved}{END}"
     )
 }
@@ -165,6 +170,21 @@ fn program_lines(program: &str) -> String {
     let else_by_path =
         if program.contains('/') { "[ -x \"$deconflict_guard\" ] || deconflict_guard=deconflict\n" } else { "" };
     format!("deconflict_guard={}\n{else_by_path}", quoted(program))
+}
+
+/// Sees by nothing but the shell's own commands that nobody coordinates here, so that no program has to be started. It may
+/// only be sure where the program would find nothing either: in a main worktree, with no directory in it or anywhere
+/// above. Anything else, a depth that is none of a project's included, is left to the program.
+fn nobody_lines() -> String {
+    const DEEPEST: usize = 24;
+    let folders: Vec<String> = (0..DEEPEST).map(|depth| format!(".{}", "/..".repeat(depth))).collect();
+    format!(
+        "deconflict_nobody=\nif [ -d .git ] && [ ! -L .git ] && [ -z \"${{{DIRECTORY_VARIABLE}-}}\" ]; then\n    for \
+         deconflict_folder in {}; do\n        if [ -e \"$deconflict_folder/{DIRECTORY_NAME}\" ] || [ -L \
+         \"$deconflict_folder/{DIRECTORY_NAME}\" ]; then break; fi\n        if [ \"$deconflict_folder\" -ef / ] \
+         2>/dev/null; then\n            deconflict_nobody=1\n            break\n        fi\n    done\nfi\n",
+        folders.join(" ")
+    )
 }
 
 /// Git tells of every change of every ref; only for the stash, before it is made, the program runs. Nothing but a refusal
