@@ -8,8 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::store::files::folder::Folder;
 
-/// More changes than this are not kept: whoever makes so many reads everything once.
-const MOST: usize = 128;
+/// More changes than this are not kept: whoever makes so many reads everything once. A change is looked at as fast as a
+/// record is read, and there are seldom fewer records than changes of one verb.
+const MOST: usize = 8192;
 
 /// The changes since somebody last asked for them.
 #[derive(Debug, Default)]
