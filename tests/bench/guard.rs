@@ -5,12 +5,14 @@ use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
 
+use deconflict_protocol::SessionId;
 use deconflict_registry::NewSession;
 use serde_json::json;
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::populate::{Size, populate};
 use crate::support::{Workspace, clean_environment};
+use crate::whole_process::hook_of;
 
 const FILES: usize = 20_000;
 const COMMITTED_AT_ONCE: usize = 2_000;
@@ -18,6 +20,7 @@ const TAGS: usize = 1_500;
 const ROUNDS: usize = 20;
 /// Of what takes long.
 const LONG_ROUNDS: usize = 5;
+const AGENT: &str = "codex";
 const NO_HOOKS: &[&str] = &["-c", "core.hooksPath=/dev/null"];
 
 pub(crate) fn measure() -> Vec<Figure> {
@@ -25,7 +28,9 @@ pub(crate) fn measure() -> Vec<Figure> {
     let mut figures =
         vec![row("commit where nobody coordinates, 20,000 files", Size::LEAST, clone.commit_of_one(), 15.0)];
     let registry = populate(&clone.workspace.path("COORDINATION"), Size::MOST);
-    let session = registry.register(NewSession::default()).unwrap().id.to_string();
+    // As the hook of the agent that patches below calls its session.
+    let id = SessionId::new(&format!("{AGENT}-bench")).unwrap();
+    let session = registry.register(NewSession { id: Some(id), ..NewSession::default() }).unwrap().id.to_string();
     let clone = Clone { session: Some(session), ..clone };
     figures.push(row("commit with 10,000 claims, 20,000 files", Size::MOST, clone.commit_of_one(), 40.0));
     figures.push(row("commit of 2,000 files that nobody holds", Size::MOST, clone.commit_of_many(false), 150.0));
@@ -100,13 +105,15 @@ impl Clone {
     fn commit_of_many(&self, are_held: bool) -> f64 {
         let files: Vec<String> = (FILES - COMMITTED_AT_ONCE..FILES).map(name_of).collect();
         Self::added(LONG_ROUNDS, |round, options| {
-            for file in &files {
-                self.workspace.write(file, format!("// {file} {round} {are_held}\n"));
-                if are_held {
-                    let session = self.session.as_deref().unwrap();
-                    let fields = json!({"automatic": true});
-                    self.workspace.coordination().write_claim(session, "file", file, fields);
+            let patch = || {
+                for file in &files {
+                    self.workspace.write(file, format!("// {file} {round} {are_held}\n"));
                 }
+            };
+            if are_held {
+                self.patch_as_agent(&files, patch);
+            } else {
+                patch();
             }
             self.workspace.git(&["add", "--all"]);
             let took = self.run("git", &[options, &["commit", "--quiet", "--message", "Many"]].concat());
@@ -114,6 +121,25 @@ impl Clone {
             assert_eq!(files.iter().any(is_held), are_held && !options.is_empty(), "{options:?}");
             took
         })
+    }
+
+    /// What an agent does with a patch of many files: its hook claims them before, and keeps what became of them after it.
+    fn patch_as_agent(&self, files: &[String], patch: impl FnOnce()) {
+        let hunks: String = files.iter().flat_map(|file| ["*** Update File: ", file, "\n@@\n-a\n+b\n"]).collect();
+        let hear = |name: &str| {
+            let event = json!({
+                "hook_event_name": name, "session_id": "bench", "cwd": self.workspace.root(),
+                "tool_name": "apply_patch", "tool_use_id": "call", "tool_response": {},
+                "tool_input": {"command": format!("*** Begin Patch\n{hunks}*** End Patch\n")},
+            });
+            let answer = hook_of(&self.workspace, AGENT, &event).answer();
+            assert!(!answer.contains("deny"), "{answer}");
+        };
+        hear("PreToolUse");
+        patch();
+        hear("PostToolUse");
+        let coordination = self.workspace.coordination();
+        assert!(files.iter().all(|file| coordination.claim_path("file", file).exists()));
     }
 
     fn push_of_tags(&self) -> f64 {

@@ -92,7 +92,7 @@ fn tool_event(workspace: &Workspace, agent: &str, event: &str, tool: &str, input
     let event = json!({
         "session_id": agent, "cwd": workspace.root(), "hook_event_name": event, "tool_name": tool, "tool_input": input,
     });
-    hook_of(workspace, &event).answer()
+    hook_of(workspace, "claude-code", &event).answer()
 }
 
 /// A shell command of a coding agent: the hooks before and after it, over as many empty programs.

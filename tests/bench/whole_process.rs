@@ -163,6 +163,7 @@ pub(crate) struct Hook {
 fn hook(workspace: &Workspace, agent: &str, file: &str) -> Hook {
     hook_of(
         workspace,
+        "claude-code",
         &json!({
             "session_id": agent, "cwd": workspace.root(), "hook_event_name": "PreToolUse", "tool_name": "Write",
             "tool_input": {"file_path": workspace.path(file), "content": "x"},
@@ -170,11 +171,11 @@ fn hook(workspace: &Workspace, agent: &str, file: &str) -> Hook {
     )
 }
 
-/// The same with any event.
-pub(crate) fn hook_of(workspace: &Workspace, event: &Value) -> Hook {
+/// The same of any agent with any event.
+pub(crate) fn hook_of(workspace: &Workspace, agent: &str, event: &Value) -> Hook {
     let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
     clean_environment(&mut command, workspace.home());
-    command.args(["hook", "claude-code"]).current_dir(workspace.root());
+    command.args(["hook", agent]).current_dir(workspace.root());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     Hook { command, event: event.to_string() }
 }
