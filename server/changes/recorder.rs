@@ -198,7 +198,7 @@ impl Recorder<'_> {
         let holders = self.holders(&entry)?;
         // What only one session ever did there took nothing from anybody. Of a busy day the lines are many.
         if let Some(author) = entry.author.as_ref().filter(|_| holders.is_empty())
-            && self.journal.is_of_one(&entry.resource, &author.session)?
+            && self.journal.are_of(&[&entry.resource], &[&author.session])? == [true]
         {
             self.journal.judged(&entry, now)?;
             return Ok(Noticed { entry, lost: Vec::new() });

@@ -140,9 +140,10 @@ impl Journal {
         self.logs.read(resource)
     }
 
-    /// True if what is known of a file names no other session than this one. Its lines are not taken apart for that.
-    pub fn is_of_one(&self, resource: &Resource, session: &SessionId) -> Result<bool, Error> {
-        self.logs.names_only(resource, session)
+    /// True for each file of which nothing is known that names another session than these. Its lines are not taken apart
+    /// for that.
+    pub fn are_of(&self, files: &[&Resource], sessions: &[&SessionId]) -> Result<Vec<bool>, Error> {
+        self.logs.name_only(files, sessions)
     }
 
     /// What stood in a file when somebody looked last. It reads only the end of the log.

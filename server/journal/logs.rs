@@ -121,16 +121,10 @@ impl Logs {
         Ok(read.map_or_else(Vec::new, |(start, bytes)| whole_lines(start, bytes)))
     }
 
-    /// True if no line names another session.
-    pub(super) fn names_only(&self, resource: &Resource, session: &SessionId) -> Result<bool, Error> {
-        const FIELD: &str = "\"session\":\"";
-        let bytes = self.bytes(&name_of(resource))?;
-        let text = String::from_utf8_lossy(&bytes);
-        let is_of_it = |(position, _)| {
-            let rest = &text[position + FIELD.len()..];
-            rest.strip_prefix(session.as_str()).is_some_and(|rest| rest.starts_with('"'))
-        };
-        Ok(text.match_indices(FIELD).all(is_of_it))
+    /// True for each log in which no line names another session than these. So it is where there is no log.
+    pub(super) fn name_only(&self, resources: &[&Resource], sessions: &[&SessionId]) -> Result<Vec<bool>, Error> {
+        let is_of_them = |resource: &&Resource| Ok(names_only(&self.bytes(&name_of(resource))?, sessions));
+        resources.iter().map(is_of_them).collect()
     }
 
     /// The end of a log, read without its lock.
@@ -199,6 +193,18 @@ pub(super) fn resource_of(bytes: &[u8]) -> Option<Resource> {
     lines.find_map(|line| match line {
         Line::Change(Entry { resource, .. }) | Line::Seen { resource, .. } => Some(resource),
         _ => None,
+    })
+}
+
+/// True if the lines of a log name no other session than these. They are not taken apart for that.
+fn names_only(lines: &[u8], sessions: &[&SessionId]) -> bool {
+    const FIELD: &str = "\"session\":\"";
+    let text = String::from_utf8_lossy(lines);
+    text.match_indices(FIELD).all(|(position, _)| {
+        let rest = &text[position + FIELD.len()..];
+        let is_named =
+            |session: &&SessionId| rest.strip_prefix(session.as_str()).is_some_and(|rest| rest.starts_with('"'));
+        sessions.iter().any(is_named)
     })
 }
 

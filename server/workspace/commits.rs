@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use chrono::{DateTime, Utc};
 
@@ -116,10 +117,15 @@ impl Staged {
     /// Looks at what the next commit of the repository that `folder` is in would contain.
     pub fn of(folder: &Path) -> Result<Self, GitError> {
         const WHAT: &str = "what is to be committed";
-        let Position { root, git_directory, last } = Position::of(folder)?;
+        // Starting git is what takes the time.
+        let (position, changes) = thread::scope(|scope| {
+            let position = scope.spawn(|| Position::of(folder));
+            let changes = changes_in_index(folder, "HEAD", WHAT);
+            (position.join(), changes)
+        });
+        let Position { root, git_directory, last } = position.map_err(|_| GitError::NotUnderstood(WHAT))??;
         let is_first = last.is_none();
-        let base = last.map_or_else(|| empty_tree(folder), Ok)?;
-        let mut changes = changes_in_index(folder, &base, WHAT)?;
+        let mut changes = if is_first { changes_in_index(folder, &empty_tree(folder)?, WHAT) } else { changes }?;
         let under_way = under_way(&git_directory);
         if let Some((_, sources)) = &under_way {
             // `AUTO_MERGE` is what git merged by itself.
@@ -163,14 +169,21 @@ impl Index {
 /// What the last commit changed: paths relative to the root, and that root.
 pub fn last_commit(folder: &Path) -> Result<(PathBuf, Pushed), GitError> {
     const WHAT: &str = "what was committed";
-    let root = root_of(folder)?;
-    let mut git = git::command_in(folder, Surroundings::OfHook);
-    // A merge is held against the branch that it was made on.
-    git.args(["diff-tree", "-r", "-m", "--first-parent", "--root", "--raw", "--no-abbrev", "-z", "--no-renames"]);
-    git.args(["--always", FORMAT, "HEAD", "--"]);
-    let commits = understand_commits(&answer(git, WHAT, b"")?, WHAT)?;
-    let commit = commits.into_iter().next().ok_or(GitError::NotUnderstood(WHAT))?;
-    Ok((root, commit))
+    let ask_for_commit = || {
+        let mut git = git::command_in(folder, Surroundings::OfHook);
+        // A merge is held against the branch that it was made on.
+        git.args(["diff-tree", "-r", "-m", "--first-parent", "--root", "--raw", "--no-abbrev", "-z", "--no-renames"]);
+        git.args(["--always", FORMAT, "HEAD", "--"]);
+        let commits = understand_commits(&answer(git, WHAT, b"")?, WHAT)?;
+        commits.into_iter().next().ok_or(GitError::NotUnderstood(WHAT))
+    };
+    // Starting git is what takes the time.
+    let (root, commit) = thread::scope(|scope| {
+        let root = scope.spawn(|| root_of(folder));
+        let commit = ask_for_commit();
+        (root.join(), commit)
+    });
+    Ok((root.map_err(|_| GitError::NotUnderstood(WHAT))??, commit?))
 }
 
 /// The root of the worktree that a folder is in, without symlinks.

@@ -96,6 +96,9 @@ pub(super) fn failed(what: &'static str, output: &Output) -> GitError {
 
 /// Runs git to its end with this standard input.
 pub(super) fn run(mut git: Command, input: &[u8]) -> io::Result<Output> {
+    if input.is_empty() {
+        return git.stdin(Stdio::null()).output();
+    }
     let mut child = git.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let stdin = child.stdin.take();
     thread::scope(|scope| {

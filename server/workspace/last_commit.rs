@@ -84,7 +84,7 @@ pub fn contents(root: &Path, commit: &str, paths: &[&str]) -> Result<Contents, G
 
 /// Reads the next answer: what it is and its size on a line, the content, and a line end. `None` for what is missing, no file
 /// or too large, which is passed over.
-fn next_content(answer: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn next_content(answer: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let mut line = Vec::new();
     answer.read_until(b'\n', &mut line)?;
     let described = std::str::from_utf8(&line).ok().and_then(|line| line.trim_end().split_once(' '));

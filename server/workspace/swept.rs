@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::commits::{PathChange, PathChangeKind, empty_tree, fields, resolve, understand_change};
 use super::git::{self, GitError, Surroundings, answer, path_from};
+use super::last_commit::next_content;
 
 /// What a stash has that the commit under it does not: changes of tracked files, and files that are not tracked.
 pub fn stashed(folder: &Path, stash: &str) -> Result<Vec<PathChange>, GitError> {
@@ -15,14 +16,23 @@ pub fn stashed(folder: &Path, stash: &str) -> Result<Vec<PathChange>, GitError> 
     Ok(changes)
 }
 
-/// The content that a change brings; `None` if it takes the file away or is no file's.
-pub fn content(folder: &Path, change: &PathChange) -> Result<Option<Vec<u8>>, GitError> {
-    if change.kind == PathChangeKind::Deleted || change.is_submodule {
-        return Ok(None);
-    }
+/// The contents that changes bring, in their order; `None` for what takes a file away, is no file's or is too large.
+pub fn contents(folder: &Path, changes: &[&PathChange]) -> Result<Vec<Option<Vec<u8>>>, GitError> {
+    let brings = |change: &&PathChange| change.kind != PathChangeKind::Deleted && !change.is_submodule;
+    let asked: Vec<&str> =
+        changes.iter().filter(|change| brings(change)).map(|change| change.content.as_str()).collect();
     let mut git = git::command_in(folder, Surroundings::OfHook);
-    git.args(["cat-file", "blob", &change.content]);
-    answer(git, "what is to be committed", b"").map(Some)
+    git.args(["cat-file", "--buffer", "--batch=%(objecttype) %(objectsize)"]);
+    let questions: String = asked.iter().flat_map(|id| [*id, "\n"]).collect();
+    let mut answers = if asked.is_empty() {
+        Vec::new()
+    } else {
+        git::stream(git, "what is to be committed", questions.as_bytes(), |answer| {
+            asked.iter().map(|_| next_content(answer)).collect()
+        })?
+    }
+    .into_iter();
+    Ok(changes.iter().map(|change| if brings(change) { answers.next().flatten() } else { None }).collect())
 }
 
 /// True if what is staged of a file is not what the last commit has, or it is in conflict.

@@ -3,13 +3,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use deconflict_journal::Journal;
 use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Holding, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::commits::{self, PathChange};
-use deconflict_workspace::committed;
+use deconflict_workspace::{GitError, committed};
 use serde_json::json;
 
 use super::committer::Committer;
@@ -40,8 +41,15 @@ pub(super) fn run(is_quiet: bool, context: &Context, registry: &Registry) -> Res
 }
 
 fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure> {
-    let (root, commit) = commits::last_commit(context.folder())?;
-    let committer = Committer::find(context, registry)?;
+    // Git is slow to tell.
+    let folder = context.folder();
+    let (last, committer) = thread::scope(|scope| {
+        let last = scope.spawn(|| commits::last_commit(folder));
+        let committer = Committer::find(context, registry);
+        (last.join(), committer)
+    });
+    let (root, commit) = last.map_err(|_| GitError::NotUnderstood("what was committed"))??;
+    let committer = committer?;
     let namer = context.namer()?;
     let in_commit: Vec<PathChange> = commit.changes.into_iter().filter(|change| !change.is_submodule).collect();
     let resources = in_commit.iter().zip(names(&in_commit, &root, &namer));

@@ -1,11 +1,12 @@
 //! Before a commit: does it contain what others hold?
 
 use std::path::{Path, PathBuf};
+use std::thread;
 
 use deconflict_registry::{ClaimState, Registry};
 use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::commits::{self, Index, Operation, PathChange, Staged};
-use deconflict_workspace::swept;
+use deconflict_workspace::{GitError, swept};
 
 use super::committer::Committer;
 use super::finding::{CheckResult, HeldChanges, as_words, name, pathspec, sort};
@@ -15,12 +16,19 @@ use crate::cli::failure::Failure;
 use crate::cli::words;
 
 pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
-    let staged = Staged::of(context.folder())?;
+    // Git is slow to tell.
+    let folder = context.folder();
+    let (staged, committer) = thread::scope(|scope| {
+        let staged = scope.spawn(|| Staged::of(folder));
+        let committer = Committer::find(context, registry);
+        (staged.join(), committer)
+    });
+    let staged = staged.map_err(|_| GitError::NotUnderstood("what is to be committed"))??;
     if staged.index == Index::Prepared {
         // `deconflict commit` takes nobody else's changes, whoever holds the file.
         return Ok(CheckResult { what: "This commit", checked: staged.changes.len(), ..CheckResult::default() });
     }
-    let committer = Committer::find(context, registry)?;
+    let committer = committer?;
     let (sorted, checked) = sort(&staged.changes, &staged.root, &context.namer()?, registry, &committer)?;
     if sorted.held.is_empty()
         && let Some(unreadable) = sorted.unreadable.first()

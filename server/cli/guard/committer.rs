@@ -73,6 +73,11 @@ impl Committer {
         ))
     }
 
+    /// The committer's sessions.
+    pub(super) fn session_ids(&self) -> Vec<&SessionId> {
+        self.sessions.iter().map(|session| &session.id).collect()
+    }
+
     /// The session that commits, if it is known which.
     pub(super) fn session(&self) -> Option<&Session> {
         if let [only] = &self.sessions[..] { Some(only) } else { None }

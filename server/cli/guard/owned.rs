@@ -26,24 +26,27 @@ pub(super) fn of_others(
 ) -> Result<Vec<OwnedChanges>, Failure> {
     let recording = context.recording()?;
     let (namer, recorder) = (context.namer()?, recording.recorder());
-    let mut looked_at: Vec<(&PathChange, Resource)> = Vec::new();
-    for (change, named) in changes.iter().zip(names(changes, root, &namer)) {
-        let Some(file) = named.filter(Resource::is_file) else { continue };
-        if recording.journal.tip(&file)?.is_some() {
-            recorder.look(&file, context.now())?;
-            looked_at.push((change, file));
-        }
+    let with_names = changes.iter().zip(names(changes, root, &namer));
+    let files: Vec<(&PathChange, Resource)> =
+        with_names.filter_map(|(change, name)| Some((change, name.filter(Resource::is_file)?))).collect();
+    let resources: Vec<&Resource> = files.iter().map(|(_, file)| file).collect();
+    let are_own = recording.journal.are_of(&resources, &committer.session_ids())?;
+    let looked_at: Vec<&(&PathChange, Resource)> =
+        files.iter().zip(are_own).filter_map(|(file, is_own)| (!is_own).then_some(file)).collect();
+    for (_, file) in &looked_at {
+        recorder.look(file, context.now())?;
     }
     let mut histories = Vec::new();
     for (change, file) in looked_at {
-        let history = FileHistory::read(&recording.journal, &file)?;
-        histories.extend(history.filter(|history| history.has_changes_of(&|_| true)).map(|history| (change, history)));
+        let history = FileHistory::read(&recording.journal, file)?;
+        histories.extend(history.filter(|history| history.has_changes_of(&|_| true)).map(|history| (*change, history)));
     }
     let in_head =
         recorder.committed_of_each(&histories.iter().map(|(_, history)| history).collect::<Vec<_>>(), "HEAD")?;
+    let staged = swept::contents(root, &histories.iter().map(|(change, _)| *change).collect::<Vec<_>>())?;
     let mut found = Vec::new();
-    for ((change, history), before) in histories.iter().zip(in_head) {
-        let Some(staged) = swept::content(root, change)? else { continue };
+    for (((change, history), before), staged) in histories.iter().zip(in_head).zip(staged) {
+        let Some(staged) = staged else { continue };
         // What stands in the file may be more than that, or less.
         let staged = history.as_it_would_stand(staged);
         let before = before.unwrap_or_default();
@@ -68,8 +71,11 @@ pub(super) fn swept(
     is_staged_by_name: impl Fn(&PathChange) -> bool,
 ) -> Result<(Vec<OwnedChanges>, Vec<OwnedChanges>), Failure> {
     let mut named: Vec<OwnedChanges> = Vec::new();
-    for change in staged.iter().filter(|change| is_staged_by_name(change)) {
-        named.extend(found.extract_if(.., |owned| owned.path == change.path));
+    for change in staged {
+        let is_found = found.iter().any(|owned| owned.path == change.path);
+        if is_found && is_staged_by_name(change) {
+            named.extend(found.extract_if(.., |owned| owned.path == change.path));
+        }
     }
     if found.iter().all(|owned| owned.is_shared) {
         named.append(&mut found);
@@ -96,8 +102,10 @@ pub(super) fn tell_owners(
     committer: &Committer,
 ) -> Result<(), Failure> {
     let recording = context.recording()?;
+    let files: Vec<&Resource> = files.iter().filter(|file| file.is_file()).collect();
+    let are_own = recording.journal.are_of(&files, &committer.session_ids())?;
     let mut histories = Vec::new();
-    for file in files.iter().filter(|file| file.is_file()) {
+    for (file, _) in files.into_iter().zip(are_own).filter(|(_, is_own)| !is_own) {
         histories.extend(FileHistory::read(&recording.journal, file)?);
     }
     let all: Vec<&FileHistory> = histories.iter().collect();
