@@ -21,7 +21,8 @@ fn tool_use(tool: &str, input: &Fields, folder: &Path) -> Option<ToolUse> {
     match tool {
         "Edit" | "MultiEdit" | "Write" | "NotebookEdit" => Some(ToolUse::Edit(input.paths(PATHS, folder))),
         "Read" => Some(ToolUse::Read(input.paths(PATHS, folder))),
-        "Bash" => input.text("command").map(|_| input.command(&["command"], &[], folder)),
+        // A monitor's command goes on beside all others; a monitor of something else has none.
+        "Bash" | "Monitor" => input.text("command").map(|_| input.command(&["command"], &[], folder)),
         // Its commands are not read, but they may change files.
         "PowerShell" => Some(input.command(&[], &[], folder)),
         _ => None,

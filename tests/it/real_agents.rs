@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::support::scripted_model::{LAST_SESSION, edit, patch, read, shell, task, tool, write};
+use crate::support::scripted_model::{LAST_SESSION, Step, edit, patch, read, shell, task, tool, write};
 use crate::support::{CodingAgent, Product, RealAgent, Terminal, Workspace, say_skipped, wait_for, wait_within};
 
 const FREE: &str = "src/main.rs";
@@ -164,18 +164,19 @@ fn two_agents_on_one_file_see_each_other(case: &Case) {
 }
 
 fn a_sub_agent_is_bound_as_its_agent_is(case: &Case) {
-    if case.agent.product() == Product::Gemini {
-        return;
-    }
     case.ada_holds(HELD);
     let (free, held) = (case.workspace.path(FREE), case.workspace.path(HELD));
     let (old, old_held) = (case.first_line(FREE), case.first_line(HELD));
-    let steps = [
+    let mut steps = vec![
         read(&free),
         edit(&free, &old, &format!("// by the agent\n{old}")),
         read(&held),
         edit(&held, &old_held, &format!("// by the agent\n{old_held}")),
     ];
+    if case.agent.product() == Product::Gemini {
+        // There a sub-agent says by a tool that it is done.
+        steps.push(tool("complete_task", json!({"result": {"response": "done"}})));
+    }
     case.agent.model().teach("helper", steps);
     // Some agents don't wait for their sub-agents.
     let agent = Arc::clone(&case.agent);
@@ -276,7 +277,7 @@ fn its_shell_in_a_sandbox_is_its_session(case: &Case) {
 }
 
 fn what_is_typed_into_its_shell_is_its_own(case: &Case) {
-    if case.agent.product() != Product::Codex {
+    if !matches!(case.agent.product(), Product::Codex | Product::CodexInCodeMode) {
         return;
     }
     let typed =
@@ -293,7 +294,55 @@ fn what_is_typed_into_its_shell_is_its_own(case: &Case) {
     case.expect_owned_by_the_agent(FREE);
 }
 
-fn what_it_lets_go_on_in_the_background_is_its_own(case: &Case) {
+fn a_command_in_the_background_is_its_own(case: &Case) {
+    case.ada_holds(HELD);
+    // It waits for the command that follows it.
+    let change = |file: &str| {
+        format!("until test -e .git/go; do sleep 0.05; done; sed -i '1i // by the agent' {file}; touch .git/gone")
+    };
+    let begin: &dyn Fn(&str) -> Step = match case.agent.product() {
+        Product::ClaudeCode => &|file| {
+            let command = change(file);
+            tool("Bash", json!({"command": command, "description": "scripted", "run_in_background": true}))
+        },
+        Product::Codex | Product::CodexInCodeMode => {
+            &|file| tool("exec_command", json!({"cmd": change(file), "yield_time_ms": 250}))
+        }
+        Product::Gemini => &|file| {
+            let command = change(file);
+            tool("run_shell_command", json!({"command": command, "description": "x", "is_background": true}))
+        },
+        // It waits for all of its commands.
+        Product::Opencode => return,
+    };
+    let meanwhile = shell("touch .git/go; until test -e .git/gone; do sleep 0.05; done");
+    case.agent.model().teach("later", [begin(HELD), begin(FREE), meanwhile, shell("true")]);
+    let told = case.run("later");
+    case.expect_as_committed(HELD);
+    assert!(told.contains("Ada"), "{told}");
+    case.expect_edited(FREE);
+    case.expect_owned_by_the_agent(FREE);
+}
+
+fn what_a_monitor_runs_is_a_command(case: &Case) {
+    if case.agent.product() != Product::ClaudeCode {
+        return;
+    }
+    case.ada_holds(HELD);
+    let watch = |file: &str| {
+        let command = format!("sed -i '1i // by the agent' {file}; echo changed");
+        tool("Monitor", json!({"command": command, "description": "scripted", "timeout_ms": 5000}))
+    };
+    let meanwhile = shell("python3 -c 'import time; time.sleep(1)'");
+    case.agent.model().teach("monitor", [watch(HELD), watch(FREE), meanwhile, shell("true")]);
+    let told = case.run("monitor");
+    case.expect_as_committed(HELD);
+    assert!(told.contains("Ada"), "{told}");
+    case.expect_edited(FREE);
+    case.expect_owned_by_the_agent(FREE);
+}
+
+fn what_a_command_leaves_behind_is_its_own(case: &Case) {
     // The others end with a command what it leaves behind, or tell of it only when it is over.
     if case.agent.product() != Product::ClaudeCode {
         return;
@@ -390,7 +439,9 @@ const CASES: &[NamedCase] = &[
     ("a linked worktree has files of its own", a_linked_worktree_has_files_of_its_own),
     ("its shell is its session", its_shell_is_its_session),
     ("what is typed into its shell is its own", what_is_typed_into_its_shell_is_its_own),
-    ("what it lets go on in the background is its own", what_it_lets_go_on_in_the_background_is_its_own),
+    ("a command in the background is its own", a_command_in_the_background_is_its_own),
+    ("what a monitor runs is a command", what_a_monitor_runs_is_a_command),
+    ("what a command leaves behind is its own", what_a_command_leaves_behind_is_its_own),
     ("a patch behind cd is a patch", a_patch_behind_cd_is_a_patch),
     ("its shell in a sandbox is its session", its_shell_in_a_sandbox_is_its_session),
     ("it works on when the program is gone or broken", it_works_on_when_the_program_is_gone_or_broken),

@@ -38,9 +38,8 @@ fn call(action: &Action, _: &Value) -> (String, Value) {
         Action::Write { path, text } => ("write_file", json!({"file_path": path, "content": text})),
         Action::Shell { command } => ("run_shell_command", json!({"command": command, "description": "scripted"})),
         Action::Tool { name, arguments } => (name.as_str(), arguments.clone()),
-        Action::Patch { .. } | Action::Task { .. } => {
-            panic!("Gemini CLI has no tool for {action:?}")
-        }
+        Action::Task { prompt } => ("invoke_agent", json!({"agent_name": "generalist", "prompt": prompt})),
+        Action::Patch { .. } => panic!("Gemini CLI has no tool for {action:?}"),
     };
     (name.to_owned(), arguments)
 }

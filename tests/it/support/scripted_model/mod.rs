@@ -59,7 +59,9 @@ impl Action {
         if let Self::Tool { arguments, .. } = &mut action
             && arguments["session_id"] == LAST_SESSION
         {
-            let number = said.rsplit_once("session ID ").map_or("", |(_, number)| number);
+            // In code mode it is told as JSON, which may be quoted.
+            let told = ["session ID ", "\"session_id\":", "\\\"session_id\\\":"];
+            let number = told.iter().find_map(|before| said.rsplit_once(before)).map_or("", |(_, number)| number);
             let digits: String = number.chars().take_while(char::is_ascii_digit).collect();
             arguments["session_id"] = digits.parse::<u64>().unwrap_or_default().into();
         }
