@@ -23,7 +23,12 @@ impl<'a> Call<'a> {
         let mut folder = folder.map(ToOwned::to_owned);
         let mut settings = Vec::new();
         loop {
-            let (first, rest) = words.split_first().filter(|(first, _)| first.is_literal())?;
+            let (first, rest) = words.split_first()?;
+            // Of an option the value may be unknown.
+            let is_option = first.text.starts_with("--") && first.text.contains('=');
+            if !first.is_literal() && !is_option {
+                return None;
+            }
             match first.text.as_str() {
                 "-C" => {
                     let (place, rest) = rest.split_first().filter(|(place, _)| place.is_literal())?;
@@ -81,17 +86,21 @@ pub(super) fn effects(words: &[Word], input: Option<&str>, effects: &mut Effects
             paths_or_everything(&given.all(), Deed::Delete, &mut effects);
         }
         "stash" => stash(&given, &mut effects),
-        "add" | "stage" if given.has("n", &["--dry-run"]) => {}
+        "add" | "stage" | "rm" if given.has("n", &["--dry-run"]) => {}
         "add" | "stage" if given.has("Au", &["--all", "--update"]) => {
             paths_or_everything(&given.all(), Deed::Stage, &mut effects);
         }
         "add" | "stage" => pathspecs(&given.all(), Deed::Stage, true, &mut effects),
         "commit" if given.has("a", &["--all"]) && !given.has("", &["--dry-run"]) => effects.everything(Deed::Commit),
         "commit" if given.has("", &["--dry-run"]) => {}
-        "commit" => pathspecs(&given.all(), Deed::Commit, true, &mut effects),
-        "rm" if !given.has("n", &["--dry-run", "--cached"]) => {
-            pathspecs(&given.all(), Deed::Delete, false, &mut effects);
+        "commit" if given.has("p", &["--patch", "--interactive"]) => {
+            paths_or_everything(&given.all(), Deed::Commit, &mut effects);
         }
+        "commit" => pathspecs(&given.all(), Deed::Commit, true, &mut effects),
+        // The file stays, and the next commit has it no more.
+        "rm" if given.has("", &["--cached"]) => pathspecs(&given.all(), Deed::Stage, true, &mut effects),
+        "rm" => pathspecs(&given.all(), Deed::Delete, false, &mut effects),
+        "update-index" => update_index(&given, &mut effects),
         "mv" if !given.has("n", &["--dry-run"]) => effects.words(&given.all(), Deed::Move),
         "read-tree" if given.has("u", &[]) && given.has("", &["--reset"]) => effects.everything(Deed::Discard),
         "checkout-index" if given.has("f", &["--force"]) && given.has("a", &["--all"]) => {
@@ -147,7 +156,11 @@ fn with_value(verb: &str) -> &'static [&'static str] {
             "--reedit-message",
             "--trailer",
             "--cleanup",
+            "-S=",
+            "-u=",
         ],
+        "checkout" => &["-b", "-B", "--orphan", "--conflict"],
+        "switch" => &["-c", "-C", "--create", "--force-create", "--orphan", "--conflict"],
         "stash" => &["-m", "--message"],
         "restore" => &["-s", "--source"],
         "clean" => &["-e", "--exclude"],
@@ -167,6 +180,29 @@ fn force_on_submodules(given: &Given, effects: &mut Effects) {
     for folder in effects.folder.map(submodules::folders).unwrap_or_default() {
         effects.add(Target::Path(folder), Deed::Discard, true, WordKind::Matched);
     }
+}
+
+/// It stages the paths that it is told; from standard input they may be any.
+fn update_index(given: &Given, effects: &mut Effects) {
+    /// They change what git remembers of a file beside its content.
+    const LEAVE_CONTENT: &[&str] = &[
+        "--assume-unchanged",
+        "--no-assume-unchanged",
+        "--skip-worktree",
+        "--no-skip-worktree",
+        "--fsmonitor-valid",
+        "--no-fsmonitor-valid",
+        "--cacheinfo",
+        "--index-info",
+        "--info-only",
+    ];
+    if given.has("", LEAVE_CONTENT) {
+        return;
+    }
+    if given.has("", &["--stdin"]) {
+        effects.everything(Deed::Stage);
+    }
+    effects.each(&given.all(), Deed::Stage, true);
 }
 
 fn stash(given: &Given, effects: &mut Effects) {

@@ -110,7 +110,10 @@ impl Reading<'_> {
 
     fn command(&mut self, assignments: &[Node], words: &[Node], redirects: &[Node]) {
         let read: Vec<Word> = words.iter().map(|word| Word::read(word, &HashMap::new(), &|_| None)).collect();
-        self.only_reads &= is_reader(without_runners(&read));
+        let run = without_runners(&read);
+        let by_runners = read[..read.len() - run.len()].iter().map(|word| word.text.as_str());
+        let mut variables = assignments.iter().map(raw).chain(by_runners);
+        self.only_reads &= run.is_empty() || (is_reader(run) && !variables.any(may_run_something));
         let mut told: Vec<String> = assignments.iter().map(|word| shown_assignment(raw(word))).collect();
         let mut is_value = false;
         for (index, word) in words.iter().enumerate() {
@@ -186,6 +189,14 @@ fn writes(redirect: &Node) -> bool {
     let target = raw(target);
     let is_descriptor = op.ends_with('&') && (target == "-" || target.bytes().all(|byte| byte.is_ascii_digit()));
     op.contains('>') && !is_descriptor && target != "/dev/null"
+}
+
+/// True for a variable by which a program that only reads may be told to run another one.
+fn may_run_something(assignment: &str) -> bool {
+    const HARMLESS: &[&str] = &["CLICOLOR", "COLUMNS", "LANG", "LC_", "LINES", "NO_COLOR", "TERM", "TZ"];
+    assignment.contains('=')
+        && !assignment.starts_with('-')
+        && !HARMLESS.iter().any(|name| assignment.starts_with(name))
 }
 
 /// True for a command that changes no file. It is said only of what is known for sure.

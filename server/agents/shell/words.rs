@@ -160,6 +160,8 @@ pub(super) fn parts(word: &Node) -> &[Node] {
 /// The arguments of a command: options, and names that are none.
 pub(super) struct Given<'a> {
     pub(super) options: Vec<&'a str>,
+    /// The options without the values that are written onto short ones.
+    flags: Vec<&'a str>,
     /// The options whose value is the word behind them, with it.
     pub(super) values: Vec<(&'a str, &'a Word)>,
     pub(super) names: Vec<&'a Word>,
@@ -168,19 +170,23 @@ pub(super) struct Given<'a> {
 }
 
 impl<'a> Given<'a> {
-    /// `with_value` are the options that take the next word, a short one also as the last of several.
+    /// `with_value` are the options that take the next word, a short one also as the last of several, unless the value is
+    /// written onto it; one that ends with `=` has a value only so.
     pub(super) fn new(words: &'a [Word], with_value: &[&str]) -> Self {
-        let mut given = Self { options: Vec::new(), values: Vec::new(), names: Vec::new(), after_dashes: Vec::new() };
+        let (options, flags, values) = (Vec::new(), Vec::new(), Vec::new());
+        let mut given = Self { options, flags, values, names: Vec::new(), after_dashes: Vec::new() };
         let mut words = words.iter();
         while let Some(word) = words.next() {
             match word.text.as_str() {
                 "--" => given.after_dashes.extend(words.by_ref()),
                 option if option.starts_with('-') && option.len() > 1 => {
                     given.options.push(option);
-                    let is_last = |short: &&&str| !option.starts_with("--") && option.ends_with(&short[1..]);
-                    let takes_value = with_value.contains(&option)
-                        || with_value.iter().filter(|known| known.len() == 2).any(|short| is_last(&short));
-                    if takes_value && let Some(value) = words.next() {
+                    let value = short_with_value(option, with_value);
+                    given.flags.push(value.map_or(option, |(at, _)| &option[..at]));
+                    let is_behind = value.is_some_and(|(at, is_own_word)| at == option.len() && is_own_word);
+                    if (is_behind || with_value.contains(&option))
+                        && let Some(value) = words.next()
+                    {
                         given.values.push((option, value));
                     }
                 }
@@ -192,7 +198,7 @@ impl<'a> Given<'a> {
 
     /// True if one of these options was given, the short ones also as a part of several, the long ones with a value.
     pub(super) fn has(&self, short: &str, long: &[&str]) -> bool {
-        self.options.iter().any(|option| match option.strip_prefix("--") {
+        self.flags.iter().any(|option| match option.strip_prefix("--") {
             Some(_) => long.contains(&option.split('=').next().unwrap_or_default()),
             None => option.contains(|c| short.contains(c)),
         })
@@ -202,6 +208,20 @@ impl<'a> Given<'a> {
     pub(super) fn all(&self) -> Vec<&'a Word> {
         self.names.iter().chain(&self.after_dashes).copied().collect()
     }
+}
+
+/// Where in an option of one or several letters the value of one of them begins, and whether that may be the next word.
+fn short_with_value(option: &str, with_value: &[&str]) -> Option<(usize, bool)> {
+    if option.starts_with("--") {
+        return None;
+    }
+    option.char_indices().skip(1).find_map(|(at, letter)| {
+        let is_it = |known: &&&str| {
+            known.strip_prefix('-').is_some_and(|it| it.strip_suffix('=').unwrap_or(it).chars().eq([letter]))
+        };
+        let known = with_value.iter().find(is_it)?;
+        Some((at + letter.len_utf8(), !known.ends_with('=')))
+    })
 }
 
 /// What a command, or what several are put together to, is redirected to and from.
