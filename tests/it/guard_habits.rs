@@ -8,7 +8,7 @@ use std::fs;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use crate::support::{CodingAgent, Editor, Terminal, Workspace, guarded_workspace, hold_since};
+use crate::support::{CodingAgent, Committer, Editor, Terminal, Workspace, guarded_workspace, hold_since};
 
 fn hold(workspace: &Workspace, file: &str) {
     hold_since(workspace, file, -TimeDelta::hours(1));
@@ -278,9 +278,8 @@ fn a_stash_of_everything_leaves_the_coordination_directory_and_a_clean_up_of_eve
     editor.quit();
 }
 
-#[test]
-fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one() {
-    let (workspace, person) = guarded_workspace();
+/// Has somebody's git counted. Tells, of the program's verb with which words, how often it asked git, and how it ended.
+fn counting(workspace: &Workspace, committer: Committer) -> impl Fn(&str) -> (usize, i32) {
     let log = workspace.beside("asked");
     let counted = workspace.beside("counted");
     fs::create_dir(&counted).unwrap();
@@ -291,12 +290,46 @@ fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one()
         .unwrap();
     fs::set_permissions(&wrapper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let path = std::env::join_paths([counted].into_iter().chain(std::env::split_paths(&path))).unwrap();
-    let robin = person.clone().session("agent").env("PATH", path);
-    let asked = |line: &str| {
+    let committer = committer.env("PATH", path);
+    move |line: &str| {
         let _ = fs::remove_file(&log);
         let line = format!("'{}' {line}", env!("CARGO_BIN_EXE_deconflict"));
-        robin.run("sh".as_ref(), &["-c", &line]).expect_code(0);
-        fs::read_to_string(&log).unwrap_or_default().lines().count()
+        let ended = committer.run("sh".as_ref(), &["-c", &line]);
+        (fs::read_to_string(&log).unwrap_or_default().lines().count(), ended.exit_code)
+    }
+}
+
+#[test]
+fn git_is_asked_no_more_often_whose_changes_many_files_have_than_of_one() {
+    let (workspace, person) = guarded_workspace();
+    let asked = counting(&workspace, person);
+    let writer = CodingAgent::on(&workspace, "writer");
+    writer.start();
+    let mut counts = Vec::new();
+    for many in [2, 20] {
+        let files: Vec<String> = (0..many).map(|number| format!("src/of-{many}/{number}.rs")).collect();
+        fs::create_dir_all(workspace.path(format!("src/of-{many}"))).unwrap();
+        for file in &files {
+            writer.edit(file, "theirs\n").expect_no_denial();
+        }
+        writer.shell().run(["release", "--all"]).expect_code(0);
+        workspace.git(&["add", "--all"]);
+        let (before, code) = asked("guard pre-commit");
+        assert_eq!(code, 1, "it is the writer's");
+        workspace.git(&["-c", "core.hooksPath=/dev/null", "commit", "--quiet", "-m", "Theirs"]);
+        counts.push((before, asked("guard post-commit").0));
+    }
+    assert_eq!(counts[0], counts[1]);
+}
+
+#[test]
+fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one() {
+    let (workspace, person) = guarded_workspace();
+    let counted = counting(&workspace, person.session("agent"));
+    let asked = |line: &str| {
+        let (times, code) = counted(line);
+        assert_eq!(code, 0, "{line}");
+        times
     };
     let mut counts = Vec::new();
     for many in [1, 500] {
