@@ -212,6 +212,20 @@ fn a_refusal_says_one_thing_once() {
 }
 
 #[test]
+fn a_refusal_of_many_files_names_ten_and_counts_the_rest() {
+    let (workspace, person) = guarded_workspace();
+    for number in 0..13 {
+        let file = format!("held-{number}.txt");
+        workspace.write(&file, "theirs\n");
+        hold(&workspace, &file);
+    }
+    workspace.git(&["add", "--all"]);
+    let told = person.git(&["commit", "-m", "Sweep"]).expect_code(1).stderr;
+    assert_eq!(told.matches("is claimed by").count(), 10, "{told}");
+    assert!(told.contains("And 3 more."), "{told}");
+}
+
+#[test]
 fn strange_names_are_named_so_that_they_can_be_pasted() {
     let (workspace, person) = guarded_workspace();
     for name in ["new\nline.txt", "space ", ":colon", ":(top)x", "-dash", "quo'te", "t\tab"] {

@@ -71,6 +71,9 @@ enum Moment {
     ComeBack,
 }
 
+/// More would fill a screen, or an agent's context.
+const MOST_TOLD: usize = 10;
+
 /// What becomes of something of which it cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Policy {
@@ -154,7 +157,7 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
 
 fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let documents = |findings: &[HeldChanges]| findings.iter().map(HeldChanges::document).collect::<Vec<_>>();
-    let owned = |owned: &[OwnedChanges]| owned.iter().map(OwnedChanges::document).collect::<Vec<_>>();
+    let owned_documents = |owned: &[OwnedChanges]| owned.iter().map(OwnedChanges::document).collect::<Vec<_>>();
     if verdict.findings.is_empty() && verdict.owned.is_empty() && verdict.taken.is_none() {
         for warning in verdict.warnings.iter().filter(|_| !context.output.is_json()) {
             Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {}", warning.sentence(context.now())));
@@ -164,7 +167,7 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
         }
         if !arguments.quiet || context.output.is_json() {
             context.output.answer(
-                || json!({"outcome": "allowed", "looked_at": verdict.checked, "held": [], "owned": owned(&verdict.named), "warnings": documents(&verdict.warnings)}),
+                || json!({"outcome": "allowed", "looked_at": verdict.checked, "held": [], "owned": owned_documents(&verdict.named), "warnings": documents(&verdict.warnings)}),
                 || match verdict.checked {
                     0 => format!("{GOOD}Nothing{GOOD:#} to check."),
                     paths => format!("{GOOD}Allowed:{GOOD:#} nobody else holds any of {}.", words::count(paths, "file")),
@@ -182,16 +185,19 @@ fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Resu
     if let Some(directory) = &verdict.taken {
         message.push_str(&format!("\n  That is {}.", directory.display()));
     }
-    for found in &verdict.findings {
-        message.push_str(&format!("\n  {}", found.sentence(context.now())));
+    let findings = verdict.findings.iter().map(|found| found.sentence(context.now()));
+    let owned = verdict.owned.iter().map(OwnedChanges::sentence);
+    for sentence in findings.chain(owned).take(MOST_TOLD) {
+        message.push_str(&format!("\n  {sentence}"));
     }
-    for found in &verdict.owned {
-        message.push_str(&format!("\n  {}", found.sentence()));
+    let more = (verdict.findings.len() + verdict.owned.len()).saturating_sub(MOST_TOLD);
+    if more > 0 {
+        message.push_str(&format!("\n  And {more} more."));
     }
     let failure = Failure::refused(reason, message)
         .fact("outcome", "refused")
         .fact("held", documents(&verdict.findings))
-        .fact("owned", owned(&verdict.owned))
+        .fact("owned", owned_documents(&verdict.owned))
         .fact("warnings", documents(&verdict.warnings));
     Err(verdict.advice.iter().fold(failure, Failure::advise))
 }
