@@ -34,7 +34,7 @@ const MOST_READ: usize = 8;
 
 /// How much there is to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Look {
+enum Extent {
     /// Whether somebody who waits for the same is in front.
     Front,
     /// Also whether that one takes what is free.
@@ -162,7 +162,7 @@ impl<'a, S: Store> Waiter<'a, S> {
         let end = Instant::now() + limit;
         let mut why = None;
         if self.watching.is_none() {
-            why = Some(Look::All);
+            why = Some(Extent::All);
         }
         loop {
             if let Some(look) = why
@@ -173,7 +173,7 @@ impl<'a, S: Store> Waiter<'a, S> {
                 match self.take() {
                     // It may have got another ticket.
                     Ok(Turn::Queued(_)) if self.listen() => {
-                        why = Some(Look::All);
+                        why = Some(Extent::All);
                         continue;
                     }
                     Ok(Turn::Queued(_)) => {}
@@ -201,7 +201,7 @@ impl<'a, S: Store> Waiter<'a, S> {
                     if is_due {
                         self.look();
                     }
-                    is_due.then_some(Look::All)
+                    is_due.then_some(Extent::All)
                 }
             };
         }
@@ -229,7 +229,7 @@ impl<'a, S: Store> Waiter<'a, S> {
     }
 
     /// Takes all that has been told, and says what of it makes it worth looking, unless somebody gave up.
-    fn heard(&mut self, first: Wake) -> Result<Option<Look>, GaveUp> {
+    fn heard(&mut self, first: Wake) -> Result<Option<Extent>, GaveUp> {
         let (mut why, mut is_unclear) = (None, false);
         let mut next = Some(first);
         while let Some(wake) = next {
@@ -237,34 +237,34 @@ impl<'a, S: Store> Waiter<'a, S> {
                 Wake::Interrupted => return Err(GaveUp),
                 Wake::Changed(Changed::Record(key)) => why = why.max(self.matters(&key)),
                 Wake::Changed(_) => is_unclear = true,
-                Wake::Ended => why = why.max(Some(Look::Front)),
+                Wake::Ended => why = why.max(Some(Extent::Front)),
             }
             next = self.wakes.1.try_recv().ok();
         }
         if is_unclear {
             self.look();
             self.has_moved = true;
-            why = Some(Look::All);
+            why = Some(Extent::All);
         }
         Ok(why)
     }
 
-    fn matters(&mut self, key: &Key) -> Option<Look> {
+    fn matters(&mut self, key: &Key) -> Option<Extent> {
         if let Key::Ticket(ticket) = key {
             let is_in_front = self.ticket.as_ref().is_none_or(|own| ticket <= own);
             self.has_moved |= is_in_front;
             return match &self.awaited.behind {
                 // It may have been given what it waits for.
-                _ if Some(ticket) == self.ticket.as_ref() => Some(Look::All),
-                Some(front) => (ticket == front).then_some(Look::Front),
-                None => is_in_front.then_some(Look::Front),
+                _ if Some(ticket) == self.ticket.as_ref() => Some(Extent::All),
+                Some(front) => (ticket == front).then_some(Extent::Front),
+                None => is_in_front.then_some(Extent::Front),
             };
         }
         if !self.awaited.in_the_way.contains_key(key) {
             return None;
         }
         self.has_moved = true;
-        Some(Look::Front)
+        Some(Extent::Front)
     }
 
     /// Hears of what makes it worth looking. Returns true if that is something else than before, so that some of it may have
@@ -306,7 +306,7 @@ impl<'a, S: Store> Waiter<'a, S> {
 
     /// Whether it is worth taking the lock. Looking needs none, so that many who wait don't keep those who hold from
     /// releasing.
-    fn may_go(&mut self, look: Look) -> Result<bool, Error> {
+    fn may_go(&mut self, extent: Extent) -> Result<bool, Error> {
         let Some(own) = self.ticket.clone() else { return Ok(true) };
         let (reader, front) = loop {
             let reader = match self.registry.reader() {
@@ -329,7 +329,7 @@ impl<'a, S: Store> Waiter<'a, S> {
         let is_behind_another = front.is_some();
         if let Some(front) = front {
             self.notice_end(front.record.process.iter());
-            if look == Look::Front {
+            if extent == Extent::Front {
                 return Ok(false);
             }
         }
