@@ -10,6 +10,9 @@ use deconflict_protocol::Resource;
 
 use super::{Error, FileHistory, Noticed, Recorder, failed};
 
+/// What a file's name begins with as long as it is not written whole.
+const UNFINISHED: &str = ".deconflict-";
+
 /// What was brought back.
 #[derive(Debug, Clone)]
 pub struct Restored {
@@ -117,31 +120,29 @@ fn make_way(path: &Path) -> Result<(), Error> {
     }
 }
 
+#[cfg(unix)]
 fn write_file(folder: &Path, path: &Path, content: &[u8], executable: bool) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
     let there = fs::symlink_metadata(path).ok().filter(|there| there.is_file() && is_readable(there));
+    let mode = there.as_ref().map_or(0o666, |there| there.permissions().mode() & 0o777 & !0o111);
+    // Whoever may read it may run it.
+    let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".deconflict-");
-    #[cfg(unix)]
-    let builder = {
-        use std::os::unix::fs::PermissionsExt;
-        let mode = match &there {
-            Some(there) => there.permissions().mode() & 0o777 & !0o111,
-            None => 0o666,
-        };
-        // Whoever may read it may run it.
-        let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
-        builder.permissions(fs::Permissions::from_mode(mode))
-    };
+    builder.prefix(UNFINISHED).permissions(fs::Permissions::from_mode(mode));
     let mut file = builder.tempfile_in(folder)?;
     file.write_all(content)?;
-    #[cfg(unix)]
-    if let Some(there) = there {
-        use std::os::unix::fs::PermissionsExt;
+    if there.is_some() {
         // The umask does not count for a file that is there already.
-        let mode = there.permissions().mode() & 0o777 & !0o111;
-        let mode = if executable { mode | (mode & 0o444) >> 2 } else { mode };
         file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
     }
+    file.persist(path)?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn write_file(folder: &Path, path: &Path, content: &[u8], _: bool) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(folder)?;
+    file.write_all(content)?;
     file.persist(path)?;
     Ok(())
 }
@@ -152,17 +153,12 @@ fn is_readable(there: &fs::Metadata) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&there.permissions()) & 0o400 != 0
 }
 
-#[cfg(not(unix))]
-fn is_readable(_: &fs::Metadata) -> bool {
-    true
-}
-
 #[cfg(unix)]
 fn write_link(folder: &Path, path: &Path, target: &[u8]) -> io::Result<()> {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let make = |link: &Path| std::os::unix::fs::symlink(OsStr::from_bytes(target), link);
-    let link = tempfile::Builder::new().prefix(".deconflict-").make_in(folder, make)?;
+    let link = tempfile::Builder::new().prefix(UNFINISHED).make_in(folder, make)?;
     link.persist(path)?;
     Ok(())
 }
