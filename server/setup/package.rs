@@ -2,7 +2,6 @@
 //! read all that they show from the extension's own `package.json`; the two files about the package are what its format
 //! asks for.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Cursor, Write};
 use std::path::Path;
@@ -41,7 +40,11 @@ impl Package {
         let files = carried("vscode");
         let manifest = files.iter().find(|(name, _)| name == "package.json");
         let manifest = manifest.and_then(|(_, text)| serde_json::from_slice(text).ok()).unwrap_or_default();
-        Self { manifest, files }
+        let mut package = Self { manifest, files };
+        if let Some(index) = package.files.iter().position(|(name, _)| name == PAGE) {
+            package.files[index].1 = package.page(&package.files[index].1).into();
+        }
+        package
     }
 
     /// `publisher.name`, by which editors know it.
@@ -73,8 +76,7 @@ impl Package {
         add("extension.vsixmanifest", self.vsix_manifest().as_bytes(), plain)?;
         add("[Content_Types].xml", CONTENT_TYPES.as_bytes(), plain)?;
         for (name, content) in &self.files {
-            let content = if name == PAGE { Cow::Owned(self.page(content)) } else { Cow::Borrowed(content.as_ref()) };
-            add(&format!("extension/{name}"), &content, plain)?;
+            add(&format!("extension/{name}"), content, plain)?;
         }
         add(&format!("extension/{PROGRAM}"), binary, plain.unix_permissions(0o755))?;
         Ok(archive.finish()?.into_inner())

@@ -110,8 +110,9 @@ fn a_persons_work_in_an_editor_comes_back_after_every_command_of_somebody_unknow
                 let shown = view.diagnostics.get(&document.uri)?;
                 shown.iter().any(|it| it["code"] == "overwritten" || it["code"] == "deleted").then_some(())
             });
-            // An editor reads again by itself what it can.
-            if fs::metadata(document.path()).is_ok_and(|found| found.is_file()) {
+            // An editor reads again by itself what it can show as text.
+            let is_file = fs::metadata(document.path()).is_ok_and(|found| found.is_file());
+            if is_file && fs::read_to_string(document.path()).is_ok() {
                 document.reload();
             }
         }

@@ -136,11 +136,11 @@ fn states_of_alice() -> [Case; 5] {
             session: alice(),
             claim: long_ago,
             code: "claim-stale",
-            told: "Free: the claim by \"alice\" expired TIME.",
+            told: "Free: \"alice\"'s claim expired TIME.",
             advice: "Take it over if you need it.",
             hint: None,
             menu: &[
-                "Take over FILE: the claim by alice counts no more",
+                "Take over FILE: alice's claim no longer counts",
                 "Show what alice changed in FILE",
                 "Message alice: \"Do you still need FILE?\"",
             ],
@@ -351,7 +351,7 @@ fn a_contended_and_a_lost_file_are_told_with_what_to_do() {
     bob.execute_ok("deconflict.takeOver", json!({ "uri": his.uri, "force": true }));
     assert_eq!(
         told(&hers, "claim-lost", 1),
-        "\"bob\" took this file over while you have unsaved changes in it. Your save would overwrite theirs: look at what \
+        "\"bob\" took this file over while you had unsaved changes in it. Your save would overwrite theirs: look at what \
          \"bob\" changed, and talk first."
     );
     assert_eq!(hers.codes()[0], "claim-lost", "the gravest comes first: {:?}", hers.codes());

@@ -162,7 +162,7 @@ pub(crate) const WAYS: &[Way] = &[
     way(IsTold, "git diff HEAD -- FILE | git apply -R"),
     way(IsTold, "git diff HEAD -- FILE | patch -R -p1 -s"),
     prepared(Refused, "echo FILE > FILE.list", "git restore --pathspec-from-file=FILE.list"),
-    way(IsTold, "git rm -q --cached FILE && git clean -qf FILE"),
+    way(Refused, "git rm -q --cached FILE && git clean -qf FILE"),
     way(Refused, "printf 's\\nn\\ny\\n' | git checkout -q -p -- FILE > /dev/null"),
     way(IsTold, "git merge-file FILE FILE OTHER"),
     way(IsTold, "git log -1 --output=FILE"),
