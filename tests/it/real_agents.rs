@@ -330,10 +330,12 @@ fn what_a_monitor_runs_is_a_command(case: &Case) {
     }
     case.ada_holds(HELD);
     let watch = |file: &str| {
-        let command = format!("sed -i '1i // by the agent' {file}; echo changed");
-        tool("Monitor", json!({"command": command, "description": "scripted", "timeout_ms": 5000}))
+        let command = format!(
+            "until test -e .git/watch; do sleep 0.05; done; sed -i '1i // by the agent' {file}; touch .git/watched; echo changed"
+        );
+        tool("Monitor", json!({"command": command, "description": "scripted", "timeout_ms": 30000}))
     };
-    let meanwhile = shell("python3 -c 'import time; time.sleep(1)'");
+    let meanwhile = shell("touch .git/watch; until test -e .git/watched; do sleep 0.05; done");
     case.agent.model().teach("monitor", [watch(HELD), watch(FREE), meanwhile, shell("true")]);
     let told = case.run("monitor");
     case.expect_as_committed(HELD);

@@ -291,6 +291,8 @@ impl Keeping {
                 self.is_unsorted = true;
             }
             News::Losses(resource) => {
+                // What was restored and is deleted before anybody looks stands as it stood when it was lost.
+                self.files.compare_stamp(&resource);
                 self.lossy.insert(resource.clone());
                 self.tell_losses(&resource, None);
             }

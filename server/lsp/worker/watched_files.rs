@@ -126,6 +126,13 @@ impl WatchedFiles {
     pub(super) fn written(&mut self, paths: &[PathBuf]) {
         let now = Instant::now();
         for path in paths {
+            // Something happened to a folder itself: it may be another one by now, which nobody watches.
+            if self.folders.remove(path) {
+                if let Some(watcher) = &mut self.watcher {
+                    let _ = watcher.unwatch(path);
+                }
+                self.watch(path);
+            }
             if let Some(file) = self.by_path.get(path).and_then(|resource| self.files.get_mut(resource)) {
                 file.written = Some((file.written.map_or(now, |(first, _)| first), now));
             }
