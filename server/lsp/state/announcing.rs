@@ -126,12 +126,13 @@ impl ServerState {
         self.timers.set(Timer::Machine(id), self.now() + LOOK_AT_MACHINE);
     }
 
-    /// Tells it, once.
+    /// Tells it, once. No change of the clone's own lets the editor's lists drop it.
     pub(super) fn came_free_of_machine(&mut self, id: DirectoryId, free: &[Resource]) {
         for resource in free {
             let directory = self.directories.get_mut(&id);
             if directory.is_some_and(|directory| directory.awaited_of_machine.remove(resource)) {
                 self.show(messages::free(resource));
+                self.tell_status();
             }
         }
     }

@@ -193,18 +193,6 @@ describe("two windows, a Neovim and a terminal on one workspace", () => {
     await ada.page.locator(".terminal-wrapper").waitFor({ state: "detached" });
   });
 
-  play("whoever wants something of the machine is told once it is free", async () => {
-    claude.run("claim", "gpu", "0");
-    await bob.showView();
-    const held = bob.row("Claims", "gpu 0").filter({ hasText: "this machine" });
-    await held.hover();
-    await held.getByRole("button", { name: "Notify Me" }).click();
-    await bob.page.locator(".statusbar-item").filter({ hasText: "You will be told when it is free" }).waitFor();
-    claude.run("release", "gpu", "0");
-    await bob.notification("gpu 0 is free now").waitFor();
-    await held.waitFor({ state: "detached" });
-  });
-
   play("a muted session is not heard of until it is unmuted", async () => {
     await bob.openFile("README.md");
     await bob.command("Deconflict: Claim File");

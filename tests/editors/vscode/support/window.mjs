@@ -134,6 +134,8 @@ export class Window {
       return true;
     });
     await this.editor.locator(".view-line").first().waitFor();
+    // Where it is scrolled down, the shadow above the text would be in the way.
+    await this.page.keyboard.press("Control+Home");
     await this.editor.locator(".view-lines").click({ position: { x: 300, y: 100 } });
   }
 
