@@ -176,7 +176,8 @@ impl<'a, S: Store> Waiter<'a, S> {
                         why = Some(Extent::All);
                         continue;
                     }
-                    Ok(Turn::Queued(_)) => {}
+                    // Somebody may be deleting the directory. It is made again once they are done.
+                    Ok(Turn::Queued(_)) | Err(Error::Vanished { .. }) => {}
                     Ok(turn) => return Ok(Step::Turn(turn)),
                     Err(error) => {
                         if let Error::Busy { .. } = error {
