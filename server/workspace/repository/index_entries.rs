@@ -183,11 +183,8 @@ impl<R: Read> Window<R> {
             }
             self.bytes.drain(..self.begin);
             self.begin = 0;
-            let end = self.bytes.len();
-            self.bytes.resize(end + CHUNK, 0);
-            let length = self.index.read(&mut self.bytes[end..])?;
-            self.bytes.truncate(end + length);
-            if length == 0 {
+            self.bytes.reserve(CHUNK);
+            if self.index.by_ref().take(CHUNK as u64).read_to_end(&mut self.bytes)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
