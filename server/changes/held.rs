@@ -11,9 +11,10 @@ use deconflict_registry::{Claim, ClaimsMark, Registry};
 use deconflict_workspace::{Kind, Repository, differing_at, left_out_since};
 
 use super::before::befores_in;
-use super::held_list::{Held, HeldList, Stood};
+use super::held_list::{Held, HeldList};
 use super::moved::began;
 use super::recorder::slashed;
+use super::stood::Stood;
 use super::{Error, Recorder};
 
 /// No more files that nobody has looked at yet are looked at at once.

@@ -33,6 +33,7 @@ mod removed_worktrees;
 mod replaced;
 mod restore;
 mod settling;
+mod stood;
 mod telling;
 mod uncommitted;
 mod undo;

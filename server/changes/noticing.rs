@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use deconflict_journal::{Observation, Stamp, Watched};
 use deconflict_protocol::{Resource, SessionId};
 
+use super::stood::Stood;
 use super::{Error, Noticed, Recorder};
 
 impl Recorder<'_> {
@@ -41,19 +42,11 @@ impl Recorder<'_> {
 
     /// False if a file certainly is as it was when it had such a stamp.
     pub(super) fn differs(&self, resource: &Resource, then: Option<Stamp>) -> bool {
-        is_other(then, self.stamp_of(resource))
+        Stood::of(then).is_other(self.stamp_of(resource))
     }
 
     /// How a file stands now; `None` if nothing can be told.
     pub(super) fn stamp_of(&self, resource: &Resource) -> Option<Stamp> {
         self.namer.path_of(resource).and_then(|path| Stamp::of(&path))
-    }
-}
-
-/// False if a file that stood in one way certainly is as it was, by how it stands now.
-fn is_other(then: Option<Stamp>, now: Option<Stamp>) -> bool {
-    match (then, now) {
-        (Some(then), Some(now)) => !then.is_certain() || !then.looks_like(&now),
-        (then, now) => then.is_some() || now.is_some(),
     }
 }
