@@ -114,11 +114,7 @@ impl WatchedFiles {
         let useless: Vec<PathBuf> =
             self.folders.iter().filter(|folder| !wanted.contains(folder.as_path())).cloned().collect();
         for folder in useless {
-            self.folders.remove(&folder);
-            if let Some(watcher) = &mut self.watcher {
-                // It may be gone, and is no longer watched then.
-                let _ = watcher.unwatch(&folder);
-            }
+            self.unwatch(&folder);
         }
     }
 
@@ -127,10 +123,8 @@ impl WatchedFiles {
         let now = Instant::now();
         for path in paths {
             // Something happened to a folder itself: it may be another one by now, which nobody watches.
-            if self.folders.remove(path) {
-                if let Some(watcher) = &mut self.watcher {
-                    let _ = watcher.unwatch(path);
-                }
+            if self.folders.contains(path) {
+                self.unwatch(path);
                 self.watch(path);
             }
             if let Some(file) = self.by_path.get(path).and_then(|resource| self.files.get_mut(resource)) {
@@ -180,6 +174,14 @@ impl WatchedFiles {
         // A folder that is not there yet is tried again with the next stamps.
         if !self.folders.contains(folder) && watcher.watch(folder, RecursiveMode::NonRecursive).is_ok() {
             self.folders.insert(folder.to_owned());
+        }
+    }
+
+    fn unwatch(&mut self, folder: &Path) {
+        self.folders.remove(folder);
+        if let Some(watcher) = &mut self.watcher {
+            // It may be gone, and is no longer watched then.
+            let _ = watcher.unwatch(folder);
         }
     }
 }
