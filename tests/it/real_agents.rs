@@ -295,49 +295,40 @@ fn what_is_typed_into_its_shell_is_its_own(case: &Case) {
 }
 
 fn a_command_in_the_background_is_its_own(case: &Case) {
-    case.ada_holds(HELD);
-    // It waits for the command that follows it.
-    let change = |file: &str| {
-        format!("until test -e .git/go; do sleep 0.05; done; sed -i '1i // by the agent' {file}; touch .git/gone")
-    };
-    let begin: &dyn Fn(&str) -> Step = match case.agent.product() {
-        Product::ClaudeCode => &|file| {
-            let command = change(file);
+    match case.agent.product() {
+        Product::ClaudeCode => what_begins_and_goes_on_is_its_own(case, |command| {
             tool("Bash", json!({"command": command, "description": "scripted", "run_in_background": true}))
-        },
-        Product::Codex | Product::CodexInCodeMode => {
-            &|file| tool("exec_command", json!({"cmd": change(file), "yield_time_ms": 250}))
-        }
-        Product::Gemini => &|file| {
-            let command = change(file);
+        }),
+        Product::Codex | Product::CodexInCodeMode => what_begins_and_goes_on_is_its_own(case, |command| {
+            tool("exec_command", json!({"cmd": command, "yield_time_ms": 250}))
+        }),
+        Product::Gemini => what_begins_and_goes_on_is_its_own(case, |command| {
             tool("run_shell_command", json!({"command": command, "description": "x", "is_background": true}))
-        },
+        }),
         // It waits for all of its commands.
-        Product::Opencode => return,
-    };
-    let meanwhile = shell("touch .git/go; until test -e .git/gone; do sleep 0.05; done");
-    case.agent.model().teach("later", [begin(HELD), begin(FREE), meanwhile, shell("true")]);
-    let told = case.run("later");
-    case.expect_as_committed(HELD);
-    assert!(told.contains("Ada"), "{told}");
-    case.expect_edited(FREE);
-    case.expect_owned_by_the_agent(FREE);
+        Product::Opencode => {}
+    }
 }
 
 fn what_a_monitor_runs_is_a_command(case: &Case) {
-    if case.agent.product() != Product::ClaudeCode {
-        return;
+    if case.agent.product() == Product::ClaudeCode {
+        what_begins_and_goes_on_is_its_own(case, |command| {
+            tool("Monitor", json!({"command": command, "description": "scripted", "timeout_ms": 30000}))
+        });
     }
+}
+
+/// A command that waits for the one after it before it changes a file.
+fn what_begins_and_goes_on_is_its_own(case: &Case, begin: impl Fn(String) -> Step) {
     case.ada_holds(HELD);
-    let watch = |file: &str| {
-        let command = format!(
-            "until test -e .git/watch; do sleep 0.05; done; sed -i '1i // by the agent' {file}; touch .git/watched; echo changed"
-        );
-        tool("Monitor", json!({"command": command, "description": "scripted", "timeout_ms": 30000}))
+    let change = |file: &str| {
+        begin(format!(
+            "until test -e .git/go; do sleep 0.05; done; sed -i '1i // by the agent' {file}; touch .git/gone; echo changed"
+        ))
     };
-    let meanwhile = shell("touch .git/watch; until test -e .git/watched; do sleep 0.05; done");
-    case.agent.model().teach("monitor", [watch(HELD), watch(FREE), meanwhile, shell("true")]);
-    let told = case.run("monitor");
+    let meanwhile = shell("touch .git/go; until test -e .git/gone; do sleep 0.05; done");
+    case.agent.model().teach("later", [change(HELD), change(FREE), meanwhile, shell("true")]);
+    let told = case.run("later");
     case.expect_as_committed(HELD);
     assert!(told.contains("Ada"), "{told}");
     case.expect_edited(FREE);
