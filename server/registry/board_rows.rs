@@ -20,7 +20,7 @@ use deconflict_protocol::{ClaimKey, MessageKind, Naming, Resource, SessionId};
 pub(super) const SHOWN: usize = 30;
 
 /// So many are kept, so that some can go before everything has to be read for those that follow.
-const KEPT: usize = 45;
+pub(super) const KEPT: usize = 45;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct BoardRows {
@@ -47,6 +47,19 @@ pub(super) struct Rest {
     first: Option<Position>,
 }
 
+/// Which lists are long enough, or have all there is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Enough {
+    pub(super) claims: bool,
+    others: bool,
+}
+
+impl Enough {
+    pub(super) fn everything(self) -> bool {
+        self.claims && self.others
+    }
+}
+
 impl BoardRows {
     /// Adds claims without keeping all of them. `is_needed` says of which findings tell beyond what these rows know.
     pub(super) fn add_claims(&mut self, claims: impl IntoIterator<Item = Claim>, is_needed: impl Fn(&Claim) -> bool) {
@@ -59,8 +72,8 @@ impl BoardRows {
         self.leave_out_claims(&is_needed);
     }
 
-    /// Leaves out what nobody needs. Returns false if a list has become so short that what follows must be read.
-    pub(super) fn shorten(&mut self, now: DateTime<Utc>) -> bool {
+    /// Leaves out what nobody needs. Tells which lists have become so short that what follows must be read.
+    pub(super) fn shorten(&mut self, now: DateTime<Utc>) -> Enough {
         for claim in &self.records.claims {
             if !self.worktrees.contains(root_of(&claim.resource)) {
                 self.worktrees.insert(root_of(&claim.resource).to_owned());
@@ -72,7 +85,17 @@ impl BoardRows {
         let are_sessions_enough = self.leave_out_sessions(now);
         let known: HashSet<&SessionId> = self.records.sessions.iter().map(|session| &session.id).collect();
         self.records.last_activities.retain(|id, _| known.contains(id));
-        are_messages_enough && are_claims_enough && are_sessions_enough
+        Enough { claims: are_claims_enough, others: are_messages_enough && are_sessions_enough }
+    }
+
+    /// Lets the lists of claims go on with all claims that are kept: those that are left out follow them.
+    pub(super) fn all_claims_are_listed(&mut self) {
+        let last = |is_meant: &dyn Fn(&Claim) -> bool| {
+            self.records.claims.iter().filter(|claim| is_meant(claim)).map(position_of_claim).max()
+        };
+        let (active, stale) = (last(&|claim| !claim.can_be_taken_over()), last(&Claim::can_be_taken_over));
+        self.left_out.active.first = active;
+        self.left_out.stale.first = stale;
     }
 
     fn leave_out_messages(&mut self, now: DateTime<Utc>) -> bool {

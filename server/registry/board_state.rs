@@ -12,7 +12,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::board_rows::{BoardRows, LeftOut, keys_in_question, named, requested};
+use super::board_rows::{BoardRows, KEPT, LeftOut, keys_in_question, named, requested};
 use super::changes::{ChangedRecord, FolderChanges};
 use super::claims::{Claim, StoredClaim};
 use super::heartbeats::{LastActivity, newest_heartbeats, read_activity};
@@ -40,6 +40,9 @@ const LONGEST_AGE: TimeDelta = TimeDelta::minutes(5);
 
 /// Where others change things all the time, reading everything takes at most one part of so many of the time.
 const SHARE: u32 = 20;
+
+/// Where reading everything takes no longer than this, it is read where a list has become too short.
+const SHORT: Duration = Duration::from_millis(10);
 
 /// The folders whose times tell that something changed, as far as a verb can afford to ask.
 const WATCHED: [Folder; 5] =
@@ -93,7 +96,7 @@ impl Registry {
                 left_out,
                 worktrees: worktrees.into_iter().collect(),
             };
-            let mut update = Update { registry: self, directory, rows, now: self.now() };
+            let mut update = Update { registry: self, directory, rows, now: self.now(), took, holders: HashMap::new() };
             if update.apply(changes)? {
                 let rows = update.rows;
                 if is_changed {
@@ -201,6 +204,10 @@ struct Update<'a> {
     directory: &'a Directory,
     rows: BoardRows,
     now: DateTime<Utc>,
+    /// How long it took to read everything.
+    took: Duration,
+    /// Who holds claims that were looked at. Many claims of one holder are common.
+    holders: HashMap<SessionId, Option<Session>>,
 }
 
 impl Update<'_> {
@@ -224,7 +231,12 @@ impl Update<'_> {
             }
         }
         self.add_what_is_needed()?;
-        Ok(self.rows.shorten(self.now))
+        let is_enough = self.rows.shorten(self.now);
+        if !is_enough.claims && self.took > SHORT {
+            self.add_claims_written_last()?;
+            return Ok(self.rows.shorten(self.now).everything());
+        }
+        Ok(is_enough.everything())
     }
 
     /// Time passed since, and processes may have ended.
@@ -291,7 +303,7 @@ impl Update<'_> {
             (None, Some(bytes)) => {
                 let stored = Stored { bytes: bytes.clone(), stamp: Stamp::unknown(self.now) };
                 let stored = ReadClaim::understood(&key, stored).stored;
-                let before = self.registry.judged_claim(self.directory, stored)?;
+                let before = self.judged(stored)?;
                 self.claim_is_no_longer_left_out(&before);
             }
             (None, None) => {}
@@ -299,7 +311,7 @@ impl Update<'_> {
         let path = format!("claims/{}", changed.name);
         self.rows.records.damaged.retain(|damaged| damaged.file != path);
         if let Some(stored) = StoredClaim::read(self.directory, &key)? {
-            let claim = self.registry.judged_claim(self.directory, stored)?;
+            let claim = self.judged(stored)?;
             self.rows.records.damaged.extend(damaged_claims(self.directory, [&claim])?);
             self.rows.records.claims.push(claim);
         }
@@ -367,14 +379,50 @@ impl Update<'_> {
         }
         if self.rows.left_out.active.count + self.rows.left_out.stale.count > 0 {
             for key in keys {
-                if let Some(stored) = StoredClaim::read(self.directory, &key)? {
-                    let claim = self.registry.judged_claim(self.directory, stored)?;
-                    self.claim_is_no_longer_left_out(&claim);
-                    self.rows.records.claims.push(claim);
-                }
+                self.add_claim_left_out(&key)?;
             }
         }
         self.add_named_sessions()
+    }
+
+    /// Goes on with the list of claims where most of those on it were released at once. Where thousands are only counted,
+    /// those count as the newest whose files were written last, until everything is read the next time.
+    fn add_claims_written_last(&mut self) -> Result<(), Error> {
+        let Some(contents) = self.directory.contents(&Folder::Claims)? else { return Ok(()) };
+        let mut written: Vec<(DateTime<Utc>, String)> = Vec::new();
+        for name in contents.names()? {
+            written.extend(contents.stamp(&name)?.map(|stamp| (stamp.modified, name)));
+        }
+        written.sort_unstable_by(|one, other| other.cmp(one));
+        let known: HashSet<ClaimKey> = self.rows.records.claims.iter().map(|claim| claim.key.clone()).collect();
+        let naming = self.directory.naming();
+        let keys = written.iter().filter_map(|(_, name)| key_of(&Range::all_claims(), name, naming));
+        let claims = keys.filter_map(|key| if let Key::Claim(key) = key { Some(key) } else { None });
+        for key in claims.filter(|key| !known.contains(key)).take(KEPT) {
+            self.add_claim_left_out(&key)?;
+        }
+        self.rows.all_claims_are_listed();
+        self.add_named_sessions()
+    }
+
+    /// Reads a claim that was only counted.
+    fn add_claim_left_out(&mut self, key: &ClaimKey) -> Result<(), Error> {
+        if let Some(stored) = StoredClaim::read(self.directory, key)? {
+            let claim = self.judged(stored)?;
+            self.claim_is_no_longer_left_out(&claim);
+            self.rows.records.claims.push(claim);
+        }
+        Ok(())
+    }
+
+    /// Judges a claim by its holder's session, which is read once.
+    fn judged(&mut self, stored: StoredClaim) -> Result<Claim, Error> {
+        let Some(holder) = stored.holder() else { return Ok(stored.judge(None, self.now)) };
+        if !self.holders.contains_key(holder) {
+            self.holders.insert(holder.clone(), self.registry.session_in(self.directory, holder)?);
+        }
+        let session = self.holders.get(holder).and_then(Option::as_ref);
+        Ok(stored.judge(session, self.now))
     }
 
     fn add_named_sessions(&mut self) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::{TimeDelta, Utc};
 use deconflict_platform::Process;
-use deconflict_platform::clock::{Clock, ManualClock};
+use deconflict_platform::clock::{Clock, ManualClock, SystemClock};
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Activity, Completion, Draft, NewSession, Recipient, Registry, Terms};
 use serde_json::{Value, json};
@@ -308,4 +308,37 @@ fn what_is_half_written_beside_the_board_is_not_believed() {
     fs::write(&state, half_written).unwrap();
     claim("three.rs");
     course.expect_the_whole_truth();
+}
+
+/// A commit releases all that was on the list at once.
+#[test]
+fn a_list_goes_on_without_reading_everything_where_that_takes_long() {
+    let workspace = Workspace::plain();
+    let path = workspace.root().join("COORDINATION");
+    let registry = || Registry::create(&path, Arc::new(SystemClock::new())).unwrap();
+    let first = registry();
+    let claim = |folder: &str, count: usize| {
+        let session = first.register(NewSession::default()).unwrap().id;
+        let files: Vec<Resource> =
+            (0..count).map(|number| Resource::file(&format!("{folder}/{number}")).unwrap()).collect();
+        first.claim_all(&session, None, &files, &Terms::default()).unwrap();
+        session
+    };
+    let (_, released) = (claim("older", 3000), claim("newer", 100));
+    let state = path.join(".board.json");
+    let read_at = || {
+        let state = fs::read_to_string(&state).unwrap();
+        let state: Value = serde_json::from_str(state.split_once('\n').unwrap().1).unwrap();
+        state["read_at"].clone()
+    };
+    first.refresh_board().unwrap();
+    let before = read_at();
+    assert_eq!(fs::read_to_string(path.join("STATUS_BOARD.md")).unwrap().matches("file/newer/").count(), 30);
+    let second = registry();
+    assert_eq!(second.release_all(&released).unwrap().len(), 100);
+    second.refresh_board().unwrap();
+    let board = fs::read_to_string(path.join("STATUS_BOARD.md")).unwrap();
+    assert_eq!(board.matches("file/older/").count(), 30, "{board}");
+    assert!(board.contains("2970 more") && !board.contains("file/newer/"), "{board}");
+    assert_eq!(read_at(), before, "everything was read again");
 }
