@@ -223,6 +223,7 @@ fn a_refusal_of_many_files_names_ten_and_counts_the_rest() {
     let told = person.git(&["commit", "-m", "Sweep"]).expect_code(1).stderr;
     assert_eq!(told.matches("is claimed by").count(), 10, "{told}");
     assert!(told.contains("And 3 more."), "{told}");
+    assert_eq!(told.matches("Ask for it").count(), 1, "one line a holder: {told}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use deconflict_protocol::SessionId;
 use deconflict_registry::{ClaimState, Registry};
 use deconflict_words::COMMIT_OWN;
 use deconflict_workspace::commits::{self, Index, Operation, PathChange, Staged};
@@ -152,11 +153,14 @@ fn is_staged_in_part(root: &Path, paths: &[PathBuf]) -> Result<bool, Failure> {
 
 fn agree(held: &[HeldChanges]) -> Vec<String> {
     let mut advice = Vec::new();
+    let mut asked: Vec<Option<&SessionId>> = Vec::new();
     for finding in held {
+        // Whoever is asked for one file hears of the rest in the answer.
+        let holder = finding.claim.holder();
         let Some(command) = words::ask_command(&finding.claim, finding.holder.as_ref()) else { continue };
-        let line = format!("Ask for it: {command}");
-        if !advice.contains(&line) {
-            advice.push(line);
+        if !asked.contains(&holder) {
+            asked.push(holder);
+            advice.push(format!("Ask for it: {command}"));
         }
     }
     advice.truncate(3);
