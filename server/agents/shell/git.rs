@@ -65,7 +65,8 @@ pub(super) fn effects(words: &[Word], input: Option<&str>, effects: &mut Effects
     let listed = listed_in_a_file(call.arguments, folder.as_deref(), input);
     let given = Given::new(&listed, with_value(verb));
     let mut effects = Effects { folder: folder.as_deref(), found: &mut *effects.found };
-    let may_clean = given.has("f", &["--force"]) || call.setting("clean.requireForce") == Some("false");
+    let may_clean =
+        given.has("fi", &["--force", "--interactive"]) || call.setting("clean.requireForce") == Some("false");
     match *verb {
         "checkout" => checkout(&given, &mut effects),
         "switch" if given.has("f", &["--force", "--discard-changes"]) => effects.everything(Deed::Discard),

@@ -196,10 +196,15 @@ impl<'a> Given<'a> {
         given
     }
 
-    /// True if one of these options was given, the short ones also as a part of several, the long ones with a value.
+    /// True if one of these options was given, the short ones also as a part of several, the long ones with a value, or cut
+    /// short as far as programs understand it.
     pub(super) fn has(&self, short: &str, long: &[&str]) -> bool {
+        /// With the dashes.
+        const SHORTEST: usize = 4;
+        let is_one =
+            |name: &str| long.contains(&name) || (name.len() >= SHORTEST && long.iter().any(|it| it.starts_with(name)));
         self.flags.iter().any(|option| match option.strip_prefix("--") {
-            Some(_) => long.contains(&option.split('=').next().unwrap_or_default()),
+            Some(_) => is_one(option.split('=').next().unwrap_or_default()),
             None => option.contains(|c| short.contains(c)),
         })
     }
