@@ -210,11 +210,19 @@ fn a_killed_agent_leaves_its_files_free(case: &Case) {
     is_reached.recv_timeout(Duration::from_mins(2)).unwrap();
     case.ada.run(["claim", "file", FREE]).expect_code(1);
     turn.kill();
-    let start = Instant::now();
-    wait_for("the file to be free", || (case.ada.run(["claim", "file", FREE]).exit_code == 0).then_some(()));
-    // The promise is two seconds; on a loaded machine it may take the verb a while.
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    expect_free_within_two_seconds(&case.ada, FREE);
     case.expect_edited(FREE);
+}
+
+/// Expects that a file comes free: a verb that begins two seconds from now finds it so, however long the verb itself takes.
+fn expect_free_within_two_seconds(shell: &Terminal, file: &str) {
+    let start = Instant::now();
+    wait_for("the file to be free", || {
+        let began_after = start.elapsed();
+        let answer = shell.run(["claim", "file", file]);
+        assert!(answer.exit_code == 0 || began_after < Duration::from_secs(2), "{began_after:?}: {answer:?}");
+        (answer.exit_code == 0).then_some(())
+    });
 }
 
 fn a_resumed_session_is_the_same(case: &Case) {
@@ -516,18 +524,11 @@ fn a_window_of_codex_that_is_closed_or_killed_leaves_its_files_free() {
         for file in [FREE, OTHER] {
             other.run(["claim", "file", file]).expect_code(1);
         }
-        let wait_until_free = |file: &str| {
-            let start = Instant::now();
-            let is_free = || (other.run(["claim", "file", file]).exit_code == 0).then_some(());
-            wait_for(&format!("{file} to be free"), is_free);
-            // The promise is two seconds; on a loaded machine it may take the verb a while.
-            assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
-        };
         closed.close();
-        wait_until_free(FREE);
+        expect_free_within_two_seconds(&other, FREE);
         other.run(["claim", "file", OTHER]).expect_code(1);
         killed.kill_program();
-        wait_until_free(OTHER);
+        expect_free_within_two_seconds(&other, OTHER);
     }));
     agent.end_daemon();
     if let Err(panic) = ended {
