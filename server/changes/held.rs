@@ -33,10 +33,10 @@ impl Recorder<'_> {
         let Some(registry) = self.present_registry() else { return Ok(false) };
         let watched = resources_of(watched);
         let (claims, head_log) = (registry.claims_mark()?, repository.head_log_length());
-        let known = list.and_then(HeldList::read).filter(|known| known.head_log == head_log);
+        let known = list.and_then(HeldList::take).filter(|known| known.head_log == head_log);
         let is_head_known = known.is_some();
         if let Some(known) = known.filter(|known| known.is_current(claims, now)) {
-            return self.look_at_known(repository, registry, &known, list, &watched, now);
+            return self.look_at_known(repository, registry, known, list, &watched, now);
         }
         let begin = registry.clock().elapsed();
         let held = self.held_files(registry, repository)?;
@@ -48,7 +48,7 @@ impl Recorder<'_> {
             self.look_at_moves(repository, now)?;
         }
         if let Some(list) = list.filter(|_| !files.is_empty()) {
-            list.write(&Held::new((now, took), claims, head_log, files));
+            list.write(Held::new((now, took), claims, head_log, files));
         }
         Ok(is_kept)
     }
@@ -58,7 +58,7 @@ impl Recorder<'_> {
         &self,
         repository: &Repository,
         registry: &Registry,
-        known: &Held,
+        known: Held,
         list: Option<&HeldList>,
         watched: &HashSet<Resource>,
         now: DateTime<Utc>,
@@ -70,8 +70,14 @@ impl Recorder<'_> {
         let in_question = held.iter().filter(|held| held.1.is_directory() || is_changed(held));
         let in_question: Vec<&Resource> = in_question.map(|(_, file, _)| file).collect();
         let is_kept = self.keep(repository, registry, &in_question, watched, now)?;
-        if let Some(list) = list.filter(|_| held.iter().any(|held| is_changed(&held))) {
-            list.write(&known.with(known.claims, held.into_iter().map(|(now, file, _)| (file, Stood::of(now)))));
+        let is_other = held.iter().any(|held| is_changed(&held));
+        match list {
+            Some(list) if is_other => {
+                let files = held.into_iter().map(|(now, file, _)| (file, Stood::of(now)));
+                list.write(known.with(known.claims, files));
+            }
+            Some(list) => list.keep(known),
+            None => {}
         }
         Ok(is_kept)
     }
@@ -89,11 +95,13 @@ impl Recorder<'_> {
     ) -> Result<(), Error> {
         let Some(registry) = self.present_registry() else { return Ok(()) };
         let claimed: Vec<&Resource> = claimed.iter().filter(|file| self.is_in(repository, file)).collect();
-        if let Some((list, known)) = list.and_then(|list| Some((list, list.read()?))) {
+        if let Some((list, known)) = list.and_then(|list| Some((list, list.take()?))) {
             let own: Vec<_> = claimed.iter().map(|file| ((*file).clone(), Stood::of(self.stamp_of(file)))).collect();
             let claims = marks.filter(|(before, _)| known.claims == *before).map_or(known.claims, |(_, after)| after);
             if claims != known.claims || !claimed.is_empty() || !released.is_empty() {
-                list.write(&known.with_own(claims, &own, released, MOST_KEPT));
+                list.write(known.with_own(claims, &own, released, MOST_KEPT));
+            } else {
+                list.keep(known);
             }
         }
         if claimed.is_empty() {

@@ -2,6 +2,7 @@
 //! next neither lists all claims nor looks at what is as it was. It says nothing that others go by: where it is missing
 //! or old, everything is looked at again.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -27,10 +28,12 @@ const SHARE: u32 = 200;
 /// However long listing took, because the process was stopped for instance, it is not too soon after this.
 const LONGEST_AGE: Duration = Duration::from_secs(5);
 
-/// Where the list of one worktree lies.
-#[derive(Debug, Clone)]
+/// The list of one worktree.
+#[derive(Debug)]
 pub struct HeldList {
     folder: PrivateFolder,
+    /// What this process read or wrote last: a verb looks at it twice. Whoever has an old one sees that by its marks.
+    last: RefCell<Option<Held>>,
 }
 
 /// The list itself.
@@ -51,17 +54,26 @@ pub(super) struct Held {
 impl HeldList {
     /// The list of a worktree, kept beside the journal.
     pub fn of(journal: &Journal, repository: &Repository) -> Self {
-        Self { folder: journal.beside("held").of_worktree(repository) }
+        Self { folder: journal.beside("held").of_worktree(repository), last: RefCell::default() }
     }
 
-    pub(super) fn read(&self) -> Option<Held> {
-        let bytes = self.folder.read(LIST, LONGEST).ok()??;
-        serde_json::from_slice(&bytes).ok().filter(|held: &Held| held.form == FORM)
+    /// What is known, to be [kept](Self::keep) or [written](Self::write) again.
+    pub(super) fn take(&self) -> Option<Held> {
+        self.last.take().or_else(|| {
+            let bytes = self.folder.read(LIST, LONGEST).ok()??;
+            serde_json::from_slice(&bytes).ok().filter(|held: &Held| held.form == FORM)
+        })
+    }
+
+    /// Keeps what was taken and stands as it is, for whoever takes it next in this process.
+    pub(super) fn keep(&self, held: Held) {
+        self.last.replace(Some(held));
     }
 
     /// Where it cannot be written or is torn, the next one looks at everything.
-    pub(super) fn write(&self, held: &Held) {
-        let _ = serde_json::to_vec(held).map(|bytes| self.folder.overwrite(LIST, &bytes));
+    pub(super) fn write(&self, held: Held) {
+        let _ = serde_json::to_vec(&held).map(|bytes| self.folder.overwrite(LIST, &bytes));
+        self.keep(held);
     }
 }
 

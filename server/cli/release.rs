@@ -151,10 +151,18 @@ fn held_as(
     if let Some(claim) = others {
         return Ok(Found::Others(claim));
     }
-    let claims = registry.claims()?;
-    let mut named = claims.iter().filter(|claim| claim.held_by(&session.id) && claim.resource.name() == wanted.name);
-    match (named.next(), named.next()) {
-        (Some(only), None) if wanted.is_path => Ok(Found::Own(only.resource.clone())),
+    if !wanted.is_path {
+        return Ok(Found::Nothing);
+    }
+    let named = registry.claimed_names()?.into_iter().filter(|claimed| claimed.name() == wanted.name);
+    let mut own = Vec::new();
+    for resource in named {
+        if registry.claim_of(&resource)?.is_some_and(|claim| claim.held_by(&session.id)) {
+            own.push(resource);
+        }
+    }
+    match own.pop() {
+        Some(only) if own.is_empty() => Ok(Found::Own(only)),
         _ => Ok(Found::Nothing),
     }
 }

@@ -63,8 +63,8 @@ struct Meant<'a> {
 impl Meant<'_> {
     fn one_word(&self, word: &str, registry: Option<&Registry>) -> Result<Vec<Wanted>, Failure> {
         let is_built_in = matches!(word, "file" | "directory");
-        let may_be_type = ResourceType::foreign(word).is_ok_and(|word| is_in_use(&word, registry).unwrap_or(false));
-        if !self.is_here(word) && (is_built_in || may_be_type) {
+        let is_type = || ResourceType::foreign(word).is_ok_and(|word| is_in_use(&word, registry).unwrap_or(false));
+        if !self.is_here(word) && (is_built_in || (!looks_like_path(word) && is_type())) {
             let name = if is_built_in { "PATH" } else { "NAME" };
             return Err(Failure::usage(format!("Which {word}? Name it."))
                 .advise(format!("For example: deconflict {} {word} {name}", self.verb)));
@@ -160,7 +160,7 @@ impl Meant<'_> {
 
 fn is_in_use(word: &ResourceType, registry: Option<&Registry>) -> Result<bool, Failure> {
     let Some(registry) = registry else { return Ok(false) };
-    Ok(registry.claims()?.iter().any(|claim| claim.resource.resource_type() == word))
+    Ok(registry.claimed_names()?.iter().any(|claimed| claimed.resource_type() == word))
 }
 
 /// True for what nobody calls a task or a droplet.

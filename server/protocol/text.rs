@@ -1,5 +1,7 @@
 //! Other people's text, made safe to show: names, subjects and messages come from files that anybody may write.
 
+use std::borrow::Cow;
+
 /// Leaves out control characters and invisible or bidirectional formatting; line breaks and tabs stay.
 pub fn printable(text: &str) -> String {
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
@@ -29,7 +31,7 @@ pub fn one_line(text: &str, limit: usize) -> String {
 
 /// True if words of letters that can be seen are all there is, with one space between each two.
 fn is_plain_line(text: &str) -> bool {
-    text.split(' ').all(|word| !word.is_empty() && word.bytes().all(|byte| matches!(byte, b'!'..=b'~')))
+    text.as_bytes().split(|byte| *byte == b' ').all(|word| !word.is_empty() && word.iter().all(u8::is_ascii_graphic))
 }
 
 /// Other people's text as a quotation on one line, with at most `limit` characters between its marks. The text can
@@ -85,6 +87,16 @@ pub fn count(number: usize, what: &str) -> String {
 /// Bytes in hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |digits, byte| digits + &format!("{byte:02x}"))
+}
+
+/// The text on one line as [`one_line`] cuts it, as [`markdown`].
+pub fn markdown_line(text: &str, limit: usize) -> Cow<'_, str> {
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'/' | b'-' | b'\'');
+    // Most facts are words that mean nothing in Markdown either, and a page shows hundreds of them.
+    if text.len() <= limit && is_plain_line(text) && text.bytes().all(is_letter) && !text.starts_with('-') {
+        return text.into();
+    }
+    markdown(&one_line(text, limit)).into()
 }
 
 /// The text as Markdown that shows it letter by letter: no markup, link, image or HTML comes alive.

@@ -3,7 +3,7 @@
 //! Everything on it changes only when something happens: times are absolute, and neither keepalives nor renewals of
 //! automatic claims show. So it is rewritten only where it has something new to tell.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
@@ -20,7 +20,7 @@ use super::store::files::directory::{Directory, Durability};
 use super::store::files::folder::Folder;
 use super::store::files::lock::lock_file;
 use super::{Error, Registry, SeenBy};
-use deconflict_protocol::text::{markdown, one_line};
+use deconflict_protocol::text::markdown_line;
 use deconflict_protocol::{BROADCAST, SessionId, time};
 
 const BOARD: &str = "STATUS_BOARD.md";
@@ -39,6 +39,11 @@ const LAST_UPDATED: &str = "**Last Updated:**";
 pub(super) const LONGEST_FACT: usize = 120;
 pub(super) const LONGEST_MESSAGE: usize = 240;
 const LONGEST_CONCERN: usize = 1_000;
+
+/// An entry is seldom longer than this, in bytes.
+const ROOM_FOR_AN_ENTRY: usize = 256;
+
+const SOMEBODY: Cow<'static, str> = Cow::Borrowed("somebody");
 
 /// The board's file in a directory.
 pub fn board_below(directory: &Path) -> PathBuf {
@@ -132,21 +137,27 @@ fn render(mut rows: BoardRows, waiting: &[PlaceInLine], findings: &[String], now
     let concerns = overview.coordination_needed.iter().map(Concern::to_string);
     let concerns: Vec<String> = findings.iter().cloned().chain(concerns).collect();
     let mut sections = vec![
-        ("🟢 Active Sessions", section(live.iter(), left_out.live.count, |session| session_entry(overview, session))),
-        ("🔒 Active Claims", section(claims.iter(), left_out.active.count, |claim| claim_entry(overview, claim))),
+        (
+            "🟢 Active Sessions",
+            section(live.iter(), left_out.live.count, |to, session| write_session(to, overview, session)),
+        ),
+        (
+            "🔒 Active Claims",
+            section(claims.iter(), left_out.active.count, |to, claim| write_claim(to, overview, claim)),
+        ),
         (
             "📬 Recent Messages (Last Hour)",
-            section(messages.iter(), left_out.messages.count, |message| message_entry(overview, message)),
+            section(messages.iter(), left_out.messages.count, |to, message| write_message(to, overview, message)),
         ),
         (
             "⚠️ Coordination Needed",
-            section(concerns.iter(), left_out.stale.count + left_out.silent.count, |concern| {
-                format!("- {}\n", cut(concern, LONGEST_CONCERN))
+            section(concerns.iter(), left_out.stale.count + left_out.silent.count, |to, concern| {
+                to.extend(["- ", &cut(concern, LONGEST_CONCERN), "\n"]);
             }),
         ),
     ];
     if !waiting.is_empty() {
-        sections.insert(2, ("⏳ Waiting", section(waiting.iter(), 0, |place| place_entry(place, now))));
+        sections.insert(2, ("⏳ Waiting", section(waiting.iter(), 0, |to, place| write_place(to, place, now))));
     }
     let mut page = format!(
         "# 🤝 Multi-Session Status Board\n\n{LAST_UPDATED} {}\n**Active Sessions:** {}\n",
@@ -155,33 +166,35 @@ fn render(mut rows: BoardRows, waiting: &[PlaceInLine], findings: &[String], now
     );
     for (title, entries) in sections {
         let nothing = if title.starts_with('⚠') { "- None detected\n" } else { "- None\n" };
-        let entries = if entries.is_empty() { nothing.to_owned() } else { entries.concat() };
-        // Writing into a text cannot fail.
-        let _ = write!(page, "\n---\n\n## {title}\n\n{}\n", entries.trim_end());
+        let entries = if entries.is_empty() { nothing } else { &entries };
+        page.extend(["\n---\n\n## ", title, "\n\n", entries.trim_end(), "\n"]);
     }
     page.push_str("\n---\n\n**Refreshed:** whenever something changes\n**View:** `cat COORDINATION/STATUS_BOARD.md`\n");
     page
 }
 
 /// The entries of a section. `omitted` more are only counted.
-fn section<T>(items: impl ExactSizeIterator<Item = T>, omitted: usize, entry: impl Fn(T) -> String) -> Vec<String> {
+fn section<T>(items: impl ExactSizeIterator<Item = T>, omitted: usize, write: impl Fn(&mut String, T)) -> String {
     let more = items.len().saturating_sub(SHOWN) + omitted;
-    let mut entries: Vec<String> = items.take(SHOWN).map(entry).collect();
+    let mut entries = String::with_capacity(items.len().min(SHOWN) * ROOM_FOR_AN_ENTRY);
+    items.take(SHOWN).for_each(|item| write(&mut entries, item));
     if more > 0 {
-        entries.push(format!("- … and {more} more: `deconflict status` shows them\n"));
+        entries.extend(["- … and ", &more.to_string(), " more: `deconflict status` shows them\n"]);
     }
     entries
 }
 
-fn session_entry(overview: &Overview, session: &Session) -> String {
+fn write_session(entry: &mut String, overview: &Overview, session: &Session) {
     let record = &session.record;
     let last = overview.last_activities.get(&session.id);
     let action = last.and_then(|last| last.record.action.as_deref()).filter(|action| !action.trim().is_empty());
-    let title = match session.label() {
-        label if label == session.id.as_str() => fact(&label),
-        label => format!("{} · {}", fact(&label), fact(session.id.as_str())),
-    };
-    let mut entry = format!("### {title} (Started: {})\n", minute(session.started_at()));
+    let (label, id) = (session.label(), session.id.as_str());
+    entry.extend(["### ", &fact(&label)]);
+    if label != id {
+        entry.extend([" · ", &fact(id)]);
+    }
+    let started = minute(session.started_at());
+    entry.extend([" (Started: ", &started, ")\n"]);
     let mut add = |name: &str, value: Option<&str>| {
         if let Some(value) = value.filter(|value| !value.trim().is_empty()) {
             entry.extend(["- **", name, ":** ", &fact(value), "\n"]);
@@ -192,72 +205,71 @@ fn session_entry(overview: &Overview, session: &Session) -> String {
     add("Phase", record.phase.as_deref());
     add("Progress", record.progress.as_deref());
     add("Branch", record.branch.as_deref());
-    add("Last Update", Some(&minute(last.map_or_else(|| session.started_at(), |last| last.at))));
+    add("Last Update", Some(&last.map_or(started, |last| minute(last.at))));
     add("Next", record.next_action.as_deref());
     let estimated = record.estimated_completion.as_deref();
     let estimated = estimated.map(|text| time::parse(text).map_or_else(|| text.to_owned(), minute));
     add("Est. Complete", estimated.as_deref());
     entry.push('\n');
-    entry
 }
 
 /// A claim by hand says until when; an automatic one, which is renewed for as long as its document is edited, says
 /// since when.
-fn claim_entry(overview: &Overview, claim: &Claim) -> String {
-    let resource = format!("{}/{}", claim.resource.resource_type(), claim.resource.display_name());
-    let holder = claim.holder().map_or_else(|| "cannot be read".to_owned(), |id| named(overview, id));
-    let when = if claim.is_automatic() {
-        format!("since {}", minute(claim.claimed_at))
-    } else {
-        format!("expires {}", minute(claim.expires_at))
-    };
-    let phase = claim.record.phase.as_deref().filter(|phase| !phase.trim().is_empty());
-    let phase = phase.map_or_else(String::new, |phase| format!(": {}", fact(phase)));
-    format!("- **{}** - {holder} ({when}){phase}\n", fact(&resource))
+fn write_claim(entry: &mut String, overview: &Overview, claim: &Claim) {
+    let resource = [claim.resource.resource_type().as_str(), "/", &claim.resource.display_name()].concat();
+    let holder = claim.holder().map_or(Cow::Borrowed("cannot be read"), |id| named(overview, id));
+    let (word, when) =
+        if claim.is_automatic() { (" (since ", claim.claimed_at) } else { (" (expires ", claim.expires_at) };
+    entry.extend(["- **", &fact(&resource), "** - ", &holder, word, &minute(when), ")"]);
+    if let Some(phase) = claim.record.phase.as_deref().filter(|phase| !phase.trim().is_empty()) {
+        entry.extend([": ", &fact(phase)]);
+    }
+    entry.push('\n');
 }
 
 /// Who waits for what, in which place.
-fn place_entry(place: &PlaceInLine, now: DateTime<Utc>) -> String {
+fn write_place(entry: &mut String, place: &PlaceInLine, now: DateTime<Utc>) {
     let who = match (&place.session, place.id()) {
-        (Some(session), _) => fact(&session.label_for_all()),
+        (Some(session), _) => fact(&session.label_for_all()).into_owned().into(),
         (None, Some(id)) => fact(id.as_str()),
-        (None, None) => "somebody".to_owned(),
+        (None, None) => SOMEBODY,
     };
-    let (number, since) = (place.number, minute(place.since(now)));
-    format!("- **{}** - number {number} in line: {who} (since {since})\n", fact(&place.what))
+    let (what, number, since) = (fact(&place.what), place.number.to_string(), minute(place.since(now)));
+    entry.extend(["- **", &what, "** - number ", &number, " in line: ", &who, " (since ", &since, ")\n"]);
 }
 
-fn message_entry(overview: &Overview, message: &Message) -> String {
+fn write_message(entry: &mut String, overview: &Overview, message: &Message) {
     let from = match (&message.from, &message.record.from) {
         (Some(id), _) => named(overview, id),
         (None, Some(from)) => fact(from),
-        (None, None) => "somebody".to_owned(),
+        (None, None) => SOMEBODY,
     };
     let to = match &message.to {
-        Recipient::Everyone => BROADCAST.to_owned(),
+        Recipient::Everyone => Cow::Borrowed(BROADCAST),
         Recipient::Session(id) => named(overview, id),
     };
     let text = message.record.text();
     let subject = message.record.subject.as_deref().filter(|subject| !subject.trim().is_empty());
-    let said = match subject {
-        Some(subject) if text.trim().is_empty() => cut(subject, LONGEST_MESSAGE),
-        Some(subject) => format!("{}: {}", cut(subject, LONGEST_FACT), cut(&text, LONGEST_MESSAGE)),
-        None => cut(&text, LONGEST_MESSAGE),
+    let (subject, separator, text) = match subject {
+        Some(subject) if text.trim().is_empty() => (cut(subject, LONGEST_MESSAGE), "", Cow::default()),
+        Some(subject) => (cut(subject, LONGEST_FACT), ": ", cut(&text, LONGEST_MESSAGE)),
+        None => (Cow::default(), "", cut(&text, LONGEST_MESSAGE)),
     };
-    format!("- **{}** - {from} → {to}: \"{said}\"\n", minute(message.sent_at))
+    let when = minute(message.sent_at);
+    entry.extend(["- **", &when, "** - ", &from, " → ", &to, ": \"", &subject, separator, &text, "\"\n"]);
 }
 
-fn named(overview: &Overview, id: &SessionId) -> String {
-    overview.session(id).map_or_else(|| fact(id.as_str()), |session| fact(&session.label()))
+fn named<'a>(overview: &Overview, id: &'a SessionId) -> Cow<'a, str> {
+    overview.session(id).map_or_else(|| fact(id.as_str()), |session| fact(&session.label()).into_owned().into())
 }
 
 /// Foreign text as it can stand on the page: escaped, on one line and cut.
-fn fact(text: &str) -> String {
+fn fact(text: &str) -> Cow<'_, str> {
     cut(text, LONGEST_FACT)
 }
 
-fn cut(text: &str, limit: usize) -> String {
-    markdown(&one_line(text, limit))
+fn cut(text: &str, limit: usize) -> Cow<'_, str> {
+    markdown_line(text, limit)
 }
 
 fn capitalised(word: &str) -> String {

@@ -30,10 +30,11 @@ use super::stored_rows::{StoredRows, unstored};
 use super::{Error, Registry};
 use deconflict_protocol::{ClaimKey, SessionId, SessionRecord, time};
 
-const STATE: &str = ".board.json";
+/// Not JSON: each verb reads it.
+const STATE: &str = ".board-state";
 
 /// Another number means another form.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// After so long everything is read again.
 const LONGEST_AGE: TimeDelta = TimeDelta::minutes(5);
@@ -143,7 +144,7 @@ impl Registry {
 }
 
 fn save(directory: &Directory, state: &BoardState<Cow<'_, str>>) -> Result<(), Error> {
-    let state = serde_json::to_vec(state).unwrap_or_default();
+    let state = postcard::to_allocvec(state).unwrap_or_default();
     directory.overwrite_file(STATE, &[format!("{:016x}\n", sum(&state)).as_bytes(), &state].concat())
 }
 
@@ -168,7 +169,7 @@ fn load(directory: &Directory) -> Option<BoardState<String>> {
     if sum_line != format!("{:016x}\n", sum(state)).as_bytes() {
         return None;
     }
-    serde_json::from_slice(state).ok().filter(|state: &BoardState<String>| state.form == FORM && is_of_this_boot)
+    postcard::from_bytes(state).ok().filter(|state: &BoardState<String>| state.form == FORM && is_of_this_boot)
 }
 
 /// Tells a state that was written whole. It may be another one after an update of the program, which then reads anew.
@@ -217,7 +218,7 @@ impl Update<'_> {
         let (sessions, claims, heartbeats) = (of(&Folder::Sessions), of(&Folder::Claims), of(&Folder::Heartbeats));
         self.judge_again();
         for changed in &sessions {
-            if !self.apply_to_session(changed)? {
+            if !self.apply_to_session(changed, &heartbeats)? {
                 return Ok(false);
             }
         }
@@ -256,7 +257,7 @@ impl Update<'_> {
         }
     }
 
-    fn apply_to_session(&mut self, changed: &ChangedRecord) -> Result<bool, Error> {
+    fn apply_to_session(&mut self, changed: &ChangedRecord, heartbeats: &[ChangedRecord]) -> Result<bool, Error> {
         let Some(id) = session_of(&changed.name) else { return Ok(true) };
         let known = self.rows.records.sessions.iter().position(|session| session.id == id);
         let before = match known {
@@ -288,7 +289,7 @@ impl Update<'_> {
         if after.as_ref().is_none_or(|session| !session.is_live()) {
             self.rows.records.last_activities.remove(&id);
         } else if is_over(&before) || (known.is_none() && before.is_some()) {
-            self.find_activity(&id)?;
+            self.find_activity(&id, heartbeats)?;
         }
         self.rows.records.sessions.extend(after);
         Ok(true)
@@ -329,28 +330,35 @@ impl Update<'_> {
             let known = self.rows.records.last_activities.get(&id);
             let known_at = known.and_then(|last| Some(time::split_stamp(&last.name)?.0));
             if known.is_some_and(|last| last.name == *name) {
-                self.find_activity(&id)?;
+                self.find_activity(&id, changed)?;
             } else if known_at.is_none_or(|known_at| known_at < at) {
-                self.set_activity(id, name)?;
+                self.set_activity(&id, name)?;
             }
         }
         Ok(())
     }
 
-    fn find_activity(&mut self, id: &SessionId) -> Result<(), Error> {
-        if let Some((_, name)) = newest_heartbeats(self.directory)?.remove(id) {
-            return self.set_activity(id.clone(), &name);
+    /// Finds what a session did last: what was just written of it, unless that is gone by now, or the newest there is.
+    fn find_activity(&mut self, id: &SessionId, changed: &[ChangedRecord]) -> Result<(), Error> {
+        let is_of_it = |name: &&str| time::split_stamp(name).is_some_and(|(_, of)| of == id.as_str());
+        if let Some(written) = changed.iter().map(|changed| changed.name.as_str()).filter(is_of_it).max()
+            && self.set_activity(id, written)?
+        {
+            return Ok(());
         }
-        self.rows.records.last_activities.remove(id);
+        if let Some((_, name)) = newest_heartbeats(self.directory)?.remove(id) {
+            self.set_activity(id, &name)?;
+        }
         Ok(())
     }
 
-    fn set_activity(&mut self, id: SessionId, name: &str) -> Result<(), Error> {
-        match read_activity(self.directory, name, self.now)? {
-            Some(activity) => drop(self.rows.records.last_activities.insert(id, activity)),
-            None => drop(self.rows.records.last_activities.remove(&id)),
-        }
-        Ok(())
+    /// Returns false if nothing can be read of it.
+    fn set_activity(&mut self, id: &SessionId, name: &str) -> Result<bool, Error> {
+        self.rows.records.last_activities.remove(id);
+        let activity = read_activity(self.directory, name, self.now)?;
+        let is_there = activity.is_some();
+        self.rows.records.last_activities.extend(activity.map(|activity| (id.clone(), activity)));
+        Ok(is_there)
     }
 
     fn apply_to_message(&mut self, folder: &Folder, name: &str) -> Result<(), Error> {

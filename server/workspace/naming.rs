@@ -1,5 +1,6 @@
 //! What files and directories are called (protocol page, "What a resource is called"), and where a name leads.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -158,17 +159,17 @@ impl Namer {
         let relative = resource.relative();
         let before = resource.name().strip_suffix(relative)?;
         let root = match resource.worktree() {
-            None if before.is_empty() => self.parent.clone(),
+            None if before.is_empty() => Cow::Borrowed(&self.parent),
             None => return None,
             Some(worktree) => {
                 let prefix = if relative.is_empty() { before } else { before.strip_suffix('/')? };
-                self.root_of_worktree(prefix, worktree)?
+                Cow::Owned(self.root_of_worktree(prefix, worktree)?)
             }
         };
         match relative {
-            "" => Some(root),
-            "." if before.is_empty() => Some(root),
-            relative => plain_path(relative).map(|relative| root.join(relative)),
+            "" => Some(root.into_owned()),
+            "." if before.is_empty() => Some(root.into_owned()),
+            relative => plain_path(relative).map(|relative| joined(&root, &relative)),
         }
     }
 
@@ -387,11 +388,22 @@ fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 /// A relative path of plain names only: nothing that goes up, starts at the root or hides in another system's syntax.
-fn plain_path(path: &str) -> Option<PathBuf> {
-    let hides_another_syntax = |part: &str| part.contains('\0') || (cfg!(windows) && part.contains(['\\', ':']));
-    let is_plain = |part: &str| !["", ".", ".."].contains(&part) && !hides_another_syntax(part);
-    let spelled_here = || if MAIN_SEPARATOR == '/' { path.into() } else { path.split('/').collect() };
-    path.split('/').all(is_plain).then(spelled_here)
+fn plain_path(path: &str) -> Option<Cow<'_, Path>> {
+    let hides_another_syntax =
+        |part: &[u8]| part.contains(&0) || (cfg!(windows) && part.iter().any(|byte| matches!(byte, b'\\' | b':')));
+    let is_plain = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !hides_another_syntax(part);
+    let spelled_here = || {
+        if MAIN_SEPARATOR == '/' { Path::new(path).into() } else { path.split('/').collect::<PathBuf>().into() }
+    };
+    path.as_bytes().split(|byte| *byte == b'/').all(is_plain).then(spelled_here)
+}
+
+/// The one path after the other, in room made once: a verb asks for hundreds.
+fn joined(root: &Path, relative: &Path) -> PathBuf {
+    let mut path = PathBuf::with_capacity(root.as_os_str().len() + 1 + relative.as_os_str().len());
+    path.push(root);
+    path.push(relative);
+    path
 }
 
 /// True if another repository than the one with this common directory counts from the same folder, so that two of

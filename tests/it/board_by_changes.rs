@@ -3,6 +3,7 @@
 //! board's.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use deconflict_platform::Process;
 use deconflict_platform::clock::{Clock, ManualClock, SystemClock};
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Activity, Completion, Draft, NewSession, Recipient, Registry, Terms};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Office, Workspace, timestamp};
 
@@ -197,12 +198,18 @@ impl Course {
         );
     }
 
-    fn last_read(&self) -> Value {
-        let state = fs::read(self.office.registry.path().join(".board.json")).unwrap();
-        // The first line tells a state that was written whole.
-        let start = state.iter().position(|byte| *byte == b'\n').unwrap();
-        serde_json::from_slice::<Value>(&state[start..]).unwrap()["read_at"].clone()
+    fn last_read(&self) -> Vec<u8> {
+        last_read(self.office.registry.path())
     }
+}
+
+/// When everything was read last for the board of a directory, as it is kept: it stands before the rows.
+fn last_read(directory: &Path) -> Vec<u8> {
+    let state = fs::read(directory.join(".board-state")).unwrap();
+    // The first line tells a state that was written whole.
+    let start = state.iter().position(|byte| *byte == b'\n').unwrap();
+    let longest = "2025-11-15T10:05:00.123456789Z".len();
+    state[start..][..longest].to_vec()
 }
 
 #[test]
@@ -271,7 +278,7 @@ fn what_a_script_and_a_dead_process_left_is_on_the_board_after_the_next_verb() {
 fn what_is_kept_beside_the_board_may_be_missing_or_damaged() {
     let course = Course::new(4);
     let alice = &course.sessions[0];
-    let state = course.office.registry.path().join(".board.json");
+    let state = course.office.registry.path().join(".board-state");
     for (number, content) in
         [None, Some(""), Some("{\"form\":1}"), Some("{\"form\":7}"), Some("[[[[")].iter().enumerate()
     {
@@ -293,7 +300,7 @@ fn what_is_kept_beside_the_board_may_be_missing_or_damaged() {
 fn what_is_half_written_beside_the_board_is_not_believed() {
     let course = Course::new(5);
     let alice = &course.sessions[0];
-    let state = course.office.registry.path().join(".board.json");
+    let state = course.office.registry.path().join(".board-state");
     let claim = |name: &str| {
         course.office.clock.advance(Duration::from_secs(1));
         let registry = course.registry();
@@ -301,10 +308,11 @@ fn what_is_half_written_beside_the_board_is_not_believed() {
         registry.refresh_board().unwrap();
     };
     claim("one.rs");
-    // Its writer died when it had written the first half over an older state: all of it reads as JSON.
-    let whole = fs::read_to_string(&state).unwrap();
-    let half_written = whole.replace("one.rs", "two.rs");
-    assert_ne!(whole, half_written);
+    // Its writer died when it had written the first half over an older state: all of it can be read.
+    let whole = fs::read(&state).unwrap();
+    let mut half_written = whole.clone();
+    let start = whole.windows(6).position(|name| name == b"one.rs").unwrap();
+    half_written[start..][..6].copy_from_slice(b"two.rs");
     fs::write(&state, half_written).unwrap();
     claim("three.rs");
     course.expect_the_whole_truth();
@@ -325,14 +333,8 @@ fn a_list_goes_on_without_reading_everything_where_that_takes_long() {
         session
     };
     let (_, released) = (claim("older", 3000), claim("newer", 100));
-    let state = path.join(".board.json");
-    let read_at = || {
-        let state = fs::read_to_string(&state).unwrap();
-        let state: Value = serde_json::from_str(state.split_once('\n').unwrap().1).unwrap();
-        state["read_at"].clone()
-    };
     first.refresh_board().unwrap();
-    let before = read_at();
+    let before = last_read(&path);
     assert_eq!(fs::read_to_string(path.join("STATUS_BOARD.md")).unwrap().matches("file/newer/").count(), 30);
     let second = registry();
     assert_eq!(second.release_all(&released).unwrap().len(), 100);
@@ -340,5 +342,5 @@ fn a_list_goes_on_without_reading_everything_where_that_takes_long() {
     let board = fs::read_to_string(path.join("STATUS_BOARD.md")).unwrap();
     assert_eq!(board.matches("file/older/").count(), 30, "{board}");
     assert!(board.contains("2970 more") && !board.contains("file/newer/"), "{board}");
-    assert_eq!(read_at(), before, "everything was read again");
+    assert_eq!(last_read(&path), before, "everything was read again");
 }

@@ -2,15 +2,15 @@
 
 use std::fmt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use deconflict_platform::clock::SystemClock;
-use deconflict_protocol::Resource;
+use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{NewSession, Registry, Terms};
 
-use crate::support::Workspace;
+use crate::support::{Workspace, clean_environment};
 use crate::{collected, valgrind};
 
 /// A thing is done so often, and five times as often.
@@ -83,12 +83,28 @@ pub(crate) fn was_asked_for(arguments: &[String]) -> bool {
 }
 
 /// A verb that changes nothing, from its start to its end.
-pub(crate) fn verb(workspace: &Workspace) -> f64 {
+pub(crate) fn check(workspace: &Workspace) -> f64 {
     let registry = Registry::create(&workspace.path("COORDINATION"), Arc::new(SystemClock::new())).unwrap();
     let session = registry.register(NewSession::default()).unwrap().id;
-    let mut command = valgrind(workspace);
-    command.arg(env!("CARGO_BIN_EXE_deconflict")).args(["--session", session.as_str(), "check", "README.md"]);
-    command.current_dir(workspace.root()).stdin(Stdio::null()).stdout(Stdio::null());
-    assert!(command.status().unwrap().success());
+    verb(valgrind(workspace), workspace, &session, &["check", "README.md"]);
     collected(workspace)
+}
+
+/// A verb that changes something, from its start to its end, where what it goes by was read before.
+pub(crate) fn claim(workspace: &Workspace, registry: &Registry) -> f64 {
+    let session = registry.register(NewSession::default()).unwrap().id;
+    for words in [["claim", "README.md"], ["release", "README.md"]] {
+        let mut command = Command::new("env");
+        clean_environment(&mut command, workspace.home());
+        verb(command, workspace, &session, &words);
+    }
+    verb(valgrind(workspace), workspace, &session, &["claim", "README.md"]);
+    collected(workspace)
+}
+
+/// Runs a verb by a command that starts programs.
+fn verb(mut command: Command, workspace: &Workspace, session: &SessionId, words: &[&str]) {
+    command.arg(env!("CARGO_BIN_EXE_deconflict")).args(["--session", session.as_str()]).args(words);
+    command.current_dir(workspace.root()).stdin(Stdio::null()).stdout(Stdio::null());
+    assert!(command.status().unwrap().success(), "{words:?}");
 }
