@@ -8,7 +8,7 @@ use deconflict_journal::text::Uncommitted;
 use deconflict_journal::{Author, Cause, Entry, FileLog, FileState, Journal, Observation, Settlement, Stamp};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Registry, Session};
-use deconflict_workspace::{Ignored, Namer, Repository, last_commit};
+use deconflict_workspace::{Ignored, Namer, Repository, last_commit, link_above};
 
 use super::Error;
 use super::history::{FileHistory, Owned};
@@ -178,6 +178,8 @@ impl Recorder<'_> {
 
     pub(super) fn observe(&self, resource: &Resource, observation: Observation) -> Result<Option<Entry>, Error> {
         let path = match self.namer.path_of(resource) {
+            // What a link leads to has another name.
+            Some(path) if link_above(resource, &path).is_some() => PathBuf::new(),
             Some(path) => path,
             // In a worktree that is gone nothing stands anywhere.
             None if resource.worktree().is_some() => PathBuf::new(),

@@ -7,6 +7,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Author, Cause, Entry, EntryId, FileState, Journal, Loss, Settlement};
 use deconflict_protocol::Resource;
+use deconflict_workspace::link_above;
 
 use super::{Error, FileHistory, Noticed, Recorder, failed};
 
@@ -80,6 +81,11 @@ impl Recorder<'_> {
     ) -> Result<Option<Noticed>, Error> {
         let Some(path) = self.namer.path_of(resource) else { return Ok(None) };
         self.look(resource, now)?;
+        match link_above(resource, &path) {
+            Some(_) if *state == FileState::Absent => return Ok(None),
+            Some(link) => return Err(Error::InTheWay { path: link }),
+            None => {}
+        }
         put_back(self.journal, &path, state)?;
         self.changed_by(author, Cause::Restore, resource, now, now)
     }

@@ -52,7 +52,7 @@ pub use git_settings::{git_alias, stashes_by_itself};
 pub use group_sharing::make_shared;
 pub use ignored::Ignored;
 pub use machine::machine_directory;
-pub use naming::{Kind, Located, Namer, NamingError};
+pub use naming::{Kind, Located, Namer, NamingError, link_above};
 pub use packing::pack_objects;
 pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};

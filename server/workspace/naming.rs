@@ -278,6 +278,14 @@ impl Namer {
     }
 }
 
+/// The link that stands now where a folder was of the file with this name, which is at this path. What is reached through
+/// it has another name.
+pub fn link_above(resource: &Resource, path: &Path) -> Option<PathBuf> {
+    let folders = Path::new(resource.relative()).iter().count().saturating_sub(1);
+    let is_link = |folder: &&Path| fs::symlink_metadata(folder).is_ok_and(|found| found.is_symlink());
+    path.ancestors().skip(1).take(folders).filter(is_link).last().map(Path::to_owned)
+}
+
 /// The innermost repository that what is at a path is in.
 fn repository_of(path: &Path, kind: Kind) -> Result<Option<Repository>, NamingError> {
     Repository::containing(folder_of(path, kind)).map_err(|source| NamingError::Unresolvable(path.to_owned(), source))

@@ -248,6 +248,29 @@ fn what_stands_in_the_way_of_a_restore_is_named_with_the_way_out() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link_that_stands_where_a_folder_was() {
+    let (clone, [ada, _]) = Clone::with_sessions(["ada", "claude"]);
+    let here = &clone.workspace;
+    here.write("elsewhere/parser.rs", "of nobody\n");
+    here.commit_all("Another folder");
+    clone.edit("ada", "src/parser.rs", "of ada\n");
+    clone.change("claude", Cause::Command { command: None }, "src/parser.rs", || {
+        fs::rename(here.path("src"), here.path("moved")).unwrap();
+        std::os::unix::fs::symlink("elsewhere", here.path("src")).unwrap();
+    });
+    assert_eq!(history(&ada, &["src/parser.rs"])[0]["after"], Value::Null);
+    let refused = ada.run(["restore", "src/parser.rs"]).expect_code(3);
+    assert!(refused.stderr.contains("src is in the way"), "{refused:?}");
+    ada.run(["undo"]);
+    assert_eq!(here.read("elsewhere/parser.rs"), "of nobody\n");
+    here.remove("src");
+    ada.run(["restore", "src/parser.rs"]).expect_code(0);
+    assert_eq!(here.read("src/parser.rs"), "of ada\n");
+    assert_eq!(here.read("elsewhere/parser.rs"), "of nobody\n");
+}
+
 #[test]
 fn what_another_holds_is_neither_restored_nor_undone() {
     let (clone, [ada, claude]) = Clone::with_sessions(["ada", "claude"]);
