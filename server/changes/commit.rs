@@ -71,7 +71,7 @@ impl CommitPlan {
         for resource in files {
             histories.extend(FileHistory::read(recorder.journal, resource)?);
         }
-        let committed = recorder.committed_of_each(&histories.iter().collect::<Vec<_>>(), commit)?;
+        let committed = recorder.checked_out_of_each(&histories.iter().collect::<Vec<_>>(), commit)?;
         for (history, committed) in histories.iter().zip(committed) {
             let Place::InWorktree { path, .. } = recorder.place_of(history.resource()) else { continue };
             let is_meant = |change| history.owner_of(change).is_some_and(is_meant);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
 use deconflict_journal::{Commit, Journal};
-use deconflict_workspace::{Repository, last_commit, seen_contents};
+use deconflict_workspace::{Repository, converted, last_commit, seen_contents};
 
 use super::history::FileHistory;
 use super::recorder::{Place, by_root};
@@ -35,6 +35,26 @@ impl Recorder<'_> {
         let mut committed: Vec<Option<Vec<u8>>> = committed.collect();
         if commit == "HEAD" {
             self.find_otherwise_kept(files, &places, &mut committed)?;
+        }
+        Ok(committed)
+    }
+
+    /// The same for what is made of these texts, a commit or files: what git converts on its way to the disk is converted.
+    pub fn checked_out_of_each(&self, files: &[&FileHistory], commit: &str) -> Result<Vec<Option<Vec<u8>>>, Error> {
+        let mut committed = self.committed_of_each(files, commit)?;
+        let is_strange =
+            |index: &usize| committed[*index].as_deref().is_some_and(|text| !files[*index].has_stood(text));
+        let strange: Vec<usize> = (0..files.len()).filter(is_strange).collect();
+        let places: Vec<Place> = strange.iter().map(|index| self.place_of(files[*index].resource())).collect();
+        let mut contents = HashMap::new();
+        for (root, paths) in by_root(&places) {
+            contents.insert(root, converted(root, commit, &paths)?);
+        }
+        for (index, place) in strange.iter().zip(&places) {
+            let Place::InWorktree { root, path } = place else { continue };
+            if let Some(content) = contents.get_mut(root.as_path()).and_then(|contents| contents.remove(path)) {
+                committed[*index] = Some(content);
+            }
         }
         Ok(committed)
     }

@@ -157,6 +157,23 @@ impl FileHistory {
         weave.uncommitted(committed)
     }
 
+    /// True if the file was once as git keeps it here, or was gone where that is `None`, and what differs from the last commit
+    /// in that is of these authors alone.
+    pub fn has_only(&self, kept: Option<&[u8]>, committed: &[u8], is_meant: &dyn Fn(&Author) -> bool) -> bool {
+        let Some(kept) = kept else {
+            let went = self.entries.iter().rposition(|entry| entry.after == FileState::Absent);
+            return went.and_then(|index| self.owner_at(index)).is_some_and(is_meant);
+        };
+        let stood = self.as_it_would_stand(kept.to_vec());
+        let changes = || self.uncommitted_in(&stood, committed).changes();
+        self.has_stood(&stood) && changes().into_iter().all(|change| self.owner_of(change).is_some_and(is_meant))
+    }
+
+    /// True if this text was in the file once.
+    pub fn has_stood(&self, text: &[u8]) -> bool {
+        self.texts.iter().any(|known| known == text)
+    }
+
     /// How the text that stood before the newest entry differs from what is committed.
     pub fn uncommitted_before_newest<'t>(&'t self, committed: &'t [u8]) -> Uncommitted<'t> {
         self.weave((self.texts.len() - 1).max(1)).uncommitted(committed)

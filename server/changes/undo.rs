@@ -43,7 +43,7 @@ impl Undo {
             let history = FileHistory::read(recorder.journal, resource)?;
             histories.extend(history.filter(|history| history.has_changes_of(is_meant)));
         }
-        let committed = recorder.committed_of_each(&histories.iter().collect::<Vec<_>>(), "HEAD")?;
+        let committed = recorder.checked_out_of_each(&histories.iter().collect::<Vec<_>>(), "HEAD")?;
         for (history, committed) in histories.iter().zip(committed) {
             let uncommitted = history.uncommitted(committed.as_deref().unwrap_or_default());
             let is_meant = |change: Option<Change>| history.owner_of(change).is_some_and(is_meant);

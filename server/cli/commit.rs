@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use deconflict_changes::{CommitPlan, PlannedFile, PlannedKind, author_of, owners_in};
+use deconflict_changes::{CommitPlan, FileHistory, PlannedFile, PlannedKind, author_of, owners_in};
 use deconflict_journal::{Author, Commit, ContentId, FileLog, Journal, Settlement, text};
 use deconflict_protocol::text::{count, one_line};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Session};
 use deconflict_workspace::committing::{
-    Committing, NewContent, NewFile, NewKind, Published, Signing, TreeChange, Wording,
+    Committing, NewContent, NewFile, NewKind, Published, Signing, StagedRules, TreeChange, Wording,
 };
 use deconflict_workspace::{Kind, Repository};
 use serde_json::{Value, json};
@@ -92,7 +92,9 @@ impl Making<'_> {
             if as_planned.is_empty() {
                 return Err(nothing_to_commit(&plan));
             }
-            committing.check_staged(head.as_deref(), &tree, &as_planned, &merged)?;
+            let is_committed = |path: &Path, staged: Option<&[u8]>| self.is_committed(&plan, &sessions, path, staged);
+            let rules = StagedRules { is_committed: &is_committed, merge: &merged };
+            committing.check_staged(head.as_deref(), &tree, &as_planned, rules)?;
             committing.run_pre_commit(self.arguments.message.is_empty())?;
             let (tree, changes) = committing.tree(head.as_deref())?;
             if changes.is_empty() {
@@ -105,7 +107,7 @@ impl Making<'_> {
                 Some(text) => text,
                 None => self.message(&committing, &plan, &changes)?,
             };
-            let published = committing.publish(head.as_deref(), &tree, &changes, &text, &self.signing(), &merged)?;
+            let published = committing.publish(head.as_deref(), &tree, &changes, &text, &self.signing(), rules)?;
             match published {
                 Published::Done(id) => {
                     let made = Made { id, message: text, plan, changes, as_planned };
@@ -149,6 +151,26 @@ impl Making<'_> {
         }
         let plan = CommitPlan::of_authors(&recorder, &wanted, head.unwrap_or("HEAD"), &is_meant)?;
         Ok((plan, sessions))
+    }
+
+    /// True if what is staged of a file, `None` if that it goes, is what it was on the way to what is committed. Where nothing
+    /// can be told, it is none of the commit's.
+    fn is_committed(
+        &self,
+        plan: &CommitPlan,
+        sessions: &BTreeSet<SessionId>,
+        path: &Path,
+        staged: Option<&[u8]>,
+    ) -> bool {
+        let is_own = |author: &Author| sessions.contains(&author.session);
+        // What was renamed may have stood under its old name alone.
+        let may_have_it =
+            |file: &&PlannedFile| Path::new(&file.path) == path || (staged.is_some() && file.content.is_none());
+        plan.files.iter().filter(may_have_it).any(|file| {
+            let history = FileHistory::read(&self.recording.journal, &file.resource);
+            let committed = file.committed.as_deref().unwrap_or_default();
+            history.is_ok_and(|history| history.is_some_and(|it| it.has_only(staged, committed, &is_own)))
+        })
     }
 
     /// The files that are meant, as far as the journal knows them.

@@ -2,7 +2,7 @@
 //!
 //! Git is asked only for plain facts, with commands that run no program from anyone's configuration: no filter, no
 //! external or converting diff, no hook, no monitor, no fetch of missing objects. Only where a user commits something
-//! does git what that user has configured ([`Surroundings::OfUser`]). Whoever calls waits for git, so an editor's loop
+//! or takes it back does git what that user has configured ([`Surroundings::OfUser`]). Whoever calls waits for git, so an editor's loop
 //! does it from a thread of its own, and nobody does it on the way to a claim.
 
 use std::ffi::OsStr;

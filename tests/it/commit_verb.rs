@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use chrono::Utc;
 use deconflict_journal::{Cause, Settlement};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{NewSession, Registry};
@@ -173,6 +174,55 @@ fn what_is_staged_stays_staged_byte_for_byte() {
     assert!(!here.path(".git/index.lock").exists());
     let leftovers = fs::read_dir(here.path(".git")).unwrap().map(|entry| entry.unwrap().file_name());
     assert!(leftovers.into_iter().all(|name| !name.to_string_lossy().starts_with("deconflict-commit")));
+}
+
+#[test]
+fn what_ones_own_changes_were_when_they_were_staged_is_no_hindrance() {
+    let (clone, [ada, _]) = Clone::with_sessions(["ada", "ben"]);
+    let here = &clone.workspace;
+    clone.edit("ada", "poem.txt", poem(&[(2, "of ada")]));
+    here.git(&["add", "poem.txt"]);
+    clone.edit("ada", "poem.txt", poem(&[(2, "of ada, better")]));
+    // Renamed and changed at once: under its new name nobody saw what is staged.
+    clone.edit("ada", "src/lib.rs", "pub mod lexer;\n");
+    let (began, command) = (Utc::now(), Cause::Command { command: None });
+    clone.change("ada", command.clone(), "src/neu.rs", || {
+        here.git(&["mv", "src/lib.rs", "src/neu.rs"]);
+        here.write("src/neu.rs", "pub mod lexer;\nmod neu;\n");
+    });
+    clone.recorded("ada", |recorder, author| {
+        recorder.changed_by(author, command, &Resource::file("src/lib.rs").unwrap(), began, Utc::now()).unwrap()
+    });
+    commit(&ada, &[]).expect_code(0);
+    assert_eq!(here.git(&["status", "--porcelain"]), "");
+    assert_eq!(show(here, "HEAD:poem.txt"), poem(&[(2, "of ada, better")]));
+    assert_eq!(changed_by_head(here), "M\tpoem.txt\nD\tsrc/lib.rs\nA\tsrc/neu.rs\n");
+}
+
+#[test]
+fn what_git_converts_is_committed_and_undone_as_it_stands_on_disk() {
+    let (clone, [ada, ben]) = Clone::with_sessions(["ada", "ben"]);
+    let here = &clone.workspace;
+    here.git(&["config", "filter.upper.clean", "tr a-z A-Z"]);
+    here.git(&["config", "filter.upper.smudge", "tr A-Z a-z"]);
+    here.write(".gitattributes", "*.up filter=upper\n*.wide working-tree-encoding=UTF-16LE\n");
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    here.write("a.up", "one\ntwo\nthree\n");
+    here.write("a.wide", wide("one\ntwo\n"));
+    here.commit_all("Converted");
+    clone.edit("ada", "a.up", "one\nof ada\nthree\n");
+    clone.edit("ben", "a.up", "one\nof ada\nthree\nof ben\n");
+    clone.edit("ada", "a.wide", wide("one\nof ada\n"));
+    commit(&ada, &[]).expect_code(0);
+    assert_eq!(show(here, "HEAD:a.up"), "ONE\nOF ADA\nTHREE\n");
+    assert_eq!(show(here, "HEAD:a.wide"), "one\nof ada\n");
+    assert_eq!(here.git(&["status", "--porcelain"]), " M a.up\n");
+    clone.edit("ada", "a.up", "of ada too\none\nof ada\nthree\nof ben\n");
+    ada.run(["undo"]).expect_code(0);
+    assert_eq!(here.read("a.up"), "one\nof ada\nthree\nof ben\n");
+    commit(&ben, &[]).expect_code(0);
+    assert_eq!(show(here, "HEAD:a.up"), "ONE\nOF ADA\nTHREE\nOF BEN\n");
+    assert_eq!(here.git(&["status", "--porcelain"]), "");
 }
 
 #[test]

@@ -15,6 +15,12 @@ pub(super) struct Blob {
     pub(super) id: String,
 }
 
+impl Blob {
+    pub(super) fn is_file(&self) -> bool {
+        self.mode.starts_with("100")
+    }
+}
+
 /// A path that differs between two trees, or between a tree and an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeChange {

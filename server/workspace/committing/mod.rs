@@ -21,6 +21,6 @@ pub use index::TreeChange;
 pub use message::Wording;
 pub use preparing::{Committing, NewContent, NewFile, NewKind};
 pub use publishing::{Published, Signing};
-pub use staging::Merge;
+pub use staging::StagedRules;
 
 pub(super) use preparing::PREFIX;

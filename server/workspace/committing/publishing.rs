@@ -5,7 +5,7 @@ use std::fs;
 use super::error::{CommitError, failed};
 use super::index::TreeChange;
 use super::preparing::{Committing, text};
-use super::staging::{Following, Locked, Merge};
+use super::staging::{Following, Locked, StagedRules};
 use crate::git::{self, GitError, answer};
 
 /// Whether a commit is signed.
@@ -35,10 +35,10 @@ impl Committing {
         head: Option<&str>,
         tree: &str,
         changes: &[TreeChange],
-        merge: Merge,
+        rules: StagedRules,
     ) -> Result<(), CommitError> {
         let base = self.base_tree(head)?;
-        Following { committing: self, base: &base, tree, changes, merge }.prepare().map(drop)
+        Following { committing: self, base: &base, tree, changes, rules }.prepare().map(drop)
     }
 
     /// Makes the commit and moves `HEAD` to it; the worktree's own index follows. The message is what
@@ -50,12 +50,12 @@ impl Committing {
         changes: &[TreeChange],
         message: &str,
         signing: &Signing,
-        merge: Merge,
+        rules: StagedRules,
     ) -> Result<Published, CommitError> {
         let commit = self.commit_tree(head, tree, message, signing)?;
         // Git's lock keeps everybody else from staging until the index fits the new commit.
         let locked = Locked::take(&self.index)?;
-        let following = Following { committing: self, base: &self.base_tree(head)?, tree, changes, merge };
+        let following = Following { committing: self, base: &self.base_tree(head)?, tree, changes, rules };
         let prepared = following.prepare()?;
         let subject = message.lines().next().unwrap_or_default();
         let reason = if head.is_none() { "commit (initial)" } else { "commit" };

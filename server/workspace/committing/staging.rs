@@ -15,8 +15,17 @@ use super::preparing::{Committing, Filter};
 use crate::git::{self, GitError, answer};
 use deconflict_platform::canonical;
 
-/// Puts what two sides made of one text together; `None` where they don't go together.
-pub type Merge<'a> = &'a dyn Fn(&[u8], &[u8], &[u8]) -> Option<Vec<u8>>;
+/// What becomes of what is staged where it is neither what the last commit has nor what is being committed.
+#[derive(Clone, Copy)]
+pub struct StagedRules<'a> {
+    /// True for what is staged at a path, `None` for a removal, if all of it is in the commit, or was on the way there.
+    pub is_committed: &'a dyn Fn(&Path, Option<&[u8]>) -> bool,
+    /// Puts what two sides made of one text together; `None` where they don't go together.
+    pub merge: Merge<'a>,
+}
+
+/// Puts what two sides made of one text together.
+type Merge<'a> = &'a dyn Fn(&[u8], &[u8], &[u8]) -> Option<Vec<u8>>;
 
 /// Git's own lock of an index. Without [`Locked::put`] the index stays as it is.
 #[derive(Debug)]
@@ -68,7 +77,7 @@ pub(super) struct Following<'a> {
     pub(super) tree: &'a str,
     /// What differs between the two.
     pub(super) changes: &'a [TreeChange],
-    pub(super) merge: Merge<'a>,
+    pub(super) rules: StagedRules<'a>,
 }
 
 impl Following<'_> {
@@ -93,6 +102,7 @@ impl Following<'_> {
                 None => updates.push((change.name.clone(), change.after.clone())),
                 // It is staged already.
                 Some(staged) if !staged.is_unmerged && staged.after == change.after => {}
+                Some(staged) if self.is_committed(staged)? => updates.push((change.name.clone(), change.after.clone())),
                 Some(staged) => match self.merged(change, staged)? {
                     Some(blob) => updates.push((change.name.clone(), Some(blob))),
                     None => in_the_way.push(change.path()),
@@ -113,6 +123,22 @@ impl Following<'_> {
         if lost.is_empty() { Ok(prepared) } else { Err(CommitError::Staged(lost)) }
     }
 
+    fn is_committed(&self, staged: &TreeChange) -> Result<bool, CommitError> {
+        let content = match &staged.after {
+            _ if staged.is_unmerged => return Ok(false),
+            None => None,
+            Some(blob) if blob.is_file() => Some(self.content(blob)?),
+            Some(_) => return Ok(false),
+        };
+        Ok((self.rules.is_committed)(&staged.path(), content.as_deref()))
+    }
+
+    fn content(&self, blob: &Blob) -> Result<Vec<u8>, CommitError> {
+        let mut git = self.committing.git();
+        git.args(["cat-file", "blob", &blob.id]);
+        Ok(answer(git, "what is staged", b"")?)
+    }
+
     /// What the index has at a path where something else is staged than the commit had before: both put together. `None`
     /// where they don't go together.
     fn merged(&self, change: &TreeChange, staged: &TreeChange) -> Result<Option<Blob>, CommitError> {
@@ -128,18 +154,14 @@ impl Following<'_> {
             _ if ours.mode == theirs.mode => &ours.mode,
             _ => return Ok(None),
         };
-        let are_files = [base, ours, theirs].iter().all(|blob| blob.mode.starts_with("100"));
+        let are_files = [base, ours, theirs].iter().all(|blob| blob.is_file());
         let id = if base.id == theirs.id || ours.id == theirs.id {
             ours.id.clone()
         } else if base.id == ours.id {
             theirs.id.clone()
         } else if are_files {
-            let content = |blob: &Blob| {
-                let mut git = self.committing.git();
-                git.args(["cat-file", "blob", &blob.id]);
-                answer(git, "what is staged", b"")
-            };
-            let Some(text) = (self.merge)(&content(base)?, &content(ours)?, &content(theirs)?) else {
+            let merged = (self.rules.merge)(&self.content(base)?, &self.content(ours)?, &self.content(theirs)?);
+            let Some(text) = merged else {
                 return Ok(None);
             };
             self.committing.write_blob("", &text, Filter::None)?
