@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deconflict_platform::{self as platform, Signals};
+use deconflict_platform::{self as platform, Signals, TakenSignals};
 use deconflict_registry::Waker;
 
 use super::failure::Failure;
@@ -52,6 +52,8 @@ impl GiveUp {
 pub(super) struct Interrupts {
     /// All that come, by their numbers.
     pub(super) received: Receiver<i32>,
+    /// Those that a command gets all the same.
+    pub(super) taken: TakenSignals,
 }
 
 impl Interrupts {
@@ -59,6 +61,7 @@ impl Interrupts {
     pub(super) fn take(give_up: &GiveUp) -> Result<Self, Failure> {
         let could_not = |error| Failure::could_not("listen for signals", &error);
         let signals = Signals::take().map_err(could_not)?;
+        let taken = signals.taken();
         let (tell, received) = channel();
         let give_up = give_up.clone();
         let hear = move |number| {
@@ -69,7 +72,7 @@ impl Interrupts {
             let _ = tell.send(number);
         };
         signals.tell(hear).map_err(could_not)?;
-        Ok(Self { received })
+        Ok(Self { received, taken })
     }
 
     /// Ends this process as the signal would have.

@@ -161,7 +161,7 @@ impl Verb {
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
     if let Some(error) = deconflict_platform::take_place(&words) {
-        return run::not_started(&error, words.get(3).map_or(OsStr::new(""), OsString::as_os_str));
+        return run::not_started(&error, words.get(4).map_or(OsStr::new(""), OsString::as_os_str));
     }
     if completions::answer(|| command_to_complete(&words), &words) {
         return Exit::Done.into();

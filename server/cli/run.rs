@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use deconflict_platform::{self as platform, Ending, Job, Life};
+use deconflict_platform::{self as platform, Ending, Job, Life, TakenSignals};
 use deconflict_protocol::{DEFAULT_LEASE, Resource, Want};
 use deconflict_registry::{
     Activity, Claim, Completion, Holding, NewSession, Registry, Session, Taken, Taker, Terms, named_process,
@@ -91,7 +91,7 @@ impl Ended {
 fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failure> {
     // Before anything starts a thread.
     let interrupts = Interrupts::take(&context.give_up)?;
-    let preparing = prepare(arguments.command.clone())?;
+    let preparing = prepare(arguments.command.clone(), interrupts.taken.clone())?;
     let asked = asked::asked(&arguments.with, arguments.scope.map(Scope::from), context)?;
     context.check_joined()?;
     let acting = match in_line::within(arguments.wait, context, || Acting::for_a_command(context)) {
@@ -116,9 +116,9 @@ fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failu
 
 /// Starts the process that becomes the command, on a thread of its own: until it waits to be told takes as long as finding
 /// out here what it is to get.
-fn prepare(command: Vec<OsString>) -> Result<JoinHandle<io::Result<Job>>, Failure> {
+fn prepare(command: Vec<OsString>, taken: TakenSignals) -> Result<JoinHandle<io::Result<Job>>, Failure> {
     let prepare = move || {
-        let job = Job::prepare(&command);
+        let job = Job::prepare(&command, &taken);
         // This is asked next, and remembered.
         processes::run_by_an_agent();
         job

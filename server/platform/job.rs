@@ -4,10 +4,10 @@
 //! write down whose the command will be, before it does anything.
 
 #[cfg(unix)]
-pub use self::unix::{Ending, Job, Signals, end_by_signal, take_place};
+pub use self::unix::{Ending, Job, Signals, TakenSignals, end_by_signal, take_place};
 
 #[cfg(not(unix))]
-pub use self::plain::{Ending, Job, Signals, end_by_signal, take_place};
+pub use self::plain::{Ending, Job, Signals, TakenSignals, end_by_signal, take_place};
 
 /// What stands on the command line of a process that waits to become a command. Nobody types it.
 const WAITING: &str = "--become-when-told";
@@ -23,12 +23,12 @@ mod unix {
     use std::sync::mpsc::{Receiver, RecvTimeoutError};
     use std::time::{Duration, Instant};
 
-    use nix::sys::signal::{SigSet, Signal as Named};
+    use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
     use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
     use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
     use super::WAITING;
-    use crate::{Process, process};
+    use crate::{Process, process, system};
 
     /// Signals that others send to whoever started a command, and mean the command.
     const PASSED_ON: [Named; 8] = [
@@ -60,15 +60,26 @@ mod unix {
     #[derive(Debug)]
     pub struct Signals {
         set: SigSet,
+        taken: TakenSignals,
     }
+
+    /// Those that this process took for itself, and that a command gets all the same. What whoever started this process
+    /// holds back from it is held back from the command too.
+    #[derive(Debug, Clone)]
+    pub struct TakenSignals(SigSet);
 
     impl Signals {
         /// Takes them from the system. To be called before this process starts a thread, because threads inherit it.
         pub fn take() -> io::Result<Self> {
-            let set = heard();
-            set.thread_block()?;
-            unheard().thread_block()?;
-            Ok(Self { set })
+            let all: SigSet = heard().iter().chain(&unheard()).collect();
+            let before = all.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
+            let taken = all.iter().filter(|signal| !before.contains(*signal)).collect();
+            Ok(Self { set: heard(), taken: TakenSignals(taken) })
+        }
+
+        /// Those that were taken.
+        pub fn taken(&self) -> TakenSignals {
+            self.taken.clone()
         }
 
         /// Tells each from now on, by its number, from a thread of its own.
@@ -81,10 +92,35 @@ mod unix {
             std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
         }
 
-        /// True for one that asks a process to end.
+        /// True for one that asks this process to end, unless whoever started it wants that to be ignored, as `nohup` does.
         pub fn asks_to_end(number: i32) -> bool {
-            [Named::SIGHUP, Named::SIGINT, Named::SIGQUIT, Named::SIGTERM].iter().any(|it| *it as i32 == number)
+            let asks =
+                [Named::SIGHUP, Named::SIGINT, Named::SIGQUIT, Named::SIGTERM].iter().any(|it| *it as i32 == number);
+            asks && !system::is_ignored(number)
         }
+    }
+
+    impl TakenSignals {
+        /// As one word of a command line.
+        fn to_word(&self) -> String {
+            self.0.iter().map(|signal| (signal as i32).to_string()).collect::<Vec<_>>().join(",")
+        }
+
+        fn from_word(word: &str) -> Self {
+            Self(word.split(',').filter_map(|number| Named::try_from(number.parse::<i32>().ok()?).ok()).collect())
+        }
+    }
+
+    /// Whoever starts this process may ignore the ends of its own children. Then the system forgets how this one's end, as
+    /// long as nobody here hears of them.
+    fn hear_of_ends() -> io::Result<()> {
+        use tokio::signal::unix::{SignalKind, signal};
+        if !system::is_ignored(Named::SIGCHLD as i32) {
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let _inside = runtime.enter();
+        signal(SignalKind::child()).map(drop)
     }
 
     fn heard() -> SigSet {
@@ -109,12 +145,13 @@ mod unix {
 
     impl Job {
         /// Starts the process, which waits.
-        pub fn prepare(command: &[OsString]) -> io::Result<Self> {
+        pub fn prepare(command: &[OsString], taken: &TakenSignals) -> io::Result<Self> {
             let (told, begin) = io::pipe()?;
             rustix::io::fcntl_setfd(&told, rustix::io::FdFlags::empty())?;
             let mut waiting = Command::new(own_program()?);
-            waiting.arg0("deconflict").arg(WAITING).arg(told.as_raw_fd().to_string()).args(command).process_group(0);
-            let child = waiting.spawn()?;
+            waiting.arg0("deconflict").arg(WAITING).arg(told.as_raw_fd().to_string()).arg(taken.to_word());
+            let child = waiting.args(command).process_group(0).spawn()?;
+            hear_of_ends()?;
             let process = process(child.id()).unwrap_or(Process { pid: child.id(), started: String::new() });
             Ok(Self { child, process, begin: Some(begin), terminal: Terminal::of_this_process(), had_terminal: false })
         }
@@ -261,7 +298,7 @@ mod unix {
 
     /// Becomes the command that this process waits to become, if that is what these words say. Returns only what went wrong.
     pub fn take_place(words: &[OsString]) -> Option<io::Error> {
-        let [_, waiting, pipe, program, arguments @ ..] = words else { return None };
+        let [_, waiting, pipe, taken, program, arguments @ ..] = words else { return None };
         if waiting != WAITING {
             return None;
         }
@@ -272,11 +309,8 @@ mod unix {
             Ok(None) => std::process::exit(0),
             Err(error) => return Some(error),
         };
-        // It was started by a process that had taken these for itself.
-        for signals in [heard(), unheard()] {
-            if let Err(error) = signals.thread_unblock() {
-                return Some(error.into());
-            }
+        if let Err(error) = TakenSignals::from_word(taken.to_str()?).0.thread_unblock() {
+            return Some(error.into());
         }
         Some(Command::new(program).args(arguments).envs(told).exec())
     }
@@ -347,10 +381,19 @@ mod plain {
     #[derive(Debug)]
     pub struct Signals;
 
+    /// None.
+    #[derive(Debug, Clone)]
+    pub struct TakenSignals;
+
     impl Signals {
         /// Takes nothing.
         pub fn take() -> io::Result<Self> {
             Ok(Self)
+        }
+
+        /// None.
+        pub fn taken(&self) -> TakenSignals {
+            TakenSignals
         }
 
         /// Tells nothing.
@@ -374,7 +417,7 @@ mod plain {
 
     impl Job {
         /// Starts nothing yet.
-        pub fn prepare(command: &[OsString]) -> io::Result<Self> {
+        pub fn prepare(command: &[OsString], _: &TakenSignals) -> io::Result<Self> {
             Ok(Self { command: command.to_vec(), process: current_process(), child: None })
         }
 

@@ -36,6 +36,14 @@ pub(super) fn started_of_current_process() -> Option<String> {
     (shown_pid == std::process::id()).then(|| parse_stat(&stat)).flatten().map(|stat| stat.started)
 }
 
+/// True for a signal that this process ignores, because whoever started it wants it so.
+pub(super) fn is_ignored(signal: i32) -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| u32::try_from(signal - 1).is_ok_and(|bit| mask.checked_shr(bit).unwrap_or(0) & 1 == 1))
+}
+
 pub(super) fn parent_of_current_process() -> Option<u32> {
     proc_is_ours().then(std::os::unix::process::parent_id)
 }

@@ -88,12 +88,14 @@ pub struct Declared {
 impl Declared {
     /// Reads the file below this root. Where there is none nothing is said.
     pub fn read(root: &Path) -> Self {
-        match read_regular(&root.join(DECLARATIONS), Links::Refused, LARGEST) {
+        let path = root.join(DECLARATIONS);
+        match read_regular(&path, Links::Refused, LARGEST) {
             Ok(bytes) => match String::from_utf8(bytes) {
                 Ok(text) => Self::parse(&text),
                 Err(_) => Self::unreadable("it is not UTF-8"),
             },
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Self::default(),
+            Err(_) if path.is_symlink() => Self::unreadable("it is a link, and only a file counts"),
             Err(error) => Self::unreadable(&error.to_string()),
         }
     }
@@ -111,13 +113,12 @@ impl Declared {
     /// Reads what stands in the file.
     pub fn parse(text: &str) -> Self {
         let mut reading = Reading { text, declared: Self::default() };
-        match DeTable::parse(text) {
-            Ok(table) => reading.file(table.get_ref()),
-            Err(error) => {
-                let message = format!("It is not valid TOML: {}.", error.message());
-                reading.say(error.span().unwrap_or_default(), message);
-            }
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in errors {
+            let message = format!("It is not valid TOML: {}.", error.message());
+            reading.say(error.span().unwrap_or_default(), message);
         }
+        reading.file(table.get_ref());
         let mut declared = reading.declared;
         declared.wrong.sort_by_key(|wrong| wrong.line);
         declared
@@ -233,16 +234,39 @@ impl Reading<'_> {
                 self.say(value.span(), format!("resources.{called}.{} should be {expected}.", key.get_ref()));
             }
         }
-        if found.ports.is_some() && found.kind == ResourceType::resource() {
-            found.kind = ResourceType::port();
-        }
+        self.check_ports(&mut found, table);
         found.scope = scope.unwrap_or_else(|| Scope::of_type(&found.kind));
         self.declared.resources.push(found);
     }
 
+    /// A range of ports is a port without saying so, and nothing else, and has as many places as ports.
+    fn check_ports(&mut self, found: &mut DeclaredResource, table: &DeTable<'_>) {
+        let place = |key: &str| table.get(key).map_or(0..0, Spanned::span);
+        if found.ports.is_none() {
+            if found.kind == ResourceType::port() && !table.contains_key("ports") {
+                found.kind = ResourceType::resource();
+                let message = format!("resources.{0} has no ports. For example: ports = \"3000-3010\".", found.name);
+                self.say(place("type"), message);
+            }
+            return;
+        }
+        if ![ResourceType::resource(), ResourceType::port()].contains(&found.kind) {
+            self.say(place("type"), format!("resources.{} has ports, so its type is port.", found.name));
+        }
+        found.kind = ResourceType::port();
+        if table.contains_key("count") {
+            let message = format!("resources.{} has as many places as ports, so it takes no count.", found.name);
+            self.say(place("count"), message);
+        }
+    }
+
+    /// What is wrong in a line is said once: whatever cannot be read there also has no meaning.
     fn say(&mut self, at: Range<usize>, message: String) {
         let before = self.text.get(..at.start).unwrap_or(self.text);
-        self.declared.wrong.push(WrongLine { line: before.matches('\n').count() + 1, message });
+        let line = before.matches('\n').count() + 1;
+        if self.declared.wrong.iter().all(|known| known.line != line) {
+            self.declared.wrong.push(WrongLine { line, message });
+        }
     }
 }
 
