@@ -230,7 +230,8 @@ impl Reading<'_> {
                     None
                 }
             };
-            if let Some(expected) = expected {
+            // Where no value could be read that is told already.
+            if let Some(expected) = expected.filter(|_| !value.span().is_empty()) {
                 self.say(value.span(), format!("resources.{called}.{} should be {expected}.", key.get_ref()));
             }
         }
@@ -257,6 +258,7 @@ impl Reading<'_> {
         if table.contains_key("count") {
             let message = format!("resources.{} has as many places as ports, so it takes no count.", found.name);
             self.say(place("count"), message);
+            found.count = 1;
         }
     }
 

@@ -131,6 +131,47 @@ fn nothing_else_is_different_for_the_command() {
     }
 }
 
+/// Whoever starts it may hold back signals, not hear of its children's ends, or want it to outlive the terminal.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_whoever_starts_it_made_of_signals_stays_so() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let under = |env: &[&str], words: &[&str]| {
+        let mut command = terminal.command([] as [&str; 0]);
+        replaced(&mut command, "env", &[env, &["deconflict", "run", "--with", "db"], words].concat())
+    };
+    let deaf = under(&["--ignore-signal=CHLD"], &["--", "sh", "-c", "exit 7"]).output().unwrap();
+    assert_eq!(deaf.status.code(), Some(7), "{deaf:?}");
+    // USR1 and INT, which a run takes for itself while it holds something, are 10 and 2.
+    let tell = ["--", "sed", "-n", "s/^SigBlk:\t//p", "/proc/self/status"];
+    let held_back = under(&["--block-signal=USR1"], &tell).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&held_back.stdout).trim(), "0000000000000200", "{held_back:?}");
+
+    let (_holder, told) = holding(&terminal, &workspace, "db", "held");
+    let held = wait_for_file(&told);
+    let mut waiting = under(&["--ignore-signal=HUP"], &["--wait", "5m", "--", "true"]).spawn().unwrap();
+    wait_for_tickets(&workspace, 1);
+    signal("HUP", waiting.id().into());
+    signal("TERM", held.trim().parse().unwrap());
+    assert!(waiting.wait().unwrap().success(), "it gave up");
+}
+
+#[test]
+fn every_wrong_line_is_told_and_the_others_count() {
+    let workspace = Workspace::small();
+    let terminal = prompt(&workspace);
+    let declared = "[resources.db]\ncount = = 2\n\n[resources.web]\nports = \"3000-3010\"\ncount = 2\n\n\
+        [resources.slot]\ncount = 3\n";
+    fs::write(workspace.root().join("deconflict.toml"), declared).unwrap();
+    let document = terminal.run(["resources", "--json"]).expect_code(0).json();
+    let lines: Vec<u64> = document["wrong"].as_array().unwrap().iter().filter_map(|it| it["line"].as_u64()).collect();
+    assert_eq!(lines, [2, 6], "{document}");
+    let counts = document["resources"].as_array().unwrap().iter().map(|it| (it["name"].as_str(), it["count"].as_u64()));
+    let expected = [("db", 1), ("slot", 3), ("web", 1)].map(|(name, count)| (Some(name), Some(count)));
+    assert_eq!(counts.collect::<Vec<_>>(), expected, "{document}");
+}
+
 /// True if this process ignores a signal, and so all that it starts.
 fn is_ignored(signal: u32) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
