@@ -21,7 +21,7 @@ pub(super) enum Event {
     Initialized,
     Shutdown(Reply<()>),
     /// The server has to end.
-    End(Ending),
+    End(EndReason),
     /// A document was opened; a notebook counts as its file, and has no text.
     Opened {
         uri: Uri,
@@ -65,7 +65,7 @@ pub(super) enum Event {
 
 /// Why the server has to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ending {
+pub(super) enum EndReason {
     /// The editor sent `exit`, closed the pipe, or its process is gone.
     Editor,
     /// A signal with this number.

@@ -181,7 +181,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use super::super::event::Ending;
+    use super::super::event::EndReason;
     use super::*;
     use deconflict_platform::clock::SystemClock;
 
@@ -202,7 +202,7 @@ mod tests {
                 Event::Unused(words) => {
                     if words == ["again"] {
                         self.events.send(said("from within"));
-                        self.events.send(Event::End(Ending::Editor));
+                        self.events.send(Event::End(EndReason::Editor));
                     }
                     self.heard.send(words.concat()).unwrap();
                     None
@@ -210,7 +210,7 @@ mod tests {
                 Event::Tick => {
                     self.tick = None;
                     self.heard.send("tick".to_owned()).unwrap();
-                    self.events.send(Event::End(Ending::Editor));
+                    self.events.send(Event::End(EndReason::Editor));
                     None
                 }
                 _ => Some(7),
@@ -250,7 +250,7 @@ mod tests {
                     scope.spawn(send);
                 }
             });
-            events.send(Event::End(Ending::Editor));
+            events.send(Event::End(EndReason::Editor));
         });
         assert_eq!(handled.len(), SENDERS * EVENTS);
         for sender in 0..SENDERS {
@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn what_comes_after_the_end_is_dropped() {
         let handled = run(None, |events| {
-            events.send(Event::End(Ending::Editor));
+            events.send(Event::End(EndReason::Editor));
             while !events.have_ended() {
                 thread::yield_now();
             }

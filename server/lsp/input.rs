@@ -78,14 +78,14 @@ pub(super) fn serve<S: LanguageServer>(
 enum Phase {
     Before,
     Running,
-    Ending,
+    EndReason,
 }
 
 impl Phase {
     fn after(self, method: &str) -> Self {
         match (self, method) {
             (Self::Before, "initialize") => Self::Running,
-            (Self::Running, "shutdown") => Self::Ending,
+            (Self::Running, "shutdown") => Self::EndReason,
             (phase, _) => phase,
         }
     }

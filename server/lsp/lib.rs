@@ -39,7 +39,7 @@ use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
 use deconflict_workspace::UserSettings;
 use effect_runner::EffectRunner;
-use event::{Ending, Event};
+use event::{EndReason, Event};
 use event_loop::Events;
 use handlers::Handlers;
 use output::Outgoing;
@@ -81,14 +81,14 @@ fn serve(
     let (service, _) = LspService::new(|_| Handlers::new(events.clone()));
     let ended = {
         let events = events.clone();
-        move || events.send(Event::End(Ending::Editor))
+        move || events.send(Event::End(EndReason::Editor))
     };
     input::serve(input, service, events.clone(), outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
     let signals = {
         let events = events.clone();
         async move {
             let number = platform::ending_signal().await;
-            events.send(Event::End(Ending::Signal(number)));
+            events.send(Event::End(EndReason::Signal(number)));
         }
     };
     runtime.spawn(signals);

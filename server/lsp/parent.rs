@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::event::{Ending, Event};
+use super::event::{EndReason, Event};
 use super::event_loop::Events;
 use deconflict_platform as platform;
 
@@ -23,7 +23,7 @@ pub(super) fn watch(pid: u32, events: Events) {
                 return;
             }
         }
-        events.send(Event::End(Ending::Editor));
+        events.send(Event::End(EndReason::Editor));
     };
     if let Err(error) = thread::Builder::new().name("editor".to_owned()).spawn(watch) {
         tracing::warn!("the end of the editor's process will not be noticed: {error}");

@@ -152,7 +152,7 @@ fn render(mut rows: BoardRows, waiting: &[PlaceInLine], findings: &[String], now
         (
             "⚠️ Coordination Needed",
             section(concerns.iter(), left_out.stale.count + left_out.silent.count, |to, concern| {
-                to.extend(["- ", &cut(concern, LONGEST_CONCERN), "\n"]);
+                to.extend(["- ", &markdown_line(concern, LONGEST_CONCERN), "\n"]);
             }),
         ),
     ];
@@ -251,9 +251,9 @@ fn write_message(entry: &mut String, overview: &Overview, message: &Message) {
     let text = message.record.text();
     let subject = message.record.subject.as_deref().filter(|subject| !subject.trim().is_empty());
     let (subject, separator, text) = match subject {
-        Some(subject) if text.trim().is_empty() => (cut(subject, LONGEST_MESSAGE), "", Cow::default()),
-        Some(subject) => (cut(subject, LONGEST_FACT), ": ", cut(&text, LONGEST_MESSAGE)),
-        None => (Cow::default(), "", cut(&text, LONGEST_MESSAGE)),
+        Some(subject) if text.trim().is_empty() => (markdown_line(subject, LONGEST_MESSAGE), "", Cow::default()),
+        Some(subject) => (markdown_line(subject, LONGEST_FACT), ": ", markdown_line(&text, LONGEST_MESSAGE)),
+        None => (Cow::default(), "", markdown_line(&text, LONGEST_MESSAGE)),
     };
     let when = minute(message.sent_at);
     entry.extend(["- **", &when, "** - ", &from, " → ", &to, ": \"", &subject, separator, &text, "\"\n"]);
@@ -265,11 +265,7 @@ fn named<'a>(overview: &Overview, id: &'a SessionId) -> Cow<'a, str> {
 
 /// Foreign text as it can stand on the page: escaped, on one line and cut.
 fn fact(text: &str) -> Cow<'_, str> {
-    cut(text, LONGEST_FACT)
-}
-
-fn cut(text: &str, limit: usize) -> Cow<'_, str> {
-    markdown_line(text, limit)
+    markdown_line(text, LONGEST_FACT)
 }
 
 fn capitalised(word: &str) -> String {

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -329,12 +330,13 @@ fn what_a_monitor_runs_is_a_command(case: &Case) {
 /// A command that waits for the one after it before it changes a file.
 fn what_begins_and_goes_on_is_its_own(case: &Case, begin: impl Fn(String) -> Step) {
     case.ada_holds(HELD);
+    // Whoever opens one of these waits until somebody opens its other end.
+    let made = Command::new("mkfifo").args([".git/go", ".git/gone"]).current_dir(case.workspace.root()).status();
+    assert!(made.unwrap().success());
     let change = |file: &str| {
-        begin(format!(
-            "until test -e .git/go; do sleep 0.05; done; sed -i '1i // by the agent' {file}; touch .git/gone; echo changed"
-        ))
+        begin(format!("read go < .git/go; sed -i '1i // by the agent' {file}; echo > .git/gone; echo changed"))
     };
-    let meanwhile = shell("touch .git/go; until test -e .git/gone; do sleep 0.05; done");
+    let meanwhile = shell("echo > .git/go; read gone < .git/gone");
     case.agent.model().teach("later", [change(HELD), change(FREE), meanwhile, shell("true")]);
     let told = case.run("later");
     case.expect_as_committed(HELD);

@@ -38,12 +38,12 @@ impl ServerState {
             Event::End(ending) => self.end(ending),
             Event::JobResult(directory, done) if matches!(*done, JobResult::Completed) => self.completed(directory),
             Event::JobResult(_, done)
-                if self.phase == Phase::Ending && matches!(*done, JobResult::Commanded { .. }) =>
+                if self.phase == Phase::EndReason && matches!(*done, JobResult::Commanded { .. }) =>
             {
                 self.answer_late(*done);
             }
             // Whatever else comes while everything is being released would only undo that.
-            _ if matches!(self.phase, Phase::Ending | Phase::Ended) => {}
+            _ if matches!(self.phase, Phase::EndReason | Phase::Ended) => {}
             Event::Initialize(parameters, reply) => self.initialize(&parameters, reply),
             Event::Initialized => self.initialized(),
             Event::ConfigurationChanged(settings) => self.configuration_changed(&settings),
@@ -69,7 +69,7 @@ impl ServerState {
     }
 
     fn fire(&mut self, timer: Timer) {
-        if self.phase == Phase::Ended || (self.phase == Phase::Ending && timer != Timer::End) {
+        if self.phase == Phase::Ended || (self.phase == Phase::EndReason && timer != Timer::End) {
             return;
         }
         match timer {

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::server_state::{Phase, Question, ServerState};
 use super::timers::Timer;
 use crate::effect::Effect;
-use crate::event::{DirectoryId, Ending};
+use crate::event::{DirectoryId, EndReason};
 use crate::job::{Job, JobResult};
 use crate::reply::Reply;
 
@@ -23,19 +23,19 @@ impl ServerState {
     }
 
     /// The process has to end.
-    pub(super) fn end(&mut self, ending: Ending) {
+    pub(super) fn end(&mut self, ending: EndReason) {
         self.exit_code = Some(match ending {
             _ if self.was_shut_down => 0,
-            Ending::Editor => 1,
+            EndReason::Editor => 1,
             // What a shell says of a process that a signal ended.
-            Ending::Signal(number) => 128_u8.saturating_add(number),
+            EndReason::Signal(number) => 128_u8.saturating_add(number),
         });
         self.begin_to_end();
     }
 
     fn begin_to_end(&mut self) {
-        if !matches!(self.phase, Phase::Ending | Phase::Ended) {
-            self.phase = Phase::Ending;
+        if !matches!(self.phase, Phase::EndReason | Phase::Ended) {
+            self.phase = Phase::EndReason;
             self.timers.set(Timer::End, self.now() + LONGEST);
             for (id, directory) in &mut self.directories {
                 if !std::mem::replace(&mut directory.is_ending, true) {
@@ -51,7 +51,7 @@ impl ServerState {
     /// A directory's worker has ended.
     pub(super) fn completed(&mut self, id: DirectoryId) {
         self.directories.remove(&id);
-        if self.phase == Phase::Ending && self.directories.is_empty() {
+        if self.phase == Phase::EndReason && self.directories.is_empty() {
             self.end_now();
         }
     }

@@ -96,7 +96,7 @@ pub(super) enum Phase {
     Starting,
     Running,
     /// It releases everything.
-    Ending,
+    EndReason,
     /// Everything is released.
     Ended,
 }
