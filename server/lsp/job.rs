@@ -30,8 +30,10 @@ pub(crate) enum Job {
     Share(Map<String, Value>),
     /// The editor moved or deleted what is at these paths.
     Moved(Vec<PathBuf>),
-    /// What the editor is about to save.
-    Saving(PathBuf),
+    /// What the editor is about to save, and when it said so.
+    Saving(PathBuf, DateTime<Utc>),
+    /// Tells whoever keeps the journal that all that the editor had said when this was asked for is known there.
+    JournalHeard,
     /// Keeps what stands at these paths, and answers the editor that will move or delete it.
     Keep(Vec<PathBuf>, Option<Reply<Option<WorkspaceEdit>>>),
     /// Reads what this session lost in a file.
@@ -92,6 +94,8 @@ pub(crate) struct DiskCheck {
     pub(crate) uri: Uri,
     /// Counts the checks of the document, so that an answer is known by its question.
     pub(crate) number: u64,
+    /// When it was asked for.
+    pub(crate) asked_at: DateTime<Utc>,
     /// Its path as the editor names it.
     pub(crate) path: PathBuf,
     /// Its text; `None` where it cannot be compared.
@@ -340,6 +344,8 @@ pub(crate) enum JobResult {
     },
     /// What this session lost in a file and is not settled; perhaps nothing any more.
     Losses(Resource, Vec<OwnLoss>),
+    /// Whoever keeps the journal asks for [`Job::JournalHeard`].
+    JournalAsks,
     /// A file that the user begins to edit has these others' uncommitted changes.
     Beside(Resource, Vec<Author>),
     /// The user changed a file, and others lost something by it and were told.

@@ -1,7 +1,8 @@
 //! Editors and the journal: who loses something by another's change is told once, and has it back.
 
+use std::fs::File;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -218,6 +219,30 @@ fn a_save_of_which_the_editor_tells_late_is_the_users_own() {
     assert_eq!(document.codes(), Vec::<String>::new());
     // What others see of it is left to the server that knows.
     assert_eq!(ada.status()["messages"]["unread"], 0);
+}
+
+#[test]
+fn a_save_that_the_server_comes_to_late_is_the_users_own() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = held(&workspace, &ada);
+    let before = journal_lines(&workspace, "poem.txt").len();
+    // Others claim something, so Ada's server has to wait; what her editor says of another file waits behind that.
+    let lock = File::options().write(true).open(workspace.path("COORDINATION/.lock")).unwrap();
+    lock.lock().unwrap();
+    ada.open("other.txt").type_text("Ada's line\n");
+    document.type_text("more\n").save();
+    wait_for("a look at what was saved", || (journal_lines(&workspace, "poem.txt").len() > before).then_some(()));
+    let seen = Instant::now();
+    wait_for("whatever may be told of it", || (seen.elapsed() > Duration::from_millis(1200)).then_some(()));
+    lock.unlock().unwrap();
+    wait_for("the save to be Ada's", || {
+        let entries = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }))["entries"].clone();
+        (entries[0]["cause"] == "save" && entries[0]["label"] == "Ada" && entries[1]["cause"] == "save").then_some(())
+    });
+    ada.settle(&workspace);
+    assert_eq!(times_told(&ada, "\"poem.txt\""), 0, "{:?}", ada.messages());
+    assert_eq!(document.codes(), Vec::<String>::new());
 }
 
 #[test]

@@ -60,7 +60,7 @@ impl ServerState {
         let Some(document) = self.documents.get_mut(uri) else { return };
         let Some(id) = document.directory else { return };
         let (claims, is_after_save) = (claim.is_some(), claim.as_ref().is_some_and(|claim| claim.even_if_saved));
-        let check = document.next_check(claim);
+        let check = document.next_check(claim, self.clock.now());
         document.pending_checks.push_back(PendingCheck {
             number: check.number,
             text: document.text.clone(),

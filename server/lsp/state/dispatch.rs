@@ -113,6 +113,7 @@ impl ServerState {
             }
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
+            JobResult::JournalAsks => self.job(id, Job::JournalHeard),
             JobResult::Beside(resource, owners) if !self.settings.is_quiet => {
                 self.show(messages::others_beside(&resource, &owners));
             }

@@ -4,6 +4,7 @@ use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use ropey::Rope;
 use tower_lsp::ls_types::{Diagnostic, Uri};
 
@@ -132,12 +133,13 @@ impl OpenDocument {
     }
 
     /// What its file is to be compared with next, and whether it is claimed where that finds an edit.
-    pub(super) fn next_check(&mut self, claim: Option<EditClaim>) -> DiskCheck {
+    pub(super) fn next_check(&mut self, claim: Option<EditClaim>, now: DateTime<Utc>) -> DiskCheck {
         self.last_check += 1;
         let is_new_save = std::mem::replace(&mut self.saves_checked, self.saves) < self.saves;
         DiskCheck {
             uri: self.uri.clone(),
             number: self.last_check,
+            asked_at: now,
             path: self.path.clone(),
             text: (!self.is_notebook).then(|| self.text.clone()),
             is_edited: self.unsaved != Unsaved::No,

@@ -149,7 +149,8 @@ impl ServerState {
         document.saving = vec![document.text.clone()];
         let (path, directory) = (document.path.clone(), document.directory);
         if let Some(id) = directory {
-            self.job(id, Job::Saving(path));
+            let now = self.clock.now();
+            self.job(id, Job::Saving(path, now));
         }
     }
 
@@ -188,7 +189,7 @@ impl ServerState {
         let Some(id) = document.directory else { return };
         document.saved();
         // No open document waits for the answer.
-        let check = DiskCheck { number: 0, ..document.next_check(None) };
+        let check = DiskCheck { number: 0, ..document.next_check(None, self.clock.now()) };
         self.job(id, Job::CheckDisk(Box::new(check)));
     }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use ropey::Rope;
 use tower_lsp::ls_types::Uri;
 
-use super::journal_keeper::{News, Save};
+use super::journal_keeper::{News, Save, SavedTexts};
 use super::session_context::SessionContext;
 use crate::job::{ClaimResult, Claimability, DiskCheck, EditClaim, JobResult, Move, Refusal};
 use crate::text::{OnDisk, compare_with_file};
@@ -32,7 +32,7 @@ impl SessionContext {
     /// Compares a document with its file, and claims it where an edit does.
     pub(super) fn check_disk(&mut self, check: DiskCheck) -> JobResult {
         let DiskCheck { uri, number, path, text, is_edited, is_known_edited, is_saved, is_new_save, .. } = check;
-        let (saving, saved_over, claim) = (check.saving, check.saved_over, check.claim);
+        let (saving, saved_over, claim, told_at) = (check.saving, check.saved_over, check.claim, check.asked_at);
         let (place, repository) = self.place_in_repository(&path);
         let is_text = text.is_some();
         let saved_text = text.clone().filter(|_| is_new_save);
@@ -76,7 +76,8 @@ impl SessionContext {
                     // It may have been read in another encoding.
                     OnDisk::Unknown => None,
                 };
-                self.tell_journal(News::Saved(resource.clone(), saved.map(|text| Save { text, over: saved_over })));
+                let texts = saved.map(|text| SavedTexts { text, over: saved_over });
+                self.tell_journal(News::Saved(resource.clone(), Save { told_at, texts }));
             } else {
                 if is_new_save {
                     self.tell_journal(News::SavedAndGone(resource.clone(), saved_text));

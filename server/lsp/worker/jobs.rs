@@ -29,10 +29,14 @@ impl SessionContext {
                 self.tell_journal(News::Moved(paths));
                 None
             }
-            Job::Saving(path) => {
+            Job::Saving(path, at) => {
                 if let Claimability::Inside { resource, is_work: true, .. } = self.place(&path) {
-                    self.tell_journal(News::Saving(resource));
+                    self.tell_journal(News::Saving(resource, at));
                 }
+                None
+            }
+            Job::JournalHeard => {
+                self.tell_journal(News::Heard);
                 None
             }
             Job::Keep(paths, reply) => {

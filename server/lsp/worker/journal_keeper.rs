@@ -49,6 +49,9 @@ const SAVE_TIME: TimeDelta = TimeDelta::seconds(2);
 /// Whose a change of a file is stays open for so long, once the editor has begun to save it.
 const LONGEST_SAVE: TimeDelta = TimeDelta::seconds(10);
 
+/// Whose a change is waits so long for what the editor has said and the server has not come to.
+const LONGEST_HEARING: Duration = Duration::from_secs(10);
+
 /// Whose a change is of what another server's session holds is for that server to say, for so long.
 const HOLDERS_TURN: Duration = Duration::from_secs(3);
 
@@ -64,12 +67,14 @@ pub(super) enum News {
     Seen(Resource),
     /// The user begins to edit a file.
     Edited(Resource),
-    /// The user's editor is about to save a file.
-    Saving(Resource),
+    /// The user's editor is about to save a file, and when it said so.
+    Saving(Resource, DateTime<Utc>),
     /// It did save this text, if it is what stands in files, and something else stands there.
     SavedAndGone(Resource, Option<Rope>),
-    /// The user saved a file; with the texts, if they are what stands in files.
-    Saved(Resource, Option<Save>),
+    /// The user saved a file.
+    Saved(Resource, Save),
+    /// All that the editor had said when this was asked for has been told.
+    Heard,
     /// The user's editor moved or deleted what is at these paths.
     Moved(Vec<PathBuf>),
     /// These paths may have been written.
@@ -84,9 +89,18 @@ pub(super) enum News {
     End,
 }
 
-/// What was saved.
+/// A save.
 #[derive(Debug)]
 pub(super) struct Save {
+    /// When the editor told of it.
+    pub(super) told_at: DateTime<Utc>,
+    /// The texts, if they are what stands in files.
+    pub(super) texts: Option<SavedTexts>,
+}
+
+/// What was saved.
+#[derive(Debug)]
+pub(super) struct SavedTexts {
     /// The text that the editor wrote. Something else may stand there by now.
     pub(super) text: Rope,
     /// What it and saves before it replaced, the oldest first.
@@ -120,6 +134,8 @@ impl JournalKeeper {
                 settling: HashMap::new(),
                 left_to_holders: HashSet::new(),
                 saving: HashMap::new(),
+                heard_at: None,
+                asked_at: None,
                 lossy: HashSet::new(),
                 stamps_at: Instant::now() + PAUSE,
                 claims_changed: true,
@@ -158,6 +174,10 @@ struct Keeping {
     left_to_holders: HashSet<Resource>,
     /// What the editor has begun to save, and when. It may tell only much later that it has.
     saving: HashMap<Resource, DateTime<Utc>>,
+    /// All that the editor had said by then is known here.
+    heard_at: Option<Instant>,
+    /// When it was asked for that, while there is no answer. What the editor says waits behind the server's other work.
+    asked_at: Option<Instant>,
     /// Files in which this session has lost something.
     lossy: HashSet<Resource>,
     /// When stamps are compared next.
@@ -216,7 +236,7 @@ impl Keeping {
             let looks = looks.then_some(self.stamps_at);
             let sorting = self.is_unsorted.then_some(sorting_at);
             let losses = (!self.lossy.is_empty()).then_some(losses_at);
-            let settling = self.settling.values().min().copied();
+            let settling = self.settling_due();
             let dues = [looks, sorting, losses, settling, self.files.next_due(), Some(self.written_at)];
             let next = dues.into_iter().flatten().fold(upkeep_at, Instant::min);
             match news.recv_timeout(next.saturating_duration_since(Instant::now())) {
@@ -271,7 +291,8 @@ impl Keeping {
                 }
             }
             News::Edited(resource) => self.tell_of_others_beside(&resource),
-            News::Saving(resource) => drop(self.saving.insert(resource, self.clock.now())),
+            News::Saving(resource, at) => drop(self.saving.insert(resource, at)),
+            News::Heard => self.heard_at = self.asked_at.take().or(self.heard_at),
             News::SavedAndGone(resource, text) => {
                 self.saving.remove(&resource);
                 if let Some(text) = text {
@@ -281,8 +302,9 @@ impl Keeping {
             News::Saved(resource, save) => self.saved_here(&resource, save),
             News::Moved(paths) => {
                 let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
+                let began = self.clock.now() - SAVE_TIME;
                 for resource in moved {
-                    self.changed_here(&resource, Cause::Edit, SAVE_TIME);
+                    self.changed_here(&resource, Cause::Edit, began);
                 }
             }
             News::Written(paths) => self.files.written(&paths),
@@ -342,13 +364,34 @@ impl Keeping {
         self.saving.get(resource).is_some_and(|since| self.clock.now() - *since < LONGEST_SAVE)
     }
 
+    /// When a change is to be settled next.
+    fn settling_due(&self) -> Option<Instant> {
+        let due = self.settling.values().min().copied()?;
+        Some(self.asked_at.map_or(due, |asked| due.max(asked + LONGEST_HEARING)))
+    }
+
+    /// True if all that the editor had said by a time is known, or does not come to be known. Else it is asked for.
+    fn has_heard(&mut self, at: Instant, now: Instant) -> bool {
+        if self.heard_at.is_some_and(|heard| at <= heard) {
+            return true;
+        }
+        if self.asked_at.is_none() {
+            self.asked_at = Some(now);
+            (self.report)(JobResult::JournalAsks);
+        }
+        self.asked_at.is_some_and(|asked| asked + LONGEST_HEARING <= now)
+    }
+
     /// Finds who lost by changes that nobody has said are theirs.
     fn settle(&mut self, now: Instant) {
         let due = self.settling.iter().filter(|(_, at)| **at <= now);
         let mut due: Vec<(Instant, Resource)> = due.map(|(resource, at)| (*at, resource.clone())).collect();
         // In the order in which they were changed: what one's own stash took aside is known as such only until it is back.
         due.sort_by_key(|(at, _)| *at);
-        for (_, resource) in due {
+        for (at, resource) in due {
+            if !self.has_heard(at, now) {
+                continue;
+            }
             self.settling.remove(&resource);
             if self.is_being_saved(&resource) {
                 self.settle_later(&resource);
@@ -369,16 +412,17 @@ impl Keeping {
     }
 
     /// The user saved a file.
-    fn saved_here(&mut self, resource: &Resource, save: Option<Save>) {
-        let saving = self.saving.remove(resource).map_or(TimeDelta::zero(), |saving| self.clock.now() - saving);
-        let (Some(author), Some(Save { text, over })) = (self.access.author(), save) else {
-            return self.changed_here(resource, Cause::Save, saving.max(SAVE_TIME));
+    fn saved_here(&mut self, resource: &Resource, Save { told_at, texts }: Save) {
+        let latest = told_at - SAVE_TIME;
+        let began = self.saving.remove(resource).map_or(latest, |saving| saving.min(latest));
+        let (Some(author), Some(SavedTexts { text, over })) = (self.access.author(), texts) else {
+            return self.changed_here(resource, Cause::Save, began);
         };
         // Whoever wrote the file right after the save is not its user.
         if self.keep_saved_and_gone(resource, &text) {
             self.look(resource);
         } else {
-            self.changed_here(resource, Cause::Save, saving.max(SAVE_TIME));
+            self.changed_here(resource, Cause::Save, began);
         }
         for SavedOver { text, is_certain } in over {
             let (text, now) = (text.to_string(), self.clock.now());
@@ -399,11 +443,11 @@ impl Keeping {
         true
     }
 
-    /// The user changed a file, in the time before now.
-    fn changed_here(&mut self, resource: &Resource, cause: Cause, time: TimeDelta) {
+    /// The user changed a file, after `began`.
+    fn changed_here(&mut self, resource: &Resource, cause: Cause, began: DateTime<Utc>) {
         let (Some(path), Some(author)) = (self.path_of(resource), self.access.author()) else { return };
         let now = self.clock.now();
-        let changed = self.access.recorder().changed_by(&author, cause, resource, now - time, now);
+        let changed = self.access.recorder().changed_by(&author, cause, resource, began, now);
         self.files.looked_at(resource, &path);
         self.is_unsorted = true;
         if let Some(noticed) = self.access.succeeded(changed).flatten() {
