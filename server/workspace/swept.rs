@@ -69,6 +69,14 @@ pub fn unstaged(root: &Path) -> Result<Vec<PathBuf>, GitError> {
     Ok(paths)
 }
 
+/// What git prints of the names of files by one of its commands that only list them.
+pub fn listed(folder: &Path, arguments: &[&str]) -> Result<String, GitError> {
+    const WHAT: &str = "the names of files";
+    let mut git = git::command_in(folder, Surroundings::Own);
+    git.args(arguments);
+    String::from_utf8(answer(git, WHAT, b"")?).map_err(|_| GitError::NotUnderstood(WHAT))
+}
+
 fn between(folder: &Path, before: &str, after: &str) -> Result<Vec<PathChange>, GitError> {
     const WHAT: &str = "what is stashed";
     let mut git = git::command_in(folder, Surroundings::OfHook);

@@ -1,6 +1,6 @@
 //! What the user's own verbs of git mean.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use deconflict_workspace::{Repository, git_alias};
 
@@ -17,8 +17,7 @@ const VERBS: &str = "add am apply archive bisect blame branch bundle cat-file ch
                      update-index update-ref version worktree write-tree";
 
 /// The command line that git runs for a verb of the user's, and where; `None` for every other verb.
-pub(super) fn meaning(words: &[Word], folder: Option<&Path>) -> Option<(String, PathBuf)> {
-    let call = Call::read(words, folder)?;
+pub(super) fn meaning(call: &Call) -> Option<(String, PathBuf)> {
     if VERBS.split(' ').any(|verb| verb == call.verb) {
         return None;
     }

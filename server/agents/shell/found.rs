@@ -12,7 +12,7 @@ use super::words::{Word, WordKind};
 const MOST_LOOKED_AT: usize = 20_000;
 
 /// Nothing is said of a command that finds more.
-const MOST_FOUND: usize = 200;
+pub(super) const MOST_FOUND: usize = 200;
 
 /// What `find` was told.
 pub(super) struct Find<'a> {

@@ -10,18 +10,18 @@ use super::words::{Given, Word, WordKind, has_wildcard};
 /// A call of git: what stands before the verb, the verb, and what stands behind it.
 pub(super) struct Call<'a> {
     pub(super) folder: Option<PathBuf>,
-    /// What `-c` says.
-    pub(super) settings: Vec<&'a str>,
+    /// What `-c` says, behind what was configured before.
+    settings: Vec<&'a str>,
     pub(super) verb: &'a str,
     pub(super) arguments: &'a [Word],
 }
 
 impl<'a> Call<'a> {
-    /// `words` follow the word `git`; `None` where the verb is not known.
-    pub(super) fn read(words: &'a [Word], folder: Option<&Path>) -> Option<Self> {
+    /// `words` follow the word `git`, and `configured` is said already; `None` where the verb is not known.
+    pub(super) fn read(words: &'a [Word], folder: Option<&Path>, configured: &'a [String]) -> Option<Self> {
         let mut words = words;
         let mut folder = folder.map(ToOwned::to_owned);
-        let mut settings = Vec::new();
+        let mut settings: Vec<&str> = configured.iter().map(String::as_str).collect();
         loop {
             let (first, rest) = words.split_first()?;
             // Of an option the value may be unknown.
@@ -52,15 +52,50 @@ impl<'a> Call<'a> {
         said.into_iter().find(|(named, _)| named.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    fn is_told(&self, name: &str) -> bool {
-        self.setting(name).is_some_and(|value| value != "false")
+    /// Whether git puts changes aside when this verb runs, if that is said.
+    fn is_told_to_stash(&self) -> Option<bool> {
+        let is_told = |name| Some(!matches!(self.setting(name)?, "false" | "no" | "off" | "0"));
+        match self.verb {
+            "rebase" => is_told("rebase.autostash"),
+            "merge" => is_told("merge.autostash"),
+            _ => [is_told("merge.autostash"), is_told("rebase.autostash")]
+                .into_iter()
+                .flatten()
+                .reduce(|one, other| one || other),
+        }
     }
 }
 
-/// Adds what `git …` would do. `words` follow the word `git`; `input` is what stands on its standard input.
-pub(super) fn effects(words: &[Word], input: Option<&str>, effects: &mut Effects) {
-    let Some(call) = Call::read(words, effects.folder) else { return };
-    let is_told_to_stash = ["rebase.autostash", "merge.autostash"].iter().any(|name| call.is_told(name));
+/// What `git config` tells git to go by from now on, as `-c` says it.
+pub(super) fn configured(call: &Call) -> Option<String> {
+    if call.verb != "config" {
+        return None;
+    }
+    let given = Given::new(call.arguments, &["-f", "--file", "--blob", "--type", "--comment", "--value"]);
+    let elsewhere = ["--file", "--blob", "--unset", "--unset-all", "--get", "--get-all", "--list", "--edit"];
+    if given.has("fle", &elsewhere) || !given.names.iter().all(|word| word.is_literal()) {
+        return None;
+    }
+    let names: Vec<&str> = given.names.iter().map(|word| word.text.as_str()).collect();
+    match names[..] {
+        ["set", name, value] | [name, value] if name.contains('.') => Some(format!("{name}={value}")),
+        _ => None,
+    }
+}
+
+/// What variables before a command tell git to go by, as `-c` says it.
+pub(super) fn configured_by(assigned: &[Word]) -> Vec<String> {
+    let value_of = |name: &str| assigned.iter().find_map(|word| word.text.strip_prefix(name)?.strip_prefix('='));
+    let setting = |word: &Word| {
+        let (number, name) = word.text.strip_prefix("GIT_CONFIG_KEY_")?.split_once('=')?;
+        Some(format!("{name}={}", value_of(&format!("GIT_CONFIG_VALUE_{number}"))?))
+    };
+    assigned.iter().filter(|word| word.is_literal()).filter_map(setting).collect()
+}
+
+/// Adds what a call of git would do. `input` is what stands on its standard input.
+pub(super) fn effects(call: &Call, input: Option<&str>, effects: &mut Effects) {
+    let is_told_to_stash = call.is_told_to_stash();
     let Call { folder, verb, .. } = &call;
     let listed = listed_in_a_file(call.arguments, folder.as_deref(), input);
     let given = Given::new(&listed, with_value(verb));
@@ -221,15 +256,16 @@ fn stash(given: &Given, effects: &mut Effects) {
 }
 
 /// What is changed comes back at the end if nothing stands against that; if something does, it stays in the stash.
-fn put_aside(verb: &'static str, given: &Given, is_told_to: bool, effects: &mut Effects) {
+fn put_aside(verb: &'static str, given: &Given, is_told_to: Option<bool>, effects: &mut Effects) {
     const CARRIES_ON: &[&str] = &["--continue", "--quit", "--edit-todo", "--show-current-patch", "--no-autostash"];
     if given.has("", CARRIES_ON) {
         return;
     }
-    if is_told_to || given.has("", &["--autostash"]) {
-        effects.everything(Deed::Stash);
-    } else {
-        effects.everything_when(When::StashesByItself(verb), Deed::Stash);
+    match is_told_to {
+        _ if given.has("", &["--autostash"]) => effects.everything(Deed::Stash),
+        Some(true) => effects.everything(Deed::Stash),
+        Some(false) => {}
+        None => effects.everything_when(When::StashesByItself(verb), Deed::Stash),
     }
 }
 

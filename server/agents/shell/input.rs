@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use super::found::Find;
+use super::found::{Find, MOST_FOUND};
 use super::words::{Given, Word, program_name};
+use deconflict_workspace::swept;
 
 /// No longer text is read, in bytes.
 const LONGEST_TEXT: u64 = 256 * 1024;
@@ -50,8 +51,46 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
             let directory = worktree_above(folder)?.join(".git");
             directory.to_str().filter(|_| directory.is_dir()).map(str::to_owned)
         }
+        "git" => {
+            let arguments: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
+            listed_by_git(&arguments, folder)
+        }
         _ => None,
     }
+}
+
+/// The names of files that git prints, if it does nothing but list them. Its plumbing is asked, which does no more than that.
+fn listed_by_git(arguments: &[&str], folder: &Path) -> Option<String> {
+    const OF_THE_INDEX: [&str; 2] = ["--cached", "--staged"];
+    /// They change only which names are listed, and what stands behind each.
+    const OTHERS: [&str; 7] =
+        ["--name-only", "--relative", "--no-renames", "--modified", "--others", "--deleted", "--exclude-standard"];
+    let (verb, arguments) = arguments.split_first()?;
+    let dashes = arguments.iter().position(|word| *word == "--").unwrap_or(arguments.len());
+    let (words, paths) = arguments.split_at(dashes);
+    let (options, names): (Vec<&str>, Vec<&str>) = words.iter().partition(|word| word.starts_with('-'));
+    let (of_the_index, mut options): (Vec<&str>, Vec<&str>) =
+        options.into_iter().partition(|option| OF_THE_INDEX.contains(option));
+    let is_known =
+        |option: &&str| OTHERS.contains(option) || option[1..].chars().all(|letter| "cdmoz".contains(letter));
+    if !options.iter().all(is_known) {
+        return None;
+    }
+    let mut asked = match (*verb, &names[..]) {
+        ("ls-files", _) => vec!["ls-files"],
+        ("diff", _) if !options.contains(&"--name-only") => return None,
+        ("diff", []) if of_the_index.is_empty() => vec!["diff-files"],
+        ("diff", [] | ["HEAD"]) => vec!["diff-index", "HEAD"],
+        _ => return None,
+    };
+    options.extend(of_the_index.first().map(|_| "--cached"));
+    asked.splice(1..1, options);
+    if *verb == "ls-files" {
+        asked.extend(names);
+    }
+    asked.extend(paths);
+    let text = swept::listed(folder, &asked).ok()?;
+    (text.split(['\n', '\0']).count() <= MOST_FOUND).then_some(text)
 }
 
 /// The text in a file, if it is one of a few lines.

@@ -3,6 +3,7 @@
 
 mod alias;
 mod effect;
+mod formatters;
 mod found;
 mod git;
 mod input;
@@ -84,7 +85,7 @@ pub(super) fn summary(line: &str, folder: &Path) -> Summary {
 
 /// Reads a command line. Where it cannot be read, it would do nothing.
 fn scan(line: &str, folder: &Path) -> Scanner {
-    let mut shell = Shell { folder: Some(folder.to_owned()), variables: HashMap::new(), input: None };
+    let mut shell = Shell { folder: Some(folder.to_owned()), ..Shell::default() };
     let read = || {
         let mut scanner = Scanner::default();
         scanner.line(line, &mut shell);
@@ -102,10 +103,12 @@ fn with_room<T: Send>(parse: impl FnOnce() -> T + Send) -> Option<T> {
 }
 
 /// What a shell knows where it stands.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Shell {
     folder: Option<PathBuf>,
     variables: HashMap<String, String>,
+    /// What earlier commands of the line told git to go by, each as `-c` says it.
+    git_settings: Vec<String>,
     /// What stands on its standard input, where that is known.
     input: Option<String>,
 }
@@ -182,7 +185,15 @@ impl Scanner {
             shell.assign(&assigned);
         }
         let input = self.input_of(redirects, shell).or_else(|| shell.input.clone());
+        let configured = git::configured_by(&assigned);
+        if configured.is_empty() {
+            return self.run(&words, input.as_deref(), shell);
+        }
+        // It holds for this command alone.
+        let before = shell.git_settings.len();
+        shell.git_settings.extend(configured);
         self.run(&words, input.as_deref(), shell);
+        shell.git_settings.truncate(before);
     }
 
     /// A command of which all words are known, and perhaps what stands on its standard input.
@@ -203,7 +214,7 @@ impl Scanner {
             "cd" | "pushd" => shell.folder = given.names.first().and_then(|word| effects.path(word)),
             "popd" => shell.folder = None,
             "export" | "declare" | "local" | "readonly" | "typeset" => shell.assign(arguments),
-            "sh" | "bash" | "zsh" | "dash" | "ksh" => self.inner_shell(&given, input, shell),
+            "sh" | "bash" | "zsh" | "dash" | "ksh" | "fish" => self.inner_shell(&given, input, shell),
             "eval" if arguments.iter().all(Word::is_literal) => {
                 let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
                 self.line(&line, shell);
@@ -220,13 +231,18 @@ impl Scanner {
                 patching::git_apply(arguments.get(1..).unwrap_or_default(), input, &mut effects);
             }
             "git" if submodules::is_run_in_each(&given) => self.run_in_submodules(&given, shell),
-            "git" => match alias::meaning(arguments, shell.folder.as_deref()) {
-                Some((line, folder)) => {
+            "git" => {
+                let Some(call) = git::Call::read(arguments, shell.folder.as_deref(), &shell.git_settings) else {
+                    return;
+                };
+                if let Some((line, folder)) = alias::meaning(&call) {
                     let input = input.map(str::to_owned);
                     self.line(&line, &mut Shell { folder: Some(folder), input, ..shell.clone() });
+                } else {
+                    git::effects(&call, input, &mut effects);
+                    shell.git_settings.extend(git::configured(&call));
                 }
-                None => git::effects(arguments, input, &mut effects),
-            },
+            }
             name => programs::effects(name, arguments, &mut effects),
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::effect::{Deed, Effects, Target};
+use super::formatters;
 use super::words::{Given, Word, WordKind, program_name};
 
 /// Programs that run another one: their options that take a word, and how many words come before the other's name.
@@ -54,7 +55,7 @@ fn runs_elsewhere(option: &str) -> bool {
 pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) {
     let given = Given::new(arguments, &[]);
     match program {
-        "tee" => effects.words(&given.all(), Deed::Overwrite),
+        "tee" | "sponge" => effects.words(&given.all(), Deed::Overwrite),
         "sed" | "gsed" => edited_in_place(&Given::new(arguments, &["-e", "-f", "--expression", "--file"]), effects),
         "perl" | "ruby" => edited_in_place(&Given::new(arguments, &["-e", "-E"]), effects),
         "rm" | "unlink" | "shred" => effects.words(&given.all(), Deed::Delete),
@@ -86,7 +87,7 @@ pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) 
                 }
             }
         }
-        _ => {}
+        _ => formatters::effects(program, arguments, effects),
     }
 }
 

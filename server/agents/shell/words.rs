@@ -23,6 +23,8 @@ pub(super) enum WordKind {
     Pattern,
     /// It is the name of a file that a pattern matches.
     Matched,
+    /// It is what a command prints, and the shell makes any number of words of it.
+    Printed,
     /// The shell makes something of it that nobody knows: an unknown variable, the output of a command.
     Unknown,
 }
@@ -43,6 +45,14 @@ impl Word {
         printed: &dyn Fn(&Node) -> Option<String>,
     ) -> Self {
         let mut word = Self { text: String::new(), kind: WordKind::Literal };
+        if let [part] = parts(node)
+            && let NodeKind::CommandSubstitution { command, .. } = &part.kind
+            && let Some(text) = printed(command)
+            && (text.is_empty() || text.contains(char::is_whitespace))
+            && !text.contains(['*', '?', '[', '"', '\\'])
+        {
+            return Self { text, kind: WordKind::Printed };
+        }
         let mut is_quoted = false;
         let is_plain =
             |value: &&String, is_quoted: bool| is_quoted || !value.contains([' ', '\t', '\n', '*', '?', '[']);
@@ -75,8 +85,13 @@ impl Word {
         matches!(self.kind, WordKind::Literal | WordKind::Matched)
     }
 
-    /// What the shell makes of it in a folder: a pattern becomes the names that it matches.
+    /// What the shell makes of it in a folder: a pattern becomes the names that it matches, and what a command prints the
+    /// words of it.
     pub(super) fn expanded(self, folder: Option<&Path>) -> Vec<Self> {
+        if self.kind == WordKind::Printed {
+            let words = self.text.split_whitespace();
+            return words.map(|text| Self { text: text.to_owned(), kind: WordKind::Matched }).collect();
+        }
         if self.kind != WordKind::Pattern {
             return vec![self];
         }
