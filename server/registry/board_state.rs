@@ -423,14 +423,8 @@ impl Update<'_> {
         Ok(())
     }
 
-    /// Judges a claim by its holder's session, which is read once.
     fn judged(&mut self, stored: StoredClaim) -> Result<Claim, Error> {
-        let Some(holder) = stored.holder() else { return Ok(stored.judge(None, self.now)) };
-        if !self.holders.contains_key(holder) {
-            self.holders.insert(holder.clone(), self.registry.session_in(self.directory, holder)?);
-        }
-        let session = self.holders.get(holder).and_then(Option::as_ref);
-        Ok(stored.judge(session, self.now))
+        self.registry.judged_with(self.directory, stored, &mut self.holders)
     }
 
     fn add_named_sessions(&mut self) -> Result<(), Error> {

@@ -1,6 +1,8 @@
 //! Taking, renewing and giving up claims. Each verb decides on one consistent state and writes in the same commit, so
 //! that no two sessions are ever told that they hold one resource at the same time.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::{Claim, ClaimOutcome, ClaimState, Holding, ReleaseOutcome, RenewOutcome, StoredClaim, Terms};
@@ -70,21 +72,40 @@ impl<S: Store> Registry<S> {
     }
 
     pub(super) fn release_in(&self, tx: &mut Transaction, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
-        let (mut released, mut keys) = (Vec::new(), Vec::new());
+        let mut released = Vec::new();
         for holding in holdings {
             let key = tx.naming().key(&holding.resource);
             if let Some(stored) = StoredClaim::read(tx, &key)? {
                 let claim = stored.judge(None, self.now());
                 if holding.is(&claim.record) {
-                    keys.push(key);
                     released.push(claim);
                 }
             }
         }
-        // What was written is looked through by each reading that follows.
-        for key in keys {
-            tx.write(Write::Delete(Key::Claim(key)));
-        }
+        end_at_last(tx, &released);
+        Ok(released)
+    }
+
+    /// Gives up those of the claims of these very resources for which this is true of a claim and its holder, each read
+    /// once. Returns them.
+    pub fn release_where(
+        &self,
+        resources: &[Resource],
+        is_given_up: &dyn Fn(&Claim, Option<&Session>) -> bool,
+    ) -> Result<Vec<Claim>, Error> {
+        let (released, _) = self.commit(|tx| {
+            let (mut released, mut holders) = (Vec::new(), HashMap::new());
+            for key in resources.iter().map(|resource| tx.naming().key(resource)) {
+                let Some(stored) = StoredClaim::read(tx, &key)? else { continue };
+                let claim = self.judged_with(tx, stored, &mut holders)?;
+                let holder = claim.holder().and_then(|holder| holders.get(holder)?.as_ref());
+                if is_given_up(&claim, holder) {
+                    released.push(claim);
+                }
+            }
+            end_at_last(tx, &released);
+            Ok(released)
+        })?;
         Ok(released)
     }
 
@@ -93,11 +114,10 @@ impl<S: Store> Registry<S> {
         self.commit(|tx| {
             let mut ended = Vec::new();
             for key in claim_keys(tx, &[Range::all_claims()])? {
-                if let Some(stored) = StoredClaim::read(tx, &key)?.filter(|it| is_gone(&it.resource)) {
-                    tx.write(Write::Delete(Key::Claim(key)));
-                    ended.push(stored.judge(None, self.now()));
-                }
+                let stored = StoredClaim::read(tx, &key)?.filter(|it| is_gone(&it.resource));
+                ended.extend(stored.map(|stored| stored.judge(None, self.now())));
             }
+            end_at_last(tx, &ended);
             Ok(ended)
         })
         .map(|(ended, _)| ended)
@@ -124,11 +144,11 @@ impl<S: Store> Registry<S> {
                 let claim = stored.judge(None, self.now());
                 // It is free when the command has ended, and not before.
                 if !claim.is_in_use_by_command() {
-                    tx.write(Write::Delete(Key::Claim(key)));
                     released.push(claim);
                 }
             }
         }
+        end_at_last(tx, &released);
         Ok(released)
     }
 
@@ -391,6 +411,13 @@ pub(super) struct NewClaim<'a> {
     pub(super) untold: Option<&'a SessionId>,
     /// The record that it goes on from under another key, with fields that only other programs know.
     pub(super) moved_from: Option<&'a ReadClaim>,
+}
+
+/// Ends claims when everything has been read: what was written is looked through by each reading that follows.
+fn end_at_last(tx: &mut Transaction, claims: &[Claim]) {
+    for claim in claims {
+        tx.write(Write::Delete(Key::Claim(claim.key.clone())));
+    }
 }
 
 pub(super) fn new_holding_id() -> Result<String, Error> {

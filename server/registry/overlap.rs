@@ -1,6 +1,6 @@
 //! Which claims overlap a resource: one look-up, for stores and for the view of a server alike.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::DateTime;
 
@@ -161,8 +161,7 @@ impl<S: Store> Registry<S> {
             claim_keys(&*reader, &[Range::all_claims()])?
         };
         let mut claims = Vec::new();
-        // Many claims of one holder are common.
-        let mut sessions: HashMap<SessionId, Option<Session>> = HashMap::new();
+        let mut holders = HashMap::new();
         for key in keys {
             let Some(positions) = wanted.get(&key) else { continue };
             let Some(stored) = StoredClaim::read(&*reader, &key)? else { continue };
@@ -174,14 +173,27 @@ impl<S: Store> Registry<S> {
             if covered.is_empty() {
                 continue;
             }
-            if let Some(holder) = stored.holder().filter(|holder| !sessions.contains_key(*holder)) {
-                sessions.insert(holder.clone(), self.session_in(&*reader, holder)?);
-            }
-            let holder = stored.holder().and_then(|holder| sessions.get(holder)?.as_ref());
-            claims.push((stored.judge(holder, self.now()), covered));
+            claims.push((self.judged_with(&*reader, stored, &mut holders)?, covered));
         }
         claims.sort_by(|(a, _), (b, _)| a.resource.cmp(&b.resource));
         Ok(claims)
+    }
+
+    /// Those of some resources under whose very names claims stand, in whatever state. None of these is read.
+    pub fn claimed_among<'a>(&self, resources: &'a [Resource]) -> Result<Vec<&'a Resource>, Error> {
+        let reader = self.reader()?;
+        let naming = reader.naming();
+        if resources.len() <= MOST_ASKED_FOR {
+            let mut claimed = Vec::new();
+            for resource in resources {
+                if reader.stamp(&Key::Claim(naming.key(resource)))?.is_some() {
+                    claimed.push(resource);
+                }
+            }
+            return Ok(claimed);
+        }
+        let keys: HashSet<ClaimKey> = claim_keys(&*reader, &[Range::all_claims()])?.into_iter().collect();
+        Ok(resources.iter().filter(|resource| keys.contains(&naming.key(resource))).collect())
     }
 
     /// What is claimed, in whatever state, by the claims' names alone: none of them is read.
@@ -221,6 +233,21 @@ impl<S: Store> Registry<S> {
             None => None,
         };
         Ok(stored.judge(session.as_ref(), self.now()))
+    }
+
+    /// The same for one of many claims: each holder's session is read once. Many claims of one holder are common.
+    pub(super) fn judged_with(
+        &self,
+        reader: &dyn Reader,
+        stored: StoredClaim,
+        holders: &mut HashMap<SessionId, Option<Session>>,
+    ) -> Result<Claim, Error> {
+        let Some(holder) = stored.holder() else { return Ok(stored.judge(None, self.now())) };
+        if !holders.contains_key(holder) {
+            holders.insert(holder.clone(), self.session_in(reader, holder)?);
+        }
+        let session = holders.get(holder).and_then(Option::as_ref);
+        Ok(stored.judge(session, self.now()))
     }
 
     /// The claim under a key, in whatever state.

@@ -7,7 +7,7 @@ use std::thread;
 
 use deconflict_journal::Journal;
 use deconflict_protocol::Resource;
-use deconflict_registry::{Activity, Claim, Holding, Registry, Session};
+use deconflict_registry::{Activity, Claim, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::commits::{self, PathChange};
 use deconflict_workspace::{GitError, committed};
@@ -18,7 +18,6 @@ use super::finding::names;
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
-use crate::cli::held::Holders;
 use crate::cli::output::Output;
 use crate::cli::style::GOOD;
 use crate::cli::{upkeep, words};
@@ -85,31 +84,23 @@ pub(in crate::cli) fn release_committed(
     is_own: &dyn Fn(&Claim, Option<&Session>) -> bool,
 ) -> Result<Vec<Claim>, Failure> {
     let resources: Vec<Resource> = committed.iter().map(|(resource, _)| resource.clone()).collect();
-    let mut holders = Holders::new(registry);
-    let mut own: Vec<(Claim, &PathBuf)> = Vec::new();
-    for (claim, positions) in registry.claims_covering(&resources)? {
-        let path = positions.iter().filter_map(|position| committed.get(*position));
-        let path = path.map(|(resource, path)| (resource, path)).find(|(resource, _)| **resource == claim.resource);
-        if let Some((_, path)) = path.filter(|_| claim.is_automatic() && is_own(&claim, holders.of(&claim))) {
-            own.push((claim, path));
-        }
-    }
-    if own.is_empty() {
-        return Ok(Vec::new());
-    }
+    let claimed: HashSet<&Resource> = registry.claimed_among(&resources)?.into_iter().collect();
+    let claimed = committed.iter().filter(|(resource, _)| claimed.contains(resource));
     // A file of which more was changed than was committed is still being worked on.
     let is_called = |path: &Path, content: &str| {
         let saved = std::fs::read(path).ok().filter(|_| !path.is_symlink());
         saved.and_then(|saved| Journal::name_of(&saved)).is_some_and(|name| name.to_string() == content)
     };
-    let paths = own.iter().map(|(_, path)| (*path).clone());
-    let (mut equal, others): (HashSet<PathBuf>, HashSet<PathBuf>) =
-        paths.partition(|path| contents.get(path).is_some_and(|content| is_called(path, content)));
+    let (mut equal, others): (Vec<_>, Vec<_>) =
+        claimed.partition(|(_, path)| contents.get(path).is_some_and(|content| is_called(path, content)));
     if !others.is_empty() {
-        let others: Vec<PathBuf> = others.into_iter().collect();
-        equal.extend(committed::equal_to_last_commit(root, &others).unwrap_or_default());
+        let paths: Vec<PathBuf> = others.iter().map(|(_, path)| path.clone()).collect();
+        let as_committed = committed::equal_to_last_commit(root, &paths).unwrap_or_default();
+        equal.extend(others.into_iter().filter(|(_, path)| as_committed.contains(path)));
     }
-    let equal = own.iter().filter(|(_, path)| equal.contains(*path));
-    let holdings: Vec<Holding> = equal.filter_map(|(claim, _)| claim.holding()).collect();
-    Ok(registry.release_holdings(&holdings)?)
+    if equal.is_empty() {
+        return Ok(Vec::new());
+    }
+    let equal: Vec<Resource> = equal.into_iter().map(|(resource, _)| resource.clone()).collect();
+    Ok(registry.release_where(&equal, &|claim, holder| claim.is_automatic() && is_own(claim, holder))?)
 }

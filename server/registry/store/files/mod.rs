@@ -7,7 +7,7 @@ pub(crate) mod names;
 pub(crate) mod watch;
 mod writing;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,7 +87,7 @@ impl Store for Files {
         let start = Instant::now();
         loop {
             let directory = self.directory()?;
-            let locked = Locked { lock: self.lock(&directory)?, seen: RefCell::default() };
+            let locked = Locked { lock: self.lock(&directory)?, seen: RefCell::default(), kept: Cell::default() };
             let mut transaction = Transaction::new(&locked);
             decide(&mut transaction)?;
             let (writes, token) = transaction.decided();
@@ -173,12 +173,33 @@ impl Reader for Directory {
 struct Locked<'a> {
     lock: ClaimLock<'a>,
     /// Which files stood there when they were read. Who takes no lock may write one before it is written here.
-    seen: RefCell<HashMap<Key, Option<Stamp>>>,
+    seen: RefCell<HashMap<Key, Option<Seen>>>,
+    /// How many bytes of these files are kept.
+    kept: Cell<usize>,
 }
+
+/// A file as it was read for a decision.
+struct Seen {
+    stamp: Stamp,
+    /// What was in it, so that whoever changes it need not read it again; `None` where that would be too much.
+    bytes: Option<Vec<u8>>,
+}
+
+/// Of what is read for a decision no more is kept. That is enough for thousands of claims that are released at once.
+const MOST_KEPT: usize = 1 << 20;
 
 impl Locked<'_> {
     fn directory(&self) -> &Directory {
         self.lock.directory()
+    }
+
+    fn keep(&self, stored: &Stored) -> Seen {
+        let kept = self.kept.get() + stored.bytes.len();
+        let bytes = (kept <= MOST_KEPT).then(|| stored.bytes.clone());
+        if bytes.is_some() {
+            self.kept.set(kept);
+        }
+        Seen { stamp: stored.stamp, bytes }
     }
 
     /// Writes what was decided; `None` if something else wrote there since it was read.
@@ -230,7 +251,7 @@ impl Locked<'_> {
                 let (folder, name) = file_of(key);
                 let kept = if done.is_some() { directory.keep_file(&folder, &name)? } else { None };
                 let undo = Undo { folder, name, kept };
-                let changed = self.change(write, &undo);
+                let changed = self.change(key, write, &undo);
                 match done {
                     Some(done) if matches!(changed, Ok(true)) => done.push(undo),
                     _ => undo.forget(directory),
@@ -268,21 +289,26 @@ impl Locked<'_> {
     }
 
     /// Puts or deletes a record. Returns false, and changes nothing, if something came to stand there.
-    fn change(&self, write: &Write, Undo { folder, name, .. }: &Undo) -> Result<bool, Error> {
+    fn change(&self, key: &Key, write: &Write, Undo { folder, name, .. }: &Undo) -> Result<bool, Error> {
         let directory = self.directory();
+        let mut seen = self.seen.borrow_mut();
+        let seen = seen.get_mut(key).and_then(Option::as_mut);
+        let is_there = seen.is_some();
+        let before = seen.and_then(|seen| seen.bytes.take());
         match write {
-            Write::Put { key, bytes, .. } if self.seen.borrow().get(key).is_some_and(Option::is_some) => {
-                directory.replace_file(folder, name, bytes, durability_of(key)).map(|()| true)
+            Write::Put { key, bytes, .. } if is_there => {
+                directory.replace_read_file(folder, name, before, bytes, durability_of(key)).map(|()| true)
             }
             Write::Put { key, bytes, .. } => directory.create_file(folder, name, bytes, durability_of(key)),
-            _ => directory.remove_file(folder, name).map(|_| true),
+            _ => directory.remove_read_file(folder, name, before).map(|_| true),
         }
     }
 
     /// True if the file is still the one that was read, or gone. A script may have written another one.
     fn is_as_seen(&self, key: &Key) -> Result<bool, Error> {
-        let Some(Some(seen)) = self.seen.borrow().get(key).copied() else { return Ok(true) };
-        Ok(self.directory().stamp(key)?.is_none_or(|stamp| stamp == seen))
+        let seen = self.seen.borrow();
+        let Some(Some(Seen { stamp: seen, .. })) = seen.get(key) else { return Ok(true) };
+        Ok(self.directory().stamp(key)?.is_none_or(|stamp| stamp == *seen))
     }
 }
 
@@ -316,11 +342,11 @@ impl Reader for Locked<'_> {
 
     fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
         let stored = self.directory().get(key);
-        let stamp = match &stored {
-            Ok(stored) => stored.as_ref().map(|stored| stored.stamp),
-            Err(_) => self.directory().stamp(key).unwrap_or_default(),
+        let seen = match &stored {
+            Ok(stored) => stored.as_ref().map(|stored| self.keep(stored)),
+            Err(_) => self.directory().stamp(key).unwrap_or_default().map(|stamp| Seen { stamp, bytes: None }),
         };
-        self.seen.borrow_mut().entry(key.clone()).or_insert(stamp);
+        self.seen.borrow_mut().entry(key.clone()).or_insert(seen);
         stored
     }
 

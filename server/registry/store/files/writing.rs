@@ -96,9 +96,21 @@ impl Directory {
         bytes: &[u8],
         durability: Durability,
     ) -> Result<(), Error> {
+        self.replace_read_file(folder, name, None, bytes, durability)
+    }
+
+    /// The same for a file that was read a moment ago, where that is known.
+    pub(super) fn replace_read_file(
+        &self,
+        folder: &Folder,
+        name: &str,
+        read: Option<Vec<u8>>,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> Result<(), Error> {
         let handle = self.made_folder(folder)?;
         let before = Self::modified(folder, &handle);
-        let changed = self.about_to_change(folder, &handle, name);
+        let changed = self.about_to_change(folder, &handle, name, read);
         let replaced = self.replace_in(&handle, folder, name, bytes, durability);
         self.note(folder, &handle, before, changed);
         replaced
@@ -172,7 +184,12 @@ impl Directory {
     }
 
     pub(crate) fn remove_file(&self, folder: &Folder, name: &str) -> Result<bool, Error> {
-        self.contents(folder)?.map_or(Ok(false), |contents| contents.remove(name))
+        self.remove_read_file(folder, name, None)
+    }
+
+    /// The same for a file that was read a moment ago, where that is known.
+    pub(super) fn remove_read_file(&self, folder: &Folder, name: &str, read: Option<Vec<u8>>) -> Result<bool, Error> {
+        self.contents(folder)?.map_or(Ok(false), |contents| contents.remove_read(name, read))
     }
 
     /// Moves a file from one folder to another. Returns false if there was none.
@@ -182,7 +199,7 @@ impl Directory {
         let path = || self.path_of(from).join(name);
         let (before, before_target) = (Self::modified(from, &handle), Self::modified(to, &target));
         let (changed, target_changed) =
-            (self.about_to_change(from, &handle, name), self.about_to_change(to, &target, new_name));
+            (self.about_to_change(from, &handle, name, None), self.about_to_change(to, &target, new_name, None));
         let change = || DiskChange::Rename(path(), self.path_of(to).join(new_name));
         let moved =
             found(faults::change(change, || platform::retry_while_in_use(|| handle.rename(name, &target, new_name))))
@@ -264,11 +281,18 @@ impl Directory {
         Some(stamp_of(&metadata).modified)
     }
 
-    /// A record with what stands in it before it is changed. What is new tells what it is by itself.
-    fn about_to_change(&self, folder: &Folder, handle: &Arc<Dir>, name: &str) -> Option<ChangedRecord> {
+    /// A record with what stands in it before it is changed, if that was not `read` already. What is new tells what it is
+    /// by itself.
+    fn about_to_change(
+        &self,
+        folder: &Folder,
+        handle: &Arc<Dir>,
+        name: &str,
+        read: Option<Vec<u8>>,
+    ) -> Option<ChangedRecord> {
         let is_counted = matches!(folder, Folder::Claims | Folder::Sessions);
-        let read = || Contents { directory: self, folder, handle: Arc::clone(handle) }.read(name).ok().flatten();
-        let before = is_counted.then(read).flatten().map(|stored| stored.bytes);
+        let stored = || Contents { directory: self, folder, handle: Arc::clone(handle) }.read(name).ok().flatten();
+        let before = is_counted.then(|| read.or_else(|| stored().map(|stored| stored.bytes))).flatten();
         folder.is_on_the_board().then(|| ChangedRecord { name: name.to_owned(), before })
     }
 
@@ -385,9 +409,13 @@ impl Directory {
 
 impl Contents<'_> {
     pub(crate) fn remove(&self, name: &str) -> Result<bool, Error> {
+        self.remove_read(name, None)
+    }
+
+    fn remove_read(&self, name: &str, read: Option<Vec<u8>>) -> Result<bool, Error> {
         let (directory, folder, handle) = (self.directory, self.folder, &self.handle);
         let before = Directory::modified(folder, handle);
-        let changed = directory.about_to_change(folder, handle, name);
+        let changed = directory.about_to_change(folder, handle, name, read);
         let remove = || platform::retry_while_in_use(|| handle.remove_file(name));
         let removed = found(faults::change(|| DiskChange::Remove(self.path_of(name)), remove))
             .map_err(|source| directory.write_error(&self.path_of(name), source));
