@@ -104,7 +104,13 @@ pub(super) fn run(editor: &Path, mut command: Command) -> Result<(), Error> {
     }
     let said = [complaint.join().unwrap_or_default(), output.join().unwrap_or_default()];
     let said = said.iter().map(|said| said.trim()).find(|said| !said.is_empty()).unwrap_or("it said nothing");
-    Err(Error::Command(editor.to_owned(), status, one_line(said, 400)))
+    Err(Error::Command(editor.to_owned(), status, one_line(error_in(said), 400)))
+}
+
+/// The line that names an error, where there is one among much else: editors print their own source, and stacks.
+fn error_in(said: &str) -> &str {
+    let names_error = |line: &&str| line.split(' ').next().is_some_and(|word| word.to_lowercase().ends_with("error:"));
+    said.lines().map(str::trim).find(names_error).unwrap_or(said)
 }
 
 fn listen(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {

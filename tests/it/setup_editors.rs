@@ -137,10 +137,11 @@ fn vs_code_gets_the_whole_extension_with_the_program_in_it() {
 #[test]
 fn what_an_editor_s_command_says_when_it_fails_is_told() {
     let home = Home::new();
-    home.add_program("codium", "echo 'no room \x1b[31mleft' >&2; exit 7");
+    home.add_program("codium", "printf 'if(a){b}\\n  RoomError: no room \x1b[31mleft\\n    at c' >&2; exit 7");
     home.make_folder(".gemini");
     let told = home.terminal().run(["setup"]).expect_code(3);
-    assert!(told.stdout.contains("no room") && told.stdout.contains("codium"), "{told:?}");
+    assert!(told.stdout.contains("7): RoomError: no room") && told.stdout.contains("codium"), "{told:?}");
+    assert!(!told.stdout.contains("if(a)"), "{told:?}");
     assert!(!told.stdout.contains('\u{1b}'), "{told:?}");
     assert!(home.path(".gemini/extensions/deconflict").exists(), "the others are wired all the same");
 }
