@@ -31,8 +31,8 @@ use super::{asked, candidates, held, losses, scope, upkeep, values, wanted, word
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task` [default: the names are paths]
-    #[arg(id = "type", value_name = "TYPE", required = true, add = candidates::to_claim())]
-    first: String,
+    #[arg(id = "type", value_name = "TYPE", add = candidates::to_claim())]
+    first: Option<String>,
     /// The names; for files and directories, their paths
     #[arg(id = "name", value_name = "NAME")]
     rest: Vec<String>,
@@ -62,7 +62,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let _interrupts = if waits_alone { Some(Interrupts::take(&context.give_up)?) } else { None };
     context.check_joined()?;
     let known = context.existing_registry()?;
-    let wanted = wanted::wanted("claim", &arguments.first, &arguments.rest, context, known.as_ref())?;
+    let Some(first) = &arguments.first else {
+        let failure = Failure::usage("Claim what? Name a path, or a type and a name.");
+        return Err(failure.advise("For example: deconflict claim src/login.rs"));
+    };
+    let wanted = wanted::wanted("claim", first, &arguments.rest, context, known.as_ref())?;
     let declared = asked::declared(context)?;
     let scope = scope::of(&wanted, arguments.scope, &declared)?;
     let (registry, session) = scope::enter(scope, context)?;

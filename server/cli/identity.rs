@@ -221,9 +221,20 @@ pub(super) fn meant(context: &Context, registry: &Registry, name: &str) -> Resul
     Ok(meant.pop())
 }
 
-/// The session that somebody names and that has to be there.
-pub(super) fn named(context: &Context, registry: &Registry, name: &str) -> Result<Session, Failure> {
+/// The same of another session. Of a name of several words the first will do.
+pub(super) fn other(context: &Context, registry: &Registry, name: &str) -> Result<Option<Session>, Failure> {
     if let Some(session) = meant(context, registry, name)? {
+        return Ok(Some(session));
+    }
+    let first_words = format!("{} ", name.trim().to_lowercase());
+    let mut live = live_sessions(registry)?;
+    live.retain(|session| session.label_for_all().to_lowercase().starts_with(&first_words));
+    Ok(live.pop().filter(|_| live.is_empty()))
+}
+
+/// The other session that somebody names and that has to be there.
+pub(super) fn named(context: &Context, registry: &Registry, name: &str) -> Result<Session, Failure> {
+    if let Some(session) = other(context, registry, name)? {
         return Ok(session);
     }
     let message = format!("No session is called {}.", quoted(name, words::PHRASE));

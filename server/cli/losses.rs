@@ -1,14 +1,14 @@
-//! What a session lost and was not told yet, said by whichever verb it runs next.
+//! What a session lost and was not told yet, and that messages wait for it, said by whichever verb it runs next.
 
 use deconflict_changes::Telling;
-use deconflict_protocol::Resource;
 use deconflict_protocol::text::quoted;
+use deconflict_protocol::{MessageKind, Resource};
 use deconflict_registry::{Message, Registry};
 
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Output;
-use super::style::WARNING;
+use super::style::{FAINT, WARNING};
 use super::{identity, words};
 
 /// More would hide the verb's own answer.
@@ -66,18 +66,28 @@ pub(super) fn say(context: &Context) {
 fn say_unread(context: &Context) -> Result<(), Failure> {
     let Some(registry) = context.existing_registry()? else { return Ok(()) };
     let Some(session) = identity::find(context, &registry)? else { return Ok(()) };
-    let mut unread = registry.unread_messages(&session.id)?;
-    unread.retain(Message::tells_of_loss);
-    for message in unread.iter().take(MOST) {
+    let (lost, others): (Vec<Message>, Vec<Message>) =
+        registry.unread_messages(&session.id)?.into_iter().partition(is_about_loss);
+    for message in lost.iter().take(MOST) {
         Output::remark(&format!("{WARNING}!{WARNING:#} {}", quoted(&message.text(), 400)));
     }
-    if unread.len() > MOST {
-        let more = words::count(unread.len() - MOST, "file");
+    if lost.len() > MOST {
+        let more = words::count(lost.len() - MOST, "file");
         Output::remark(&format!("{WARNING}!{WARNING:#} And {more} more like this: deconflict messages"));
     }
-    let shown: Vec<_> = unread.iter().take(MOST).map(|message: &Message| message.id.clone()).collect();
+    let shown: Vec<_> = lost.iter().take(MOST).map(|message: &Message| message.id.clone()).collect();
     if !shown.is_empty() {
         registry.mark_read(&session.id, &shown)?;
     }
+    // An agent is brought its messages by its hooks.
+    let waiting = others.iter().filter(|message| session.wants_to_hear(message, context.now())).count();
+    if waiting > 0 && session.agent().is_none() {
+        Output::remark(&format!("{FAINT}{}: deconflict messages{FAINT:#}", words::count(waiting, "unread message")));
+    }
     Ok(())
+}
+
+/// True if it tells that somebody took what the session had.
+fn is_about_loss(message: &Message) -> bool {
+    message.tells_of_loss() || message.kind() == MessageKind::TakenOver
 }

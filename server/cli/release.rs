@@ -25,7 +25,7 @@ use super::{asked, candidates, held, losses, scope, upkeep, wanted, words};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// `file`, `directory`, or a word of your own such as `task` [default: the names are paths]
-    #[arg(id = "type", value_name = "TYPE", required_unless_present = "all", add = candidates::to_release())]
+    #[arg(id = "type", value_name = "TYPE", add = candidates::to_release())]
     first: Option<String>,
     /// The names; for files and directories, their paths
     #[arg(id = "name", value_name = "NAME")]
@@ -55,7 +55,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let known = context.existing_registry()?;
     let wanted = match &arguments.first {
         Some(first) => wanted::wanted("release", first, &arguments.rest, context, known.as_ref())?,
-        None => Vec::new(),
+        None if arguments.all => Vec::new(),
+        None => {
+            let failure = Failure::usage("Release what? Name a path, or a type and a name.");
+            return Err(failure.advise("Everything that you hold: deconflict release --all"));
+        }
     };
     let declared = asked::declared(context)?;
     let (registry, session) = scope::enter(scope::of(&wanted, arguments.scope, &declared)?, context)?;

@@ -98,7 +98,7 @@ fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipi
     if is_broadcast(to) {
         return Ok((Recipient::Everyone, None));
     }
-    match identity::meant(context, registry, to)? {
+    match identity::other(context, registry, to)? {
         Some(session) if session.state == SessionState::Completed => Err(Failure::usage(format!(
             "{} has ended and no longer reads messages.",
             words::who(Some(&session), &session.id)

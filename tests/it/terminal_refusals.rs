@@ -191,7 +191,7 @@ fn wrong_words_are_wrong_usage() {
     let terminal = Terminal::on(&workspace);
     for (words, message) in [
         (&["frobnicate"][..], "unrecognized subcommand"),
-        (&["claim"], "<TYPE>"),
+        (&["claim"], "Claim what?"),
         (&["claim", "file"], "Name it"),
         (&["claim", "File", "x"], "as a resource type"),
         (&["claim", "file", "x", "--for", "soon"], "is not a duration"),
@@ -206,7 +206,7 @@ fn wrong_words_are_wrong_usage() {
         (&["claim", "file", "x", "--for", "8d"], "7 days"),
         (&["claim", "file", "x", "--for", "0s"], "at least a minute"),
         (&["claim", "file", "x", "--for", "59s"], "at least a minute"),
-        (&["release"], "<TYPE>"),
+        (&["release"], "deconflict release --all"),
         (&["release", "file"], "Name it"),
         (&["release", "file", "x", "--all"], "cannot be used with"),
         (&["heartbeat"], "<ACTION>"),

@@ -415,6 +415,38 @@ fn a_message_needs_no_subject() {
 }
 
 #[test]
+fn of_a_recipients_name_the_first_word_will_do() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada Lovelace");
+    let (grace, _) = Terminal::with_named_session(&workspace, "Grace Hopper");
+    grace.run(["send", "ada", "Lunch at noon?"]).expect_code(0);
+    assert!(ada.run(["messages"]).expect_code(0).stdout.contains("Lunch at noon?"));
+    let (_other, _) = Terminal::with_named_session(&workspace, "Ada Byron");
+    let refused = grace.run(["send", "ada", "Which of you?"]).expect_code(2).stderr;
+    assert!(refused.contains("Ada Lovelace") && refused.contains("Ada Byron"), "{refused}");
+}
+
+#[test]
+fn what_waits_for_a_person_is_said_by_the_next_verb() {
+    let workspace = Workspace::small();
+    let (ada, ada_id) = Terminal::with_new_session(&workspace);
+    let (bob, _) = Terminal::with_new_session(&workspace);
+    let remarks = || ada.run(["check", "README.md"]).expect_code(0).stderr;
+    assert_eq!(remarks(), "");
+    bob.run(["send", &ada_id, "Lunch at noon?"]).expect_code(0);
+    for _ in 0..2 {
+        assert_eq!(remarks(), "1 unread message: deconflict messages\n", "it waits until it is read");
+    }
+    assert_eq!(ada.run(["check", "README.md", "--json"]).expect_code(0).stderr, "");
+    ada.run(["messages"]).expect_code(0);
+    assert_eq!(remarks(), "");
+    ada.run(["claim", "src/main.rs"]).expect_code(0);
+    bob.run(["claim", "src/main.rs", "--force"]).expect_code(0);
+    assert!(remarks().contains("Your claim of src/main.rs was taken over"));
+    assert_eq!(remarks(), "", "a loss is told once");
+}
+
+#[test]
 fn messages_stay_unread_when_their_reader_closes_the_pipe() {
     let workspace = Workspace::small();
     let (ada, ada_id) = Terminal::with_new_session(&workspace);

@@ -1,6 +1,6 @@
 //! The picture in sections of lines that fit a terminal.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
@@ -89,7 +89,9 @@ fn sessions(picture: &Picture, overview: &Overview, width: usize) -> Section {
     ];
     let (live, over): (Vec<&Session>, Vec<&Session>) =
         overview.sessions.iter().partition(|session| overview.is_alive(session));
-    let rows: Vec<Vec<Cell>> = live.iter().map(|session| session_row(picture, session)).collect();
+    let active = overview.claims.iter().filter(|claim| claim.is_active());
+    let holding: HashSet<&SessionId> = active.filter_map(Claim::holder).collect();
+    let rows: Vec<Vec<Cell>> = live.iter().map(|session| session_row(picture, session, &holding)).collect();
     let mut section = Section::new("Sessions", table(&rows, &COLUMNS, INDENT, width));
     if !over.is_empty() {
         let number = |state| over.iter().filter(|session| session.state == state).count();
@@ -103,7 +105,7 @@ fn sessions(picture: &Picture, overview: &Overview, width: usize) -> Section {
     section
 }
 
-fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
+fn session_row(picture: &Picture, session: &Session, holding: &HashSet<&SessionId>) -> Vec<Cell> {
     let told = documents::session(session);
     let is_own = picture.own.as_ref().is_some_and(|own| own.id == session.id);
     let place = ["branch", "worktree"].into_iter().filter_map(|name| told[name].as_str());
@@ -119,9 +121,14 @@ fn session_row(picture: &Picture, session: &Session) -> Vec<Cell> {
     let id = id_or_quoted(session.id.as_str(), 64);
     vec![
         Cell::new(mark, style),
-        Cell::new(quoted(&name, 100), NAME),
+        Cell::new(words::who(Some(session), &session.id), NAME),
         Cell::new(state, style),
-        if work.is_empty() { Cell::new("idle", FAINT) } else { Cell::plain(quoted(&work.join(": "), 120)) },
+        match work.is_empty() {
+            // What it holds is listed below.
+            true if holding.contains(&session.id) => Cell::plain(""),
+            true => Cell::new("idle", FAINT),
+            false => Cell::plain(quoted(&work.join(": "), 120)),
+        },
         Cell::plain(place.join(", ")),
         Cell::new(words::short_distance(session.last_sign, picture.now), FAINT),
         Cell::new(if name == id { String::new() } else { id }, FAINT),
@@ -173,7 +180,7 @@ fn waiting(picture: &Picture, width: usize) -> Section {
         let is_own = |id: &SessionId| picture.own.as_ref().is_some_and(|own| own.id == *id);
         let who = match (&place.session, place.id()) {
             (_, Some(id)) if is_own(id) => Cell::new("you", GOOD),
-            (Some(session), _) => Cell::plain(quoted(&session.label(), 100)),
+            (Some(session), _) => Cell::plain(words::who(Some(session), &session.id)),
             (None, id) => Cell::plain(id.map_or_else(|| "somebody".to_owned(), |id| quoted(id.as_str(), 64))),
         };
         vec![
@@ -192,7 +199,7 @@ fn of_machine(picture: &Picture, width: usize) -> Section {
     const COLUMNS: [Column; 4] =
         [Column::WHOLE.least(24), Column::WHOLE.least(18), Column::WHOLE, Column::WHOLE.rank(1)];
     let name = |session: Option<&Session>, id: Option<&SessionId>| match (session, id) {
-        (Some(session), _) => quoted(&session.label(), 100),
+        (Some(session), _) => words::who(Some(session), &session.id),
         (None, id) => id.map_or_else(|| "somebody".to_owned(), |id| quoted(id.as_str(), 64)),
     };
     let held = picture.machine.held.iter().map(|(claim, holder)| {
@@ -216,7 +223,7 @@ fn of_machine(picture: &Picture, width: usize) -> Section {
 }
 
 fn called(sessions: &HashMap<&SessionId, &Session>, id: &SessionId) -> String {
-    sessions.get(id).map_or_else(|| quoted(id.as_str(), 64), |session| quoted(&session.label(), 100))
+    words::who(sessions.get(id).copied(), id)
 }
 
 /// What is claimed, in few characters: a directory by its last slash.

@@ -85,6 +85,19 @@ function M._lines(status)
   return lines
 end
 
+--- What a session says that it does. What it holds is listed below.
+local function work_of(session, claims)
+  if session.current_work then
+    return { session.current_work }
+  end
+  for _, claim in ipairs(claims) do
+    if claim.claimed_by == session.session_id then
+      return { '' }
+    end
+  end
+  return { 'idle', FAINT }
+end
+
 function M._sessions(status)
   local me = vim.tbl_get(status, 'session', 'session_id')
   local rows = {}
@@ -98,7 +111,7 @@ function M._sessions(status)
         { is_over and '○' or '●', session.state == 'live' and GOOD or WARNING },
         { name, NAME },
         { state, is_mine and GOOD or WARNING },
-        { session.current_work or 'idle', not session.current_work and FAINT or nil },
+        work_of(session, status.claims or {}),
         { session.branch or '' },
         { name:find(session.session_id, 1, true) and '' or session.session_id, FAINT },
       })

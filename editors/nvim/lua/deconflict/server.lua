@@ -77,9 +77,21 @@ function M.find_session(called)
     return called, 'everybody'
   end
   local others = M.other_sessions_now()
-  local matches = vim.tbl_filter(function(session)
-    return session.session_id == called or text.name(session):lower() == called:lower()
-  end, others)
+  local wanted = called:lower()
+  local function those(is_meant)
+    return vim.tbl_filter(function(session)
+      return is_meant(session, text.name(session):lower())
+    end, others)
+  end
+  local matches = those(function(session, name)
+    return session.session_id == called or name == wanted
+  end)
+  if #matches == 0 then
+    -- Of a name of several words the first will do.
+    matches = those(function(_, name)
+      return vim.startswith(name, wanted .. ' ')
+    end)
+  end
   if #matches == 1 then
     return matches[1].session_id, text.name(matches[1])
   end
