@@ -4,7 +4,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use deconflict_changes::{Lost, Noticed, sentence, way_back};
+use deconflict_changes::{Lost, Noticed, Reader, sentence, way_back};
 use deconflict_journal::{Entry, FileState};
 pub(super) use deconflict_protocol::text::count;
 use deconflict_protocol::text::{path_word, quoted, quoted_lines, shell_word};
@@ -88,7 +88,7 @@ pub(super) fn taken(what: &str, noticed: &[&Noticed], typed: impl Fn(&Resource) 
 pub(super) fn corrections(changes: &[Entry], now: DateTime<Utc>) -> String {
     let mut text = "While you waited, files that you had edited were changed:".to_owned();
     for entry in changes.iter().take(MOST_TAKEN) {
-        text.push_str(&format!("\n- {}", sentence(entry, &entry.resource, None, None, now)));
+        text.push_str(&format!("\n- {}", sentence(entry, &entry.resource, None, Reader::ANYBODY, now)));
     }
     if changes.len() > MOST_TAKEN {
         text.push_str(&format!("\n- and {} more: deconflict history", changes.len() - MOST_TAKEN));
@@ -107,7 +107,7 @@ pub(super) fn losses(
     let (first, others) = all.split_at(all.len().min(MOST_TAKEN));
     let one_by_one = first.iter().map(|(entry, lost)| {
         let way_back = way_back(typed(&entry.resource).as_deref());
-        format!("{} {way_back}", sentence(entry, &entry.resource, Some(lost), None, now))
+        format!("{} {way_back}", sentence(entry, &entry.resource, Some(lost), Reader::ANYBODY, now))
     });
     let mut texts: Vec<String> = one_by_one.collect();
     if others.is_empty() {

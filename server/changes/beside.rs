@@ -62,8 +62,13 @@ impl Recorder<'_> {
     }
 }
 
-/// What whoever edits a file is told of others' uncommitted changes in it.
+/// What whoever edits a file is told of others' uncommitted changes in it, where a model may read it.
 pub fn beside_in_words(resource: &Resource, owners: &[Author]) -> String {
     let names: Vec<String> = owners.iter().map(|owner| quoted(&owner.label, 60)).collect();
-    format!("{} has uncommitted changes of {} too.", resource.in_a_sentence(), names.join(" and "))
+    beside_of(&resource.in_a_sentence(), &names.join(" and "))
+}
+
+/// The same of a file and others that are named already.
+pub fn beside_of(file: &str, others: &str) -> String {
+    format!("{file} has uncommitted changes of {others} too.")
 }

@@ -44,7 +44,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use before::{befores_in, content_of};
-pub use beside::beside_in_words;
+pub use beside::{beside_in_words, beside_of};
 pub use blame::{BlamedCommit, BlamedLine};
 pub use claiming::{claim, claim_all, gives_way, take_in_turn, who_gives_way};
 pub use commit::{CommitPlan, Planned, PlannedFile, PlannedKind};
@@ -57,7 +57,7 @@ pub use people::{author_of, is_same_person, label_for};
 pub use recorder::{GRACE, Lost, Noticed, Recorder};
 pub use removed_worktrees::end_removed_worktrees;
 pub use restore::{Restored, before_others, put_back};
-pub use telling::{Telling, sentence, way_back};
+pub use telling::{Reader, Telling, sentence, way_back};
 pub use uncommitted::{UncommittedFile, UncommittedFiles};
 pub use undo::{Undo, UndoneFile};
 pub use unsettled::with_losses;

@@ -1,8 +1,8 @@
 //! Telling both sides of a loss.
 
 use chrono::{DateTime, Utc};
-use deconflict_journal::{Cause, Entry, FileState};
-use deconflict_protocol::text::{quoted, shell_word};
+use deconflict_journal::{Author, Cause, Entry, FileState};
+use deconflict_protocol::text::{one_line, quoted, shell_word, without_tags};
 use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Draft, Recipient, Registry, Session};
 use deconflict_words::local_clock;
@@ -10,8 +10,53 @@ use deconflict_words::local_clock;
 use super::people::{author_of, is_same_person, label_for};
 use super::{Error, Lost, Noticed, Recorder};
 
+/// What anybody is called in a sentence is cut after so many characters.
+const LONGEST_NAME: usize = 100;
+
+/// A file's name is cut after so many characters.
+const LONGEST_PATH: usize = 200;
+
 /// A command is told of with at most so many characters.
 const LONGEST_COMMAND: usize = 120;
+
+/// Who reads a sentence.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    /// The person, to whom an agent of theirs is `your Claude Code`; `None` if that is an agent or anybody.
+    person: Option<&'a str>,
+    /// True where no model reads, so that nothing has to be quoted.
+    is_in_editor: bool,
+}
+
+impl<'a> Reader<'a> {
+    /// Nobody in particular.
+    pub const ANYBODY: Self = Self { person: None, is_in_editor: false };
+
+    /// A person at a terminal, or one whose agents read it too.
+    pub fn person(name: Option<&'a str>) -> Self {
+        Self { person: name, is_in_editor: false }
+    }
+
+    /// A person before a notice of their editor.
+    pub fn in_editor(name: Option<&'a str>) -> Self {
+        Self { person: name, is_in_editor: true }
+    }
+
+    /// Who changed something, as the first word of a sentence.
+    fn author(self, author: Option<&Author>) -> String {
+        let Some(author) = author else { return "Somebody unknown".to_owned() };
+        let label = label_for(author, self.person);
+        match label.strip_prefix("your ").filter(|_| label != author.label) {
+            Some(agent) => format!("Your {}", without_tags(agent)),
+            None if self.is_in_editor => one_line(&label, LONGEST_NAME),
+            None => quoted(&label, LONGEST_NAME),
+        }
+    }
+
+    fn file(self, resource: &Resource) -> String {
+        if self.is_in_editor { one_line(&resource.display_name(), LONGEST_PATH) } else { resource.in_a_sentence() }
+    }
+}
 
 /// Who tells.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +76,7 @@ impl Telling<'_> {
             let owner = &lost.owner.session;
             let Some(registry) = registry else { continue };
             let Some(recipient) = recipient(registry, lost)? else { continue };
-            let reader = recipient.person().filter(|_| recipient.agent().is_none());
+            let reader = Reader::person(recipient.person().filter(|_| recipient.agent().is_none()));
             // Several may find the same at the same time.
             if !self.recorder.journal.told(&noticed.entry, owner, now)? {
                 continue;
@@ -45,7 +90,7 @@ impl Telling<'_> {
         Ok(())
     }
 
-    fn draft(&self, noticed: &Noticed, lost: &Lost, reader: Option<&str>, now: DateTime<Utc>) -> Draft {
+    fn draft(&self, noticed: &Noticed, lost: &Lost, reader: Reader, now: DateTime<Utc>) -> Draft {
         let entry = &noticed.entry;
         let is_deleted = entry.after == FileState::Absent;
         let kind = if is_deleted { "deleted" } else { "overwritten" };
@@ -89,28 +134,15 @@ fn recipient(registry: &Registry, lost: &Lost) -> Result<Option<Session>, Error>
     Ok(own.max_by_key(|session| (session.agent().is_none(), session.last_sign)))
 }
 
-/// What happened, in one sentence: who changed or deleted a file, when and by what, and what is missing by it. `reader`
-/// is the person who reads it, to whom an agent of theirs is `your Claude Code`; `None` if that is an agent or anybody.
-pub fn sentence(
-    entry: &Entry,
-    resource: &Resource,
-    lost: Option<&Lost>,
-    reader: Option<&str>,
-    now: DateTime<Utc>,
-) -> String {
+/// What happened, in one sentence: who changed or deleted a file, when and by what, and what is missing by it.
+pub fn sentence(entry: &Entry, resource: &Resource, lost: Option<&Lost>, reader: Reader, now: DateTime<Utc>) -> String {
     sentence_at(entry, resource, lost, reader, &local_clock(entry.at, now))
 }
 
 /// The same with the time as it is to be told.
-pub(super) fn sentence_at(
-    entry: &Entry,
-    resource: &Resource,
-    lost: Option<&Lost>,
-    reader: Option<&str>,
-    at: &str,
-) -> String {
-    let who = entry.author.as_ref().map_or_else(|| "Somebody unknown".to_owned(), |author| label_for(author, reader));
-    let who = who.strip_prefix("your ").map_or_else(|| who.clone(), |agent| format!("Your {agent}"));
+pub(super) fn sentence_at(entry: &Entry, resource: &Resource, lost: Option<&Lost>, reader: Reader, at: &str) -> String {
+    let who = reader.author(entry.author.as_ref());
+    let what = reader.file(resource);
     let deed = match (&entry.after, &entry.cause) {
         (FileState::Absent, Cause::Edit | Cause::Unknown) => "deleted or moved away",
         (FileState::Absent, _) => "deleted",
@@ -123,10 +155,9 @@ pub(super) fn sentence_at(
         Cause::Restore => " by a restore".to_owned(),
         Cause::Edit | Cause::Unknown => String::new(),
     };
-    let missing = match lost {
-        Some(lost) if !lost.is_work() => ", which you hold",
-        Some(_) => ", and your uncommitted changes in it are gone",
-        None => "",
-    };
-    format!("{who} {deed} {}{how} at {at}{missing}.", resource.in_a_sentence())
+    match lost {
+        Some(lost) if !lost.is_work() => format!("{who} {deed} {what}, which you hold,{how} at {at}."),
+        Some(_) => format!("{who} {deed} {what}{how} at {at}, and your uncommitted changes in it are gone."),
+        None => format!("{who} {deed} {what}{how} at {at}."),
+    }
 }

@@ -8,7 +8,7 @@ use deconflict_journal::{Journal, Loss};
 use deconflict_protocol::text::{path_word, quoted};
 use deconflict_registry::{Findings, Registry, minute};
 
-use super::telling::sentence_at;
+use super::telling::{Reader, sentence_at};
 
 /// So many are told.
 const MOST: usize = 100;
@@ -41,7 +41,7 @@ fn in_a_sentence(loss: &Loss) -> String {
     let path = path_word(entry.resource.relative());
     format!(
         "{} What {} had there: deconflict restore {path} --at {}",
-        sentence_at(entry, &entry.resource, None, None, &minute(entry.at)),
+        sentence_at(entry, &entry.resource, None, Reader::ANYBODY, &minute(entry.at)),
         quoted(&loss.owner.label, 60),
         entry.id
     )

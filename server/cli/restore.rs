@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deconflict_changes::{FileHistory, Restored, Telling, before_others, sentence};
+use deconflict_changes::{FileHistory, Reader, Restored, Telling, before_others, sentence};
 use deconflict_journal::{Entry, FileState, Loss, Settlement};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{path_word, quoted};
@@ -194,7 +194,7 @@ fn document(restored: &Restored) -> Value {
 fn in_words(change: &Entry, restored: &Restored, context: &Context, recording: &Recording) -> String {
     let file = change.resource.in_a_sentence();
     let reader = context.person_who_looks();
-    let before = sentence(change, &change.resource, None, reader.as_deref(), context.now());
+    let before = sentence(change, &change.resource, None, Reader::person(reader.as_deref()), context.now());
     let Some(noticed) = &restored.noticed else {
         return format!("{file} is already as it was before this change: {before}\n");
     };

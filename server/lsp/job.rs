@@ -146,8 +146,10 @@ pub(crate) struct OwnLoss {
     pub(crate) owner: SessionId,
     /// Where the file is, or was.
     pub(crate) path: Option<PathBuf>,
-    /// What happened, as people read it.
+    /// What happened, as agents read it too.
     pub(crate) sentence: String,
+    /// The same for people alone.
+    pub(crate) notice: String,
     /// The user was told of it.
     pub(crate) is_told: bool,
     /// It is the user's own doing and took nothing away, unless something is unsaved here.
@@ -265,6 +267,8 @@ pub(crate) enum Consequence {
     Freed(Claim),
     /// The session gave this to another.
     HandedOff(Resource),
+    /// An agent of the user's whose turn is over, called so, gave this up when it was asked for it.
+    Yielded(Resource, String),
     /// These messages are read.
     Read(Vec<MessageId>),
     /// These sessions are muted now, until then.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::command::Expected;
 use deconflict_protocol::{SessionId, time};
-use deconflict_registry::{Claim, Message, PlaceInLine, Session};
+use deconflict_registry::{Claim, Concern, Message, PlaceInLine, Session};
 use deconflict_words::documents;
 
 /// A claim in a list: also where it is, what to call it and its holder, and what ties a command to this very holding.
@@ -26,6 +26,13 @@ pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
         add(&mut listed, "label", json!(session.label_for_all()));
     }
     add(&mut listed, "own", json!(session.id == *own));
+    listed
+}
+
+/// What people should look at. What others named is quoted where models read it, and lists are for people alone.
+pub(crate) fn listed_finding(concern: &Concern) -> Value {
+    let mut listed = documents::finding(concern);
+    add(&mut listed, "message", json!(concern.to_string().replace('"', "")));
     listed
 }
 

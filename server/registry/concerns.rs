@@ -25,6 +25,9 @@ pub struct NamedSession {
     pub session_id: SessionId,
     /// What to call it.
     pub label: String,
+    /// True for the session that reads it, which is `you`.
+    #[serde(skip)]
+    pub is_reader: bool,
 }
 
 /// A claim as concerns name it.
@@ -105,6 +108,25 @@ pub enum Concern {
     },
 }
 
+impl Concern {
+    /// The same as this session reads it.
+    #[must_use]
+    pub(super) fn told_to(mut self, reader: &SessionId) -> Self {
+        let named: Vec<&mut NamedSession> = match &mut self {
+            Self::EditedByNonHolder { session, holder, .. } => std::iter::once(session).chain(holder).collect(),
+            Self::ReleaseRequested { session, holder, .. } => vec![session, holder],
+            Self::StaleClaim { holder, .. } => holder.iter_mut().collect(),
+            Self::ClaimedInTwoWorktrees { claims } => claims.iter_mut().map(|claim| &mut claim.holder).collect(),
+            Self::SilentSession { session, .. } => vec![session],
+            Self::SaysSomethingElse { .. } | Self::Damaged(_) => Vec::new(),
+        };
+        for session in named {
+            session.is_reader = session.session_id == *reader;
+        }
+        self
+    }
+}
+
 pub(super) fn concerns(records: &Records, now: DateTime<Utc>) -> Vec<Concern> {
     let names = SessionNames(records.sessions.iter().map(|session| (&session.id, session)).collect());
     let mut concerns = edited_by_non_holders(records, &names);
@@ -122,7 +144,7 @@ struct SessionNames<'a>(HashMap<&'a SessionId, &'a Session>);
 impl SessionNames<'_> {
     fn named(&self, id: &SessionId) -> NamedSession {
         let label = self.0.get(id).map_or_else(|| one_line(id.as_str(), LONGEST_TEXT), |session| session.label());
-        NamedSession { session_id: id.clone(), label }
+        NamedSession { session_id: id.clone(), label, is_reader: false }
     }
 
     fn is_live(&self, id: &SessionId) -> bool {
@@ -231,7 +253,7 @@ fn silent_sessions(records: &Records, now: DateTime<Utc>) -> Vec<Concern> {
         .collect();
     silent.sort_by_key(|session| (Reverse(session.last_sign), &session.id));
     let concern = |session: &Session| Concern::SilentSession {
-        session: NamedSession { session_id: session.id.clone(), label: session.label() },
+        session: NamedSession { session_id: session.id.clone(), label: session.label(), is_reader: false },
         is_gone: session.state == SessionState::Gone,
         since: session.last_sign,
     };
@@ -240,29 +262,37 @@ fn silent_sessions(records: &Records, now: DateTime<Utc>) -> Vec<Concern> {
 
 impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = |resource: &Resource| quoted(&resource.to_string(), LONGEST_TEXT);
         match self {
             Self::EditedByNonHolder { resource, session, holder: Some(holder) } => {
-                write!(f, "{session} is editing {}, which {holder} holds", name(resource))
+                let (edits, holds) = (session.does("is", "are"), holder.does("holds", "hold"));
+                write!(f, "{edits} editing {}, which {holds}", resource.in_a_sentence())
             }
             Self::EditedByNonHolder { resource, session, holder: None } => {
-                write!(f, "{session} is editing {} without holding it", name(resource))
+                write!(f, "{} editing {} without holding it", session.does("is", "are"), resource.in_a_sentence())
             }
             Self::ReleaseRequested { resource, session, holder, since } => {
-                write!(f, "{session} has asked {holder} to release {} since {}", name(resource), minute(*since))
+                let (asked, what) = (session.does("has", "have"), resource.in_a_sentence());
+                write!(f, "{asked} asked {holder} to release {what} since {}", minute(*since))
             }
             Self::StaleClaim { resource, holder, standing, expires_at } => {
-                let holder = holder.as_ref().map_or_else(|| "somebody".to_owned(), NamedSession::to_string);
+                let what = resource.in_a_sentence();
+                let claim = match holder {
+                    Some(holder) if holder.is_reader => format!("your claim on {what}"),
+                    Some(holder) => format!("the claim on {what} by {holder}"),
+                    None => format!("the claim on {what} by somebody"),
+                };
                 match standing {
-                    ClaimState::Abandoned => write!(f, "the claim on {} by {holder} is abandoned", name(resource))?,
-                    ClaimState::Idle => write!(f, "the claim on {} by {holder} is forgotten", name(resource))?,
-                    _ => write!(f, "the claim on {} by {holder} expired at {}", name(resource), minute(*expires_at))?,
+                    ClaimState::Abandoned => write!(f, "{claim} is abandoned")?,
+                    ClaimState::Idle => write!(f, "{claim} is forgotten")?,
+                    _ => write!(f, "{claim} expired at {}", minute(*expires_at))?,
                 }
                 f.write_str("; anyone may take it over")
             }
             Self::ClaimedInTwoWorktrees { claims } => {
-                let claims: Vec<_> =
-                    claims.iter().map(|claim| format!("{} by {}", name(&claim.resource), claim.holder)).collect();
+                let claims: Vec<_> = claims
+                    .iter()
+                    .map(|claim| format!("{} by {}", claim.resource.in_a_sentence(), claim.holder))
+                    .collect();
                 write!(
                     f,
                     "the same path is claimed in several worktrees, so a merge may conflict: {}",
@@ -273,7 +303,7 @@ impl fmt::Display for Concern {
                 write!(
                     f,
                     "the claim on {} says inside that it is on {}; its file name counts",
-                    name(resource),
+                    resource.in_a_sentence(),
                     quoted(says, LONGEST_TEXT)
                 )
             }
@@ -284,7 +314,7 @@ impl fmt::Display for Concern {
                 write!(f, "{session} ended without a word after {}", minute(*since))
             }
             Self::SilentSession { session, is_gone: false, since } => {
-                write!(f, "{session} has been silent since {}", minute(*since))
+                write!(f, "{} been silent since {}", session.does("has", "have"), minute(*since))
             }
         }
     }
@@ -292,7 +322,14 @@ impl fmt::Display for Concern {
 
 impl fmt::Display for NamedSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(&self.label, LONGEST_TEXT))
+        if self.is_reader { f.write_str("you") } else { f.write_str(&quoted(&self.label, LONGEST_TEXT)) }
+    }
+}
+
+impl NamedSession {
+    /// The session as what a sentence is about, with its verb: `"Ada" is`, `you are`.
+    fn does(&self, verb: &str, verb_of_reader: &str) -> String {
+        format!("{self} {}", if self.is_reader { verb_of_reader } else { verb })
     }
 }
 

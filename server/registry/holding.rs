@@ -61,6 +61,15 @@ impl<S: Store> Registry<S> {
         self.release_if(resource, |claim| claim.held_by(session))
     }
 
+    /// Gives up what an agent holds, as long as its turn has ended: whoever it works for asked for it.
+    pub fn release_of_waiting(&self, agent: &SessionId, resource: &Resource) -> Result<ReleaseOutcome, Error> {
+        let (outcome, _) = self.commit(|tx| {
+            let waiting = Predecessor::WhileWaiting(agent).now(tx)?;
+            self.decide_release(tx, resource, |claim| waiting.is_some_and(|agent| agent.is_holder_of(claim)))
+        })?;
+        Ok(outcome)
+    }
+
     /// Gives up this very holding: not a later one of the same session.
     pub fn release_holding(&self, holding: &Holding) -> Result<ReleaseOutcome, Error> {
         self.release_if(&holding.resource, |claim| holding.is(&claim.record))
@@ -384,17 +393,24 @@ impl<S: Store> Registry<S> {
     }
 
     fn release_if(&self, resource: &Resource, is_own: impl Fn(&Claim) -> bool) -> Result<ReleaseOutcome, Error> {
-        let (outcome, _) = self.commit(|tx| {
-            let key = tx.naming().key(resource);
-            let Some(stored) = StoredClaim::read(tx, &key)? else { return Ok(ReleaseOutcome::NotFound) };
-            let claim = self.judged_claim(tx, stored)?;
-            if !is_own(&claim) {
-                return Ok(ReleaseOutcome::NotHolder(claim));
-            }
-            tx.write(Write::Delete(Key::Claim(key)));
-            Ok(ReleaseOutcome::Released(claim))
-        })?;
+        let (outcome, _) = self.commit(|tx| self.decide_release(tx, resource, &is_own))?;
         Ok(outcome)
+    }
+
+    fn decide_release(
+        &self,
+        tx: &mut Transaction,
+        resource: &Resource,
+        may_release: impl Fn(&Claim) -> bool,
+    ) -> Result<ReleaseOutcome, Error> {
+        let key = tx.naming().key(resource);
+        let Some(stored) = StoredClaim::read(tx, &key)? else { return Ok(ReleaseOutcome::NotFound) };
+        let claim = self.judged_claim(tx, stored)?;
+        if !may_release(&claim) {
+            return Ok(ReleaseOutcome::NotHolder(claim));
+        }
+        tx.write(Write::Delete(Key::Claim(key)));
+        Ok(ReleaseOutcome::Released(claim))
     }
 
     /// True if a session has a record and neither ended nor is gone: then it wants to know what happens to its claims.

@@ -49,6 +49,8 @@ impl Overview {
         let machines = Machines::of(&self.sessions);
         let see = |claim: Claim| if claim.held_by(session) { claim.as_holder_sees(machines, now) } else { claim };
         self.claims = self.claims.into_iter().map(see).collect();
+        let concerns = std::mem::take(&mut self.coordination_needed).into_iter();
+        self.coordination_needed = concerns.map(|concern| concern.told_to(session)).collect();
         self
     }
 }

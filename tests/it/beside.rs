@@ -1,12 +1,13 @@
 //! Others' uncommitted changes keep nobody from editing: who edits beside them is told once. A user's own agent that waits is
 //! in nobody's way.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::journal_verbs::{Clone, poem};
 use super::support::{CodingAgent, Editor, Terminal, Workspace};
 
 const TOLD: &str = "has uncommitted changes of \"ada\"";
+const TOLD_IN_EDITOR: &str = "has uncommitted changes of ada";
 
 /// Ada has uncommitted changes in the poem, and holds nothing. Whoever comes now is somebody else.
 fn beside_ada() -> Clone {
@@ -62,14 +63,14 @@ fn an_editor_is_told_once() {
     let document = editor.open("poem.txt");
     document.type_text("of ben\n");
     clone.workspace.coordination().wait_for_holder("poem.txt", &session);
-    editor.wait_for_message(TOLD);
+    editor.wait_for_message(TOLD_IN_EDITOR);
     document.save();
     editor.close_document(&document.uri);
     clone.workspace.coordination().wait_for_no_claim("poem.txt");
     editor.open("poem.txt").type_text("more of ben\n");
     clone.workspace.coordination().wait_for_holder("poem.txt", &session);
     editor.settle(&clone.workspace);
-    assert_eq!(editor.messages().iter().filter(|message| message.contains(TOLD)).count(), 1);
+    assert_eq!(editor.messages().iter().filter(|message| message.contains(TOLD_IN_EDITOR)).count(), 1);
 }
 
 #[test]
@@ -104,4 +105,29 @@ fn an_agent_that_waits_gives_way_to_its_users_first_keystroke() {
     // Its turn ends, and what the user edits goes over.
     agent.stop();
     coordination.wait_for_holder("src/lib.rs", &session);
+}
+
+#[test]
+fn an_agent_that_waits_releases_at_once_what_its_user_asks_for() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let agent = CodingAgent::on(&workspace, "one");
+    agent.edit("src/main.rs", "fn main() { agent(); }\n").expect_no_denial();
+    let (user, other) = (Editor::start(&workspace, "Tester"), Editor::start(&workspace, "Grace"));
+    let about = json!({ "uri": workspace.uri("src/main.rs") });
+    for editor in [&user, &other] {
+        editor.wait_for_session();
+    }
+    // While its turn runs, it is asked like anybody else.
+    let asked = || coordination.messages_to(&agent.id()).len();
+    assert_eq!(user.execute_ok("deconflict.requestRelease", about.clone())["yielded"], Value::Null);
+    assert_eq!(asked(), 1);
+    agent.stop();
+    // It gives way to its own user alone.
+    assert_eq!(other.execute_ok("deconflict.requestRelease", about.clone())["yielded"], Value::Null);
+    assert_eq!(asked(), 2);
+    assert_eq!(coordination.holder("src/main.rs"), Some(agent.id()));
+    assert_eq!(user.execute_ok("deconflict.requestRelease", about)["yielded"], true);
+    assert_eq!((coordination.holder("src/main.rs"), asked()), (None, 2));
+    user.wait_for_message("Your Claude Code has ended its turn and released src/main.rs. Your next edit claims it.");
 }

@@ -127,7 +127,7 @@ fn coordination_needed_lists_real_findings() {
 
     office.claim(&alice, "src/a.rs", &Terms::default());
     office.registry.set_editing(&bob, &[Resource::file("src/a.rs").unwrap()]).unwrap();
-    assert_eq!(office.findings(), ["\"bob\" is editing \"file src/a.rs\", which \"alice\" holds"]);
+    assert_eq!(office.findings(), ["\"bob\" is editing \"src/a.rs\", which \"alice\" holds"]);
     office.registry.set_editing(&bob, &[]).unwrap();
 
     let request = |about: &str| Draft {
@@ -139,7 +139,7 @@ fn coordination_needed_lists_real_findings() {
     office.registry.send(&bob, &Recipient::Session(alice.clone()), &request("src/not-claimed.rs")).unwrap();
     let found = office.findings();
     assert!(
-        found.len() == 1 && found[0].starts_with("\"bob\" has asked \"alice\" to release \"file src/a.rs\""),
+        found.len() == 1 && found[0].starts_with("\"bob\" has asked \"alice\" to release \"src/a.rs\""),
         "{found:?}"
     );
     office.clock.advance(Duration::from_hours(2));
@@ -150,7 +150,7 @@ fn coordination_needed_lists_real_findings() {
     office.claim(&alice, "src/b.rs", &Terms::default());
     office.claim(&bob, "//feature-x/src/b.rs", &Terms::default());
     let found = office.findings();
-    assert!(found.len() == 1 && found[0].contains("\"file src/b.rs (worktree feature-x)\" by \"bob\""), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("\"src/b.rs (worktree feature-x)\" by \"bob\""), "{found:?}");
     office.registry.release_all(&bob).unwrap();
 
     office.clock.advance(Duration::from_hours(5));
@@ -206,7 +206,7 @@ fn damaged_records_are_told_and_hurt_nothing_else() {
         "\"sessions/deep.json\" cannot be used",
         "\"sessions/huge.json\" cannot be used: it is larger than 1 MiB",
         "\"messages/broadcast/2025-11-15_10-00-00-torn.json\" cannot be used",
-        "the claim on \"file other\" says inside that it is on \"file something[31m else\"",
+        "the claim on \"other\" says inside that it is on \"file something[31m else\"",
     ];
     #[cfg(unix)]
     expected.extend([

@@ -107,7 +107,7 @@ fn a_script_over_uncommitted_changes_takes_them_and_a_restore_brings_them_back()
     let told = desk.registry.unread_messages(&ada.session).unwrap();
     assert_eq!(told.len(), 1);
     let text = told[0].text();
-    assert!(text.contains("claude changed \"poem.txt\" by the command \"gen.py poem.txt\""), "{text}");
+    assert!(text.contains("\"claude\" changed \"poem.txt\" by the command \"gen.py poem.txt\""), "{text}");
     assert_eq!(told[0].kind().as_str(), "overwritten");
 
     let restored = desk.recorder().restore(&ada, &noticed.entry, desk.tick()).unwrap();

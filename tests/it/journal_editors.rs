@@ -98,7 +98,7 @@ fn what_a_script_overwrites_is_told_once_and_comes_back() {
     let text = diagnostic["message"].as_str().unwrap();
     assert!(text.starts_with("Somebody unknown changed \"poem.txt\" at"), "{text}");
     assert_eq!(diagnostic["data"]["cause"], "unknown", "{diagnostic}");
-    ada.wait_for_message("Somebody unknown changed \"poem.txt\"");
+    ada.wait_for_message("Somebody unknown changed poem.txt");
     document.reload();
     ada.run_command(&action(&document, "Restore what was in"));
     // Before the server knows that the editor has reloaded the file, it brings the text back into the document instead.
@@ -106,7 +106,7 @@ fn what_a_script_overwrites_is_told_once_and_comes_back() {
     wait_for("the text to be back", || is_back().then_some(()));
     document.wait_until_gone("overwritten");
     ada.settle(&workspace);
-    assert_eq!(times_told(&ada, "changed \"poem.txt\""), 1);
+    assert_eq!(times_told(&ada, "changed poem.txt"), 1);
     assert_eq!(times_told(&bob, "poem.txt"), 0);
 }
 
@@ -146,7 +146,7 @@ fn a_save_over_a_claim_is_told_to_both_as_done() {
     bob.wait_for_message("Saved over Ada's claim of poem.txt");
     let diagnostic = document.wait_for_diagnostic("overwritten");
     let text = diagnostic["message"].as_str().unwrap();
-    assert!(text.starts_with("Bob changed \"poem.txt\" by a save at"), "{text}");
+    assert!(text.starts_with("\"Bob\" changed \"poem.txt\", which you hold, by a save at"), "{text}");
     assert_eq!(diagnostic["data"]["label"], "Bob", "{diagnostic}");
     document.type_text("unsaved\n");
     document.wait_for_diagnostic_where("an error", |it| it["code"] == "overwritten" && it["severity"] == 1);
@@ -207,7 +207,7 @@ fn a_save_of_which_the_editor_tells_late_is_the_users_own() {
     document.begin_saving();
     document.type_text("and more\n");
     run(&workspace, "sed", &["-i", "s/three/3/", "other.txt"]);
-    ada.wait_for_message("changed \"other.txt\"");
+    ada.wait_for_message("changed other.txt");
     document.finish_saving();
     run(&workspace, "sed", &["-i", "s/four/4/", "other.txt"]);
     wait_for("the save to be Ada's", || {
@@ -215,7 +215,7 @@ fn a_save_of_which_the_editor_tells_late_is_the_users_own() {
         (entries[0]["cause"] == "save" && entries[0]["label"] == "Ada" && entries[1]["cause"] == "save").then_some(())
     });
     ada.settle(&workspace);
-    assert_eq!(times_told(&ada, "\"poem.txt\""), 0, "{:?}", ada.messages());
+    assert_eq!(times_told(&ada, "poem.txt"), 0, "{:?}", ada.messages());
     assert_eq!(document.codes(), Vec::<String>::new());
     // What others see of it is left to the server that knows.
     assert_eq!(ada.status()["messages"]["unread"], 0);
@@ -241,7 +241,7 @@ fn a_save_that_the_server_comes_to_late_is_the_users_own() {
         (entries[0]["cause"] == "save" && entries[0]["label"] == "Ada" && entries[1]["cause"] == "save").then_some(())
     });
     ada.settle(&workspace);
-    assert_eq!(times_told(&ada, "\"poem.txt\""), 0, "{:?}", ada.messages());
+    assert_eq!(times_told(&ada, "poem.txt"), 0, "{:?}", ada.messages());
     assert_eq!(document.codes(), Vec::<String>::new());
 }
 
@@ -270,14 +270,14 @@ fn a_stash_of_ones_own_is_not_worth_a_word_whoever_else_is_here() {
         stash("Ada");
         // What comes later is told.
         run(&workspace, "sed", &["-i", "s/two/2/", file]);
-        ada.wait_for_message(&format!("changed \"{file}\""));
+        ada.wait_for_message(&format!("changed {file}"));
         run(&workspace, "git", &["stash", "pop", "-q"]);
         document.reload();
         wait_for_entries(entries);
     }
     assert_eq!((times_told(&ada, "poem.txt"), bob.messages()), (0, Vec::new()), "{:?}", ada.messages());
     stash("Bob");
-    ada.wait_for_message("changed \"poem.txt\"");
+    ada.wait_for_message("changed poem.txt");
 }
 
 #[test]
@@ -367,8 +367,8 @@ fn deleting_and_moving_in_an_editor_is_told_to_the_holder_and_to_whoever_did_it(
     let before = workspace.read("poem.txt");
     bob.delete("poem.txt");
     let text = document.wait_for_diagnostic("deleted")["message"].as_str().unwrap().to_owned();
-    assert!(text.starts_with("Bob deleted or moved away \"poem.txt\" at"), "{text}");
-    ada.wait_for_message("Bob deleted or moved away \"poem.txt\"");
+    assert!(text.starts_with("\"Bob\" deleted or moved away \"poem.txt\", which you hold, at"), "{text}");
+    ada.wait_for_message("Bob deleted or moved away poem.txt");
     bob.wait_for_message("Deleted or moved away poem.txt, and Ada's uncommitted changes in it are gone.");
     ada.run_command(&action(&document, "Restore what was in"));
     document.wait_until_gone("deleted");
@@ -574,7 +574,7 @@ fn what_a_script_writes_right_after_a_save_is_not_the_users() {
         document.type_text("second\n").save();
         run(&workspace, "sed", &["-i", "s/three/3/", "poem.txt"]);
     });
-    ada.wait_for_message("Somebody unknown changed \"poem.txt\"");
+    ada.wait_for_message("Somebody unknown changed poem.txt");
     let answer = ada.execute_ok("deconflict.history", json!({ "uri": document.uri }));
     let saved = journal_content(&workspace, &answer["entries"][0]["before"]);
     assert_eq!(saved.trim_end(), document.text().trim_end(), "{answer:#}");

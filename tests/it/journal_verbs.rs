@@ -446,7 +446,7 @@ fn what_was_lost_is_told_by_the_next_verb_and_stays_in_the_status_until_it_is_ba
     assert_eq!(prompt(&ada), "0 held, 0 by others, 1 unread, 1 lost");
     assert_eq!(prompt(&claude), "0 held, 0 by others, 0 unread");
     let told = ada.run(["check", "README.md"]).expect_code(0);
-    assert!(told.stderr.contains("claude changed") && told.stderr.contains("deconflict restore"), "{told:?}");
+    assert!(told.stderr.contains("'claude' changed") && told.stderr.contains("deconflict restore"), "{told:?}");
     assert_eq!(ada.run(["check", "README.md"]).expect_code(0).stderr, "");
     let status = || claude.run(["status", "--json"]).expect_code(0).json();
     let needed = status()["coordination_needed"][0].clone();

@@ -37,13 +37,15 @@ fn a_loss_is_on_the_board_until_it_is_restored_or_left_so() {
     let beat = || claude.run(["heartbeat", "editing", "poem.txt", "drafting"]).expect_code(0);
     beat();
     let told = needed(workspace);
-    for part in ["claude changed", "poem.txt", "What \"ada\" had there: ", "deconflict restore poem.txt --at", " UTC"] {
+    for part in
+        ["\"claude\" changed", "poem.txt", "What \"ada\" had there: ", "deconflict restore poem.txt --at", " UTC"]
+    {
         assert!(told.replace('\\', "").contains(part), "{part:?} in {told}");
     }
     // Whose it is not may not leave it so.
     let refused = claude.run(["restore", "--keep", "poem.txt", "--json"]).expect_code(1).json();
     assert_eq!(refused["reason"], "not-found", "{refused}");
-    assert!(needed(workspace).contains("claude changed"));
+    assert!(needed(workspace).contains("\"claude\" changed"));
     let left = ada.run(["restore", "--keep", "poem.txt", "--json"]).expect_code(0).json();
     assert_eq!(left["kept"][0]["path"], "poem.txt", "{left}");
     assert_eq!(workspace.read("poem.txt"), "generated\n");
@@ -56,7 +58,7 @@ fn a_loss_is_on_the_board_until_it_is_restored_or_left_so() {
     assert_eq!(workspace.read("poem.txt"), poem(&[(3, "of ada")]));
     clone.by_command("claude", "gen.py poem.txt", "poem.txt", "generated\n");
     beat();
-    assert!(needed(workspace).contains("claude changed"));
+    assert!(needed(workspace).contains("\"claude\" changed"));
     ada.run(["restore", "poem.txt"]).expect_code(0);
     assert!(!needed(workspace).contains("What \"ada\" had"), "{}", needed(workspace));
 }

@@ -353,17 +353,17 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         // 2. Ben saves over it all the same.
         ben.neovim.command("silent write!");
         ben.hears("Saved over Ada's claim of one.txt. They were told, and what was there is kept.");
-        ada.hears("Ben changed \"one.txt\" by a save at 12:34, which you hold. What was there is kept: \":Deconflict restore\" brings it back.");
+        ada.hears("Ben changed one.txt, which you hold, by a save at 12:34. What was there is kept: \":Deconflict restore\" brings it back.");
 
         // 3. A script writes over what Ada has saved.
         ada.change("two.txt", "Ada's");
         workspace.write("two.txt", "by a script\n");
-        ada.hears("Somebody unknown changed \"two.txt\" at 12:34, and your uncommitted changes in it are gone. What was there is kept: \":Deconflict restore\" brings it back.");
+        ada.hears("Somebody unknown changed two.txt at 12:34, and your uncommitted changes in it are gone. What was there is kept: \":Deconflict restore\" brings it back.");
 
         // 4. A script deletes it.
         ada.change("three.txt", "Ada's");
         workspace.remove("three.txt");
-        ada.hears("Somebody unknown deleted or moved away \"three.txt\" at 12:34, and your uncommitted changes in it are gone. What was there is kept: \":Deconflict restore\" brings it back.");
+        ada.hears("Somebody unknown deleted or moved away three.txt at 12:34, and your uncommitted changes in it are gone. What was there is kept: \":Deconflict restore\" brings it back.");
 
         // 5. Ben takes a file over by force.
         ada.edit("four.txt", "Ada's");
@@ -394,7 +394,7 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         bens_agent.before_command("make format").expect_no_denial();
         workspace.write("six.txt", "formatted\n");
         assert!(bens_agent.after_command("make format").context().contains("six.txt"));
-        ada.hears("Ben's Claude Code changed \"six.txt\" by the command \"make format\" at 12:34, which you hold. What was there is kept: \":Deconflict restore\" brings it back.");
+        ada.hears("Ben's Claude Code changed six.txt, which you hold, by the command \"make format\" at 12:34. What was there is kept: \":Deconflict restore\" brings it back.");
 
         // 9. Ben edits what his agent is at.
         bens_agent.edit("seven.txt", "by the agent\n").expect_no_denial();

@@ -131,7 +131,9 @@ fn of_a_loss_by_ones_own_agent_it_is_said_whose_agent_it_was() {
         workspace.write(path, "generated\n");
         agent.after_command(command).expect_no_denial();
     };
-    for (person, path, label) in [("Grace", "src/grace.rs", LABEL), ("Ada", other, "Your Claude Code")] {
+    for (person, path, label) in
+        [("Grace", "src/grace.rs", format!("\"{LABEL}\"")), ("Ada", other, "Your Claude Code".to_owned())]
+    {
         workspace.git(&["config", "user.name", person]);
         workspace.write(path, "mine\n");
         let editor = Editor::builder(&workspace).client("Neovim").start();

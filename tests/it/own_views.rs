@@ -171,6 +171,8 @@ fn an_edit_of_what_another_holds_is_a_notice_about_the_claim() {
     assert_eq!(about["claim"]["holder_label"], "The Ghost");
     scene.alice.settle(&scene.workspace);
     assert_eq!(scene.alice.messages(), Vec::<String>::new(), "it is not told twice");
+    let needed = &scene.ok("status", json!({}))["coordinationNeeded"];
+    assert_eq!(needed[0]["message"], "you are editing src/lib.rs, which The Ghost holds", "{needed:#}");
 }
 
 #[test]

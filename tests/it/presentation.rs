@@ -45,6 +45,22 @@ fn hints_are_short_and_say_who_and_when() {
 }
 
 #[test]
+fn after_a_long_line_a_hint_begins_with_the_name() {
+    let workspace = Workspace::small();
+    ghost(&workspace, json!({ "name": "Gustav" }), json!({ "automatic": true }));
+    let editor = Editor::start(&workspace, "alice");
+    let document = editor.open("src/lib.rs");
+    let begins = |with: &'static str| {
+        document.wait_for_hints(with, |hints| hints.len() == 1 && hint_label(&hints[0]).starts_with(with));
+    };
+    begins("held by Gustav since");
+    document.replace_all(&format!("// {}\n", "long ".repeat(12)));
+    begins("Gustav since");
+    document.replace_all("// short\n");
+    begins("held by Gustav since");
+}
+
+#[test]
 fn a_hint_writes_to_the_holder_when_clicked() {
     let workspace = Workspace::small();
     ghost(&workspace, json!({}), json!({}));

@@ -61,7 +61,7 @@ fn a_file_that_its_holder_may_not_read_any_more_is_told_of_and_comes_back() {
     });
     fs::set_permissions(workspace.path("src/lib.rs"), fs::Permissions::from_mode(0o000)).unwrap();
     document.wait_for_diagnostic("overwritten");
-    alice.wait_for_message("changed \"src/lib.rs\"");
+    alice.wait_for_message("changed src/lib.rs");
     alice.execute_ok("deconflict.restore", json!({ "uri": document.uri }));
     document.wait_until_gone("overwritten");
     assert_eq!(workspace.read("src/lib.rs"), before);

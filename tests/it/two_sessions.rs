@@ -237,6 +237,25 @@ fn what_comes_free_changed_on_disk_is_not_claimed_but_told() {
 }
 
 #[test]
+fn whoever_is_given_what_they_asked_for_is_told_so_once() {
+    let workspace = Workspace::small();
+    let (alice, bob) = (Editor::start(&workspace, "alice"), Editor::start(&workspace, "bob"));
+    let (hers, his) = (alice.open("src/main.rs"), bob.open("src/main.rs"));
+    hers.type_text("x");
+    his.wait_for_diagnostic("claimed");
+    his.type_text("y");
+    bob.wait_for_message("has been editing src/main.rs");
+    bob.execute_ok("deconflict.requestRelease", json!({ "uri": his.uri }));
+    alice.wait_for_message("asks you to release src/main.rs");
+    hers.save();
+    alice.execute_ok("deconflict.release", json!({ "uri": hers.uri }));
+    bob.wait_for_message("src/main.rs is free now, but it changed on disk");
+    bob.settle(&workspace);
+    assert_eq!(bob.messages().len(), 2, "{:?}", bob.messages());
+    assert_eq!(bob.status()["messages"]["unread"], 0);
+}
+
+#[test]
 fn a_person_in_two_editors_is_told_so_and_not_warned() {
     let workspace = Workspace::small();
     let first = Editor::builder(&workspace).client("Neovim").start();

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deconflict_changes::{
-    Owned, UncommittedFile, UncommittedFiles, author_of, is_same_person, label_for, loss_document, sentence,
+    Owned, Reader, UncommittedFile, UncommittedFiles, author_of, is_same_person, label_for, loss_document, sentence,
 };
 use deconflict_journal::{Author, Loss};
 use deconflict_protocol::text::{one_line, quoted};
@@ -73,17 +73,21 @@ impl Work {
     /// What was lost, and how it can be had back.
     fn in_a_sentence(&self, loss: &Loss, path: &str, now: DateTime<Utc>) -> String {
         let entry = &loss.entry;
-        let is_reader = loss.owner.agent.is_none() && self.reader.is_some() && self.reader == loss.owner.person;
-        let owner = if is_reader { "you".to_owned() } else { quoted(&self.label(&loss.owner), 60) };
+        let owner = self.called(&loss.owner);
         format!(
             "{} What {owner} had there: deconflict restore {path} --at {}. To keep it as it is: deconflict restore --keep {path}",
-            sentence(entry, &entry.resource, None, self.reader.as_deref(), now),
+            sentence(entry, &entry.resource, None, Reader::person(self.reader.as_deref()), now),
             entry.id
         )
     }
 
-    fn label(&self, author: &Author) -> String {
-        label_for(author, self.reader.as_deref())
+    /// What an author is called to whoever reads it.
+    fn called(&self, author: &Author) -> String {
+        if author.agent.is_none() && self.reader.is_some() && self.reader == author.person {
+            return "you".to_owned();
+        }
+        let label = label_for(author, self.reader.as_deref());
+        if label == author.label { quoted(&label, 60) } else { one_line(&label, 60) }
     }
 
     /// What lies uncommitted, for programs.
@@ -120,8 +124,8 @@ impl Work {
                 let Some(owner) = &owned.owner else { continue };
                 let is_own = own.is_some_and(|own| own.id == owner.session);
                 rows.push(vec![
-                    Cell::new(one_line(&file.history.resource().display_name(), 200), NAME),
-                    Cell::plain(if is_own { "you".to_owned() } else { one_line(&self.label(owner), 60) }),
+                    Cell::new(quoted(&file.history.resource().display_name(), 200), NAME),
+                    Cell::plain(if is_own { "you".to_owned() } else { self.called(owner) }),
                     if is_alive(owner) { Cell::plain("") } else { Cell::new("ended", WARNING) },
                     Cell::new(format!("+{} −{}", owned.added, owned.removed), FAINT),
                 ]);

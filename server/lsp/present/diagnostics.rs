@@ -168,8 +168,10 @@ fn overwritten<'a>(loss: &'a OwnLoss, snapshot: &DocumentSnapshot) -> Diagnostic
     } else {
         (DiagnosticSeverity::WARNING, "Bring back what was here, or keep theirs")
     };
-    let fact = loss.sentence.trim_end_matches('.');
-    DiagnosticDraft { change: Some(&loss.entry), ..DiagnosticDraft::new(loss.code(), severity, fact, advice) }
+    let without_stop = |sentence: &str| sentence.trim_end_matches('.').to_owned();
+    let (fact, brief) = (without_stop(&loss.sentence), without_stop(&loss.notice));
+    let draft = DiagnosticDraft::new(loss.code(), severity, fact, advice);
+    DiagnosticDraft { change: Some(&loss.entry), brief: Some(brief), ..draft }
 }
 
 fn claim_lost(lost: &LostClaim) -> DiagnosticDraft<'_> {

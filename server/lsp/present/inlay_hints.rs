@@ -14,6 +14,9 @@ use deconflict_registry::{Claim, ClaimState};
 /// The longest label, in UTF-16 code units. VS Code cuts what is longer than 43, all hints of a line together.
 const LONGEST_LABEL: usize = 40;
 
+/// So many characters of a line are in sight in most windows, also beside a list of files.
+const IN_SIGHT: u32 = 80;
+
 /// The hints of a document within a range: one at most.
 pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, range: Range) -> Vec<InlayHint> {
     if !audience.preferences.hints || range.start.line > 0 {
@@ -31,7 +34,7 @@ pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, rang
     };
     vec![InlayHint {
         position: Position::new(0, snapshot.first_line_length),
-        label: clickable(subject.label(audience), command.filter(|_| audience.client.hint_commands)),
+        label: clickable(subject.label(snapshot, audience), command.filter(|_| audience.client.hint_commands)),
         kind: None,
         text_edits: None,
         tooltip: Some(InlayHintTooltip::MarkupContent(MarkupContent { kind: MarkupKind::Markdown, value: tooltip })),
@@ -45,7 +48,7 @@ pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, rang
 /// there is none.
 pub(crate) fn reading(snapshot: &DocumentSnapshot, audience: &Audience) -> Option<String> {
     let subject = subject(snapshot, audience).filter(|_| audience.preferences.hints)?;
-    Some(format!("{} at {}", subject.label(audience), snapshot.first_line_length))
+    Some(format!("{} at {}", subject.label(snapshot, audience), snapshot.first_line_length))
 }
 
 /// Whose claim a hint tells of.
@@ -62,13 +65,14 @@ fn subject<'a>(snapshot: &'a DocumentSnapshot, audience: &Audience) -> Option<Su
 }
 
 impl Subject<'_> {
-    fn label(self, audience: &Audience) -> String {
+    fn label(self, snapshot: &DocumentSnapshot, audience: &Audience) -> String {
+        let before = snapshot.first_line_length;
         match self {
             Self::Others(others) if others.claim.standing == ClaimState::Damaged => {
                 "claimed, but the claim is damaged".to_owned()
             }
-            Self::Others(others) => label(&words::holder(others), &words::period(&others.claim, audience)),
-            Self::Own(claim) => label("you", &words::period(claim, audience)),
+            Self::Others(others) => label(&words::holder(others), &words::period(&others.claim, audience), before),
+            Self::Own(claim) => label("you", &words::period(claim, audience), before),
         }
     }
 }
@@ -84,11 +88,13 @@ fn clickable(label: String, command: Option<Command>) -> InlayHintLabel {
     }
 }
 
-/// "held by maria since 14:05". Where that is too long, "held by" goes first and then the end of the name: the time
-/// stays whole.
-fn label(who: &str, period: &str) -> String {
+/// "held by maria since 14:05". Where that is too long or ends out of sight after a long line, "held by" goes, and then
+/// the end of a name that is too long: the time stays whole.
+fn label(who: &str, period: &str, before: u32) -> String {
     let whole = format!("held by {who} {period}");
-    if whole.encode_utf16().count() <= LONGEST_LABEL {
+    let length = whole.encode_utf16().count();
+    let is_in_sight = u32::try_from(length).is_ok_and(|length| before.saturating_add(length) < IN_SIGHT);
+    if length <= LONGEST_LABEL && is_in_sight {
         return whole;
     }
     let left = LONGEST_LABEL.saturating_sub(period.encode_utf16().count() + 1);

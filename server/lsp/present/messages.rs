@@ -8,7 +8,7 @@ use tower_lsp::ls_types::MessageType;
 
 use super::words;
 use crate::snapshot::{Audience, Client, OthersClaim};
-use deconflict_changes::{Lost, beside_in_words};
+use deconflict_changes::{Lost, beside_of};
 use deconflict_journal::{Author, Cause, Entry, FileState};
 use deconflict_protocol::{MessageKind, Resource, text, time};
 use deconflict_registry::{ClaimState, Session, SessionState};
@@ -125,7 +125,8 @@ pub(crate) fn free_but_changed(resource: &Resource) -> Notice {
 
 /// A file that the user begins to edit has others' uncommitted changes too.
 pub(crate) fn others_beside(resource: &Resource, owners: &[Author]) -> Notice {
-    information(format!("{} {COMMIT_OWN}", beside_in_words(resource, owners)))
+    let names: Vec<String> = owners.iter().map(|owner| text::one_line(&owner.label, LONGEST_LISTED)).collect();
+    information(format!("{} {COMMIT_OWN}", beside_of(&words::resource(resource), &list(&names))))
 }
 
 /// Somebody took something of the user's: one sentence says what.
@@ -194,6 +195,14 @@ pub(crate) fn free(resource: &Resource) -> Notice {
 /// A request for release was granted without asking, because the document was saved and left alone.
 pub(crate) fn released_on_request(resource: &Resource, asked_by: &str) -> Notice {
     information(format!("Released {} to {}, who asked for it.", words::resource(resource), name(asked_by)))
+}
+
+/// The user asked an agent of theirs for something, and its turn is over.
+pub(crate) fn yielded(resource: &Resource, name: &str) -> Notice {
+    let file = words::resource(resource);
+    information(words::sentence_of(&format!(
+        "{name} has ended its turn and released {file}. Your next edit claims it."
+    )))
 }
 
 /// A file was renamed or moved to a name that another holds.

@@ -13,15 +13,18 @@ use super::timers::Timer;
 use crate::event::DirectoryId;
 use crate::job::Job;
 use crate::json as forms;
-use crate::present::messages;
-use deconflict_protocol::Resource;
-use deconflict_registry::{Claim, ClaimState, Session};
+use crate::present::messages::{self, Notice};
+use deconflict_protocol::{MessageKind, Resource};
+use deconflict_registry::{Claim, ClaimState, Message, Session};
 
 /// One change of many files brings one message, so that the first waits for the others.
 const GATHERING: Duration = Duration::from_millis(200);
 
 /// So often it is looked what is free of what the machine has once, where no change tells.
 const LOOK_AT_MACHINE: Duration = Duration::from_secs(2);
+
+/// What is told within so long after what it comes from has one cause with it.
+const SAME_CAUSE: Duration = Duration::from_secs(5);
 
 /// An agent that works through this editor saves what it changes; what stays unsaved for longer is a person's.
 pub(super) const SAME_EDITOR_TIME: Duration = Duration::from_millis(1_500);
@@ -114,8 +117,25 @@ impl ServerState {
             let is_claimed =
                 self.own_at(id, &resource).is_some() || self.documents_of(id, &resource).any(OpenDocument::is_claiming);
             let tell = if is_claimed { messages::free_and_claimed } else { messages::free };
-            self.show(tell(&resource));
+            self.show_free(id, &resource, tell(&resource));
         }
+    }
+
+    /// Shows that something is free.
+    pub(super) fn show_free(&mut self, id: DirectoryId, resource: &Resource, notice: Notice) {
+        let now = self.now();
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.told_free.retain(|_, at| now.saturating_sub(*at) < SAME_CAUSE);
+            directory.told_free.insert(resource.clone(), now);
+        }
+        self.show(notice);
+    }
+
+    /// True if a message says only that something is free of which the user was told so just now.
+    pub(super) fn is_told_free(&self, id: DirectoryId, message: &Message) -> bool {
+        let told_at = || self.directories.get(&id)?.told_free.get(&message.resource()?).copied();
+        message.kind() == MessageKind::Released
+            && told_at().is_some_and(|at| self.now().saturating_sub(at) < SAME_CAUSE)
     }
 
     /// The same of what the machine has once. No change tells of a command that was killed there, so it is looked again.

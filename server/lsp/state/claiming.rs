@@ -226,7 +226,7 @@ impl ServerState {
                 document.blocked = None;
                 document.hands_off = true;
                 if let Some(resource) = document.resource().cloned() {
-                    self.show(messages::free_but_changed(&resource));
+                    self.show_free(id, &resource, messages::free_but_changed(&resource));
                 }
             }
             ClaimResult::NotNeeded => {

@@ -127,6 +127,7 @@ impl ServerState {
                     directory.requests.remove(&resource);
                 }
             }
+            Consequence::Yielded(resource, name) => self.show(messages::yielded(&resource, &name)),
             Consequence::Read(ids) => self.messages_read(id, &ids),
             Consequence::Muted(muted) => return self.note_muted(id, Some(muted)),
             Consequence::Unread(messages) => return self.list_unread(id, messages, is_interactive),

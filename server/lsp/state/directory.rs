@@ -43,6 +43,8 @@ pub(super) struct DirectoryContext {
     pub(super) awaited: BTreeSet<Resource>,
     /// The same of what the machine has once.
     pub(super) awaited_of_machine: BTreeSet<Resource>,
+    /// What the user was told of that it is free, and when: whoever released it says so too.
+    pub(super) told_free: HashMap<Resource, Duration>,
     /// Holdings of which the user wants no more warnings, and in which document.
     pub(super) muted: HashSet<(Uri, Option<Holding>)>,
     /// The sessions whose end matters most.

@@ -85,7 +85,7 @@ impl ServerState {
         if self.settings.is_quiet {
             return;
         }
-        let notice = present::messages::lost(&loss.sentence, self.editor.client);
+        let notice = present::messages::lost(&loss.notice, self.editor.client);
         let open = self.documents_of(id, resource).next().map(|document| document.uri.clone());
         let uri = open.or_else(|| convert::uri_of(loss.path.as_ref()?)).filter(|_| self.editor.wants_notices);
         let Some(uri) = uri else { return self.show_or_sum_up(resource, notice) };
@@ -94,7 +94,7 @@ impl ServerState {
             "uri": uri.as_str(),
             "entry": loss.entry.id.as_str(),
             "code": loss.code().as_str(),
-            "sentence": loss.sentence,
+            "sentence": loss.notice,
         });
         self.show_about(notice, about, None);
     }

@@ -38,7 +38,7 @@ impl ServerState {
             if !is_new || directory.shown.contains(&message.id) {
                 continue;
             }
-            if self.is_granted(id, &message) {
+            if self.is_granted(id, &message) || self.is_told_free(id, &message) {
                 self.job(id, Job::MarkRead(vec![message.id.clone()]));
                 continue;
             }

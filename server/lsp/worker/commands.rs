@@ -32,7 +32,7 @@ impl SessionContext {
             EditorCommand::Release(about) => self.release(&about, &mut changed),
             EditorCommand::ReleaseAll(_) => self.release_all(&mut changed),
             EditorCommand::TakeOver(it) => self.take_over(&it.about, it.force.unwrap_or(false), &mut changed),
-            EditorCommand::RequestRelease(it) => self.request_release(&it.about, it.message),
+            EditorCommand::RequestRelease(it) => self.request_release(&it.about, it.message, &mut changed),
             EditorCommand::SendMessage(Some(message)) => self.send(*message),
             EditorCommand::Messages(filter) => match &filter.with {
                 Some(session) => self.conversation(session),
@@ -180,7 +180,12 @@ impl SessionContext {
         self.claim_by_hand(about, force, changed)
     }
 
-    fn request_release(&mut self, about: &About, message: Option<String>) -> CommandResult {
+    fn request_release(
+        &mut self,
+        about: &About,
+        message: Option<String>,
+        changed: &mut Vec<Consequence>,
+    ) -> CommandResult {
         let resource = self.named(&about.target)?;
         let (own, others): (Vec<Claim>, Vec<Claim>) = self.with_session(false, |registry, session| {
             Ok(registry.claims_on(&resource)?.into_iter().partition(|claim| claim.held_by(session)))
@@ -192,6 +197,11 @@ impl SessionContext {
         if about.expected.as_ref().is_some_and(|expected| !expected.is(&claim)) {
             return Err(Refusal::Changed(resource));
         }
+        // Nobody would read what is asked of an agent whose turn is over, and its user may have it anyway.
+        if let Some(name) = self.yields(&claim)? {
+            changed.push(Consequence::Yielded(claim.resource.clone(), name));
+            return Ok(json!({ "ok": true, "yielded": true }));
+        }
         if !claim.allows_coordination() {
             return Err(Refusal::NoCoordination(resource, self.in_the_way(claim)));
         }
@@ -199,6 +209,17 @@ impl SessionContext {
         let text = message.unwrap_or_else(|| format!("I would like to edit {name}."));
         let draft = Draft::release_request(&claim.resource, text, None);
         self.send_draft(&Recipient::Session(holder), &draft)
+    }
+
+    /// Has an agent of the user's give something up if its turn is over. Returns what it is called.
+    fn yields(&mut self, claim: &Claim) -> Result<Option<String>, Refusal> {
+        self.with_session(false, |registry, session| {
+            let Some(agent) = deconflict_changes::who_gives_way(registry, session, claim)? else { return Ok(None) };
+            match registry.release_of_waiting(&agent, &claim.resource)? {
+                ReleaseOutcome::Released(_) => Ok(registry.session(&agent)?.map(|agent| agent.label())),
+                ReleaseOutcome::NotHolder(_) | ReleaseOutcome::NotFound => Ok(None),
+            }
+        })
     }
 
     fn send(&mut self, message: MessageToSend) -> CommandResult {
@@ -333,7 +354,7 @@ impl SessionContext {
             0
         };
         let places = membership.registry.places_in_line().map_err(|error| refused(&error))?;
-        let mut findings: Vec<Value> = overview.coordination_needed.iter().map(documents::finding).collect();
+        let mut findings: Vec<Value> = overview.coordination_needed.iter().map(forms::listed_finding).collect();
         findings.extend(membership.access.iter().flat_map(|access| access.unsettled(self.clock.now())));
         Ok(json!({
             "ok": true,

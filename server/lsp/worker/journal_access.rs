@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::job::OwnLoss;
 use deconflict_changes::{
-    Error, FileHistory, Lost, Noticed, Recorder, Telling, author_of, is_same_person, loss_document, sentence,
+    Error, FileHistory, Lost, Noticed, Reader, Recorder, Telling, author_of, is_same_person, loss_document, sentence,
 };
 use deconflict_journal::{Author, EditorSettings, Entry, FileState, Journal, Loss};
 use deconflict_platform::state_directory;
@@ -136,10 +136,12 @@ impl JournalAccess {
             let lost = known.unwrap_or_else(|| self.lost_before(resource, &loss.owner));
             let is_told = loss.told.contains(&loss.owner.session)
                 || self.succeeded(self.journal.told(&loss.entry, &loss.owner.session, now)) == Some(false);
+            let told = |reader| sentence(&loss.entry, resource, Some(&lost), reader, now);
             let is_repeated = !lost.is_work() && own.iter().any(|other| is_same_author(&other.entry, &loss.entry));
             own.push(OwnLoss {
                 path: self.namer.path_of(resource),
-                sentence: sentence(&loss.entry, resource, Some(&lost), me.person.as_deref(), now),
+                sentence: told(Reader::person(me.person.as_deref())),
+                notice: told(Reader::in_editor(me.person.as_deref())),
                 is_told: is_told || is_repeated,
                 takes_nothing: noticed.is_some_and(|noticed| is_new && self.takes_nothing(noticed, &me)),
                 owner: loss.owner.session,
@@ -153,7 +155,8 @@ impl JournalAccess {
     pub(super) fn unsettled(&self, now: DateTime<Utc>) -> Vec<Value> {
         let losses = self.succeeded(self.journal.losses()).unwrap_or_default();
         let person = self.author().and_then(|me| me.person);
-        let message = |loss: &Loss| sentence(&loss.entry, &loss.entry.resource, None, person.as_deref(), now);
+        let message =
+            |loss: &Loss| sentence(&loss.entry, &loss.entry.resource, None, Reader::in_editor(person.as_deref()), now);
         losses.iter().take(MOST_FILES).map(|loss| loss_document(loss, &message(loss))).collect()
     }
 

@@ -81,7 +81,12 @@ local function request_release(call)
     message = vim.trim(message .. '\n\n' .. (argument.quotation or ''))
     argument.quotation = nil
     argument.message = message ~= '' and message or nil
-    server.execute('requestRelease', argument, saying('asked for its release'))
+    server.execute('requestRelease', argument, function(answer)
+      -- The server tells of an agent that gave it up at once.
+      if not answer.yielded then
+        notify.show('asked for its release')
+      end
+    end)
   end
   local message = call.argument.message or rest(call, 1)
   if message then
