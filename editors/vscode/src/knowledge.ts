@@ -1,8 +1,8 @@
-import { EventEmitter, l10n } from "vscode";
+import { EventEmitter } from "vscode";
 import { blocks, type Claim, type Finding, type Message, type Place, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
-import { oneLine, sentence, sessionName } from "./words";
+import { oneLine, sentence } from "./words";
 
 /** Changes are gathered for so many milliseconds before the server is asked what they are. */
 const GATHERING = 80;
@@ -136,16 +136,18 @@ export class Knowledge implements Disposable {
     return this.findings.filter(({ kind }) => kind === "overwritten" || kind === "deleted");
   }
 
-  /** A finding as people tell it: findings quote the names of sessions, and name files with their type. */
+  /** What this session holds and another person edits. */
+  get contended(): readonly Finding[] {
+    const isOwn = (id: string | undefined) => this.sessionOf(id)?.own === true;
+    return this.findings.filter(
+      ({ kind, session, holder }) =>
+        kind === "edited_by_non_holder" && isOwn(holder?.session_id) && !isOwn(session?.session_id) && !this.isOfSamePerson(session?.session_id),
+    );
+  }
+
+  /** A finding as a sentence of its own. */
   sentenceOf({ message }: Finding): string {
-    // What is the user's own is called so: "your VS Code", "your Claude Code".
-    let told = message.replace(/"file ([^"]+)"/g, "$1").replace(/"(your [^"]+)"/g, "$1");
-    for (const session of this.sessions) {
-      const label = sessionName(session);
-      const name = session.own === true ? l10n.t("{0} (you)", label) : label;
-      told = told.replaceAll(`"${session.label}"`, name);
-    }
-    return sentence(oneLine(told, LONGEST_FINDING));
+    return sentence(oneLine(message, LONGEST_FINDING));
   }
 
   sessionOf(id: string | undefined): Session | undefined {

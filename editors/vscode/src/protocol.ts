@@ -123,6 +123,12 @@ export interface Finding {
   /** What it is, such as `overwritten`. */
   readonly kind?: string;
   readonly message: string;
+  /** What it is about. */
+  readonly resource_name?: string;
+  /** Who edits it, or asks for it. */
+  readonly session?: { readonly session_id: string };
+  /** Who holds it. */
+  readonly holder?: { readonly session_id: string } | null;
 }
 
 /** What brought a change about. */

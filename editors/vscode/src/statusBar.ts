@@ -77,16 +77,17 @@ export class StatusBar implements Disposable {
     const [inFront] = active === undefined ? [] : this.places.claimsOf(active, othersOpen);
     const unread = this.knowledge.unread.length;
     const losses = this.knowledge.losses.length;
+    const contended = this.knowledge.contended.length;
     const isQuiet = workspace.getConfiguration("deconflict").get<boolean>("quiet", false);
     const parts = [
       inFront === undefined ? "" : `$(person) ${oneLine(holderName(inFront), 24)}`,
       held.length === 0 ? "" : `$(lock) ${held.length}`,
       othersOpen.length === 0 || (inFront !== undefined && othersOpen.length === 1) ? "" : `$(organization) ${othersOpen.length}`,
       unread === 0 ? "" : `$(mail) ${unread}`,
-      losses === 0 ? "" : `$(warning) ${losses}`,
+      losses + contended === 0 ? "" : `$(warning) ${losses + contended}`,
       isQuiet ? "$(bell-slash)" : "",
     ].filter((part) => part !== "");
-    if (inFront !== undefined || losses > 0) {
+    if (inFront !== undefined || losses + contended > 0) {
       this.item.backgroundColor = new ThemeColor("statusBarItem.warningBackground");
     }
     const spoken = [
@@ -95,6 +96,7 @@ export class StatusBar implements Disposable {
       l10n.t("others hold {0} of your open files", othersOpen.length),
       l10n.t("{0} unread", unread),
       losses === 0 ? "" : l10n.t("others changed {0} of your files", losses),
+      contended === 0 ? "" : l10n.t("others are editing {0} of your files", contended),
       isQuiet ? l10n.t("quiet mode is on") : "",
     ];
     this.set(
@@ -118,7 +120,7 @@ export class StatusBar implements Disposable {
         : l10n.t("Also here: {0}", [...new Set(others.map((other) => oneLine(other.label, 30)))].slice(0, MOST_NAMED).join(", ")),
       held.length === 0 ? l10n.t("You hold nothing") : l10n.t("You hold {0}", names(held)),
       ...othersOpen.slice(0, MOST_NAMED).map((claim) => `${resourceName(claim)}: ${aboutClaim(claim, now)}`),
-      ...this.knowledge.losses.map((loss) => this.knowledge.sentenceOf(loss)),
+      ...[...this.knowledge.losses, ...this.knowledge.contended].map((loss) => this.knowledge.sentenceOf(loss)),
       isQuiet ? l10n.t("Quiet mode is on: nothing pops up") : "",
       unread === 0 ? "" : unread === 1 ? l10n.t("One unread message") : l10n.t("{0} unread messages", unread),
     ];

@@ -131,9 +131,9 @@ export function aboutClaim(claim: Claim, now: number): string {
     : sentence(l10n.t("{0} holds this until {1}", name, clockTime(claim.active_until, now)));
 }
 
-/** Words that may begin with "your Neovim", as the beginning of a sentence. */
+/** Words that may begin with "you" or "your Neovim", as the beginning of a sentence. */
 export function sentence(words: string): string {
-  return words.replace(/^your /, "Your ");
+  return words.replace(/^you(r?) /, "You$1 ");
 }
 
 /** The same as a warning: who, and what. */

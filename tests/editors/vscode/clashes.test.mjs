@@ -90,6 +90,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.type("Ada's line.\n");
   }, () => ({
     ada: `Bob holds README.md until ${clock(workspace.claim("README.md").expires_at)}. Your save would overwrite theirs. Talk first?`,
+    bob: "Ada is editing README.md, which you hold.",
   }));
 
   clash("a save over the other's claim", async () => {
@@ -97,7 +98,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.save();
   }, () => ({
     ada: "Saved over Bob's claim of README.md. They were told, and what was there is kept.",
-    bob: 'Ada changed "README.md" by a save just now, which you hold.',
+    bob: 'Ada changed README.md, which you hold, by a save just now.',
   }));
 
   clash("an edit of what the other edits", async () => {
@@ -108,6 +109,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.page.locator(".view-line", { hasText: "held by Ada since" }).waitFor();
     await bob.type("// Bob's\n");
   }, () => ({
+    ada: "Bob is editing src/order.ts, which you hold.",
     bob: `Ada has been editing src/order.ts since ${clock(workspace.claim("src/order.ts").claimed_at)}. Your save would overwrite theirs. Talk first?`,
   }));
 
@@ -125,7 +127,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.type("// Ada's\n");
     await workspace.waitForClaim("src/login.ts");
     workspace.write("src/login.ts", workspace.read("src/login.ts").replace("Hello", "Good morning"));
-  }, () => ({ ada: 'Somebody unknown changed "src/login.ts" just now, which you hold.' }));
+  }, () => ({ ada: 'Somebody unknown changed src/login.ts, which you hold, just now.' }));
 
   clash("a file of the other's that is deleted", async () => {
     await ada.openFile("src/invoice.ts");
@@ -134,7 +136,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await workspace.waitForClaim("src/invoice.ts", sessionOf("Ada"));
     await bob.delete("invoice.ts");
   }, () => ({
-    ada: 'Bob deleted or moved away "src/invoice.ts" just now, which you hold.',
+    ada: 'Bob deleted or moved away src/invoice.ts, which you hold, just now.',
     bob: "Deleted or moved away src/invoice.ts, and Ada's uncommitted changes in it are gone. They were told, and what was there is kept.",
   }));
 
@@ -146,7 +148,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await bob.openFile("docs/guide.md");
     await bob.rename("guide.md", "manual.md");
   }, () => ({
-    ada: 'Bob deleted or moved away "docs/guide.md" just now, which you hold.',
+    ada: 'Bob deleted or moved away docs/guide.md, which you hold, just now.',
     bob: "Deleted or moved away docs/guide.md, and Ada's uncommitted changes in it are gone. They were told, and what was there is kept.",
   }));
 

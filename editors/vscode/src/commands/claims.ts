@@ -134,8 +134,9 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
       return;
     }
     const message = [text, quotation ?? ""].filter((part) => part !== "").join("\n\n");
-    const answer = await server.execute("requestRelease", { ...one, ...(message === "" ? {} : { message }) });
-    if (answer !== undefined) {
+    const answer = await server.execute<{ yielded?: boolean }>("requestRelease", { ...one, ...(message === "" ? {} : { message }) });
+    // The server tells of an agent that gave it up at once.
+    if (answer !== undefined && answer.yielded !== true) {
       said(l10n.t("Asked to release it"));
     }
   }
