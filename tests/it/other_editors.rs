@@ -96,6 +96,8 @@ fn helix() {
     screen.wait_for(&format!("Ask {HOLDER} to release"));
     screen.press(&["Down", "Enter"]);
     scene.wait_for_request();
+    let request = &scene.coordination.messages_to(&scene.holder)[0];
+    assert!(!request["message"].as_str().unwrap().contains('>'), "the cursor is no selection: {request}");
 
     // A file without a type, and the other way round: what is edited here is claimed.
     scene.workspace.write("NOTES", "no type\n");
@@ -106,6 +108,9 @@ fn helix() {
     screen.press(&["Escape"]);
     let session = scene.session_of_the_editor();
     scene.coordination.wait_for_holder("NOTES", &session);
+    screen.type_text(":write");
+    screen.press(&["Enter"]);
+    screen.wait_for("written");
 
     let (other, _) = Terminal::with_named_session(&scene.workspace, "maria");
     other.run(["send", &session, "Tests are red", "since your commit"]).expect_code(0);
@@ -124,6 +129,9 @@ fn helix() {
         let nothing = serde_json::json!([]);
         (status["claims"] == nothing && status["coordination_needed"] == nothing).then_some(())
     });
+    // What it saved is its user's still.
+    let status = other.run(["status", "--json"]).expect_code(0).json();
+    assert!(status["uncommitted"].to_string().contains("NOTES"), "{status:#}");
     wait_for("the file to be free", || (other.run(["claim", "file", "NOTES"]).exit_code == 0).then_some(()));
 }
 

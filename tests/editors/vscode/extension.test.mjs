@@ -586,3 +586,26 @@ describe("a file that a script changes", () => {
     await workspace.remove();
   });
 });
+
+describe("what the machine has once", () => {
+  let workspace, window;
+
+  scene("whoever wants it is told once it is free", () => [window], async () => {
+    workspace = new Workspace();
+    const claude = workspace.person("claude");
+    window = await editor.code.open(workspace.folder);
+    // It is shared by one user's sessions: here, of whoever has the window's home.
+    const ofTheMachine = (verb) => workspace.run([verb, "gpu", "0", "--session", claude.id], editor.code.base);
+    ofTheMachine("claim");
+    await window.showView();
+    const held = window.row("Claims", "gpu 0").filter({ hasText: "this machine" });
+    await held.hover();
+    await held.getByRole("button", { name: "Notify Me" }).click();
+    await window.page.locator(".statusbar-item").filter({ hasText: "You will be told when it is free" }).waitFor();
+    ofTheMachine("release");
+    await window.notification("gpu 0 is free now").waitFor();
+    await held.waitFor({ state: "detached" });
+    await window.close();
+    await workspace.remove();
+  });
+});

@@ -21,6 +21,14 @@ const THEMES = [
 ];
 const SCREEN = { width: 1440, height: 900 };
 
+/** Which part of a picture at 150 % is kept in `editors/vscode/images`, large enough to be read where it is shown small. */
+const KEPT = {
+  claimed: { x: 0, y: 0, width: 640, height: 400 },
+  "first-line": { x: 0, y: 0, width: 960, height: 480 },
+  view: { x: 0, y: 0, width: 960, height: 600 },
+  conversation: { x: 0, y: 0, width: 720, height: 450 },
+};
+
 for (const zoom of themes([1, 1.5])) {
   describe(`a busy morning at ${zoom * 100} %`, () => {
     let workspace, window, ada, alan, claude, grace;
@@ -40,6 +48,9 @@ for (const zoom of themes([1, 1.5])) {
         await show(theme);
         await bringUp();
         await window.screenshot(`${name}-${theme[0]}-${zoom * 100}`);
+        if (zoom > 1 && theme === THEMES[0] && name in KEPT) {
+          await window.screenshot(`kept-${name}`, KEPT[name]);
+        }
         await putAway();
       }
     };
@@ -159,8 +170,9 @@ for (const zoom of themes([1, 1.5])) {
       const finding = window.view("Sessions").locator(".message").first();
       await eventually("the finding by names alone", async () => {
         const told = await finding.innerText({ timeout: TRY });
-        return /Your VS Code is editing src\/login\.ts, which Ada's Claude Code holds/.test(told) && !told.includes("session-");
+        return /You are editing src\/login\.ts, which Ada's Claude Code holds/.test(told) && !told.includes("session-");
       });
+      await window.view("Sessions").locator(".pane-header", { hasText: "⚠ 1" }).waitFor();
       await picture("finding");
       await window.command("Notifications: Clear All Notifications");
       await window.undoAll();

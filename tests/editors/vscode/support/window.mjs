@@ -270,11 +270,12 @@ export class Window {
     return this.page.frameLocator("iframe.webview.ready:visible, iframe.webview:visible").frameLocator("#active-frame");
   }
 
-  async screenshot(name) {
+  /** A picture of the window, or of a part of it. */
+  async screenshot(name, clip) {
     mkdirSync(artifacts, { recursive: true });
     const path = join(artifacts, `${name}.png`);
     // What is just sliding into sight is shown where it comes to rest.
-    await this.page.screenshot({ path, animations: "disabled" });
+    await this.page.screenshot({ path, clip, animations: "disabled" });
     return path;
   }
 
