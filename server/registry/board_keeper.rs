@@ -12,7 +12,7 @@ use super::board::BOARD_KEEPER;
 use super::board_rows::BoardRows;
 use super::overview::{damaged_claims, held_since};
 use super::records::RECENT;
-use super::store::files::directory::{Directory, Durability};
+use super::store::files::directory::Directory;
 use super::{Error, Registry, Session, View};
 
 /// After so long a server that ended with the last change has freed the board, and one that lives has written it.
@@ -76,7 +76,7 @@ impl BoardKeeper {
         let rows = self.rows(&directory)?;
         let last_message = rows.records.messages.iter().map(|message| message.sent_at + RECENT);
         let last_message = last_message.filter(|until| *until > self.registry.now()).min();
-        let is_written = self.registry.write_board(&directory, rows, Durability::Whole)?;
+        let is_written = self.registry.write_board(&directory, rows)?;
         self.due = self.outdated_in(last_message).map(|pause| elapsed + pause);
         Ok(if is_written { Refreshed::Written } else { Refreshed::Unchanged })
     }
@@ -92,7 +92,7 @@ impl BoardKeeper {
             return Ok(Refreshed::KeptByAnother);
         }
         let rows = self.registry.all_board_rows(&directory)?;
-        let is_written = self.registry.write_board(&directory, rows, Durability::Whole)?;
+        let is_written = self.registry.write_board(&directory, rows)?;
         Ok(if is_written { Refreshed::Written } else { Refreshed::Unchanged })
     }
 

@@ -16,11 +16,11 @@ use super::records::{
 use super::session::Session;
 use deconflict_protocol::{ClaimKey, MessageKind, Naming, Resource, SessionId};
 
-/// A list on the board shows its newest rows, so many of them: nobody reads a page of thousands.
-pub(super) const SHOWN: usize = 30;
+/// A list on the board shows its newest rows, so many of them (protocol page, "Status board").
+pub(super) const SHOWN: usize = 100;
 
 /// So many are kept, so that some can go before everything has to be read for those that follow.
-pub(super) const KEPT: usize = 45;
+pub(super) const KEPT: usize = 150;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct BoardRows {
@@ -45,6 +45,13 @@ pub(super) struct Rest {
     pub(super) count: usize,
     /// Where its first row stands. Rows that are kept although they stand behind it are not next in the list.
     first: Option<Position>,
+}
+
+impl Rest {
+    /// Where the first of its rows stands.
+    pub(super) fn first(&self) -> Option<&Position> {
+        self.first.as_ref()
+    }
 }
 
 /// Which lists are long enough, or have all there is.
@@ -274,7 +281,8 @@ fn retain<T>(rows: &mut Vec<T>, kept: &[bool]) {
     rows.retain(|_| kept.next().is_some_and(|is_kept| *is_kept));
 }
 
-fn root_of(resource: &Resource) -> &str {
+/// The root of the worktree in which a resource is; the main worktree's is empty.
+pub(super) fn root_of(resource: &Resource) -> &str {
     match resource.path_in_any_worktree() {
         Some(relative) => resource.name().strip_suffix(relative).unwrap_or_default().trim_end_matches('/'),
         None => "",

@@ -1,185 +1,314 @@
-//! What the status board was last made of, kept beside it. A verb brings it up to date with what it changed itself and
-//! reads no other record for that. Everything is read again if that is long ago, or if something else changed since:
-//! a script wrote records, or a process died between its change and the board. What a script overwrites without a new
-//! name is seen when everything is read the next time.
+//! What the status board was last made of, kept beside it: each row as it was rendered, and its record, as far as the
+//! board shows or judges it.
 
 use std::borrow::Cow;
-use std::collections::hash_map::DefaultHasher;
-use std::collections::{HashMap, HashSet};
-use std::hash::Hasher;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::board_rows::{BoardRows, KEPT, LeftOut, keys_in_question, named, requested};
-use super::changes::{ChangedRecord, FolderChanges};
-use super::claims::{Claim, StoredClaim};
-use super::heartbeats::{LastActivity, newest_heartbeats, read_activity};
-use super::judging::Observer;
-use super::liveness::is_older_than_boot;
-use super::mailbox::read_message;
-use super::overlap::ReadClaim;
-use super::overview::{damage, damaged_claims, damaged_session};
-use super::session::{Session, StoredSession};
+use super::Error;
+use super::board_entries::{claim_entry, finding_entry, is_on_board, message_entry, session_entry};
+use super::board_rows::{BoardRows, LeftOut, Rest, keys_in_question, requested};
+use super::claims::{Claim, ClaimState};
+use super::heartbeats::LastActivity;
+use super::liveness::{LONGEST_SILENCE, SessionState, is_older_than_boot};
+use super::overview::Overview;
+use super::records::{DamagedRecord, RECENT, RECENTLY_GONE, Records};
+use super::session::Session;
 use super::store::files::directory::Directory;
 use super::store::files::folder::Folder;
-use super::store::files::names::{key_of, series_of, session_of};
-use super::store::{Key, Range, Reader, Stamp, Stored};
-use super::stored_rows::{StoredRows, unstored};
-use super::{Error, Registry};
-use deconflict_protocol::{ClaimKey, SessionId, SessionRecord, time};
+use super::stored_rows::{
+    decoded_activity, decoded_claim, decoded_messages, decoded_session, encoded_activity, encoded_claim,
+    encoded_messages, encoded_session,
+};
+use super::viewer::SeenBy;
+use deconflict_protocol::{Naming, time};
 
 /// Not JSON: each verb reads it.
 const STATE: &str = ".board-state";
 
 /// Another number means another form.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
-/// After so long everything is read again.
-const LONGEST_AGE: TimeDelta = TimeDelta::minutes(5);
+/// The first line is a sum of the rest, in bytes.
+const SUM_LENGTH: usize = 9;
 
-/// Where others change things all the time, reading everything takes at most one part of so many of the time.
-const SHARE: u32 = 20;
-
-/// Where reading everything takes no longer than this, it is read where a list has become too short.
-const SHORT: Duration = Duration::from_millis(10);
+/// All but the rows seldom takes more, in bytes.
+const ROOM_FOR_THE_REST: usize = 8192;
 
 /// The folders whose times tell that something changed, as far as a verb can afford to ask.
-const WATCHED: [Folder; 5] =
+pub(super) const WATCHED: [Folder; 5] =
     [Folder::Sessions, Folder::Claims, Folder::Heartbeats, Folder::Broadcasts, Folder::Recipients];
 
 /// When a name in each of these last changed.
-type Times = [Option<i64>; WATCHED.len()];
+pub(super) type Times = [Option<i64>; WATCHED.len()];
+
+/// When something may look different by time alone, in nanoseconds since 1970. Until then it need not be judged again.
+type Until = i64;
+
+/// It has to be looked at each time: a process may end at any moment.
+const ALWAYS_IN_DOUBT: Until = Until::MIN;
+const NEVER_IN_DOUBT: Until = Until::MAX;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct BoardState<T> {
+pub(super) struct BoardState<'a> {
     form: u32,
-    /// When everything was read, and how long that took.
-    read_at: DateTime<Utc>,
-    took: Duration,
+    pub(super) reading: Reading,
     /// The folders as they were then, or as a verb left them since. `None` after a change that is not in the rows.
-    times: Option<Times>,
-    left_out: LeftOut,
-    worktrees: Vec<String>,
-    rows: StoredRows<T>,
+    pub(super) times: Option<Times>,
+    /// When everything in it was last judged.
+    pub(super) judged_at: i64,
+    /// Until when neither the messages nor the findings change by time alone.
+    pub(super) until: Until,
+    pub(super) left_out: LeftOut,
+    pub(super) worktrees: Vec<String>,
+    #[serde(borrow)]
+    pub(super) sessions: Vec<Row<'a>>,
+    #[serde(borrow)]
+    pub(super) claims: Vec<Row<'a>>,
+    /// The entries of the messages, the newest first, and of the findings.
+    #[serde(borrow)]
+    pub(super) messages: Vec<Entry<'a>>,
+    #[serde(borrow)]
+    pub(super) concerns: Vec<Entry<'a>>,
+    /// The keys of claims that decide what the findings say.
+    #[serde(borrow)]
+    pub(super) in_question: Vec<Entry<'a>>,
+    /// The records of the messages.
+    #[serde(borrow, with = "serde_bytes")]
+    message_records: Cow<'a, [u8]>,
+    damaged: Vec<DamagedRecord>,
 }
 
-/// What has to be done to know what is on the board.
-enum Next {
-    ReadEverything,
-    Apply(Times),
-    /// Something else changed, but everything was read a moment ago.
-    ApplyMeanwhile,
+/// When everything was read, and how long that took.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Reading {
+    pub(super) at: DateTime<Utc>,
+    pub(super) took: Duration,
 }
 
-impl Registry {
-    /// What the board is made of now. To be called by one process at a time.
-    pub(super) fn board_rows(&self, directory: &Directory) -> Result<BoardRows, Error> {
-        let changes = self.store.changes.take();
-        let times = times_of(directory)?;
-        if let Some(state) = load(directory) {
-            let next = self.next(&state, &times, &changes);
-            let next_times = match next {
-                Next::ReadEverything => return self.read_board_rows(directory, times),
-                Next::Apply(times) => Some(times),
-                Next::ApplyMeanwhile => None,
-            };
-            let changes: HashMap<Folder, Vec<ChangedRecord>> = changes
-                .into_iter()
-                .filter(|(folder, changes)| !is_included(&state, &times, folder, changes))
-                .filter_map(|(folder, changes)| Some((folder, changes.records?)))
-                .collect();
-            let is_changed = !changes.is_empty() || state.times != next_times;
-            let BoardState { form, read_at, took, left_out, worktrees, rows, .. } = state;
-            let rows = BoardRows {
-                records: unstored(rows, directory.naming(), self.now()),
-                left_out,
-                worktrees: worktrees.into_iter().collect(),
-            };
-            let mut update = Update { registry: self, directory, rows, now: self.now(), took, holders: HashMap::new() };
-            if update.apply(changes)? {
-                let rows = update.rows;
-                if is_changed {
-                    save(directory, &BoardState { times: next_times, ..state_of(&rows, form, read_at, took) })?;
-                }
-                return Ok(rows);
-            }
-        }
-        self.read_board_rows(directory, times)
+/// A text of its own, so that it is borrowed within a list, too.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Entry<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+
+/// A session or a claim. Rows stand in the order of their lists.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Row<'a> {
+    /// The session's id or the claim's key.
+    #[serde(borrow)]
+    pub(super) name: Cow<'a, str>,
+    /// The time by which it stands in its list, as [`Position`](super::records::Position) has it.
+    pub(super) at: Option<i64>,
+    pub(super) until: Until,
+    /// How it was judged, in one word.
+    #[serde(borrow)]
+    pub(super) state: Cow<'a, str>,
+    /// True if it counts and no finding is about it.
+    pub(super) is_plain: bool,
+    /// What the board says of it; empty for what is in no list of the board.
+    #[serde(borrow)]
+    pub(super) entry: Cow<'a, str>,
+    #[serde(borrow, with = "serde_bytes")]
+    pub(super) record: Cow<'a, [u8]>,
+    /// What a session did last; empty where that is not known.
+    #[serde(borrow, with = "serde_bytes")]
+    pub(super) activity: Cow<'a, [u8]>,
+}
+
+impl Row<'_> {
+    pub(super) fn is_listed(&self) -> bool {
+        !self.entry.is_empty()
     }
 
-    fn next(&self, state: &BoardState<String>, times: &Times, changes: &HashMap<Folder, FolderChanges>) -> Next {
-        let age = self.now() - state.read_at;
-        let are_too_many = changes.values().any(|changes| changes.records.is_none());
-        if are_too_many || age >= LONGEST_AGE || age < TimeDelta::zero() {
-            return Next::ReadEverything;
+    /// True for a row that stands before all that was left out.
+    pub(super) fn is_before(&self, rest: &Rest) -> bool {
+        rest.first().is_none_or(|(at, _, name)| (Reverse(self.at), &*self.name) < (*at, name))
+    }
+
+    /// About so many bytes are written of it.
+    fn length(&self) -> usize {
+        const NUMBERS_AND_LENGTHS: usize = 40;
+        self.name.len() + self.entry.len() + self.record.len() + self.activity.len() + NUMBERS_AND_LENGTHS
+    }
+
+    pub(super) fn order(&self) -> (Reverse<Option<i64>>, &str) {
+        (Reverse(self.at), &self.name)
+    }
+}
+
+impl<'a> BoardState<'a> {
+    /// The board that shows these rows, which were just judged.
+    pub(super) fn of(rows: BoardRows, reading: Reading, times: Option<Times>, now: DateTime<Utc>) -> Self {
+        let BoardRows { mut records, left_out, worktrees } = rows;
+        // Everybody reads the board, whoever writes it.
+        records.sessions.iter_mut().for_each(|session| session.viewer = SeenBy::default());
+        let naming = records.claims.first().map(|claim| claim.key.naming()).unwrap_or_default();
+        let edited = records.sessions.iter().flat_map(|session| keys_in_question(&session.record.editing, naming));
+        let asked_for = records.messages.iter().filter_map(|message| requested(message, naming));
+        let in_question = edited.chain(asked_for).map(|key| Entry(key.to_string().into())).collect();
+        let until = until_of_lists(&records, now);
+        let message_records = encoded_messages(&records.messages).into();
+        let damaged = records.damaged.clone();
+        let last = |session: &Session| records.last_activities.get(&session.id);
+        let rows = records.sessions.iter().map(|session| session_row(session, last(session), now));
+        let mut sessions: Vec<Row> = rows.collect();
+        let mut claims: Vec<Row> = records.claims.iter().map(|claim| claim_row(claim, now)).collect();
+        let overview = &Overview::of(records, now);
+        let mut entries: HashMap<&str, String> = HashMap::new();
+        for session in overview.sessions.iter().filter(|session| overview.is_alive(session)) {
+            entries.insert(session.id.as_str(), session_entry(session, overview.last_activities.get(&session.id)));
         }
-        let is_explained = |(position, folder): (usize, &Folder)| {
-            let Some(before) = state.times else { return false };
-            let ours = changes.get(folder);
-            before[position] == times[position]
-                || ours.is_some_and(|ours| {
-                    Some(nanoseconds(ours.before)) == before[position]
-                        && Some(nanoseconds(ours.after)) == times[position]
-                })
+        fill_in(&mut sessions, entries);
+        let mut entries: HashMap<&str, String> = HashMap::new();
+        for claim in overview.claims.iter().filter(|claim| is_on_board(claim)) {
+            let holder = claim.holder().and_then(|holder| overview.session(holder));
+            entries.insert(claim.key.as_str(), claim_entry(claim, holder));
+        }
+        fill_in(&mut claims, entries);
+        let (messages, concerns) = (overview.recent_messages.iter(), overview.coordination_needed.iter());
+        Self {
+            form: FORM,
+            reading,
+            times,
+            judged_at: nanoseconds(now),
+            until,
+            left_out,
+            worktrees: worktrees.into_iter().collect(),
+            sessions,
+            claims,
+            messages: messages.map(|message| Entry(message_entry(message, |id| overview.session(id)).into())).collect(),
+            concerns: concerns.map(|concern| Entry(finding_entry(&concern.to_string()).into())).collect(),
+            in_question,
+            message_records,
+            damaged,
+        }
+    }
+
+    /// What was written last, if it can be believed.
+    pub(super) fn read_from(bytes: &'a [u8]) -> Option<Self> {
+        // It is not believed if its writer was killed in the middle.
+        let (sum, state) = bytes.split_at_checked(SUM_LENGTH)?;
+        if sum != sum_line(state).as_bytes() {
+            return None;
+        }
+        postcard::from_bytes(state).ok().filter(|state: &Self| state.form == FORM)
+    }
+
+    pub(super) fn save(&self, directory: &Directory) -> Result<(), Error> {
+        let rows = self.sessions.iter().chain(&self.claims).map(Row::length);
+        let mut bytes = Vec::with_capacity(rows.sum::<usize>() + ROOM_FOR_THE_REST);
+        bytes.resize(SUM_LENGTH, 0);
+        let mut bytes = postcard::to_extend(self, bytes).unwrap_or_default();
+        if let Some((sum, state)) = bytes.split_at_mut_checked(SUM_LENGTH) {
+            sum.copy_from_slice(sum_line(state).as_bytes());
+        }
+        directory.overwrite_file(STATE, &bytes)
+    }
+
+    /// The rows as records again. What time and processes make of them has to be judged anew. `None` if they cannot be
+    /// understood.
+    pub(super) fn rows(&self, naming: Naming, now: DateTime<Utc>) -> Option<BoardRows> {
+        let activities = self.sessions.iter().filter(|row| !row.activity.is_empty());
+        let records = Records {
+            sessions: self.sessions.iter().map(|row| decoded_session(&row.record, now)).collect::<Option<_>>()?,
+            claims: self.claims.iter().map(|row| decoded_claim(&row.record, naming, now)).collect::<Option<_>>()?,
+            messages: decoded_messages(&self.message_records)?,
+            last_activities: activities.map(|row| decoded_activity(&row.activity)).collect::<Option<_>>()?,
+            damaged: self.damaged.clone(),
         };
-        if WATCHED.iter().enumerate().all(is_explained) {
-            Next::Apply(*times)
-        } else if age.to_std().unwrap_or_default() < state.took * SHARE {
-            Next::ApplyMeanwhile
-        } else {
-            Next::ReadEverything
-        }
-    }
-
-    fn read_board_rows(&self, directory: &Directory, times: Times) -> Result<BoardRows, Error> {
-        let start = self.clock().elapsed();
-        let now = self.now();
-        let rows = self.all_board_rows(directory)?;
-        let took = self.clock().elapsed().saturating_sub(start);
-        save(directory, &BoardState { times: Some(times), ..state_of(&rows, FORM, now, took) })?;
-        Ok(rows)
+        let worktrees = self.worktrees.iter().cloned().collect();
+        Some(BoardRows { records, left_out: self.left_out.clone(), worktrees })
     }
 }
 
-fn save(directory: &Directory, state: &BoardState<Cow<'_, str>>) -> Result<(), Error> {
-    let state = postcard::to_allocvec(state).unwrap_or_default();
-    directory.overwrite_file(STATE, &[format!("{:016x}\n", sum(&state)).as_bytes(), &state].concat())
-}
-
-fn state_of(rows: &BoardRows, form: u32, read_at: DateTime<Utc>, took: Duration) -> BoardState<Cow<'_, str>> {
-    BoardState {
-        form,
-        read_at,
-        took,
-        times: None,
-        left_out: rows.left_out.clone(),
-        worktrees: rows.worktrees.iter().cloned().collect(),
-        rows: StoredRows::of(&rows.records),
-    }
-}
-
-fn load(directory: &Directory) -> Option<BoardState<String>> {
+/// The bytes of what was kept last. After a power loss it may be older than what it tells of, and is then left alone.
+pub(super) fn read(directory: &Directory) -> Option<Vec<u8>> {
     let stored = directory.read(&Folder::Root, STATE).ok()??;
-    // After a power loss it may be older than what it tells of.
-    let is_of_this_boot = !is_older_than_boot(stored.stamp.modified);
-    // Nor is one believed whose writer was killed in the middle.
-    let (sum_line, state) = stored.bytes.split_at_checked(17)?;
-    if sum_line != format!("{:016x}\n", sum(state)).as_bytes() {
-        return None;
+    (!is_older_than_boot(stored.stamp.modified)).then_some(stored.bytes)
+}
+
+pub(super) fn session_row(session: &Session, last: Option<&LastActivity>, now: DateTime<Utc>) -> Row<'static> {
+    Row {
+        name: session.id.as_str().to_owned().into(),
+        at: session.started_at().timestamp_nanos_opt(),
+        until: until_of_session(session, now),
+        state: session.state.as_str().into(),
+        is_plain: session.state == SessionState::Live && session.record.editing.is_empty(),
+        entry: Cow::default(),
+        record: encoded_session(session).into(),
+        activity: last.map(|last| encoded_activity(&session.id, last)).unwrap_or_default().into(),
     }
-    postcard::from_bytes(state).ok().filter(|state: &BoardState<String>| state.form == FORM && is_of_this_boot)
 }
 
-/// Tells a state that was written whole. It may be another one after an update of the program, which then reads anew.
-fn sum(state: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(state);
-    hasher.finish()
+pub(super) fn claim_row(claim: &Claim, now: DateTime<Utc>) -> Row<'static> {
+    Row {
+        name: claim.key.to_string().into(),
+        at: claim.claimed_at.timestamp_nanos_opt(),
+        until: until_of_claim(claim, now),
+        state: claim.standing.as_str().into(),
+        is_plain: claim.is_active() && claim.holder().is_some() && !claim.says_something_else(),
+        entry: Cow::default(),
+        record: encoded_claim(claim).into(),
+        activity: Cow::default(),
+    }
 }
 
-fn times_of(directory: &Directory) -> Result<Times, Error> {
+fn fill_in(rows: &mut [Row], mut entries: HashMap<&str, String>) {
+    for row in rows.iter_mut() {
+        row.entry = entries.remove(&*row.name).unwrap_or_default().into();
+    }
+    rows.sort_by(|one, other| one.order().cmp(&other.order()));
+}
+
+fn until_of_session(session: &Session, now: DateTime<Utc>) -> Until {
+    let record = &session.record;
+    if session.state == SessionState::Completed {
+        return NEVER_IN_DOUBT;
+    }
+    if record.pid.is_some() || record.keepalive.is_some() || session.state != SessionState::Live {
+        return ALWAYS_IN_DOUBT;
+    }
+    let told = [&record.started_at, &record.last_heartbeat].into_iter().flatten();
+    let not_believed_yet = told.filter_map(|text| believed_from(text, now));
+    not_believed_yet.chain([nanoseconds(session.last_sign + LONGEST_SILENCE)]).min().unwrap_or(ALWAYS_IN_DOUBT)
+}
+
+fn until_of_claim(claim: &Claim, now: DateTime<Utc>) -> Until {
+    let not_believed_yet = claim.record.claimed_at.as_deref().and_then(|text| believed_from(text, now));
+    let judged = match claim.standing {
+        ClaimState::Pending | ClaimState::Damaged => ALWAYS_IN_DOUBT,
+        ClaimState::Expired | ClaimState::Abandoned => NEVER_IN_DOUBT,
+        // A command goes on whatever becomes of its lease.
+        ClaimState::Active | ClaimState::Idle if claim.record.process.is_some() => ALWAYS_IN_DOUBT,
+        ClaimState::Active | ClaimState::Idle => nanoseconds(claim.expires_at),
+    };
+    not_believed_yet.map_or(judged, |until| until.min(judged))
+}
+
+/// When a time that is too far ahead of now will be believed.
+fn believed_from(text: &str, now: DateTime<Utc>) -> Option<Until> {
+    let believed_from = time::parse(text)? - time::CLOCK_TOLERANCE;
+    (believed_from > now).then(|| nanoseconds(believed_from))
+}
+
+/// Until when the messages are recent, and sessions that are gone are news.
+fn until_of_lists(records: &Records, now: DateTime<Utc>) -> Until {
+    let messages = records.messages.iter().map(|message| message.sent_at);
+    let gone = records.sessions.iter().filter(|session| session.state == SessionState::Gone);
+    let messages = messages.flat_map(|sent_at| [sent_at, sent_at + RECENT]);
+    let untils = messages.chain(gone.map(|session| session.last_sign + RECENTLY_GONE));
+    untils.filter(|until| *until > now).map(nanoseconds).min().unwrap_or(NEVER_IN_DOUBT)
+}
+
+/// Tells a state that was written whole.
+fn sum_line(state: &[u8]) -> String {
+    format!("{:08x}\n", crc32fast::hash(state))
+}
+
+pub(super) fn times_of(directory: &Directory) -> Result<Times, Error> {
     let mut times = Times::default();
     for (time, folder) in times.iter_mut().zip(&WATCHED) {
         *time = directory.folder_stamp(folder)?.map(|stamp| nanoseconds(stamp.modified));
@@ -187,284 +316,6 @@ fn times_of(directory: &Directory) -> Result<Times, Error> {
     Ok(times)
 }
 
-fn nanoseconds(at: DateTime<Utc>) -> i64 {
+pub(super) fn nanoseconds(at: DateTime<Utc>) -> i64 {
     at.timestamp_nanos_opt().unwrap_or_default()
-}
-
-/// True if somebody who read everything has seen these changes already.
-fn is_included(state: &BoardState<String>, times: &Times, folder: &Folder, changes: &FolderChanges) -> bool {
-    WATCHED.iter().position(|watched| watched == folder).is_some_and(|position| {
-        state.times.is_some_and(|before| {
-            before[position] == times[position] && before[position] != Some(nanoseconds(changes.before))
-        })
-    })
-}
-
-struct Update<'a> {
-    registry: &'a Registry,
-    directory: &'a Directory,
-    rows: BoardRows,
-    now: DateTime<Utc>,
-    /// How long it took to read everything.
-    took: Duration,
-    /// Who holds claims that were looked at. Many claims of one holder are common.
-    holders: HashMap<SessionId, Option<Session>>,
-}
-
-impl Update<'_> {
-    /// Returns false if the rows don't tell enough.
-    fn apply(&mut self, mut changes: HashMap<Folder, Vec<ChangedRecord>>) -> Result<bool, Error> {
-        let mut of = |folder: &Folder| first_of_each(changes.remove(folder).unwrap_or_default());
-        let (sessions, claims, heartbeats) = (of(&Folder::Sessions), of(&Folder::Claims), of(&Folder::Heartbeats));
-        self.judge_again();
-        for changed in &sessions {
-            if !self.apply_to_session(changed, &heartbeats)? {
-                return Ok(false);
-            }
-        }
-        for changed in &claims {
-            self.apply_to_claim(changed)?;
-        }
-        self.apply_to_activities(&heartbeats)?;
-        for (folder, changed) in changes {
-            for changed in first_of_each(changed) {
-                self.apply_to_message(&folder, &changed.name)?;
-            }
-        }
-        self.add_what_is_needed()?;
-        let is_enough = self.rows.shorten(self.now);
-        if !is_enough.claims && self.took > SHORT {
-            self.add_claims_written_last()?;
-            return Ok(self.rows.shorten(self.now).everything());
-        }
-        Ok(is_enough.everything())
-    }
-
-    /// Time passed since, and processes may have ended.
-    fn judge_again(&mut self) {
-        let records = &mut self.rows.records;
-        let heartbeat = |last: &LastActivity| Some((time::split_stamp(&last.name)?.0, last.name.clone()));
-        let heartbeats = records.last_activities.iter().filter_map(|(id, last)| Some((id.clone(), heartbeat(last)?)));
-        let observer = Observer::knowing(self.directory, heartbeats.collect());
-        for session in &mut records.sessions {
-            self.registry.judge_again(&observer, session);
-        }
-        let sessions: HashMap<&SessionId, &Session> =
-            records.sessions.iter().map(|session| (&session.id, session)).collect();
-        for claim in &mut records.claims {
-            let holder = claim.holder().and_then(|holder| sessions.get(holder).copied());
-            claim.judge_again(holder, self.now);
-        }
-    }
-
-    fn apply_to_session(&mut self, changed: &ChangedRecord, heartbeats: &[ChangedRecord]) -> Result<bool, Error> {
-        let Some(id) = session_of(&changed.name) else { return Ok(true) };
-        let known = self.rows.records.sessions.iter().position(|session| session.id == id);
-        let before = match known {
-            Some(position) => Some(self.rows.records.sessions.remove(position)),
-            None => changed.before.as_ref().map(|bytes| {
-                let record = SessionRecord::read(bytes).ok();
-                let stored =
-                    StoredSession { id: id.clone(), record, modified: self.now, stamp: Stamp::unknown(self.now) };
-                self.registry.judged(self.directory, stored)
-            }),
-        };
-        if let Some(before) = before.as_ref().filter(|_| known.is_none()) {
-            self.is_no_longer_left_out(before);
-        }
-        let after = self.registry.session_in(self.directory, &id)?;
-        let file = format!("sessions/{}", changed.name);
-        self.rows.records.damaged.retain(|damaged| damaged.file != file);
-        self.rows.records.damaged.extend(damaged_session(self.directory, &id)?);
-        let is_over = |session: &Option<Session>| session.as_ref().is_some_and(|session| session.state.is_over());
-        if is_over(&before) != is_over(&after) && self.rows.left_out.active.count + self.rows.left_out.stale.count > 0 {
-            // What it holds may be among the claims that are only counted.
-            return Ok(false);
-        }
-        if is_over(&before) != is_over(&after) || before.is_none() != after.is_none() {
-            for claim in self.rows.records.claims.iter_mut().filter(|claim| claim.held_by(&id)) {
-                claim.judge_again(after.as_ref(), self.now);
-            }
-        }
-        if after.as_ref().is_none_or(|session| !session.is_live()) {
-            self.rows.records.last_activities.remove(&id);
-        } else if is_over(&before) || (known.is_none() && before.is_some()) {
-            self.find_activity(&id, heartbeats)?;
-        }
-        self.rows.records.sessions.extend(after);
-        Ok(true)
-    }
-
-    fn apply_to_claim(&mut self, changed: &ChangedRecord) -> Result<(), Error> {
-        let naming = self.directory.naming();
-        let Some(Key::Claim(key)) = key_of(&Range::all_claims(), &changed.name, naming) else { return Ok(()) };
-        let known = self.rows.records.claims.iter().position(|claim| claim.key == key);
-        match (known, &changed.before) {
-            (Some(position), _) => drop(self.rows.records.claims.remove(position)),
-            (None, Some(bytes)) => {
-                let stored = Stored { bytes: bytes.clone(), stamp: Stamp::unknown(self.now) };
-                let stored = ReadClaim::understood(&key, stored).stored;
-                let before = self.judged(stored)?;
-                self.claim_is_no_longer_left_out(&before);
-            }
-            (None, None) => {}
-        }
-        let path = format!("claims/{}", changed.name);
-        self.rows.records.damaged.retain(|damaged| damaged.file != path);
-        if let Some(stored) = StoredClaim::read(self.directory, &key)? {
-            let claim = self.judged(stored)?;
-            self.rows.records.damaged.extend(damaged_claims(self.directory, [&claim])?);
-            self.rows.records.claims.push(claim);
-        }
-        Ok(())
-    }
-
-    fn apply_to_activities(&mut self, changed: &[ChangedRecord]) -> Result<(), Error> {
-        for ChangedRecord { name, .. } in changed {
-            let Some((at, id)) = time::split_stamp(name) else { continue };
-            let Ok(id) = SessionId::foreign(id) else { continue };
-            let is_wanted = self.rows.records.sessions.iter().any(|session| session.id == id && session.is_live());
-            if !is_wanted {
-                continue;
-            }
-            let known = self.rows.records.last_activities.get(&id);
-            let known_at = known.and_then(|last| Some(time::split_stamp(&last.name)?.0));
-            if known.is_some_and(|last| last.name == *name) {
-                self.find_activity(&id, changed)?;
-            } else if known_at.is_none_or(|known_at| known_at < at) {
-                self.set_activity(&id, name)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Finds what a session did last: what was just written of it, unless that is gone by now, or the newest there is.
-    fn find_activity(&mut self, id: &SessionId, changed: &[ChangedRecord]) -> Result<(), Error> {
-        let is_of_it = |name: &&str| time::split_stamp(name).is_some_and(|(_, of)| of == id.as_str());
-        if let Some(written) = changed.iter().map(|changed| changed.name.as_str()).filter(is_of_it).max()
-            && self.set_activity(id, written)?
-        {
-            return Ok(());
-        }
-        if let Some((_, name)) = newest_heartbeats(self.directory)?.remove(id) {
-            self.set_activity(id, &name)?;
-        }
-        Ok(())
-    }
-
-    /// Returns false if nothing can be read of it.
-    fn set_activity(&mut self, id: &SessionId, name: &str) -> Result<bool, Error> {
-        self.rows.records.last_activities.remove(id);
-        let activity = read_activity(self.directory, name, self.now)?;
-        let is_there = activity.is_some();
-        self.rows.records.last_activities.extend(activity.map(|activity| (id.clone(), activity)));
-        Ok(is_there)
-    }
-
-    fn apply_to_message(&mut self, folder: &Folder, name: &str) -> Result<(), Error> {
-        let Some(series) = series_of(folder) else { return Ok(()) };
-        let key = Key::Entry(series, name.to_owned());
-        self.rows.records.messages.retain(|message| message.key != key);
-        match read_message(self.directory, &key, self.now) {
-            Ok(message) => self.rows.records.messages.extend(message),
-            Err(error) => self.rows.records.damaged.extend(damage(self.directory, Err(error))?),
-        }
-        Ok(())
-    }
-
-    /// Reads what the findings need and what is only counted so far.
-    fn add_what_is_needed(&mut self) -> Result<(), Error> {
-        let (records, naming) = (&self.rows.records, self.directory.naming());
-        let edited = records.sessions.iter().flat_map(|session| keys_in_question(&session.record.editing, naming));
-        let mut keys: HashSet<ClaimKey> = edited.collect();
-        keys.extend(records.messages.iter().filter_map(|message| requested(message, naming)));
-        if self.rows.worktrees.iter().any(|root| !root.is_empty()) {
-            let elsewhere = |claim: &Claim| self.rows.same_path_elsewhere(&claim.resource, naming);
-            keys.extend(records.claims.iter().filter(|claim| claim.is_active()).flat_map(elsewhere));
-        }
-        for claim in &records.claims {
-            keys.remove(&claim.key);
-        }
-        if self.rows.left_out.active.count + self.rows.left_out.stale.count > 0 {
-            for key in keys {
-                self.add_claim_left_out(&key)?;
-            }
-        }
-        self.add_named_sessions()
-    }
-
-    /// Goes on with the list of claims where most of those on it were released at once. Where thousands are only counted,
-    /// those count as the newest whose files were written last, until everything is read the next time.
-    fn add_claims_written_last(&mut self) -> Result<(), Error> {
-        let Some(contents) = self.directory.contents(&Folder::Claims)? else { return Ok(()) };
-        let mut written: Vec<(DateTime<Utc>, String)> = Vec::new();
-        for name in contents.names()? {
-            written.extend(contents.stamp(&name)?.map(|stamp| (stamp.modified, name)));
-        }
-        written.sort_unstable_by(|one, other| other.cmp(one));
-        let known: HashSet<ClaimKey> = self.rows.records.claims.iter().map(|claim| claim.key.clone()).collect();
-        let naming = self.directory.naming();
-        let keys = written.iter().filter_map(|(_, name)| key_of(&Range::all_claims(), name, naming));
-        let claims = keys.filter_map(|key| if let Key::Claim(key) = key { Some(key) } else { None });
-        for key in claims.filter(|key| !known.contains(key)).take(KEPT) {
-            self.add_claim_left_out(&key)?;
-        }
-        self.rows.all_claims_are_listed();
-        self.add_named_sessions()
-    }
-
-    /// Reads a claim that was only counted.
-    fn add_claim_left_out(&mut self, key: &ClaimKey) -> Result<(), Error> {
-        if let Some(stored) = StoredClaim::read(self.directory, key)? {
-            let claim = self.judged(stored)?;
-            self.claim_is_no_longer_left_out(&claim);
-            self.rows.records.claims.push(claim);
-        }
-        Ok(())
-    }
-
-    fn judged(&mut self, stored: StoredClaim) -> Result<Claim, Error> {
-        self.registry.judged_with(self.directory, stored, &mut self.holders)
-    }
-
-    fn add_named_sessions(&mut self) -> Result<(), Error> {
-        let records = &self.rows.records;
-        let mut named = named(&records.claims, &records.messages);
-        for session in &records.sessions {
-            named.remove(&session.id);
-        }
-        let unknown: Vec<SessionId> = named.into_iter().cloned().collect();
-        for id in unknown {
-            if let Some(session) = self.registry.session_in(self.directory, &id)? {
-                self.is_no_longer_left_out(&session);
-                self.rows.records.sessions.push(session);
-            }
-        }
-        Ok(())
-    }
-
-    fn claim_is_no_longer_left_out(&mut self, claim: &Claim) {
-        let left_out = &mut self.rows.left_out;
-        let rest = if claim.can_be_taken_over() { &mut left_out.stale } else { &mut left_out.active };
-        rest.count = rest.count.saturating_sub(1);
-    }
-
-    fn is_no_longer_left_out(&mut self, session: &Session) {
-        let holds_something =
-            || self.rows.records.claims.iter().any(|claim| claim.is_active() && claim.held_by(&session.id));
-        let is_alive = session.is_live() && (!session.is_forgotten() || holds_something());
-        let left_out = &mut self.rows.left_out;
-        if is_alive {
-            left_out.live.count = left_out.live.count.saturating_sub(1);
-        }
-        if super::records::is_silent(session, self.now) {
-            left_out.silent.count = left_out.silent.count.saturating_sub(1);
-        }
-    }
-}
-
-/// Each record once, with what stood in it before all of this.
-fn first_of_each(changed: Vec<ChangedRecord>) -> Vec<ChangedRecord> {
-    let mut seen = HashSet::new();
-    changed.into_iter().filter(|changed| seen.insert(changed.name.clone())).collect()
 }

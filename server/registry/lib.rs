@@ -40,9 +40,12 @@
 //! [`Registry::over`] keeps the same elsewhere: in [`Memory`], or in any other [`Store`].
 
 mod board;
+mod board_entries;
 mod board_keeper;
 mod board_rows;
+mod board_splice;
 mod board_state;
+mod board_update;
 mod changes;
 mod claim_all;
 mod claims;

@@ -59,7 +59,9 @@ impl Overview {
     pub(super) fn of(mut records: Records, now: DateTime<Utc>) -> Self {
         // Of what is damaged only that is told.
         records.sessions.retain(|session| !session.is_damaged());
-        fill_in(&mut records.sessions, &records.last_activities);
+        for session in &mut records.sessions {
+            fill_in(session, records.last_activities.get(&session.id));
+        }
         records.sessions.sort_by(|a, b| (!a.is_live(), b.last_sign, &a.id).cmp(&(!b.is_live(), a.last_sign, &b.id)));
         records.claims.sort_by(|a, b| a.resource.cmp(&b.resource));
         // What closed editors left has nothing unsaved under it, and is removed by whoever lives.
@@ -122,12 +124,12 @@ impl Registry {
     }
 }
 
-/// Since when each session holds what it has held the longest.
+/// Since when each session has what it claimed first and still has: a lease that ended may be renewed.
 pub(super) fn held_since<C: Borrow<Claim>>(claims: impl IntoIterator<Item = C>) -> HashMap<SessionId, DateTime<Utc>> {
     let mut held_since: HashMap<SessionId, DateTime<Utc>> = HashMap::new();
     for claim in claims {
         let claim = claim.borrow();
-        if let Some(holder) = claim.holder().filter(|_| claim.is_active()) {
+        if let Some(holder) = claim.holder() {
             let since = held_since.entry(holder.clone()).or_insert(claim.claimed_at);
             *since = claim.claimed_at.min(*since);
         }
@@ -136,27 +138,25 @@ pub(super) fn held_since<C: Borrow<Claim>>(claims: impl IntoIterator<Item = C>) 
 }
 
 /// Sessions of the original's scripts tell what they do only in their heartbeats.
-fn fill_in(sessions: &mut [Session], last_activities: &HashMap<SessionId, LastActivity>) {
-    for session in sessions {
-        let Some(last) = last_activities.get(&session.id) else { continue };
-        session.last_sign = session.last_sign.max(last.at);
-        let record = &mut session.record;
-        if last.record.action.as_deref() == Some(RELEASED) {
-            // What it gave up last is not what it works on.
-            continue;
+pub(super) fn fill_in(session: &mut Session, last: Option<&LastActivity>) {
+    let Some(last) = last else { return };
+    session.last_sign = session.last_sign.max(last.at);
+    let record = &mut session.record;
+    if last.record.action.as_deref() == Some(RELEASED) {
+        // What it gave up last is not what it works on.
+        return;
+    }
+    let tells_nothing = record.phase.is_none() && record.progress.is_none() && record.next_action.is_none();
+    if tells_nothing {
+        record.phase.clone_from(&last.record.phase);
+        record.progress.clone_from(&last.record.progress);
+        record.next_action.clone_from(&last.record.next_action);
+        if record.estimated_completion.is_none() {
+            record.estimated_completion.clone_from(&last.record.estimated_completion);
         }
-        let tells_nothing = record.phase.is_none() && record.progress.is_none() && record.next_action.is_none();
-        if tells_nothing {
-            record.phase.clone_from(&last.record.phase);
-            record.progress.clone_from(&last.record.progress);
-            record.next_action.clone_from(&last.record.next_action);
-            if record.estimated_completion.is_none() {
-                record.estimated_completion.clone_from(&last.record.estimated_completion);
-            }
-            // Ours say in their records what they work on.
-            if record.current_work.is_none() && record.host.is_none() {
-                record.current_work.clone_from(&last.record.target);
-            }
+        // Ours say in their records what they work on.
+        if record.current_work.is_none() && record.host.is_none() {
+            record.current_work.clone_from(&last.record.target);
         }
     }
 }

@@ -18,7 +18,7 @@ use deconflict_protocol::SessionId;
 pub(super) const RECENT: TimeDelta = TimeDelta::hours(1);
 
 /// A session that is gone is news for so long.
-const RECENTLY_GONE: TimeDelta = TimeDelta::hours(1);
+pub(super) const RECENTLY_GONE: TimeDelta = TimeDelta::hours(1);
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Records {

@@ -1,34 +1,27 @@
-//! The rows of the status board as they are kept beside it: no more of each record than the board shows or judges.
+//! Records as they are kept beside the status board: no more of each than the board shows or judges.
 
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::board::{LONGEST_FACT, LONGEST_MESSAGE};
+use super::board_entries::{LONGEST_FACT, LONGEST_MESSAGE};
 use super::claims::{Claim, ClaimState};
 use super::heartbeats::LastActivity;
 use super::liveness::SessionState;
 use super::messages::{Message, MessageId, Recipient};
-use super::records::{DamagedRecord, Records};
 use super::session::Session;
 use super::store::{Key, Series};
 use super::viewer::SeenBy;
 use deconflict_protocol::text::one_line;
-use deconflict_protocol::{ClaimRecord, HeartbeatRecord, MessageRecord, Naming, SessionId, SessionRecord};
+use deconflict_protocol::{
+    ClaimRecord, HeartbeatRecord, MessageRecord, Naming, ProcessRecord, SessionId, SessionRecord,
+};
 
 /// What is cut here is cut once more where it is shown, and must not look whole by then.
 const ROOM: usize = 20;
 
-/// The rows of all lists. `T` is text: borrowed where it is written, owned where it was read.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct StoredRows<T> {
-    sessions: Vec<SessionRow<T>>,
-    claims: Vec<ClaimRow<T>>,
-    messages: Vec<MessageRow<T>>,
-    activities: Vec<ActivityRow<T>>,
-    damaged: Vec<DamagedRecord>,
-}
+// `T` is text: borrowed where it is written, owned where it was read.
 
 /// Id, when the record was written, and what it says; nothing where it is damaged.
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,9 +35,14 @@ struct SessionSays<T>([Option<T>; 18], Option<u32>, Option<u32>, Option<u32>, Ve
 #[derive(Debug, Serialize, Deserialize)]
 struct ClaimRow<T>(T, i64, Option<ClaimSays<T>>);
 
-/// Holder, automatic, and all other texts: since when, until when, idle since, phase, of which type and which name.
+/// Holder, automatic, and all other texts: since when, until when, idle since, phase, of which type and which name; and
+/// the command that holds it.
 #[derive(Debug, Serialize, Deserialize)]
-struct ClaimSays<T>(T, bool, [Option<T>; 6]);
+struct ClaimSays<T>(T, bool, [Option<T>; 6], Option<ProcessSays<T>>);
+
+/// Number, when it started, where the numbers mean something, and its group.
+#[derive(Debug, Serialize, Deserialize)]
+struct ProcessSays<T>(Option<u32>, Option<T>, Option<T>, Option<u32>);
 
 /// Recipient, name, sender, when it was sent, id, and the record's texts: sender, kind, subject, text, resource.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,27 +52,42 @@ struct MessageRow<T>(Option<T>, T, Option<T>, i64, T, [Option<T>; 5]);
 #[derive(Debug, Serialize, Deserialize)]
 struct ActivityRow<T>(T, T, i64, [Option<T>; 6]);
 
-impl<'a> StoredRows<Cow<'a, str>> {
-    pub(super) fn of(records: &'a Records) -> Self {
-        Self {
-            sessions: records.sessions.iter().map(session_row).collect(),
-            claims: records.claims.iter().map(claim_row).collect(),
-            messages: records.messages.iter().filter_map(message_row).collect(),
-            activities: records.last_activities.iter().map(|(id, last)| activity_row(id, last)).collect(),
-            damaged: records.damaged.clone(),
-        }
-    }
+fn encoded(row: &impl Serialize) -> Vec<u8> {
+    postcard::to_allocvec(row).unwrap_or_default()
 }
 
-/// The rows as records again. What time and processes make of them has to be judged anew.
-pub(super) fn unstored(rows: StoredRows<String>, naming: Naming, now: DateTime<Utc>) -> Records {
-    Records {
-        sessions: rows.sessions.into_iter().filter_map(|row| session(row, now)).collect(),
-        claims: rows.claims.into_iter().filter_map(|row| claim(row, naming, now)).collect(),
-        messages: rows.messages.into_iter().filter_map(message).collect(),
-        last_activities: rows.activities.into_iter().filter_map(activity).collect(),
-        damaged: rows.damaged,
-    }
+pub(super) fn encoded_session(session: &Session) -> Vec<u8> {
+    encoded(&session_row(session))
+}
+
+/// The session again. What time and processes make of it has to be judged anew, as of everything that is read here.
+pub(super) fn decoded_session(bytes: &[u8], now: DateTime<Utc>) -> Option<Session> {
+    session(postcard::from_bytes(bytes).ok()?, now)
+}
+
+pub(super) fn encoded_claim(claim: &Claim) -> Vec<u8> {
+    encoded(&claim_row(claim))
+}
+
+pub(super) fn decoded_claim(bytes: &[u8], naming: Naming, now: DateTime<Utc>) -> Option<Claim> {
+    claim(postcard::from_bytes(bytes).ok()?, naming, now)
+}
+
+pub(super) fn encoded_messages(messages: &[Message]) -> Vec<u8> {
+    encoded(&messages.iter().filter_map(message_row).collect::<Vec<_>>())
+}
+
+pub(super) fn decoded_messages(bytes: &[u8]) -> Option<Vec<Message>> {
+    let rows: Vec<MessageRow<String>> = postcard::from_bytes(bytes).ok()?;
+    Some(rows.into_iter().filter_map(message).collect())
+}
+
+pub(super) fn encoded_activity(id: &SessionId, last: &LastActivity) -> Vec<u8> {
+    encoded(&activity_row(id, last))
+}
+
+pub(super) fn decoded_activity(bytes: &[u8]) -> Option<(SessionId, LastActivity)> {
+    activity(postcard::from_bytes(bytes).ok()?)
 }
 
 fn session_row(session: &Session) -> SessionRow<Cow<'_, str>> {
@@ -170,7 +183,7 @@ fn claim_row(claim: &Claim) -> ClaimRow<Cow<'_, str>> {
             said(record.resource_type.as_ref()),
             said(record.resource_name.as_ref()),
         ];
-        ClaimSays(holder.as_str().into(), claim.is_automatic(), texts)
+        ClaimSays(holder.as_str().into(), claim.is_automatic(), texts, record.process.as_ref().map(process_says))
     });
     ClaimRow(claim.key.to_string().into(), nanoseconds(claim.modified), says)
 }
@@ -179,7 +192,7 @@ fn claim(row: ClaimRow<String>, naming: Naming, now: DateTime<Utc>) -> Option<Cl
     let ClaimRow(key, modified, says) = row;
     let key = naming.parse(&key)?;
     let record = match says {
-        Some(ClaimSays(holder, is_automatic, texts)) => {
+        Some(ClaimSays(holder, is_automatic, texts, command)) => {
             let [claimed_at, expires_at, idle_since, phase, resource_type, resource_name] = texts;
             ClaimRecord {
                 claimed_by: Some(SessionId::foreign(&holder).ok()?),
@@ -190,6 +203,7 @@ fn claim(row: ClaimRow<String>, naming: Naming, now: DateTime<Utc>) -> Option<Cl
                 phase,
                 resource_type,
                 resource_name,
+                process: command.map(process),
                 ..ClaimRecord::default()
             }
         }
@@ -199,6 +213,15 @@ fn claim(row: ClaimRow<String>, naming: Naming, now: DateTime<Utc>) -> Option<Cl
     let resource = key.resource(said);
     let modified = time(modified);
     Some(Claim { key, resource, record, claimed_at: now, expires_at: now, modified, standing: ClaimState::Active })
+}
+
+fn process_says(process: &ProcessRecord) -> ProcessSays<Cow<'_, str>> {
+    let ProcessRecord { pid, process_started, pid_scope, process_group } = process;
+    ProcessSays(*pid, whole(process_started.as_ref()), whole(pid_scope.as_ref()), *process_group)
+}
+
+fn process(ProcessSays(pid, process_started, pid_scope, process_group): ProcessSays<String>) -> ProcessRecord {
+    ProcessRecord { pid, process_started, pid_scope, process_group }
 }
 
 fn message_row(message: &Message) -> Option<MessageRow<Cow<'_, str>>> {
