@@ -11,7 +11,7 @@ use deconflict_registry::{Claim, ClaimsMark, Registry};
 use deconflict_workspace::{Kind, Repository, differing_at, left_out_since};
 
 use super::before::befores_in;
-use super::held_list::{Held, HeldList};
+use super::held_list::{Held, HeldFile, HeldList, Places};
 use super::moved::began;
 use super::recorder::slashed;
 use super::stood::Stood;
@@ -58,26 +58,29 @@ impl Recorder<'_> {
         &self,
         repository: &Repository,
         registry: &Registry,
-        known: Held,
+        mut known: Held,
         list: Option<&HeldList>,
         watched: &HashSet<Resource>,
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         // How each stands now is asked once: what changes after that is seen the next time.
-        let held: Vec<_> = known.files().map(|(file, then)| (self.stamp_of(&file), file, then)).collect();
-        let is_changed = |(now, _, then): &&(Option<Stamp>, Resource, Stood)| then.is_other(*now);
+        let mut places = Places::new(self.namer);
+        let stamps: Vec<Option<Stamp>> = known.files.iter().map(|file| places.stamp_of(file)).collect();
+        let is_other: Vec<bool> =
+            known.files.iter().zip(&stamps).map(|(file, stamp)| file.stood.is_other(*stamp)).collect();
         // A folder's own stamp tells nothing of what is deeper in it.
-        let in_question = held.iter().filter(|held| held.1.is_directory() || is_changed(held));
-        let in_question: Vec<&Resource> = in_question.map(|(_, file, _)| file).collect();
-        let is_kept = self.keep(repository, registry, &in_question, watched, now)?;
-        let is_other = held.iter().any(|held| is_changed(&held));
-        match list {
-            Some(list) if is_other => {
-                let files = held.into_iter().map(|(now, file, _)| (file, Stood::of(now)));
-                list.write(known.with(known.claims, files));
+        let is_in_question = |(file, is_other): &(&HeldFile, &bool)| **is_other || file.is_directory;
+        let in_question = known.files.iter().zip(&is_other).filter(is_in_question);
+        let in_question: Vec<Resource> = in_question.filter_map(|(file, _)| file.resource()).collect();
+        let is_kept = self.keep(repository, registry, &in_question.iter().collect::<Vec<_>>(), watched, now)?;
+        let Some(list) = list else { return Ok(is_kept) };
+        if is_other.contains(&true) {
+            for (file, stamp) in known.files.iter_mut().zip(stamps) {
+                file.stood = Stood::of(stamp);
             }
-            Some(list) => list.keep(known),
-            None => {}
+            list.write(known);
+        } else {
+            list.keep(known);
         }
         Ok(is_kept)
     }

@@ -3,24 +3,26 @@
 //! or old, everything is looked at again.
 
 use std::cell::RefCell;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use deconflict_journal::Journal;
+use deconflict_journal::{Journal, Stamp};
 use deconflict_protocol::Resource;
 use deconflict_registry::ClaimsMark;
-use deconflict_workspace::{PrivateFolder, Repository};
+use deconflict_workspace::{Namer, PrivateFolder, Repository};
 use serde::{Deserialize, Serialize};
 
 use super::stood::Stood;
 
-const LIST: &str = "held.json";
+/// Not JSON: each verb reads it.
+const LIST: &str = "held";
 
 /// A list that is longer than this is none of ours, in bytes.
 const LONGEST: u64 = 1 << 20;
 
 /// Another number means another form.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// Where others claim and release all the time, listing all claims takes at most one part of so many of the time.
 const SHARE: u32 = 200;
@@ -47,8 +49,26 @@ pub(super) struct Held {
     pub(super) claims: ClaimsMark,
     /// How long git's log of `HEAD` was, in bytes.
     pub(super) head_log: u64,
-    /// How each file stood and which it is, in one text: there may be hundreds, and each verb reads them.
-    files: Vec<String>,
+    pub(super) files: Vec<HeldFile>,
+}
+
+/// A file that somebody held.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct HeldFile {
+    pub(super) stood: Stood,
+    pub(super) is_directory: bool,
+    /// The resource as it is spelled, and where the path in its worktree begins in that: there may be hundreds, and each verb
+    /// looks at them.
+    spelled: String,
+    path_at: usize,
+}
+
+/// Where files are, found out once for all whose names begin alike.
+#[derive(Debug)]
+pub(super) struct Places<'a> {
+    namer: &'a Namer,
+    /// What names begin with, and the folder that this stands for.
+    folders: Vec<(String, PathBuf)>,
 }
 
 impl HeldList {
@@ -61,7 +81,7 @@ impl HeldList {
     pub(super) fn take(&self) -> Option<Held> {
         self.last.take().or_else(|| {
             let bytes = self.folder.read(LIST, LONGEST).ok()??;
-            serde_json::from_slice(&bytes).ok().filter(|held: &Held| held.form == FORM)
+            postcard::from_bytes(&bytes).ok().filter(|held: &Held| held.form == FORM)
         })
     }
 
@@ -72,7 +92,7 @@ impl HeldList {
 
     /// Where it cannot be written or is torn, the next one looks at everything.
     pub(super) fn write(&self, held: Held) {
-        let _ = serde_json::to_vec(&held).map(|bytes| self.folder.overwrite(LIST, &bytes));
+        let _ = postcard::to_allocvec(&held).map(|bytes| self.folder.overwrite(LIST, &bytes));
         self.keep(held);
     }
 }
@@ -84,13 +104,8 @@ impl Held {
         head_log: u64,
         files: impl IntoIterator<Item = (Resource, Stood)>,
     ) -> Self {
-        let files = files.into_iter().map(|(file, stood)| line(&file, stood)).collect();
+        let files = files.into_iter().map(|(file, stood)| HeldFile::new(&file, stood)).collect();
         Self { form: FORM, listed_at, took, claims, head_log, files }
-    }
-
-    /// The list as these files and these claims have made it since.
-    pub(super) fn with(&self, claims: ClaimsMark, files: impl IntoIterator<Item = (Resource, Stood)>) -> Self {
-        Self::new((self.listed_at, self.took), claims, self.head_log, files)
     }
 
     /// The list as a process has made it that claimed some files and gave up others. No longer than `most`.
@@ -102,8 +117,8 @@ impl Held {
         most: usize,
     ) -> Self {
         let own: Vec<String> = claimed.iter().map(|(file, _)| file).chain(released).map(Resource::spelled).collect();
-        self.files.retain(|held| !held.split_once(' ').is_some_and(|(_, file)| own.iter().any(|own| own == file)));
-        self.files.splice(0..0, claimed.iter().map(|(file, stood)| line(file, *stood)));
+        self.files.retain(|held| !own.contains(&held.spelled));
+        self.files.splice(0..0, claimed.iter().map(|(file, stood)| HeldFile::new(file, *stood)));
         self.files.truncate(most);
         Self { claims, ..self }
     }
@@ -113,17 +128,39 @@ impl Held {
         let too_soon = self.took.saturating_mul(SHARE).min(LONGEST_AGE);
         self.claims == claims || (now - self.listed_at).to_std().is_ok_and(|age| age < too_soon)
     }
+}
 
-    pub(super) fn files(&self) -> impl Iterator<Item = (Resource, Stood)> {
-        self.files.iter().filter_map(|held| {
-            let (stood, file) = held.split_once(' ')?;
-            Some((Resource::parse(file)?, stood.parse().ok()?))
-        })
+impl HeldFile {
+    fn new(file: &Resource, stood: Stood) -> Self {
+        let spelled = file.spelled();
+        Self { stood, is_directory: file.is_directory(), path_at: spelled.len() - file.relative().len(), spelled }
+    }
+
+    pub(super) fn resource(&self) -> Option<Resource> {
+        Resource::parse(&self.spelled)
+    }
+
+    fn split(&self) -> Option<(&str, &str)> {
+        self.spelled.split_at_checked(self.path_at)
     }
 }
 
-fn line(file: &Resource, stood: Stood) -> String {
-    format!("{stood} {}", file.spelled())
+impl<'a> Places<'a> {
+    pub(super) fn new(namer: &'a Namer) -> Self {
+        Self { namer, folders: Vec::new() }
+    }
+
+    /// How a file stands now; `None` if nothing can be told.
+    pub(super) fn stamp_of(&mut self, file: &HeldFile) -> Option<Stamp> {
+        let (beginning, relative) = file.split()?;
+        if let Some((_, folder)) = self.folders.iter().find(|(known, _)| known == beginning) {
+            return Stamp::of(&folder.join(relative));
+        }
+        let path = self.namer.path_of(&file.resource()?)?;
+        let folder = path.to_str().and_then(|path| path.strip_suffix(relative)).filter(|_| !relative.is_empty());
+        self.folders.extend(folder.map(|folder| (beginning.to_owned(), PathBuf::from(folder))));
+        Stamp::of(&path)
+    }
 }
 
 #[cfg(test)]

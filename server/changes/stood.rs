@@ -1,13 +1,10 @@
 //! How a file stood when somebody looked at it, and whether it stands otherwise by now.
 
-use std::fmt;
-use std::num::ParseIntError;
-use std::str::FromStr;
-
 use deconflict_journal::Stamp;
+use serde::{Deserialize, Serialize};
 
 /// How a file stood, as far as it has to be known to see that it stands otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Stood {
     /// Nothing could be told of it.
     Missing,
@@ -32,31 +29,6 @@ impl Stood {
             Self::Missing => now.is_some(),
             Self::Uncertain => true,
             Self::Fingerprint(then) => now.map(|now| now.fingerprint()) != Some(then),
-        }
-    }
-}
-
-const MISSING: &str = "-";
-const UNCERTAIN: &str = "?";
-
-impl fmt::Display for Stood {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing => f.write_str(MISSING),
-            Self::Uncertain => f.write_str(UNCERTAIN),
-            Self::Fingerprint(fingerprint) => write!(f, "{fingerprint:x}"),
-        }
-    }
-}
-
-impl FromStr for Stood {
-    type Err = ParseIntError;
-
-    fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        match text {
-            MISSING => Ok(Self::Missing),
-            UNCERTAIN => Ok(Self::Uncertain),
-            fingerprint => u64::from_str_radix(fingerprint, 16).map(Self::Fingerprint),
         }
     }
 }

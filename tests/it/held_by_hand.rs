@@ -13,7 +13,7 @@ const FILE: &str = "src/lib.rs";
 fn lists(workspace: &Workspace) -> Vec<PathBuf> {
     let ours = workspace.path(".git/deconflict");
     let found = files_below(&ours);
-    found.into_iter().filter(|path| path.ends_with("held.json")).collect()
+    found.into_iter().filter(|path| path.file_name().is_some_and(|name| name == "held")).collect()
 }
 
 fn files_below(folder: &std::path::Path) -> Vec<PathBuf> {
@@ -67,7 +67,8 @@ fn what_is_changed_is_found_whatever_was_claimed_and_released_meanwhile() {
 fn what_was_released_is_looked_at_no_more() {
     let workspace = Workspace::small();
     let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
-    let is_listed = || lists(&workspace).iter().any(|list| fs::read_to_string(list).unwrap().contains(FILE));
+    let is_listed =
+        || lists(&workspace).iter().any(|list| String::from_utf8_lossy(&fs::read(list).unwrap()).contains(FILE));
     ada.run(["claim", "file", FILE, "README.md"]).expect_code(0);
     ada.run(["check", "README.md"]).expect_code(0);
     assert!(is_listed());
