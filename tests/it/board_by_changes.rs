@@ -53,7 +53,7 @@ impl Course {
         let registry = Registry::create(&workspace.root().join("COORDINATION"), clock.clone()).unwrap();
         let office = Office { workspace, registry, clock };
         let mut course =
-            Self { office, is_calm: seed % 2 == 0, dice: Dice(seed), sessions: Vec::new(), log: Vec::new() };
+            Self { office, is_calm: seed.is_multiple_of(2), dice: Dice(seed), sessions: Vec::new(), log: Vec::new() };
         for _ in 0..3 {
             course.join();
         }
