@@ -10,10 +10,11 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::claims::{Claim, ClaimState, StoredClaim};
+use super::judging::Observer;
 use super::liveness::{self, SessionState};
 use super::mailbox::{self, Mailbox, readable};
 use super::read_marks::{Mark, keep_marks, session_of_part};
-use super::session::Session;
+use super::session::{Session, read_session};
 use super::store::files::directory::{Contents, Directory, Durability, UNFINISHED};
 use super::store::files::folder::Folder;
 use super::store::{Key, Range, Reader, Series, Write};
@@ -35,7 +36,7 @@ const PAUSE: TimeDelta = TimeDelta::hours(1);
 
 const CLEANED_UP: &str = ".cleaned-up";
 
-/// So many claims are removed in one commit, and then others come first.
+/// So many claims or sessions are removed in one commit, and then others come first.
 const BATCH: usize = 64;
 
 /// For so long. Whoever waits for the lock tries again in a shorter time than this.
@@ -118,19 +119,12 @@ impl Registry {
         let is_removable =
             |claim: &&Claim| self.is_removable(claim, claim.holder().and_then(|holder| by_id.get(holder).copied()));
         let removable: Vec<&Claim> = claims.iter().filter(is_removable).collect();
-        for (number, batch) in removable.chunks(BATCH).enumerate() {
-            if number > 0 {
-                std::thread::sleep(TURN);
-            }
-            done.claims += self.remove_stale_claims(batch)?;
-        }
+        done.claims = in_batches(&removable, |batch| self.remove_stale_claims(batch))?;
         let holders: HashSet<&SessionId> =
             claims.iter().filter(|claim| claim.is_active()).filter_map(Claim::holder).collect();
-        for session in sessions {
-            if !holders.contains(&session.id) && self.is_history(session) {
-                done.sessions += usize::from(self.remove_session(&session.id)?);
-            }
-        }
+        let is_removable = |session: &&Session| !holders.contains(&session.id) && self.is_history(session);
+        let removable: Vec<&SessionId> = sessions.iter().filter(is_removable).map(|session| &session.id).collect();
+        done.sessions = in_batches(&removable, |batch| self.remove_sessions(batch))?;
         done.messages = self.remove_messages(directory)?;
         self.remove_marks(directory, done.messages > 0)?;
         self.remove_left_tickets()?;
@@ -171,6 +165,7 @@ impl Registry {
 
     fn remove_stale_claims(&self, seen: &[&Claim]) -> Result<usize, Error> {
         let (removed, _) = self.commit(|tx| {
+            let observer = Observer::new(tx);
             let mut holders: HashMap<&SessionId, Option<Session>> = HashMap::new();
             let mut removable = Vec::new();
             for seen in seen {
@@ -178,7 +173,8 @@ impl Registry {
                 let stored = StoredClaim::read(tx, &seen.key)?.filter(|now| now.record.as_ref() == Some(&seen.record));
                 let (Some(stored), Some(holder)) = (stored, seen.holder()) else { continue };
                 if !holders.contains_key(holder) {
-                    holders.insert(holder, self.session_in(tx, holder)?);
+                    let session = read_session(tx, holder)?.map(|stored| self.judged_by(&observer, stored));
+                    holders.insert(holder, session);
                 }
                 let holder = holders.get(holder).and_then(Option::as_ref);
                 if stored.judge(holder, self.now()).standing == seen.standing {
@@ -202,15 +198,21 @@ impl Registry {
         !session.is_damaged() && is_over && self.now() - self.over_since(session) > HISTORY
     }
 
-    fn remove_session(&self, id: &SessionId) -> Result<bool, Error> {
-        let (is_removed, _) = self.commit(|tx| {
-            let is_history = self.session_in(tx, id)?.is_some_and(|session| self.is_history(&session));
-            if is_history {
-                tx.write(Write::Delete(Key::Session(id.clone())));
+    fn remove_sessions(&self, ids: &[&SessionId]) -> Result<usize, Error> {
+        let (removed, _) = self.commit(|tx| {
+            let observer = Observer::new(tx);
+            let mut removable = Vec::new();
+            for id in ids {
+                let session = read_session(tx, id)?.map(|stored| self.judged_by(&observer, stored));
+                removable.extend(session.filter(|session| self.is_history(session)).map(|session| session.id));
             }
-            Ok(is_history)
+            let removed = removable.len();
+            for id in removable {
+                tx.write(Write::Delete(Key::Session(id)));
+            }
+            Ok(removed)
         })?;
-        Ok(is_removed)
+        Ok(removed)
     }
 
     /// Removes broadcasts, direct messages that were read, and those to sessions that are no more, with their folders.
@@ -316,6 +318,18 @@ impl Registry {
         let told = fields.as_ref().and_then(|fields| fields.get("timestamp")?.as_str());
         Ok(time::believed(told, stamp.modified, self.now()) < limit)
     }
+}
+
+/// Removes some after others, so that whoever else wants the lock comes to it in between. Returns how many were removed.
+fn in_batches<T>(all: &[T], remove: impl Fn(&[T]) -> Result<usize, Error>) -> Result<usize, Error> {
+    let mut removed = 0;
+    for (number, batch) in all.chunks(BATCH).enumerate() {
+        if number > 0 {
+            std::thread::sleep(TURN);
+        }
+        removed += remove(batch)?;
+    }
+    Ok(removed)
 }
 
 /// Files that processes left unfinished when they died, longer than `age` ago. The clock of the file system that holds
