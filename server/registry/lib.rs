@@ -76,6 +76,7 @@ mod read_marks;
 mod record;
 mod records;
 mod session;
+mod session_processes;
 mod sessions;
 mod store;
 mod stored_rows;

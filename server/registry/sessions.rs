@@ -8,7 +8,7 @@ use super::heartbeats::{Activity, add_heartbeat};
 use super::liveness::{self, KeeperState};
 use super::overlap::claim_keys;
 use super::record;
-use super::session::{Session, StoredSession, change_session, list_sessions, require_active};
+use super::session::{Session, StoredSession, change_session, require_active};
 use super::store::{Key, Range, Reader, Series, Stamp, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
 use deconflict_platform::{self as platform, Process};
@@ -126,6 +126,7 @@ impl<S: Store> Registry<S> {
     /// directory was deleted. Returns `None`, and changes nothing, if another live process keeps the session.
     pub fn resume(&self, id: &SessionId, new: &NewSession) -> Result<Option<Session>, Error> {
         let (is_resumed, _) = self.commit_making(|tx| self.decide_resume(tx, id, new))?;
+        self.store.forget_processes();
         if is_resumed { self.session(id) } else { Ok(None) }
     }
 
@@ -210,29 +211,6 @@ impl<S: Store> Registry<S> {
         Ok(sessions)
     }
 
-    /// The live sessions that name one of these processes as the one that keeps them or that they serve. Of thousands of
-    /// others nothing but the bytes are looked at.
-    pub fn live_sessions_naming(&self, pids: &[u32]) -> Result<Vec<Session>, Error> {
-        let reader = self.reader()?;
-        let mut sessions = Vec::new();
-        for id in list_sessions(&*reader)? {
-            let key = Key::Session(id);
-            let stored = match reader.get(&key) {
-                Ok(stored) => stored.filter(|stored| may_name_process(&stored.bytes)),
-                Err(Error::Unsafe { .. }) => None,
-                Err(error) => return Err(error),
-            };
-            let (Some(stored), Key::Session(id)) = (stored, key) else { continue };
-            let Ok(record) = SessionRecord::read(&stored.bytes) else { continue };
-            if [record.pid, record.client_pid].iter().flatten().any(|pid| pids.contains(pid)) {
-                sessions.push(self.judged(&*reader, StoredSession::read_as(&id, record, stored.stamp)));
-            }
-        }
-        sessions.retain(Session::is_live);
-        sessions.sort_by_key(|session| std::cmp::Reverse(session.last_sign));
-        Ok(sessions)
-    }
-
     /// True if a session has an active claim, which keeps one alive that is forgotten.
     pub(super) fn holds_something(&self, reader: &dyn Reader, id: &SessionId) -> Result<bool, Error> {
         for key in claim_keys(reader, &[Range::all_claims()])? {
@@ -270,7 +248,9 @@ impl<S: Store> Registry<S> {
             session.pid = Some(keeper.pid);
             session.pid_scope = Some(platform::pid_scope());
             session.process_started = Some(keeper.started.clone()).filter(|started| !started.is_empty());
-        })
+        })?;
+        self.store.forget_processes();
+        Ok(())
     }
 
     /// Says what the session's editor wants that others need to know too.
@@ -378,12 +358,6 @@ pub(super) fn arrive_in(tx: &mut Transaction, session: &Session) -> Result<(), E
     }
     tx.put_new(key, record::bytes_of(&session.record)?);
     Ok(())
-}
-
-/// False for a record that names no process; `pid` is the end of the fields that do. Only another program would spell them
-/// with escapes.
-fn may_name_process(record: &[u8]) -> bool {
-    record.windows(4).any(|it| it == b"pid\"") || record.contains(&b'\\')
 }
 
 /// True for a name as somebody may type it.

@@ -101,6 +101,7 @@ mod races;
 mod real_agents;
 mod records;
 mod run_verb;
+mod session_processes;
 mod settings;
 mod setup;
 mod setup_doctor;

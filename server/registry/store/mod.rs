@@ -53,6 +53,9 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Makes what a store needs before anything can be written.
     fn prepare(&self) -> Result<(), Error>;
 
+    /// Forgets what it remembers of the processes that sessions name, because a session names others now.
+    fn forget_processes(&self) {}
+
     /// What it promises.
     fn guarantees(&self) -> Guarantees;
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 
 use cap_fs_ext::{DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsSyncExt};
 use cap_std::ambient_authority;
-use cap_std::fs::{Dir, Metadata, OpenOptions};
+use cap_std::fs::{Dir, DirEntry, Metadata, OpenOptions};
 use chrono::{DateTime, Utc};
 
 use super::folder::Folder;
@@ -288,6 +288,22 @@ impl Contents<'_> {
         Ok(names)
     }
 
+    /// The names that don't start with a dot, each with the number that tells the file from another one that takes its place;
+    /// zero where a listing doesn't tell that.
+    pub(crate) fn numbered_names(&self) -> Result<Vec<(String, u64)>, Error> {
+        let failed = |source| Error::io("list", &self.directory.path_of(self.folder))(source);
+        let mut names = Vec::new();
+        for entry in self.handle.entries().map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if let Ok(name) = entry.file_name().into_string()
+                && !name.starts_with('.')
+            {
+                names.push((name, listed_number(&entry)));
+            }
+        }
+        Ok(names)
+    }
+
     /// Reads a file; `None` if there is none.
     pub(crate) fn read(&self, name: &str) -> Result<Option<Stored>, Error> {
         let path = || self.path_of(name);
@@ -331,6 +347,16 @@ impl LockFile<'_> {
     pub(crate) fn is_current(&self) -> bool {
         self.root.symlink_metadata(self.name).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity)
     }
+}
+
+#[cfg(unix)]
+fn listed_number(entry: &DirEntry) -> u64 {
+    std::os::unix::fs::DirEntryExt::ino(entry)
+}
+
+#[cfg(not(unix))]
+fn listed_number(_: &DirEntry) -> u64 {
+    0
 }
 
 /// Which file it is, and when it was written.

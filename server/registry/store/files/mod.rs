@@ -29,6 +29,9 @@ use crate::changes::Changes;
 use crate::{Error, random_number};
 use deconflict_protocol::{Naming, SessionId, time};
 
+/// What the sessions' records say of processes, remembered beside them.
+pub(crate) const SESSION_PROCESSES: &str = ".session-processes";
+
 /// How long a decision is made anew because scripts that take no lock write in between.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -111,6 +114,11 @@ impl Store for Files {
     /// Whoever deleted the directory gets it back with the next record.
     fn prepare(&self) -> Result<(), Error> {
         Directory::create(&self.path).map(drop)
+    }
+
+    /// What cannot be removed counts for a moment only.
+    fn forget_processes(&self) {
+        let _ = self.directory().and_then(|directory| directory.remove_file(&Folder::Root, SESSION_PROCESSES));
     }
 
     fn guarantees(&self) -> Guarantees {
