@@ -173,9 +173,20 @@ pub(super) fn has_running_member(group: u32) -> Option<bool> {
         return None;
     }
     let names = fs::read_dir("/proc").ok()?.flatten().map(|entry| entry.file_name());
-    let pids = names.filter_map(|name| name.to_str()?.parse::<u32>().ok());
+    let pids = names.filter_map(|name| name.to_str()?.parse::<u32>().ok()).filter(|pid| may_be_in_group(*pid, group));
     let mut stats = pids.filter_map(|pid| parse_stat(&read_told(format!("/proc/{pid}/stat")).ok()?));
     Some(stats.any(|stat| stat.group == group && !stat.ended))
+}
+
+/// False for most: asking for a process's group takes a hundredth of the time that reading its line takes.
+fn may_be_in_group(pid: u32, group: u32) -> bool {
+    use nix::errno::Errno;
+    let Ok(pid) = i32::try_from(pid) else { return false };
+    match nix::unistd::getpgid(Some(nix::unistd::Pid::from_raw(pid))) {
+        Ok(found) => u32::try_from(found.as_raw()) == Ok(group),
+        Err(Errno::ESRCH) => false,
+        Err(_) => true,
+    }
 }
 
 /// Where a process was started (`credentials(7)`).

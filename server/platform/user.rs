@@ -2,6 +2,8 @@
 
 use std::env;
 use std::path::PathBuf;
+#[cfg(unix)]
+use std::sync::OnceLock;
 
 /// The machine's name; empty if it tells none.
 pub fn host_name() -> String {
@@ -24,7 +26,7 @@ pub fn full_name() -> Option<String> {
     #[cfg(unix)]
     {
         // What follows the first comma is a room or a telephone number.
-        let name = fields_in_user_database()?.into_iter().nth(4)?;
+        let name = fields_in_user_database()?.get(4)?;
         let name = name.split(',').next().unwrap_or_default().trim().to_owned();
         Some(name).filter(|name| !name.is_empty())
     }
@@ -82,16 +84,20 @@ fn folder_named_by(variable: &str) -> Option<PathBuf> {
 
 fn name_in_user_database() -> Option<String> {
     #[cfg(unix)]
-    return fields_in_user_database()?.into_iter().next().filter(|name| !name.is_empty());
+    return fields_in_user_database()?.first().filter(|name| !name.is_empty()).cloned();
     #[cfg(not(unix))]
     None
 }
 
 /// The user's line in the system's list of users (passwd(5)).
 #[cfg(unix)]
-fn fields_in_user_database() -> Option<Vec<String>> {
-    let user = rustix::process::getuid().as_raw().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    let mut lines = users.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
-    lines.find(|fields| fields.get(2) == Some(&user))
+fn fields_in_user_database() -> Option<&'static Vec<String>> {
+    static FIELDS: OnceLock<Option<Vec<String>>> = OnceLock::new();
+    let read = || {
+        let user = rustix::process::getuid().as_raw().to_string();
+        let users = std::fs::read_to_string("/etc/passwd").ok()?;
+        let mut lines = users.lines().map(|line| line.split(':').map(str::to_owned).collect::<Vec<_>>());
+        lines.find(|fields| fields.get(2) == Some(&user))
+    };
+    FIELDS.get_or_init(read).as_ref()
 }
