@@ -58,8 +58,9 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     // In a program that goes on, signals are the program's.
-    let waits_alone = arguments.wait.is_some() && !context.output.is_kept();
-    let _interrupts = if waits_alone { Some(Interrupts::take(&context.give_up)?) } else { None };
+    if arguments.wait.is_some() && !context.output.is_kept() {
+        Interrupts::take()?.end_a_wait(&context.give_up)?;
+    }
     context.check_joined()?;
     let known = context.existing_registry()?;
     let Some(first) = &arguments.first else {

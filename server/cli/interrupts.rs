@@ -1,11 +1,11 @@
 //! What makes a verb that waits give up, and leave nothing behind: signals that ask its process to end, or whoever asked
 //! for the verb.
 
+use std::io;
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use deconflict_platform::{self as platform, Signals, TakenSignals};
+use deconflict_platform::{self as platform, Signals};
 use deconflict_registry::Waker;
 
 use super::failure::Failure;
@@ -49,30 +49,28 @@ impl GiveUp {
 }
 
 /// The signals of this process.
-pub(super) struct Interrupts {
-    /// All that come, by their numbers.
-    pub(super) received: Receiver<i32>,
-    /// Those that a command gets all the same.
-    pub(super) taken: TakenSignals,
-}
+pub(super) struct Interrupts(Signals);
 
 impl Interrupts {
-    /// Takes them over, before this process starts a thread. Those that ask it to end make who waits give up.
-    pub(super) fn take(give_up: &GiveUp) -> Result<Self, Failure> {
-        let could_not = |error| Failure::could_not("listen for signals", &error);
-        let signals = Signals::take().map_err(could_not)?;
-        let taken = signals.taken();
-        let (tell, received) = channel();
+    /// Takes them over, before this process starts a thread.
+    pub(super) fn take() -> Result<Self, Failure> {
+        Signals::take().map(Self).map_err(|error| could_not_listen(&error))
+    }
+
+    /// Lets those that ask this process to end make who waits give up.
+    pub(super) fn end_a_wait(&self, give_up: &GiveUp) -> Result<(), Failure> {
         let give_up = give_up.clone();
         let hear = move |number| {
             if Signals::asks_to_end(number) {
                 give_up.ask_by(number);
             }
-            // Nobody listens only at the end.
-            let _ = tell.send(number);
         };
-        signals.tell(hear).map_err(could_not)?;
-        Ok(Self { received, taken })
+        self.0.tell(hear).map_err(|error| could_not_listen(&error))
+    }
+
+    /// All of them, for a command that gets them.
+    pub(super) fn signals(&self) -> &Signals {
+        &self.0
     }
 
     /// Ends this process as the signal would have.
@@ -80,4 +78,8 @@ impl Interrupts {
         platform::end_by_signal(number, false);
         std::process::exit(128 + number)
     }
+}
+
+fn could_not_listen(error: &io::Error) -> Failure {
+    Failure::could_not("listen for signals", error)
 }

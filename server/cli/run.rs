@@ -90,8 +90,11 @@ impl Ended {
 
 fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failure> {
     // Before anything starts a thread.
-    let interrupts = Interrupts::take(&context.give_up)?;
-    let preparing = prepare(arguments.command.clone(), interrupts.taken.clone())?;
+    let interrupts = Interrupts::take()?;
+    let preparing = prepare(arguments.command.clone(), interrupts.signals().taken())?;
+    if arguments.wait.is_some() {
+        interrupts.end_a_wait(&context.give_up)?;
+    }
     let asked = asked::asked(&arguments.with, arguments.scope.map(Scope::from), context)?;
     context.check_joined()?;
     let acting = match in_line::within(arguments.wait, context, || Acting::for_a_command(context)) {
@@ -298,20 +301,17 @@ impl Run<'_> {
 
     fn run(&self, job: &mut Job, values: &[Option<Vec<Resource>>], held: &[Held]) -> Result<Ending, Failure> {
         job.begin(&self.variables(values, held)).map_err(|error| could_not_start(&error))?;
-        let (start, mut is_told) = (Instant::now(), false);
-        let mut renewed = Instant::now();
+        let mut due = Due::from(Instant::now());
         let meanwhile = || {
-            if !is_told && start.elapsed() >= WORTH_TELLING {
-                is_told = true;
+            if due.has_to_tell(Instant::now()) {
                 self.tell();
             }
-            if renewed.elapsed() >= RENEWAL {
-                renewed = Instant::now();
+            if due.has_to_renew(Instant::now()) {
                 held.iter().for_each(Held::renew);
             }
-            if is_told { RENEWAL.saturating_sub(renewed.elapsed()) } else { WORTH_TELLING }
+            due.next(Instant::now())
         };
-        job.attend(&self.interrupts.received, meanwhile)
+        job.attend(self.interrupts.signals(), meanwhile)
             .map_err(|error| Failure::could_not("wait for the command's end", &error))
     }
 
@@ -346,6 +346,40 @@ impl Run<'_> {
         ids.extend(held.iter().flat_map(|held| &held.ids).filter(|id| !known.contains(*id)).cloned());
         variables.push((HELD.to_owned(), ids.join(",")));
         variables
+    }
+}
+
+/// When what is to be done while a command runs is due.
+struct Due {
+    begun: Instant,
+    is_told: bool,
+    renewed: Instant,
+}
+
+impl Due {
+    fn from(begun: Instant) -> Self {
+        Self { begun, is_told: false, renewed: begun }
+    }
+
+    /// True once.
+    fn has_to_tell(&mut self, now: Instant) -> bool {
+        let is_due = now - self.begun >= WORTH_TELLING;
+        is_due && !std::mem::replace(&mut self.is_told, true)
+    }
+
+    /// True once each time.
+    fn has_to_renew(&mut self, now: Instant) -> bool {
+        let is_due = now - self.renewed >= RENEWAL;
+        if is_due {
+            self.renewed = now;
+        }
+        is_due
+    }
+
+    /// How long nothing is due.
+    fn next(&self, now: Instant) -> Duration {
+        let at = if self.is_told { self.renewed + RENEWAL } else { self.begun + WORTH_TELLING };
+        at.saturating_duration_since(now)
     }
 }
 
@@ -394,4 +428,24 @@ pub(super) fn not_started(error: &std::io::Error, program: &std::ffi::OsStr) -> 
     let why = if is_missing { "command not found".to_owned() } else { error.to_string() };
     Output::remark(&format!("deconflict: {}: {why}", program.to_string_lossy()));
     if is_missing { 127 } else { 126 }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No test could wait for it.
+    #[test]
+    fn what_is_held_is_renewed_each_quarter_of_an_hour_while_the_command_runs() {
+        let begun = Instant::now();
+        let mut due = Due::from(begun);
+        assert!(!due.has_to_tell(begun) && !due.has_to_renew(begun));
+        let mut now = begun + due.next(begun);
+        assert!(due.has_to_tell(now) && !due.has_to_tell(now) && !due.has_to_renew(now));
+        for round in 1..=20 {
+            now += due.next(now);
+            assert_eq!(now - begun, RENEWAL * round);
+            assert!(due.has_to_renew(now) && !due.has_to_renew(now) && !due.has_to_tell(now));
+        }
+    }
 }

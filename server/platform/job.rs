@@ -14,13 +14,14 @@ const WAITING: &str = "--become-when-told";
 
 #[cfg(unix)]
 mod unix {
+    use std::cell::OnceCell;
     use std::ffi::OsString;
     use std::fs::File;
     use std::io::{self, BufRead, BufReader, Write};
     use std::os::fd::{AsRawFd, RawFd};
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command};
-    use std::sync::mpsc::{Receiver, RecvTimeoutError};
+    use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
     use std::time::{Duration, Instant};
 
     use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
@@ -56,11 +57,13 @@ mod unix {
         },
     }
 
-    /// The signals of this process, told to whoever attends to a job.
+    /// The signals of this process.
     #[derive(Debug)]
     pub struct Signals {
         set: SigSet,
         taken: TakenSignals,
+        /// Where a thread hears them.
+        told: OnceCell<Receiver<i32>>,
     }
 
     /// Those that this process took for itself, and that a command gets all the same. What whoever started this process
@@ -74,7 +77,7 @@ mod unix {
             let all: SigSet = heard().iter().chain(&unheard()).collect();
             let before = all.thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
             let taken = all.iter().filter(|signal| !before.contains(*signal)).collect();
-            Ok(Self { set: heard(), taken: TakenSignals(taken) })
+            Ok(Self { set: heard(), taken: TakenSignals(taken), told: OnceCell::new() })
         }
 
         /// Those that were taken.
@@ -82,14 +85,37 @@ mod unix {
             self.taken.clone()
         }
 
-        /// Tells each from now on, by its number, from a thread of its own.
-        pub fn tell(self, hear: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+        /// Tells each from now on, by its number, from a thread of its own, even while nobody attends to them.
+        pub fn tell(&self, hear: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+            let (tell, told) = channel();
+            let set = self.set;
             let wait = move || {
-                while let Ok(signal) = self.set.wait() {
+                while let Ok(signal) = set.wait() {
                     hear(signal as i32);
+                    // Nobody attends only at the end.
+                    let _ = tell.send(signal as i32);
                 }
             };
-            std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
+            std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
+            let _ = self.told.set(told);
+            Ok(())
+        }
+
+        /// The number of the next one; `None` if none comes in this time, or perhaps a little sooner.
+        fn next(&self, limit: Duration) -> io::Result<Option<i32>> {
+            if self.told.get().is_none() {
+                // Whoever waits by itself is awake sooner than one whom a thread tells.
+                match system::next_signal(&self.set, limit) {
+                    Some(next) => return next,
+                    None => self.tell(|_| ())?,
+                }
+            }
+            let Some(told) = self.told.get() else { return Ok(None) };
+            let next = told.recv_timeout(limit);
+            if next == Err(RecvTimeoutError::Disconnected) {
+                std::thread::sleep(limit.min(Duration::from_millis(50)));
+            }
+            Ok(next.ok())
         }
 
         /// True for one that asks this process to end, unless whoever started it wants that to be ignored, as `nohup` does.
@@ -177,11 +203,7 @@ mod unix {
 
         /// Waits for its end, as a shell does: signals are passed on, and where it is paused so is this process.
         /// `meanwhile` is asked at times, and says after how long again.
-        pub fn attend(
-            &mut self,
-            signals: &Receiver<i32>,
-            mut meanwhile: impl FnMut() -> Duration,
-        ) -> io::Result<Ending> {
+        pub fn attend(&mut self, signals: &Signals, mut meanwhile: impl FnMut() -> Duration) -> io::Result<Ending> {
             let mut due = Instant::now() + meanwhile();
             loop {
                 if let Some(status) = self.state(WaitOptions::NOHANG | WaitOptions::UNTRACED)? {
@@ -189,17 +211,14 @@ mod unix {
                         self.take_terminal_back();
                         return Ok(ending);
                     }
-                    self.pause_like_it(signals);
+                    self.pause_like_it(signals)?;
                     continue;
                 }
-                match signals.recv_timeout(due.saturating_duration_since(Instant::now())) {
-                    Ok(number) => self.pass_on(number),
-                    Err(RecvTimeoutError::Timeout) => due = Instant::now() + meanwhile(),
-                    Err(RecvTimeoutError::Disconnected) => {
-                        std::thread::sleep(
-                            due.saturating_duration_since(Instant::now()).min(Duration::from_millis(50)),
-                        );
-                    }
+                let left = due.saturating_duration_since(Instant::now());
+                match signals.next(left)? {
+                    Some(number) => self.pass_on(number),
+                    None if Instant::now() >= due => due = Instant::now() + meanwhile(),
+                    None => {}
                 }
             }
         }
@@ -227,23 +246,27 @@ mod unix {
 
         /// The command was stopped, mostly by Ctrl-Z: so are those who were started together with this process, so that the
         /// shell notices.
-        fn pause_like_it(&mut self, signals: &Receiver<i32>) {
+        fn pause_like_it(&mut self, signals: &Signals) -> io::Result<()> {
             /// Where no shell could let this process go on, the system does not stop it.
             const NOT_STOPPED: Duration = Duration::from_secs(1);
             if self.terminal.is_none() {
-                return;
+                return Ok(());
             }
             self.take_terminal_back();
             let _ = rustix::process::kill_current_process_group(Signal::TSTP);
             let start = Instant::now();
-            while let Ok(number) = signals.recv_timeout(NOT_STOPPED.saturating_sub(start.elapsed())) {
-                if number == Named::SIGCONT as i32 {
-                    break;
+            loop {
+                let left = NOT_STOPPED.saturating_sub(start.elapsed());
+                match signals.next(left)? {
+                    Some(number) if number == Named::SIGCONT as i32 => break,
+                    Some(number) => self.pass_on(number),
+                    None if left.is_zero() => break,
+                    None => {}
                 }
-                self.pass_on(number);
             }
             self.had_terminal |= self.terminal.as_ref().is_some_and(Terminal::is_ours);
             self.go_on();
+            Ok(())
         }
 
         fn go_on(&self) {
@@ -358,7 +381,6 @@ mod plain {
     use std::ffi::OsString;
     use std::io;
     use std::process::{Child, Command};
-    use std::sync::mpsc::Receiver;
     use std::time::{Duration, Instant};
 
     use crate::{Process, current_process};
@@ -397,7 +419,7 @@ mod plain {
         }
 
         /// Tells nothing.
-        pub fn tell(self, _: impl Fn(i32) + Send + 'static) -> io::Result<()> {
+        pub fn tell(&self, _: impl Fn(i32) + Send + 'static) -> io::Result<()> {
             Ok(())
         }
 
@@ -440,7 +462,7 @@ mod plain {
         }
 
         /// Waits for its end. `meanwhile` is asked at times, and says after how long again.
-        pub fn attend(&mut self, _: &Receiver<i32>, mut meanwhile: impl FnMut() -> Duration) -> io::Result<Ending> {
+        pub fn attend(&mut self, _: &Signals, mut meanwhile: impl FnMut() -> Duration) -> io::Result<Ending> {
             let mut due = Instant::now() + meanwhile();
             let Some(child) = &mut self.child else { return Ok(Ending::Code(0)) };
             loop {

@@ -2,10 +2,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
+use nix::sys::signal::SigSet;
 use rustix::io::Errno;
 use rustix::process::Pid;
 
@@ -129,18 +131,36 @@ pub(super) fn relation(own: &str, recorded: &str) -> ScopeRelation {
 
 /// Waits for the end of a process; `None` where the kernel cannot tell it.
 pub(super) fn ends_within(pid: u32, limit: Duration) -> Option<bool> {
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::process::{PidfdFlags, pidfd_open};
     let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
     let process = match pidfd_open(pid, PidfdFlags::empty()) {
         Err(Errno::SRCH) => return Some(true),
         opened => opened.ok()?,
     };
-    let limit = Timespec { tv_sec: i64::try_from(limit.as_secs()).ok()?, tv_nsec: limit.subsec_nanos().into() };
-    match poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&limit)) {
-        Ok(ready) => Some(ready > 0),
-        Err(Errno::INTR) => Some(false),
-        Err(_) => None,
+    is_ready_within(&process, limit).ok()
+}
+
+/// Waits for one of these signals, all of which are held back from this process; `None` inside if none comes in this time.
+#[allow(clippy::unnecessary_wraps, reason = "other systems cannot do it")]
+pub(super) fn next_signal(signals: &SigSet, limit: Duration) -> Option<io::Result<Option<i32>>> {
+    use nix::sys::signalfd::{SfdFlags, SignalFd};
+    let next = || {
+        let signals = SignalFd::with_flags(signals, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+        let told = if is_ready_within(&signals, limit)? { signals.read_signal()? } else { None };
+        Ok(told.and_then(|told| i32::try_from(told.ssi_signo).ok()))
+    };
+    Some(next())
+}
+
+/// Waits until something can be read; false if it could not in this time, or a signal came.
+fn is_ready_within(file: impl AsFd, limit: Duration) -> io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let tv_sec = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
+    let limit = Timespec { tv_sec, tv_nsec: limit.subsec_nanos().into() };
+    match poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&limit)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -21,6 +21,12 @@ pub(super) fn is_ignored(_: i32) -> bool {
     false
 }
 
+/// Only a thread of its own can wait for them here.
+#[cfg(unix)]
+pub(super) fn next_signal(_: &nix::sys::signal::SigSet, _: Duration) -> Option<std::io::Result<Option<i32>>> {
+    None
+}
+
 pub(super) fn parent_of_current_process() -> Option<u32> {
     look_at(std::process::id())?.parent
 }
