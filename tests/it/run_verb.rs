@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use crate::support::{Running, Screen, Terminal, Workspace, wait_for, wait_within};
+use crate::support::{Running, Screen, Terminal, Workspace, report_missing, wait_for, wait_within};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_deconflict");
 
@@ -349,10 +349,10 @@ fn runs_inside_of_a_run_share_and_those_that_would_wait_for_each_other_are_refus
     terminal.run(["release", "resource", "b"]).expect_code(0);
 
     let other = prompt(&workspace);
-    let inner = "echo > .inside; exec deconflict run --with d --wait 5m -- echo done";
-    let waiting = other.spawn(["run", "--with", "c", "--", "sh", "-c", inner]);
+    let inner = "exec deconflict run --with d --wait 5m -- echo done";
     let (d, told) = holding(&other, &workspace, "d", "d");
     wait_for_file(&told);
+    let waiting = other.spawn(["run", "--with", "c", "--", "sh", "-c", inner]);
     wait_for_tickets(&workspace, 1);
     drop(d);
     let group: i64 = wait_for_file(&told).trim().parse().unwrap();
@@ -453,11 +453,25 @@ fn what_is_shared_is_listed_with_who_has_it_and_who_waits() {
 
 #[test]
 fn a_program_in_a_terminal_notices_nothing() {
+    notices_nothing(&["bash", "--norc", "-i"], "Stopped");
+}
+
+#[test]
+fn a_program_in_a_terminal_of_zsh_notices_nothing() {
+    if Command::new("zsh").arg("--version").output().is_err() {
+        report_missing("zsh is not here");
+        return;
+    }
+    notices_nothing(&["zsh", "-f", "-i"], "suspended");
+}
+
+/// Plays a user of a shell with job control, which says so of what Ctrl-Z paused.
+fn notices_nothing(shell: &[&str], paused: &str) {
     let workspace = Workspace::small();
     let place = Path::new(PROGRAM).parent().unwrap();
-    let path = format!("{}:/usr/bin:/bin", place.display());
+    let path = format!("{}:{}", place.display(), std::env::var("PATH").unwrap_or_default());
     let Some(screen) = Screen::on(&workspace) else { return };
-    let screen = screen.env("PATH", path).env("PS1", "prompt> ").start((80, 24), ["bash", "--norc", "-i"]);
+    let screen = screen.env("PATH", path).env("PS1", "prompt> ").start((80, 24), shell);
     screen.wait_for("prompt>");
     screen.type_text("deconflict run --with db -- bash --norc -i");
     screen.press(&["Enter"]);
@@ -479,7 +493,7 @@ fn a_program_in_a_terminal_notices_nothing() {
     screen.press(&["Enter"]);
     wait_for("the claim", || (!files_in(&workspace, "claims").is_empty()).then_some(()));
     screen.press(&["C-z"]);
-    screen.wait_for("Stopped");
+    screen.wait_for(paused);
     assert_eq!(files_in(&workspace, "claims"), ["resource-db.claim"]);
     let group = group_in_claim(&workspace);
     screen.type_text("fg");
@@ -489,5 +503,17 @@ fn a_program_in_a_terminal_notices_nothing() {
     screen.type_text("echo ended=$?");
     screen.press(&["Enter"]);
     screen.wait_for("ended=130");
+    wait_for("the claim to go", || files_in(&workspace, "claims").is_empty().then_some(()));
+
+    // As one of several in a pipe, which the shell pauses together. The screen is cleared before.
+    screen.press(&["C-l"]);
+    screen.type_text("deconflict run --with db -- sleep 1000 | cat");
+    screen.press(&["Enter"]);
+    wait_for("the claim", || (!files_in(&workspace, "claims").is_empty()).then_some(()));
+    screen.press(&["C-z"]);
+    screen.wait_for(paused);
+    screen.type_text("kill %1; fg; echo \"piped \"ended");
+    screen.press(&["Enter"]);
+    screen.wait_for("piped ended");
     wait_for("the claim to go", || files_in(&workspace, "claims").is_empty().then_some(()));
 }

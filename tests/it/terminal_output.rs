@@ -14,8 +14,9 @@ fn on_a_terminal(terminal: &Terminal, line: &str) -> Child {
     let mut script = Command::new("script");
     let program = format!("'{}'", env!("CARGO_BIN_EXE_deconflict").replace('\'', r"'\''"));
     script.args(["-qec", &line.replace("deconflict", &program), "/dev/null"]).env_clear();
+    script.env("TERM", "xterm-256color");
     script.envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    script.env("TERM", "xterm-256color").current_dir(prompt.get_current_dir().unwrap());
+    script.current_dir(prompt.get_current_dir().unwrap());
     script.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
@@ -45,6 +46,27 @@ fn a_terminal_gets_colours_unless_it_wants_none() {
     let without = terminal.env("NO_COLOR", "1");
     let shown = shown_on_a_terminal(&without, "deconflict status");
     assert!(shown.contains("Sessions") && !shown.contains('\u{1b}'), "{shown:?}");
+}
+
+/// An editor's shell window, say.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_that_can_do_nothing_gets_nothing_but_text() {
+    let workspace = Workspace::small();
+    let (terminal, _) = Terminal::with_new_session(&workspace);
+    let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
+    ben.run(["claim", "resource", "db"]).expect_code(0);
+    let dumb = terminal.env("TERM", "dumb");
+    for (line, words) in [
+        ("deconflict status", "Sessions"),
+        ("deconflict run --with free -- echo held", "held"),
+        ("deconflict run --with db -- true", "deconflict run --wait 10m --with db -- true"),
+        ("deconflict run --wait 2s --with db -- true", "Waiting up to"),
+        ("deconflict run", "deconflict: "),
+    ] {
+        let shown = shown_on_a_terminal(&dumb, line);
+        assert!(shown.contains(words) && !shown.contains('\u{1b}'), "{line}: {shown:?}");
+    }
 }
 
 #[test]
