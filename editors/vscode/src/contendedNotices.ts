@@ -13,7 +13,7 @@ export class ContendedNotices implements Disposable {
     void this.show(still);
   });
   private readonly subscription: Disposable;
-  /** What this session itself edited in others' way, when that was looked at last. */
+  /** What this session edited in others' way, and holds now or still edits so: whoever took something over knows who edited it. */
   private contending = new Set<string>();
 
   constructor(private readonly knowledge: Knowledge) {
@@ -35,14 +35,14 @@ export class ContendedNotices implements Disposable {
     }
     for (const finding of this.knowledge.contended) {
       const key = keyOf(finding);
-      // Whoever took something over knows who edited it.
       if (!this.told.has(key) && !this.contending.has(finding.resource_name ?? "")) {
         this.gathering.add(finding);
       }
       this.told.add(key);
     }
-    const isOwn = ({ session }: Finding) => this.knowledge.sessionOf(session?.session_id)?.own === true;
-    this.contending = new Set(this.knowledge.findings.filter(isOwn).map(({ resource_name: name }) => name ?? ""));
+    const own = this.knowledge.findings.filter(({ session }) => this.knowledge.isOwn(session?.session_id));
+    const taken = [...this.contending].filter((name) => held.has(name));
+    this.contending = new Set([...taken, ...own.map(({ resource_name: name }) => name ?? "")]);
   }
 
   private async show(all: readonly Finding[]): Promise<void> {

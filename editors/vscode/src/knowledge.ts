@@ -1,5 +1,5 @@
 import { EventEmitter } from "vscode";
-import { blocks, type Claim, type Finding, type Message, type Place, type Session, type Status, type StatusNotification } from "./protocol";
+import { blocks, isHere, type Claim, type Finding, type Message, type Place, type Session, type Status, type StatusNotification } from "./protocol";
 import type { Server } from "./server";
 import { type Disposable, disposeAll } from "./disposable";
 import { oneLine, sentence } from "./words";
@@ -133,16 +133,29 @@ export class Knowledge implements Disposable {
 
   /** What others took of this session's work and what was not settled since. */
   get losses(): readonly Finding[] {
-    return this.findings.filter(({ kind }) => kind === "overwritten" || kind === "deleted");
+    return this.findings.filter(({ kind, owner }) => (kind === "overwritten" || kind === "deleted") && this.isOwnOrLeft(owner?.session_id));
   }
 
   /** What this session holds and another person edits. */
   get contended(): readonly Finding[] {
-    const isOwn = (id: string | undefined) => this.sessionOf(id)?.own === true;
     return this.findings.filter(
       ({ kind, session, holder }) =>
-        kind === "edited_by_non_holder" && isOwn(holder?.session_id) && !isOwn(session?.session_id) && !this.isOfSamePerson(session?.session_id),
+        kind === "edited_by_non_holder" &&
+        this.isOwn(holder?.session_id) &&
+        !this.isOwn(session?.session_id) &&
+        !this.isOfSamePerson(session?.session_id),
     );
+  }
+
+  /** True for the session of this window. */
+  isOwn(id: string | undefined): boolean {
+    return this.sessionOf(id)?.own === true;
+  }
+
+  /** True for it, and for one of the same person that is over: what that one lost is told here. */
+  private isOwnOrLeft(id: string | undefined): boolean {
+    const session = this.sessionOf(id);
+    return session !== undefined && (session.own === true || (!isHere(session) && session.agent === undefined && this.isOfSamePerson(id)));
   }
 
   /** A finding as a sentence of its own. */

@@ -165,6 +165,8 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
   clash("a replacement over files that the other holds", async () => {
     for (const file of PARTS) {
       await ada.openFile(file);
+      // What was taken away before is gone from the editor too.
+      await ada.editor.locator(".view-line", { hasText: "Ada's words" }).first().waitFor({ state: "detached" });
       await ada.type("Ada's words.\n");
       await ada.save();
       await workspace.waitForClaim(file, sessionOf("Ada"));
@@ -182,7 +184,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.command("Deconflict: Claim File");
     await workspace.waitForClaim("src/api/routes.ts", sessionOf("Ada"));
     await bob.openFile("src/api/routes.ts");
-    await bob.page.locator(".view-line", { hasText: "held by Ada until" }).waitFor();
+    await bob.page.locator(".view-line", { hasText: "Ada until" }).waitFor();
     await bob.command("Deconflict: Ask to Release");
     await bob.question("A message for the holder").waitFor();
     await bob.ask("May I?");
