@@ -61,6 +61,10 @@ const UNSURE_POLICIES: Choices<UnsurePolicy> =
 /// No agent gives its hook less time than this, except at the end of a session.
 const LIMIT: Duration = Duration::from_secs(5);
 
+/// The limit is waited for in parts of this length: a process that was suspended meanwhile loses no more than one of them,
+/// and still hears the event that has arrived by then.
+const PART: Duration = Duration::from_millis(250);
+
 /// More than any event holds, in bytes; a tool's arguments may be a whole file.
 const LONGEST_EVENT: u64 = 64 << 20;
 
@@ -137,16 +141,26 @@ impl Watchdog {
         let answered = Arc::new(Mutex::new(false));
         let awaited = Arc::new(Awaited::default());
         let watchdog = Self { answered: Arc::clone(&answered), event: Arc::clone(&awaited) };
-        let start = Instant::now();
         let is_json = context.output.is_json();
         let watch = move || {
-            let event = awaited.event.lock().unwrap_or_else(PoisonError::into_inner);
-            let waited = awaited.is_there.wait_timeout_while(event, LIMIT, |event| event.is_none());
-            let Some(event) = waited.unwrap_or_else(PoisonError::into_inner).0.take() else {
+            let mut event = awaited.event.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waited = Duration::ZERO;
+            while event.is_none() && waited < LIMIT {
+                let start = Instant::now();
+                let part = awaited.is_there.wait_timeout_while(event, PART, |event| event.is_none());
+                event = part.unwrap_or_else(PoisonError::into_inner).0;
+                waited += start.elapsed().min(PART);
+            }
+            let Some(event) = event.take() else {
                 let failure = unreadable("no event arrived on standard input in time");
                 std::process::exit(Output::new(is_json).failure(&failure) as i32);
             };
-            std::thread::sleep(limit(&event).saturating_sub(start.elapsed()));
+            let limit = limit(&event);
+            while waited < limit {
+                let part = PART.min(limit.saturating_sub(waited));
+                std::thread::sleep(part);
+                waited += part;
+            }
             let has_answered = answered.lock().unwrap_or_else(PoisonError::into_inner);
             if !*has_answered {
                 let answer = agents::too_late(&event, &surroundings);

@@ -26,6 +26,44 @@ fn a_held_file_stays_held_while_the_lock_is_busy() {
     assert!(told.context().contains("neither claimed nor checked"), "{told:?}");
 }
 
+/// As a machine that sleeps, or is busy with something else, suspends it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hook_that_was_suspended_for_longer_than_its_limit_still_answers() {
+    use std::fs;
+    use std::io::Write as _;
+    use std::process::Stdio;
+    use std::time::Instant;
+
+    use rustix::process::{Pid, Signal, kill_process};
+
+    use crate::support::wait_for;
+
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    ada.run(["claim", "file", "src/parser.rs"]).expect_code(0);
+    let agent = CodingAgent::on(&workspace, "one");
+    let event = agent.event(
+        "PreToolUse",
+        json!({"tool_name": "Bash", "tool_input": {"command": "rm src/parser.rs"}, "tool_use_id": "toolu_01"}),
+    );
+    let mut command = Terminal::on(&workspace).command(["hook", "claude-code"]);
+    let mut hook = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = hook.stdin.take().unwrap();
+    let tasks = format!("/proc/{}/task", hook.id());
+    wait_for("the hook to watch its time", || (fs::read_dir(&tasks).unwrap().count() > 1).then_some(()));
+    let pid = Pid::from_child(&hook);
+    kill_process(pid, Signal::STOP).unwrap();
+    let suspended = Instant::now();
+    input.write_all(event.to_string().as_bytes()).unwrap();
+    drop(input);
+    wait_for("the limit to pass", || (suspended.elapsed() > Duration::from_secs(6)).then_some(()));
+    kill_process(pid, Signal::CONT).unwrap();
+    let output = hook.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && told.contains("deny") && told.contains("Ada"), "{output:?}");
+}
+
 #[test]
 fn a_refusal_names_ten_files_and_one_way_to_ask_each_holder() {
     let workspace = Workspace::small();
