@@ -73,24 +73,29 @@ impl GlancedFolder {
         Ok(Self { folder: open(path, access | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())? })
     }
 
+    /// The folder itself.
+    pub fn itself(&self) -> io::Result<Glance> {
+        Ok(glance_of(&rustix::fs::fstat(&self.folder)?))
+    }
+
     /// What stands under a name in it; a link itself.
     pub fn glance(&self, name: &Path) -> io::Result<Glance> {
-        use rustix::fs::{AtFlags, FileType, statat};
-        let found = statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
-        // What these numbers are differs from system to system.
-        #[allow(
-            clippy::useless_conversion,
-            clippy::unnecessary_fallible_conversions,
-            reason = "elsewhere they are others"
-        )]
-        let time = |seconds, nanoseconds| (i64::from(seconds), u32::try_from(nanoseconds).unwrap_or_default());
-        Ok(Glance {
-            length: u64::try_from(found.st_size).unwrap_or_default(),
-            modified: time(found.st_mtime, found.st_mtime_nsec),
-            changed: time(found.st_ctime, found.st_ctime_nsec),
-            is_folder: FileType::from_raw_mode(found.st_mode).is_dir(),
-            is_executable: found.st_mode & 0o100 != 0,
-        })
+        use rustix::fs::{AtFlags, statat};
+        Ok(glance_of(&statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
+    }
+}
+
+#[cfg(unix)]
+fn glance_of(found: &rustix::fs::Stat) -> Glance {
+    // What these numbers are differs from system to system.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions, reason = "elsewhere they are others")]
+    let time = |seconds, nanoseconds| (i64::from(seconds), u32::try_from(nanoseconds).unwrap_or_default());
+    Glance {
+        length: u64::try_from(found.st_size).unwrap_or_default(),
+        modified: time(found.st_mtime, found.st_mtime_nsec),
+        changed: time(found.st_ctime, found.st_ctime_nsec),
+        is_folder: rustix::fs::FileType::from_raw_mode(found.st_mode).is_dir(),
+        is_executable: found.st_mode & 0o100 != 0,
     }
 }
 
@@ -102,6 +107,11 @@ impl GlancedFolder {
             return Ok(Self { folder: path.to_owned() });
         }
         Err(io::ErrorKind::NotADirectory.into())
+    }
+
+    /// The folder itself.
+    pub fn itself(&self) -> io::Result<Glance> {
+        Glance::at(&self.folder)
     }
 
     /// What stands under a name in it; a link itself.

@@ -6,6 +6,7 @@ use std::fs::{self, Metadata};
 use std::io;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::SystemTime;
 
@@ -17,8 +18,8 @@ use super::{Ignored, Repository, TrackedFile};
 /// No more files that git doesn't track are found at once.
 const MOST_NEW: usize = 1000;
 
-/// Fewer files than this are not worth a thread.
-const SHARE: usize = 2000;
+/// So many files are looked at by one thread at a time. Fewer are not worth a thread.
+const SHARE: usize = 1000;
 
 /// More threads than this don't make the file system faster.
 const MOST_THREADS: usize = 4;
@@ -123,7 +124,7 @@ fn find_among(
         // What is spelled between them begins with the same letters.
         let among = tracked[begin..].iter().take_while(|file| file.path.starts_with(&name)).filter(is_in);
         let among: Vec<TrackedFile> = among.cloned().collect();
-        let mut glances = Glances { root, folder: Vec::new(), opened: None };
+        let mut glances = Glances::new(root, since);
         changed.extend(among.iter().filter_map(|file| changed_file(&mut glances, file, since, is_staged)));
         match fs::symlink_metadata(place) {
             Ok(found) if found.is_dir() => {
@@ -151,28 +152,68 @@ fn find(
     since: SystemTime,
     is_staged: bool,
 ) -> io::Result<Vec<ChangedFile>> {
-    let tracked = repository.tracked_files()?;
     let root = repository.root();
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let share = (tracked.len() / threads + 1).max(SHARE);
-    let mut changed: Vec<ChangedFile> = Vec::new();
-    thread::scope(|scope| {
-        let mut shares = tracked.chunks(share);
-        let own = shares.next().unwrap_or_default();
-        let look = move |files: &[TrackedFile]| -> Vec<ChangedFile> {
-            let mut glances = Glances { root, folder: Vec::new(), opened: None };
-            files.iter().filter_map(|file| changed_file(&mut glances, file, since, is_staged)).collect()
-        };
-        let others: Vec<_> = shares.map(|files| scope.spawn(move || look(files))).collect();
-        changed.extend(look(own));
-        others.into_iter().filter_map(|other| other.join().ok()).for_each(|found| changed.extend(found));
-    });
+    let (sender, receiver) = mpsc::channel::<Vec<TrackedFile>>();
+    let shares = Mutex::new(receiver);
+    let look = || {
+        let mut looked_at = Vec::new();
+        loop {
+            // Whoever waits for the next share keeps it from nobody who could have one.
+            let share = shares.lock().unwrap_or_else(PoisonError::into_inner).recv();
+            let Ok(files) = share else { return looked_at };
+            let mut glances = Glances::new(root, since);
+            let changed = files.iter().filter_map(|file| changed_file(&mut glances, file, since, is_staged)).collect();
+            looked_at.push(Share { changed, folders: glances.folders, files });
+        }
+    };
+    let mut done: Vec<Share> = thread::scope(|scope| {
+        let mut others = Vec::new();
+        let mut count = 0;
+        let read = repository.tracked_files_by(SHARE, |files| {
+            // The last one stays with this thread, which has read all then.
+            if count > 0 && others.len() + 1 < threads {
+                others.push(scope.spawn(look));
+            }
+            count += 1;
+            // There is a receiver until all is over.
+            let _ = sender.send(files);
+        });
+        drop(sender);
+        let mut done = look();
+        done.extend(others.into_iter().filter_map(|other| other.join().ok()).flatten());
+        read.map(|()| done)
+    })?;
+    done.sort_by(|one, other| one.begin().cmp(other.begin()));
+    let (mut tracked, mut changed, mut known) = (Vec::new(), Vec::new(), HashMap::new());
+    for mut share in done {
+        tracked.append(&mut share.files);
+        changed.append(&mut share.changed);
+        known.extend(share.folders);
+    }
     let mut search = Search { repository, ignored, since, tracked: &tracked, found: Vec::new() };
     for folder in folders_of(&tracked) {
-        search.folder(&root.join(path_from(folder)));
+        // Of those that only have folders in them nobody has come by.
+        if known.get(folder).copied().unwrap_or(true) {
+            search.folder(&root.join(path_from(folder)));
+        }
     }
     changed.append(&mut search.found);
     Ok(changed)
+}
+
+/// Some of the tracked files that follow one another, and what was found of them.
+struct Share {
+    files: Vec<TrackedFile>,
+    changed: Vec<ChangedFile>,
+    /// The folders that they are in, and whether these were changed.
+    folders: HashMap<Vec<u8>, bool>,
+}
+
+impl Share {
+    fn begin(&self) -> &[u8] {
+        self.files.first().map_or(&[], |file| &file.path)
+    }
 }
 
 /// What became of a tracked file since then, if something did.
@@ -195,11 +236,18 @@ fn changed_file(glances: &mut Glances, file: &TrackedFile, since: SystemTime, is
 /// Looks at files in the order of their paths, so that those of one folder follow one another.
 struct Glances<'a> {
     root: &'a Path,
+    since: SystemTime,
     folder: Vec<u8>,
     opened: Option<GlancedFolder>,
+    /// The folders that it has come by, and whether these were changed since then.
+    folders: HashMap<Vec<u8>, bool>,
 }
 
-impl Glances<'_> {
+impl<'a> Glances<'a> {
+    fn new(root: &'a Path, since: SystemTime) -> Self {
+        Self { root, since, folder: Vec::new(), opened: None, folders: HashMap::new() }
+    }
+
     fn at(&mut self, path: &[u8]) -> io::Result<Glance> {
         let (folder, name) = match path.iter().rposition(|byte| *byte == b'/') {
             Some(end) => (&path[..end], &path[end + 1..]),
@@ -207,10 +255,17 @@ impl Glances<'_> {
         };
         let opened = match self.opened.take().filter(|_| self.folder == folder) {
             Some(opened) => opened,
-            None => GlancedFolder::open(&self.root.join(path_from(folder)))?,
+            None => self.open(folder)?,
         };
-        folder.clone_into(&mut self.folder);
         self.opened.insert(opened).glance(path_from(name))
+    }
+
+    fn open(&mut self, folder: &[u8]) -> io::Result<GlancedFolder> {
+        let opened = GlancedFolder::open(&self.root.join(path_from(folder)))?;
+        folder.clone_into(&mut self.folder);
+        let is_changed = opened.itself().is_ok_and(|found| found.is_since(self.since));
+        self.folders.insert(folder.to_owned(), is_changed);
+        Ok(opened)
     }
 }
 

@@ -62,17 +62,19 @@ pub(super) fn files(
     git_directory: &Path,
     format: ObjectFormat,
     mut is_asked_for: impl FnMut(&[u8]) -> ControlFlow<(), bool>,
-) -> io::Result<Vec<TrackedFile>> {
-    let Some(index) = opened(git_directory)? else { return Ok(Vec::new()) };
-    let mut files: Vec<TrackedFile> = Vec::new();
+    mut with: impl FnMut(TrackedFile),
+) -> io::Result<()> {
+    let Some(index) = opened(git_directory)? else { return Ok(()) };
+    let mut last: Vec<u8> = Vec::new();
     each_entry(index, format, |entry, name| {
         // A file in conflict has several entries.
-        if is_asked_for(name)? && files.last().is_none_or(|last| last.path != name) {
-            files.push(described(entry, name));
+        if is_asked_for(name)? && last != name {
+            name.clone_into(&mut last);
+            with(described(entry, name));
         }
         ControlFlow::Continue(())
     })?;
-    Ok(files)
+    Ok(())
 }
 
 /// What the index names the contents of some files that are in it, with how git last saw them.

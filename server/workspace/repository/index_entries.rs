@@ -183,8 +183,11 @@ impl<R: Read> Window<R> {
             }
             self.bytes.drain(..self.begin);
             self.begin = 0;
-            self.bytes.reserve(CHUNK);
-            if self.index.by_ref().take(CHUNK as u64).read_to_end(&mut self.bytes)? == 0 {
+            let known = self.bytes.len();
+            self.bytes.resize(known + CHUNK, 0);
+            let added = self.index.read(&mut self.bytes[known..])?;
+            self.bytes.truncate(known + added);
+            if added == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }

@@ -21,8 +21,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 pub(super) use configuration::Configuration;
-pub(super) use git_directory::GitDirectory;
-use git_directory::LONGEST_SMALL_FILE;
+pub(super) use git_directory::{GitDirectory, LONGEST_SMALL_FILE};
 use index_entries::ObjectFormat;
 
 use deconflict_platform::{Links, canonical, means_too_many_files, owned_by_user, read_regular, writable_by_everyone};
@@ -164,6 +163,22 @@ impl Repository {
         self.tracked_files_where(|_| ControlFlow::Continue(true))
     }
 
+    /// The same, so many at a time, while the rest is still to be read.
+    pub(super) fn tracked_files_by(&self, most: usize, mut with: impl FnMut(Vec<TrackedFile>)) -> io::Result<()> {
+        let mut files = Vec::with_capacity(most);
+        self.each_tracked_file(
+            |_| ControlFlow::Continue(true),
+            |file| {
+                files.push(file);
+                if files.len() == most {
+                    with(std::mem::replace(&mut files, Vec::with_capacity(most)));
+                }
+            },
+        )?;
+        with(files);
+        Ok(())
+    }
+
     /// The same of these files, and of what is in these folders, as git spells their paths.
     pub(super) fn tracked_files_at(&self, names: &HashSet<Vec<u8>>) -> io::Result<Vec<TrackedFile>> {
         let Some(first) = names.iter().map(Vec::as_slice).min() else { return Ok(Vec::new()) };
@@ -193,14 +208,22 @@ impl Repository {
         &self,
         is_asked_for: impl FnMut(&[u8]) -> ControlFlow<(), bool>,
     ) -> io::Result<Vec<TrackedFile>> {
-        let configuration = self.configuration();
-        let mut files = index::files(&self.git_directory, object_format(&configuration), is_asked_for)?;
-        if cfg!(not(unix)) || configuration.value("core", "filemode") == Some("false") {
-            for file in &mut files {
-                file.executable = None;
-            }
-        }
+        let mut files = Vec::new();
+        self.each_tracked_file(is_asked_for, |file| files.push(file))?;
         Ok(files)
+    }
+
+    fn each_tracked_file(
+        &self,
+        is_asked_for: impl FnMut(&[u8]) -> ControlFlow<(), bool>,
+        mut with: impl FnMut(TrackedFile),
+    ) -> io::Result<()> {
+        let configuration = self.configuration();
+        let has_modes = cfg!(unix) && configuration.value("core", "filemode") != Some("false");
+        index::files(&self.git_directory, object_format(&configuration), is_asked_for, |mut file| {
+            file.executable = file.executable.filter(|_| has_modes);
+            with(file);
+        })
     }
 
     /// What git's index names the contents of some files, with how git last saw them. Files in conflict are missing.
