@@ -143,6 +143,9 @@ pub(super) struct Run {
     /// What it is called in the journal.
     #[serde(default)]
     pub(super) words: Option<String>,
+    /// What git's watcher calls the moment at which it began, where that is asked what was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) moment: Option<String>,
 }
 
 impl Run {

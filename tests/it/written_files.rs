@@ -5,7 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::SystemTime;
 
 use deconflict_workspace::{
@@ -28,7 +32,7 @@ fn kept(workspace: &Workspace) -> (Repository, WrittenFiles, WrittenFilesWatch) 
     let watch = WrittenFilesWatch::start(files.clone(), repository.clone()).unwrap();
     wait_for("the list to be kept", || {
         files.begin("first").unwrap();
-        files.since("first").unwrap()
+        files.since("first", None).unwrap()
     });
     (repository, files, watch)
 }
@@ -104,7 +108,7 @@ fn change(workspace: &Workspace, chance: &mut Chance, number: u64) {
 /// What was written since a mark; `None` where that is not known, as a hook would look at everything.
 fn known_since(files: &WrittenFiles, mark: &str) -> Option<Vec<PathBuf>> {
     // A hook asks once; here the machine may be busy.
-    (0..100).find_map(|_| files.since(mark).unwrap())
+    (0..100).find_map(|_| files.since(mark, None).unwrap())
 }
 
 /// A time of the file system's own clock before which everything is that was written until now.
@@ -158,7 +162,7 @@ fn where_nobody_keeps_the_list_nothing_is_taken_for_known() {
     let written = known_since(&files, "one").unwrap();
     assert_eq!(written, [workspace.path("src/0/0/0.txt")]);
     // A mark from before its time says nothing.
-    assert_eq!(files.since("another").unwrap(), None);
+    assert_eq!(files.since("another", None).unwrap(), None);
     // So much that the list begins anew.
     files.begin("two").unwrap();
     for number in 0..9000 {
@@ -168,7 +172,7 @@ fn where_nobody_keeps_the_list_nothing_is_taken_for_known() {
     drop(watch);
     wait_for("the list to be kept no more", || {
         files.begin("three").unwrap();
-        files.since("three").unwrap().is_none().then_some(())
+        files.since("three", None).unwrap().is_none().then_some(())
     });
     assert!(!workspace.path(".git/deconflict").join("three").exists());
 }
@@ -185,7 +189,7 @@ fn what_a_command_changed_beside_a_server_is_found_by_its_list() {
     let files = WrittenFiles::of(&workspace.root().join("COORDINATION"), &repository).unwrap();
     wait_for("the server to keep the list", || {
         files.begin("first").unwrap();
-        files.since("first").unwrap()
+        files.since("first", None).unwrap()
     });
     // By another name, of which no watch tells, a file that somebody holds.
     let hard = workspace.beside("hard.txt");
@@ -204,4 +208,94 @@ fn what_a_command_changed_beside_a_server_is_found_by_its_list() {
         let entry = entries.as_array().unwrap().iter().find(|entry| entry["path"] == path).unwrap();
         assert_eq!(entry["session"], agent.id().as_str(), "{entry}");
     }
+}
+
+/// A watcher that answers as git's own does, which git has not on every system. It says of what is written only what it is
+/// told to.
+struct Watcher {
+    written: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Watcher {
+    fn start(workspace: &Workspace) -> Self {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let listener = UnixListener::bind(workspace.path(".git/fsmonitor--daemon.ipc")).unwrap();
+        let told = Arc::clone(&written);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                // Whoever asks may not wait for the answer.
+                let _ = answer(&mut stream.unwrap(), &told.lock().unwrap());
+            }
+        });
+        Self { written }
+    }
+
+    /// What it says from now on after the name of the moment.
+    fn says(&self, written: &[u8]) {
+        written.clone_into(&mut self.written.lock().unwrap());
+    }
+}
+
+fn answer(stream: &mut UnixStream, told: &[u8]) -> io::Result<()> {
+    let question = read_line(stream)?.unwrap_or_default();
+    assert_eq!(read_line(stream)?, None);
+    // Of a moment that it doesn't know it says that everything may have been written.
+    let written = if question == b"builtin:watcher:7" { told } else { b"/\0" };
+    for part in [&b"builtin:watcher:7\0"[..], written].concat().chunks(10) {
+        stream.write_all(format!("{:04x}", part.len() + 4).as_bytes())?;
+        stream.write_all(part)?;
+    }
+    stream.write_all(b"0000")
+}
+
+/// A line as git's programs send it to each other; `None` for the one that ends all.
+fn read_line(stream: &mut UnixStream) -> io::Result<Option<Vec<u8>>> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = usize::from_str_radix(std::str::from_utf8(&length).unwrap(), 16).unwrap();
+    let Some(length) = length.checked_sub(4) else { return Ok(None) };
+    let mut line = vec![0; length];
+    stream.read_exact(&mut line)?;
+    Ok(Some(line))
+}
+
+#[test]
+fn what_a_command_changed_is_asked_of_gits_own_watcher() {
+    let workspace = Workspace::small();
+    let agent = CodingAgent::on(&workspace, "agent");
+    agent.edit("README.md", "changed\n").expect_no_denial();
+    let watcher = Watcher::start(&workspace);
+    let mut rounds = 0;
+    // What is said of this round's files, of which the name of its folder stands for `ROUND`.
+    let mut found_of = |said: &str| {
+        rounds += 1;
+        let command = format!("sh gen.sh {rounds}");
+        agent.before_command(&command).expect_no_denial();
+        let files = ["told.txt", "folder/in-a-folder.txt", "silent.txt"].map(|name| format!("{rounds}/{name}"));
+        for file in &files {
+            workspace.write(file, "new\n");
+        }
+        watcher.says(said.replace("ROUND", &rounds.to_string()).as_bytes());
+        agent.after_command(&command);
+        let entries = agent.shell().run(["history", "--json"]).expect_code(0).json()["entries"].clone();
+        let paths: Vec<String> =
+            entries.as_array().unwrap().iter().map(|entry| entry["path"].as_str().unwrap().to_owned()).collect();
+        files.map(|file| paths.contains(&file))
+    };
+    // A hook waits for a moment only, and looks for itself then; here the machine may be busy.
+    let told = |found: [bool; 3], told: [bool; 3]| (found == told || found == [true; 3]).then_some(found == told);
+    let mut is_asked = |said: &str, expected| (0..30).any(|_| told(found_of(said), expected).unwrap());
+    assert!(is_asked("ROUND/told.txt\0ROUND/folder/\0", [true, true, false]));
+    // It was started anew, or had too much to tell.
+    assert!(is_asked("/\0", [true; 3]));
+    assert!(is_asked("ROUND/told.txt\0", [true, false, false]));
+    // It is gone, but for its socket.
+    let socket = workspace.path(".git/fsmonitor--daemon.ipc");
+    fs::remove_file(&socket).unwrap();
+    drop(UnixListener::bind(&socket).unwrap());
+    assert_eq!(found_of("ROUND/told.txt\0"), [true; 3]);
+    // It hangs.
+    fs::remove_file(&socket).unwrap();
+    let _silent = UnixListener::bind(&socket).unwrap();
+    assert_eq!(found_of(""), [true; 3]);
 }

@@ -38,10 +38,10 @@ struct Suspect {
 
 impl SessionContext<'_> {
     /// Notes that a command begins.
-    pub(super) fn command_begins(&self, run: Run) -> Result<(), Trouble> {
+    pub(super) fn command_begins(&self, mut run: Run) -> Result<(), Trouble> {
         if let Some(written) = self.written_files() {
             // Whoever cannot have a list looks at everything.
-            let _ = written.begin(&self.mark_of(run.at));
+            run.moment = written.begin(&self.mark_of(run.at)).ok().flatten();
         }
         if let Some(journal) = &self.journal {
             self.unless_failed(journal.command_began(&CommandRun {
@@ -83,7 +83,7 @@ impl SessionContext<'_> {
             self.settle_committed(&heads);
         }
         let moved = as_one(&heads);
-        let mut suspects = self.suspects(run.at);
+        let mut suspects = self.suspects(run);
         if let Some(moved) = &moved {
             self.add_moved(moved, &mut suspects);
         }
@@ -118,9 +118,10 @@ impl SessionContext<'_> {
         Ok(others)
     }
 
-    /// The files that may have been changed since then: those that the journal watches, then those of which git tells
+    /// The files that may have been changed since a command began: those that the journal watches, then those of which git tells
     /// what stood there before.
-    fn suspects(&self, since: DateTime<Utc>) -> Vec<Suspect> {
+    fn suspects(&self, run: &Run) -> Vec<Suspect> {
+        let since = run.at;
         let Some(recorder) = self.recorder() else { return Vec::new() };
         let mut watched = self.unless_failed(recorder.journal.watched()).unwrap_or_default();
         let known: HashSet<Resource> = watched.iter().map(|watched| watched.resource.clone()).collect();
@@ -129,7 +130,7 @@ impl SessionContext<'_> {
             watched.into_iter().map(|watched| Suspect { resource: watched.resource, before: None }).collect();
         if let Some(repository) = &self.location.repository {
             // Where git's index cannot be understood, nothing is known of what was clean.
-            let changed = self.changed_files(repository, since).unwrap_or_default();
+            let changed = self.changed_files(repository, run).unwrap_or_default();
             let named = changed.into_iter().filter_map(|file| {
                 let resource = self.namer.resource_as_spelled(&file.path, Kind::File).ok()?;
                 (!known.contains(&resource) && !self.namer.is_internal(&resource)).then_some((resource, file))
@@ -141,9 +142,10 @@ impl SessionContext<'_> {
 
     /// The files of the worktree that were changed since a command began. What somebody holds is looked at whatever the list
     /// of what was written says: it may have been written by another name, of which nobody is told.
-    fn changed_files(&self, repository: &Repository, since: DateTime<Utc>) -> io::Result<Vec<ChangedFile>> {
-        let from = (since - FILE_CLOCK).into();
-        let written = self.written_files().and_then(|written| written.since(&self.mark_of(since)).ok().flatten());
+    fn changed_files(&self, repository: &Repository, run: &Run) -> io::Result<Vec<ChangedFile>> {
+        let from = (run.at - FILE_CLOCK).into();
+        let since = |written: WrittenFiles| written.since(&self.mark_of(run.at), run.moment.as_deref()).ok().flatten();
+        let written = self.written_files().and_then(since);
         if let Some(mut places) = written {
             places.extend(self.held_places());
             if places.len() <= MOST_RECORDED {

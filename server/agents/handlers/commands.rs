@@ -43,7 +43,12 @@ impl SessionContext<'_> {
         self.keep_held();
         self.notice(&mut answer)?;
         self.notice_move(&mut answer)?;
-        self.command_begins(Run { at: self.now(), digest: Run::digest_of(command), words: summary.words })?;
+        self.command_begins(Run {
+            at: self.now(),
+            digest: Run::digest_of(command),
+            words: summary.words,
+            moment: None,
+        })?;
         Ok(answer)
     }
 

@@ -5,7 +5,10 @@
 //! changes in the order in which they happened, so once the mark is in the list, everything is that was written before it,
 //! and what was written between two marks stands between them. Where a mark doesn't come in time, where the server ends, or
 //! where the system had too much to tell, marks are missing, and whoever asks looks at everything.
+//!
+//! Where no server keeps a list, git's own watcher is asked, if the user has it.
 
+mod git_watcher;
 mod list;
 mod watching;
 
@@ -15,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Lock, PrivateFolder, Repository};
+use git_watcher::GitWatcher;
 use list::{Between, LIST, LONGEST, between};
 
 pub use watching::WrittenFilesWatch;
@@ -36,23 +40,36 @@ const MARKS: &str = "marks";
 pub struct WrittenFiles {
     folder: PrivateFolder,
     root: PathBuf,
+    git: GitWatcher,
 }
 
 impl WrittenFiles {
     /// The list of a worktree that a coordination directory is for. `None` where there is no place for it.
     pub fn of(directory: &Path, repository: &Repository) -> Option<Self> {
         let folder = PrivateFolder::of(directory, "written", None)?.of_worktree(repository);
-        Some(Self { folder, root: repository.root().to_owned() })
+        Some(Self { folder, root: repository.root().to_owned(), git: GitWatcher::of(repository) })
     }
 
-    /// Makes the first mark, which has this name, if somebody keeps the list.
-    pub fn begin(&self, name: &str) -> io::Result<()> {
-        if self.is_kept()? { self.mark(name) } else { Ok(()) }
+    /// Makes the first mark, which has this name, if somebody keeps the list. Where git's watcher does instead, it is asked
+    /// what it calls this moment.
+    pub fn begin(&self, name: &str) -> io::Result<Option<String>> {
+        if self.is_kept()? {
+            return self.mark(name).map(|()| None);
+        }
+        Ok(self.git.now())
     }
 
-    /// The files that may have been written, and the folders in which any may have been, since the mark of this name;
-    /// `None` if that is not known.
-    pub fn since(&self, name: &str) -> io::Result<Option<Vec<PathBuf>>> {
+    /// The files that may have been written, and the folders in which any may have been, since the mark of this name, or
+    /// since what git's watcher calls this moment; `None` if that is not known.
+    pub fn since(&self, name: &str, moment: Option<&str>) -> io::Result<Option<Vec<PathBuf>>> {
+        let paths = match moment {
+            Some(moment) => self.git.since(moment),
+            None => self.since_mark(name)?,
+        };
+        Ok(paths.map(|paths| paths.into_iter().map(|path| self.root.join(path)).collect()))
+    }
+
+    fn since_mark(&self, name: &str) -> io::Result<Option<Vec<PathBuf>>> {
         if !self.is_kept()? {
             return Ok(None);
         }
@@ -62,9 +79,7 @@ impl WrittenFiles {
         loop {
             let list = self.folder.read(LIST, LONGEST)?.unwrap_or_default();
             match between(&list, name, &end) {
-                Between::Written(paths) => {
-                    return Ok(Some(paths.into_iter().map(|path| self.root.join(path)).collect()));
-                }
+                Between::Written(paths) => return Ok(Some(paths)),
                 Between::NotYet if began.elapsed() <= PATIENCE => {}
                 Between::NotYet | Between::Unknown => return Ok(None),
             }
