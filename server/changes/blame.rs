@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_journal::text::{hunks, lines};
 use deconflict_journal::{Author, Entry, FileState};
 use deconflict_protocol::Resource;
-use deconflict_workspace::{CommittedLine, blame};
+use deconflict_workspace::{CommittedLine, blame, converted};
 
 use super::recorder::slashed;
 use super::{Error, FileHistory, Recorder, failed};
@@ -51,21 +51,23 @@ impl Recorder<'_> {
         let in_git = path.and_then(|(path, root)| Some((slashed(&root, &path)?, root)));
         let (lines, committed) = thread::scope(|scope| {
             // Git works meanwhile.
-            let committed = in_git.map(|(path, root)| scope.spawn(move || blame(&root, &path)));
+            let committed = in_git.as_ref().map(|(path, root)| scope.spawn(move || blame(root, path)));
             let lines = self.known_lines(resource, now);
             let committed = committed.map(|committed| committed.join().unwrap_or_else(|_| Ok(Vec::new())));
             (lines, committed)
         });
-        let mut lines = lines?;
-        for (index, committed) in as_committed(committed.transpose()?.unwrap_or_default(), &lines) {
-            let line = &mut lines[index];
-            // Git tells whole seconds.
-            let is_older = |entry: &Entry| committed.at + TimeDelta::seconds(1) <= entry.at;
-            // Who brought back what had been committed before, by a branch switch or a pull, has not written it.
-            if line.entry.as_deref().is_none_or(|entry| entry.author.is_none() || is_older(entry)) {
-                (line.entry, line.at) = (None, committed.at);
+        let (mut lines, mut committed) = (lines?, committed.transpose()?.unwrap_or_default());
+        add_commits(&mut lines, &committed);
+        // Git may write other bytes to the disk than it keeps.
+        let is_other = !committed.is_empty() && lines.iter().any(|line| line.commit.is_none());
+        if let Some((path, root)) = in_git.filter(|_| is_other)
+            && let Some(made) = converted(&root, "HEAD", &[&path])?.remove(&path)
+            && without_ends(&made).count() == committed.len()
+        {
+            for (line, made) in committed.iter_mut().zip(without_ends(&made)) {
+                made.clone_into(&mut line.text);
             }
-            line.commit = Some(BlamedCommit { id: committed.commit, author: committed.author });
+            add_commits(&mut lines, &committed);
         }
         Ok(lines)
     }
@@ -103,11 +105,25 @@ impl Recorder<'_> {
     }
 }
 
+/// Adds what git says of the lines that are as in the last commit.
+fn add_commits(lines: &mut [BlamedLine], committed: &[CommittedLine]) {
+    for (index, committed) in as_committed(committed, lines) {
+        let line = &mut lines[index];
+        // Git tells whole seconds.
+        let is_older = |entry: &Entry| committed.at + TimeDelta::seconds(1) <= entry.at;
+        // Who brought back what had been committed before, by a branch switch or a pull, has not written it.
+        if line.entry.as_deref().is_none_or(|entry| entry.author.is_none() || is_older(entry)) {
+            (line.entry, line.at) = (None, committed.at);
+        }
+        line.commit = Some(BlamedCommit { id: committed.commit.clone(), author: committed.author.clone() });
+    }
+}
+
 /// The lines that are as in the last commit, with what git says of them.
-fn as_committed(
-    committed: Vec<CommittedLine>,
+fn as_committed<'c>(
+    committed: &'c [CommittedLine],
     lines: &[BlamedLine],
-) -> impl Iterator<Item = (usize, CommittedLine)> + use<> {
+) -> impl Iterator<Item = (usize, &'c CommittedLine)> + use<'c> {
     let joined = |texts: &mut dyn Iterator<Item = &[u8]>| {
         texts.flat_map(|text| text.iter().copied().chain([b'\n'])).collect::<Vec<u8>>()
     };

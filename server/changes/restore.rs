@@ -7,8 +7,9 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Author, Cause, Entry, EntryId, FileState, Journal, Loss, Settlement};
 use deconflict_protocol::Resource;
-use deconflict_workspace::link_above;
+use deconflict_workspace::{converted_content, link_above};
 
+use super::recorder::Place;
 use super::{Error, FileHistory, Noticed, Recorder, failed};
 
 /// What a file's name begins with as long as it is not written whole.
@@ -45,7 +46,8 @@ impl Recorder<'_> {
     /// back too. The caller holds the file.
     pub fn restore(&self, author: &Author, entry: &Entry, now: DateTime<Utc>) -> Result<Restored, Error> {
         let losses = self.journal.log(&entry.resource)?.losses();
-        let noticed = self.write(author, &entry.resource, &entry.before, now)?;
+        let before = self.as_it_stood(entry)?;
+        let noticed = self.write(author, &entry.resource, &before, now)?;
         for loss in losses {
             if loss.settled.is_none() && loss.entry.at >= entry.at {
                 self.journal.settle(&loss.entry, None, Settlement::Restored, now)?;
@@ -56,6 +58,21 @@ impl Recorder<'_> {
             self.settle_what_was_meant(noticed, of_it, now)?;
         }
         Ok(Restored { resource: entry.resource.clone(), entry: entry.id.clone(), noticed })
+    }
+
+    /// What stood in a file before a change. Where nobody had looked at it until then, it is known by what git has
+    /// committed, which may be other bytes than git writes to the disk.
+    fn as_it_stood(&self, entry: &Entry) -> Result<FileState, Error> {
+        let FileState::File { content, executable, .. } = entry.before else { return Ok(entry.before.clone()) };
+        let was_seen = self.journal.log(&entry.resource)?.was_seen(content);
+        if let Place::InWorktree { root, path } = self.place_of(&entry.resource)
+            && !was_seen
+            && let Some(made) = converted_content(&root, &path, &content.to_string())?
+        {
+            let length = made.len() as u64;
+            return Ok(FileState::File { content: self.journal.keep(&made)?, executable, length });
+        }
+        Ok(entry.before.clone())
     }
 
     /// Whoever made what was taken back is told of it, and nothing is left to be settled.

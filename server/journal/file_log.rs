@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::SessionId;
 
+use super::content_id::ContentId;
 use super::entry::{Author, Entry, EntryId, FileState, Line, Settlement};
 use super::stamp::Stamp;
 
@@ -93,6 +94,17 @@ impl FileLog {
     /// What stood there when somebody looked last.
     pub fn tip(&self) -> Option<Tip> {
         Tip::after(&self.lines)
+    }
+
+    /// True if somebody saw this content in the file. What stood there before the first change may only be known from
+    /// elsewhere.
+    pub fn was_seen(&self, content: ContentId) -> bool {
+        let stood = |state: &FileState| state.kept() == Some(content);
+        self.lines.iter().any(|line| match line {
+            Line::Change(entry) => stood(&entry.after),
+            Line::Seen { state, .. } => stood(state),
+            _ => false,
+        })
     }
 
     /// True if it was found out who lost by a change, since it is known whose that is.

@@ -1,9 +1,9 @@
 //! Running git, for what is not read from its files here.
 //!
 //! Git is asked only for plain facts, with commands that run no program from anyone's configuration: no filter, no
-//! external or converting diff, no hook, no monitor, no fetch of missing objects. Only where a user commits something
-//! or takes it back does git what that user has configured ([`Surroundings::OfUser`]). Whoever calls waits for git, so an editor's loop
-//! does it from a thread of its own, and nobody does it on the way to a claim.
+//! external or converting diff, no hook, no monitor, no fetch of missing objects. Only where a user commits something,
+//! takes it back or asks whose its lines are does git what that user has configured ([`Surroundings::OfUser`]). Whoever calls
+//! waits for git, so an editor's loop does it from a thread of its own, and nobody does it on the way to a claim.
 
 use std::ffi::OsStr;
 use std::io::{self, BufReader, Read, Write};

@@ -42,7 +42,7 @@ pub use branches::Branches;
 pub use changed_files::{
     ChangedFile, changed_among, changed_since, differing, differing_at, left_out_since, seen_contents,
 };
-pub use converted::converted;
+pub use converted::{converted, converted_content};
 pub use declared::{DECLARATIONS, Declared, DeclaredResource, Scope, WrongLine, port_range};
 pub use discovery::{
     DIRECTORY_VARIABLE, DirectoryState, DiscoveryError, Location, PassedOver, Reason, adopt, exclude, is_adopted,

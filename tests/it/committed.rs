@@ -145,6 +145,39 @@ fn what_git_keeps_otherwise_than_it_stands_there_is_committed_too() {
 }
 
 #[test]
+fn what_git_makes_of_a_clean_file_comes_back_as_it_stood_and_its_lines_are_of_the_commit() {
+    let (clone, _) = Clone::with_sessions(["ada"]);
+    let here = &clone.workspace;
+    here.git(&["config", "filter.upper.clean", "tr a-z A-Z"]);
+    here.git(&["config", "filter.upper.smudge", "tr A-Z a-z"]);
+    here.write(".gitattributes", "*.up filter=upper\n*.c ident\n");
+    here.write("a.up", "first\nsecond\n");
+    here.write("a.c", "/* $Id$ */\nint a;\n");
+    here.commit_all("Converted");
+    here.remove("a.c");
+    here.git(&["checkout", "-q", "a.c"]);
+    let files = ["a.up", "a.c"];
+    let stood = files.map(|file| here.read(file));
+    assert!(stood[1].contains("$Id: "), "{stood:?}");
+    let agent = CodingAgent::on(here, "one");
+    agent.start();
+    agent.before_command("sh gen.sh").expect_no_denial();
+    for file in files {
+        here.write(file, "generated\n");
+    }
+    agent.after_command("sh gen.sh");
+    for (file, stood) in files.iter().zip(stood) {
+        let history = agent.shell().run(["history", "--json", file]).expect_code(0).json();
+        let entry = history["entries"][0]["id"].as_str().unwrap().to_owned();
+        agent.shell().run(["restore", "--at", &entry, file]).expect_code(0);
+        assert_eq!(here.read(file), stood);
+        let blame = agent.shell().run(["blame", "--json", file]).expect_code(0).json();
+        let of_commits = blame["lines"].as_array().unwrap().iter().filter(|line| line["commit"].is_string());
+        assert_eq!(of_commits.count(), 2, "{blame}");
+    }
+}
+
+#[test]
 fn a_deletion_and_a_mode_that_are_committed_are_nobodys() {
     use std::os::unix::fs::PermissionsExt;
     let (clone, _) = Clone::with_sessions(["ada"]);
