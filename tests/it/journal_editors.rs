@@ -544,6 +544,27 @@ fn what_is_saved_before_anybody_looked_leaves_what_stood_there() {
     wait_for("the text to be back", || is_back().then_some(()));
 }
 
+/// The first edit of all makes the directory, and with it the journal. Some editors tell of an edit only once it is written.
+#[test]
+fn what_is_saved_before_there_is_a_journal_is_the_users_and_leaves_what_stood_there() {
+    let workspace = Workspace::small();
+    workspace.write("poem.txt", POEM);
+    workspace.commit_all("Poem");
+    let ada = editor_of(&workspace, "Ada");
+    let document = ada.open("poem.txt");
+    let has_looked = || drop(ada.execute("deconflict.status", json!({})));
+    has_looked();
+    let after = format!("Ada's line\n{POEM}");
+    workspace.write("poem.txt", &after);
+    document.type_text("Ada's line\n");
+    has_looked();
+    document.save();
+    let is_kept = || (texts_of(&workspace, &ada, "poem.txt") == [POEM, &after]).then_some(());
+    wait_for("both texts to be in the journal", is_kept);
+    let blame = ada.execute_ok("deconflict.blame", json!({ "uri": document.uri, "line": 1 }));
+    assert_eq!(blame["lines"][0]["label"], "Ada", "{blame}");
+}
+
 #[test]
 fn what_is_saved_twice_before_anybody_looked_leaves_the_first_text_too() {
     let workspace = poem();

@@ -142,7 +142,10 @@ impl ServerState {
         match on_disk {
             OnDisk::Same(_) => {
                 document.saved_text = check.text.clone();
-                document.file_had = SavedOver { text: check.text.clone(), is_certain: true };
+                // Where the editor has written what was edited, it is about to say so, and what that replaced is kept then.
+                if document.unsaved == Unsaved::No || document.file_had.text == check.text {
+                    document.file_had = SavedOver { text: check.text.clone(), is_certain: true };
+                }
                 document.based_on = Some(check.text.clone());
             }
             OnDisk::Different(saved) => {
