@@ -45,6 +45,7 @@ pub fn blamed_line_document(number: usize, line: &BlamedLine) -> Value {
     }
     if let Some(commit) = &line.commit {
         document["commit"] = commit.id.clone().into();
+        document["author"] = commit.author.clone().into();
     }
     document
 }

@@ -103,7 +103,7 @@ fn a_line_is_blamed_and_a_notice_is_taken_note_of() {
         neovim.wait_for_notice("not committed yet");
         neovim.type_keys("G");
         neovim.command("Deconflict blame");
-        neovim.wait_for_notice("line 9: ");
+        neovim.wait_for_notice("line 9: Tester, ");
         neovim.wait_for_notice("commit ");
 
         sed(workspace, "s/mine/gone/");

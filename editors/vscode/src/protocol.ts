@@ -168,6 +168,8 @@ export interface BlamedLine {
   readonly session?: string;
   readonly label?: string;
   readonly commit?: string;
+  /** Who wrote the commit, as git says. */
+  readonly author?: string;
 }
 
 /** What `deconflict.status` answers. */

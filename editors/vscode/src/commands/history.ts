@@ -96,9 +96,9 @@ export function historyCommands(tools: Tools): Record<string, (argument: Argumen
     }
   }
 
-  function aboutLine({ line, label, session, commit, at }: BlamedLine): string {
+  function aboutLine({ line, label, session, commit, author, at }: BlamedLine): string {
     const own = session !== undefined && session === knowledge.session?.session_id;
-    const who = own ? l10n.t("you") : (label ?? l10n.t("someone unknown here"));
+    const who = own ? l10n.t("you") : (label ?? author ?? l10n.t("someone unknown here"));
     const when = clockTime(at);
     return commit === undefined
       ? l10n.t("Line {0}: {1}, {2}, not committed yet", line, who, when)
