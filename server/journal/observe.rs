@@ -97,27 +97,28 @@ impl Journal {
             if is_unchanged(&end, seen) && !finds_author(&end, observation) {
                 break;
             }
-            if let ControlFlow::Break(entry) = self.add(resource, path, observation, attempt >= ATTEMPTS)? {
+            if let ControlFlow::Break(entry) = self.add(resource, path, observation, end.tip(), attempt >= ATTEMPTS)? {
                 return Ok(entry);
             }
         }
         Ok(None)
     }
 
-    /// Reads a file and adds what there is to be added. Goes on if the file was written between the two; not if it is read
-    /// while nobody else can add anything, which takes longer.
+    /// Reads a file and adds what there is to be added after what stood there a moment ago. Goes on if the file was written
+    /// between the two; not if it is read while nobody else can add anything, which takes longer.
     fn add(
         &self,
         resource: &Resource,
         path: &Path,
         observation: &Observation,
+        tip: Option<Tip>,
         is_alone: bool,
     ) -> Result<ControlFlow<Option<Entry>>, Error> {
         // Contents are not removed while one of them gets its first line.
         let _sweeping = self.contents_lock(Lock::Shared, PATIENCE)?;
         let locked = if is_alone { Some(self.logs.open(resource)?) } else { None };
         let file = WorkingFile::read(path).map_err(failed("read", path))?;
-        let tip = self.logs.end(resource)?.tip();
+        let tip = locked.as_ref().map_or(tip, |log| log.end.tip());
         if !is_alone && observation.author.is_none() && may_be_half_written(tip.as_ref(), file.stamp) {
             std::thread::sleep(WRITING_PAUSE);
             return Ok(ControlFlow::Continue(()));
