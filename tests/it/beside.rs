@@ -113,11 +113,13 @@ fn an_agent_that_waits_releases_at_once_what_its_user_asks_for() {
     let coordination = workspace.coordination();
     let agent = CodingAgent::on(&workspace, "one");
     agent.edit("src/main.rs", "fn main() { agent(); }\n").expect_no_denial();
-    let (user, other) = (Editor::start(&workspace, "Tester"), Editor::start(&workspace, "Grace"));
+    let user = Editor::start(&workspace, "tester");
+    user.wait_for_session();
+    workspace.git(&["config", "user.name", "Grace"]);
+    let other = Editor::start(&workspace, "Grace");
+    other.wait_for_session();
+    workspace.git(&["config", "user.name", "Tester"]);
     let about = json!({ "uri": workspace.uri("src/main.rs") });
-    for editor in [&user, &other] {
-        editor.wait_for_session();
-    }
     // While its turn runs, it is asked like anybody else.
     let asked = || coordination.messages_to(&agent.id()).len();
     assert_eq!(user.execute_ok("deconflict.requestRelease", about.clone())["yielded"], Value::Null);
