@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::board_entries::{finding_entry, place_entry};
 use super::board_rows::{BoardRows, SHOWN};
-use super::board_state::{BoardState, Reading, Row};
+use super::board_state::{BoardState, LastReading, Row};
 use super::concerns::minute;
 use super::queue::PlaceInLine;
 use super::store::files::directory::{Directory, Durability};
@@ -59,7 +59,7 @@ impl Registry {
 
     fn page_of(&self, rows: BoardRows) -> String {
         let now = self.now();
-        self.page(&BoardState::of(rows, Reading { at: now, took: Duration::ZERO }, None, now))
+        self.page(&BoardState::of(rows, LastReading { at: now, took: Duration::ZERO }, None, now))
     }
 
     fn page(&self, state: &BoardState) -> String {

@@ -56,7 +56,7 @@ const NEVER_IN_DOUBT: Until = Until::MAX;
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct BoardState<'a> {
     form: u32,
-    pub(super) reading: Reading,
+    pub(super) reading: LastReading,
     /// The folders as they were then, or as a verb left them since. `None` after a change that is not in the rows.
     pub(super) times: Option<Times>,
     /// When everything in it was last judged.
@@ -71,12 +71,12 @@ pub(super) struct BoardState<'a> {
     pub(super) claims: Vec<Row<'a>>,
     /// The entries of the messages, the newest first, and of the findings.
     #[serde(borrow)]
-    pub(super) messages: Vec<Entry<'a>>,
+    pub(super) messages: Vec<BoardText<'a>>,
     #[serde(borrow)]
-    pub(super) concerns: Vec<Entry<'a>>,
+    pub(super) concerns: Vec<BoardText<'a>>,
     /// The keys of claims that decide what the findings say.
     #[serde(borrow)]
-    pub(super) in_question: Vec<Entry<'a>>,
+    pub(super) in_question: Vec<BoardText<'a>>,
     /// The records of the messages.
     #[serde(borrow, with = "serde_bytes")]
     message_records: Cow<'a, [u8]>,
@@ -85,14 +85,14 @@ pub(super) struct BoardState<'a> {
 
 /// When everything was read, and how long that took.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Reading {
+pub(super) struct LastReading {
     pub(super) at: DateTime<Utc>,
     pub(super) took: Duration,
 }
 
 /// A text of its own, so that it is borrowed within a list, too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Entry<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+pub(super) struct BoardText<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 /// A session or a claim. Rows stand in the order of their lists.
 #[derive(Debug, Serialize, Deserialize)]
@@ -141,14 +141,14 @@ impl Row<'_> {
 
 impl<'a> BoardState<'a> {
     /// The board that shows these rows, which were just judged.
-    pub(super) fn of(rows: BoardRows, reading: Reading, times: Option<Times>, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(rows: BoardRows, reading: LastReading, times: Option<Times>, now: DateTime<Utc>) -> Self {
         let BoardRows { mut records, left_out, worktrees } = rows;
         // Everybody reads the board, whoever writes it.
         records.sessions.iter_mut().for_each(|session| session.viewer = SeenBy::default());
         let naming = records.claims.first().map(|claim| claim.key.naming()).unwrap_or_default();
         let edited = records.sessions.iter().flat_map(|session| keys_in_question(&session.record.editing, naming));
         let asked_for = records.messages.iter().filter_map(|message| requested(message, naming));
-        let in_question = edited.chain(asked_for).map(|key| Entry(key.to_string().into())).collect();
+        let in_question = edited.chain(asked_for).map(|key| BoardText(key.to_string().into())).collect();
         let until = until_of_lists(&records, now);
         let message_records = encoded_messages(&records.messages).into();
         let damaged = records.damaged.clone();
@@ -179,8 +179,10 @@ impl<'a> BoardState<'a> {
             worktrees: worktrees.into_iter().collect(),
             sessions,
             claims,
-            messages: messages.map(|message| Entry(message_entry(message, |id| overview.session(id)).into())).collect(),
-            concerns: concerns.map(|concern| Entry(finding_entry(&concern.to_string()).into())).collect(),
+            messages: messages
+                .map(|message| BoardText(message_entry(message, |id| overview.session(id)).into()))
+                .collect(),
+            concerns: concerns.map(|concern| BoardText(finding_entry(&concern.to_string()).into())).collect(),
             in_question,
             message_records,
             damaged,

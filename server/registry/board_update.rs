@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::board_rows::{BoardRows, KEPT, keys_in_question, named, requested};
-use super::board_state::{self, BoardState, Reading, Times, WATCHED, nanoseconds, times_of};
+use super::board_state::{self, BoardState, LastReading, Times, WATCHED, nanoseconds, times_of};
 use super::changes::{ChangedRecord, FolderChanges};
 use super::claims::{Claim, StoredClaim};
 use super::heartbeats::{LastActivity, newest_heartbeats, read_activity};
@@ -129,7 +129,7 @@ impl Registry {
         let now = self.now();
         let rows = self.all_board_rows(directory)?;
         let took = self.clock().elapsed().saturating_sub(start);
-        let state = BoardState::of(rows, Reading { at: now, took }, Some(times), now);
+        let state = BoardState::of(rows, LastReading { at: now, took }, Some(times), now);
         state.save(directory)?;
         Ok(state)
     }

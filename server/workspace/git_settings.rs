@@ -14,7 +14,7 @@ use deconflict_platform::{Links, home_directory};
 
 /// Reads it; what cannot be read says nothing.
 pub(super) fn of(repository: &Repository) -> Configuration {
-    Reader::with_all_of(repository).configuration
+    SettingsReader::with_all_of(repository).configuration
 }
 
 /// What was read for each worktree, kept until one of the files that it came from changes.
@@ -36,7 +36,7 @@ impl KeptSettings {
         if let Some(kept) = kept.get(worktree).filter(|kept| kept.is_as_read()) {
             return Arc::clone(&kept.configuration);
         }
-        let reader = Reader::with_all_of(repository);
+        let reader = SettingsReader::with_all_of(repository);
         let configuration = Arc::new(reader.configuration);
         if reader.depends_on_branch {
             kept.remove(worktree);
@@ -72,7 +72,7 @@ pub fn git_alias(repository: &Repository, verb: &str) -> Option<String> {
 
 /// What it says outside of any repository.
 pub(super) fn of_the_user() -> Configuration {
-    Reader::with_what_holds_everywhere(None).configuration
+    SettingsReader::with_what_holds_everywhere(None).configuration
 }
 
 /// Where git looks for the user's files that are not in the home directory itself.
@@ -89,7 +89,7 @@ pub(super) fn expanded(path: &str, folder: &Path) -> Option<PathBuf> {
     }
 }
 
-struct Reader<'a> {
+struct SettingsReader<'a> {
     repository: Option<&'a Repository>,
     configuration: Configuration,
     /// Every file that was looked for, and how it was before it was read.
@@ -99,7 +99,7 @@ struct Reader<'a> {
     included: u32,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     /// Has read the machine's files and the user's.
     fn with_what_holds_everywhere(repository: Option<&'a Repository>) -> Self {
         let mut reader = Self {

@@ -188,7 +188,9 @@ function M._lines(changes)
 end
 
 function M._blamed(line)
-  local who = view.lines_of(line.label)[1] or view.lines_of(line.author)[1] or 'someone unknown here'
+  local who = view.lines_of(line.label)[1]
+    or view.lines_of(line.author)[1]
+    or 'someone unknown here'
   local commit = line.commit and ('commit ' .. line.commit:sub(1, 9)) or 'not committed yet'
   return ('%s, %s, %s'):format(who, text.time(line.at), commit)
 end
