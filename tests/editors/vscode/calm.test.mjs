@@ -118,7 +118,7 @@ describe("two windows on one clone", () => {
     await bob.save();
     await history(file, 2);
     await ada.openFile(file);
-    await ada.page.locator(".view-line", { hasText: "held by you" }).waitFor();
+    await ada.page.locator(".view-line", { hasText: "since" }).waitFor();
     await ada.command("Deconflict: Show What They Changed");
     const modified = ada.page.locator(".monaco-diff-editor .modified .view-lines");
     await modified.locator(".view-line", { hasText: "by the second window" }).waitFor();

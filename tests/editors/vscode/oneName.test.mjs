@@ -44,7 +44,7 @@ describe("Ada's agent, as Grace meets it", () => {
   };
 
   play("in the editor", async () => {
-    const hint = window.page.locator(".view-line", { hasText: "held by" }).first();
+    const hint = window.page.locator(".view-line", { hasText: "since" }).first();
     await hint.waitFor();
     surfaces.hint = await hint.innerText();
     surfaces["status bar"] = await eventually("a holder in the status bar", async () => {
