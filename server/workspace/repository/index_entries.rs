@@ -50,7 +50,7 @@ pub(super) fn each_entry<T>(
     format: ObjectFormat,
     mut with: impl FnMut(&Entry, &[u8]) -> ControlFlow<T>,
 ) -> io::Result<Option<T>> {
-    let mut window = Window { index, bytes: Vec::new(), begin: 0 };
+    let mut window = Window { index, bytes: Vec::new(), begin: 0, chunk: FIRST_CHUNK };
     let (Header { version, count }, _) = window.next(header)?;
     let mut name: Vec<u8> = Vec::new();
     for _ in 0..count {
@@ -162,14 +162,16 @@ fn chunk<const LENGTH: usize>(bytes: &[u8], at: usize) -> Option<[u8; LENGTH]> {
     bytes.get(at..).and_then(<[u8]>::first_chunk).copied()
 }
 
-/// How much is read at once.
-const CHUNK: usize = 1 << 16;
+/// How much is read at first, and at most at once: of most indexes only the beginning is needed, or there is no more.
+const FIRST_CHUNK: usize = 1 << 12;
+const LARGEST_CHUNK: usize = 1 << 16;
 
-/// What was read of an index, and from where on it was not looked at yet.
+/// What was read of an index, from where on it was not looked at yet, and how much is read next.
 struct Window<R> {
     index: R,
     bytes: Vec<u8>,
     begin: usize,
+    chunk: usize,
 }
 
 impl<R: Read> Window<R> {
@@ -184,7 +186,8 @@ impl<R: Read> Window<R> {
             self.bytes.drain(..self.begin);
             self.begin = 0;
             let known = self.bytes.len();
-            self.bytes.resize(known + CHUNK, 0);
+            self.bytes.resize(known + self.chunk, 0);
+            self.chunk = LARGEST_CHUNK.min(4 * self.chunk);
             let added = self.index.read(&mut self.bytes[known..])?;
             self.bytes.truncate(known + added);
             if added == 0 {
