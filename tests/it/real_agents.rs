@@ -522,7 +522,7 @@ fn a_window_of_codex_that_is_closed_or_killed_leaves_its_files_free() {
         };
         let (Some(closed), Some(killed)) = (open("closed", FREE), open("killed", OTHER)) else { return };
         let told = case.ada.run(["status"]).expect_code(0).stdout;
-        assert!(told.contains("Codex\"") && told.contains("Codex 2\""), "{told}");
+        assert!(told.contains("your Codex  ") && told.contains("your Codex 2  "), "{told}");
         for file in [FREE, OTHER] {
             other.run(["claim", "file", file]).expect_code(1);
         }
