@@ -17,6 +17,15 @@ const MOST_CONTENTS: usize = 20;
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// What became of a text that an editor has saved.
+#[derive(Debug)]
+pub enum SavedText {
+    /// It stands in the file, or nobody has looked at the file before.
+    Stands,
+    /// Somebody else replaced it. With the save, if that was not kept before.
+    Gone(Option<Noticed>),
+}
+
 impl Recorder<'_> {
     /// Keeps a text that an editor has just replaced by a save, unless it is kept; it is certain if it was seen or saved there.
     /// Returns the change if nobody knew of it.
@@ -36,23 +45,28 @@ impl Recorder<'_> {
         added.map(|entry| self.judge(entry, now)).transpose()
     }
 
-    /// Keeps a text that an editor has saved and that somebody else replaced at once. Returns the save, unless the text stands
-    /// there still, or nobody has looked at the file before.
+    /// Keeps a text that an editor has saved, if somebody else replaced it at once.
     pub fn saved_and_gone(
         &self,
         author: &Author,
         resource: &Resource,
         text: &[u8],
         now: DateTime<Utc>,
-    ) -> Result<Option<Noticed>, Error> {
-        let Some(stands) = self.namer.path_of(resource).and_then(|path| content_of(&path)) else { return Ok(None) };
-        if is_alike(&stands, text) {
-            return Ok(None);
+    ) -> Result<SavedText, Error> {
+        let stands = self.namer.path_of(resource).and_then(|path| content_of(&path));
+        if stands.is_none_or(|stands| is_alike(&stands, text)) {
+            return Ok(SavedText::Stands);
         }
         let log = self.journal.log(resource)?;
-        let Some(Before::Bytes(bytes)) = self.unless_kept(resource, &log, text)? else { return Ok(None) };
-        let saved = self.journal.add_saved(resource, author, &bytes, now)?;
-        saved.map(|entry| self.judge(entry, now)).transpose()
+        match self.unless_kept(resource, &log, text)? {
+            Some(Before::Bytes(bytes)) => match self.journal.add_saved(resource, author, &bytes, now)? {
+                Some(entry) => Ok(SavedText::Gone(Some(self.judge(entry, now)?))),
+                None => Ok(SavedText::Stands),
+            },
+            Some(Before::Absent | Before::OtherMode(_)) => Ok(SavedText::Stands),
+            // Whoever came by in between has kept it.
+            None => Ok(SavedText::Gone(None)),
+        }
     }
 
     /// A text as it stood in the file, byte for byte as far as that can be told, or that nothing stood there; `None` if the

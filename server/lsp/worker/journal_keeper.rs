@@ -15,7 +15,7 @@ use ropey::Rope;
 use super::journal_access::JournalAccess;
 use super::watched_files::WatchedFiles;
 use crate::job::{JobResult, SavedOver, SettledLoss};
-use deconflict_changes::{GRACE, Noticed};
+use deconflict_changes::{GRACE, Noticed, SavedText};
 use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
@@ -433,13 +433,15 @@ impl Keeping {
         }
     }
 
-    /// True if it was kept: what the user saved was replaced before anybody looked.
+    /// True if what the user saved was replaced before this server looked. Then it is kept.
     fn keep_saved_and_gone(&mut self, resource: &Resource, text: &Rope) -> bool {
         let Some(author) = self.access.author() else { return false };
         let (text, now) = (text.to_string(), self.clock.now());
         let saved = self.access.recorder().saved_and_gone(&author, resource, text.as_bytes(), now);
-        let Some(noticed) = self.access.succeeded(saved).flatten() else { return false };
-        self.tell_of_own(resource, noticed);
+        let Some(SavedText::Gone(save)) = self.access.succeeded(saved) else { return false };
+        if let Some(noticed) = save {
+            self.tell_of_own(resource, noticed);
+        }
         true
     }
 
