@@ -40,7 +40,7 @@ test("the program's package has what setup carries, and no tests", () => {
   assert.deepEqual(listed.filter((it) => it.startsWith("editors/")).sort(), [...new Set(carried)].sort());
   const others = listed.filter((it) => !/^(editors|server\/cli)\//.test(it));
   const expected = [".cargo_vcs_info.json", "Cargo.lock", "Cargo.toml", "Cargo.toml.orig", "LICENSE", "README.md"];
-  assert.deepEqual(others, [...expected, "server/build.rs", "server/main.rs"]);
+  assert.deepEqual(others, [...expected, "server/build.rs", "server/main.rs", "server/order.txt"]);
   const bytes = statSync(join(packed, `deconflict-${version}.crate`)).size;
   assert.ok(bytes < 2 << 20, `${bytes} bytes`);
 });

@@ -4,6 +4,7 @@
 //! `cargo bench --bench instructions` prints the counts; with `-- --check` it fails if one is over the baseline beside
 //! this file by more than a few per cent, and with `-- --keep` it writes a new baseline. Counts depend on the compiler,
 //! so a baseline says with which one it was taken, and with another nothing is compared, which is said aloud.
+//! `tests/bench/order` runs it with `-- --order PROGRAM`, which counts nothing (`order.rs`).
 //!
 //! What is counted is the difference between doing a thing often and seldom, so that starting and ending don't count.
 //! The system's own work is not in it: `figures` has that. Nor are servers: how often their timers fire depends on time.
@@ -27,6 +28,7 @@ mod support;
 mod populate;
 
 mod baseline;
+mod order;
 mod work;
 
 use std::path::Path;
@@ -49,7 +51,12 @@ fn main() -> ExitCode {
         println!("SKIPPED: valgrind is not here, so no instructions were counted");
         return ExitCode::SUCCESS;
     };
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bench/instructions/baseline.txt");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    if let Some(program) = arguments.iter().skip_while(|argument| *argument != "--order").nth(1) {
+        order::write(Path::new(program), &circumstances, &root.join("server/order.txt"));
+        return ExitCode::SUCCESS;
+    }
+    let file = root.join("tests/bench/instructions/baseline.txt");
     let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
     let known = Baseline::read(&file);
     let is_comparable = known.as_ref().is_some_and(|known| known.circumstances == circumstances);
