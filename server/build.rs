@@ -37,7 +37,9 @@ fn main() {
         return;
     }
     if let Some(arguments) = ordering().filter(|arguments| is_taken(arguments)) {
-        arguments.iter().for_each(|argument| println!("cargo::rustc-link-arg-bins={argument}"));
+        for argument in arguments {
+            println!("cargo::rustc-link-arg-bins={argument}");
+        }
     }
     if !is("CARGO_CFG_TARGET_ENV", "gnu") || is_static {
         return;
