@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::populate::{Size, populate};
+use crate::programs;
 use crate::support::{Workspace, clean_environment};
 use crate::whole_process::hook_of;
 
@@ -67,7 +68,7 @@ impl Clone {
         workspace.git(&["push", "--quiet", "origin", "main"]);
         fs::write(workspace.root().join(".git/info/exclude"), "COORDINATION/\n").unwrap();
         let clone = Self { workspace, session: None };
-        clone.run(env!("CARGO_BIN_EXE_deconflict"), &["guard", "--install"]);
+        clone.run(programs::deconflict().to_str().unwrap(), &["guard", "--install"]);
         clone
     }
 

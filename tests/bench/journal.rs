@@ -21,8 +21,9 @@ use serde_json::{Value, json};
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::pipe::Server;
 use crate::populate::{Size, populate};
+use crate::programs::empty_program;
 use crate::support::Workspace;
-use crate::whole_process::{empty_program, hook_of, run, verb};
+use crate::whole_process::{hook_of, run, verb};
 
 /// The length of an edited file, in bytes.
 const LENGTH: usize = 20 << 10;

@@ -30,6 +30,7 @@ mod journal;
 mod pipe;
 mod plot;
 mod populate;
+mod programs;
 mod propagation;
 mod rest;
 mod waiting;

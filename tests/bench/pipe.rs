@@ -6,6 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
+use crate::programs;
 use crate::support::{Workspace, clean_environment};
 
 pub(crate) struct Server {
@@ -21,7 +22,7 @@ struct Running(Child);
 impl Server {
     /// Starts a server on the workspace and shakes hands.
     pub(crate) fn start(workspace: &Workspace, name: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+        let mut command = Command::new(programs::deconflict());
         clean_environment(&mut command, workspace.home());
         command.arg("lsp").current_dir(workspace.root());
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();

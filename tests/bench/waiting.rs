@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::figures::{Figure, Goal, quantile};
 use crate::populate::{Size, populate};
+use crate::programs::{self, empty_program, small_program};
 use crate::rest::processor_time;
 use crate::support::{Workspace, clean_environment, wait_within};
-use crate::whole_process::{empty_program, run, small_program};
+use crate::whole_process::run;
 
 const ROUNDS: usize = 100;
 
@@ -68,7 +69,7 @@ pub(crate) fn measure_crowd() -> Vec<Figure> {
 }
 
 fn with(workspace: &Workspace, what: &str, wait: &[&str], command: &[&Path]) -> Command {
-    let mut run = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+    let mut run = Command::new(programs::deconflict());
     clean_environment(&mut run, workspace.home());
     run.args(["run", "--with", what]).args(wait).arg("--").args(command).current_dir(workspace.root());
     run

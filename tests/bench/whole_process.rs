@@ -1,7 +1,7 @@
 //! Terminal verbs and the hooks of coding agents as whole processes, beside an empty Rust program.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::populate::{Size, populate};
+use crate::programs::{deconflict, empty_program};
 use crate::support::{Workspace, clean_environment};
 
 const ROUNDS: usize = 100;
@@ -130,7 +131,7 @@ impl Place {
     }
 
     fn verb(&self, session: &SessionId, arguments: &[&str], code: i32) -> f64 {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+        let mut command = Command::new(deconflict());
         clean_environment(&mut command, self.workspace.home());
         command.args(["--session", session.as_str()]).args(arguments).current_dir(self.workspace.root());
         run(command, code)
@@ -143,7 +144,7 @@ impl Place {
 
 /// A verb of somebody without a session.
 pub(crate) fn verb(workspace: &Workspace, arguments: &[&str]) -> f64 {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+    let mut command = Command::new(deconflict());
     clean_environment(&mut command, workspace.home());
     command.args(arguments).current_dir(workspace.root());
     run(command, 0)
@@ -173,7 +174,7 @@ fn hook(workspace: &Workspace, agent: &str, file: &str) -> Hook {
 
 /// The same of any agent with any event.
 pub(crate) fn hook_of(workspace: &Workspace, agent: &str, event: &Value) -> Hook {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_deconflict"));
+    let mut command = Command::new(deconflict());
     clean_environment(&mut command, workspace.home());
     command.args(["hook", agent]).current_dir(workspace.root());
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -188,19 +189,4 @@ impl Hook {
         assert!(output.status.success());
         String::from_utf8(output.stdout).unwrap()
     }
-}
-
-/// Builds the program that does nothing.
-pub(crate) fn empty_program(folder: &Path) -> PathBuf {
-    small_program(folder, "empty", "fn main() {}\n")
-}
-
-/// Builds a program of one file.
-pub(crate) fn small_program(folder: &Path, name: &str, text: &str) -> PathBuf {
-    let source = folder.join(name).with_extension("rs");
-    std::fs::write(&source, text).unwrap();
-    let program = folder.join(name);
-    let built = Command::new("rustc").args(["-O", "-o"]).arg(&program).arg(&source).status().unwrap();
-    assert!(built.success(), "rustc builds a small program");
-    program
 }
