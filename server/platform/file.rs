@@ -66,8 +66,30 @@ pub fn writable_by_everyone(_: &Metadata) -> bool {
 /// On Windows it is written as editors write it: a drive letter first, without the verbatim prefix that the system
 /// puts before it.
 pub fn canonical(path: &Path) -> io::Result<PathBuf> {
-    let resolved = std::fs::canonicalize(path)?;
+    let resolved = if leads_straight(path) { path.to_owned() } else { std::fs::canonicalize(path)? };
     Ok(respelled(resolved))
+}
+
+/// True if what exists at an absolute path is reached through no symlink and no `..`: the system looks at all of it at once.
+#[cfg(target_os = "linux")]
+fn leads_straight(path: &Path) -> bool {
+    use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+    use std::os::unix::ffi::OsStrExt;
+    // A path is collected from its parts with one slash between them and none behind.
+    let is_plain = |path: &Path| {
+        let parts = path.components().all(|part| !matches!(part, std::path::Component::ParentDir));
+        parts
+            && path.is_absolute()
+            && path.components().collect::<PathBuf>().as_os_str().as_bytes() == path.as_os_str().as_bytes()
+    };
+    is_plain(path)
+        && openat2(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::NO_SYMLINKS).is_ok()
+}
+
+/// Elsewhere only looking at each part tells.
+#[cfg(not(target_os = "linux"))]
+fn leads_straight(_: &Path) -> bool {
+    false
 }
 
 #[cfg(windows)]
@@ -120,8 +142,7 @@ pub fn is_found_in_other_letters(path: &Path) -> bool {
     let identity = |path: &Path| std::fs::symlink_metadata(path).ok().map(|found| (found.len(), found.modified().ok()));
     let renamed = path.with_file_name(&other);
     // Two entries of their own may look alike, so the folder's listing has the last word.
-    identity(path).is_some()
-        && identity(path) == identity(&renamed)
+    identity(&renamed).is_some_and(|renamed| identity(path) == Some(renamed))
         && path.parent().is_some_and(|folder| !lists(folder, name.as_ref()) || !lists(folder, other.as_ref()))
 }
 

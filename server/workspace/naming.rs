@@ -241,6 +241,10 @@ impl Namer {
             if let Some(worktree) = self.linked_worktree(&repository)? {
                 return Ok(worktree);
             }
+            // Nothing above the directory's own folder is a worktree of what is in it.
+            if repository.root() == self.parent {
+                break;
+            }
             next = repository.superproject().map_err(|source| NamingError::Unresolvable(path.to_owned(), source))?;
         }
         if below(&self.parent, path).is_some() {

@@ -61,14 +61,16 @@ impl Repository {
     /// Fails when too many files are open to tell.
     pub fn at(root: &Path) -> io::Result<Option<Self>> {
         let dot_git = root.join(".git");
-        let Ok(found) = fs::metadata(&dot_git) else { return Ok(None) };
+        let Ok(entry) = fs::symlink_metadata(&dot_git) else { return Ok(None) };
+        let is_link = entry.is_symlink();
+        let found = if is_link { fs::metadata(&dot_git).ok() } else { Some(entry) };
+        let Some(found) = found else { return Ok(None) };
         // Anyone can put a repository above everyone's scratch folders.
         if !owned_by_user(&found) && fs::metadata(root).is_ok_and(|root| writable_by_everyone(&root)) {
             return Ok(None);
         }
         let of = |git_directory, linked| Self { root: root.to_owned(), git_directory, linked };
         if found.is_dir() {
-            let is_link = fs::symlink_metadata(&dot_git).is_ok_and(|link| link.is_symlink());
             let git_directory = if is_link { canonical(&dot_git).ok() } else { Some(dot_git) };
             return Ok(git_directory.filter(|it| is_git_directory(it)).map(|git_directory| of(git_directory, None)));
         }
