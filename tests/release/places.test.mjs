@@ -24,6 +24,30 @@ test("workflows are what GitHub takes", (t) => {
   assert.equal(lint(broken).status, 1);
 });
 
+test("the installer for Windows is a script that PowerShell can read", (t) => {
+  const parsers = editor("release/tree_sitter_powershell");
+  if (parsers === undefined) return t.skip("no parser for PowerShell is here");
+  const parse = (text) => spawnSync("python3", ["-c", PARSE], { input: text, encoding: "utf8", env: { ...process.env, PYTHONPATH: join(parsers, "..") } });
+  const script = read(".github/release/install.ps1");
+  const parsed = parse(script);
+  assert.equal(parsed.status, 0, parsed.stdout + parsed.stderr);
+  const broken = parse(script.replace("switch ($machine) {", "switch ($machine {"));
+  assert.equal(broken.status, 1, broken.stderr);
+});
+
+// Says where PowerShell would not understand what comes in.
+const PARSE = `
+import sys, tree_sitter, tree_sitter_powershell
+parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_powershell.language()))
+def wrong(node):
+    if node.type == "ERROR" or node.is_missing:
+        yield f"line {node.start_point[0] + 1}: {node.text.decode()[:60]}"
+    for child in node.children:
+        yield from wrong(child)
+found = list(wrong(parser.parse(sys.stdin.buffer.read()).root_node))
+print("\\n".join(found))
+sys.exit(1 if found else 0)`;
+
 test("a release is refused where version, tag or address disagree", () => {
   const plan = (env) =>
     spawnSync("node", [join(root, ".github/release/plan.mjs")], { encoding: "utf8", env: { ...process.env, ...env } });
