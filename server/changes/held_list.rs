@@ -3,7 +3,7 @@
 //! or old, everything is looked at again.
 
 use std::cell::RefCell;
-use std::path::PathBuf;
+use std::path::{PathBuf, is_separator};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -157,7 +157,9 @@ impl<'a> Places<'a> {
             return Stamp::of(&folder.join(relative));
         }
         let path = self.namer.path_of(&file.resource()?)?;
-        let folder = path.to_str().and_then(|path| path.strip_suffix(relative)).filter(|_| !relative.is_empty());
+        let folder = path.to_str().and_then(|path| path.strip_suffix(relative));
+        // A folder's own name may end like what is in it.
+        let folder = folder.filter(|folder| !relative.is_empty() && folder.ends_with(is_separator));
         self.folders.extend(folder.map(|folder| (beginning.to_owned(), PathBuf::from(folder))));
         Stamp::of(&path)
     }

@@ -35,7 +35,7 @@ pub(super) fn is_on_board(claim: &Claim) -> bool {
 pub(super) fn session_entry(session: &Session, last: Option<&LastActivity>) -> String {
     let record = &session.record;
     let action = last.and_then(|last| last.record.action.as_deref()).filter(|action| !action.trim().is_empty());
-    let (label, id) = (session.label(), session.id.as_str());
+    let (label, id) = (session.label_for_all(), session.id.as_str());
     let mut entry = String::with_capacity(ROOM);
     entry.extend(["### ", &fact(&label)]);
     if label != id {
@@ -116,7 +116,7 @@ pub(super) fn finding_entry(finding: &str) -> String {
 }
 
 fn named<'a>(id: &'a SessionId, session: Option<&Session>) -> Cow<'a, str> {
-    session.map_or_else(|| fact(id.as_str()), |session| fact(&session.label()).into_owned().into())
+    session.map_or_else(|| fact(id.as_str()), |session| fact(&session.label_for_all()).into_owned().into())
 }
 
 /// Foreign text as it can stand on the page: escaped, on one line and cut.

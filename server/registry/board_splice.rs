@@ -203,7 +203,6 @@ impl Splice<'_, '_> {
         let row = &self.state.sessions[self.plain_session(id)?];
         let mut session = decoded_session(&row.record, self.registry.now())?;
         self.registry.judge_again(&Observer::new(self.directory), &mut session);
-        session.viewer = super::SeenBy::default();
         (session.state == SessionState::Live).then_some(session)
     }
 }

@@ -161,13 +161,13 @@ impl<'a> BoardState<'a> {
         for session in overview.sessions.iter().filter(|session| overview.is_alive(session)) {
             entries.insert(session.id.as_str(), session_entry(session, overview.last_activities.get(&session.id)));
         }
-        fill_in(&mut sessions, entries);
+        set_entries(&mut sessions, entries);
         let mut entries: HashMap<&str, String> = HashMap::new();
         for claim in overview.claims.iter().filter(|claim| is_on_board(claim)) {
             let holder = claim.holder().and_then(|holder| overview.session(holder));
             entries.insert(claim.key.as_str(), claim_entry(claim, holder));
         }
-        fill_in(&mut claims, entries);
+        set_entries(&mut claims, entries);
         let (messages, concerns) = (overview.recent_messages.iter(), overview.coordination_needed.iter());
         Self {
             form: FORM,
@@ -258,7 +258,7 @@ pub(super) fn claim_row(claim: &Claim, now: DateTime<Utc>) -> Row<'static> {
     }
 }
 
-fn fill_in(rows: &mut [Row], mut entries: HashMap<&str, String>) {
+fn set_entries(rows: &mut [Row], mut entries: HashMap<&str, String>) {
     for row in rows.iter_mut() {
         row.entry = entries.remove(&*row.name).unwrap_or_default().into();
     }
@@ -293,7 +293,8 @@ fn until_of_claim(claim: &Claim, now: DateTime<Utc>) -> Until {
 /// When a time that is too far ahead of now will be believed.
 fn believed_from(text: &str, now: DateTime<Utc>) -> Option<Until> {
     let believed_from = time::parse(text)? - time::CLOCK_TOLERANCE;
-    (believed_from > now).then(|| nanoseconds(believed_from))
+    // A time beyond what can be counted stays as unlikely as it is.
+    (believed_from > now).then(|| believed_from.timestamp_nanos_opt().unwrap_or(NEVER_IN_DOUBT))
 }
 
 /// Until when the messages are recent, and sessions that are gone are news.
