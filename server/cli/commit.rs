@@ -353,7 +353,7 @@ fn nothing_to_commit(plan: &CommitPlan) -> Failure {
 /// What is not committed, a line for each file and owner; cut where there are many.
 fn left_in_words(plan: &CommitPlan) -> Vec<String> {
     const MOST: usize = 20;
-    let unknown = plan.unknown.iter().map(|file| format!("{}, changed by nobody knows whom", file.in_a_sentence()));
+    let unknown = plan.unknown.iter().map(|file| format!("{}, changed by somebody unknown", file.in_a_sentence()));
     let others = plan
         .others
         .iter()

@@ -30,9 +30,10 @@ pub(crate) fn listed_session(session: &Session, own: &SessionId) -> Value {
 }
 
 /// What people should look at. What others named is quoted where models read it, and lists are for people alone.
-pub(crate) fn listed_finding(concern: &Concern) -> Value {
+pub(crate) fn listed_finding(concern: &Concern, now: DateTime<Utc>) -> Value {
     let mut listed = documents::finding(concern);
-    add(&mut listed, "message", json!(concern.to_string().replace('"', "")));
+    let message = concern.told(&|at| deconflict_words::local_clock(at, now));
+    add(&mut listed, "message", json!(message.replace('"', "")));
     listed
 }
 

@@ -260,19 +260,20 @@ fn silent_sessions(records: &Records, now: DateTime<Utc>) -> Vec<Concern> {
     silent.into_iter().map(concern).collect()
 }
 
-impl fmt::Display for Concern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Concern {
+    /// What is the case, in one sentence without its full stop, with times as `clock` tells them.
+    pub fn told(&self, clock: &dyn Fn(DateTime<Utc>) -> String) -> String {
         match self {
             Self::EditedByNonHolder { resource, session, holder: Some(holder) } => {
                 let (edits, holds) = (session.does("is", "are"), holder.does("holds", "hold"));
-                write!(f, "{edits} editing {}, which {holds}", resource.in_a_sentence())
+                format!("{edits} editing {}, which {holds}", resource.in_a_sentence())
             }
             Self::EditedByNonHolder { resource, session, holder: None } => {
-                write!(f, "{} editing {} without holding it", session.does("is", "are"), resource.in_a_sentence())
+                format!("{} editing {} without holding it", session.does("is", "are"), resource.in_a_sentence())
             }
             Self::ReleaseRequested { resource, session, holder, since } => {
-                let (asked, what) = (session.does("has", "have"), resource.in_a_sentence());
-                write!(f, "{asked} asked {holder} to release {what} since {}", minute(*since))
+                let what = resource.in_a_sentence();
+                format!("{session} asked {holder} to release {what} at {}", clock(*since))
             }
             Self::StaleClaim { resource, holder, standing, expires_at } => {
                 let what = resource.in_a_sentence();
@@ -281,42 +282,43 @@ impl fmt::Display for Concern {
                     Some(holder) => format!("the claim on {what} by {holder}"),
                     None => format!("the claim on {what} by somebody"),
                 };
-                match standing {
-                    ClaimState::Abandoned => write!(f, "{claim} is abandoned")?,
-                    ClaimState::Idle => write!(f, "{claim} is forgotten")?,
-                    _ => write!(f, "{claim} expired at {}", minute(*expires_at))?,
-                }
-                f.write_str("; anyone may take it over")
+                let became = match standing {
+                    ClaimState::Abandoned => "is abandoned".to_owned(),
+                    ClaimState::Idle => "is forgotten".to_owned(),
+                    _ => format!("expired at {}", clock(*expires_at)),
+                };
+                format!("{claim} {became}; anyone may take it over")
             }
             Self::ClaimedInTwoWorktrees { claims } => {
                 let claims: Vec<_> = claims
                     .iter()
                     .map(|claim| format!("{} by {}", claim.resource.in_a_sentence(), claim.holder))
                     .collect();
-                write!(
-                    f,
-                    "the same path is claimed in several worktrees, so a merge may conflict: {}",
-                    claims.join(", ")
-                )
+                let claims = claims.join(", ");
+                format!("the same path is claimed in several worktrees, so a merge may conflict: {claims}")
             }
-            Self::SaysSomethingElse { resource, says } => {
-                write!(
-                    f,
-                    "the claim on {} says inside that it is on {}; its file name counts",
-                    resource.in_a_sentence(),
-                    quoted(says, LONGEST_TEXT)
-                )
-            }
+            Self::SaysSomethingElse { resource, says } => format!(
+                "the claim on {} says inside that it is on {}; its file name counts",
+                resource.in_a_sentence(),
+                quoted(says, LONGEST_TEXT)
+            ),
             Self::Damaged(DamagedRecord { file, reason }) => {
-                write!(f, "{} cannot be used: {}", quoted(file, 300), without_tags(reason))
+                format!("{} cannot be used: {}", quoted(file, 300), without_tags(reason))
             }
             Self::SilentSession { session, is_gone: true, since } => {
-                write!(f, "{session} ended without a word after {}", minute(*since))
+                format!("{session} ended without a word after {}", clock(*since))
             }
             Self::SilentSession { session, is_gone: false, since } => {
-                write!(f, "{} been silent since {}", session.does("has", "have"), minute(*since))
+                format!("{} been silent since {}", session.does("has", "have"), clock(*since))
             }
         }
+    }
+}
+
+/// For readers in many places.
+impl fmt::Display for Concern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told(&minute))
     }
 }
 

@@ -138,10 +138,7 @@ fn coordination_needed_lists_real_findings() {
     office.registry.send(&bob, &Recipient::Session(alice.clone()), &request("src/a.rs")).unwrap();
     office.registry.send(&bob, &Recipient::Session(alice.clone()), &request("src/not-claimed.rs")).unwrap();
     let found = office.findings();
-    assert!(
-        found.len() == 1 && found[0].starts_with("\"bob\" has asked \"alice\" to release \"src/a.rs\""),
-        "{found:?}"
-    );
+    assert!(found.len() == 1 && found[0].starts_with("\"bob\" asked \"alice\" to release \"src/a.rs\""), "{found:?}");
     office.clock.advance(Duration::from_hours(2));
     assert_eq!(office.findings(), found, "a request is pending until it is granted");
     office.registry.release(&alice, &Resource::file("src/a.rs").unwrap()).unwrap();

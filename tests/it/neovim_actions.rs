@@ -64,7 +64,7 @@ fn sessions_are_named_by_people() {
             assert_eq!(neovim.lua(&completion(action)), json!([typed]), "{action}");
         }
 
-        neovim.type_keys(&format!(":Deconflict sendMessage {typed} Take your time<CR>Hello<CR>"));
+        neovim.type_keys(&format!(":Deconflict sendMessage {typed} Take your time<CR>"));
         coordination.wait_for("the message", |here| {
             here.messages_to(&claude).iter().any(|message| message["message"] == "Take your time").then_some(())
         });

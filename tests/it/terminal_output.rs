@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use chrono::{TimeDelta, Utc};
 use serde_json::Value;
 
 use crate::support::{Terminal, Workspace, wait_for};
@@ -114,4 +115,22 @@ fn a_watched_status_shows_each_change() {
     wait_for("the claim to be shown", || (next()["claims"][0]["resource_name"] == "README.md").then_some(()));
     watching.kill().unwrap();
     watching.wait().unwrap();
+}
+
+#[test]
+fn people_read_what_needs_coordinating_by_their_own_clock() {
+    let workspace = Workspace::small();
+    let (ada, _) = Terminal::with_named_session(&workspace, "Ada");
+    let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
+    ada.run(["claim", "README.md"]).expect_code(0);
+    ben.run(["send", "Ada", "Please", "--type", "release_request", "--resource", "file", "README.md"]).expect_code(0);
+    // Half an hour beside the whole hours of most places.
+    let page = ben.env("TZ", "<+0530>-5:30").run(["status"]).expect_code(0).stdout;
+    let asked = page.lines().find(|line| line.contains("asked")).unwrap_or_else(|| panic!("{page}"));
+    let there = Utc::now() + TimeDelta::minutes(330);
+    let times = [there, there - TimeDelta::minutes(1)].map(|at| at.format("%H:%M").to_string());
+    assert!(
+        times.iter().any(|time| asked.ends_with(&format!("to release \"README.md\" at {time}"))),
+        "{asked} {times:?}"
+    );
 }

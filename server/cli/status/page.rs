@@ -273,7 +273,8 @@ fn uncommitted(picture: &Picture, overview: &Overview, width: usize) -> Section 
 }
 
 fn coordination_needed(picture: &Picture, overview: &Overview, width: usize) -> Section {
-    let found = overview.coordination_needed.iter().map(|finding| one_line(&finding.to_string(), 300));
+    let clock = |at| words::local_clock(at, picture.now);
+    let found = overview.coordination_needed.iter().map(|finding| one_line(&finding.told(&clock), 300));
     let lost = picture.work.sentences(picture.now).map(|sentence| one_line(&sentence, 500));
     let lines = found.chain(lost).flat_map(|sentence| {
         let text = wrapped(&sentence, width.saturating_sub(INDENT.len() + 2));

@@ -231,7 +231,7 @@ impl SessionContext {
         // A message about a file elsewhere is still a message.
         let resource = message.uri.and_then(|uri| self.named(&Target::Uri(uri)).ok());
         let draft = Draft {
-            subject: message.subject,
+            subject: message.subject.unwrap_or_default(),
             message: message.message,
             in_reply_to: message.in_reply_to,
             resource,
@@ -354,7 +354,9 @@ impl SessionContext {
             0
         };
         let places = membership.registry.places_in_line().map_err(|error| refused(&error))?;
-        let mut findings: Vec<Value> = overview.coordination_needed.iter().map(forms::listed_finding).collect();
+        let now = self.clock.now();
+        let mut findings: Vec<Value> =
+            overview.coordination_needed.iter().map(|concern| forms::listed_finding(concern, now)).collect();
         findings.extend(membership.access.iter().flat_map(|access| access.unsettled(self.clock.now())));
         Ok(json!({
             "ok": true,

@@ -45,14 +45,14 @@ function M.send(message)
     ask.session('Message to', true, function(to)
       M.send(vim.tbl_extend('force', message, { to = to }))
     end)
-  elseif not message.subject then
-    ask.input('Subject', function(subject)
-      M.send(vim.tbl_extend('force', message, { subject = subject }))
-    end)
   elseif not message.message then
     ask.input('Message', function(body)
-      M.send(vim.tbl_extend('force', message, { message = body }))
-    end)
+      if body == '' then
+        notify.show('nothing was sent: the message was empty')
+      else
+        M.send(vim.tbl_extend('force', message, { message = body }))
+      end
+    end, true)
   else
     -- A menu gives the selected text as a quotation.
     if message.quotation then
@@ -69,10 +69,8 @@ end
 ---@param message table
 function M.reply(message)
   local subject = message.subject or ''
-  M.send({
-    to = message.from,
-    subject = vim.startswith(subject, 'Re: ') and subject or ('Re: ' .. subject),
-  })
+  local is_needed = subject ~= '' and not vim.startswith(subject, 'Re: ')
+  M.send({ to = message.from, subject = (is_needed and 'Re: ' or '') .. subject })
 end
 
 --- The messages as lines, and to which message each line belongs.
