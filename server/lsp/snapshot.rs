@@ -52,6 +52,7 @@ impl DocumentSnapshot {
 
 /// A claim by another session.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact about the holder")]
 pub(crate) struct OthersClaim {
     pub(crate) claim: Claim,
     /// Its holder's session, if that has a record.
@@ -60,8 +61,17 @@ pub(crate) struct OthersClaim {
     pub(crate) is_own_window: bool,
     /// True if the holder is the user's own agent, which waits: it gives way to the user's first keystroke.
     pub(crate) gives_way: bool,
+    /// True if what is unsaved may be the holder's own text: an agent that works through this very editor.
+    pub(crate) may_be_typing: bool,
     /// True if the user wants no more warnings about this document and this holding.
     pub(crate) is_muted: bool,
+}
+
+impl OthersClaim {
+    /// True if an agent of the user's holds it.
+    pub(crate) fn is_own_agent(&self) -> bool {
+        self.holder.as_ref().is_some_and(Session::is_own_agent)
+    }
 }
 
 /// Another session that has unsaved changes in a document that this one holds.

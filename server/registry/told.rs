@@ -82,9 +82,16 @@ impl Session {
         self.is_kept_alive() && own.is_some() && own == user && self.is_of_this_scope()
     }
 
-    /// True for a server that serves the editor in which the other session's agent runs.
-    pub fn is_editor_around(&self, agent: &Session) -> bool {
-        self.is_kept_alive() && agent.client_pid().is_some_and(|pid| self.serves(pid))
+    /// True for an editor of the person whose agent the other session is, wherever that runs: in the editor itself, in its
+    /// terminal or in another one.
+    pub fn is_editor_of_person_of(&self, agent: &Session) -> bool {
+        let is_around = || agent.client_pid().is_some_and(|pid| self.serves(pid));
+        self.is_kept_alive() && self.agent().is_none() && (is_around() || self.record.is_of_same_person(&agent.record))
+    }
+
+    /// True for a coding agent of the person who looks.
+    pub fn is_own_agent(&self) -> bool {
+        self.agent().is_some() && self.is_own()
     }
 
     /// True if it says that it can do this.

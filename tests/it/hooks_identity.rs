@@ -6,49 +6,13 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::support::{CodingAgent, Terminal, Workspace, hook, wait_for};
+use crate::support::{CodingAgent, StandIn, Terminal, Workspace, hook, stand_in_program, wait_for};
 
 const FILE: &str = "src/main.rs";
-
-/// Writes a program that runs lines of shell: as a process, it has the program's name.
-fn program(workspace: &Workspace, name: &str, lines: &str) -> PathBuf {
-    let path = workspace.beside(name);
-    let binary = env!("CARGO_BIN_EXE_deconflict");
-    fs::write(&path, format!("#!/bin/sh\ndeconflict() {{ '{binary}' \"$@\"; }}\n{lines}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
-
-/// A stand-in for a process that starts hooks: it gives each line of its input to one.
-struct Running(Child);
-
-impl Running {
-    fn start(workspace: &Workspace, program: &Path) -> Self {
-        let prompt = Terminal::on(workspace).command::<&str>([]);
-        let mut command = Command::new(program);
-        command.env_clear().envs(prompt.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.current_dir(workspace.root()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Self(command.spawn().unwrap())
-    }
-
-    fn kill(mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 fn event_of(agent: &CodingAgent, workspace: &Workspace) -> String {
     let input = json!({"file_path": workspace.path(FILE)});
@@ -61,12 +25,12 @@ fn the_session_lasts_as_long_as_the_agents_process() {
     let agent = CodingAgent::on(&workspace, "one");
     let event = event_of(&agent, &workspace);
     let lines = format!("printf '%s' '{event}' > event\ndeconflict hook claude-code < event\nread -r end\n");
-    let stand_in = program(&workspace, "claude", &lines);
-    let running = Running::start(&workspace, &stand_in);
+    let stand_in = stand_in_program(&workspace, "claude", &lines);
+    let running = StandIn::start(&workspace, &stand_in);
     let coordination = workspace.coordination();
     let claim = coordination.wait_for_claim(FILE);
     assert_eq!(claim["claimed_by"], agent.id());
-    assert_eq!(coordination.session(&agent.id()).unwrap()["pid"], running.0.id());
+    assert_eq!(coordination.session(&agent.id()).unwrap()["pid"], running.id());
     let other = CodingAgent::on(&workspace, "two");
     other.before_edit(FILE).expect_denial();
     running.kill();
@@ -80,19 +44,19 @@ fn an_agent_in_an_editor_is_kin_of_the_editor() {
     let workspace = Workspace::small();
     let agent = CodingAgent::on(&workspace, "one");
     let event = event_of(&agent, &workspace);
-    program(
+    stand_in_program(
         &workspace,
         "claude",
         &format!("printf '%s' '{event}' > event\ndeconflict hook claude-code < event\nread -r end\n"),
     );
     let claude = workspace.beside("claude");
-    let editor = program(&workspace, "nvim", &format!("'{}'\nexit $?", claude.display()));
-    let running = Running::start(&workspace, &editor);
+    let editor = stand_in_program(&workspace, "nvim", &format!("'{}'\nexit $?", claude.display()));
+    let running = StandIn::start(&workspace, &editor);
     let coordination = workspace.coordination();
     coordination.wait_for_claim(FILE);
     let session = coordination.session(&agent.id()).unwrap();
-    assert_eq!(session["client_pid"], running.0.id(), "the editor is the one around the agent: {session}");
-    assert_ne!(session["pid"], running.0.id());
+    assert_eq!(session["client_pid"], running.id(), "the editor is the one around the agent: {session}");
+    assert_ne!(session["pid"], running.id());
 }
 
 #[test]
@@ -102,7 +66,7 @@ fn a_terminal_in_the_editor_is_the_editors_although_an_agent_runs_in_it_too() {
     coordination.create();
     // Both serve the editor's process: the language server, which promised a keepalive, and the agent.
     let scope = deconflict_platform::pid_scope();
-    let editor = program(
+    let editor = stand_in_program(
         &workspace,
         "nvim",
         "for one in server agent; do sed -i \"s/\\\"client_pid\\\": 0/\\\"client_pid\\\": $$/\" \
@@ -171,7 +135,7 @@ fn the_monitor_prints_a_line_for_each_message_and_ends_with_the_agent() {
     let workspace = Workspace::small();
     let agent = CodingAgent::on(&workspace, "one");
     let event = event_of(&agent, &workspace);
-    let stand_in = program(
+    let stand_in = stand_in_program(
         &workspace,
         "claude",
         &format!(
@@ -180,7 +144,7 @@ fn the_monitor_prints_a_line_for_each_message_and_ends_with_the_agent() {
             env!("CARGO_BIN_EXE_deconflict")
         ),
     );
-    let running = Running::start(&workspace, &stand_in);
+    let running = StandIn::start(&workspace, &stand_in);
     let coordination = workspace.coordination();
     coordination.wait_for_claim(FILE);
     coordination.write_session("session-eve", json!({"name": "Eve"}));
@@ -221,7 +185,7 @@ fn below_an_agent_its_own_session_comes_before_one_that_its_user_exported() {
         "printf '%s' '{event}' > event\ndeconflict hook claude-code < event\nexport DECONFLICT_SESSION={ada}\n\
          deconflict claim file src/lib.rs\nread -r end\n"
     );
-    let running = Running::start(&workspace, &program(&workspace, "claude", &lines));
+    let running = StandIn::start(&workspace, &stand_in_program(&workspace, "claude", &lines));
     let claim = workspace.coordination().wait_for_claim("src/lib.rs");
     assert_eq!(claim["claimed_by"], agent.id());
     running.kill();

@@ -91,6 +91,7 @@ mod one_name;
 mod ordering;
 mod other_editors;
 mod overlaps;
+mod own_agents;
 mod own_views;
 mod presentation;
 mod private_files;

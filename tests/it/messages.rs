@@ -255,7 +255,7 @@ fn a_terminal_asks_an_editor_for_release() {
     assert!(shown.contains("Carol asks you to release src/main.rs"), "{shown}");
     coordination.wait_for("the board to tell of the open request", |here| {
         let board = here.board();
-        board.lines().any(|line| line.contains("has asked") && line.contains("src/main.rs")).then_some(())
+        board.lines().any(|line| line.contains(" asked ") && line.contains("src/main.rs")).then_some(())
     });
 
     hers.undo_to_saved();

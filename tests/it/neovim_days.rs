@@ -349,6 +349,7 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         ben.edit("one.txt", "Ben's");
         ben.hears("Ada has been editing one.txt since 12:34. Your save would overwrite theirs: talk to Ada first, or ask for its release.");
         ada.neovim.wait_for_diagnostic("contended");
+        ada.hears("Ben is editing one.txt, which you hold. Talk to Ben about who saves first.");
 
         // 2. Ben saves over it all the same.
         ben.neovim.command("silent write!");
@@ -399,7 +400,9 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         // 9. Ben edits what his agent is at.
         bens_agent.edit("seven.txt", "by the agent\n").expect_no_denial();
         ben.edit("seven.txt", "Ben's");
-        ben.hears("Your Claude Code has been editing seven.txt since 12:34. Your save would overwrite theirs: talk to your Claude Code first, or ask for its release.");
+        ben.hears(
+            "Your Claude Code has been editing seven.txt since 12:34. It learns of what you save at its next turn.",
+        );
 
         // 10. Ben replaces a word in many files, of which Ada holds some.
         for number in 0..3 {
@@ -411,6 +414,7 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         }
         ben.neovim.command("silent! argadd pages/*.txt | silent! argdo %s/old/new/e");
         ben.hears("Others hold 3 of the 26 files that you just changed: pages/0.txt (Ada), pages/1.txt (Ada) and pages/2.txt (Ada). Your saves would overwrite theirs: talk to them first.");
+        ada.hears("Ben is editing pages/0.txt, which you hold, and 2 more of your files are edited by others. Talk to them about who saves first.");
 
         let end = Instant::now();
         wait_for("what may come late", || (end.elapsed() > Duration::from_secs(4)).then_some(()));

@@ -6,23 +6,13 @@
 #![cfg(target_os = "linux")]
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::support::{Editor, Outcome, Terminal, Workspace, timestamp};
-
-/// Writes a program into the scratch space that runs lines of shell: as a process, it has the program's name.
-fn program(workspace: &Workspace, name: &str, lines: &str) -> PathBuf {
-    let path = workspace.beside(name);
-    let binary = env!("CARGO_BIN_EXE_deconflict");
-    fs::write(&path, format!("#!/bin/sh\ndeconflict() {{ '{binary}' \"$@\"; }}\n{lines}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    path
-}
+use crate::support::{Editor, Outcome, Terminal, Workspace, stand_in_program, timestamp};
 
 /// Runs a program as the terminal's prompt would.
 fn run(terminal: &Terminal, program: &PathBuf) -> Outcome {
@@ -41,7 +31,7 @@ fn run(terminal: &Terminal, program: &PathBuf) -> Outcome {
 fn claim_by_an_agent(workspace: &Workspace, words: &str) -> Outcome {
     run(
         &Terminal::on(workspace),
-        &program(workspace, "claude", &format!("deconflict claim file README.md {words}\nexit $?")),
+        &stand_in_program(workspace, "claude", &format!("deconflict claim file README.md {words}\nexit $?")),
     )
 }
 
@@ -104,7 +94,7 @@ fn what_an_editor_runs_acts_as_the_editors_session() {
     let coordination = workspace.coordination();
     coordination.create();
     let id = editor.wait_for_session();
-    let stand_in = program(
+    let stand_in = stand_in_program(
         &workspace,
         "editor",
         "sed -i \"s/\\\"client_pid\\\": [0-9]*/\\\"client_pid\\\": $$/\" \"$SESSION_FILE\"\n\
@@ -119,7 +109,7 @@ fn what_an_editor_runs_acts_as_the_editors_session() {
 #[test]
 fn an_agents_session_is_kept_by_the_agents_process() {
     let workspace = Workspace::small();
-    let agent = program(
+    let agent = stand_in_program(
         &workspace,
         "claude",
         "echo $$\nsh -c \"'$DECONFLICT' start --name Agent\"\nsh -c \"'$DECONFLICT' claim file README.md\"\nexit $?",
@@ -143,8 +133,8 @@ fn an_agents_session_is_kept_by_the_agents_process() {
 fn an_agent_between_the_caller_and_a_session_is_no_answer() {
     let workspace = Workspace::small();
     // A shell that keeps a session, in which an agent runs that has none.
-    let agent = program(&workspace, "codex", "deconflict claim file README.md");
-    let shell = program(
+    let agent = stand_in_program(&workspace, "codex", "deconflict claim file README.md");
+    let shell = stand_in_program(
         &workspace,
         "shell",
         "printf '{\"session_id\":\"session-shell\",\"status\":\"active\",\"pid\":%d,\"pid_scope\":\"%s\"}' $$ \"$SCOPE\" \
@@ -164,7 +154,7 @@ fn an_agent_between_the_caller_and_a_session_is_no_answer() {
 #[test]
 fn two_sessions_on_one_process_are_no_answer() {
     let workspace = Workspace::small();
-    let agent = program(
+    let agent = stand_in_program(
         &workspace,
         "gemini",
         "deconflict start --session one\ndeconflict start --session two\ndeconflict claim file README.md\n\
@@ -179,7 +169,8 @@ fn two_sessions_on_one_process_are_no_answer() {
 #[test]
 fn a_session_that_its_user_names_goes_on_after_its_process_ended() {
     let workspace = Workspace::small();
-    let agent = program(&workspace, "claude", "deconflict start --session agent\ndeconflict claim file README.md");
+    let agent =
+        stand_in_program(&workspace, "claude", "deconflict start --session agent\ndeconflict claim file README.md");
     run(&Terminal::on(&workspace), &agent).expect_code(0);
     let again = Terminal::on(&workspace).session("agent");
     again.run(["claim", "file", "src/lib.rs"]).expect_code(0);

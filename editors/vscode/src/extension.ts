@@ -7,7 +7,6 @@ import { messageCommands } from "./commands/messages";
 import { sessionCommands } from "./commands/session";
 import type { Argument } from "./commands/target";
 import type { Tools } from "./tools";
-import { ContendedNotices } from "./contendedNotices";
 import { Contexts } from "./contexts";
 import { Conversations } from "./conversations";
 import { Decorations } from "./decorations";
@@ -98,7 +97,6 @@ export async function activate(context: ExtensionContext): Promise<void> {
     new Decorations(knowledge, places),
     lossNotices,
     takenNotices,
-    new ContendedNotices(knowledge),
     new Contexts(knowledge, places),
     new HandClaims(server, knowledge, places, context.workspaceState, log),
     new Notices(server, knowledge, heldFiles, lossNotices, takenNotices, log),

@@ -1,4 +1,5 @@
 import { commands, l10n, Uri, window, workspace } from "vscode";
+import { tellOfContenders } from "./contenders";
 import { type Disposable, disposeAll } from "./disposable";
 import { Gathering } from "./gathering";
 import { type HeldFiles, warns } from "./heldFiles";
@@ -35,8 +36,6 @@ export class Notices implements Disposable {
   private readonly gathering = new Gathering<HeldNotice | MessageNotice>((all) => {
     this.show(all);
   });
-  /** The user's own agents at work of which a word was said. */
-  private readonly agentsTold = new Set<string>();
   private readonly subscriptions: Disposable[];
 
   constructor(
@@ -52,9 +51,6 @@ export class Notices implements Disposable {
       server.onNotice((notice) => {
         this.take(notice);
       }),
-      knowledge.onChange(() => {
-        this.forgetAgentsThatWait();
-      }),
     ];
   }
 
@@ -68,6 +64,11 @@ export class Notices implements Disposable {
     switch (about?.kind) {
       case "held":
         this.gathering.add({ notice, uri: Uri.parse(about.uri), claim: about.claim });
+        return;
+      case "contended":
+        if (!isQuiet()) {
+          void tellOfContenders(about.all);
+        }
         return;
       case "lost":
         if (!isQuiet()) {
@@ -115,31 +116,13 @@ export class Notices implements Disposable {
     const news = warns() ? all.filter(({ uri, claim }) => !this.heldFiles.isAccepted(uri, claim)) : [];
     const mine = news.filter(({ claim }) => this.knowledge.isOfSamePerson(claim.claimed_by));
     const theirs = news.filter((one) => !mine.includes(one));
-    this.saidOfOwn(mine);
+    for (const { notice } of mine) {
+      // An agent of the user's or another window of theirs is at the same file: a word in passing.
+      window.setStatusBarMessage(`$(info) ${notice.text}`, 10_000);
+    }
     const [first, ...more] = theirs;
     if (first !== undefined) {
       await (more.length === 0 ? this.warnOfOne(first) : this.warnOfMany(theirs));
-    }
-  }
-
-  /** A word, in passing, that an agent of the user's or another window of theirs is at the same file. */
-  private saidOfOwn(mine: readonly HeldNotice[]): void {
-    for (const { notice, claim } of mine) {
-      const holder = this.knowledge.sessionOf(claim.claimed_by);
-      if (holder?.agent === undefined) {
-        window.setStatusBarMessage(`$(info) ${notice.text}`, 10_000);
-      } else if (!this.agentsTold.has(holder.session_id)) {
-        this.agentsTold.add(holder.session_id);
-        window.setStatusBarMessage(`$(info) ${warning(claim, Date.now())}`, 10_000);
-      }
-    }
-  }
-
-  private forgetAgentsThatWait(): void {
-    for (const id of this.agentsTold) {
-      if (this.knowledge.sessionOf(id)?.turn !== "working") {
-        this.agentsTold.delete(id);
-      }
     }
   }
 

@@ -213,6 +213,13 @@ export interface Taken {
   readonly sentence: string;
 }
 
+/** Somebody who began to edit what the user holds. */
+export interface Contended {
+  readonly session: string;
+  /** Who edits what, in one sentence without its full stop. */
+  readonly sentence: string;
+}
+
 /** What `deconflict/notice` tells: a text for the user, and what it is about. */
 export interface Notice {
   /** As in `window/showMessage`: 1 error, 2 warning, 3 information. */
@@ -220,6 +227,7 @@ export interface Notice {
   readonly text: string;
   readonly about?:
     | { readonly kind: "held"; readonly uri: string; readonly claim: Claim }
+    | { readonly kind: "contended"; readonly all: readonly Contended[] }
     | ({ readonly kind: "lost" } & Loss)
     | ({ readonly kind: "took" } & Taken)
     | { readonly kind: "message"; readonly message: Message }

@@ -97,7 +97,7 @@ fn about_claim<'a>(
 
 fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &Audience) -> DiagnosticDraft<'a> {
     let state = others.claim.standing;
-    let warns = snapshot.is_edited && !others.is_own_window && !others.gives_way;
+    let warns = snapshot.is_edited && !others.is_own_window && !others.gives_way && !others.may_be_typing;
     let severity = match (others.is_muted || others.gives_way, warns) {
         (true, _) => DiagnosticSeverity::HINT,
         (false, true) => DiagnosticSeverity::WARNING,
@@ -119,6 +119,7 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
         }
         _ if others.gives_way => "Edit it, and it is yours: its turn is over".to_owned(),
         _ if others.is_own_window => "Save or undo your changes there before you edit it here".to_owned(),
+        _ if warns && others.is_own_agent() => "It learns of what you save at its next turn".to_owned(),
         _ if warns && may_talk => format!("Your save would overwrite theirs: talk to {holder} first"),
         _ if warns => "Your save would overwrite theirs: wait until it is free".to_owned(),
         _ if may_talk => format!("Wait until it is free, or talk to {holder} first"),

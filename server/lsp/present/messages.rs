@@ -61,6 +61,7 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
         ));
     }
     let does = if others.claim.is_automatic() { "has been editing" } else { "holds" };
+    let sentence = || format!("{} {period}.", words::sentence_of(&format!("{holder} {does} {file}")));
     match others.claim.standing {
         ClaimState::Damaged | ClaimState::Pending => {
             warning(format!("The claim on {file} is damaged. Run \"deconflict doctor\" before you save."))
@@ -68,14 +69,14 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
         ClaimState::Idle => warning(format!(
             "{holder} left {file} with unsaved changes, {period}. It looks forgotten, so you may take it over."
         )),
+        _ if others.is_own_agent() => {
+            information(format!("{} It learns of what you save at its next turn.", sentence()))
+        }
         _ if others.claim.allows_coordination() => warning(format!(
-            "{} {period}. Your save would overwrite theirs: talk to {holder} first, or ask for its release.",
-            words::sentence_of(&format!("{holder} {does} {file}"))
+            "{} Your save would overwrite theirs: talk to {holder} first, or ask for its release.",
+            sentence()
         )),
-        _ => warning(format!(
-            "{} {period}. Your save would overwrite theirs: wait until it is free.",
-            words::sentence_of(&format!("{holder} {does} {file}"))
-        )),
+        _ => warning(format!("{} Your save would overwrite theirs: wait until it is free.", sentence())),
     }
 }
 
@@ -86,6 +87,23 @@ pub(crate) fn some_held_by_others(changed: usize, held: &[(Resource, OthersClaim
         held.len(),
         list(&with_holders(held))
     ))
+}
+
+/// Others began to edit what the user holds; `None` if nobody did.
+pub(crate) fn contended<'a>(mut editors: impl Iterator<Item = (&'a Resource, &'a str)>) -> Option<Notice> {
+    let (resource, who) = editors.next()?;
+    let sentence = edits_too(resource, who);
+    Some(information(match editors.count() {
+        0 => format!("{sentence}. Talk to {} about who saves first.", name(who)),
+        more => format!(
+            "{sentence}, and {more} more of your files are edited by others. Talk to them about who saves first."
+        ),
+    }))
+}
+
+/// Somebody edits what the user holds, in a sentence without its full stop.
+pub(crate) fn edits_too(resource: &Resource, who: &str) -> String {
+    words::sentence_of(&format!("{} is editing {}, which you hold", name(who), words::resource(resource)))
 }
 
 /// The computer slept, and others took over what had lapsed meanwhile.

@@ -14,7 +14,7 @@ use crate::event::DirectoryId;
 use crate::job::Job;
 use crate::json as forms;
 use crate::present::messages::{self, Notice};
-use deconflict_protocol::{MessageKind, Resource};
+use deconflict_protocol::{MessageKind, Resource, SessionId};
 use deconflict_registry::{Claim, ClaimState, Message, Session};
 
 /// One change of many files brings one message, so that the first waits for the others.
@@ -92,7 +92,15 @@ impl ServerState {
                 continue;
             }
             let others = self.others_claim(id, blocked.by, None);
-            if of_many { in_bulk.push((resource, others)) } else { singly.push((uri, resource, others)) }
+            let is_own_agent = others.is_own_agent();
+            if is_own_agent && !self.is_news_of_own_agent(id, &others.claim) {
+                continue;
+            }
+            if of_many && !is_own_agent {
+                in_bulk.push((resource, others));
+            } else {
+                singly.push((uri, resource, others));
+            }
         }
         if !in_bulk.is_empty() {
             let changed = self.documents.values().filter(|document| document.is_bulk).count();
@@ -103,6 +111,19 @@ impl ServerState {
             let notice = messages::held_by_another(&resource, &others, &audience);
             let claim = forms::told_claim(&others.claim, others.holder.as_ref());
             self.show_about(notice, json!({ "kind": "held", "uri": uri.as_str(), "claim": claim }), None);
+        }
+    }
+
+    /// True once in each turn of the user's own agent: one word is enough for all its files.
+    fn is_news_of_own_agent(&mut self, id: DirectoryId, claim: &Claim) -> bool {
+        let directory = self.directories.get_mut(&id).zip(claim.holder());
+        directory.is_some_and(|(directory, agent)| directory.told_agents.insert(agent.clone()))
+    }
+
+    /// What an agent does in its next turn is worth a word again.
+    pub(super) fn note_end_of_turn(&mut self, id: DirectoryId, session: &SessionId) {
+        if let Some(directory) = self.directories.get_mut(&id) {
+            directory.told_agents.remove(session);
         }
     }
 

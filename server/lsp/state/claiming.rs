@@ -277,6 +277,7 @@ impl ServerState {
         let document = by.and_then(|uri| self.documents.get(uri));
         let (path, is_bulk) = document.map_or((None, false), |it| (Some(it.path.clone()), it.is_bulk));
         let name = claim.resource.name().to_owned();
+        self.note_displaced(id, &claim);
         let Some(directory) = self.directories.get_mut(&id) else { return };
         match directory.own.get_mut(&claim.resource) {
             Some(own) if own.claim.holding() == claim.holding() => own.claim = claim,
@@ -290,6 +291,7 @@ impl ServerState {
             }
         }
         self.sweep_soon(id);
+        self.notice_contenders(id);
         self.touch_all_at(id);
     }
 

@@ -369,6 +369,7 @@ impl ServerState {
         let others = |in_the_way: InTheWay| crate::snapshot::OthersClaim {
             is_own_window: in_the_way.holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
             gives_way: false,
+            may_be_typing: false,
             is_muted: false,
             holder: in_the_way.holder,
             claim: in_the_way.claim,

@@ -15,7 +15,7 @@ use crate::event::DirectoryId;
 use crate::job::Job;
 use crate::present::messages;
 use crate::settings::Activation;
-use deconflict_registry::{Affected, Change, Claim, Session, View};
+use deconflict_registry::{Affected, Change, Claim, Session, StoredSession, View};
 use deconflict_workspace::{DiscoveryError, Location};
 
 /// What a session resumed and no document is open for is released after this time.
@@ -257,6 +257,9 @@ impl ServerState {
                         Change::Session(whose, Some(stored)) if *whose == session => {
                             self.note_muted(id, stored.record.as_ref().and_then(|record| record.muted.clone()));
                         }
+                        Change::Session(whose, stored) if !is_at_work(stored.as_ref()) => {
+                            self.note_end_of_turn(id, whose);
+                        }
                         Change::Claim(file, stored) => self.compare_own_claim(id, &session, file, stored.as_ref()),
                         _ => {}
                     }
@@ -325,6 +328,9 @@ impl ServerState {
                 self.touched.insert(uri);
             }
         }
+        if affected.everything || !affected.editing.is_empty() || !affected.sessions.is_empty() {
+            self.notice_contenders(id);
+        }
         self.tell_what_came_free(id);
         self.status_may_differ();
     }
@@ -333,4 +339,10 @@ impl ServerState {
 /// True where somebody may coordinate: in a repository, or where a directory is already.
 fn is_of_repository(location: &Location) -> bool {
     location.repository.is_some() || location.exists()
+}
+
+/// False for an agent whose turn has ended, and for whoever is gone.
+fn is_at_work(stored: Option<&StoredSession>) -> bool {
+    let record = stored.and_then(|stored| stored.record.as_ref());
+    record.is_some_and(|record| !record.is_waiting())
 }

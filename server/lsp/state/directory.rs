@@ -35,8 +35,14 @@ pub(super) struct DirectoryContext {
     pub(super) editing: Option<Vec<Resource>>,
     /// Which holdings the user was told of, and in which document.
     pub(super) announced: HashSet<(Uri, Option<Holding>)>,
+    /// The user's own agents at work of which a word was said in this turn of theirs.
+    pub(super) told_agents: HashSet<SessionId>,
     /// Documents of which the user is to be told that another holds them.
     pub(super) to_announce: BTreeSet<Uri>,
+    /// Who edits what is held here, as the user was told or knows.
+    pub(super) told_contenders: BTreeSet<(Resource, SessionId)>,
+    /// The same of whom the user is to be told.
+    pub(super) to_tell_contenders: BTreeSet<(Resource, SessionId)>,
     /// Who asked for what.
     pub(super) requests: HashMap<Resource, BTreeSet<SessionId>>,
     /// Of what the user wants to know when it is free.

@@ -89,6 +89,7 @@ impl ServerState {
             Timer::Saves(directory) => self.tell_saves(directory),
             Timer::Claims(directory) => self.tell_claims(directory),
             Timer::Announce(directory) => self.announce(directory),
+            Timer::Contended(directory) => self.tell_of_contenders(directory),
             Timer::View(directory) => self.view_aged(directory),
             Timer::Show(uri) => drop(self.touched.insert(uri)),
             Timer::RefreshHints => self.refresh_hints(),

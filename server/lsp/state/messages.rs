@@ -148,11 +148,11 @@ impl ServerState {
             }
             return false;
         };
-        // An agent that runs in this very editor works for the person who sits here: only unsaved text stands between.
-        let is_same_editor = self.is_from_same_editor(id, &from);
-        let resting = if is_same_editor { Duration::ZERO } else { RESTING };
+        // The person's own agent works for whoever sits here: only unsaved text stands between.
+        let is_own_agent = self.is_from_own_agent(id, &from);
+        let resting = if is_own_agent { Duration::ZERO } else { RESTING };
         let may_go = own.claim.is_automatic() && self.rests_for(id, own, resting);
-        if may_go && is_same_editor {
+        if may_go && is_own_agent {
             self.release(id, &file);
             return true;
         }
@@ -170,14 +170,15 @@ impl ServerState {
         may_go
     }
 
-    /// True if an agent that runs in this very editor waits for something that the session holds.
-    pub(super) fn is_asked_for_from_same_editor(&self, id: DirectoryId, file: &Resource) -> bool {
+    /// True if an agent of the person's waits for something that the session holds.
+    pub(super) fn is_asked_for_by_own_agent(&self, id: DirectoryId, file: &Resource) -> bool {
         let waiting = self.directories.get(&id).and_then(|directory| directory.requests.get(file));
-        waiting.is_some_and(|waiting| waiting.iter().any(|session| self.is_from_same_editor(id, session)))
+        waiting.is_some_and(|waiting| waiting.iter().any(|session| self.is_from_own_agent(id, session)))
     }
 
-    fn is_from_same_editor(&self, id: DirectoryId, from: &SessionId) -> bool {
-        self.session_at(id, from).is_some_and(|session| self.works_in_same_editor(&session))
+    /// True for an agent of the person's, wherever it runs, and for whatever else runs in this very editor.
+    fn is_from_own_agent(&self, id: DirectoryId, from: &SessionId) -> bool {
+        self.session_at(id, from).is_some_and(|session| session.is_own_agent() || self.works_in_same_editor(&session))
     }
 
     /// Who waits for something that the session holds, as people call them; `None` if nobody does.

@@ -7,6 +7,7 @@
 mod announcing;
 mod claiming;
 mod commands;
+mod contending;
 mod damage;
 mod directories;
 mod directory;

@@ -111,7 +111,6 @@ impl ServerState {
             // The view still shows what was just taken over.
             .filter(|claim| own.is_none_or(|own| own.claim.resource != claim.resource))
             .filter(|claim| !self.is_of_same_window(id, claim))
-            .filter(|claim| !self.is_in_same_editor(id, claim) || self.clashes_in_same_editor(document))
             .map(|claim| self.others_claim(id, claim, Some(document)))
             .collect();
         let elsewhere = view.map(|view| view.claims_in_other_worktrees(&resource)).unwrap_or_default();
@@ -152,6 +151,7 @@ impl ServerState {
         OthersClaim {
             is_own_window: holder.as_ref().is_some_and(|holder| self.is_own_window(holder)),
             gives_way: directory.is_some_and(|directory| directory.gives_way(&claim)),
+            may_be_typing: document.is_some_and(|document| self.may_be_typing(id, &claim, document)),
             is_muted: document.zip(directory).is_some_and(|(document, directory)| {
                 directory.muted.contains(&(document.uri.clone(), claim.holding()))
             }),
@@ -165,8 +165,9 @@ impl ServerState {
         session.is_own() && session.is_editor_of_user(self.user.as_deref())
     }
 
-    fn clashes_in_same_editor(&self, document: &OpenDocument) -> bool {
-        document.unsaved == Unsaved::Yes && self.now().saturating_sub(document.unsaved_since) >= SAME_EDITOR_TIME
+    fn may_be_typing(&self, id: DirectoryId, claim: &Claim, document: &OpenDocument) -> bool {
+        let lasts = self.now().saturating_sub(document.unsaved_since);
+        document.unsaved == Unsaved::Yes && lasts < SAME_EDITOR_TIME && self.is_in_same_editor(id, claim)
     }
 
     fn contenders(&self, directory: &DirectoryContext, document: &OpenDocument) -> Vec<Contender> {

@@ -38,6 +38,8 @@ pub(super) enum Timer {
     Claims(DirectoryId),
     /// Tell what others hold of what was edited.
     Announce(DirectoryId),
+    /// Tell who began to edit what is held here.
+    Contended(DirectoryId),
     /// A claim or session in the directory means something else by time alone.
     View(DirectoryId),
     /// Show what changed too often to be shown at once.

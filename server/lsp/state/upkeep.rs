@@ -118,8 +118,9 @@ impl ServerState {
         let mut due = Vec::new();
         if is_automatic && !use_of.is_unsaved {
             let asked_by = self.asked_for_by(id, file);
+            let is_for_own_agent = self.is_asked_for_by_own_agent(id, file);
             let rest = match &asked_by {
-                Some(_) if self.is_asked_for_from_same_editor(id, file) => Duration::ZERO,
+                Some(_) if is_for_own_agent => Duration::ZERO,
                 Some(_) => RESTING.min(idle),
                 None if own.is_bulk && own.saved_at.is_some() => BULK_REST.min(idle),
                 None => idle,
@@ -128,7 +129,8 @@ impl ServerState {
             if use_of.is_open {
                 if last_use + rest <= now {
                     self.release(id, file);
-                    if let Some(asked_by) = asked_by {
+                    // Whose own agent asked was told to save, and did.
+                    if let Some(asked_by) = asked_by.filter(|_| !is_for_own_agent) {
                         self.show(messages::released_on_request(file, &asked_by));
                     }
                     return None;

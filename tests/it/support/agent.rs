@@ -18,6 +18,8 @@ pub(crate) struct CodingAgent {
     folder: PathBuf,
     helper: Option<String>,
     flags: Vec<String>,
+    #[cfg(target_os = "linux")]
+    process: Option<std::sync::Arc<super::stand_in::AgentProcess>>,
 }
 
 impl CodingAgent {
@@ -29,7 +31,16 @@ impl CodingAgent {
             folder: workspace.root().to_owned(),
             helper: None,
             flags: Vec::new(),
+            #[cfg(target_os = "linux")]
+            process: None,
         }
+    }
+
+    /// The same agent with a process of its own, which starts its hooks.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn in_process(mut self, process: &std::sync::Arc<super::stand_in::AgentProcess>) -> Self {
+        self.process = Some(process.clone());
+        self
     }
 
     /// The same agent working in another folder.
@@ -166,6 +177,10 @@ impl CodingAgent {
 
     #[track_caller]
     fn tell(&self, name: &str, fields: Value) -> Told {
+        #[cfg(target_os = "linux")]
+        if let Some(process) = &self.process {
+            return Told::of(process.hook(&self.event(name, fields).to_string()).expect_code(0));
+        }
         let arguments: Vec<String> =
             ["hook".to_owned(), "claude-code".to_owned()].into_iter().chain(self.flags.clone()).collect();
         let outcome = self.terminal.run_with_input(arguments, &self.event(name, fields).to_string());

@@ -20,6 +20,8 @@ mod repository;
 mod screen;
 #[cfg(target_os = "linux")]
 pub(crate) mod scripted_model;
+#[cfg(target_os = "linux")]
+mod stand_in;
 mod terminal;
 mod wait;
 #[cfg(unix)]
@@ -46,6 +48,8 @@ pub(crate) use real_agent::{Product, RealAgent};
 pub(crate) use repository::LINK;
 pub(crate) use repository::{LINKED_FILE, NON_ASCII, SPACED};
 pub(crate) use screen::Screen;
+#[cfg(target_os = "linux")]
+pub(crate) use stand_in::{AgentProcess, StandIn, stand_in_program};
 pub(crate) use terminal::{Outcome, Running, Terminal};
 pub(crate) use wait::{wait_for, wait_within};
 pub(crate) use workspace::{Coordination, Workspace, file_uri, timestamp};

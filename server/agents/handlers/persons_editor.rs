@@ -1,4 +1,4 @@
-//! An agent that runs in an editor, and that editor's own session: only a person's unsaved text stands between them.
+//! An agent and its person's editor: only unsaved text stands between them, wherever the agent runs.
 
 use std::time::{Duration, Instant};
 
@@ -12,16 +12,13 @@ const PATIENCE: Duration = Duration::from_millis(700);
 const PAUSE: Duration = Duration::from_millis(5);
 
 impl SessionContext<'_> {
-    /// Asks the editor in which the agent runs for what it holds. Its server gives way at once where the person has
-    /// saved everything. Returns whether all obstacles are gone.
+    /// Asks the person's editor for what it holds. Its server gives way at once where the person has saved everything.
+    /// Returns whether all obstacles are gone.
     pub(super) fn editor_gives_way(&self, session: &Session, obstacles: &[Obstacle]) -> Result<bool, Trouble> {
-        if session.client_pid().is_none() {
-            return Ok(false);
-        }
         for obstacle in obstacles {
             let holder = self.holder(&obstacle.by);
-            let is_this_editors = holder.as_ref().is_some_and(|holder| holder.is_editor_around(session));
-            if !is_this_editors || !obstacle.by.is_automatic() {
+            let is_persons_editor = holder.as_ref().is_some_and(|holder| holder.is_editor_of_person_of(session));
+            if !is_persons_editor || !obstacle.by.is_automatic() {
                 return Ok(false);
             }
         }
