@@ -70,6 +70,22 @@ pub enum Error {
     /// Something wrote there again and again while it was decided what to write.
     #[error("other programs went on writing there for over 2 seconds")]
     Contended,
+    /// The team's registry gave no answer in time, or cannot be reached. Whatever was to be written may have been written.
+    #[error("the team's etcd at {place} gave no answer: {reason}")]
+    CutOff {
+        /// The address.
+        place: String,
+        /// What happened to the question.
+        reason: String,
+    },
+    /// The team's registry answered, and would not do it.
+    #[error("the team's etcd at {place} did not do it: {reason}")]
+    Declined {
+        /// The address.
+        place: String,
+        /// Its own reason.
+        reason: String,
+    },
     /// A claim was gone as soon as it was written, because somebody takes no lock.
     #[error("the record {key} was removed as soon as it was written")]
     Vanished {
@@ -159,7 +175,11 @@ impl Error {
     /// True for what keeps a verb from writing now and may be over in a while, so that whoever waits goes on waiting.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Busy { .. } | Self::Contended | Self::Full { .. } | Self::TooManyFiles { .. } => true,
+            Self::Busy { .. }
+            | Self::Contended
+            | Self::CutOff { .. }
+            | Self::Full { .. }
+            | Self::TooManyFiles { .. } => true,
             // The directory is being deleted, and will be made again.
             _ => self.is_not_found(),
         }

@@ -1,5 +1,5 @@
-//! The registry's verbs over every store by the same scenes: over files, over memory, and over memory that takes names as
-//! equal that differ only in case.
+//! The registry's verbs over every store by the same scenes: over files, over memory, over memory that takes names as
+//! equal that differ only in case, and over every etcd that was fetched.
 
 use std::fs;
 use std::sync::Arc;
@@ -13,6 +13,8 @@ use deconflict_registry::{
     Activity, Change, Claim, ClaimOutcome, ClaimState, Completion, Draft, Files, HandOffOutcome, Key, Locking, Memory,
     MoveOutcome, NewSession, Recipient, Registry, ReleaseOutcome, RenewOutcome, Store, Terms, Transaction, View, watch,
 };
+
+use crate::support::etcd::EtcdNode;
 
 fn file(name: &str) -> Resource {
     Resource::file(name).unwrap()
@@ -57,6 +59,17 @@ fn every_verb_does_the_same_over_files_and_over_memory() {
     every_verb(&files().0);
     every_verb(&memory(false).0);
     every_verb(&memory(true).0);
+}
+
+#[test]
+fn every_verb_does_the_same_over_etcd() {
+    for (which, node) in EtcdNode::all() {
+        println!("{which}");
+        let clock = clock();
+        every_verb(&Registry::over(node.store("verbs", clock.clone()), clock.clone()));
+        // Another repository of the same team has a registry of its own.
+        every_verb(&Registry::over(node.store("others", clock.clone()), clock));
+    }
 }
 
 fn every_verb<S: Store>(registry: &Registry<S>) {
@@ -164,6 +177,70 @@ fn a_decision_is_made_again_if_what_it_saw_changed() {
     });
 }
 
+#[test]
+fn a_decision_is_made_again_if_what_it_saw_in_etcd_changed() {
+    for (which, node) in EtcdNode::all() {
+        println!("{which}");
+        let clock = clock();
+        let store = Arc::new(node.store("again", clock.clone()));
+        let registry = Registry::of(Arc::clone(&store), clock);
+        is_decided_again(&registry, &*store, || {
+            granted(&registry, &SessionId::new("berta").unwrap(), &file("d/a"));
+        });
+    }
+}
+
+/// More than etcd compares in one transaction: then everything is compared, deletions too.
+#[test]
+fn a_decision_over_many_records_of_etcd_is_made_again_after_a_deletion() {
+    use deconflict_registry::{Range, Reader};
+    for (which, node) in EtcdNode::all() {
+        println!("{which}");
+        let clock = clock();
+        let store = Arc::new(node.store("many", clock.clone()));
+        let registry = Registry::of(Arc::clone(&store), clock);
+        let anna = register(&registry, "anna");
+        let many: Vec<Resource> = (0..150).map(|number| file(&format!("d/{number}"))).collect();
+        for some in many.chunks(50) {
+            registry.claim_all(&anna, None, some, &Terms::default()).unwrap();
+        }
+        let mut counted = Vec::new();
+        let mut decide = |tx: &mut Transaction<'_>| {
+            counted.push(tx.scan(&[Range::all_claims()])?.len());
+            if counted.len() == 1 {
+                registry.release(&anna, &many[7]).unwrap();
+            }
+            let record = ClaimRecord { claimed_by: Some(anna.clone()), ..ClaimRecord::default() };
+            let key = store.reader().unwrap().naming().key(&file("counted"));
+            tx.put_new(Key::Claim(key), to_bytes(&record).unwrap());
+            Ok(())
+        };
+        store.commit(&mut decide).unwrap();
+        assert_eq!(counted, [150, 149]);
+    }
+}
+
+/// Nothing hangs while it is away, and all is there again once it is back.
+#[test]
+fn an_etcd_that_is_away_is_told_within_a_second() {
+    for (which, mut node) in EtcdNode::all() {
+        println!("{which}");
+        let clock = clock();
+        let registry = Registry::over(node.store("away", clock.clone()), clock);
+        let (anna, berta) = (register(&registry, "anna"), register(&registry, "berta"));
+        let first = granted(&registry, &anna, &file("a"));
+        node.kill();
+        let start = Instant::now();
+        let error = registry.claim(&berta, &file("b"), &Terms::default()).unwrap_err();
+        assert!(start.elapsed() < Duration::from_secs(1) && error.may_pass(), "{error:?} in {:?}", start.elapsed());
+        assert!(error.to_string().contains(&node.address()), "{error}");
+        node.run();
+        assert!(matches!(claim(&registry, &berta, &file("a")), ClaimOutcome::Refused { by } if by.held_by(&anna)));
+        let next = granted(&registry, &berta, &file("b"));
+        assert!(next.record.generation > first.record.generation, "{next:?}");
+    }
+}
+
 /// Whoever removes the lock's file by hand lets others in. Its owner, which may have been suspended, must not go on.
 #[test]
 fn a_lock_that_was_removed_by_hand_gives_no_double_grant() {
@@ -221,6 +298,15 @@ fn a_watch_over_any_store_tells_of_what_another_registry_does() {
     let clock = clock();
     let store = Arc::new(Memory::new(clock.clone(), Naming::default()));
     tells_of_what_another_does(&Registry::of(store, clock));
+}
+
+#[test]
+fn a_watch_over_etcd_tells_of_what_another_registry_does() {
+    for (which, node) in EtcdNode::all() {
+        println!("{which}");
+        let clock = clock();
+        tells_of_what_another_does(&Registry::over(node.store("watch", clock.clone()), clock));
+    }
 }
 
 fn tells_of_what_another_does<S: Store + 'static>(registry: &Registry<S>) {

@@ -62,7 +62,7 @@ pub struct Transaction<'a> {
 
 impl<'a> Transaction<'a> {
     /// Nothing is decided yet.
-    pub(super) fn new(snapshot: &'a dyn Snapshot) -> Self {
+    pub fn new(snapshot: &'a dyn Snapshot) -> Self {
         Self { snapshot, writes: Vec::new(), token: None }
     }
 
@@ -98,7 +98,7 @@ impl<'a> Transaction<'a> {
     }
 
     /// What it wants, and the last token that it gave.
-    pub(super) fn decided(self) -> (Vec<Write>, Option<u64>) {
+    pub fn decided(self) -> (Vec<Write>, Option<u64>) {
         (self.writes, self.token)
     }
 

@@ -8,6 +8,7 @@ mod documents;
 mod editor;
 mod editors;
 mod environment;
+pub(crate) mod etcd;
 mod home;
 pub(crate) mod hook_answers;
 mod neovim;

@@ -1,0 +1,326 @@
+//! Records in etcd: one transaction for each decision, which compares all that the decision read.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_platform::clock::Clock;
+use deconflict_platform::faults;
+use deconflict_protocol::{SessionId, time};
+use deconflict_registry::{
+    Committed, Error, Guarantees, Hear, Key, LeaseClock, Locking, Presence, Range, Reader, Series, Stamp, Store,
+    Stored, Transaction, Watching, Write,
+};
+use serde_json::json;
+
+use super::access::Access;
+use super::gateway::{Asked, Gateway, Trouble};
+use super::kv::{self, Comparison, Operation};
+use super::lifetime::Lifetime;
+use super::seen::{Seen, record_of, value_of};
+use super::watching::EtcdWatching;
+
+/// For so long a decision is made again that others' writes came between.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// etcd refuses a transaction of more than 128 operations.
+const MOST_OPERATIONS: usize = 120;
+
+/// What is kept of a record that could not be understood.
+const SET_ASIDE: i64 = 30 * 24 * 3600;
+
+/// A registry in etcd, below the prefix of its repository.
+#[derive(Debug)]
+pub struct Etcd {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) prefix: String,
+    clock: Arc<dyn Clock>,
+}
+
+/// How a cluster does.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// etcd's version.
+    pub version: String,
+    /// How long it took to write something and take it back, each in a transaction.
+    pub written_in: Duration,
+    /// Nobody leads it, so that nothing can be written.
+    pub is_leaderless: bool,
+}
+
+impl Etcd {
+    /// Nothing is contacted yet.
+    pub fn open(access: &Access, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+        Ok(Self { gateway: Arc::new(Gateway::new(access)?), prefix: access.prefix(), clock })
+    }
+
+    /// Asks how the cluster does, and tries out the right to write.
+    pub fn health(&self) -> Result<Health, Error> {
+        let told = |trouble| self.gateway.error(trouble);
+        let status = self.gateway.ask("/v3/maintenance/status", &json!({}), Asked::Freely).map_err(told)?;
+        let key = format!("{}trial/{:016x}", self.prefix, getrandom::u64().unwrap_or_default()).into_bytes();
+        let start = Instant::now();
+        kv::transact(&self.gateway, &[], &[Operation::Put(key.clone(), Vec::new(), 0)]).map_err(told)?;
+        let written_in = start.elapsed();
+        kv::transact(&self.gateway, &[], &[Operation::Delete(key)]).map_err(told)?;
+        Ok(Health {
+            version: status["version"].as_str().unwrap_or("unknown").to_owned(),
+            written_in,
+            is_leaderless: kv::number(&status["leader"]) == 0,
+        })
+    }
+
+    pub(super) fn name_of(&self, key: &Key) -> Vec<u8> {
+        format!("{}{key}", self.prefix).into_bytes()
+    }
+
+    /// The last fencing token, which all grants compare.
+    pub(super) fn token_key(&self) -> Vec<u8> {
+        format!("{}token", self.prefix).into_bytes()
+    }
+
+    /// Whoever deletes something writes this too.
+    fn deletions_key(&self) -> Vec<u8> {
+        format!("{}deletions", self.prefix).into_bytes()
+    }
+
+    /// Makes a decision once; `None` if something else was written meanwhile.
+    fn try_commit(
+        &self,
+        decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>,
+    ) -> Result<Option<Committed>, Error> {
+        let seen = Seen::new(self);
+        let mut transaction = Transaction::new(&seen);
+        decide(&mut transaction)?;
+        let (writes, token) = transaction.decided();
+        if writes.is_empty() {
+            return Ok(Some(Committed { token, ..Committed::default() }));
+        }
+        let written = self.write(&seen, &writes, token);
+        written.map_err(|trouble| self.gateway.error(trouble))
+    }
+
+    fn write(&self, seen: &Seen<'_>, writes: &[Write], token: Option<u64>) -> Result<Option<Committed>, Trouble> {
+        let now = self.clock.now();
+        let mut outcome = Outcome { store: self, seen, now, records: BTreeMap::new(), other: Vec::new() };
+        for write in writes {
+            outcome.add(write)?;
+        }
+        let mut comparisons = seen.comparisons();
+        if faults::are_locks_broken() {
+            comparisons.clear();
+        }
+        let mut operations = outcome.operations()?;
+        if let Some(token) = token {
+            let (_, unchanged) = seen.last_token()?;
+            if !faults::are_locks_broken() {
+                comparisons.push(unchanged);
+            }
+            operations.push(Operation::Put(self.token_key(), token.to_string().into_bytes(), 0));
+        }
+        if operations.iter().any(|operation| matches!(operation, Operation::Delete(_))) {
+            operations.push(Operation::Put(self.deletions_key(), Vec::new(), 0));
+        }
+        let Some(revision) = self.transact(&comparisons, &operations)? else { return Ok(None) };
+        let claims = outcome.records.iter().filter_map(|(key, record)| {
+            let stamp = |size| Stamp { modified: now, size, version: u64::try_from(revision).unwrap_or_default() };
+            let record = record.as_ref()?;
+            let stored = Stored { bytes: record.clone(), stamp: stamp(record.len() as u64) };
+            matches!(key, Key::Claim(_)).then(|| (key.clone(), Some(stored)))
+        });
+        Ok(Some(Committed { token, claims: claims.collect() }))
+    }
+
+    /// Writes all of it or nothing, if etcd takes so much at once.
+    fn transact(&self, comparisons: &[Comparison], operations: &[Operation]) -> Result<Option<i64>, Trouble> {
+        if operations.len() <= MOST_OPERATIONS {
+            return kv::transact(&self.gateway, comparisons, operations);
+        }
+        Err(Trouble::Declined(format!("{} records cannot be written at once there", operations.len())))
+    }
+
+    /// Sees to it that there is a lease of that number, and that it begins anew.
+    fn hold(&self, lifetime: Lifetime, known: i64) -> Result<(), Trouble> {
+        if known == lifetime.lease && kv::keep_alive(&self.gateway, lifetime.lease)? {
+            return Ok(());
+        }
+        match kv::grant(&self.gateway, lifetime.lease, lifetime.seconds) {
+            Err(Trouble::LeaseExists) => {
+                if kv::keep_alive(&self.gateway, lifetime.lease)? {
+                    return Ok(());
+                }
+                // It ended just now.
+                kv::grant(&self.gateway, lifetime.lease, lifetime.seconds)
+            }
+            granted => granted,
+        }
+    }
+}
+
+impl Store for Etcd {
+    fn reader(&self) -> Result<Box<dyn Reader + '_>, Error> {
+        Ok(Box::new(Seen::new(self)))
+    }
+
+    fn commit(&self, decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<Committed, Error> {
+        let start = Instant::now();
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match self.try_commit(decide) {
+                Ok(Some(committed)) => return Ok(committed),
+                Ok(None) | Err(Error::Contended) if start.elapsed() < PATIENCE => {}
+                Ok(None) => return Err(Error::Contended),
+                Err(error) => return Err(error),
+            }
+            // Of many who contend not all come again in the same moment.
+            let share = getrandom::u64().unwrap_or_default() % 1000;
+            thread::sleep(pause.mul_f64(share as f64 / 1000.0));
+            pause = (pause * 2).min(Duration::from_millis(50));
+        }
+    }
+
+    fn add(&self, series: &Series, by: &SessionId, at: DateTime<Utc>, bytes: &[u8]) -> Result<Key, Error> {
+        let added = RefKey::default();
+        self.commit(&mut |tx| {
+            let key = free_name(series, by, at, |key| tx.get(key).map(|found| found.is_some()))?;
+            tx.put_new(key.clone(), bytes.to_vec());
+            added.set(Some(key));
+            Ok(())
+        })?;
+        added.take().ok_or(Error::Contended)
+    }
+
+    fn watch(&self, ranges: &[Range], hear: Hear) -> Box<dyn Watching> {
+        Box::new(EtcdWatching::start(Arc::clone(&self.gateway), self.prefix.clone(), ranges, hear))
+    }
+
+    fn prepare(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn guarantees(&self) -> Guarantees {
+        Guarantees { exclusion: Locking::Enforced, clock: LeaseClock::Participants, presence: Presence::Lease }
+    }
+}
+
+type RefKey = std::cell::Cell<Option<Key>>;
+
+/// The first name of a series from this time on that nothing has.
+fn free_name<E>(
+    series: &Series,
+    by: &SessionId,
+    at: DateTime<Utc>,
+    mut is_taken: impl FnMut(&Key) -> Result<bool, E>,
+) -> Result<Key, E> {
+    let mut at = at;
+    loop {
+        let key = Key::Entry(series.clone(), format!("{}-{by}.json", time::stamp(at)));
+        if !is_taken(&key)? {
+            return Ok(key);
+        }
+        at += TimeDelta::milliseconds(1);
+    }
+}
+
+/// What is to stand there after all writes of a decision.
+struct Outcome<'a> {
+    store: &'a Etcd,
+    seen: &'a Seen<'a>,
+    now: DateTime<Utc>,
+    /// What each key is to have; `None` for nothing.
+    records: BTreeMap<Key, Option<Vec<u8>>>,
+    /// What is kept beside the records.
+    other: Vec<Operation>,
+}
+
+impl Outcome<'_> {
+    fn add(&mut self, write: &Write) -> Result<(), Trouble> {
+        match write.clone() {
+            Write::Put { key, bytes, .. } => drop(self.records.insert(key, Some(bytes))),
+            Write::Delete(key) => drop(self.records.insert(key, None)),
+            Write::SetAside(key) => {
+                if let Some(record) = self.record(&key)? {
+                    let name = format!("{}set-aside/{key}-{}", self.store.prefix, time::stamp(self.now));
+                    let lifetime = Lifetime { seconds: SET_ASIDE, ..self.lifetime(&key, &record) };
+                    let lifetime = Lifetime { lease: lifetime.lease ^ 1, ..lifetime };
+                    self.store.hold(lifetime, 0)?;
+                    self.other.push(Operation::Put(name.into_bytes(), value_of(&record, self.now), lifetime.lease));
+                }
+                self.records.insert(key, None);
+            }
+            Write::Add { series, by, at, bytes } => {
+                let key = free_name(&series, &by, at, |key| Ok(self.record(key)?.is_some()))?;
+                self.records.insert(key, Some(bytes));
+            }
+            Write::Append(key, more) => {
+                let before = self.record(&key)?.unwrap_or_default();
+                self.records.insert(key, Some([before, more].concat()));
+            }
+            Write::Move { from, to, names } => {
+                let Some(record) = self.record(&from)? else { return Ok(()) };
+                for name in names {
+                    let key = Key::Entry(to.clone(), name);
+                    if self.record(&key)?.is_none() {
+                        self.records.insert(from, None);
+                        self.records.insert(key, Some(record));
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What stands under a key after the writes so far.
+    fn record(&self, key: &Key) -> Result<Option<Vec<u8>>, Trouble> {
+        if let Some(known) = self.records.get(key) {
+            return Ok(known.clone());
+        }
+        let found = self.seen.read(&self.store.name_of(key))?;
+        Ok(found.map(|found| record_of(&found.value).1.to_vec()))
+    }
+
+    fn lifetime(&self, key: &Key, record: &[u8]) -> Lifetime {
+        Lifetime::of(&self.store.prefix, key, record, self.now)
+    }
+
+    /// What is to be written, with leases that there are.
+    fn operations(&self) -> Result<Vec<Operation>, Trouble> {
+        let mut held = HashSet::new();
+        let mut operations = self.other.clone();
+        for (key, record) in &self.records {
+            let name = self.store.name_of(key);
+            let Some(record) = record else {
+                operations.push(Operation::Delete(name));
+                continue;
+            };
+            let lifetime = self.lifetime(key, record);
+            if held.insert(lifetime) {
+                let known = self.seen.read(&name)?.map_or(0, |found| found.lease);
+                self.store.hold(lifetime, known)?;
+            }
+            operations.push(Operation::Put(name, value_of(record, self.now), lifetime.lease));
+        }
+        Ok(operations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_is_taken_is_passed() {
+        let by: SessionId = SessionId::new("anna").unwrap();
+        let at = Utc::now();
+        let mut taken = 3;
+        let key = free_name(&Series::Broadcasts, &by, at, |_| {
+            taken -= 1;
+            Ok::<bool, ()>(taken > 0)
+        });
+        let late = time::stamp(at + TimeDelta::milliseconds(2));
+        assert_eq!(key.unwrap(), Key::Entry(Series::Broadcasts, format!("{late}-anna.json")));
+    }
+}

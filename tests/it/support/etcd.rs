@@ -1,0 +1,98 @@
+//! etcd on loopback, as `tests/team/fetch` brings it: one node, with its data in a folder of its own.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use deconflict_platform::clock::Clock;
+use deconflict_team::{Access, Etcd};
+
+use super::wait::wait_within;
+
+/// A node that ends with this value.
+pub(crate) struct EtcdNode {
+    program: PathBuf,
+    port: u16,
+    peer_port: u16,
+    process: Option<Child>,
+    folder: tempfile::TempDir,
+}
+
+impl EtcdNode {
+    /// Every etcd that was fetched, by its name and started. Where one is missing it is said.
+    pub(crate) fn all() -> Vec<(&'static str, Self)> {
+        ["stable", "newest"].into_iter().filter_map(|which| Some((which, Self::start(which)?))).collect()
+    }
+
+    fn start(which: &str) -> Option<Self> {
+        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".editors/etcd/{which}/usr/bin/etcd"));
+        if !program.is_file() {
+            eprintln!("SKIPPED: the {which} etcd was not fetched; tests/team/fetch does it");
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let [port, peer_port] = free_ports();
+        let mut node = Self { program, port, peer_port, process: None, folder };
+        node.run();
+        Some(node)
+    }
+
+    /// Starts it, or starts it again.
+    pub(crate) fn run(&mut self) {
+        let client = format!("http://127.0.0.1:{}", self.port);
+        let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let child = Command::new(&self.program)
+            .arg("--data-dir")
+            .arg(self.folder.path().join("data"))
+            .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--initial-cluster", &format!("default={peer}")])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        self.process = Some(child);
+        let store = self.store("trial", Arc::new(deconflict_platform::clock::SystemClock::new()));
+        wait_within(Duration::from_secs(30), "etcd's first answer", || store.health().ok());
+    }
+
+    /// Ends it without a word.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> String {
+        format!("etcd://127.0.0.1:{}/deconflict", self.port)
+    }
+
+    /// The registry of a repository.
+    pub(crate) fn store(&self, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
+        let access = Access {
+            address: self.address().parse().unwrap(),
+            repository: repository.to_owned(),
+            user: None,
+            ca: None,
+            cert: None,
+            key: None,
+        };
+        Etcd::open(&access, clock).unwrap()
+    }
+}
+
+impl Drop for EtcdNode {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Two ports on which nothing listens.
+fn free_ports() -> [u16; 2] {
+    let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    bound.map(|listener| listener.local_addr().unwrap().port())
+}
