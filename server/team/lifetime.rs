@@ -82,7 +82,8 @@ mod tests {
         let lasting = |minutes: i64, at: DateTime<Utc>| {
             let expires_at = Some(time::format(at + TimeDelta::minutes(minutes)));
             let record = ClaimRecord { expires_at, claimed_at: Some(time::format(at)), ..ClaimRecord::default() };
-            let record = ClaimRecord { claimed_by: Some("anna".parse().unwrap()), ..record };
+            let record =
+                ClaimRecord { claimed_by: Some(deconflict_protocol::SessionId::new("anna").unwrap()), ..record };
             Lifetime::of("p/", &key, &to_bytes(&record).unwrap(), at)
         };
         let five = lasting(5, now);

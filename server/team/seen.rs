@@ -32,12 +32,20 @@ struct Known {
     token: Option<KeyValue>,
 }
 
+/// What is known of a key.
+enum Told {
+    Nothing,
+    /// What stands under it, if anything does.
+    Known(Option<KeyValue>),
+}
+
 impl Known {
-    /// What is known of a key; `None` if nothing is.
-    fn of(&self, key: &[u8]) -> Option<Option<KeyValue>> {
+    /// What is known of a key.
+    fn of(&self, key: &[u8]) -> Told {
         match self.records.get(key) {
-            Some(known) => Some(known.clone()),
-            None => self.ranges.iter().any(|(start, end)| start[..] <= *key && *key < end[..]).then_some(None),
+            Some(known) => Told::Known(known.clone()),
+            None if self.ranges.iter().any(|(start, end)| start[..] <= *key && *key < end[..]) => Told::Known(None),
+            None => Told::Nothing,
         }
     }
 }
@@ -49,27 +57,27 @@ impl<'a> Seen<'a> {
 
     /// Reads what stands under a key at this revision.
     pub(super) fn read(&self, key: &[u8]) -> Result<Option<KeyValue>, Trouble> {
-        if let Some(known) = self.known.borrow().of(key) {
+        if let Told::Known(known) = self.known.borrow().of(key) {
             return Ok(known);
         }
         let found = match self.revision_before(key)? {
-            (Some(found), _) => found,
-            (None, revision) => kv::read_at(&self.store.gateway, key, revision)?,
+            (Told::Known(found), _) => found,
+            (Told::Nothing, revision) => kv::read_at(&self.store.gateway, key, revision)?,
         };
         self.known.borrow_mut().records.insert(key.to_vec(), found.clone());
         Ok(found)
     }
 
     /// The revision; what is read first comes along with it.
-    fn revision_before(&self, key: &[u8]) -> Result<(Option<Option<KeyValue>>, i64), Trouble> {
+    fn revision_before(&self, key: &[u8]) -> Result<(Told, i64), Trouble> {
         if let Some(revision) = self.known.borrow().revision {
-            return Ok((None, revision));
+            return Ok((Told::Nothing, revision));
         }
         let (revision, [found, token]) = kv::read_now(&self.store.gateway, [key, &self.store.token_key()])?;
         let mut known = self.known.borrow_mut();
         known.revision = Some(revision);
         known.token = token;
-        Ok((Some(found), revision))
+        Ok((Told::Known(found), revision))
     }
 
     fn read_range(&self, range: &Range) -> Result<Vec<Key>, Trouble> {
@@ -123,7 +131,7 @@ impl Reader for Seen<'_> {
 
     fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
         let name = self.store.name_of(key);
-        Ok(self.read(&name).map_err(|trouble| self.store.gateway.error(trouble))?.map(stored))
+        Ok(self.read(&name).map_err(|trouble| self.store.gateway.error(trouble))?.as_ref().map(stored))
     }
 
     fn stamp(&self, key: &Key) -> Result<Option<Stamp>, Error> {
@@ -166,7 +174,7 @@ pub(super) fn record_of(value: &[u8]) -> (Option<DateTime<Utc>>, &[u8]) {
     }
 }
 
-fn stored(found: KeyValue) -> Stored {
+fn stored(found: &KeyValue) -> Stored {
     let (at, record) = record_of(&found.value);
     let stamp = Stamp {
         modified: at.unwrap_or_default(),

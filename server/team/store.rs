@@ -175,8 +175,8 @@ impl Store for Etcd {
                 Err(error) => return Err(error),
             }
             // Of many who contend not all come again in the same moment.
-            let share = getrandom::u64().unwrap_or_default() % 1000;
-            thread::sleep(pause.mul_f64(share as f64 / 1000.0));
+            let share = getrandom::u32().unwrap_or_default() % 1000;
+            thread::sleep(pause * share / 1000);
             pause = (pause * 2).min(Duration::from_millis(50));
         }
     }

@@ -3,13 +3,6 @@
 //! Whatever depends on what stands there now (every claim, every session's record, read marks) is written inside
 //! [`Store::commit`]: a decision sees one consistent state through a [`Transaction`], says what is to be written, and is
 //! asked again if something else wrote there meanwhile. What is only ever added goes in by [`Store::add`].
-//!
-//! Tried on paper against etcd: a transaction compares the `mod_revision` of every key that was read, and for a range
-//! that it holds no key newer than the snapshot's revision, and puts what was decided, so that a conflict is a failed
-//! comparison. Its fencing token is the snapshot's revision plus one, and a transaction that grants also compares and puts
-//! one key that all grants share: a range that was empty, then held a claim, and is empty again tells nothing of that
-//! claim's token. Its watch of the same ranges is a stream of changed keys, each told as [`Changed::Record`]; where the stream
-//! was cut and the revision it had come to is compacted away, [`Changed::Everything`] is told and the stream begun anew.
 
 pub(crate) mod files;
 mod key;

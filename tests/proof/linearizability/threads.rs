@@ -1,5 +1,5 @@
-//! The same verbs over the store in memory. Only this process sees it, so threads contend instead of processes; and a
-//! decision that has to be made again because something else changed meanwhile is ordinary there.
+//! The same verbs over the store in memory and over etcd, where threads contend instead of processes; and a decision that
+//! has to be made again because something else changed meanwhile is ordinary there.
 
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -10,12 +10,13 @@ use std::time::Duration;
 use chrono::Utc;
 use deconflict_platform as platform;
 use deconflict_protocol::Naming;
-use deconflict_registry::{Memory, NewSession, Registry};
+use deconflict_registry::{Memory, NewSession, Registry, Store};
 
 use super::WORKERS;
 use super::history::{CONDUCTOR, Event, History};
 use super::specification::{Answer, Operation, Session};
 use super::worker::{LEASE, Line, Random, Round, SharedClock, contend, monotonic, session_id};
+use crate::support::etcd::EtcdNode;
 use crate::{Scale, scale};
 
 /// Their sessions, all of this machine.
@@ -31,7 +32,8 @@ fn claims_of_many_threads_in_memory_are_linearizable() {
     let clock = Arc::new(SharedClock::open(&folder.path().join("clock")));
     let (mut operations, mut granted, mut refused, mut moved) = (0, 0, 0, 0);
     for number in 0..rounds {
-        let history = play(number, &clock);
+        let memory = Memory::new(clock.clone(), Naming::default());
+        let history = play(number, &clock, &Registry::over(memory, clock.clone()));
         assert_eq!(history.beliefs().contradiction(), None, "round {number}: {history:#?}");
         assert!(history.is_linearizable(), "round {number}: {history:#?}");
         operations += history.operations();
@@ -45,13 +47,63 @@ fn claims_of_many_threads_in_memory_are_linearizable() {
     assert!(refused * 10 > operations && granted * 20 > operations && moved > rounds, "nobody contended");
 }
 
+#[test]
+fn claims_of_many_threads_over_etcd_are_linearizable() {
+    let (rounds, at_least) = match scale() {
+        Scale::Short => (20, 600),
+        Scale::Long => (600, 20_000),
+    };
+    for (which, node) in EtcdNode::all() {
+        let mut operations = 0;
+        for (round, history) in rounds_over(&node).take(rounds).enumerate() {
+            assert_eq!(history.beliefs().contradiction(), None, "{which}, round {round}: {history:#?}");
+            assert!(history.is_linearizable(), "{which}, round {round}: {history:#?}");
+            operations += history.operations();
+        }
+        println!("{which}: {operations} operations in {rounds} rounds");
+        assert!(operations >= at_least, "{operations}");
+    }
+}
+
+/// The check is worth something only if it finds what it is there to find.
+#[test]
+fn comparisons_that_are_left_out_over_etcd_are_found_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let faults = folder.path().join("faults");
+    std::fs::write(&faults, "no-lock\n").unwrap();
+    let told = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "linearizability::threads::without_comparisons", "--ignored"])
+        .env("DECONFLICT_FAULTS", faults)
+        .output()
+        .unwrap();
+    assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stdout));
+}
+
+#[test]
+#[ignore = "a test runs it that has comparisons left out"]
+fn without_comparisons() {
+    for (which, node) in EtcdNode::all() {
+        let is_found = |history: History| history.beliefs().contradiction().is_some();
+        assert!(rounds_over(&node).take(100).any(is_found), "{which}");
+    }
+}
+
+fn rounds_over(node: &EtcdNode) -> impl Iterator<Item = History> {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Arc::new(SharedClock::open(&folder.path().join("clock")));
+    (0..).map(move |number| {
+        let _kept = &folder;
+        let store = node.store(&format!("round-{number}"), clock.clone());
+        play(number, &clock, &Registry::over(store, clock.clone()))
+    })
+}
+
 /// One round over a store of its own. The time of day jumps in some, and in some what keeps a session dies, and its
 /// thread goes on with the session later.
-fn play(number: usize, clock: &Arc<SharedClock>) -> History {
+fn play<S: Store>(number: usize, clock: &Arc<SharedClock>, registry: &Registry<S>) -> History {
     let mut random = Random(number as u64);
     let start = Utc::now().timestamp() * 1_000;
     clock.set(start);
-    let registry = Registry::over(Memory::new(clock.clone(), Naming::default()), clock.clone());
     let mortal = SESSIONS.into_iter().find(|_| random.below(WORKERS) == 0);
     let mut keeper = mortal.map(|_| Command::new("sleep").arg("60").spawn().unwrap());
     for session in SESSIONS {
@@ -64,7 +116,7 @@ fn play(number: usize, clock: &Arc<SharedClock>) -> History {
     let (said, heard) = channel();
     thread::scope(|scope| {
         for session in SESSIONS {
-            let (said, registry) = (said.clone(), &registry);
+            let said = said.clone();
             let say = move |line: Line| said.send((session, line)).unwrap();
             let round = |random: &mut Random| Round {
                 name: format!("round-{number}"),
@@ -103,8 +155,8 @@ fn play(number: usize, clock: &Arc<SharedClock>) -> History {
 }
 
 /// What one thread does. Where something else keeps its session, that is killed in between.
-fn take_part(
-    registry: &Registry<Memory>,
+fn take_part<S: Store>(
+    registry: &Registry<S>,
     clock: &SharedClock,
     session: Session,
     rounds: &[Round; 2],
