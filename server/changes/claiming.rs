@@ -2,14 +2,14 @@
 
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{
-    Claim, ClaimAllOutcome, ClaimOutcome, Error, Predecessor, Registry, Session, Taker, Terms, Turn,
+    Claim, ClaimAllOutcome, ClaimOutcome, Error, Predecessor, Registry, Session, Store, Taker, Terms, Turn,
 };
 
 use super::people::{author_of, is_same_person};
 
 /// Claims all of these for a session, or none. An agent whose turn has ended gives way to its own user.
-pub fn claim_all(
-    registry: &Registry,
+pub fn claim_all<S: Store>(
+    registry: &Registry<S>,
     session: &SessionId,
     resources: &[Resource],
     terms: &Terms,
@@ -23,7 +23,7 @@ pub fn claim_all(
 
 /// Takes something by hand if it is the taker's turn. An agent whose turn has ended gives way to its own user, but not to a
 /// command, whose holding is its own.
-pub fn take_in_turn(registry: &Registry, taker: &Taker<'_>) -> Result<Turn, Error> {
+pub fn take_in_turn<S: Store>(registry: &Registry<S>, taker: &Taker<'_>) -> Result<Turn, Error> {
     let turn = registry.take(taker)?;
     let Turn::Queued(queued) = &turn else { return Ok(turn) };
     let Some(first) = queued.obstacles.first().filter(|_| taker.terms.process.is_none()) else { return Ok(turn) };
@@ -32,7 +32,11 @@ pub fn take_in_turn(registry: &Registry, taker: &Taker<'_>) -> Result<Turn, Erro
 }
 
 /// The session in whose way this one's own claim is not: its user's, whose turn has ended.
-pub fn who_gives_way(registry: &Registry, session: &SessionId, claim: &Claim) -> Result<Option<SessionId>, Error> {
+pub fn who_gives_way<S: Store>(
+    registry: &Registry<S>,
+    session: &SessionId,
+    claim: &Claim,
+) -> Result<Option<SessionId>, Error> {
     let (Some(holder), Some(claimant)) = (claim.holder(), registry.session(session)?) else { return Ok(None) };
     let holder = registry.session(holder)?;
     Ok(holder.filter(|holder| gives_way(holder, &claimant)).map(|holder| holder.id))

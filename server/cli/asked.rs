@@ -9,7 +9,7 @@ use deconflict_workspace::{DECLARATIONS, Declared, DeclaredResource, Repository,
 use super::context::Context;
 use super::failure::Failure;
 use super::output::Output;
-use super::words;
+use super::{scope, words};
 
 /// Where any port will do, one of these is taken: above those of well-known services, below those that systems give to
 /// programs which ask for none.
@@ -80,7 +80,8 @@ fn one(word: &str, scope: Option<Scope>, declared: &Declared, context: &Context)
     };
     if let Some(known) = declared.resource(name) {
         let is_port = known.kind == ResourceType::port();
-        return Ok(asked(want_of(known, count)?, known.scope, is_port));
+        let by_default = known.scope.unwrap_or_else(|| scope::by_default(&known.kind, context));
+        return Ok(asked(want_of(known, count)?, by_default, is_port));
     }
     let (kind, name) = match name.split_once(':') {
         Some((kind, name)) => (ResourceType::new(kind)?, name),
@@ -88,9 +89,10 @@ fn one(word: &str, scope: Option<Scope>, declared: &Declared, context: &Context)
     };
     if let Some(known) = declared.resource(name).filter(|known| known.kind == kind) {
         let is_port = known.kind == ResourceType::port();
-        return Ok(asked(want_of(known, count)?, known.scope, is_port));
+        let by_default = known.scope.unwrap_or_else(|| scope::by_default(&known.kind, context));
+        return Ok(asked(want_of(known, count)?, by_default, is_port));
     }
-    let by_default = Scope::of_type(&kind);
+    let by_default = scope::by_default(&kind, context);
     if kind == ResourceType::port() {
         let range = if name == "any" { Some(ANY_PORT) } else { port_range(name) };
         let Some((from, to)) = range else {
@@ -99,7 +101,7 @@ fn one(word: &str, scope: Option<Scope>, declared: &Declared, context: &Context)
         check_places(typed, count, usize::from(to - from) + 1)?;
         return Ok(asked(Want::ports(&kind, from, to, count), by_default, true));
     }
-    if matches!(kind.as_str(), "file" | "directory") && scope == Some(Scope::Machine) {
+    if matches!(kind.as_str(), "file" | "directory") && scope.is_some_and(|scope| scope != Scope::Clone) {
         return Err(wrong("files and directories belong to the clone"));
     }
     check_places(typed, count, 1)?;

@@ -10,19 +10,20 @@ use deconflict_registry::{
     Terms, named_process,
 };
 use deconflict_words::{COMMIT_OWN, documents};
-use deconflict_workspace::Scope;
+use deconflict_workspace::{Declared, Scope};
 use serde_json::{Value, json};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::in_line::{Kept, Line};
 use super::interrupts::Interrupts;
+use super::kept_in::KeptIn;
 use super::output::Output;
 use super::ownership::{self, OthersChanges};
 use super::scope::ScopeWord;
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{asked, candidates, held, losses, scope, upkeep, values, wanted, words};
+use super::{asked, candidates, held, identity, losses, machine, scope, team_session, upkeep, values, wanted, words};
 
 /// Claim files, directories or anything else that has a name
 ///
@@ -69,8 +70,39 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     };
     let wanted = wanted::wanted("claim", first, &arguments.rest, context, known.as_ref())?;
     let declared = asked::declared(context)?;
-    let scope = scope::of(&wanted, arguments.scope, &declared)?;
-    let (registry, session) = scope::enter(scope, context)?;
+    let asked = Asked { wanted, declared, arguments };
+    match scope::of(&asked.wanted, asked.arguments.scope, &asked.declared, context)? {
+        Scope::Clone => {
+            let (registry, session) = identity::enter(context)?;
+            let beside = if asked.arguments.wait.is_some() { context.existing_machine_registry()? } else { None };
+            claim_in(&registry, beside.as_ref(), &session, asked, context)
+        }
+        Scope::Machine => {
+            let (registry, session) = machine::enter(context)?;
+            claim_in(&registry, known.as_ref(), &session, asked, context)
+        }
+        Scope::Team => {
+            let (registry, session) = team_session::enter(context)?;
+            claim_in(&registry, None, &session, asked, context)
+        }
+    }
+}
+
+/// What is to be claimed, and how.
+struct Asked {
+    wanted: Vec<Wanted>,
+    declared: Declared,
+    arguments: Arguments,
+}
+
+/// Claims in one registry; `beside` is another in which some of those who hold it may wait.
+fn claim_in<S: KeptIn>(
+    registry: &Registry<S>,
+    beside: Option<&Registry<S>>,
+    session: &Session,
+    Asked { wanted, declared, arguments }: Asked,
+    context: &Context,
+) -> Result<Exit, Failure> {
     let resources: Vec<Resource> =
         wanted.iter().map(|wanted| context.resource(&wanted.resource_type, &wanted.name)).collect::<Result<_, _>>()?;
     let wants = wanted.iter().zip(&resources).map(|(wanted, resource)| match wanted.declared(&declared) {
@@ -88,20 +120,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         worktree: context.worktree()?,
         process: None,
     };
-    let beside = match scope {
-        _ if arguments.wait.is_none() => None,
-        Scope::Clone => context.existing_machine_registry()?,
-        Scope::Machine => known,
-    };
-    let claimer = Claimer {
-        context,
-        registry: &registry,
-        beside: beside.as_ref(),
-        session: &session,
-        resources: &resources,
-        wants,
-        terms: &terms,
-    };
+    let claimer = Claimer { context, registry, beside, session, resources: &resources, wants, terms: &terms };
     let line = claimer.line();
     let granted = match claimer.claim(&line, arguments.wait)? {
         Ok(granted) => granted,
@@ -113,15 +132,17 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         Err(Kept::GivenUp) => return Err(line.given_up()),
         Err(Kept::Queued(queued)) => {
             let Some(Obstacle { wanted, by }) = queued.obstacles.first() else { return Err(line.refusal(&queued)) };
-            return refuse(context, &registry, wanted, by, arguments.wait);
+            return refuse(context, registry, wanted, by, arguments.wait);
         }
     };
-    losses::look_at_own(context, &registry, &resources, &[]);
+    if let Some(registry) = S::in_directory(registry) {
+        losses::look_at_own(context, registry, &resources, &[]);
+    }
     let is_only_advice = registry.locking() == Locking::Unsupported;
     let news: Vec<Claimed> = granted.into_iter().map(|one| claimer.claimed_by_it(one)).collect();
     context.output.answer(
         || {
-            let mut documents: Vec<Value> = news.iter().map(|one| one.document(&session, is_only_advice)).collect();
+            let mut documents: Vec<Value> = news.iter().map(|one| one.document(session, is_only_advice)).collect();
             if documents.len() == 1 { documents.remove(0) } else { json!({ "claims": documents }) }
         },
         || {
@@ -129,10 +150,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
                 let line = |wanted: &Wanted| format!("✅ Claimed: {}/{}", wanted.resource_type, wanted.name);
                 return wanted.iter().map(line).collect::<Vec<_>>().join("\n");
             }
-            news.iter().map(|one| one.in_words(context, &registry)).collect::<Vec<_>>().join("\n")
+            news.iter().map(|one| one.in_words(context, registry)).collect::<Vec<_>>().join("\n")
         },
     )?;
-    if is_only_advice && !context.output.is_json() {
+    if is_only_advice
+        && !context.output.is_json()
+        && let Some(registry) = S::in_directory(registry)
+    {
         Output::remark(&words::only_advice(registry.path()));
     }
     let activity = Activity {
@@ -141,16 +165,16 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         phase: terms.phase.clone(),
         ..Activity::default()
     };
-    upkeep::sign_of_life(&registry, &session, &activity);
+    upkeep::sign_of_life(registry, session, &activity);
     Ok(Exit::Done)
 }
 
 /// Who claims what.
-struct Claimer<'a> {
+struct Claimer<'a, S: KeptIn> {
     context: &'a Context,
-    registry: &'a Registry,
+    registry: &'a Registry<S>,
     /// That of the other scope.
-    beside: Option<&'a Registry>,
+    beside: Option<&'a Registry<S>>,
     session: &'a Session,
     resources: &'a [Resource],
     /// The same with all that would do.
@@ -167,8 +191,8 @@ struct Claimed {
     is_missing: bool,
 }
 
-impl<'a> Claimer<'a> {
-    fn line(&self) -> Line<'a> {
+impl<'a, S: KeptIn> Claimer<'a, S> {
+    fn line(&self) -> Line<'a, S> {
         let what = match self.resources {
             [only] => only.in_a_sentence(),
             [first, ..] => format!("{} and {} more", first.in_a_sentence(), self.resources.len() - 1),
@@ -178,7 +202,7 @@ impl<'a> Claimer<'a> {
     }
 
     /// Claims all of it or nothing, in turn, except by force. An agent whose turn has ended gives way to its own user.
-    fn claim(&self, line: &Line, patience: Option<TimeDelta>) -> Result<Result<Vec<Granted>, Kept>, Failure> {
+    fn claim(&self, line: &Line<'_, S>, patience: Option<TimeDelta>) -> Result<Result<Vec<Granted>, Kept>, Failure> {
         if self.terms.force {
             let outcome = deconflict_changes::claim_all(self.registry, &self.session.id, self.resources, self.terms)?;
             return Ok(match outcome {
@@ -217,9 +241,12 @@ impl<'a> Claimer<'a> {
         let (context, session) = (self.context, self.session);
         let resource = granted.claim.resource.clone();
         let path = context.namer().ok().and_then(|namer| namer.path_of(&resource));
+        let files = S::in_directory(self.registry);
         Claimed {
-            elsewhere: claims_elsewhere(context, self.registry, session, &resource),
-            others: OthersChanges::taking_over(context, self.registry, session, &resource),
+            elsewhere: files.map_or_else(Vec::new, |files| claims_elsewhere(context, files, session, &resource)),
+            others: files.map_or_else(OthersChanges::default, |files| {
+                OthersChanges::taking_over(context, files, session, &resource)
+            }),
             is_missing: path.is_some_and(|path| !path.exists()),
             granted,
         }
@@ -245,7 +272,7 @@ impl Claimed {
         })
     }
 
-    fn in_words(&self, context: &Context, registry: &Registry) -> String {
+    fn in_words<S: KeptIn>(&self, context: &Context, registry: &Registry<S>) -> String {
         let claim = &self.granted.claim;
         let mut words = granted_in_words(context, registry, claim, self.granted.is_new, self.before(), &self.elsewhere);
         if self.is_missing && self.granted.is_new {
@@ -263,9 +290,9 @@ impl Claimed {
     }
 }
 
-fn granted_in_words(
+fn granted_in_words<S: KeptIn>(
     context: &Context,
-    registry: &Registry,
+    registry: &Registry<S>,
     claim: &Claim,
     is_new: bool,
     before: Option<&Claim>,
@@ -296,9 +323,9 @@ fn granted_in_words(
     lines
 }
 
-fn refuse(
+fn refuse<S: KeptIn>(
     context: &Context,
-    registry: &Registry,
+    registry: &Registry<S>,
     resource: &Resource,
     by: &Claim,
     patience: Option<TimeDelta>,
@@ -318,6 +345,11 @@ fn refuse(
         return Err(failure.advise("Try again in a few seconds."));
     }
     let typed = words::typed(context, resource);
+    let by_default = scope::by_default(resource.resource_type(), context).as_str();
+    let typed = match S::scope(registry).filter(|word| *word != by_default) {
+        Some(word) => format!("--scope {word} {typed}"),
+        None => typed,
+    };
     Err(match patience {
         Some(limit) => failure.advise(format!("It was not free within {}.", time::duration_in_words(limit))),
         None => failure.advise(format!("Wait until it is free: deconflict claim --wait 10m {typed}")),

@@ -11,14 +11,15 @@ use clap::Args;
 use deconflict_platform as platform;
 use deconflict_platform::clock::{Clock, SystemClock};
 use deconflict_protocol::{Resource, ResourceType, SessionId};
-use deconflict_registry::{Error, NewSession, Registry, Viewer};
-use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository};
+use deconflict_registry::{Error, NewSession, Registry, Store, Viewer};
+use deconflict_team::Etcd;
+use deconflict_workspace::{self as workspace, DiscoveryError, Kind, Location, Namer, Repository, TeamSettings};
 
 use super::failure::Failure;
 use super::interrupts::GiveUp;
 use super::output::Output;
 use super::recording::Recording;
-use super::{processes, values};
+use super::{processes, team_access, values};
 
 /// The variable that names the session, as `deconflict start --export` sets it.
 pub(super) const SESSION_VARIABLE: &str = "DECONFLICT_SESSION";
@@ -53,6 +54,7 @@ pub(crate) struct Context {
     location: OnceCell<Location>,
     registry: OnceCell<Registry>,
     recording: OnceCell<Rc<Recording>>,
+    team: OnceCell<Option<Registry<Etcd>>>,
     /// This verb made the directory.
     is_made: Cell<bool>,
 }
@@ -70,6 +72,7 @@ impl Context {
             location: OnceCell::new(),
             registry: OnceCell::new(),
             recording: OnceCell::new(),
+            team: OnceCell::new(),
             is_made: Cell::new(false),
         })
     }
@@ -196,8 +199,43 @@ impl Context {
         self.as_seen_here(registry).map(Some)
     }
 
+    /// True if a team is named for this clone. Nothing is contacted.
+    pub(crate) fn has_team(&self) -> bool {
+        // One that is named wrongly is told of by whoever opens it.
+        self.team_settings().map_or(true, |settings| settings.is_some())
+    }
+
+    /// What the user says of this clone's team; `None` without one.
+    pub(crate) fn team_settings(&self) -> Result<Option<TeamSettings>, Failure> {
+        team_access::settings(self.location()?, &self.folder)
+    }
+
+    /// The registry of this clone's team.
+    pub(crate) fn team_registry(&self) -> Result<Registry<Etcd>, Failure> {
+        self.existing_team_registry()?.ok_or_else(|| {
+            Failure::failed("no-team", "This clone has no team.")
+                .advise("Name one: deconflict team set etcds://HOST:PORT/PREFIX")
+                .advise("Or share it in this clone only: --scope clone")
+        })
+    }
+
+    /// The same, `None` without a team.
+    pub(crate) fn existing_team_registry(&self) -> Result<Option<Registry<Etcd>>, Failure> {
+        if let Some(known) = self.team.get() {
+            return Ok(known.clone());
+        }
+        let registry = match self.team_settings()? {
+            Some(settings) => {
+                let registry = team_access::open(&settings, self.location()?, self.clock.clone())?;
+                Some(self.as_seen_here(registry)?)
+            }
+            None => None,
+        };
+        Ok(self.team.get_or_init(|| registry).clone())
+    }
+
     /// To a person their own sessions are theirs; to an agent, and to whoever asks for JSON, all are somebody's.
-    fn as_seen_here(&self, registry: Registry) -> Result<Registry, Failure> {
+    fn as_seen_here<S: Store>(&self, registry: Registry<S>) -> Result<Registry<S>, Failure> {
         if self.output.is_json() || self.output.is_kept() {
             return Ok(registry);
         }

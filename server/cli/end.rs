@@ -8,7 +8,7 @@ use serde_json::json;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::style::GOOD;
-use super::{identity, machine, upkeep, words};
+use super::{identity, machine, team_session, upkeep, words};
 
 /// End your session and release everything it holds
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
     let completion = Completion { work_completed: arguments.completed, notes: arguments.notes };
     let released = words::in_order(registry.complete(&session.id, &completion)?);
     machine::end(context, &session.id)?;
+    team_session::end(context, &session);
     let ended = registry.session(&session.id)?.unwrap_or(session);
     context.output.answer(
         || {

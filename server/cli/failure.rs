@@ -135,6 +135,8 @@ impl From<RegistryError> for Failure {
             RegistryError::Full { .. } => (Exit::Failed, "full", remedy(&error)),
             RegistryError::TooManyFiles { .. } => (Exit::Failed, "too-many-files", remedy(&error)),
             RegistryError::Busy { .. } => (Exit::Failed, BUSY, remedy(&error)),
+            RegistryError::CutOff { .. } => (Exit::Failed, "cut-off", remedy(&error)),
+            RegistryError::Declined { .. } => (Exit::Failed, "team-declined", remedy(&error)),
             RegistryError::Unsafe { .. } => (Exit::Failed, "unsafe", None),
             RegistryError::Damaged { .. } => (Exit::Failed, "damaged", None),
             _ => (Exit::Failed, "io", None),

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, ResourceType, SessionId};
-use deconflict_registry::{Claim, Registry, Session};
+use deconflict_registry::{Claim, Registry, Session, Store};
 use deconflict_words::documents;
-use deconflict_workspace::machine_directory;
 use serde_json::Value;
 
 use super::context::Context;
 use super::failure::Failure;
+use super::kept_in::KeptIn;
 use super::words;
 
 /// The holders of many claims, each of which is read once.
@@ -34,7 +34,7 @@ impl<'a> Holders<'a> {
 }
 
 /// A claim that another session's claim stands against, told to whoever wanted it.
-pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource, by: &Claim) -> Failure {
+pub(super) fn refusal<S: KeptIn>(context: &Context, registry: &Registry<S>, wanted: &Resource, by: &Claim) -> Failure {
     let holder = holder_of(registry, by);
     let failure = Failure::refused("claimed", words::held(by, holder.as_ref(), wanted, context.now()))
         .fact("claim", documents::claim(by, holder.as_ref()))
@@ -44,18 +44,16 @@ pub(super) fn refusal(context: &Context, registry: &Registry, wanted: &Resource,
         return failure;
     }
     failure.advise(match words::ask_command(by, holder.as_ref()) {
-        Some(command) if is_of_machine(registry) => format!("Ask for it: {command} --scope machine"),
-        Some(command) => format!("Ask for it: {command}"),
+        Some(command) => match S::scope(registry) {
+            Some(scope) => format!("Ask for it: {command} --scope {scope}"),
+            None => format!("Ask for it: {command}"),
+        },
         None => "Its holder doesn't want messages about it.".to_owned(),
     })
 }
 
-fn is_of_machine(registry: &Registry) -> bool {
-    machine_directory().is_some_and(|directory| directory == registry.path())
-}
-
 /// What is meant is claimed by another session, so that only that one can do something with it.
-pub(super) fn not_holder(context: &Context, registry: &Registry, claim: &Claim, what: &str) -> Failure {
+pub(super) fn not_holder<S: Store>(context: &Context, registry: &Registry<S>, claim: &Claim, what: &str) -> Failure {
     let holder = holder_of(registry, claim);
     let message = words::held(claim, holder.as_ref(), &claim.resource, context.now());
     Failure::refused("not-holder", format!("{message} Only its holder can {what}."))
@@ -69,12 +67,12 @@ pub(super) fn not_found(resource_type: &ResourceType, name: &str) -> Failure {
 }
 
 /// Who holds it, as people call them.
-pub(super) fn holder_in_words(registry: &Registry, claim: &Claim) -> String {
+pub(super) fn holder_in_words<S: Store>(registry: &Registry<S>, claim: &Claim) -> String {
     let holder = holder_of(registry, claim);
     claim.holder().map_or_else(|| "somebody".to_owned(), |id| words::who(holder.as_ref(), id))
 }
 
 /// The holder's session, if it has a record.
-pub(super) fn holder_of(registry: &Registry, claim: &Claim) -> Option<Session> {
+pub(super) fn holder_of<S: Store>(registry: &Registry<S>, claim: &Claim) -> Option<Session> {
     registry.session(claim.holder()?).ok().flatten()
 }

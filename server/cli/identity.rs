@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use deconflict_platform as platform;
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{SessionId, time};
-use deconflict_registry::{Error, NewSession, Registry, Session, SessionState};
+use deconflict_registry::{Error, NewSession, Registry, Session, SessionState, Store};
 use deconflict_words::documents;
 
 use super::context::Context;
@@ -211,7 +211,11 @@ fn find_named(context: &Context, registry: &Registry, id: &SessionId) -> Result<
 }
 
 /// The session that somebody names, by its name or by the beginning of its id; `None` if there is none.
-pub(super) fn meant(context: &Context, registry: &Registry, name: &str) -> Result<Option<Session>, Failure> {
+pub(super) fn meant<S: Store>(
+    context: &Context,
+    registry: &Registry<S>,
+    name: &str,
+) -> Result<Option<Session>, Failure> {
     let mut meant = registry.sessions_called(name)?;
     if meant.len() > 1 {
         let message = format!("{} sessions are called {}. Which one?", meant.len(), quoted(name, words::PHRASE));
@@ -222,7 +226,11 @@ pub(super) fn meant(context: &Context, registry: &Registry, name: &str) -> Resul
 }
 
 /// The same of another session. Of a name of several words the first will do.
-pub(super) fn other(context: &Context, registry: &Registry, name: &str) -> Result<Option<Session>, Failure> {
+pub(super) fn other<S: Store>(
+    context: &Context,
+    registry: &Registry<S>,
+    name: &str,
+) -> Result<Option<Session>, Failure> {
     if let Some(session) = meant(context, registry, name)? {
         return Ok(Some(session));
     }
@@ -336,6 +344,6 @@ pub(super) fn list_choices(failure: Failure, sessions: &[Session], context: &Con
     failure
 }
 
-pub(super) fn live_sessions(registry: &Registry) -> Result<Vec<Session>, Failure> {
+pub(super) fn live_sessions<S: Store>(registry: &Registry<S>) -> Result<Vec<Session>, Failure> {
     Ok(registry.live_sessions()?)
 }

@@ -11,6 +11,7 @@ use deconflict_registry::{CircleLink, Error, Queued, Registry, Session, Step, Ta
 use super::context::Context;
 use super::failure::Failure;
 use super::interrupts::INTERRUPT;
+use super::kept_in::KeptIn;
 use super::output::Output;
 use super::{held, words};
 
@@ -61,11 +62,11 @@ fn is_deleted(error: &Error) -> bool {
 }
 
 /// What all who wait in turn have in common.
-pub(super) struct Line<'a> {
+pub(super) struct Line<'a, S: KeptIn> {
     pub(super) context: &'a Context,
-    pub(super) registry: &'a Registry,
+    pub(super) registry: &'a Registry<S>,
     /// That of the other scope, where some of those who hold it may wait.
-    pub(super) beside: Option<&'a Registry>,
+    pub(super) beside: Option<&'a Registry<S>>,
     /// What is waited for, as people call it.
     pub(super) what: String,
     /// Stands before what is said, where a command says something too.
@@ -74,7 +75,7 @@ pub(super) struct Line<'a> {
     pub(super) register: Option<&'a dyn Fn() -> Result<(), Failure>>,
 }
 
-impl Line<'_> {
+impl<S: KeptIn> Line<'_, S> {
     /// Takes what is wanted, and waits for at most `patience` for it.
     pub(super) fn take(
         &self,
@@ -247,7 +248,7 @@ impl Line<'_> {
     }
 
     fn name(&self, id: &SessionId) -> String {
-        let find = |registry: &Registry| registry.session(id).ok().flatten();
+        let find = |registry: &Registry<S>| registry.session(id).ok().flatten();
         let session: Option<Session> = find(self.registry).or_else(|| self.beside.and_then(find));
         session.map_or_else(|| quoted(id.as_str(), words::PHRASE), |session| one_line(&session.label(), 60))
     }

@@ -1,49 +1,18 @@
 //! What the machine has once, for all clones: sessions that stand for those of clones, and messages to them.
 
-use deconflict_platform::{self as platform, Life, Process, ScopeRelation};
 use deconflict_protocol::{SessionId, SessionOfClone, is_broadcast};
-use deconflict_registry::{Completion, Draft, Message, NewSession, Recipient, Registry, Session};
+use deconflict_registry::{Completion, Draft, Message, Recipient, Registry, Session};
 
 use super::context::Context;
 use super::failure::Failure;
-use super::{identity, upkeep, words};
+use super::{identity, standing_in, upkeep, words};
 
-/// The machine's registry, and the session in it that stands for the caller's. It lasts as long as that.
+/// The machine's registry, and the session in it that stands for the caller's.
 pub(super) fn enter(context: &Context) -> Result<(Registry, Session), Failure> {
     let (_, own) = identity::enter(context)?;
     let registry = context.machine_registry()?;
-    let new = NewSession {
-        id: Some(own.id.clone()),
-        keeper: keeper_of(&own),
-        turn: own.record.turn.clone(),
-        ..for_session(&own, context)?
-    };
-    let session = match registry.session(&own.id)? {
-        Some(known) if known.is_live() => known,
-        Some(known) => registry.resume(&own.id, &new)?.unwrap_or(known),
-        None => registry.register(new)?,
-    };
+    let session = standing_in::enter(&registry, &own.id, &own, context)?;
     Ok((registry, session))
-}
-
-/// What a session of the machine's registry says of itself that stands for one of the clone.
-pub(super) fn for_session(own: &Session, context: &Context) -> Result<NewSession, Failure> {
-    let directory = context.location()?.directory.clone();
-    Ok(NewSession {
-        client: own.record.client.clone().or_else(|| Some("terminal".to_owned())),
-        name: own.record.name.clone(),
-        agent: own.record.agent.clone(),
-        stands_for: Some(SessionOfClone { directory, session: own.id.clone() }),
-        ..context.new_session()?
-    })
-}
-
-/// The process on which the session depends, if that can be seen from here.
-fn keeper_of(session: &Session) -> Option<Process> {
-    let record = &session.record;
-    let is_here = platform::relation_to(record.pid_scope.as_deref()?) == ScopeRelation::Same;
-    let keeper = Process { pid: record.pid?, started: record.process_started.clone().unwrap_or_default() };
-    (is_here && platform::life(keeper.pid, Some(&keeper.started)) == Life::Alive).then_some(keeper)
 }
 
 /// Ends what stands for a session that ends, with all that it holds of the machine.

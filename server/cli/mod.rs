@@ -17,6 +17,7 @@ mod identity;
 mod in_line;
 mod interrupts;
 mod keeper;
+mod kept_in;
 mod losses;
 mod machine;
 mod man;
@@ -27,8 +28,11 @@ mod pager;
 mod patch;
 mod processes;
 mod recording;
+mod standing_in;
 mod style;
 mod table;
+mod team_access;
+mod team_session;
 mod upkeep;
 mod values;
 mod wanted;
@@ -60,6 +64,7 @@ mod send;
 mod setup;
 mod start;
 mod status;
+mod team;
 mod undo;
 mod unmute;
 
@@ -85,7 +90,7 @@ use output::Output;
     subcommand_value_name = "VERB",
     subcommand_help_heading = "Verbs",
     args_override_self = true,
-    after_help = "Variables: DECONFLICT_SESSION and DECONFLICT_DIR stand for --session and --dir.\n\
+    after_help = "Variables: DECONFLICT_SESSION and DECONFLICT_DIR stand for --session and --dir, DECONFLICT_TEAM for team set.\n\
                   Exit codes: 0 done, 1 refused (another session holds it), 2 wrong usage, 3 could not tell or could \
                   not do it."
 )]
@@ -103,6 +108,7 @@ enum Verb {
     Claim(claim::Arguments),
     Run(run::Arguments),
     Resources(resources::Arguments),
+    Team(team::Arguments),
     Release(release::Arguments),
     Status(status::Arguments),
     Check(check::Arguments),
@@ -241,6 +247,7 @@ fn act(verb: Verb, context: &Context) -> Result<Exit, Failure> {
         Verb::Claim(arguments) => claim::run(arguments, context),
         Verb::Run(arguments) => run::run(&arguments, context),
         Verb::Resources(arguments) => resources::run(&arguments, context),
+        Verb::Team(arguments) => team::run(&arguments, context),
         Verb::Release(arguments) => release::run(&arguments, context),
         Verb::Status(arguments) => status::run(&arguments, context),
         Verb::Check(arguments) => check::run(arguments, context),

@@ -8,16 +8,17 @@ use deconflict_registry::{
     Activity, Claim, CompletedWork, Message, RELEASED, Recipient, Registry, ReleaseOutcome, Session,
 };
 use deconflict_words::documents;
-use deconflict_workspace::Declared;
+use deconflict_workspace::{Declared, Scope};
 use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::kept_in::KeptIn;
 use super::output::Output;
 use super::scope::ScopeWord;
 use super::style::GOOD;
 use super::wanted::Wanted;
-use super::{asked, candidates, held, losses, scope, upkeep, wanted, words};
+use super::{asked, candidates, held, identity, losses, machine, scope, team_session, upkeep, wanted, words};
 
 /// Release what you hold
 ///
@@ -62,23 +63,49 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         }
     };
     let declared = asked::declared(context)?;
-    let (registry, session) = scope::enter(scope::of(&wanted, arguments.scope, &declared)?, context)?;
+    match scope::of(&wanted, arguments.scope, &declared, context)? {
+        Scope::Clone => {
+            let (registry, session) = identity::enter(context)?;
+            release_in(&registry, &session, &wanted, &declared, arguments, context)
+        }
+        Scope::Machine => {
+            let (registry, session) = machine::enter(context)?;
+            release_in(&registry, &session, &wanted, &declared, arguments, context)
+        }
+        Scope::Team => {
+            let (registry, session) = team_session::enter(context)?;
+            release_in(&registry, &session, &wanted, &declared, arguments, context)
+        }
+    }
+}
+
+/// Releases what is in one registry, or everything.
+fn release_in<S: KeptIn>(
+    registry: &Registry<S>,
+    session: &Session,
+    wanted: &[Wanted],
+    declared: &Declared,
+    arguments: &Arguments,
+    context: &Context,
+) -> Result<Exit, Failure> {
     let released = if arguments.all {
         let mut released = registry.release_all(&session.id)?;
-        if arguments.scope.is_none()
-            && let Some(machine) = context.existing_machine_registry()?
-            && machine.session(&session.id)?.is_some()
-        {
-            released.extend(machine.release_all(&session.id)?);
+        if arguments.scope.is_none() {
+            if let Some(machine) = context.existing_machine_registry()?
+                && machine.session(&session.id)?.is_some()
+            {
+                released.extend(machine.release_all(&session.id)?);
+            }
+            released.extend(team_session::release_all(context, session));
         }
         words::in_order(released)
     } else {
         let mut held = Vec::with_capacity(wanted.len());
         // All of them are known to be there before the first is given up.
-        for wanted in &wanted {
-            match held_as(context, &registry, &session, wanted, &declared)? {
+        for wanted in wanted {
+            match held_as(context, registry, session, wanted, declared)? {
                 Found::Own(resource) => held.push((wanted, resource)),
-                Found::Others(claim) => return refuse_others(context, &registry, &claim),
+                Found::Others(claim) => return refuse_others(context, registry, &claim),
                 Found::Nothing => return refuse_unknown(context, wanted),
             }
         }
@@ -86,7 +113,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         for (wanted, resource) in held {
             match registry.release(&session.id, &resource)? {
                 ReleaseOutcome::Released(claim) => released.push(claim),
-                ReleaseOutcome::NotHolder(claim) => return refuse_others(context, &registry, &claim),
+                ReleaseOutcome::NotHolder(claim) => return refuse_others(context, registry, &claim),
                 ReleaseOutcome::NotFound => return refuse_unknown(context, wanted),
             }
         }
@@ -94,15 +121,13 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     };
     let sent = match &released[..] {
         [] => None,
-        claims if arguments.says_that_work_is_done() => {
-            Some(tell_all(arguments, context, &registry, &session, claims)?)
-        }
+        claims if arguments.says_that_work_is_done() => Some(tell_all(arguments, context, registry, session, claims)?),
         _ => None,
     };
     context.output.answer(
         || {
             json!({
-                "released": released.iter().map(|claim| documents::claim(claim, Some(&session))).collect::<Vec<_>>(),
+                "released": released.iter().map(|claim| documents::claim(claim, Some(session))).collect::<Vec<_>>(),
                 "sent": sent.as_ref().map(documents::message),
             })
         },
@@ -117,8 +142,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         ..Activity::default()
     };
     let resources: Vec<Resource> = released.iter().map(|claim| claim.resource.clone()).collect();
-    losses::look_at_own(context, &registry, &[], &resources);
-    upkeep::sign_of_life(&registry, &session, &activity);
+    if let Some(registry) = S::in_directory(registry) {
+        losses::look_at_own(context, registry, &[], &resources);
+    }
+    upkeep::sign_of_life(registry, session, &activity);
     Ok(Exit::Done)
 }
 
@@ -129,9 +156,9 @@ enum Found {
 }
 
 /// What a name means of what is claimed: a claimed file may be gone, and a word alone may be a task's name.
-fn held_as(
+fn held_as<S: KeptIn>(
     context: &Context,
-    registry: &Registry,
+    registry: &Registry<S>,
     session: &Session,
     wanted: &Wanted,
     declared: &Declared,
@@ -171,7 +198,7 @@ fn held_as(
     }
 }
 
-fn refuse_others(context: &Context, registry: &Registry, claim: &Claim) -> Result<Exit, Failure> {
+fn refuse_others<S: KeptIn>(context: &Context, registry: &Registry<S>, claim: &Claim) -> Result<Exit, Failure> {
     let failure = held::not_holder(context, registry, claim, "release it");
     let original = failure.message.clone();
     refuse(context, failure, &original)
@@ -213,10 +240,10 @@ impl Arguments {
     }
 }
 
-fn tell_all(
+fn tell_all<S: KeptIn>(
     arguments: &Arguments,
     context: &Context,
-    registry: &Registry,
+    registry: &Registry<S>,
     session: &Session,
     released: &[Claim],
 ) -> Result<Message, Failure> {

@@ -2,7 +2,7 @@
 
 use deconflict_protocol::text::one_line;
 use deconflict_protocol::{Resource, Want};
-use deconflict_registry::{Claim, PlaceInLine, Registry, Session};
+use deconflict_registry::{Claim, PlaceInLine, Registry, Session, Store};
 use deconflict_words::documents;
 use deconflict_workspace::{DECLARATIONS, DeclaredResource, Scope};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::NAME;
-use super::{asked, held, words};
+use super::{asked, held, scope, words};
 
 /// List what is shared besides files, who has it and who is waiting
 ///
@@ -22,13 +22,24 @@ pub(crate) struct Arguments {}
 
 pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let declared = asked::declared(context)?;
-    let registries = Registries { clone: context.existing_registry()?, machine: context.existing_machine_registry()? };
-    let mut shared = Vec::new();
-    for known in &declared.resources {
-        shared.push(registries.declared(known)?);
+    let mut shared: Vec<SharedResource<'_>> =
+        declared.resources.iter().map(|known| SharedResource::declared(known, context)).collect::<Result<_, _>>()?;
+    if let Some(registry) = context.existing_registry()? {
+        add_those_of(&registry, Scope::Clone, &mut shared)?;
     }
-    for scope in [Scope::Clone, Scope::Machine] {
-        registries.add_others(scope, &mut shared)?;
+    if let Some(registry) = context.existing_machine_registry()? {
+        add_those_of(&registry, Scope::Machine, &mut shared)?;
+    }
+    if let Some(registry) = context.existing_team_registry()? {
+        match add_those_of(&registry, Scope::Team, &mut shared) {
+            Ok(()) => {}
+            // What is here is worth showing all the same.
+            Err(failure) if shared.iter().any(|one| one.scope != Scope::Team) => {
+                Output::remark(&format!("{} So what the team shares is left out.", failure.message));
+                shared.retain(|one| one.scope != Scope::Team);
+            }
+            Err(failure) => return Err(failure),
+        }
     }
     context.output.answer(
         || {
@@ -53,12 +64,6 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The registries that are there.
-struct Registries {
-    clone: Option<Registry>,
-    machine: Option<Registry>,
-}
-
 /// Something that is shared, with those who have it and those who wait, in their order.
 struct SharedResource<'a> {
     want: Want,
@@ -68,51 +73,46 @@ struct SharedResource<'a> {
     waiting: Vec<PlaceInLine>,
 }
 
-impl Registries {
-    fn of(&self, scope: Scope) -> Option<&Registry> {
-        match scope {
-            Scope::Clone => self.clone.as_ref(),
-            Scope::Machine => self.machine.as_ref(),
+/// Adds who has what and who waits in one registry, to what is listed of it and to what is not listed yet.
+fn add_those_of<S: Store>(
+    registry: &Registry<S>,
+    scope: Scope,
+    listed: &mut Vec<SharedResource<'_>>,
+) -> Result<(), Failure> {
+    let naming = registry.naming()?;
+    let is_file = |resource: &Resource| resource.is_file() || resource.is_directory();
+    let mut held: Vec<(Claim, Option<Session>)> = Vec::new();
+    for claim in registry.claims()?.into_iter().filter(|claim| claim.stands_against(None) && !is_file(&claim.resource))
+    {
+        let holder = held::holder_of(registry, &claim);
+        held.push((claim, holder));
+    }
+    let waiting = registry.places_in_line()?;
+    let waited = waiting.iter().flat_map(|place| place.wants().to_vec());
+    let waited = waited.filter(|want| !want.candidates().next().as_ref().is_some_and(is_file));
+    for want in held.iter().map(|(claim, _)| Want::one(&claim.resource)).chain(waited) {
+        let is_known = |one: &SharedResource<'_>| one.scope == scope && one.want.overlaps(&want, naming);
+        if !listed.iter().any(is_known) {
+            listed.push(SharedResource::of(want, scope));
         }
     }
+    for one in listed.iter_mut().filter(|one| one.scope == scope) {
+        let is_held = |(claim, _): &&(Claim, Option<Session>)| Want::one(&claim.resource).overlaps(&one.want, naming);
+        one.holders = held.iter().filter(is_held).cloned().collect();
+        let is_awaited = |place: &&PlaceInLine| place.wants().iter().any(|want| want.overlaps(&one.want, naming));
+        one.waiting = waiting.iter().filter(is_awaited).cloned().collect();
+    }
+    Ok(())
+}
 
-    fn declared<'a>(&self, known: &'a DeclaredResource) -> Result<SharedResource<'a>, Failure> {
-        let shared = self.shared(asked::want_of(known, 1)?, known.scope)?;
-        Ok(SharedResource { declared: Some(known), ..shared })
+impl<'a> SharedResource<'a> {
+    fn of(want: Want, scope: Scope) -> Self {
+        Self { want, declared: None, scope, holders: Vec::new(), waiting: Vec::new() }
     }
 
-    fn shared<'a>(&self, want: Want, scope: Scope) -> Result<SharedResource<'a>, Failure> {
-        let mut shared = SharedResource { want, declared: None, scope, holders: Vec::new(), waiting: Vec::new() };
-        let Some(registry) = self.of(scope) else { return Ok(shared) };
-        let naming = registry.naming()?;
-        for claim in registry.claims()?.into_iter().filter(|claim| claim.stands_against(None)) {
-            if Want::one(&claim.resource).overlaps(&shared.want, naming) {
-                let holder = held::holder_of(registry, &claim);
-                shared.holders.push((claim, holder));
-            }
-        }
-        let mut waiting = registry.places_in_line()?;
-        waiting.retain(|place| place.wants().iter().any(|want| want.overlaps(&shared.want, naming)));
-        shared.waiting = waiting;
-        Ok(shared)
-    }
-
-    /// What is held or waited for and is none of those.
-    fn add_others(&self, scope: Scope, listed: &mut Vec<SharedResource<'_>>) -> Result<(), Failure> {
-        let Some(registry) = self.of(scope) else { return Ok(()) };
-        let naming = registry.naming()?;
-        let is_file = |resource: &Resource| resource.is_file() || resource.is_directory();
-        let claims = registry.claims()?.into_iter().filter(|claim| claim.stands_against(None));
-        let held = claims.map(|claim| claim.resource).filter(|resource| !is_file(resource));
-        let waited = registry.tickets()?.into_iter().flat_map(|ticket| ticket.record.wants().to_vec());
-        let waited = waited.filter(|want| !want.candidates().next().as_ref().is_some_and(is_file));
-        for want in held.map(|resource| Want::one(&resource)).chain(waited).collect::<Vec<_>>() {
-            let is_known = |one: &SharedResource<'_>| one.scope == scope && one.want.overlaps(&want, naming);
-            if !listed.iter().any(is_known) {
-                listed.push(self.shared(want, scope)?);
-            }
-        }
-        Ok(())
+    fn declared(known: &'a DeclaredResource, context: &Context) -> Result<Self, Failure> {
+        let scope = known.scope.unwrap_or_else(|| scope::by_default(&known.kind, context));
+        Ok(Self { declared: Some(known), ..Self::of(asked::want_of(known, 1)?, scope) })
     }
 }
 
@@ -175,8 +175,10 @@ impl SharedResource<'_> {
     /// What tells one kind of thing from another.
     fn facts(&self) -> Vec<String> {
         let mut facts = Vec::new();
-        if self.scope == Scope::Machine {
-            facts.push("of this machine".to_owned());
+        match self.scope {
+            Scope::Clone => {}
+            Scope::Machine => facts.push("of this machine".to_owned()),
+            Scope::Team => facts.push("of the team".to_owned()),
         }
         let Some(known) = self.declared else { return facts };
         match known.ports {

@@ -10,19 +10,20 @@ use chrono::TimeDelta;
 use deconflict_platform::{self as platform, Ending, Job, Life, TakenSignals};
 use deconflict_protocol::{DEFAULT_LEASE, Resource, Want};
 use deconflict_registry::{
-    Activity, Claim, Completion, Holding, NewSession, Registry, Session, Taken, Taker, Terms, named_process,
+    Activity, Claim, Completion, Error, Holding, NewSession, Registry, Session, Taken, Taker, Terms, named_process,
 };
 use deconflict_workspace::Scope;
 
 use super::acting::Acting;
 use super::asked::{self, Asked};
 use super::context::Context;
-use super::failure::{Exit, Failure};
+use super::failure::{Exit, Failure, sentence};
 use super::in_line::{self, Kept, Line};
 use super::interrupts::Interrupts;
+use super::kept_in::KeptIn;
 use super::output::Output;
 use super::scope::ScopeWord;
-use super::{candidates, machine, processes, upkeep, values, words};
+use super::{candidates, processes, standing_in, upkeep, values, words};
 
 /// Hold resources while a command runs
 ///
@@ -52,6 +53,9 @@ const HELD: &str = "DECONFLICT_HELD";
 
 /// What is held is renewed so often.
 const RENEWAL: Duration = Duration::from_mins(15);
+
+/// Where nobody else can see the command's process, its session is refreshed so often. That takes three questions.
+const REFRESH: Duration = Duration::from_secs(30);
 
 /// A command that ends sooner is not worth a sign of life.
 const WORTH_TELLING: Duration = Duration::from_millis(100);
@@ -143,13 +147,33 @@ struct Run<'a> {
 }
 
 /// What is held in one registry while the command runs.
-struct Held {
-    registry: Registry,
+struct Held<S> {
+    registry: Registry<S>,
     session: Session,
     /// The session lasts as long as this process.
     is_own: bool,
     holdings: Vec<Holding>,
     ids: Vec<String>,
+    /// When the session's record was refreshed, where it depends on that.
+    refreshed: Option<Instant>,
+    /// What kept it from being refreshed was said.
+    is_told: bool,
+}
+
+/// The same whatever keeps the registry.
+trait Holds {
+    /// The ids of the holdings.
+    fn ids(&self) -> &[String];
+
+    /// Renews the holdings.
+    fn renew(&mut self);
+
+    /// Keeps the session alive where nobody else can see the command, and says after how long again.
+    fn refresh_when_due(&mut self) -> Option<Duration>;
+
+    /// Gives it back once the command is over, unless the session that was made for the command does, together with its own
+    /// end: then these are the holdings.
+    fn end(self: Box<Self>, is_over: bool, with_session: bool) -> Vec<Holding>;
 }
 
 impl Run<'_> {
@@ -159,13 +183,14 @@ impl Run<'_> {
         let mut held = Vec::new();
         let mut values: Vec<Option<Vec<Resource>>> = self.asked.iter().map(|_| None).collect();
         let mut end = Ok(None);
-        // Everybody takes those of the clone first, so that two who take of both never wait for each other.
-        for scope in [Scope::Clone, Scope::Machine] {
+        // Everybody takes those of the clone first and those of the team last, so that two who take of several never wait for
+        // each other.
+        for scope in [Scope::Clone, Scope::Machine, Scope::Team] {
             let places: Vec<usize> = (0..self.asked.len()).filter(|place| self.asked[*place].scope == scope).collect();
             if places.is_empty() {
                 continue;
             }
-            match self.take(scope, &places, job, &mut values, &mut held) {
+            match self.take_of(scope, &places, job, &mut values, &mut held) {
                 Ok(None) => {}
                 other => {
                     end = other;
@@ -174,7 +199,7 @@ impl Run<'_> {
             }
         }
         let ended = match end {
-            Ok(None) => self.run(job, &values, &held).map(Ended::Command),
+            Ok(None) => self.run(job, &values, &mut held).map(Ended::Command),
             Ok(Some(number)) => Ok(Ended::Interrupted(number)),
             Err(failure) => Err(failure),
         };
@@ -187,35 +212,54 @@ impl Run<'_> {
         });
         let mut with_session = Vec::new();
         for held in held {
-            if is_over && !held.is_own && self.acting.is_passing() {
-                with_session = held.holdings;
-            } else {
-                held.give_back(is_over);
-            }
+            with_session.extend(held.end(is_over, self.acting.is_passing()));
         }
         (ended, is_over.then_some(with_session))
     }
 
     /// Takes what belongs to one scope; returns the signal that asked to give up.
-    fn take(
+    fn take_of(
         &self,
         scope: Scope,
         places: &[usize],
         job: &Job,
         values: &mut [Option<Vec<Resource>>],
-        held: &mut Vec<Held>,
+        held: &mut Vec<Box<dyn Holds>>,
     ) -> Result<Option<i32>, Failure> {
-        let (registry, session, is_own) = match scope {
-            Scope::Clone => (self.acting.registry.clone(), self.acting.session.clone(), false),
+        match scope {
+            Scope::Clone => {
+                let mine = Held::new(self.acting.registry.clone(), self.acting.session.clone(), false);
+                let beside = self.context.existing_machine_registry()?;
+                self.take(mine, beside.as_ref(), places, job, values, held)
+            }
             Scope::Machine => {
                 self.acting.arrive()?;
                 let registry = self.context.machine_registry()?;
                 let session = registry.unregistered(self.new_session()?)?;
-                (registry, session, true)
+                let mine = Held::new(registry, session, true);
+                self.take(mine, Some(&self.acting.registry), places, job, values, held)
             }
-        };
-        let is_passing = is_own || self.acting.is_passing();
-        let mut mine = Held { registry, session, is_own, holdings: Vec::new(), ids: Vec::new() };
+            Scope::Team => {
+                self.acting.arrive()?;
+                let registry = self.context.team_registry()?;
+                let keepalive = u32::try_from(REFRESH.as_secs()).ok();
+                let session = registry.unregistered(NewSession { keepalive, ..self.new_session()? })?;
+                self.take(Held::new(registry, session, true), None, places, job, values, held)
+            }
+        }
+    }
+
+    /// The same in its registry; `beside` is another in which some of those who hold it may wait.
+    fn take<S: KeptIn + 'static>(
+        &self,
+        mut mine: Held<S>,
+        beside: Option<&Registry<S>>,
+        places: &[usize],
+        job: &Job,
+        values: &mut [Option<Vec<Resource>>],
+        held: &mut Vec<Box<dyn Holds>>,
+    ) -> Result<Option<i32>, Failure> {
+        let is_passing = mine.is_own || self.acting.is_passing();
         let wants: Vec<Want> = places.iter().map(|place| self.asked[*place].want.clone()).collect();
         let process = named_process(job.process(), job.group());
         let waiting = named_process(&platform::current_process(), None);
@@ -238,19 +282,15 @@ impl Run<'_> {
             is_usable: &asked::is_usable,
         };
         let register = || -> Result<(), Failure> {
-            let new = self.new_session()?;
+            let new = NewSession { keepalive: mine.session.record.keepalive, ..self.new_session()? };
             mine.registry.resume(&mine.session.id, &new)?;
             Ok(())
         };
         let typed: Vec<&str> = places.iter().map(|place| self.asked[*place].typed.as_str()).collect();
-        let beside = match scope {
-            Scope::Clone => self.context.existing_machine_registry()?,
-            Scope::Machine => Some(self.acting.registry.clone()),
-        };
         let line = Line {
             context: self.context,
             registry: &mine.registry,
-            beside: beside.as_ref(),
+            beside,
             what: typed.join(", "),
             mark: "deconflict: ",
             register: is_passing.then_some(&register),
@@ -265,7 +305,7 @@ impl Run<'_> {
                     mine.ids.extend(new.clone().filter_map(|claim| claim.record.id.clone()));
                     mine.holdings.extend(new.filter_map(Claim::holding));
                 }
-                held.push(mine);
+                held.push(Box::new(mine));
                 return Ok(None);
             }
             Ok(Err(Kept::Interrupted(number))) => Ok(Some(number)),
@@ -288,18 +328,25 @@ impl Run<'_> {
     fn waiting(&self) -> String {
         let with: Vec<String> = self.arguments.with.iter().map(|word| words::shell_word(word)).collect();
         let command = self.arguments.command.iter().map(|word| words::shell_word(&word.to_string_lossy()));
-        format!("deconflict run --wait 10m --with {} -- {}", with.join(","), command.collect::<Vec<_>>().join(" "))
+        let scope = self.arguments.scope.map(|word| format!(" --scope {}", Scope::from(word).as_str()));
+        let (scope, command) = (scope.unwrap_or_default(), command.collect::<Vec<_>>().join(" "));
+        format!("deconflict run --wait 10m --with {}{scope} -- {command}", with.join(","))
     }
 
     fn new_session(&self) -> Result<NewSession, Failure> {
         Ok(NewSession {
             is_passing: true,
             keeper: Some(platform::current_process()),
-            ..machine::for_session(&self.acting.session, self.context)?
+            ..standing_in::describe(&self.acting.session, self.context)?
         })
     }
 
-    fn run(&self, job: &mut Job, values: &[Option<Vec<Resource>>], held: &[Held]) -> Result<Ending, Failure> {
+    fn run(
+        &self,
+        job: &mut Job,
+        values: &[Option<Vec<Resource>>],
+        held: &mut [Box<dyn Holds>],
+    ) -> Result<Ending, Failure> {
         job.begin(&self.variables(values, held)).map_err(|error| could_not_start(&error))?;
         let mut due = Due::from(Instant::now());
         let meanwhile = || {
@@ -307,9 +354,10 @@ impl Run<'_> {
                 self.tell();
             }
             if due.has_to_renew(Instant::now()) {
-                held.iter().for_each(Held::renew);
+                held.iter_mut().for_each(|held| held.renew());
             }
-            due.next(Instant::now())
+            let rest = due.next(Instant::now());
+            held.iter_mut().filter_map(|held| held.refresh_when_due()).min().map_or(rest, |refresh| refresh.min(rest))
         };
         job.attend(self.interrupts.signals(), meanwhile)
             .map_err(|error| Failure::could_not("wait for the command's end", &error))
@@ -325,7 +373,7 @@ impl Run<'_> {
     }
 
     /// What the command finds in its environment: which one it got of several, and what is held around it.
-    fn variables(&self, values: &[Option<Vec<Resource>>], held: &[Held]) -> Vec<(String, String)> {
+    fn variables(&self, values: &[Option<Vec<Resource>>], held: &[Box<dyn Holds>]) -> Vec<(String, String)> {
         let mut variables = Vec::new();
         let mut ports = 0;
         for (asked, resources) in self.asked.iter().zip(values) {
@@ -343,7 +391,7 @@ impl Run<'_> {
         }
         let mut ids: Vec<String> = held_around();
         let known: HashSet<String> = ids.iter().cloned().collect();
-        ids.extend(held.iter().flat_map(|held| &held.ids).filter(|id| !known.contains(*id)).cloned());
+        ids.extend(held.iter().flat_map(|held| held.ids()).filter(|id| !known.contains(*id)).cloned());
         variables.push((HELD.to_owned(), ids.join(",")));
         variables
     }
@@ -383,11 +431,27 @@ impl Due {
     }
 }
 
-impl Held {
-    fn renew(&self) {
-        for holding in &self.holdings {
-            // It counts while the command runs, renewed or not; only older programs go by its lease.
-            let _ = self.registry.renew(holding, DEFAULT_LEASE);
+impl<S: KeptIn> Held<S> {
+    fn new(registry: Registry<S>, session: Session, is_own: bool) -> Self {
+        let refreshed = (is_own && session.record.keepalive.is_some()).then(Instant::now);
+        let (holdings, ids) = (Vec::new(), Vec::new());
+        Self { registry, session, is_own, holdings, ids, refreshed, is_told: false }
+    }
+
+    /// Keeps the promise to refresh the session's record, on which all that it holds depends.
+    fn refresh(&mut self) {
+        match self.registry.keep_alive(&self.session.id) {
+            Ok(()) => self.is_told = false,
+            Err(_) if self.is_told => {}
+            Err(error) => {
+                self.is_told = true;
+                let lost = if let Error::UnknownSession { .. } = error {
+                    "The team has not heard of this command for too long, and others may have what it uses".to_owned()
+                } else {
+                    format!("{error}. Others get what this command uses if that lasts for minutes")
+                };
+                Output::remark(&format!("deconflict: {}", sentence(&lost)));
+            }
         }
     }
 
@@ -400,13 +464,50 @@ impl Held {
             } else {
                 self.registry.complete(&self.session.id, &Completion::default()).map(drop)
             };
-            let _ = self.registry.clean_up_when_due();
+            if let Some(registry) = S::in_directory(&self.registry) {
+                let _ = registry.clean_up_when_due();
+            }
         } else if is_over && !self.holdings.is_empty() {
             given_back = self.registry.release_holdings(&self.holdings).map(drop);
         }
-        if let Err(error) = given_back {
-            Output::remark(&format!("deconflict: What was held could not be released: {error}. It is free anyway."));
+        // Who got nothing has nothing to give back.
+        if let Err(error) = given_back
+            && !self.holdings.is_empty()
+        {
+            let then = if self.refreshed.is_some() { "It is free in a few minutes" } else { "It is free anyway" };
+            Output::remark(&format!("deconflict: What was held could not be released: {error}. {then}."));
         }
+    }
+}
+
+impl<S: KeptIn> Holds for Held<S> {
+    fn ids(&self) -> &[String] {
+        &self.ids
+    }
+
+    fn renew(&mut self) {
+        for holding in &self.holdings {
+            // It counts while the command runs, renewed or not; only older programs go by its lease.
+            let _ = self.registry.renew(holding, DEFAULT_LEASE);
+        }
+    }
+
+    fn refresh_when_due(&mut self) -> Option<Duration> {
+        let due = REFRESH.saturating_sub(self.refreshed?.elapsed());
+        if !due.is_zero() {
+            return Some(due);
+        }
+        self.refreshed = Some(Instant::now());
+        self.refresh();
+        Some(REFRESH)
+    }
+
+    fn end(self: Box<Self>, is_over: bool, with_session: bool) -> Vec<Holding> {
+        if is_over && !self.is_own && with_session {
+            return self.holdings;
+        }
+        self.give_back(is_over);
+        Vec::new()
     }
 }
 

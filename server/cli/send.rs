@@ -8,9 +8,10 @@ use serde_json::json;
 
 use super::context::{Context, standard_input};
 use super::failure::{Exit, Failure};
+use super::kept_in::KeptIn;
 use super::scope::ScopeWord;
 use super::style::GOOD;
-use super::{candidates, identity, machine, upkeep, values, words};
+use super::{candidates, identity, machine, team_session, upkeep, values, words};
 
 /// Send a message to one session or to everyone
 #[derive(Debug, clap::Args)]
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
     /// What it is about, named as for `claim`; with `--type release_request`, what you ask for
     #[arg(long, num_args = 2, value_names = ["TYPE", "NAME"], allow_hyphen_values = true)]
     resource: Vec<String>,
-    /// Send it to everyone who holds or waits for something of this machine, in any clone
+    /// Send it to those who share something of this machine, in any clone, or of the team, on any machine
     #[arg(long, value_name = "SCOPE")]
     scope: Option<ScopeWord>,
 }
@@ -42,19 +43,34 @@ pub(crate) struct Arguments {
 const LONGEST_INPUT: u64 = 2 << 20;
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    if arguments.scope == Some(ScopeWord::Team) {
+        let (registry, session) = team_session::enter(context)?;
+        return send_in(&registry, &session, arguments, context);
+    }
     let (registry, session) = identity::enter(context)?;
-    let is_of_machine = arguments.scope == Some(ScopeWord::Machine);
-    let (to, recipient) =
-        if is_of_machine { (Recipient::Everyone, None) } else { recipient(&arguments.to, context, &registry)? };
+    if arguments.scope != Some(ScopeWord::Machine) {
+        return send_in(&registry, &session, arguments, context);
+    }
+    let to = arguments.to.clone();
+    let sent = machine::send(&to, &draft(arguments, context, &registry)?, &session, context)?;
+    context.output.answer(
+        || json!({"sent": sent.iter().map(documents::message).collect::<Vec<_>>()}),
+        || format!("{GOOD}Sent{GOOD:#} to {}.", words::count(sent.len(), "session")),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// The message, about what is claimed in this registry.
+fn draft<S: KeptIn>(arguments: Arguments, context: &Context, registry: &Registry<S>) -> Result<Draft, Failure> {
     let resource = match &arguments.resource[..] {
-        [resource_type, name] => Some(meant(context, &registry, resource_type, name)?),
+        [resource_type, name] => Some(meant(context, registry, resource_type, name)?),
         _ => None,
     };
     let (subject, message) = match arguments.message {
         Some(message) => (arguments.subject, message),
         None => (String::new(), arguments.subject),
     };
-    let draft = Draft {
+    Ok(Draft {
         subject,
         message: match message {
             // What a tool is called with stands in its request.
@@ -66,20 +82,23 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
         in_reply_to: arguments.reply_to,
         resource,
         ..Draft::new(MessageKind::parse(&arguments.kind))
-    };
-    if is_of_machine {
-        let sent = machine::send(&arguments.to, &draft, &session, context)?;
-        context.output.answer(
-            || json!({"sent": sent.iter().map(documents::message).collect::<Vec<_>>()}),
-            || format!("{GOOD}Sent{GOOD:#} to {}.", words::count(sent.len(), "session")),
-        )?;
-        return Ok(Exit::Done);
-    }
-    let sent = registry.send(&session.id, &to, &draft)?;
+    })
+}
+
+/// Sends it to sessions of one registry.
+fn send_in<S: KeptIn>(
+    registry: &Registry<S>,
+    session: &Session,
+    arguments: Arguments,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let named = arguments.to.clone();
+    let (to, recipient) = recipient(&named, context, registry)?;
+    let sent = registry.send(&session.id, &to, &draft(arguments, context, registry)?)?;
     context.output.answer(
         || json!({"sent": documents::message(&sent)}),
         || match (&to, &recipient) {
-            _ if context.shared.original => format!("✅ Message sent to {}", one_line(&arguments.to, words::PHRASE)),
+            _ if context.shared.original => format!("✅ Message sent to {}", one_line(&named, words::PHRASE)),
             (Recipient::Session(id), recipient) => {
                 let is_gone = recipient.as_ref().is_some_and(|session| !session.is_live());
                 let note =
@@ -89,12 +108,18 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             (Recipient::Everyone, _) => format!("{GOOD}Sent{GOOD:#} to everyone."),
         },
     )?;
-    upkeep::refresh_board(&registry);
+    if let Some(registry) = S::in_directory(registry) {
+        upkeep::refresh_board(registry);
+    }
     Ok(Exit::Done)
 }
 
 /// Whom the message is for. A session that is unknown or has ended gets none.
-fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipient, Option<Session>), Failure> {
+fn recipient<S: KeptIn>(
+    to: &str,
+    context: &Context,
+    registry: &Registry<S>,
+) -> Result<(Recipient, Option<Session>), Failure> {
     if is_broadcast(to) {
         return Ok((Recipient::Everyone, None));
     }
@@ -118,7 +143,12 @@ fn recipient(to: &str, context: &Context, registry: &Registry) -> Result<(Recipi
 }
 
 /// What a message is about: the one that is claimed of those that may be meant, else the likeliest.
-fn meant(context: &Context, registry: &Registry, resource_type: &str, name: &str) -> Result<Resource, Failure> {
+fn meant<S: KeptIn>(
+    context: &Context,
+    registry: &Registry<S>,
+    resource_type: &str,
+    name: &str,
+) -> Result<Resource, Failure> {
     let resource_type = values::any_resource_type(resource_type).map_err(Failure::usage)?;
     let mut likeliest = None;
     for candidate in context.claimed_resources(&resource_type, name)? {

@@ -9,7 +9,7 @@ mod work;
 use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, Concern, DamagedRecord, Overview};
 use deconflict_words::documents;
-use picture::{OfMachine, Picture, holders};
+use picture::{Picture, holders};
 use serde_json::{Value, json};
 
 use super::context::Context;
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     /// One short line, for a prompt
     #[arg(long)]
     oneline: bool,
-    /// Only what this clone shares, or only what this machine shares
+    /// Only what this clone shares, or this machine, or the team
     #[arg(long, value_name = "SCOPE", conflicts_with = "watch")]
     scope: Option<ScopeWord>,
 }
@@ -45,7 +45,8 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let picture = match arguments.scope {
         _ if arguments.oneline => Picture::glance(context)?,
         Some(ScopeWord::Machine) => Picture::of_machine(context)?,
-        Some(ScopeWord::Clone) => Picture { machine: OfMachine::default(), ..Picture::look(context)? },
+        Some(ScopeWord::Team) => Picture::of_team(context)?,
+        Some(ScopeWord::Clone) => Picture::of_clone(context)?,
         None => Picture::look(context)?,
     };
     context.output.answer(
@@ -73,7 +74,7 @@ impl Picture {
         let Some(overview) = &self.overview else {
             return json!({
                 "directory": self.directory, "exists": false, "session": null, "sessions": [], "claims": [],
-                "waiting": [], "machine": self.machine.document(self.now), "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
+                "waiting": [], "machine": self.machine.document(self.now), "team": self.team.document(self.now), "messages": [], "unread": 0, "coordination_needed": [], "uncommitted": [], "damaged": [],
             });
         };
         let holders = holders(&overview.sessions);
@@ -87,6 +88,7 @@ impl Picture {
             "claims": overview.claims.iter().map(claim).collect::<Vec<_>>(),
             "waiting": self.waiting.iter().map(|place| documents::place_in_line(place, self.now)).collect::<Vec<_>>(),
             "machine": self.machine.document(self.now),
+            "team": self.team.document(self.now),
             "messages": overview.recent_messages.iter().map(documents::message).collect::<Vec<_>>(),
             "unread": self.unread,
             "coordination_needed": needed.chain(self.work.findings(self.now)).collect::<Vec<_>>(),

@@ -9,6 +9,7 @@ use deconflict_registry::{Activity, Registry, Session};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
+use super::kept_in::KeptIn;
 use super::output::Output;
 use super::recording::Recording;
 
@@ -36,12 +37,14 @@ pub(super) fn start_beside(directory: &Path) {
     drop(command.spawn());
 }
 
-/// A sign of life and the status board, after a verb has answered.
-pub(super) fn sign_of_life(registry: &Registry, session: &Session, activity: &Activity) {
+/// A sign of life and the status board, if there is one, after a verb has answered.
+pub(super) fn sign_of_life<S: KeptIn>(registry: &Registry<S>, session: &Session, activity: &Activity) {
     if let Err(error) = registry.heartbeat(&session.id, activity) {
         Output::remark(&format!("The heartbeat could not be written: {error}."));
     }
-    refresh_board(registry);
+    if let Some(registry) = S::in_directory(registry) {
+        refresh_board(registry);
+    }
 }
 
 /// Does what a server would, where none runs: removes what nobody needs any more, and refreshes the board.

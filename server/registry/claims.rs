@@ -270,6 +270,21 @@ impl Claim {
         })
     }
 
+    /// The same where the store itself ends leases: a claim that stands there has not ended, whatever a clock says, unless
+    /// its holder's own lease did, with which its session's record goes.
+    pub(super) fn kept_by_lease(mut self, holder: Option<&Session>) -> Self {
+        if self.holder().is_none() || self.is_in_use_by_command() {
+            return self;
+        }
+        self.standing = match (self.standing, holder) {
+            (_, None) => ClaimState::Abandoned,
+            (ClaimState::Expired, _) if self.is_automatic() && self.record.idle_since.is_some() => ClaimState::Idle,
+            (ClaimState::Expired, _) => ClaimState::Active,
+            (standing, _) => standing,
+        };
+        self
+    }
+
     pub(super) fn judge_again(&mut self, holder: Option<&Session>, now: DateTime<Utc>) {
         if self.holder().is_none() {
             *self = StoredClaim::of(self).judge(holder, now);

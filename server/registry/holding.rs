@@ -231,7 +231,7 @@ impl<S: Store> Registry<S> {
         };
         tx.put_new(name, bytes);
         let stored = StoredClaim::written_now(key, resource.clone(), record, self.now());
-        Ok(stored.judge(Some(holder), self.now()))
+        Ok(self.judged_by_holder(stored, Some(holder)))
     }
 
     /// Ends claims that overlap one that counts from now on. A holder that lives is told first, so that it is told in any
@@ -319,7 +319,7 @@ impl<S: Store> Registry<S> {
         record: ClaimRecord,
     ) -> Result<Claim, Error> {
         let stored = StoredClaim::written_now(before.key, before.resource, record, self.now());
-        self.as_holder_sees(reader, stored.judge(holder, self.now()))
+        self.as_holder_sees(reader, self.judged_by_holder(stored, holder))
     }
 
     /// A claim that was decided on, as it was seen to stand there when it had been written: what is reported as held was
@@ -366,7 +366,7 @@ impl<S: Store> Registry<S> {
                 return Ok(RenewOutcome::Lost(Some(self.as_holder_sees(tx, claim)?)));
             }
             let holder = self.session_in(tx, &holding.session)?;
-            let claim = self.as_holder_sees(tx, read.stored.clone().judge(holder.as_ref(), self.now()))?;
+            let claim = self.as_holder_sees(tx, self.judged_by_holder(read.stored.clone(), holder.as_ref()))?;
             if !claim.counts_for_holder() {
                 // It counts again from now on.
                 let mut others = self.overlapping(tx, &holding.resource)?;

@@ -169,6 +169,11 @@ impl<S: Store> Registry<S> {
         Self { viewer: SeenBy(Some(Arc::new(viewer))), ..self }
     }
 
+    /// What keeps it.
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
     /// What tells the time here.
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock

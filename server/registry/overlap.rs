@@ -7,7 +7,7 @@ use chrono::DateTime;
 use super::claims::{Claim, StoredClaim};
 use super::record;
 use super::session::Session;
-use super::store::{Key, Range, Reader, Stamp, Store, Stored};
+use super::store::{Key, LeaseClock, Range, Reader, Stamp, Store, Stored};
 use super::{Error, Registry};
 use deconflict_protocol::{ClaimKey, ClaimRecord, Naming, Resource, SessionId};
 
@@ -220,7 +220,7 @@ impl<S: Store> Registry<S> {
         for key in claim_keys(reader, &[Range::all_claims()])? {
             if let Some(stored) = StoredClaim::read(reader, &key)? {
                 let holder = stored.holder().and_then(|holder| sessions.get(holder).copied());
-                claims.push(stored.judge(holder, self.now()));
+                claims.push(self.judged_by_holder(stored, holder));
             }
         }
         Ok(claims)
@@ -232,7 +232,16 @@ impl<S: Store> Registry<S> {
             Some(holder) => self.session_in(reader, holder)?,
             None => None,
         };
-        Ok(stored.judge(session.as_ref(), self.now()))
+        Ok(self.judged_by_holder(stored, session.as_ref()))
+    }
+
+    /// The same where that session was looked up already.
+    pub(super) fn judged_by_holder(&self, stored: StoredClaim, holder: Option<&Session>) -> Claim {
+        let claim = stored.judge(holder, self.now());
+        match self.store.guarantees().clock {
+            LeaseClock::Participants => claim,
+            LeaseClock::Store => claim.kept_by_lease(holder),
+        }
     }
 
     /// The same for one of many claims: each holder's session is read once. Many claims of one holder are common.
@@ -247,7 +256,7 @@ impl<S: Store> Registry<S> {
             holders.insert(holder.clone(), self.session_in(reader, holder)?);
         }
         let session = holders.get(holder).and_then(Option::as_ref);
-        Ok(stored.judge(session, self.now()))
+        Ok(self.judged_by_holder(stored, session))
     }
 
     /// The claim under a key, in whatever state.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use deconflict_registry::Error;
 use serde_json::{Value, json};
 use ureq::Agent;
@@ -34,6 +35,8 @@ pub(super) enum Trouble {
     Compacted,
     /// There is such a lease already.
     LeaseExists,
+    /// A lease that was there a moment ago has ended.
+    LeaseEnded,
     /// The token of the user counts no longer.
     Token,
 }
@@ -56,6 +59,7 @@ pub(super) struct Gateway {
     current: AtomicUsize,
     user: Option<User>,
     token: Mutex<Option<String>>,
+    told_time: Mutex<Option<DateTime<Utc>>>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -90,6 +94,7 @@ impl Gateway {
             current: AtomicUsize::new(0),
             user: access.user.clone(),
             token: Mutex::default(),
+            told_time: Mutex::default(),
         })
     }
 
@@ -114,13 +119,18 @@ impl Gateway {
         self.ask_members(Asked::Freely, begin)
     }
 
+    /// The time by its clock, in whole seconds, as the last answer told it.
+    pub(super) fn told_time(&self) -> Option<DateTime<Utc>> {
+        *self.told_time.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The trouble as the registry's verbs tell it.
     pub(super) fn error(&self, trouble: Trouble) -> Error {
         let place = self.place.clone();
         match trouble {
             Trouble::CutOff(reason) => Error::CutOff { place, reason },
             Trouble::Declined(reason) => Error::Declined { place, reason },
-            Trouble::Compacted | Trouble::LeaseExists => Error::Contended,
+            Trouble::Compacted | Trouble::LeaseExists | Trouble::LeaseEnded => Error::Contended,
             Trouble::Token => Error::Declined { place, reason: "it no longer knows who asks".to_owned() },
         }
     }
@@ -184,6 +194,9 @@ impl Gateway {
     fn answer(&self, member: usize, path: &str, question: &Value, limit: Duration) -> Result<Value, Silence> {
         let mut response = self.post(member, path, question, limit, None)?;
         let is_good = response.status().is_success();
+        let date =
+            response.headers().get("date").and_then(|date| DateTime::parse_from_rfc2822(date.to_str().ok()?).ok());
+        *self.told_time.lock().unwrap_or_else(PoisonError::into_inner) = date.map(|date| date.to_utc());
         let bytes = response.body_mut().with_config().limit(LONGEST).read_to_vec();
         let bytes = bytes.map_err(|error| Silence::Unknown(error.to_string()))?;
         match serde_json::from_slice(&bytes) {
@@ -271,6 +284,7 @@ pub(super) fn complaint(answer: &Value) -> Trouble {
     match code {
         _ if says("has been compacted") => Trouble::Compacted,
         _ if says("lease already exists") => Trouble::LeaseExists,
+        _ if says("requested lease not found") => Trouble::LeaseEnded,
         _ if says("invalid auth token") => Trouble::Token,
         _ if says("permission denied") => declined("this user may not do that here"),
         _ if says("authentication failed") => declined("the name or the password is wrong"),

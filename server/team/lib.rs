@@ -10,9 +10,11 @@ mod keys;
 mod kv;
 mod lifetime;
 mod seen;
+mod standing;
 mod store;
 mod watching;
 
 pub use access::{Access, User};
 pub use address::{Address, AddressError};
+pub use standing::standing_id;
 pub use store::{Etcd, Health};

@@ -1,16 +1,13 @@
 //! How long etcd keeps a record that nobody writes anew: each hangs on a lease.
 //!
-//! A lease only ever removes what counts no longer by the record's own words: a claim a minute and more after its end, a
-//! session that broke its promise to refresh its record. Its number is made from what it is for, so that whoever writes a
-//! record again finds the lease again, and none are left behind.
+//! It is etcd's clock that ends a claim, and a session that broke its promise to refresh its record; the claims of one whose
+//! record is gone are abandoned. A lease's number is made from what it is for, so that whoever writes a record again finds
+//! the lease again, and none are left behind.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::{ClaimRecord, SessionRecord, TicketRecord, lease_end, time};
 use deconflict_registry::{Key, Series};
 use sha2::{Digest, Sha256};
-
-/// For how long others respect a claim after its end (protocol page, "Claims"), and some more for what is under way.
-const RESPECTED: TimeDelta = TimeDelta::seconds(90);
 
 /// So many refreshes a session may miss.
 const MISSED_REFRESHES: i64 = 5;
@@ -33,9 +30,10 @@ impl Lifetime {
         let (what, lasts) = match key {
             Key::Claim(claim) => {
                 let record = ClaimRecord::read(record).ok();
-                // Claims of about one length share a lease, when one is renewed or claimed again.
+                // Claims of about one length share a lease, when one is renewed or claimed again. It never ends before its holder
+                // thinks that it does.
                 let left = (lease_end(record.as_ref(), now, now) - now).num_seconds().max(0);
-                (format!("claim {claim}"), TimeDelta::seconds((left / 10 + 1) * 10) + RESPECTED)
+                (format!("claim {claim}"), TimeDelta::seconds((left / 10 + 1) * 10))
             }
             Key::Session(id) => {
                 let record = SessionRecord::read(record).unwrap_or_default();
@@ -76,7 +74,7 @@ mod tests {
     use crate::keys::NAMING;
 
     #[test]
-    fn a_claim_is_kept_until_nobody_respects_it_any_more() {
+    fn a_claim_is_kept_until_its_end_and_hardly_longer() {
         let now = Utc::now();
         let key = Key::Claim(NAMING.key(&Resource::file("a").unwrap()));
         let lasting = |minutes: i64, at: DateTime<Utc>| {
@@ -87,7 +85,7 @@ mod tests {
             Lifetime::of("p/", &key, &to_bytes(&record).unwrap(), at)
         };
         let five = lasting(5, now);
-        assert!((360..=410).contains(&five.seconds), "{five:?}");
+        assert!((301..=310).contains(&five.seconds), "{five:?}");
         let later = now + TimeDelta::seconds(100);
         assert_eq!(lasting(5, later), five, "renewed for as long again");
         assert_ne!(lasting(6, now).lease, five.lease);

@@ -46,8 +46,8 @@ pub struct Health {
     pub version: String,
     /// How long it took to write something and take it back, each in a transaction.
     pub written_in: Duration,
-    /// Nobody leads it, so that nothing can be written.
-    pub is_leaderless: bool,
+    /// How far its clock is ahead of this machine's, as far as it tells.
+    pub ahead: Option<TimeDelta>,
 }
 
 impl Etcd {
@@ -57,10 +57,15 @@ impl Etcd {
     }
 
     /// Asks how the cluster does, and tries out the right to write.
-    pub fn health(&self) -> Result<Health, Error> {
+    pub fn health(&self, now: DateTime<Utc>) -> Result<Health, Error> {
         let told = |trouble| self.gateway.error(trouble);
         let status = self.gateway.ask("/v3/maintenance/status", &json!({}), Asked::Freely).map_err(told)?;
+        // A member's number has 64 bits without a sign.
+        if matches!(status["leader"].as_str(), None | Some("0")) {
+            return Err(told(Trouble::CutOff("its members have no leader".to_owned())));
+        }
         let key = format!("{}trial/{:016x}", self.prefix, getrandom::u64().unwrap_or_default()).into_bytes();
+        // The connection is made.
         let start = Instant::now();
         kv::transact(&self.gateway, &[], &[Operation::Put(key.clone(), Vec::new(), 0)]).map_err(told)?;
         let written_in = start.elapsed();
@@ -68,7 +73,7 @@ impl Etcd {
         Ok(Health {
             version: status["version"].as_str().unwrap_or("unknown").to_owned(),
             written_in,
-            is_leaderless: kv::number(&status["leader"]) == 0,
+            ahead: self.gateway.told_time().map(|told| told - now),
         })
     }
 
@@ -201,7 +206,7 @@ impl Store for Etcd {
     }
 
     fn guarantees(&self) -> Guarantees {
-        Guarantees { exclusion: Locking::Enforced, clock: LeaseClock::Participants, presence: Presence::Lease }
+        Guarantees { exclusion: Locking::Enforced, clock: LeaseClock::Store, presence: Presence::Lease }
     }
 }
 

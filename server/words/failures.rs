@@ -26,6 +26,10 @@ pub fn remedy(error: &Error) -> Option<&'static str> {
         Error::Full { .. } => Some("Make room there."),
         Error::TooManyFiles { .. } => Some(FEWER_OPEN_FILES),
         Error::Busy { .. } => Some("Try again."),
+        Error::CutOff { .. } => {
+            Some("Try again; what belongs to this clone goes on meanwhile. To see what is wrong: deconflict doctor")
+        }
+        Error::Declined { .. } => Some("To see what is wrong: deconflict doctor"),
         Error::TooLarge { .. } => Some("Send a shorter one, or the path of a file."),
         _ => None,
     }

@@ -29,12 +29,19 @@ pub enum Scope {
     Clone,
     /// That of the machine: the user's own, for all clones.
     Machine,
+    /// That of the team, on all machines.
+    Team,
 }
 
 impl Scope {
-    /// The scope of a kind of resource, where nothing else is said: what a machine has once.
-    pub fn of_type(kind: &ResourceType) -> Self {
-        if matches!(kind.as_str(), "port" | "gpu" | "device") { Self::Machine } else { Self::Clone }
+    /// The scope of a kind of resource, where nothing else is said: what a machine has once, and what a team has once, if
+    /// there is one.
+    pub fn of_type(kind: &ResourceType, has_team: impl Fn() -> bool) -> Self {
+        match kind.as_str() {
+            "port" | "gpu" | "device" => Self::Machine,
+            "task" | "droplet" | "deploy" if has_team() => Self::Team,
+            _ => Self::Clone,
+        }
     }
 
     /// The scope as people write it.
@@ -42,6 +49,7 @@ impl Scope {
         match self {
             Self::Clone => "clone",
             Self::Machine => "machine",
+            Self::Team => "team",
         }
     }
 }
@@ -57,8 +65,8 @@ pub struct DeclaredResource {
     pub count: usize,
     /// Any one of these ports is meant.
     pub ports: Option<(u16, u16)>,
-    /// Whose registry it belongs to.
-    pub scope: Scope,
+    /// Whose registry it belongs to, where that is said.
+    pub scope: Option<Scope>,
     /// What it is, in a sentence.
     pub description: Option<String>,
     /// How a command begins that needs it.
@@ -177,11 +185,10 @@ impl Reading<'_> {
             kind: ResourceType::resource(),
             count: 1,
             ports: None,
-            scope: Scope::Clone,
+            scope: None,
             description: None,
             command: None,
         };
-        let mut scope = None;
         for (key, value) in table {
             let text = value.get_ref().as_str();
             let expected = match key.get_ref().as_ref() {
@@ -207,15 +214,12 @@ impl Reading<'_> {
                     None => Some("a range such as \"3000-3010\""),
                 },
                 "scope" => match text {
-                    Some("clone") => {
-                        scope = Some(Scope::Clone);
+                    Some(word @ ("clone" | "machine" | "team")) => {
+                        let scopes = [Scope::Clone, Scope::Machine, Scope::Team];
+                        found.scope = scopes.into_iter().find(|scope| scope.as_str() == word);
                         None
                     }
-                    Some("machine") => {
-                        scope = Some(Scope::Machine);
-                        None
-                    }
-                    _ => Some("\"clone\" or \"machine\""),
+                    _ => Some("\"clone\", \"machine\" or \"team\""),
                 },
                 "description" => {
                     found.description = text.map(str::to_owned);
@@ -236,7 +240,6 @@ impl Reading<'_> {
             }
         }
         self.check_ports(&mut found, table);
-        found.scope = scope.unwrap_or_else(|| Scope::of_type(&found.kind));
         self.declared.resources.push(found);
     }
 

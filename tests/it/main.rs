@@ -113,6 +113,7 @@ mod shared_settings;
 mod shell_damage;
 mod stores;
 mod support;
+mod team;
 mod terminal_doctor;
 mod terminal_identity;
 mod terminal_interop;

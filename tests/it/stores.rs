@@ -15,6 +15,7 @@ use deconflict_registry::{
 };
 
 use crate::support::etcd::EtcdNode;
+use crate::support::wait_within;
 
 fn file(name: &str) -> Resource {
     Resource::file(name).unwrap()
@@ -218,6 +219,46 @@ fn a_decision_over_many_records_of_etcd_is_made_again_after_a_deletion() {
         store.commit(&mut decide).unwrap();
         assert_eq!(counted, [150, 149]);
     }
+}
+
+/// It is etcd's own clock that ends a claim: one whose clock is far ahead takes nothing over, and one whose lease ended has
+/// nothing left, whatever the record says.
+#[test]
+fn no_clock_but_etcds_own_ends_a_claim() {
+    for (which, node) in EtcdNode::all() {
+        println!("{which}");
+        let clock = clock();
+        let registry = Registry::over(node.store("clocks", clock.clone()), clock.clone());
+        let (anna, berta) = (register(&registry, "anna"), register(&registry, "berta"));
+        let first = granted(&registry, &anna, &file("a"));
+        clock.advance(Duration::from_hours(5));
+        assert!(matches!(claim(&registry, &berta, &file("a")), ClaimOutcome::Refused { by } if by.held_by(&anna)));
+        let renewed = registry.renew(&first.holding().unwrap(), TimeDelta::hours(4)).unwrap();
+        assert!(matches!(renewed, RenewOutcome::Renewed(_)), "{renewed:?}");
+        // What belongs to a session whose own lease ended is anybody's.
+        let key = Key::Session(anna.clone());
+        let forget = |tx: &mut Transaction<'_>| {
+            tx.write(deconflict_registry::Write::Delete(key.clone()));
+            Ok(())
+        };
+        registry.store().commit(&mut { forget }).unwrap();
+        let outcome = claim(&registry, &berta, &file("a"));
+        assert!(matches!(&outcome, ClaimOutcome::Granted { took_over: Some(before), .. } if before.held_by(&anna)));
+    }
+}
+
+/// A lease of etcd lasts ten seconds at the least here, and takes what hangs on it along.
+#[test]
+fn a_claim_of_etcd_goes_with_its_lease() {
+    let Some(node) = EtcdNode::newest() else { return };
+    let clock = clock();
+    let registry = Registry::over(node.store("leases", clock.clone()), clock);
+    let (anna, berta) = (register(&registry, "anna"), register(&registry, "berta"));
+    let terms = Terms { lease: TimeDelta::seconds(1), ..Terms::default() };
+    registry.claim(&anna, &file("a"), &terms).unwrap();
+    assert!(matches!(claim(&registry, &berta, &file("a")), ClaimOutcome::Refused { .. }));
+    wait_within(Duration::from_mins(1), "the end of the lease", || registry.claims().unwrap().is_empty().then_some(()));
+    granted(&registry, &berta, &file("a"));
 }
 
 /// Nothing hangs while it is away, and all is there again once it is back.

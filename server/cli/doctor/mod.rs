@@ -8,6 +8,7 @@ mod journal;
 mod records;
 mod report;
 mod sessions;
+mod team;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -29,6 +30,7 @@ pub(super) fn run(_: &Arguments, context: &Context) -> Result<Exit, Failure> {
             report.check_directory(context, location);
             report.check_journal(context);
             report.check_declared(context);
+            report.check_team(context);
         }
         Err(failure) => report.problem(failure.reason, &failure.message, "Name another directory with --dir."),
     }

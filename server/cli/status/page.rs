@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted};
 use deconflict_registry::{Claim, ClaimState, Message, Overview, PlaceInLine, Recipient, Session, SessionState};
 use deconflict_words::documents;
 
-use super::picture::{Picture, holders};
+use super::picture::{HadOnce, Picture, holders};
 use super::work::INDENT;
 use crate::cli::style::{FAINT, GOOD, HEADING, NAME, WARNING};
 use crate::cli::table::{Cell, Column, table, wrapped};
@@ -70,7 +71,8 @@ pub(super) fn sections(picture: &Picture, overview: &Overview, width: usize) -> 
         sessions(picture, overview, width),
         claims(picture, overview, width),
         waiting(picture, width),
-        of_machine(picture, width),
+        had_once("This machine", &picture.machine, picture.now, width),
+        had_once("The team", &picture.team, picture.now, width),
         messages(picture, overview, width),
         uncommitted(picture, overview, width),
         coordination_needed(picture, overview, width),
@@ -109,7 +111,8 @@ fn session_row(picture: &Picture, session: &Session, holding: &HashSet<&SessionI
     let told = documents::session(session);
     let is_own = picture.own.as_ref().is_some_and(|own| own.id == session.id);
     let place = ["branch", "worktree"].into_iter().filter_map(|name| told[name].as_str());
-    let place: Vec<String> = place.map(|text| quoted(text, 30)).collect();
+    let mut place: Vec<String> = place.map(|text| quoted(text, 30)).collect();
+    place.splice(0..0, clone_of(session));
     let work = ["current_work", "phase", "progress"].into_iter().filter_map(|name| told[name].as_str());
     let work: Vec<String> = work.map(|text| one_line(text, 40)).filter(|text| !text.is_empty()).collect();
     let (mark, state, style) = match session.state {
@@ -133,6 +136,13 @@ fn session_row(picture: &Picture, session: &Session, holding: &HashSet<&SessionI
         Cell::new(words::short_distance(session.last_sign, picture.now), FAINT),
         Cell::new(if name == id { String::new() } else { id }, FAINT),
     ]
+}
+
+/// Where it is that a session works for which this one stands, and on which machine if not on this one.
+fn clone_of(session: &Session) -> Option<String> {
+    let clone = session.record.stands_for.as_ref()?.directory.parent()?.display().to_string();
+    let host = session.record.host.as_ref().filter(|_| session.is_elsewhere());
+    Some(host.map_or(quoted(&clone, 60), |host| quoted(&format!("{host}:{clone}"), 80)))
 }
 
 fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
@@ -194,32 +204,35 @@ fn waiting(picture: &Picture, width: usize) -> Section {
     Section::new("Waiting", table(&rows, &COLUMNS, INDENT, width))
 }
 
-/// What of the machine somebody has, and who waits for it.
-fn of_machine(picture: &Picture, width: usize) -> Section {
+/// What of the machine or the team somebody has, and who waits for it.
+fn had_once(title: &'static str, shared: &HadOnce, now: DateTime<Utc>, width: usize) -> Section {
     const COLUMNS: [Column; 4] =
         [Column::WHOLE.least(24), Column::WHOLE.least(18), Column::WHOLE, Column::WHOLE.rank(1)];
     let name = |session: Option<&Session>, id: Option<&SessionId>| match (session, id) {
         (Some(session), _) => words::who(Some(session), &session.id),
         (None, id) => id.map_or_else(|| "somebody".to_owned(), |id| quoted(id.as_str(), 64)),
     };
-    let held = picture.machine.held.iter().map(|(claim, holder)| {
+    let held = shared.held.iter().map(|(claim, holder)| {
         vec![
             Cell::new(resource(claim), NAME),
             Cell::plain(name(holder.as_ref(), claim.holder())),
-            Cell::plain(words::left(claim.expires_at, picture.now)),
-            Cell::new(format!("since {}", words::local_clock(claim.claimed_at, picture.now)), FAINT),
+            Cell::plain(words::left(claim.expires_at, now)),
+            Cell::new(format!("since {}", words::local_clock(claim.claimed_at, now)), FAINT),
         ]
     });
-    let waiting = picture.machine.waiting.iter().map(|place| {
+    let waiting = shared.waiting.iter().map(|place| {
         vec![
             Cell::new(quoted(&place.what, 200), NAME),
             Cell::plain(name(place.session.as_ref(), place.id())),
             Cell::plain(format!("number {} in line", place.number)),
-            Cell::new(format!("since {}", words::local_clock(place.since(picture.now), picture.now)), FAINT),
+            Cell::new(format!("since {}", words::local_clock(place.since(now), now)), FAINT),
         ]
     });
     let rows: Vec<Vec<Cell>> = held.chain(waiting).collect();
-    Section::new("This machine", table(&rows, &COLUMNS, INDENT, width))
+    let mut section = Section::new(title, table(&rows, &COLUMNS, INDENT, width));
+    section.foot =
+        shared.trouble.as_ref().map(|trouble| format!("{INDENT}{WARNING}!{WARNING:#} {}", one_line(trouble, 300)));
+    section
 }
 
 fn called(sessions: &HashMap<&SessionId, &Session>, id: &SessionId) -> String {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use deconflict_changes::end_removed_worktrees;
 use deconflict_protocol::SessionId;
-use deconflict_registry::{Claim, Overview, PlaceInLine, Registry, Session};
+use deconflict_registry::{Claim, Error, Overview, PlaceInLine, Registry, Session, Store};
 use deconflict_words::documents;
 use deconflict_workspace::machine_directory;
 use serde_json::{Value, json};
@@ -15,21 +15,35 @@ use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 use crate::cli::identity;
 
-/// Of what the machine has once, who has what and who waits for it.
+/// Of what the machine or the team has once, who has what and who waits for it.
 #[derive(Default)]
-pub(super) struct OfMachine {
+pub(super) struct HadOnce {
     pub(super) held: Vec<(Claim, Option<Session>)>,
     pub(super) waiting: Vec<PlaceInLine>,
+    /// Why nothing is known of it.
+    pub(super) trouble: Option<String>,
 }
 
-impl OfMachine {
+impl HadOnce {
     /// A registry that cannot be read keeps nobody from seeing their clone.
-    fn look(context: &Context) -> Self {
+    fn of_machine(context: &Context) -> Self {
         let Ok(Some(registry)) = context.existing_machine_registry() else { return Self::default() };
-        let claims = registry.claims().unwrap_or_default().into_iter().filter(|claim| claim.stands_against(None));
+        Self::look(&registry).unwrap_or_default()
+    }
+
+    fn of_team(context: &Context) -> Self {
+        let looked = context.existing_team_registry().and_then(|registry| {
+            let Some(registry) = registry else { return Ok(Self::default()) };
+            Ok(Self::look(&registry)?)
+        });
+        looked.unwrap_or_else(|failure| Self { trouble: Some(failure.message), ..Self::default() })
+    }
+
+    fn look<S: Store>(registry: &Registry<S>) -> Result<Self, Error> {
+        let claims = registry.claims()?.into_iter().filter(|claim| claim.stands_against(None));
         let holder = |claim: &Claim| registry.session(claim.holder()?).ok().flatten();
         let held = claims.map(|claim| (holder(&claim), claim)).map(|(holder, claim)| (claim, holder)).collect();
-        Self { held, waiting: registry.places_in_line().unwrap_or_default() }
+        Ok(Self { held, waiting: registry.places_in_line()?, trouble: None })
     }
 
     /// For programs.
@@ -37,6 +51,7 @@ impl OfMachine {
         json!({
             "claims": self.held.iter().map(|(claim, holder)| documents::claim(claim, holder.as_ref())).collect::<Vec<_>>(),
             "waiting": self.waiting.iter().map(|place| documents::place_in_line(place, now)).collect::<Vec<_>>(),
+            "trouble": self.trouble,
         })
     }
 }
@@ -51,13 +66,25 @@ pub(super) struct Picture {
     /// Who waits in line, as far as that was looked for.
     pub(super) waiting: Vec<PlaceInLine>,
     /// What of the machine somebody has or waits for, whichever clone they work in.
-    pub(super) machine: OfMachine,
+    pub(super) machine: HadOnce,
+    /// The same of the team, on whichever machine they work.
+    pub(super) team: HadOnce,
     pub(super) work: Work,
 }
 
 impl Picture {
     pub(super) fn look(context: &Context) -> Result<Self, Failure> {
-        let picture = Self { machine: OfMachine::look(context), ..Self::without_work(context)? };
+        Ok(Self { team: HadOnce::of_team(context), ..Self::without_team(context)? })
+    }
+
+    /// What can be seen without asking anybody on another machine.
+    pub(super) fn without_team(context: &Context) -> Result<Self, Failure> {
+        Ok(Self { machine: HadOnce::of_machine(context), ..Self::of_clone(context)? })
+    }
+
+    /// What the clone shares.
+    pub(super) fn of_clone(context: &Context) -> Result<Self, Failure> {
+        let picture = Self::without_work(context)?;
         let Some(registry) = context.existing_registry()?.filter(|_| picture.overview.is_some()) else {
             return Ok(picture);
         };
@@ -75,7 +102,25 @@ impl Picture {
             unread: 0,
             overview: registry.as_ref().map(Registry::overview).transpose()?,
             waiting: registry.as_ref().map(Registry::places_in_line).transpose()?.unwrap_or_default(),
-            machine: OfMachine::default(),
+            machine: HadOnce::default(),
+            team: HadOnce::default(),
+            work: Work::default(),
+        })
+    }
+
+    /// What the team shares, as a whole.
+    pub(super) fn of_team(context: &Context) -> Result<Self, Failure> {
+        let registry = context.team_registry()?;
+        let (sessions, claims) = (registry.sessions()?, registry.claims()?);
+        Ok(Self {
+            directory: context.team_settings()?.map(|settings| settings.address).unwrap_or_default(),
+            now: context.now(),
+            own: None,
+            unread: 0,
+            overview: Some(Overview { sessions, claims, ..Overview::default() }),
+            waiting: registry.places_in_line()?,
+            machine: HadOnce::default(),
+            team: HadOnce::default(),
             work: Work::default(),
         })
     }
@@ -91,8 +136,9 @@ impl Picture {
         let directory = context.location()?.directory.display().to_string();
         let now = context.now();
         let Some(registry) = context.existing_registry()? else {
-            let (overview, waiting, work, machine) = (None, Vec::new(), Work::default(), OfMachine::default());
-            return Ok(Self { directory, now, own: None, unread: 0, overview, waiting, machine, work });
+            let (machine, team) = (HadOnce::default(), HadOnce::default());
+            let (overview, waiting, work) = (None, Vec::new(), Work::default());
+            return Ok(Self { directory, now, own: None, unread: 0, overview, waiting, machine, team, work });
         };
         let mut overview = registry.overview()?;
         if overview.claims.iter().any(|claim| claim.resource.worktree().is_some()) {
@@ -114,8 +160,9 @@ impl Picture {
         if let Some(own) = &own {
             overview = overview.as_seen_by(&own.id, now);
         }
-        let (overview, waiting, work, machine) = (Some(overview), Vec::new(), Work::default(), OfMachine::default());
-        Ok(Self { directory, now, own, unread, overview, waiting, machine, work })
+        let (machine, team) = (HadOnce::default(), HadOnce::default());
+        let (overview, waiting, work) = (Some(overview), Vec::new(), Work::default());
+        Ok(Self { directory, now, own, unread, overview, waiting, machine, team, work })
     }
 
     pub(super) fn is_own_claim(&self, claim: &Claim) -> bool {

@@ -41,7 +41,7 @@ fn one_after_another(context: &Context) -> Result<Exit, Failure> {
     let mut shown = String::new();
     loop {
         let start = Instant::now();
-        let picture = Picture::look(context)?;
+        let picture = Picture::without_team(context)?;
         let now =
             if context.output.is_json() { picture.document().to_string() } else { picture.in_words(terminal_width()) };
         if now != shown {
@@ -62,7 +62,7 @@ fn pause_after(look: Duration) -> Duration {
 
 fn on_screen(context: &Context) -> Result<Exit, Failure> {
     // What is wrong from the start is said at the prompt, not on a screen that goes away.
-    let mut picture = Ok(Picture::look(context)?);
+    let mut picture = Ok(Picture::without_team(context)?);
     let mut next_look = Instant::now() + pause_after(Duration::ZERO);
     let signals = signals();
     let mut screen = Screen::open();
@@ -87,7 +87,7 @@ fn on_screen(context: &Context) -> Result<Exit, Failure> {
         }
         let start = Instant::now();
         if start >= next_look {
-            picture = Picture::look(context);
+            picture = Picture::without_team(context);
             next_look = Instant::now() + pause_after(start.elapsed());
         }
     }

@@ -26,6 +26,11 @@ impl EtcdNode {
         ["stable", "newest"].into_iter().filter_map(|which| Some((which, Self::start(which)?))).collect()
     }
 
+    /// The newest that was fetched, started.
+    pub(crate) fn newest() -> Option<Self> {
+        ["newest", "stable"].into_iter().find_map(Self::start)
+    }
+
     fn start(which: &str) -> Option<Self> {
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".editors/etcd/{which}/usr/bin/etcd"));
         if !program.is_file() {
@@ -49,13 +54,42 @@ impl EtcdNode {
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
             .args(["--initial-cluster", &format!("default={peer}")])
+            // Half a second is little where many tests share a disk and two cores.
+            .args(["--bcrypt-cost", "4"])
+            .args(self.program.to_string_lossy().contains("/newest/").then_some("--unsafe-no-fsync"))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         self.process = Some(child);
         let store = self.store("trial", Arc::new(deconflict_platform::clock::SystemClock::new()));
-        wait_within(Duration::from_secs(30), "etcd's first answer", || store.health().ok());
+        wait_within(Duration::from_secs(30), "etcd's first answer", || store.health(chrono::Utc::now()).ok());
+    }
+
+    /// Asks it something itself, by its JSON gateway.
+    pub(crate) fn ask(&self, path: &str, question: &serde_json::Value) {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let asked = Command::new("curl").args(["--silent", "--fail", "--data", &question.to_string(), &url]).output();
+        let asked = asked.unwrap();
+        assert!(asked.status.success(), "{path} {question}: {}", String::from_utf8_lossy(&asked.stdout));
+    }
+
+    /// Lets in nobody but a user `ada` with the password `secret`, who may touch the prefix of [`Self::address`] alone.
+    pub(crate) fn let_in_only_ada(&self) {
+        use serde_json::json;
+        for (user, password) in [("root", "root"), ("ada", "secret")] {
+            self.ask("/v3/auth/user/add", &json!({ "name": user, "password": password }));
+        }
+        for role in ["root", "team"] {
+            self.ask("/v3/auth/role/add", &json!({ "name": role }));
+        }
+        // From `deconflict/` to what comes after it.
+        let perm = json!({ "permType": "READWRITE", "key": "ZGVjb25mbGljdC8=", "range_end": "ZGVjb25mbGljdDA=" });
+        self.ask("/v3/auth/role/grant", &json!({ "name": "team", "perm": perm }));
+        for (user, role) in [("root", "root"), ("ada", "team")] {
+            self.ask("/v3/auth/user/grant", &json!({ "user": user, "role": role }));
+        }
+        self.ask("/v3/auth/enable", &json!({}));
     }
 
     /// Ends it without a word.

@@ -1,0 +1,41 @@
+//! What sessions of many machines are called in one registry.
+
+use std::path::Path;
+
+use deconflict_platform as platform;
+use deconflict_protocol::SessionId;
+use deconflict_protocol::text::hex;
+use sha2::{Digest, Sha256};
+
+/// So much of a session's own id is kept.
+const LONGEST: usize = 50;
+
+/// The id of what stands, among all machines, for a session of this machine's clone: two clones may each have one that its
+/// user calls `ada`.
+pub fn standing_id(own: &SessionId, directory: &Path) -> SessionId {
+    let scope = platform::pid_scope();
+    // Machine and host. What follows is another after each boot.
+    let machine = scope.split('/').next().unwrap_or_default();
+    let digest = Sha256::digest(format!("{machine}\n{}\n{own}", directory.display()));
+    let beginning: String = own.as_str().chars().take(LONGEST).collect();
+    let id = format!("{beginning}.{}", hex(&digest[..6]));
+    // Whatever an id begins with, another may begin with too.
+    SessionId::foreign(&id).unwrap_or_else(|_| own.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_tell_their_sessions_apart() {
+        let ada = SessionId::new("ada").unwrap();
+        let here = standing_id(&ada, Path::new("/home/ada/a/COORDINATION"));
+        assert_eq!(here, standing_id(&ada, Path::new("/home/ada/a/COORDINATION")));
+        assert_ne!(here, standing_id(&ada, Path::new("/home/ada/b/COORDINATION")));
+        let long = SessionId::new(&"x".repeat(64)).unwrap();
+        let other = SessionId::new(&format!("{}y", "x".repeat(63))).unwrap();
+        let [long, other] = [long, other].map(|id| standing_id(&id, Path::new("/a/COORDINATION")));
+        assert!(long != other && SessionId::new(long.as_str()).is_ok(), "{long}");
+    }
+}

@@ -1,0 +1,321 @@
+//! A team on several machines over a real etcd: clones of one repository that share what exists once.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::etcd::EtcdNode;
+use crate::support::{Outcome, Terminal, Workspace, wait_within};
+
+/// A test machine may be busy with many others.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Two clones of one repository, of Anna and of Berta, and a session in each.
+struct Team {
+    node: EtcdNode,
+    workspace: Workspace,
+    second: PathBuf,
+    anna: Terminal,
+    berta: Terminal,
+}
+
+impl Team {
+    /// Over the newest etcd that was fetched; `None` where none was.
+    fn meet() -> Option<Self> {
+        let node = EtcdNode::newest()?;
+        let workspace = Workspace::small();
+        let second = workspace.beside("second");
+        workspace.git(&["clone", "--quiet", ".", second.to_str().unwrap()]);
+        workspace.git(&["config", "user.name", "Anna"]);
+        workspace.git_in(&second, &["config", "user.name", "Berta"]);
+        let prompts = [workspace.root(), &second].map(|folder| Terminal::on(&workspace).in_folder(folder));
+        let [anna, berta] = prompts.map(|prompt| {
+            prompt.run(["team", "set", &node.address()]).expect_code(0);
+            let started = prompt.run(["start"]).expect_code(0);
+            prompt.session(started.stdout.trim())
+        });
+        Some(Self { node, workspace, second, anna, berta })
+    }
+}
+
+fn refused(outcome: Outcome) -> String {
+    outcome.expect_code(1).stderr
+}
+
+#[test]
+fn a_team_is_set_shown_and_unset() {
+    let Some(team) = Team::meet() else { return };
+    let folder = team.workspace.home().join(".config/deconflict/teams.toml");
+    let kept = fs::read_to_string(&folder).unwrap();
+    let root = team.workspace.git(&["rev-list", "--max-parents=0", "HEAD"]);
+    assert!(kept.contains(root.trim()) && kept.contains(&team.node.address()), "{kept}");
+    assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o077, 0, "nobody else reads it");
+    let shown = team.anna.run(["team"]).expect_code(0).stdout;
+    assert!(shown.contains(&team.node.address()) && shown.contains("Nobody"), "{shown}");
+    team.anna.run(["claim", "task", "login"]).expect_code(0);
+    let shown = team.berta.run(["team", "status"]).expect_code(0).stdout;
+    assert!(shown.contains("Anna") && shown.contains(team.workspace.root().to_str().unwrap()), "{shown}");
+    let document = team.berta.run(["--json", "team"]).expect_code(0).json();
+    assert_eq!((&document["reachable"], document["sessions"].as_array().unwrap().len()), (&true.into(), 1));
+    assert_eq!(document["team"]["repository"], root.trim());
+
+    let healthy = team.anna.run(["doctor"]);
+    assert!(healthy.stdout.contains("can be written to"), "{healthy:?}");
+    team.berta.run(["team", "unset"]).expect_code(0);
+    let shown = team.berta.run(["team"]).expect_code(0).stdout;
+    assert!(shown.contains("no team"), "{shown}");
+    // What it names is the clone's again.
+    team.berta.run(["claim", "task", "login"]).expect_code(0);
+    let told = team.berta.run(["claim", "--scope", "team", "task", "login"]).expect_code(3).stderr;
+    assert!(told.contains("no team") && told.contains("deconflict team set"), "{told}");
+    let by_variable = team.berta.clone().env("DECONFLICT_TEAM", team.node.address());
+    assert!(refused(by_variable.run(["claim", "task", "login"])).contains("Anna"));
+
+    for (words, told) in [("http://a/x", "etcd://"), ("etcd://a", "prefix"), ("etcd://a:b/x", "a:b")] {
+        let outcome = team.anna.run(["team", "set", words]).expect_code(2);
+        assert!(outcome.stderr.contains(told), "{outcome:?}");
+    }
+    let shallow = team.workspace.beside("shallow");
+    let from = format!("file://{}", team.workspace.root().display());
+    team.workspace.write("more", "more");
+    team.workspace.commit_all("More");
+    team.workspace.git(&["clone", "--quiet", "--depth", "1", &from, shallow.to_str().unwrap()]);
+    let shallow = Terminal::on(&team.workspace).in_folder(shallow);
+    let outcome = shallow.run(["team", "set", &team.node.address()]).expect_code(2);
+    assert!(outcome.stderr.contains("shallow") && outcome.stderr.contains("--repository NAME"), "{outcome:?}");
+    shallow.run(["team", "set", &team.node.address(), "--repository", "small"]).expect_code(0);
+    let outcome =
+        shallow.run(["team", "set", "etcd://192.0.2.1/x", "--repository", "small", "--user", "ada"]).expect_code(3);
+    assert!(outcome.stderr.contains("everybody can read") || outcome.stderr.contains("password"), "{outcome:?}");
+}
+
+#[test]
+fn what_one_clone_holds_of_the_team_another_is_refused_and_asks_for() {
+    let Some(team) = Team::meet() else { return };
+    let (anna, berta) = (&team.anna, &team.berta);
+    anna.run(["claim", "deploy", "production", "--phase", "release 7"]).expect_code(0);
+    let told = refused(berta.run(["claim", "deploy", "production"]));
+    assert!(told.contains("Anna") && told.contains("--scope team"), "{told}");
+    // Neither clone's own directory knows of it, and files are no matter of the team's.
+    assert_eq!(team.workspace.coordination().claim("production"), None);
+    for prompt in [anna, berta] {
+        prompt.run(["claim", "src/lib.rs"]).expect_code(0);
+    }
+    berta.run(["claim", "--scope", "team", "src/main.rs"]).expect_code(2);
+
+    let shown = berta.run(["status"]).expect_code(0).stdout;
+    let section = shown.split("The team").nth(1).unwrap();
+    assert!(section.contains("production") && section.contains("Anna"), "{shown}");
+    let shown = berta.run(["status", "--scope", "team"]).expect_code(0).stdout;
+    assert!(shown.contains("production") && shown.contains(team.workspace.root().to_str().unwrap()), "{shown}");
+    let shown = berta.run(["--json", "status"]).expect_code(0).json();
+    assert_eq!(shown["team"]["claims"][0]["resource_name"], "production");
+    let listed = berta.run(["resources"]).expect_code(0).stdout;
+    assert!(listed.contains("of the team") && listed.contains("held by \"Anna\""), "{listed}");
+
+    berta.run(["send", "--scope", "team", "Anna", "May I?", "I have a fix."]).expect_code(0);
+    let read = anna.run(["messages"]).expect_code(0).stdout;
+    assert!(read.contains("Berta") && read.contains("I have a fix."), "{read}");
+    let again = anna.run(["messages"]).expect_code(0).stdout;
+    assert!(again.contains("No new messages"), "{again}");
+    anna.run(["send", "--scope", "team", "broadcast", "In a minute."]).expect_code(0);
+    let document = berta.run(["--json", "messages"]).expect_code(0).json();
+    let [message] = &document["messages"].as_array().unwrap()[..] else { panic!("{document}") };
+    assert_eq!((&message["scope"], &message["message"]), (&"team".into(), &"In a minute.".into()));
+
+    anna.run(["release", "deploy", "production"]).expect_code(0);
+    berta.run(["claim", "deploy", "production"]).expect_code(0);
+    let forced = anna.run(["claim", "--force", "deploy", "production"]).expect_code(0).stdout;
+    assert!(forced.contains("Berta"), "{forced}");
+    let read = berta.run(["messages"]).expect_code(0).stdout;
+    assert!(read.contains("taken_over") && read.contains("production"), "{read}");
+    // Whoever ends gives back what is held of the team.
+    anna.run(["end"]).expect_code(0);
+    berta.run(["claim", "deploy", "production"]).expect_code(0);
+    let released = berta.run(["release", "--all"]).expect_code(0).stdout;
+    assert!(released.contains("production"), "{released}");
+}
+
+/// Each as a pair of the prompt and a file that its command writes when it runs.
+fn begins(prompt: &Terminal, folder: &Path, name: &str) -> (crate::support::Running, PathBuf) {
+    let told = folder.join(format!("{name}.began"));
+    let go = folder.join(format!("{name}.go"));
+    let script = format!("echo > {}; until [ -e {} ]; do sleep 0.02; done", told.display(), go.display());
+    let words = ["run", "--with", "db", "--scope", "team", "--wait", "1m", "--", "sh", "-c", &script];
+    (prompt.spawn(words), told)
+}
+
+#[test]
+fn commands_of_two_clones_take_turns() {
+    let Some(team) = Team::meet() else { return };
+    let scratch = team.workspace.beside("turns");
+    fs::create_dir(&scratch).unwrap();
+    let began = |told: &PathBuf| wait_within(PATIENCE, "a command to begin", || told.exists().then_some(()));
+    let go = |name: &str| fs::write(scratch.join(format!("{name}.go")), "").unwrap();
+    let (first, first_told) = begins(&team.anna, &scratch, "first");
+    began(&first_told);
+    let (second, second_told) = begins(&team.berta, &scratch, "second");
+    let waits = || {
+        let status = team.anna.run(["--json", "status"]).expect_code(0).json();
+        let waiting = status["team"]["waiting"].as_array().unwrap().clone();
+        waiting.first().map(|place| place["label"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(wait_within(PATIENCE, "Berta in line", waits), "Berta");
+    assert!(!second_told.exists());
+    // Whoever comes later does not pass.
+    refused(team.anna.run(["run", "--with", "db", "--scope", "team", "--", "true"]));
+    go("first");
+    first.wait_for_at_most(PATIENCE).expect_code(0);
+    began(&second_told);
+    refused(team.anna.run(["run", "--with", "db", "--scope", "team", "--", "true"]));
+    go("second");
+    second.wait_for_at_most(PATIENCE).expect_code(0);
+    let free = team.anna.run(["run", "--with", "db", "--scope", "team", "--", "sh", "-c", "exit 7"]);
+    free.expect_code(7);
+    let status = team.anna.run(["--json", "status", "--scope", "team"]).expect_code(0).json();
+    assert_eq!((&status["claims"], &status["waiting"]), (&serde_json::json!([]), &serde_json::json!([])));
+}
+
+#[test]
+fn without_the_network_the_clone_goes_on_and_the_team_is_not_guessed_at() {
+    let Some(mut team) = Team::meet() else { return };
+    team.anna.run(["claim", "task", "login"]).expect_code(0);
+    team.node.kill();
+    let start = Instant::now();
+    let told = team.berta.run(["claim", "task", "login"]).expect_code(3).stderr;
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(told.contains(&team.node.address()) && told.contains("deconflict doctor"), "{told}");
+    for words in [&["run", "--with", "task:x", "--", "true"][..], &["team"], &["status", "--scope", "team"]] {
+        team.berta.run(words.iter().copied()).expect_code(3);
+    }
+    let shown = team.berta.run(["status"]).expect_code(0).stdout;
+    assert!(shown.split_once("The team\n").is_some_and(|(_, team)| team.contains("no answer")), "{shown}");
+    let problem = team.berta.run(["doctor"]).expect_code(1).stdout;
+    assert!(problem.contains("no answer"), "{problem}");
+    team.berta.run(["claim", "src/lib.rs"]).expect_code(0);
+    team.berta.run(["messages"]).expect_code(0);
+    team.berta.run(["release", "--all"]).expect_code(0);
+
+    team.node.run();
+    assert!(refused(team.berta.run(["claim", "task", "login"])).contains("Anna"));
+    team.anna.run(["release", "task", "login"]).expect_code(0);
+    team.berta.run(["claim", "task", "login"]).expect_code(0);
+}
+
+/// Each wrong word is told as what it is, and nothing is guessed at.
+#[test]
+fn a_user_of_the_cluster_does_what_its_rights_allow() {
+    let Some(team) = Team::meet() else { return };
+    team.node.let_in_only_ada();
+    let told = team.anna.run(["claim", "task", "login"]).expect_code(3).stderr;
+    assert!(told.contains("wants a user"), "{told}");
+    let password = team.workspace.beside("password");
+    let set = |prefix: &str, text: &str| {
+        fs::write(&password, text).unwrap();
+        let address = team.node.address().replace("/deconflict", prefix);
+        let words = ["team", "set", &address, "--user", "ada", "--password-file", password.to_str().unwrap()];
+        team.anna.run(words)
+    };
+    set("/deconflict", "wrong\n").expect_code(0);
+    let told = team.anna.run(["claim", "task", "login"]).expect_code(3).stderr;
+    assert!(told.contains("password is wrong") && !told.contains("wrong\n"), "{told}");
+    assert!(team.anna.run(["doctor"]).expect_code(1).stdout.contains("password is wrong"));
+    set("/deconflict", "secret\n").expect_code(0);
+    team.anna.run(["claim", "task", "login"]).expect_code(0);
+    let shown = team.anna.run(["team"]).expect_code(0).stdout;
+    assert!(shown.contains(team.workspace.root().to_str().unwrap()), "{shown}");
+    let healthy = team.anna.run(["doctor"]).stdout;
+    assert!(healthy.contains("can be written to"), "{healthy}");
+    let by_variable = team.anna.clone().env("DECONFLICT_TEAM_PASSWORD", "wrong");
+    by_variable.run(["release", "task", "login"]).expect_code(3);
+    team.anna.run(["release", "task", "login"]).expect_code(0);
+    set("/other", "secret\n").expect_code(0);
+    let told = team.anna.run(["claim", "task", "login"]).expect_code(3).stderr;
+    assert!(told.contains("may not do that"), "{told}");
+    fs::remove_file(&password).unwrap();
+    let told = team.anna.run(["claim", "task", "login"]).expect_code(3).stderr;
+    assert!(told.contains(password.to_str().unwrap()), "{told}");
+}
+
+/// A shell that seems to be on another machine; `None` where this one makes no such namespaces.
+fn elsewhere(workspace: &Workspace, host: &str) -> Option<PathBuf> {
+    let inside = "unshare --user --map-root-user --uts --pid --fork --mount-proc";
+    let script = format!(
+        "#!/bin/sh\nexec {inside} sh -c 'hostname {host}; exec \"$0\" \"$@\"' {} \"$@\"\n",
+        env!("CARGO_BIN_EXE_deconflict")
+    );
+    let path = workspace.beside(host);
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    let works = Command::new("sh").arg("-c").arg(format!("{inside} hostname {host}")).output().unwrap();
+    if !works.status.success() {
+        eprintln!("SKIPPED: this machine makes no namespaces with host names of their own");
+        return None;
+    }
+    Some(path)
+}
+
+/// The process of somebody on another machine cannot be seen, and is not taken for one of this machine that is gone.
+#[test]
+fn a_session_of_another_machine_is_told_with_its_host() {
+    let Some(team) = Team::meet() else { return };
+    let Some(program) = elsewhere(&team.workspace, "berlin") else { return };
+    let berta = team.berta.clone().program(&program);
+    berta.run(["claim", "task", "login"]).expect_code(0);
+    assert!(refused(team.anna.run(["claim", "task", "login"])).contains("Berta"));
+    let shown = team.anna.run(["team"]).expect_code(0).stdout;
+    assert!(shown.contains("berlin") && shown.contains(team.second.to_str().unwrap()), "{shown}");
+    let go = team.workspace.beside("go");
+    let script = format!("until [ -e {} ]; do sleep 0.02; done", go.display());
+    let running = berta.spawn(["run", "--with", "db", "--scope", "team", "--wait", "1m", "--", "sh", "-c", &script]);
+    let is_held = || {
+        let outcome = team.anna.run(["run", "--with", "db", "--scope", "team", "--", "true"]);
+        (outcome.exit_code == 1).then_some(())
+    };
+    wait_within(PATIENCE, "the command elsewhere to hold it", is_held);
+    fs::write(go, "").unwrap();
+    running.wait_for_at_most(PATIENCE).expect_code(0);
+    team.anna.run(["run", "--with", "db", "--scope", "team", "--", "true"]).expect_code(0);
+}
+
+/// What every verb does where no team is named: it neither opens a socket nor looks for settings of teams where files are
+/// claimed.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_a_team_nothing_is_contacted() {
+    if Command::new("strace").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: this machine has no strace");
+        return;
+    }
+    let workspace = Workspace::small();
+    let (prompt, _) = Terminal::with_new_session(&workspace);
+    let trace = workspace.beside("trace");
+    let traced = prompt.program(Path::new("strace"));
+    let strace = ["-f", "-qq", "-o", trace.to_str().unwrap(), "-e", "trace=network,openat,open", "--"];
+    let calls = |words: &[&str]| {
+        let all = strace.iter().chain(&[env!("CARGO_BIN_EXE_deconflict")]).chain(words).copied();
+        traced.run(all).expect_code(0);
+        fs::read_to_string(&trace).unwrap()
+    };
+    for words in [
+        &["claim", "src/lib.rs"][..],
+        &["check", "src/lib.rs"],
+        &["status"],
+        &["status", "--oneline"],
+        &["messages"],
+        &["release", "src/lib.rs"],
+        &["claim", "task", "login"],
+        &["release", "--all"],
+        &["run", "--with", "db", "--", "true"],
+        &["end"],
+    ] {
+        let calls = calls(words);
+        assert!(!calls.contains("AF_INET"), "{words:?}\n{calls}");
+        let is_about_files = words.contains(&"src/lib.rs");
+        assert!(!(is_about_files && calls.contains("teams.toml")), "{words:?}\n{calls}");
+    }
+}
