@@ -49,15 +49,13 @@ impl Report {
             }
         };
         let milliseconds = health.written_in.as_millis();
+        self.good("team", format!("The team's etcd {} can be written to, in {milliseconds} ms.", health.version));
         if health.written_in > SLOW {
-            let message = format!("The team's etcd took {milliseconds} ms to write something.");
             self.note(
                 "team-slow",
-                message,
+                format!("The team's etcd took {milliseconds} ms to write something."),
                 "Each claim of the team takes about twice that. Is it far away, or its disk slow?",
             );
-        } else {
-            self.good("team", format!("The team's etcd {} can be written to, in {milliseconds} ms.", health.version));
         }
         if version(&health.version).is_some_and(|version| version < OLDEST) {
             let message = format!("The team's etcd is of version {}, and teams need at least 3.4.", health.version);
