@@ -104,6 +104,22 @@ impl Gateway {
         self.ask_members(asked, ask)
     }
 
+    /// Which etcd it is. Whoever may sign in may ask that, other than for a member's whole state.
+    pub(super) fn version(&self) -> Result<String, Trouble> {
+        let ask = |at: usize, limit| {
+            let request = self.agent.get(format!("{}/version", self.urls[at])).config().timeout_global(Some(limit));
+            let told = request.build().call().map_err(|error| silence(&error))?.body_mut().read_to_string();
+            let told = told.map_err(|error| silence(&error))?;
+            serde_json::from_str::<Value>(&told)
+                .ok()
+                .and_then(|told| Some(told["etcdserver"].as_str()?.to_owned()))
+                .ok_or_else(|| {
+                    Silence::Known(Trouble::Declined("what is there does not answer as etcd does".to_owned()))
+                })
+        };
+        self.ask_members(Asked::Freely, ask)
+    }
+
     /// Begins to hear, for at most so long, what is told line by line.
     pub(super) fn hear(&self, path: &str, question: &Value, limit: Duration) -> Result<Box<dyn Read + Send>, Trouble> {
         let begin = |at: usize, answer_within| {
@@ -205,10 +221,7 @@ impl Gateway {
                 Trouble::CutOff(reason) => Silence::Unknown(reason),
                 trouble => Silence::Known(trouble),
             }),
-            Err(_) => Err(Silence::Known(Trouble::Declined(format!(
-                "what is there does not answer as etcd does ({})",
-                response.status()
-            )))),
+            Err(_) => Err(Silence::Known(not_etcd())),
         }
     }
 
@@ -235,6 +248,10 @@ impl Gateway {
         };
         config.build().send(question.to_string()).map_err(|error| silence(&error))
     }
+}
+
+fn not_etcd() -> Trouble {
+    Trouble::Declined("what is there does not answer as etcd does".to_owned())
 }
 
 /// What an error of the connection says of the question.
