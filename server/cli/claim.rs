@@ -317,7 +317,7 @@ fn granted_in_words<S: KeptIn>(
     for other in elsewhere {
         let by = held::holder_in_words(registry, other);
         let place =
-            other.resource.worktree().map_or_else(|| "main worktree".to_owned(), |name| format!("worktree {name}"));
+            other.resource.place().map_or_else(|| "main worktree".to_owned(), |(kind, name)| format!("{kind} {name}"));
         lines.push_str(&format!("\n{by} has claimed the same path in the {place}, so a merge may conflict."));
     }
     lines

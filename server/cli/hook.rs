@@ -18,7 +18,7 @@ use deconflict_agents::{
 };
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
-use deconflict_workspace::DIRECTORY_VARIABLE;
+use deconflict_workspace::{DIRECTORY_VARIABLE, start_team_helper};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -108,6 +108,11 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         Output::remark(notice);
     }
     let printed = watchdog.answer_first(|| Output::text(&agent.write(&event.name, &answer)))?;
+    if event.kind == EventKind::SessionStarted
+        && let Ok(location) = context.location()
+    {
+        start_team_helper(location);
+    }
     if printed == Printed::Whole {
         for failure in follow_up.carry_out(&upkeep::start_beside) {
             Output::remark(&format!("deconflict: {failure}"));

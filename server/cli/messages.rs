@@ -51,7 +51,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let is_all_wanted = arguments.all || context.shared.original || !arguments.id.is_empty();
     let mut found: Vec<Letter<'_>> = Vec::new();
     for mail in &mails {
-        found.extend(mail.found(is_all_wanted)?.into_iter().map(|message| Letter { message, mail: *mail }));
+        for message in mail.found(is_all_wanted)? {
+            // What was sent to a session of another clone comes into this one, and may still stand in the team's too.
+            if !found.iter().any(|letter| letter.message.id == message.id && letter.mail.scope() != mail.scope()) {
+                found.push(Letter { message, mail: *mail });
+            }
+        }
     }
     if let Some(missing) = arguments.id.iter().find(|id| !found.iter().any(|it| it.message.id.as_str() == *id)) {
         let message = format!("You have no message {}.", quoted(missing, words::PHRASE));
@@ -93,12 +98,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     )?;
     // A reader that closed the pipe early has not seen them all, so none is marked.
     if printed == Printed::Whole && !arguments.peek {
-        for mail in &mails {
-            let is_from_it = |letter: &&&Letter| letter.message.unread && letter.mail.scope() == mail.scope();
-            let ids: Vec<MessageId> = shown.iter().filter(is_from_it).map(|letter| letter.message.id.clone()).collect();
-            if !ids.is_empty() {
-                mail.mark_read(&ids)?;
-            }
+        let unread = shown.iter().filter(|letter| letter.message.unread);
+        let ids: Vec<MessageId> = unread.map(|letter| letter.message.id.clone()).collect();
+        for mail in mails.iter().filter(|_| !ids.is_empty()) {
+            mail.mark_read(&ids)?;
         }
     }
     Ok(Exit::Done)

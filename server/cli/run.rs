@@ -354,7 +354,9 @@ impl Run<'_> {
                 self.tell();
             }
             if due.has_to_renew(Instant::now()) {
-                held.iter_mut().for_each(|held| held.renew());
+                for held in held.iter_mut() {
+                    held.renew();
+                }
             }
             let rest = due.next(Instant::now());
             held.iter_mut().filter_map(|held| held.refresh_when_due()).min().map_or(rest, |refresh| refresh.min(rest))

@@ -2,7 +2,7 @@
 
 use deconflict_platform::{self as platform, Life, Process, ScopeRelation};
 use deconflict_protocol::{SessionId, SessionOfClone};
-use deconflict_registry::{NewSession, Registry, Session, Store};
+use deconflict_registry::{Error, NewSession, Registry, Session, Store};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -23,7 +23,11 @@ pub(super) fn enter<S: Store>(
     Ok(match registry.session(id)? {
         Some(known) if known.is_live() => known,
         Some(known) => registry.resume(id, &new)?.unwrap_or(known),
-        None => registry.register(new)?,
+        None => match registry.register(new) {
+            // What shares this clone with the team was faster.
+            Err(Error::SessionTaken { .. }) => registry.session(id)?.ok_or(Error::UnknownSession { id: id.clone() })?,
+            registered => registered?,
+        },
     })
 }
 

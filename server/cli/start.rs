@@ -3,8 +3,8 @@
 use deconflict_protocol::SessionId;
 use deconflict_registry::{NewSession, Registry, Session};
 use deconflict_words::documents;
-use deconflict_workspace::DIRECTORY_VARIABLE;
 use deconflict_workspace::git_hooks::{self, GuardState};
+use deconflict_workspace::{DIRECTORY_VARIABLE, start_team_helper};
 use serde_json::json;
 
 use super::context::{Context, SESSION_VARIABLE};
@@ -57,6 +57,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failu
             .advise(format!("If it is yours, continue it: export {SESSION_VARIABLE}={id}"))
             .advise("Otherwise choose another name, or none: deconflict start")
     })?;
+    start_team_helper(context.location()?);
     if context.shared.original {
         registry.set_current_session(&session.id)?;
     }

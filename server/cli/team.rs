@@ -5,7 +5,7 @@ use std::time::Instant;
 use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::Session;
 use deconflict_words::documents;
-use deconflict_workspace::{Repository, TeamSettings};
+use deconflict_workspace::{Repository, TEAM_VARIABLE, TeamSettings, start_team_helper};
 use serde_json::json;
 
 use super::context::Context;
@@ -13,8 +13,8 @@ use super::failure::{Exit, Failure};
 use super::output::Output;
 use super::style::{FAINT, GOOD, NAME, WARNING};
 use super::table::{Cell, aligned};
-use super::team_access::{self, Named, TEAM_VARIABLE};
-use super::words;
+use super::team_access::{self, Named};
+use super::{team_keeper, words};
 
 /// Share what exists once with a team on other machines, by an etcd cluster
 ///
@@ -34,12 +34,16 @@ enum TeamVerb {
     Status,
     /// This clone has no team any more
     Unset,
+    /// Share what is done here with the team, and show what is done there, as long as somebody works here
+    #[command(hide = true)]
+    Keep,
 }
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     match &arguments.verb {
         Some(TeamVerb::Set(named)) => set(named, context),
         Some(TeamVerb::Unset) => unset(context),
+        Some(TeamVerb::Keep) => team_keeper::run(context),
         Some(TeamVerb::Status) | None => status(context),
     }
 }
@@ -53,6 +57,7 @@ fn set(named: &Named, context: &Context) -> Result<Exit, Failure> {
     // What cannot be used is not kept.
     let registry = team_access::open(&settings, context.location()?, context.clock())?;
     settings.write(repository).map_err(|error| Failure::could_not("keep which team this clone has", &error))?;
+    start_team_helper(context.location()?);
     let start = Instant::now();
     let found = registry.sessions();
     let answered_in = start.elapsed().as_millis();

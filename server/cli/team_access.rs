@@ -8,12 +8,9 @@ use clap::{Args, Command, FromArgMatches};
 use deconflict_platform::clock::Clock;
 use deconflict_registry::Registry;
 use deconflict_team::{Access, Address, Etcd, User};
-use deconflict_workspace::{Location, Repository, RootCommit, TeamSettings};
+use deconflict_workspace::{Location, Repository, RootCommit, TEAM_VARIABLE, TeamSettings};
 
 use super::failure::{Failure, sentence};
-
-/// The variable that stands for `deconflict team set`, with the same words.
-pub(super) const TEAM_VARIABLE: &str = "DECONFLICT_TEAM";
 
 /// The variable with the password of the user.
 pub(super) const PASSWORD_VARIABLE: &str = "DECONFLICT_TEAM_PASSWORD";

@@ -1,10 +1,11 @@
 //! What a verb does once it has answered. What fails here is only said.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::rc::Rc;
 
 use deconflict_changes::end_removed_worktrees;
+use deconflict_platform::start_apart;
 use deconflict_registry::{Activity, Registry, Session};
 
 use super::context::Context;
@@ -29,12 +30,7 @@ pub(super) fn start_beside(directory: &Path) {
     let Ok(program) = std::env::current_exe() else { return };
     let mut command = Command::new(program);
     command.arg("--dir").arg(directory).arg("upkeep").current_dir(directory.parent().unwrap_or(directory));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    #[cfg(unix)]
-    // What ends the agent's processes need not end this one.
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    // Where it cannot be started, the next one sees to it.
-    drop(command.spawn());
+    start_apart(command);
 }
 
 /// A sign of life and the status board, if there is one, after a verb has answered.

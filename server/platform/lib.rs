@@ -7,6 +7,7 @@
 //! Nothing is read before it is asked for, and what cannot change while this process runs is read once,
 //! because a one-shot command should take no longer than an empty program.
 
+mod apart;
 mod below;
 pub mod clock;
 mod exchange;
@@ -36,6 +37,7 @@ mod system;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+pub use apart::start_apart;
 pub use below::open_folder_below;
 pub use exchange::exchange;
 pub use file::{

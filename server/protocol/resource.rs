@@ -79,10 +79,10 @@ impl Resource {
 
     /// What people see: the name, for a file or directory in a linked worktree `src/a.rs (worktree feature-x)`.
     pub fn display_name(&self) -> String {
-        match self.worktree() {
-            Some(worktree) => {
+        match self.place() {
+            Some((kind, name)) => {
                 let path = if self.relative().is_empty() { ROOT } else { self.relative() };
-                format!("{path} (worktree {worktree})")
+                format!("{path} ({kind} {name})")
             }
             None => self.name.clone(),
         }
@@ -102,6 +102,26 @@ impl Resource {
     pub fn worktree(&self) -> Option<&str> {
         let root = self.root();
         (!root.is_empty()).then(|| root.rsplit('/').next().unwrap_or(root))
+    }
+
+    /// The clone of the team that a file or directory is in, as people call it: `berlin:project`. It stands among the
+    /// worktrees, under a name that git gives none: it has colons.
+    pub fn clone_of_team(&self) -> Option<&str> {
+        let (called, _) = self.worktree()?.rsplit_once(':')?;
+        called.contains(':').then_some(called)
+    }
+
+    /// What kind of place a file or directory is in, and what it is called; `None` for the main worktree.
+    pub fn place(&self) -> Option<(&'static str, &str)> {
+        match self.clone_of_team() {
+            Some(clone) => Some(("clone", clone)),
+            None => self.worktree().map(|worktree| ("worktree", worktree)),
+        }
+    }
+
+    /// A file or directory of this kind in a worktree, or in a clone of the team.
+    pub fn in_worktree(&self, worktree: &str, relative: &str) -> Result<Self, NameError> {
+        self.renamed(format!("//{worktree}/{relative}").trim_end_matches('/'))
     }
 
     /// The path below the worktree's root, or below the coordination directory's parent. Empty for a worktree's root.

@@ -235,7 +235,11 @@ fn in_two_worktrees(records: &Records, names: &SessionNames) -> Vec<Concern> {
         holder: names.named(holder),
     };
     let concern = |claims: Vec<_>| Concern::ClaimedInTwoWorktrees { claims: claims.into_iter().map(told).collect() };
-    by_path.into_values().filter(|claims| claims.len() > 1).map(concern).collect()
+    // What two other clones both claim is told there.
+    let concerns_us = |claims: &Vec<(&Claim, &SessionId)>| {
+        claims.len() > 1 && claims.iter().any(|(it, _)| it.resource.clone_of_team().is_none())
+    };
+    by_path.into_values().filter(concerns_us).map(concern).collect()
 }
 
 fn says_something_else(claim: &Claim) -> Concern {

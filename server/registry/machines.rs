@@ -27,7 +27,10 @@ pub enum Machines {
 impl Machines {
     /// Where these sessions work.
     pub fn of<'a>(sessions: impl IntoIterator<Item = &'a Session>) -> Self {
-        let works_elsewhere = |session: &Session| session.is_elsewhere() && !session.state.is_over();
+        // One that stands for a session of another clone claims nothing that is claimed in this one.
+        let works_elsewhere = |session: &Session| {
+            session.is_elsewhere() && !session.state.is_over() && session.record.stands_for.is_none()
+        };
         if sessions.into_iter().any(works_elsewhere) { Self::Several } else { Self::One }
     }
 }

@@ -16,5 +16,5 @@ mod watching;
 
 pub use access::{Access, User};
 pub use address::{Address, AddressError};
-pub use standing::standing_id;
+pub use standing::{clone_digest, standing_id};
 pub use store::{Etcd, Health};

@@ -13,14 +13,23 @@ const LONGEST: usize = 50;
 /// The id of what stands, among all machines, for a session of this machine's clone: two clones may each have one that its
 /// user calls `ada`.
 pub fn standing_id(own: &SessionId, directory: &Path) -> SessionId {
+    let beginning: String = own.as_str().chars().take(LONGEST).collect();
+    let id = format!("{beginning}.{}", digest(directory, own.as_str(), 6));
+    // Whatever an id begins with, another may begin with too.
+    SessionId::foreign(&id).unwrap_or_else(|_| own.clone())
+}
+
+/// What tells a clone of this machine, or a linked worktree of it, from all others that are called alike.
+pub fn clone_digest(directory: &Path, worktree: Option<&str>) -> String {
+    digest(directory, worktree.unwrap_or_default(), 3)
+}
+
+fn digest(directory: &Path, what: &str, bytes: usize) -> String {
     let scope = platform::pid_scope();
     // Machine and host. What follows is another after each boot.
     let machine = scope.split('/').next().unwrap_or_default();
-    let digest = Sha256::digest(format!("{machine}\n{}\n{own}", directory.display()));
-    let beginning: String = own.as_str().chars().take(LONGEST).collect();
-    let id = format!("{beginning}.{}", hex(&digest[..6]));
-    // Whatever an id begins with, another may begin with too.
-    SessionId::foreign(&id).unwrap_or_else(|_| own.clone())
+    let digest = Sha256::digest(format!("{machine}\n{}\n{what}", directory.display()));
+    hex(&digest[..bytes])
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Component, MAIN_SEPARATOR, Path, PathBuf};
 
 use super::repository::{is_git_directory, root_of_worktree, slashed};
-use super::{Location, Repository};
+use super::{Location, PrivateFolder, Repository};
 use deconflict_platform::{canonical, is_found_in_other_letters};
 use deconflict_protocol::{NameError, Resource};
 
@@ -27,6 +27,12 @@ impl Kind {
         if path.is_dir() { Self::Directory } else { Self::File }
     }
 }
+
+/// The file with what the names of files and directories begin with in the other clones of the team, a line each.
+pub const CLONES_OF_TEAM: &str = "clones";
+
+/// No more of that file is read, in bytes.
+const LONGEST_LIST: u64 = 1 << 20;
 
 /// Why a path has no name.
 #[derive(Debug, thiserror::Error)]
@@ -173,14 +179,20 @@ impl Namer {
         }
     }
 
-    /// The same path in the repository's other worktrees: a hint that a merge may conflict, as far as it is known.
+    /// The same path in the repository's other worktrees and in the other clones of its team: a hint that a merge may conflict,
+    /// as far as it is known.
     pub fn same_path_elsewhere(&self, repository: &Repository, resource: &Resource) -> Vec<Resource> {
         let Some(path) = self.path_of(resource) else { return Vec::new() };
         let Ok(relative) = path.strip_prefix(repository.root()) else { return Vec::new() };
         let linked = repository.worktrees().filter_map(|name| repository.root_of_worktree(&name));
         let others = linked.chain([repository.main_root().to_owned()]).filter(|root| root != repository.root());
         let kind = if resource.is_directory() { Kind::Directory } else { Kind::File };
-        others.filter_map(|root| self.resource(&root.join(relative), kind).ok()).collect()
+        let in_worktrees = others.filter_map(|root| self.resource(&root.join(relative), kind).ok());
+        let path = slashed(relative).unwrap_or_default();
+        let in_clones = clones_of_team(repository);
+        in_worktrees
+            .chain(in_clones.lines().filter_map(|clone| resource.in_worktree(clone.strip_prefix("//")?, &path).ok()))
+            .collect()
     }
 
     /// True for what is never claimed by itself: anything in the coordination directory or in a git directory.
@@ -437,4 +449,8 @@ fn common_directories_at(folder: &Path) -> Vec<PathBuf> {
     }
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|entry| is_git_directory(entry) && entry.join("objects").is_dir()).collect()
+}
+fn clones_of_team(repository: &Repository) -> String {
+    let read = PrivateFolder::of_team(repository).and_then(|folder| folder.read(CLONES_OF_TEAM, LONGEST_LIST).ok()?);
+    read.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }

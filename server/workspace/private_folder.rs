@@ -78,6 +78,13 @@ impl PrivateFolder {
         Some(Self { base, components, is_shared, opened: Opened::default() })
     }
 
+    /// The folder of what is known of the other clones of the repository's team. `None` where git's directory is not its own.
+    pub fn of_team(repository: &Repository) -> Option<Self> {
+        let components = vec![OURS.to_owned(), user_id(), "team".to_owned()];
+        let base = repository.own_common_directory()?.to_owned();
+        Some(Self { base, components, is_shared: true, opened: Opened::default() })
+    }
+
     /// Reads a file; `None` if there is none, or something that is not to be read.
     pub fn read(&self, name: &str, longest: u64) -> io::Result<Option<Vec<u8>>> {
         self.opened(name)?.map_or(Ok(None), |file| read_whole(&file, longest))

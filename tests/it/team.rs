@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::support::etcd::EtcdNode;
-use crate::support::{Outcome, Terminal, Workspace, wait_within};
+use crate::support::{Editor, Outcome, Terminal, Workspace, wait_within};
 
 /// A test machine may be busy with many others.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -54,13 +54,17 @@ fn a_team_is_set_shown_and_unset() {
     let root = team.workspace.git(&["rev-list", "--max-parents=0", "HEAD"]);
     assert!(kept.contains(root.trim()) && kept.contains(&team.node.address()), "{kept}");
     assert_eq!(fs::metadata(&folder).unwrap().permissions().mode() & 0o077, 0, "nobody else reads it");
-    let shown = team.anna.run(["team"]).expect_code(0).stdout;
-    assert!(shown.contains(&team.node.address()) && shown.contains("Nobody"), "{shown}");
+    let are_there = || {
+        let document = team.berta.run(["--json", "team"]).expect_code(0).json();
+        (document["sessions"].as_array().unwrap().len() == 2).then_some(document)
+    };
+    let document = wait_within(PATIENCE, "both to be shown", are_there);
+    assert_eq!(document["reachable"], true);
     team.anna.run(["claim", "task", "login"]).expect_code(0);
     let shown = team.berta.run(["team", "status"]).expect_code(0).stdout;
-    assert!(shown.contains("Anna") && shown.contains(team.workspace.root().to_str().unwrap()), "{shown}");
-    let document = team.berta.run(["--json", "team"]).expect_code(0).json();
-    assert_eq!((&document["reachable"], document["sessions"].as_array().unwrap().len()), (&true.into(), 1));
+    let root = team.workspace.root().to_str().unwrap();
+    assert!(shown.contains("Anna") && shown.contains(root) && shown.contains(&team.node.address()), "{shown}");
+    let root = team.workspace.git(&["rev-list", "--max-parents=0", "HEAD"]);
     assert_eq!(document["team"]["repository"], root.trim());
 
     let healthy = team.anna.run(["doctor"]);
@@ -125,7 +129,7 @@ fn what_one_clone_holds_of_the_team_another_is_refused_and_asks_for() {
     anna.run(["send", "--scope", "team", "broadcast", "In a minute."]).expect_code(0);
     let document = berta.run(["--json", "messages"]).expect_code(0).json();
     let [message] = &document["messages"].as_array().unwrap()[..] else { panic!("{document}") };
-    assert_eq!((&message["scope"], &message["message"]), (&"team".into(), &"In a minute.".into()));
+    assert_eq!(message["message"], "In a minute.");
 
     anna.run(["release", "deploy", "production"]).expect_code(0);
     berta.run(["claim", "deploy", "production"]).expect_code(0);
@@ -138,6 +142,57 @@ fn what_one_clone_holds_of_the_team_another_is_refused_and_asks_for() {
     berta.run(["claim", "deploy", "production"]).expect_code(0);
     let released = berta.run(["release", "--all"]).expect_code(0).stdout;
     assert!(released.contains("production"), "{released}");
+}
+
+/// What is claimed in one clone is told in the others, to whoever works there in whatever way, and excludes nobody.
+#[test]
+fn what_is_claimed_in_one_clone_is_told_in_the_others() {
+    let Some(mut team) = Team::meet() else { return };
+    let (anna, berta) = (team.anna.clone(), team.berta.clone());
+    berta.run(["claim", "src/lib.rs"]).expect_code(0);
+    let shows = |name: &str| {
+        let status = anna.run(["--json", "status"]).expect_code(0).json();
+        let claims = status["claims"].as_array().unwrap().clone();
+        claims.into_iter().find(|claim| claim["display_name"].as_str().is_some_and(|it| it.starts_with(name)))
+    };
+    let told = wait_within(PATIENCE, "Anna to see Berta's claim", || shows("src/lib.rs"));
+    assert!(told["display_name"].as_str().is_some_and(|name| name.ends_with(":second)")), "{told}");
+    assert_eq!(told["branch"], "main", "{told}");
+    let claimed = anna.run(["claim", "src/lib.rs"]).expect_code(0).stdout;
+    assert!(claimed.contains("Berta") && claimed.contains(":second") && claimed.contains("merge"), "{claimed}");
+    anna.run(["release", "src/lib.rs"]).expect_code(0);
+
+    anna.run(["send", "Berta", "May I?", "I have a fix."]).expect_code(0);
+    let letter = |prompt: &Terminal| {
+        let read = prompt.run(["messages"]).expect_code(0).stdout;
+        (!read.contains("No new messages")).then_some(read)
+    };
+    let read = wait_within(PATIENCE, "Berta to hear of it", || letter(&berta));
+    assert!(read.contains("Anna") && read.contains("I have a fix."), "{read}");
+    berta.run(["send", "Anna", "In a minute."]).expect_code(0);
+    let read = wait_within(PATIENCE, "Anna to hear of it", || letter(&anna));
+    assert!(read.contains("Berta") && read.contains("In a minute."), "{read}");
+    assert_eq!((letter(&anna), letter(&berta)), (None, None));
+
+    let editor = Editor::start(&team.workspace, "Anna's editor");
+    let document = editor.open("src/lib.rs");
+    let told = document.wait_for_diagnostic("claimed-elsewhere");
+    let text = told["message"].as_str().unwrap();
+    assert!(text.contains("the clone") && text.contains(":second") && text.contains("Berta"), "{told}");
+    document.type_text("x");
+    team.workspace.coordination().wait_for_claim("src/lib.rs");
+    document.undo_to_saved();
+
+    // Without the network what is known goes on to be shown, and what changed meanwhile is told once it is back.
+    team.node.kill();
+    berta.run(["release", "src/lib.rs"]).expect_code(0);
+    berta.run(["claim", "src/main.rs"]).expect_code(0);
+    assert!(shows("src/lib.rs").is_some() && shows("src/main.rs").is_none());
+    team.node.run();
+    wait_within(PATIENCE, "Anna to see Berta's next claim", || shows("src/main.rs"));
+    document.wait_until_clear();
+    berta.run(["end"]).expect_code(0);
+    wait_within(PATIENCE, "what Berta held to be free", || shows("src/main.rs").is_none().then_some(()));
 }
 
 /// Each as a pair of the prompt and a file that its command writes when it runs.

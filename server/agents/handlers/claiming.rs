@@ -287,8 +287,9 @@ impl SessionContext<'_> {
                 continue;
             }
             answer.tell(format!(
-                "{} It is the same path in another worktree, so you may edit yours; a merge may conflict.",
-                self.told_as_held(&claim, &other)
+                "{} It is the same path in another {}, so you may edit yours; a merge may conflict.",
+                self.told_as_held(&claim, &other),
+                other.place().map_or("worktree", |(kind, _)| kind)
             ));
         }
     }

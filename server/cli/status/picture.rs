@@ -40,7 +40,9 @@ impl HadOnce {
     }
 
     fn look<S: Store>(registry: &Registry<S>) -> Result<Self, Error> {
-        let claims = registry.claims()?.into_iter().filter(|claim| claim.stands_against(None));
+        // Files are a clone's, and shown with it.
+        let is_file = |claim: &Claim| claim.resource.is_file() || claim.resource.is_directory();
+        let claims = registry.claims()?.into_iter().filter(|claim| claim.stands_against(None) && !is_file(claim));
         let holder = |claim: &Claim| registry.session(claim.holder()?).ok().flatten();
         let held = claims.map(|claim| (holder(&claim), claim)).map(|(holder, claim)| (claim, holder)).collect();
         Ok(Self { held, waiting: registry.places_in_line()?, trouble: None })

@@ -138,8 +138,8 @@ fn claim_stale<'a>(others: &'a OthersClaim, audience: &Audience) -> DiagnosticDr
 
 fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> DiagnosticDraft<'a> {
     let holder = holder(others);
-    let place = match others.claim.resource.worktree() {
-        Some(worktree) => format!("the worktree {}", quoted(worktree, 40)),
+    let place = match others.claim.resource.place() {
+        Some((kind, name)) => format!("the {kind} {}", quoted(name, 60)),
         None => "the main worktree".to_owned(),
     };
     let may_talk = others.claim.allows_coordination() && !others.is_own_window;

@@ -36,8 +36,8 @@ pub(crate) fn hover(snapshot: &DocumentSnapshot, audience: &Audience, position: 
         )
     });
     let elsewhere = snapshot.elsewhere.iter().filter(counts).filter(|_| !is_said).map(|others| {
-        let place = match others.claim.resource.worktree() {
-            Some(worktree) => format!("In the worktree {}: ", form.theirs(worktree)),
+        let place = match others.claim.resource.place() {
+            Some((kind, name)) => format!("In the {kind} {}: ", form.theirs(name)),
             None => "In the main worktree: ".to_owned(),
         };
         place + &form.others(others)

@@ -248,6 +248,7 @@ impl SessionContext {
 
     /// Goes on with the session that this editor had before its server was killed, or registers a new one.
     fn enter(&self, registry: &Registry) -> Result<(Session, Vec<Claim>), Error> {
+        workspace::start_team_helper(&self.location);
         let before = match &self.last_session {
             Some(id) => Some(id.clone()),
             None => match self.earlier_session(registry)? {
