@@ -9,9 +9,6 @@ pub use self::unix::{Ending, Job, Signals, TakenSignals, end_by_signal, take_pla
 #[cfg(not(unix))]
 pub use self::plain::{Ending, Job, Signals, TakenSignals, end_by_signal, take_place};
 
-/// What stands on the command line of a process that waits to become a command. Nobody types it.
-const WAITING: &str = "--become-when-told";
-
 #[cfg(unix)]
 mod unix {
     use std::cell::OnceCell;
@@ -28,8 +25,10 @@ mod unix {
     use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
     use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
-    use super::WAITING;
     use crate::{Process, process, system};
+
+    /// What stands on the command line of a process that waits to become a command. Nobody types it.
+    const WAITING: &str = "--become-when-told";
 
     /// Signals that others send to whoever started a command, and mean the command.
     const PASSED_ON: [Named; 8] = [

@@ -276,14 +276,10 @@ impl PrivateFolder {
         }
         let is_for_all = above.is_empty() && self.is_shared;
         let above = Self { components: above.to_vec(), ..self.elsewhere() }.make()?;
-        let mut builder = DirBuilder::new();
-        #[cfg(unix)]
-        if !is_for_all {
-            use cap_std::fs::DirBuilderExt;
-            builder.mode(0o700);
-        }
-        let made =
-            faults::change(|| DiskChange::MakeFolder(self.path()), || above.create_dir_with(component, &builder));
+        let made = faults::change(
+            || DiskChange::MakeFolder(self.path()),
+            || above.create_dir_with(component, &builder(is_for_all)),
+        );
         let folder = match &made {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(io::Error::new(error.kind(), error.to_string()));
@@ -326,6 +322,22 @@ impl Opened {
 /// False for a folder that was removed.
 fn is_linked(folder: &Dir) -> bool {
     folder.dir_metadata().is_ok_and(|found| found.nlink() > 0)
+}
+
+/// How a folder is made: for this user alone, unless it is for all.
+#[cfg(unix)]
+fn builder(is_for_all: bool) -> DirBuilder {
+    use cap_std::fs::DirBuilderExt;
+    let mut builder = DirBuilder::new();
+    if !is_for_all {
+        builder.mode(0o700);
+    }
+    builder
+}
+
+#[cfg(not(unix))]
+fn builder(_is_for_all: bool) -> DirBuilder {
+    DirBuilder::new()
 }
 
 fn is_own(folder: &Dir) -> io::Result<bool> {

@@ -504,12 +504,14 @@ fn texts_of(workspace: &Workspace, ada: &Editor, path: &str) -> Vec<String> {
 }
 
 /// Ada's editor does something so fast that her server sees the files only after it.
+#[cfg(unix)]
 fn before_the_server_looks(ada: &Editor, act: impl FnOnce()) {
     ada.signal_server(rustix::process::Signal::STOP);
     act();
     ada.signal_server(rustix::process::Signal::CONT);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_saved_before_anybody_looked_leaves_what_stood_there() {
     let workspace = poem();
@@ -565,6 +567,7 @@ fn what_is_saved_before_there_is_a_journal_is_the_users_and_leaves_what_stood_th
     assert_eq!(blame["lines"][0]["label"], "Ada", "{blame}");
 }
 
+#[cfg(unix)]
 #[test]
 fn what_is_saved_twice_before_anybody_looked_leaves_the_first_text_too() {
     let workspace = poem();
@@ -586,6 +589,7 @@ fn what_is_saved_twice_before_anybody_looked_leaves_the_first_text_too() {
     assert_eq!(times_told(&ada, "poem.txt"), 0);
 }
 
+#[cfg(unix)]
 #[test]
 fn what_a_script_writes_right_after_a_save_is_not_the_users() {
     let workspace = poem();

@@ -87,6 +87,7 @@ mod neovim_actions;
 mod neovim_days;
 mod neovim_journal;
 mod neovim_surroundings;
+mod on_windows;
 mod one_name;
 mod ordering;
 mod other_editors;

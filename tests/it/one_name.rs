@@ -1,5 +1,7 @@
 //! One session is called the same wherever anybody reads of it.
 
+#![cfg(target_os = "linux")]
+
 use serde_json::{Value, json};
 
 use super::support::{CodingAgent, Committer, Editor, Neovim, Terminal, Version, Workspace, hint_label};

@@ -1,5 +1,7 @@
 //! Helix, Kakoune and Emacs, each set up as `editors/README.md` tells a new user to, in a terminal.
 
+#![cfg(unix)]
+
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;

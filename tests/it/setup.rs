@@ -454,6 +454,7 @@ fn editors_that_are_finished_by_hand_get_their_files_and_a_line_to_write() {
     assert_same(&home.tree(), &before);
 }
 
+#[cfg(unix)]
 #[test]
 fn an_emacs_without_eglot_is_told_so_and_shells_and_manual_get_what_is_theirs() {
     let home = Home::new();

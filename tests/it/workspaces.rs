@@ -423,6 +423,7 @@ fn making_the_directory_keeps_it_out_of_git() {
 }
 
 /// A document that no folder of the window is for, or that a link leads to, finds its own repository.
+#[cfg(unix)]
 #[test]
 fn a_document_outside_of_all_folders_finds_its_own_repository() {
     let (workspace, elsewhere) = (Workspace::small(), Workspace::plain());

@@ -49,7 +49,7 @@ impl Workspace {
     pub(crate) fn plain() -> Self {
         let scratch = tempfile::Builder::new().prefix("deconflict-it-").tempdir().unwrap();
         // Resolved once, because temporary directories are behind a symlink on some systems.
-        let base = fs::canonicalize(scratch.path()).unwrap();
+        let base = deconflict_platform::canonical(scratch.path()).unwrap();
         let root = base.join("project");
         let home = base.join("home");
         fs::create_dir(&root).unwrap();
@@ -409,7 +409,10 @@ pub(crate) fn timestamp(time: DateTime<Utc>) -> String {
 /// The `file:` URI of a path, encoded as editors do it.
 pub(crate) fn file_uri(path: &Path) -> String {
     let mut uri = "file://".to_owned();
-    for byte in path.to_str().unwrap().bytes() {
+    let path = path.to_str().unwrap();
+    // A drive's letter stands behind a slash.
+    let path = if cfg!(windows) { format!("/{}", path.replace('\\', "/")) } else { path.to_owned() };
+    for byte in path.bytes() {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'-' | b'.' | b'_' | b'~' => {
                 uri.push(char::from(byte));
