@@ -1,15 +1,17 @@
 //! One file's changes as the journal knows them, with the texts between them: whose each line is, and what is uncommitted.
 
 use std::collections::HashMap;
-use std::num::NonZero;
-use std::thread;
 
 use deconflict_journal::text::{Change, Uncommitted, Weave};
 use deconflict_journal::{Author, ContentId, Entry, FileLog, FileState, Journal, Line};
+use deconflict_platform::in_shares;
 use deconflict_protocol::{Resource, SessionId};
 
 use super::Error;
 use super::line_ends::with_line_ends_of;
+
+/// So many texts or fewer are not worth a thread to read them.
+const FEW_TEXTS: usize = 8;
 
 /// A file's changes, the oldest first.
 #[derive(Debug)]
@@ -65,7 +67,7 @@ impl FileHistory {
             states.push(&entry.before);
             first = index;
         }
-        let mut texts = texts_of(journal, &states);
+        let mut texts = in_shares(&states, FEW_TEXTS, |state| text_of(journal, state));
         // What came before a text that is not kept any more cannot be told apart.
         if let Some(missing) = texts.iter().position(Option::is_none) {
             let kept = missing.max(1);
@@ -274,25 +276,6 @@ pub fn owners_in(log: &FileLog) -> Vec<Option<Author>> {
         }
     }
     owners
-}
-
-/// The texts of states. Where they are many they are read by several threads.
-fn texts_of(journal: &Journal, states: &[&FileState]) -> Vec<Option<Vec<u8>>> {
-    const SHARE: usize = 8;
-    const MOST_THREADS: usize = 4;
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
-    let share = states.len().div_ceil(threads).max(SHARE);
-    let read = |states: &[&FileState]| states.iter().map(|state| text_of(journal, state)).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let mut shares = states.chunks(share);
-        let own = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares.map(|states| (states, scope.spawn(move || read(states)))).collect();
-        let mut texts = read(own);
-        for (states, other) in others {
-            texts.extend(other.join().unwrap_or_else(|_| vec![None; states.len()]));
-        }
-        texts
-    })
 }
 
 /// The text of a state; `None` where it is not kept any more.

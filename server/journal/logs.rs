@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_platform::in_shares;
 use deconflict_protocol::text::hex;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_workspace::{FolderEntry, Lock, LockedFile, PrivateFolder};
@@ -24,6 +25,9 @@ const END: u64 = 16 << 10;
 /// How long a log's lock is waited for. After that a line is added without it: what is kept counts more than that two
 /// who saw the same change make one entry of it.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many logs or fewer are not worth a thread to read them.
+const SHARE: usize = 200;
 
 const SUFFIX: &str = ".jsonl";
 
@@ -124,7 +128,7 @@ impl Logs {
     /// True for each log in which no line names another session than these. So it is where there is no log.
     pub(super) fn name_only(&self, resources: &[&Resource], sessions: &[&SessionId]) -> Result<Vec<bool>, Error> {
         let is_of_them = |resource: &&Resource| Ok(names_only(&self.bytes(&name_of(resource))?, sessions));
-        resources.iter().map(is_of_them).collect()
+        in_shares(resources, SHARE, is_of_them).into_iter().collect()
     }
 
     /// The end of a log, read without its lock.

@@ -128,7 +128,7 @@ impl Objects {
             match packs.get(id) {
                 Ok(Some(bytes)) => return Ok(bytes),
                 Ok(None) => {}
-                Err(()) => result = Err(Error::Damaged { journal: self.journal.path(), content: id }),
+                Err(()) => result = Err(self.damaged(id)),
             }
             if self.pack_names()? == packs.names() {
                 break;
@@ -142,6 +142,14 @@ impl Objects {
 
     /// Reads what is not packed; `None` if it is not there.
     pub(super) fn get_loose(&self, id: ContentId) -> Result<Option<Vec<u8>>, Error> {
+        match self.read_loose(id)? {
+            Some(content) if id_of(&content) != Some(id) => Err(self.damaged(id)),
+            content => Ok(content),
+        }
+    }
+
+    /// The same without finding out whether another content stands there under its name, which takes longer than reading.
+    pub(super) fn read_loose(&self, id: ContentId) -> Result<Option<Vec<u8>>, Error> {
         let (folder, name) = self.place(id);
         let path = || folder.path().join(&name);
         // Compressing adds a little where there is nothing to be saved.
@@ -149,14 +157,17 @@ impl Objects {
         let Some(stream) = folder.read(&name, longest).map_err(|error| failed("read", &path())(error))? else {
             return Ok(None);
         };
-        let damaged = || Error::Damaged { journal: self.journal.path(), content: id };
         let mut content = match stored::read(&stream) {
             Some(stored) => stored.to_vec(),
-            None => decompressed(&stream).map_err(|_| damaged())?,
+            None => decompressed(&stream).map_err(|_| self.damaged(id))?,
         };
-        let header_end = content.iter().position(|byte| *byte == 0).ok_or_else(damaged)? + 1;
+        let header_end = content.iter().position(|byte| *byte == 0).ok_or_else(|| self.damaged(id))? + 1;
         content.drain(..header_end);
-        if id_of(&content) == Some(id) { Ok(Some(content)) } else { Err(damaged()) }
+        Ok(Some(content))
+    }
+
+    fn damaged(&self, id: ContentId) -> Error {
+        Error::Damaged { journal: self.journal.path(), content: id }
     }
 
     /// Opens all packs.

@@ -235,7 +235,10 @@ impl Journal {
 
     fn count_lines(&self, before: &FileState, file: &WorkingFile) -> (u32, u32) {
         let text = |state: &FileState| match state {
-            FileState::File { content, length, .. } if *length <= LONGEST_COUNTED as u64 => self.content(*content).ok(),
+            FileState::File { content, length, .. } if *length <= LONGEST_COUNTED as u64 => {
+                // What is damaged is counted wrongly at worst.
+                self.objects.read_loose(*content).ok().flatten().or_else(|| self.content(*content).ok())
+            }
             FileState::Absent => Some(Vec::new()),
             _ => None,
         };

@@ -4,13 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
-use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::SystemTime;
 
-use deconflict_platform::{Glance, GlancedFolder};
+use deconflict_platform::{Glance, GlancedFolder, threads};
 
 use super::git::path_from;
 use super::{Ignored, Repository, TrackedFile};
@@ -20,9 +19,6 @@ const MOST_NEW: usize = 1000;
 
 /// So many files are looked at by one thread at a time. Fewer are not worth a thread.
 const SHARE: usize = 1000;
-
-/// More threads than this don't make the file system faster.
-const MOST_THREADS: usize = 4;
 
 /// A file that was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,18 +77,27 @@ pub fn differing(repository: &Repository, ignored: &Ignored) -> io::Result<Vec<C
 /// What git's index names the contents of some files that are as git last saw them, by their paths from the root. By this a
 /// file is known as unchanged of which git keeps other bytes than stand in the worktree, without running its filters.
 pub fn seen_contents(repository: &Repository, paths: &[&str]) -> io::Result<HashMap<String, String>> {
+    let seen = seen_among(repository, &paths.iter().map(|path| path.as_bytes()).collect())?.into_iter();
+    Ok(seen.filter_map(|(path, content)| Some((String::from_utf8(path).ok()?, content))).collect())
+}
+
+/// The same of files given by their paths.
+pub fn seen_contents_at(repository: &Repository, paths: &[&Path]) -> io::Result<HashMap<PathBuf, String>> {
+    let names: Vec<Vec<u8>> = paths.iter().filter_map(|path| name_of(repository.root(), path)).collect();
+    let seen = seen_among(repository, &names.iter().map(Vec::as_slice).collect())?.into_iter();
+    Ok(seen.map(|(path, content)| (repository.root().join(path_from(&path)), content)).collect())
+}
+
+fn seen_among(repository: &Repository, wanted: &HashSet<&[u8]>) -> io::Result<Vec<(Vec<u8>, String)>> {
     let index = fs::metadata(repository.git_directory().join("index")).and_then(|found| found.modified());
-    let Ok(index) = index else { return Ok(HashMap::new()) };
-    let wanted = paths.iter().map(|path| path.as_bytes()).collect();
-    let mut seen = HashMap::new();
-    for (file, content) in repository.indexed_contents(&wanted)? {
+    let Ok(index) = index else { return Ok(Vec::new()) };
+    let mut seen = Vec::new();
+    for (file, content) in repository.indexed_contents(wanted)? {
         let found = Glance::at(&repository.root().join(path_from(&file.path)));
         // What was written after git looked may look the same to it, so what is as new as the index is not known.
         let is_seen = |found: &Glance| is_as_git_saw(&file, found) && !found.is_since(index);
-        if found.is_ok_and(|found| is_seen(&found))
-            && let Ok(path) = String::from_utf8(file.path)
-        {
-            seen.insert(path, content);
+        if found.is_ok_and(|found| is_seen(&found)) {
+            seen.push((file.path.into_vec(), content));
         }
     }
     Ok(seen)
@@ -117,7 +122,7 @@ fn find_among(
     let mut changed: Vec<ChangedFile> = Vec::new();
     for place in places {
         let Some(name) = name_of(root, place) else { continue };
-        let begin = tracked.partition_point(|file| file.path < name);
+        let begin = tracked.partition_point(|file| file.path[..] < name[..]);
         let is_in = |file: &&TrackedFile| {
             file.path.strip_prefix(&name[..]).is_some_and(|rest| rest.is_empty() || name.is_empty() || rest[0] == b'/')
         };
@@ -153,7 +158,7 @@ fn find(
     is_staged: bool,
 ) -> io::Result<Vec<ChangedFile>> {
     let root = repository.root();
-    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS);
+    let threads = threads();
     let (sender, receiver) = mpsc::channel::<Vec<TrackedFile>>();
     let shares = Mutex::new(receiver);
     let look = || {
@@ -269,25 +274,17 @@ impl<'a> Glances<'a> {
     }
 }
 
-/// The folders that tracked files are in, with those above them.
-pub(super) fn folders_of(tracked: &[TrackedFile]) -> HashSet<&[u8]> {
-    let mut folders: HashSet<&[u8]> = HashSet::from([&b""[..]]);
-    let mut last = None;
+/// The folders that tracked files are in, with those above them, each once. The files are in the order of their paths, so
+/// those of one folder follow one another.
+pub(super) fn folders_of(tracked: &[TrackedFile]) -> Vec<&[u8]> {
+    let mut folders = vec![&b""[..]];
+    let mut before: &[u8] = b"";
     for file in tracked {
-        let mut path = &file.path[..];
-        let folder = path.iter().rposition(|byte| *byte == b'/').map(|end| &path[..end]);
-        // Those of one folder follow one another.
-        if folder == last {
-            continue;
-        }
-        last = folder;
-        while let Some(end) = path.iter().rposition(|byte| *byte == b'/') {
-            path = &path[..end];
-            // Those above it are known with it.
-            if !folders.insert(path) {
-                break;
-            }
-        }
+        let path = &file.path[..];
+        let common = path.iter().zip(before).take_while(|(one, other)| one == other).count();
+        let slashes = path.iter().enumerate().skip(common).filter(|(_, byte)| **byte == b'/');
+        folders.extend(slashes.map(|(slash, _)| &path[..slash]));
+        before = path;
     }
     folders
 }
@@ -342,8 +339,10 @@ impl Search<'_> {
         if is_folder {
             name.push(b'/');
         }
-        let position = self.tracked.partition_point(|file| file.path < name);
-        self.tracked.get(position).is_some_and(|file| file.path == name || (is_folder && file.path.starts_with(&name)))
+        let position = self.tracked.partition_point(|file| file.path[..] < name[..]);
+        self.tracked
+            .get(position)
+            .is_some_and(|file| file.path[..] == name[..] || (is_folder && file.path.starts_with(&name)))
     }
 }
 

@@ -43,7 +43,7 @@ pub use adoption::Adoptions;
 pub use blame::{CommittedLine, blame};
 pub use branches::Branches;
 pub use changed_files::{
-    ChangedFile, changed_among, changed_since, differing, differing_at, left_out_since, seen_contents,
+    ChangedFile, changed_among, changed_since, differing, differing_at, left_out_since, seen_contents, seen_contents_at,
 };
 pub use converted::{converted, converted_content};
 pub use declared::{DECLARATIONS, Declared, DeclaredResource, Scope, WrongLine, port_range};

@@ -10,7 +10,7 @@ use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Registry, Session};
 use deconflict_words::documents;
 use deconflict_workspace::commits::{self, PathChange};
-use deconflict_workspace::{GitError, committed};
+use deconflict_workspace::{GitError, Repository, committed, seen_contents_at};
 use serde_json::json;
 
 use super::committer::Committer;
@@ -86,13 +86,19 @@ pub(in crate::cli) fn release_committed(
     let resources: Vec<Resource> = committed.iter().map(|(resource, _)| resource.clone()).collect();
     let claimed: HashSet<&Resource> = registry.claimed_among(&resources)?.into_iter().collect();
     let claimed = committed.iter().filter(|(resource, _)| claimed.contains(resource));
+    // What git saw as it was committed, and nobody has written since, need not be read.
+    let paths: Vec<&Path> = claimed.clone().map(|(_, path)| path.as_path()).collect();
+    let repository = Repository::at(root).ok().flatten().filter(|_| !contents.is_empty());
+    let seen = repository.and_then(|repository| seen_contents_at(&repository, &paths).ok()).unwrap_or_default();
+    let is_seen = |path: &Path, content: &str| seen.get(path).is_some_and(|seen| *seen == content);
     // A file of which more was changed than was committed is still being worked on.
     let is_called = |path: &Path, content: &str| {
         let saved = std::fs::read(path).ok().filter(|_| !path.is_symlink());
         saved.and_then(|saved| Journal::name_of(&saved)).is_some_and(|name| name.to_string() == content)
     };
-    let (mut equal, others): (Vec<_>, Vec<_>) =
-        claimed.partition(|(_, path)| contents.get(path).is_some_and(|content| is_called(path, content)));
+    let is_as_committed =
+        |path: &Path| contents.get(path).is_some_and(|content| is_seen(path, content) || is_called(path, content));
+    let (mut equal, others): (Vec<_>, Vec<_>) = claimed.partition(|(_, path)| is_as_committed(path));
     if !others.is_empty() {
         let paths: Vec<PathBuf> = others.iter().map(|(_, path)| path.clone()).collect();
         let as_committed = committed::equal_to_last_commit(root, &paths).unwrap_or_default();

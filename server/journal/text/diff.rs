@@ -42,7 +42,7 @@ fn without_equal_beginning<'t>(before: &'t [u8], after: &'t [u8]) -> (&'t [u8], 
 pub(super) fn of_lines(before: &[&[u8]], after: &[&[u8]]) -> Vec<Hunk> {
     let (start, end) = equal_ends(before, after);
     let (start, end) = (start.saturating_sub(CONTEXT), end.saturating_sub(CONTEXT));
-    let mut numbers = LineNumbers::default();
+    let mut numbers = LineNumbers(Interner::new(before.len() + after.len()));
     let middle = [before, after].map(|lines| &lines[start..lines.len() - end]);
     let [before, after] = middle.map(|lines| lines.iter().map(|line| numbers.of(line)).collect::<Vec<_>>());
     let whole = |range: Range<usize>| range.start + start..range.end + start;
@@ -165,7 +165,8 @@ fn within(before: &[LineNumber], after: &[LineNumber], window: &Hunk, (above, be
         return vec![window.clone()];
     }
     let [of_before, of_after] = sides.map(|(lines, range)| &lines[range.start - above..range.end + below]);
-    let mut input = InternedInput::default();
+    let interner = Interner::new(of_before.len() + of_after.len());
+    let mut input = InternedInput { before: Vec::new(), after: Vec::new(), interner };
     input.update_before(of_before.iter().map(|line| line.0));
     input.update_after(of_after.iter().map(|line| line.0));
     let mut diff = Diff::default();

@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use deconflict_protocol::text::hex;
+use smallvec::SmallVec;
 
 use super::git_directory::GitDirectory;
 use super::index_entries::{Entry, ObjectFormat, each_entry};
@@ -38,11 +39,15 @@ pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> i
     Ok(false)
 }
 
+/// Most paths are no longer than this, in bytes.
+const SHORT_PATH: usize = 64;
+
 /// A file as git's index has it.
 #[derive(Debug, Clone)]
 pub struct TrackedFile {
-    /// Its path from the worktree's root, with `/`, as git spells it.
-    pub path: Vec<u8>,
+    /// Its path from the worktree's root, with `/`, as git spells it. There may be very many: a short one takes no memory
+    /// of its own.
+    pub path: SmallVec<[u8; SHORT_PATH]>,
     /// When it had been written when git looked last: seconds, nanoseconds if they are not zero.
     pub(crate) modified: (u32, u32),
     /// The lower half of its length then.
@@ -122,7 +127,7 @@ fn described(entry: &Entry, name: &[u8]) -> TrackedFile {
     let (modified, is_left_out) = ((entry.number(2), entry.number(3)), entry.more_flags & NOT_IN_WORKTREE != 0);
     let kind = entry.number(6) & 0o170_000;
     TrackedFile {
-        path: name.to_owned(),
+        path: SmallVec::from_slice(name),
         modified,
         length: entry.number(9),
         executable: (kind == FILE).then_some(entry.number(6) & 0o100 != 0),
