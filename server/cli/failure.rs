@@ -234,7 +234,9 @@ impl From<NamingError> for Failure {
             NamingError::DanglingLink { .. } => {
                 (Exit::Usage, "dangling-link", Some("Name the file that it should lead to."))
             }
-            NamingError::NotUtf8 { .. } => (Exit::Usage, "not-utf8", None),
+            NamingError::NotUtf8 { .. } => {
+                (Exit::Usage, "not-utf8", Some("Give it a name in UTF-8; in git by: git mv OLD NEW"))
+            }
             NamingError::Name(_) => (Exit::Usage, "name", None),
             NamingError::Unresolvable { .. } => (Exit::Failed, "io", None),
         };

@@ -73,8 +73,10 @@ use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::engine::ArgValueCompleter;
+use deconflict_workspace::NamingError;
 
 use context::{Context, Shared};
 use failure::{Exit, Failure};
@@ -293,6 +295,13 @@ fn act_on(words: &[String], context: &Context) -> Result<Exit, Failure> {
 fn explain(error: &clap::Error, words: &[OsString]) -> ExitCode {
     // The command line could not be read, so whether it asks for JSON is only to be seen in its words.
     let output = Output::new(words.iter().take_while(|word| *word != "--").any(|word| word == "--json"));
+    let is_name = |word: &&OsString| word.to_str().is_none() && !word.to_string_lossy().starts_with('-');
+    if error.kind() == ErrorKind::InvalidUtf8
+        && !hook::is_meant(words)
+        && let Some(name) = words.iter().find(is_name)
+    {
+        return output.failure(&NamingError::NotUtf8(name.into()).into()).into();
+    }
     let mut explanation = error.render().ansi().to_string();
     if words.get(1).is_some_and(|verb| verb == "run") {
         // What a command says looks much the same.

@@ -50,7 +50,7 @@ pub enum NamingError {
     #[error("{0} is a symlink that leads nowhere")]
     DanglingLink(PathBuf),
     /// It cannot be written into a record.
-    #[error("the path {0} is not valid UTF-8 and cannot be claimed")]
+    #[error("the name {0} is not valid UTF-8: it can be neither claimed nor kept in the journal")]
     NotUtf8(PathBuf),
     /// The system could not say where it leads.
     #[error("could not find out where {0} leads: {1}")]

@@ -181,8 +181,35 @@ fn links_to_nowhere_and_names_that_are_no_text_cannot_be_claimed() {
     check(&terminal, &["claim", "file", "dangling"], 2, "dangling-link", "is a symlink that leads nowhere");
     check(&terminal, &["check", "dangling"], 3, "could-not-tell", "is a symlink that leads nowhere");
     let name = std::ffi::OsStr::from_bytes(b"caf\xe9.txt");
-    let told = terminal.run([std::ffi::OsStr::new("check"), name]).expect_code(3);
+    let word = std::ffi::OsStr::new;
+    let told = terminal.run([word("check"), name]).expect_code(3);
     assert!(told.stderr.contains("is not valid UTF-8"), "{told:?}");
+    std::fs::write(workspace.path(name), "not committed\n").unwrap();
+    workspace.write("held.txt", "");
+    terminal.run(["claim", "held.txt"]).expect_code(0);
+    let verbs: [&[&str]; 11] = [
+        &["claim"],
+        &["claim", "file"],
+        &["claim", "directory"],
+        &["claim", "free.txt"],
+        &["release"],
+        &["release", "held.txt"],
+        &["history"],
+        &["history", "--forget"],
+        &["restore"],
+        &["blame"],
+        &["commit", "-m", "All", "--"],
+    ];
+    for verb in verbs {
+        let told = terminal.run(verb.iter().map(|it| word(it)).chain([name])).expect_code(2);
+        assert!(told.stderr.contains("is not valid UTF-8: it can be neither claimed nor kept"), "{verb:?}: {told:?}");
+        assert!(told.stderr.contains("Give it a name in UTF-8"), "{verb:?}: {told:?}");
+        let json = [word("--json")].into_iter().chain(verb.iter().map(|it| word(it))).chain([name]);
+        assert_eq!(terminal.run(json).expect_code(2).json()["reason"], "not-utf8", "{verb:?}");
+    }
+    // Nothing of what was asked for together with it was done, and nothing of it is lost.
+    assert_eq!(workspace.coordination().claim_files().len(), 1);
+    assert_eq!(std::fs::read(workspace.path(name)).unwrap(), b"not committed\n");
 }
 
 #[test]
