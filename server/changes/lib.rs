@@ -56,7 +56,7 @@ pub use overlap::Overlap;
 pub use people::{author_of, is_same_person, label_for};
 pub use recorder::{GRACE, Lost, Noticed, Recorder};
 pub use removed_worktrees::end_removed_worktrees;
-pub use replaced::SavedText;
+pub use replaced::{SavedText, ToldSave};
 pub use restore::{Restored, before_others, put_back};
 pub use telling::{Reader, Telling, sentence, way_back};
 pub use uncommitted::{UncommittedFile, UncommittedFiles};

@@ -120,7 +120,7 @@ impl Recorder<'_> {
     }
 
     /// What turns out to be one's own change is no loss, though somebody took it for one before its author told.
-    fn settle_own(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), Error> {
+    pub(super) fn settle_own(&self, entry: &Entry, now: DateTime<Utc>) -> Result<(), Error> {
         let Some(author) = &entry.author else { return Ok(()) };
         for loss in self.journal.log(&entry.resource)?.losses() {
             let is_own = loss.entry.id == entry.id && loss.owner.session == author.session;

@@ -1,10 +1,11 @@
 //! What a save replaced that nobody had looked at: an editor may save within milliseconds of the first keystroke, before its
-//! server has seen the file at all. The editor's own text is all that is left of what stood there.
+//! server has seen the file at all. The editor's own text is all that is left of what stood there. And the save that somebody
+//! else looked at before its editor told of it.
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Utc};
-use deconflict_journal::{Author, Before, ContentId, FileLog, FileState, Journal, Line, Replaced};
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_journal::{Author, Before, Cause, ContentId, Entry, FileLog, FileState, Journal, Line, Replaced};
 use deconflict_protocol::Resource;
 use deconflict_workspace::last_commit;
 
@@ -15,14 +16,28 @@ use super::{Error, Noticed, Recorder, content_of};
 /// What stood there is looked for among so many of the newest contents.
 const MOST_CONTENTS: usize = 20;
 
+/// On a busy machine so much time may pass between a save and its editor's telling of it.
+const LONGEST_TELLING: TimeDelta = TimeDelta::minutes(1);
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// A save, as its editor tells of it.
+#[derive(Debug, Clone)]
+pub struct ToldSave {
+    /// The text that was saved.
+    pub text: String,
+    /// What it and saves before it replaced, as far as that is known.
+    pub over: Vec<String>,
+    /// It was not made before.
+    pub began: DateTime<Utc>,
+}
 
 /// What became of a text that an editor has saved.
 #[derive(Debug)]
 pub enum SavedText {
     /// It stands in the file, or nobody has looked at the file before.
     Stands,
-    /// Somebody else replaced it. With the save, if that was not kept before.
+    /// Somebody else replaced it. With the save, if that was not known as its author's before.
     Gone(Option<Noticed>),
 }
 
@@ -50,9 +65,10 @@ impl Recorder<'_> {
         &self,
         author: &Author,
         resource: &Resource,
-        text: &[u8],
+        save: &ToldSave,
         now: DateTime<Utc>,
     ) -> Result<SavedText, Error> {
+        let text = save.text.as_bytes();
         let stands = self.namer.path_of(resource).and_then(|path| content_of(&path));
         if stands.is_none_or(|stands| is_alike(&stands, text)) {
             return Ok(SavedText::Stands);
@@ -65,8 +81,53 @@ impl Recorder<'_> {
             },
             Some(Before::Absent | Before::OtherMode(_)) => Ok(SavedText::Stands),
             // Whoever came by in between has kept it.
-            None => Ok(SavedText::Gone(None)),
+            None => Ok(SavedText::Gone(self.found_by_another(author, resource, save, now)?)),
         }
+    }
+
+    /// Finds the change that a save is if what it wrote stands in the file, and somebody came by long before the editor told.
+    /// Returns it if it was not known as its author's.
+    pub fn saved_and_found(
+        &self,
+        author: &Author,
+        resource: &Resource,
+        save: &ToldSave,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Noticed>, Error> {
+        match self.journal.newest_change(resource)? {
+            // What is as new as the save is found by looking at the file, without reading the whole log.
+            Some(newest) if newest.may_be_of(author, &Cause::Save) && newest.at <= save.began => {
+                self.found_by_another(author, resource, save, now)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// The change that a save is, which somebody noticed who did not know whose it is. It is its author's from now on.
+    fn found_by_another(
+        &self,
+        author: &Author,
+        resource: &Resource,
+        save: &ToldSave,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Noticed>, Error> {
+        let has = |state: &FileState, text: &str| match state.kept() {
+            Some(content) => self.journal.content(content).is_ok_and(|kept| is_alike(&kept, text.as_bytes())),
+            None => *state == FileState::Absent && text.is_empty(),
+        };
+        let is_save = |entry: &Entry| {
+            // Of what is older than that, only the very step from one of the editor's texts to the other is surely the save.
+            let is_in_time = || entry.at > save.began || save.over.iter().any(|over| has(&entry.before, over));
+            entry.may_be_of(author, &Cause::Save) && has(&entry.after, &save.text) && is_in_time()
+        };
+        let entries = self.journal.log(resource)?.entries();
+        let mut lately = entries.into_iter().rev().take_while(|entry| entry.at > save.began - LONGEST_TELLING);
+        let Some(mut entry) = lately.find(is_save) else { return Ok(None) };
+        self.journal.attribute(&entry, author, &Cause::Save)?;
+        (entry.author, entry.cause) = (Some(author.clone()), Cause::Save);
+        entry.candidates.clear();
+        self.settle_own(&entry, now)?;
+        self.judge(entry, now).map(Some)
     }
 
     /// A text as it stood in the file, byte for byte as far as that can be told, or that nothing stood there; `None` if the

@@ -168,6 +168,19 @@ pub struct Entry {
     pub removed: u32,
 }
 
+impl Entry {
+    /// True if it may turn out to be this author's, by an edit, a save or a command of theirs: nobody knows whose it is, or it
+    /// was noticed after another one's command. An edit or a save with exactly this text is surer than a command that ran
+    /// meanwhile.
+    pub fn may_be_of(&self, author: &Author, cause: &Cause) -> bool {
+        match &self.author {
+            None => self.cause == Cause::Unknown,
+            Some(known) if known.session == author.session => false,
+            Some(_) => matches!(self.cause, Cause::Command { .. }) && matches!(cause, Cause::Edit | Cause::Save),
+        }
+    }
+}
+
 /// How a loss came to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -151,6 +151,11 @@ impl Journal {
         Ok(self.logs.end(resource)?.tip())
     }
 
+    /// A file's newest change, with its author if that is known. It reads only the end of the log.
+    pub fn newest_change(&self, resource: &Resource) -> Result<Option<Entry>, Error> {
+        Ok(self.logs.end(resource)?.newest_change())
+    }
+
     /// All files that have a log, those that changed last first.
     pub fn files(&self) -> Result<Vec<Resource>, Error> {
         let mut files = Vec::new();

@@ -277,18 +277,12 @@ fn attributed(mut entry: Entry, observation: &Observation) -> Decision {
     Decision { line, entry: Some(entry) }
 }
 
-/// True if the newest change is the observation's: somebody noticed it first, who knew less or nothing of it. An edit or
-/// a save with exactly this text is surer than a command that ran meanwhile.
+/// True if the newest change is the observation's: somebody noticed it first, who knew less or nothing of it.
 fn finds_author(end: &End, observation: &Observation) -> bool {
     let (Some(author), Some(began)) = (&observation.author, observation.began) else { return false };
     let Some(newest) = end.newest_change().filter(|newest| newest.at > began) else { return false };
-    match &newest.author {
-        None => newest.cause == Cause::Unknown,
-        Some(known) if known.session == author.session => true,
-        Some(_) => {
-            matches!(newest.cause, Cause::Command { .. }) && matches!(observation.cause, Cause::Edit | Cause::Save)
-        }
-    }
+    let is_known = newest.author.as_ref().is_some_and(|known| known.session == author.session);
+    is_known || newest.may_be_of(author, &observation.cause)
 }
 
 fn is_unchanged(end: &End, seen: Option<Stamp>) -> bool {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::{Document, Editor, Workspace, clean_environment, wait_for};
+use super::support::{Document, Editor, Terminal, Workspace, clean_environment, wait_for};
 
 const POEM: &str = "one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\n";
 
@@ -604,6 +604,64 @@ fn what_a_script_writes_right_after_a_save_is_not_the_users() {
     let saved = journal_content(&workspace, &answer["entries"][0]["before"]);
     assert_eq!(saved.trim_end(), document.text().trim_end(), "{answer:#}");
     assert_eq!((&answer["entries"][1]["label"], &answer["entries"][1]["cause"]), (&json!("Ada"), &json!("save")));
+}
+
+/// Somebody looks at a file after an editor has written it and before its server hears of that.
+fn look_in_between(workspace: &Workspace) {
+    let entries = || Terminal::on(workspace).run(["history", "poem.txt", "--json"]).json()["entries"].clone();
+    wait_for("the save to be kept as nobody's", || entries()[0]["label"].is_null().then_some(()));
+}
+
+/// The newest changes of the poem: whose, and by what.
+fn newest_changes(ada: &Editor, workspace: &Workspace, count: usize) -> Vec<(Value, Value)> {
+    let answer = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri("poem.txt") }));
+    let entries = answer["entries"].as_array().unwrap().iter().take(count);
+    entries.map(|entry| (entry["label"].clone(), entry["cause"].clone())).collect()
+}
+
+#[test]
+fn a_save_that_somebody_saw_before_its_editor_told_of_it_is_the_users() {
+    for looks_again in [false, true] {
+        let workspace = poem();
+        let ada = editor_of(&workspace, "Ada");
+        let document = held(&workspace, &ada);
+        before_the_server_looks(&ada, || {
+            document.type_text("second\n").save();
+            look_in_between(&workspace);
+            run(&workspace, "sed", &["-i", "s/three/3/", "poem.txt"]);
+            if looks_again {
+                look_in_between(&workspace);
+            }
+        });
+        ada.wait_for_message("Somebody unknown changed poem.txt");
+        let expected = [(Value::Null, json!("unknown")), (json!("Ada"), json!("save"))];
+        wait_for("the save to be Ada's", || (newest_changes(&ada, &workspace, 2) == expected).then_some(()));
+        ada.settle(&workspace);
+        assert_eq!(times_told(&ada, "poem.txt"), 1, "{:?}", ada.messages());
+    }
+}
+
+#[test]
+fn a_save_that_somebody_saw_long_before_its_editor_told_of_it_is_the_users() {
+    let workspace = poem();
+    let ada = editor_of(&workspace, "Ada");
+    let document = held(&workspace, &ada);
+    before_the_server_looks(&ada, || {
+        document.type_text("second\n").save();
+        look_in_between(&workspace);
+        let written = workspace.path("poem.txt").metadata().unwrap().modified().unwrap();
+        let is_old = || (written.elapsed().unwrap() > Duration::from_secs(3)).then_some(());
+        wait_for("the save to be older than an editor takes to tell of it", is_old);
+        // By now it counts as somebody unknown's.
+        look_in_between(&workspace);
+    });
+    wait_for("the save to be Ada's", || {
+        (newest_changes(&ada, &workspace, 1) == [(json!("Ada"), json!("save"))]).then_some(())
+    });
+    ada.settle(&workspace);
+    document.wait_until_gone("overwritten");
+    assert_eq!(times_told(&ada, "poem.txt"), 0, "{:?}", ada.messages());
+    assert_eq!(ada.status()["messages"]["unread"], 0);
 }
 
 #[test]

@@ -80,7 +80,8 @@ impl SessionContext {
                 self.tell_journal(News::Saved(resource.clone(), Save { told_at, texts }));
             } else {
                 if is_new_save {
-                    self.tell_journal(News::SavedAndGone(resource.clone(), saved_text));
+                    let texts = saved_text.map(|text| SavedTexts { text, over: saved_over });
+                    self.tell_journal(News::SavedAndGone(resource.clone(), Save { told_at, texts }));
                 }
                 self.seen(resource);
             }

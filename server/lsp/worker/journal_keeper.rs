@@ -15,7 +15,7 @@ use ropey::Rope;
 use super::journal_access::JournalAccess;
 use super::watched_files::WatchedFiles;
 use crate::job::{JobResult, SavedOver, SettledLoss};
-use deconflict_changes::{GRACE, Noticed, SavedText};
+use deconflict_changes::{GRACE, Noticed, SavedText, ToldSave};
 use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
@@ -69,8 +69,8 @@ pub(super) enum News {
     Edited(Resource),
     /// The user's editor is about to save a file, and when it said so.
     Saving(Resource, DateTime<Utc>),
-    /// It did save this text, if it is what stands in files, and something else stands there.
-    SavedAndGone(Resource, Option<Rope>),
+    /// It did save a file, and something else stands there.
+    SavedAndGone(Resource, Save),
     /// The user saved a file.
     Saved(Resource, Save),
     /// All that the editor had said when this was asked for has been told.
@@ -105,6 +105,14 @@ pub(super) struct SavedTexts {
     pub(super) text: Rope,
     /// What it and saves before it replaced, the oldest first.
     pub(super) over: Vec<SavedOver>,
+}
+
+impl SavedTexts {
+    /// A save of them that did not begin before then.
+    fn told(&self, began: DateTime<Utc>) -> ToldSave {
+        let over = self.over.iter().map(|over| over.text.to_string()).collect();
+        ToldSave { text: self.text.to_string(), over, began }
+    }
 }
 
 /// The thread. It ends when this is dropped.
@@ -293,10 +301,10 @@ impl Keeping {
             News::Edited(resource) => self.tell_of_others_beside(&resource),
             News::Saving(resource, at) => drop(self.saving.insert(resource, at)),
             News::Heard => self.heard_at = self.asked_at.take().or(self.heard_at),
-            News::SavedAndGone(resource, text) => {
-                self.saving.remove(&resource);
-                if let Some(text) = text {
-                    self.keep_saved_and_gone(&resource, &text);
+            News::SavedAndGone(resource, save) => {
+                let began = self.began(&resource, &save);
+                if let Some(texts) = save.texts {
+                    self.keep_saved_and_gone(&resource, &texts.told(began));
                 }
             }
             News::Saved(resource, save) => self.saved_here(&resource, save),
@@ -411,20 +419,30 @@ impl Keeping {
         }
     }
 
+    /// When a save of the user's began, at the earliest. It is no longer under way.
+    fn began(&mut self, resource: &Resource, save: &Save) -> DateTime<Utc> {
+        let latest = save.told_at - SAVE_TIME;
+        self.saving.remove(resource).map_or(latest, |saving| saving.min(latest))
+    }
+
     /// The user saved a file.
-    fn saved_here(&mut self, resource: &Resource, Save { told_at, texts }: Save) {
-        let latest = told_at - SAVE_TIME;
-        let began = self.saving.remove(resource).map_or(latest, |saving| saving.min(latest));
-        let (Some(author), Some(SavedTexts { text, over })) = (self.access.author(), texts) else {
+    fn saved_here(&mut self, resource: &Resource, save: Save) {
+        let began = self.began(resource, &save);
+        let (Some(author), Some(texts)) = (self.access.author(), save.texts) else {
             return self.changed_here(resource, Cause::Save, began);
         };
+        let told = texts.told(began);
         // Whoever wrote the file right after the save is not its user.
-        if self.keep_saved_and_gone(resource, &text) {
+        if self.keep_saved_and_gone(resource, &told) {
             self.look(resource);
         } else {
+            let found = self.access.recorder().saved_and_found(&author, resource, &told, self.clock.now());
+            if let Some(noticed) = self.access.succeeded(found).flatten() {
+                self.tell_of_own(resource, noticed);
+            }
             self.changed_here(resource, Cause::Save, began);
         }
-        for SavedOver { text, is_certain } in over {
+        for SavedOver { text, is_certain } in texts.over {
             let (text, now) = (text.to_string(), self.clock.now());
             let added = self.access.recorder().replaced_by_save(&author, resource, text.as_bytes(), is_certain, now);
             if let Some(noticed) = self.access.succeeded(added).flatten() {
@@ -434,10 +452,9 @@ impl Keeping {
     }
 
     /// True if what the user saved was replaced before this server looked. Then it is kept.
-    fn keep_saved_and_gone(&mut self, resource: &Resource, text: &Rope) -> bool {
+    fn keep_saved_and_gone(&mut self, resource: &Resource, save: &ToldSave) -> bool {
         let Some(author) = self.access.author() else { return false };
-        let (text, now) = (text.to_string(), self.clock.now());
-        let saved = self.access.recorder().saved_and_gone(&author, resource, text.as_bytes(), now);
+        let saved = self.access.recorder().saved_and_gone(&author, resource, save, self.clock.now());
         let Some(SavedText::Gone(save)) = self.access.succeeded(saved) else { return false };
         if let Some(noticed) = save {
             self.tell_of_own(resource, noticed);
