@@ -16,7 +16,10 @@ impl Recorder<'_> {
             let entry = self.observe(&watched.resource, Observation { candidates, ..Observation::look(now) })?;
             is_unsettled |= entry.is_some_and(|entry| entry.author.is_none());
         }
-        if is_unsettled { self.settle_unknown(&watched.resource, now) } else { Ok(None) }
+        if !is_unsettled || self.is_left_to_holder(&watched.resource, now)? {
+            return Ok(None);
+        }
+        self.settle_unknown(&watched.resource, now)
     }
 
     /// The sessions whose commands ran since somebody looked at a file.

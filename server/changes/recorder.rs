@@ -18,6 +18,10 @@ use super::people::{author_of, has_person_of};
 /// are told of right after they happened.
 pub const GRACE: TimeDelta = TimeDelta::milliseconds(700);
 
+/// Whose a change is of what an editor's session holds is for its own server to say, for so much longer: it knows first what
+/// was saved, and may be busy.
+pub const HOLDERS_TURN: TimeDelta = TimeDelta::seconds(3);
+
 /// Git's clock may be another one, by so much.
 const CLOCKS: TimeDelta = TimeDelta::minutes(10);
 
@@ -232,6 +236,15 @@ impl Recorder<'_> {
         }
         self.journal.judged(&entry, now)?;
         Ok(Noticed { entry, lost })
+    }
+
+    /// True as long as it is for the server of whoever holds a file to say whose the newest change is.
+    pub(super) fn is_left_to_holder(&self, resource: &Resource, now: DateTime<Utc>) -> Result<bool, Error> {
+        let newest = self.journal.newest_change(resource)?;
+        let Some(entry) = newest.filter(|entry| now - self.happened_at(entry) < GRACE + HOLDERS_TURN) else {
+            return Ok(false);
+        };
+        Ok(self.holders(&entry)?.iter().any(|holder| holder.is_kept_alive() && holder.is_live()))
     }
 
     /// Who else holds the file now.

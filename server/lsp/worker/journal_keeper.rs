@@ -15,7 +15,7 @@ use ropey::Rope;
 use super::journal_access::JournalAccess;
 use super::watched_files::WatchedFiles;
 use crate::job::{JobResult, SavedOver, SettledLoss};
-use deconflict_changes::{GRACE, Noticed, SavedText, ToldSave};
+use deconflict_changes::{GRACE, HOLDERS_TURN, Noticed, SavedText, ToldSave};
 use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
@@ -51,9 +51,6 @@ const LONGEST_SAVE: TimeDelta = TimeDelta::seconds(10);
 
 /// Whose a change is waits so long for what the editor has said and the server has not come to.
 const LONGEST_HEARING: Duration = Duration::from_secs(10);
-
-/// Whose a change is of what another server's session holds is for that server to say, for so long.
-const HOLDERS_TURN: Duration = Duration::from_secs(3);
 
 /// At most so many files of earlier sessions are looked at, and so many that others hold.
 const MOST_FILES: usize = 200;
@@ -390,6 +387,13 @@ impl Keeping {
         self.asked_at.is_some_and(|asked| asked + LONGEST_HEARING <= now)
     }
 
+    /// When the newest change of a file was noticed.
+    fn noticed_at(&self, resource: &Resource, now: Instant) -> Option<Instant> {
+        let newest = self.access.succeeded(self.access.journal.newest_change(resource)).flatten();
+        let age = newest.and_then(|entry| (self.clock.now() - entry.at).to_std().ok())?;
+        now.checked_sub(age)
+    }
+
     /// Finds who lost by changes that nobody has said are theirs.
     fn settle(&mut self, now: Instant) {
         let due = self.settling.iter().filter(|(_, at)| **at <= now);
@@ -397,7 +401,9 @@ impl Keeping {
         // In the order in which they were changed: what one's own stash took aside is known as such only until it is back.
         due.sort_by_key(|(at, _)| *at);
         for (at, resource) in due {
-            if !self.has_heard(at, now) {
+            // Somebody else may have noticed a change since it was looked at here.
+            let noticed = self.noticed_at(&resource, now).unwrap_or(at);
+            if !self.has_heard(at.max(noticed), now) {
                 continue;
             }
             self.settling.remove(&resource);
@@ -406,7 +412,7 @@ impl Keeping {
                 continue;
             }
             if self.is_held_by_another_server(&resource) && self.left_to_holders.insert(resource.clone()) {
-                self.settling.insert(resource, now + HOLDERS_TURN);
+                self.settling.insert(resource, now + HOLDERS_TURN.to_std().unwrap_or_default());
                 continue;
             }
             self.left_to_holders.remove(&resource);
