@@ -3,7 +3,7 @@
 //!
 //! `tests/fuzz/run TARGET SECONDS` looks for new ones; what it finds it leaves among the seeds.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::panic::catch_unwind;

@@ -1,6 +1,6 @@
 //! What one user keeps about a clone: out of everybody's reach, and never through a link.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::io;

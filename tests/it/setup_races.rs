@@ -1,6 +1,6 @@
 //! Two set-ups at once, saves of the user in the middle of one, links that lead nowhere, and set-ups that were killed.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::fs;
 use std::os::unix::fs::symlink;
