@@ -1,21 +1,19 @@
 //! `deconflict messages`
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use deconflict_protocol::text::{id_or_quoted, one_line, quoted, quoted_lines, shell_word, without_tags};
 use deconflict_protocol::{MessageKind, SessionId};
 use deconflict_registry::{Message, MessageId, Recipient, Registry, Session};
 use deconflict_words::documents;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
-use super::kept_in::KeptIn;
 use super::output::{Output, Printed};
 use super::style::{FAINT, HEADING, NAME, WARNING};
-use super::{candidates, identity, team_session, words};
+use super::{candidates, identity, team_keeper, words};
 
 /// Read your messages, unread first
 #[derive(Debug, clap::Args)]
@@ -39,44 +37,27 @@ const LONGEST_SHOWN: usize = 4_000;
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let (registry, session) = identity::enter(context)?;
-    let team = team_session::standing(context, &session).unwrap_or_else(|failure| {
-        Output::remark(&format!("Messages of the team are not among these. {}", failure.message));
-        None
-    });
-    let own = Mail { registry: &registry, session: &session };
-    let mut mails: Vec<&dyn HasMail> = vec![&own];
-    let of_team = team.as_ref().map(|(registry, session)| Mail { registry, session });
-    mails.extend(of_team.as_ref().map(|mail| mail as &dyn HasMail));
+    if let Err(failure) = team_keeper::fetch_letters(context, &session.id) {
+        Output::remark(&format!("New messages of the team may not be among these. {}", failure.message));
+    }
     // There may be a hundred thousand messages, of which hardly any is unread.
     let is_all_wanted = arguments.all || context.shared.original || !arguments.id.is_empty();
-    let mut found: Vec<Letter<'_>> = Vec::new();
-    for mail in &mails {
-        for message in mail.found(is_all_wanted)? {
-            // What was sent to a session of another clone comes into this one, and may still stand in the team's too.
-            if !found.iter().any(|letter| letter.message.id == message.id && letter.mail.scope() != mail.scope()) {
-                found.push(Letter { message, mail: *mail });
-            }
-        }
-    }
-    if let Some(missing) = arguments.id.iter().find(|id| !found.iter().any(|it| it.message.id.as_str() == *id)) {
+    let mut found = if is_all_wanted { registry.messages(&session.id) } else { registry.unread_messages(&session.id) }?;
+    if let Some(missing) = arguments.id.iter().find(|id| !found.iter().any(|message| message.id.as_str() == *id)) {
         let message = format!("You have no message {}.", quoted(missing, words::PHRASE));
         return Err(Failure::usage(message).reason("not-found").advise("All of them: deconflict messages --all"));
     }
     let is_wanted = |message: &Message| arguments.id.iter().any(|id| id == message.id.as_str());
-    found.retain(|letter| arguments.id.is_empty() || is_wanted(&letter.message));
+    found.retain(|message| arguments.id.is_empty() || is_wanted(message));
     let before = found.len();
-    found.retain(|letter| is_all_wanted || session.wants_to_hear(&letter.message, context.now()));
+    found.retain(|message| is_all_wanted || session.wants_to_hear(message, context.now()));
     let muted = before - found.len();
-    let (unread, read): (Vec<Letter>, Vec<Letter>) = found.into_iter().partition(|letter| letter.message.unread);
+    let (unread, read): (Vec<Message>, Vec<Message>) = found.into_iter().partition(|message| message.unread);
     let number_unread = unread.len();
-    let mut there_are = 0;
-    for mail in &mails {
-        there_are += mail.count()?;
-    }
-    let not_shown = there_are.saturating_sub(unread.len() + read.len() + muted);
+    let not_shown = registry.message_count(&session.id)?.saturating_sub(unread.len() + read.len() + muted);
     // A program that asked for JSON gets everything; a person or a model reads only so much.
     let is_whole = context.output.is_json() && !context.output.is_kept() || context.shared.original;
-    let mut shown: Vec<&Letter> = unread.iter().chain(&read).collect();
+    let mut shown: Vec<&Message> = unread.iter().chain(&read).collect();
     let waiting = if is_whole || !arguments.id.is_empty() { 0 } else { leave_out(&mut shown) };
     let printed = context.output.answer(
         || {
@@ -84,93 +65,24 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
                 "unread": number_unread,
                 "waiting": waiting,
                 "muted": muted,
-                "messages": shown.iter().map(|letter| letter.document()).collect::<Vec<_>>(),
+                "messages": shown.iter().map(|message| documents::message(message)).collect::<Vec<_>>(),
             })
         },
         || {
             if context.shared.original {
-                return as_the_original(unread.iter().chain(&read));
+                return as_the_original(&registry, unread.iter().chain(&read));
             }
             let older = if is_all_wanted { 0 } else { not_shown };
             let left = Left { waiting, muted, older };
-            in_words(context, &shown, !arguments.id.is_empty(), &left)
+            in_words(context, &registry, &shown, !arguments.id.is_empty(), &left)
         },
     )?;
     // A reader that closed the pipe early has not seen them all, so none is marked.
-    if printed == Printed::Whole && !arguments.peek {
-        let unread = shown.iter().filter(|letter| letter.message.unread);
-        let ids: Vec<MessageId> = unread.map(|letter| letter.message.id.clone()).collect();
-        for mail in mails.iter().filter(|_| !ids.is_empty()) {
-            mail.mark_read(&ids)?;
-        }
+    let ids: Vec<MessageId> = shown.iter().filter(|it| it.unread).map(|message| message.id.clone()).collect();
+    if printed == Printed::Whole && !arguments.peek && !ids.is_empty() {
+        registry.mark_read(&session.id, &ids)?;
     }
     Ok(Exit::Done)
-}
-
-/// A registry in which somebody may have messages, and who they are there.
-struct Mail<'a, S> {
-    registry: &'a Registry<S>,
-    session: &'a Session,
-}
-
-/// The same whatever keeps the registry.
-trait HasMail {
-    fn found(&self, all: bool) -> Result<Vec<Message>, Failure>;
-
-    fn count(&self) -> Result<usize, Failure>;
-
-    fn mark_read(&self, ids: &[MessageId]) -> Result<(), Failure>;
-
-    fn sender(&self, id: &SessionId) -> Option<Session>;
-
-    /// The file of a message, where it has one.
-    fn file_of(&self, message: &Message) -> Option<PathBuf>;
-
-    /// `None` for that of the clone.
-    fn scope(&self) -> Option<&'static str>;
-}
-
-impl<S: KeptIn> HasMail for Mail<'_, S> {
-    fn found(&self, all: bool) -> Result<Vec<Message>, Failure> {
-        let id = &self.session.id;
-        Ok(if all { self.registry.messages(id) } else { self.registry.unread_messages(id) }?)
-    }
-
-    fn count(&self) -> Result<usize, Failure> {
-        Ok(self.registry.message_count(&self.session.id)?)
-    }
-
-    fn mark_read(&self, ids: &[MessageId]) -> Result<(), Failure> {
-        Ok(self.registry.mark_read(&self.session.id, ids).map(drop)?)
-    }
-
-    fn sender(&self, id: &SessionId) -> Option<Session> {
-        self.registry.session(id).ok().flatten()
-    }
-
-    fn file_of(&self, message: &Message) -> Option<PathBuf> {
-        S::in_directory(self.registry).map(|registry| registry.file_of(&message.key))
-    }
-
-    fn scope(&self) -> Option<&'static str> {
-        S::scope(self.registry)
-    }
-}
-
-/// A message, and where it lies.
-struct Letter<'a> {
-    message: Message,
-    mail: &'a dyn HasMail,
-}
-
-impl Letter<'_> {
-    fn document(&self) -> Value {
-        let mut document = documents::message(&self.message);
-        if let Some(scope) = self.mail.scope() {
-            document["scope"] = scope.into();
-        }
-        document
-    }
 }
 
 /// How many messages are not shown.
@@ -184,11 +96,11 @@ struct Left {
 }
 
 /// Leaves out what would be too much at once, and says how many messages that is.
-fn leave_out(messages: &mut Vec<&Letter<'_>>) -> usize {
+fn leave_out(messages: &mut Vec<&Message>) -> usize {
     let (mut characters, before) = (0, messages.len());
     messages.truncate(MOST_AT_ONCE.1);
-    let fits = |letter: &&&Letter| {
-        characters += letter.message.text().chars().take(LONGEST_SHOWN).count();
+    let fits = |message: &&&Message| {
+        characters += message.text().chars().take(LONGEST_SHOWN).count();
         characters <= MOST_AT_ONCE.0
     };
     let fitting = messages.iter().take_while(fits).count();
@@ -196,19 +108,18 @@ fn leave_out(messages: &mut Vec<&Letter<'_>>) -> usize {
     before - messages.len()
 }
 
-fn in_words(context: &Context, shown: &[&Letter<'_>], is_whole: bool, left: &Left) -> String {
+fn in_words(context: &Context, registry: &Registry, shown: &[&Message], is_whole: bool, left: &Left) -> String {
     let mut text = String::new();
     let mut known: HashMap<SessionId, Option<Session>> = HashMap::new();
-    for letter in shown {
-        let message = &letter.message;
+    for message in shown {
         let sender = message.from.as_ref().map_or_else(
             || message.sender_name().map_or_else(|| "somebody".to_owned(), |name| quoted(name, words::PHRASE)),
             |id| {
-                let session = known.entry(id.clone()).or_insert_with(|| letter.mail.sender(id));
+                let session = known.entry(id.clone()).or_insert_with(|| registry.session(id).ok().flatten());
                 words::who(session.as_ref(), id)
             },
         );
-        text.push_str(&one_message(letter, &sender, is_whole, context.now()));
+        text.push_str(&one_message(registry, message, &sender, is_whole, context.now()));
         text.push('\n');
     }
     if left.waiting > 0 {
@@ -227,8 +138,7 @@ fn in_words(context: &Context, shown: &[&Letter<'_>], is_whole: bool, left: &Lef
     text
 }
 
-fn one_message(letter: &Letter<'_>, sender: &str, is_whole: bool, now: DateTime<Utc>) -> String {
-    let message = &letter.message;
+fn one_message(registry: &Registry, message: &Message, sender: &str, is_whole: bool, now: DateTime<Utc>) -> String {
     let mark = if message.unread { format!("{WARNING}●{WARNING:#} ") } else { "  ".to_owned() };
     let to = match &message.to {
         Recipient::Everyone => " to everyone",
@@ -247,42 +157,42 @@ fn one_message(letter: &Letter<'_>, sender: &str, is_whole: bool, now: DateTime<
         "{mark}{NAME}{sender}{NAME:#}{to}  {FAINT}{when}  {}{FAINT:#}{kind}\n{subject}",
         id_or_quoted(message.id.as_str(), 80)
     );
-    for line in body(letter, if is_whole { usize::MAX } else { LONGEST_SHOWN }) {
+    for line in body(registry, message, if is_whole { usize::MAX } else { LONGEST_SHOWN }) {
         lines.push_str(&format!("  {line}\n"));
     }
     lines
 }
 
 /// The text, quoted line by line and cut; the whole stays in the file.
-fn body(letter: &Letter<'_>, longest: usize) -> Vec<String> {
-    let message = &letter.message;
+fn body(registry: &Registry, message: &Message, longest: usize) -> Vec<String> {
     let text = message.text();
     let mut lines = quoted_lines(&text, longest);
     if text.chars().nth(longest).is_some() {
         let id = shell_word(message.id.as_str());
-        let file = letter.mail.file_of(message).map_or_else(String::new, |file| format!(", or {}", file.display()));
-        lines.push(format!("(cut; the whole: deconflict messages --id {id}{file})"));
+        lines.push(format!(
+            "(cut; the whole: deconflict messages --id {id}, or {})",
+            registry.file_of(&message.key).display()
+        ));
     }
     lines
 }
 
 /// What the original's session-check-messages.sh prints: the newest five of either kind.
-fn as_the_original<'a>(letters: impl Iterator<Item = &'a Letter<'a>>) -> String {
-    let (mut broadcast, mut direct): (Vec<&Letter>, Vec<&Letter>) =
-        letters.partition(|letter| letter.message.to == Recipient::Everyone);
-    let newest_five = |letters: &mut Vec<&Letter>| {
-        letters.sort_by_key(|letter| std::cmp::Reverse(letter.message.sent_at));
-        let lines = |letter: &&Letter| {
-            let message = &letter.message;
+fn as_the_original<'a>(registry: &Registry, messages: impl Iterator<Item = &'a Message>) -> String {
+    let (mut broadcast, mut direct): (Vec<&Message>, Vec<&Message>) =
+        messages.partition(|message| message.to == Recipient::Everyone);
+    let newest_five = |messages: &mut Vec<&Message>| {
+        messages.sort_by_key(|message| std::cmp::Reverse(message.sent_at));
+        let lines = |message: &&Message| {
             format!(
                 "From: {}\nSubject: {}\nMessage: {}\n---\n",
                 without_tags(&one_line(message.sender_name().unwrap_or_default(), words::PHRASE)),
                 without_tags(&message.subject(200).unwrap_or_default()),
                 // The first line stands after its title, as there.
-                body(letter, LONGEST_SHOWN).join("\n").trim_start_matches("> ")
+                body(registry, message, LONGEST_SHOWN).join("\n").trim_start_matches("> ")
             )
         };
-        letters.iter().take(5).map(lines).collect::<String>()
+        messages.iter().take(5).map(lines).collect::<String>()
     };
     format!(
         "=== BROADCAST MESSAGES ===\n{}\n=== DIRECT MESSAGES ===\n{}",

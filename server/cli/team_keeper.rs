@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use deconflict_protocol::SessionId;
 use deconflict_registry::{Changed, Error, Files, Hear, Range, Registry, Series, Session, Store};
 use deconflict_team::Etcd;
 use deconflict_workspace::{CLONES_OF_TEAM, Location, Lock, PrivateFolder, start_team_helper};
@@ -64,6 +65,20 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Brings what a session was sent from other clones, for whoever reads messages now.
+pub(super) fn fetch_letters(context: &Context, own: &SessionId) -> Result<(), Failure> {
+    let location = context.location()?;
+    let Some(team) = context.existing_team_registry()? else { return Ok(()) };
+    let folder = location.repository.as_ref().and_then(PrivateFolder::of_team);
+    let (Some(here), Some(folder)) = (context.existing_registry()?, folder) else { return Ok(()) };
+    let names = Names::of(location);
+    let there = names.standing(own);
+    if team.session(&there)?.is_some() {
+        Letters { here: &here, team: &team, folder: &folder }.fetch_for(own, &there, &names)?;
+    }
+    Ok(())
+}
+
 /// What one of the two registries told.
 enum News {
     Here(Changed),
@@ -92,7 +107,7 @@ impl<'a> TeamKeeper<'a> {
             names: Names::of(location),
             ours: Copies::new(here, team),
             others: Copies::new(team, here),
-            letters: Letters { here, team },
+            letters: Letters { here, team, folder },
         }
     }
 

@@ -1,12 +1,18 @@
 //! Messages between this clone and the others: each goes where its recipient reads.
 
+use std::time::Duration;
+
 use deconflict_protocol::{MessageRecord, Resource, SessionId, time, to_bytes};
 use deconflict_registry::{Error, Files, Key, MessageId, Range, Registry, Series, Store, Transaction};
 use deconflict_team::Etcd;
+use deconflict_workspace::{Lock, PrivateFolder};
 use serde_json::Value;
 
 use super::copies::{Copies, Due};
 use super::names::Names;
+
+/// For so long one waits while another fetches.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Says in a message's record that it was sent on.
 const SENT_ON: &str = "sent_on";
@@ -14,6 +20,7 @@ const SENT_ON: &str = "sent_on";
 pub(super) struct Letters<'a> {
     pub(super) here: &'a Registry<Files>,
     pub(super) team: &'a Registry<Etcd>,
+    pub(super) folder: &'a PrivateFolder,
 }
 
 impl Letters<'_> {
@@ -62,17 +69,24 @@ impl Letters<'_> {
             if !is_for(there) {
                 continue;
             }
-            let mut read: Vec<MessageId> = Vec::new();
-            for message in self.team.unread_messages(there)? {
-                let resource = renamed(&message.record, |resource| names.own(resource));
-                let record = MessageRecord { to: Some(own.to_string()), resource, ..message.record };
-                let Some((sender, bytes)) = message.from.zip(to_bytes(&record).ok()) else { continue };
-                self.here.store().add(&Series::Direct(own.clone()), &sender, message.sent_at, &bytes)?;
-                read.push(message.id);
-            }
-            self.team.mark_read(there, &read)?;
+            self.fetch_for(own, there, names)?;
         }
         Ok(())
+    }
+
+    /// The same for one of them, called `there` among all.
+    pub(super) fn fetch_for(&self, own: &SessionId, there: &SessionId, names: &Names) -> Result<(), Error> {
+        // Of two who fetch at once the second finds nothing left. Where no lock can be had, what comes twice is shown once.
+        let _lock = self.folder.lock("letters", Lock::Exclusive, PATIENCE).ok();
+        let mut read: Vec<MessageId> = Vec::new();
+        for message in self.team.unread_messages(there)? {
+            let resource = renamed(&message.record, |resource| names.own(resource));
+            let record = MessageRecord { to: Some(own.to_string()), resource, ..message.record };
+            let Some((sender, bytes)) = message.from.zip(to_bytes(&record).ok()) else { continue };
+            self.here.store().add(&Series::Direct(own.clone()), &sender, message.sent_at, &bytes)?;
+            read.push(message.id);
+        }
+        self.team.mark_read(there, &read).map(drop)
     }
 }
 
