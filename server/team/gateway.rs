@@ -57,6 +57,8 @@ pub(super) struct Gateway {
     urls: Vec<String>,
     /// Which member answered last.
     current: AtomicUsize,
+    /// It is spoken to by TLS, and shown no certificate.
+    is_shown_none: bool,
     user: Option<User>,
     token: Mutex<Option<String>>,
     told_time: Mutex<Option<DateTime<Utc>>>,
@@ -92,6 +94,7 @@ impl Gateway {
             place: access.address.to_string(),
             urls: access.address.urls(),
             current: AtomicUsize::new(0),
+            is_shown_none: access.address.is_encrypted() && access.cert.is_none(),
             user: access.user.clone(),
             token: Mutex::default(),
             told_time: Mutex::default(),
@@ -108,8 +111,8 @@ impl Gateway {
     pub(super) fn version(&self) -> Result<String, Trouble> {
         let ask = |at: usize, limit| {
             let request = self.agent.get(format!("{}/version", self.urls[at])).config().timeout_global(Some(limit));
-            let told = request.build().call().map_err(|error| silence(&error))?.body_mut().read_to_string();
-            let told = told.map_err(|error| silence(&error))?;
+            let told = request.build().call().map_err(|error| self.silence(&error))?.body_mut().read_to_string();
+            let told = told.map_err(|error| self.silence(&error))?;
             serde_json::from_str::<Value>(&told)
                 .ok()
                 .and_then(|told| Some(told["etcdserver"].as_str()?.to_owned()))
@@ -246,7 +249,23 @@ impl Gateway {
             None => config.timeout_global(Some(limit)),
             Some(heard_for) => config.timeout_recv_response(Some(limit)).timeout_recv_body(Some(heard_for)),
         };
-        config.build().send(question.to_string()).map_err(|error| silence(&error))
+        config.build().send(question.to_string()).map_err(|error| self.silence(&error))
+    }
+
+    /// What an error of the connection says of the question.
+    fn silence(&self, error: &ureq::Error) -> Silence {
+        use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+        let is_broken_off = |error: &std::io::Error| {
+            matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+        };
+        match error {
+            // Why it did so may come too late to be heard.
+            ureq::Error::Io(io) if self.is_shown_none && is_broken_off(io) => Silence::Unknown(
+                "it broke off the connection; if it wants a certificate of yours, name it with --cert and --key"
+                    .to_owned(),
+            ),
+            _ => silence(error),
+        }
     }
 }
 

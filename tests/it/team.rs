@@ -3,12 +3,15 @@
 #![cfg(unix)]
 
 use std::fs;
+use std::io::Read;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::etcd::EtcdNode;
+use crate::support::etcd::{Certificates, EtcdNode};
 use crate::support::{Editor, Outcome, Terminal, Workspace, wait_within};
 
 /// A test machine may be busy with many others.
@@ -294,6 +297,62 @@ fn a_user_of_the_cluster_does_what_its_rights_allow() {
     fs::remove_file(&password).unwrap();
     let told = team.anna.run(["claim", "task", "login"]).expect_code(3).stderr;
     assert!(told.contains(password.to_str().unwrap()), "{told}");
+}
+
+/// Who cannot be trusted is told as such, and hears nothing but the beginning of TLS.
+#[test]
+fn what_is_said_over_tls_only_the_right_one_hears() {
+    let Some(certificates) = Certificates::make() else { return };
+    let Some(mut node) = EtcdNode::with_certificate(certificates, "here") else { return };
+    let workspace = Workspace::small();
+    let (prompt, _) = Terminal::with_new_session(&workspace);
+    let [ca, cert, key] = ["ca.pem", "client.pem", "client.key"].map(|name| node.certificates().path(name));
+    let address = node.address();
+    let set = |address: &str, more: &[&str]| {
+        prompt.run(["team", "set", address].iter().chain(more).copied()).expect_code(0);
+    };
+    // A busy machine may not answer in time at first.
+    let tells = |words: &str| {
+        let told = || prompt.run(["claim", "task", "login"]).expect_code(3).stderr.contains(words).then_some(());
+        wait_within(PATIENCE, words, told);
+    };
+    let all = ["--ca", &ca, "--cert", &cert, "--key", &key];
+    set(&address, &all);
+    let claim = || {
+        let outcome = prompt.run(["claim", "task", "login"]);
+        assert!(outcome.exit_code == 0 || outcome.stderr.contains("no answer"), "{outcome:?}");
+        (outcome.exit_code == 0).then_some(())
+    };
+    wait_within(PATIENCE, "the first answer over TLS", claim);
+    set(&address, &[]);
+    tells("name who does with --ca");
+    set(&address, &["--ca", &ca]);
+    tells("--cert and --key");
+    set(&address.replace("etcds", "etcd"), &[]);
+    prompt.run(["claim", "task", "login"]).expect_code(3);
+    for (shown, words) in [("elsewhere", "another host's"), ("expired", "has expired")] {
+        node.show(shown);
+        set(&address, &all);
+        tells(words);
+    }
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let heard = thread::spawn({
+        let listener = listener.try_clone().unwrap();
+        move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+            let mut heard = [0; 4096];
+            let length = stream.read(&mut heard).unwrap();
+            heard[..length].to_vec()
+        }
+    });
+    let secret = prompt.clone().env("DECONFLICT_TEAM_PASSWORD", "secret-of-ada");
+    let to = format!("etcds://{}/x", listener.local_addr().unwrap());
+    secret.run(["team", "set", &to, "--user", "ada"]).expect_code(0);
+    let heard = heard.join().unwrap();
+    assert_eq!(heard[0], 22, "the beginning of TLS");
+    assert!(!heard.windows(6).any(|bytes| bytes == b"secret"), "{heard:?}");
 }
 
 /// A shell that seems to be on another machine; `None` where this one makes no such namespaces.

@@ -18,6 +18,44 @@ pub(crate) struct EtcdNode {
     peer_port: u16,
     process: Option<Child>,
     folder: tempfile::TempDir,
+    certificates: Option<Certificates>,
+}
+
+/// What a node shows and asks for that speaks TLS only.
+pub(crate) struct Certificates {
+    folder: tempfile::TempDir,
+}
+
+impl Certificates {
+    /// An authority with what it signed: for this machine, for another host, for this machine and expired, and for a client.
+    /// `None` where there is no openssl.
+    pub(crate) fn make() -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let script = r#"
+            key='-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes'
+            openssl req -x509 $key -keyout ca.key -out ca.pem -subj /CN=trial -days 2
+            sign() {
+                openssl req $key -keyout $1.key -out $1.csr -subj /CN=$1
+                printf 'subjectAltName=%s\n' "$2" >$1.ext
+                openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days $3 -extfile $1.ext -out $1.pem
+            }
+            sign here DNS:localhost,IP:127.0.0.1 1
+            sign elsewhere DNS:elsewhere.example 1
+            sign expired DNS:localhost,IP:127.0.0.1 -1
+            sign client DNS:client.example 1
+        "#;
+        let made = Command::new("sh").args(["-euc", script]).current_dir(folder.path()).output().unwrap();
+        if !made.status.success() {
+            eprintln!("SKIPPED: no certificates could be made: {}", String::from_utf8_lossy(&made.stderr));
+            return None;
+        }
+        Some(Self { folder })
+    }
+
+    /// The file of that name, such as `ca.pem` or `client.key`.
+    pub(crate) fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
 }
 
 impl EtcdNode {
@@ -31,7 +69,39 @@ impl EtcdNode {
         ["newest", "stable"].into_iter().find_map(Self::start)
     }
 
+    /// The newest that was fetched. It shows one of these certificates, and lets in nobody without another.
+    pub(crate) fn with_certificate(certificates: Certificates, shown: &str) -> Option<Self> {
+        let mut node = Self::unstarted("newest")?;
+        node.certificates = Some(certificates);
+        node.show(shown);
+        Some(node)
+    }
+
+    /// Starts it, or starts it again, with another certificate.
+    pub(crate) fn show(&mut self, shown: &str) {
+        self.kill();
+        let certificates = self.certificates.as_ref().unwrap();
+        let tls = [
+            format!("--cert-file={}", certificates.path(&format!("{shown}.pem"))),
+            format!("--key-file={}", certificates.path(&format!("{shown}.key"))),
+            format!("--trusted-ca-file={}", certificates.path("ca.pem")),
+            "--client-cert-auth".to_owned(),
+        ];
+        self.spawn("https", &tls);
+    }
+
+    /// The certificates among which it shows one.
+    pub(crate) fn certificates(&self) -> &Certificates {
+        self.certificates.as_ref().unwrap()
+    }
+
     fn start(which: &str) -> Option<Self> {
+        let mut node = Self::unstarted(which)?;
+        node.run();
+        Some(node)
+    }
+
+    fn unstarted(which: &str) -> Option<Self> {
         let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".editors/etcd/{which}/usr/bin/etcd"));
         if !program.is_file() {
             eprintln!("SKIPPED: the {which} etcd was not fetched; tests/team/fetch does it");
@@ -39,14 +109,18 @@ impl EtcdNode {
         }
         let folder = tempfile::tempdir().unwrap();
         let [port, peer_port] = free_ports();
-        let mut node = Self { program, port, peer_port, process: None, folder };
-        node.run();
-        Some(node)
+        Some(Self { program, port, peer_port, process: None, folder, certificates: None })
     }
 
     /// Starts it, or starts it again.
     pub(crate) fn run(&mut self) {
-        let client = format!("http://127.0.0.1:{}", self.port);
+        self.spawn("http", &[]);
+        let store = self.store("trial", Arc::new(deconflict_platform::clock::SystemClock::new()));
+        wait_within(Duration::from_secs(30), "etcd's first answer", || store.health(chrono::Utc::now()).ok());
+    }
+
+    fn spawn(&mut self, scheme: &str, more: &[String]) {
+        let client = format!("{scheme}://127.0.0.1:{}", self.port);
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
         let child = Command::new(&self.program)
             .arg("--data-dir")
@@ -57,13 +131,12 @@ impl EtcdNode {
             // Half a second is little where many tests share a disk and two cores.
             .args(["--bcrypt-cost", "4"])
             .args(self.program.to_string_lossy().contains("/newest/").then_some("--unsafe-no-fsync"))
+            .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
         self.process = Some(child);
-        let store = self.store("trial", Arc::new(deconflict_platform::clock::SystemClock::new()));
-        wait_within(Duration::from_secs(30), "etcd's first answer", || store.health(chrono::Utc::now()).ok());
     }
 
     /// Asks it something itself, by its JSON gateway.
@@ -102,7 +175,8 @@ impl EtcdNode {
 
     /// Where it is.
     pub(crate) fn address(&self) -> String {
-        format!("etcd://127.0.0.1:{}/deconflict", self.port)
+        let scheme = if self.certificates.is_some() { "etcds" } else { "etcd" };
+        format!("{scheme}://127.0.0.1:{}/deconflict", self.port)
     }
 
     /// The registry of a repository.
