@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::{Args, Command, FromArgMatches};
 use deconflict_platform::clock::Clock;
 use deconflict_registry::Registry;
-use deconflict_team::{Access, Address, Etcd, User};
+use deconflict_team::{Address, Etcd, EtcdAccess, User};
 use deconflict_workspace::{Location, Repository, RootCommit, TEAM_VARIABLE, TeamSettings};
 
 use super::failure::{Failure, sentence};
@@ -118,7 +118,7 @@ pub(super) fn open(
         Some(name) => name.clone(),
         None => name_of(location.repository.as_ref())?,
     };
-    let access = Access {
+    let access = EtcdAccess {
         address,
         repository,
         user,

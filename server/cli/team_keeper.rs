@@ -72,7 +72,7 @@ pub(super) fn fetch_letters(context: &Context, own: &SessionId) -> Result<(), Fa
     let folder = location.repository.as_ref().and_then(PrivateFolder::of_team);
     let (Some(here), Some(folder)) = (context.existing_registry()?, folder) else { return Ok(()) };
     let names = Names::of(location);
-    let there = names.standing(own);
+    let there = names.in_team(own);
     if team.session(&there)?.is_some() {
         Letters { here: &here, team: &team, folder: &folder }.fetch_for(own, &there, &names)?;
     }
@@ -80,7 +80,7 @@ pub(super) fn fetch_letters(context: &Context, own: &SessionId) -> Result<(), Fa
 }
 
 /// What one of the two registries told.
-enum News {
+enum ChangedIn {
     Here(Changed),
     There(Changed),
 }
@@ -114,16 +114,16 @@ impl<'a> TeamKeeper<'a> {
     /// Until nobody works here any more, or another team is meant.
     fn keep(mut self, is_still_meant: impl Fn() -> bool) {
         let (tell, told) = channel();
-        let hear = |wrap: fn(Changed) -> News| -> Hear {
+        let hear = |wrap: fn(Changed) -> ChangedIn| -> Hear {
             let tell = tell.clone();
             // Nobody listens only at the end.
             Box::new(move |changed| drop(tell.send(wrap(changed))))
         };
         let records = [Range::Sessions, Range::all_claims(), Range::AllDirect];
         let with_broadcasts = [&records[..], &[Range::Series(Series::Broadcasts)]].concat();
-        let mut watching = self.letters.here.store().watch(&records, hear(News::Here));
+        let mut watching = self.letters.here.store().watch(&records, hear(ChangedIn::Here));
         // Begins with the first look; what happens before is found by looking at everything.
-        let mut watching_team = self.letters.team.store().watch(&with_broadcasts, hear(News::There));
+        let mut watching_team = self.letters.team.store().watch(&with_broadcasts, hear(ChangedIn::There));
         watching_team.look(Duration::ZERO);
         let mut due = DueBoth { here: Due::everything(), there: Due::everything() };
         let (mut looked, mut refreshed, mut worked) = (Instant::now(), Instant::now(), Instant::now());
@@ -195,12 +195,12 @@ struct DueBoth {
 }
 
 /// Waits for news, and for what comes right after them.
-fn wait(told: &Receiver<News>, limit: Duration, due: &mut DueBoth) {
+fn wait(told: &Receiver<ChangedIn>, limit: Duration, due: &mut DueBoth) {
     let mut limit = limit;
     loop {
         match told.recv_timeout(limit) {
-            Ok(News::Here(changed)) => due.here.add(changed),
-            Ok(News::There(changed)) => due.there.add(changed),
+            Ok(ChangedIn::Here(changed)) => due.here.add(changed),
+            Ok(ChangedIn::There(changed)) => due.there.add(changed),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
         }
         limit = TOGETHER;

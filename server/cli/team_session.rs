@@ -2,7 +2,7 @@
 
 use deconflict_protocol::SessionId;
 use deconflict_registry::{Claim, Completion, Registry, Session};
-use deconflict_team::{Etcd, standing_id};
+use deconflict_team::{Etcd, id_in_team};
 
 use super::context::Context;
 use super::failure::Failure;
@@ -13,36 +13,36 @@ use super::{identity, standing_in};
 pub(super) fn enter(context: &Context) -> Result<(Registry<Etcd>, Session), Failure> {
     let (_, own) = identity::enter(context)?;
     let registry = context.team_registry()?;
-    let id = standing_id(&own.id, &context.location()?.directory);
+    let id = id_in_team(&own.id, &context.location()?.directory);
     let session = standing_in::enter(&registry, &id, &own, context)?;
     Ok((registry, session))
 }
 
 /// Releases all that a session holds of the team.
 pub(super) fn release_all(context: &Context, own: &Session) -> Vec<Claim> {
-    with_standing(context, own, |registry, id| Ok(registry.release_all(id)?))
+    with_session_in_team(context, own, |registry, id| Ok(registry.release_all(id)?))
 }
 
 /// Ends what stands for a session that ends, with all that it holds of the team.
 pub(super) fn end(context: &Context, own: &Session) {
-    with_standing(context, own, |registry, id| Ok(registry.complete(id, &Completion::default())?));
+    with_session_in_team(context, own, |registry, id| Ok(registry.complete(id, &Completion::default())?));
 }
 
 /// The team's registry, and what stands in it for a session, if anything does.
-pub(super) fn standing(context: &Context, own: &Session) -> Result<Option<(Registry<Etcd>, Session)>, Failure> {
+pub(super) fn session_in_team(context: &Context, own: &Session) -> Result<Option<(Registry<Etcd>, Session)>, Failure> {
     let Some(registry) = context.existing_team_registry()? else { return Ok(None) };
-    let session = registry.session(&standing_id(&own.id, &context.location()?.directory))?;
+    let session = registry.session(&id_in_team(&own.id, &context.location()?.directory))?;
     Ok(session.filter(Session::is_live).map(|session| (registry, session)))
 }
 
 /// Does something as what stands for a session, if anything does. Where the team cannot be reached what the session holds there
 /// ends by itself, with its time.
-fn with_standing(
+fn with_session_in_team(
     context: &Context,
     own: &Session,
     act: impl FnOnce(&Registry<Etcd>, &SessionId) -> Result<Vec<Claim>, Failure>,
 ) -> Vec<Claim> {
-    let acted = standing(context, own).and_then(|standing| match standing {
+    let acted = session_in_team(context, own).and_then(|session| match session {
         Some((registry, session)) => act(&registry, &session.id),
         None => Ok(Vec::new()),
     });

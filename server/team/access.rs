@@ -9,7 +9,7 @@ use super::Address;
 
 /// What is needed to speak to a team's etcd.
 #[derive(Debug, Clone)]
-pub struct Access {
+pub struct EtcdAccess {
     /// Where it is.
     pub address: Address,
     /// Whose keys are meant below the prefix: the repository.
@@ -39,7 +39,7 @@ impl std::fmt::Debug for User {
     }
 }
 
-impl Access {
+impl EtcdAccess {
     /// What all keys of the repository begin with.
     pub(super) fn prefix(&self) -> String {
         format!("{}/{}/", self.address.prefix(), self.repository)

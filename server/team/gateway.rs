@@ -10,7 +10,7 @@ use deconflict_registry::Error;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use super::access::{Access, User};
+use super::access::{EtcdAccess, User};
 
 /// Without an answer in this time it counts as cut off (protocol page, "Scopes").
 pub(super) const ANSWER: Duration = Duration::from_millis(500);
@@ -43,9 +43,9 @@ pub(super) enum Trouble {
 
 /// Whether asking twice does what asking once does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum Idempotency {
     /// It only reads, or does the same again.
-    Freely,
+    Idempotent,
     /// It writes.
     Once,
 }
@@ -81,7 +81,7 @@ enum Silence {
 
 impl Gateway {
     /// Nothing is contacted yet.
-    pub(super) fn new(access: &Access) -> Result<Self, Error> {
+    pub(super) fn new(access: &EtcdAccess) -> Result<Self, Error> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .proxy(None)
@@ -102,7 +102,7 @@ impl Gateway {
     }
 
     /// Asks any member.
-    pub(super) fn ask(&self, path: &str, question: &Value, asked: Asked) -> Result<Value, Trouble> {
+    pub(super) fn ask(&self, path: &str, question: &Value, asked: Idempotency) -> Result<Value, Trouble> {
         let ask = |at: usize, limit| self.answer(at, path, question, limit);
         self.ask_members(asked, ask)
     }
@@ -120,7 +120,7 @@ impl Gateway {
                     Silence::Known(Trouble::Declined("what is there does not answer as etcd does".to_owned()))
                 })
         };
-        self.ask_members(Asked::Freely, ask)
+        self.ask_members(Idempotency::Idempotent, ask)
     }
 
     /// Begins to hear, for at most so long, what is told line by line.
@@ -135,7 +135,7 @@ impl Gateway {
             let told = body.read_to_string().unwrap_or_default();
             Err(Silence::Known(complaint(&serde_json::from_str(&told).unwrap_or_default())))
         };
-        self.ask_members(Asked::Freely, begin)
+        self.ask_members(Idempotency::Idempotent, begin)
     }
 
     /// The time by its clock, in whole seconds, as the last answer told it.
@@ -156,7 +156,7 @@ impl Gateway {
 
     fn ask_members<T>(
         &self,
-        asked: Asked,
+        asked: Idempotency,
         mut ask: impl FnMut(usize, Duration) -> Result<T, Silence>,
     ) -> Result<T, Trouble> {
         let start = Instant::now();
@@ -172,7 +172,7 @@ impl Gateway {
             let member = (first + attempt) % self.urls.len();
             // One that is silent leaves time to ask the others.
             let others = u32::try_from(self.urls.len() - attempt).unwrap_or(1);
-            let limit = if asked == Asked::Freely { left / others } else { left };
+            let limit = if asked == Idempotency::Idempotent { left / others } else { left };
             match self.sign_in(member, limit).and_then(|()| ask(member, limit)) {
                 Ok(answer) => {
                     self.current.store(member, Ordering::Relaxed);
@@ -183,7 +183,7 @@ impl Gateway {
                     *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
                 }
                 Err(Silence::Known(trouble)) => return Err(trouble),
-                Err(Silence::Unknown(reason)) if asked == Asked::Once => return Err(Trouble::CutOff(reason)),
+                Err(Silence::Unknown(reason)) if asked == Idempotency::Once => return Err(Trouble::CutOff(reason)),
                 Err(Silence::Unheard(reason) | Silence::Unknown(reason)) => {
                     why = reason;
                     attempt += 1;

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::gateway::{Asked, Gateway, Trouble, complaint};
+use super::gateway::{Gateway, Idempotency, Trouble, complaint};
 
 /// So many keys are read with one question.
 const PAGE: usize = 1000;
@@ -64,7 +64,7 @@ fn key_values(answer: &Value) -> Vec<KeyValue> {
 /// Reads two keys as they stand now, and which revision that is.
 pub(super) fn read_now(gateway: &Gateway, keys: [&[u8]; 2]) -> Result<(i64, [Option<KeyValue>; 2]), Trouble> {
     let read = keys.map(|key| json!({ "request_range": { "key": text(key) } }));
-    let answer = gateway.ask("/v3/kv/txn", &json!({ "success": read }), Asked::Freely)?;
+    let answer = gateway.ask("/v3/kv/txn", &json!({ "success": read }), Idempotency::Idempotent)?;
     let read = |at: usize| key_values(&answer["responses"][at]["response_range"]).pop();
     Ok((number(&answer["header"]["revision"]), [read(0), read(1)]))
 }
@@ -72,7 +72,7 @@ pub(super) fn read_now(gateway: &Gateway, keys: [&[u8]; 2]) -> Result<(i64, [Opt
 /// Reads a key as it stood at a revision.
 pub(super) fn read_at(gateway: &Gateway, key: &[u8], revision: i64) -> Result<Option<KeyValue>, Trouble> {
     let question = json!({ "key": text(key), "revision": revision.to_string() });
-    Ok(key_values(&gateway.ask("/v3/kv/range", &question, Asked::Freely)?).pop())
+    Ok(key_values(&gateway.ask("/v3/kv/range", &question, Idempotency::Idempotent)?).pop())
 }
 
 /// Reads a range as it stood at a revision.
@@ -83,7 +83,7 @@ pub(super) fn range_at(gateway: &Gateway, start: &[u8], end: &[u8], revision: i6
         let question = json!({
             "key": text(&from), "range_end": text(end), "revision": revision.to_string(), "limit": PAGE.to_string(),
         });
-        let answer = gateway.ask("/v3/kv/range", &question, Asked::Freely)?;
+        let answer = gateway.ask("/v3/kv/range", &question, Idempotency::Idempotent)?;
         found.extend(key_values(&answer));
         match found.last() {
             Some(last) if answer["more"] == true => from = [&last.key[..], &[0]].concat(),
@@ -114,19 +114,19 @@ pub(super) fn transact(
         Operation::Delete(key) => json!({ "request_delete_range": { "key": text(key) } }),
     });
     let question = json!({ "compare": compare.collect::<Vec<_>>(), "success": success.collect::<Vec<_>>() });
-    let answer = gateway.ask("/v3/kv/txn", &question, Asked::Once)?;
+    let answer = gateway.ask("/v3/kv/txn", &question, Idempotency::Once)?;
     Ok((answer["succeeded"] == true).then(|| number(&answer["header"]["revision"])))
 }
 
 /// Makes a lease under a number of one's own.
 pub(super) fn grant(gateway: &Gateway, lease: i64, seconds: i64) -> Result<(), Trouble> {
     let question = json!({ "ID": lease.to_string(), "TTL": seconds.to_string() });
-    gateway.ask("/v3/lease/grant", &question, Asked::Freely).map(drop)
+    gateway.ask("/v3/lease/grant", &question, Idempotency::Idempotent).map(drop)
 }
 
 /// Lets a lease begin anew; false if there is none of that number.
 pub(super) fn keep_alive(gateway: &Gateway, lease: i64) -> Result<bool, Trouble> {
-    let answer = gateway.ask("/v3/lease/keepalive", &json!({ "ID": lease.to_string() }), Asked::Freely)?;
+    let answer = gateway.ask("/v3/lease/keepalive", &json!({ "ID": lease.to_string() }), Idempotency::Idempotent)?;
     if answer["error"].is_object() {
         return Err(complaint(&answer["error"]));
     }

@@ -9,12 +9,12 @@ mod gateway;
 mod keys;
 mod kv;
 mod lifetime;
-mod seen;
-mod standing;
+mod names;
+mod snapshot;
 mod store;
 mod watching;
 
-pub use access::{Access, User};
+pub use access::{EtcdAccess, User};
 pub use address::{Address, AddressError};
-pub use standing::{clone_digest, standing_id};
+pub use names::{clone_digest, id_in_team};
 pub use store::{Etcd, Health};

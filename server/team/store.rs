@@ -14,11 +14,11 @@ use deconflict_registry::{
     Stored, Transaction, Watching, Write,
 };
 
-use super::access::Access;
+use super::access::EtcdAccess;
 use super::gateway::{Gateway, Trouble};
 use super::kv::{self, Comparison, Operation};
 use super::lifetime::Lifetime;
-use super::seen::{Seen, record_of, value_of};
+use super::snapshot::{EtcdSnapshot, record_of, value_of};
 use super::watching::EtcdWatching;
 
 /// For so long a decision is made again that others' writes came between.
@@ -51,7 +51,7 @@ pub struct Health {
 
 impl Etcd {
     /// Nothing is contacted yet.
-    pub fn open(access: &Access, clock: Arc<dyn Clock>) -> Result<Self, Error> {
+    pub fn open(access: &EtcdAccess, clock: Arc<dyn Clock>) -> Result<Self, Error> {
         Ok(Self { gateway: Arc::new(Gateway::new(access)?), prefix: access.prefix(), clock })
     }
 
@@ -94,30 +94,35 @@ impl Etcd {
         &self,
         decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>,
     ) -> Result<Option<Committed>, Error> {
-        let seen = Seen::new(self);
-        let mut transaction = Transaction::new(&seen);
+        let snapshot = EtcdSnapshot::new(self);
+        let mut transaction = Transaction::new(&snapshot);
         decide(&mut transaction)?;
         let (writes, token) = transaction.decided();
         if writes.is_empty() {
             return Ok(Some(Committed { token, ..Committed::default() }));
         }
-        let written = self.write(&seen, &writes, token);
+        let written = self.write(&snapshot, &writes, token);
         written.map_err(|trouble| self.gateway.error(trouble))
     }
 
-    fn write(&self, seen: &Seen<'_>, writes: &[Write], token: Option<u64>) -> Result<Option<Committed>, Trouble> {
+    fn write(
+        &self,
+        snapshot: &EtcdSnapshot<'_>,
+        writes: &[Write],
+        token: Option<u64>,
+    ) -> Result<Option<Committed>, Trouble> {
         let now = self.clock.now();
-        let mut outcome = Outcome { store: self, seen, now, records: BTreeMap::new(), other: Vec::new() };
+        let mut outcome = Outcome { store: self, snapshot, now, records: BTreeMap::new(), other: Vec::new() };
         for write in writes {
             outcome.add(write)?;
         }
-        let mut comparisons = seen.comparisons();
+        let mut comparisons = snapshot.comparisons();
         if faults::are_locks_broken() {
             comparisons.clear();
         }
         let mut operations = outcome.operations()?;
         if let Some(token) = token {
-            let (_, unchanged) = seen.last_token()?;
+            let (_, unchanged) = snapshot.last_token()?;
             if !faults::are_locks_broken() {
                 comparisons.push(unchanged);
             }
@@ -164,7 +169,7 @@ impl Etcd {
 
 impl Store for Etcd {
     fn reader(&self) -> Result<Box<dyn Reader + '_>, Error> {
-        Ok(Box::new(Seen::new(self)))
+        Ok(Box::new(EtcdSnapshot::new(self)))
     }
 
     fn commit(&self, decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<Committed, Error> {
@@ -230,7 +235,7 @@ fn free_name<E>(
 /// What is to stand there after all writes of a decision.
 struct Outcome<'a> {
     store: &'a Etcd,
-    seen: &'a Seen<'a>,
+    snapshot: &'a EtcdSnapshot<'a>,
     now: DateTime<Utc>,
     /// What each key is to have; `None` for nothing.
     records: BTreeMap<Key, Option<Vec<u8>>>,
@@ -281,7 +286,7 @@ impl Outcome<'_> {
         if let Some(known) = self.records.get(key) {
             return Ok(known.clone());
         }
-        let found = self.seen.read(&self.store.name_of(key))?;
+        let found = self.snapshot.read(&self.store.name_of(key))?;
         Ok(found.map(|found| record_of(&found.value).1.to_vec()))
     }
 
@@ -301,7 +306,7 @@ impl Outcome<'_> {
             };
             let lifetime = self.lifetime(key, record);
             if held.insert(lifetime) {
-                let known = self.seen.read(&name)?.map_or(0, |found| found.lease);
+                let known = self.snapshot.read(&name)?.map_or(0, |found| found.lease);
                 self.store.hold(lifetime, known)?;
             }
             operations.push(Operation::Put(name, value_of(record, self.now), lifetime.lease));

@@ -38,7 +38,7 @@ impl Letters<'_> {
             let Ok(mut whole) = serde_json::from_slice::<Value>(&found.bytes) else { continue };
             let Ok(record) = MessageRecord::read(&found.bytes) else { continue };
             let Some(sender) = record.sender().filter(|_| whole[SENT_ON] != true) else { continue };
-            let from = names.standing(&sender);
+            let from = names.in_team(&sender);
             let resource = renamed(&record, |resource| names.among_all(resource));
             let record = MessageRecord { from: Some(from.to_string()), resource, ..record };
             let at = time::split_stamp(name).map_or(found.stamp.modified, |(at, _)| at);

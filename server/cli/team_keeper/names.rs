@@ -8,7 +8,7 @@ use deconflict_protocol::{
     ClaimRecord, Naming, Resource, SessionId, SessionOfClone, SessionRecord, lease_end, time, to_bytes,
 };
 use deconflict_registry::{Error, Files, Key, Reader, Registry};
-use deconflict_team::{clone_digest, standing_id};
+use deconflict_team::{clone_digest, id_in_team};
 use deconflict_workspace::Location;
 
 use super::copies::Copied;
@@ -42,8 +42,8 @@ impl Names {
     }
 
     /// The id of what stands among all for a session of this clone.
-    pub(super) fn standing(&self, own: &SessionId) -> SessionId {
-        standing_id(own, &self.directory)
+    pub(super) fn in_team(&self, own: &SessionId) -> SessionId {
+        id_in_team(own, &self.directory)
     }
 
     /// What a file or directory of this clone is called among all.
@@ -105,7 +105,7 @@ impl Names {
         match key {
             Key::Session(id) => {
                 let Some(record) = living(id)? else { return Ok(None) };
-                Ok(to_bytes(&self.session(id, record)).ok().map(|bytes| (Key::Session(self.standing(id)), bytes)))
+                Ok(to_bytes(&self.session(id, record)).ok().map(|bytes| (Key::Session(self.in_team(id)), bytes)))
             }
             Key::Claim(_) => {
                 let Some((resource, record, modified)) = read_claim(reader, key)? else { return Ok(None) };
@@ -117,7 +117,7 @@ impl Names {
                 };
                 let Some(holder) = living(&id)? else { return Ok(None) };
                 let record = ClaimRecord {
-                    claimed_by: Some(self.standing(&id)),
+                    claimed_by: Some(self.in_team(&id)),
                     resource_name: Some(among_all.name().to_owned()),
                     branch: record.branch.or(holder.branch),
                     worktree: None,
@@ -137,7 +137,7 @@ impl Names {
         let seen = record.last_heartbeat.as_deref().and_then(time::parse);
         let seen = seen.map(|at| time::format(at - TimeDelta::seconds(at.timestamp().rem_euclid(SIGN))));
         SessionRecord {
-            session_id: Some(self.standing(id)),
+            session_id: Some(self.in_team(id)),
             stands_for: Some(SessionOfClone { directory: self.directory.clone(), session: id.clone() }),
             host: Some(platform::host_name()),
             // One that nothing looks after in its clone lasts as long as it does there.
@@ -194,7 +194,7 @@ impl Names {
     }
 
     fn is_own_session(&self, id: &SessionId, record: &SessionRecord) -> bool {
-        record.stands_for.as_ref().is_some_and(|of| of.directory == self.directory && self.standing(&of.session) == *id)
+        record.stands_for.as_ref().is_some_and(|of| of.directory == self.directory && self.in_team(&of.session) == *id)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deconflict_platform::clock::Clock;
-use deconflict_team::{Access, Etcd};
+use deconflict_team::{Etcd, EtcdAccess};
 
 use super::wait::wait_within;
 
@@ -181,7 +181,7 @@ impl EtcdNode {
 
     /// The registry of a repository.
     pub(crate) fn store(&self, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
-        let access = Access {
+        let access = EtcdAccess {
             address: self.address().parse().unwrap(),
             repository: repository.to_owned(),
             user: None,

@@ -16,13 +16,13 @@ use super::store::Etcd;
 const MOST_COMPARISONS: usize = 100;
 
 /// The records at one revision: that of the first reading.
-pub(super) struct Seen<'a> {
+pub(super) struct EtcdSnapshot<'a> {
     store: &'a Etcd,
-    known: RefCell<Known>,
+    known: RefCell<ReadSet>,
 }
 
 #[derive(Default)]
-struct Known {
+struct ReadSet {
     /// None before anything was read.
     revision: Option<i64>,
     /// What is known to stand, or not to stand, under keys.
@@ -33,51 +33,51 @@ struct Known {
 }
 
 /// What is known of a key.
-enum Told {
-    Nothing,
+enum Lookup {
+    Unknown,
     /// What stands under it, if anything does.
     Known(Option<KeyValue>),
 }
 
-impl Known {
+impl ReadSet {
     /// What is known of a key.
-    fn of(&self, key: &[u8]) -> Told {
+    fn of(&self, key: &[u8]) -> Lookup {
         match self.records.get(key) {
-            Some(known) => Told::Known(known.clone()),
-            None if self.ranges.iter().any(|(start, end)| start[..] <= *key && *key < end[..]) => Told::Known(None),
-            None => Told::Nothing,
+            Some(known) => Lookup::Known(known.clone()),
+            None if self.ranges.iter().any(|(start, end)| start[..] <= *key && *key < end[..]) => Lookup::Known(None),
+            None => Lookup::Unknown,
         }
     }
 }
 
-impl<'a> Seen<'a> {
+impl<'a> EtcdSnapshot<'a> {
     pub(super) fn new(store: &'a Etcd) -> Self {
         Self { store, known: RefCell::default() }
     }
 
     /// Reads what stands under a key at this revision.
     pub(super) fn read(&self, key: &[u8]) -> Result<Option<KeyValue>, Trouble> {
-        if let Told::Known(known) = self.known.borrow().of(key) {
+        if let Lookup::Known(known) = self.known.borrow().of(key) {
             return Ok(known);
         }
         let found = match self.revision_before(key)? {
-            (Told::Known(found), _) => found,
-            (Told::Nothing, revision) => kv::read_at(&self.store.gateway, key, revision)?,
+            (Lookup::Known(found), _) => found,
+            (Lookup::Unknown, revision) => kv::read_at(&self.store.gateway, key, revision)?,
         };
         self.known.borrow_mut().records.insert(key.to_vec(), found.clone());
         Ok(found)
     }
 
     /// The revision; what is read first comes along with it.
-    fn revision_before(&self, key: &[u8]) -> Result<(Told, i64), Trouble> {
+    fn revision_before(&self, key: &[u8]) -> Result<(Lookup, i64), Trouble> {
         if let Some(revision) = self.known.borrow().revision {
-            return Ok((Told::Nothing, revision));
+            return Ok((Lookup::Unknown, revision));
         }
         let (revision, [found, token]) = kv::read_now(&self.store.gateway, [key, &self.store.token_key()])?;
         let mut known = self.known.borrow_mut();
         known.revision = Some(revision);
         known.token = token;
-        Ok((Told::Known(found), revision))
+        Ok((Lookup::Known(found), revision))
     }
 
     fn read_range(&self, range: &Range) -> Result<Vec<Key>, Trouble> {
@@ -124,7 +124,7 @@ impl<'a> Seen<'a> {
     }
 }
 
-impl Reader for Seen<'_> {
+impl Reader for EtcdSnapshot<'_> {
     fn naming(&self) -> Naming {
         NAMING
     }
@@ -152,7 +152,7 @@ impl Reader for Seen<'_> {
     }
 }
 
-impl Snapshot for Seen<'_> {
+impl Snapshot for EtcdSnapshot<'_> {
     fn next_token(&self, _: DateTime<Utc>) -> Result<u64, Error> {
         let (last, _) = self.last_token().map_err(|trouble| self.store.gateway.error(trouble))?;
         let revision = self.known.borrow().revision.unwrap_or_default();

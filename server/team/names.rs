@@ -12,7 +12,7 @@ const LONGEST: usize = 50;
 
 /// The id of what stands, among all machines, for a session of this machine's clone: two clones may each have one that its
 /// user calls `ada`.
-pub fn standing_id(own: &SessionId, directory: &Path) -> SessionId {
+pub fn id_in_team(own: &SessionId, directory: &Path) -> SessionId {
     let beginning: String = own.as_str().chars().take(LONGEST).collect();
     let id = format!("{beginning}.{}", digest(directory, own.as_str(), 6));
     // Whatever an id begins with, another may begin with too.
@@ -39,12 +39,12 @@ mod tests {
     #[test]
     fn clones_tell_their_sessions_apart() {
         let ada = SessionId::new("ada").unwrap();
-        let here = standing_id(&ada, Path::new("/home/ada/a/COORDINATION"));
-        assert_eq!(here, standing_id(&ada, Path::new("/home/ada/a/COORDINATION")));
-        assert_ne!(here, standing_id(&ada, Path::new("/home/ada/b/COORDINATION")));
+        let here = id_in_team(&ada, Path::new("/home/ada/a/COORDINATION"));
+        assert_eq!(here, id_in_team(&ada, Path::new("/home/ada/a/COORDINATION")));
+        assert_ne!(here, id_in_team(&ada, Path::new("/home/ada/b/COORDINATION")));
         let long = SessionId::new(&"x".repeat(64)).unwrap();
         let other = SessionId::new(&format!("{}y", "x".repeat(63))).unwrap();
-        let [long, other] = [long, other].map(|id| standing_id(&id, Path::new("/a/COORDINATION")));
+        let [long, other] = [long, other].map(|id| id_in_team(&id, Path::new("/a/COORDINATION")));
         assert!(long != other && SessionId::new(long.as_str()).is_ok(), "{long}");
     }
 }
