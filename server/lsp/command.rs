@@ -41,7 +41,7 @@ pub(crate) enum EditorCommand {
     TakeOver(#[serde(deserialize_with = "or_default")] TakeOver),
     /// `{uri, message?}`: asks the holder to release.
     RequestRelease(#[serde(deserialize_with = "or_default")] ReleaseRequest),
-    /// `{to, subject?, message, uri?, inReplyTo?}`: writes to a session. For an editor that asks for the text itself, a
+    /// `{to, subject, message, uri?, inReplyTo?}`: writes to a session. For an editor that asks for the text itself, a
     /// menu adds the selected text as `quotation`, which the editor appends to the message.
     SendMessage(Option<Box<MessageToSend>>),
     /// `{unreadOnly?, with?}`: lists messages; with one session, also what this one wrote to it.
@@ -170,7 +170,7 @@ pub(crate) struct ReleaseRequest {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MessageToSend {
     pub(crate) to: String,
-    pub(crate) subject: Option<String>,
+    pub(crate) subject: String,
     pub(crate) message: String,
     #[serde(default, deserialize_with = "optional_uri")]
     pub(crate) uri: Option<Uri>,

@@ -231,7 +231,7 @@ impl SessionContext {
         // A message about a file elsewhere is still a message.
         let resource = message.uri.and_then(|uri| self.named(&Target::Uri(uri)).ok());
         let draft = Draft {
-            subject: message.subject.unwrap_or_default(),
+            subject: message.subject,
             message: message.message,
             in_reply_to: message.in_reply_to,
             resource,

@@ -59,6 +59,7 @@ function M.send(message)
       message.message = message.message .. '\n\n' .. message.quotation
       message.quotation = nil
     end
+    message.subject = message.subject or ''
     server.execute('sendMessage', message, function()
       notify.show('sent')
     end)
