@@ -49,6 +49,36 @@ fn a_terminal_gets_colours_unless_it_wants_none() {
     assert!(shown.contains("Sessions") && !shown.contains('\u{1b}'), "{shown:?}");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_long_answer_on_a_terminal_is_shown_by_the_users_pager() {
+    let workspace = Workspace::small();
+    workspace.write("poem.txt", "one\ntwo\n");
+    workspace.commit_all("Poem");
+    let (terminal, _) = Terminal::with_named_session(&workspace, "Ada");
+    terminal.run(["claim", "poem.txt"]).expect_code(0);
+    workspace.write("poem.txt", "one\n2\n");
+    let lines = ["deconflict history", "deconflict history poem.txt --patch", "deconflict blame poem.txt"];
+    for line in lines {
+        let shown = shown_on_a_terminal(&terminal.clone().env("PAGER", "sed s/^/paged:/"), line);
+        assert!(shown.lines().count() > 0 && shown.lines().all(|line| line.starts_with("paged:")), "{line}: {shown:?}");
+        assert!(shown.contains('\u{1b}'), "{line} has colours: {shown:?}");
+        let plain = shown_on_a_terminal(&terminal.clone().env("PAGER", "sed s/^/paged:/").env("NO_COLOR", "1"), line);
+        assert!(plain.contains("paged:") && !plain.contains('\u{1b}'), "{line}: {plain:?}");
+        // Neither a pager that is missing nor one that is closed at once is an error.
+        for (pager, is_shown) in [("cat", true), ("no-such-pager", true), ("true", false)] {
+            let shown = shown_on_a_terminal(&terminal.clone().env("PAGER", pager), &format!("{line}; echo code $?"));
+            assert_eq!(shown.contains("poem.txt") || shown.contains("one"), is_shown, "{pager}: {shown:?}");
+            assert!(shown.contains("code 0"), "{pager}: {shown:?}");
+        }
+        // What another program reads is neither paged nor coloured.
+        let piped = terminal.clone().env("PAGER", "sed s/^/paged:/").run(line.split(' ').skip(1)).expect_code(0);
+        assert!(!piped.stdout.contains("paged:") && !piped.stdout.contains('\u{1b}'), "{piped:?}");
+    }
+    let shown = shown_on_a_terminal(&terminal.env("PAGER", "cat"), lines[1]);
+    assert!(shown.contains("\u{1b}[32m+2") && shown.contains("\u{1b}[33m-two"), "{shown:?}");
+}
+
 /// An editor's shell window, say.
 #[cfg(target_os = "linux")]
 #[test]
