@@ -6,6 +6,21 @@ use deconflict_registry::{Key, Range, Series, TicketKey};
 /// Names are no files, so that each is spelled in one way.
 pub(super) const NAMING: Naming = Naming { ignores_case: false };
 
+/// What a record is called.
+pub(super) fn name(prefix: &str, key: &Key) -> Vec<u8> {
+    format!("{prefix}{key}").into_bytes()
+}
+
+/// The last fencing token, which all grants compare.
+pub(super) fn token(prefix: &str) -> Vec<u8> {
+    format!("{prefix}token").into_bytes()
+}
+
+/// Whoever deletes something writes this too.
+pub(super) fn deletions(prefix: &str) -> Vec<u8> {
+    format!("{prefix}deletions").into_bytes()
+}
+
 /// The first key of a range, and the first behind it.
 pub(super) fn bounds(prefix: &str, range: &Range) -> (Vec<u8>, Vec<u8>) {
     let beginning = match range {
@@ -15,7 +30,7 @@ pub(super) fn bounds(prefix: &str, range: &Range) -> (Vec<u8>, Vec<u8>) {
         Range::Series(series) => format!("{series}/"),
         Range::AllDirect => "messages/direct/".to_owned(),
         Range::One(key) => {
-            let key = [prefix, &key.to_string()].concat().into_bytes();
+            let key = name(prefix, key);
             return (key.clone(), [key, vec![0]].concat());
         }
     };

@@ -7,17 +7,17 @@ use chrono::{DateTime, Utc};
 use deconflict_protocol::{Naming, time};
 use deconflict_registry::{Error, Key, Range, Reader, Snapshot, Stamp, Stored};
 
-use super::gateway::Trouble;
+use super::gateway::{Gateway, Trouble};
 use super::keys::{self, NAMING};
 use super::kv::{self, Comparison, KeyValue};
-use super::store::Etcd;
 
 /// etcd refuses a transaction of more than 128 comparisons. With more than this the whole registry is compared.
 const MOST_COMPARISONS: usize = 100;
 
 /// The records at one revision: that of the first reading.
 pub(super) struct EtcdSnapshot<'a> {
-    store: &'a Etcd,
+    gateway: &'a Gateway,
+    prefix: &'a str,
     known: RefCell<ReadSet>,
 }
 
@@ -51,8 +51,8 @@ impl ReadSet {
 }
 
 impl<'a> EtcdSnapshot<'a> {
-    pub(super) fn new(store: &'a Etcd) -> Self {
-        Self { store, known: RefCell::default() }
+    pub(super) fn new(gateway: &'a Gateway, prefix: &'a str) -> Self {
+        Self { gateway, prefix, known: RefCell::default() }
     }
 
     /// Reads what stands under a key at this revision.
@@ -62,7 +62,7 @@ impl<'a> EtcdSnapshot<'a> {
         }
         let found = match self.revision_before(key)? {
             (Lookup::Known(found), _) => found,
-            (Lookup::Unknown, revision) => kv::read_at(&self.store.gateway, key, revision)?,
+            (Lookup::Unknown, revision) => kv::read_at(self.gateway, key, revision)?,
         };
         self.known.borrow_mut().records.insert(key.to_vec(), found.clone());
         Ok(found)
@@ -73,7 +73,7 @@ impl<'a> EtcdSnapshot<'a> {
         if let Some(revision) = self.known.borrow().revision {
             return Ok((Lookup::Unknown, revision));
         }
-        let (revision, [found, token]) = kv::read_now(&self.store.gateway, [key, &self.store.token_key()])?;
+        let (revision, [found, token]) = kv::read_now(self.gateway, [key, &keys::token(self.prefix)])?;
         let mut known = self.known.borrow_mut();
         known.revision = Some(revision);
         known.token = token;
@@ -81,17 +81,17 @@ impl<'a> EtcdSnapshot<'a> {
     }
 
     fn read_range(&self, range: &Range) -> Result<Vec<Key>, Trouble> {
-        let (start, end) = keys::bounds(&self.store.prefix, range);
+        let (start, end) = keys::bounds(self.prefix, range);
         if !self.known.borrow().ranges.iter().any(|(from, to)| *from <= start && end <= *to) {
             let (_, revision) = self.revision_before(&start)?;
-            let found = kv::range_at(&self.store.gateway, &start, &end, revision)?;
+            let found = kv::range_at(self.gateway, &start, &end, revision)?;
             let mut known = self.known.borrow_mut();
             known.records.extend(found.into_iter().map(|record| (record.key.clone(), Some(record))));
             known.ranges.push((start.clone(), end.clone()));
         }
         let known = self.known.borrow();
         let there = known.records.range(start..end).filter(|(_, record)| record.is_some());
-        Ok(there.filter_map(|(key, _)| keys::parse(&self.store.prefix, key)).collect())
+        Ok(there.filter_map(|(key, _)| keys::parse(self.prefix, key)).collect())
     }
 
     /// What must hold of the registry so that what was read stands there still.
@@ -108,14 +108,14 @@ impl<'a> EtcdSnapshot<'a> {
             return all;
         }
         // Whoever deletes something writes a key beside it, so that this finds deletions too.
-        let start = self.store.prefix.clone().into_bytes();
+        let start = self.prefix.as_bytes().to_vec();
         let end = keys::end_of(&start);
         vec![Comparison::NoneNewer(start, end, revision)]
     }
 
     /// The last fencing token, and what must hold so that it still is.
     pub(super) fn last_token(&self) -> Result<(u64, Comparison), Trouble> {
-        let key = self.store.token_key();
+        let key = keys::token(self.prefix);
         self.revision_before(&key)?;
         let known = self.known.borrow();
         let last = known.token.as_ref().and_then(|token| String::from_utf8_lossy(&token.value).parse().ok());
@@ -130,8 +130,8 @@ impl Reader for EtcdSnapshot<'_> {
     }
 
     fn get(&self, key: &Key) -> Result<Option<Stored>, Error> {
-        let name = self.store.name_of(key);
-        Ok(self.read(&name).map_err(|trouble| self.store.gateway.error(trouble))?.as_ref().map(stored))
+        let name = keys::name(self.prefix, key);
+        Ok(self.read(&name).map_err(|trouble| self.gateway.error(trouble))?.as_ref().map(stored))
     }
 
     fn stamp(&self, key: &Key) -> Result<Option<Stamp>, Error> {
@@ -141,7 +141,7 @@ impl Reader for EtcdSnapshot<'_> {
     fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {
         let mut found = Vec::new();
         for range in ranges {
-            found.extend(self.read_range(range).map_err(|trouble| self.store.gateway.error(trouble))?);
+            found.extend(self.read_range(range).map_err(|trouble| self.gateway.error(trouble))?);
         }
         Ok(found)
     }
@@ -154,7 +154,7 @@ impl Reader for EtcdSnapshot<'_> {
 
 impl Snapshot for EtcdSnapshot<'_> {
     fn next_token(&self, _: DateTime<Utc>) -> Result<u64, Error> {
-        let (last, _) = self.last_token().map_err(|trouble| self.store.gateway.error(trouble))?;
+        let (last, _) = self.last_token().map_err(|trouble| self.gateway.error(trouble))?;
         let revision = self.known.borrow().revision.unwrap_or_default();
         Ok(u64::try_from(revision).unwrap_or_default().max(last) + 1)
     }

@@ -16,6 +16,7 @@ use deconflict_registry::{
 
 use super::access::EtcdAccess;
 use super::gateway::{Gateway, Trouble};
+use super::keys;
 use super::kv::{self, Comparison, Operation};
 use super::lifetime::Lifetime;
 use super::snapshot::{EtcdSnapshot, record_of, value_of};
@@ -33,8 +34,8 @@ const SET_ASIDE: i64 = 30 * 24 * 3600;
 /// A registry in etcd, below the prefix of its repository.
 #[derive(Debug)]
 pub struct Etcd {
-    pub(super) gateway: Arc<Gateway>,
-    pub(super) prefix: String,
+    gateway: Arc<Gateway>,
+    prefix: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,18 +76,8 @@ impl Etcd {
         kv::keep_alive(&self.gateway, lifetime.lease).map_err(|trouble| self.gateway.error(trouble))
     }
 
-    pub(super) fn name_of(&self, key: &Key) -> Vec<u8> {
-        format!("{}{key}", self.prefix).into_bytes()
-    }
-
-    /// The last fencing token, which all grants compare.
-    pub(super) fn token_key(&self) -> Vec<u8> {
-        format!("{}token", self.prefix).into_bytes()
-    }
-
-    /// Whoever deletes something writes this too.
-    fn deletions_key(&self) -> Vec<u8> {
-        format!("{}deletions", self.prefix).into_bytes()
+    fn snapshot(&self) -> EtcdSnapshot<'_> {
+        EtcdSnapshot::new(&self.gateway, &self.prefix)
     }
 
     /// Makes a decision once; `None` if something else was written meanwhile.
@@ -94,7 +85,7 @@ impl Etcd {
         &self,
         decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>,
     ) -> Result<Option<Committed>, Error> {
-        let snapshot = EtcdSnapshot::new(self);
+        let snapshot = self.snapshot();
         let mut transaction = Transaction::new(&snapshot);
         decide(&mut transaction)?;
         let (writes, token) = transaction.decided();
@@ -126,10 +117,10 @@ impl Etcd {
             if !faults::are_locks_broken() {
                 comparisons.push(unchanged);
             }
-            operations.push(Operation::Put(self.token_key(), token.to_string().into_bytes(), 0));
+            operations.push(Operation::Put(keys::token(&self.prefix), token.to_string().into_bytes(), 0));
         }
         if operations.iter().any(|operation| matches!(operation, Operation::Delete(_))) {
-            operations.push(Operation::Put(self.deletions_key(), Vec::new(), 0));
+            operations.push(Operation::Put(keys::deletions(&self.prefix), Vec::new(), 0));
         }
         let Some(revision) = self.transact(&comparisons, &operations)? else { return Ok(None) };
         let claims = outcome.records.iter().filter_map(|(key, record)| {
@@ -169,7 +160,7 @@ impl Etcd {
 
 impl Store for Etcd {
     fn reader(&self) -> Result<Box<dyn Reader + '_>, Error> {
-        Ok(Box::new(EtcdSnapshot::new(self)))
+        Ok(Box::new(self.snapshot()))
     }
 
     fn commit(&self, decide: &mut dyn FnMut(&mut Transaction<'_>) -> Result<(), Error>) -> Result<Committed, Error> {
@@ -286,7 +277,7 @@ impl Outcome<'_> {
         if let Some(known) = self.records.get(key) {
             return Ok(known.clone());
         }
-        let found = self.snapshot.read(&self.store.name_of(key))?;
+        let found = self.snapshot.read(&keys::name(&self.store.prefix, key))?;
         Ok(found.map(|found| record_of(&found.value).1.to_vec()))
     }
 
@@ -299,7 +290,7 @@ impl Outcome<'_> {
         let mut held = HashSet::new();
         let mut operations = self.other.clone();
         for (key, record) in &self.records {
-            let name = self.store.name_of(key);
+            let name = keys::name(&self.store.prefix, key);
             let Some(record) = record else {
                 operations.push(Operation::Delete(name));
                 continue;
