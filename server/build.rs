@@ -31,8 +31,6 @@ fn main() {
     println!("cargo::rerun-if-changed=server/build.rs");
     println!("cargo::rerun-if-changed={ORDER}");
     let is = |variable: &str, value: &str| env::var(variable).is_ok_and(|found| found == value);
-    // With `crt-static` the compiler does all of this, but that cannot be asked for here.
-    let is_static = env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|features| features.contains("crt-static"));
     if !is("CARGO_CFG_TARGET_OS", "linux") || !is("PROFILE", "release") {
         return;
     }
@@ -41,6 +39,8 @@ fn main() {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
     }
+    // With `crt-static` the compiler does all that follows, but that cannot be asked for here.
+    let is_static = env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|features| features.contains("crt-static"));
     if !is("CARGO_CFG_TARGET_ENV", "gnu") || is_static {
         return;
     }

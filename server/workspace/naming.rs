@@ -450,6 +450,8 @@ fn common_directories_at(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     entries.filter(|entry| is_git_directory(entry) && entry.join("objects").is_dir()).collect()
 }
+
+/// What names begin with in the other clones of the team, a line each; empty where there is no team.
 fn clones_of_team(repository: &Repository) -> String {
     let read = PrivateFolder::of_team(repository).and_then(|folder| folder.read(CLONES_OF_TEAM, LONGEST_LIST).ok()?);
     read.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
