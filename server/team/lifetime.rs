@@ -75,19 +75,23 @@ mod tests {
 
     #[test]
     fn a_claim_is_kept_until_its_end_and_hardly_longer() {
-        let now = Utc::now();
         let key = Key::Claim(NAMING.key(&Resource::file("a").unwrap()));
         let lasting = |minutes: i64, at: DateTime<Utc>| {
             let expires_at = Some(time::format(at + TimeDelta::minutes(minutes)));
             let record = ClaimRecord { expires_at, claimed_at: Some(time::format(at)), ..ClaimRecord::default() };
             let record =
                 ClaimRecord { claimed_by: Some(deconflict_protocol::SessionId::new("anna").unwrap()), ..record };
-            Lifetime::of("p/", &key, &to_bytes(&record).unwrap(), at)
+            let left = lease_end(Some(&record), at, at) - at;
+            (Lifetime::of("p/", &key, &to_bytes(&record).unwrap(), at), left)
         };
-        let five = lasting(5, now);
-        assert!((301..=310).contains(&five.seconds), "{five:?}");
-        let later = now + TimeDelta::seconds(100);
-        assert_eq!(lasting(5, later), five, "renewed for as long again");
-        assert_ne!(lasting(6, now).lease, five.lease);
+        let second = DateTime::from_timestamp(1_790_000_000, 0).unwrap();
+        // A record's times have no fractions, so that the end lies up to a second before what was asked for.
+        for now in [0, 1, 500, 999].map(|milliseconds| second + TimeDelta::milliseconds(milliseconds)) {
+            let (five, left) = lasting(5, now);
+            let longer = TimeDelta::seconds(five.seconds) - left;
+            assert!(longer > TimeDelta::zero() && longer <= TimeDelta::seconds(10), "{five:?}, {left} left");
+            assert_eq!(lasting(5, now + TimeDelta::seconds(100)).0, five, "renewed for as long again");
+            assert_ne!(lasting(6, now).0.lease, five.lease);
+        }
     }
 }
