@@ -69,7 +69,7 @@ mod team;
 mod undo;
 mod unmute;
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 
@@ -169,9 +169,6 @@ impl Verb {
 /// Does what the command line says and tells how it ended.
 pub(crate) fn run(command_line: impl Iterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = command_line.collect();
-    if let Some(error) = deconflict_platform::take_place(&words) {
-        return run::not_started(&error, words.get(4).map_or(OsStr::new(""), OsString::as_os_str));
-    }
     if completions::answer(|| command_to_complete(&words), &words) {
         return Exit::Done.into();
     }

@@ -1,13 +1,12 @@
 //! `deconflict run --with RESOURCE… -- COMMAND…`
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use deconflict_platform::{self as platform, Ending, Job, Life, TakenSignals};
+use deconflict_platform::{self as platform, Ending, Job, Life};
 use deconflict_protocol::{DEFAULT_LEASE, Resource, Want};
 use deconflict_registry::{
     Activity, Claim, Completion, Error, Holding, NewSession, Registry, Session, Taken, Taker, Terms, named_process,
@@ -23,7 +22,7 @@ use super::interrupts::Interrupts;
 use super::kept_in::KeptIn;
 use super::output::Output;
 use super::scope::ScopeWord;
-use super::{candidates, processes, standing_in, upkeep, values, words};
+use super::{candidates, standing_in, upkeep, values, words};
 
 /// Hold resources while a command runs
 ///
@@ -95,7 +94,9 @@ impl Ended {
 fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failure> {
     // Before anything starts a thread.
     let interrupts = Interrupts::take()?;
-    let preparing = prepare(arguments.command.clone(), interrupts.signals().taken())?;
+    // Its number is in the claims from the first moment on, so that there is none in which it runs and they are free.
+    let mut job = Job::prepare(&arguments.command, &interrupts.signals().taken(), not_started)
+        .map_err(|error| could_not_start(&error))?;
     if arguments.wait.is_some() {
         interrupts.end_a_wait(&context.give_up)?;
     }
@@ -105,11 +106,6 @@ fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failu
         Ok(acting) => acting,
         Err(failure) => return context.give_up.asked().map(Ended::Interrupted).ok_or(failure),
     };
-    // Its number is in the claims from the first moment on, so that there is none in which it runs and they are free.
-    let mut job = preparing
-        .join()
-        .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
-        .map_err(|error| could_not_start(&error))?;
     let patience = arguments.wait;
     let (run, start) =
         (Run { arguments, context, acting: &acting, asked: &asked, patience, interrupts: &interrupts }, Instant::now());
@@ -119,18 +115,6 @@ fn hold_and_run(arguments: &Arguments, context: &Context) -> Result<Ended, Failu
         None => acting.end(context),
     }
     ended
-}
-
-/// Starts the process that becomes the command, on a thread of its own: until it waits to be told takes as long as finding
-/// out here what it is to get.
-fn prepare(command: Vec<OsString>, taken: TakenSignals) -> Result<JoinHandle<io::Result<Job>>, Failure> {
-    let prepare = move || {
-        let job = Job::prepare(&command, &taken);
-        // This is asked next, and remembered.
-        processes::run_by_an_agent();
-        job
-    };
-    thread::Builder::new().name("prepare".to_owned()).spawn(prepare).map_err(|error| could_not_start(&error))
 }
 
 fn could_not_start(error: &io::Error) -> Failure {
@@ -526,11 +510,11 @@ fn held_around() -> Vec<String> {
 }
 
 /// A command that could not be started, as a shell says it.
-pub(super) fn not_started(error: &std::io::Error, program: &std::ffi::OsStr) -> std::process::ExitCode {
+fn not_started(error: &io::Error, program: &OsStr) -> i32 {
     let is_missing = error.kind() == std::io::ErrorKind::NotFound;
     let why = if is_missing { "command not found".to_owned() } else { error.to_string() };
     Output::remark(&format!("deconflict: {}: {why}", program.to_string_lossy()));
-    if is_missing { 127 } else { 126 }.into()
+    if is_missing { 127 } else { 126 }
 }
 
 #[cfg(test)]

@@ -4,31 +4,29 @@
 //! write down whose the command will be, before it does anything.
 
 #[cfg(unix)]
-pub use self::unix::{Ending, Job, Signals, TakenSignals, end_by_signal, take_place};
+pub use self::unix::{Ending, Job, Signals, TakenSignals, end_by_signal};
 
 #[cfg(not(unix))]
-pub use self::plain::{Ending, Job, Signals, TakenSignals, end_by_signal, take_place};
+pub use self::plain::{Ending, Job, Signals, TakenSignals, end_by_signal};
 
 #[cfg(unix)]
 mod unix {
     use std::cell::OnceCell;
-    use std::ffi::OsString;
+    use std::convert::Infallible;
+    use std::ffi::{OsStr, OsString};
     use std::fs::File;
-    use std::io::{self, BufRead, BufReader, Write};
-    use std::os::fd::{AsRawFd, RawFd};
+    use std::io::{self, BufRead, BufReader, PipeReader, Write};
     use std::os::unix::process::CommandExt;
-    use std::process::{Child, Command};
+    use std::process::Command;
     use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
     use std::time::{Duration, Instant};
 
+    use fork::{Fork, fork};
     use nix::sys::signal::{SigSet, SigmaskHow, Signal as Named};
     use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
     use rustix::termios::{tcgetpgrp, tcsetpgrp};
 
     use crate::{Process, process, system};
-
-    /// What stands on the command line of a process that waits to become a command. Nobody types it.
-    const WAITING: &str = "--become-when-told";
 
     /// Signals that others send to whoever started a command, and mean the command.
     const PASSED_ON: [Named; 8] = [
@@ -125,17 +123,6 @@ mod unix {
         }
     }
 
-    impl TakenSignals {
-        /// As one word of a command line.
-        fn to_word(&self) -> String {
-            self.0.iter().map(|signal| (signal as i32).to_string()).collect::<Vec<_>>().join(",")
-        }
-
-        fn from_word(word: &str) -> Self {
-            Self(word.split(',').filter_map(|number| Named::try_from(number.parse::<i32>().ok()?).ok()).collect())
-        }
-    }
-
     /// Whoever starts this process may ignore the ends of its own children. Then the system forgets how this one's end, as
     /// long as nobody here hears of them.
     fn hear_of_ends() -> io::Result<()> {
@@ -160,7 +147,6 @@ mod unix {
     /// A process that waits to become a command, and then is it.
     #[derive(Debug)]
     pub struct Job {
-        child: Child,
         process: Process,
         /// Tells it to begin. If this process dies before, it ends too.
         begin: Option<io::PipeWriter>,
@@ -169,16 +155,32 @@ mod unix {
     }
 
     impl Job {
-        /// Starts the process, which waits.
-        pub fn prepare(command: &[OsString], taken: &TakenSignals) -> io::Result<Self> {
+        /// Starts the process, which waits. If it cannot become the command it asks what to say of that, and ends with the code
+        /// that it gets.
+        ///
+        /// The process begins as a copy of this one, which costs a fraction of what it takes to start a program. To be called
+        /// before this process starts a thread: the copy has none but its caller, and others may hold locks at that moment.
+        pub fn prepare(
+            command: &[OsString],
+            taken: &TakenSignals,
+            not_started: impl FnOnce(&io::Error, &OsStr) -> i32,
+        ) -> io::Result<Self> {
             let (told, begin) = io::pipe()?;
-            rustix::io::fcntl_setfd(&told, rustix::io::FdFlags::empty())?;
-            let mut waiting = Command::new(own_program()?);
-            waiting.arg0("deconflict").arg(WAITING).arg(told.as_raw_fd().to_string()).arg(taken.to_word());
-            let child = waiting.args(command).process_group(0).spawn()?;
+            let pid = match fork()? {
+                Fork::Child => {
+                    drop(begin);
+                    let program = command.first().map_or(OsStr::new(""), OsString::as_os_str);
+                    let error = become_when_told(told, program, command.get(1..).unwrap_or(&[]), taken);
+                    std::process::exit(not_started(&error, program))
+                }
+                Fork::Parent(pid) => pid.unsigned_abs(),
+            };
+            let process = process(pid).unwrap_or(Process { pid, started: String::new() });
+            let job = Self { process, begin: Some(begin), terminal: Terminal::of_this_process(), had_terminal: false };
+            // The copy does the same. Whichever is first, there is the group from now on.
+            let _ = rustix::process::setpgid(job.pid(), job.pid());
             hear_of_ends()?;
-            let process = process(child.id()).unwrap_or(Process { pid: child.id(), started: String::new() });
-            Ok(Self { child, process, begin: Some(begin), terminal: Terminal::of_this_process(), had_terminal: false })
+            Ok(job)
         }
 
         /// The process.
@@ -291,7 +293,7 @@ mod unix {
         }
 
         fn pid(&self) -> Option<Pid> {
-            i32::try_from(self.child.id()).ok().and_then(Pid::from_raw)
+            i32::try_from(self.process.pid).ok().and_then(Pid::from_raw)
         }
     }
 
@@ -318,28 +320,22 @@ mod unix {
         }
     }
 
-    /// Becomes the command that this process waits to become, if that is what these words say. Returns only what went wrong.
-    pub fn take_place(words: &[OsString]) -> Option<io::Error> {
-        let [_, waiting, pipe, taken, program, arguments @ ..] = words else { return None };
-        if waiting != WAITING {
-            return None;
-        }
-        let pipe: RawFd = pipe.to_str()?.parse().ok()?;
-        let told = match variables(pipe) {
-            Ok(Some(told)) => told,
-            // Whoever would have told it is gone, or does not want it any more.
-            Ok(None) => std::process::exit(0),
-            Err(error) => return Some(error),
+    /// Waits to be told, and then is the command. Returns only what went wrong.
+    fn become_when_told(told: PipeReader, program: &OsStr, arguments: &[OsString], taken: &TakenSignals) -> io::Error {
+        let become_it = || -> io::Result<Infallible> {
+            rustix::process::setpgid(None, None)?;
+            let Some(variables) = variables(told)? else {
+                // Whoever would have told it is gone, or does not want it any more.
+                std::process::exit(0)
+            };
+            taken.0.thread_unblock()?;
+            Err(Command::new(program).args(arguments).envs(variables).exec())
         };
-        if let Err(error) = TakenSignals::from_word(taken.to_str()?).0.thread_unblock() {
-            return Some(error.into());
-        }
-        Some(Command::new(program).args(arguments).envs(told).exec())
+        let Err(error) = become_it();
+        error
     }
 
-    fn variables(pipe: RawFd) -> io::Result<Option<Vec<(String, String)>>> {
-        let told = File::open(format!("/dev/fd/{pipe}"))?;
-        nix::unistd::close(pipe)?;
+    fn variables(told: PipeReader) -> io::Result<Option<Vec<(String, String)>>> {
         let mut found = Vec::new();
         for line in BufReader::new(told).lines() {
             let line = line?;
@@ -349,11 +345,6 @@ mod unix {
             found.extend(line.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())));
         }
         Ok(None)
-    }
-
-    fn own_program() -> io::Result<std::path::PathBuf> {
-        // It is the very program that runs, even if another version was installed since.
-        if cfg!(target_os = "linux") { Ok("/proc/self/exe".into()) } else { std::env::current_exe() }
     }
 
     /// Ends this process as the signal ends one. Returns if it does not.
@@ -377,7 +368,7 @@ mod unix {
 
 #[cfg(not(unix))]
 mod plain {
-    use std::ffi::OsString;
+    use std::ffi::{OsStr, OsString};
     use std::io;
     use std::process::{Child, Command};
     use std::time::{Duration, Instant};
@@ -438,7 +429,11 @@ mod plain {
 
     impl Job {
         /// Starts nothing yet.
-        pub fn prepare(command: &[OsString], _: &TakenSignals) -> io::Result<Self> {
+        pub fn prepare(
+            command: &[OsString],
+            _: &TakenSignals,
+            _: impl FnOnce(&io::Error, &OsStr) -> i32,
+        ) -> io::Result<Self> {
             Ok(Self { command: command.to_vec(), process: current_process(), child: None })
         }
 
@@ -474,11 +469,6 @@ mod plain {
                 std::thread::sleep(Duration::from_millis(20));
             }
         }
-    }
-
-    /// Nothing waits to become a command here.
-    pub fn take_place(_: &[OsString]) -> Option<io::Error> {
-        None
     }
 
     /// Does nothing here.

@@ -49,7 +49,7 @@ pub use file_system::{FileSystem, file_system, locks_stay_here};
 pub use folder_watch::{FolderChange, FolderWatch, WatchId};
 pub use glance::{Glance, GlancedFolder};
 pub use group::group_life;
-pub use job::{Ending, Job, Signals, TakenSignals, end_by_signal, take_place};
+pub use job::{Ending, Job, Signals, TakenSignals, end_by_signal};
 pub use output::write_without_waiting;
 pub use regular_file::{Links, check_regular, open_regular, read_at_most, read_regular};
 pub use shares::{in_shares, threads};

@@ -4,7 +4,9 @@
 //! What each record names is remembered beside them. It only tells which records need not be read: those that count are read
 //! anew.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
@@ -19,7 +21,7 @@ use super::{Error, Registry};
 use deconflict_protocol::{SessionId, SessionRecord};
 
 /// Another number means another form.
-const FORM: u32 = 1;
+const FORM: u32 = 2;
 
 /// So few are read each time.
 const FEW: usize = 16;
@@ -28,21 +30,63 @@ const FEW: usize = 16;
 /// another program may write into a file, and numbers are given away again.
 const FRESH: TimeDelta = TimeDelta::seconds(2);
 
+/// What is remembered, in a form that is looked at where it lies: a verb has no time to make a thousand values of it.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Known<'a> {
     form: u32,
+    /// In order.
     #[serde(borrow)]
-    files: HashMap<&'a str, KnownFile>,
+    files: Numbers<'a>,
+    /// Theirs, in the same order.
+    #[serde(borrow)]
+    stamps: Numbers<'a>,
+    /// Each as often as it names a process.
+    #[serde(borrow)]
+    naming: Numbers<'a>,
+    /// The processes, in the same order.
+    #[serde(borrow)]
+    named: Numbers<'a>,
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct KnownFile {
-    /// As the folder lists it.
-    number: u64,
-    /// Its stamp: when it was written, to the nanosecond, its size and its version.
-    stamp: (Option<i64>, u64, u64),
-    /// The processes that it names.
-    pids: Vec<u32>,
+impl Known<'_> {
+    fn new(mut files: Vec<(u64, u64)>, naming: &[(u64, u64)]) -> Self {
+        files.sort_unstable();
+        let (files, stamps): (Vec<u64>, Vec<u64>) = files.into_iter().unzip();
+        let (naming, named): (Vec<u64>, Vec<u64>) = naming.iter().copied().unzip();
+        let [files, stamps, naming, named] = [files, stamps, naming, named].map(Numbers::new);
+        Self { form: FORM, files, stamps, naming, named }
+    }
+
+    fn stamp_of(&self, file: u64) -> Option<u64> {
+        self.stamps.at(self.files.place_of(file)?)
+    }
+
+    fn naming(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.naming.iter().zip(self.named.iter())
+    }
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Numbers<'a>(#[serde(borrow, with = "serde_bytes")] Cow<'a, [u8]>);
+
+impl Numbers<'_> {
+    fn new(numbers: Vec<u64>) -> Self {
+        Self(numbers.into_iter().flat_map(u64::to_le_bytes).collect())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.as_chunks().0.iter().map(|number| u64::from_le_bytes(*number))
+    }
+
+    fn at(&self, place: usize) -> Option<u64> {
+        self.0.as_chunks().0.get(place).map(|number| u64::from_le_bytes(*number))
+    }
+
+    /// Where they are in order.
+    fn place_of(&self, number: u64) -> Option<usize> {
+        self.0.as_chunks().0.binary_search_by_key(&number, |number| u64::from_le_bytes(*number)).ok()
+    }
 }
 
 impl Registry {
@@ -80,36 +124,56 @@ impl Registry {
         let stored = directory.read(&Folder::Root, SESSION_PROCESSES).ok().flatten();
         let before: Known =
             stored.as_ref().and_then(|stored| postcard::from_bytes(&stored.bytes).ok()).unwrap_or_default();
+        let before = if before.form == FORM { before } else { Known::default() };
         let age = stored.as_ref().map(|stored| self.now() - stored.stamp.modified);
         let is_fresh = age.is_some_and(|age| age >= TimeDelta::zero() && age < FRESH);
-        let (mut known, mut anew, mut found) = (Known { form: FORM, ..Known::default() }, 0, Vec::new());
+        let (mut files, mut naming) = (Vec::with_capacity(listed.len()), Vec::new());
+        let (mut found, mut anew) = (Vec::new(), HashSet::new());
+        let names_one = |(_, pid): &(u64, u64)| pids.iter().any(|it| u64::from(*it) == *pid);
+        let known_to_name_one: Vec<u64> = before.naming().filter(names_one).map(|(file, _)| file).collect();
         for (name, number) in listed {
-            let Some(id) = session_of(name) else { continue };
-            let is_same = |file: &&KnownFile| -> Result<bool, Error> {
-                let is_listed = before.form == FORM && file.number == *number;
-                Ok(is_listed && (is_fresh && *number != 0 || contents.stamp(name)?.map(parts_of) == Some(file.stamp)))
+            let file = number_for((name, number));
+            let known = match before.stamp_of(file) {
+                Some(stamp) if is_fresh && *number != 0 => Some(stamp),
+                Some(stamp) => contents.stamp(name)?.map(number_for_stamp).filter(|current| *current == stamp),
+                None => None,
             };
-            let file = match before.files.get(name.as_str()) {
-                Some(file) if is_same(&file)? => file.clone(),
-                _ => {
-                    anew += 1;
-                    let Some((record, stamp)) = read(contents, name)? else { continue };
-                    let pids = record.iter().flat_map(processes_in).collect();
-                    KnownFile { number: *number, stamp: parts_of(stamp), pids }
-                }
+            let names_one = if let Some(stamp) = known {
+                files.push((file, stamp));
+                known_to_name_one.contains(&file)
+            } else if session_of(name).is_some()
+                && let Some((record, stamp)) = read(contents, name)?
+            {
+                anew.insert(file);
+                files.push((file, number_for_stamp(stamp)));
+                let before = naming.len();
+                naming.extend(record.iter().flat_map(processes_in).map(|pid| (file, u64::from(pid))));
+                naming.iter().skip(before).any(names_one)
+            } else {
+                false
             };
-            if file.pids.iter().any(|pid| pids.contains(pid)) {
-                found.push(id);
-            }
-            known.files.insert(name, file);
+            found.extend(names_one.then(|| session_of(name)).flatten());
         }
-        if anew > FEW || !is_fresh {
+        if anew.len() > FEW || !is_fresh {
+            let known: HashSet<u64> = files.iter().map(|(file, _)| *file).collect();
+            naming.extend(before.naming().filter(|(file, _)| known.contains(file) && !anew.contains(file)));
             // Whoever cannot write it reads the records another time, too.
-            let bytes = postcard::to_allocvec(&known).unwrap_or_default();
+            let bytes = postcard::to_allocvec(&Known::new(files, &naming)).unwrap_or_default();
             let _ = directory.replace_file(&Folder::Root, SESSION_PROCESSES, &bytes, Durability::Process);
         }
         Ok(found)
     }
+}
+
+/// A number that no other name, or stamp, has.
+fn number_for(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn number_for_stamp(stamp: Stamp) -> u64 {
+    number_for((stamp.modified.timestamp_nanos_opt(), stamp.size, stamp.version))
 }
 
 /// Reads a record, if it names processes: of thousands of others nothing but the bytes are looked at.
@@ -132,8 +196,4 @@ fn may_name_process(record: &[u8]) -> bool {
 
 fn processes_in(record: &SessionRecord) -> impl Iterator<Item = u32> {
     [record.pid, record.client_pid].into_iter().flatten()
-}
-
-fn parts_of(stamp: Stamp) -> (Option<i64>, u64, u64) {
-    (stamp.modified.timestamp_nanos_opt(), stamp.size, stamp.version)
 }
