@@ -30,7 +30,7 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
     };
     let purpose = purpose(claim, holder, PHRASE)
         .map_or_else(String::new, |text| format!(", working on: {}", quoted(&text, PHRASE)));
-    format!("{what} is claimed by {} {}{purpose}.", who(holder, id), term(claim, now))
+    format!("{what} has been claimed by {} {}{purpose}.", who(holder, id), term(claim, now))
 }
 
 /// Since when and until when: `since 10:05 (2 hours ago), until 14:05 (in 2 hours)`.

@@ -54,7 +54,7 @@ fn of_several_all_are_claimed_or_none() {
     let (ben, _) = Terminal::with_named_session(&workspace, "Ben");
     ada.run(["claim", "src/main.rs"]).expect_code(0);
     let told = ben.run(["claim", "README.md", "src/main.rs"]).expect_code(1);
-    assert!(told.stderr.contains("\"src/main.rs\" is claimed by \"Ada\""), "{told:?}");
+    assert!(told.stderr.contains("\"src/main.rs\" has been claimed by \"Ada\""), "{told:?}");
     assert_eq!(coordination.holder("README.md"), None);
     let told = ben.run(["release", "README.md", "src/main.rs"]).expect_code(2);
     assert!(told.stderr.contains("Nobody holds the file README.md"), "{told:?}");

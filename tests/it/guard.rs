@@ -41,7 +41,7 @@ fn a_commit_with_anothers_file_is_refused_and_the_rest_goes_through() {
     let refused = person.git(&["commit", "-m", "Sweep"]).expect_code(1);
     for part in [
         "refused:",
-        "\"src/lib.rs\" is claimed by \"Robin\" since",
+        "\"src/lib.rs\" has been claimed by \"Robin\" since",
         "BUILD - the parser",
         "git restore --staged -- src/lib.rs",
     ] {
@@ -87,7 +87,7 @@ fn a_persons_own_editor_is_in_an_agents_way_and_not_in_the_persons() {
 
     let agent = Committer::agent(&workspace, "claude");
     let refused = agent.git(&["commit", "-am", "Sweep"]).expect_code(1);
-    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by"), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/lib.rs\" has been claimed by"), "{refused:?}");
     let sandboxed = Committer::person(&workspace).env("CLAUDECODE", "1");
     sandboxed.git(&["commit", "-am", "Sweep"]).expect_code(1);
     // Somebody else, on this machine or another.
@@ -221,7 +221,7 @@ fn a_merge_brings_what_others_committed_and_is_not_held_up_by_it() {
     workspace.write("src/parser.rs", "half done\n");
     let refused = person.git(&["commit", "-am", "Merge"]).expect_code(1);
     assert!(
-        refused.stderr.contains("\"src/parser.rs\" is claimed by") && !refused.stderr.contains("src/lib.rs"),
+        refused.stderr.contains("\"src/parser.rs\" has been claimed by") && !refused.stderr.contains("src/lib.rs"),
         "{refused:?}"
     );
     assert!(refused.stderr.contains("git merge --abort"), "{refused:?}");
@@ -264,7 +264,7 @@ fn a_rebase_and_a_cherry_pick_replay_commits() {
     workspace.coordination().write_claim("agent", "file", "Cargo.lock", json!({}));
     workspace.write("Cargo.lock", "half done\n");
     let refused = person.git(&["commit", "-a", "--amend", "-m", "Sweep"]).expect_code(1);
-    assert!(refused.stderr.contains("\"Cargo.lock\" is claimed by"), "{refused:?}");
+    assert!(refused.stderr.contains("\"Cargo.lock\" has been claimed by"), "{refused:?}");
     workspace.git(&["checkout", "--quiet", "Cargo.lock"]);
     person.git(&["rebase", "--continue"]).expect_code(0);
 }
@@ -280,7 +280,7 @@ fn a_linked_worktree_is_another_place() {
     workspace.coordination().write_claim("agent", "file", "//feature/src/main.rs", json!({"worktree": "feature"}));
     fs::write(feature.join("src/main.rs"), "half done\n").unwrap();
     let refused = person.clone().in_folder("src").git(&["commit", "-am", "Sweep"]).expect_code(1);
-    assert!(refused.stderr.contains("\"src/main.rs (worktree feature)\" is claimed by"), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/main.rs (worktree feature)\" has been claimed by"), "{refused:?}");
 }
 
 #[test]

@@ -140,7 +140,7 @@ fn a_commit_that_was_amended_after_the_claim_keeps_its_old_date_and_is_refused_a
     workspace.write("src/lib.rs", "mine, before\nhalf done\n");
     new.git(&["commit", "--quiet", "--all", "--amend", "--no-edit", "--no-verify"]).expect_code(0);
     let refused = person.git(&["push", "origin", "main:amended"]).expect_code(1);
-    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/lib.rs\" has been claimed by \"Robin\""), "{refused:?}");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn a_conflict_that_a_rebase_resolved_with_what_somebody_holds_is_refused() {
         .git(&["-c", "core.hooksPath=/dev/null", "rebase", "--continue"])
         .expect_code(0);
     let refused = person.git(&["push", "origin", "main:rebased"]).expect_code(1);
-    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/lib.rs\" has been claimed by \"Robin\""), "{refused:?}");
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_refusal_says_one_thing_once() {
         assert_ne!(refused.exit_code, 0, "{refused:?}");
         let refused = refused.stderr;
         assert_eq!(refused.matches("contains what others hold").count(), 1, "{refused}");
-        assert_eq!(refused.matches("is claimed by").count(), 1, "{refused}");
+        assert_eq!(refused.matches("has been claimed by").count(), 1, "{refused}");
         let errors = refused.lines().filter(|line| line.starts_with("error") || line.starts_with("refused"));
         assert_eq!(errors.count(), 1, "{refused}");
     }
@@ -221,7 +221,7 @@ fn a_refusal_of_many_files_names_ten_and_counts_the_rest() {
     }
     workspace.git(&["add", "--all"]);
     let told = person.git(&["commit", "-m", "Sweep"]).expect_code(1).stderr;
-    assert_eq!(told.matches("is claimed by").count(), 10, "{told}");
+    assert_eq!(told.matches("has been claimed by").count(), 10, "{told}");
     assert!(told.contains("And 3 more."), "{told}");
     assert_eq!(told.matches("Ask for it").count(), 1, "one line a holder: {told}");
 }

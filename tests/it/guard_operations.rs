@@ -54,7 +54,7 @@ fn go_on(workspace: &Workspace, give_up: &str) {
     hold(workspace, "Cargo.lock");
     workspace.write("Cargo.lock", "half done\n");
     let refused = person.git(&["commit", "--all", "-m", "Sweep"]).expect_code(1);
-    assert!(refused.stderr.contains("\"Cargo.lock\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"Cargo.lock\" has been claimed by \"Robin\""), "{refused:?}");
     assert!(!refused.stderr.contains("src/lib.rs"), "{refused:?}");
     assert!(refused.stderr.contains(give_up), "{refused:?}");
     person.git(&["commit", "-m", "Both"]).expect_code(0);
@@ -97,7 +97,7 @@ fn a_commit_that_a_rebase_executes_is_a_commit() {
     execute("echo more >> README.md && git commit -am More").expect_code(0);
     assert_eq!(committed(&workspace), ["README.md"]);
     let refused = execute("echo half done > src/lib.rs && git commit -am Sweep").expect_code(1);
-    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/lib.rs\" has been claimed by \"Robin\""), "{refused:?}");
     assert!(refused.stderr.contains("git rebase --abort"), "{refused:?}");
     person.git(&["checkout", "--", "src/lib.rs"]).expect_code(0);
     person.git(&["rebase", "--continue"]).expect_code(0);
@@ -133,7 +133,7 @@ fn only_what_is_committed_counts() {
     assert!(refused.stderr.contains("name the other files only"), "{refused:?}");
     workspace.write("README.md", "more\n");
     let refused = person.git(&["commit", "--include", "README.md", "-m", "Both"]).expect_code(1);
-    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/lib.rs\" has been claimed by \"Robin\""), "{refused:?}");
     person.git(&["commit", "--all", "-m", "Sweep"]).expect_code(1);
     assert_eq!(workspace.git(&["log", "-1", "--format=%s"]).trim(), "Mine");
 }
@@ -151,7 +151,7 @@ fn a_commit_may_be_amended_without_what_others_hold() {
     person.git(&["commit", "--all", "--amend", "--no-edit"]).expect_code(0);
     workspace.write("src/lib.rs", "half done\n");
     let refused = person.git(&["commit", "--all", "--amend", "--no-edit"]).expect_code(1);
-    assert!(refused.stderr.contains("\"src/lib.rs\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"src/lib.rs\" has been claimed by \"Robin\""), "{refused:?}");
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_commit_in_the_terminal_of_an_editor_is_by_the_editors_session() {
     other.run(["claim", "file", "README.md"]).expect_code(0);
     workspace.write("README.md", "half done\n");
     let refused = inside.git(&["commit", "-am", "Sweep"]).expect_code(1);
-    assert!(refused.stderr.contains("\"README.md\" is claimed by \"Robin\""), "{refused:?}");
+    assert!(refused.stderr.contains("\"README.md\" has been claimed by \"Robin\""), "{refused:?}");
     assert!(!refused.stderr.contains("\"src/lib.rs\" is claimed"), "{refused:?}");
     inside.git(&["commit", "-m", "Mine", "src/lib.rs"]).expect_code(0);
     coordination.wait_for_no_claim("src/lib.rs");

@@ -26,9 +26,12 @@ fn what_went_past_the_guard_is_refused_until_its_holder_agrees() {
     person.git(&["commit", "--no-verify", "-am", "Sweep"]).expect_code(0);
     for refspec in ["main", "HEAD:refs/heads/new", "HEAD:refs/tags/v1"] {
         let refused = person.git(&["push", "origin", refspec]).expect_code(1);
-        for part in
-            ["What you push", "\"README.md\" is claimed by \"Robin\" since", "git show --stat", "git push --no-verify"]
-        {
+        for part in [
+            "What you push",
+            "\"README.md\" has been claimed by \"Robin\" since",
+            "git show --stat",
+            "git push --no-verify",
+        ] {
             assert!(refused.stderr.contains(part), "{part} in {refused:?}");
         }
     }
@@ -50,7 +53,7 @@ fn what_the_holder_committed_itself_may_be_pushed_and_is_told_to_go_on() {
     // A rebase changes the commit, not who made it.
     workspace.git(&["commit", "--quiet", "--amend", "--no-verify", "--message", "A part, reworded"]);
     let pushed = person.git(&["push", "--quiet", "origin", "main"]).expect_code(0);
-    assert!(pushed.stderr.contains("\"README.md\" is claimed by \"Robin\" since"), "{pushed:?}");
+    assert!(pushed.stderr.contains("\"README.md\" has been claimed by \"Robin\" since"), "{pushed:?}");
 }
 
 #[test]

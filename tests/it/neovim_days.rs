@@ -414,7 +414,7 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         }
         ben.neovim.command("silent! argadd pages/*.txt | silent! argdo %s/old/new/e");
         ben.hears("Others hold 3 of the 26 files that you just changed: pages/0.txt (Ada), pages/1.txt (Ada) and pages/2.txt (Ada). Your saves would overwrite theirs: talk to them first.");
-        ada.hears("Ben is editing pages/0.txt, which you hold, and 2 more of your files are edited by others. Talk to them about who saves first.");
+        ada.hears("Ben is editing pages/0.txt, which you hold, and 2 more of your files are being edited by others. Talk to them about who saves first.");
 
         let end = Instant::now();
         wait_for("what may come late", || (end.elapsed() > Duration::from_secs(4)).then_some(()));

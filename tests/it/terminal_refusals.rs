@@ -29,7 +29,8 @@ fn a_claim_of_another_is_refused_with_who_since_when_and_until_when() {
     ada.run(["claim", "file", "src/lib.rs", "--phase", "renaming"]).expect_code(0);
     let (terminal, _) = Terminal::with_new_session(&workspace);
 
-    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "\"src/lib.rs\" is claimed by \"Ada\"");
+    let told =
+        check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "\"src/lib.rs\" has been claimed by \"Ada\"");
     for part in [holder, "since ", "until ", "(in 4 hours)", "renaming", "deconflict send", "--wait", "--force"] {
         assert!(told.stderr.contains(part), "{part} in {told:?}");
     }
@@ -42,7 +43,7 @@ fn a_claim_of_another_is_refused_with_who_since_when_and_until_when() {
         "\"src/lib.rs\", which is in the directory \"src\",",
     );
     check(&terminal, &["claim", "directory", "."], 1, "claimed", "\"src/lib.rs\", which is in");
-    check(&terminal, &["check", "src/lib.rs"], 1, "claimed", "is claimed by \"Ada\"");
+    check(&terminal, &["check", "src/lib.rs"], 1, "claimed", "has been claimed by \"Ada\"");
     check(&terminal, &["release", "file", "src/lib.rs"], 1, "not-holder", "Only its holder can release it");
     check(&terminal, &["hand-off", "file", "src/lib.rs", holder], 1, "not-holder", "Only its holder can hand it off");
     let document = terminal.run(["claim", "file", "src/lib.rs", "--json"]).json();
@@ -60,7 +61,7 @@ fn a_claim_by_an_edit_is_refused_with_its_times_too() {
     coordination.write_session("session-editor", json!({}));
     coordination.write_claim("session-editor", "file", "src/lib.rs", json!({"automatic": true}));
     let (terminal, _) = Terminal::with_new_session(&workspace);
-    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "\"src/lib.rs\" is claimed by");
+    let told = check(&terminal, &["claim", "file", "src/lib.rs"], 1, "claimed", "\"src/lib.rs\" has been claimed by");
     for part in ["session-editor", "since ", "until ", "while it is edited"] {
         assert!(told.stderr.contains(part), "{part} in {told:?}");
     }

@@ -8,7 +8,7 @@ export async function tellOfContenders([first, ...more]: readonly Contended[]): 
     return;
   }
   const sentence = oneLine(first.sentence, 200);
-  const text = more.length === 0 ? l10n.t("{0}.", sentence) : l10n.t("{0}, and {1} more of your files are edited by others.", sentence, more.length);
+  const text = more.length === 0 ? l10n.t("{0}.", sentence) : l10n.t("{0}, and {1} more of your files are being edited by others.", sentence, more.length);
   const talk = l10n.t("Send Message…");
   if ((await window.showInformationMessage(text, talk)) === talk) {
     await commands.executeCommand("deconflict.sendMessage", { to: first.session });

@@ -50,7 +50,7 @@ export function sessionName(session: Session): string {
   return oneLine(session.label, 40);
 }
 
-/** How long a claim counts still, or what became of it. */
+/** Since when or until when something is held, as everywhere else, or what became of the claim. */
 export function claimPeriod(claim: Claim, now: number): string {
   switch (claim.standing) {
     case "expired":
@@ -63,10 +63,10 @@ export function claimPeriod(claim: Claim, now: number): string {
       return l10n.t("being written");
     case "damaged":
       return l10n.t("damaged");
-    case "active": {
-      const until = moment(claim.active_until);
-      return until === undefined ? "" : l10n.t("{0} left", span(until - now));
-    }
+    case "active":
+      return claim.automatic === true
+        ? l10n.t("since {0}", clockTime(claim.claimed_at, now))
+        : l10n.t("until {0}", clockTime(claim.active_until, now));
   }
 }
 
@@ -84,7 +84,7 @@ export function clockTime(text: string | undefined, now = Date.now()): string {
 }
 
 /** A length of time: "3 min", "2 h 5 min". */
-export function span(milliseconds: number): string {
+function span(milliseconds: number): string {
   const minutes = Math.max(0, Math.round(milliseconds / 60_000));
   if (minutes < 1) {
     return l10n.t("under a minute");

@@ -14,8 +14,8 @@ use deconflict_registry::{Claim, ClaimState};
 /// The longest label, in UTF-16 code units. VS Code cuts what is longer than 43, all hints of a line together.
 const LONGEST_LABEL: usize = 40;
 
-/// So many characters of a line are in sight in most windows, also beside a list of files.
-const IN_SIGHT: u32 = 80;
+/// So many characters of a line are in sight beside a list of files where a small screen shows everything at 150 %.
+const IN_SIGHT: usize = 68;
 
 /// The hints of a document within a range: one at most.
 pub(crate) fn inlay_hints(snapshot: &DocumentSnapshot, audience: &Audience, range: Range) -> Vec<InlayHint> {
@@ -88,15 +88,22 @@ fn clickable(label: String, command: Option<Command>) -> InlayHintLabel {
     }
 }
 
-/// "held by maria since 14:05". Where that is too long or ends out of sight after a long line, "held by" goes, and then
-/// the end of a name that is too long: the time stays whole.
+/// "held by maria since 14:05". Where a part of that would be out of sight after a long line, "held by" goes, and then
+/// the time, which the hover has. After a line that is too long even for the name alone, whoever sees the hint at all has
+/// room for the time too. The end of a name that is too long always goes.
 fn label(who: &str, period: &str, before: u32) -> String {
     let whole = format!("held by {who} {period}");
-    let length = whole.encode_utf16().count();
-    let is_in_sight = u32::try_from(length).is_ok_and(|length| before.saturating_add(length) < IN_SIGHT);
-    if length <= LONGEST_LABEL && is_in_sight {
-        return whole;
-    }
-    let left = LONGEST_LABEL.saturating_sub(period.encode_utf16().count() + 1);
-    format!("{} {period}", words::cut(who, left))
+    let name = words::cut(who, LONGEST_LABEL.saturating_sub(units(period) + 1));
+    let short = format!("{name} {period}");
+    let before = usize::try_from(before).unwrap_or(usize::MAX);
+    let is_in_sight = |label: &String| {
+        // A space is between the line and its hint.
+        units(label) <= LONGEST_LABEL && before.saturating_add(1 + units(label)) <= IN_SIGHT
+    };
+    [whole, short.clone(), name].into_iter().find(is_in_sight).unwrap_or(short)
+}
+
+/// How long a text is as editors count.
+fn units(text: &str) -> usize {
+    text.encode_utf16().count()
 }

@@ -96,7 +96,7 @@ pub(crate) fn contended<'a>(mut editors: impl Iterator<Item = (&'a Resource, &'a
     Some(information(match editors.count() {
         0 => format!("{sentence}. Talk to {} about who saves first.", name(who)),
         more => format!(
-            "{sentence}, and {more} more of your files are edited by others. Talk to them about who saves first."
+            "{sentence}, and {more} more of your files are being edited by others. Talk to them about who saves first."
         ),
     }))
 }
@@ -411,10 +411,15 @@ pub(crate) fn failed(cause: &str) -> Notice {
 pub(crate) fn refused_held(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
     let (holder, file) = (words::holder(others), words::resource(resource));
     let period = words::period(&others.claim, audience);
+    let held = match others.claim.standing {
+        ClaimState::Idle => format!("{file} is held by {holder}, {period}"),
+        _ if others.claim.is_automatic() => format!("{file} has been held by {holder} {period}"),
+        _ => format!("{file} is held by {holder} {period}"),
+    };
     if !others.claim.allows_coordination() {
-        return format!("{file} is held by {holder} {period}. Please wait until it is free.");
+        return format!("{held}. Please wait until it is free.");
     }
-    format!("{file} is held by {holder} {period}. Ask for its release, wait, or take it over by force.")
+    format!("{held}. Ask for its release, wait, or take it over by force.")
 }
 
 /// It is free, and others wait for it.
@@ -485,7 +490,7 @@ pub(crate) fn refused_which_document(open: &[Resource]) -> String {
         return "No file is open. Open one first, or name it as \"uri\".".to_owned();
     }
     let names: Vec<String> = open.iter().map(words::resource).collect();
-    format!("Which file? Name it as \"uri\". Open are {}.", names.join(", "))
+    format!("Which file? Name it as \"uri\". Open files: {}.", names.join(", "))
 }
 
 /// A message or a file for nobody in particular, or a file for oneself.
@@ -494,7 +499,7 @@ pub(crate) fn refused_which_session(may_be_all: bool, live: &[String]) -> String
     if live.is_empty() {
         return format!("To whom? Name another session as \"to\"{all}. Nobody else is here at the moment.");
     }
-    format!("To whom? Name another session as \"to\"{all}. Live are {}.", listed(live))
+    format!("To whom? Name another session as \"to\"{all}. Here now: {}.", listed(live))
 }
 
 /// To be muted, but which session?
@@ -502,7 +507,7 @@ pub(crate) fn refused_whom_to_mute(live: &[String]) -> String {
     if live.is_empty() {
         return "Nobody else is here to mute at the moment.".to_owned();
     }
-    format!("Mute whom? Name it as \"session\". Live are {}.", listed(live))
+    format!("Mute whom? Name it as \"session\". Here now: {}.", listed(live))
 }
 
 /// A message or a file for a session that is not there.
@@ -511,7 +516,7 @@ pub(crate) fn refused_unknown_session(id: &str, live: &[String]) -> String {
     if live.is_empty() {
         return format!("There is no live session \"{id}\", and nobody else is here at the moment.");
     }
-    format!("There is no live session \"{id}\". Live are {}.", listed(live))
+    format!("There is no live session \"{id}\". Here now: {}.", listed(live))
 }
 
 /// A claim can be given only to a session that gives signs of life.

@@ -102,7 +102,7 @@ for (const zoom of themes([1, 1.5])) {
 
     play("the first line of a file that an agent holds, its hover and its menu", async () => {
       await window.openFile("src/login.ts");
-      const hint = window.page.locator(".view-line", { hasText: "Ada's Claude Code since" });
+      const hint = window.page.locator(".view-line", { hasText: /held\sby\sAda's\sClaude\sCode\ssince\s\d\d:\d\d/ });
       await hint.waitFor();
       await picture("first-line", () => window.openFirstLineMenu("to release login.ts"), escape);
       const hover = window.page.locator(".monaco-hover:visible", { hasText: "Ada's Claude Code" });

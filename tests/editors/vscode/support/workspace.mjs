@@ -10,7 +10,7 @@ const FILES = {
   "README.md": "# Orders\n\nTakes orders and sends invoices.\n",
   "src/order.ts": "export interface Order {\n  id: number;\n  total: number;\n}\n\nexport function total(orders: Order[]): number {\n  return orders.reduce((sum, order) => sum + order.total, 0);\n}\n",
   "src/invoice.ts": 'import { total } from "./order";\n\nexport function invoice(): string {\n  return `Total: ${total([])}`;\n}\n',
-  "src/login.ts": 'export function login(name: string): string {\n  return `Hello, ${name}`;\n}\n',
+  "src/login.ts": '// Greets whoever signs in.\nexport function login(name: string): string {\n  return `Hello, ${name}`;\n}\n',
   "src/api/routes.ts": 'export const routes = ["/orders", "/invoices", "/login"];\n',
   "docs/guide.md": "# Guide\n\nHow to place an order.\n",
 };
