@@ -133,7 +133,8 @@ impl Crowd {
         }
         self.holder.wait().unwrap();
         for one in &mut self.waiting {
-            assert!(one.wait().unwrap().success());
+            let ended = one.wait().unwrap();
+            assert!(ended.success(), "{ended}");
         }
         let log = fs::read_to_string(&self.log).unwrap();
         let mut moments: Vec<(u128, bool)> = log

@@ -21,6 +21,10 @@ const TOKEN_LENGTH: usize = 21;
 /// How long a verb waits for the lock before it gives up.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Whoever waits for the lock looks again after a pause between these, the longer the longer it has waited: most keep it for
+/// less than a millisecond, and a crowd that looks all the time would keep the one that has it from its work.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(50), Duration::from_millis(2));
+
 /// Proof that the lock is held, where it can be. The lock goes with it, also when the process dies.
 pub(crate) struct ClaimLock<'a> {
     directory: &'a Directory,
@@ -75,7 +79,6 @@ impl<'a> ClaimLock<'a> {
 /// Locks a file of the directory, and waits for that so long as a verb may.
 pub(crate) fn lock_file<'a>(directory: &'a Directory, name: &'static str) -> Result<(LockFile<'a>, Locking), Error> {
     let start = Instant::now();
-    let mut pause = Duration::from_micros(50);
     loop {
         let file = directory.open_lock(name)?;
         let locking = match try_lock(&file) {
@@ -92,12 +95,12 @@ pub(crate) fn lock_file<'a>(directory: &'a Directory, name: &'static str) -> Res
         if let Some(locking) = locking.filter(|_| file.is_current()) {
             return Ok((file, locking));
         }
-        if start.elapsed() >= PATIENCE {
+        let waited = start.elapsed();
+        if waited >= PATIENCE {
             let holder = platform::lock_holder(file.identity.0, file.identity.1);
             return Err(Error::Busy { path: directory.path().join(name), holder });
         }
-        std::thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(2));
+        std::thread::sleep((waited / 4).clamp(PAUSES.0, PAUSES.1));
     }
 }
 
