@@ -71,8 +71,8 @@ fn all_runs(program: &Path) -> Vec<BTreeSet<String>> {
         runs.push(hook("Stop", json!({})));
         runs.push(verb(session.as_str(), &["release", "README.md"]));
         runs.push(verb(session.as_str(), &["status", "--oneline"]));
-        // It cannot start itself beneath valgrind, so that it ends there.
         runs.push(verb(session.as_str(), &["run", "--with", "a-thing", "--", "true"]));
+        runs.push(run(&["run", "--with", "a-thing", "--", "true"], ""));
         workspace.write("src/main.rs", format!("fn main() {{}} // {round}\n"));
         workspace.git(&["add", "src/main.rs"]);
         runs.push(run(&["guard", "pre-commit", "--quiet", "--when-unsure", "allow"], ""));
