@@ -7,9 +7,10 @@ use deconflict_words::documents;
 use serde_json::{Value, json};
 
 use super::BlamedLine;
+use super::people::label_for;
 
-/// One change, as `history --json` lists it.
-pub fn entry_document(entry: &Entry) -> Value {
+/// One change, as `history --json` lists it. Where it is for a person, their own agent is called theirs.
+pub fn entry_document(entry: &Entry, person: Option<&str>) -> Value {
     let mut document = json!({
         "id": entry.id.as_str(),
         "at": time::format(entry.at),
@@ -23,7 +24,7 @@ pub fn entry_document(entry: &Entry) -> Value {
     }
     if let Some(author) = &entry.author {
         document["session"] = author.session.as_str().into();
-        document["label"] = author.label.clone().into();
+        document["label"] = label_for(author, person).into();
     }
     if !entry.candidates.is_empty() {
         document["candidates"] = entry.candidates.iter().map(|session| Value::from(session.as_str())).collect();
@@ -36,12 +37,12 @@ pub fn entry_document(entry: &Entry) -> Value {
     document
 }
 
-/// One line of a file, counted from 1, as `blame --json` lists it.
-pub fn blamed_line_document(number: usize, line: &BlamedLine) -> Value {
+/// One line of a file, counted from 1, as `blame --json` lists it, for a person perhaps.
+pub fn blamed_line_document(number: usize, line: &BlamedLine, person: Option<&str>) -> Value {
     let mut document = json!({"line": number, "at": time::format(line.at)});
     if let Some(author) = line.author() {
         document["session"] = author.session.as_str().into();
-        document["label"] = author.label.clone().into();
+        document["label"] = label_for(author, person).into();
     }
     if let Some(commit) = &line.commit {
         document["commit"] = commit.id.clone().into();

@@ -30,7 +30,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         return Err(Failure::usage(format!("{} has no lines.", resource.in_a_sentence())));
     }
     let lines = recording.recorder().blame(&resource, context.now())?;
-    let documents = || lines.iter().enumerate().map(|(index, line)| blamed_line_document(index + 1, line));
+    let documents = || lines.iter().enumerate().map(|(index, line)| blamed_line_document(index + 1, line, None));
     context.output.long_answer(|| json!({"lines": documents().collect::<Vec<_>>()}), || in_words(&lines, context))?;
     Ok(Exit::Done)
 }

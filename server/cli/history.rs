@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let entries = find(arguments, context, &recording)?;
     let patch_of = |entry: &Entry| arguments.patch.then(|| patch::of(&recording.journal, entry));
     let document = |entry: &Entry| {
-        let mut document = entry_document(entry);
+        let mut document = entry_document(entry, None);
         if let Some(patch) = patch_of(entry) {
             document["patch"] = patch.into();
         }

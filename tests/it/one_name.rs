@@ -120,6 +120,11 @@ fn in_histories_ones_own_agent_is_ones_own() {
             assert_eq!(told.contains(LABEL), label == LABEL, "{verb} to {person}: {told}");
         }
     }
+    // And in an editor's: there the person who looks is Ada.
+    let editor = Editor::builder(&workspace).client("Neovim").start();
+    let document = editor.open(FILE);
+    let listed = editor.execute_ok("deconflict.history", json!({ "uri": document.uri }));
+    assert_eq!(listed["entries"][0]["label"], "your Claude Code", "{listed}");
     let to_itself = agent.shell().env("CLAUDECODE", "1").run(["history", FILE]).expect_code(0).stdout;
     assert!(to_itself.contains(LABEL), "an agent is nobody's person: {to_itself}");
 }

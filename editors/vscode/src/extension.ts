@@ -19,10 +19,10 @@ import { Log } from "./log";
 import { LossNotices } from "./lossNotices";
 import { Notices } from "./notices";
 import { Places } from "./places";
+import { Popups } from "./popups";
 import { SaveConflicts } from "./saveConflicts";
 import { Server } from "./server";
 import { StatusBar } from "./statusBar";
-import { TakenNotices } from "./takenNotices";
 import { shareSessionWithTerminals } from "./terminals";
 import { ClaimsList } from "./views/claims";
 import { HistoryList } from "./views/history";
@@ -65,8 +65,8 @@ export async function activate(context: ExtensionContext): Promise<void> {
   const heldFiles = new HeldFiles(knowledge, places, autoSave, context.workspaceState, log);
   const conversations = new Conversations(server, knowledge, places);
   const fileHistory = new FileHistory(server, knowledge);
-  const lossNotices = new LossNotices();
-  const takenNotices = new TakenNotices();
+  const popups = new Popups();
+  const lossNotices = new LossNotices(popups);
   const journalDocuments = new JournalDocuments(server);
   const tools: Tools = {
     server,
@@ -95,11 +95,10 @@ export async function activate(context: ExtensionContext): Promise<void> {
     new MessagesList(knowledge),
     new HistoryList(knowledge, fileHistory),
     new Decorations(knowledge, places),
-    lossNotices,
-    takenNotices,
+    popups,
     new Contexts(knowledge, places),
     new HandClaims(server, knowledge, places, context.workspaceState, log),
-    new Notices(server, knowledge, heldFiles, lossNotices, takenNotices, log),
+    new Notices(server, knowledge, heldFiles, popups, lossNotices, log),
     new SaveConflicts(lossNotices),
     shareSessionWithTerminals(context, server, knowledge),
     workspace.onDidChangeConfiguration((change) => {

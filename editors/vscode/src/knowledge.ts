@@ -131,6 +131,11 @@ export class Knowledge implements Disposable {
     return this.claims.filter((claim) => claim.own === true);
   }
 
+  /** What needs coordinating by this session. What it changed itself of others' work is for these to decide, who were told. */
+  get concerns(): readonly Finding[] {
+    return this.findings.filter(({ by, owner }) => !this.isOwn(by?.session_id) || this.isOwnOrLeft(owner?.session_id));
+  }
+
   /** What others took of this session's work and what was not settled since. */
   get losses(): readonly Finding[] {
     return this.findings.filter(({ kind, owner }) => (kind === "overwritten" || kind === "deleted") && this.isOwnOrLeft(owner?.session_id));

@@ -1,7 +1,6 @@
 import { basename } from "node:path";
 import { commands, l10n, Uri, window } from "vscode";
-import type { Disposable } from "./disposable";
-import { Gathering } from "./gathering";
+import { type Popup, type Popups, Urgency } from "./popups";
 import type { Loss } from "./protocol";
 import { isUnsaved } from "./unsaved";
 import { enumeration } from "./words";
@@ -10,17 +9,17 @@ import { enumeration } from "./words";
 const IN_SIGHT = 10_000;
 
 /** Tells what a change by somebody else took from the user, with the ways back: one notice for one cause. */
-export class LossNotices implements Disposable {
-  private readonly gathering = new Gathering<Loss>((all) => {
-    // Of several changes of one file the first took what the user had.
-    const losses = new Map([...all].reverse().map((one) => [one.uri, one]));
-    void this.show([...losses.values()].reverse());
-  });
+export class LossNotices {
+  readonly add: (loss: Loss) => void;
   /** The files of which a notice waits for an answer, and since when. */
   private readonly open = new Map<string, number>();
 
-  add(loss: Loss): void {
-    this.gathering.add(loss);
+  constructor(popups: Popups) {
+    this.add = popups.source<Loss>((all) => {
+      // Of several changes of one file the first took what the user had.
+      const losses = new Map([...all].reverse().map((one) => [one.uri, one]));
+      return this.popupsOf([...losses.values()].reverse());
+    });
   }
 
   /** True while the user sees a notice about the file. */
@@ -29,26 +28,27 @@ export class LossNotices implements Disposable {
     return since !== undefined && Date.now() - since < IN_SIGHT;
   }
 
-  dispose(): void {
-    this.gathering.dispose();
-  }
-
-  private async show(losses: readonly Loss[]): Promise<void> {
+  private popupsOf(losses: readonly Loss[]): readonly Popup[] {
     const [first, ...more] = losses;
-    for (const { uri } of losses) {
-      this.open.set(uri, Date.now());
+    if (first === undefined) {
+      return [];
     }
-    if (first !== undefined) {
-      await (more.length === 0 ? showOne(first) : showMany(losses));
-    }
-    for (const { uri } of losses) {
-      this.open.delete(uri);
-    }
+    const names = losses.map(({ uri }) => basename(Uri.parse(uri).fsPath));
+    const several = l10n.t("Others changed your work in {0} files: {1}.", losses.length, enumeration(names));
+    const show = async (told: string) => {
+      for (const { uri } of losses) {
+        this.open.set(uri, Date.now());
+      }
+      await (more.length === 0 ? showOne(first, told) : showMany(losses, told));
+      for (const { uri } of losses) {
+        this.open.delete(uri);
+      }
+    };
+    return [{ text: more.length === 0 ? first.sentence : several, urgency: Urgency.Loss, show }];
   }
 }
 
-async function showOne(loss: Loss): Promise<void> {
-  const text = loss.sentence;
+async function showOne(loss: Loss, text: string): Promise<void> {
   const merge = l10n.t("Merge");
   const restore = l10n.t("Restore");
   const show = l10n.t("Show Diff");
@@ -76,12 +76,10 @@ async function showOne(loss: Loss): Promise<void> {
   }
 }
 
-async function showMany(losses: readonly Loss[]): Promise<void> {
-  const names = losses.map(({ uri }) => basename(Uri.parse(uri).fsPath));
+async function showMany(losses: readonly Loss[], text: string): Promise<void> {
   const restore = l10n.t("Restore All");
   const show = l10n.t("Show Who");
   const keep = l10n.t("Keep Theirs");
-  const text = l10n.t("Others changed your work in {0} files: {1}.", losses.length, enumeration(names));
   let chosen = await window.showWarningMessage(text, restore, show, keep);
   if (chosen === show) {
     // Looking is not deciding.

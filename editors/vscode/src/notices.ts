@@ -1,14 +1,14 @@
 import { commands, l10n, Uri, window, workspace } from "vscode";
-import { tellOfContenders } from "./contenders";
+import { popupsOfContenders } from "./contenders";
 import { type Disposable, disposeAll } from "./disposable";
-import { Gathering } from "./gathering";
 import { type HeldFiles, warns } from "./heldFiles";
 import type { Knowledge } from "./knowledge";
 import type { Log } from "./log";
 import type { LossNotices } from "./lossNotices";
-import { type Claim, isHere, type Message, type Notice } from "./protocol";
+import { type Popup, type Popups, Urgency } from "./popups";
+import { type Claim, type Contended, isHere, type Message, type Notice, type Taken } from "./protocol";
 import type { Server } from "./server";
-import type { TakenNotices } from "./takenNotices";
+import { popupsOfTaken } from "./takenNotices";
 import { isUnsaved } from "./unsaved";
 import { MessageNode } from "./views/nodes";
 import { enumeration, holderName, resourceName, warning } from "./words";
@@ -33,21 +33,25 @@ interface MessageNotice {
 
 /** Shows what the server wants told, with buttons for what can be done about it. */
 export class Notices implements Disposable {
-  private readonly gathering = new Gathering<HeldNotice | MessageNotice>((all) => {
-    this.show(all);
-  });
+  private readonly addNotice: (one: HeldNotice | MessageNotice) => void;
+  private readonly addContenders: (one: Contended) => void;
+  private readonly addTaken: (one: Taken) => void;
+  private readonly addFact: (one: Notice) => void;
   private readonly subscriptions: Disposable[];
 
   constructor(
     server: Server,
     private readonly knowledge: Knowledge,
     private readonly heldFiles: HeldFiles,
+    popups: Popups,
     private readonly losses: LossNotices,
-    private readonly taken: TakenNotices,
     private readonly log: Log,
   ) {
+    this.addNotice = popups.source((all) => this.popupsOf(all));
+    this.addContenders = popups.source(popupsOfContenders);
+    this.addTaken = popups.source(popupsOfTaken);
+    this.addFact = popups.source(popupsOfFacts);
     this.subscriptions = [
-      this.gathering,
       server.onNotice((notice) => {
         this.take(notice);
       }),
@@ -61,49 +65,41 @@ export class Notices implements Disposable {
   private take(notice: Notice): void {
     const { about } = notice;
     this.log.decided(`notice (${about?.kind ?? "plain"})`, undefined, notice.text);
+    if (about?.kind === "held") {
+      // Auto save is paused in quiet mode too.
+      this.addNotice({ notice, uri: Uri.parse(about.uri), claim: about.claim });
+      return;
+    }
+    if (isQuiet() && !(about === undefined && notice.level === ERROR)) {
+      return;
+    }
     switch (about?.kind) {
-      case "held":
-        this.gathering.add({ notice, uri: Uri.parse(about.uri), claim: about.claim });
-        return;
       case "contended":
-        if (!isQuiet()) {
-          void tellOfContenders(about.all);
-        }
+        about.all.forEach(this.addContenders);
         return;
       case "lost":
-        if (!isQuiet()) {
-          this.losses.add(about);
-        }
+        this.losses.add(about);
         return;
       case "took":
-        if (!isQuiet()) {
-          this.taken.add(about);
-        }
+        this.addTaken(about);
         return;
       case "message":
       case "messages":
-        if (!isQuiet()) {
-          this.gathering.add({ notice });
-        }
+        this.addNotice({ notice });
         return;
       case undefined:
-        if (!isQuiet() || notice.level === ERROR) {
-          void shownByLevel(notice.level)(notice.text);
-        }
+        this.addFact(notice);
     }
   }
 
-  private show(all: readonly (HeldNotice | MessageNotice)[]): void {
+  private popupsOf(all: readonly (HeldNotice | MessageNotice)[]): readonly Popup[] {
     // What was saved meanwhile is told of as saved, and of what was undone there is nothing to tell.
     const held = all.filter((one) => "claim" in one).filter(({ uri }) => isUnsaved(uri));
     const messages = all.filter((one) => !("claim" in one)).map(({ notice }) => notice);
     // Whoever lost an unsaved file to another is told that they edit what another holds, too: that is one cause.
     const told = held.map((one) => ({ ...one, isTaken: messages.some((message) => isTakeOver(message, one.claim)) }));
     const left = messages.filter((message) => !held.some((one) => isTakeOver(message, one.claim) && !this.isSilent(one)));
-    void this.warnOfHolders(told);
-    if (left.length > 0) {
-      void showMessages(left);
-    }
+    return [...this.popupsOfHolders(told), ...popupsOfMessages(left)];
   }
 
   /** True if nothing is said of it. */
@@ -112,7 +108,7 @@ export class Notices implements Disposable {
   }
 
   /** The one warning when the user begins to edit what others hold. */
-  private async warnOfHolders(all: readonly HeldNotice[]): Promise<void> {
+  private popupsOfHolders(all: readonly HeldNotice[]): readonly Popup[] {
     const news = warns() ? all.filter(({ uri, claim }) => !this.heldFiles.isAccepted(uri, claim)) : [];
     const mine = news.filter(({ claim }) => this.knowledge.isOfSamePerson(claim.claimed_by));
     const theirs = news.filter((one) => !mine.includes(one));
@@ -121,20 +117,21 @@ export class Notices implements Disposable {
       window.setStatusBarMessage(`$(info) ${notice.text}`, 10_000);
     }
     const [first, ...more] = theirs;
-    if (first !== undefined) {
-      await (more.length === 0 ? this.warnOfOne(first) : this.warnOfMany(theirs));
-    }
+    return first === undefined ? [] : [more.length === 0 ? this.popupOfOne(first) : this.popupOfMany(theirs)];
   }
 
-  private async warnOfOne({ uri, claim, isTaken }: HeldNotice): Promise<void> {
+  private popupOfOne({ uri, claim, isTaken }: HeldNotice): Popup {
     const pause = this.heldFiles.warned(uri, claim) ? l10n.t("Auto save waits for your answer.") : "";
     const cause = isTaken !== true ? warning(claim, Date.now()) : l10n.t("{0} took over {1} from you.", holderName(claim), resourceName(claim));
-    const text = [cause, l10n.t("Your save would overwrite theirs. Talk first?"), pause];
+    const text = [cause, l10n.t("Your save would overwrite theirs. Talk first?"), pause].filter((part) => part !== "").join(" ");
+    return { text, urgency: Urgency.Warning, show: (told) => this.askAboutOne(told, uri, claim) };
+  }
+
+  private async askAboutOne(told: string, uri: Uri, claim: Claim): Promise<void> {
     const ask = this.canBeAsked(claim) ? l10n.t("Ask to Release") : l10n.t("Notify Me");
     const show = l10n.t("Show Diff");
     const edit = l10n.t("Edit Anyway");
     const argument = { uri: uri.toString(), ...(claim.expected === undefined ? {} : { expected: claim.expected }) };
-    const told = text.filter((part) => part !== "").join(" ");
     let chosen = await window.showWarningMessage(told, ask, show, edit);
     if (chosen === show) {
       // Looking is not deciding.
@@ -150,7 +147,7 @@ export class Notices implements Disposable {
     // Closed without an answer: auto save stays paused, as the first line says, until the file is saved.
   }
 
-  private async warnOfMany(all: readonly HeldNotice[]): Promise<void> {
+  private popupOfMany(all: readonly HeldNotice[]): Popup {
     const isPaused = all.map(({ uri, claim }) => this.heldFiles.warned(uri, claim)).some((paused) => paused);
     const held = all.map(({ claim }) => `${resourceName(claim)} (${holderName(claim)})`);
     const text = [
@@ -158,9 +155,13 @@ export class Notices implements Disposable {
       l10n.t("Your save would overwrite theirs."),
       isPaused ? l10n.t("Auto save waits for your answer.") : "",
     ];
+    return { text: text.filter((part) => part !== "").join(" "), urgency: Urgency.Warning, show: (told) => this.askAboutMany(told, all) };
+  }
+
+  private async askAboutMany(told: string, all: readonly HeldNotice[]): Promise<void> {
     const show = l10n.t("Show Who");
     const edit = l10n.t("Edit Anyway");
-    const chosen = await window.showWarningMessage(text.filter((part) => part !== "").join(" "), show, edit);
+    const chosen = await window.showWarningMessage(told, show, edit);
     if (chosen === edit) {
       for (const { uri, claim } of all) {
         this.heldFiles.accept(uri, claim);
@@ -183,27 +184,33 @@ function isTakeOver({ about }: Notice, claim: Claim): boolean {
 }
 
 /** Others' messages. They stay unread until the user opens or answers them. */
-async function showMessages(notices: readonly Notice[]): Promise<void> {
-  const [only] = notices;
-  if (only?.about?.kind === "message" && notices.length === 1) {
-    await showMessage(only, only.about.message);
-    return;
+function popupsOfMessages(notices: readonly Notice[]): readonly Popup[] {
+  const [only, ...more] = notices;
+  if (only === undefined) {
+    return [];
+  }
+  if (only.about?.kind === "message" && more.length === 0) {
+    const { message } = only.about;
+    return [{ text: only.text, urgency: Urgency.Message, show: (told) => showMessage(told, only.level, message) }];
   }
   const senders = notices.map(({ about }) => (about?.kind === "message" ? about.message.sender_label : undefined));
   const names = [...new Set(senders.filter((name) => name !== undefined))];
-  const text = only !== undefined && names.length === 0 ? l10n.t("You have new messages.") : l10n.t("New messages from {0}.", enumeration(names));
-  const read = l10n.t("Read");
-  if ((await window.showInformationMessage(text, read)) === read) {
-    await commands.executeCommand("deconflict.messages");
-  }
+  const text = names.length === 0 ? l10n.t("You have new messages.") : l10n.t("New messages from {0}.", enumeration(names));
+  const show = async (told: string) => {
+    const read = l10n.t("Read");
+    if ((await window.showInformationMessage(told, read)) === read) {
+      await commands.executeCommand("deconflict.messages");
+    }
+  };
+  return [{ text, urgency: Urgency.Message, show }];
 }
 
-async function showMessage(notice: Notice, message: Message): Promise<void> {
+async function showMessage(text: string, level: number, message: Message): Promise<void> {
   const reply = l10n.t("Reply…");
   const open = l10n.t("Open");
   const release = l10n.t("Release");
   const canRelease = message.type === "release_request" && message.resource !== undefined;
-  const chosen = await shownByLevel(notice.level)(notice.text, ...(canRelease ? [release] : []), reply, open);
+  const chosen = await shownByLevel(level)(text, ...(canRelease ? [release] : []), reply, open);
   const node = new MessageNode(message);
   switch (chosen) {
     case reply:
@@ -214,10 +221,22 @@ async function showMessage(notice: Notice, message: Message): Promise<void> {
       break;
     case release:
       await commands.executeCommand("deconflict.release", node);
+      // That is an answer.
+      await commands.executeCommand("deconflict.markMessageRead", node);
       break;
     default:
       break;
   }
+}
+
+/** What needs no answer. */
+function popupsOfFacts(notices: readonly Notice[]): readonly Popup[] {
+  return notices.map(({ text, level }) => {
+    const show = async (told: string) => {
+      await shownByLevel(level)(told);
+    };
+    return { text, urgency: level === ERROR ? Urgency.Loss : Urgency.Fact, show };
+  });
 }
 
 /** True if the user wants nothing to pop up. */

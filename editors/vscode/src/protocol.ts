@@ -129,6 +129,8 @@ export interface Finding {
   readonly session?: { readonly session_id: string };
   /** Who holds it. */
   readonly holder?: { readonly session_id: string } | null;
+  /** Whose change it was. */
+  readonly by?: { readonly session_id: string } | null;
   /** Who lost something by it. */
   readonly owner?: { readonly session_id: string };
 }

@@ -61,7 +61,11 @@ impl<'a> DiagnosticDraft<'a> {
     fn shown(self, snapshot: &DocumentSnapshot, audience: &Audience) -> Diagnostic {
         let client = audience.client;
         let related = self.claim.as_ref().and_then(|(claim, name)| related(claim, name, snapshot));
-        let data = self.claim.as_ref().map(|(claim, _)| as_data(claim)).or(self.change.map(entry_document));
+        let data = self
+            .claim
+            .as_ref()
+            .map(|(claim, _)| as_data(claim))
+            .or(self.change.map(|change| entry_document(change, None)));
         Diagnostic {
             range: first_line(snapshot),
             severity: Some(match audience.preferences.severity {

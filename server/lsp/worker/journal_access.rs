@@ -94,6 +94,11 @@ impl JournalAccess {
         self.known_author.borrow().clone()
     }
 
+    /// Whom the editor belongs to, if that is known.
+    pub(super) fn person(&self) -> Option<String> {
+        self.author().and_then(|me| me.person)
+    }
+
     /// What came of something in the journal. That it failed is said once, and hinders nobody.
     pub(super) fn succeeded<T, E: Into<Error>>(&self, result: Result<T, E>) -> Option<T> {
         let failed = |error: E| {
@@ -154,7 +159,7 @@ impl JournalAccess {
     /// What anybody has lost and is not settled, as findings of the status, the newest first.
     pub(super) fn unsettled(&self, now: DateTime<Utc>) -> Vec<Value> {
         let losses = self.succeeded(self.journal.losses()).unwrap_or_default();
-        let person = self.author().and_then(|me| me.person);
+        let person = self.person();
         let message =
             |loss: &Loss| sentence(&loss.entry, &loss.entry.resource, None, Reader::in_editor(person.as_deref()), now);
         losses.iter().take(MOST_FILES).map(|loss| loss_document(loss, &message(loss))).collect()

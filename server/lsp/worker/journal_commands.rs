@@ -103,7 +103,9 @@ impl SessionContext {
             Some(resource) => access.journal.log(&resource).map(|log| log.entries().into_iter().rev().collect()),
         };
         let entries = entries.map_err(|error| failed(&error.into()))?;
-        let listed: Vec<Value> = entries.iter().take(MOST_CHANGES).map(entry_document).collect();
+        let person = access.person();
+        let listed = entries.iter().take(MOST_CHANGES).map(|entry| entry_document(entry, person.as_deref()));
+        let listed: Vec<Value> = listed.collect();
         Ok(json!({ "ok": true, "entries": listed }))
     }
 
@@ -111,11 +113,15 @@ impl SessionContext {
     pub(super) fn blame(&mut self, wanted: &AboutLine) -> CommandResult {
         let resource = self.named(&wanted.about.target)?;
         let now = self.clock.now();
-        let lines = self.journal_access()?.recorder().blame(&resource, now).map_err(|error| failed(&error))?;
+        let access = self.journal_access()?;
+        let lines = access.recorder().blame(&resource, now).map_err(|error| failed(&error))?;
+        let person = access.person();
         let numbered = lines.iter().enumerate().map(|(index, line)| (index + 1, line));
         let meant = numbered.filter(|(number, _)| wanted.line.is_none_or(|line| line == *number));
-        let listed: Vec<Value> =
-            meant.take(MOST_LINES).map(|(number, line)| blamed_line_document(number, line)).collect();
+        let listed: Vec<Value> = meant
+            .take(MOST_LINES)
+            .map(|(number, line)| blamed_line_document(number, line, person.as_deref()))
+            .collect();
         Ok(json!({ "ok": true, "lines": listed }))
     }
 
@@ -129,7 +135,7 @@ impl SessionContext {
             state => String::from_utf8(access.journal.content(state.kept()?).ok()?).ok(),
         };
         let texts = json!({ "before": text(&entry.before), "after": text(&entry.after) });
-        Ok(json!({ "ok": true, "entries": [entry_document(&entry)], "texts": texts }))
+        Ok(json!({ "ok": true, "entries": [entry_document(&entry, access.person().as_deref())], "texts": texts }))
     }
 
     /// What one session has in a file that is not committed, with the last commit's text without and with it alone. The
@@ -149,7 +155,8 @@ impl SessionContext {
             return Ok(nothing);
         }
         let made = history.changes().filter(|(change, _)| history.is_of(&session)(Some(*change)));
-        let mut entries: Vec<Value> = made.map(|(_, entry)| entry_document(entry)).collect();
+        let person = access.person();
+        let mut entries: Vec<Value> = made.map(|(_, entry)| entry_document(entry, person.as_deref())).collect();
         entries.reverse();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).ok();
         Ok(json!({ "ok": true, "entries": entries, "texts": { "before": text(committed), "after": text(theirs) } }))

@@ -118,7 +118,7 @@ describe("two windows on one clone", () => {
     await bob.save();
     await history(file, 2);
     await ada.openFile(file);
-    await ada.page.locator(".view-line", { hasText: "since" }).waitFor();
+    await ada.page.locator(".view-line", { hasText: /your\sVS\sCode/ }).waitFor();
     await ada.command("Deconflict: Show What They Changed");
     const modified = ada.page.locator(".monaco-diff-editor .modified .view-lines");
     await modified.locator(".view-line", { hasText: "by the second window" }).waitFor();
@@ -169,6 +169,17 @@ describe("two windows on one clone", () => {
     await bob.screenshot("conversation-dark");
     await bob.command("View: Close All Editors");
     await bob.command("View: Show Explorer");
+  });
+
+  play("whoever releases from the notice of a request has answered it", async () => {
+    await bob.openFile("README.md");
+    const { claimed_by: bobs } = await workspace.waitForClaim("README.md");
+    claude.run("send", bobs, "May I?", "--type", "release_request", "--resource", "file", "README.md");
+    await bob.button(bob.notification("claude asks you to release README.md"), "Release").click();
+    await workspace.waitForNoClaim("README.md");
+    await eventually("nothing unread", async () => / 0 unread/.test(await bob.statusText()));
+    await bob.command("Deconflict: Claim File");
+    await workspace.waitForClaim("README.md");
   });
 
   play("the status bar, the keys and the menus offer what can be done with the file", async () => {

@@ -57,7 +57,9 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     const word = `Word number ${number}`;
     carol.run("send", sessionOf(name), "", word);
     await eventually("Carol's word", () => window.toasts.some(({ text }) => text.includes(word)));
-    return window.toasts.filter(({ text }) => !text.includes(word));
+    // What came just before it is told with it.
+    const alone = `Carol writes: ${word}`;
+    return window.toasts.map(({ text, ...rest }) => ({ text: text.replace(alone, "").trim(), ...rest })).filter(({ text }) => text !== "");
   };
 
   /** One clash: what is done, and what exactly is said of it to both. */
@@ -100,6 +102,18 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     ada: "Saved over Bob's claim of README.md. They were told, and what was there is kept.",
     bob: 'Ada changed README.md, which you hold, by a save just now.',
   }));
+
+  scene("whoever did it is not warned of their own deed", () => [ada, bob], async () => {
+    const told = (window) => window.view("Sessions").getByText("changed README.md");
+    await bob.showView();
+    await told(bob).first().waitFor();
+    await ada.showView();
+    await ada.row("Sessions", "Bob").first().waitFor();
+    assert.equal(await told(ada).count(), 0);
+    for (const window of [ada, bob]) {
+      await window.command("View: Show Explorer");
+    }
+  });
 
   clash("an edit of what the other edits", async () => {
     await ada.openFile("src/order.ts");

@@ -208,7 +208,8 @@ export function claimCommands(tools: Tools): Record<string, (argument: Argument,
     const claim = argument instanceof ClaimNode ? argument.claim : places.claimsOf(uri, knowledge.othersClaims)[0];
     const shown = claim?.claimed_by === undefined ? false : await journalDocuments.compareChangesOf(uri, claim.claimed_by, holderName(claim));
     if (!shown && !(await journalDocuments.compareWithCommit(uri))) {
-      void window.showInformationMessage(l10n.t("Nothing was saved in {0} since the last commit.", basename(uri.fsPath)));
+      // It is asked from a notice too, beside which another would be too much.
+      said(l10n.t("Nothing was saved in {0} since the last commit", basename(uri.fsPath)));
     }
   }
 

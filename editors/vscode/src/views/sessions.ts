@@ -78,10 +78,10 @@ export class SessionsList extends List<Node> {
   }
 
   protected override refreshed(): void {
-    const { findings } = this.knowledge;
-    const [first, ...more] = findings.map((finding) => `⚠ ${this.knowledge.sentenceOf(finding)}`);
+    const { concerns } = this.knowledge;
+    const [first, ...more] = concerns.map((finding) => `⚠ ${this.knowledge.sentenceOf(finding)}`);
     // The sentence may be scrolled out of sight; the title stays.
-    this.view.description = findings.length === 0 ? "" : `⚠ ${findings.length}`;
+    this.view.description = concerns.length === 0 ? "" : `⚠ ${concerns.length}`;
     this.view.message =
       first === undefined || more.length === 0 ? (first ?? "") : l10n.t("{0} ({1} more on the status board)", first, more.length);
   }
