@@ -198,7 +198,7 @@ describe("Ada and Bob in windows of their own, in each other's way", () => {
     await ada.command("Deconflict: Claim File");
     await workspace.waitForClaim("src/api/routes.ts", sessionOf("Ada"));
     await bob.openFile("src/api/routes.ts");
-    await bob.page.locator(".view-line", { hasText: "Ada until" }).waitFor();
+    await bob.page.locator(".view-line", { hasText: /"\];\s*Ada/ }).waitFor();
     await bob.command("Deconflict: Ask to Release");
     await bob.question("A message for the holder").waitFor();
     await bob.ask("May I?");
