@@ -19,6 +19,8 @@ pub(super) enum Effect {
     Start { id: DirectoryId, location: Box<Location>, profile: Profile, may_make: bool },
     /// Give a job to a directory's worker.
     Job(DirectoryId, Job),
+    /// Say when all is known that the editor has said by now.
+    Hear(DirectoryId),
     /// Tell the editor the diagnostics of a document.
     Publish(PublishDiagnosticsParams),
     /// Show a message, and say when the editor has taken it if it is one of others. An editor that shows it by itself is

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::effect::Effect;
 use super::event::{DirectoryId, Event};
 use super::event_loop::{EventHandler, Events};
+use super::hearing::Hearing;
 use super::output::{OnWritten, Outgoing};
 use super::present::messages::{self, Notice};
 use super::settings::SECTION;
@@ -32,6 +33,7 @@ const ANSWER_TIME: Duration = Duration::from_secs(10);
 pub(super) struct EffectRunner {
     state: ServerState,
     events: Events,
+    hearing: Hearing,
     outgoing: Outgoing,
     spellings: Spellings,
     runtime: Handle,
@@ -43,13 +45,13 @@ impl EffectRunner {
     /// Runs effects through this pipe. What comes of them is told through this queue, some by tasks of this runtime.
     pub(super) fn new(
         state: ServerState,
-        events: Events,
+        (events, hearing): (Events, Hearing),
         outgoing: Outgoing,
         spellings: Spellings,
         runtime: Handle,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { state, events, outgoing, spellings, runtime, clock, workers: HashMap::new() }
+        Self { state, events, hearing, outgoing, spellings, runtime, clock, workers: HashMap::new() }
     }
 
     fn run_effects(&mut self, mut effects: Vec<Effect>) -> Option<u8> {
@@ -88,6 +90,7 @@ impl EffectRunner {
                     worker.send(job);
                 }
             }
+            Effect::Hear(id) => self.hearing.ask(id),
             Effect::Publish(parameters) => {
                 let method = "textDocument/publishDiagnostics";
                 if self.spellings.original(parameters.uri.as_str()).is_none() {

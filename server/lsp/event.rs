@@ -58,6 +58,8 @@ pub(super) enum Event {
     Unused(Vec<String>),
     JobResult(DirectoryId, Box<JobResult>),
     Changed(DirectoryId, Vec<Change>),
+    /// All that the editor had said when this was asked for has been handled.
+    Heard(DirectoryId),
     /// The editor has been told of these messages.
     Told(DirectoryId, Vec<MessageId>),
     Tick,

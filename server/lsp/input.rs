@@ -17,6 +17,7 @@ use tower_service::Service;
 use super::event::Event;
 use super::event_loop::Events;
 use super::frame::{self, Frame};
+use super::hearing::Hearing;
 use super::lenient;
 use super::output::Outgoing;
 use super::reply::Reply;
@@ -39,7 +40,7 @@ enum Incoming {
 pub(super) fn serve<S: LanguageServer>(
     input: impl Read + Send + 'static,
     mut service: LspService<S>,
-    events: Events,
+    (events, hearing): (Events, Hearing),
     outgoing: Outgoing,
     spellings: Spellings,
     runtime: Handle,
@@ -48,7 +49,11 @@ pub(super) fn serve<S: LanguageServer>(
     let serve = move || {
         let mut input = BufReader::with_capacity(64 * 1024, input);
         let mut phase = Phase::Before;
-        while let Ok(Some(frame)) = frame::read(&mut input) {
+        loop {
+            if input.buffer().is_empty() {
+                hearing.wait_for_message();
+            }
+            let Ok(Some(frame)) = frame::read(&mut input) else { break };
             let message = match frame {
                 Frame::Body(body) => parse(&body, &spellings),
                 Frame::Malformed(what) => malformed(Id::Null, ErrorCode::ParseError, what.to_owned()),

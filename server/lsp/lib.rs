@@ -14,6 +14,7 @@ mod event;
 mod event_loop;
 mod frame;
 mod handlers;
+mod hearing;
 mod input;
 mod job;
 mod json;
@@ -35,13 +36,14 @@ use std::sync::Arc;
 
 use tower_lsp::LspService;
 
-use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
+use deconflict_platform::{self as platform, InputGlance};
 use deconflict_workspace::UserSettings;
 use effect_runner::EffectRunner;
 use event::{EndReason, Event};
 use event_loop::Events;
 use handlers::Handlers;
+use hearing::Hearing;
 use output::Outgoing;
 use spelling::Spellings;
 use state::ServerState;
@@ -53,7 +55,7 @@ use state::ServerState;
 /// # Errors
 /// When the system gives no threads.
 pub fn run(directory: Option<PathBuf>, editor: Option<u32>) -> io::Result<u8> {
-    serve(io::stdin(), &Outgoing::to_standard_output()?, directory, editor)
+    serve(io::stdin(), InputGlance::of_standard_input(), &Outgoing::to_standard_output()?, directory, editor)
 }
 
 /// The same for an editor at the other end of any two pipes.
@@ -65,11 +67,12 @@ pub fn run_on(
     output: impl Write + Send + 'static,
     directory: Option<PathBuf>,
 ) -> io::Result<u8> {
-    serve(input, &Outgoing::to_output(output)?, directory, None)
+    serve(input, None, &Outgoing::to_output(output)?, directory, None)
 }
 
 fn serve(
     input: impl Read + Send + 'static,
+    pipe: Option<InputGlance>,
     outgoing: &Outgoing,
     directory: Option<PathBuf>,
     editor: Option<u32>,
@@ -78,12 +81,14 @@ fn serve(
     let clock = Arc::new(SystemClock::new());
     let spellings = Spellings::default();
     let events = Events::new();
+    let hearing = Hearing::new(pipe, events.clone());
     let (service, _) = LspService::new(|_| Handlers::new(events.clone()));
     let ended = {
         let events = events.clone();
         move || events.send(Event::End(EndReason::Editor))
     };
-    input::serve(input, service, events.clone(), outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
+    let loop_side = (events.clone(), hearing.clone());
+    input::serve(input, service, loop_side, outgoing.clone(), spellings.clone(), runtime.handle().clone(), ended)?;
     let signals = {
         let events = events.clone();
         async move {
@@ -99,7 +104,7 @@ fn serve(
     let state = ServerState::new(clock.clone(), directory, user_settings).serving(editor);
     let runner = {
         let (events, outgoing) = (events.clone(), outgoing.clone());
-        EffectRunner::new(state, events, outgoing, spellings, runtime.handle().clone(), clock.clone())
+        EffectRunner::new(state, (events, hearing), outgoing, spellings, runtime.handle().clone(), clock.clone())
     };
     let exit_code = runtime.block_on(async {
         let exit_code = events.run(Box::new(runner), &*clock).await;

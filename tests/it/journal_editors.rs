@@ -643,28 +643,43 @@ fn a_save_that_somebody_saw_before_its_editor_told_of_it_is_the_users() {
 
 #[test]
 fn a_save_that_somebody_saw_long_before_its_editor_told_of_it_is_the_users() {
-    let workspace = poem();
-    let ada = editor_of(&workspace, "Ada");
-    let document = held(&workspace, &ada);
-    before_the_server_looks(&ada, || {
-        document.type_text("second\n").save();
-        look_in_between(&workspace);
-        let written = workspace.path("poem.txt").metadata().unwrap().modified().unwrap();
-        let wait_until_it_is = |age: Duration| {
-            wait_for("time to pass", || (written.elapsed().unwrap() > age).then_some(()));
-        };
-        // A change of what nobody holds would be told as somebody unknown's by now.
-        wait_until_it_is(Duration::from_secs(1));
-        look_in_between(&workspace);
-        // So late no editor of its own accord tells of a save.
-        wait_until_it_is(Duration::from_secs(3));
-    });
-    wait_for("the save to be Ada's", || {
-        (newest_changes(&ada, &workspace, 1) == [(json!("Ada"), json!("save"))]).then_some(())
-    });
-    ada.settle(&workspace);
-    document.wait_until_gone("overwritten");
-    assert_eq!(ada.status()["messages"]["unread"], 0);
+    // Where this machine was too busy for what is to be seen, it is tried again.
+    let was_in_time = || {
+        let workspace = poem();
+        let ada = editor_of(&workspace, "Ada");
+        let document = held(&workspace, &ada);
+        document.type_text("first\n").save();
+        // As it is paused, the server is about to judge whose this change is.
+        wait_for("the first save to be known", || {
+            (newest_changes(&ada, &workspace, 1) == [(json!("Ada"), json!("save"))]).then_some(())
+        });
+        let mut is_left_to_her = false;
+        before_the_server_looks(&ada, || {
+            document.type_text("second\n").save();
+            look_in_between(&workspace);
+            let written = workspace.path("poem.txt").metadata().unwrap().modified().unwrap();
+            let wait_until_it_is = |age: Duration| {
+                wait_for("time to pass", || (written.elapsed().unwrap() > age).then_some(()));
+            };
+            // A change of what nobody holds would be told as somebody unknown's by now.
+            wait_until_it_is(Duration::from_secs(1));
+            look_in_between(&workspace);
+            is_left_to_her = written.elapsed().unwrap() < Duration::from_secs(3);
+            // So late no editor of its own accord tells of a save.
+            wait_until_it_is(Duration::from_secs(3));
+        });
+        if is_left_to_her {
+            wait_for("the save to be Ada's", || {
+                (newest_changes(&ada, &workspace, 1) == [(json!("Ada"), json!("save"))]).then_some(())
+            });
+            ada.settle(&workspace);
+            document.wait_until_gone("overwritten");
+            assert_eq!(times_told(&ada, "poem.txt"), 0, "{:?}", ada.messages());
+            assert_eq!(ada.status()["messages"]["unread"], 0);
+        }
+        is_left_to_her
+    };
+    assert!((0..10).any(|_| was_in_time()));
 }
 
 #[test]

@@ -50,6 +50,7 @@ impl ServerState {
             Event::Configured(settings) => self.configured(settings),
             Event::FoldersChanged { added, removed } => self.folders_changed(&added, &removed),
             Event::Located(uri, location) => self.located(&uri, *location),
+            Event::Heard(id) => self.job(id, Job::JournalHeard),
             Event::Unused(remarks) => self.log(remarks),
             Event::Opened { uri, text } => self.opened(&uri, text.as_deref()),
             Event::DocumentChanged { uri, edits } => self.changed(&uri, &edits),
@@ -114,7 +115,7 @@ impl ServerState {
             }
             JobResult::Written(documents) => self.files_written(&documents),
             JobResult::Losses(resource, losses) => self.losses_found(id, &resource, losses),
-            JobResult::JournalAsks => self.job(id, Job::JournalHeard),
+            JobResult::JournalAsks => self.effects.push(Effect::Hear(id)),
             JobResult::Beside(resource, owners) if !self.settings.is_quiet => {
                 self.show(messages::others_beside(&resource, &owners));
             }
