@@ -22,7 +22,7 @@ use crate::figures::{Figure, Goal, milliseconds, quantile};
 use crate::pipe::Server;
 use crate::populate::{Size, populate};
 use crate::programs::empty_program;
-use crate::support::Workspace;
+use crate::support::{GitMonitor, Workspace};
 use crate::whole_process::{hook_of, run, verb};
 
 /// The length of an edited file, in bytes.
@@ -141,6 +141,17 @@ pub(crate) fn measure_commands() -> Vec<Figure> {
         row("hooks of a command that changes an uncommitted file, the same", all_pairs(&one), 30.0),
         row("hooks of a command that changes a clean file, the same", all_pairs(&clean), 30.0),
     ];
+    if let Some(_monitor) = GitMonitor::start(&workspace) {
+        figures.extend([
+            row("hooks of a command that changes nothing, beside git's fsmonitor, p50", all_pairs(&nothing), 10.0),
+            row(
+                "hooks of a command that changes an uncommitted file, beside git's fsmonitor, p50",
+                all_pairs(&one),
+                10.0,
+            ),
+            row("hooks of a command that changes a clean file, beside git's fsmonitor, p50", all_pairs(&clean), 10.0),
+        ]);
+    }
     let mut server = Server::start(&workspace, "anna");
     server.open(&workspace.uri("README.md"), &workspace.read("README.md"));
     server.catch_up(&workspace.uri("README.md"));

@@ -9,6 +9,8 @@ mod editor;
 mod editors;
 mod environment;
 pub(crate) mod etcd;
+#[cfg(target_os = "linux")]
+mod git_monitor;
 mod home;
 pub(crate) mod hook_answers;
 mod neovim;
@@ -38,6 +40,8 @@ pub(crate) use documents::{Document, Edit, codes, hint_label};
 pub(crate) use editor::{Editor, EditorBuilder, RpcError};
 pub(crate) use editors::{installed, report_missing, say_skipped};
 pub(crate) use environment::clean_environment;
+#[cfg(target_os = "linux")]
+pub(crate) use git_monitor::GitMonitor;
 pub(crate) use home::{Home, Tree};
 pub(crate) use neovim::{Neovim, Version};
 pub(crate) use office::Office;
