@@ -2,7 +2,7 @@
 
 use deconflict_changes::Overlap;
 use deconflict_journal::text::Place;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{one_line, shell_word};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
@@ -17,6 +17,13 @@ pub(super) fn refuse(overlaps: &[Overlap], undone: &str) -> Result<(), Failure> 
         Failure::refused("overlap", format!("These changes overlap with others', so {undone}.")),
         Failure::advise,
     );
+    let failure = match overlaps.first() {
+        Some(overlap) => {
+            let file = shell_word(&overlap.resource.display_name());
+            failure.advise(format!("Talk to them, or name other files. Whose each line is: deconflict blame {file}"))
+        }
+        None => failure,
+    };
     let documents: Vec<Value> = overlaps.iter().flat_map(documents).collect();
     Err(failure.fact("overlaps", documents))
 }

@@ -390,6 +390,24 @@ fn deleting_and_moving_in_an_editor_is_told_to_the_holder_and_to_whoever_did_it(
     assert_eq!(times_told(&ada, "poem.txt"), 1, "{:?}", ada.messages());
 }
 
+#[cfg(unix)]
+#[test]
+fn what_was_deleted_in_an_editor_whose_server_is_slow_to_hear_of_it_is_that_editors() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    bob.wait_for_session();
+    let document = held(&workspace, &ada);
+    before_the_server_looks(&bob, || {
+        bob.delete_untold("poem.txt");
+        let deleted = Instant::now();
+        // Of what only Ada's editor could tell somebody unknown would be it by now.
+        wait_for("time to pass", || (deleted.elapsed() > Duration::from_secs(1)).then_some(()));
+    });
+    let text = document.wait_for_diagnostic("deleted")["message"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("\"Bob\" deleted or moved away \"poem.txt\""), "{text}");
+    ada.wait_for_message("Bob deleted or moved away poem.txt");
+}
+
 #[test]
 fn what_was_deleted_of_others_in_an_editor_with_notices_can_be_put_back_at_once() {
     let workspace = poem();

@@ -362,6 +362,7 @@ fn an_undo_is_refused_with_the_places_where_both_changed_a_line() {
     clone.edit("claude", "poem.txt", poem(&[(3, "of both"), (4, "of ada")]));
     let refused = ada.run(["undo"]).expect_code(1);
     assert!(refused.stderr.contains("poem.txt:3-4, of claude"), "{refused:?}");
+    assert!(refused.stderr.contains("deconflict blame poem.txt"), "{refused:?}");
     let refused = ada.run(["undo", "--json"]).expect_code(1).json();
     assert_eq!((&refused["reason"], &refused["overlaps"][0]["path"]), (&"overlap".into(), &"poem.txt".into()));
     assert_eq!(refused["overlaps"][0]["others"], serde_json::json!(["claude"]));

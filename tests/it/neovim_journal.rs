@@ -85,6 +85,7 @@ fn what_was_changed_below_unsaved_text_is_merged_into_it() {
         neovim.type_keys("Gotheir end<Esc>");
         sed(workspace, "s/^one$/ONE/");
         neovim.wait_for_diagnostic("overwritten");
+        neovim.wait_for_notice("\":Deconflict merge\" merges it into your unsaved text");
         neovim.command("Deconflict merge");
         neovim.wait_for_notice("merged");
         let merged = POEM.replace("one", "mine\nONE") + "their end\n";

@@ -285,6 +285,8 @@ fn what_a_command_changed_is_found_where_gits_own_monitor_watches() {
     let workspace = Workspace::small();
     let Some(_monitor) = GitMonitor::start(&workspace) else { return };
     let agent = CodingAgent::on(&workspace, "agent");
+    // The first edit makes the directory, and with it the journal.
+    agent.edit("src/main.rs", "fn main() { changed(); }\n").expect_no_denial();
     agent.before_command("sh gen.sh").expect_no_denial();
     workspace.write("README.md", "changed\n");
     workspace.write("new/deep/file.txt", "new\n");

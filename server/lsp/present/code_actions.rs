@@ -8,6 +8,7 @@ use super::words;
 use crate::diagnostic_code::Code;
 use crate::snapshot::{ActionRequest, Audience, DocumentSnapshot, OthersClaim};
 use deconflict_protocol::SessionId;
+use deconflict_protocol::text::one_line;
 use deconflict_registry::{Claim, ClaimState, Session};
 
 /// The kinds of actions that the server offers, as advertised to the editor.
@@ -151,8 +152,8 @@ impl ActionMenu<'_> {
         let file = self.file();
         for loss in &self.snapshot.losses {
             let code = loss.code();
-            let who = loss.entry.author.as_ref().map_or("somebody", |author| author.label.as_str());
-            let who = deconflict_protocol::text::quoted(who, 60);
+            let author = loss.entry.author.as_ref().map(|author| author.label.as_str());
+            let who = one_line(author.unwrap_or("somebody unknown"), 60);
             let entry = loss.entry.id.as_str();
             let offer =
                 |title: String, command| Offer::new(title, command, self.snapshot).with("entry", entry).about(code);

@@ -152,6 +152,18 @@ pub(crate) fn lost(sentence: &str, client: Client) -> Notice {
     warning(format!("{sentence} What was there is kept: {} brings it back.", verb("restore", client)))
 }
 
+/// The same where it happened under text that the user has not saved.
+pub(crate) fn lost_under_unsaved(sentence: &str, client: Client) -> Notice {
+    let ways = if client.has_colon_commands {
+        let [merge, restore] = ["merge", "restore"].map(|name| verb(name, client));
+        format!("{merge} merges it into your unsaved text, {restore} brings back what was there.")
+    } else {
+        // There is no such verb for a terminal, which does not know the text.
+        "Code actions merge it into your unsaved text or bring back what was there.".to_owned()
+    };
+    warning(format!("{sentence} {ways}"))
+}
+
 /// The user changed what others hold or have uncommitted changes in, and they were told.
 pub(crate) fn took_from_others(change: &Entry, lost: &[Lost]) -> Notice {
     let file = words::resource(&change.resource);

@@ -15,6 +15,7 @@ use super::document::{OpenDocument, Unsaved};
 use super::server_state::ServerState;
 use super::timers::Timer;
 use crate::convert;
+use crate::diagnostic_code::Code;
 use crate::event::DirectoryId;
 use crate::job::{Job, OwnLoss, SettledLoss};
 use crate::present;
@@ -85,7 +86,13 @@ impl ServerState {
         if self.settings.is_quiet {
             return;
         }
-        let notice = present::messages::lost(&loss.notice, self.editor.client);
+        let is_unsaved = self.documents_of(id, resource).any(|document| document.unsaved != Unsaved::No);
+        let client = self.editor.client;
+        let notice = if is_unsaved && client.applies_edits && loss.code() == Code::Overwritten {
+            present::messages::lost_under_unsaved(&loss.notice, client)
+        } else {
+            present::messages::lost(&loss.notice, client)
+        };
         let open = self.documents_of(id, resource).next().map(|document| document.uri.clone());
         let uri = open.or_else(|| convert::uri_of(loss.path.as_ref()?)).filter(|_| self.editor.wants_notices);
         let Some(uri) = uri else { return self.show_or_sum_up(resource, notice) };

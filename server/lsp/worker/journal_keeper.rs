@@ -19,7 +19,7 @@ use deconflict_changes::{GRACE, HOLDERS_TURN, Noticed, SavedText, ToldSave};
 use deconflict_journal::{Cause, EditorSettings, Settlement};
 use deconflict_platform::clock::Clock;
 use deconflict_protocol::Resource;
-use deconflict_registry::{Claim, View};
+use deconflict_registry::{Claim, Session, View};
 use deconflict_workspace::WrittenFilesWatch;
 
 /// Stamps are compared this often,
@@ -137,7 +137,7 @@ impl JournalKeeper {
                 report: Box::new(report),
                 files,
                 settling: HashMap::new(),
-                left_to_holders: HashSet::new(),
+                left_to_others: HashSet::new(),
                 saving: HashMap::new(),
                 heard_at: None,
                 asked_at: None,
@@ -175,8 +175,8 @@ struct Keeping {
     files: WatchedFiles,
     /// When it is to be found out who lost by a change that nobody said is theirs.
     settling: HashMap<Resource, Instant>,
-    /// What is left to the servers of those who hold it, for a while.
-    left_to_holders: HashSet<Resource>,
+    /// What is left to others' servers for a while: those of whoever holds it, and of whoever may have deleted it.
+    left_to_others: HashSet<Resource>,
     /// What the editor has begun to save, and when. It may tell only much later that it has.
     saving: HashMap<Resource, DateTime<Utc>>,
     /// All that the editor had said by then is known here.
@@ -307,7 +307,7 @@ impl Keeping {
             News::Saved(resource, save) => self.saved_here(&resource, save),
             News::Moved(paths) => {
                 let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
-                let began = self.clock.now() - SAVE_TIME;
+                let began = self.clock.now() - (GRACE + HOLDERS_TURN);
                 for resource in moved {
                     self.changed_here(&resource, Cause::Edit, began);
                 }
@@ -365,6 +365,13 @@ impl Keeping {
         holder.is_some_and(|holder| holder.is_kept_alive() && holder.is_live())
     }
 
+    /// True for a file that is gone while others' editors live here: one of them may still say that it deleted or renamed it.
+    fn may_be_gone_by_another_editor(&self, resource: &Resource) -> bool {
+        let is_gone = self.path_of(resource).is_some_and(|path| path.symlink_metadata().is_err());
+        let is_other = |session: &Session| session.id != self.access.session && session.is_kept_alive();
+        is_gone && self.view.sessions().any(|session| is_other(&session) && session.is_live())
+    }
+
     fn is_being_saved(&self, resource: &Resource) -> bool {
         self.saving.get(resource).is_some_and(|since| self.clock.now() - *since < LONGEST_SAVE)
     }
@@ -411,11 +418,13 @@ impl Keeping {
                 self.settle_later(&resource);
                 continue;
             }
-            if self.is_held_by_another_server(&resource) && self.left_to_holders.insert(resource.clone()) {
+            let is_for_others =
+                self.is_held_by_another_server(&resource) || self.may_be_gone_by_another_editor(&resource);
+            if is_for_others && self.left_to_others.insert(resource.clone()) {
                 self.settling.insert(resource, now + HOLDERS_TURN.to_std().unwrap_or_default());
                 continue;
             }
-            self.left_to_holders.remove(&resource);
+            self.left_to_others.remove(&resource);
             let settled = self.access.recorder().settle_unknown(&resource, self.clock.now());
             match self.access.succeeded(settled).flatten() {
                 Some(noticed) => drop(self.tell(&noticed)),

@@ -99,7 +99,7 @@ function M.merge(argument)
   server.execute('merge', argument, function(result)
     notify.show(
       result.conflicts and 'you both changed the same lines: they are marked, choose what stays'
-        or 'merged; write it when you are happy with it'
+        or 'merged; ":write!" saves it once you are happy with it'
     )
   end)
 end

@@ -222,8 +222,15 @@ impl Editor {
         let path = self.setup.root.join(path);
         let files = json!({ "files": [{ "uri": file_uri(&path) }] });
         if !self.server_capability("/workspace/fileOperations/willDelete").is_null() {
-            assert_eq!(self.request("workspace/willDeleteFiles", files.clone()), Value::Null);
+            assert_eq!(self.request("workspace/willDeleteFiles", files), Value::Null);
         }
+        self.delete_untold(path);
+    }
+
+    /// The same without asking the server before.
+    pub(crate) fn delete_untold(&self, path: impl AsRef<Path>) {
+        let path = self.setup.root.join(path);
+        let files = json!({ "files": [{ "uri": file_uri(&path) }] });
         if path.is_dir() {
             std::fs::remove_dir_all(&path).unwrap();
         } else {
