@@ -1,5 +1,8 @@
 //! Git's own watcher of a worktree (git-fsmonitor--daemon(1)), which tells what was written since a moment. It is asked as
 //! git itself does, by a few lines (gitprotocol-common(5)) over the socket in the git directory.
+//!
+//! It is as right as `git status` is beside it: that of git 2.55 on Linux names what is in a renamed folder by the folder's
+//! old place. What somebody holds or has uncommitted changes in is looked at whatever it says.
 
 use std::path::PathBuf;
 
