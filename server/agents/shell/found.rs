@@ -91,7 +91,8 @@ impl<'a> Find<'a> {
         while let Some((name, depth)) = waiting.pop() {
             let path = folder.join(&name);
             let Ok(kind) = path.symlink_metadata().map(|metadata| metadata.file_type()) else { continue };
-            let is_of_git = path.file_name().is_some_and(|name| name == ".git");
+            // Whoever looks through a folder means the files of the worktree, unless it names git's own.
+            let is_of_git = depth > 0 && path.file_name().is_some_and(|name| name == ".git");
             if depth >= self.least_depth && self.tests.iter().all(|test| test.is_met(&name, kind)) {
                 found.push(name.clone());
             }

@@ -122,8 +122,9 @@ pub(super) fn effects(call: &Call, input: Option<&str>, effects: &mut Effects) {
             paths_or_everything(&given.all(), Deed::Delete, &mut effects);
         }
         "stash" => stash(&given, &mut effects),
-        "add" | "stage" | "rm" if given.has("n", &["--dry-run"]) => {}
-        "add" | "stage" if given.has("Au", &["--all", "--update"]) => {
+        "add" | "stage" | "rm" if given.has("n", &["--dry-run", "--refresh"]) => {}
+        // An editor is given everything, and what it leaves is staged.
+        "add" | "stage" if given.has("Aue", &["--all", "--update", "--edit"]) => {
             paths_or_everything(&given.all(), Deed::Stage, &mut effects);
         }
         "add" | "stage" => pathspecs(&given.all(), Deed::Stage, true, &mut effects),

@@ -21,7 +21,7 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
         "pwd" => folder.to_str().map(str::to_owned),
         "echo" if !given.has("eE", &[]) => Some(lines_of(&[joined(&given.all())])),
         "printf" => match arguments {
-            [text] if !text.text.contains(['%', '\\']) => Some(text.text.clone()),
+            [text] if !text.text.contains('%') => unescaped(&text.text),
             [form, rest @ ..] if matches!(form.text.as_str(), "%s\\n" | "%s\n") => {
                 Some(lines_of(&rest.iter().map(|word| word.text.clone()).collect::<Vec<_>>()))
             }
@@ -102,6 +102,23 @@ pub(super) fn text_in(path: &Path) -> Option<String> {
 /// The root of the worktree that a folder is in.
 pub(super) fn worktree_above(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|folder| folder.join(".git").symlink_metadata().is_ok())
+}
+
+/// What `printf` makes of the common escapes in a text.
+fn unescaped(text: &str) -> Option<String> {
+    let mut parts = text.split('\\');
+    let mut made = parts.next()?.to_owned();
+    for part in parts {
+        let mut chars = part.chars();
+        made.push(match chars.next()? {
+            'n' => '\n',
+            't' => '\t',
+            '0' if !chars.as_str().starts_with(|c: char| c.is_ascii_digit()) => '\0',
+            _ => return None,
+        });
+        made.push_str(chars.as_str());
+    }
+    Some(made)
 }
 
 fn joined(words: &[&Word]) -> String {

@@ -214,6 +214,7 @@ impl Scanner {
             "cd" | "pushd" => shell.folder = given.names.first().and_then(|word| effects.path(word)),
             "popd" => shell.folder = None,
             "export" | "declare" | "local" | "readonly" | "typeset" => shell.assign(arguments),
+            "sh" | "bash" | "zsh" | "dash" | "ksh" | "fish" if only_reads(arguments) => {}
             "sh" | "bash" | "zsh" | "dash" | "ksh" | "fish" => self.inner_shell(&given, input, shell),
             "eval" if arguments.iter().all(Word::is_literal) => {
                 let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
@@ -287,7 +288,10 @@ impl Scanner {
                     let mut effects = Effects { folder: Some(folder), found: &mut self.effects };
                     effects.words(&found.iter().collect::<Vec<_>>(), Deed::Delete);
                 }
-                FindDeed::Run { command, is_for_each: false } => self.run_with(command, "{}", &found, shell),
+                FindDeed::Run { command, is_for_each: false } if !found.is_empty() => {
+                    self.run_with(command, "{}", &found, shell);
+                }
+                FindDeed::Run { is_for_each: false, .. } => {}
                 FindDeed::Run { command, is_for_each: true } => {
                     for found in &found {
                         self.run_with(command, "{}", std::slice::from_ref(found), shell);
@@ -313,7 +317,17 @@ impl Scanner {
             Some(file) => shell.folder.as_ref().and_then(|folder| input::text_in(&folder.join(&file.text))),
             None => input.map(str::to_owned),
         };
-        let Some(text) = text else { return };
+        let attached = given.options.iter().find_map(|option| option.strip_prefix("-I"));
+        let place = value_of("-I").map(|word| word.text.as_str()).or(attached).filter(|place| !place.is_empty());
+        let place = place.unwrap_or_default();
+        let runs_anyway = place.is_empty() && !given.has("r", &["--no-run-if-empty"]);
+        let Some(text) = text else {
+            // What it does whatever it is given is certain.
+            if runs_anyway {
+                self.run_with(command, place, &[Word { text: String::new(), kind: WordKind::Unknown }], shell);
+            }
+            return;
+        };
         let names: Vec<&str> = if given.has("0", &["--null"]) {
             text.split('\0').collect()
         } else if text.contains(['"', '\'', '\\']) {
@@ -322,17 +336,14 @@ impl Scanner {
             text.split_whitespace().collect()
         };
         let names = names.into_iter().filter(|name| !name.is_empty());
-        let names = names.map(|name| Word { text: name.to_owned(), kind: WordKind::Matched });
-        let attached = given.options.iter().find_map(|option| option.strip_prefix("-I"));
-        let place = value_of("-I").map(|word| word.text.as_str()).or(attached).filter(|place| !place.is_empty());
-        self.run_with(command, place.unwrap_or_default(), &names.collect::<Vec<_>>(), shell);
+        let names: Vec<Word> = names.map(|name| Word { text: name.to_owned(), kind: WordKind::Matched }).collect();
+        if !names.is_empty() || runs_anyway {
+            self.run_with(command, place, &names, shell);
+        }
     }
 
     /// Runs a command with these in the place of a word, or behind all others.
     fn run_with(&mut self, command: &[Word], place: &str, names: &[Word], shell: &Shell) {
-        if names.is_empty() {
-            return;
-        }
         let mut words = Vec::new();
         for word in command {
             if !place.is_empty() && word.text == place {
@@ -423,6 +434,12 @@ impl Shell {
             }
         }
     }
+}
+
+/// True for a shell that is told to run nothing of what it reads.
+fn only_reads(arguments: &[Word]) -> bool {
+    let mut options = arguments.iter().map(|word| word.text.as_str()).take_while(|option| option.starts_with('-'));
+    options.any(|option| option == "--no-execute" || (!option.starts_with("--") && option.contains('n')))
 }
 
 /// True for a line with more brackets in one another than people write, quoted or not.

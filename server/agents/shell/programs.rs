@@ -58,6 +58,16 @@ pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) 
         "tee" | "sponge" => effects.words(&given.all(), Deed::Overwrite),
         "sed" | "gsed" => edited_in_place(&Given::new(arguments, &["-e", "-f", "--expression", "--file"]), effects),
         "perl" | "ruby" => edited_in_place(&Given::new(arguments, &["-e", "-E"]), effects),
+        "awk" | "gawk" => {
+            let given = Given::new(arguments, &["-i", "--include", "-f", "--file", "-F", "-v", "--assign"]);
+            let is_in_place =
+                |(option, value): &(&str, &Word)| matches!(*option, "-i" | "--include") && value.text == "inplace";
+            if given.values.iter().any(is_in_place) || given.options.contains(&"--include=inplace") {
+                let has_script = given.values.iter().any(|(option, _)| matches!(*option, "-f" | "--file"));
+                let names = given.all().into_iter().skip(usize::from(!has_script));
+                effects.words(&names.collect::<Vec<_>>(), Deed::Overwrite);
+            }
+        }
         "rm" | "unlink" | "shred" => effects.words(&given.all(), Deed::Delete),
         "truncate" => {
             let given = Given::new(arguments, &["-s", "-r", "--size", "--reference"]);
