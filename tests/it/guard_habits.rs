@@ -37,6 +37,21 @@ fn an_intent_to_add_is_no_part_of_a_commit() {
 }
 
 #[test]
+fn a_split_index_is_read_too() {
+    let (workspace, person) = guarded_workspace();
+    hold(&workspace, "src/lib.rs");
+    workspace.write("src/lib.rs", "half done\n");
+    workspace.git(&["update-index", "--split-index"]);
+    // An entry that takes the place of one in the shared index stands there without its name.
+    workspace.write("src/lib.rs", "half done again\n");
+    for _ in 0..2 {
+        let refused = person.git(&["commit", "-am", "Sweep"]).expect_code(1);
+        assert!(refused.stderr.contains("src/lib.rs"), "{refused:?}");
+        workspace.git(&["add", "src/lib.rs"]);
+    }
+}
+
+#[test]
 fn a_held_file_that_is_left_out_of_a_merge_has_what_the_merge_brought() {
     let (workspace, person) = guarded_workspace();
     workspace.git(&["switch", "--quiet", "-c", "feature"]);

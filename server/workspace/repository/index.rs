@@ -71,15 +71,16 @@ pub(super) fn files(
 ) -> io::Result<()> {
     let Some(index) = opened(git_directory)? else { return Ok(()) };
     let mut last: Vec<u8> = Vec::new();
-    each_entry(index, format, |entry, name| {
+    let ended = each_entry(index, format, |entry, name| {
+        has_name(name)?;
         // A file in conflict has several entries.
-        if is_asked_for(name)? && last != name {
+        if is_asked_for(name).map_break(Ok)? && last != name {
             name.clone_into(&mut last);
             with(described(entry, name));
         }
         ControlFlow::Continue(())
     })?;
-    Ok(())
+    ended.unwrap_or(Ok(()))
 }
 
 /// What the index names the contents of some files that are in it, with how git last saw them.
@@ -91,16 +92,22 @@ pub(super) fn contents_of(
     let Some(index) = opened(git_directory)? else { return Ok(Vec::new()) };
     let last = wanted.iter().max();
     let mut found = Vec::new();
-    each_entry(index, format, |entry, name| {
+    let ended = each_entry(index, format, |entry, name| {
+        has_name(name)?;
         if last.is_none_or(|last| name > *last) {
-            return ControlFlow::Break(());
+            return ControlFlow::Break(Ok(()));
         }
         if wanted.contains(name) && entry.flags & IN_CONFLICT == 0 {
             found.push((described(entry, name), hex(entry.hash())));
         }
         ControlFlow::Continue(())
     })?;
-    Ok(found)
+    ended.unwrap_or(Ok(())).map(|()| found)
+}
+
+/// What stands in the place of an entry of a shared index cannot be told from here.
+fn has_name(name: &[u8]) -> ControlFlow<io::Result<()>> {
+    if name.is_empty() { ControlFlow::Break(Err(io::ErrorKind::InvalidData.into())) } else { ControlFlow::Continue(()) }
 }
 
 /// The index of a git directory, `None` where nothing was ever staged.

@@ -43,7 +43,8 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Goes through the entries of an index in the order of their names, until one ends it.
+/// Goes through the entries of an index in the order of their names, until one ends it. In a split index those that take the
+/// place of one in the shared index come first, and have no name.
 /// An index of a version that is not known here, or a damaged one, is invalid data or ends too early.
 pub(super) fn each_entry<T>(
     index: impl Read,
@@ -60,8 +61,8 @@ pub(super) fn each_entry<T>(
             None => 0,
         };
         let rest = &bytes[raw.name];
-        // Out of order, this is no index, and may go on for ever with nothing in it.
-        if kept + rest.len() == 0 || rest < &name[kept..] {
+        // Out of order, this is no index.
+        if rest < &name[kept..] {
             return Err(io::ErrorKind::InvalidData.into());
         }
         name.truncate(kept);
