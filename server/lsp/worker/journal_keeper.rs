@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -306,7 +306,7 @@ impl Keeping {
             }
             News::Saved(resource, save) => self.saved_here(&resource, save),
             News::Moved(paths) => {
-                let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.files.below(path)).collect();
+                let moved: HashSet<Resource> = paths.iter().flat_map(|path| self.moved_from(path)).collect();
                 let began = self.clock.now() - (GRACE + HOLDERS_TURN);
                 for resource in moved {
                     self.changed_here(&resource, Cause::Edit, began);
@@ -335,6 +335,18 @@ impl Keeping {
             }
             News::End => {}
         }
+    }
+
+    /// What the journal knows of a place from which the editor moved or deleted something.
+    fn moved_from(&self, path: &Path) -> Vec<Resource> {
+        let watched = self.files.below(path);
+        if !watched.is_empty() {
+            return watched;
+        }
+        // What makes a file worth watching, such as another's claim, may be as new as the editor's word.
+        let resource = self.access.namer.resource_at(path).ok();
+        let is_known = |resource: &Resource| matches!(self.access.journal.newest_change(resource), Ok(Some(_)));
+        resource.filter(is_known).into_iter().collect()
     }
 
     /// Where a file is, if it is for the journal.
