@@ -86,7 +86,7 @@ fn a_refusal_names_ten_files_and_one_way_to_ask_each_holder() {
     let told = CodingAgent::on(&workspace, "one").before_command(&command);
     for refusal in [patched.as_str(), told.expect_denial()] {
         assert_eq!(
-            files.iter().filter(|file| refusal.contains(&format!("\"{file}\" is claimed"))).count(),
+            files.iter().filter(|file| refusal.contains(&format!("\"{file}\" has been claimed"))).count(),
             10,
             "{refusal}"
         );

@@ -354,7 +354,7 @@ fn of_each_clash_each_side_hears_once_and_the_truth() {
         // 2. Ben saves over it all the same.
         ben.neovim.command("silent write!");
         ben.hears("Saved over Ada's claim of one.txt. They were told, and what was there is kept.");
-        ada.hears("Ben changed one.txt, which you hold, by a save at 12:34. What was there is kept: \":Deconflict restore\" brings it back.");
+        ada.hears("Ben changed one.txt, which you hold, by a save at 12:34. \":Deconflict merge\" merges it into your unsaved text, \":Deconflict restore\" brings back what was there.");
 
         // 3. A script writes over what Ada has saved.
         ada.change("two.txt", "Ada's");
