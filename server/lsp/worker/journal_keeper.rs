@@ -22,6 +22,10 @@ use deconflict_protocol::Resource;
 use deconflict_registry::{Claim, Session, View};
 use deconflict_workspace::WrittenFilesWatch;
 
+/// So long another editor may take to say that it deleted or renamed a file. It is less than what is left to a holder's
+/// server, which knows best what its user lost and is to be the first that finds it.
+const EDITORS_TURN: Duration = Duration::from_secs(2);
+
 /// Stamps are compared this often,
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -430,10 +434,13 @@ impl Keeping {
                 self.settle_later(&resource);
                 continue;
             }
-            let is_for_others =
-                self.is_held_by_another_server(&resource) || self.may_be_gone_by_another_editor(&resource);
-            if is_for_others && self.left_to_others.insert(resource.clone()) {
-                self.settling.insert(resource, now + HOLDERS_TURN.to_std().unwrap_or_default());
+            let turn = if self.is_held_by_another_server(&resource) {
+                HOLDERS_TURN.to_std().ok()
+            } else {
+                self.may_be_gone_by_another_editor(&resource).then_some(EDITORS_TURN)
+            };
+            if let Some(turn) = turn.filter(|_| self.left_to_others.insert(resource.clone())) {
+                self.settling.insert(resource, now + turn);
                 continue;
             }
             self.left_to_others.remove(&resource);
