@@ -260,6 +260,13 @@ export class Window {
     return this.view(view).locator(".monaco-list-row").filter({ hasText: text });
   }
 
+  /** The texts of a view's headings as they stand below each other; in the page, rows stand in the order of their making. */
+  async headings(view) {
+    const rows = this.view(view).locator(".monaco-list-row[aria-level='1']");
+    const found = await rows.evaluateAll((all) => all.map((row) => [Number(row.dataset.index), row.innerText.trim()]));
+    return found.sort(([one], [other]) => one - other).map(([, text]) => text);
+  }
+
   async showView() {
     await this.command("Deconflict: Show Who Is Here");
     await this.view("Sessions").locator(".monaco-list-row").first().waitFor();
