@@ -25,6 +25,7 @@ mod words;
 
 pub use agent::{AGENTS, Agent, agent_of_program, agent_of_script, agent_of_variable, is_agent_name};
 pub use answer::Answer;
+pub use deconflict_changes::NoTeam;
 pub use event::{EventKind, ExpectedSubAgent, HookEvent, SubAgent, Unreadable};
 pub use handlers::{FollowUp, respond, too_late};
 pub use hook_state::staged_by_name;

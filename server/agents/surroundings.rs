@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use deconflict_changes::TeamFiles;
 use deconflict_platform::Process;
 use deconflict_platform::clock::Clock;
 
@@ -74,6 +75,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// Where the user's programs keep what they remember, for a clone without git.
     pub state_folder: Option<PathBuf>,
+    /// Asked about files that cannot be merged.
+    pub team: Arc<dyn TeamFiles>,
     /// Looks for the processes behind the hook. It is asked only where a session begins or goes on.
     pub processes: fn(&Agent) -> Processes,
 }

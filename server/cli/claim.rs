@@ -1,15 +1,15 @@
 //! `deconflict claim [TYPE] NAME…`
 
 use chrono::TimeDelta;
-use deconflict_changes::beside_in_words;
+use deconflict_changes::{TeamAnswer, TeamClaimant, TeamFiles, beside_in_words};
 use deconflict_platform as platform;
-use deconflict_protocol::text::one_line;
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_protocol::{Resource, SessionId, Want, time};
 use deconflict_registry::{
     Activity, Claim, ClaimAllOutcome, ClaimState, Granted, Locking, Obstacle, Queued, Registry, Session, Taken, Taker,
     Terms, named_process,
 };
-use deconflict_words::{COMMIT_OWN, documents};
+use deconflict_words::{COMMIT_OWN, documents, on_branch};
 use deconflict_workspace::{Declared, Scope};
 use serde_json::{Value, json};
 
@@ -21,7 +21,8 @@ use super::kept_in::KeptIn;
 use super::output::Output;
 use super::ownership::{self, OthersChanges};
 use super::scope::ScopeWord;
-use super::style::GOOD;
+use super::style::{GOOD, WARNING};
+use super::team_files::TeamOfClone;
 use super::wanted::Wanted;
 use super::{asked, candidates, held, identity, losses, machine, scope, team_session, upkeep, values, wanted, words};
 
@@ -118,6 +119,7 @@ fn claim_in<S: KeptIn>(
         force: arguments.force,
         branch: context.branch()?,
         worktree: context.worktree()?,
+        in_clone: None,
         process: None,
     };
     let claimer = Claimer { context, registry, beside, session, resources: &resources, wants, terms: &terms };
@@ -136,6 +138,7 @@ fn claim_in<S: KeptIn>(
         }
     };
     if let Some(registry) = S::in_directory(registry) {
+        ask_team(context, registry, session, &granted, &terms)?;
         losses::look_at_own(context, registry, &resources, &[]);
     }
     let is_only_advice = registry.locking() == Locking::Unsupported;
@@ -167,6 +170,34 @@ fn claim_in<S: KeptIn>(
     };
     upkeep::sign_of_life(registry, session, &activity);
     Ok(Exit::Done)
+}
+
+/// Asks the team about those of these files that cannot be merged. What somebody else there has is released again.
+fn ask_team(
+    context: &Context,
+    registry: &Registry,
+    session: &Session,
+    granted: &[Granted],
+    terms: &Terms,
+) -> Result<(), Failure> {
+    let is_asked_for = |one: &&Granted| one.is_new || one.claim.record.unconfirmed == Some(true);
+    let files: Vec<Resource> = granted.iter().filter(is_asked_for).map(|one| one.claim.resource.clone()).collect();
+    let claimant = TeamClaimant { location: context.location()?, session, predecessor: None, terms };
+    match TeamOfClone.claim(claimant, &files) {
+        TeamAnswer::Free => Ok(()),
+        TeamAnswer::Unknown(reason) => {
+            Output::remark(&format!(
+                "{WARNING}!{WARNING:#} It cannot be merged, and the team has not confirmed your claim: {reason} It is claimed in this clone only, and its push waits."
+            ));
+            Ok(())
+        }
+        TeamAnswer::Refused(reason) => {
+            for holding in granted.iter().filter(|one| one.is_new).filter_map(|one| one.claim.holding()) {
+                registry.release_holding(&holding)?;
+            }
+            Err(Failure::refused("claimed", reason))
+        }
+    }
 }
 
 /// Who claims what.
@@ -315,10 +346,20 @@ fn granted_in_words<S: KeptIn>(
         lines.push_str(&format!("\nIt was taken over from {}.", words::taken_over_from(before, holder.as_ref())));
     }
     for other in elsewhere {
-        let by = held::holder_in_words(registry, other);
         let place =
             other.resource.place().map_or_else(|| "main worktree".to_owned(), |(kind, name)| format!("{kind} {name}"));
-        lines.push_str(&format!("\n{by} has claimed the same path in the {place}, so a merge may conflict."));
+        let branch = on_branch(other);
+        let told = match other.uncommitted_of() {
+            Some(whose) => {
+                let at = words::moment(other.claimed_at, context.now());
+                let whose = quoted(whose, words::PHRASE);
+                format!("The same path has uncommitted changes of {whose} in the {place}{branch}, last changed {at}")
+            }
+            None => {
+                format!("{} has claimed the same path in the {place}{branch}", held::holder_in_words(registry, other))
+            }
+        };
+        lines.push_str(&format!("\n{told}, so a merge may conflict."));
     }
     lines
 }
@@ -367,5 +408,6 @@ fn claims_elsewhere(context: &Context, registry: &Registry, session: &Session, r
     let (Some(repository), Ok(namer)) = (&location.repository, context.namer()) else { return Vec::new() };
     let same_path = namer.same_path_elsewhere(repository, resource).into_iter();
     let claims = same_path.filter_map(|other| registry.claim_of(&other).ok().flatten());
-    claims.filter(|claim| claim.is_active() && !claim.held_by(&session.id)).collect()
+    let counts = |claim: &Claim| claim.is_active() || claim.uncommitted_of().is_some();
+    claims.filter(|claim| counts(claim) && !claim.held_by(&session.id)).collect()
 }

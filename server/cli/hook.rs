@@ -23,6 +23,7 @@ use deconflict_workspace::{DIRECTORY_VARIABLE, start_team_helper};
 use super::context::Context;
 use super::failure::{Exit, Failure};
 use super::output::{Output, Printed};
+use super::team_files::TeamOfClone;
 use super::{keeper, upkeep, words};
 
 /// Answer one event of a coding agent's hooks
@@ -211,6 +212,7 @@ fn surroundings(agent: &'static Agent, policy: HookPolicy, context: &Context) ->
         named_directory: context.named_directory().map(|directory| context.folder().join(directory)),
         home: platform::home_directory(),
         state_folder: platform::state_directory(),
+        team: Arc::new(TeamOfClone),
         processes: keeper::behind_a_hook,
     }
 }

@@ -32,6 +32,7 @@ mod standing_in;
 mod style;
 mod table;
 mod team_access;
+mod team_files;
 mod team_keeper;
 mod team_session;
 mod upkeep;

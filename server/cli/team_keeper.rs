@@ -6,21 +6,26 @@
 //! editors, hooks and verbs find them as they find those of other worktrees. So nothing that is done here waits for the team.
 
 mod copies;
+mod exclusive;
 mod letters;
-mod names;
+pub(super) mod names;
+mod uncommitted;
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-use deconflict_protocol::SessionId;
+use chrono::{DateTime, Utc};
+use deconflict_protocol::{SessionId, time};
 use deconflict_registry::{Changed, Error, Files, Hear, Range, Registry, Series, Session, Store};
 use deconflict_team::Etcd;
 use deconflict_workspace::{CLONES_OF_TEAM, Location, Lock, PrivateFolder, start_team_helper};
 
 use self::copies::{Copies, Due};
+use self::exclusive::ExclusiveFiles;
 use self::letters::Letters;
 use self::names::Names;
+use self::uncommitted::UncommittedWork;
 use super::context::Context;
 use super::failure::{Exit, Failure};
 
@@ -38,6 +43,9 @@ const TOGETHER: Duration = Duration::from_millis(20);
 
 /// What failed is tried again after so long.
 const AGAIN: Duration = Duration::from_millis(500);
+
+/// The file with the time at which the team was last heard of, as long as it does not answer.
+const CUT_OFF: &str = "cut-off";
 
 /// Who asks for the lock that another keeper has needs no answer later.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -57,12 +65,19 @@ pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     }
     let settings = context.team_settings()?;
     let is_still_meant = || context.team_settings().is_ok_and(|now| now == settings);
-    TeamKeeper::new(&here, &team, &folder, location).keep(is_still_meant);
+    TeamKeeper::new(&here, &team, &folder, context)?.keep(is_still_meant);
     if !is_still_meant() {
         drop(lock);
         start_team_helper(location);
     }
     Ok(Exit::Done)
+}
+
+/// When the other clones were last heard of, where the team does not answer now.
+pub(super) fn known_at(location: &Location) -> Option<DateTime<Utc>> {
+    let folder = location.repository.as_ref().and_then(PrivateFolder::of_team)?;
+    let told = folder.read(CUT_OFF, 100).ok()??;
+    time::parse(String::from_utf8_lossy(&told).trim())
 }
 
 /// Brings what a session was sent from other clones, for whoever reads messages now.
@@ -93,6 +108,10 @@ struct TeamKeeper<'a> {
     /// The other clones', in this clone's.
     others: Copies<'a, Etcd, Files>,
     letters: Letters<'a>,
+    uncommitted: UncommittedWork<'a>,
+    exclusive: ExclusiveFiles<'a>,
+    /// Whether the team does not answer, as far as that was seen.
+    is_cut_off: Option<bool>,
 }
 
 impl<'a> TeamKeeper<'a> {
@@ -100,15 +119,18 @@ impl<'a> TeamKeeper<'a> {
         here: &'a Registry<Files>,
         team: &'a Registry<Etcd>,
         folder: &'a PrivateFolder,
-        location: &Location,
-    ) -> Self {
-        Self {
+        context: &'a Context,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
             folder,
-            names: Names::of(location),
+            names: Names::of(context.location()?),
             ours: Copies::new(here, team),
             others: Copies::new(team, here),
             letters: Letters { here, team, folder },
-        }
+            uncommitted: UncommittedWork::new(context, here, team),
+            exclusive: ExclusiveFiles::new(here, team, context.location()?),
+            is_cut_off: None,
+        })
     }
 
     /// Until nobody works here any more, or another team is meant.
@@ -125,7 +147,8 @@ impl<'a> TeamKeeper<'a> {
         // Begins with the first look; what happens before is found by looking at everything.
         let mut watching_team = self.letters.team.store().watch(&with_broadcasts, hear(ChangedIn::There));
         watching_team.look(Duration::ZERO);
-        let mut due = DueBoth { here: Due::everything(), there: Due::everything() };
+        let mut is_changed = true;
+        let mut due = DueBoth { here: Due::everything(), there: Due::everything(), is_cut_off: false };
         let (mut looked, mut refreshed, mut worked) = (Instant::now(), Instant::now(), Instant::now());
         // Whoever removes the directory takes along what was copied into it.
         while self.letters.here.path().is_dir() && worked.elapsed() < LINGER {
@@ -139,7 +162,21 @@ impl<'a> TeamKeeper<'a> {
                     break;
                 }
             }
+            is_changed |= !due.here.is_empty();
+            if due.there.is_everything {
+                self.uncommitted.forget();
+            }
             let mut result = self.bring_up_to_date(&mut due);
+            let is_silent = |error: &Error| matches!(error, Error::CutOff { .. } | Error::Declined { .. });
+            self.remember_whether_cut_off(due.is_cut_off || result.as_ref().is_err_and(is_silent));
+            if result.is_err() {
+                // Where that cannot be written either, it is said with the next change.
+                let _ = self.exclusive.mark_unconfirmed(&due.here);
+            }
+            if result.is_ok() && self.uncommitted.due_in(is_changed).is_zero() {
+                is_changed = false;
+                result = self.uncommitted.bring_up_to_date(&self.names, &self.ours);
+            }
             if result.is_ok() && refreshed.elapsed() >= REFRESH {
                 refreshed = Instant::now();
                 result = self.ours.refresh().map(|are_there| due.there.is_everything |= !are_there);
@@ -148,16 +185,19 @@ impl<'a> TeamKeeper<'a> {
                 worked = Instant::now();
             }
             // What is wrongly named is not put right in a moment.
-            wait(&told, if result.is_err_and(|error| error.may_pass()) { AGAIN } else { LOOK }, &mut due);
+            let limit = if result.is_err_and(|error| error.may_pass()) { AGAIN } else { LOOK };
+            wait(&told, limit.min(self.uncommitted.due_in(is_changed).max(TOGETHER)), &mut due);
         }
+        self.exclusive.take_away();
         self.ours.take_away();
         self.others.take_away();
+        let _ = self.folder.remove(CUT_OFF);
         let _ = self.folder.remove(CLONES_OF_TEAM);
     }
 
     /// What fails is due again the next time.
     fn bring_up_to_date(&mut self, due: &mut DueBoth) -> Result<(), Error> {
-        let Self { folder, names, ours, others, letters, .. } = self;
+        let Self { folder, names, ours, others, letters, exclusive, .. } = self;
         let naming = letters.here.naming()?;
         others.take_up(names::is_from_elsewhere)?;
         ours.take_up(|key, bytes| names.is_from_here(key, bytes))?;
@@ -165,6 +205,7 @@ impl<'a> TeamKeeper<'a> {
         // What the team has lost of ours, because nobody told it in time that we are here, is written again.
         due.here.keys.extend(ours.forget_lost(&due.there)?);
         ours.bring_up_to_date(&due.here, |reader, key| names.leaving(letters.here, reader, key))?;
+        exclusive.bring_up_to_date(&due.here, &due.there)?;
         let clones: BTreeSet<String> = others.keys().filter_map(names::clone_in).collect();
         let clones: String = clones.into_iter().map(|clone| clone + "\n").collect();
         if folder.read(CLONES_OF_TEAM, u64::MAX).ok().flatten().unwrap_or_default() != clones.as_bytes() {
@@ -177,8 +218,21 @@ impl<'a> TeamKeeper<'a> {
             // The next one who comes by refreshes it.
             let _ = letters.here.refresh_board();
         }
-        *due = DueBoth::default();
+        *due = DueBoth { is_cut_off: due.is_cut_off, ..DueBoth::default() };
         Ok(())
+    }
+
+    /// What is known of the others is shown with its age as long as nothing is heard.
+    fn remember_whether_cut_off(&mut self, is_cut_off: bool) {
+        if self.is_cut_off != Some(is_cut_off) {
+            self.is_cut_off = Some(is_cut_off);
+            // Where it cannot be written, the age is not told.
+            let _ = if is_cut_off {
+                self.folder.overwrite(CUT_OFF, time::format(self.letters.here.clock().now()).as_bytes())
+            } else {
+                self.folder.remove(CUT_OFF)
+            };
+        }
     }
 
     fn has_sessions(&self) -> bool {
@@ -192,6 +246,20 @@ impl<'a> TeamKeeper<'a> {
 struct DueBoth {
     here: Due,
     there: Due,
+    /// The team's stream of changes broke off, and is not back yet.
+    is_cut_off: bool,
+}
+
+impl DueBoth {
+    fn add(&mut self, changed: ChangedIn) {
+        match changed {
+            ChangedIn::Here(changed) => self.here.add(changed),
+            ChangedIn::There(changed) => {
+                self.is_cut_off = matches!(changed, Changed::Trouble(_));
+                self.there.add(changed);
+            }
+        }
+    }
 }
 
 /// Waits for news, and for what comes right after them.
@@ -199,8 +267,7 @@ fn wait(told: &Receiver<ChangedIn>, limit: Duration, due: &mut DueBoth) {
     let mut limit = limit;
     loop {
         match told.recv_timeout(limit) {
-            Ok(ChangedIn::Here(changed)) => due.here.add(changed),
-            Ok(ChangedIn::There(changed)) => due.there.add(changed),
+            Ok(changed) => due.add(changed),
             Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
         }
         limit = TOGETHER;

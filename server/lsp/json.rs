@@ -70,7 +70,8 @@ pub(crate) fn listed_message(message: &Message, sessions: &[Session], path: Opti
 /// A claim that the user is told of.
 pub(crate) fn told_claim(claim: &Claim, holder: Option<&Session>) -> Value {
     let mut told = documents::claim(claim, holder);
-    let label = holder.map(Session::label).or_else(|| claim.holder().map(ToString::to_string));
+    let holders = || holder.map(Session::label).or_else(|| claim.holder().map(ToString::to_string));
+    let label = claim.uncommitted_of().map(str::to_owned).or_else(holders);
     add(&mut told, "holder_label", json!(label));
     add(&mut told, "active_until", json!(time::format(claim.expires_at)));
     add(&mut told, "expected", json!(Expected::of(claim)));

@@ -44,9 +44,10 @@ impl DocumentSnapshot {
         self.contenders.iter().filter(|contender| !contender.is_acknowledged)
     }
 
-    /// Claims in other worktrees that somebody has.
+    /// Claims in other worktrees that somebody has, and uncommitted changes in other clones.
     pub(crate) fn held_elsewhere(&self) -> impl Iterator<Item = &OthersClaim> {
-        self.elsewhere.iter().filter(|others| matches!(others.claim.standing, ClaimState::Active | ClaimState::Idle))
+        let counts = |standing| matches!(standing, ClaimState::Active | ClaimState::Idle | ClaimState::Uncommitted);
+        self.elsewhere.iter().filter(move |others| counts(others.claim.standing))
     }
 }
 

@@ -64,6 +64,16 @@ pub struct ClaimRecord {
     /// The command that uses what is claimed, for a claim that lasts as long as its process group.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessRecord>,
+    /// In which clone of the team its holder works, for a file that cannot be merged and so is claimed in all of them.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub in_clone: Option<String>,
+    /// True for the claim of such a file while the team has not confirmed it.
+    #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
+    pub unconfirmed: Option<bool>,
+    /// What people call whose the changes are, in a record that is no claim but tells of uncommitted changes in another clone
+    /// of the team.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub uncommitted_of: Option<String>,
 }
 
 impl ClaimRecord {

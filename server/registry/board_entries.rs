@@ -66,6 +66,12 @@ pub(super) fn session_entry(session: &Session, last: Option<&LastActivity>) -> S
 /// since when. `holder` is the holder's session, where that is known.
 pub(super) fn claim_entry(claim: &Claim, holder: Option<&Session>) -> String {
     let resource = [claim.resource.resource_type().as_str(), "/", &claim.resource.display_name()].concat();
+    if let Some(whose) = claim.uncommitted_of() {
+        let (whose, changed) = (fact(whose), minute(claim.claimed_at));
+        let entry =
+            ["- **", &fact(&resource), "** - uncommitted changes of ", &whose, " (last changed ", &changed, ")\n"];
+        return entry.concat();
+    }
     let holder = claim.holder().map_or(Cow::Borrowed("cannot be read"), |id| named(id, holder));
     let (word, when) =
         if claim.is_automatic() { (" (since ", claim.claimed_at) } else { (" (expires ", claim.expires_at) };

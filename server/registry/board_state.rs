@@ -31,7 +31,7 @@ use deconflict_protocol::{Naming, time};
 const STATE: &str = ".board-state";
 
 /// Another number means another form.
-const FORM: u32 = 4;
+const FORM: u32 = 5;
 
 /// The first line is a sum of the rest, in bytes.
 const SUM_LENGTH: usize = 9;
@@ -285,7 +285,7 @@ fn until_of_claim(claim: &Claim, now: DateTime<Utc>) -> Until {
         ClaimState::Expired | ClaimState::Abandoned => NEVER_IN_DOUBT,
         // A command goes on whatever becomes of its lease.
         ClaimState::Active | ClaimState::Idle if claim.record.process.is_some() => ALWAYS_IN_DOUBT,
-        ClaimState::Active | ClaimState::Idle => nanoseconds(claim.expires_at),
+        ClaimState::Active | ClaimState::Idle | ClaimState::Uncommitted => nanoseconds(claim.expires_at),
     };
     not_believed_yet.map_or(judged, |until| until.min(judged))
 }

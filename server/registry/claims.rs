@@ -22,6 +22,8 @@ pub enum ClaimState {
     Abandoned,
     /// It cannot be read yet; somebody may be writing it. It is respected.
     Pending,
+    /// It is none: its file has uncommitted changes in another clone of the team, where nobody holds it.
+    Uncommitted,
     /// It cannot be read. It is respected for as long as a default lease, because nobody knows whose it is.
     Damaged,
 }
@@ -35,6 +37,7 @@ impl ClaimState {
             Self::Expired => "expired",
             Self::Abandoned => "abandoned",
             Self::Pending => "pending",
+            Self::Uncommitted => "uncommitted",
             Self::Damaged => "damaged",
         }
     }
@@ -111,6 +114,8 @@ pub struct Terms {
     pub branch: Option<String>,
     /// The linked worktree that the holder edits in.
     pub worktree: Option<String>,
+    /// In which clone of the team the holder works, for what is claimed in all of them.
+    pub in_clone: Option<String>,
     /// The command that uses it: a holding of its own, which lasts as long as the command's process group.
     pub process: Option<ProcessRecord>,
 }
@@ -126,6 +131,7 @@ impl Default for Terms {
             force: false,
             branch: None,
             worktree: None,
+            in_clone: None,
             process: None,
         }
     }
@@ -229,7 +235,13 @@ impl Claim {
     /// True for a claim that keeps this session from claiming what overlaps it, unless by force. Whatever asks whether a
     /// claim stands in somebody's way asks this.
     pub fn stands_against(&self, session: Option<&SessionId>) -> bool {
-        !session.is_some_and(|session| self.held_by(session)) && !self.can_be_taken_over()
+        let is_held = !self.can_be_taken_over() && self.standing != ClaimState::Uncommitted;
+        is_held && !session.is_some_and(|session| self.held_by(session))
+    }
+
+    /// What people call whose uncommitted changes these are, if it tells of such in another clone.
+    pub fn uncommitted_of(&self) -> Option<&str> {
+        self.record.uncommitted_of.as_deref().filter(|_| self.standing == ClaimState::Uncommitted)
     }
 
     /// True for another session's claim that has to end before its resource can be claimed under these terms. What is
@@ -273,7 +285,7 @@ impl Claim {
     /// The same where the store itself ends leases: a claim that stands there has not ended, whatever a clock says, unless
     /// its holder's own lease did, with which its session's record goes.
     pub(super) fn kept_by_lease(mut self, holder: Option<&Session>) -> Self {
-        if self.holder().is_none() || self.is_in_use_by_command() {
+        if self.holder().is_none() || self.record.uncommitted_of.is_some() || self.is_in_use_by_command() {
             return self;
         }
         self.standing = match (self.standing, holder) {
@@ -370,6 +382,9 @@ fn state_of(
     expires_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> ClaimState {
+    if record.uncommitted_of.is_some() {
+        return if now < expires_at { ClaimState::Uncommitted } else { ClaimState::Expired };
+    }
     // A command goes on whatever becomes of the session that started it.
     match record.process.as_ref().map(liveness::look_at_process) {
         Some(KeeperState::Alive) => return ClaimState::Active,

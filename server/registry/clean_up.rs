@@ -158,7 +158,11 @@ impl Registry {
             ClaimState::Abandoned => {
                 holder.map_or(claim.expires_at, |holder| self.over_since(holder)).min(claim.expires_at)
             }
-            ClaimState::Active | ClaimState::Idle | ClaimState::Pending | ClaimState::Damaged => return false,
+            ClaimState::Active
+            | ClaimState::Idle
+            | ClaimState::Uncommitted
+            | ClaimState::Pending
+            | ClaimState::Damaged => return false,
         };
         claim.record.id.is_some() && self.now() - stale_since > STALE_CLAIMS
     }

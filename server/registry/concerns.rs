@@ -209,7 +209,11 @@ fn requests(records: &Records, names: &SessionNames) -> Vec<Concern> {
 
 fn stale_claims(records: &Records, names: &SessionNames) -> Vec<Concern> {
     // The newest first, as in the list of claims that count.
-    let mut stale: Vec<&Claim> = records.claims.iter().filter(|claim| claim.can_be_taken_over()).collect();
+    let mut stale: Vec<&Claim> = records
+        .claims
+        .iter()
+        .filter(|claim| claim.can_be_taken_over() && claim.record.uncommitted_of.is_none())
+        .collect();
     stale.sort_by_cached_key(|claim| position_of_claim(claim));
     let concern = |claim: &Claim| Concern::StaleClaim {
         resource: claim.resource.clone(),

@@ -307,6 +307,9 @@ impl<S: Store> Registry<S> {
             idle_since: None,
             displaced: None,
             process: terms.process.clone(),
+            in_clone: terms.in_clone.clone(),
+            unconfirmed: None,
+            uncommitted_of: None,
         })
     }
 

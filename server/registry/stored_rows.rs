@@ -35,10 +35,10 @@ struct SessionSays<T>([Option<T>; 18], Option<u32>, Option<u32>, Option<u32>, Ve
 #[derive(Debug, Serialize, Deserialize)]
 struct ClaimRow<T>(T, i64, Option<ClaimSays<T>>);
 
-/// Holder, automatic, and all other texts: since when, until when, idle since, phase, of which type and which name; and
-/// the command that holds it.
+/// Holder, automatic, and all other texts: since when, until when, idle since, phase, of which type and which name, and
+/// whose uncommitted changes it tells of; and the command that holds it.
 #[derive(Debug, Serialize, Deserialize)]
-struct ClaimSays<T>(T, bool, [Option<T>; 6], Option<ProcessSays<T>>);
+struct ClaimSays<T>(T, bool, [Option<T>; 7], Option<ProcessSays<T>>);
 
 /// Number, when it started, where the numbers mean something, and its group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -182,6 +182,7 @@ fn claim_row(claim: &Claim) -> ClaimRow<Cow<'_, str>> {
             fact(record.phase.as_ref()),
             said(record.resource_type.as_ref()),
             said(record.resource_name.as_ref()),
+            fact(record.uncommitted_of.as_ref()),
         ];
         ClaimSays(holder.as_str().into(), claim.is_automatic(), texts, record.process.as_ref().map(process_says))
     });
@@ -193,7 +194,7 @@ fn claim(row: ClaimRow<String>, naming: Naming, now: DateTime<Utc>) -> Option<Cl
     let key = naming.parse(&key)?;
     let record = match says {
         Some(ClaimSays(holder, is_automatic, texts, command)) => {
-            let [claimed_at, expires_at, idle_since, phase, resource_type, resource_name] = texts;
+            let [claimed_at, expires_at, idle_since, phase, resource_type, resource_name, uncommitted_of] = texts;
             ClaimRecord {
                 claimed_by: Some(SessionId::foreign(&holder).ok()?),
                 claimed_at,
@@ -203,6 +204,7 @@ fn claim(row: ClaimRow<String>, naming: Naming, now: DateTime<Utc>) -> Option<Cl
                 phase,
                 resource_type,
                 resource_name,
+                uncommitted_of,
                 process: command.map(process),
                 ..ClaimRecord::default()
             }

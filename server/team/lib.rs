@@ -5,6 +5,7 @@
 
 mod access;
 mod address;
+mod fence;
 mod gateway;
 mod keys;
 mod kv;
@@ -16,5 +17,6 @@ mod watching;
 
 pub use access::{EtcdAccess, User};
 pub use address::{Address, AddressError};
+pub use fence::{LeftContent, NotAdmitted};
 pub use names::{clone_digest, id_in_team};
 pub use store::{Etcd, Health};

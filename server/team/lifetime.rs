@@ -51,11 +51,15 @@ impl Lifetime {
                 (format!("{series} {author} {}", now.date_naive()), kept(series))
             }
         };
-        let seconds = lasts.num_seconds();
-        let digest = Sha256::digest(format!("{prefix}\n{what}\n{seconds}"));
-        let number = digest.iter().take(8).fold(0_i64, |number, byte| (number << 8) | i64::from(*byte));
-        Self { lease: (number & i64::MAX).max(1), seconds }
+        numbered(prefix, &what, lasts.num_seconds())
     }
+}
+
+/// The lease of what lasts so many seconds.
+pub(super) fn numbered(prefix: &str, what: &str, seconds: i64) -> Lifetime {
+    let digest = Sha256::digest(format!("{prefix}\n{what}\n{seconds}"));
+    let number = digest.iter().take(8).fold(0_i64, |number, byte| (number << 8) | i64::from(*byte));
+    Lifetime { lease: (number & i64::MAX).max(1), seconds }
 }
 
 fn kept(series: &Series) -> TimeDelta {

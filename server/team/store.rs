@@ -34,8 +34,8 @@ const SET_ASIDE: i64 = 30 * 24 * 3600;
 /// A registry in etcd, below the prefix of its repository.
 #[derive(Debug)]
 pub struct Etcd {
-    gateway: Arc<Gateway>,
-    prefix: String,
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) prefix: String,
     clock: Arc<dyn Clock>,
 }
 
@@ -141,7 +141,7 @@ impl Etcd {
     }
 
     /// Sees to it that there is a lease of that number, and that it begins anew.
-    fn hold(&self, lifetime: Lifetime, known: i64) -> Result<(), Trouble> {
+    pub(super) fn hold(&self, lifetime: Lifetime, known: i64) -> Result<(), Trouble> {
         if known == lifetime.lease && kv::keep_alive(&self.gateway, lifetime.lease)? {
             return Ok(());
         }

@@ -18,6 +18,10 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
     } else {
         format!("{}, which is in {},", claim.resource.in_a_sentence(), wanted.in_a_sentence())
     };
+    if let Some(whose) = claim.uncommitted_of() {
+        let (whose, at) = (quoted(whose, PHRASE), moment(claim.claimed_at, now));
+        return format!("{what} has uncommitted changes of {whose}{}, last changed {at}.", on_branch(claim));
+    }
     let written = moment(claim.modified, now);
     if claim.standing == ClaimState::Pending {
         return format!("{what} is being claimed by another program: its record from {written} is not complete yet.");
@@ -30,7 +34,8 @@ pub fn held(claim: &Claim, holder: Option<&Session>, wanted: &Resource, now: Dat
     };
     let purpose = purpose(claim, holder, PHRASE)
         .map_or_else(String::new, |text| format!(", working on: {}", quoted(&text, PHRASE)));
-    format!("{what} has been claimed by {} {}{purpose}.", who(holder, id), term(claim, now))
+    let (who, place) = (who(holder, id), in_clone(claim) + &on_branch(claim));
+    format!("{what} has been claimed by {who}{place} {}{purpose}.", term(claim, now))
 }
 
 /// Since when and until when: `since 10:05 (2 hours ago), until 14:05 (in 2 hours)`.
@@ -49,8 +54,22 @@ pub fn term(claim: &Claim, now: DateTime<Utc>) -> String {
         }
         ClaimState::Expired => format!("since {since}, expired at {until}"),
         ClaimState::Abandoned => format!("since {since}, left behind"),
+        ClaimState::Uncommitted => format!("last changed {since}"),
         ClaimState::Damaged => format!("since {since}, the record is damaged"),
     }
+}
+
+/// On which branch its holder is, where it is in another clone of the team.
+pub fn on_branch(claim: &Claim) -> String {
+    let is_elsewhere = claim.resource.clone_of_team().is_some() || claim.record.in_clone.is_some();
+    let branch = claim.record.branch.as_deref().filter(|_| is_elsewhere);
+    branch.map_or_else(String::new, |branch| format!(", on the branch {}", quoted(branch, PHRASE)))
+}
+
+/// In which clone of the team its holder is, of a file that cannot be merged.
+pub fn in_clone(claim: &Claim) -> String {
+    let clone = claim.record.in_clone.as_deref();
+    clone.map_or_else(String::new, |clone| format!(" in the clone {}", quoted(clone, PHRASE)))
 }
 
 /// What its holder is doing: the claim's phase, else the session's work, unless that is this very file.
@@ -68,7 +87,7 @@ pub fn taken_over_from(before: &Claim, holder: Option<&Session>) -> String {
         ClaimState::Idle => "who had left it unsaved and untouched for hours",
         ClaimState::Expired => "whose claim had expired",
         ClaimState::Abandoned => "who is gone",
-        ClaimState::Pending | ClaimState::Damaged => "whose record was damaged",
+        ClaimState::Uncommitted | ClaimState::Pending | ClaimState::Damaged => "whose record was damaged",
     };
     format!("{whom}, {why}")
 }

@@ -28,8 +28,9 @@ pub fn claim(claim: &Claim, holder: Option<&Session>) -> Value {
     add(&mut document, "automatic", claim.is_automatic());
     add(&mut document, "allow_coordination", claim.allows_coordination());
     add(&mut document, "file", claim.record_path());
+    let holder = claim.uncommitted_of().map(str::to_owned).or_else(|| holder.map(Session::label));
     if let Some(holder) = holder {
-        add(&mut document, "holder", holder.label());
+        add(&mut document, "holder", holder);
     }
     document.into()
 }

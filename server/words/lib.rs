@@ -6,7 +6,7 @@ pub mod documents;
 mod failures;
 mod moments;
 
-pub use claims::{ask_command, held, only_advice, purpose, taken_over_from, term};
+pub use claims::{ask_command, held, in_clone, on_branch, only_advice, purpose, taken_over_from, term};
 pub use failures::{FEWER_OPEN_FILES, failure, remedy, sentence};
 pub use moments::{clock, clock_with_seconds, left, local_clock, moment, short_distance};
 

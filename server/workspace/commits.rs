@@ -240,6 +240,63 @@ pub fn pushed(folder: &Path, refs: &[PushedRef], since: DateTime<Utc>) -> Result
     understand_commits(&answer(git, WHAT_IS_PUSHED, &ids)?, WHAT_IS_PUSHED)
 }
 
+/// The paths that a push of this commit changes, in commits that are on no remote yet.
+pub fn unpublished_paths(folder: &Path, commit: &str, refs: &[PushedRef]) -> Result<Vec<String>, GitError> {
+    let remote = refs.iter().filter(|pushed| pushed.local.as_deref() == Some(commit));
+    let only: Vec<PushedRef> = remote.cloned().collect();
+    changed_in(folder, &unpublished(folder, &only, "--max-count=100000")?)
+}
+
+/// Understands what git tells a pre-receive hook on standard input, a line for each ref: what it has and what it is to have.
+pub fn received_refs(input: &str) -> Result<Vec<PushedRef>, GitError> {
+    let id = |word: &str| (!word.bytes().all(|byte| byte == b'0')).then(|| word.to_owned());
+    let understood = |line: &str| {
+        let (old, rest) = line.split_once(' ')?;
+        let (new, _) = rest.split_once(' ')?;
+        [old, new].iter().all(|word| is_object_id(word)).then(|| PushedRef { local: id(new), remote: id(old) })
+    };
+    let lines = input.lines().filter(|line| !line.is_empty());
+    lines.map(|line| understood(line).ok_or(GitError::NotUnderstood(WHAT_IS_RECEIVED))).collect()
+}
+
+/// The paths that change for whoever fetches a ref that goes from one commit to another: those of commits that are new here,
+/// and where commits are taken away, all that differs.
+pub fn received_paths(folder: &Path, old: Option<&str>, new: &str) -> Result<Vec<String>, GitError> {
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["rev-list", new, "--not", "--all"]);
+    let mut paths = changed_in(folder, &answer(git, WHAT_IS_RECEIVED, b"")?)?;
+    if let Some(old) = old {
+        let mut git = git::command_in(folder, Surroundings::OfHook);
+        git.args(["merge-base", "--is-ancestor", old, new]);
+        if !git::run(git, b"")?.status.success() {
+            let mut git = git::command_in(folder, Surroundings::OfHook);
+            git.args(["diff-tree", "-r", "-z", "--name-only", "--no-renames", old, new]);
+            paths.extend(paths_in(&answer(git, WHAT_IS_RECEIVED, b"")?));
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    Ok(paths)
+}
+
+/// The paths that commits change, a line for each commit's id; of a merge, what it has as none of its parents does.
+fn changed_in(folder: &Path, ids: &[u8]) -> Result<Vec<String>, GitError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut git = git::command_in(folder, Surroundings::OfHook);
+    git.args(["diff-tree", "--stdin", "-r", "-c", "--root", "--no-commit-id", "--name-only", "-z", "--no-renames"]);
+    Ok(paths_in(&answer(git, WHAT_IS_PUSHED, ids)?))
+}
+
+/// Paths as git prints them with `-z`. What is not Unicode nobody can claim.
+fn paths_in(printed: &[u8]) -> Vec<String> {
+    let paths = printed.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+    paths.filter_map(|path| String::from_utf8(path.to_vec()).ok()).collect()
+}
+
+const WHAT_IS_RECEIVED: &str = "what is received";
+
 /// True if a push would publish a commit that is on no remote yet.
 pub fn publishes(folder: &Path, refs: &[PushedRef]) -> Result<bool, GitError> {
     Ok(!unpublished(folder, refs, "--max-count=1")?.is_empty())

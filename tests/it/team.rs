@@ -12,38 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::support::etcd::{Certificates, EtcdNode};
+use crate::support::team::{PATIENCE, Team};
 use crate::support::{Editor, Outcome, Terminal, Workspace, wait_within};
-
-/// A test machine may be busy with many others.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Two clones of one repository, of Anna and of Berta, and a session in each.
-struct Team {
-    node: EtcdNode,
-    workspace: Workspace,
-    second: PathBuf,
-    anna: Terminal,
-    berta: Terminal,
-}
-
-impl Team {
-    /// Over the newest etcd that was fetched; `None` where none was.
-    fn meet() -> Option<Self> {
-        let node = EtcdNode::newest()?;
-        let workspace = Workspace::small();
-        let second = workspace.beside("second");
-        workspace.git(&["clone", "--quiet", ".", second.to_str().unwrap()]);
-        workspace.git(&["config", "user.name", "Anna"]);
-        workspace.git_in(&second, &["config", "user.name", "Berta"]);
-        let prompts = [workspace.root(), &second].map(|folder| Terminal::on(&workspace).in_folder(folder));
-        let [anna, berta] = prompts.map(|prompt| {
-            prompt.run(["team", "set", &node.address()]).expect_code(0);
-            let started = prompt.run(["start"]).expect_code(0);
-            prompt.session(started.stdout.trim())
-        });
-        Some(Self { node, workspace, second, anna, berta })
-    }
-}
 
 fn refused(outcome: Outcome) -> String {
     outcome.expect_code(1).stderr

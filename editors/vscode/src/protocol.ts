@@ -39,7 +39,7 @@ export interface Session {
 }
 
 /** What a claim is worth. */
-export type Standing = "active" | "idle" | "expired" | "abandoned" | "pending" | "damaged";
+export type Standing = "active" | "idle" | "expired" | "abandoned" | "pending" | "damaged" | "uncommitted";
 
 /** Somebody's claim of a file, a folder or anything else. */
 export interface Claim {
@@ -252,7 +252,7 @@ export const BROADCAST = "broadcast";
 
 /** True if the claim keeps others out. */
 export function blocks(claim: Claim): boolean {
-  return claim.standing !== "expired" && claim.standing !== "abandoned";
+  return claim.standing !== "expired" && claim.standing !== "abandoned" && claim.standing !== "uncommitted";
 }
 
 /** True if anyone may take the claim over without force. */

@@ -63,6 +63,8 @@ export function claimPeriod(claim: Claim, now: number): string {
       return l10n.t("being written");
     case "damaged":
       return l10n.t("damaged");
+    case "uncommitted":
+      return l10n.t("uncommitted, last changed {0}", clockTime(claim.claimed_at, now));
     case "active":
       return claim.automatic === true
         ? l10n.t("since {0}", clockTime(claim.claimed_at, now))
@@ -117,6 +119,9 @@ export function moment(text: string | undefined): number | undefined {
 /** One sentence on a claim, for tooltips. */
 export function aboutClaim(claim: Claim, now: number): string {
   const name = holderName(claim);
+  if (claim.standing === "uncommitted") {
+    return l10n.t("{0} has uncommitted changes of it, last changed {1}", name, clockTime(claim.claimed_at, now));
+  }
   if (!blocks(claim)) {
     return l10n.t("Free: the claim by {0} no longer counts ({1})", name, claimPeriod(claim, now));
   }

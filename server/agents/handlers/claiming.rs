@@ -7,8 +7,9 @@ use crate::answer::Answer;
 use crate::event::EventKind;
 use crate::file_state::{has_changed, state_of, written_at};
 use crate::hook_state::{HookState, Note};
+use crate::surroundings::UnsurePolicy;
 use crate::words;
-use deconflict_changes::{author_of, beside_in_words};
+use deconflict_changes::{TeamAnswer, TeamClaimant, author_of, beside_in_words};
 use deconflict_protocol::Resource;
 use deconflict_registry::{self as registry, Claim, ClaimAllOutcome, Granted, Holding, Predecessor, Session, Terms};
 use deconflict_words::{COMMIT_OWN, ask_command};
@@ -149,6 +150,10 @@ impl SessionContext<'_> {
                 return Ok(self.refuse_edit(&obstacles));
             }
         };
+        let mut by_team = Answer::default();
+        if let Some(refusal) = self.ask_team(&session, &granted, &terms, &mut by_team)? {
+            return Ok(refusal);
+        }
         let state = self.hook_state(&self.own);
         // A command finds out by itself what stands in a file.
         let is_command = matches!(self.event.kind, EventKind::BeforeCommand { .. });
@@ -162,7 +167,7 @@ impl SessionContext<'_> {
         let at = self.now();
         notes.extend(wanted.iter().map(|resource| Note::EditBegan { resource: resource.clone(), at }));
         self.note(&self.own, &notes)?;
-        let mut answer = Answer::default();
+        let mut answer = by_team;
         for before in granted.iter().filter_map(|one| one.took_over.as_ref()) {
             answer.tell(words::taken_over(before, self.holder(before).as_ref()));
         }
@@ -172,6 +177,37 @@ impl SessionContext<'_> {
             new.extend(one.claim.holding());
         }
         Ok(answer)
+    }
+
+    /// Asks the team about those files that cannot be merged, and returns the refusal if others have one of them. Where it
+    /// cannot be asked, that is never silent, and the policy decides.
+    fn ask_team(
+        &self,
+        session: &Session,
+        granted: &[Granted],
+        terms: &Terms,
+        answer: &mut Answer,
+    ) -> Result<Option<Answer>, Trouble> {
+        let is_asked_for = |one: &&Granted| one.is_new || one.claim.record.unconfirmed == Some(true);
+        let files: Vec<Resource> = granted.iter().filter(is_asked_for).map(|one| one.claim.resource.clone()).collect();
+        let claimant = TeamClaimant { location: &self.location, session, predecessor: self.predecessor(), terms };
+        let refusal = match self.surroundings.team.claim(claimant, &files) {
+            TeamAnswer::Free => return Ok(None),
+            TeamAnswer::Refused(reason) => format!("{reason} Nothing was changed."),
+            TeamAnswer::Unknown(reason) => {
+                let told = format!("deconflict could not tell whether somebody else in the team holds this: {reason}");
+                if self.surroundings.policy.when_unsure == UnsurePolicy::Allow {
+                    let goes_on = "Yours is claimed in this clone only, and its push waits for the team.";
+                    answer.add(Answer::warning(format!("{told} {goes_on}")));
+                    return Ok(None);
+                }
+                format!("{told} It is set to refuse then, so nothing was changed.")
+            }
+        };
+        for holding in granted.iter().filter(|one| one.is_new).filter_map(|one| one.claim.holding()) {
+            self.registry.release_holding(&holding)?;
+        }
+        Ok(Some(Answer::refuse(refusal)))
     }
 
     /// On which terms an edit claims.
@@ -283,7 +319,7 @@ impl SessionContext<'_> {
         let Some(repository) = &self.location.repository else { return };
         for other in self.namer.same_path_elsewhere(repository, resource) {
             let Ok(Some(claim)) = self.registry.claim_of(&other) else { continue };
-            if !self.stands_against(&claim) {
+            if !self.stands_against(&claim) && claim.uncommitted_of().is_none() {
                 continue;
             }
             answer.tell(format!(

@@ -63,7 +63,7 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
         advice.push(format!("To commit theirs too, name the files: git commit -- {}", as_words(&paths, false)));
     }
     let (findings, warnings) = (sorted.held, sorted.left_idle);
-    Ok(CheckResult { what: "This commit", checked, findings, owned, warnings, named, taken: None, advice })
+    Ok(CheckResult { what: "This commit", checked, findings, owned, warnings, named, taken: None, waits: None, advice })
 }
 
 /// A record that nobody can read says neither yes nor no.

@@ -109,6 +109,8 @@ pub(super) struct CheckResult {
     pub(super) named: Vec<OwnedChanges>,
     /// The coordination directory, if it would be taken away.
     pub(super) taken: Option<PathBuf>,
+    /// Why it waits for the team, or is another's in the team.
+    pub(super) waits: Option<String>,
     /// What to do about the findings, a line each.
     pub(super) advice: Vec<String>,
 }
@@ -136,7 +138,7 @@ pub(super) fn sort(
             ClaimState::Active => &mut sorted.held,
             ClaimState::Idle => &mut sorted.left_idle,
             ClaimState::Pending | ClaimState::Damaged => &mut sorted.unreadable,
-            ClaimState::Expired | ClaimState::Abandoned => continue,
+            ClaimState::Uncommitted | ClaimState::Expired | ClaimState::Abandoned => continue,
         };
         let covered = positions.iter().filter_map(|position| claimable.get(*position));
         let changes: Vec<PathChange> = covered.map(|(change, _)| (*change).clone()).collect();

@@ -3,6 +3,7 @@
 mod after_commit;
 mod commit;
 mod committer;
+mod fence;
 mod finding;
 mod hooks;
 mod owned;
@@ -33,6 +34,7 @@ pub(super) use after_commit::release_committed;
 /// agent runs the command. What that person is editing in their own editors on this machine never stops them; an
 /// agent's files do, and a person's editor always stops an agent.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Arguments {
     /// Which hook calls it, by git's name
     #[arg(value_enum, default_value = "pre-commit")]
@@ -44,6 +46,10 @@ pub(crate) struct Arguments {
     /// in the hooks that --install writes]
     #[arg(long, value_name = "POLICY", value_enum)]
     when_unsure: Option<Policy>,
+    /// As a repository's pre-receive hook: take no push that changes files that cannot be merged, unless their holder in the
+    /// team pushes it
+    #[arg(long, conflicts_with_all = ["install", "uninstall", "moment"])]
+    receive: bool,
     /// Print nothing if nothing is in the way
     #[arg(long)]
     quiet: bool,
@@ -90,6 +96,15 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     }
     if arguments.uninstall {
         return hooks::uninstall(context);
+    }
+    if arguments.receive {
+        return fence::receive(context).or_else(|failure| {
+            if failure.exit == Exit::Failed && arguments.when_unsure == Some(Policy::Allow) {
+                Output::remark(&format!("deconflict: could not tell whether this may be pushed. {}", failure.message));
+                return Ok(Exit::Done);
+            }
+            Err(failure)
+        });
     }
     if arguments.moment == Moment::ComeBack {
         return hooks::come_back(context);
@@ -158,6 +173,9 @@ fn registry(context: &Context) -> Result<Option<Registry>, Failure> {
 fn tell(verdict: &CheckResult, arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let documents = |findings: &[HeldChanges]| findings.iter().map(HeldChanges::document).collect::<Vec<_>>();
     let owned_documents = |owned: &[OwnedChanges]| owned.iter().map(OwnedChanges::document).collect::<Vec<_>>();
+    if let Some(waits) = &verdict.waits {
+        return Err(Failure::refused("lockable", waits.clone()).fact("outcome", "refused"));
+    }
     if verdict.findings.is_empty() && verdict.owned.is_empty() && verdict.taken.is_none() {
         for warning in verdict.warnings.iter().filter(|_| !context.output.is_json()) {
             Output::remark(&format!("{WARNING}deconflict:{WARNING:#} {}", warning.sentence(context.now())));

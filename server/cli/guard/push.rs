@@ -14,10 +14,11 @@ use std::path::Path;
 use chrono::{DateTime, TimeDelta, Utc};
 use deconflict_protocol::SessionId;
 use deconflict_registry::{LastActivity, Registry};
-use deconflict_workspace::commits::{self, PathChange};
+use deconflict_workspace::commits::{self, PathChange, PushedRef};
 
 use super::after_commit::COMMITTED;
 use super::committer::Committer;
+use super::fence;
 use super::finding::{CheckResult, HeldChanges, name, sort};
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
@@ -30,14 +31,23 @@ const LONGEST_LIST: u64 = 64 << 20;
 
 pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResult, Failure> {
     let refs = commits::pushed_refs(&standard_input(LONGEST_LIST, "read from git what is pushed")?)?;
-    let folder = context.folder();
-    if !commits::publishes(folder, &refs)? {
+    if !commits::publishes(context.folder(), &refs)? {
         return Ok(CheckResult::default());
     }
+    let verdict = of_others(context, registry, &refs)?;
+    if !verdict.findings.is_empty() {
+        return Ok(verdict);
+    }
+    Ok(CheckResult { waits: fence::name_push(context, &refs)?, what: "What you push", ..verdict })
+}
+
+/// What it has of what others in this clone hold.
+fn of_others(context: &Context, registry: &Registry, refs: &[PushedRef]) -> Result<CheckResult, Failure> {
+    let folder = context.folder();
     let committer = Committer::find(context, registry)?;
     let active = registry.claims()?.into_iter().filter(deconflict_registry::Claim::is_active);
     let Some(since) = active.map(|claim| claim.claimed_at).min() else { return Ok(CheckResult::default()) };
-    let pushed = commits::pushed(folder, &refs, since)?;
+    let pushed = commits::pushed(folder, refs, since)?;
     let root = commits::root_of(folder)?;
     let namer = context.namer()?;
     let changes: Vec<PathChange> = pushed.iter().flat_map(|commit| &commit.changes).cloned().collect();

@@ -159,10 +159,15 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
         let is_own = picture.is_own_claim(claim);
         let by = match claim.holder() {
             Some(_) if is_own => Cell::new("you", GOOD),
-            Some(id) => Cell::plain(called(&holders, id)),
+            Some(id) => Cell::plain(
+                claim.uncommitted_of().map_or_else(|| called(&holders, id), |whose| quoted(whose, words::PHRASE)),
+            ),
             None => Cell::new("unknown", WARNING),
         };
         let standing = match claim.standing {
+            ClaimState::Active if claim.record.unconfirmed == Some(true) => {
+                Cell::new("not confirmed by the team", WARNING)
+            }
             ClaimState::Active if claim.is_automatic() => Cell::new("while edited", FAINT),
             ClaimState::Active => Cell::plain(words::left(claim.expires_at, picture.now)),
             other => Cell::new(other.as_str(), WARNING),
@@ -171,8 +176,17 @@ fn claims(picture: &Picture, overview: &Overview, width: usize) -> Section {
             Cell::new(resource(claim), NAME),
             by,
             standing,
-            Cell::new(format!("since {}", words::local_clock(claim.claimed_at, picture.now)), FAINT),
-            Cell::new(format!("until {}", words::local_clock(claim.expires_at, picture.now)), FAINT),
+            Cell::new(
+                match claim.standing {
+                    ClaimState::Uncommitted => format!("changed {}", words::local_clock(claim.claimed_at, picture.now)),
+                    _ => format!("since {}", words::local_clock(claim.claimed_at, picture.now)),
+                },
+                FAINT,
+            ),
+            match claim.standing {
+                ClaimState::Uncommitted => Cell::plain(""),
+                _ => Cell::new(format!("until {}", words::local_clock(claim.expires_at, picture.now)), FAINT),
+            },
             Cell::plain(claim.phase().map_or_else(String::new, |phase| quoted(phase, 40))),
         ]
     };
@@ -230,8 +244,11 @@ fn had_once(title: &'static str, shared: &HadOnce, now: DateTime<Utc>, width: us
     });
     let rows: Vec<Vec<Cell>> = held.chain(waiting).collect();
     let mut section = Section::new(title, table(&rows, &COLUMNS, INDENT, width));
-    section.foot =
-        shared.trouble.as_ref().map(|trouble| format!("{INDENT}{WARNING}!{WARNING:#} {}", one_line(trouble, 300)));
+    section.foot = shared.trouble.as_ref().map(|trouble| {
+        let age =
+            shared.known_at.map(|at| format!(" What is known of the other clones is from {}.", words::moment(at, now)));
+        format!("{INDENT}{WARNING}!{WARNING:#} {}{}", one_line(trouble, 300), age.unwrap_or_default())
+    });
     section
 }
 

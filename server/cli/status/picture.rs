@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use deconflict_changes::end_removed_worktrees;
-use deconflict_protocol::SessionId;
+use deconflict_protocol::{SessionId, time};
 use deconflict_registry::{Claim, Error, Overview, PlaceInLine, Registry, Session, Store};
 use deconflict_words::documents;
 use deconflict_workspace::machine_directory;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::work::Work;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
-use crate::cli::identity;
+use crate::cli::{identity, team_keeper};
 
 /// Of what the machine or the team has once, who has what and who waits for it.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub(super) struct HadOnce {
     pub(super) waiting: Vec<PlaceInLine>,
     /// Why nothing is known of it.
     pub(super) trouble: Option<String>,
+    /// When the others were last heard of, where they are not now.
+    pub(super) known_at: Option<DateTime<Utc>>,
 }
 
 impl HadOnce {
@@ -36,7 +38,11 @@ impl HadOnce {
             let Some(registry) = registry else { return Ok(Self::default()) };
             Ok(Self::look(&registry)?)
         });
-        looked.unwrap_or_else(|failure| Self { trouble: Some(failure.message), ..Self::default() })
+        looked.unwrap_or_else(|failure| Self {
+            trouble: Some(failure.message),
+            known_at: context.location().ok().and_then(team_keeper::known_at),
+            ..Self::default()
+        })
     }
 
     fn look<S: Store>(registry: &Registry<S>) -> Result<Self, Error> {
@@ -45,7 +51,7 @@ impl HadOnce {
         let claims = registry.claims()?.into_iter().filter(|claim| claim.stands_against(None) && !is_file(claim));
         let holder = |claim: &Claim| registry.session(claim.holder()?).ok().flatten();
         let held = claims.map(|claim| (holder(&claim), claim)).map(|(holder, claim)| (claim, holder)).collect();
-        Ok(Self { held, waiting: registry.places_in_line()?, trouble: None })
+        Ok(Self { held, waiting: registry.places_in_line()?, ..Self::default() })
     }
 
     /// For programs.
@@ -54,6 +60,7 @@ impl HadOnce {
             "claims": self.held.iter().map(|(claim, holder)| documents::claim(claim, holder.as_ref())).collect::<Vec<_>>(),
             "waiting": self.waiting.iter().map(|place| documents::place_in_line(place, now)).collect::<Vec<_>>(),
             "trouble": self.trouble,
+            "known_at": self.known_at.map(time::format),
         })
     }
 }

@@ -21,6 +21,10 @@ impl Due {
         Self { is_everything: true, keys: BTreeSet::new() }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        !self.is_everything && self.keys.is_empty()
+    }
+
     pub(super) fn add(&mut self, changed: Changed) {
         match changed {
             Changed::Record(key) => drop(self.keys.insert(key)),

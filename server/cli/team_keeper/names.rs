@@ -20,7 +20,7 @@ const SIGN: i64 = 300;
 const KEEPALIVE: u32 = 30;
 
 /// This clone among the others.
-pub(super) struct Names {
+pub(in crate::cli) struct Names {
     directory: PathBuf,
     /// The machine, and the folder of the clone.
     called: String,
@@ -29,7 +29,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn of(location: &Location) -> Self {
+    pub(in crate::cli) fn of(location: &Location) -> Self {
         let root = location.repository.as_ref().map_or(location.parent(), |repository| repository.main_root());
         let prefix = root.strip_prefix(location.parent()).unwrap_or(Path::new(""));
         let folder = root.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -42,7 +42,7 @@ impl Names {
     }
 
     /// The id of what stands among all for a session of this clone.
-    pub(super) fn in_team(&self, own: &SessionId) -> SessionId {
+    pub(in crate::cli) fn in_team(&self, own: &SessionId) -> SessionId {
         id_in_team(own, &self.directory)
     }
 
@@ -73,6 +73,35 @@ impl Names {
             None if is_ours => among_all.renamed(if below.is_empty() { "." } else { &below }).ok(),
             None => None,
         }
+    }
+
+    /// What this clone is called among all, as people read it.
+    pub(in crate::cli) fn called(&self) -> &str {
+        &self.called
+    }
+
+    /// What a file of this clone that cannot be merged is called among all: the same in each of them.
+    pub(in crate::cli) fn in_all_clones(&self, own: &Resource) -> Option<Resource> {
+        let among_all = self.among_all(own).filter(Resource::is_file)?;
+        own.renamed(among_all.relative()).ok()
+    }
+
+    /// The same back, for the main worktree.
+    pub(super) fn in_main_worktree(&self, in_all: &Resource) -> Option<Resource> {
+        if !in_all.is_file() || in_all.worktree().is_some() {
+            return None;
+        }
+        match &self.prefix[..] {
+            "" => Some(in_all.clone()),
+            prefix => in_all.renamed(&format!("{prefix}/{}", in_all.name())).ok(),
+        }
+    }
+
+    /// True for a session of this clone, as it stands among all.
+    pub(in crate::cli) fn has_session(&self, among_all: &SessionRecord) -> bool {
+        among_all.stands_for.as_ref().is_some_and(|of| {
+            of.directory == self.directory && { among_all.session_id.as_ref() == Some(&self.in_team(&of.session)) }
+        })
     }
 
     /// What a file or directory of another clone is called in this one.
@@ -133,7 +162,8 @@ impl Names {
         }
     }
 
-    fn session(&self, id: &SessionId, record: SessionRecord) -> SessionRecord {
+    /// The record of a session of this clone for all.
+    pub(in crate::cli) fn session(&self, id: &SessionId, record: SessionRecord) -> SessionRecord {
         let seen = record.last_heartbeat.as_deref().and_then(time::parse);
         let seen = seen.map(|at| time::format(at - TimeDelta::seconds(at.timestamp().rem_euclid(SIGN))));
         SessionRecord {
@@ -170,8 +200,11 @@ impl Names {
                 let Some(here) = self.here(&resource).filter(|_| self.own(&resource).is_none()) else {
                     return Ok(None);
                 };
-                let holder = record.claimed_by.clone().map(Key::Session);
-                if holder.map(|holder| reader.stamp(&holder)).transpose()?.flatten().is_none() {
+                // Uncommitted changes outlive their session.
+                let holder = record.claimed_by.clone().filter(|_| record.uncommitted_of.is_none()).map(Key::Session);
+                if let Some(holder) = holder
+                    && reader.stamp(&holder)?.is_none()
+                {
                     return Ok(None);
                 }
                 let record = ClaimRecord { resource_name: Some(here.name().to_owned()), ..record };
@@ -181,8 +214,13 @@ impl Names {
         }
     }
 
-    /// True for what this clone keeps among all.
+    /// True for a session or a claim of this clone among all.
     pub(super) fn is_from_here(&self, key: &Key, bytes: &[u8]) -> bool {
+        self.is_about_here(key, bytes) && !tells_of_uncommitted(key, bytes)
+    }
+
+    /// True for what tells of this clone among all.
+    pub(super) fn is_about_here(&self, key: &Key, bytes: &[u8]) -> bool {
         match key {
             Key::Session(id) => SessionRecord::read(bytes).is_ok_and(|record| self.is_own_session(id, &record)),
             Key::Claim(key) => {
@@ -205,6 +243,11 @@ pub(super) fn is_from_elsewhere(key: &Key, bytes: &[u8]) -> bool {
         Key::Claim(key) => ClaimRecord::read(bytes).is_ok_and(|record| named(key, &record).clone_of_team().is_some()),
         Key::Ticket(_) | Key::Entry(..) => false,
     }
+}
+
+/// True for a record that is no claim but tells of uncommitted changes.
+pub(super) fn tells_of_uncommitted(key: &Key, bytes: &[u8]) -> bool {
+    matches!(key, Key::Claim(_)) && ClaimRecord::read(bytes).is_ok_and(|record| record.uncommitted_of.is_some())
 }
 
 /// The clone in which a claim is that was copied from there, as names begin in this one.

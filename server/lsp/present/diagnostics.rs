@@ -93,7 +93,8 @@ fn about_claim<'a>(
     audience: &Audience,
 ) -> Option<DiagnosticDraft<'a>> {
     match others.claim.standing {
-        ClaimState::Pending => None,
+        // That is about another clone.
+        ClaimState::Uncommitted | ClaimState::Pending => None,
         ClaimState::Active | ClaimState::Idle | ClaimState::Damaged => Some(claimed(others, snapshot, audience)),
         ClaimState::Expired | ClaimState::Abandoned => Some(claim_stale(others, audience)),
     }
@@ -111,6 +112,7 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
     let may_talk = others.claim.allows_coordination();
     let too = if warns { ", and you edit it too" } else { "" };
     let fact = format!("{}{too}", quoted_sentence(others, audience));
+    let fact = fact + &deconflict_words::in_clone(&others.claim);
     let fact = match others.claim.phase() {
         // What the holder works on besides stands in the hover: it is the same in each of the holder's files.
         Some(phase) => format!("{fact} ({})", quoted(phase, 60)),
@@ -120,6 +122,9 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
         ClaimState::Idle => "It looks forgotten, so you may take it over".to_owned(),
         ClaimState::Damaged => {
             format!("It counts until {}; deconflict doctor says more", words::moment(others.claim.expires_at, audience))
+        }
+        _ if others.claim.record.in_clone.is_some() => {
+            "It cannot be merged, so one of the whole team changes it at a time: wait until it is free".to_owned()
         }
         _ if others.gives_way => "Edit it, and it is yours: its turn is over".to_owned(),
         _ if others.is_own_window => "Save or undo your changes there before you edit it here".to_owned(),
@@ -150,7 +155,11 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
     let talk = if may_talk { format!(", so talk to {holder} early") } else { String::new() };
     let advice = format!("Both can edit it, but the branches may conflict when they are merged{talk}");
     let period = words::period(&others.claim, audience);
-    let fact = format!("The same file is claimed in {place} by {holder} {period}");
+    let branch = deconflict_words::on_branch(&others.claim);
+    let fact = match others.claim.uncommitted_of() {
+        Some(_) => format!("The same file has uncommitted changes of {holder} in {place}{branch}, {period}"),
+        None => format!("The same file is claimed in {place}{branch} by {holder} {period}"),
+    };
     DiagnosticDraft::new(Code::ClaimedElsewhere, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
 }
 

@@ -47,6 +47,7 @@ pub(super) fn sentence(
     match claim.standing {
         ClaimState::Damaged => "The claim on this file is damaged, so its holder is unknown".to_owned(),
         ClaimState::Pending => "This file is being claimed".to_owned(),
+        ClaimState::Uncommitted => format!("This file has uncommitted changes of {who}, {period}"),
         ClaimState::Expired => format!("Free: {who}'s claim {period}"),
         ClaimState::Abandoned if others.holder.as_ref().is_some_and(deconflict_registry::Session::is_own) => {
             format!("Free: {who}, which was editing this, has closed")
@@ -65,6 +66,9 @@ pub(super) fn id(id: &SessionId) -> String {
 
 /// Who holds a claim.
 pub(crate) fn holder(others: &OthersClaim) -> String {
+    if let Some(whose) = others.claim.uncommitted_of() {
+        return text::one_line(whose, LONGEST_NAME);
+    }
     match (&others.holder, others.claim.holder()) {
         (Some(holder), _) => holder.label(),
         (None, Some(holder)) => id(holder),
@@ -116,6 +120,7 @@ pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
             Some(since) => format!("idle since {}", moment(since, audience)),
             None => "idle".to_owned(),
         },
+        ClaimState::Uncommitted => format!("last changed {}", moment(claim.claimed_at, audience)),
         _ if claim.is_automatic() => format!("since {}", moment(claim.claimed_at, audience)),
         _ => format!("until {}", moment(claim.expires_at, audience)),
     }

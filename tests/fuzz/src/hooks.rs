@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use deconflict_agents::{
-    AGENTS, Agent, Answer, EventKind, HookEvent, HookPolicy, Processes, ShellPolicy, Surroundings, UnsurePolicy,
-    respond, session_id, too_late,
+    AGENTS, Agent, Answer, EventKind, HookEvent, HookPolicy, NoTeam, Processes, ShellPolicy, Surroundings,
+    UnsurePolicy, respond, session_id, too_late,
 };
 use deconflict_platform::clock::ManualClock;
 use deconflict_protocol::{MessageKind, Resource, SessionId};
@@ -94,6 +94,7 @@ impl Scene {
             named_directory: None,
             home: Some(top.clone()),
             state_folder: None,
+            team: Arc::new(NoTeam),
             processes: |_| Processes::default(),
         };
         Self { before: tree(&top), scratch, root, written: String::new(), registry, surroundings }

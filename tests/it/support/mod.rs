@@ -25,6 +25,8 @@ mod screen;
 pub(crate) mod scripted_model;
 #[cfg(target_os = "linux")]
 mod stand_in;
+#[cfg(unix)]
+pub(crate) mod team;
 mod terminal;
 mod wait;
 #[cfg(unix)]

@@ -129,7 +129,10 @@ function M._claims(status)
     local standing = claim.standing or 'active'
     local row = {
       { claim.resource_name .. (claim.resource_type == 'directory' and '/' or ''), NAME },
-      { is_mine and 'you' or names[claim.claimed_by or '?'], is_mine and GOOD or nil },
+      {
+        is_mine and 'you' or standing == 'uncommitted' and claim.holder or names[claim.claimed_by or '?'],
+        is_mine and GOOD or nil,
+      },
       { standing == 'active' and '' or standing, WARNING },
       { 'since ' .. text.time(claim.claimed_at), FAINT },
       { claim.automatic and 'while edited' or 'until ' .. text.time(claim.expires_at), FAINT },
