@@ -145,7 +145,8 @@ impl CommitPlan {
         };
         let bytes = uncommitted.only(is_meant);
         let is_removed = *history.state() == FileState::Absent && newest == Some(true) && bytes.is_empty();
-        let is_untouched = !has_some && executable.is_none();
+        // What a new file is besides its lines is for whoever made it to commit.
+        let is_untouched = !has_some && (committed.is_none() || executable.is_none());
         // An empty file may be new, or gone, without a line that differs.
         let is_new_and_empty =
             committed.is_none() && bytes.is_empty() && created_by.is_some_and(|(_, is_meant)| *is_meant);

@@ -54,7 +54,7 @@ pub use held_list::HeldList;
 pub use history::{FileHistory, Owned, owners_in};
 pub use line_ends::with_line_ends_of;
 pub use overlap::Overlap;
-pub use people::{author_of, is_same_person, label_for};
+pub use people::{author_of, is_same_person, label_for, named_for};
 pub use recorder::{GRACE, HOLDERS_TURN, Lost, Noticed, Recorder};
 pub use removed_worktrees::end_removed_worktrees;
 pub use replaced::{SavedText, ToldSave};

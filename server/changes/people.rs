@@ -1,6 +1,7 @@
 //! Whose a session's changes are.
 
 use deconflict_journal::Author;
+use deconflict_protocol::text::{one_line, quoted};
 use deconflict_registry::Session;
 
 /// The author of what a session changes.
@@ -18,6 +19,12 @@ pub fn label_for(author: &Author, person: Option<&str>) -> String {
     let own = person.filter(|_| author.agent.is_some() && author.person.as_deref() == person);
     let agent = own.and_then(|person| author.label.strip_prefix(&format!("{person}'s ")));
     agent.map_or_else(|| author.label.clone(), |agent| format!("your {agent}"))
+}
+
+/// The same within a sentence, where a name stands in quotes.
+pub fn named_for(author: &Author, person: Option<&str>) -> String {
+    let label = label_for(author, person);
+    if label == author.label { quoted(&label, 60) } else { one_line(&label, 60) }
 }
 
 /// True if two authors are one person, or a person and their agent. Who does not say whose they are is another person

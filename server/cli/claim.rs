@@ -311,7 +311,7 @@ impl Claimed {
             words.push_str(&format!("\nThere is no such {kind} yet; the claim is for when there is one."));
         }
         if !self.others.taken_over.is_empty() {
-            let whose = ownership::named(&self.others.taken_over);
+            let whose = ownership::named(&self.others.taken_over, context.person_who_looks().as_deref());
             words.push_str(&format!("\nThe uncommitted changes of {whose} in it are yours now."));
         }
         if !self.others.beside.is_empty() {

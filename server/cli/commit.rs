@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
-use deconflict_changes::{CommitPlan, FileHistory, PlannedFile, PlannedKind, author_of, owners_in};
+use deconflict_changes::{CommitPlan, FileHistory, PlannedFile, PlannedKind, author_of, named_for, owners_in};
 use deconflict_journal::{Author, Commit, ContentId, FileLog, Journal, Settlement, text};
-use deconflict_protocol::text::{count, one_line};
+use deconflict_protocol::text::{count, one_line, shell_word};
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_registry::{Claim, Session};
 use deconflict_workspace::committing::{
@@ -50,7 +50,7 @@ const ATTEMPTS: usize = 20;
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let recording = context.recording_again()?;
     if !recording.has_directory() {
-        return Err(nothing_to_commit(&CommitPlan::default()));
+        return Err(nothing());
     }
     let root = context.location()?.repository.as_ref().map(Repository::root);
     let root = root.ok_or_else(|| Failure::usage("This folder is not in a git repository."))?.to_owned();
@@ -90,7 +90,7 @@ impl Making<'_> {
             committing.stage(head.as_deref(), &contents)?;
             let (tree, as_planned) = committing.tree(head.as_deref())?;
             if as_planned.is_empty() {
-                return Err(nothing_to_commit(&plan));
+                return Err(self.nothing_to_commit(&plan));
             }
             let is_committed = |path: &Path, staged: Option<&[u8]>| self.is_committed(&plan, &sessions, path, staged);
             let rules = StagedRules { is_committed: &is_committed, merge: &merged };
@@ -98,7 +98,7 @@ impl Making<'_> {
             committing.run_pre_commit(self.arguments.message.is_empty())?;
             let (tree, changes) = committing.tree(head.as_deref())?;
             if changes.is_empty() {
-                return Err(nothing_to_commit(&plan));
+                return Err(self.nothing_to_commit(&plan));
             }
             if committing.head()? != head {
                 continue;
@@ -200,7 +200,7 @@ impl Making<'_> {
         for change in changes {
             listing.push_str(&format!("\t{}: {}\n", deed(change), shown(&change.path())));
         }
-        let left = left_in_words(plan);
+        let left = self.left(plan);
         if !left.is_empty() {
             listing.push_str(&format!("\nNot committed:\n\t{}\n", left.join("\n\t")));
         }
@@ -284,10 +284,36 @@ impl Making<'_> {
         if made.changes.len() > MOST {
             words.push_str(&format!("  and {} more\n", made.changes.len() - MOST));
         }
-        for line in left_in_words(&made.plan) {
+        for line in self.left(&made.plan) {
             words.push_str(&format!("{FAINT}Not committed: {line}{FAINT:#}\n"));
         }
+        if let Some(line) = self.way_with_git(&made.plan) {
+            words.push_str(&format!("{FAINT}{line}{FAINT:#}\n"));
+        }
         words
+    }
+
+    fn left(&self, plan: &CommitPlan) -> Vec<String> {
+        left_in_words(plan, self.context.person_who_looks().as_deref())
+    }
+
+    fn nothing_to_commit(&self, plan: &CommitPlan) -> Failure {
+        let left = self.left(plan).into_iter().map(|line| format!("Left: {line}"));
+        let failure = left.chain(self.way_with_git(plan)).fold(nothing(), Failure::advise);
+        failure.fact("left", left_documents(plan))
+    }
+
+    /// How to commit what nobody is known to have changed: whoever works in a shell knows that it was they.
+    fn way_with_git(&self, plan: &CommitPlan) -> Option<String> {
+        const MOST: usize = 5;
+        if !(1..=MOST).contains(&plan.unknown.len()) {
+            return None;
+        }
+        // From the top of the worktree, wherever this is typed.
+        let from_top = if self.context.folder() == self.root { "" } else { ":/" };
+        let files: Vec<String> =
+            plan.unknown.iter().map(|file| shell_word(&format!("{from_top}{}", file.display_name()))).collect();
+        Some(format!("What you changed there yourself, commit with git: git add {}; git commit", files.join(" ")))
     }
 }
 
@@ -343,21 +369,18 @@ fn merged(base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
     text::merge(base, ours, theirs).filter(|merged| merged.is_clean).map(|merged| merged.text)
 }
 
-fn nothing_to_commit(plan: &CommitPlan) -> Failure {
-    let failure = Failure::refused("nothing", "You have nothing to commit.");
-    let failure =
-        left_in_words(plan).into_iter().fold(failure, |failure, line| failure.advise(format!("Left: {line}")));
-    failure.fact("left", left_documents(plan))
+fn nothing() -> Failure {
+    Failure::refused("nothing", "You have nothing to commit.")
 }
 
 /// What is not committed, a line for each file and owner; cut where there are many.
-fn left_in_words(plan: &CommitPlan) -> Vec<String> {
+fn left_in_words(plan: &CommitPlan, person: Option<&str>) -> Vec<String> {
     const MOST: usize = 20;
     let unknown = plan.unknown.iter().map(|file| format!("{}, changed by somebody unknown", file.in_a_sentence()));
     let others = plan
         .others
         .iter()
-        .map(|(file, owner)| format!("{}, changes of {}", file.in_a_sentence(), one_line(&owner.label, 60)));
+        .map(|(file, owner)| format!("{}, changes of {}", file.in_a_sentence(), named_for(owner, person)));
     let mut lines: Vec<String> = unknown.chain(others).collect();
     if lines.len() > MOST {
         let more = lines.len() - MOST;

@@ -1,9 +1,8 @@
 //! Uncommitted changes that go from one session to another, with a claim. What fails here hinders nobody: the claim counts.
 
-use deconflict_changes::{author_of, is_same_person};
+use deconflict_changes::{author_of, is_same_person, named_for};
 use deconflict_journal::Author;
 use deconflict_protocol::Resource;
-use deconflict_protocol::text::one_line;
 use deconflict_registry::{Registry, Session};
 
 use super::context::Context;
@@ -61,6 +60,6 @@ fn with_recording<T: Default>(
 }
 
 /// Whose changes were given, in a sentence.
-pub(super) fn named(owners: &[Author]) -> String {
-    owners.iter().map(|owner| one_line(&owner.label, 60)).collect::<Vec<_>>().join(" and ")
+pub(super) fn named(owners: &[Author], person: Option<&str>) -> String {
+    owners.iter().map(|owner| named_for(owner, person)).collect::<Vec<_>>().join(" and ")
 }

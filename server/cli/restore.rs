@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use deconflict_changes::{FileHistory, Reader, Restored, Telling, before_others, sentence};
+use deconflict_changes::{FileHistory, Reader, Restored, Telling, before_others, named_for, sentence};
 use deconflict_journal::{Entry, FileState, Loss, Settlement};
 use deconflict_protocol::Resource;
 use deconflict_protocol::text::{path_word, quoted};
@@ -201,7 +201,7 @@ fn in_words(change: &Entry, restored: &Restored, context: &Context, recording: &
     let path = recording.path_from_here(&change.resource);
     let mut words = format!("{GOOD}Restored{GOOD:#} {file} as it was before this change: {before}\n");
     for lost in &noticed.lost {
-        words.push_str(&format!("  {} was told of it.\n", quoted(&lost.owner.label, 60)));
+        words.push_str(&format!("  Told {} of it.\n", named_for(&lost.owner, reader.as_deref())));
     }
     words.push_str(&format!("  {FAINT}To undo this: deconflict restore {path} --at {}{FAINT:#}\n", noticed.entry.id));
     words

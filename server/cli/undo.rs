@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use deconflict_changes::{Noticed, Telling, Undo, UndoneFile, owners_in};
+use deconflict_changes::{Noticed, Telling, Undo, UndoneFile, named_for, owners_in};
 use deconflict_journal::{Author, Entry, FileState};
-use deconflict_protocol::text::quoted;
 use deconflict_protocol::{Resource, SessionId};
 use serde_json::{Value, json};
 
@@ -164,12 +163,12 @@ fn answer(context: &Context, planned: &Undo, noticed: &[Noticed], is_dry_run: bo
                 "dry_run": is_dry_run,
             })
         },
-        || in_words(planned, noticed, is_dry_run),
+        || in_words(planned, noticed, is_dry_run, context.person_who_looks().as_deref()),
     )?;
     Ok(())
 }
 
-fn in_words(planned: &Undo, noticed: &[Noticed], is_dry_run: bool) -> String {
+fn in_words(planned: &Undo, noticed: &[Noticed], is_dry_run: bool, person: Option<&str>) -> String {
     let mut text = String::new();
     for file in &planned.files {
         let deed = match (&file.before, &file.state, is_dry_run) {
@@ -189,7 +188,7 @@ fn in_words(planned: &Undo, noticed: &[Noticed], is_dry_run: bool) -> String {
         text.push_str(&format!("Left {} alone: nobody knows who changed it.\n", file.in_a_sentence()));
     }
     for lost in noticed.iter().flat_map(|noticed| &noticed.lost) {
-        text.push_str(&format!("{} was told of it.\n", quoted(&lost.owner.label, 60)));
+        text.push_str(&format!("Told {} of it.\n", named_for(&lost.owner, person)));
     }
     let ids: Vec<&str> = noticed.iter().map(|noticed| noticed.entry.id.as_str()).collect();
     match ids.len() {

@@ -83,7 +83,7 @@ fn only_the_named_paths_are_committed() {
     assert_eq!(changed_by_head(here), "A\tsrc/neu.rs\n");
     // Others' changes are named, and stay.
     let refused = commit(&ada, &["README.md"]).expect_code(1);
-    assert!(refused.stderr.contains("\"README.md\", changes of ben"), "{refused:?}");
+    assert!(refused.stderr.contains("\"README.md\", changes of \"ben\""), "{refused:?}");
     commit(&ada, &["nowhere.txt"]).expect_code(1);
     commit(&ben, &["."]).expect_code(0);
     assert_eq!(changed_by_head(here), "M\tREADME.md\n");
@@ -138,6 +138,19 @@ fn what_nobody_is_known_to_have_changed_is_left_out_and_named() {
     assert_eq!(made["left"], serde_json::json!([{"path": "poem.txt", "reason": "unknown"}]));
     assert_eq!(show(here, "HEAD:poem.txt"), poem(&[(3, "of ada")]));
     assert_eq!(here.read("poem.txt"), poem(&[(3, "of ada"), (8, "of nobody")]));
+}
+
+#[test]
+fn a_new_file_of_nobody_known_is_left_out_and_not_added_empty() {
+    let (clone, [ada]) = Clone::with_sessions(["ada"]);
+    let here = &clone.workspace;
+    here.write("plan.txt", "of a script\n");
+    ada.run(["claim", "plan.txt"]).expect_code(0);
+    let nothing = commit(&ada, &["--json"]).expect_code(1).json();
+    assert_eq!(nothing["left"], serde_json::json!([{"path": "plan.txt", "reason": "unknown"}]));
+    clone.edit("ada", "poem.txt", poem(&[(2, "of ada")]));
+    commit(&ada, &[]).expect_code(0);
+    assert_eq!(changed_by_head(here), "M\tpoem.txt\n");
 }
 
 #[test]
@@ -429,7 +442,7 @@ fn without_a_message_the_users_editor_opens() {
     ada.env("GIT_EDITOR", editor).run(["commit"]).expect_code(0);
     assert_eq!(here.git(&["log", "-1", "--format=%B"]), "Written\n\n");
     let shown = fs::read_to_string(here.home().join("shown")).unwrap();
-    assert!(shown.contains("#\tchanged: poem.txt") && shown.contains("changes of ben"), "{shown}");
+    assert!(shown.contains("#\tchanged: poem.txt") && shown.contains("changes of \"ben\""), "{shown}");
 }
 
 #[test]

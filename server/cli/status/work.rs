@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use deconflict_changes::{
-    Owned, Reader, UncommittedFile, UncommittedFiles, author_of, is_same_person, label_for, loss_document, sentence,
+    Owned, Reader, UncommittedFile, UncommittedFiles, author_of, is_same_person, loss_document, named_for, sentence,
 };
 use deconflict_journal::{Author, Loss};
 use deconflict_protocol::text::{one_line, quoted};
@@ -86,8 +86,7 @@ impl Work {
         if author.agent.is_none() && self.reader.is_some() && self.reader == author.person {
             return "you".to_owned();
         }
-        let label = label_for(author, self.reader.as_deref());
-        if label == author.label { quoted(&label, 60) } else { one_line(&label, 60) }
+        named_for(author, self.reader.as_deref())
     }
 
     /// What lies uncommitted, for programs.
