@@ -1,5 +1,6 @@
 //! What each verb does when nothing stands against it, seen in its words, its JSON and the records it leaves.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -707,6 +708,22 @@ fn completions_and_man_page_tell_every_verb() {
     assert!(page.contains("\\-\\-no\\-coordination"), "{page}");
     assert!(run(&["--help"]).stdout.contains("Exit codes: 0 done"));
     assert!(run(&["--version"]).stdout.starts_with("deconflict "));
+}
+
+#[test]
+fn the_readme_has_a_row_for_every_verb() {
+    let workspace = Workspace::small();
+    let help = Terminal::on(&workspace).run(["--help"]).expect_code(0).stdout;
+    let listed = help.lines().skip_while(|line| *line != "Verbs:").skip(1).take_while(|line| !line.is_empty());
+    // Further lines of a description are indented deeper.
+    let verbs: Vec<&str> =
+        listed.filter(|line| !line.starts_with("   ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.contains(&"claim") && verbs.len() > 20, "{verbs:?}");
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `")).collect();
+    for verb in verbs.into_iter().filter(|verb| *verb != "help") {
+        assert!(rows.iter().any(|row| row.contains(&format!("`{verb}`"))), "{verb} in the README");
+    }
 }
 
 #[test]
