@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use gix_hash::{Kind, ObjectId};
@@ -22,10 +24,8 @@ pub(super) struct AskGit;
 
 /// The tree of a commit.
 pub(super) struct CommittedTree {
-    objects: gix_odb::Handle,
+    database: Rc<Database>,
     root: ObjectId,
-    /// The trees that were read.
-    trees: RefCell<HashMap<ObjectId, Rc<Vec<u8>>>>,
 }
 
 /// What it has at a path.
@@ -38,32 +38,14 @@ pub(super) struct CommittedEntry {
 impl CommittedTree {
     /// Opens the tree of `HEAD` or of a commit that is given by its whole name. Objects above `largest` bytes are not read.
     pub(super) fn of(repository: &Repository, commit: &str, largest: usize) -> Option<Self> {
-        if !repository.names_by_sha1() {
-            return None;
-        }
-        let (own, common) = (repository.git_directory().to_owned(), repository.common_directory().to_owned());
-        let options = Options { alloc_limit_bytes: Some(largest), ..Options::default() };
-        let objects = gix_odb::at_opts(common.join("objects"), Kind::Sha1, None, options).ok()?;
-        let refs = if own == common {
-            gix_ref::file::Store::at(own, Kind::Sha1)
-        } else {
-            gix_ref::file::Store::for_linked_worktree(own, common, Kind::Sha1)
-        };
-        let prefix = REPLACEMENTS.try_into().ok()?;
-        if refs.iter().ok()?.prefixed(prefix).ok()?.next().is_some() {
-            return None;
-        }
+        let database = Database::of(repository, largest)?;
         let commit = match commit {
-            "HEAD" => refs.find("HEAD").ok()?.peel_to_id(&refs, &objects).ok()?,
+            "HEAD" => database.refs.find("HEAD").ok()?.peel_to_id(&database.refs, &database.objects).ok()?,
             name => ObjectId::from_hex(name.as_bytes()).ok()?,
         };
-        let mut bytes = Vec::new();
-        let found = objects.try_find(&commit, &mut bytes).ok()??;
-        if found.kind != gix_object::Kind::Commit {
-            return None;
-        }
-        let root = CommitRefIter::from_bytes(found.data, Kind::Sha1).tree_id().ok()?;
-        Some(Self { objects, root, trees: RefCell::default() })
+        let bytes = database.object(commit, gix_object::Kind::Commit).ok()?;
+        let root = CommitRefIter::from_bytes(&bytes, Kind::Sha1).tree_id().ok()?;
+        Some(Self { database, root })
     }
 
     /// What stands at a path from the root.
@@ -73,7 +55,7 @@ impl CommittedTree {
             if !entry.mode.is_tree() {
                 return Ok(None);
             }
-            let tree = self.tree(entry.id)?;
+            let tree = self.database.tree(entry.id)?;
             let mut found = None;
             for one in TreeRefIter::from_bytes(&tree, Kind::Sha1) {
                 let one = one.map_err(|_| AskGit)?;
@@ -92,7 +74,87 @@ impl CommittedTree {
 
     /// The content of a file or a link.
     pub(super) fn content(&self, entry: CommittedEntry) -> Result<Vec<u8>, AskGit> {
-        self.object(entry.id, gix_object::Kind::Blob)
+        self.database.object(entry.id, gix_object::Kind::Blob)
+    }
+}
+
+/// As long as this lives, a thread keeps open what it opened of a repository's objects last: what a hook or a verb asks of them
+/// follows one another within moments, and opening them takes longer than an answer.
+#[derive(Debug)]
+pub struct KeptOpen(PhantomData<Rc<()>>);
+
+/// Keeps a repository's objects open for the questions that follow on this thread. For what runs for moments, not for a
+/// server: it would keep what was read in memory.
+#[must_use]
+pub fn keep_open() -> KeptOpen {
+    KEPT.with_borrow_mut(|kept| kept.times += 1);
+    KeptOpen(PhantomData)
+}
+
+impl Drop for KeptOpen {
+    fn drop(&mut self) {
+        KEPT.with_borrow_mut(|kept| {
+            kept.times -= 1;
+            if kept.times == 0 {
+                kept.database = None;
+            }
+        });
+    }
+}
+
+#[derive(Default)]
+struct Kept {
+    /// How many want it kept.
+    times: usize,
+    database: Option<Rc<Database>>,
+}
+
+thread_local! {
+    static KEPT: RefCell<Kept> = RefCell::default();
+}
+
+/// A repository's objects and refs.
+struct Database {
+    git_directory: PathBuf,
+    largest: usize,
+    objects: gix_odb::Handle,
+    refs: gix_ref::file::Store,
+    /// The trees that were read.
+    trees: RefCell<HashMap<ObjectId, Rc<Vec<u8>>>>,
+}
+
+impl Database {
+    fn of(repository: &Repository, largest: usize) -> Option<Rc<Self>> {
+        let is_meant = |kept: &&Rc<Self>| kept.git_directory == repository.git_directory() && kept.largest == largest;
+        if let Some(kept) = KEPT.with_borrow(|kept| kept.database.as_ref().filter(is_meant).cloned()) {
+            return Some(kept);
+        }
+        let opened = Rc::new(Self::open(repository, largest)?);
+        KEPT.with_borrow_mut(|kept| {
+            if kept.times > 0 {
+                kept.database = Some(Rc::clone(&opened));
+            }
+        });
+        Some(opened)
+    }
+
+    fn open(repository: &Repository, largest: usize) -> Option<Self> {
+        if !repository.names_by_sha1() {
+            return None;
+        }
+        let (own, common) = (repository.git_directory().to_owned(), repository.common_directory().to_owned());
+        let options = Options { alloc_limit_bytes: Some(largest), ..Options::default() };
+        let objects = gix_odb::at_opts(common.join("objects"), Kind::Sha1, None, options).ok()?;
+        let refs = if own == common {
+            gix_ref::file::Store::at(own.clone(), Kind::Sha1)
+        } else {
+            gix_ref::file::Store::for_linked_worktree(own.clone(), common, Kind::Sha1)
+        };
+        let prefix = REPLACEMENTS.try_into().ok()?;
+        if refs.iter().ok()?.prefixed(prefix).ok()?.next().is_some() {
+            return None;
+        }
+        Some(Self { git_directory: own, largest, objects, refs, trees: RefCell::default() })
     }
 
     fn tree(&self, id: ObjectId) -> Result<Rc<Vec<u8>>, AskGit> {

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 
 use super::Repository;
 use super::committed_tree::{AskGit, CommittedEntry, CommittedTree};
+pub use super::committed_tree::{KeptOpen, keep_open};
 use super::git::{self, GitError, Surroundings};
 
 /// The content of files in a commit, by the paths that were asked for; a path that the commit does not have is missing.

@@ -27,12 +27,14 @@ use crate::shell;
 use crate::surroundings::{Surroundings, UnsurePolicy};
 use context::{SessionContext, Trouble};
 use deconflict_protocol::text::quoted;
+use deconflict_workspace::last_commit;
 
 pub use follow_up::FollowUp;
 
 /// Answers an event, and says what is to be done once the agent has the answer.
 pub fn respond(event: &HookEvent, surroundings: &Surroundings) -> (Answer, FollowUp) {
     let mut follow_up = FollowUp::default();
+    let _kept_open = last_commit::keep_open();
     let answer =
         answer(event, surroundings, &mut follow_up).unwrap_or_else(|trouble| unsure(event, surroundings, &trouble));
     (answer, follow_up)
