@@ -1,11 +1,12 @@
 //! Where the coordination directory of a workspace is, on real repositories.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use deconflict_workspace::{
     Adoptions, DirectoryState, DiscoveryError, Location, Reason, Repository, adopt, exclude, is_adopted, locate_for,
-    nested,
+    nested, seen_contents,
 };
 
 use super::support::{Coordination, Workspace};
@@ -342,6 +343,54 @@ fn the_index_of_a_large_repository_tells_what_is_tracked() {
     }
     workspace.write(".git/index", "damaged");
     assert!(repository.tracks("README.md").is_err());
+}
+
+/// What it leaves out of the shared one, has otherwise, and has beside it.
+#[test]
+fn a_split_index_tells_all_that_git_tracks_and_how_git_saw_it() {
+    for (version, format) in [("2", "sha1"), ("4", "sha1"), ("4", "sha256")] {
+        let workspace = Workspace::plain();
+        workspace.git(&["init", "--quiet", &format!("--object-format={format}")]);
+        for number in 0..300 {
+            workspace.write(format!("src/{}/{number}.rs", number % 7), format!("{number}\n"));
+        }
+        workspace.commit_all("Files");
+        workspace.git(&["update-index", "--index-version", version]);
+        let repository = Repository::at(workspace.root()).unwrap().unwrap();
+        let expect_what_git_says = |moment: &str| {
+            let listed = workspace.git(&["ls-files", "-z", "--format=%(path) %(objectname)"]);
+            let listed: BTreeMap<&str, &str> = listed.split('\0').filter_map(|line| line.split_once(' ')).collect();
+            let tracked = repository.tracked_files().unwrap();
+            let names: Vec<&str> = tracked.iter().map(|file| std::str::from_utf8(&file.path).unwrap()).collect();
+            assert_eq!(names, listed.keys().copied().collect::<Vec<_>>(), "{moment}, {version}, {format}");
+            let seen = seen_contents(&repository, &names).unwrap();
+            for (path, content) in seen {
+                assert_eq!(content, listed[path.as_str()], "{path} {moment}");
+            }
+            for name in ["src/0/0.rs", "src/3/3.rs", "src/new.rs", "zz.rs"] {
+                assert_eq!(repository.tracks(name).unwrap(), listed.contains_key(name), "{name} {moment}");
+            }
+        };
+        workspace.git(&["update-index", "--split-index"]);
+        expect_what_git_says("split");
+        for number in [0, 9, 64, 65, 200, 299] {
+            workspace.write(format!("src/{}/{number}.rs", number % 7), "another\n");
+        }
+        workspace.git(&["add", "--update"]);
+        expect_what_git_says("with others in their places");
+        workspace.git(&["rm", "--quiet", "--cached", "src/3/3.rs", "src/1/64.rs", "src/2/2.rs"]);
+        workspace.write("src/new.rs", "new\n");
+        workspace.write("a.rs", "new\n");
+        workspace.write("zz.rs", "new\n");
+        workspace.git(&["add", "src/new.rs", "a.rs", "zz.rs", "src/2/2.rs"]);
+        expect_what_git_says("with some gone and some new");
+        workspace.git(&["config", "core.splitIndex", "true"]);
+        workspace.git(&["add", "--all"]);
+        expect_what_git_says("by its setting");
+        workspace.git(&["update-index", "--no-split-index"]);
+        workspace.git(&["config", "core.splitIndex", "false"]);
+        expect_what_git_says("whole again, beside what is left of the shared one");
+    }
 }
 
 #[test]

@@ -52,6 +52,47 @@ fn a_split_index_is_read_too() {
 }
 
 #[test]
+fn beside_a_split_index_it_is_known_who_changed_what_and_what_stood_there() {
+    let (workspace, _) = guarded_workspace();
+    for number in 0..50 {
+        workspace.write(format!("src/{number}.rs"), "committed\n");
+    }
+    workspace.commit_all("Files");
+    workspace.git(&["config", "core.splitIndex", "true"]);
+    workspace.git(&["update-index", "--split-index"]);
+    workspace.write("src/7.rs", "staged\n");
+    workspace.git(&["add", "src/7.rs"]);
+    let agent = CodingAgent::on(&workspace, "agent");
+    agent.start();
+    // Not to be read before it runs.
+    let line = "for f in 3 8; do echo more >> src/$f.rs; done; rm -f $(ls src/9.rs)";
+    agent.before_command(&format!("{line}; : $RANDOM")).expect_no_denial();
+    for file in ["src/3.rs", "src/8.rs"] {
+        workspace.write(file, "committed\nmore\n");
+    }
+    fs::remove_file(workspace.path("src/9.rs")).unwrap();
+    agent.after_command(&format!("{line}; : $RANDOM")).expect_no_denial();
+    let terminal = agent.shell();
+    let uncommitted = terminal.run(["status", "--json"]).expect_code(0).json()["uncommitted"].clone();
+    let mut files: Vec<&str> =
+        uncommitted.as_array().unwrap().iter().filter_map(|file| file["resource_name"].as_str()).collect();
+    files.sort_unstable();
+    assert_eq!(files, ["src/3.rs", "src/8.rs", "src/9.rs"], "{uncommitted}");
+    let lines = terminal.run(["blame", "--json", "src/3.rs"]).expect_code(0).json()["lines"].clone();
+    assert_eq!(lines[1]["session"], agent.id().as_str(), "{lines}");
+    assert!(lines[0].get("session").is_none_or(serde_json::Value::is_null), "{lines}");
+    let history = terminal.run(["history", "--json", "src/9.rs"]).expect_code(0).json();
+    let entry = history["entries"][0]["id"].as_str().unwrap();
+    terminal.run(["restore", "src/9.rs", "--at", entry]).expect_code(0);
+    assert_eq!(workspace.read("src/9.rs"), "committed\n");
+    // A commit releases what is as it was committed, as git saw it.
+    workspace.git(&["add", "--all"]);
+    let committed = Committer::person(&workspace).session(agent.id().as_str());
+    committed.git(&["commit", "--quiet", "--message", "Agent's"]).expect_code(0);
+    assert_eq!(workspace.coordination().holder("src/3.rs"), None);
+}
+
+#[test]
 fn a_held_file_that_is_left_out_of_a_merge_has_what_the_merge_brought() {
     let (workspace, person) = guarded_workspace();
     workspace.git(&["switch", "--quiet", "-c", "feature"]);

@@ -14,29 +14,24 @@ use smallvec::SmallVec;
 
 use super::git_directory::GitDirectory;
 use super::index_entries::{Entry, ObjectFormat, each_entry};
+use super::split_index::each_entry_of_all;
 
 /// No index is read beyond this: four million files have one of about this size.
 const LARGEST_INDEX: u64 = 1 << 29;
 
-/// Git clears away shared indexes that are no longer used; more than it leaves are not git's.
-const MOST_SHARED: usize = 64;
-
 /// True if the index of this git directory has the path, or for a path that ends with `/` anything below it.
 /// An index of a version that is not known here, or a damaged one, is invalid data or ends too early.
 pub(super) fn lists(git_directory: &Path, format: ObjectFormat, path: &str) -> io::Result<bool> {
-    let directory = GitDirectory::open(git_directory)?;
-    // A split index builds on shared ones. One that is no longer used makes too much count as tracked for a while.
-    let shared = directory.names(".").filter(|name| name.starts_with("sharedindex.")).take(MOST_SHARED);
-    for name in ["index".to_owned()].into_iter().chain(shared) {
-        let file = match directory.file(&name) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            file => file?.take(LARGEST_INDEX),
-        };
-        if scan(file, format, path.as_bytes())? {
-            return Ok(true);
+    let wanted = path.as_bytes();
+    let found = each_entry_in(git_directory, format, |_, name| {
+        // A sparse index has a folder instead of what is below it.
+        let is_below = |above: &[u8], below: &[u8]| above.ends_with(b"/") && below.starts_with(above);
+        if name == wanted || is_below(wanted, name) || is_below(name, wanted) {
+            return ControlFlow::Break(true);
         }
-    }
-    Ok(false)
+        if name > wanted { ControlFlow::Break(false) } else { ControlFlow::Continue(()) }
+    })?;
+    Ok(found.unwrap_or(false))
 }
 
 /// Most paths are no longer than this, in bytes.
@@ -69,18 +64,16 @@ pub(super) fn files(
     mut is_asked_for: impl FnMut(&[u8]) -> ControlFlow<(), bool>,
     mut with: impl FnMut(TrackedFile),
 ) -> io::Result<()> {
-    let Some(index) = opened(git_directory)? else { return Ok(()) };
     let mut last: Vec<u8> = Vec::new();
-    let ended = each_entry(index, format, |entry, name| {
-        has_name(name)?;
+    each_entry_in(git_directory, format, |entry, name| {
         // A file in conflict has several entries.
-        if is_asked_for(name).map_break(Ok)? && last != name {
+        if is_asked_for(name)? && last != name {
             name.clone_into(&mut last);
             with(described(entry, name));
         }
         ControlFlow::Continue(())
-    })?;
-    ended.unwrap_or(Ok(()))
+    })
+    .map(drop)
 }
 
 /// What the index names the contents of some files that are in it, with how git last saw them.
@@ -89,45 +82,39 @@ pub(super) fn contents_of(
     format: ObjectFormat,
     wanted: &HashSet<&[u8]>,
 ) -> io::Result<Vec<(TrackedFile, String)>> {
-    let Some(index) = opened(git_directory)? else { return Ok(Vec::new()) };
     let last = wanted.iter().max();
     let mut found = Vec::new();
-    let ended = each_entry(index, format, |entry, name| {
-        has_name(name)?;
+    each_entry_in(git_directory, format, |entry, name| {
         if last.is_none_or(|last| name > *last) {
-            return ControlFlow::Break(Ok(()));
+            return ControlFlow::Break(());
         }
         if wanted.contains(name) && entry.flags & IN_CONFLICT == 0 {
             found.push((described(entry, name), hex(entry.hash())));
         }
         ControlFlow::Continue(())
     })?;
-    ended.unwrap_or(Ok(())).map(|()| found)
+    Ok(found)
 }
 
-/// What stands in the place of an entry of a shared index cannot be told from here.
-fn has_name(name: &[u8]) -> ControlFlow<io::Result<()>> {
-    if name.is_empty() { ControlFlow::Break(Err(io::ErrorKind::InvalidData.into())) } else { ControlFlow::Continue(()) }
-}
-
-/// The index of a git directory, `None` where nothing was ever staged.
-fn opened(git_directory: &Path) -> io::Result<Option<impl Read>> {
-    match GitDirectory::open(git_directory)?.file("index") {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        file => Ok(Some(file?.take(LARGEST_INDEX))),
+/// Goes through what the index of a git directory has, in the order of the names, until one ends it; through nothing where
+/// nothing was ever staged.
+fn each_entry_in<T>(
+    git_directory: &Path,
+    format: ObjectFormat,
+    with: impl FnMut(&Entry, &[u8]) -> ControlFlow<T>,
+) -> io::Result<Option<T>> {
+    let directory = GitDirectory::open(git_directory)?;
+    let open = |name: &str| directory.file(name).map(|file| file.take(LARGEST_INDEX));
+    let index = match open("index") {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        index => index?,
+    };
+    // Whether it is split is said at its end, and most often nobody need read so far.
+    if directory.names(".").any(|name| name.starts_with("sharedindex.")) {
+        each_entry_of_all(index, format, open, with)
+    } else {
+        each_entry(index, format, with)
     }
-}
-
-fn scan(index: impl Read, format: ObjectFormat, wanted: &[u8]) -> io::Result<bool> {
-    let found = each_entry(index, format, |_, name| {
-        // A sparse index has a folder instead of what is below it.
-        let is_below = |above: &[u8], below: &[u8]| above.ends_with(b"/") && below.starts_with(above);
-        if name == wanted || is_below(wanted, name) || is_below(name, wanted) {
-            return ControlFlow::Break(true);
-        }
-        if name > wanted { ControlFlow::Break(false) } else { ControlFlow::Continue(()) }
-    })?;
-    Ok(found.unwrap_or(false))
 }
 
 fn described(entry: &Entry, name: &[u8]) -> TrackedFile {

@@ -13,7 +13,7 @@ pub(super) enum ObjectFormat {
 }
 
 impl ObjectFormat {
-    fn hash_length(self) -> usize {
+    pub(super) fn hash_length(self) -> usize {
         match self {
             Self::Sha1 => 20,
             Self::Sha256 => 32,
@@ -22,9 +22,10 @@ impl ObjectFormat {
 }
 
 /// What stands before an entry's name.
+#[derive(Clone, Copy)]
 pub(super) struct Entry<'a> {
     /// Ten numbers of 32 bits, and the object's hash.
-    fixed: &'a [u8],
+    pub(super) fixed: &'a [u8],
     pub(super) flags: u16,
     pub(super) more_flags: u16,
 }
@@ -51,11 +52,38 @@ pub(super) fn each_entry<T>(
     format: ObjectFormat,
     mut with: impl FnMut(&Entry, &[u8]) -> ControlFlow<T>,
 ) -> io::Result<Option<T>> {
-    let mut window = Window { index, bytes: Vec::new(), begin: 0, chunk: FIRST_CHUNK };
-    let (Header { version, count }, _) = window.next(header)?;
-    let mut name: Vec<u8> = Vec::new();
-    for _ in 0..count {
-        let (raw, bytes) = window.next(|bytes| raw_entry(bytes, version, format))?;
+    let mut entries = Entries::begin(index, format)?;
+    while let Some((entry, name)) = entries.next()? {
+        if let ControlFlow::Break(found) = with(&entry, name) {
+            return Ok(Some(found));
+        }
+    }
+    Ok(None)
+}
+
+/// The entries of an index, and what follows them.
+pub(super) struct Entries<R> {
+    window: Window<R>,
+    format: ObjectFormat,
+    version: u32,
+    /// So many are still to come.
+    left: u32,
+    name: Vec<u8>,
+}
+
+impl<R: Read> Entries<R> {
+    pub(super) fn begin(index: R, format: ObjectFormat) -> io::Result<Self> {
+        let mut window = Window { index, bytes: Vec::new(), begin: 0, chunk: FIRST_CHUNK };
+        let (Header { version, count }, _) = window.next(header)?;
+        Ok(Self { window, format, version, left: count, name: Vec::new() })
+    }
+
+    /// The next entry, with its name.
+    pub(super) fn next(&mut self) -> io::Result<Option<(Entry<'_>, &[u8])>> {
+        let Some(left) = self.left.checked_sub(1) else { return Ok(None) };
+        self.left = left;
+        let (version, format, name) = (self.version, self.format, &mut self.name);
+        let (raw, bytes) = self.window.next(|bytes| raw_entry(bytes, version, format))?;
         let kept = match raw.dropped {
             Some(dropped) => name.len().checked_sub(dropped).ok_or(io::ErrorKind::InvalidData)?,
             None => 0,
@@ -67,12 +95,30 @@ pub(super) fn each_entry<T>(
         }
         name.truncate(kept);
         name.extend_from_slice(rest);
-        let entry = Entry { fixed: &bytes[..raw.fixed], flags: raw.flags, more_flags: raw.more_flags };
-        if let ControlFlow::Break(found) = with(&entry, &name) {
-            return Ok(Some(found));
+        Ok(Some((Entry { fixed: &bytes[..raw.fixed], flags: raw.flags, more_flags: raw.more_flags }, name)))
+    }
+
+    /// What an extension says that follows the entries, all of which were read; `None` where it is not there.
+    pub(super) fn extension(&mut self, signature: [u8; 4]) -> io::Result<Option<Vec<u8>>> {
+        loop {
+            match self.window.next(|bytes| Ok(extension(bytes))) {
+                Ok((found, bytes)) if found == signature => return Ok(Some(bytes[EXTENSION_HEADER..].to_owned())),
+                Ok(_) => {}
+                // At the end stands a hash, which is not as long as it would have to be, read like this.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+                Err(error) => return Err(error),
+            }
         }
     }
-    Ok(None)
+}
+
+/// The length of an extension's name and length.
+const EXTENSION_HEADER: usize = 8;
+
+fn extension(bytes: &[u8]) -> Option<([u8; 4], usize)> {
+    let (signature, length) = (chunk(bytes, 0)?, chunk(bytes, 4)?);
+    let end = EXTENSION_HEADER + u32::from_be_bytes(length) as usize;
+    (end <= bytes.len()).then_some((signature, end))
 }
 
 /// What stands at the beginning of some bytes, and how many of them it takes. `None` if it goes on after them.
@@ -159,7 +205,7 @@ fn offset(bytes: &[u8]) -> Parsed<usize> {
     Ok(None)
 }
 
-fn chunk<const LENGTH: usize>(bytes: &[u8], at: usize) -> Option<[u8; LENGTH]> {
+pub(super) fn chunk<const LENGTH: usize>(bytes: &[u8], at: usize) -> Option<[u8; LENGTH]> {
     bytes.get(at..).and_then(<[u8]>::first_chunk).copied()
 }
 

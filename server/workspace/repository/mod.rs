@@ -9,6 +9,7 @@ mod git_directory;
 mod head_log;
 mod index;
 mod index_entries;
+mod split_index;
 
 pub use head_log::HeadMove;
 pub use index::TrackedFile;
