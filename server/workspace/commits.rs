@@ -196,6 +196,14 @@ pub fn common_directory(folder: &Path) -> Result<PathBuf, GitError> {
     folder_told(folder, "--git-common-dir", "where the repository is")
 }
 
+/// Whether a folder is in a repository that has no worktree of its own; `None` if it is in no repository.
+pub fn is_bare(folder: &Path) -> Option<bool> {
+    let mut git = git::command(Surroundings::OfHook);
+    git.current_dir(folder).args(["-c", "core.fsmonitor=false", "rev-parse", "--is-bare-repository"]);
+    let told = git::run(git, b"").ok().filter(|told| told.status.success())?;
+    Some(trimmed(&told.stdout) == b"true")
+}
+
 /// The folder that git takes a repository's hooks from, `core.hooksPath` or its own. It need not exist.
 pub fn hooks_folder(folder: &Path) -> Result<PathBuf, GitError> {
     const WHAT: &str = "where the hooks are";

@@ -93,6 +93,33 @@ fn it_comes_and_goes_without_a_trace_and_may_be_asked_for_twice() {
 }
 
 #[test]
+fn where_nobody_commits_it_says_so_in_words() {
+    let workspace = Workspace::small();
+    let person = Committer::person(&workspace);
+    let bare = workspace.bare_repository("remote");
+    let places = [
+        (bare.clone(), "bare repository: nobody commits there"),
+        (workspace.path(".git"), "git's own folder. Try again in the worktree"),
+        (workspace.beside("nowhere"), "in no git repository"),
+    ];
+    for (place, words) in places {
+        fs::create_dir_all(&place).unwrap();
+        let before = picture(&place);
+        for verb in ["--install", "--uninstall"] {
+            let told = person.clone().in_folder(&place).deconflict(&["guard", verb]).expect_code(3);
+            assert!(told.stderr.contains(words) && !told.stderr.contains("fatal"), "{told:?}");
+        }
+        assert_eq!(picture(&place), before);
+    }
+    // A worktree of a bare repository is one where people commit.
+    workspace.git(&["push", "--quiet", bare.to_str().unwrap(), "main"]);
+    let linked = workspace.beside("linked");
+    workspace.git(&["-C", bare.to_str().unwrap(), "worktree", "add", "--quiet", linked.to_str().unwrap(), "main"]);
+    person.in_folder(&linked).deconflict(&["guard", "--install"]).expect_code(0);
+    assert!(bare.join("hooks/pre-commit").is_file());
+}
+
+#[test]
 fn another_policy_renews_it() {
     let workspace = Workspace::small();
     install(&workspace);
@@ -340,13 +367,6 @@ fn a_guard_that_cannot_run_stops_nothing_and_only_its_refusal_does() {
         assert_eq!(pushed.exit_code == 0, goes_on, "{text}: {pushed:?}");
         workspace.git(&["reset", "-q", "--hard"]);
     }
-}
-
-#[test]
-fn outside_of_a_repository_there_are_no_hooks() {
-    let workspace = Workspace::plain();
-    let told = Committer::person(&workspace).deconflict(&["guard", "--install"]).expect_code(3);
-    assert!(told.stderr.contains("not a git repository"), "{told:?}");
 }
 
 #[test]

@@ -136,6 +136,7 @@ fn document(folder: &HooksFolder, files: &[HookFile]) -> Value {
 fn failed(error: &HooksError) -> Failure {
     let reason = match error {
         HooksError::Git(_) => "git",
+        HooksError::Bare(_) | HooksError::InGitDirectory(_) | HooksError::NoRepository(_) => "no-worktree",
         HooksError::Io { .. } => "io",
         HooksError::LeadsOut { .. }
         | HooksError::NoFile { .. }

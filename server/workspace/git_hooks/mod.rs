@@ -100,6 +100,18 @@ pub enum HooksError {
     /// Git could not be asked where they are.
     #[error(transparent)]
     Git(#[from] GitError),
+    /// Nobody commits there.
+    #[error(
+        "{0} is a bare repository: nobody commits there, so there is nothing for the guard to look at. Add it in each clone, \
+         or worktree, where people and agents work: deconflict guard --install"
+    )]
+    Bare(PathBuf),
+    /// It is git's own folder.
+    #[error("{0} is in git's own folder. Try again in the worktree that belongs to it.")]
+    InGitDirectory(PathBuf),
+    /// There are no hooks where git is not used.
+    #[error("{0} is in no git repository, so there are no hooks for the guard")]
+    NoRepository(PathBuf),
     /// The operating system refused or failed at what was tried with a file or folder.
     #[error("could not {0} {1}: {2}")]
     Io(&'static str, PathBuf, #[source] io::Error),
@@ -119,8 +131,13 @@ pub enum HooksError {
 
 /// Finds the folder that git takes the hooks of a repository from.
 pub fn hooks_folder(folder: &Path) -> Result<HooksFolder, HooksError> {
+    let root = commits::root_of(folder).map_err(|error| match commits::is_bare(folder) {
+        _ if !matches!(error, GitError::Failed(..)) => error.into(),
+        Some(true) => HooksError::Bare(folder.to_owned()),
+        Some(false) => HooksError::InGitDirectory(folder.to_owned()),
+        None => HooksError::NoRepository(folder.to_owned()),
+    })?;
     let path = commits::hooks_folder(folder)?;
-    let root = commits::root_of(folder)?;
     let git_directory = commits::common_directory(folder)?;
     let real = canonical_as_far_as_it_exists(&path);
     let scope = if real.starts_with(&git_directory) {
