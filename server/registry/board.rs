@@ -70,7 +70,7 @@ impl Registry {
 }
 
 /// True if a server keeps the board: it holds a lock on a file of its own for as long as it lives.
-fn is_kept(directory: &Directory) -> Result<bool, Error> {
+pub(super) fn is_kept(directory: &Directory) -> Result<bool, Error> {
     if directory.file_stamp(&Folder::Root, BOARD_KEEPER)?.is_none() {
         return Ok(false);
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::board_backlog;
 use super::board_rows::{BoardRows, KEPT, keys_in_question, named, requested};
 use super::board_state::{self, BoardState, LastReading, Times, WATCHED, nanoseconds, times_of};
 use super::changes::{ChangedRecord, FolderChanges};
@@ -50,11 +51,16 @@ impl Registry {
     ) -> Result<T, Error> {
         let changes = self.store.changes.take();
         let times = times_of(directory)?;
+        let backlog = board_backlog::read(directory);
+        let has_backlog = !backlog.is_empty();
         let bytes = board_state::read(directory).unwrap_or_default();
-        let state = match self.updated(directory, &bytes, times, changes)? {
+        let state = match self.updated(directory, &bytes, times, changes, backlog)? {
             Some(state) => state,
             None => self.read_board_state(directory, times)?,
         };
+        if has_backlog {
+            board_backlog::clear(directory)?;
+        }
         Ok(then(&state))
     }
 
@@ -65,8 +71,13 @@ impl Registry {
         bytes: &'a [u8],
         times: Times,
         changes: HashMap<Folder, FolderChanges>,
+        backlog: Vec<board_backlog::Part>,
     ) -> Result<Option<BoardState<'a>>, Error> {
         let Some(before) = BoardState::read_from(bytes) else { return Ok(None) };
+        let changes = match &before.times {
+            Some(then) => board_backlog::with_backlog(changes, backlog, (then, &times)),
+            None => changes,
+        };
         let next_times = match self.next(&before, &times, &changes) {
             Next::ReadEverything => return Ok(None),
             Next::Apply(times) => Some(times),

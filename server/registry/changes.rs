@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::store::files::folder::Folder;
 
@@ -16,7 +17,7 @@ const MOST: usize = 8192;
 #[derive(Debug, Default)]
 pub(super) struct Changes(Mutex<HashMap<Folder, FolderChanges>>);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct FolderChanges {
     /// When a name in the folder last changed before the first of these.
     pub(super) before: DateTime<Utc>,
@@ -26,7 +27,7 @@ pub(super) struct FolderChanges {
     pub(super) records: Option<Vec<ChangedRecord>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ChangedRecord {
     pub(super) name: String,
     /// What stood in it before, where that matters.

@@ -40,6 +40,7 @@
 //! [`Registry::over`] keeps the same elsewhere: in [`Memory`], or in any other [`Store`].
 
 mod board;
+mod board_backlog;
 mod board_entries;
 mod board_keeper;
 mod board_rows;

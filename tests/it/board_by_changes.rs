@@ -188,6 +188,12 @@ impl Course {
             let dying = self.registry();
             self.verb(&dying);
         }
+        while self.dice.below(3) == 0 {
+            // A hook, which leaves the board to the next verb.
+            let hook = self.registry();
+            self.verb(&hook);
+            hook.leave_board().unwrap();
+        }
         let registry = self.registry();
         self.verb(&registry);
         registry.refresh_board().unwrap();
@@ -385,5 +391,34 @@ fn a_list_goes_on_without_reading_everything_where_that_takes_long() {
     let board = fs::read_to_string(path.join("STATUS_BOARD.md")).unwrap();
     assert_eq!(board.matches("file/older/").count(), 100, "{board}");
     assert!(board.contains("2900 more") && !board.contains("file/newer/"), "{board}");
+    assert_eq!(last_read(&path), before, "everything was read again");
+}
+
+/// Hooks claim what an agent edits, and a commit releases it: neither was ever on the board.
+#[test]
+fn what_was_claimed_by_hooks_and_released_again_is_no_reason_to_read_everything() {
+    let workspace = Workspace::plain();
+    let path = workspace.root().join("COORDINATION");
+    let registry = || Registry::create(&path, Arc::new(SystemClock::new())).unwrap();
+    let first = registry();
+    let session = first.register(NewSession::default()).unwrap().id;
+    let files = |folder: &str, count: usize| -> Vec<Resource> {
+        (0..count).map(|number| Resource::file(&format!("{folder}/{number}")).unwrap()).collect()
+    };
+    first.claim_all(&session, None, &files("older", 3000), &Terms::default()).unwrap();
+    first.refresh_board().unwrap();
+    let before = last_read(&path);
+    for folder in ["one", "two"] {
+        let hook = registry();
+        hook.claim_all(&session, None, &files(folder, 300), &Terms { automatic: true, ..Terms::default() }).unwrap();
+        hook.leave_board().unwrap();
+    }
+    let commit = registry();
+    let edited = [files("one", 300), files("two", 299)].concat();
+    assert_eq!(commit.release_where(&edited, &|claim, _| claim.is_automatic()).unwrap().len(), 599);
+    commit.refresh_board().unwrap();
+    let board = fs::read_to_string(path.join("STATUS_BOARD.md")).unwrap();
+    assert!(board.contains("file/two/299") && board.contains("2901 more"), "{board}");
+    assert_eq!(board.matches("file/older/").count(), 99, "{board}");
     assert_eq!(last_read(&path), before, "everything was read again");
 }

@@ -66,6 +66,8 @@ impl FollowUp {
         }
         if self.refresh_board {
             note(registry.refresh_board().map(drop));
+        } else {
+            note(registry.leave_board());
         }
         if let Some(ToldChanges { journal, session, changes, now }) = self.told {
             let noted = changes.iter().try_for_each(|change| journal.was_answered(change, &session, now));
