@@ -281,7 +281,8 @@ pub fn owners_in(log: &FileLog) -> Vec<Option<Author>> {
 /// The text of a state; `None` where it is not kept any more.
 fn text_of(journal: &Journal, state: &FileState) -> Option<Vec<u8>> {
     match state {
-        FileState::Absent => Some(Vec::new()),
+        // What may not be read any more, or is no file, has nothing of what stood there.
+        FileState::Absent | FileState::NotKept { content: None, .. } => Some(Vec::new()),
         state => journal.content(state.kept()?).ok(),
     }
 }

@@ -164,7 +164,10 @@ fn check_kept(change: &Entry, recording: &Recording) -> Result<(), Failure> {
     match &change.before {
         FileState::NotKept { .. } => {
             let file = change.resource.in_a_sentence();
-            Err(Failure::failed("not-kept", format!("What was in {file} is not kept: it was too large.")))
+            Err(Failure::failed(
+                "not-kept",
+                format!("What was in {file} is not kept: it was too large, or could not be read."),
+            ))
         }
         state => Ok(state.kept().map_or(Ok(()), |content| recording.journal.content(content).map(|_| ()))?),
     }

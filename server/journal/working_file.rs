@@ -34,12 +34,13 @@ impl WorkingFile {
             let state = kept.as_ref().map_or(not_kept(0), |(content, _)| FileState::Link { content: *content });
             return Ok(Self { state, stamp: Some(Stamp::from_metadata(&found)), kept });
         }
-        if !found.is_file() || found.len() > LARGEST {
+        // Somebody may have taken away the right to read it, though root could read it all the same.
+        if !found.is_file() || found.len() > LARGEST || !is_readable(&found) {
             let length = if found.is_file() { found.len() } else { 0 };
             return Ok(Self { state: not_kept(length), stamp: Some(Stamp::from_metadata(&found)), kept: None });
         }
         let file = match open_regular(path, Links::Refused) {
-            // Somebody took away the right to read it.
+            // It may belong to another.
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 let stamp = Some(Stamp::from_metadata(&found));
                 return Ok(Self { state: not_kept(found.len()), stamp, kept: None });
@@ -81,6 +82,17 @@ fn not_kept(length: u64) -> FileState {
 #[cfg(unix)]
 fn is_executable(found: &Metadata) -> bool {
     std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o100 != 0
+}
+
+/// True if its owner may read it.
+#[cfg(unix)]
+fn is_readable(found: &Metadata) -> bool {
+    std::os::unix::fs::PermissionsExt::mode(&found.permissions()) & 0o400 != 0
+}
+
+#[cfg(not(unix))]
+fn is_readable(_: &Metadata) -> bool {
+    true
 }
 
 /// False: Windows tells it by the name.
