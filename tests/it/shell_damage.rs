@@ -111,16 +111,29 @@ impl Scene {
     }
 
     fn contents(&self, files: &[&Path]) -> Vec<Option<Vec<u8>>> {
-        files.iter().map(|file| fs::read(self.workspace.path(file)).ok()).collect()
+        // What its owner may not read any more is as good as gone, also to root.
+        let content = |path: PathBuf| fs::read(&path).ok().filter(|_| is_readable(&path));
+        files.iter().map(|file| content(self.workspace.path(file))).collect()
     }
 
     /// Brings everything but the work itself to where it was.
     fn tidy(&self) {
-        self.sh("rm -rf elsewhere elsewhere.txt w.txt work.bak work/README.md work/more.txt work/*.{bak,tmp,orig,rej,gz} work/*~; \
+        self.sh("rm -rf elsewhere elsewhere.txt w.txt work.bak work/README.md work/more.txt work/*.{bak,tmp,orig,rej,gz,bz2} work/*~; \
              git config --unset alias.nuke; \
              git symbolic-ref HEAD refs/heads/main; git update-ref refs/heads/main before; git reset -q; \
              git checkout -q -- README.md src other Cargo.lock .gitignore scripts fix.diff list.txt list.json Makefile");
     }
+}
+
+#[cfg(unix)]
+fn is_readable(path: &Path) -> bool {
+    let mode = fs::metadata(path).map(|found| std::os::unix::fs::PermissionsExt::mode(&found.permissions()));
+    mode.is_ok_and(|mode| mode & 0o400 != 0)
+}
+
+#[cfg(not(unix))]
+fn is_readable(_: &Path) -> bool {
+    true
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! is certain. An unknown variable, a pattern, a program that nobody here knows: about these nothing is said.
 
 mod alias;
+mod braces;
 mod effect;
 mod formatters;
 mod found;
@@ -165,8 +166,7 @@ impl Scanner {
     }
 
     fn loop_over(&mut self, variable: &str, words: Option<&[Node]>, body: &Node, shell: &mut Shell) {
-        let values = words.unwrap_or_default().iter().map(|word| self.word(word, shell));
-        let values: Vec<Word> = values.flat_map(|word| word.expanded(shell.folder.as_deref())).collect();
+        let values = self.words(words.unwrap_or_default(), shell);
         if values.is_empty() || values.len() > MOST_ROUNDS || !values.iter().all(Word::is_literal) {
             shell.variables.remove(variable);
             return self.node(body, shell);
@@ -179,8 +179,7 @@ impl Scanner {
 
     fn command(&mut self, assignments: &[Node], words: &[Node], redirects: &[Node], shell: &mut Shell) {
         let assigned: Vec<Word> = assignments.iter().map(|word| self.word(word, shell)).collect();
-        let words = words.iter().map(|word| self.word(word, shell));
-        let words: Vec<Word> = words.flat_map(|word| word.expanded(shell.folder.as_deref())).collect();
+        let words = self.words(words, shell);
         if words.is_empty() {
             shell.assign(&assigned);
         }
@@ -203,6 +202,12 @@ impl Scanner {
             return;
         };
         if self.depth > DEEPEST {
+            return;
+        }
+        if let Some(words) = programs::split_by_env(words) {
+            self.depth += 1;
+            self.run(&words, input, shell);
+            self.depth -= 1;
             return;
         }
         if words.iter().all(Word::is_literal) {
@@ -383,6 +388,19 @@ impl Scanner {
 
     /// Reads a word, and the commands in it, each of which runs in a shell of its own.
     fn word(&mut self, word: &Node, shell: &Shell) -> Word {
+        self.commands_in(word, shell);
+        read_word(word, shell)
+    }
+
+    /// The same with several, and what the shell makes of them.
+    fn words(&mut self, words: &[Node], shell: &Shell) -> Vec<Word> {
+        for word in words {
+            self.commands_in(word, shell);
+        }
+        read_words(words, shell)
+    }
+
+    fn commands_in(&mut self, word: &Node, shell: &Shell) {
         for part in words::parts(word) {
             if let NodeKind::CommandSubstitution { command, .. } | NodeKind::ProcessSubstitution { command, .. } =
                 &part.kind
@@ -390,8 +408,16 @@ impl Scanner {
                 self.node(command, &mut shell.clone());
             }
         }
-        read_word(word, shell)
     }
+}
+
+/// Reads words in a shell that knows something, each as what the shell makes of it.
+fn read_words(words: &[Node], shell: &Shell) -> Vec<Word> {
+    let made = words.iter().flat_map(|word| match words::alternatives(word) {
+        Some(alternatives) => alternatives.iter().map(|word| read_word(word, shell)).collect(),
+        None => vec![read_word(word, shell)],
+    });
+    made.flat_map(|word| word.expanded(shell.folder.as_deref())).collect()
 }
 
 /// Reads a word in a shell that knows something.
@@ -410,8 +436,7 @@ fn printed_by(command: &Node, shell: &Shell) -> Option<String> {
     if redirects.iter().any(writes) {
         return None;
     }
-    let words: Vec<Word> = words.iter().flat_map(|word| read_word(word, shell).expanded(Some(folder))).collect();
-    input::printed(&words, folder)
+    input::printed(&read_words(words, shell), folder)
 }
 
 impl Shell {
@@ -475,6 +500,11 @@ mod tests {
             ("ls $(touch x)", "ls …", false),
             ("find . -name '*.rs' -delete", "find . -n… … -d…", false),
             ("for f in a b; do rm $f; done", "rm …", false),
+            ("env -iS 'PATH=/bin rm notes'", "env -iS …", false),
+            ("env -i A=1", "env -i A=…", true),
+            ("flock notes", "flock notes", false),
+            ("./test", "./test", false),
+            ("cat {a,b}", "cat …", true),
         ];
         for (line, words, only_reads) in cases {
             let found = summary(line, folder.path());

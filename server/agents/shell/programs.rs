@@ -48,7 +48,76 @@ pub(super) fn without_runners(words: &[Word]) -> &[Word] {
 
 /// True for the options of `env` that change the folder, or hold a command in one word.
 fn runs_elsewhere(option: &str) -> bool {
-    ["-C", "--chdir", "-S", "--split-string"].iter().any(|known| option.starts_with(known))
+    let is_long = |name: &str| option.split('=').next().is_some_and(|long| long.len() > 3 && name.starts_with(long));
+    is_long("--chdir") || is_long("--split-string") || short_of_env(option).is_some()
+}
+
+/// The option of `env` among several short ones that takes a value, if it is one of these two, and where the value begins.
+fn short_of_env(option: &str) -> Option<(char, usize)> {
+    let letters = option.strip_prefix('-').filter(|letters| !letters.starts_with('-'))?;
+    let (at, letter) = letters.char_indices().find(|(_, letter)| "uCS".contains(*letter))?;
+    (letter != 'u').then_some((letter, at + 2))
+}
+
+/// A call of `env` with the command in it that one of its words holds; `None` where there is none, or it is not known.
+pub(super) fn split_by_env(words: &[Word]) -> Option<Vec<Word>> {
+    if program_name(words.first()?) != "env" {
+        return None;
+    }
+    let mut at = 1;
+    let held = loop {
+        let text = &words.get(at)?.text;
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        if let Some(('S', begin)) = short_of_env(text) {
+            break text[begin..].to_owned();
+        }
+        if name.len() > 3 && "--split-string".starts_with(name) {
+            break value.to_owned();
+        }
+        if !text.starts_with('-') && !is_assignment(text) {
+            return None;
+        }
+        at += 1 + usize::from(matches!(text.as_str(), "-u" | "--unset" | "-C" | "--chdir"));
+    };
+    let is_behind = held.is_empty();
+    let held = if is_behind { words.get(at + 1)?.text.clone() } else { held };
+    let after = words.get(at + 1 + usize::from(is_behind)..).unwrap_or_default();
+    if !words[..=at + usize::from(is_behind)].iter().all(Word::is_literal) {
+        return None;
+    }
+    Some([&words[..at], &split(&held)[..], after].concat())
+}
+
+/// The words in a text, as `env` and `xargs` read it: they know quotes, and no shell's expansions.
+fn split(text: &str) -> Vec<Word> {
+    let mut words: Vec<Word> = Vec::new();
+    let (mut quote, mut is_open) = (None, false);
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if quote.is_none() && letter.is_whitespace() {
+            is_open = false;
+            continue;
+        }
+        if !is_open {
+            words.push(Word { text: String::new(), kind: WordKind::Literal });
+            is_open = true;
+        }
+        let Some(word) = words.last_mut() else { continue };
+        match letter {
+            '\'' | '"' if quote.is_none() => quote = Some(letter),
+            _ if quote == Some(letter) => quote = None,
+            '\\' if quote != Some('\'') => match letters.next() {
+                Some('_') if quote.is_none() => is_open = false,
+                Some('_') => word.text.push(' '),
+                Some('n') => word.text.push('\n'),
+                Some('t') => word.text.push('\t'),
+                escaped => word.text.extend(escaped),
+            },
+            '$' if quote != Some('\'') => word.kind = WordKind::Unknown,
+            _ => word.text.push(letter),
+        }
+    }
+    words
 }
 
 /// Adds what a program would do with its arguments.

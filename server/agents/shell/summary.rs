@@ -7,7 +7,7 @@ use std::path::Path;
 use rable::{Node, NodeKind};
 
 use super::programs::without_runners;
-use super::words::{Word, parts, program_name, redirects};
+use super::words::{Word, parts, program_name, raw, redirects};
 
 /// A command line in short.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -103,6 +103,7 @@ impl Reading<'_> {
                 NodeKind::WordLiteral { .. }
                 | NodeKind::AnsiCQuote { .. }
                 | NodeKind::ParamExpansion { op: None, .. } => {}
+                NodeKind::BraceExpansion { content } if !content.contains(['$', '`', '(']) => {}
                 _ => self.only_reads = false,
             }
         }
@@ -113,7 +114,9 @@ impl Reading<'_> {
         let run = without_runners(&read);
         let by_runners = read[..read.len() - run.len()].iter().map(|word| word.text.as_str());
         let mut variables = assignments.iter().map(raw).chain(by_runners);
-        self.only_reads &= run.is_empty() || (is_reader(run) && !variables.any(may_run_something));
+        // Of the programs that run others, one alone does nothing; the others may take a command from elsewhere.
+        let is_nothing = run.is_empty() && read.first().is_none_or(|program| program_name(program) == "env");
+        self.only_reads &= is_nothing || (is_reader(run) && !variables.any(may_run_something));
         let mut told: Vec<String> = assignments.iter().map(|word| shown_assignment(raw(word))).collect();
         let mut is_value = false;
         for (index, word) in words.iter().enumerate() {
@@ -160,11 +163,6 @@ impl Reading<'_> {
     }
 }
 
-/// What a word is in the command line, quotes and all.
-fn raw(word: &Node) -> &str {
-    if let NodeKind::Word { value, .. } = &word.kind { value } else { "" }
-}
-
 fn shown_assignment(text: &str) -> String {
     let name = text.split_once('=').map_or("", |(name, _)| name);
     format!("{name}={LEFT_OUT}")
@@ -201,10 +199,12 @@ fn may_run_something(assignment: &str) -> bool {
 
 /// True for a command that changes no file. It is said only of what is known for sure.
 fn is_reader(words: &[Word]) -> bool {
-    // Nothing but assignments.
-    let Some((program, arguments)) = words.split_first() else { return true };
+    let Some((program, arguments)) = words.split_first() else { return false };
     let writes = |word: &Word| WRITING_OPTIONS.iter().any(|option| word.text.starts_with(option));
-    if !program.is_literal() || arguments.iter().any(writes) {
+    // A script in the project may be called like one.
+    let is_elsewhere =
+        program.text.contains('/') && !["/bin/", "/usr/bin/"].iter().any(|bin| program.text.starts_with(bin));
+    if !program.is_literal() || is_elsewhere || arguments.iter().any(writes) {
         return false;
     }
     match program_name(program) {

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use rable::{Node, NodeKind};
 
+use super::braces;
+
 /// A word of a command line.
 #[derive(Debug, Clone)]
 pub(super) struct Word {
@@ -170,6 +172,25 @@ pub(super) fn has_wildcard(text: &str) -> bool {
 /// The parts of a word: texts, expansions, commands.
 pub(super) fn parts(word: &Node) -> &[Node] {
     if let NodeKind::Word { parts, .. } = &word.kind { parts } else { &[] }
+}
+
+/// What a word is in the command line, quotes and all.
+pub(super) fn raw(word: &Node) -> &str {
+    if let NodeKind::Word { value, .. } = &word.kind { value } else { "" }
+}
+
+/// The words that the shell makes of one with braces in it; `None` where it stays one.
+pub(super) fn alternatives(word: &Node) -> Option<Vec<Node>> {
+    let made = braces::alternatives(raw(word));
+    if made.len() < 2 {
+        return None;
+    }
+    let parsed = made.iter().map(|word| {
+        let line = rable::parse(&format!(": {word}"), false).ok()?.into_iter().next()?;
+        if let NodeKind::Command { words, .. } = line.kind { Some(words.into_iter().skip(1)) } else { None }
+    });
+    // An empty one is none.
+    Some(parsed.collect::<Option<Vec<_>>>()?.into_iter().flatten().collect())
 }
 
 /// The arguments of a command: options, and names that are none.
