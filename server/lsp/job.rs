@@ -46,6 +46,8 @@ pub(crate) enum Job {
     CheckFiles(Vec<(Uri, PathBuf)>),
     /// Gives up this very holding, if it is still there.
     Release(Holding),
+    /// Gives this very holding up to the person's own agent, which waits for it right now.
+    GiveWay(Holding),
     /// Prolongs a holding by a lease from now.
     Renew(Holding, TimeDelta),
     /// Says since when a document was left unsaved and untouched, or that it is touched again.
@@ -354,7 +356,7 @@ pub(crate) enum JobResult {
     Beside(Resource, Vec<Author>),
     /// The user changed a file, and others lost something by it and were told.
     TookFromOthers { change: Box<Entry>, path: PathBuf, lost: Vec<Lost> },
-    /// Answers [`Job::Release`].
+    /// Answers [`Job::Release`] and [`Job::GiveWay`].
     Released(Holding, ReleaseOutcome),
     /// Answers [`Job::Renew`] and [`Job::MarkIdle`].
     Renewed(Holding, RenewOutcome),

@@ -17,9 +17,13 @@ impl Draft {
     }
 
     /// Tells whoever asked for it that something is free.
-    pub fn released(resource: &Resource) -> Self {
+    pub(super) fn released(resource: &Resource, claim_id: Option<&str>, asker: &SessionId) -> Self {
         let name = named(resource);
-        Self::about(MessageKind::Released, resource, format!("Released {name}"), format!("{name} is free now."))
+        let id = claim_id.map(|id| format!("released-{id}-{asker}"));
+        Self {
+            id,
+            ..Self::about(MessageKind::Released, resource, format!("Released {name}"), format!("{name} is free now."))
+        }
     }
 
     pub(super) fn taken_over(resource: &Resource, claim_id: Option<&str>, displaced: &SessionId) -> Self {

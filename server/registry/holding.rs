@@ -56,7 +56,7 @@ impl<S: Store> Registry<S> {
         self.with_holding(holding, |_, record, _| record.idle_since = since.map(time::format))
     }
 
-    /// Gives a resource up. Only its holder can.
+    /// Gives a resource up. Only its holder can. Whoever asked for it is told, here and by all that gives something up.
     pub fn release(&self, session: &SessionId, resource: &Resource) -> Result<ReleaseOutcome, Error> {
         self.release_if(resource, |claim| claim.held_by(session))
     }
@@ -67,7 +67,7 @@ impl<S: Store> Registry<S> {
             let waiting = Predecessor::WhileWaiting(agent).now(tx)?;
             self.decide_release(tx, resource, |claim| waiting.is_some_and(|agent| agent.is_holder_of(claim)))
         })?;
-        Ok(outcome)
+        Ok(self.answered(outcome))
     }
 
     /// Gives up this very holding: not a later one of the same session.
@@ -75,9 +75,18 @@ impl<S: Store> Registry<S> {
         self.release_if(&holding.resource, |claim| holding.is(&claim.record))
     }
 
+    /// The same, to somebody who waits for it right now and sees it: nobody is told.
+    pub fn give_way(&self, holding: &Holding) -> Result<ReleaseOutcome, Error> {
+        let (outcome, _) =
+            self.commit(|tx| self.decide_release(tx, &holding.resource, |claim| holding.is(&claim.record)))?;
+        Ok(outcome)
+    }
+
     /// Gives up these very holdings at once. Returns those that still were.
     pub fn release_holdings(&self, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
-        self.commit(|tx| self.release_in(tx, holdings)).map(|(released, _)| released)
+        let (released, _) = self.commit(|tx| self.release_in(tx, holdings))?;
+        self.answer_requests(&released);
+        Ok(released)
     }
 
     pub(super) fn release_in(&self, tx: &mut Transaction, holdings: &[Holding]) -> Result<Vec<Claim>, Error> {
@@ -115,6 +124,7 @@ impl<S: Store> Registry<S> {
             end_at_last(tx, &released);
             Ok(released)
         })?;
+        self.answer_requests(&released);
         Ok(released)
     }
 
@@ -139,7 +149,9 @@ impl<S: Store> Registry<S> {
 
     /// The same for several sessions at once.
     pub fn release_all_of(&self, sessions: &[SessionId]) -> Result<Vec<Claim>, Error> {
-        self.commit(|tx| self.end_all_of(tx, |holder| sessions.contains(holder))).map(|(released, _)| released)
+        let (released, _) = self.commit(|tx| self.end_all_of(tx, |holder| sessions.contains(holder)))?;
+        self.answer_requests(&released);
+        Ok(released)
     }
 
     pub(super) fn end_all_of(
@@ -397,7 +409,7 @@ impl<S: Store> Registry<S> {
 
     fn release_if(&self, resource: &Resource, is_own: impl Fn(&Claim) -> bool) -> Result<ReleaseOutcome, Error> {
         let (outcome, _) = self.commit(|tx| self.decide_release(tx, resource, &is_own))?;
-        Ok(outcome)
+        Ok(self.answered(outcome))
     }
 
     fn decide_release(

@@ -39,6 +39,7 @@
 //!
 //! [`Registry::over`] keeps the same elsewhere: in [`Memory`], or in any other [`Store`].
 
+mod answering;
 mod board;
 mod board_backlog;
 mod board_entries;

@@ -288,7 +288,7 @@ pub(super) fn is_message_name(name: &str) -> bool {
 }
 
 /// The keys in a series that messages may have. A series that is none at all, but a link say, holds nothing.
-fn message_keys(reader: &dyn Reader, series: &Series) -> Result<Vec<Key>, Error> {
+pub(super) fn message_keys(reader: &dyn Reader, series: &Series) -> Result<Vec<Key>, Error> {
     let mut keys = readable(reader.scan(&[Range::Series(series.clone())]).map(Some))?.unwrap_or_default();
     keys.retain(|key| name_of(key).is_some_and(is_message_name));
     Ok(keys)
@@ -299,7 +299,7 @@ pub(super) fn mark_name(key: &Key) -> String {
     format!("{kind}/{}", name_of(key).unwrap_or_default())
 }
 
-fn name_of(key: &Key) -> Option<&str> {
+pub(super) fn name_of(key: &Key) -> Option<&str> {
     if let Key::Entry(_, name) = key { Some(name) } else { None }
 }
 

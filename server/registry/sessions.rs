@@ -285,6 +285,7 @@ impl<S: Store> Registry<S> {
             };
             self.store.add(&Series::HandOffs, id, now, &record::bytes_of(&hand_off)?)?;
         }
+        self.answer_requests(&released);
         Ok(released)
     }
 
@@ -293,19 +294,24 @@ impl<S: Store> Registry<S> {
     pub fn dismiss(&self, id: &SessionId, holdings: &[Holding]) -> Result<(), Error> {
         let (key, now) = (Key::Session(id.clone()), self.now());
         let dismissed = self.commit(|tx| {
-            self.release_in(tx, holdings)?;
+            let released = self.release_in(tx, holdings)?;
             if tx.get(&key)?.is_none() {
-                return Ok(());
+                return Ok(released);
             }
             self.leave_alone(tx, id)?;
             if tx.is_empty(&Range::Series(Series::Direct(id.clone())))? {
                 tx.write(Write::Delete(key.clone()));
-                return Ok(());
+                return Ok(released);
             }
-            change_session(tx, id, |session| note_end(session, &Completion::default(), now))
+            change_session(tx, id, |session| note_end(session, &Completion::default(), now))?;
+            Ok(released)
         });
         match dismissed {
-            Ok(_) | Err(Error::Missing { .. }) => Ok(()),
+            Ok((released, _)) => {
+                self.answer_requests(&released);
+                Ok(())
+            }
+            Err(Error::Missing { .. }) => Ok(()),
             Err(error) => Err(error),
         }
     }
@@ -317,6 +323,7 @@ impl<S: Store> Registry<S> {
             let ended: Vec<&SessionId> = sessions.iter().filter(has_ended).collect();
             self.end_all_of(tx, |holder| ended.contains(&holder))
         })?;
+        self.answer_requests(&released);
         Ok(released)
     }
 

@@ -178,7 +178,7 @@ impl<S: Store> Registry<S> {
 }
 
 /// Who is not here any more need not be told.
-fn unless_ended<T>(told: Result<T, Error>) -> Result<Option<T>, Error> {
+pub(super) fn unless_ended<T>(told: Result<T, Error>) -> Result<Option<T>, Error> {
     match told {
         Err(Error::UnknownSession { .. } | Error::EndedSession { .. }) => Ok(None),
         told => told.map(Some),

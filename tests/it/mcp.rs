@@ -200,8 +200,12 @@ fn an_afternoon_by_tools() {
     agent.call("claim", json!({"name": "README.md"}));
     let given = agent.call("hand_off", json!({"name": "README.md", "to": ada_id, "notes": "All yours."}));
     assert_eq!(given["to"], ada_id.as_str());
+    let request = ["send", &id, "Please", "--type", "release_request", "--resource", "file", "src/lib.rs"];
+    ada.run(request).expect_code(0);
     let released = agent.call("release", json!({"name": "src/lib.rs", "tests_passing": true}));
     assert_eq!(released["sent"]["details"]["tests_passing"], true);
+    let answers = coordination.messages_to(&ada_id).into_iter().filter(|message| message["type"] == "released");
+    assert_eq!(answers.count(), 1, "whoever asked is told");
     agent.call("claim", json!({"type": "task", "name": "more"}));
     assert_eq!(agent.call("release", json!({"all": true}))["released"].as_array().unwrap().len(), 1);
     assert_eq!(agent.call("release", json!({"type": "task", "name": "more"}))["reason"], "not-found");

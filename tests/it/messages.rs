@@ -3,7 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use serde_json::json;
 
-use crate::support::{Editor, Terminal, Workspace, timestamp, wait_for};
+use crate::support::{CodingAgent, Editor, Terminal, Workspace, timestamp, wait_for};
 
 #[test]
 fn what_is_shown_is_the_users_choice() {
@@ -264,4 +264,50 @@ fn a_terminal_asks_an_editor_for_release() {
             .into_iter()
             .find(|message| message["type"] == "released" && message["resource"] == "file/src/main.rs")
     });
+}
+
+/// Whoever asked for something is told once that it is free, whatever released it: a verb, the end of a shell's session, or an
+/// agent's turn or session.
+#[test]
+fn a_request_is_answered_however_it_is_released() {
+    let workspace = Workspace::small();
+    let coordination = workspace.coordination();
+    let alice = Editor::start(&workspace, "alice");
+    let file = "src/lib.rs";
+    let mut told = 0;
+    let mut ask = |holder: &str, release: &dyn Fn()| {
+        wait_for("the claim to be known", || alice.status()["claims"].to_string().contains(holder).then_some(()));
+        alice.execute_ok("deconflict.requestRelease", json!({ "uri": workspace.uri(file), "message": "Please" }));
+        release();
+        told += 1;
+        let answers = coordination.wait_for("the answer", |here| {
+            let answers = here.messages_to(&alice.session_id()).into_iter();
+            let answers: Vec<_> = answers.filter(|message| message["type"] == "released").collect();
+            (answers.len() >= told).then_some(answers)
+        });
+        assert_eq!(answers.len(), told, "each is told once: {answers:?}");
+        assert!(answers.iter().any(|answer| answer["from"] == holder && answer["resource"] == "file/src/lib.rs"));
+        coordination.wait_for_no_claim(file);
+    };
+    alice.open("README.md").type_text("x");
+    coordination.wait_for_claim("README.md");
+
+    let (carol, id) = Terminal::with_named_session(&workspace, "Carol");
+    let verbs: [&[&str]; 3] = [&["release", file], &["release", "--all"], &["end"]];
+    for verb in verbs {
+        carol.run(["claim", file]).expect_code(0);
+        ask(&id, &|| drop(carol.run(verb.iter().copied()).expect_code(0)));
+    }
+
+    let claude = CodingAgent::on(&workspace, "5f0c9a52-71e4-4b6e-9d1f-6f0d3b0c8a21");
+    claude.start();
+    let text = workspace.read(file);
+    let ways: [&dyn Fn(); 2] = [&|| drop(claude.stop()), &|| drop(claude.end())];
+    for way in ways {
+        claude.prompt();
+        // What is as it was committed is released with the turn.
+        claude.edit(file, &text).expect_no_denial();
+        ask(&claude.id(), way);
+    }
+    alice.wait_for_message("Carol released src/lib.rs");
 }

@@ -152,11 +152,13 @@ impl ServerState {
         self.show(notice);
     }
 
-    /// True if a message says only that something is free of which the user was told so just now.
+    /// True if a message says only that something is free of which the user was told so just now, or is about to be.
     pub(super) fn is_told_free(&self, id: DirectoryId, message: &Message) -> bool {
-        let told_at = || self.directories.get(&id)?.told_free.get(&message.resource()?).copied();
+        let Some((directory, resource)) = self.directories.get(&id).zip(message.resource()) else { return false };
+        let told_at = directory.told_free.get(&resource);
         message.kind() == MessageKind::Released
-            && told_at().is_some_and(|at| self.now().saturating_sub(at) < SAME_CAUSE)
+            && (directory.awaited.contains(&resource)
+                || told_at.is_some_and(|at| self.now().saturating_sub(*at) < SAME_CAUSE))
     }
 
     /// The same of what the machine has once. No change tells of a command that was killed there, so it is looked again.

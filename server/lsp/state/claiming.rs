@@ -15,7 +15,7 @@ use crate::job::{ClaimResult, Claimability, EditClaim, Job, Refusal, SavedOver};
 use crate::text::OnDisk;
 use crate::{convert, present::messages};
 use deconflict_protocol::Resource;
-use deconflict_registry::{Activity, Claim, Draft, Holding, Recipient, ReleaseOutcome, RenewOutcome};
+use deconflict_registry::{Activity, Claim, Holding, ReleaseOutcome, RenewOutcome};
 
 /// A document is checked once more so long after its claim: that may have been made for a reload.
 const SECOND_CHECK: Duration = Duration::from_millis(500);
@@ -295,16 +295,25 @@ impl ServerState {
         self.touch_all_at(id);
     }
 
-    /// Gives up what the session holds.
+    /// Gives up what the session holds. Whoever asked for it is told.
     pub(super) fn release(&mut self, id: DirectoryId, file: &Resource) {
+        self.give_up(id, file, Job::Release);
+    }
+
+    /// Gives something up to somebody who sees it at once.
+    pub(super) fn give_way(&mut self, id: DirectoryId, file: &Resource) {
+        self.give_up(id, file, Job::GiveWay);
+    }
+
+    fn give_up(&mut self, id: DirectoryId, file: &Resource, job: fn(Holding) -> Job) {
         let Some(own) = self.directories.get_mut(&id).and_then(|it| it.own.remove(file)) else { return };
         if let Some(holding) = own.claim.holding() {
-            self.job(id, Job::Release(holding));
+            self.job(id, job(holding));
         }
         self.freed(id, &own.claim);
     }
 
-    /// Notes that the session gave something up, and answers those who asked for it.
+    /// Notes that the session gave something up.
     pub(super) fn freed(&mut self, id: DirectoryId, claim: &Claim) {
         let now = self.now();
         let name = claim.resource.name().to_owned();
@@ -313,12 +322,8 @@ impl ServerState {
         if !directory.claimed.remove(&name) {
             directory.released.insert(name);
         }
-        let asked = directory.requests.remove(&claim.resource).unwrap_or_default();
+        directory.requests.remove(&claim.resource);
         self.timers.set_by(Timer::Claims(id), now + GATHERING);
-        for session in asked {
-            let draft = Draft::released(&claim.resource);
-            self.job(id, Job::Send(Recipient::Session(session), Box::new(draft)));
-        }
         self.touch_all_at(id);
     }
 

@@ -153,7 +153,7 @@ impl ServerState {
         let resting = if is_own_agent { Duration::ZERO } else { RESTING };
         let may_go = own.claim.is_automatic() && self.rests_for(id, own, resting);
         if may_go && is_own_agent {
-            self.release(id, &file);
+            self.give_way(id, &file);
             return true;
         }
         if let Some(directory) = self.directories.get_mut(&id) {

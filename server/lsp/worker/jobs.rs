@@ -5,7 +5,7 @@ use super::session_context::{BUSY, Membership, SessionContext};
 use crate::job::{Claimability, Job, JobResult, Refusal};
 use crate::settings::journal_settings;
 use deconflict_protocol::{Resource, SessionId};
-use deconflict_registry::{Claim, Completion, Error, Holding, Registry};
+use deconflict_registry::{Claim, Completion, Error, Holding, Registry, ReleaseOutcome};
 use deconflict_words::failure;
 use deconflict_workspace::Exclusions;
 
@@ -58,7 +58,8 @@ impl SessionContext {
             }
             Job::CheckDisk(check) => Some(self.check_disk(*check)),
             Job::CheckFiles(files) => self.check_files(files),
-            Job::Release(holding) => self.release_holding(holding),
+            Job::Release(holding) => self.give_up(holding, Job::Release, Registry::release_holding),
+            Job::GiveWay(holding) => self.give_up(holding, Job::GiveWay, Registry::give_way),
             Job::Renew(holding, lease) => self.told(|registry| {
                 let outcome = registry.renew(&holding, lease)?;
                 Ok(Some(JobResult::Renewed(holding.clone(), outcome)))
@@ -138,15 +139,20 @@ impl SessionContext {
         }
     }
 
-    fn release_holding(&self, holding: Holding) -> Option<JobResult> {
+    fn give_up(
+        &self,
+        holding: Holding,
+        again: fn(Holding) -> Job,
+        verb: fn(&Registry, &Holding) -> Result<ReleaseOutcome, Error>,
+    ) -> Option<JobResult> {
         let membership = self.membership.as_ref().filter(|membership| membership.is_writable)?;
-        match membership.registry.release_holding(&holding) {
+        match verb(&membership.registry, &holding) {
             Ok(outcome) => Some(JobResult::Released(holding, outcome)),
             Err(Error::Missing { .. }) => None,
             Err(error) => {
                 if matches!(error, Error::Busy { .. }) {
                     // Nobody else gives it up. What else waits is done first.
-                    let _ = self.jobs.send(Job::Release(holding));
+                    let _ = self.jobs.send(again(holding));
                 }
                 Some(JobResult::Failed(failure(&error)))
             }
