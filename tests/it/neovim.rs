@@ -723,3 +723,44 @@ fn what_another_program_writes_is_no_save_of_neovims() {
         });
     }
 }
+
+/// Some have two language clients on one buffer, as where a distribution of Neovim starts the server too. They are one person at
+/// one file.
+#[test]
+fn two_clients_on_one_buffer_say_nothing_of_each_other() {
+    let hear = "_G.heard = {} local hear = function(_, it) table.insert(_G.heard, it.message) end \
+        vim.lsp.handlers['window/showMessage'] = hear \
+        vim.api.nvim_create_autocmd('User', { pattern = 'DeconflictMessage', callback = function(event) \
+          hear(nil, event.data) end }) \
+        vim.api.nvim_create_autocmd('DiagnosticChanged', { callback = function(event) \
+          for _, it in ipairs(vim.diagnostic.get(event.buf)) do hear(nil, it) end end })";
+    with_each(hear, |workspace, mut neovim| {
+        let coordination = workspace.coordination();
+        neovim.open(FILE);
+        neovim.lua(&format!(
+            "vim.lsp.start({{ name = 'again', cmd = {{ {:?}, 'lsp' }}, root_dir = {:?} }})",
+            env!("CARGO_BIN_EXE_deconflict"),
+            workspace.root()
+        ));
+        neovim.wait(
+            "both clients to serve the buffer",
+            "#vim.tbl_filter(function(client) return client.initialized end, vim.lsp.get_clients({ bufnr = 0 })) == 2",
+        );
+        neovim.type_keys("ggO// mine<Esc>");
+        let holder = coordination.wait_for_claim(FILE)["claimed_by"].as_str().unwrap().to_owned();
+        coordination.wait_for("the sessions of both", |here| {
+            let sessions = here.sessions().into_iter().filter(|session| session["client_pid"] == neovim.id());
+            (sessions.count() == 2).then_some(())
+        });
+        neovim.command("silent write");
+        neovim.type_keys("ggO// more<Esc>");
+        // What lasts is told by then.
+        wait_for("the claim to have lasted", || {
+            (coordination.age_of_claim(FILE) > Duration::from_millis(2_500)).then_some(())
+        });
+        assert_eq!(neovim.lua("return _G.heard"), json!([]));
+        let (terminal, _) = Terminal::with_named_session(workspace, "Carol");
+        terminal.run(["send", &holder, "", "That is heard"]).expect_code(0);
+        neovim.wait("a word of somebody else", "#_G.heard == 1");
+    });
+}
