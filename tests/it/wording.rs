@@ -297,7 +297,7 @@ fn who_edits_what_another_holds_is_told_and_refused_in_words() {
     };
     assert_eq!(
         refused("deconflict.claim", "claimed"),
-        "src/main.rs has been held by alice since TIME. Ask for its release, wait, or take it over by force."
+        "alice has been editing src/main.rs since TIME. Ask for its release, wait, or take it over by force."
     );
     assert_eq!(
         refused("deconflict.release", "not-holder"),

@@ -60,15 +60,12 @@ pub(crate) fn held_by_another(resource: &Resource, others: &OthersClaim, audienc
             "{file} has unsaved changes in {holder}, {period}. Save or undo them there before you save here."
         ));
     }
-    let does = if others.claim.is_automatic() { "has been editing" } else { "holds" };
-    let sentence = || format!("{} {period}.", words::sentence_of(&format!("{holder} {does} {file}")));
+    let sentence = || format!("{}.", who_holds(&file, others, audience));
     match others.claim.standing {
         ClaimState::Damaged | ClaimState::Pending => {
             warning(format!("The claim on {file} is damaged. Run \"deconflict doctor\" before you save."))
         }
-        ClaimState::Idle => warning(format!(
-            "{holder} left {file} with unsaved changes, {period}. It looks forgotten, so you may take it over."
-        )),
+        ClaimState::Idle => warning(format!("{} It looks forgotten, so you may take it over.", sentence())),
         _ if others.is_own_agent() => {
             information(format!("{} It learns of what you save at its next turn.", sentence()))
         }
@@ -421,17 +418,21 @@ pub(crate) fn failed(cause: &str) -> Notice {
 
 /// Another holds it.
 pub(crate) fn refused_held(resource: &Resource, others: &OthersClaim, audience: &Audience) -> String {
-    let (holder, file) = (words::holder(others), words::resource(resource));
-    let period = words::period(&others.claim, audience);
-    let held = match others.claim.standing {
-        ClaimState::Idle => format!("{file} is held by {holder}, {period}"),
-        _ if others.claim.is_automatic() => format!("{file} has been held by {holder} {period}"),
-        _ => format!("{file} is held by {holder} {period}"),
-    };
+    let held = who_holds(&words::resource(resource), others, audience);
     if !others.claim.allows_coordination() {
         return format!("{held}. Please wait until it is free.");
     }
     format!("{held}. Ask for its release, wait, or take it over by force.")
+}
+
+/// Who has been editing a file or holds it, and since or until when, without its full stop.
+fn who_holds(file: &str, others: &OthersClaim, audience: &Audience) -> String {
+    let (holder, period) = (words::holder(others), words::period(&others.claim, audience));
+    words::sentence_of(&match others.claim.standing {
+        ClaimState::Idle => format!("{holder} left {file} with unsaved changes, {period}"),
+        _ if others.claim.is_automatic() => format!("{holder} has been editing {file} {period}"),
+        _ => format!("{holder} holds {file} {period}"),
+    })
 }
 
 /// It is free, and others wait for it.

@@ -85,7 +85,7 @@ describe("Ada's agent, as Grace meets it", () => {
     await window.command("Notifications: Clear All Notifications");
     await window.undoAll();
     await window.command("Deconflict: Claim File");
-    const refused = window.notification("has been held by");
+    const refused = window.notification("Ask for its release, wait, or take it over");
     await refused.waitFor();
     surfaces.refusal = await refused.innerText();
     await window.command("Notifications: Clear All Notifications");
