@@ -115,7 +115,8 @@ fn page(state: &BoardState, waiting: &[PlaceInLine], findings: &[String], now: D
     let live = (sessions.len() + left_out.live.count).to_string();
     let mut page = String::new();
     page.extend(["# 🤝 Multi-Session Status Board\n\n", LAST_UPDATED, " ", &minute(now)]);
-    page.extend(["\n**Active Sessions:** ", &live, "\n"]);
+    // Two blanks, so that the two stay on lines of their own where the page is rendered.
+    page.extend(["  \n**Active Sessions:** ", &live, "\n"]);
     section(&mut page, "🟢 Active Sessions", "- None\n", &sessions, left_out.live.count);
     section(&mut page, "🔒 Active Claims", "- None\n", &claims, left_out.active.count);
     if !waiting.is_empty() {
