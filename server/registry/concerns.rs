@@ -150,6 +150,13 @@ impl SessionNames<'_> {
     fn is_live(&self, id: &SessionId) -> bool {
         self.0.get(id).is_some_and(|session| session.is_live())
     }
+
+    /// True for an editor of a person's and their own agent, who edit the same files all day.
+    fn are_person_and_agent(&self, one: &SessionId, other: &Session) -> bool {
+        self.0.get(one).is_some_and(|one| {
+            one.agent().is_some() != other.agent().is_some() && one.record.is_of_same_person(&other.record)
+        })
+    }
 }
 
 fn edited_by_non_holders(records: &Records, names: &SessionNames) -> Vec<Concern> {
@@ -168,7 +175,9 @@ fn edited_by_non_holders(records: &Records, names: &SessionNames) -> Vec<Concern
         for name in &session.record.editing {
             let Ok(resource) = Resource::file(name) else { continue };
             let holder = holder_of(&resource);
-            if holder != Some(&session.id) {
+            let is_own =
+                holder.is_some_and(|holder| holder == &session.id || names.are_person_and_agent(holder, session));
+            if !is_own {
                 let holder = holder.map(|id| names.named(id));
                 concerns.push(Concern::EditedByNonHolder { resource, session: names.named(&session.id), holder });
             }

@@ -43,7 +43,7 @@ impl SessionContext<'_> {
     fn ask_for(&self, claim: &Claim) -> Result<(), Trouble> {
         let Some(holder) = claim.holder() else { return Ok(()) };
         let name = claim.resource.display_name();
-        let text = format!("{} wants to edit {name}. Save it, and it can.", self.surroundings.agent.name);
+        let text = format!("I would like to edit {name}. Save it, and I can.");
         // An agent may try again and again; the person is asked once a minute.
         let id = claim.id().map(|id| format!("editor-{id}-{}", self.now().timestamp() / 60));
         let draft = Draft::release_request(&claim.resource, text, id);
