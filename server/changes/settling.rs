@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use deconflict_journal::{Author, Entry, Loss, Settlement};
+use deconflict_journal::{Author, Entry, FileState, Journal, Loss, Settlement};
 use deconflict_protocol::Resource;
 use deconflict_workspace::Repository;
 use deconflict_workspace::last_commit::{self, FileCommit};
 
 use super::recorder::Place;
-use super::{Error, Recorder};
+use super::{Error, FileHistory, Recorder};
 
 impl Recorder<'_> {
     /// Ends the losses whose owners have committed the file since, as far as git tells. Costs nothing where nothing was lost.
@@ -53,6 +53,22 @@ impl Recorder<'_> {
         let Place::InWorktree { root, .. } = self.place_of(resource) else { return Ok(false) };
         let stash = last_commit::named_by(&root, "refs/stash")?;
         stash.map_or(Ok(false), |stash| self.is_made_by(owner, &stash, &root))
+    }
+
+    /// True for a change by nobody known by which this person put what they had into git's stash.
+    pub(super) fn is_stashed_by(&self, owner: &Author, entry: &Entry) -> Result<bool, Error> {
+        Ok(entry.author.is_none() && self.is_in_stash(entry)? && self.has_stashed(owner, &entry.resource)?)
+    }
+
+    /// True if what stood in a file before a change is in git's newest stash. Of what was deleted the stash says nothing; it
+    /// stands there again as the last commit has it.
+    pub fn is_in_stash(&self, entry: &Entry) -> Result<bool, Error> {
+        let Some(history) = FileHistory::read(self.journal, &entry.resource)? else { return Ok(false) };
+        let has = |commit: &str, state: &FileState| {
+            let content = self.committed(&history, commit).ok().flatten();
+            content.and_then(|content| Journal::name_of(&content)).is_some_and(|id| state.kept() == Some(id))
+        };
+        Ok(has("refs/stash", &entry.before) || (entry.before == FileState::Absent && has("HEAD", &entry.after)))
     }
 
     /// True if whoever lost something has committed the file since.

@@ -1,5 +1,7 @@
 //! Telling both sides of a loss.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use deconflict_journal::{Author, Cause, Entry, FileState};
 use deconflict_protocol::text::{one_line, quoted, shell_word, without_tags};
@@ -72,13 +74,22 @@ impl Telling<'_> {
     /// another session of the same person, if there is one; else it stays where it is looked for.
     pub fn tell(&self, noticed: &Noticed, now: DateTime<Utc>) -> Result<(), Error> {
         let registry = self.recorder.present_registry();
+        let mut recipients = HashSet::new();
         for lost in noticed.lost.iter().filter(|lost| self.by != Some(&lost.owner.session)) {
             let owner = &lost.owner.session;
             let Some(registry) = registry else { continue };
+            // Their own server knows that best, and has nothing to say of it.
+            if self.recorder.is_stashed_by(&lost.owner, &noticed.entry)? {
+                continue;
+            }
             let Some(recipient) = recipient(registry, lost)? else { continue };
             let reader = Reader::person(recipient.person().filter(|_| recipient.agent().is_none()));
             // Several may find the same at the same time.
             if !self.recorder.journal.told(&noticed.entry, owner, now)? {
+                continue;
+            }
+            // A person and their agent that is gone may both have lost by it.
+            if !recipients.insert(recipient.id.clone()) {
                 continue;
             }
             let author = noticed.entry.author.as_ref().map(|author| &author.session);

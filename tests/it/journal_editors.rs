@@ -280,6 +280,39 @@ fn a_stash_of_ones_own_is_not_worth_a_word_whoever_else_is_here() {
     ada.wait_for_message("changed poem.txt");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_stash_of_ones_own_that_anothers_server_sees_first_is_not_worth_a_word() {
+    let workspace = poem();
+    let (ada, bob) = (editor_of(&workspace, "Ada"), editor_of(&workspace, "Bob"));
+    for file in ["poem.txt", "other.txt"] {
+        bob.open(file);
+    }
+    let document = held(&workspace, &ada);
+    ada.execute_ok("deconflict.release", json!({ "uri": document.uri }));
+    ada.open("other.txt");
+    ada.delete("other.txt");
+    wait_for("the deletion to be Ada's", || {
+        let history = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri("other.txt") }));
+        (history["entries"][0]["label"] == "Ada").then_some(())
+    });
+    let lost = || {
+        let findings = bob.status()["coordinationNeeded"].clone();
+        let is_loss = |finding: &&Value| finding["kind"] == "overwritten" || finding["kind"] == "deleted";
+        findings.as_array().unwrap().iter().filter(is_loss).count()
+    };
+    ada.signal_server(rustix::process::Signal::STOP);
+    let words = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "stash", "push", "-q"];
+    run(&workspace, "git", &words);
+    wait_for("Bob's server to have found who lost something", || (lost() == 2).then_some(()));
+    ada.signal_server(rustix::process::Signal::CONT);
+    wait_for("Ada's server to have settled it", || (lost() == 0).then_some(()));
+    ada.settle(&workspace);
+    assert_eq!((ada.messages(), bob.messages()), (Vec::<String>::new(), Vec::<String>::new()));
+    let told = workspace.coordination().messages_to(&ada.session_id());
+    assert_eq!(told, Vec::<Value>::new());
+}
+
 #[test]
 fn what_a_script_wrote_under_unsaved_text_is_merged_into_it() {
     let workspace = poem();

@@ -148,7 +148,7 @@ impl JournalAccess {
                 sentence: told(Reader::person(me.person.as_deref())),
                 notice: told(Reader::in_editor(me.person.as_deref())),
                 is_told: is_told || is_repeated,
-                takes_nothing: noticed.is_some_and(|noticed| is_new && self.takes_nothing(noticed, &me)),
+                takes_nothing: (is_new || !is_told) && self.takes_nothing(&loss.entry, &lost, &me),
                 owner: loss.owner.session,
                 entry: loss.entry,
             });
@@ -206,8 +206,7 @@ impl JournalAccess {
 
     /// True for a change by nobody known that is the person's own and takes nothing away: git went from one commit to
     /// another, the session's own text came back, or the person put it into git's stash.
-    fn takes_nothing(&self, noticed: &Noticed, me: &Author) -> bool {
-        let entry = &noticed.entry;
+    fn takes_nothing(&self, entry: &Entry, lost: &Lost, me: &Author) -> bool {
         if entry.author.is_some() {
             return false;
         }
@@ -220,9 +219,9 @@ impl JournalAccess {
         let is_stashed = || {
             let is_own =
                 || self.is_alone(me) || self.succeeded(recorder.has_stashed(me, &entry.resource)) == Some(true);
-            has("refs/stash", &entry.before) && is_own()
+            self.succeeded(recorder.is_in_stash(entry)) == Some(true) && is_own()
         };
-        if lost_by(noticed, me).is_some_and(|lost| lost.lines > 0) {
+        if lost.lines > 0 {
             return is_stashed();
         }
         let mut before = history.entries().iter().rev().skip(1);
