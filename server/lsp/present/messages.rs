@@ -251,6 +251,7 @@ pub(crate) fn arrived(
     resource: Option<&Resource>,
     subject: &str,
     body: &str,
+    is_held_here: bool,
 ) -> Notice {
     let sender = name(sender);
     let Some(what) = resource.map(words::resource).filter(|_| says_itself(kind)) else {
@@ -273,7 +274,10 @@ pub(crate) fn arrived(
         MessageKind::TakenOver => {
             warning(format!("{sender} took over {what} from you{said} Look at what changed before you save it."))
         }
-        MessageKind::Released => information(format!("{sender} released {what}{said} It is free now.")),
+        MessageKind::Released => {
+            let now = if is_held_here { "You hold it now." } else { "It is free now." };
+            information(format!("{sender} released {what}{said} {now}"))
+        }
         MessageKind::HandOff => information(format!("{sender} handed {what} off to you{said}")),
         _ => information(format!("{sender} is done with {what}{said}")),
     }

@@ -135,11 +135,14 @@ impl ServerState {
             awaited.into_iter().partition(|resource| directory.obstacle(resource).is_some());
         directory.awaited = held;
         for resource in free {
-            let is_claimed =
-                self.own_at(id, &resource).is_some() || self.documents_of(id, &resource).any(OpenDocument::is_claiming);
-            let tell = if is_claimed { messages::free_and_claimed } else { messages::free };
+            let tell = if self.is_held_or_claimed(id, &resource) { messages::free_and_claimed } else { messages::free };
             self.show_free(id, &resource, tell(&resource));
         }
+    }
+
+    /// True for what the session holds, or is about to because its text is unsaved.
+    pub(super) fn is_held_or_claimed(&self, id: DirectoryId, resource: &Resource) -> bool {
+        self.own_at(id, resource).is_some() || self.documents_of(id, resource).any(OpenDocument::is_claiming)
     }
 
     /// Shows that something is free.

@@ -92,6 +92,7 @@ impl ServerState {
             resource.as_ref(),
             &message.subject(usize::MAX).unwrap_or_default(),
             &message.text(),
+            resource.as_ref().is_some_and(|file| self.is_held_or_claimed(id, file)),
         );
         let about = json!({ "kind": "message", "message": forms::told_message(message, sender) });
         let told = is_asked_for.then(|| (id, vec![message.id.clone()]));
