@@ -103,6 +103,7 @@ impl EffectRunner {
             Effect::Show { notice: Notice { level, text }, about, told } => {
                 let (method, parameters) = match about {
                     None => ("window/showMessage", json!({ "type": level, "message": text })),
+                    Some(Value::Null) => ("deconflict/notice", json!({ "level": level, "text": text })),
                     Some(about) => {
                         let about = self.as_spelled(about);
                         ("deconflict/notice", json!({ "level": level, "text": text, "about": about }))

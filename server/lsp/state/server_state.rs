@@ -197,7 +197,8 @@ impl ServerState {
     }
 
     pub(super) fn show(&mut self, notice: Notice) {
-        self.effects.push(Effect::Show { notice, about: None, told: None });
+        // An editor that gathers notices gathers all of them.
+        self.show_about(notice, Value::Null, None);
     }
 
     /// Shows what is about a claim or message, which an editor that wants to offer more than words is told of.

@@ -28,7 +28,7 @@ pub(crate) struct View {
     pub(crate) edits: VecDeque<Value>,
     /// Every `deconflict/status`.
     pub(crate) statuses: Vec<Value>,
-    /// Every `deconflict/notice`.
+    /// Every `deconflict/notice` that is about something.
     pub(crate) notices: Vec<Value>,
     /// How often `deconflict/changed` came.
     pub(crate) changes: usize,
@@ -184,6 +184,10 @@ impl View {
             "window/showMessage" => self.messages.push(parameters.clone()),
             "window/logMessage" => self.log.push(parameters["message"].as_str().unwrap_or_default().to_owned()),
             "deconflict/status" if self.wants("statusNotifications") => self.statuses.push(parameters.clone()),
+            // What is about nothing is a message as any other.
+            "deconflict/notice" if self.wants("notices") && parameters["about"].is_null() => {
+                self.messages.push(json!({ "type": parameters["level"], "message": parameters["text"] }));
+            }
             "deconflict/notice" if self.wants("notices") => self.notices.push(parameters.clone()),
             "deconflict/changed" if self.wants("changeNotifications") => self.changes += 1,
             _ if method.starts_with("$/") || method == "telemetry/event" => {}
