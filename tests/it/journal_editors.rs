@@ -304,7 +304,12 @@ fn a_stash_of_ones_own_that_anothers_server_sees_first_is_not_worth_a_word() {
     ada.signal_server(rustix::process::Signal::STOP);
     let words = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org", "stash", "push", "-q"];
     run(&workspace, "git", &words);
-    wait_for("Bob's server to have found who lost something", || (lost() == 2).then_some(()));
+    let is_seen = |file: &str| {
+        let history = bob.execute_ok("deconflict.history", json!({ "uri": workspace.uri(file) }));
+        history["entries"][0]["cause"] == "unknown"
+    };
+    wait_for("Bob's server to have seen it", || (is_seen("poem.txt") && is_seen("other.txt")).then_some(()));
+    wait_for("Bob's server to have found who lost something", || (lost() > 0).then_some(()));
     ada.signal_server(rustix::process::Signal::CONT);
     wait_for("Ada's server to have settled it", || (lost() == 0).then_some(()));
     ada.settle(&workspace);

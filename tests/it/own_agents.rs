@@ -139,6 +139,12 @@ fn while_an_agent_works_one_word_is_said_for_all_its_files() {
                 let said = warned["message"].as_str().unwrap();
                 assert!(said.ends_with(&format!(", and you edit it too. {LEARNS}")), "{said}");
             }
+            let own = scene.editor.session_id();
+            scene.coordination.wait_for("what is edited to be told", |here| {
+                let editing = here.session(&own)?["editing"].to_string();
+                files.iter().all(|file| editing.contains(file)).then_some(())
+            });
+            assert_eq!(scene.editor.status()["coordinationNeeded"], json!([]), "it needs no coordinating");
             let word = scene.editor.wait_for_message(LEARNS);
             assert!(word["message"].as_str().unwrap().starts_with("Your Claude Code has been editing "), "{word}");
             for document in documents {
