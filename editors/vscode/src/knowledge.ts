@@ -165,7 +165,8 @@ export class Knowledge implements Disposable {
 
   /** A finding as a sentence of its own. */
   sentenceOf({ message }: Finding): string {
-    return sentence(oneLine(message, LONGEST_FINDING));
+    const told = sentence(oneLine(message, LONGEST_FINDING));
+    return /[.!?…]$/.test(told) ? told : `${told}.`;
   }
 
   sessionOf(id: string | undefined): Session | undefined {

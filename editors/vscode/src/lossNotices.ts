@@ -10,16 +10,29 @@ const IN_SIGHT = 10_000;
 
 /** Tells what a change by somebody else took from the user, with the ways back: one notice for one cause. */
 export class LossNotices {
-  readonly add: (loss: Loss) => void;
+  private readonly gather: (loss: Loss) => void;
+  /** When the newest loss in each file was heard of. */
+  private readonly heardAt = new Map<string, number>();
   /** The files of which a notice waits for an answer, and since when. */
   private readonly open = new Map<string, number>();
 
   constructor(popups: Popups) {
-    this.add = popups.source<Loss>((all) => {
+    this.gather = popups.source<Loss>((all) => {
       // Of several changes of one file the first took what the user had.
       const losses = new Map([...all].reverse().map((one) => [one.uri, one]));
       return this.popupsOf([...losses.values()].reverse());
     });
+  }
+
+  add(loss: Loss): void {
+    this.heardAt.set(loss.uri, Date.now());
+    this.gather(loss);
+  }
+
+  /** True for a file of which a loss has just been told, or is about to be. */
+  isNew(uri: string | null | undefined): boolean {
+    const heardAt = this.heardAt.get(uri ?? "");
+    return heardAt !== undefined && Date.now() - heardAt < IN_SIGHT;
   }
 
   /** True while the user sees a notice about the file. */

@@ -48,7 +48,8 @@ export class Notices implements Disposable {
     private readonly log: Log,
   ) {
     this.addNotice = popups.source((all) => this.popupsOf(all));
-    this.addContenders = popups.source(popupsOfContenders);
+    // Who saved over it meanwhile is told of by that.
+    this.addContenders = popups.source<Contended>((all) => popupsOfContenders(all.filter(({ uri }) => !losses.isNew(uri))));
     this.addTaken = popups.source(popupsOfTaken);
     this.addFact = popups.source(popupsOfFacts);
     this.subscriptions = [

@@ -218,6 +218,8 @@ export interface Taken {
 /** Somebody who began to edit what the user holds. */
 export interface Contended {
   readonly session: string;
+  /** The file, if it is open. */
+  readonly uri?: string | null;
   /** Who edits what, in one sentence without its full stop. */
   readonly sentence: string;
 }

@@ -4,6 +4,7 @@ import type { Places } from "./places";
 import type { Server } from "./server";
 import { blocks, type Claim } from "./protocol";
 import { openFiles } from "./tabs";
+import { isUnsaved } from "./unsaved";
 import { aboutClaim, holderName, oneLine, resourceName } from "./words";
 import { type Disposable, disposeAll } from "./disposable";
 
@@ -87,7 +88,9 @@ export class StatusBar implements Disposable {
       losses + contended === 0 ? "" : `$(warning) ${losses + contended}`,
       isQuiet ? "$(bell-slash)" : "",
     ].filter((part) => part !== "");
-    if (inFront !== undefined || losses + contended > 0) {
+    // Looking at what another holds is no reason for a colour; editing it is.
+    const isInTheWay = inFront !== undefined && !this.knowledge.isOfSamePerson(inFront.claimed_by);
+    if ((isInTheWay && active !== undefined && isUnsaved(active)) || losses + contended > 0) {
       this.item.backgroundColor = new ThemeColor("statusBarItem.warningBackground");
     }
     const spoken = [

@@ -58,7 +58,10 @@ impl ServerState {
         };
         let told: Vec<_> = named
             .iter()
-            .map(|(resource, session, name)| json!({ "session": session, "sentence": messages::edits_too(resource, name) }))
+            .map(|(resource, session, name)| {
+                let uri = self.documents_of(id, resource).next().map(|document| document.uri.as_str());
+                json!({ "session": session, "uri": uri, "sentence": messages::edits_too(resource, name) })
+            })
             .collect();
         self.show_about(notice, json!({ "kind": "contended", "all": told }), None);
     }

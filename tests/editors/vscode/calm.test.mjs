@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe } from "node:test";
+import { extension } from "./support/places.mjs";
 import { scene, useEditor } from "./support/scene.mjs";
 import { eventually } from "./support/wait.mjs";
 import { Workspace } from "./support/workspace.mjs";
@@ -40,6 +41,8 @@ describe("somebody with auto save on, and a file that another holds", () => {
     await window.openFile("src/login.ts");
     await window.page.locator(".view-line", { hasText: "held by claude" }).waitFor();
     await window.page.locator(".squiggly-info").first().waitFor();
+    await eventually("a status bar that tells who", async () => /claude holds this/.test(await window.statusText()));
+    assert.equal(await window.warningInStatusBar.count(), 0, "no colour for a look");
     // Another file is edited and given back, so that everything had its time.
     await window.openFile("src/order.ts");
     await window.type("// mine\n");
@@ -58,6 +61,7 @@ describe("somebody with auto save on, and a file that another holds", () => {
     const warning = window.notification("Your save would overwrite theirs. Talk first? Auto save waits for your answer.");
     await warning.waitFor();
     assert.equal(await window.page.locator(".notification-toast").count(), 1, "one cause, one notice");
+    await window.warningInStatusBar.waitFor();
     await window.button(warning, "Edit Anyway").click();
     await eventually("an auto save", () => workspace.read("src/login.ts").includes("// all the same"));
 
@@ -150,11 +154,12 @@ describe("two windows on one clone", () => {
     await eventually("still two unread messages", async () => /2 unread/.test(await bob.statusText()));
     await workspace.waitForClaim("README.md", bobs);
     await bob.showView();
-    const rows = bob.view("Messages").locator(".monaco-list-row");
-    await rows.first().filter({ hasText: "Login form: Until noon" }).waitFor();
-    await eventually("two messages in the list", async () => (await rows.count()) === 2);
+    await eventually("two messages in the list, the newest first", async () => {
+      const [newest, oldest, ...more] = await bob.rows("Messages");
+      return /Login form: Until noon/.test(newest) && /Lunch/.test(oldest) && more.length === 0;
+    });
 
-    await rows.first().click();
+    await bob.row("Messages", "Login form: Until noon").click();
     const page = bob.webview();
     const theirs = page.locator("article.theirs", { hasText: "Until noon <b>only</b>" });
     await theirs.waitFor();
@@ -248,14 +253,61 @@ describe("two windows on one clone", () => {
     await eventually("no mark of it", async () => !/quiet/.test(await bob.statusText()));
   });
 
-  play("who left is listed apart, and the log tells what runs", async () => {
-    const gone = workspace.person("Alan");
-    gone.run("end");
+  play("sessions stand in groups: who is here, agents that wait, and who left", async () => {
+    const headings = (...expected) =>
+      eventually(`the headings ${expected.join(", ")}`, async () => {
+        const found = await ada.headings("Sessions");
+        return found.length === expected.length && expected.every((heading, number) => heading.test(found[number]));
+      });
+    workspace.person("Alan").run("end");
+    const agent = workspace.agent("5f0c9a52-71e4-4b6e-9d1f-6f0d3b0c8a44", workspace.home);
+    agent.start();
+    agent.prompt();
     await ada.showView();
-    await ada.row("Sessions", "Left in the Last Hour").waitFor();
-    await ada.row("Sessions", "Here Now").waitFor();
+    await headings(/^Here Now\s*4$/, /^Left in the Last Hour\s*1$/);
+    agent.stop();
+    await headings(/^Here Now\s*3$/, /^Agents Waiting for Their User\s*1$/, /^Left in the Last Hour\s*1$/);
+    await ada.row("Sessions", "Claude Code").waitFor();
+    await ada.screenshot("waiting-agents-dark");
+    agent.prompt();
+    await headings(/^Here Now\s*4$/, /^Left in the Last Hour\s*1$/);
+    agent.end();
+    await headings(/^Here Now\s*3$/, /^Left in the Last Hour\s*2$/);
+  });
+
+  play("the log tells what runs, for whom and where", async () => {
+    const { version } = JSON.parse(readFileSync(join(extension, "package.json"), "utf8"));
+    const [{ session_id: session }] = workspace.servers();
+    const facts = [`extension ${version}, starting /`, `deconflict ${version} runs`, `session ${session} ("`, `") in ${workspace.folder}, process `];
     const texts = logsOf(editor.code);
-    assert.ok(texts.some((text) => /extension \d/.test(text) && /session session-\S+ .* process \d+/.test(text)), texts.join("\n"));
+    assert.ok(texts.some((text) => facts.every((fact) => text.includes(fact)) && /, process \d+$/m.test(text)), texts.join("\n"));
+  });
+
+  play("what comes at once is one notice", async () => {
+    await ada.command("Notifications: Clear All Notifications");
+    claude.run("claim", "file", "src/api/routes.ts", "docs/guide.md");
+    const isHeld = () => eventually("the holder", async () => /claude holds this/.test(await ada.statusText()));
+    await ada.openFile("docs/guide.md");
+    await isHeld();
+    await ada.command("Deconflict: Notify Me");
+    await ada.page.locator(".statusbar-item").filter({ hasText: "You will be told when it is free" }).waitFor();
+    await ada.openFile("src/api/routes.ts");
+    await isHeld();
+    await ada.command("Deconflict: Ask to Release");
+    await ada.question("A message for the holder").waitFor();
+    await ada.ask("May I?");
+    const { from: adas } = await eventually("the request", () => claude.messages().find(({ message }) => message === "May I?"));
+    ada.toasts.length = 0;
+    // One verb, and two reasons to tell of it.
+    claude.run("release", "src/api/routes.ts", "docs/guide.md");
+    await eventually("a notice", () => ada.toasts.length > 0);
+    // What comes later comes after all of it.
+    await ada.command("Notifications: Clear All Notifications");
+    claude.run("send", adas, "", "That was all");
+    await eventually("what came later", () => ada.toasts.some(({ text }) => /That was all/.test(text)));
+    const [{ text, buttons }, ...more] = ada.toasts;
+    assert.match(text, /^claude released src\/api\/routes\.ts.*docs\/guide\.md is free now/, JSON.stringify(ada.toasts));
+    assert.ok(buttons.length <= 3 && more.length === 1, JSON.stringify(ada.toasts));
   });
 
   play("at debug level the log tells each decision", async () => {

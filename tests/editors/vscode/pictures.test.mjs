@@ -170,7 +170,7 @@ for (const zoom of themes([1, 1.5])) {
       const finding = window.view("Sessions").locator(".message").first();
       await eventually("the finding by names alone", async () => {
         const told = await finding.innerText({ timeout: TRY });
-        return /You are editing src\/login\.ts, which Ada's Claude Code holds/.test(told) && !told.includes("session-");
+        return /You are editing src\/login\.ts, which Ada's Claude Code holds\./.test(told) && !told.includes("session-");
       });
       await window.view("Sessions").locator(".pane-header", { hasText: "⚠ 1" }).waitFor();
       await picture("finding");

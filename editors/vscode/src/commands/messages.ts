@@ -61,7 +61,7 @@ export function messageCommands(tools: Tools): Record<string, (argument: Argumen
     }
     const name = senderName(message);
     const about = oneLine(message.subject ?? "") || oneLine(message.message);
-    const body = await askText(l10n.t("Reply to {0}", name), oneLine(about, 120));
+    const body = await askText(l10n.t("Reply to {0}", name), l10n.t("Your answer to “{0}”", oneLine(about, 120)));
     if (body === undefined) {
       return;
     }

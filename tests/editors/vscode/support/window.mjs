@@ -65,6 +65,11 @@ export class Window {
     return this.statusItem.locator("a").first().getAttribute("aria-label", { timeout: TRY });
   }
 
+  /** The status-bar item while it is to be noticed. */
+  get warningInStatusBar() {
+    return this.page.locator('.statusbar-item.warning-kind[id*="deconflict.deconflict"]');
+  }
+
   get explorer() {
     return this.page.locator(".explorer-folders-view");
   }
@@ -260,11 +265,16 @@ export class Window {
     return this.view(view).locator(".monaco-list-row").filter({ hasText: text });
   }
 
-  /** The texts of a view's headings as they stand below each other; in the page, rows stand in the order of their making. */
-  async headings(view) {
-    const rows = this.view(view).locator(".monaco-list-row[aria-level='1']");
+  /** The texts of a view's rows as they stand below each other; in the page, rows stand in the order of their making. */
+  async rows(view, level = undefined) {
+    const rows = this.view(view).locator(`.monaco-list-row${level === undefined ? "" : `[aria-level='${level}']`}`);
     const found = await rows.evaluateAll((all) => all.map((row) => [Number(row.dataset.index), row.innerText.trim()]));
     return found.sort(([one], [other]) => one - other).map(([, text]) => text);
+  }
+
+  /** The same of its headings. */
+  headings(view) {
+    return this.rows(view, 1);
   }
 
   async showView() {
