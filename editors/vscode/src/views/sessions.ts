@@ -39,7 +39,8 @@ export class SessionsList extends List<Node> {
   /** The folders whose sessions the window sees, in a window with several. */
   private repositories(): string[] {
     const names = this.knowledge.sessions.map(({ repository }) => repository).filter((name) => typeof name === "string");
-    return [...new Set(names)].sort((a, b) => a.localeCompare(b));
+    // In the order of what is shown of them.
+    return [...new Set(names)].sort((a, b) => basename(a).localeCompare(basename(b)) || a.localeCompare(b));
   }
 
   private inOrder(repository?: string): Session[] {
