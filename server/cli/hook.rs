@@ -18,7 +18,7 @@ use deconflict_agents::{
 };
 use deconflict_platform as platform;
 use deconflict_platform::clock::SystemClock;
-use deconflict_workspace::{DIRECTORY_VARIABLE, start_team_helper};
+use deconflict_workspace::{DIRECTORY_VARIABLE, locate, start_team_helper};
 
 use super::context::Context;
 use super::failure::{Exit, Failure};
@@ -109,10 +109,12 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
         Output::remark(notice);
     }
     let printed = watchdog.answer_first(|| Output::text(&agent.write(&event.name, &answer)))?;
-    if event.kind == EventKind::SessionStarted
-        && let Ok(location) = context.location()
+    // Where only hooks live, nobody else would start it again if it was ended.
+    if matches!(event.kind, EventKind::SessionStarted | EventKind::Prompted)
+        && let Ok(location) =
+            locate(&event.folder, surroundings.named_directory.as_deref(), surroundings.home.as_deref())
     {
-        start_team_helper(location);
+        start_team_helper(&location);
     }
     if printed == Printed::Whole {
         for failure in follow_up.carry_out(&upkeep::start_beside) {

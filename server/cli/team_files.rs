@@ -13,7 +13,7 @@ use deconflict_protocol::text::quoted;
 use deconflict_protocol::{Naming, Resource, SessionId, to_bytes};
 use deconflict_registry::{Claim, ClaimAllOutcome, Error, Granted, Key, Predecessor, Registry, Session, Store, Terms};
 use deconflict_team::{Etcd, LeftContent};
-use deconflict_workspace::{Location, Lockable, Namer, Repository, has_version, start_team_helper};
+use deconflict_workspace::{Location, Lockable, Namer, Repository, has_version, may_have_team, start_team_helper};
 
 use super::failure::Failure;
 use super::team_access;
@@ -27,6 +27,9 @@ pub(super) struct TeamOfClone;
 impl TeamFiles for TeamOfClone {
     fn claim(&self, claimant: TeamClaimant<'_>, files: &[Resource]) -> TeamAnswer {
         let location = claimant.location;
+        if !may_have_team() {
+            return TeamAnswer::Free;
+        }
         let lockable = Unmergeable::among(location, files);
         if lockable.is_empty() {
             return TeamAnswer::Free;
@@ -124,8 +127,8 @@ pub(super) fn claim(
         }
     };
     let mut told = Vec::new();
-    let may_be_missing = |one: &Granted| one.is_new && !is_passed_on && !claimant.terms.force;
-    for (file, _) in files.iter().zip(&granted).filter(|(_, one)| may_be_missing(one)) {
+    // The process that shares the clone may have claimed it there a moment ago, because it is claimed here.
+    for file in files.iter().filter(|_| !is_passed_on && !claimant.terms.force) {
         told.extend(file.missing(team)?.map(|left| pull_first(&file.own, &left)));
     }
     if told.is_empty() {
@@ -179,7 +182,7 @@ pub(super) fn claim_all(
 }
 
 fn release(team: &Registry<Etcd>, granted: &[Granted]) -> Result<(), Error> {
-    for holding in granted.iter().filter(|one| one.is_new).filter_map(|one| one.claim.holding()) {
+    for holding in granted.iter().filter_map(|one| one.claim.holding()) {
         team.release_holding(&holding)?;
     }
     Ok(())

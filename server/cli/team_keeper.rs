@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use deconflict_protocol::{SessionId, time};
-use deconflict_registry::{Changed, Error, Files, Hear, Range, Registry, Series, Session, Store};
+use deconflict_registry::{Changed, Error, Files, Hear, Key, Range, Registry, Series, Session, Store, Watching};
 use deconflict_team::Etcd;
 use deconflict_workspace::{CLONES_OF_TEAM, Location, Lock, PrivateFolder, start_team_helper};
 
@@ -144,6 +144,8 @@ impl<'a> TeamKeeper<'a> {
         let records = [Range::Sessions, Range::all_claims(), Range::AllDirect];
         let with_broadcasts = [&records[..], &[Range::Series(Series::Broadcasts)]].concat();
         let mut watching = self.letters.here.store().watch(&records, hear(ChangedIn::Here));
+        // Of those of other clones each has a folder, which is watched while it is known.
+        let mut watching_letters = LetterWatch::default();
         // Begins with the first look; what happens before is found by looking at everything.
         let mut watching_team = self.letters.team.store().watch(&with_broadcasts, hear(ChangedIn::There));
         watching_team.look(Duration::ZERO);
@@ -153,6 +155,9 @@ impl<'a> TeamKeeper<'a> {
         // Whoever removes the directory takes along what was copied into it.
         while self.letters.here.path().is_dir() && worked.elapsed() < LINGER {
             for changed in watching.look(Duration::from_millis(1)) {
+                due.here.add(changed);
+            }
+            for changed in watching_letters.look(&self.others, self.letters.here, || hear(ChangedIn::Here)) {
                 due.here.add(changed);
             }
             if looked.elapsed() >= LOOK {
@@ -238,6 +243,31 @@ impl<'a> TeamKeeper<'a> {
     fn has_sessions(&self) -> bool {
         let is_own = |session: &Session| session.record.stands_for.is_none();
         self.letters.here.live_sessions().is_ok_and(|sessions| sessions.iter().any(is_own))
+    }
+}
+
+/// Hears what is written here to sessions of other clones.
+#[derive(Default)]
+struct LetterWatch {
+    recipients: BTreeSet<SessionId>,
+    watching: Option<Box<dyn Watching>>,
+}
+
+impl LetterWatch {
+    fn look(
+        &mut self,
+        others: &Copies<'_, Etcd, Files>,
+        here: &Registry<Files>,
+        hear: impl FnOnce() -> Hear,
+    ) -> Vec<Changed> {
+        let recipients: BTreeSet<SessionId> =
+            others.keys().filter_map(|key| if let Key::Session(id) = key { Some(id.clone()) } else { None }).collect();
+        if recipients != self.recipients {
+            let ranges: Vec<Range> = recipients.iter().map(|id| Range::Series(Series::Direct(id.clone()))).collect();
+            self.watching = (!ranges.is_empty()).then(|| here.store().watch(&ranges, hear()));
+            self.recipients = recipients;
+        }
+        self.watching.as_mut().map(|watching| watching.look(Duration::from_millis(1))).unwrap_or_default()
     }
 }
 

@@ -14,7 +14,7 @@ use super::keys;
 use super::kv::{self, key_value, number, text};
 
 /// A stream is begun again after so long, so that one whose other end is gone without a word is noticed.
-const STREAM: Duration = Duration::from_secs(10);
+const STREAM: Duration = Duration::from_secs(20);
 
 /// So long after something failed it is tried again.
 const AGAIN: Duration = Duration::from_millis(500);

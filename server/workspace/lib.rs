@@ -66,7 +66,7 @@ pub use person::person;
 pub use private_folder::{FolderEntry, Lock, LockedFile, PrivateFolder};
 pub use repository::{HeadMove, Repository, TrackedFile};
 pub use root_commit::RootCommit;
-pub use team_helper::{TEAM_VARIABLE, start_team_helper};
+pub use team_helper::{TEAM_VARIABLE, may_have_team, start_team_helper};
 pub use team_settings::TeamSettings;
 pub use user_settings::UserSettings;
 pub use versions::{has_version, version_now};

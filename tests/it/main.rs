@@ -115,6 +115,7 @@ mod shell_damage;
 mod stores;
 mod support;
 mod team;
+mod team_cluster;
 mod team_exclusive;
 mod team_fence;
 mod team_presence;

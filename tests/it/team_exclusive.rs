@@ -168,3 +168,20 @@ fn without_the_network_the_team_has_not_confirmed_it() {
     };
     assert_eq!(wait_within(PATIENCE, "one of both to have it", holders), 1);
 }
+
+/// By force it goes over from one clone to another, and whoever had it is told.
+#[test]
+fn by_force_it_goes_to_another_clone() {
+    let Some(team) = with_image() else { return };
+    team.anna.run(["claim", IMAGE]).expect_code(0);
+    copied_to(&team.at_bertas());
+    team.berta.run(["claim", "--force", IMAGE]).expect_code(0);
+    let copy = copied_to(&team.workspace.coordination());
+    assert!(copy["in_clone"].as_str().unwrap().ends_with(":second"), "{copy}");
+    let told = || {
+        let read = team.anna.run(["messages"]).expect_code(0).stdout;
+        read.contains("held in another clone").then_some(())
+    };
+    wait_within(PATIENCE, "Anna to be told", told);
+    assert_eq!(team.at_bertas().claim(IMAGE).unwrap()["in_clone"], Value::Null);
+}

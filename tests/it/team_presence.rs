@@ -3,7 +3,8 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -41,8 +42,9 @@ fn uncommitted_changes_of_one_clone_are_told_in_the_others() {
 
     let shown = team.anna.run(["status"]).expect_code(0).stdout;
     assert!(shown.contains("uncommitted") && shown.contains("Berta's Claude Code"), "{shown}");
-    let board = team.workspace.coordination().board();
-    assert!(board.contains("uncommitted changes of Berta's Claude Code (last changed "), "{board}");
+    let words = "uncommitted changes of Berta's Claude Code (last changed ";
+    let board = team.workspace.coordination();
+    board.wait_for("the board to tell it", |it| it.board().contains(words).then_some(()));
     let claimed = team.anna.run(["claim", "src/lib.rs"]).expect_code(0).stdout;
     let words = "The same path has uncommitted changes of \"Berta's Claude Code\" in the clone ";
     assert!(claimed.contains(words) && claimed.contains("on the branch \"main\""), "{claimed}");
@@ -112,4 +114,82 @@ fn cut_off_it_is_said_how_old_is_what_is_known() {
     assert_eq!(wait_within(PATIENCE, "Anna's message", letters), 1);
     let again = team.berta.run(["--json", "messages"]).expect_code(0).json();
     assert_eq!(again["messages"].as_array().unwrap().len(), 0, "{again}");
+}
+
+/// The processes that share a clone with its team.
+#[cfg(target_os = "linux")]
+fn helpers_of(clone: &Path) -> Vec<u32> {
+    let directory = clone.join("COORDINATION");
+    let is_helper = |id: &u32| {
+        let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+        let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
+        words.contains(&directory.as_os_str().as_encoded_bytes()) && words.contains(&&b"keep"[..])
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_helper).collect()
+}
+
+/// Where only hooks live one process shares the clone, is started again if it is killed, and ends a minute after the last session.
+#[cfg(target_os = "linux")]
+#[test]
+fn one_helper_serves_a_clone_and_ends_after_its_last_session() {
+    let Some(team) = Team::meet() else { return };
+    team.berta.run(["end"]).expect_code(0);
+    let agents = ["a", "b"].map(|name| CodingAgent::on(&team.workspace, name).in_folder(&team.second));
+    for agent in &agents {
+        agent.start();
+        agent.prompt();
+    }
+    let only = || match helpers_of(&team.second)[..] {
+        [only] => Some(only),
+        _ => None,
+    };
+    let first = wait_within(PATIENCE, "one helper", only);
+    let process = rustix::process::Pid::from_raw(first.cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::KILL).unwrap();
+    wait_within(PATIENCE, "it to be gone", || (only() != Some(first)).then_some(()));
+    agents[0].prompt();
+    wait_within(PATIENCE, "another one", only);
+    agents[0].edit("src/lib.rs", "pub fn changed() {}\n").expect_no_denial();
+    wait_within(PATIENCE, "Anna to see the agent's claim", || team.of_bertas("src/lib.rs"));
+    for agent in &agents {
+        agent.shell().run(["end"]).expect_code(0);
+    }
+    let ended = Instant::now();
+    wait_within(2 * PATIENCE, "the helper to end", || helpers_of(&team.second).is_empty().then_some(()));
+    assert!(ended.elapsed() > Duration::from_secs(45), "{:?}", ended.elapsed());
+    // What lies there uncommitted is told on.
+    assert_eq!(team.of_bertas("src/lib.rs").unwrap()["standing"], "uncommitted");
+}
+
+/// Each message goes to the other clone once and at once, the later ones of a conversation too, and a claim that changes is told
+/// as it is.
+#[test]
+fn what_changes_is_told_again_and_each_message_is_sent_once() {
+    let Some(team) = Team::meet() else { return };
+    let until = || team.of_bertas("src/lib.rs").map(|claim| claim["expires_at"].clone());
+    team.berta.run(["claim", "--for", "1h", "src/lib.rs"]).expect_code(0);
+    let before = wait_within(PATIENCE, "Anna to see Berta's claim", until);
+    team.berta.run(["claim", "--for", "3h", "src/lib.rs"]).expect_code(0);
+    wait_within(PATIENCE, "Anna to see it renewed", || until().filter(|after| *after != before));
+
+    for number in 1..=4 {
+        team.anna.run(["send", "Berta", "Another", &format!("message {number}")]).expect_code(0);
+        let start = Instant::now();
+        let has_come = || {
+            let read = team.berta.run(["messages"]).expect_code(0).stdout;
+            read.contains(&format!("message {number}")).then_some(())
+        };
+        wait_within(PATIENCE, "Anna's message", has_come);
+        assert!(start.elapsed() < Duration::from_secs(8), "message {number} took {:?}", start.elapsed());
+    }
+    let all =
+        team.node.ask("/v3/kv/range", &serde_json::json!({ "key": "AA==", "range_end": "AA==", "keys_only": true }));
+    let direct = |key: &Value| {
+        // "messages/direct/" at each of the three places where its encoding may begin.
+        let key = key["key"].as_str().unwrap();
+        ["bWVzc2FnZXMvZGlyZWN0", "1lc3NhZ2VzL2RpcmVjdC", "tZXNzYWdlcy9kaXJlY3Qv"].iter().any(|part| key.contains(part))
+    };
+    let sent = all["kvs"].as_array().unwrap().iter().filter(|key| direct(key)).count();
+    assert_eq!(sent, 4, "{all}");
 }

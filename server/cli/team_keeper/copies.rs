@@ -161,8 +161,15 @@ impl<'a, F: Store, T: Store> Copies<'a, F, T> {
 
     fn write(&mut self, writes: &[Write]) -> Result<(), Error> {
         for some in writes.chunks(AT_ONCE) {
+            let is_known = |write: &Write| matches!(write, Write::Put { key, .. } if self.there.contains_key(key));
             self.to.store().commit(&mut |tx| {
                 for write in some {
+                    // What was not read is taken for new.
+                    if let Write::Put { key, .. } = write
+                        && is_known(write)
+                    {
+                        tx.get(key)?;
+                    }
                     tx.write(write.clone());
                 }
                 Ok(())

@@ -6,8 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::TimeDelta;
-use deconflict_protocol::{ClaimRecord, MessageRecord, Naming, Resource, SessionId, SessionRecord, time, to_bytes};
+use chrono::{DateTime, TimeDelta, Utc};
+use deconflict_protocol::{
+    ClaimRecord, MessageRecord, Naming, Resource, SessionId, SessionRecord, lease_end, time, to_bytes,
+};
 use deconflict_registry::{
     Claim, ClaimAllOutcome, Error, Files, Key, Range, Reader, Registry, Series, Store, Terms, Write,
 };
@@ -32,6 +34,14 @@ struct HeldInTeam {
     label: String,
 }
 
+/// Another clone's claim that stands here too.
+struct CopyOf {
+    /// Its key in the team.
+    key: Key,
+    /// Until when it lasts as far as is known.
+    lasts_until: DateTime<Utc>,
+}
+
 /// Both registries' claims of files that cannot be merged.
 pub(super) struct ExclusiveFiles<'a> {
     here: &'a Registry<Files>,
@@ -41,8 +51,8 @@ pub(super) struct ExclusiveFiles<'a> {
     names: Names,
     /// By the keys of the claims here.
     held: BTreeMap<Key, HeldInTeam>,
-    /// The copies of others' claims here, and the keys of these in the team.
-    copies: BTreeMap<Key, Key>,
+    /// The copies of others' claims here.
+    copies: BTreeMap<Key, CopyOf>,
 }
 
 impl<'a> ExclusiveFiles<'a> {
@@ -137,6 +147,9 @@ impl<'a> ExclusiveFiles<'a> {
             self.held.insert(key.clone(), HeldInTeam { file, own, session, label });
             return self.set_unconfirmed(key, false);
         }
+        // Where a copy stood that counted, it was taken over by force.
+        let before = self.copies.remove(key);
+        let is_forced = !claim.is_automatic() && before.is_some_and(|before| claim.claimed_at < before.lasts_until);
         let terms = Terms {
             lease: (claim.expires_at - self.here.clock().now()).max(TimeDelta::seconds(1)),
             automatic: claim.is_automatic(),
@@ -144,8 +157,7 @@ impl<'a> ExclusiveFiles<'a> {
             allow_coordination: claim.allows_coordination(),
             branch: claim.record.branch.clone(),
             worktree: claim.record.worktree.clone(),
-            // Where a copy stood, it was taken over by force.
-            force: self.copies.remove(key).is_some(),
+            force: is_forced,
             ..Terms::default()
         };
         let wanted = std::slice::from_ref(&file.in_all);
@@ -185,7 +197,7 @@ impl<'a> ExclusiveFiles<'a> {
         if !is_placed {
             return Ok(());
         }
-        self.copies.insert(key.clone(), Key::Claim(by.key.clone()));
+        self.copies.insert(key.clone(), CopyOf { key: Key::Claim(by.key.clone()), lasts_until: by.expires_at });
         if !gave_way {
             return Ok(());
         }
@@ -223,7 +235,7 @@ impl<'a> ExclusiveFiles<'a> {
         let mut keys: BTreeSet<Key> = due.keys.iter().filter(|key| matches!(key, Key::Claim(_))).cloned().collect();
         let has_session_changed = due.keys.iter().any(|key| matches!(key, Key::Session(_)));
         if due.is_everything || has_session_changed {
-            keys.extend(self.copies.values().cloned());
+            keys.extend(self.copies.values().map(|copy| copy.key.clone()));
         }
         if due.is_everything {
             keys.extend(reader.scan(&[Range::all_claims()])?);
@@ -231,17 +243,27 @@ impl<'a> ExclusiveFiles<'a> {
         }
         for key in keys {
             let Key::Claim(claim) = &key else { continue };
+            // What can be merged is called by its clone, and need not be read.
+            if claim.resource(None).worktree().is_some() {
+                continue;
+            }
             let record = reader.get(&key)?.and_then(|found| ClaimRecord::read(&found.bytes).ok());
             let said = record.as_ref().and_then(|it| it.resource_type.as_deref().zip(it.resource_name.as_deref()));
             let Some(own) = self.names.in_main_worktree(&claim.resource(said)) else { continue };
             let holder = record.as_ref().and_then(|record| record.claimed_by.clone());
             let holder = holder.map(|id| session_of(&*reader, &id)).transpose()?.flatten();
-            let is_others = holder.is_some_and(|holder| !self.names.has_session(&holder));
-            if let Some(record) = record.filter(|record| is_others && record.in_clone.is_some()) {
-                self.place_copy(&key, &own, record)?;
-                continue;
+            let is_ours = holder.as_ref().is_some_and(|holder| self.names.has_session(holder));
+            if let Some(record) = record.filter(|record| record.in_clone.is_some() && holder.is_some()) {
+                if !is_ours {
+                    self.place_copy(&key, &own, record)?;
+                    continue;
+                }
+                if due.is_everything {
+                    self.release_if_left(&own, &record)?;
+                }
             }
-            let gone: Vec<Key> = self.copies.iter().filter(|(_, of)| **of == key).map(|(at, _)| at.clone()).collect();
+            let is_of = |copy: &CopyOf| copy.key == key;
+            let gone: Vec<Key> = self.copies.iter().filter(|(_, copy)| is_of(copy)).map(|(at, _)| at.clone()).collect();
             for at in gone {
                 self.remove_copy(&at)?;
                 self.copies.remove(&at);
@@ -250,13 +272,28 @@ impl<'a> ExclusiveFiles<'a> {
         Ok(())
     }
 
+    /// Gives back what a session of this clone holds in the team and no more here: it was released while nobody shared the
+    /// clone.
+    fn release_if_left(&self, own: &Resource, record: &ClaimRecord) -> Result<(), Error> {
+        let is_held = |held: &HeldInTeam| Some(&held.session) == record.claimed_by.as_ref();
+        let stands_here = self.here.claim_of(own)?.is_some_and(|claim| claim.is_active());
+        let Some(session) = record.claimed_by.clone().filter(|_| !stands_here) else { return Ok(()) };
+        if self.held.values().any(|held| is_held(held) && held.file.own.relative() == own.relative()) {
+            return Ok(());
+        }
+        let Some(file) = Unmergeable::of(own, &self.namer, &self.lockable, &self.names) else { return Ok(()) };
+        let label = self.team.session(&session)?.map_or_else(|| session.to_string(), |it| it.label_for_all());
+        self.release(&HeldInTeam { file, own: session.clone(), session, label })
+    }
+
     /// Copies that an earlier process left here are taken up, and go if nothing in the team is like them.
     fn left_copies(&mut self) -> Result<Vec<Key>, Error> {
         let mut found = Vec::new();
         for claim in self.here.claims()?.iter().filter(|claim| claim.record.in_clone.is_some()) {
             if let Some(in_all) = self.names.in_all_clones(&claim.resource) {
                 let of = Key::Claim(Naming { ignores_case: false }.key(&in_all));
-                self.copies.insert(Key::Claim(claim.key.clone()), of.clone());
+                let copy = CopyOf { key: of.clone(), lasts_until: claim.expires_at };
+                self.copies.insert(Key::Claim(claim.key.clone()), copy);
                 found.push(of);
             }
         }
@@ -279,7 +316,8 @@ impl<'a> ExclusiveFiles<'a> {
         })?;
         // What somebody here claims is claimed in the team first, and gives way there.
         if is_free {
-            self.copies.insert(at, of.clone());
+            let now = self.here.clock().now();
+            self.copies.insert(at, CopyOf { key: of.clone(), lasts_until: lease_end(Some(&record), now, now) });
         } else if let Some(claim) = self.here.claim_of(own)?.filter(|claim| !claim.can_be_taken_over())
             && let Some(file) = Unmergeable::of(own, &self.namer, &self.lockable, &self.names)
             && let Some(by) = self.team.claim_of(&file.in_all)?.filter(Claim::is_active)

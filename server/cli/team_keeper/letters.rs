@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use deconflict_protocol::{MessageRecord, Resource, SessionId, time, to_bytes};
-use deconflict_registry::{Error, Files, Key, MessageId, Range, Registry, Series, Store, Transaction};
+use deconflict_registry::{Error, Files, Key, MessageId, Range, Reader, Registry, Series, Store, Transaction};
 use deconflict_team::Etcd;
 use deconflict_workspace::{Lock, PrivateFolder};
 use serde_json::Value;
@@ -47,7 +47,10 @@ impl Letters<'_> {
             whole[SENT_ON] = true.into();
             let Ok(bytes) = to_bytes(&whole) else { continue };
             self.here.store().commit(&mut |tx: &mut Transaction<'_>| {
-                tx.put(key.clone(), bytes.clone());
+                // What was not read is taken for new.
+                if tx.get(&key)?.is_some() {
+                    tx.put(key.clone(), bytes.clone());
+                }
                 Ok(())
             })?;
         }

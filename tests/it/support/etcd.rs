@@ -19,6 +19,86 @@ pub(crate) struct EtcdNode {
     process: Option<Child>,
     folder: tempfile::TempDir,
     certificates: Option<Certificates>,
+    /// What it is called among the others, and where each of them is, as its command line has it.
+    name: String,
+    members: Option<String>,
+}
+
+/// Three nodes that are one etcd.
+pub(crate) struct EtcdCluster {
+    nodes: Vec<EtcdNode>,
+}
+
+impl EtcdCluster {
+    /// The newest that was fetched, started and with a leader.
+    pub(crate) fn newest() -> Option<Self> {
+        let mut nodes: Vec<EtcdNode> = (0..3).map(|_| EtcdNode::unstarted("newest")).collect::<Option<_>>()?;
+        for (number, node) in nodes.iter_mut().enumerate() {
+            node.name = format!("member-{number}");
+        }
+        let member = |node: &EtcdNode| format!("{}=http://127.0.0.1:{}", node.name, node.peer_port);
+        let members = nodes.iter().map(member).collect::<Vec<_>>().join(",");
+        for node in &mut nodes {
+            node.members = Some(members.clone());
+            node.spawn("http", &[]);
+        }
+        let cluster = Self { nodes };
+        cluster.wait_until_it_answers();
+        Some(cluster)
+    }
+
+    /// Where it is, with each of its members.
+    pub(crate) fn address(&self) -> String {
+        let members = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.port));
+        format!("etcd://{}/deconflict", members.collect::<Vec<_>>().join(","))
+    }
+
+    /// The registry of a repository.
+    pub(crate) fn store(&self, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
+        open(&self.address(), repository, clock)
+    }
+
+    /// How many members there are.
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The member that leads now, if each of those that answer says the same.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        let told = |node: &EtcdNode| {
+            let status = node.try_ask("/v3/maintenance/status", &serde_json::json!({}))?;
+            (status["leader"].is_string() && status["leader"] == status["header"]["member_id"]).then_some(())
+        };
+        self.nodes.iter().position(|node| told(node).is_some())
+    }
+
+    /// Ends a member without a word.
+    pub(crate) fn kill(&mut self, member: usize) {
+        self.nodes[member].kill();
+    }
+
+    /// Starts it again, with what it had.
+    pub(crate) fn start(&mut self, member: usize) {
+        self.nodes[member].spawn("http", &[]);
+    }
+
+    /// Lets a member neither hear nor say anything: to the others that is a network which is cut in both directions.
+    #[cfg(unix)]
+    pub(crate) fn cut_off(&self, member: usize) {
+        self.nodes[member].signal(rustix::process::Signal::STOP);
+    }
+
+    /// Lets it hear and speak again.
+    #[cfg(unix)]
+    pub(crate) fn join_again(&self, member: usize) {
+        self.nodes[member].signal(rustix::process::Signal::CONT);
+    }
+
+    /// Waits until something can be written.
+    pub(crate) fn wait_until_it_answers(&self) {
+        let store = self.store("trial", Arc::new(deconflict_platform::clock::SystemClock::new()));
+        wait_within(Duration::from_mins(1), "the cluster's answer", || store.health(chrono::Utc::now()).ok());
+    }
 }
 
 /// What a node shows and asks for that speaks TLS only.
@@ -109,7 +189,16 @@ impl EtcdNode {
         }
         let folder = tempfile::tempdir().unwrap();
         let [port, peer_port] = free_ports();
-        Some(Self { program, port, peer_port, process: None, folder, certificates: None })
+        Some(Self {
+            program,
+            port,
+            peer_port,
+            process: None,
+            folder,
+            certificates: None,
+            name: "default".to_owned(),
+            members: None,
+        })
     }
 
     /// Starts it, or starts it again.
@@ -127,9 +216,11 @@ impl EtcdNode {
             .arg(self.folder.path().join("data"))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--initial-cluster", &format!("default={peer}")])
+            .args(["--name", &self.name, "--initial-cluster"])
+            .arg(self.members.clone().unwrap_or_else(|| format!("{}={peer}", self.name)))
             // Half a second is little where many tests share a disk and two cores.
             .args(["--bcrypt-cost", "4"])
+            .args(self.members.iter().flat_map(|_| ["--heartbeat-interval", "50", "--election-timeout", "400"]))
             .args(self.program.to_string_lossy().contains("/newest/").then_some("--unsafe-no-fsync"))
             .args(more)
             .stdout(Stdio::null())
@@ -140,11 +231,24 @@ impl EtcdNode {
     }
 
     /// Asks it something itself, by its JSON gateway.
-    pub(crate) fn ask(&self, path: &str, question: &serde_json::Value) {
+    pub(crate) fn ask(&self, path: &str, question: &serde_json::Value) -> serde_json::Value {
+        self.try_ask(path, question).unwrap_or_else(|| panic!("no answer to {path} {question}"))
+    }
+
+    /// The same; `None` without an answer within a second.
+    fn try_ask(&self, path: &str, question: &serde_json::Value) -> Option<serde_json::Value> {
         let url = format!("http://127.0.0.1:{}{path}", self.port);
-        let asked = Command::new("curl").args(["--silent", "--fail", "--data", &question.to_string(), &url]).output();
-        let asked = asked.unwrap();
-        assert!(asked.status.success(), "{path} {question}: {}", String::from_utf8_lossy(&asked.stdout));
+        let words = ["--silent", "--fail", "--max-time", "1", "--data", &question.to_string(), &url];
+        let asked = Command::new("curl").args(words).output().unwrap();
+        asked.status.success().then(|| serde_json::from_slice(&asked.stdout).unwrap_or_default())
+    }
+
+    #[cfg(unix)]
+    fn signal(&self, signal: rustix::process::Signal) {
+        if let Some(process) = &self.process {
+            let id = rustix::process::Pid::from_child(process);
+            rustix::process::kill_process(id, signal).unwrap();
+        }
     }
 
     /// Lets in nobody but a user `ada` with the password `secret`, who may touch the prefix of [`Self::address`] alone.
@@ -181,16 +285,20 @@ impl EtcdNode {
 
     /// The registry of a repository.
     pub(crate) fn store(&self, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
-        let access = EtcdAccess {
-            address: self.address().parse().unwrap(),
-            repository: repository.to_owned(),
-            user: None,
-            ca: None,
-            cert: None,
-            key: None,
-        };
-        Etcd::open(&access, clock).unwrap()
+        open(&self.address(), repository, clock)
     }
+}
+
+fn open(address: &str, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
+    let access = EtcdAccess {
+        address: address.parse().unwrap(),
+        repository: repository.to_owned(),
+        user: None,
+        ca: None,
+        cert: None,
+        key: None,
+    };
+    Etcd::open(&access, clock).unwrap()
 }
 
 impl Drop for EtcdNode {

@@ -17,6 +17,8 @@ mod neovim;
 mod office;
 #[cfg(target_os = "linux")]
 mod process;
+#[cfg(unix)]
+pub(crate) mod proxy;
 #[cfg(target_os = "linux")]
 mod real_agent;
 mod repository;

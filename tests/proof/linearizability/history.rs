@@ -19,6 +19,8 @@ pub(crate) enum Event {
 pub(crate) struct History {
     pub(crate) started_at: i64,
     events: Vec<(i64, u32, Event)>,
+    /// What is not answered took effect as a whole or not at all.
+    pub(crate) is_whole: bool,
     /// Two sessions that hold what overlaps on disk, when all have done what they did.
     pub(crate) left: Option<String>,
 }
@@ -28,7 +30,7 @@ type Step = super::search::Step<Operation, Answer>;
 impl History {
     /// Begins when the time of day was this, in milliseconds.
     pub(crate) fn new(started_at: i64) -> Self {
-        Self { started_at, events: Vec::new(), left: None }
+        Self { started_at, events: Vec::new(), is_whole: false, left: None }
     }
 
     /// Adds what a participant asked or was told, with the time of a clock that all of them share.
@@ -62,8 +64,11 @@ impl History {
             let deaths = steps.iter().filter(|death| matches!(death.operation, Operation::Die { .. }));
             deaths.filter_map(|death| death.returned).find(|returned| *returned > step.invoked)
         };
+        // What was not answered may take effect until the end.
+        let end = self.events.iter().map(|(at, ..)| *at).max().unwrap_or_default() + 1;
         for step in &steps {
-            let answered = step.returned.or_else(|| seen_dead(step)).expect("only the dead do not answer");
+            let answered = step.returned.or_else(|| seen_dead(step)).or(self.is_whole.then_some(end));
+            let answered = answered.expect("only the dead do not answer");
             let when = Span { asked: step.invoked, answered };
             match (step.operation, step.answer) {
                 (
@@ -143,7 +148,7 @@ impl History {
     /// The same, with the parts of what was never answered as steps of their own.
     fn steps(&self) -> Vec<Step> {
         let with_parts = |step: Step| {
-            let parts = if step.answer.is_none() { parts_of(&step.operation) } else { Vec::new() };
+            let parts = if step.answer.is_none() && !self.is_whole { parts_of(&step.operation) } else { Vec::new() };
             parts.into_iter().map(move |operation| Step { operation, ..step }).chain([step])
         };
         let asked: Vec<Step> = self.asked().collect();

@@ -324,7 +324,7 @@ impl Arena {
                 Line::Invoked { at, operation } => history.add(at, who, Event::Invoked(operation)),
                 Line::Returned { at, answer } => history.add(at, who, Event::Returned(answer)),
                 Line::RoundDone => {}
-                Line::Ready { .. } | Line::Failed(_) => panic!("{line:?}"),
+                Line::Ready { .. } | Line::Unanswered | Line::Failed(_) => panic!("{line:?}"),
             }
         }
         for line in others {

@@ -56,9 +56,19 @@ pub(crate) struct Round {
 /// What a worker says. Times are nanoseconds of the machine's monotonic clock, which all processes share.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Line {
-    Ready { at: i64 },
-    Invoked { at: i64, operation: Operation },
-    Returned { at: i64, answer: Answer },
+    Ready {
+        at: i64,
+    },
+    Invoked {
+        at: i64,
+        operation: Operation,
+    },
+    Returned {
+        at: i64,
+        answer: Answer,
+    },
+    /// Nobody answered: it took effect, or it will, or it never does.
+    Unanswered,
     Failed(String),
     RoundDone,
 }
@@ -175,8 +185,13 @@ pub(crate) fn contend<S: Store>(
 ) {
     let resources = resources(&round.name);
     // Whoever resumes goes on with what it finds that it holds.
-    let held =
-        |resource: &Resource| registry.claim_of(resource).unwrap().filter(|claim| claim.held_by(&session_id(me)));
+    let held = |resource: &Resource| {
+        let mut found = registry.claim_of(resource);
+        while let Err(Error::CutOff { .. } | Error::Declined { .. }) = found {
+            found = registry.claim_of(resource);
+        }
+        found.unwrap().filter(|claim| claim.held_by(&session_id(me)))
+    };
     let held = resources.each_ref().map(|resource| held(resource).and_then(|claim| claim.holding()));
     let mut worker = Worker { registry, me, resources, held };
     let mut random = Random(round.seed);
@@ -189,6 +204,8 @@ pub(crate) fn contend<S: Store>(
         match answer {
             Ok(answer) => say(Line::Returned { at: monotonic(), answer }),
             Err(Error::Busy { .. }) => say(Line::Returned { at: monotonic(), answer: Answer::Busy }),
+            // Of what was not written etcd may say that it was declined, while it chooses a leader.
+            Err(Error::CutOff { .. } | Error::Declined { .. } | Error::Contended) => say(Line::Unanswered),
             Err(error) => say(Line::Failed(format!("{operation:?}: {error}"))),
         }
     }
