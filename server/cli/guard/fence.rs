@@ -29,6 +29,10 @@ const LONGEST_LIST: u64 = 64 << 20;
 
 /// Says in the team what a push changes that cannot be merged. Returns why the push has to wait, if it has to.
 pub(super) fn name_push(context: &Context, refs: &[PushedRef]) -> Result<Option<String>, Failure> {
+    // Without a team git is asked nothing more.
+    if context.team_settings()?.is_none() {
+        return Ok(None);
+    }
     let root = commits::root_of(context.folder())?;
     let mut pushed: Vec<(&str, Vec<String>)> = Vec::new();
     let lockable = Lockable::of_user();
@@ -37,7 +41,7 @@ pub(super) fn name_push(context: &Context, refs: &[PushedRef]) -> Result<Option<
         pushed.push((commit, lockable.among(&root, commit, &changed)?));
     }
     pushed.retain(|(_, files)| !files.is_empty());
-    if pushed.is_empty() || context.team_settings()?.is_none() {
+    if pushed.is_empty() {
         return Ok(None);
     }
     let waits = |why: &str| {
