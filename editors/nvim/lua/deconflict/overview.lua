@@ -130,7 +130,9 @@ function M._claims(status)
     local row = {
       { claim.resource_name .. (claim.resource_type == 'directory' and '/' or ''), NAME },
       {
-        is_mine and 'you' or standing == 'uncommitted' and claim.holder or names[claim.claimed_by or '?'],
+        is_mine and 'you'
+          or standing == 'uncommitted' and claim.holder
+          or names[claim.claimed_by or '?'],
         is_mine and GOOD or nil,
       },
       { standing == 'active' and '' or standing, WARNING },
