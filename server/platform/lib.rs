@@ -39,7 +39,7 @@ mod system;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-pub use apart::start_apart;
+pub use apart::{Split, split_off, start_apart};
 pub use below::open_folder_below;
 pub use exchange::exchange;
 pub use file::{

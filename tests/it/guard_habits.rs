@@ -394,6 +394,27 @@ fn git_is_asked_no_more_often_whose_changes_many_files_have_than_of_one() {
 }
 
 #[test]
+fn git_does_not_wait_until_the_claims_on_many_committed_files_are_released() {
+    let (workspace, person) = guarded_workspace();
+    let files: Vec<String> = (0..300).map(|number| format!("src/{number}.rs")).collect();
+    for file in &files {
+        workspace.write(file, "mine\n");
+        workspace.coordination().write_claim("agent", "file", file, json!({"automatic": true}));
+    }
+    hold(&workspace, "README.md");
+    workspace.git(&["add", "src"]);
+    let committed = person.session("agent").git(&["commit", "--quiet", "-m", "Mine"]).expect_code(0);
+    assert_eq!(committed.stderr, "");
+    let here = workspace.coordination();
+    for file in &files {
+        here.wait_for_no_claim(file);
+    }
+    assert!(here.claim("README.md").is_some(), "what others hold stays");
+    let is_told = |board: &str| board.contains("README.md") && !board.contains("src/");
+    here.wait_for("the board to say so", |it| is_told(&it.board()).then_some(()));
+}
+
+#[test]
 fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one() {
     let (workspace, person) = guarded_workspace();
     let counted = counting(&workspace, person.session("agent"));

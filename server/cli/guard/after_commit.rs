@@ -1,11 +1,12 @@
 //! After a commit: what was claimed by the first edit, and is now as it was committed, needs no claims. Those whose
-//! changes were committed by another are told.
+//! changes were committed by another are told. Git waits for that where the files are few.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use deconflict_journal::Journal;
+use deconflict_platform::{Split, split_off};
 use deconflict_protocol::Resource;
 use deconflict_registry::{Activity, Claim, Registry, Session};
 use deconflict_words::documents;
@@ -25,9 +26,13 @@ use crate::cli::{upkeep, words};
 /// The action of a session that made a commit.
 pub(super) const COMMITTED: &str = "committed";
 
+/// A commit of more files is seen to apart, since reading and removing as many records takes longer than a commit may.
+const MOST_WAITED_FOR: usize = 200;
+
 pub(super) fn run(is_quiet: bool, context: &Context, registry: &Registry) -> Result<Exit, Failure> {
-    let released = release(context, registry)?;
-    if !is_quiet || context.output.is_json() {
+    let is_silent = is_quiet && !context.output.is_json();
+    let released = release(context, registry, is_silent)?;
+    if !is_silent {
         context.output.answer(
             || json!({"released": released.iter().map(|claim| documents::claim(claim, None)).collect::<Vec<_>>()}),
             || match &released[..] {
@@ -39,7 +44,9 @@ pub(super) fn run(is_quiet: bool, context: &Context, registry: &Registry) -> Res
     Ok(Exit::Done)
 }
 
-fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure> {
+/// Releases what needs no claims, and says what was released. Where nothing is to be said and the files are many, a copy of
+/// this process does so.
+fn release(context: &Context, registry: &Registry, is_silent: bool) -> Result<Vec<Claim>, Failure> {
     // Git is slow to tell.
     let folder = context.folder();
     let (last, committer) = thread::scope(|scope| {
@@ -54,6 +61,9 @@ fn release(context: &Context, registry: &Registry) -> Result<Vec<Claim>, Failure
     let resources = in_commit.iter().zip(names(&in_commit, &root, &namer));
     let changed: Vec<(Resource, PathBuf)> =
         resources.filter_map(|(change, resource)| Some((resource?, root.join(&change.path)))).collect();
+    if is_silent && changed.len() > MOST_WAITED_FOR && split_off() == Split::Original {
+        return Ok(Vec::new());
+    }
     let contents = in_commit.iter().map(|change| (root.join(&change.path), change.content_id())).collect();
     let is_own = |claim: &Claim, holder: Option<&Session>| committer.owns(claim, holder, registry);
     let released = release_committed(registry, &root, &changed, &contents, &is_own)?;
