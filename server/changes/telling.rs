@@ -78,8 +78,10 @@ impl Telling<'_> {
         for lost in noticed.lost.iter().filter(|lost| self.by != Some(&lost.owner.session)) {
             let owner = &lost.owner.session;
             let Some(registry) = registry else { continue };
-            // Their own server knows that best, and has nothing to say of it.
-            if self.recorder.is_stashed_by(&lost.owner, &noticed.entry)? {
+            // Their own server knows that best, and has nothing to say of it. Whoever claims at a terminal has none, and a stash
+            // in their name may be a script's.
+            let has_server = registry.session(owner)?.is_some_and(|owner| owner.is_live() && owner.is_kept_alive());
+            if has_server && self.recorder.is_stashed_by(&lost.owner, &noticed.entry)? {
                 continue;
             }
             let Some(recipient) = recipient(registry, lost)? else { continue };

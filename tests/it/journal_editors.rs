@@ -288,6 +288,8 @@ fn a_stash_of_ones_own_that_anothers_server_sees_first_is_not_worth_a_word() {
     for file in ["poem.txt", "other.txt"] {
         bob.open(file);
     }
+    // A text that differs from its file when the server first looks would be Bob's unsaved one.
+    bob.settle(&workspace);
     let document = held(&workspace, &ada);
     ada.execute_ok("deconflict.release", json!({ "uri": document.uri }));
     ada.open("other.txt");

@@ -58,11 +58,13 @@ impl Scene {
         });
     }
 
-    /// The holder releases the file, and with the notice everything about it goes from the screen.
+    /// The holder releases the file, and what says that it is held goes from the screen. Whoever asked for it is told.
     #[track_caller]
     fn release_and_see_it_go(&self, screen: &Screen) {
         self.terminal.run(["release", "file", FILE]).expect_code(0);
-        screen.wait_until_gone(HOLDER);
+        for words in ["holds this file", "held by"] {
+            screen.wait_until_gone(words);
+        }
     }
 
     /// The session of the editor, which is the only one besides the holder's.

@@ -237,7 +237,7 @@ impl EtcdNode {
 
     /// The same; `None` without an answer within a second.
     fn try_ask(&self, path: &str, question: &serde_json::Value) -> Option<serde_json::Value> {
-        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        let url = format!("{}{path}", self.url());
         let words = ["--silent", "--fail", "--max-time", "1", "--data", &question.to_string(), &url];
         let asked = Command::new("curl").args(words).output().unwrap();
         asked.status.success().then(|| serde_json::from_slice(&asked.stdout).unwrap_or_default())
@@ -281,6 +281,11 @@ impl EtcdNode {
     pub(crate) fn address(&self) -> String {
         let scheme = if self.certificates.is_some() { "etcds" } else { "etcd" };
         format!("{scheme}://127.0.0.1:{}/deconflict", self.port)
+    }
+
+    /// Where it answers without TLS.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// The registry of a repository.
