@@ -123,8 +123,9 @@ fn whoever_lacks_what_was_left_pulls_first() {
     agent.start();
     let refusal = agent.before_edit(IMAGE);
     assert!(refusal.denial().is_some_and(|reason| reason.contains("git pull")), "{refusal:?}");
-    // Whoever left it has it.
-    anna.run(["claim", IMAGE]).expect_code(0);
+    // Whoever left it has it, once what the agent was refused is given back.
+    let again = || (anna.run(["claim", IMAGE]).exit_code == 0).then_some(());
+    wait_within(PATIENCE, "Anna to get it again", again);
     anna.run(["release", IMAGE]).expect_code(0);
     team.pull();
     let edited = || agent.before_edit(IMAGE).denial().is_none().then_some(());

@@ -133,6 +133,8 @@ impl<'a> ExclusiveFiles<'a> {
             }
             if let Some(((file, claim), session)) = own.zip(holder) {
                 self.claim_one(&key, file, &claim, session)?;
+            } else if !self.copies.contains_key(&key) {
+                self.release_unseen(&key)?;
             }
         }
         Ok(())
@@ -268,6 +270,20 @@ impl<'a> ExclusiveFiles<'a> {
                 self.remove_copy(&at)?;
                 self.copies.remove(&at);
             }
+        }
+        Ok(())
+    }
+
+    /// Gives back in the team what was claimed by a session of this clone, there too, and released here before this process
+    /// looked at it.
+    fn release_unseen(&self, key: &Key) -> Result<(), Error> {
+        let Key::Claim(claim) = key else { return Ok(()) };
+        let own = claim.resource(None);
+        let Some(file) = Unmergeable::of(&own, &self.namer, &self.lockable, &self.names) else { return Ok(()) };
+        let Some(there) = self.team.claim_of(&file.in_all)? else { return Ok(()) };
+        let holder = there.holder().map(|id| self.team.session(id)).transpose()?.flatten();
+        if holder.is_some_and(|holder| self.names.has_session(&holder.record)) {
+            self.release_if_left(&own, &there.record)?;
         }
         Ok(())
     }
