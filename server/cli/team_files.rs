@@ -10,8 +10,8 @@ use chrono::Utc;
 use deconflict_changes::{TeamAnswer, TeamClaimant, TeamFiles};
 use deconflict_platform::clock::SystemClock;
 use deconflict_protocol::text::quoted;
-use deconflict_protocol::{Naming, Resource, SessionId, to_bytes};
-use deconflict_registry::{Claim, ClaimAllOutcome, Error, Granted, Key, Predecessor, Registry, Session, Store, Terms};
+use deconflict_protocol::{Naming, Resource, SessionId, SessionRecord, to_bytes};
+use deconflict_registry::{Claim, ClaimAllOutcome, Error, Granted, Key, Predecessor, Registry, Store, Terms};
 use deconflict_team::{Etcd, LeftContent};
 use deconflict_workspace::{Location, Lockable, Namer, Repository, has_version, may_have_team, start_team_helper};
 
@@ -41,11 +41,11 @@ impl TeamFiles for TeamOfClone {
         })();
         match claimed {
             Ok(None) => TeamAnswer::Free,
-            Ok(Some(Verdict::Granted)) => {
+            Ok(Some(TeamVerdict::Granted)) => {
                 start_team_helper(location);
                 TeamAnswer::Free
             }
-            Ok(Some(Verdict::Refused(reason))) => TeamAnswer::Refused(reason),
+            Ok(Some(TeamVerdict::Refused(reason))) => TeamAnswer::Refused(reason),
             Err(failure) => TeamAnswer::Unknown(failure.message),
         }
     }
@@ -102,7 +102,7 @@ impl Unmergeable {
 }
 
 /// What came of it.
-pub(super) enum Verdict {
+pub(super) enum TeamVerdict {
     Granted,
     /// Why, and what to do, in sentences.
     Refused(String),
@@ -113,9 +113,10 @@ pub(super) fn claim(
     team: &Registry<Etcd>,
     claimant: TeamClaimant<'_>,
     files: &[Unmergeable],
-) -> Result<Verdict, Failure> {
+) -> Result<TeamVerdict, Failure> {
     let names = Names::of(claimant.location);
-    let id = enter(team, &names, claimant.session)?;
+    let session = claimant.session;
+    let id = enter(team, &names, &session.id, session.record.clone())?;
     let predecessor = claimant.predecessor.map(|own| names.in_team(own));
     let wanted: Vec<Resource> = files.iter().map(|file| file.in_all.clone()).collect();
     let (outcome, is_passed_on) = claim_all(team, &names, &id, predecessor.as_ref(), &wanted, claimant.terms)?;
@@ -123,7 +124,7 @@ pub(super) fn claim(
         ClaimAllOutcome::Granted(granted) => granted,
         ClaimAllOutcome::Refused(obstacles) => {
             let told = obstacles.iter().map(|it| refusal(team, &it.by)).collect::<Result<BTreeSet<_>, _>>()?;
-            return Ok(Verdict::Refused(told.into_iter().collect::<Vec<_>>().join(" ")));
+            return Ok(TeamVerdict::Refused(told.into_iter().collect::<Vec<_>>().join(" ")));
         }
     };
     let mut told = Vec::new();
@@ -132,10 +133,10 @@ pub(super) fn claim(
         told.extend(file.missing(team)?.map(|left| pull_first(&file.own, &left)));
     }
     if told.is_empty() {
-        return Ok(Verdict::Granted);
+        return Ok(TeamVerdict::Granted);
     }
     release(team, &granted)?;
-    Ok(Verdict::Refused(told.join(" ")))
+    Ok(TeamVerdict::Refused(told.join(" ")))
 }
 
 /// Claims one file that nobody holds for a session that stands in the team, which is about to push it.
@@ -145,18 +146,18 @@ pub(super) fn claim_missing(
     id: &SessionId,
     file: &Unmergeable,
     terms: &Terms,
-) -> Result<Verdict, Failure> {
+) -> Result<TeamVerdict, Failure> {
     let (outcome, _) = claim_all(team, names, id, None, std::slice::from_ref(&file.in_all), terms)?;
     let granted = match outcome {
         ClaimAllOutcome::Granted(granted) => granted,
         ClaimAllOutcome::Refused(obstacles) => {
             let told = obstacles.first().map(|it| refusal(team, &it.by)).transpose()?;
-            return Ok(Verdict::Refused(told.unwrap_or_default()));
+            return Ok(TeamVerdict::Refused(told.unwrap_or_default()));
         }
     };
-    let Some(left) = file.missing(team)? else { return Ok(Verdict::Granted) };
+    let Some(left) = file.missing(team)? else { return Ok(TeamVerdict::Granted) };
     release(team, &granted)?;
-    Ok(Verdict::Refused(pull_first(&file.own, &left)))
+    Ok(TeamVerdict::Refused(pull_first(&file.own, &left)))
 }
 
 /// Claims in the team what was granted in the clone. What another session of the clone had there in the same worktree it has no
@@ -188,17 +189,21 @@ fn release(team: &Registry<Etcd>, granted: &[Granted]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sees to it that a session of this clone stands in the team's registry.
-fn enter(team: &Registry<Etcd>, names: &Names, own: &Session) -> Result<SessionId, Error> {
-    let id = names.in_team(&own.id);
-    if team.session(&id)?.is_none_or(|known| !known.is_live()) {
-        let record = names.session(&own.id, own.record.clone());
-        if let Ok(bytes) = to_bytes(&record) {
-            team.store().commit(&mut |tx| {
-                tx.put(Key::Session(id.clone()), bytes.clone());
-                Ok(())
-            })?;
-        }
+/// Sees to it that a session of this clone stands in the team's registry, and says what it is called there.
+pub(super) fn enter(
+    team: &Registry<Etcd>,
+    names: &Names,
+    own: &SessionId,
+    record: SessionRecord,
+) -> Result<SessionId, Error> {
+    let id = names.in_team(own);
+    if team.session(&id)?.is_none_or(|known| !known.is_live())
+        && let Ok(bytes) = to_bytes(&names.session(own, record))
+    {
+        team.store().commit(&mut |tx| {
+            tx.put(Key::Session(id.clone()), bytes.clone());
+            Ok(())
+        })?;
     }
     Ok(id)
 }

@@ -25,19 +25,19 @@ const HEAD: usize = 8;
 /// What was changed in one folder.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Part {
-    place: Place,
+    place: ChangedFolder,
     changes: FolderChanges,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Place {
+enum ChangedFolder {
     /// One of the watched folders, by its position among them.
     Watched(usize),
     /// That of the messages to a session.
     Direct(SessionId),
 }
 
-impl Place {
+impl ChangedFolder {
     fn of(folder: &Folder) -> Option<Self> {
         if let Folder::Direct(session) = folder {
             return Some(Self::Direct(session.clone()));
@@ -51,7 +51,7 @@ impl Registry {
     pub fn leave_board(&self) -> Result<(), Error> {
         let changes = self.store.changes.take();
         let parts = changes.into_iter().filter_map(|(folder, changes)| {
-            let place = Place::of(&folder)?;
+            let place = ChangedFolder::of(&folder)?;
             changes.records.is_some().then_some(Part { place, changes })
         });
         let parts: Vec<Part> = parts.collect();
@@ -107,12 +107,12 @@ pub(super) fn with_backlog(
     let mut of_folders: [Vec<FolderChanges>; WATCHED.len()] = std::array::from_fn(|_| Vec::new());
     for Part { place, changes } in backlog {
         match place {
-            Place::Watched(position) => {
+            ChangedFolder::Watched(position) => {
                 if let Some(of_folder) = of_folders.get_mut(position) {
                     of_folder.push(changes);
                 }
             }
-            Place::Direct(session) => match own.entry(Folder::Direct(session)) {
+            ChangedFolder::Direct(session) => match own.entry(Folder::Direct(session)) {
                 Entry::Vacant(none) => {
                     none.insert(changes);
                 }

@@ -103,14 +103,14 @@ impl Drop for KeptOpen {
 }
 
 #[derive(Default)]
-struct Kept {
+struct OpenedLast {
     /// How many want it kept.
     times: usize,
     database: Option<Rc<Database>>,
 }
 
 thread_local! {
-    static KEPT: RefCell<Kept> = RefCell::default();
+    static KEPT: RefCell<OpenedLast> = RefCell::default();
 }
 
 /// A repository's objects and refs.

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use chrono::TimeDelta;
 use deconflict_protocol::text::quoted;
-use deconflict_protocol::{ClaimKey, Naming, Resource, SessionId, SessionRecord, to_bytes};
-use deconflict_registry::{Claim, Key, Registry, Store, Terms};
+use deconflict_protocol::{ClaimKey, Naming, Resource, SessionId, SessionRecord};
+use deconflict_registry::{Claim, Registry, Terms};
 use deconflict_team::{Etcd, NotAdmitted};
 use deconflict_workspace::commits::{self, PushedRef};
 use deconflict_workspace::{Kind, Lockable};
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::identity;
-use crate::cli::team_files::{Unmergeable, Verdict, claim_missing};
+use crate::cli::team_files::{TeamVerdict, Unmergeable, claim_missing, enter};
 use crate::cli::team_keeper::names::Names;
 use crate::cli::words;
 
@@ -100,8 +100,8 @@ fn name_commit(
                     ..Terms::default()
                 };
                 match claim_missing(team, &names, own, &file, &terms)? {
-                    Verdict::Granted => own.clone(),
-                    Verdict::Refused(reason) => return Ok(Some(reason)),
+                    TeamVerdict::Granted => own.clone(),
+                    TeamVerdict::Refused(reason) => return Ok(Some(reason)),
                 }
             }
         };
@@ -131,16 +131,7 @@ fn pushing_session(context: &Context, team: &Registry<Etcd>, names: &Names) -> R
         };
         (own, record)
     };
-    let id = names.in_team(&own);
-    if team.session(&id)?.is_none_or(|known| !known.is_live())
-        && let Ok(bytes) = to_bytes(&names.session(&own, record))
-    {
-        team.store().commit(&mut |tx| {
-            tx.put(Key::Session(id.clone()), bytes.clone());
-            Ok(())
-        })?;
-    }
-    Ok(id)
+    Ok(enter(team, names, &own, record)?)
 }
 
 /// `deconflict guard --receive`, a repository's pre-receive hook: takes a push only if what it changes of files that cannot be
