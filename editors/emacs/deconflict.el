@@ -50,8 +50,9 @@
                  contact))))
 
 (defun deconflict--free-modes ()
-  "The modes of files that no installed server is for.
-Whose parent is which is unknown until it is loaded, so they are named one by one."
+  "List the modes of files that no installed server is for.
+Whose parent is which is unknown until it is loaded, so they are named one
+by one."
   (let* ((named (mapcar (lambda (entry) (if (consp (cdr entry)) (cadr entry) (cdr entry))) auto-mode-alist))
          (modes (seq-uniq (cons 'text-mode (seq-filter #'functionp named))))
          (taken (seq-filter #'deconflict--contact modes)))

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
-import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from "node:fs";
-import { join } from "node:path";
+import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { Home } from "./support/home.mjs";
 import { release, root, target } from "./support/release.mjs";
@@ -34,23 +34,10 @@ test("a release", async (t) => {
   });
 
   await t.test("installs from a web server, by a script from a pipe", async (t) => {
-    const server = createServer((request, answer) => {
-      const path = join(dist, request.url.slice(1));
-      if (existsSync(path)) answer.end(readFileSync(path));
-      else answer.writeHead(404).end();
-    });
-    await new Promise((done) => server.listen(0, "127.0.0.1", done));
-    t.after(() => server.close());
+    const address = await serve(t, dist);
     const home = new Home(t);
-    const address = `http://127.0.0.1:${server.address().port}`;
-    // The server answers while the installer runs, so nothing here may block.
-    const { spawn } = await import("node:child_process");
-    const installer = spawn("sh", ["-c", `curl -fsSL ${address}/install.sh | sh`], {
-      cwd: home.workspace,
-      env: { ...home.env, DECONFLICT_DOWNLOAD: address },
-      stdio: ["ignore", "ignore", "inherit"],
-    });
-    assert.equal(await new Promise((done) => installer.on("exit", done)), 0);
+    const installed = await home.runBeside("sh", ["-c", `curl -fsSL ${address}/install.sh | sh`], { DECONFLICT_DOWNLOAD: address });
+    assert.equal(installed.code, 0, installed.said);
     works(home);
   });
 
@@ -115,6 +102,50 @@ test("a release", async (t) => {
     assert.match(ran.said, /--omit=optional/);
   });
 
+  await t.test("is what Mason installs by the entry for its registry, and updates and removes", async (t) => {
+    const mason = process.env.DECONFLICT_MASON_NVIM;
+    const nvim = join(root, ".editors/nvim-0.12/bin/nvim");
+    if (mason === undefined || !existsSync(nvim)) return t.skip("DECONFLICT_MASON_NVIM names no clone of mason.nvim, or Neovim is not here");
+    const home = new Home(t, ["node"]);
+    execFileSync("tar", ["-xzf", join(dist, "entries.tar.gz"), "-C", home.path]);
+    const registry = join(home.path, "registry");
+    mkdirSync(join(registry, "packages/deconflict"), { recursive: true });
+    renameSync(join(home.path, "entries/mason/package.yaml"), join(registry, "packages/deconflict/package.yaml"));
+    // Mason reads registries of one's own by `yq`; what it asks of that is one document as one line of JSON.
+    mkdirSync(join(home.path, ".local/bin"), { recursive: true });
+    const yaml = join(root, "editors/vscode/node_modules/js-yaml/index.js");
+    const yq = `console.log(JSON.stringify(require(${JSON.stringify(yaml)}).load(require("fs").readFileSync(0, "utf8"))));`;
+    writeFileSync(join(home.path, ".local/bin/yq"), `#!/usr/bin/env node\n${yq}\n`, { mode: 0o755 });
+    const address = await serve(t, dist);
+    const look = `
+      vim.opt.rtp:prepend('${mason}')
+      require('mason').setup({ registries = { 'file:${registry}' }, github = { download_url_template = '${address}/%s/%s/%s' } })
+      local registry = require('mason-registry')
+      local function fail(why) io.stderr:write(why .. '\\n', vim.fn.execute('messages')) vim.cmd.cquit() end
+      local read, done = nil, nil
+      registry.refresh(function(ok) read = ok end)
+      vim.wait(30000, function() return read ~= nil end)
+      if not read then fail('the registry cannot be read') end
+      local package = registry.get_package('deconflict')
+      for _ = 1, 2 do
+        done = nil
+        package:install({ force = true }, function(ok, why) done = { ok = ok, why = vim.inspect(why) } end)
+        vim.wait(60000, function() return done ~= nil end)
+        if not (done and done.ok) then fail('not installed: ' .. (done and done.why or '')) end
+      end
+      io.stdout:write(vim.fn.exepath('deconflict'), '\\n', vim.fn.system({ 'deconflict', '--version' }))
+      package:uninstall()
+      vim.wait(30000, function() return not package:is_installed() end)
+      if vim.fn.exepath('deconflict') ~= '' then fail('still there') end
+      vim.cmd('qall!')`;
+    const script = join(home.path, "look.lua");
+    writeFileSync(script, look);
+    const ran = await home.runBeside(nvim, ["--headless", "--clean", "-c", `luafile ${script}`]);
+    assert.equal(ran.code, 0, ran.said);
+    assert.match(ran.said, /mason\/bin\/deconflict\n/);
+    assert.ok(ran.said.includes(version), ran.said);
+  });
+
   await t.test("has an extension whose page stands on its own, with nothing in it that nobody needs", () => {
     const vsix = join(dist, readdirSync(dist).find((it) => it.endsWith(".vsix")));
     const listed = execFileSync("unzip", ["-Z1", vsix], { encoding: "utf8" }).trim().split("\n").sort();
@@ -146,3 +177,15 @@ test("a release", async (t) => {
     assert.match(read(dist, "notes.md"), /^The first version|^- /);
   });
 });
+
+/** Serves a folder's files by their last name, whatever comes before it in an address, as a release's are named. */
+async function serve(t, folder) {
+  const server = createServer((request, answer) => {
+    const path = join(folder, basename(request.url));
+    if (existsSync(path)) answer.end(readFileSync(path));
+    else answer.writeHead(404).end();
+  });
+  await new Promise((done) => server.listen(0, "127.0.0.1", done));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}

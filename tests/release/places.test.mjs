@@ -1,7 +1,7 @@
 // What other projects' galleries, lists and plugin managers take of this one, each as they take it.
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -118,6 +118,93 @@ test("lazy.nvim installs the plugin from its repository", (t) => {
   expectServed(home, nvim, init);
 });
 
+test("Emacs' packages are what MELPA takes: they compile without a warning, and its linter has nothing to say", (t) => {
+  const emacs = emacsWithPackages();
+  if (emacs === undefined) return t.skip("Emacs is not here, or the linter is not");
+  for (const name of ["deconflict", "deconflict-lsp"]) {
+    const home = new Home(t);
+    const file = join(home.path, `${name}.el`);
+    copyFileSync(join(root, `editors/emacs/${name}.el`), file);
+    const compiled = emacs(home, ["--eval", "(setq byte-compile-error-on-warn t)", "-f", "batch-byte-compile", file]);
+    assert.equal(compiled.code, 0, compiled.said);
+    // It asks whether what a package needs can be had, by the list that an archive's last visit left.
+    mkdirSync(join(home.path, "elpa/archives/one"), { recursive: true });
+    writeFileSync(join(home.path, "elpa/archives/one/archive-contents"), '(1 (lsp-mode . [(9 0 0) nil "A client" tar nil]))');
+    const archives = `(setq package-user-dir "${home.path}/elpa" package-archives '(("one" . "https://elpa.example/")))`;
+    const lint = () => emacs(home, ["-l", "package-lint", "--eval", archives, "-f", "package-lint-batch-and-exit", file]);
+    const linted = lint();
+    assert.equal(linted.code, 0, linted.said);
+    assert.doesNotMatch(linted.said, /warning|error/, linted.said);
+    writeFileSync(file, readFileSync(file, "utf8").replace("(provide '", "(provide 'un"));
+    assert.notEqual(lint().code, 0, "it would see a mistake");
+  }
+});
+
+test("MELPA's own tool builds the packages from their recipes", (t) => {
+  const emacs = emacsWithPackages();
+  const tool = process.env.DECONFLICT_PACKAGE_BUILD;
+  if (emacs === undefined || tool === undefined) return t.skip("DECONFLICT_PACKAGE_BUILD names no clone of package-build");
+  const home = new Home(t);
+  const [recipes, archive, sources] = ["recipes", "archive", "sources"].map((it) => join(home.path, it));
+  for (const folder of [recipes, archive]) mkdirSync(folder);
+  execFileSync("git", ["clone", "-q", root, sources]);
+  for (const name of ["deconflict", "deconflict-lsp"]) {
+    const recipe = read(".github/release/entries/melpa", name).replace("@REPOSITORY@", sources);
+    writeFileSync(join(recipes, name), recipe);
+    const folders = `(setq package-build-recipes-dir "${recipes}/" package-build-archive-dir "${archive}/" package-build-working-dir "${home.path}/build/")`;
+    const built = emacs(home, ["-L", tool, "-l", "package-build", "--eval", folders, "--eval", `(package-build-archive "${name}")`]);
+    assert.equal(built.code, 0, built.said);
+    assert.ok(readdirSync(archive).some((it) => new RegExp(`^${name}-\\d.*\\.tar$`).test(it)), built.said);
+  }
+});
+
+test("lsp-mode starts the server beside others, and what is changed is claimed", (t) => {
+  const emacs = emacsWithPackages();
+  if (emacs === undefined) return t.skip("Emacs is not here, or lsp-mode is not");
+  const home = new Home(t);
+  mkdirSync(join(home.path, ".local/bin"), { recursive: true });
+  symlinkSync(program, join(home.path, ".local/bin/deconflict"));
+  copyFileSync(join(root, "editors/emacs/deconflict-lsp.el"), join(home.path, "deconflict-lsp.el"));
+  writeFileSync(join(home.workspace, "notes.txt"), "one\n");
+  const script = join(home.path, "look.el");
+  writeFileSync(script, LSP_MODE);
+  writeFileSync(join(home.path, "another"), ANOTHER, { mode: 0o755 });
+  const ran = emacs(home, ["-l", join(home.path, "deconflict-lsp.el"), "-l", script]);
+  assert.equal(ran.code, 0, ran.said);
+  assert.match(ran.said, /notes\.txt" {2}you {2}while edited/);
+});
+
+/** A server that answers to nothing but the first request. */
+const ANOTHER = `#!/bin/sh
+answer='{"jsonrpc":"2.0","id":1,"result":{"capabilities":{}}}'
+printf 'Content-Length: %s\\r\\n\\r\\n%s' \${#answer} "$answer"
+exec sleep 60
+`;
+
+const LSP_MODE = `
+(require 'lsp-lens)
+(setq lsp-auto-guess-root t lsp-enable-snippet nil lsp-enable-suggest-server-download nil lsp-auto-configure nil)
+(lsp-register-client
+ (make-lsp-client
+  :new-connection (lsp-stdio-connection (list (expand-file-name "~/another")))
+  :activation-fn (lambda (&rest _) t)
+  :server-id 'another))
+(defun wait-until (what)
+  (let ((end (+ (float-time) 30)))
+    (while (and (not (funcall what)) (< (float-time) end)) (accept-process-output nil 0.05))
+    (or (funcall what) (progn (message "in vain: %S" what) (kill-emacs 1)))))
+(find-file "notes.txt")
+(lsp)
+(defun served-by (id)
+  (seq-some (lambda (it) (and (eq id (lsp--workspace-server-id it)) (eq 'initialized (lsp--workspace-status it)))) (lsp-workspaces)))
+(wait-until (lambda () (served-by 'deconflict)))
+(wait-until (lambda () (served-by 'another)))
+(insert "zero")
+(wait-until (lambda () (string-match "notes.txt" (shell-command-to-string "deconflict status --json"))))
+(message "%s" (shell-command-to-string "deconflict status"))
+(set-buffer-modified-p nil)
+(kill-emacs 0)`;
+
 test("Claude Code installs the plugin from this repository's marketplace", (t) => {
   const claude = editor("agents/node_modules/.bin/claude");
   if (claude === undefined) return t.skip("Claude Code is not here");
@@ -142,6 +229,16 @@ test("Gemini CLI takes the extension from a repository of its own", (t) => {
   const checked = home.run(gemini, ["extensions", "validate", remote], { GEMINI_API_KEY: "none" });
   assert.equal(checked.code, 0, checked.said);
 });
+
+/** Runs Emacs without a window, with the packages that are fetched for it, and does not compile for this processor. */
+function emacsWithPackages() {
+  const emacs = editor("emacs/bin/emacs");
+  const packages = editor("release/elisp/usr/share/emacs/site-lisp/elpa-src");
+  if (emacs === undefined || packages === undefined) return undefined;
+  const places = readdirSync(packages).flatMap((it) => ["-L", join(packages, it)]);
+  const interpreted = "(setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil)";
+  return (home, args) => home.run(emacs, ["--batch", "--eval", interpreted, "--eval", "(require 'package)", ...places, ...args]);
+}
 
 /** The plugin's repository as a release keeps it, and somebody with the program on the path. */
 function pluginRemote(t) {

@@ -1,5 +1,5 @@
 // An empty home with a repository beside it, and nothing on the path but what a test puts there.
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -42,6 +42,20 @@ export class Home {
       timeout: 120_000,
     });
     return { code: ran.status, said: `${ran.error ?? ""}${ran.stdout}${ran.stderr}` };
+  }
+
+  /** Does the same while this process goes on answering others. */
+  async runBeside(command, args = [], env = {}) {
+    const running = spawn(command, args, {
+      cwd: this.workspace,
+      env: { ...this.env, ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+      timeout: 120_000,
+    });
+    const said = [];
+    for (const stream of [running.stdout, running.stderr]) stream.on("data", (data) => said.push(data));
+    const code = await new Promise((done) => running.on("close", done));
+    return { code, said: Buffer.concat(said).toString() };
   }
 
   /** All files below the home, folders of caches aside. */
