@@ -146,8 +146,19 @@ test("a release", async (t) => {
     assert.ok(ran.said.includes(version), ran.said);
   });
 
+  const vsix = join(dist, readdirSync(dist).find((it) => it.endsWith(".vsix")));
+
+  await t.test("has an extension whose program sets itself up as well", (t) => {
+    const home = new Home(t);
+    const unpacked = join(home.path, "../extension");
+    execFileSync("unzip", ["-q", vsix, "-d", unpacked]);
+    const installed = home.run(join(unpacked, "extension/bin/deconflict"), ["setup"]);
+    assert.equal(installed.code, 0, installed.said);
+    works(home);
+    assert.deepEqual(home.files(), []);
+  });
+
   await t.test("has an extension whose page stands on its own, with nothing in it that nobody needs", () => {
-    const vsix = join(dist, readdirSync(dist).find((it) => it.endsWith(".vsix")));
     const listed = execFileSync("unzip", ["-Z1", vsix], { encoding: "utf8" }).trim().split("\n").sort();
     const expected = [
       "[Content_Types].xml", "extension.vsixmanifest",

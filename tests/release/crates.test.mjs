@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { version } from "../../.github/release/platforms.mjs";
+import { platforms, version } from "../../.github/release/platforms.mjs";
 import { Home } from "./support/home.mjs";
 import { root } from "./support/release.mjs";
 
@@ -43,6 +43,19 @@ test("the program's package has what setup carries, and no tests", () => {
   assert.deepEqual(others, [...expected, "server/build.rs", "server/main.rs", "server/order.txt"]);
   const bytes = statSync(join(packed, `deconflict-${version}.crate`)).size;
   assert.ok(bytes < 2 << 20, `${bytes} bytes`);
+});
+
+test("`cargo binstall` is led to the archive of each platform, and to the program in it", () => {
+  const { packages } = JSON.parse(cargo(["metadata", "--format-version=1", "--no-deps", "--locked"]));
+  const { repository, metadata } = packages.find((it) => it.name === "deconflict");
+  for (const { target, archive, program, os } of platforms) {
+    const said = { ...metadata.binstall, ...(os === "win32" && metadata.binstall.overrides["cfg(windows)"]) };
+    const values = { name: "deconflict", bin: "deconflict", repo: repository, version, target, "binary-ext": os === "win32" ? ".exe" : "" };
+    const filled = (text) => text.replace(/{ ([a-z-]+) }/g, (_, key) => values[key] ?? assert.fail(key));
+    assert.equal(filled(said["pkg-url"]), `${repository}/releases/download/v${version}/${archive}`);
+    assert.equal(filled(said["bin-dir"]), os === "win32" ? program : `deconflict-${target}/${program}`);
+    assert.equal(said["pkg-fmt"], archive.endsWith(".zip") ? "zip" : "tgz");
+  }
 });
 
 // What `server/cli/setup/assets.rs` embeds, by its own patterns, as far as git knows it.
@@ -87,4 +100,10 @@ test("the packages are enough to install from, without Node and without this che
   assert.equal(setUp.code, 0, setUp.said);
   assert.equal(home.run("deconflict", ["--version"]).said, `deconflict ${version}\n`);
   assert.ok(home.files().length > 40, home.files().join("\n"));
+  // Codex' hooks wait for its user's trust, which nobody gives for them.
+  const { said } = home.run("deconflict", ["doctor"]);
+  assert.match(said, /✓ Neovim is set up/);
+  assert.doesNotMatch(said, /^✗|^! (?!Codex may not run the hooks yet)/m, said);
+  const removed = home.run("deconflict", ["setup", "--remove"]);
+  assert.equal(removed.code, 0, removed.said);
 });

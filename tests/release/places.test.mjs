@@ -104,6 +104,28 @@ test("Neovim's own plugin manager installs the plugin from its repository, and v
   assert.ok(home.files().some((it) => it.endsWith("site/pack/core/opt/deconflict.nvim/plugin/deconflict.lua")));
 });
 
+test("what nvim-lspconfig gets is enough by itself", (t) => {
+  const nvim = editor("nvim-0.12/bin/nvim");
+  if (nvim === undefined) return t.skip("there is no Neovim 0.12 here");
+  const home = homeWithProgram(t);
+  const configurations = join(home.path, ".local/share/lists/lsp");
+  mkdirSync(configurations, { recursive: true });
+  copyFileSync(join(root, ".github/release/entries/nvim-lspconfig/deconflict.lua"), join(configurations, "deconflict.lua"));
+  expectServed(home, nvim, `vim.opt.rtp:prepend('${join(configurations, "..")}')\n vim.lsp.enable('deconflict')`);
+});
+
+test("Helix knows the server by the entry for its list", (t) => {
+  const helix = editor("helix/bin/hx");
+  if (helix === undefined) return t.skip("Helix is not here");
+  const home = homeWithProgram(t);
+  const config = join(home.path, ".config/helix");
+  mkdirSync(config, { recursive: true });
+  const chosen = '[[language]]\nname = "toml"\nlanguage-servers = ["deconflict"]\n';
+  writeFileSync(join(config, "languages.toml"), `${read(".github/release/entries/helix/languages.toml")}\n${chosen}`);
+  const { said } = home.run(helix, ["--health", "toml"]);
+  assert.match(said.replace(/\x1b\[[0-9;]*m/g, ""), /✓ deconflict: .*\/deconflict\n/);
+});
+
 test("lazy.nvim installs the plugin from its repository", (t) => {
   const nvim = editor("nvim-0.12/bin/nvim");
   const lazy = process.env.DECONFLICT_LAZY_NVIM;
@@ -161,9 +183,7 @@ test("MELPA's own tool builds the packages from their recipes", (t) => {
 test("lsp-mode starts the server beside others, and what is changed is claimed", (t) => {
   const emacs = emacsWithPackages();
   if (emacs === undefined) return t.skip("Emacs is not here, or lsp-mode is not");
-  const home = new Home(t);
-  mkdirSync(join(home.path, ".local/bin"), { recursive: true });
-  symlinkSync(program, join(home.path, ".local/bin/deconflict"));
+  const home = homeWithProgram(t);
   copyFileSync(join(root, "editors/emacs/deconflict-lsp.el"), join(home.path, "deconflict-lsp.el"));
   writeFileSync(join(home.workspace, "notes.txt"), "one\n");
   const script = join(home.path, "look.el");
@@ -242,11 +262,14 @@ function emacsWithPackages() {
 
 /** The plugin's repository as a release keeps it, and somebody with the program on the path. */
 function pluginRemote(t) {
-  const remote = split(t, "nvim");
+  return { remote: split(t, "nvim"), home: homeWithProgram(t) };
+}
+
+function homeWithProgram(t) {
   const home = new Home(t);
   mkdirSync(join(home.path, ".local/bin"), { recursive: true });
   symlinkSync(program, join(home.path, ".local/bin/deconflict"));
-  return { remote, home };
+  return home;
 }
 
 function split(t, name) {
