@@ -130,7 +130,7 @@ impl SessionContext<'_> {
             watched.into_iter().map(|watched| Suspect { resource: watched.resource, before: None }).collect();
         if let Some(repository) = &self.location.repository {
             // Where git's index cannot be understood, nothing is known of what was clean.
-            let changed = self.changed_files(repository, run).unwrap_or_default();
+            let changed = self.changed_files(repository, run, &known).unwrap_or_default();
             let named = changed.into_iter().filter_map(|file| {
                 let resource = self.namer.resource_as_spelled(&file.path, Kind::File).ok()?;
                 (!known.contains(&resource) && !self.namer.is_internal(&resource)).then_some((resource, file))
@@ -140,14 +140,20 @@ impl SessionContext<'_> {
         suspects
     }
 
-    /// The files of the worktree that were changed since a command began. What somebody holds is looked at whatever the list
-    /// of what was written says: it may have been written by another name, of which nobody is told.
-    fn changed_files(&self, repository: &Repository, run: &Run) -> io::Result<Vec<ChangedFile>> {
+    /// The files of the worktree that were changed since a command began, those aside of which it is known otherwise. What
+    /// somebody holds is looked at whatever the list of what was written says: it may have been written by another name, of
+    /// which nobody is told.
+    fn changed_files(
+        &self,
+        repository: &Repository,
+        run: &Run,
+        known: &HashSet<Resource>,
+    ) -> io::Result<Vec<ChangedFile>> {
         let from = (run.at - FILE_CLOCK).into();
         let since = |written: WrittenFiles| written.since(&self.mark_of(run.at), run.moment.as_deref()).ok().flatten();
         let written = self.written_files().and_then(since);
         if let Some(mut places) = written {
-            places.extend(self.held_places());
+            places.extend(self.held_places(known));
             if places.len() <= MOST_RECORDED {
                 return changed_among(repository, &self.ignored, from, &places);
             }
@@ -164,10 +170,11 @@ impl SessionContext<'_> {
         format!("{}-{}", began.timestamp_micros(), self.own)
     }
 
-    /// The files and directories that anybody holds.
-    fn held_places(&self) -> Vec<PathBuf> {
+    /// The files and directories that anybody holds, without these.
+    fn held_places(&self, known: &HashSet<Resource>) -> Vec<PathBuf> {
         let held = self.unless_failed(self.registry.claimed_names()).unwrap_or_default();
-        let held = held.iter().filter(|resource| resource.is_file() || resource.is_directory());
+        let is_place = |resource: &&Resource| resource.is_file() || resource.is_directory();
+        let held = held.iter().filter(is_place).filter(|resource| !known.contains(resource));
         held.filter_map(|resource| self.namer.path_of(resource)).collect()
     }
 
@@ -181,7 +188,7 @@ impl SessionContext<'_> {
     /// Adds what a sparse checkout took out of the worktree since then, which leaves what is not as it was committed.
     fn add_left_out(&self, since: DateTime<Utc>, suspects: &mut Vec<Suspect>) {
         let Some(repository) = &self.location.repository else { return };
-        let left_out = left_out_since(repository, (since - FILE_CLOCK).into(), || self.held_places());
+        let left_out = left_out_since(repository, (since - FILE_CLOCK).into(), || self.held_places(&HashSet::new()));
         let left_out = left_out.unwrap_or_default();
         let paths = left_out.iter().filter_map(|path| relative(repository, path)).collect();
         self.add_held(repository, "HEAD", paths, suspects);

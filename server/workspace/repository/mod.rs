@@ -184,11 +184,15 @@ impl Repository {
 
     /// The same of these files, and of what is in these folders, as git spells their paths.
     pub(super) fn tracked_files_at(&self, names: &HashSet<Vec<u8>>) -> io::Result<Vec<TrackedFile>> {
-        let Some(first) = names.iter().map(Vec::as_slice).min() else { return Ok(Vec::new()) };
+        let mut sorted: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        sorted.sort_unstable();
+        let Some(first) = sorted.first().copied() else { return Ok(Vec::new()) };
         // What is in a folder follows its name and a slash.
         let ends = names.iter().map(|name| [&name[..], &[b'/' + 1]].concat());
         let last = ends.max().filter(|_| !first.is_empty());
         let (mut folder, mut is_in_one) = (None, false);
+        // The index is sorted too, so that few of its names need be looked up.
+        let mut rest = sorted.as_slice();
         self.tracked_files_where(|name| {
             if last.as_deref().is_some_and(|last| name >= last) {
                 return ControlFlow::Break(());
@@ -203,7 +207,12 @@ impl Repository {
                 is_in_one = [0, end].into_iter().chain(slashes).any(|end| names.contains(&name[..end]));
                 folder = Some(name[..end].to_owned());
             }
-            ControlFlow::Continue(is_in_one || names.contains(name))
+            while let [passed, following @ ..] = rest
+                && *passed < name
+            {
+                rest = following;
+            }
+            ControlFlow::Continue(is_in_one || rest.first() == Some(&name))
         })
     }
 
