@@ -10,6 +10,7 @@ use deconflict_platform::in_shares;
 use deconflict_protocol::text::hex;
 use deconflict_protocol::{Resource, SessionId};
 use deconflict_workspace::{FolderEntry, Lock, LockedFile, PrivateFolder};
+use memchr::memmem;
 use sha2::{Digest, Sha256};
 
 use super::entry::{Entry, Line};
@@ -202,12 +203,12 @@ pub(super) fn resource_of(bytes: &[u8]) -> Option<Resource> {
 
 /// True if the lines of a log name no other session than these. They are not taken apart for that.
 fn names_only(lines: &[u8], sessions: &[&SessionId]) -> bool {
-    const FIELD: &str = "\"session\":\"";
-    let text = String::from_utf8_lossy(lines);
-    text.match_indices(FIELD).all(|(position, _)| {
-        let rest = &text[position + FIELD.len()..];
-        let is_named =
-            |session: &&SessionId| rest.strip_prefix(session.as_str()).is_some_and(|rest| rest.starts_with('"'));
+    const FIELD: &[u8] = b"\"session\":\"";
+    memmem::find_iter(lines, FIELD).all(|position| {
+        let rest = &lines[position + FIELD.len()..];
+        let is_named = |session: &&SessionId| {
+            rest.strip_prefix(session.as_str().as_bytes()).is_some_and(|rest| rest.starts_with(b"\""))
+        };
         sessions.iter().any(is_named)
     })
 }

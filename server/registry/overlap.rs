@@ -9,6 +9,7 @@ use super::record;
 use super::session::Session;
 use super::store::{Key, LeaseClock, Range, Reader, Stamp, Store, Stored};
 use super::{Error, Registry};
+use deconflict_platform::{in_shares, threads};
 use deconflict_protocol::{ClaimKey, ClaimRecord, Naming, Resource, SessionId};
 
 pub(super) trait ClaimSource {
@@ -50,6 +51,9 @@ pub(super) struct ReadClaim {
 
 /// Of more resources than this the names of all claims are read at once.
 const MOST_ASKED_FOR: usize = 256;
+
+/// Reading so many claims or fewer is not worth a thread.
+const LEAST_SHARE: usize = 128;
 
 impl ReadClaim {
     /// Reads a claim; `None` if there is none. What is no record, or too large for one, is a damaged claim.
@@ -160,14 +164,14 @@ impl<S: Store> Registry<S> {
         } else {
             claim_keys(&*reader, &[Range::all_claims()])?
         };
+        let keys: Vec<ClaimKey> = keys.into_iter().filter(|key| wanted.contains_key(key)).collect();
         let mut claims = Vec::new();
         let mut holders = HashMap::new();
-        for key in keys {
-            let Some(positions) = wanted.get(&key) else { continue };
-            let Some(stored) = StoredClaim::read(&*reader, &key)? else { continue };
+        for (key, stored) in keys.iter().zip(self.stored_claims(&keys)?) {
+            let (Some(positions), Some(stored)) = (wanted.get(key), stored) else { continue };
             let is_covered = |position: &&usize| {
                 let resource = &resources[**position];
-                naming.overlap(&stored.resource, resource) || key == naming.key(resource)
+                naming.overlap(&stored.resource, resource) || *key == naming.key(resource)
             };
             let covered: Vec<usize> = positions.iter().filter(is_covered).copied().collect();
             if covered.is_empty() {
@@ -205,12 +209,25 @@ impl<S: Store> Registry<S> {
     /// All claims, in the order of their resources.
     pub fn claims(&self) -> Result<Vec<Claim>, Error> {
         let reader = self.reader()?;
+        let keys = claim_keys(&*reader, &[Range::all_claims()])?;
         let mut claims = Vec::new();
-        for key in claim_keys(&*reader, &[Range::all_claims()])? {
-            claims.extend(Judged { registry: self, reader: &*reader }.claim(&key)?);
+        let mut holders = HashMap::new();
+        for stored in self.stored_claims(&keys)?.into_iter().flatten() {
+            claims.push(self.judged_with(&*reader, stored, &mut holders)?);
         }
         claims.sort_by(|a, b| a.resource.cmp(&b.resource));
         Ok(claims)
+    }
+
+    /// The claims under some keys, unjudged. Many are read by several processors, each of which reads for itself.
+    fn stored_claims(&self, keys: &[ClaimKey]) -> Result<Vec<Option<StoredClaim>>, Error> {
+        let shares: Vec<&[ClaimKey]> = keys.chunks(keys.len().div_ceil(threads()).max(LEAST_SHARE)).collect();
+        let read = |share: &&[ClaimKey]| {
+            let reader = self.reader()?;
+            share.iter().map(|key| StoredClaim::read(&*reader, key)).collect::<Result<Vec<_>, Error>>()
+        };
+        let stored: Result<Vec<_>, Error> = in_shares(&shares, 1, read).into_iter().collect();
+        Ok(stored?.into_iter().flatten().collect())
     }
 
     /// All claims, judged by sessions that were read already.

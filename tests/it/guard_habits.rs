@@ -415,6 +415,23 @@ fn git_does_not_wait_until_the_claims_on_many_committed_files_are_released() {
 }
 
 #[test]
+fn git_waits_for_a_small_commit_after_a_large_one_that_was_given_up() {
+    let (workspace, person) = guarded_workspace();
+    for file in (0..300).map(|number| format!("src/{number}.rs")).chain(["small.rs".to_owned()]) {
+        workspace.write(&file, "mine\n");
+        workspace.coordination().write_claim("agent", "file", &file, json!({"automatic": true}));
+    }
+    workspace.git(&["add", "src"]);
+    let agent = person.session("agent");
+    // Git takes no commit without a message.
+    agent.git(&["commit", "--quiet", "-m", ""]).expect_code(1);
+    workspace.git(&["add", "small.rs"]);
+    agent.git(&["commit", "--quiet", "-m", "Mine", "--", "small.rs"]).expect_code(0);
+    assert!(workspace.coordination().claim("small.rs").is_none());
+    assert!(workspace.coordination().claim("src/0.rs").is_some(), "it is not committed");
+}
+
+#[test]
 fn git_is_asked_no_more_often_about_thousands_of_files_and_tags_than_about_one() {
     let (workspace, person) = guarded_workspace();
     let counted = counting(&workspace, person.session("agent"));

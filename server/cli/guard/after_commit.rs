@@ -16,6 +16,7 @@ use serde_json::json;
 
 use super::committer::Committer;
 use super::finding::names;
+use super::large_commit::{self, MOST_WAITED_FOR};
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::{Exit, Failure};
@@ -25,9 +26,6 @@ use crate::cli::{upkeep, words};
 
 /// The action of a session that made a commit.
 pub(super) const COMMITTED: &str = "committed";
-
-/// A commit of more files is seen to apart, since reading and removing as many records takes longer than a commit may.
-const MOST_WAITED_FOR: usize = 200;
 
 pub(super) fn run(is_quiet: bool, context: &Context, registry: &Registry) -> Result<Exit, Failure> {
     let is_silent = is_quiet && !context.output.is_json();
@@ -47,23 +45,32 @@ pub(super) fn run(is_quiet: bool, context: &Context, registry: &Registry) -> Res
 /// Releases what needs no claims, and says what was released. Where nothing is to be said and the files are many, a copy of
 /// this process does so.
 fn release(context: &Context, registry: &Registry, is_silent: bool) -> Result<Vec<Claim>, Failure> {
-    // Git is slow to tell.
     let folder = context.folder();
-    let (last, committer) = thread::scope(|scope| {
-        let last = scope.spawn(|| commits::last_commit(folder));
-        let committer = Committer::find(context, registry);
-        (last.join(), committer)
-    });
-    let (root, commit) = last.map_err(|_| GitError::NotUnderstood("what was committed"))??;
-    let committer = committer?;
-    let namer = context.namer()?;
+    let is_large = is_silent && large_commit::is_noted(context);
+    let (last, committer) = if is_large {
+        // Who commits is told by the processes above this one, and the copy has none.
+        let committer = Committer::find(context, registry)?;
+        if split_off() == Split::Original {
+            return Ok(Vec::new());
+        }
+        (commits::last_commit(folder)?, committer)
+    } else {
+        // Git is slow to tell.
+        let (last, committer) = thread::scope(|scope| {
+            let last = scope.spawn(|| commits::last_commit(folder));
+            let committer = Committer::find(context, registry);
+            (last.join(), committer)
+        });
+        (last.map_err(|_| GitError::NotUnderstood("what was committed"))??, committer?)
+    };
+    let (root, commit) = last;
     let in_commit: Vec<PathChange> = commit.changes.into_iter().filter(|change| !change.is_submodule).collect();
-    let resources = in_commit.iter().zip(names(&in_commit, &root, &namer));
-    let changed: Vec<(Resource, PathBuf)> =
-        resources.filter_map(|(change, resource)| Some((resource?, root.join(&change.path)))).collect();
-    if is_silent && changed.len() > MOST_WAITED_FOR && split_off() == Split::Original {
+    if is_silent && !is_large && in_commit.len() > MOST_WAITED_FOR && split_off() == Split::Original {
         return Ok(Vec::new());
     }
+    let resources = in_commit.iter().zip(names(&in_commit, &root, &context.namer()?));
+    let changed: Vec<(Resource, PathBuf)> =
+        resources.filter_map(|(change, resource)| Some((resource?, root.join(&change.path)))).collect();
     let contents = in_commit.iter().map(|change| (root.join(&change.path), change.content_id())).collect();
     let is_own = |claim: &Claim, holder: Option<&Session>| committer.owns(claim, holder, registry);
     let released = release_committed(registry, &root, &changed, &contents, &is_own)?;

@@ -10,7 +10,8 @@ use deconflict_workspace::commits::{self, Index, Operation, PathChange, Staged};
 use deconflict_workspace::{GitError, swept};
 
 use super::committer::Committer;
-use super::finding::{CheckResult, HeldChanges, as_words, name, pathspec, sort};
+use super::finding::{CheckResult, HeldChanges, as_words, name, names, pathspec, sort};
+use super::large_commit;
 use super::owned;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
@@ -30,13 +31,15 @@ pub(super) fn check(context: &Context, registry: &Registry) -> Result<CheckResul
         return Ok(CheckResult { what: "This commit", checked: staged.changes.len(), ..CheckResult::default() });
     }
     let committer = committer?;
-    let (sorted, checked) = sort(&staged.changes, &staged.root, &context.namer()?, registry, &committer)?;
+    large_commit::note(staged.changes.len(), context);
+    let resources = names(&staged.changes, &staged.root, &context.namer()?);
+    let (sorted, checked) = sort(&staged.changes, &resources, registry, &committer)?;
     if sorted.held.is_empty()
         && let Some(unreadable) = sorted.unreadable.first()
     {
         return Err(unreadable_claim(unreadable, context));
     }
-    let found = owned::of_others(&staged.changes, &staged.root, context, registry, &committer);
+    let found = owned::of_others(&staged.changes, &resources, &staged.root, context, registry, &committer);
     // A damaged journal hinders nobody.
     let found = found.unwrap_or_default();
     let (owned, named) = match staged.index {

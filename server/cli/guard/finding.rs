@@ -115,18 +115,16 @@ pub(super) struct CheckResult {
     pub(super) advice: Vec<String>,
 }
 
-/// Finds what is held of some changes in a worktree, and by whom. Returns how many of them can be claimed at all.
+/// Finds what is held of some changes, by what they are called, and by whom. Returns how many of them can be claimed at all.
 pub(super) fn sort(
     changes: &[PathChange],
-    root: &Path,
-    namer: &Namer,
+    named: &[Option<Resource>],
     registry: &Registry,
     committer: &Committer,
 ) -> Result<(Sorted, usize), Failure> {
-    let resources = changes.iter().zip(names(changes, root, namer));
-    let claimable: Vec<(&PathChange, Resource)> =
-        resources.filter_map(|(change, resource)| Some((change, resource?))).collect();
-    let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| resource.clone()).collect();
+    let claimable: Vec<(&PathChange, &Resource)> =
+        changes.iter().zip(named).filter_map(|(change, resource)| Some((change, resource.as_ref()?))).collect();
+    let resources: Vec<Resource> = claimable.iter().map(|(_, resource)| (*resource).clone()).collect();
     let mut sorted = Sorted::default();
     let mut holders = Holders::new(registry);
     for (claim, positions) in registry.claims_covering(&resources)? {

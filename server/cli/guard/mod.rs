@@ -6,6 +6,7 @@ mod committer;
 mod fence;
 mod finding;
 mod hooks;
+mod large_commit;
 mod owned;
 mod push;
 mod stash;
@@ -128,9 +129,13 @@ fn has_looked(moment: Moment) -> bool {
     let (Some(looked), Some(hook)) = (std::env::var_os(git_hooks::LOOKED), moment.to_possible_value()) else {
         return false;
     };
+    git_above().is_some_and(|git| looked.to_str() == Some(&format!("{}:{}", hook.get_name(), git.pid)))
+}
+
+/// The git that runs this hook.
+fn git_above() -> Option<platform::Ancestor> {
     let is_git = |process: &platform::Ancestor| process.command().first().is_some_and(|program| is_git(program));
-    let git = platform::ancestors().find(is_git);
-    git.is_some_and(|git| looked.to_str() == Some(&format!("{}:{}", hook.get_name(), git.pid)))
+    platform::ancestors().find(is_git)
 }
 
 /// True for the program of a command that is git.

@@ -12,26 +12,29 @@ use deconflict_workspace::commits::PathChange;
 use deconflict_workspace::swept;
 
 use super::committer::Committer;
-use super::finding::{OwnedChanges, names};
+use super::finding::OwnedChanges;
 use crate::cli::context::Context;
 use crate::cli::failure::Failure;
 
-/// Finds what these changes have of others.
+/// Finds what these changes, by what they are called, have of others.
 pub(super) fn of_others(
     changes: &[PathChange],
+    named: &[Option<Resource>],
     root: &Path,
     context: &Context,
     registry: &Registry,
     committer: &Committer,
 ) -> Result<Vec<OwnedChanges>, Failure> {
     let recording = context.recording()?;
-    let (namer, recorder) = (context.namer()?, recording.recorder());
-    let with_names = changes.iter().zip(names(changes, root, &namer));
-    let files: Vec<(&PathChange, Resource)> =
-        with_names.filter_map(|(change, name)| Some((change, name.filter(Resource::is_file)?))).collect();
-    let resources: Vec<&Resource> = files.iter().map(|(_, file)| file).collect();
+    let recorder = recording.recorder();
+    let files: Vec<(&PathChange, &Resource)> = changes
+        .iter()
+        .zip(named)
+        .filter_map(|(change, name)| Some((change, name.as_ref().filter(|name| name.is_file())?)))
+        .collect();
+    let resources: Vec<&Resource> = files.iter().map(|(_, file)| *file).collect();
     let are_own = recording.journal.are_of(&resources, &committer.session_ids())?;
-    let looked_at: Vec<&(&PathChange, Resource)> =
+    let looked_at: Vec<&(&PathChange, &Resource)> =
         files.iter().zip(are_own).filter_map(|(file, is_own)| (!is_own).then_some(file)).collect();
     for (_, file) in &looked_at {
         recorder.look(file, context.now())?;

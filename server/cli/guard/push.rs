@@ -19,7 +19,7 @@ use deconflict_workspace::commits::{self, PathChange, PushedRef};
 use super::after_commit::COMMITTED;
 use super::committer::Committer;
 use super::fence;
-use super::finding::{CheckResult, HeldChanges, name, sort};
+use super::finding::{CheckResult, HeldChanges, name, names, sort};
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
 
@@ -51,7 +51,7 @@ fn of_others(context: &Context, registry: &Registry, refs: &[PushedRef]) -> Resu
     let root = commits::root_of(folder)?;
     let namer = context.namer()?;
     let changes: Vec<PathChange> = pushed.iter().flat_map(|commit| &commit.changes).cloned().collect();
-    let (sorted, checked) = sort(&changes, &root, &namer, registry, &committer)?;
+    let (sorted, checked) = sort(&changes, &names(&changes, &root, &namer), registry, &committer)?;
     let mut verdict = CheckResult { what: "What you push", checked, ..CheckResult::default() };
     for found in sorted.held {
         let mut own = Vec::new();

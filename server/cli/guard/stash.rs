@@ -8,7 +8,7 @@ use deconflict_registry::Registry;
 use deconflict_workspace::{commits, swept};
 
 use super::committer::Committer;
-use super::finding::{CheckResult, sort};
+use super::finding::{CheckResult, names, sort};
 use super::{is_git, owned};
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::Failure;
@@ -35,8 +35,9 @@ pub(super) fn check(state: &str, context: &Context, registry: &Registry) -> Resu
         });
     }
     let committer = Committer::find(context, registry)?;
-    let (sorted, checked) = sort(&changes, &root, &context.namer()?, registry, &committer)?;
-    let owned = owned::of_others(&changes, &root, context, registry, &committer)?;
+    let named = names(&changes, &root, &context.namer()?);
+    let (sorted, checked) = sort(&changes, &named, registry, &committer)?;
+    let owned = owned::of_others(&changes, &named, &root, context, registry, &committer)?;
     let advice = if owned.is_empty() && sorted.held.is_empty() {
         Vec::new()
     } else {
