@@ -13,7 +13,7 @@ use super::record;
 use super::session::{Session, StoredSession, active_session};
 use super::store::{Committed, Key, Range, Reader, Store, Transaction, Write};
 use super::{Error, Registry, random_number};
-use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Resource, SessionId, time};
+use deconflict_protocol::{ClaimRecord, LONGEST_LEASE, Naming, Resource, SessionId, time};
 
 impl<S: Store> Registry<S> {
     /// Claims a resource for a registered session.
@@ -190,6 +190,7 @@ impl<S: Store> Registry<S> {
             !claim.goes_on_for(session, terms) && !is_predecessors && claim.stands_in_the_way(terms)
         };
         let key = tx.naming().key(resource);
+        tx.expect(&|| expected(tx.naming(), session, [resource]))?;
         // What refuses most often is a claim of the very resource, and then nothing else need be read.
         let same = self.claim_at(tx, &key)?;
         if let Some(by) = same.as_ref().filter(|claim| is_in_the_way(claim)) {
@@ -442,6 +443,20 @@ pub(super) struct NewClaim<'a> {
     pub(super) untold: Option<&'a SessionId>,
     /// The record that it goes on from under another key, with fields that only other programs know.
     pub(super) moved_from: Option<&'a ReadClaim>,
+}
+
+/// What decisions on a session's claims of these resources read first.
+pub(super) fn expected<'a>(
+    naming: Naming,
+    session: &SessionId,
+    resources: impl IntoIterator<Item = &'a Resource>,
+) -> Vec<Key> {
+    let mut keys = vec![Key::Session(session.clone())];
+    for resource in resources {
+        keys.push(Key::Claim(naming.key(resource)));
+        keys.extend(resource.covering_directories().iter().map(|above| Key::Claim(naming.key(above))));
+    }
+    keys
 }
 
 /// Ends claims when everything has been read: what was written is looked through by each reading that follows.

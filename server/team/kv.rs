@@ -63,10 +63,17 @@ fn key_values(answer: &Value) -> Vec<KeyValue> {
 
 /// Reads two keys as they stand now, and which revision that is.
 pub(super) fn read_now(gateway: &Gateway, keys: [&[u8]; 2]) -> Result<(i64, [Option<KeyValue>; 2]), Trouble> {
-    let read = keys.map(|key| json!({ "request_range": { "key": text(key) } }));
+    let (revision, found) = read_all_now(gateway, &keys)?;
+    let mut found = found.into_iter();
+    Ok((revision, keys.map(|_| found.next().flatten())))
+}
+
+/// Reads keys as they stand now, in their order, and which revision that is.
+pub(super) fn read_all_now(gateway: &Gateway, keys: &[&[u8]]) -> Result<(i64, Vec<Option<KeyValue>>), Trouble> {
+    let read: Vec<Value> = keys.iter().map(|key| json!({ "request_range": { "key": text(key) } })).collect();
     let answer = gateway.ask("/v3/kv/txn", &json!({ "success": read }), Idempotency::Idempotent)?;
     let read = |at: usize| key_values(&answer["responses"][at]["response_range"]).pop();
-    Ok((number(&answer["header"]["revision"]), [read(0), read(1)]))
+    Ok((number(&answer["header"]["revision"]), (0..keys.len()).map(read).collect()))
 }
 
 /// Reads a key as it stood at a revision.

@@ -14,6 +14,9 @@ use super::kv::{self, Comparison, KeyValue};
 /// etcd refuses a transaction of more than 128 comparisons. With more than this the whole registry is compared.
 const MOST_COMPARISONS: usize = 100;
 
+/// etcd refuses more than 128 questions at once.
+const MOST_AT_ONCE: usize = 100;
+
 /// The records at one revision: that of the first reading.
 pub(super) struct EtcdSnapshot<'a> {
     gateway: &'a Gateway,
@@ -66,6 +69,12 @@ impl<'a> EtcdSnapshot<'a> {
         };
         self.known.borrow_mut().records.insert(key.to_vec(), found.clone());
         Ok(found)
+    }
+
+    /// On which lease hangs what was read under a key; 0 where none does, or nothing was read.
+    pub(super) fn lease_of(&self, key: &[u8]) -> i64 {
+        let known = self.known.borrow();
+        known.records.get(key).and_then(Option::as_ref).map_or(0, |found| found.lease)
     }
 
     /// The revision; what is read first comes along with it.
@@ -136,6 +145,26 @@ impl Reader for EtcdSnapshot<'_> {
 
     fn stamp(&self, key: &Key) -> Result<Option<Stamp>, Error> {
         Ok(self.get(key)?.map(|stored| stored.stamp))
+    }
+
+    /// What is expected before anything was read is read with one question.
+    fn expect(&self, keys: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
+        if self.known.borrow().revision.is_some() {
+            return Ok(());
+        }
+        let names: Vec<Vec<u8>> = keys().iter().take(MOST_AT_ONCE).map(|key| keys::name(self.prefix, key)).collect();
+        if names.is_empty() {
+            return Ok(());
+        }
+        let token = keys::token(self.prefix);
+        let asked: Vec<&[u8]> = names.iter().chain([&token]).map(Vec::as_slice).collect();
+        let read = kv::read_all_now(self.gateway, &asked);
+        let (revision, mut found) = read.map_err(|trouble| self.gateway.error(trouble))?;
+        let mut known = self.known.borrow_mut();
+        known.revision = Some(revision);
+        known.token = found.pop().flatten();
+        known.records.extend(names.into_iter().zip(found));
+        Ok(())
     }
 
     fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {

@@ -297,8 +297,7 @@ impl Outcome<'_> {
             };
             let lifetime = self.lifetime(key, record);
             if held.insert(lifetime) {
-                let known = self.snapshot.read(&name)?.map_or(0, |found| found.lease);
-                self.store.hold(lifetime, known)?;
+                self.store.hold(lifetime, self.snapshot.lease_of(&name))?;
             }
             operations.push(Operation::Put(name, value_of(record, self.now), lifetime.lease));
         }

@@ -67,6 +67,11 @@ pub trait Reader {
     /// The keys in some ranges, in no order.
     fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error>;
 
+    /// Says which records are going to be read, so that a store that is far away can bring them at once. It need not.
+    fn expect(&self, _: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// True if a range holds nothing.
     fn is_empty(&self, range: &Range) -> Result<bool, Error> {
         Ok(self.scan(std::slice::from_ref(range))?.is_empty())

@@ -136,6 +136,10 @@ impl Reader for Transaction<'_> {
         }
     }
 
+    fn expect(&self, keys: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
+        self.snapshot.expect(keys)
+    }
+
     fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {
         let mut keys = self.snapshot.scan(ranges)?;
         keys.retain(|key| matches!(self.own(key), Own::Untouched));
