@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use deconflict_protocol::text::{one_line, quoted};
+use deconflict_protocol::time;
 use deconflict_registry::Session;
 use deconflict_words::documents;
 use deconflict_workspace::{Repository, TEAM_VARIABLE, TeamSettings, start_team_helper};
@@ -108,7 +109,7 @@ fn status(context: &Context) -> Result<Exit, Failure> {
     };
     let registry = context.team_registry()?;
     let start = Instant::now();
-    let mut sessions = registry.sessions()?;
+    let mut sessions = registry.sessions().map_err(|error| with_age(error.into(), context))?;
     let answered_in = start.elapsed().as_millis();
     sessions.retain(Session::is_live);
     context.output.answer(
@@ -130,6 +131,16 @@ fn status(context: &Context) -> Result<Exit, Failure> {
         },
     )?;
     Ok(Exit::Done)
+}
+
+/// Why the team cannot be shown, with how old is what is known of it here.
+fn with_age(failure: Failure, context: &Context) -> Failure {
+    let Some(at) = context.location().ok().and_then(team_keeper::known_at) else { return failure };
+    let age = format!("What is known of the other clones is from {}.", words::moment(at, context.now()));
+    let mut failure = failure.advise("See what that is: deconflict status");
+    failure.message = format!("{} {age}", failure.message);
+    failure.facts.insert("known_at".to_owned(), time::format(at).into());
+    failure
 }
 
 fn row(session: &Session, context: &Context) -> Vec<Cell> {

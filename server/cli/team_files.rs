@@ -8,7 +8,9 @@ use std::sync::Arc;
 
 use chrono::Utc;
 use deconflict_changes::{TeamAnswer, TeamClaimant, TeamFiles};
+use deconflict_journal::Journal;
 use deconflict_platform::clock::SystemClock;
+use deconflict_platform::state_directory;
 use deconflict_protocol::text::quoted;
 use deconflict_protocol::{Naming, Resource, SessionId, SessionRecord, to_bytes};
 use deconflict_registry::{Claim, ClaimAllOutcome, Error, Granted, Key, Predecessor, Registry, Store, Terms};
@@ -51,6 +53,14 @@ impl TeamFiles for TeamOfClone {
     }
 }
 
+/// What cannot be merged in a clone: by the attributes there, what the user says for all programs, and what editors add.
+pub(super) fn lockable_in(location: &Location) -> Lockable {
+    match Journal::of(&location.directory, state_directory().as_deref()) {
+        Some(journal) => Lockable::with(&journal.exclusive()),
+        None => Lockable::of_user(),
+    }
+}
+
 /// A file that cannot be merged.
 #[derive(Debug, Clone)]
 pub(super) struct Unmergeable {
@@ -69,7 +79,7 @@ impl Unmergeable {
         if files.is_empty() || location.repository.is_none() {
             return Vec::new();
         }
-        let (paths, lockable, names) = (Namer::new(location), Lockable::of_user(), Names::of(location));
+        let (paths, lockable, names) = (Namer::new(location), lockable_in(location), Names::of(location));
         files.iter().filter_map(|file| Self::of(file, &paths, &lockable, &names)).collect()
     }
 
@@ -119,7 +129,7 @@ pub(super) fn claim(
     let id = enter(team, &names, &session.id, session.record.clone())?;
     let predecessor = claimant.predecessor.map(|own| names.in_team(own));
     let wanted: Vec<Resource> = files.iter().map(|file| file.in_all.clone()).collect();
-    let (outcome, is_passed_on) = claim_all(team, &names, &id, predecessor.as_ref(), &wanted, claimant.terms)?;
+    let (outcome, _) = claim_all(team, &names, &id, predecessor.as_ref(), &wanted, claimant.terms)?;
     let granted = match outcome {
         ClaimAllOutcome::Granted(granted) => granted,
         ClaimAllOutcome::Refused(obstacles) => {
@@ -128,8 +138,7 @@ pub(super) fn claim(
         }
     };
     let mut told = Vec::new();
-    // The process that shares the clone may have claimed it there a moment ago, because it is claimed here.
-    for file in files.iter().filter(|_| !is_passed_on && !claimant.terms.force) {
+    for file in files.iter().filter(|_| !claimant.terms.force) {
         told.extend(file.missing(team)?.map(|left| pull_first(&file.own, &left)));
     }
     if told.is_empty() {

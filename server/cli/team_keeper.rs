@@ -12,7 +12,7 @@ pub(super) mod names;
 mod uncommitted;
 
 use std::collections::BTreeSet;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -38,11 +38,15 @@ const LOOK: Duration = Duration::from_secs(10);
 /// So often the team is told that they do.
 const REFRESH: Duration = Duration::from_secs(30);
 
-/// What belongs together comes within this time.
+/// What comes within this time of what was brought over last is brought over together.
 const TOGETHER: Duration = Duration::from_millis(20);
 
-/// What failed is tried again after so long.
+/// What failed is tried again after so long, and each further time after twice as long as before, up to the longest.
 const AGAIN: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// More changes of the team's are no longer looked at one by one.
+const MANY: usize = 100;
 
 /// The file with the time at which the team was last heard of, as long as it does not answer.
 const CUT_OFF: &str = "cut-off";
@@ -152,6 +156,7 @@ impl<'a> TeamKeeper<'a> {
         let mut is_changed = true;
         let mut due = DueBoth { here: Due::everything(), there: Due::everything(), is_cut_off: false };
         let (mut looked, mut refreshed, mut worked) = (Instant::now(), Instant::now(), Instant::now());
+        let mut retry = Retry::default();
         // Whoever removes the directory takes along what was copied into it.
         while self.letters.here.path().is_dir() && worked.elapsed() < LINGER {
             for changed in watching.look(Duration::from_millis(1)) {
@@ -171,27 +176,30 @@ impl<'a> TeamKeeper<'a> {
             if due.there.is_everything {
                 self.uncommitted.forget();
             }
-            let mut result = self.bring_up_to_date(&mut due);
-            let is_silent = |error: &Error| matches!(error, Error::CutOff { .. } | Error::Declined { .. });
-            self.remember_whether_cut_off(due.is_cut_off || result.as_ref().is_err_and(is_silent));
-            if result.is_err() {
+            // Whoever hears the team's changes says when it answers again.
+            if !due.is_cut_off || retry.due_in().is_zero() {
+                let mut result = self.bring_up_to_date(&mut due);
+                let is_silent = |error: &Error| matches!(error, Error::CutOff { .. } | Error::Declined { .. });
+                self.remember_whether_cut_off(due.is_cut_off || result.as_ref().is_err_and(is_silent));
+                if result.is_ok() && self.uncommitted.due_in(is_changed).is_zero() {
+                    is_changed = false;
+                    result = self.uncommitted.bring_up_to_date(&self.names, &self.ours);
+                }
+                if result.is_ok() && refreshed.elapsed() >= REFRESH {
+                    refreshed = Instant::now();
+                    result = self.ours.refresh().map(|are_there| due.there.is_everything |= !are_there);
+                }
+                retry.note(&result);
+            }
+            if retry.is_waiting() {
                 // Where that cannot be written either, it is said with the next change.
                 let _ = self.exclusive.mark_unconfirmed(&due.here);
             }
-            if result.is_ok() && self.uncommitted.due_in(is_changed).is_zero() {
-                is_changed = false;
-                result = self.uncommitted.bring_up_to_date(&self.names, &self.ours);
-            }
-            if result.is_ok() && refreshed.elapsed() >= REFRESH {
-                refreshed = Instant::now();
-                result = self.ours.refresh().map(|are_there| due.there.is_everything |= !are_there);
-            }
-            if !self.ours.sources().is_empty() || result.is_err() && self.has_sessions() {
+            if !self.ours.sources().is_empty() || retry.is_waiting() && self.has_sessions() {
                 worked = Instant::now();
             }
-            // What is wrongly named is not put right in a moment.
-            let limit = if result.is_err_and(|error| error.may_pass()) { AGAIN } else { LOOK };
-            wait(&told, limit.min(self.uncommitted.due_in(is_changed).max(TOGETHER)), &mut due);
+            let limit = if retry.is_waiting() { retry.due_in() } else { self.uncommitted.due_in(is_changed) };
+            wait(&told, limit.clamp(TOGETHER, LOOK), Instant::now(), &mut due);
         }
         self.exclusive.take_away();
         self.ours.take_away();
@@ -231,12 +239,11 @@ impl<'a> TeamKeeper<'a> {
     fn remember_whether_cut_off(&mut self, is_cut_off: bool) {
         if self.is_cut_off != Some(is_cut_off) {
             self.is_cut_off = Some(is_cut_off);
+            let now = time::format(self.letters.here.clock().now());
             // Where it cannot be written, the age is not told.
-            let _ = if is_cut_off {
-                self.folder.overwrite(CUT_OFF, time::format(self.letters.here.clock().now()).as_bytes())
-            } else {
-                self.folder.remove(CUT_OFF)
-            };
+            let _ =
+                if is_cut_off { self.folder.overwrite(CUT_OFF, now.as_bytes()) } else { self.folder.remove(CUT_OFF) };
+            let _ = self.others.set_known_at(is_cut_off.then_some(&now));
         }
     }
 
@@ -271,6 +278,33 @@ impl LetterWatch {
     }
 }
 
+/// When what failed is tried again.
+#[derive(Default)]
+struct Retry {
+    /// When it failed last, and how long it rests after that.
+    failed: Option<(Instant, Duration)>,
+}
+
+impl Retry {
+    fn note(&mut self, result: &Result<(), Error>) {
+        self.failed = result.as_ref().err().map(|error| {
+            // What is wrongly named is not put right in a moment.
+            let first = if error.may_pass() { AGAIN } else { LONGEST_PAUSE };
+            let pause = self.failed.map_or(first, |(_, before)| (before * 2).clamp(first, LONGEST_PAUSE));
+            (Instant::now(), pause)
+        });
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Nothing if it is due.
+    fn due_in(&self) -> Duration {
+        self.failed.map_or(Duration::ZERO, |(at, pause)| pause.saturating_sub(at.elapsed()))
+    }
+}
+
 /// What is to be looked at in each of the two.
 #[derive(Default)]
 struct DueBoth {
@@ -287,19 +321,18 @@ impl DueBoth {
             ChangedIn::There(changed) => {
                 self.is_cut_off = matches!(changed, Changed::Trouble(_));
                 self.there.add(changed);
+                // Everything is read with fewer questions.
+                self.there.is_everything |= self.there.keys.len() > MANY;
             }
         }
     }
 }
 
-/// Waits for news, and for what comes right after them.
-fn wait(told: &Receiver<ChangedIn>, limit: Duration, due: &mut DueBoth) {
-    let mut limit = limit;
-    loop {
-        match told.recv_timeout(limit) {
-            Ok(changed) => due.add(changed),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return,
-        }
-        limit = TOGETHER;
+/// Waits for news. The first after a rest is taken at once; what comes soon after others is gathered.
+fn wait(told: &Receiver<ChangedIn>, limit: Duration, last: Instant, due: &mut DueBoth) {
+    let Ok(changed) = told.recv_timeout(limit) else { return };
+    due.add(changed);
+    while let Ok(changed) = told.recv_timeout(TOGETHER.saturating_sub(last.elapsed())) {
+        due.add(changed);
     }
 }

@@ -1,5 +1,5 @@
-//! What editors want of the journal beside what the user says for all programs. It lies with the journal: whoever keeps
-//! it goes by that, and a session's record, which tells the same, is nothing to trust.
+//! What editors add to what the user says for all programs, as far as other programs go by it. It lies with the journal, and
+//! not among the sessions' records, which tell the same: those are nothing to trust.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,12 +19,15 @@ const LONGEST: u64 = 1 << 20;
 
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// What one editor wants of the journal.
+/// What one editor adds.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EditorSettings {
     /// Globs of files of which nothing is kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
+    /// Globs of files that cannot be merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclusive: Vec<String>,
     /// For how many days changes are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<f64>,
@@ -67,6 +70,13 @@ impl Journal {
             |globs: &[String]| !globs.is_empty() && Exclusions::new(globs).is_some_and(|them| them.contains(path));
         has(self.settings.journal_exclude.as_deref().unwrap_or_default())
             || self.editors().values().any(|editor| has(&editor.exclude))
+    }
+
+    /// Globs of files that cannot be merged, wherever the user said so.
+    pub fn exclusive(&self) -> Vec<String> {
+        let mut globs = self.settings.claims_exclusive.clone().unwrap_or_default();
+        globs.extend(self.editors().into_values().flat_map(|editor| editor.exclusive));
+        globs
     }
 
     /// How much is kept: the most that anybody wants, or what is usual.

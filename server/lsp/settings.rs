@@ -394,10 +394,11 @@ fn together(user: Option<Value>, editor: Option<Value>) -> Option<Value> {
     }
 }
 
-/// What an editor wants of the journal, from what it shares.
+/// What an editor adds that others go by, from what it shares.
 pub(super) fn journal_settings(shared: &Map<String, Value>) -> EditorSettings {
     EditorSettings {
         exclude: shared.get("journal.exclude").and_then(globs).unwrap_or_default(),
+        exclusive: shared.get("claims.exclusive").and_then(globs).unwrap_or_default(),
         days: shared.get("journal.days").and_then(Value::as_f64),
         megabytes: shared.get("journal.megabytes").and_then(Value::as_f64),
     }

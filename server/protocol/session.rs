@@ -102,6 +102,9 @@ pub struct SessionRecord {
     /// The session of a clone for which this one, of the machine's registry, stands.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub stands_for: Option<SessionOfClone>,
+    /// Of a session of another clone: when it was last heard of, as long as the team does not answer.
+    #[serde(deserialize_with = "lenient_text", skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<String>,
     /// Of which sessions it wants to hear nothing, and until when.
     #[serde(deserialize_with = "lenient", skip_serializing_if = "Option::is_none")]
     pub muted: Option<BTreeMap<String, String>>,

@@ -16,8 +16,14 @@ use super::kv::{self, key_value, number, text};
 /// A stream is begun again after so long, so that one whose other end is gone without a word is noticed.
 const STREAM: Duration = Duration::from_secs(20);
 
-/// So long after something failed it is tried again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// So long after something failed it is tried again, and each further time after twice as long as before.
+const AGAIN: Duration = Duration::from_millis(250);
+
+/// Up to this where nobody answers: whoever is back is right again within two seconds.
+const LONGEST_SILENT: Duration = Duration::from_secs(1);
+
+/// And up to this where the answer is no.
+const LONGEST_DECLINED: Duration = Duration::from_secs(10);
 
 /// Watching a registry in etcd. The stream that it hears ends by itself soon after this is dropped.
 pub(super) struct EtcdWatching {
@@ -82,6 +88,7 @@ impl Stream {
     fn follow(&self, from: Option<i64>) {
         let mut next = from;
         let mut is_in_trouble = from.is_none();
+        let mut pause = AGAIN;
         while !self.is_over.load(Ordering::Relaxed) {
             let followed = self.begin_anew(&mut next).and_then(|from| {
                 if std::mem::take(&mut is_in_trouble) {
@@ -90,17 +97,23 @@ impl Stream {
                 self.hear_from(from, &mut next)
             });
             match followed {
-                Ok(()) => {}
+                Ok(()) => pause = AGAIN,
                 Err(Trouble::Compacted) => {
                     next = None;
                     is_in_trouble = true;
                 }
                 Err(trouble) => {
+                    let longest = if matches!(trouble, Trouble::CutOff(_)) { LONGEST_SILENT } else { LONGEST_DECLINED };
                     if !is_in_trouble {
                         (self.hear)(Changed::Trouble(self.gateway.error(trouble).to_string()));
                     }
                     is_in_trouble = true;
-                    thread::sleep(AGAIN);
+                    // Everything is told when it answers again, and not sooner.
+                    next = None;
+                    pause = pause.min(longest);
+                    // Of many who were cut off together not all come again in the same moment.
+                    thread::sleep(pause * (750 + getrandom::u32().unwrap_or_default() % 250) / 1000);
+                    pause *= 2;
                 }
             }
         }

@@ -28,8 +28,12 @@ pub struct Lockable {
 impl Lockable {
     /// With the globs that the user names in `claims.exclusive` for all programs.
     pub fn of_user() -> Self {
-        let globs = UserSettings::read().claims_exclusive;
-        Self { globs: globs.filter(|globs| !globs.is_empty()).and_then(|globs| Exclusions::new(&globs)) }
+        Self::with(&UserSettings::read().claims_exclusive.unwrap_or_default())
+    }
+
+    /// With these globs.
+    pub fn with(globs: &[String]) -> Self {
+        Self { globs: Some(globs).filter(|globs| !globs.is_empty()).and_then(Exclusions::new) }
     }
 
     /// True for a file that cannot be merged. Its path is absolute and has no symlinks in it; it need not exist.

@@ -7,11 +7,11 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::etcd::{Certificates, EtcdNode};
+use crate::support::etcd::{self, Certificates, EtcdNode};
 use crate::support::team::{PATIENCE, Team};
 use crate::support::{Editor, Outcome, Terminal, Workspace, wait_within};
 
@@ -402,4 +402,41 @@ fn without_a_team_nothing_is_contacted() {
         let is_about_files = words.contains(&"src/lib.rs");
         assert!(!(is_about_files && calls.contains("teams.toml")), "{words:?}\n{calls}");
     }
+}
+
+/// What the Compose file runs is an etcd over which a team can be tried as its first lines say.
+#[test]
+fn the_compose_file_runs_what_a_team_can_be_tried_with() {
+    let Some(program) = etcd::program("stable") else { return };
+    let text = include_str!("../../server/team/compose.yaml");
+    let words = text.lines().map(str::trim).skip_while(|line| *line != "command:").skip(1);
+    let words: Vec<&str> = words.map_while(|line| line.strip_prefix("- ")).collect();
+    assert_eq!(words[0], "etcd");
+    assert!(text.contains("- 127.0.0.1:2379:2379"), "nobody else reaches it");
+    let workspace = Workspace::small();
+    let data = workspace.beside("data");
+    let [port, peers] = etcd::free_ports();
+    let here = |word: &&str| {
+        word.replace("=/data", &format!("={}", data.display()))
+            .replace("0.0.0.0", "127.0.0.1")
+            .replace("2379", &port.to_string())
+    };
+    let peers = format!("http://127.0.0.1:{peers}");
+    let mut process = Command::new(program)
+        .args(words[1..].iter().map(here))
+        // In a container of its own nothing has the usual port.
+        .args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers])
+        .args(["--initial-cluster", &format!("default={peers}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let (prompt, _) = Terminal::with_new_session(&workspace);
+    let set = text.lines().find_map(|line| line.strip_prefix("#   deconflict ")).unwrap();
+    let set = set.replace("2379", &port.to_string());
+    prompt.run(set.split(' ')).expect_code(0);
+    let claimed = || (prompt.run(["claim", "deploy", "production"]).exit_code == 0).then_some(());
+    wait_within(PATIENCE, "a claim of the team's", claimed);
+    process.kill().unwrap();
+    process.wait().unwrap();
 }

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::team::{PATIENCE, Team};
 use crate::support::{CodingAgent, Coordination, Editor, wait_within};
@@ -185,4 +185,29 @@ fn by_force_it_goes_to_another_clone() {
     };
     wait_within(PATIENCE, "Anna to be told", told);
     assert_eq!(team.at_bertas().claim(IMAGE).unwrap()["in_clone"], Value::Null);
+}
+
+/// What an editor's settings name counts for agents and terminals beside it too, until that editor has ended.
+#[test]
+fn what_an_editor_names_as_exclusive_is_so_for_agents_too() {
+    let Some(team) = Team::meet() else { return };
+    let editor = Editor::builder(&team.workspace).setting("claims.exclusive", json!(["*.blob"])).start();
+    let names = || {
+        let held = team.anna.run(["--json", "status", "--scope", "team"]).json();
+        let claims = held["claims"].as_array().cloned().unwrap_or_default();
+        claims.iter().filter_map(|claim| claim["resource_name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let document = editor.open("typed.blob");
+    document.type_text("x");
+    wait_within(PATIENCE, "the editor's claim for the whole team", || {
+        names().contains(&"typed.blob".to_owned()).then_some(())
+    });
+    let agent = CodingAgent::on(&team.workspace, "a");
+    agent.start();
+    agent.before_edit("written.blob").expect_no_denial();
+    assert!(names().contains(&"written.blob".to_owned()), "{:?}", names());
+    team.anna.run(["claim", "claimed.blob"]).expect_code(0);
+    team.anna.run(["claim", "claimed.txt"]).expect_code(0);
+    let names = names();
+    assert!(names.contains(&"claimed.blob".to_owned()) && !names.contains(&"claimed.txt".to_owned()), "{names:?}");
 }

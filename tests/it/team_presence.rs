@@ -3,11 +3,14 @@
 #![cfg(unix)]
 
 use std::fs;
-use std::path::Path;
+use std::io::Read;
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+#[cfg(target_os = "linux")]
+use crate::support::team::helpers_of;
 use crate::support::team::{PATIENCE, Team};
 use crate::support::{CodingAgent, Editor, wait_within};
 
@@ -78,6 +81,10 @@ fn cut_off_it_is_said_how_old_is_what_is_known() {
     let Some(mut team) = Team::meet() else { return };
     team.berta.run(["claim", "src/lib.rs"]).expect_code(0);
     wait_within(PATIENCE, "Anna to see Berta's claim", || team.of_bertas("src/lib.rs"));
+    let editor = Editor::start(&team.workspace, "Anna's editor");
+    let document = editor.open("src/lib.rs");
+    let told = document.wait_for_diagnostic("claimed-elsewhere");
+    assert!(!told["message"].as_str().unwrap().contains("answered"), "{told}");
     team.node.kill();
     let known_at = || {
         let status = team.anna.run(["--json", "status"]).expect_code(0).json();
@@ -86,6 +93,12 @@ fn cut_off_it_is_said_how_old_is_what_is_known() {
     wait_within(PATIENCE, "the clone to notice it", known_at);
     let shown = team.anna.run(["status"]).expect_code(0).stdout;
     assert!(shown.contains("What is known of the other clones is from "), "{shown}");
+    let told = team.anna.run(["team"]).expect_code(3).stderr;
+    assert!(told.contains("What is known of the other clones is from "), "{told}");
+    let is_aged = |told: &Value| told["message"].as_str().unwrap().contains("since when the team has not answered");
+    let told = document.wait_for_diagnostic_where("its age", is_aged);
+    assert_eq!(told["code"], "claimed-elsewhere", "{told}");
+    expect_few_attempts(&team);
     assert!(team.of_bertas("src/lib.rs").is_some());
     let told = team.anna.run(["claim", "deploy", "production"]).expect_code(3).stderr;
     assert!(told.contains("no answer") && told.contains("deconflict doctor"), "{told}");
@@ -103,6 +116,7 @@ fn cut_off_it_is_said_how_old_is_what_is_known() {
         (has_annas && team.of_bertas("src/lib.rs").is_none()).then_some(())
     };
     wait_within(PATIENCE, "both clones to be right again", is_right);
+    document.wait_until_clear();
     eprintln!("right again after {:?}", back.elapsed());
     let status = team.anna.run(["--json", "status"]).expect_code(0).json();
     assert_eq!((&status["team"]["known_at"], &status["team"]["trouble"]), (&Value::Null, &Value::Null));
@@ -116,17 +130,26 @@ fn cut_off_it_is_said_how_old_is_what_is_known() {
     assert_eq!(again["messages"].as_array().unwrap().len(), 0, "{again}");
 }
 
-/// The processes that share a clone with its team.
-#[cfg(target_os = "linux")]
-fn helpers_of(clone: &Path) -> Vec<u32> {
-    let directory = clone.join("COORDINATION");
-    let is_helper = |id: &u32| {
-        let words = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-        let words: Vec<&[u8]> = words.split(|byte| *byte == 0).collect();
-        words.contains(&directory.as_os_str().as_encoded_bytes()) && words.contains(&&b"keep"[..])
-    };
-    let all = fs::read_dir("/proc").unwrap().flatten();
-    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_helper).collect()
+/// Whoever shares a clone with a team that does not answer asks seldom: two processes, each about once a second.
+fn expect_few_attempts(team: &Team) {
+    let port: u16 = team.node.address().split([':', '/']).find_map(|part| part.parse().ok()).unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    // How much is asked in a time is seen only by letting it pass. At first it is asked sooner.
+    let (start, mut attempts) = (Instant::now(), Vec::new());
+    while start.elapsed() < Duration::from_secs(7) {
+        let Ok((mut asked, _)) = listener.accept() else {
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        };
+        let mut words = [0; 40];
+        asked.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let read = asked.read(&mut words).unwrap_or_default();
+        if start.elapsed() > Duration::from_secs(3) {
+            attempts.push(String::from_utf8_lossy(&words[..read]).into_owned());
+        }
+    }
+    assert!((1..=16).contains(&attempts.len()), "{attempts:?}");
 }
 
 /// Where only hooks live one process shares the clone, is started again if it is killed, and ends a minute after the last session.

@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::cli::context::{Context, standard_input};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::identity;
-use crate::cli::team_files::{TeamVerdict, Unmergeable, claim_missing, enter};
+use crate::cli::team_files::{TeamVerdict, Unmergeable, claim_missing, enter, lockable_in};
 use crate::cli::team_keeper::names::Names;
 use crate::cli::words;
 
@@ -35,7 +35,7 @@ pub(super) fn name_push(context: &Context, refs: &[PushedRef]) -> Result<Option<
     }
     let root = commits::root_of(context.folder())?;
     let mut pushed: Vec<(&str, Vec<String>)> = Vec::new();
-    let lockable = Lockable::of_user();
+    let lockable = lockable_in(context.location()?);
     for commit in refs.iter().filter_map(|pushed| pushed.local.as_deref()) {
         let changed = commits::unpublished_paths(&root, commit, refs)?;
         pushed.push((commit, lockable.among(&root, commit, &changed)?));

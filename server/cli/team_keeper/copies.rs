@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use deconflict_protocol::ClaimRecord;
-use deconflict_registry::{Changed, Error, Key, Range, Reader, Registry, Store, Write};
+use deconflict_protocol::{ClaimRecord, SessionRecord, to_bytes};
+use deconflict_registry::{Changed, Error, Files, Key, Range, Reader, Registry, Store, Write};
 use deconflict_team::Etcd;
 
 /// So many records are written at once.
@@ -88,6 +88,7 @@ impl<'a, F: Store, T: Store> Copies<'a, F, T> {
         let gone = sources.iter().filter(|key| matches!(key, Key::Session(_)) && self.of.contains_key(key));
         let held: Vec<Key> = gone.flat_map(|session| self.held_by(session)).collect();
         sources.extend(held);
+        reader.expect(&|| sources.iter().cloned().collect())?;
         let (mut writes, mut wanted) = (Vec::new(), BTreeMap::new());
         for source in &sources {
             let copied = copy(&*reader, source)?;
@@ -194,6 +195,20 @@ impl<'a, F: Store, T: Store> Copies<'a, F, T> {
         };
         let claims = self.of.iter().filter(|(source, _)| matches!(source, Key::Claim(_)));
         claims.filter(|(_, key)| is_held(key)).map(|(source, _)| source.clone()).collect()
+    }
+}
+
+impl<F: Store> Copies<'_, F, Files> {
+    /// Says in the sessions' records when they were last heard of, where nothing is heard now.
+    pub(super) fn set_known_at(&mut self, at: Option<&String>) -> Result<(), Error> {
+        let marked = |(key, bytes): (&Key, &Vec<u8>)| {
+            let record = matches!(key, Key::Session(_)).then(|| SessionRecord::read(bytes).ok()).flatten()?;
+            let record = SessionRecord { known_at: at.cloned(), ..record };
+            let bytes = to_bytes(&record).ok().filter(|marked| marked != bytes)?;
+            Some(Write::Put { key: key.clone(), bytes, is_new: false })
+        };
+        let writes: Vec<Write> = self.there.iter().filter_map(marked).collect();
+        self.write(&writes)
     }
 }
 

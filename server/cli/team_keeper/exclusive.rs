@@ -18,7 +18,7 @@ use deconflict_workspace::{Location, Lockable, Namer, version_now};
 
 use super::copies::Due;
 use super::names::Names;
-use crate::cli::team_files::{Unmergeable, claim_all, pull_first};
+use crate::cli::team_files::{Unmergeable, claim_all, lockable_in, pull_first};
 
 /// A claim is renewed in the team when it would last so much longer there.
 const WORTH_RENEWING: TimeDelta = TimeDelta::minutes(1);
@@ -32,6 +32,8 @@ struct HeldInTeam {
     session: SessionId,
     /// What people call it.
     label: String,
+    /// What stood in the file when it was claimed there by this process.
+    before: Option<String>,
 }
 
 /// Another clone's claim that stands here too.
@@ -46,6 +48,7 @@ struct CopyOf {
 pub(super) struct ExclusiveFiles<'a> {
     here: &'a Registry<Files>,
     team: &'a Registry<Etcd>,
+    location: &'a Location,
     namer: Namer,
     lockable: Lockable,
     names: Names,
@@ -56,12 +59,13 @@ pub(super) struct ExclusiveFiles<'a> {
 }
 
 impl<'a> ExclusiveFiles<'a> {
-    pub(super) fn new(here: &'a Registry<Files>, team: &'a Registry<Etcd>, location: &Location) -> Self {
+    pub(super) fn new(here: &'a Registry<Files>, team: &'a Registry<Etcd>, location: &'a Location) -> Self {
         Self {
             here,
             team,
+            location,
             namer: Namer::new(location),
-            lockable: Lockable::of_user(),
+            lockable: lockable_in(location),
             names: Names::of(location),
             held: BTreeMap::new(),
             copies: BTreeMap::new(),
@@ -69,6 +73,9 @@ impl<'a> ExclusiveFiles<'a> {
     }
 
     pub(super) fn bring_up_to_date(&mut self, here: &Due, there: &Due) -> Result<(), Error> {
+        if !here.is_empty() {
+            self.lockable = lockable_in(self.location);
+        }
         self.claim_in_team(here)?;
         self.copy_from_team(there)
     }
@@ -94,9 +101,11 @@ impl<'a> ExclusiveFiles<'a> {
     }
 
     fn claims_among(&self, due: &Due) -> Result<BTreeSet<Key>, Error> {
-        let mut keys: BTreeSet<Key> = due.keys.iter().filter(|key| matches!(key, Key::Claim(_))).cloned().collect();
+        // Of other clones there may be thousands, and none of them is read.
+        let is_own = |key: &&Key| matches!(key, Key::Claim(claim) if claim.resource(None).clone_of_team().is_none());
+        let mut keys: BTreeSet<Key> = due.keys.iter().filter(is_own).cloned().collect();
         if due.is_everything {
-            keys.extend(self.here.store().reader()?.scan(&[Range::all_claims()])?);
+            keys.extend(self.here.store().reader()?.scan(&[Range::all_claims()])?.iter().filter(is_own).cloned());
             keys.extend(self.held.keys().cloned());
         }
         // Whoever is gone holds nothing any more.
@@ -146,7 +155,8 @@ impl<'a> ExclusiveFiles<'a> {
         let label = self.here.session(&own)?.map_or_else(|| own.to_string(), |session| session.label_for_all());
         let lasts_there = there.as_ref().filter(|there| there.is_active() && there.held_by(&session));
         if lasts_there.is_some_and(|there| claim.expires_at - there.expires_at < WORTH_RENEWING) {
-            self.held.insert(key.clone(), HeldInTeam { file, own, session, label });
+            let before = self.held.get(key).and_then(|held| held.before.clone());
+            self.held.insert(key.clone(), HeldInTeam { file, own, session, label, before });
             return self.set_unconfirmed(key, false);
         }
         // Where a copy stood that counted, it was taken over by force.
@@ -171,7 +181,10 @@ impl<'a> ExclusiveFiles<'a> {
                     let subject = format!("Pull {} first", file.own.display_name());
                     self.tell(&own, &file.own, subject, pull_first(&file.own, &left))?;
                 }
-                self.held.insert(key.clone(), HeldInTeam { file, own, session, label });
+                let known = self.held.get(key).and_then(|held| held.before.clone());
+                let now = || version_now(file.repository.root(), &file.path).ok().flatten().filter(|_| is_news);
+                let before = known.or_else(now);
+                self.held.insert(key.clone(), HeldInTeam { file, own, session, label, before });
                 self.set_unconfirmed(key, false)
             }
             ClaimAllOutcome::Refused(obstacles) => {
@@ -299,7 +312,7 @@ impl<'a> ExclusiveFiles<'a> {
         }
         let Some(file) = Unmergeable::of(own, &self.namer, &self.lockable, &self.names) else { return Ok(()) };
         let label = self.team.session(&session)?.map_or_else(|| session.to_string(), |it| it.label_for_all());
-        self.release(&HeldInTeam { file, own: session.clone(), session, label })
+        self.release(&HeldInTeam { file, own: session.clone(), session, label, before: None })
     }
 
     /// Copies that an earlier process left here are taken up, and go if nothing in the team is like them.
@@ -365,7 +378,14 @@ impl<'a> ExclusiveFiles<'a> {
             return Ok(());
         }
         let blob = version_now(held.file.repository.root(), &held.file.path);
-        if let Ok(Some(blob)) = blob {
+        // Whoever changed nothing, or was sent to pull first, leaves what somebody else left before.
+        let is_left = match (&held.before, &blob) {
+            (Some(before), Ok(Some(blob))) => before != blob,
+            _ => held.file.missing(self.team)?.is_none(),
+        };
+        if let Ok(Some(blob)) = blob
+            && is_left
+        {
             let at = time::format(self.here.clock().now());
             let clone = self.names.called().to_owned();
             self.team

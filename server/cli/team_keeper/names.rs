@@ -136,6 +136,8 @@ impl Names {
                 let Some(record) = living(id)? else { return Ok(None) };
                 Ok(to_bytes(&self.session(id, record)).ok().map(|bytes| (Key::Session(self.in_team(id)), bytes)))
             }
+            // Of other clones there may be thousands.
+            Key::Claim(claim) if claim.resource(None).clone_of_team().is_some() => Ok(None),
             Key::Claim(_) => {
                 let Some((resource, record, modified)) = read_claim(reader, key)? else { return Ok(None) };
                 let now = registry.clock().now();

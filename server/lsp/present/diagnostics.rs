@@ -112,7 +112,7 @@ fn claimed<'a>(others: &'a OthersClaim, snapshot: &DocumentSnapshot, audience: &
     let may_talk = others.claim.allows_coordination();
     let too = if warns { ", and you edit it too" } else { "" };
     let fact = format!("{}{too}", quoted_sentence(others, audience));
-    let fact = fact + &deconflict_words::in_clone(&others.claim);
+    let fact = fact + &deconflict_words::in_clone(&others.claim) + &words::known_at(others, audience);
     let fact = match others.claim.phase() {
         // What the holder works on besides stands in the hover: it is the same in each of the holder's files.
         Some(phase) => format!("{fact} ({})", quoted(phase, 60)),
@@ -156,9 +156,10 @@ fn claimed_elsewhere<'a>(others: &'a OthersClaim, audience: &Audience) -> Diagno
     let advice = format!("Both can edit it, but the branches may conflict when they are merged{talk}");
     let period = words::period(&others.claim, audience);
     let branch = deconflict_words::on_branch(&others.claim);
+    let age = words::known_at(others, audience);
     let fact = match others.claim.uncommitted_of() {
         Some(_) => format!("The same file has uncommitted changes of {holder} in {place}{branch}, {period}"),
-        None => format!("The same file is claimed in {place}{branch} by {holder} {period}"),
+        None => format!("The same file is claimed in {place}{branch} by {holder} {period}{age}"),
     };
     DiagnosticDraft::new(Code::ClaimedElsewhere, DiagnosticSeverity::INFORMATION, fact, advice).about(others)
 }

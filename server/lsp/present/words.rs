@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::snapshot::{Audience, OthersClaim};
-use deconflict_protocol::{Resource, SessionId, text};
+use deconflict_protocol::{Resource, SessionId, text, time};
 use deconflict_registry::{Claim, ClaimState};
 
 /// A name of a session is cut after so many characters.
@@ -126,9 +126,17 @@ pub(super) fn period(claim: &Claim, audience: &Audience) -> String {
     }
 }
 
+/// How old is what is known of another clone's claim, where the team does not answer now; nothing where it does.
+pub(super) fn known_at(others: &OthersClaim, audience: &Audience) -> String {
+    let known_at = others.holder.as_ref().and_then(|holder| time::parse(holder.record.known_at.as_deref()?));
+    known_at.map_or_else(String::new, |at| {
+        format!(", as known at {}, since when the team has not answered", moment(at, audience))
+    })
+}
+
 /// A moment by the clock of the audience.
-pub(crate) fn moment(time: DateTime<Utc>, audience: &Audience) -> String {
-    deconflict_words::clock(time, &audience.now.with_timezone(&audience.local_offset))
+pub(crate) fn moment(at: DateTime<Utc>, audience: &Audience) -> String {
+    deconflict_words::clock(at, &audience.now.with_timezone(&audience.local_offset))
 }
 
 /// Cuts a text to at most `limit` UTF-16 code units, which is how editors count; the last of them is `…` if something

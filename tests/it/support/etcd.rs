@@ -16,7 +16,11 @@ pub(crate) struct EtcdNode {
     program: PathBuf,
     port: u16,
     peer_port: u16,
+    /// The port by which other members reach it.
+    advertised_port: u16,
     process: Option<Child>,
+    /// It waits for the disk at each write.
+    is_durable: bool,
     folder: tempfile::TempDir,
     certificates: Option<Certificates>,
     /// What it is called among the others, and where each of them is, as its command line has it.
@@ -32,11 +36,17 @@ pub(crate) struct EtcdCluster {
 impl EtcdCluster {
     /// The newest that was fetched, started and with a leader.
     pub(crate) fn newest() -> Option<Self> {
+        Self::reached_by(|_, port| port)
+    }
+
+    /// The same, whose members reach each other by the ports that this says for a member's name and the port on which it listens.
+    pub(crate) fn reached_by(by: impl Fn(&str, u16) -> u16) -> Option<Self> {
         let mut nodes: Vec<EtcdNode> = (0..3).map(|_| EtcdNode::unstarted("newest")).collect::<Option<_>>()?;
         for (number, node) in nodes.iter_mut().enumerate() {
             node.name = format!("member-{number}");
+            node.advertised_port = by(&node.name, node.peer_port);
         }
-        let member = |node: &EtcdNode| format!("{}=http://127.0.0.1:{}", node.name, node.peer_port);
+        let member = |node: &EtcdNode| format!("{}=http://127.0.0.1:{}", node.name, node.advertised_port);
         let members = nodes.iter().map(member).collect::<Vec<_>>().join(",");
         for node in &mut nodes {
             node.members = Some(members.clone());
@@ -149,6 +159,15 @@ impl EtcdNode {
         ["newest", "stable"].into_iter().find_map(Self::start)
     }
 
+    /// One that waits for the disk at each write, as those of teams do.
+    #[allow(dead_code, reason = "the measurements have it")]
+    pub(crate) fn durable() -> Option<Self> {
+        let mut node = Self::unstarted("newest")?;
+        node.is_durable = true;
+        node.run();
+        Some(node)
+    }
+
     /// The newest that was fetched. It shows one of these certificates, and lets in nobody without another.
     pub(crate) fn with_certificate(certificates: Certificates, shown: &str) -> Option<Self> {
         let mut node = Self::unstarted("newest")?;
@@ -182,18 +201,16 @@ impl EtcdNode {
     }
 
     fn unstarted(which: &str) -> Option<Self> {
-        let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".editors/etcd/{which}/usr/bin/etcd"));
-        if !program.is_file() {
-            eprintln!("SKIPPED: the {which} etcd was not fetched; tests/team/fetch does it");
-            return None;
-        }
+        let program = program(which)?;
         let folder = tempfile::tempdir().unwrap();
         let [port, peer_port] = free_ports();
         Some(Self {
             program,
             port,
             peer_port,
+            advertised_port: peer_port,
             process: None,
+            is_durable: which != "newest",
             folder,
             certificates: None,
             name: "default".to_owned(),
@@ -211,17 +228,18 @@ impl EtcdNode {
     fn spawn(&mut self, scheme: &str, more: &[String]) {
         let client = format!("{scheme}://127.0.0.1:{}", self.port);
         let peer = format!("http://127.0.0.1:{}", self.peer_port);
+        let advertised = format!("http://127.0.0.1:{}", self.advertised_port);
         let child = Command::new(&self.program)
             .arg("--data-dir")
             .arg(self.folder.path().join("data"))
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
-            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
+            .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &advertised])
             .args(["--name", &self.name, "--initial-cluster"])
             .arg(self.members.clone().unwrap_or_else(|| format!("{}={peer}", self.name)))
             // Half a second is little where many tests share a disk and two cores.
             .args(["--bcrypt-cost", "4"])
             .args(self.members.iter().flat_map(|_| ["--heartbeat-interval", "50", "--election-timeout", "400"]))
-            .args(self.program.to_string_lossy().contains("/newest/").then_some("--unsafe-no-fsync"))
+            .args((!self.is_durable).then_some("--unsafe-no-fsync"))
             .args(more)
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -294,7 +312,18 @@ impl EtcdNode {
     }
 }
 
-fn open(address: &str, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
+/// The etcd that was fetched as this one.
+pub(crate) fn program(which: &str) -> Option<PathBuf> {
+    let program = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!(".editors/etcd/{which}/usr/bin/etcd"));
+    if !program.is_file() {
+        eprintln!("SKIPPED: the {which} etcd was not fetched; tests/team/fetch does it");
+        return None;
+    }
+    Some(program)
+}
+
+/// The registry of a repository in what is at this address.
+pub(crate) fn open(address: &str, repository: &str, clock: Arc<dyn Clock>) -> Etcd {
     let access = EtcdAccess {
         address: address.parse().unwrap(),
         repository: repository.to_owned(),
@@ -313,7 +342,7 @@ impl Drop for EtcdNode {
 }
 
 /// Two ports on which nothing listens.
-fn free_ports() -> [u16; 2] {
+pub(crate) fn free_ports() -> [u16; 2] {
     let bound = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     bound.map(|listener| listener.local_addr().unwrap().port())
 }
