@@ -21,6 +21,8 @@ pub(crate) struct History {
     events: Vec<(i64, u32, Event)>,
     /// What is not answered took effect as a whole or not at all.
     pub(crate) is_whole: bool,
+    /// The store's own clock ends leases.
+    pub(crate) is_timed_by_store: bool,
     /// Two sessions that hold what overlaps on disk, when all have done what they did.
     pub(crate) left: Option<String>,
 }
@@ -30,7 +32,7 @@ type Step = super::search::Step<Operation, Answer>;
 impl History {
     /// Begins when the time of day was this, in milliseconds.
     pub(crate) fn new(started_at: i64) -> Self {
-        Self { started_at, events: Vec::new(), is_whole: false, left: None }
+        Self { started_at, events: Vec::new(), is_whole: false, is_timed_by_store: false, left: None }
     }
 
     /// Adds what a participant asked or was told, with the time of a clock that all of them share.
@@ -123,7 +125,7 @@ impl History {
             Event::Invoked(Operation::SetClock { now }) => Some(*now),
             _ => None,
         };
-        Claims::new(self.started_at, self.events.iter().filter_map(time).collect())
+        Claims::new(self.started_at, self.events.iter().filter_map(time).collect(), self.is_timed_by_store)
     }
 
     /// What was asked, in the order of asking, with its answer.

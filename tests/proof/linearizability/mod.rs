@@ -8,6 +8,7 @@
 //! specification is checked on what the sessions were told and on what stands on disk.
 
 mod history;
+mod links;
 mod queues;
 mod search;
 mod specification;
@@ -198,6 +199,7 @@ impl Arena {
             operations: self.operations,
             seed: random.next(),
             may_jump: [Disturbance::ClockForward, Disturbance::ClockBack].contains(&disturbance),
+            lease: LEASE,
             sessions: sessions.clone(),
         };
         for worker in &mut self.workers {

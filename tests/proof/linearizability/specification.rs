@@ -179,13 +179,15 @@ pub(crate) struct Claims {
     slots: [Option<Slot>; THINGS],
     dead: Vec<Session>,
     last_generation: u64,
+    /// The store's own clock ends leases, and nobody's time of day does.
+    is_timed_by_store: bool,
 }
 
 impl Claims {
     /// Begins at this time of day, which later jumps to these others.
-    pub(crate) fn new(now: i64, mut times: Vec<i64>) -> Self {
+    pub(crate) fn new(now: i64, mut times: Vec<i64>, is_timed_by_store: bool) -> Self {
         times.push(now);
-        Self { now, times, slots: [None; THINGS], dead: Vec::new(), last_generation: 0 }
+        Self { now, times, slots: [None; THINGS], dead: Vec::new(), last_generation: 0, is_timed_by_store }
     }
 
     fn is_dead(&self, session: Session) -> bool {
@@ -194,12 +196,12 @@ impl Claims {
 
     fn is_active(&self, slot: &Slot) -> bool {
         let respect = if is_elsewhere(slot.session) { OTHER_CLOCK } else { 0 };
-        self.now < slot.expires + respect && !self.is_dead(slot.session)
+        (self.is_timed_by_store || self.now < slot.expires + respect) && !self.is_dead(slot.session)
     }
 
     /// True if a holder that is told of this end may rely on its claim.
     fn is_in_time(&self, expires: i64) -> bool {
-        self.now < expires - OTHER_CLOCK
+        self.is_timed_by_store || self.now < expires - OTHER_CLOCK
     }
 
     /// True if a lease that was just given ends then. The time of day may have jumped between the decision and that.
@@ -377,7 +379,14 @@ impl SequentialSpec for Claims {
             (Operation::Look { resource }, Answer::Active(holder)) => {
                 self.slots[resource].filter(|slot| self.is_active(slot)).map(|slot| slot.session) == holder
             }
-            (Operation::Die { .. } | Operation::Resume { .. } | Operation::SetClock { .. }, Answer::Done) => {
+            (
+                Operation::Die { .. }
+                | Operation::Resume { .. }
+                | Operation::SetClock { .. }
+                // The store ended what lasted for too long.
+                | Operation::Displace { .. },
+                Answer::Done,
+            ) => {
                 self.invoke(operation);
                 true
             }

@@ -49,6 +49,8 @@ pub(crate) struct Round {
     pub(crate) seed: u64,
     /// True if the time of day may jump.
     pub(crate) may_jump: bool,
+    /// How long claims last, in milliseconds. What is handed off lasts for longer, so where this is short nothing is.
+    pub(crate) lease: i64,
     /// Who else is there.
     pub(crate) sessions: Vec<Session>,
 }
@@ -196,7 +198,7 @@ pub(crate) fn contend<S: Store>(
     let mut worker = Worker { registry, me, resources, held };
     let mut random = Random(round.seed);
     for _ in 0..round.operations {
-        let operation = worker.choose(&mut random, &round.sessions);
+        let operation = worker.choose(&mut random, round);
         say(Line::Invoked { at: monotonic(), operation });
         let steady = round.may_jump.then(|| clock.steady());
         let answer = worker.carry_out(&operation);
@@ -227,7 +229,8 @@ struct Worker<'a, S> {
 }
 
 impl<S: Store> Worker<'_, S> {
-    fn choose(&self, random: &mut Random, sessions: &[Session]) -> Operation {
+    fn choose(&self, random: &mut Random, round: &Round) -> Operation {
+        let Round { sessions, lease, .. } = round;
         let session = self.me;
         // Mostly something that it holds, or most would only be refused.
         let held: Vec<usize> = (0..THINGS).filter(|resource| self.held[*resource].is_some()).collect();
@@ -238,18 +241,18 @@ impl<S: Store> Worker<'_, S> {
         let generation = self.held[resource].as_ref().and_then(|held| held.generation);
         match (random.below(100), generation) {
             // A longer lease than before, or there would be nothing to write.
-            (0..20, Some(generation)) => Operation::Renew { session, resource, generation, lease: 2 * LEASE },
+            (0..20, Some(generation)) => Operation::Renew { session, resource, generation, lease: 2 * lease },
             (20..35, Some(generation)) => {
                 let others = (0..THINGS).filter(|to| *to != resource && TREE[*to].kind == TREE[resource].kind);
                 let others: Vec<usize> = others.collect();
                 Operation::Move { session, resource, generation, to: others[random.below(others.len())] }
             }
-            (35..50, Some(_)) | (90..95, None) => {
+            (35..50, Some(_)) | (90..95, None) if *lease >= LEASE => {
                 Operation::HandOff { session, resource, to: sessions[random.below(sessions.len())] }
             }
-            (50..65, Some(_)) | (95..100, None) => Operation::Release { session, resource },
+            (35..65, Some(_)) | (90..100, None) => Operation::Release { session, resource },
             (80..90, _) => Operation::Look { resource },
-            _ => Operation::Claim { session, resource, lease: LEASE, force: random.below(16) == 0 },
+            _ => Operation::Claim { session, resource, lease: *lease, force: random.below(16) == 0 },
         }
     }
 
