@@ -46,6 +46,37 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The folder in which it makes a repository where there is nothing yet: nobody's work is in there.
+    pub(super) fn makes_repository(&self) -> Option<PathBuf> {
+        let with_value: &[&str] = match self.verb {
+            "init" => &["-b", "--initial-branch", "--template", "--separate-git-dir", "--object-format"],
+            "clone" => {
+                &["-b", "--branch", "-o", "--origin", "-c", "--config", "-j", "--jobs", "--depth", "--reference"]
+            }
+            "worktree" => &["-b", "-B", "--reason"],
+            _ => return None,
+        };
+        let given = Given::new(self.arguments, with_value);
+        let names = given.all();
+        let name_at = |index: usize| names.get(index).filter(|word| word.is_literal()).map(|word| word.text.as_str());
+        let name = match self.verb {
+            "init" => name_at(0).unwrap_or_default(),
+            "clone" => {
+                let source = name_at(0)?.trim_end_matches('/').trim_end_matches(".git");
+                name_at(1).or_else(|| source.rsplit(['/', ':']).next())?
+            }
+            _ => name_at(1).filter(|_| name_at(0) == Some("add"))?,
+        };
+        let path = self.folder.as_ref()?.join(name);
+        path.symlink_metadata().is_err().then_some(path)
+    }
+
+    /// True where the user only wants to read how it is called.
+    fn asks_for_help(&self) -> bool {
+        let given = Given::new(self.arguments, with_value(self.verb));
+        given.options.contains(&"--help") || given.options == ["-h"] && self.arguments.len() == 1
+    }
+
     /// What `-c` says of a setting; of one that is only named, that it is so.
     pub(super) fn setting(&self, name: &str) -> Option<&'a str> {
         let said = self.settings.iter().rev().map(|said| said.split_once('=').unwrap_or((said, "true")));
@@ -95,6 +126,9 @@ pub(super) fn configured_by(assigned: &[Word]) -> Vec<String> {
 
 /// Adds what a call of git would do. `input` is what stands on its standard input.
 pub(super) fn effects(call: &Call, input: Option<&str>, effects: &mut Effects) {
+    if call.asks_for_help() {
+        return;
+    }
     let is_told_to_stash = call.is_told_to_stash();
     let Call { folder, verb, .. } = &call;
     let listed = listed_in_a_file(call.arguments, folder.as_deref(), input);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::found::{Find, MOST_FOUND};
 use super::words::{Given, Word, program_name};
-use deconflict_workspace::swept;
+use deconflict_workspace::{Repository, swept};
 
 /// No longer text is read, in bytes.
 const LONGEST_TEXT: u64 = 256 * 1024;
@@ -47,16 +47,25 @@ pub(super) fn printed(words: &[Word], folder: &Path) -> Option<String> {
         "git" if arguments.iter().map(|word| word.text.as_str()).eq(["rev-parse", "--show-toplevel"]) => {
             worktree_above(folder)?.to_str().map(str::to_owned)
         }
-        "git" if arguments.iter().map(|word| word.text.as_str()).eq(["rev-parse", "--git-dir"]) => {
-            let directory = worktree_above(folder)?.join(".git");
-            directory.to_str().filter(|_| directory.is_dir()).map(str::to_owned)
-        }
         "git" => {
             let arguments: Vec<&str> = arguments.iter().map(|word| word.text.as_str()).collect();
-            listed_by_git(&arguments, folder)
+            gits_own_place(&arguments, folder).or_else(|| listed_by_git(&arguments, folder))
         }
         _ => None,
     }
+}
+
+/// Where git keeps what is its own, if it is asked for that.
+fn gits_own_place(arguments: &[&str], folder: &Path) -> Option<String> {
+    let directory = || Repository::containing(folder).ok().flatten();
+    let path = match arguments {
+        ["rev-parse", "--git-dir" | "--absolute-git-dir"] => directory()?.git_directory().to_owned(),
+        ["rev-parse", "--git-common-dir"] => directory()?.common_directory().to_owned(),
+        // What all worktrees share lies there, else in the worktree's own.
+        ["rev-parse", "--git-path", name] => directory()?.common_directory().join(name),
+        _ => return None,
+    };
+    path.to_str().map(str::to_owned)
 }
 
 /// The names of files that git prints, if it does nothing but list them. Its plumbing is asked, which does no more than that.

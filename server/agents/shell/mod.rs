@@ -8,6 +8,7 @@ mod formatters;
 mod found;
 mod git;
 mod input;
+mod parallel;
 mod patching;
 mod programs;
 mod submodules;
@@ -15,7 +16,7 @@ mod summary;
 mod words;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::thread;
 
 use rable::{Node, NodeKind};
@@ -118,6 +119,8 @@ struct Shell {
 struct Scanner {
     effects: Vec<Effect>,
     commands: Vec<Vec<String>>,
+    /// Where the line itself makes repositories.
+    made_repositories: Vec<PathBuf>,
     depth: usize,
 }
 
@@ -225,7 +228,17 @@ impl Scanner {
                 let line = arguments.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
                 self.line(&line, shell);
             }
+            "trap" => {
+                if let Some(line) = given.names.first().filter(|line| line.is_literal()) {
+                    self.line(&line.text, &mut shell.clone());
+                }
+            }
             "find" => self.find(arguments, shell),
+            "parallel" => {
+                for line in parallel::lines(arguments, input) {
+                    self.line(&line, &mut Shell { input: None, ..shell.clone() });
+                }
+            }
             "xargs" => self.run_for_each(arguments, input, shell),
             "apply_patch" | "applypatch" => {
                 for path in effects.folder.map(|it| patch::paths(input.unwrap_or_default(), it)).unwrap_or_default() {
@@ -245,7 +258,10 @@ impl Scanner {
                     let input = input.map(str::to_owned);
                     self.line(&line, &mut Shell { folder: Some(folder), input, ..shell.clone() });
                 } else {
-                    git::effects(&call, input, &mut effects);
+                    self.made_repositories.extend(call.makes_repository());
+                    if !is_in_one_of(&self.made_repositories, call.folder.as_deref()) {
+                        git::effects(&call, input, &mut effects);
+                    }
                     shell.git_settings.extend(git::configured(&call));
                 }
             }
@@ -461,6 +477,13 @@ impl Shell {
     }
 }
 
+/// True for a folder in one of these.
+fn is_in_one_of(repositories: &[PathBuf], folder: Option<&Path>) -> bool {
+    let stays_in = |below: &Path| !below.components().any(|part| part == Component::ParentDir);
+    let is_in = |made: &PathBuf| folder.is_some_and(|folder| folder.strip_prefix(made).is_ok_and(stays_in));
+    repositories.iter().any(is_in)
+}
+
 /// True for a shell that is told to run nothing of what it reads.
 fn only_reads(arguments: &[Word]) -> bool {
     let mut options = arguments.iter().map(|word| word.text.as_str()).take_while(|option| option.starts_with('-'));
@@ -505,6 +528,12 @@ mod tests {
             ("flock notes", "flock notes", false),
             ("./test", "./test", false),
             ("cat {a,b}", "cat …", true),
+            ("cat <<EOF\n$(rm notes)\nEOF", "cat", false),
+            ("cat <<'EOF'\n$(rm notes)\nEOF", "cat", true),
+            ("cat < $(./next)", "cat", false),
+            ("sed -n 1p -i notes", "sed -n … -i notes", false),
+            ("git diff --outpu=notes", "git diff --outpu=…", false),
+            ("PATH=.; ls", "PATH=…; ls", false),
         ];
         for (line, words, only_reads) in cases {
             let found = summary(line, folder.path());

@@ -11,6 +11,8 @@ use super::words::{Given, Word, WordKind, program_name};
 const RUNNERS: &[(&str, &[&str], usize)] = &[
     ("builtin", &[], 0),
     ("busybox", &[], 0),
+    ("choom", &["-n", "--adjust"], 0),
+    ("chrt", &["-T", "-P", "-D"], 1),
     ("command", &[], 0),
     ("env", &["-u", "--unset"], 0),
     ("doas", &["-u"], 0),
@@ -19,9 +21,14 @@ const RUNNERS: &[(&str, &[&str], usize)] = &[
     ("ionice", &["-c", "-n"], 0),
     ("nice", &["-n", "--adjustment"], 0),
     ("nohup", &[], 0),
+    ("prlimit", &[], 0),
+    // Of zsh.
+    ("repeat", &[], 1),
+    ("setpriv", &["--reuid", "--regid", "--groups"], 0),
     ("setsid", &[], 0),
     ("stdbuf", &["-i", "-o", "-e"], 0),
     ("sudo", &["-u", "--user", "-g", "--group"], 0),
+    ("taskset", &[], 1),
     ("timeout", &["-k", "--kill-after", "-s", "--signal"], 1),
 ];
 
@@ -155,6 +162,13 @@ pub(super) fn effects(program: &str, arguments: &[Word], effects: &mut Effects) 
             let given = Given::new(arguments, &["-O", "--output-document", "-P", "-U", "-o"]);
             output_by_option(&given, 'O', "--output-document", effects);
         }
+        "gh" => {
+            let given = Given::new(arguments, &["-b", "--branch", "-R", "--repo"]);
+            let is_checkout = given.names.iter().map(|word| word.text.as_str()).take(2).eq(["pr", "checkout"]);
+            if is_checkout && given.has("f", &["--force"]) {
+                effects.everything(Deed::Discard);
+            }
+        }
         "rsync" if !given.has("n", &["--dry-run", "--list-only"]) => synchronised(arguments, effects),
         "mv" => transferred(arguments, true, effects),
         "cp" | "install" => transferred(arguments, false, effects),
@@ -182,7 +196,8 @@ fn edited_in_place(given: &Given, effects: &mut Effects) {
 /// `mv` and `cp`: the last name is where all others go, unless an option says it.
 fn transferred(arguments: &[Word], moves: bool, effects: &mut Effects) {
     let given = Given::new(arguments, &["-t", "--target-directory", "-S", "--suffix", "-m", "-o", "-g"]);
-    if given.has("n", &["--no-clobber"]) {
+    let leaves_what_is_there = |option: &&str| matches!(*option, "--update=none" | "--update=none-fail");
+    if given.has("n", &["--no-clobber"]) || given.options.iter().any(leaves_what_is_there) {
         return;
     }
     let mut sources = given.all();

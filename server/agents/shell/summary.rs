@@ -7,7 +7,7 @@ use std::path::Path;
 use rable::{Node, NodeKind};
 
 use super::programs::without_runners;
-use super::words::{Word, parts, program_name, raw, redirects};
+use super::words::{Word, WordKind, parts, program_name, raw, redirects};
 
 /// A command line in short.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -28,7 +28,7 @@ const LONGEST: usize = 200;
 const READERS: &[&str] = &[
     "[", "basename", "cat", "cd", "cmp", "cut", "date", "df", "diff", "dirname", "du", "echo", "egrep", "false",
     "fgrep", "file", "grep", "head", "id", "jq", "ls", "nl", "printf", "ps", "pwd", "readlink", "realpath", "rg",
-    "sleep", "stat", "tail", "test", "tr", "tree", "true", "type", "uname", "wc", "which", "whoami",
+    "sleep", "stat", "tail", "test", "tr", "true", "type", "uname", "wc", "which", "whoami",
 ];
 
 /// What git does without changing a file.
@@ -40,9 +40,9 @@ const WITH_VERBS: &[&str] = &[
     "pip", "pnpm", "poetry", "uv", "yarn",
 ];
 
-/// Options that let a program run another one, or write a file.
+/// How options begin that let a program run another one, or write a file.
 const WRITING_OPTIONS: &[&str] =
-    &["--output", "--ext-diff", "--textconv", "--pre", "--hostname-bin", "-delete", "-exec", "-ok", "-fprint", "-fls"];
+    &["--ou", "--ext", "--textc", "--pre", "--hostname-bin", "-delete", "-exec", "-ok", "-fprint", "-fls"];
 
 /// Summarises commands that run in a folder.
 pub(super) fn of(commands: &[Node], folder: &Path) -> Summary {
@@ -65,7 +65,9 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     fn node(&mut self, node: &Node) {
-        self.only_reads &= !redirects(&node.kind).iter().any(writes);
+        for redirect in redirects(&node.kind) {
+            self.redirect(redirect);
+        }
         match &node.kind {
             NodeKind::Command { assignments, words, redirects } => {
                 assignments.iter().chain(words).for_each(|word| self.inner(word));
@@ -88,6 +90,19 @@ impl Reading<'_> {
             NodeKind::Negation { pipeline } | NodeKind::Time { pipeline, .. } => self.node(pipeline),
             NodeKind::Empty | NodeKind::Comment { .. } => {}
             _ => self.only_reads = false,
+        }
+    }
+
+    fn redirect(&mut self, redirect: &Node) {
+        match &redirect.kind {
+            NodeKind::HereDoc { content, quoted: false, .. } => {
+                self.only_reads &= !["$(", "${", "`"].iter().any(|begin| content.contains(begin));
+            }
+            NodeKind::Redirect { target, .. } => {
+                self.only_reads &= !writes(redirect);
+                self.inner(target);
+            }
+            _ => {}
         }
     }
 
@@ -115,7 +130,9 @@ impl Reading<'_> {
         let by_runners = read[..read.len() - run.len()].iter().map(|word| word.text.as_str());
         let mut variables = assignments.iter().map(raw).chain(by_runners);
         // Of the programs that run others, one alone does nothing; the others may take a command from elsewhere.
-        let is_nothing = run.is_empty() && read.first().is_none_or(|program| program_name(program) == "env");
+        let is_nothing = run.is_empty()
+            && read.first().is_none_or(|program| program_name(program) == "env")
+            && !assignments.iter().any(|word| raw(word).starts_with("PATH="));
         self.only_reads &= is_nothing || (is_reader(run) && !variables.any(may_run_something));
         let mut told: Vec<String> = assignments.iter().map(|word| shown_assignment(raw(word))).collect();
         let mut is_value = false;
@@ -214,7 +231,10 @@ fn is_reader(words: &[Word]) -> bool {
         "sed" => {
             let prints = |text: &str| text.chars().all(|c| c.is_ascii_digit() || ",$p; ".contains(c));
             match arguments {
-                [option, script, ..] if option.text == "-n" => script.is_literal() && prints(&script.text),
+                [option, script, files @ ..] if option.text == "-n" => {
+                    let is_file = |word: &Word| word.kind != WordKind::Unknown && !word.text.starts_with('-');
+                    script.is_literal() && prints(&script.text) && files.iter().all(is_file)
+                }
                 _ => false,
             }
         }
