@@ -4,7 +4,7 @@
 
 use serde_json::{Value, json};
 
-use super::support::{CodingAgent, Committer, Editor, Neovim, Terminal, Version, Workspace, hint_label};
+use super::support::{CodingAgent, Committer, Editor, Neovim, Terminal, Version, Workspace, hint_label, hook};
 
 const FILE: &str = "src/main.rs";
 
@@ -84,6 +84,62 @@ fn a_session_is_called_the_same_on_every_surface() {
     };
     let told = ada.run(["check", FILE]).expect_code(1).stderr;
     assert!(told.contains("your Claude Code"), "to Ada it is hers: {told}");
+}
+
+/// Two windows of one product, each with a file that its agent edited, are told apart wherever anybody reads of them.
+#[test]
+fn several_agents_of_one_kind_have_names_that_tell_them_apart() {
+    let workspace = Workspace::small();
+    workspace.git(&["config", "user.name", "Ada"]);
+    let claude = ["one", "two"].map(|id| CodingAgent::on(&workspace, id));
+    let files = [FILE, "src/lib.rs", "src/parser.rs", "README.md"];
+    for (agent, file) in claude.iter().zip(files) {
+        agent.start();
+        agent.edit(file, "edited\n").expect_no_denial();
+    }
+    let shell = Terminal::on(&workspace);
+    for (id, file) in ["three", "four"].into_iter().zip(&files[2..]) {
+        let told = |name: &str, fields: Value| {
+            let mut event = json!({"session_id": id, "cwd": workspace.root(), "hook_event_name": name});
+            event.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            hook(&shell, "codex", &event)
+        };
+        told("SessionStart", json!({"source": "startup"}));
+        let patch = format!("*** Begin Patch\n*** Update File: {file}\n@@\n-a\n+b\n*** End Patch");
+        told("PreToolUse", json!({"tool_name": "apply_patch", "tool_input": {"command": patch}})).expect_no_denial();
+    }
+    workspace.git(&["config", "user.name", "Grace"]);
+
+    let labels = ["Ada's Claude Code", "Ada's Claude Code 2", "Ada's Codex", "Ada's Codex 2"];
+    let hook = CodingAgent::on(&workspace, "grace");
+    let here = hook.start().context().to_owned();
+    let status = shell.run(["status"]).expect_code(0).stdout;
+    let listed: Value = shell.run(["status", "--json"]).expect_code(0).json();
+    let editor = Editor::builder(&workspace).client("Neovim").start();
+    editor.wait_for_session();
+    for (file, label) in files.into_iter().zip(labels) {
+        // The first name is the beginning of the second one.
+        let is_called = |text: &str| text.contains(label) && !text.contains(&format!("{label} 2"));
+        let denial = hook.before_edit(file).expect_denial().to_owned();
+        assert!(is_called(&denial), "{denial}");
+        let refusal = shell.run(["check", file]).expect_code(1).stderr;
+        assert!(is_called(&refusal), "{refusal}");
+        let claims = listed["claims"].as_array().unwrap();
+        let claim = claims.iter().find(|claim| claim["resource_name"] == file).unwrap();
+        assert_eq!(claim["holder"], label, "{listed}");
+        assert!(status.contains(label) && here.contains(label), "{status}\n{here}");
+        let notice = editor.open(file).wait_for_diagnostic("claimed")["message"].to_string();
+        assert!(is_called(&notice), "{notice}");
+        let row = format!("- **file/{file}** - {label}");
+        workspace.coordination().wait_for("the agent on the board", |it| {
+            it.board().lines().any(|line| line.starts_with(&row) && is_called(line)).then_some(())
+        });
+    }
+    // By its name each is written to.
+    editor
+        .execute_ok("deconflict.sendMessage", json!({"to": labels[1], "subject": "Hello", "message": "To the second"}));
+    assert!(!claude[0].prompt().context().contains("To the second"));
+    assert!(claude[1].prompt().context().contains("To the second"));
 }
 
 #[test]

@@ -421,9 +421,21 @@ fn it_works_on_when_the_program_is_gone_or_broken(case: &Case) {
 fn its_tools_are_the_verbs(case: &Case) {
     case.agent.add_tools();
     case.ada_holds(HELD);
-    case.agent.model().teach("tools", [tool("deconflict_status", json!({}))]);
+    let path = case.workspace.path(OTHER);
+    let old = case.first_line(OTHER);
+    let steps = [
+        tool("deconflict_status", json!({})),
+        tool("deconflict_claim", json!({"type": "file", "name": OTHER})),
+        read(&path),
+        edit(&path, &old, &format!("// by the agent\n{old}")),
+    ];
+    case.agent.model().teach("tools", steps);
     let told = case.run("tools");
     assert!(told.contains(HELD) && told.contains("Ada"), "{told}");
+    // What it claimed by a tool is its own, and not another session's.
+    case.expect_edited(OTHER);
+    assert_eq!(case.workspace.coordination().sessions().len(), 2, "Ada's and the agent's: {told}");
+    case.expect_owned_by_the_agent(OTHER);
 }
 
 /// A case's name, and the case.
