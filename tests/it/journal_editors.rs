@@ -665,18 +665,21 @@ fn what_a_script_writes_right_after_a_save_is_not_the_users() {
 }
 
 /// Somebody looks at a file after an editor has written it and before its server hears of that.
+#[cfg(unix)]
 fn look_in_between(workspace: &Workspace) {
     let entries = || Terminal::on(workspace).run(["history", "poem.txt", "--json"]).json()["entries"].clone();
     wait_for("the save to be kept as nobody's", || entries()[0]["label"].is_null().then_some(()));
 }
 
 /// The newest changes of the poem: whose, and by what.
+#[cfg(unix)]
 fn newest_changes(ada: &Editor, workspace: &Workspace, count: usize) -> Vec<(Value, Value)> {
     let answer = ada.execute_ok("deconflict.history", json!({ "uri": workspace.uri("poem.txt") }));
     let entries = answer["entries"].as_array().unwrap().iter().take(count);
     entries.map(|entry| (entry["label"].clone(), entry["cause"].clone())).collect()
 }
 
+#[cfg(unix)]
 #[test]
 fn a_save_that_somebody_saw_before_its_editor_told_of_it_is_the_users() {
     for looks_again in [false, true] {
@@ -699,6 +702,7 @@ fn a_save_that_somebody_saw_before_its_editor_told_of_it_is_the_users() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn a_save_that_somebody_saw_long_before_its_editor_told_of_it_is_the_users() {
     // Where this machine was too busy for what is to be seen, it is tried again.
