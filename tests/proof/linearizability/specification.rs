@@ -159,14 +159,17 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Slot {
     session: Session,
-    /// Zero where the process that made it died before it could say.
+    /// Zero where whoever made it was not told, or died before it could say.
     generation: u64,
+    /// It is greater than this.
+    later_than: u64,
     expires: i64,
 }
 
 impl Slot {
     fn is_holding(&self, session: Session, generation: u64) -> bool {
-        self.session == session && [generation, 0].contains(&self.generation)
+        let is_it = self.generation == generation || self.generation == 0 && generation > self.later_than;
+        self.session == session && is_it
     }
 }
 
@@ -239,7 +242,8 @@ impl Claims {
                 *slot = None;
             }
         }
-        self.slots[resource] = Some(Slot { session, generation, expires });
+        let later_than = self.last_generation;
+        self.slots[resource] = Some(Slot { session, generation, later_than, expires });
         self.last_generation = self.last_generation.max(generation);
     }
 
@@ -260,7 +264,12 @@ impl SequentialSpec for Claims {
         match *operation {
             Operation::Claim { session, resource, lease, force } => {
                 if force || self.may_hold(session, resource) {
+                    // Whoever has it already goes on with the same holding.
+                    let held = self.slots[resource].filter(|slot| slot.session == session);
                     self.hold(session, resource, 0, self.now + lease);
+                    if let (Some(held), Some(slot)) = (held, &mut self.slots[resource]) {
+                        (slot.generation, slot.later_than) = (held.generation, held.later_than);
+                    }
                 }
             }
             Operation::Renew { session, resource, generation, lease } => {
