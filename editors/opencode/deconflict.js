@@ -24,11 +24,29 @@ export const Deconflict = async ({ directory, client }) => {
     }
   };
 
-  /** Gives one event to the program and returns its answer; none if it could not be asked. */
+  /** What is known of the others is missing then. The user hears it each time, the model once: not everybody has a screen. */
+  let modelKnows = false;
+  const couldNotAsk = (reason) => {
+    const more = modelKnows
+      ? {}
+      : {
+          context:
+            `deconflict could not be asked who else works on these files: ${reason}. ` +
+            "Tell the user, for whom `deconflict doctor` says what to do.",
+        };
+    modelKnows = true;
+    return { notice: reason, ...more };
+  };
+
+  /** Gives one event to the program and returns its answer; what could not be asked is told. */
   const ask = (event, sessionID, more = {}) =>
     new Promise((resolve) => {
       const child = spawn(command, ["hook", "opencode"], { cwd: directory, stdio: ["pipe", "pipe", "pipe"] });
-      const timer = setTimeout(() => child.kill(), LIMIT);
+      let isLate = false;
+      const timer = setTimeout(() => {
+        isLate = true;
+        child.kill();
+      }, LIMIT);
       let answer = "";
       let complaint = "";
       child.stdout.on("data", (text) => (answer += text));
@@ -36,14 +54,15 @@ export const Deconflict = async ({ directory, client }) => {
       child.stdin.on("error", () => {});
       child.on("error", (error) => {
         clearTimeout(timer);
-        resolve({ notice: `${command} could not be started: ${error.message}` });
+        resolve(couldNotAsk(`${command} could not be started: ${error.message}`));
       });
       child.on("close", (code) => {
         clearTimeout(timer);
         try {
           resolve(answer.trim() === "" && code === 0 ? {} : JSON.parse(answer));
         } catch {
-          resolve({ notice: complaint.trim() || `${command} gave no answer (exit code ${code})` });
+          const reason = isLate ? `within ${LIMIT / 1000} seconds` : `(exit code ${code})`;
+          resolve(couldNotAsk(complaint.trim() || `${command} gave no answer ${reason}`));
         }
       });
       const parentID = parents.get(sessionID);

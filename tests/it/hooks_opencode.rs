@@ -66,10 +66,15 @@ fn the_plugin_carries_events_in_and_answers_back() {
 }
 
 #[test]
-fn without_the_program_the_agent_goes_on_and_the_user_is_told() {
+fn without_the_program_the_agent_goes_on_and_the_user_and_the_model_are_told() {
     let workspace = Workspace::small();
     let plugin = workspace.beside("gone");
-    let calls = json!([["tool.execute.before", {"tool": "edit", "sessionID": "s"}, {"args": {"filePath": "a.rs"}}]]);
+    let edit = json!({"tool": "edit", "sessionID": "s", "args": {}});
+    let calls = json!([
+        ["tool.execute.before", edit, {"args": {"filePath": "a.rs"}}],
+        ["tool.execute.after", edit, {"output": "first"}],
+        ["tool.execute.after", edit, {"output": "second"}],
+    ]);
     // The plugin reads the variable when it is loaded.
     let script = workspace.beside("run2.mjs");
     std::fs::copy(
@@ -83,8 +88,9 @@ fn without_the_program_the_agent_goes_on_and_the_user_is_told() {
          const toasts = [];\n\
          const client = { tui: { showToast: async ({ body }) => toasts.push(body.message) } };\n\
          const hooks = await Deconflict({ directory: process.cwd(), client });\n\
-         for (const [name, input, output] of JSON.parse(process.env.CALLS)) await hooks[name](input, output);\n\
-         console.log(JSON.stringify(toasts));\n",
+         const calls = JSON.parse(process.env.CALLS);\n\
+         for (const [name, input, output] of calls) await hooks[name](input, output);\n\
+         console.log(JSON.stringify({ toasts, model: calls.slice(1).map((call) => call[2].output) }));\n",
     )
     .unwrap();
     let mut node = Command::new("node");
@@ -92,5 +98,9 @@ fn without_the_program_the_agent_goes_on_and_the_user_is_told() {
     node.arg(script).env("CALLS", calls.to_string()).env("DECONFLICT_COMMAND", plugin);
     let output = node.current_dir(workspace.root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("could not be started"));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(told["toasts"][0].as_str().unwrap().contains("could not be started"), "{told}");
+    let model = told["model"][0].as_str().unwrap();
+    assert!(model.starts_with("first\n\ndeconflict could not be asked") && model.contains("doctor"), "{told}");
+    assert_eq!(told["model"][1], "second", "it is told once");
 }
