@@ -219,7 +219,7 @@ pub(crate) const WAYS: &[Way] = &[
     // By what a shell can do.
     way(IsTold, "f() { echo new > \"$1\"; }; f FILE"),
     way(Refused, "exec > FILE; echo new"),
-    way(IsTold, "trap 'echo new > FILE' EXIT"),
+    way(Refused, "trap 'echo new > FILE' EXIT"),
     way(Refused, "while read line; do echo new; done < OTHER > FILE"),
     way(IsTold, "(cd / && cd - > /dev/null && echo new > FILE)"),
     way(Refused, "echo new > /proc/self/cwd/FILE"),
