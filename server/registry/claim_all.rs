@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::claims::{Claim, ClaimOutcome, Terms};
-use super::holding::expected;
+use super::holding::keys_read_first;
 use super::predecessor::Predecessor;
 use super::session::active_session;
 use super::store::{Committed, Reader, Store, Transaction};
@@ -49,7 +49,7 @@ impl<S: Store> Registry<S> {
         terms: &Terms,
     ) -> Result<ClaimAllOutcome, Error> {
         let (outcome, committed) = self.commit_making(|tx| {
-            tx.expect(&|| expected(tx.naming(), session, resources))?;
+            tx.prefetch(&|| keys_read_first(tx.naming(), session, resources))?;
             let predecessor = predecessor.map(|it| it.now(tx)).transpose()?.flatten();
             let mut keys = HashSet::new();
             let resources: Vec<&Resource> = resources.iter().filter(|it| keys.insert(tx.naming().key(it))).collect();

@@ -190,7 +190,7 @@ impl<S: Store> Registry<S> {
             !claim.goes_on_for(session, terms) && !is_predecessors && claim.stands_in_the_way(terms)
         };
         let key = tx.naming().key(resource);
-        tx.expect(&|| expected(tx.naming(), session, [resource]))?;
+        tx.prefetch(&|| keys_read_first(tx.naming(), session, [resource]))?;
         // What refuses most often is a claim of the very resource, and then nothing else need be read.
         let same = self.claim_at(tx, &key)?;
         if let Some(by) = same.as_ref().filter(|claim| is_in_the_way(claim)) {
@@ -446,7 +446,7 @@ pub(super) struct NewClaim<'a> {
 }
 
 /// What decisions on a session's claims of these resources read first.
-pub(super) fn expected<'a>(
+pub(super) fn keys_read_first<'a>(
     naming: Naming,
     session: &SessionId,
     resources: impl IntoIterator<Item = &'a Resource>,

@@ -148,7 +148,7 @@ impl Reader for EtcdSnapshot<'_> {
     }
 
     /// What is expected before anything was read is read with one question.
-    fn expect(&self, keys: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
+    fn prefetch(&self, keys: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
         if self.known.borrow().revision.is_some() {
             return Ok(());
         }

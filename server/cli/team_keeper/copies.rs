@@ -88,7 +88,7 @@ impl<'a, F: Store, T: Store> Copies<'a, F, T> {
         let gone = sources.iter().filter(|key| matches!(key, Key::Session(_)) && self.of.contains_key(key));
         let held: Vec<Key> = gone.flat_map(|session| self.held_by(session)).collect();
         sources.extend(held);
-        reader.expect(&|| sources.iter().cloned().collect())?;
+        reader.prefetch(&|| sources.iter().cloned().collect())?;
         let (mut writes, mut wanted) = (Vec::new(), BTreeMap::new());
         for source in &sources {
             let copied = copy(&*reader, source)?;

@@ -68,7 +68,7 @@ pub trait Reader {
     fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error>;
 
     /// Says which records are going to be read, so that a store that is far away can bring them at once. It need not.
-    fn expect(&self, _: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
+    fn prefetch(&self, _: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
         Ok(())
     }
 

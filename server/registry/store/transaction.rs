@@ -136,8 +136,8 @@ impl Reader for Transaction<'_> {
         }
     }
 
-    fn expect(&self, keys: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
-        self.snapshot.expect(keys)
+    fn prefetch(&self, keys: &dyn Fn() -> Vec<Key>) -> Result<(), Error> {
+        self.snapshot.prefetch(keys)
     }
 
     fn scan(&self, ranges: &[Range]) -> Result<Vec<Key>, Error> {

@@ -159,15 +159,6 @@ impl EtcdNode {
         ["newest", "stable"].into_iter().find_map(Self::start)
     }
 
-    /// One that waits for the disk at each write, as those of teams do.
-    #[allow(dead_code, reason = "the measurements have it")]
-    pub(crate) fn durable() -> Option<Self> {
-        let mut node = Self::unstarted("newest")?;
-        node.is_durable = true;
-        node.run();
-        Some(node)
-    }
-
     /// The newest that was fetched. It shows one of these certificates, and lets in nobody without another.
     pub(crate) fn with_certificate(certificates: Certificates, shown: &str) -> Option<Self> {
         let mut node = Self::unstarted("newest")?;

@@ -182,17 +182,7 @@ fn play_under(fault: Fault, number: usize, fallible: &mut Fallible, clock: &Arc<
         .iter()
         .map(|address| Registry::over(etcd::open(address, &repository, clock.clone()), clock.clone()))
         .collect();
-    for (session, registry) in SESSIONS.iter().zip(&registries) {
-        let new = NewSession {
-            id: Some(session_id(*session)),
-            keeper: Some(platform::current_process()),
-            ..NewSession::default()
-        };
-        registry.register(new).unwrap();
-    }
-    let mut history = History::new(start);
-    history.is_whole = true;
-    history.is_timed_by_store = true;
+    let mut history = begun(&registries, start);
     let mut unanswered = 0;
     let (said, heard) = channel();
     thread::scope(|scope| {
@@ -227,6 +217,22 @@ fn play_under(fault: Fault, number: usize, fallible: &mut Fallible, clock: &Arc<
         }
     });
     (history, unanswered)
+}
+
+/// Registers each session in a registry of its own, and begins the history of what they do over a store whose clock ends leases.
+fn begun<S: Store>(registries: &[Registry<S>], start: i64) -> History {
+    for (session, registry) in SESSIONS.iter().zip(registries) {
+        let new = NewSession {
+            id: Some(session_id(*session)),
+            keeper: Some(platform::current_process()),
+            ..NewSession::default()
+        };
+        registry.register(new).unwrap();
+    }
+    let mut history = History::new(start);
+    history.is_whole = true;
+    history.is_timed_by_store = true;
+    history
 }
 
 /// Lets something happen to a cluster, and puts it right again.
@@ -327,17 +333,7 @@ fn play_past_leases(number: usize, cluster: &EtcdCluster, clock: &Arc<SharedCloc
     let mut random = Random(number as u64);
     let open = |_| Registry::over(cluster.store(&format!("ending-{number}"), clock.clone()), clock.clone());
     let registries = SESSIONS.map(open);
-    for (session, registry) in SESSIONS.iter().zip(&registries) {
-        let new = NewSession {
-            id: Some(session_id(*session)),
-            keeper: Some(platform::current_process()),
-            ..NewSession::default()
-        };
-        registry.register(new).unwrap();
-    }
-    let mut history = History::new(start);
-    history.is_whole = true;
-    history.is_timed_by_store = true;
+    let mut history = begun(&registries, start);
     let mut names: HashMap<Session, u32> = SESSIONS.into_iter().map(|session| (session, session)).collect();
     for is_second in [false, true] {
         if is_second {
